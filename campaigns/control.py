@@ -1,0 +1,76 @@
+"""Steering: campaigns and senders, across all workers at once, because every block asks the ledger first."""
+
+from typing import Literal
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from campaigns.errors import CampaignUnknown
+from campaigns.model import CampaignId, SenderId
+from campaigns.scripts import Script, campaign_key, tag
+from campaigns.states import CampaignState
+from campaigns.submission import SENDERS
+
+Action = Literal["pause", "resume", "cancel", "brake"]
+
+
+class Control:
+    """What people (and brakes) do with the ledger."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._control = Script(redis, "control")
+        self._settle = Script(redis, "settle")
+
+    async def campaign(
+        self, sender: SenderId, campaign: CampaignId, action: Action, *, reason: str = ""
+    ) -> tuple[bool, CampaignState]:
+        """Pause, resume, cancel or brake a campaign; return whether that changed it, and its state.
+
+        When this returns no block can be opened that the new state forbids; what was opened before goes out
+        within the time that slots are given out ahead. Raises ``CampaignUnknown``.
+        """
+        try:
+            changed, state = await self._control(sender, campaign, action, reason)
+        except ResponseError as error:
+            if str(error).startswith("NOCAMPAIGN"):
+                raise CampaignUnknown(campaign) from error
+            raise
+        return bool(changed), CampaignState(state.decode())
+
+    async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
+        """Make the settings' rate known; it replaces a rate set by hand only when the settings have changed."""
+        pace = f"{tag(sender)}:pace"
+        configured = await self._redis.hget(pace, "configured_rate")
+        await self._redis.sadd(SENDERS, sender)
+        if configured is None or float(configured) != rate_per_s:
+            await self._redis.hset(pace, mapping={"rate": rate_per_s, "configured_rate": rate_per_s})
+
+    async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
+        """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
+        await self._redis.hset(f"{tag(sender)}:pace", "rate", rate_per_s)
+
+    async def pause_sender(self, sender: SenderId) -> None:
+        """Stop all campaigns of a sender, until it is resumed."""
+        await self._redis.hset(f"{tag(sender)}:pace", "paused", 1)
+
+    async def brake_sender(self, sender: SenderId, reason: str) -> None:
+        """Stop all campaigns of a sender because something is wrong with it; the first reason stays."""
+        pace = f"{tag(sender)}:pace"
+        if not await self._redis.hget(pace, "brake"):
+            await self._redis.hset(pace, "brake", reason)
+
+    async def resume_sender(self, sender: SenderId) -> None:
+        """Let a sender's campaigns go on: lifts the pause, the brake and the backing off."""
+        await self._redis.hdel(
+            f"{tag(sender)}:pace", "paused", "brake", "hold_until_us", "hold_n", "hold_why", "probe_us"
+        )
+
+    async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
+        """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many."""
+        batches = int(await self._redis.hget(campaign_key(sender, campaign), "batches") or 0)
+        settled = 0
+        for number in range(batches):
+            _, _, resent, as_sent = await self._settle(sender, campaign, number, how)
+            settled += resent + as_sent
+        return settled

@@ -1,0 +1,18 @@
+-- Append one batch of recipients to a campaign that is being submitted. Safe to repeat.
+-- ARGV: id, number, count, payload, parts ('' if every text has one part, else one byte per message)
+-- Reply: 1 stored, 0 it was there already; an error if a batch is missing before it, or the campaign is sealed. O(1).
+local campaign = campaign_key(ARGV[1])
+local number, count = tonumber(ARGV[2]), tonumber(ARGV[3])
+local about = redis.call('HMGET', campaign, 'state', 'batches', 'total', 'size')
+local batches = tonumber(about[2])
+if not batches then return redis.error_reply('NOCAMPAIGN the campaign is not there') end
+if number < batches then return 0 end
+if about[1] ~= 'submitting' then return redis.error_reply('SEALED the campaign is ' .. about[1]) end
+if number > batches then return redis.error_reply('GAP batch ' .. number .. ' cannot follow ' .. batches .. ' batches') end
+if tonumber(about[3]) ~= batches * tonumber(about[4]) then return redis.error_reply('SHORT only the last batch may be short') end
+redis.call('SET', campaign .. ':p:' .. number, ARGV[4])
+if ARGV[5] ~= '' then redis.call('SET', campaign .. ':k:' .. number, ARGV[5]) end
+redis.call('HINCRBY', campaign, 'batches', 1)
+redis.call('HINCRBY', campaign, 'total', count)
+redis.call('HINCRBY', campaign, 'p', count)
+return 1

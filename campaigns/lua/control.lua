@@ -1,0 +1,25 @@
+-- Change the course of a campaign. It acts at the next block: nothing opens for a campaign that is not running.
+-- ARGV: id, action (pause | resume | cancel | brake), reason
+-- Reply: {changed 0|1, state afterwards}; an error if there is no such campaign. O(1).
+local id, action, reason = ARGV[1], ARGV[2], ARGV[3]
+local campaign = campaign_key(id)
+local state = redis.call('HGET', campaign, 'state')
+if not state then return redis.error_reply('NOCAMPAIGN the campaign is not there') end
+local FROM = {
+  pause = {running = 'paused', braked = 'paused'},
+  resume = {paused = 'running', braked = 'running'},
+  cancel = {submitting = 'cancelled', running = 'cancelled', paused = 'cancelled', braked = 'cancelled'},
+  brake = {running = 'braked'},
+}
+local to = FROM[action][state]
+if not to then return {0, state} end
+redis.call('HSET', campaign, 'state', to, 'reason', reason)
+redis.call('SADD', TAG .. ':moved', id)
+unqueue_campaign(id)
+if to == 'running' then
+  forget_bad(campaign)
+  queue_campaign(id, campaign)
+elseif to == 'cancelled' then
+  redis.call('ZADD', TAG .. ':ends', 0, id)
+end
+return {1, to}

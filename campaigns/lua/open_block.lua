@@ -1,0 +1,110 @@
+-- Open a block: the one place where messages may become `sending`.
+-- ARGV: id, number, token, operation id, most messages, most microseconds ahead, catch-up tolerance in microseconds
+-- Reply: {'opened', packed} | {'wait', ms, why} | {'drained'} nothing is pending | {'closed', why} hand the batch back |
+--        {'lost'} the lease went to somebody else.
+--   packed: block u16, let-go of the first message in microseconds from now (f64), microseconds per unit of cost (f64), then
+--   for each message index u16 and attempt u8.
+-- The same operation id gets the same block again: an answer lost on the wire leaves nothing in `sending` that nobody pushes.
+-- Pacing is GCRA on Redis' clock with the slots given out a little ahead: a block carries the times at which its messages
+-- may go, so nothing bunches. Cost: O(messages of the block), plus a scan of one byte per message of the batch.
+local id, number, token, operation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local most, ahead, tolerance = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local campaign = campaign_key(id)
+local batch, messages, member = campaign .. ':b:' .. number, campaign .. ':m:' .. number, id .. ':' .. number
+local held = redis.call('HMGET', batch, 'token', 'op', 'opened', 'low', 'blocks', 'count')
+if held[1] ~= token then return {'lost'} end
+if held[2] == operation then return {'opened', held[3]} end
+
+local now = clock_us()
+local now_ms = math.floor(now / 1000)
+local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'tat', 'cost', 'created_ms', 'first_ms')
+if about[1] ~= 'running' then return {'closed', about[1]} end
+if tonumber(about[3]) > now_ms then return {'closed', 'scheduled'} end
+if tonumber(about[4]) <= now_ms then return {'closed', 'expired'} end
+local pace_key = TAG .. ':pace'
+local pace = redis.call('HMGET', pace_key, 'rate', 'tat', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us')
+if pace[3] == '1' then return {'closed', 'sender paused'} end
+if pace[4] and pace[4] ~= '' then return {'closed', 'sender braked'} end
+local probing = tonumber(pace[6] or '0') > 0
+local hold_until = probing and math.max(tonumber(pace[5] or '0'), tonumber(pace[7] or '0')) or 0
+if hold_until > now then return {'wait', math.ceil((hold_until - now) / 1000), 'backing off'} end
+if probing then most = 1 end
+
+local count, low = tonumber(held[6]), tonumber(held[4])
+local states = redis.call('GETRANGE', messages, 0, count - 1)
+local at = string.find(states, 'p', low + 1, true)
+if not at then
+  redis.call('HSET', batch, 'low', count)
+  leave_window(campaign, member)
+  return {'drained'}
+end
+
+-- The pace that gives out slots ahead is the sender's, or the campaign's own where the sender has no limit.
+local sender_rate, own_rate = tonumber(pace[1] or '0'), tonumber(about[5] or '0')
+local sender_tat, own_tat = tonumber(pace[2] or '0'), tonumber(about[6] or '0')
+local slot, per_unit, own_slot, own_per_unit = now, 0, nil, 0
+if sender_rate > 0 then
+  slot, per_unit = math.max(sender_tat, now - tolerance), 1000000 / sender_rate
+end
+if own_rate > 0 then
+  own_per_unit = 1000000 / own_rate
+  if sender_rate > 0 then
+    own_slot = math.max(own_tat, now - ahead)
+    if own_slot > now then return {'wait', math.ceil((own_slot - now) / 1000), 'campaign limit'} end
+  else
+    slot, per_unit = math.max(own_tat, now - tolerance), own_per_unit
+  end
+end
+if slot > now + ahead then return {'wait', math.max(1, math.ceil((slot - now - ahead) / 1000)), 'limit'} end
+
+local costs = about[7] == 'parts' and redis.call('GET', campaign .. ':k:' .. number)
+local first_slot, used, taken = slot, 0, {}
+while at and #taken < most do
+  if slot > now + ahead or (own_slot and own_slot > now) then break end
+  taken[#taken + 1] = at - 1
+  local cost = costs and string.byte(costs, at) or 1
+  used = used + cost
+  slot = first_slot + used * per_unit
+  if own_slot then own_slot = own_slot + cost * own_per_unit end
+  at = string.find(states, 'p', at + 1, true)
+end
+
+local block = (tonumber(held[5]) + 1) % 65536
+local since = now_ms - tonumber(about[8])
+local packed = {struct.pack('>I2dd', block, first_slot - now, per_unit)}
+local run, spent = 1, 0
+while run <= #taken do
+  local last = run
+  while last < #taken and taken[last + 1] == taken[last] + 1 do last = last + 1 end
+  local first, size = taken[run], last - run + 1
+  local start = record_range(count, first)
+  local old = redis.call('GETRANGE', messages, start, start + size * WIDTH - 1)
+  local records = {}
+  for offset = 0, size - 1 do
+    local attempt = string.byte(old, offset * WIDTH + 1)
+    local let_go = since + math.max(0, math.floor((first_slot - now + spent * per_unit) / 1000))
+    spent = spent + (costs and string.byte(costs, first + offset + 1) or 1)
+    records[offset + 1] = struct.pack(RECORD, attempt, block, 0, let_go, 0, NO_TRANSACTION)
+    packed[#packed + 1] = struct.pack('>I2I1', first + offset, attempt)
+  end
+  redis.call('SETRANGE', messages, first, string.rep('s', size))
+  redis.call('SETRANGE', messages, start, table.concat(records))
+  run = last + 1
+end
+
+local opened = table.concat(packed)
+redis.call('HSET', batch, 'op', operation, 'opened', opened, 'low', taken[#taken] + 1, 'blocks', block)
+redis.call('HINCRBY', campaign, 'p', -#taken)
+redis.call('HINCRBY', campaign, 's', #taken)
+if not about[9] then redis.call('HSET', campaign, 'first_ms', now_ms) end
+redis.call('HSET', campaign, 'last_ms', now_ms)
+if sender_rate > 0 then redis.call('HSET', pace_key, 'tat', string.format('%.3f', slot)) end
+if own_slot then
+  redis.call('HSET', campaign, 'tat', string.format('%.3f', own_slot))
+elseif own_rate > 0 then
+  redis.call('HSET', campaign, 'tat', string.format('%.3f', slot))
+end
+-- While backing off one message at a time tries whether the provider is back.
+if probing then redis.call('HSET', pace_key, 'probe_us', string.format('%.0f', now + 1000000)) end
+redis.call('SADD', TAG .. ':moved', id)
+return {'opened', opened}

@@ -1,0 +1,176 @@
+-- Shared by every script: scripts.py puts this text before each of them (Redis 6.2 has no libraries for scripts).
+--
+-- KEYS[1]  the sender's tag, "{TIMESM}"; every key a script touches begins with it, so all live in one cluster slot.
+--
+-- A batch's messages are one string "<tag>:c:<id>:m:<n>": COUNT state bytes, then COUNT records of WIDTH bytes:
+--   attempt u8 | block u16 | code u16 | let_go_ms u32 (since created_ms) | reported_s u32 (epoch) | transaction 8 bytes
+local TAG = KEYS[1]
+local WIDTH = 21
+local RECORD = '>I1I2I2I4I4c8'
+local NO_TRANSACTION = string.rep('\0', 8)
+
+-- A script that is refused memory must be refused before it has done half of its work: this writes nothing once the field is
+-- there, but Redis asks for memory first.
+redis.call('HSETNX', TAG .. ':pace', 'fence', 0)
+
+local function clock_us()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+
+local function campaign_key(campaign)
+  return TAG .. ':c:' .. campaign
+end
+
+local function record_range(count, index)
+  local first = count + index * WIDTH
+  return first, first + WIDTH - 1
+end
+
+-- How many messages batch n holds: all but the last are full.
+local function batch_count(campaign, number)
+  local about = redis.call('HMGET', campaign, 'size', 'total', 'batches')
+  local size, total = tonumber(about[1]), tonumber(about[2])
+  return math.min(size, total - number * size)
+end
+
+-- Collects counter changes, so that a group of messages costs one HINCRBY per counter.
+local function tally()
+  local changes = {}
+  return {
+    move = function(from, to)
+      changes[from] = (changes[from] or 0) - 1
+      changes[to] = (changes[to] or 0) + 1
+    end,
+    add = function(name, amount)
+      changes[name] = (changes[name] or 0) + amount
+    end,
+    write = function(hash)
+      for name, change in pairs(changes) do
+        if change ~= 0 then redis.call('HINCRBY', hash, name, change) end
+      end
+    end,
+  }
+end
+
+-- The window of a sender holds its batches that still have something to open; each campaign counts its own as "out".
+local function enter_window(campaign, member)
+  if redis.call('SADD', TAG .. ':window', member) == 1 then redis.call('HINCRBY', campaign, 'out', 1) end
+end
+
+local function leave_window(campaign, member)
+  if redis.call('SREM', TAG .. ':window', member) == 1 then redis.call('HINCRBY', campaign, 'out', -1) end
+end
+
+-- Put a campaign in turn (again), if it is running; last in the row.
+local function queue_campaign(id, campaign)
+  if redis.call('HGET', campaign, 'state') ~= 'running' then return end
+  if redis.call('ZSCORE', TAG .. ':rotation', id) then return end
+  redis.call('ZADD', TAG .. ':rotation', redis.call('HINCRBY', TAG .. ':pace', 'turn', 1), id)
+end
+
+local function unqueue_campaign(id)
+  redis.call('ZREM', TAG .. ':rotation', id)
+  redis.call('ZREM', TAG .. ':waiting', id)
+end
+
+-- Say that a campaign is finished, which is only ever true when nothing is pending or sending.
+local function finish_if_done(id, campaign, now)
+  local about = redis.call('HMGET', campaign, 'state', 'p', 's')
+  local live = about[1] == 'running' or about[1] == 'paused' or about[1] == 'braked'
+  if live and tonumber(about[2]) == 0 and tonumber(about[3]) == 0 then
+    redis.call('HSET', campaign, 'state', 'finished', 'reason', '', 'finished_ms', math.floor(now / 1000))
+    unqueue_campaign(id)
+    return 1
+  end
+  return 0
+end
+
+-- Stop a campaign by itself. What was rejected for the reason is pending again, and goes out after a resume.
+local function brake_campaign(id, campaign, reason)
+  if redis.call('HGET', campaign, 'state') == 'running' then
+    redis.call('HSET', campaign, 'state', 'braked', 'reason', reason)
+    unqueue_campaign(id)
+  end
+end
+
+-- Keep which of the last N were bad (one byte each, in a ring), and say whether their share is above what is allowed.
+-- Nothing is said before N were seen: three rejections at the start of a campaign prove nothing.
+local function too_many_bad(campaign, which, marks)
+  local about = redis.call('HMGET', campaign, 'brake_' .. which .. '_last', 'brake_' .. which .. '_share', which .. '_seen', which .. '_bad')
+  local last, share = tonumber(about[1] or '0'), tonumber(about[2] or '0')
+  if last == 0 or marks == '' then return false end
+  if #marks > last then marks = string.sub(marks, -last) end
+  local ring = campaign .. ':recent_' .. which
+  local seen, bad = tonumber(about[3] or '0'), tonumber(about[4] or '0')
+  local function put(at, piece)
+    local old = redis.call('GETRANGE', ring, at, at + #piece - 1)
+    bad = bad + select(2, string.gsub(piece, '1', '')) - select(2, string.gsub(old, '1', ''))
+    redis.call('SETRANGE', ring, at, piece)
+  end
+  local at = seen % last
+  local fits = math.min(#marks, last - at)
+  put(at, string.sub(marks, 1, fits))
+  if fits < #marks then put(0, string.sub(marks, fits + 1)) end
+  seen = seen + #marks
+  redis.call('HSET', campaign, which .. '_seen', seen, which .. '_bad', bad)
+  return seen >= last and bad > share * last
+end
+
+local function forget_bad(campaign)
+  redis.call('DEL', campaign .. ':recent_push', campaign .. ':recent_report')
+  redis.call('HDEL', campaign, 'push_seen', 'push_bad', 'report_seen', 'report_bad')
+end
+
+-- When upkeep must look at this batch again: in-doubt messages at the end of the validity, accepted ones when their
+-- report is overdue; false if neither kind is left.
+local function next_look_ms(campaign, states, now_ms)
+  local about = redis.call('HMGET', campaign, 'until_ms', 'report_wait_ms')
+  local look = false
+  if string.find(states, 'a', 1, true) then look = now_ms + tonumber(about[2]) end
+  if string.find(states, 'i', 1, true) then
+    local doubt_ends = math.max(tonumber(about[1]), now_ms)
+    if not look or doubt_ends < look then look = doubt_ends end
+  end
+  return look
+end
+
+-- Take a batch in from work: whatever is still `sending` has nobody who can say what became of it, so it is in doubt.
+-- The lease and the batch's working state go; what is pending waits in the campaign's redo list for its next turn.
+local LOST_WORKER = 13
+local function take_in(id, campaign, number, now)
+  local batch, messages = campaign .. ':b:' .. number, campaign .. ':m:' .. number
+  local member = id .. ':' .. number
+  local count = batch_count(campaign, number)
+  local states = redis.call('GETRANGE', messages, 0, count - 1)
+  local doubted = 0
+  if states == '' then
+    states = string.rep('p', count)
+  else
+    local at = string.find(states, 's', 1, true)
+    while at do
+      redis.call('SETRANGE', messages, at - 1, 'i')
+      local first = record_range(count, at - 1)
+      redis.call('SETRANGE', messages, first + 3, struct.pack('>I2', LOST_WORKER))
+      doubted = doubted + 1
+      at = string.find(states, 's', at + 1, true)
+    end
+    if doubted > 0 then
+      states = string.gsub(states, 's', 'i')
+      redis.call('HINCRBY', campaign, 's', -doubted)
+      redis.call('HINCRBY', campaign, 'i', doubted)
+      redis.call('HINCRBY', campaign .. ':codes', 'push:' .. LOST_WORKER, doubted)
+    end
+  end
+  redis.call('ZREM', TAG .. ':leases', member)
+  leave_window(campaign, member)
+  redis.call('DEL', batch)
+  if string.find(states, 'p', 1, true) then
+    redis.call('LPUSH', campaign .. ':redo', number)
+    queue_campaign(id, campaign)
+  end
+  local look = next_look_ms(campaign, states, math.floor(now / 1000))
+  if look then redis.call('ZADD', TAG .. ':due', look, member) end
+  finish_if_done(id, campaign, now)
+  return doubted
+end

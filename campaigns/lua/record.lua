@@ -1,0 +1,83 @@
+-- Write the outcomes of pushes. Fenced; safe to repeat: an outcome counts only for the block that opened its message.
+-- ARGV: id, number, token, outcomes, back off ('' never | alone: if nothing was accepted | always), at least so many ms,
+--       jitter (0.5 to 1), brake scope ('' | campaign | sender), reason of the back-off or brake,
+--       how many of them the gateway counted other parts for
+--   outcomes: for each message index u16, block u16, verdict (one byte), code u16, transaction 8 bytes, parts u8
+--   verdicts: a accepted, r rejected, i in doubt, p back to pending (not sent), b back to pending (never begun)
+-- Reply: {'recorded', how many changed} | {'lost'}. O(outcomes).
+local FIRST_HOLD_MS, LONGEST_HOLD_MS = 1000, 60000
+local id, number, token, outcomes = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local campaign = campaign_key(id)
+local batch, messages = campaign .. ':b:' .. number, campaign .. ':m:' .. number
+local held = redis.call('HMGET', batch, 'token', 'count', 'low')
+if held[1] ~= token then return {'lost'} end
+local count, low = tonumber(held[2]), tonumber(held[3])
+local now = clock_us()
+local counts, codes = tally(), tally()
+local changed, lowest, good, marks = 0, low, 0, {}
+
+for at = 1, #outcomes, 16 do
+  local index, block, verdict, code, transaction, parts = struct.unpack('>I2I2c1I2c8I1', outcomes, at)
+  local state = redis.call('GETRANGE', messages, index, index)
+  local first, last = record_range(count, index)
+  local attempt, opened_by, old_code, let_go, reported, old_transaction =
+    struct.unpack(RECORD, redis.call('GETRANGE', messages, first, last))
+  if opened_by == block then
+    local to = verdict == 'b' and 'p' or verdict
+    if state == 's' then
+      redis.call('SETRANGE', messages, index, to)
+      redis.call('SETRANGE', messages, first, struct.pack(RECORD, attempt, block, code, let_go, reported, transaction))
+      counts.move('s', to)
+      changed = changed + 1
+      if to == 'p' and index < lowest then lowest = index end
+      if verdict == 'a' then
+        counts.add('parts', parts)
+        good = good + 1
+      elseif verdict == 'p' then
+        codes.add('retry:' .. code, 1)
+      elseif verdict ~= 'b' then
+        codes.add('push:' .. code, 1)
+      end
+      if verdict == 'a' or verdict == 'r' then marks[#marks + 1] = verdict == 'r' and '1' or '0' end
+    elseif verdict == 'a' and old_transaction == NO_TRANSACTION and (state == 'd' or state == 'f') and transaction ~= NO_TRANSACTION then
+      -- Its report was faster than the answer: only the transaction id is news.
+      redis.call('SETRANGE', messages, first, struct.pack(RECORD, attempt, block, old_code, let_go, reported, transaction))
+      counts.add('parts', parts)
+      good = good + 1
+    end
+  end
+end
+
+if changed > 0 then counts.add('stat:part_disagreements', tonumber(ARGV[10])) end
+counts.write(campaign)
+codes.write(campaign .. ':codes')
+if lowest < low then
+  redis.call('HSET', batch, 'low', lowest)
+  enter_window(campaign, id .. ':' .. number)
+end
+
+if too_many_bad(campaign, 'push', table.concat(marks)) then
+  brake_campaign(id, campaign, 'too many of the last pushes were rejected')
+end
+
+-- An answer that arrives while the sender is held was on its way before: only one after the hold ends the backing off.
+local pace = TAG .. ':pace'
+local hold = redis.call('HMGET', pace, 'hold_until_us', 'hold_n')
+local hold_until, held_before = tonumber(hold[1] or '0'), tonumber(hold[2] or '0')
+if hold_until <= now then
+  local back_off, at_least_ms, jitter = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+  if back_off == 'always' or (back_off == 'alone' and good == 0) then
+    local ms = math.max(at_least_ms, FIRST_HOLD_MS * 2 ^ math.min(held_before, 16) * jitter)
+    ms = math.min(ms, math.max(LONGEST_HOLD_MS, at_least_ms))
+    redis.call('HSET', pace, 'hold_until_us', string.format('%.0f', now + ms * 1000), 'hold_n', held_before + 1, 'hold_why', ARGV[9])
+  elseif good > 0 and held_before > 0 then
+    redis.call('HSET', pace, 'hold_n', 0, 'hold_why', '')
+  end
+end
+if ARGV[8] == 'campaign' then
+  brake_campaign(id, campaign, ARGV[9])
+elseif ARGV[8] == 'sender' and (redis.call('HGET', pace, 'brake') or '') == '' then
+  redis.call('HSET', pace, 'brake', ARGV[9])
+end
+redis.call('SADD', TAG .. ':moved', id)
+return {'recorded', changed}

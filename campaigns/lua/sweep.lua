@@ -1,0 +1,36 @@
+-- End what is pending in a stretch of batches, when the campaign was cancelled or its validity is over. Safe to repeat.
+-- ARGV: id, first batch, most batches, state they get (x cancelled, e expired)
+-- Reply: {next batch, batches passed over because they are out for work, messages ended}. O(batches x messages).
+local id, first, most, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local campaign = campaign_key(id)
+local about = redis.call('HMGET', campaign, 'state', 'batches', 'until_ms')
+local now = clock_us()
+local batches = tonumber(about[2])
+if (to == 'x' and about[1] ~= 'cancelled') or (to == 'e' and tonumber(about[3]) > now / 1000) then return {batches, 0, 0} end
+local passed, ended = 0, 0
+local number = first
+while number < batches and number < first + most do
+  local messages = campaign .. ':m:' .. number
+  if redis.call('ZSCORE', TAG .. ':leases', id .. ':' .. number) then
+    passed = passed + 1
+  else
+    local count = batch_count(campaign, number)
+    local states = redis.call('GETRANGE', messages, 0, count - 1)
+    if states == '' then
+      redis.call('SET', messages, string.rep(to, count) .. string.rep('\0', count * WIDTH))
+      ended = ended + count
+    elseif string.find(states, 'p', 1, true) then
+      local after, changed = string.gsub(states, 'p', to)
+      redis.call('SETRANGE', messages, 0, after)
+      ended = ended + changed
+    end
+  end
+  number = number + 1
+end
+if ended > 0 then
+  redis.call('HINCRBY', campaign, 'p', -ended)
+  redis.call('HINCRBY', campaign, to, ended)
+end
+redis.call('SADD', TAG .. ':moved', id)
+finish_if_done(id, campaign, now)
+return {number, passed, ended}

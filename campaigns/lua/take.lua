@@ -1,0 +1,18 @@
+-- Take the lease of a batch that was handed out, with a new fencing token.
+-- ARGV: id, number, lease in ms
+-- Reply: {'taken', token, count, payload} | {'busy'} somebody holds it | {'gone'} nothing is owed. O(messages of the batch).
+local id, number = ARGV[1], ARGV[2]
+local campaign, member = campaign_key(id), id .. ':' .. number
+local deadline = tonumber(redis.call('ZSCORE', TAG .. ':leases', member) or nil)
+if not deadline then return {'gone'} end
+local batch, messages = campaign .. ':b:' .. number, campaign .. ':m:' .. number
+if redis.call('HEXISTS', batch, 'token') == 1 then return {'busy'} end
+local now_ms = math.floor(clock_us() / 1000)
+local count = batch_count(campaign, tonumber(number))
+if redis.call('EXISTS', messages) == 0 then
+  redis.call('SET', messages, string.rep('p', count) .. string.rep('\0', count * WIDTH))
+end
+local token = redis.call('HINCRBY', TAG .. ':pace', 'fence', 1)
+redis.call('ZADD', TAG .. ':leases', now_ms + tonumber(ARGV[3]), member)
+redis.call('HSET', batch, 'token', token, 'low', 0, 'blocks', 0, 'count', count)
+return {'taken', token, count, redis.call('GET', campaign .. ':p:' .. number)}

@@ -1,0 +1,102 @@
+"""What callbacks do with the ledger: apply delivery reports, in groups, any number of times, in any order."""
+
+import asyncio
+import struct
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+from redis.asyncio import Redis
+
+from campaigns.model import CampaignId, SenderId
+from campaigns.scripts import Script, campaign_key, text
+from campaigns.submission import CAMPAIGNS
+
+_REPORT = struct.Struct(">HBcHI")
+_KNOWN_CAMPAIGNS = 10_000
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """One row of a delivery report that carries one of our ids."""
+
+    campaign: CampaignId
+    index: int
+    attempt: int
+    kind: Literal["delivered", "failed", "clicked", "replied", "intermediate"]
+    code: int
+    """The failure code; 0 unless failed."""
+    ts: int
+    """Epoch seconds."""
+    digest: bytes = b""
+    """Eight bytes that tell one click or reply from another; empty for other kinds."""
+
+
+class Applied(StrEnum):
+    """What a report did."""
+
+    APPLIED = "A"
+    DUPLICATE = "D"
+    """Nothing changed: it was known, or something better was."""
+    STALE = "S"
+    """It is about an older attempt."""
+    UNKNOWN = "U"
+    """There is no such campaign or message."""
+
+
+class Reported:
+    """The callbacks' side of the ledger."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._apply = Script(redis, "apply_reports")
+        self._campaigns: OrderedDict[CampaignId, tuple[SenderId, int]] = OrderedDict()
+
+    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+        """Apply reports and say for each what it did; one script call per batch of messages, all under way at once."""
+        answers = [Applied.UNKNOWN] * len(reports)
+        groups: dict[tuple[CampaignId, int], list[tuple[int, Report]]] = defaultdict(list)
+        for position, report in enumerate(reports):
+            known = await self._campaign(report.campaign)
+            if known:
+                groups[report.campaign, report.index // known[1]].append((position, report))
+        replies = await asyncio.gather(
+            *(self._apply_group(campaign, number, group) for (campaign, number), group in groups.items())
+        )
+        for group, reply in zip(groups.values(), replies, strict=True):
+            for (position, _), answer in zip(group, reply.decode(), strict=True):
+                answers[position] = Applied(answer)
+        return answers
+
+    async def _apply_group(self, campaign: CampaignId, number: int, group: list[tuple[int, Report]]) -> bytes:
+        sender, size = self._campaigns[campaign]
+        first = number * size
+        packed = b"".join(
+            _REPORT.pack(
+                report.index - first,
+                report.attempt,
+                {"delivered": b"d", "failed": b"f"}.get(report.kind, b"o"),
+                min(report.code, 0xFFFF),
+                report.ts,
+            )
+            for _, report in group
+        )
+        digests = [item for _, report in group if report.digest for item in (report.kind, report.digest)]
+        reply: bytes = await self._apply(sender, campaign, number, packed, *digests)
+        return reply
+
+    async def _campaign(self, campaign: CampaignId) -> tuple[SenderId, int] | None:
+        """Return a campaign's sender and batch size, from memory if it was asked for before."""
+        if (known := self._campaigns.get(campaign)) is not None:
+            return known
+        sender = await self._redis.hget(CAMPAIGNS, campaign)
+        if sender is None:
+            return None
+        size = await self._redis.hget(campaign_key(SenderId(text(sender)), campaign), "size")
+        if size is None:
+            return None
+        known = self._campaigns[campaign] = (SenderId(text(sender)), int(size))
+        if len(self._campaigns) > _KNOWN_CAMPAIGNS:
+            self._campaigns.popitem(last=False)
+        return known

@@ -1,0 +1,42 @@
+"""The ledger's scripts, loaded from ``lua/`` and called by name."""
+
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+
+from campaigns.model import CampaignId, SenderId
+
+Argument = str | bytes | int | float
+
+
+def text(value: object) -> str:
+    """Return what Redis replied (bytes, or a number) as text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def tag(sender: SenderId) -> str:
+    """Return the hash tag with which all keys of a sender begin, so that they share a slot of a Redis Cluster."""
+    return "{" + sender + "}"
+
+
+def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
+    """Return the key of a campaign's hash; the keys of its batches begin with it."""
+    return f"{tag(sender)}:c:{campaign}"
+
+
+class Script:
+    """One script of ``lua/``, with the prelude before it.
+
+    Calls are EVALSHA; the text is sent again when the server does not know it (any more).
+    """
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        folder = resources.files("campaigns") / "lua"
+        self._script = redis.register_script(
+            (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+        )
+
+    async def __call__(self, sender: SenderId, *arguments: Argument) -> Any:
+        """Run the script on the sender's keys and return its reply."""
+        return await self._script(keys=[tag(sender)], args=arguments)

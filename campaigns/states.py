@@ -1,0 +1,69 @@
+"""The states of a message and of a campaign, grouped by meaning (DESIGN.md section 3)."""
+
+from enum import StrEnum
+
+
+class MessageState(StrEnum):
+    """Where one message stands.
+
+    The value is the byte that the ledger's records hold, and the suffix of the counter in the campaign's hash.
+    """
+
+    PENDING = "p"
+    SENDING = "s"
+    ACCEPTED = "a"
+    DELIVERED = "d"
+    FAILED = "f"
+    NO_REPORT = "n"
+    REJECTED = "r"
+    IN_DOUBT = "i"
+    GIVEN_UP = "g"
+    SUPPRESSED = "u"
+    EXPIRED = "e"
+    CANCELLED = "x"
+
+    @property
+    def label(self) -> str:
+        """The name as people read it: ``in_doubt``, ``no_report``."""
+        return self.name.lower()
+
+
+UNSENT = frozenset({MessageState.PENDING, MessageState.SENDING})
+"""While a message is in one of these, its campaign cannot be finished."""
+
+AWAITING_REPORT = frozenset({MessageState.ACCEPTED, MessageState.IN_DOUBT})
+"""A delivery report is still expected to decide these."""
+
+FINAL = frozenset(MessageState) - UNSENT - AWAITING_REPORT
+"""Nothing more is expected; a late report may still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED."""
+
+SENT = frozenset(
+    {
+        MessageState.ACCEPTED,
+        MessageState.DELIVERED,
+        MessageState.FAILED,
+        MessageState.NO_REPORT,
+    }
+)
+"""Handed to the provider and taken by it: what the statistics call *sent* (DOMAIN.md section 4)."""
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands. The value is stored in the campaign's hash and shown to people."""
+
+    SUBMITTING = "submitting"
+    """Batches are still being written; nothing is sent."""
+    RUNNING = "running"
+    """Messages go out as the sender's limit allows (or wait for ``start_at``)."""
+    PAUSED = "paused"
+    """Held by a person."""
+    BRAKED = "braked"
+    """Stopped itself; the reason says why."""
+    FINISHED = "finished"
+    """Nothing is pending or sending; reports may still be coming in."""
+    CANCELLED = "cancelled"
+    """Stopped for good by a person; what was pending is cancelled."""
+
+
+LIVE = frozenset({CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.BRAKED})
+"""Sealed and not over."""

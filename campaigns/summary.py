@@ -1,0 +1,29 @@
+"""A campaign's progress in one line, the same in Flower and in the terminal."""
+
+from campaigns.model import CampaignView
+from campaigns.states import CampaignState, MessageState
+
+
+def line(view: CampaignView, rate_per_s: float = 0.0) -> str:
+    """Return ``30,000/60,000 sent (50 %), 3 failed, 812/s, 00:00:37 left``; holds nothing of any recipient."""
+    counts = view.counts
+    share = 100 * view.done // view.total if view.total else 100
+    words = [f"{view.done:,}/{view.total:,} sent ({share} %)"]
+    failed = counts[MessageState.FAILED] + counts[MessageState.REJECTED]
+    if failed:
+        words.append(f"{failed:,} failed")
+    for state in (MessageState.IN_DOUBT, MessageState.DELIVERED):
+        if counts[state]:
+            words.append(f"{counts[state]:,} {state.label.replace('_', ' ')}")
+    if view.state is CampaignState.RUNNING and view.unsent and rate_per_s > 0:
+        words += [f"{rate_per_s:,.0f}/s", f"{_clock(view.unsent / rate_per_s)} left"]
+    elif view.state is not CampaignState.RUNNING:
+        words.append(view.state.value)
+    if view.reason:
+        words.append(view.reason)
+    return ", ".join(words)
+
+
+def _clock(seconds: float) -> str:
+    whole = min(int(seconds + 0.5), 359_999)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,0 +1,167 @@
+"""Looking at the ledger: a campaign, a sender, a message; nothing here writes."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from campaigns.errors import CampaignUnknown
+from campaigns.model import CampaignId, CampaignView, Plan, Recipients, SenderId
+from campaigns.packing import unpack
+from campaigns.records import MessageRecord, read
+from campaigns.scripts import campaign_key, tag, text
+from campaigns.states import CampaignState, MessageState
+from campaigns.submission import CAMPAIGNS, SENDERS
+
+
+class SenderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A sender as it stands at one moment."""
+
+    id: SenderId
+    rate_per_s: float
+    """0 is no limit."""
+    paused: bool
+    brake: str
+    """Why it stopped itself; empty if it did not."""
+    backing_off_until_ms: int
+    """Epoch milliseconds; 0 if the provider is fine."""
+    backing_off_why: str
+    batches_out: int
+    campaigns_in_turn: int
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message with its row."""
+
+    index: int
+    """Within the campaign."""
+    line: int
+    to: str
+    slots: list[str]
+    record: MessageRecord
+
+
+class Views:
+    """Reads the ledger for people and programs."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def senders(self) -> list[SenderId]:
+        """Return the senders that ever had a campaign or a limit, sorted."""
+        return sorted(SenderId(text(name)) for name in await self._redis.smembers(SENDERS))
+
+    async def sender(self, sender: SenderId) -> SenderView:
+        """Return how a sender stands."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(f"{tag(sender)}:pace")
+            pipe.zcard(f"{tag(sender)}:leases")
+            pipe.zcard(f"{tag(sender)}:rotation")
+            pace, out, in_turn = await pipe.execute()
+        held = int(pace.get(b"hold_n", 0)) > 0
+        return SenderView(
+            id=sender,
+            rate_per_s=float(pace.get(b"rate", 0)),
+            paused=pace.get(b"paused") == b"1",
+            brake=pace.get(b"brake", b"").decode(),
+            backing_off_until_ms=int(float(pace.get(b"hold_until_us", 0)) / 1000) if held else 0,
+            backing_off_why=pace.get(b"hold_why", b"").decode() if held else "",
+            batches_out=out,
+            campaigns_in_turn=in_turn,
+        )
+
+    async def sender_of(self, campaign: CampaignId) -> SenderId:
+        """Return a campaign's sender; raise ``CampaignUnknown``."""
+        sender = await self._redis.hget(CAMPAIGNS, campaign)
+        if sender is None:
+            raise CampaignUnknown(campaign)
+        return SenderId(text(sender))
+
+    async def campaigns(self) -> list[CampaignView]:
+        """Return all campaigns, the newest first."""
+        known = await self._redis.hgetall(CAMPAIGNS)
+        ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
+        views = [view async for view in self._read(ids)]
+        return sorted(views, key=lambda view: (-view.created_ms, view.id))
+
+    async def campaign(self, campaign: CampaignId) -> CampaignView:
+        """Return one campaign; raise ``CampaignUnknown``."""
+        async for view in self._read([(campaign, await self.sender_of(campaign))]):
+            return view
+        raise CampaignUnknown(campaign)
+
+    async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
+        """Return these campaigns of one sender."""
+        return [view async for view in self._read([(campaign, sender) for campaign in campaigns])]
+
+    async def messages(self, campaign: CampaignId) -> AsyncIterator[Message]:
+        """Yield every message of a campaign with its row, batch by batch; raise ``CampaignUnknown``."""
+        view = await self.campaign(campaign)
+        for number in range(view.batches):
+            async for message in self.batch(view, number):
+                yield message
+
+    async def batch(self, view: CampaignView, number: int) -> AsyncIterator[Message]:
+        """Yield the messages of one batch with their rows."""
+        key = campaign_key(view.plan.sender, view.id)
+        packed, records = cast("list[bytes]", await self._redis.mget(f"{key}:p:{number}", f"{key}:m:{number}"))
+        recipients: Recipients = unpack(packed)
+        for record in read(records or b"", len(recipients.to)):
+            at = record.index
+            yield Message(
+                index=recipients.first + at,
+                line=recipients.lines[at],
+                to=recipients.to[at],
+                slots=[column[at] for column in recipients.slots],
+                record=record,
+            )
+
+    async def _read(self, ids: Iterable[tuple[CampaignId, SenderId]]) -> AsyncIterator[CampaignView]:
+        wanted = list(ids)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for campaign, sender in wanted:
+                pipe.hgetall(campaign_key(sender, campaign))
+                pipe.hgetall(campaign_key(sender, campaign) + ":codes")
+                pipe.hmget(f"{tag(sender)}:pace", "paused", "brake", "hold_n", "hold_why")
+            replies = await pipe.execute()
+        for (campaign, _), about, codes, pace in zip(wanted, replies[::3], replies[1::3], replies[2::3], strict=True):
+            if about:
+                yield _view(campaign, about, codes, pace)
+
+
+def _view(
+    campaign: CampaignId, about: dict[bytes, bytes], codes: dict[bytes, bytes], pace: list[bytes | None]
+) -> CampaignView:
+    state = CampaignState(about[b"state"].decode())
+    reason = about.get(b"reason", b"").decode()
+    if not reason and state is CampaignState.RUNNING:
+        reason = _held_by_sender(pace)
+    return CampaignView(
+        id=campaign,
+        state=state,
+        reason=reason,
+        plan=msgspec.json.decode(about[b"plan"], type=Plan),
+        total=int(about[b"total"]),
+        batches=int(about[b"batches"]),
+        counts={message_state: int(about.get(message_state.value.encode(), 0)) for message_state in MessageState},
+        codes={code.decode(): int(number) for code, number in sorted(codes.items()) if int(number) > 0},
+        parts=int(about.get(b"parts", 0)),
+        stats={name[5:].decode(): int(number) for name, number in about.items() if name.startswith(b"stat:")},
+        created_ms=int(about[b"created_ms"]),
+        sealed_ms=int(about.get(b"sealed_ms", 0)),
+        first_let_go_ms=int(about.get(b"first_ms", 0)),
+        last_let_go_ms=int(about.get(b"last_ms", 0)),
+        finished_ms=int(about.get(b"finished_ms", 0)),
+    )
+
+
+def _held_by_sender(pace: list[bytes | None]) -> str:
+    paused, brake, hold_n, hold_why = (value.decode() if value else "" for value in pace)
+    if paused == "1":
+        return "the sender is paused"
+    if brake:
+        return f"the sender is braked: {brake}"
+    if hold_n not in {"", "0"}:
+        return f"the sender is backing off: {hold_why}"
+    return ""
