@@ -1,0 +1,60 @@
+"""What failure codes mean, as data: those of reports (DOMAIN.md section 3) and of DLT scrubbing (section 5)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+OTHER: Final = 900
+"""The code of a failure that came without a usable one."""
+
+DND: Final = 901
+"""What the event ``failed_dnd`` means."""
+
+REPORTED: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        900: "anything not listed",
+        901: "DND",
+        902: "spam",
+        903: "blacklisted, opted out",
+        904: "system error at the provider",
+        905: "subscriber error",
+        906: "header blocked by DLT",
+        907: "entity blocked by DLT",
+        908: "template blocked by DLT",
+        909: "DLT consent error",
+        910: "invalid subscriber",
+        912: "inbox full",
+        913: "NDNC rejected",
+        914: "undelivered after retries",
+        915: "dropped",
+        916: "expired",
+        917: "force expired",
+        918: "duplicate: same text, same number, within 30 minutes",
+        919: "DLT platform failure",
+        920: "URL not whitelisted",
+    }
+)
+
+SCRUBBING: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(range(600, 606), "DLT: entity"),
+        **dict.fromkeys(range(610, 620), "DLT: telemarketer or hash"),
+        **dict.fromkeys(range(620, 626), "DLT: header"),
+        **dict.fromkeys(range(630, 638), "DLT: template"),
+        633: "DLT: template not matched",
+        635: "DLT: variable too long",
+        642: "DLT: link not whitelisted",
+        650: "DLT: preference (DND)",
+        651: "DLT: outside promotional hours",
+        660: "DLT: consent",
+        670: "DLT: scrubbing failed",
+        700: "DLT: link not whitelisted",
+        701: "DLT: link not whitelisted",
+    }
+)
+"""The numbering seen most; vendors renumber, so a provider may bring its own."""
+
+
+def describe(code: int, scrubbing: Mapping[int, str] = SCRUBBING) -> str:
+    """Say what a failure code means; an unknown one is said to be unknown and still means failed."""
+    return REPORTED.get(code) or scrubbing.get(code) or f"unknown code {code}"

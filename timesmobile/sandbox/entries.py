@@ -1,0 +1,57 @@
+"""What is entered into the books; also the lines of the journal."""
+
+from hashlib import sha256
+
+import msgspec
+
+
+class Arrival(msgspec.Struct, tag="arrival", array_like=True, frozen=True, gc=False):
+    """A request reached an endpoint, whatever came of it."""
+
+    sender: str
+    message_id: str
+    at_ns: int
+
+
+class Acceptance(msgspec.Struct, tag="acceptance", array_like=True, frozen=True, gc=False):
+    """A message was accepted."""
+
+    sender: str
+    message_id: str
+    at_ns: int
+    number: str
+    """A hash, see ``number_hash``."""
+    parts: int
+    unicode_mismatch: bool = False
+    unicode_needless: bool = False
+
+
+class Refusal(msgspec.Struct, tag="refusal", array_like=True, frozen=True, gc=False):
+    """A message was refused with a status code."""
+
+    sender: str
+    code: int
+
+
+class Mishap(msgspec.Struct, tag="mishap", array_like=True, frozen=True, gc=False):
+    """A fault was played on a request."""
+
+    sender: str
+    fault: str
+
+
+class Report(msgspec.Struct, tag="report", array_like=True, frozen=True, gc=False):
+    """A row of a delivery report was acknowledged by the receiver."""
+
+    event: str
+    meta: str
+    code: str
+    origin: str
+
+
+Entry = Arrival | Acceptance | Refusal | Mishap | Report
+
+
+def number_hash(number: str) -> str:
+    """Stand for a number in the books: the first 16 hex digits of the SHA-256 of its digits, without a ``+``."""
+    return sha256(number.removeprefix("+").encode("utf-8", "surrogatepass")).hexdigest()[:16]

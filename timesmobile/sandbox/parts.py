@@ -1,0 +1,37 @@
+"""The gateway's own count of parts, written apart from ours on purpose: two counts can disagree, one cannot."""
+
+from collections.abc import Iterable
+
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_ESCAPED = frozenset("\f^{}\\[~]|€")
+_GSM = _BASIC | _ESCAPED
+
+
+def is_gsm(text: str) -> bool:
+    """Tell whether ``text`` can be written in the GSM 03.38 alphabet."""
+    return _GSM.issuperset(text)
+
+
+def count(text: str, *, unicode: bool) -> int:
+    """Count the parts ``text`` is billed as (DOMAIN.md section 6); without ``unicode`` it is taken as GSM."""
+    if unicode:
+        units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+        return _parts(units, len(text), single=70, each=67, widths=(1 + (c > "\uffff") for c in text))
+    escaped = 0 if _ESCAPED.isdisjoint(text) else sum(c in _ESCAPED for c in text)
+    return _parts(len(text) + escaped, len(text), single=160, each=153, widths=(1 + (c in _ESCAPED) for c in text))
+
+
+def _parts(units: int, characters: int, *, single: int, each: int, widths: Iterable[int]) -> int:
+    if units <= single:
+        return 1
+    if units == characters:
+        return -(-units // each)
+    parts, room = 1, each
+    for width in widths:
+        if width > room:  # a pair is never split: the last unit of this part stays empty
+            parts, room = parts + 1, each
+        room -= width
+    return parts

@@ -1,0 +1,99 @@
+"""Start the sandbox in order, stop it in reverse."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
+from pathlib import Path
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from timesmobile.sandbox.account import Account
+from timesmobile.sandbox.answer import page
+from timesmobile.sandbox.books import Books
+from timesmobile.sandbox.chance import Chance
+from timesmobile.sandbox.config import SandboxConfig
+from timesmobile.sandbox.connection import Connection, Server
+from timesmobile.sandbox.control import PREFIX, Control
+from timesmobile.sandbox.gateway import GET_PATH, POST_PATH, Gateway
+from timesmobile.sandbox.journal import Journal
+from timesmobile.sandbox.listener import Listener, bind
+from timesmobile.sandbox.poster import Poster, open_session
+
+log = logging.getLogger(__name__)
+_http_log = logging.getLogger(f"{__name__}.http")
+
+_METHODS = {GET_PATH: "GET", POST_PATH: "POST"}
+_GRACE_S = 0.2
+
+
+async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = None) -> None:
+    """Run a sandbox until cancelled; ``ready`` is called with its URL once it listens.
+
+    Raises:
+        OSError: the address cannot be listened on, or the journal cannot be written.
+    """
+    journal = Journal(Path(config.journal)) if config.journal else None
+    with closing(journal) if journal else nullcontext():
+        bound = bind(config.host, config.port)
+        chance = Chance(config.seed)
+        books = Books(journal)
+        account = Account(config, chance)
+        async with open_session(config.reports) as session, asyncio.TaskGroup() as tasks:
+            poster = Poster(config.reports, chance, session, books.enter)
+            gateway = Gateway(config, chance, books, account, poster)
+            server = Server(lambda request: _handle(request, gateway, control), access_log=None, logger=_quiet_logger())
+            listener = Listener(server, bound)
+            control = Control(
+                books=books, gateway=gateway, account=account, poster=poster, server=server, listener=listener
+            )
+            posting = tasks.create_task(poster.run())
+            for message in books.unreported():
+                poster.resume(message.id)
+            async with listener:
+                log.info("sandbox listens, seed %d, %d registered senders", config.seed, len(config.senders))
+                if ready:
+                    ready(listener.url)
+                try:
+                    await asyncio.shield(posting)
+                finally:
+                    server.retire_all()
+                    await server.shutdown(_GRACE_S)
+
+
+async def _handle(request: web.BaseRequest, gateway: Gateway, control: Control) -> web.StreamResponse:
+    connection = cast(Connection, request.protocol)
+    try:
+        path = request.raw_path.partition("?")[0]
+        if path.startswith(PREFIX):
+            response: web.StreamResponse | None = await control.handle(request)
+        elif path not in _METHODS:
+            gateway.misaddressed += 1
+            response = page(404)
+        elif request.method != _METHODS[path]:
+            gateway.misaddressed += 1
+            response = page(405)
+        else:
+            response = await gateway.push(request, connection)
+        if response is None:
+            return web.Response()  # goes nowhere: the connection is cut
+        # Written here and not by the framework, to know when a connection may be closed without losing an answer.
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+        return response
+    finally:
+        connection.settle()
+
+
+def _quiet_logger() -> logging.Logger:
+    """Drop the framework's accounts of malformed requests: they quote the request line, which may hold a password."""
+    if not _http_log.filters:
+        _http_log.addFilter(_is_not_about_a_request)
+    return _http_log
+
+
+def _is_not_about_a_request(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
