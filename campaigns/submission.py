@@ -92,7 +92,8 @@ class Submissions:
     async def add_batch(self, campaign: CampaignId, sender: SenderId, number: int, recipients: Recipients) -> None:
         """Append batch ``number``; do nothing if it is stored already.
 
-        Raises ``SubmissionRefused`` if a batch before it is missing or was short, or if the campaign is sealed.
+        Raises ``SubmissionRefused`` if a batch before it is missing or was short, if it is empty or too long, or if the
+        campaign is sealed.
         """
         parts = recipients.parts
         costs = bytes(min(part, 255) for part in parts) if any(part != 1 for part in parts) else b""
@@ -111,4 +112,5 @@ class Submissions:
 
 def _refusal(campaign: CampaignId, error: ResponseError) -> SubmissionRefused | ResponseError:
     kind, _, reason = str(error).partition(" ")
-    return SubmissionRefused(campaign, reason) if kind in {"NOCAMPAIGN", "SEALED", "GAP", "SHORT", "COUNT"} else error
+    refusals = {"NOCAMPAIGN", "SEALED", "GAP", "SIZE", "SHORT", "COUNT"}
+    return SubmissionRefused(campaign, reason) if kind in refusals else error

@@ -128,7 +128,7 @@ class Work:
 
     async def take(self, ref: BatchRef) -> Lease | None:
         """Take the lease of a batch; None if it is in other hands or nothing is owed."""
-        reply = await self._take(ref.sender, ref.campaign, ref.number, self._lease_ms)
+        reply = await self._take(ref.sender, ref.campaign, ref.number, self._lease_ms, new_operation())
         if reply[0] != b"taken":
             return None
         return Lease(ref, reply[1], unpack(reply[3]))

@@ -1,6 +1,7 @@
 -- Append one batch of recipients to a campaign that is being submitted. Safe to repeat.
 -- ARGV: id, number, count, payload, parts ('' if every text has one part, else one byte per message)
--- Reply: 1 stored, 0 it was there already; an error if a batch is missing before it, or the campaign is sealed. O(1).
+-- Reply: 1 stored, 0 it was there already; an error if a batch is missing before it, if it is empty or longer than the campaign's
+-- batches are, or if the campaign is sealed. O(1).
 local campaign = campaign_key(ARGV[1])
 local number, count = tonumber(ARGV[2]), tonumber(ARGV[3])
 local about = redis.call('HMGET', campaign, 'state', 'batches', 'total', 'size')
@@ -9,6 +10,9 @@ if not batches then return redis.error_reply('NOCAMPAIGN the campaign is not the
 if number < batches then return 0 end
 if about[1] ~= 'submitting' then return redis.error_reply('SEALED the campaign is ' .. about[1]) end
 if number > batches then return redis.error_reply('GAP batch ' .. number .. ' cannot follow ' .. batches .. ' batches') end
+if count < 1 or count > tonumber(about[4]) then
+  return redis.error_reply('SIZE a batch of ' .. count .. ' messages where 1 to ' .. about[4] .. ' fit')
+end
 if tonumber(about[3]) ~= batches * tonumber(about[4]) then return redis.error_reply('SHORT only the last batch may be short') end
 redis.call('SET', campaign .. ':p:' .. number, ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', campaign .. ':k:' .. number, ARGV[5]) end

@@ -1,12 +1,16 @@
 -- Take the lease of a batch that was handed out, with a new fencing token.
--- ARGV: id, number, lease in ms
+-- ARGV: id, number, lease in ms, taker (unique to this call: its repetition gets the same answer)
 -- Reply: {'taken', token, count, payload} | {'busy'} somebody holds it | {'gone'} nothing is owed. O(messages of the batch).
 local id, number = ARGV[1], ARGV[2]
 local campaign, member = campaign_key(id), id .. ':' .. number
 local deadline = tonumber(redis.call('ZSCORE', TAG .. ':leases', member) or nil)
 if not deadline then return {'gone'} end
 local batch, messages = campaign .. ':b:' .. number, campaign .. ':m:' .. number
-if redis.call('HEXISTS', batch, 'token') == 1 then return {'busy'} end
+local held = redis.call('HMGET', batch, 'token', 'taker', 'count')
+if held[1] and held[2] == ARGV[4] then
+  return {'taken', tonumber(held[1]), tonumber(held[3]), redis.call('GET', campaign .. ':p:' .. number)}
+end
+if held[1] then return {'busy'} end
 local now_ms = math.floor(clock_us() / 1000)
 local count = batch_count(campaign, tonumber(number))
 if redis.call('EXISTS', messages) == 0 then
@@ -14,5 +18,5 @@ if redis.call('EXISTS', messages) == 0 then
 end
 local token = redis.call('HINCRBY', TAG .. ':pace', 'fence', 1)
 redis.call('ZADD', TAG .. ':leases', now_ms + tonumber(ARGV[3]), member)
-redis.call('HSET', batch, 'token', token, 'low', 0, 'blocks', 0, 'count', count)
+redis.call('HSET', batch, 'token', token, 'taker', ARGV[4], 'low', 0, 'blocks', 0, 'count', count)
 return {'taken', token, count, redis.call('GET', campaign .. ':p:' .. number)}

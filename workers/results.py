@@ -1,0 +1,71 @@
+"""From what a push came to, to what the ledger is told."""
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from campaigns.work import Consequence, Result
+from timesmobile.outcomes import BrakeScope, Outcome, Verdict
+
+_BYTES = {
+    Verdict.ACCEPTED: b"a",
+    Verdict.REJECTED: b"r",
+    Verdict.BRAKE: b"p",
+    Verdict.NOT_SENT: b"p",
+    Verdict.THROTTLED: b"p",
+    Verdict.IN_DOUBT: b"i",
+}
+
+
+class Pushed(NamedTuple):
+    """One message of a block after its push."""
+
+    place: int
+    """Index within the batch."""
+    block: int
+    outcome: Outcome | None
+    """None: the push was never begun."""
+    parts: int
+
+
+def result(pushed: Pushed) -> Result:
+    """Return what the ledger records of one message."""
+    outcome = pushed.outcome
+    if outcome is None:
+        return Result(pushed.place, pushed.block, b"b")
+    return Result(
+        pushed.place, pushed.block, _BYTES[outcome.verdict], outcome.code, outcome.transaction_id, pushed.parts
+    )
+
+
+def consequence(group: Sequence[Pushed]) -> Consequence:
+    """Return what a group of outcomes means for the campaign and its sender: a brake, or backing off, or nothing.
+
+    A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
+    """
+    jitter = random.uniform(0.5, 1.0)
+    back_off, at_least_s, reason = "", 0.0, ""
+    for pushed in group:
+        outcome = pushed.outcome
+        if outcome is None:
+            continue
+        if outcome.verdict is Verdict.BRAKE:
+            scope = "campaign" if outcome.scope is BrakeScope.CAMPAIGN else "sender"
+            return Consequence(brake=scope, reason=f"{outcome.reason} ({outcome.code})", jitter=jitter)
+        if outcome.verdict is Verdict.THROTTLED:
+            back_off, reason = "always", outcome.reason
+            at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)
+        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and not back_off:
+            back_off, reason = "alone", outcome.reason
+    return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
+
+
+def part_disagreements(group: Sequence[Pushed]) -> int:
+    """Count the accepted messages of which the gateway counted other parts than we did."""
+    return sum(
+        1
+        for pushed in group
+        if pushed.outcome is not None
+        and pushed.outcome.verdict is Verdict.ACCEPTED
+        and pushed.outcome.parts not in {0, pushed.parts}
+    )

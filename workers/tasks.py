@@ -1,0 +1,35 @@
+"""The Celery tasks: ids in, one call, a word out."""
+
+from celery import Celery, Task
+
+from campaigns.model import BatchRef, CampaignId, SenderId
+from settings.broker import BATCH_TASK, UPKEEP_QUEUE
+from workers.process import WorkerProcess
+
+UPKEEP_TASK = "upkeep"
+UPKEEP_EVERY_S = 1.0
+
+
+def register(app: Celery, process: WorkerProcess) -> None:
+    """Define the tasks on an app."""
+
+    @app.task(name=BATCH_TASK)
+    def batch(sender: str, campaign: str, number: int) -> str:
+        return process.run(BatchRef(SenderId(sender), CampaignId(campaign), number))
+
+    class Silent(Task):  # type: ignore[type-arg]  # the stubs' parameters exist for type checkers only
+        """Not shown in Flower: a row every second would bury the rest."""
+
+        send_events = False
+
+    @app.task(name=UPKEEP_TASK, base=Silent)
+    def upkeep() -> None:
+        process.upkeep()
+
+    app.conf.beat_schedule = {
+        UPKEEP_TASK: {
+            "task": UPKEEP_TASK,
+            "schedule": UPKEEP_EVERY_S,
+            "options": {"queue": UPKEEP_QUEUE, "expires": 5.0},
+        }
+    }
