@@ -1,0 +1,126 @@
+"""Processes of the project, started and ended by their ids, with their output in files."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_STOP_TIMEOUT_S = 15.0
+
+
+class ProcessFailed(Exception):
+    """A process did not start or ended by itself; holds its last words."""
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Process:
+    """One process that does not outlive this one."""
+
+    def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        """Say whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it (again); output is appended to the log."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads here
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process:
+            self._process.send_signal(number)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end; return its exit code, None if it still runs."""
+        if self._process is None:
+            return 0
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self.running:
+            self.send(signal.SIGKILL)
+            self.wait(_STOP_TIMEOUT_S)
+
+    def stop(self) -> float:
+        """End it in order; return how many seconds that took. Kill it if it does not end."""
+        began = time.monotonic()
+        if self.running:
+            self.send(signal.SIGTERM)
+            self.send(signal.SIGCONT)
+            if self.wait(_STOP_TIMEOUT_S) is None:
+                self.kill()
+        return time.monotonic() - began
+
+    def last_words(self, lines: int = 15) -> str:
+        """Return the end of its log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    def check(self) -> None:
+        """Raise ``ProcessFailed`` if it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise ProcessFailed(f"{self.name} ended with {self._process.returncode}:\n{self.last_words()}")
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], *, capture: bool = True, timeout_s: float = 300.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the project to its end; its output is kept, or goes to the terminal."""
+    executable = Path(sys.executable).parent / command[0]
+    return subprocess.run(
+        [str(executable), *command[1:]],
+        env=dict(environment),
+        capture_output=capture,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def inherited() -> dict[str, str]:
+    """Return this process' environment without anything that would configure the project by accident."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DISPATCH_", "CELERY_"))}

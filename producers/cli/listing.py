@@ -1,0 +1,42 @@
+"""``dispatch list``: all campaigns, the newest first."""
+
+import json
+
+import click
+from redis.asyncio import Redis
+from rich.table import Table
+
+from campaigns.model import CampaignView
+from campaigns.states import MessageState
+from campaigns.views import Views
+from producers.cli import Globals
+from producers.cli.ledger import with_ledger
+from producers.cli.shown import as_json
+from producers.cli.terminal import console
+
+
+@click.command("list")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def list_(options: Globals, *, for_programs: bool) -> None:
+    """List all campaigns, the newest first."""
+
+    async def campaigns(redis: Redis) -> list[CampaignView]:
+        return await Views(redis).campaigns()
+
+    views = with_ledger(options, campaigns)
+    if for_programs:
+        click.echo(json.dumps([as_json(view) for view in views]))
+        return
+    table = Table("id", "name", "sender", "state", box=None, pad_edge=False)
+    for column in ("messages", "unsent", "delivered", "failed", "in doubt"):
+        table.add_column(column, justify="right")
+    table.add_column("reason")
+    for view in views:
+        counts = view.counts
+        failed = counts[MessageState.FAILED] + counts[MessageState.REJECTED]
+        numbers = (view.total, view.unsent, counts[MessageState.DELIVERED], failed, counts[MessageState.IN_DOUBT])
+        table.add_row(
+            view.id, view.plan.name, view.plan.sender, view.state, *(f"{number:,}" for number in numbers), view.reason
+        )
+    console().print(table if views else "no campaigns yet")

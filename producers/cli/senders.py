@@ -1,0 +1,99 @@
+"""``dispatch sender``: limits and stops of a sender, for all workers at once."""
+
+import json
+
+import click
+import msgspec
+from redis.asyncio import Redis
+from rich.table import Table
+
+from campaigns.control import Control
+from campaigns.model import SenderId
+from campaigns.views import SenderView, Views
+from producers.cli import Globals
+from producers.cli.ledger import with_ledger
+from producers.cli.terminal import console
+from producers.errors import InputInvalid
+
+
+@click.group()
+def sender() -> None:
+    """Look at senders, change their rate, pause and resume them."""
+
+
+@sender.command("list")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def list_(options: Globals, *, for_programs: bool) -> None:
+    """List the senders with their rates and what holds them back."""
+
+    async def look(redis: Redis) -> list[SenderView]:
+        views = Views(redis)
+        return [await views.sender(name) for name in await views.senders()]
+
+    senders = with_ledger(options, look)
+    if for_programs:
+        click.echo(json.dumps(msgspec.to_builtins(senders)))
+        return
+    table = Table("sender", "rate", "state", "batches out", "campaigns in turn", box=None, pad_edge=False)
+    for view in senders:
+        rate = f"{view.rate_per_s:g}/s" if view.rate_per_s else "no limit"
+        table.add_row(view.id, rate, _state(view), f"{view.batches_out:,}", f"{view.campaigns_in_turn:,}")
+    console().print(table if senders else "no senders yet")
+
+
+@sender.command()
+@click.argument("name")
+@click.argument("per_second", type=click.FloatRange(min=0))
+@click.pass_obj
+def rate(options: Globals, name: str, per_second: float) -> None:
+    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. It holds until the settings change."""
+
+    async def change(redis: Redis) -> None:
+        await Control(redis).set_rate(await _known(redis, name), per_second)
+
+    with_ledger(options, change)
+    click.echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
+
+
+@sender.command()
+@click.argument("name")
+@click.pass_obj
+def pause(options: Globals, name: str) -> None:
+    """Hold all campaigns of NAME."""
+
+    async def change(redis: Redis) -> None:
+        await Control(redis).pause_sender(await _known(redis, name))
+
+    with_ledger(options, change)
+    click.echo(f"sender {name} is paused")
+
+
+@sender.command()
+@click.argument("name")
+@click.pass_obj
+def resume(options: Globals, name: str) -> None:
+    """Let NAME's campaigns go on, also after it stopped itself or while it is backing off."""
+
+    async def change(redis: Redis) -> None:
+        await Control(redis).resume_sender(await _known(redis, name))
+
+    with_ledger(options, change)
+    click.echo(f"sender {name} goes on")
+
+
+async def _known(redis: Redis, name: str) -> SenderId:
+    known = await Views(redis).senders()
+    if SenderId(name) not in known:
+        raise InputInvalid(f"sender {name}: the ledger knows none of this name; there are {', '.join(known) or 'none'}")
+    return SenderId(name)
+
+
+def _state(view: SenderView) -> str:
+    if view.paused:
+        return "paused"
+    if view.brake:
+        return f"braked: {view.brake}"
+    if view.backing_off_until_ms:
+        return f"backing off: {view.backing_off_why}"
+    return "runs"

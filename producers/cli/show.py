@@ -1,0 +1,112 @@
+"""``dispatch show``: where every message of a campaign stands."""
+
+import csv
+import json
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from redis.asyncio import Redis
+from rich.table import Table
+
+from campaigns.model import CampaignId, CampaignView
+from campaigns.states import FINAL, SENT, UNSENT, MessageState
+from campaigns.views import Views
+from producers.cli import Globals
+from producers.cli.ledger import with_ledger
+from producers.cli.shown import as_json
+from producers.cli.terminal import console
+from timesmobile.codes import describe
+
+_ZONE = ZoneInfo("Asia/Kolkata")
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option(
+    "--export",
+    type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path)),
+    metavar="STATE FILE",
+    help="Write the rows in this state to a CSV file: line, to, the slots' values, code.",
+)
+@click.pass_obj
+def show(options: Globals, campaign: str, *, for_programs: bool, export: tuple[str, Path] | None) -> None:
+    """Show where every message of CAMPAIGN stands, errors by code, and whether the accounts close."""
+
+    async def look(redis: Redis) -> CampaignView:
+        views = Views(redis)
+        view = await views.campaign(CampaignId(campaign))
+        if export:
+            written = await _export(views, view, MessageState[export[0].upper()], export[1])
+            click.echo(f"{written:,} rows written to {export[1]}", err=True)
+        return view
+
+    view = with_ledger(options, look)
+    if for_programs:
+        click.echo(json.dumps(as_json(view)))
+    elif not export:
+        _print(view)
+
+
+async def _export(views: Views, view: CampaignView, state: MessageState, path: Path) -> int:
+    written = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        slots = view.plan.text.count("{#")
+        rows.writerow(["line", "to", *(f"var{number}" for number in range(1, slots + 1)), "code"])
+        async for message in views.messages(view.id):
+            if message.record.state is state:
+                rows.writerow([message.line, message.to, *message.slots, message.record.code or ""])
+                written += 1
+    return written
+
+
+def _print(view: CampaignView) -> None:
+    out = console()
+    plan = view.plan
+    out.print(f"[bold]{plan.name}[/] ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
+    out.print(
+        f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
+    )
+    for name, moment in (
+        ("submitted", view.sealed_ms),
+        ("first sent", view.first_let_go_ms),
+        ("last sent", view.last_let_go_ms),
+        ("finished", view.finished_ms),
+    ):
+        if moment:
+            out.print(f"{name} {datetime.fromtimestamp(moment / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}")
+    states = Table("state", box=None, pad_edge=False)
+    states.add_column("messages", justify="right")
+    states.add_column("")
+    for state, number in view.counts.items():
+        if number:
+            states.add_row(state.label, f"{number:,}", _meaning(state))
+    states.add_row("[bold]all[/]", f"[bold]{sum(view.counts.values()):,}[/]", f"of {view.total:,} submitted")
+    out.print(states)
+    if view.codes:
+        codes = Table("error", box=None, pad_edge=False)
+        codes.add_column("messages", justify="right")
+        codes.add_column("")
+        for name, number in view.codes.items():
+            origin, _, code = name.partition(":")
+            codes.add_row(f"{origin} {code}", f"{number:,}", describe(int(code)))
+        out.print(codes)
+    for name, number in sorted(view.stats.items()):
+        out.print(f"{name.replace('_', ' ')}: {number:,}")
+    if not view.identity_holds:
+        out.print(
+            f"[red]the accounts do not close: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
+        )
+
+
+def _meaning(state: MessageState) -> str:
+    if state in UNSENT:
+        return "not sent yet"
+    if state is MessageState.IN_DOUBT:
+        return "may have been sent; a report decides"
+    if state is MessageState.ACCEPTED:
+        return "awaiting a report"
+    return "sent" if state in SENT else "final" if state in FINAL else ""
