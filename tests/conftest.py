@@ -1,0 +1,32 @@
+"""What every room's tests may ask for: a real Redis, empty at the start of each test."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+
+from campaigns.connection import connect
+from campaigns.embedded import EmbeddedServer
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[EmbeddedServer]:
+    """One embedded server for the whole run, without a file of its own; do not kill it, start another for that."""
+    with EmbeddedServer(appendonly=False) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedServer) -> str:
+    """The URL of an empty database."""
+    with SyncRedis.from_url(redis_server.url) as redis:
+        redis.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An asyncio client on the empty database, as the processes make theirs."""
+    async with connect(redis_url) as client:
+        yield client
