@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from campaigns.model import CampaignId, CampaignView
 from campaigns.states import MessageState
 from campaigns.views import Views
 from demo import recipients
-from demo.processes import ProcessFailed, run
+from demo.processes import ProcessFailed, run, start
 from demo.reckoning import accepted, reckon
 from demo.stack import Stack
 from demo.tables import books_beside_ledger
@@ -33,14 +34,23 @@ SANDBOX = {
 out = Console(highlight=False, soft_wrap=True)
 
 
-def main() -> int:
-    """Run the demo; return 0 only if the identity closes and the ledger equals the sandbox's books."""
+def main(arguments: list[str]) -> int:
+    """Run the demo, or with ``up`` start everything and stay.
+
+    The demo returns 0 only if the identity closes and the ledger equals the sandbox's books.
+    """
+    if arguments not in ([], ["up"]):
+        out.print("usage: python -m demo [up]")
+        return 2
+    return _up() if arguments else _demo()
+
+
+def _demo() -> int:
     began = time.monotonic()
     stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
+    ok = False
     try:
-        out.print("[bold]Starting[/] Redis, sandbox, two workers, beat, receiver, reconciler and Flower", end=" ")
-        stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
-        out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {':'.join(stack.flower_auth)})")
+        _start(stack)
         ok = _campaign(stack)
         stack.check()
     except ProcessFailed as failed:
@@ -48,12 +58,40 @@ def main() -> int:
         ok = False
     except KeyboardInterrupt:
         out.print("\nInterrupted; stopping everything")
-        ok = False
     finally:
         stack.stop()
     verdict = "[green]the identity closes and equals the books[/]" if ok else "[red]failed[/]"
     out.print(f"{verdict}; {time.monotonic() - began:.0f} s in all")
     return 0 if ok else 1
+
+
+def _up() -> int:
+    """Start everything and stay until Ctrl-C, or until a process ends by itself."""
+    stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _start(stack)
+        out.print(f"in another terminal:  . {stack.write_environment()}")
+        out.print("then:                 dispatch submit campaign.toml --recipients customers.csv")
+        out.print("Ctrl-C stops everything; nothing of it is kept")
+        while True:
+            time.sleep(1)
+            stack.check()
+    except ProcessFailed as failed:
+        out.print(f"[red]{failed}[/]")
+        return 1
+    except KeyboardInterrupt:
+        out.print("\nstopping everything")
+        return 0
+    finally:
+        stack.stop()
+
+
+def _start(stack: Stack) -> None:
+    out.print("[bold]Starting[/] Redis, sandbox, two workers, beat, receiver, reconciler and Flower", end=" ")
+    stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
+    user, password = stack.flower_auth
+    out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password})")
 
 
 def _campaign(stack: Stack) -> bool:
@@ -64,12 +102,17 @@ def _campaign(stack: Stack) -> bool:
     if not campaign:
         return False
     out.print(f"\n[bold]Sending[/] campaign {campaign}")
-    watched = run(["dispatch", "watch", campaign], stack.environment, capture=False)
+    watching = start(["dispatch", "watch", campaign], stack.environment)
+    lines = set()
+    while watching.poll() is None:
+        lines |= {row["result"] for row in _flower_rows(stack) if row["result"]}
+        time.sleep(0.5)
     rows = _flower_rows(stack)
-    out.print(f"Flower's row: {rows[0]['result'] if rows else 'none'}")
+    out.print(f"Flower: {len(rows)} row for the campaign, {len(lines)} different texts seen, now: {rows[0]['result']}")
     out.print("\n[bold]Waiting[/] for the reports")
     httpx.post(f"{stack.sandbox_url}/sandbox/flush", timeout=SETTLE_WITHIN_S, trust_env=False)
-    return asyncio.run(_compare(stack, campaign)) and watched.returncode == 0 and len(rows) == 1
+    moved = len(rows) == 1 and len(lines) > 1
+    return asyncio.run(_compare(stack, campaign)) and watching.returncode == 0 and moved
 
 
 def _submit(stack: Stack, file: Path) -> CampaignId | None:
@@ -130,4 +173,4 @@ async def _settled(views: Views, campaign: CampaignId) -> CampaignView:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

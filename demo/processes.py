@@ -117,6 +117,12 @@ def run(
     )
 
 
+def start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a command of the project on this terminal; the caller waits for it."""
+    executable = Path(sys.executable).parent / command[0]
+    return subprocess.Popen([str(executable), *command[1:]], env=dict(environment))
+
+
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

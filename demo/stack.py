@@ -4,6 +4,7 @@ The demo, the end-to-end tests, the chaos suite and the benchmarks all stand on 
 """
 
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
@@ -55,7 +56,10 @@ class Stack:
         self._sandbox_options = dict(sandbox or {})
         self._extra = dict(environment or {})
         self.redis = EmbeddedServer(
-            directory=self.folder / "redis", appendonly=appendonly, appendfsync=appendfsync, password=self._ledger_password
+            directory=self.folder / "redis",
+            appendonly=appendonly,
+            appendfsync=appendfsync,
+            password=self._ledger_password,
         )
         self.processes: dict[str, Process] = {}
 
@@ -135,6 +139,14 @@ class Stack:
             process.stop()
         self.redis.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write_environment(self) -> Path:
+        """Write a file for another terminal's shell to read (``. FILE``); return its path."""
+        lines = ["PATH", *(name for name in self.environment if name.startswith("DISPATCH_"))]
+        path = self.folder / "environment"
+        path.touch(mode=0o600)
+        path.write_text("".join(f"export {name}={shlex.quote(self.environment[name])}\n" for name in lines), "utf-8")
+        return path
 
     def check(self) -> None:
         """Raise ``ProcessFailed`` if something has ended by itself."""
