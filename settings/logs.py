@@ -1,0 +1,122 @@
+"""Logs: structlog's lines and the standard library's through one chain, JSON for machines, columns for people."""
+
+import logging
+import logging.config
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_MOBILE = re.compile(
+    r"(?<![0-9A-Za-z])"
+    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # India, as DOMAIN.md section 5 and people write it
+    r"|\+[1-9][0-9]{7,14}(?![0-9A-Za-z])"  # E.164
+)
+_LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
+QUIET = (
+    "httpx",  # logs every URL, and one of the GET API holds the password
+    "httpcore",
+    "urllib3",
+    "aiohttp.access",  # the path of the receiver holds the callback secret
+    "uvicorn.access",
+    "celery.app.trace",  # two lines per task beside the worker's own
+    "celery.worker.strategy",
+    "celery.beat",  # a line a second
+)
+"""Loggers of others that speak from WARNING upwards only, whatever the level."""
+
+
+def mask(number: str) -> str:
+    """Hide the middle of a phone number, ``9198*****210``; all of it if it is too short to be one."""
+    digits = number.removeprefix("+")
+    plus = number[: len(number) - len(digits)]
+    if len(digits) < 10:
+        return plus + "*" * len(digits)
+    return f"{plus}{digits[:4]}{'*' * (len(digits) - 7)}{digits[-3:]}"
+
+
+def mask_text(text: str) -> str:
+    """Hide whatever looks like a mobile number or a URL's login in a text that should not have held one."""
+    if "://" in text:
+        text = _LOGIN.sub("***@", text)
+    return _MOBILE.sub(lambda found: mask(re.sub("[ -]", "", found[0])), text)
+
+
+def configure(*, json: bool | None = None, level: str = "info", stream: TextIO | None = None) -> None:
+    """Set up logging for this process; *json* None means JSON unless the stream (stderr) is a terminal.
+
+    Safe to call again: the last call holds.
+    """
+    out = stream or sys.stderr
+    as_json = not out.isatty() if json is None else json
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        masked,
+    ]
+    renderer: Processor = (
+        _to_json
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            # The default shows local variables, and those hold numbers and texts.
+            colors=out.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    )
+    structlog.configure(
+        processors=[*chain, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), _uncoloured, *chain],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(capture=True)
+
+
+def masked(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask every value of a log line: the net under the rule that numbers are masked where they are logged."""
+    return {key: value if key[0] == "_" else _masked(value) for key, value in event.items()}
+
+
+def _uncoloured(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn says everything twice
+    return event
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case None | bool() | float():
+            return value
+        case str():
+            return mask_text(value)
+        case int():
+            # Nothing below this has the ten digits of a mobile number; orjson takes no more than 64 bits.
+            text = "" if -(2**63) <= value < 6_000_000_000 else mask_text(str(value))
+            return text if text and (text != str(value) or value >= 2**63) else value
+        case Mapping():
+            return {mask_text(str(key)): _masked(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(inner) for inner in value]
+    return mask_text(repr(value))
+
+
+def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return orjson.dumps(event).decode()
