@@ -1,0 +1,213 @@
+"""Applies the reports that the receiver stored to the ledger: ``python -m callbacks.reconciler``, any number of them.
+
+At least once: an entry leaves the stream only after its reports were applied and whatever could not be was set aside
+or queued for the relay. A reconciler may be killed at any point; another claims what it held, and applying twice
+changes nothing.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+import structlog
+import uvloop
+from msgspec import DecodeError
+from redis.asyncio import Redis
+
+from callbacks import relay
+from callbacks.endurance import step_on
+from callbacks.process import begin, run_until_signalled
+from callbacks.set_aside import Reason, Row, SetAside
+from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, unpack
+from callbacks.triage import Pile, Triage
+from campaigns.connection import connect
+from campaigns.reported import Applied, Report, Reported
+from settings.load import Need
+from settings.model import Settings
+from timesmobile.ids import CorrelationIds
+
+log = structlog.get_logger(__name__)
+
+GROUP: Final = "reconcilers"
+
+READ_AT_ONCE: Final = 128
+"""Entries; the receiver puts up to 128 KiB into one when it is busy."""
+
+APPLIED_AT_ONCE: Final = 1024 * 1024
+"""Bytes of bodies, some thousands of reports: a script call serves several, and all are done in well under a second."""
+
+LAST_DELIVERY: Final = 5
+"""An entry that was handed out so often and failed is given up; reconcilers that died of it did not say so."""
+
+BLOCK_MS: Final = 1_000
+LOOK_FOR_DEAD_EVERY_S: Final = 5.0
+KEEP_EVERY_S: Final = 5.0
+
+
+class Reconciler:
+    """One reader of the stream ``reports``. Call ``step`` again and again, then ``leave``."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        reported: Reported,
+        triage: Triage,
+        *,
+        name: str | None = None,
+        claim_after_ms: int = CLAIM_AFTER_MS,
+    ) -> None:
+        self._redis = redis
+        self._reported = reported
+        self._triage = triage
+        self._set_aside = SetAside(redis)
+        self._reader = Reader(redis, REPORTS, GROUP, name)
+        self._claim_after_ms = claim_after_ms
+        self._hand: deque[Entry] = deque()
+        self._kept_at = 0.0
+        self._look_for_dead_at = 0.0
+
+    async def step(self, *, block_ms: int = BLOCK_MS) -> None:
+        """Settle one group of entries, waiting for the first; if Redis is in trouble they stay in hand for the next."""
+        if not self._hand:
+            self._hand.extend(await self._next(block_ms))
+            self._kept_at = time.monotonic()
+        elif time.monotonic() - self._kept_at > KEEP_EVERY_S:
+            await self._reader.keep([entry.id for entry in self._hand])
+            self._kept_at = time.monotonic()
+        group = self._next_group()
+        if group:
+            await self._settle(group)
+            for _ in group:
+                self._hand.popleft()
+
+    async def leave(self) -> None:
+        """Hand back what is in hand."""
+        await self._reader.leave([entry.id for entry in self._hand])
+
+    async def _next(self, block_ms: int) -> list[Entry]:
+        if time.monotonic() >= self._look_for_dead_at:
+            left_behind = await self._reader.claim(READ_AT_ONCE, lambda _: self._claim_after_ms)
+            if left_behind:
+                log.info("entries of another reconciler claimed", entries=len(left_behind))
+                return left_behind
+            self._look_for_dead_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_S
+        return await self._reader.read(READ_AT_ONCE, block_ms=block_ms)
+
+    def _next_group(self) -> list[Entry]:
+        group: list[Entry] = []
+        size = 0
+        for entry in self._hand:
+            size += len(entry.payload)
+            if group and size > APPLIED_AT_ONCE:
+                break
+            group.append(entry)
+        return group
+
+    async def _settle(self, group: Sequence[Entry]) -> None:
+        """Settle entries together; if that fails for another reason than Redis' state, one by one."""
+        await self._give_up([entry for entry in group if entry.deliveries > LAST_DELIVERY])
+        group = [entry for entry in group if entry.deliveries <= LAST_DELIVERY]
+        try:
+            pile = self._triage.sort(body for entry in group for body in bodies(entry))
+            answers = await self._reported.apply(pile.reports)
+        except Exception as error:  # poison may fail in any way
+            if is_trouble(error):
+                raise
+            log.exception("reports could not be applied together; trying them one by one", entries=len(group))
+            for entry in group:
+                await self._settle_alone(entry)
+        else:
+            await self._finish(group, pile, answers)
+
+    async def _settle_alone(self, entry: Entry) -> None:
+        """Apply what can be applied of one entry.
+
+        The rest keeps it in the stream, to be claimed and tried again, until its last delivery.
+        """
+        is_last = entry.deliveries >= LAST_DELIVERY
+        try:
+            pile = self._triage.sort(bodies(entry))
+        except Exception:  # poison may fail in any way
+            log.exception("reports could not be sorted", delivery=entry.deliveries)
+            if is_last:
+                await self._give_up([entry])
+            return
+        answers = [await self._apply_alone(report) for report in pile.reports]
+        if is_last or None not in answers:
+            await self._finish([entry], pile, answers)
+
+    async def _apply_alone(self, report: Report) -> Applied | None:
+        try:
+            (answer,) = await self._reported.apply([report])
+        except Exception as error:  # poison may fail in any way
+            if is_trouble(error):
+                raise
+            log.warning("a report could not be applied", campaign=report.campaign, error=type(error).__name__)
+            return None
+        return answer
+
+    async def _give_up(self, entries: Sequence[Entry]) -> None:
+        """Set entries aside whole: what kills reconcilers is not looked into again."""
+        rows = [Row(Reason.POISON, body) for entry in entries for body in bodies(entry)]
+        if rows:
+            log.error("entries given up", entries=len(entries), deliveries=max(entry.deliveries for entry in entries))
+            await self._set_aside.add(rows)
+        await self._reader.done([entry.id for entry in entries])
+
+    async def _finish(self, entries: Sequence[Entry], pile: Pile, answers: Sequence[Applied | None]) -> None:
+        """Set aside and queue for the relay what was not applied; only then let go of the entries."""
+        aside = pile.aside
+        for answer, source in zip(answers, pile.sources, strict=True):
+            if answer is None:
+                aside.append(Row(Reason.POISON, source))
+            elif answer is Applied.UNKNOWN:
+                aside.append(Row(Reason.UNKNOWN, source))
+        aside += await relay.queue(self._redis, pile.foreign)
+        await self._set_aside.add(aside)
+        await self._reader.done([entry.id for entry in entries])
+        if entries:
+            did = Counter(answer.name.lower() for answer in answers if answer)
+            log.info("reports reconciled", entries=len(entries), **pile.tally, **did, set_aside=len(aside))
+
+
+def bodies(entry: Entry) -> list[bytes]:
+    """Take the posted bodies out of an entry; one that the receiver did not write counts as a body itself."""
+    try:
+        return unpack(entry.payload)
+    except DecodeError:
+        return [entry.payload]
+
+
+async def reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
+    """Reconcile until told to stop."""
+    await step_on(reconciler.step, stop)
+    await reconciler.leave()
+
+
+async def serve(settings: Settings) -> None:
+    """Reconcile, and relay if there is somewhere to relay to, until a signal."""
+    redis = connect(settings.redis_url, retries=1)  # a step that fails is repeated anyway
+    triage = Triage(CorrelationIds(settings.id_key), relaying=bool(settings.relay_url))
+    reconciler = Reconciler(redis, Reported(redis), triage)
+
+    def tasks(stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+        log.info("reconciler started", relaying=bool(settings.relay_url))
+        running = [reconcile(reconciler, stop)]
+        if settings.relay_url:
+            running.append(relay.Relay(redis, settings.relay_url).run(stop))
+        return running
+
+    await run_until_signalled(tasks)
+    await redis.aclose()
+    log.info("reconciler stopped")
+
+
+def main() -> None:
+    """Start from the process's environment."""
+    uvloop.run(serve(begin(Need.LEDGER, Need.IDS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Rows that could not be used: kept with their reason, counted, and tried again when somebody says so."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from callbacks.streams import BODY, FOREIGN, PAGE, REJECTED, REPORTS, TOTALS, pack, raise_first
+
+MOST_KEPT: Final = 50_000
+"""Entries of each of the two streams, about; beyond it the oldest go, and only the totals still tell of them."""
+
+LONGEST_KEPT: Final = 64 * 1024
+"""Bytes; of a longer row only the reason is kept."""
+
+_REASON = b"reason"
+_CUT = b"cut"
+
+
+class Reason(StrEnum):
+    """Why a row was set aside; the parser's own reasons (``RejectedRow.reason``) come beside these."""
+
+    NOT_OURS = "not ours"
+    """It carries somebody else's id, and there is no relay to hand it to."""
+    FORGED = "forged"
+    """It carries an id of our form with a tag that our key did not make."""
+    UNKNOWN = "unknown campaign or message"
+    """It carries an id of ours, but the ledger knows no such message (any more)."""
+    UNREADABLE = "unreadable"
+    POISON = "could not be applied"
+    """The ledger refused it, or reconcilers died of it, again and again."""
+    RELAY_REFUSED = "refused by the relay's host"
+    RELAY_FAILED = "the relay's host could not be reached in time"
+    RELAY_FULL = "too much is waiting for the relay's host"
+
+
+_FOREIGN_REASONS = frozenset({Reason.NOT_OURS, Reason.FORGED})
+
+
+class Row(NamedTuple):
+    """A row (or a whole body) to set aside."""
+
+    reason: str
+    body: bytes
+    """Bytes that can be posted again as they are."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A row that was set aside."""
+
+    id: str
+    at_ms: int
+    """Epoch milliseconds."""
+    reason: str
+    body: bytes
+    """As it came; may hold what people wrote and clicked. Empty if it was too long to be kept."""
+
+
+class SetAside:
+    """All rows set aside. Every method raises redis errors."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def add(self, rows: Sequence[Row]) -> None:
+        """Keep rows. Raises the first error bare, because redis-py's own would quote what the row holds."""
+        if not rows:
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for reason, body in rows:
+                kept: dict[Any, Any] = {_REASON: reason, BODY: body}
+                if len(body) > LONGEST_KEPT:
+                    kept = {_REASON: reason, BODY: b"", _CUT: len(body)}
+                pipe.xadd(FOREIGN if reason in _FOREIGN_REASONS else REJECTED, kept, maxlen=MOST_KEPT, approximate=True)
+            for reason, number in Counter(row.reason for row in rows).items():
+                pipe.hincrby(TOTALS, reason, number)
+            raise_first(await pipe.execute(raise_on_error=False))
+
+    async def kept(self, *, reason: str = "", most: int = 100) -> list[Kept]:
+        """List what is kept, oldest first, of one reason or (empty) of all."""
+        found: list[Kept] = []
+        for stream in (REJECTED, FOREIGN):
+            async for page in self._pages(stream):
+                found.extend(kept for kept in page if reason in ("", kept.reason))
+                if len(found) >= most:
+                    return found[:most]
+        return found
+
+    async def count(self) -> dict[str, int]:
+        """Count what is kept now, by reason; reads it all."""
+        counter: Counter[str] = Counter()
+        for stream in (REJECTED, FOREIGN):
+            async for page in self._pages(stream):
+                counter.update(kept.reason for kept in page)
+        return dict(counter)
+
+    async def totals(self) -> dict[str, int]:
+        """Return how many rows were ever set aside, by reason."""
+        totals: Any = await self._redis.hgetall(TOTALS)
+        return {reason.decode(): int(number) for reason, number in totals.items()}
+
+    async def replay(self, *, reason: str = "") -> int:
+        """Hand what is kept (of one reason, or of all) to the reconcilers once more; return how many rows that was.
+
+        What fails again is set aside again, as a new row. Stopped half-way it may hand rows over twice, which is
+        harmless.
+        """
+        moved = 0
+        for stream in (REJECTED, FOREIGN):
+            async for page in self._pages(stream):
+                rows = [kept for kept in page if kept.body and reason in ("", kept.reason)]
+                if rows:
+                    async with self._redis.pipeline(transaction=False) as pipe:
+                        for kept in rows:
+                            pipe.xadd(REPORTS, {BODY: pack([kept.body])})
+                        raise_first(await pipe.execute(raise_on_error=False))
+                    await self._redis.xdel(stream, *(kept.id for kept in rows))
+                    moved += len(rows)
+        return moved
+
+    async def _pages(self, stream: str) -> AsyncIterator[list[Kept]]:
+        """Read a stream to the end that it had at the start: what a replay sets aside again is not met again."""
+        newest: Any = await self._redis.xrevrange(stream, count=1)
+        after = "-"
+        while newest:
+            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=PAGE)
+            yield [_read(id_, fields) for id_, fields in page]
+            if len(page) < PAGE:
+                return
+            after = "(" + page[-1][0].decode()
+
+
+def _read(id_: bytes, fields: dict[bytes, bytes]) -> Kept:
+    text = id_.decode()
+    return Kept(text, int(text.partition("-")[0]), fields.get(_REASON, b"").decode(), fields.get(BODY, b""))

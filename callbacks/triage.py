@@ -1,0 +1,111 @@
+"""Whose a posted row is: ours, somebody else's, or nobody's."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from callbacks.set_aside import Reason, Row
+from campaigns.model import CampaignId
+from campaigns.reported import Report
+from timesmobile.ids import CorrelationIds
+from timesmobile.reports import EventKind, ReportEvent, ReportsUnreadable, parse
+
+_OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
+"""Thirty-two hexadecimal digits are another system's UUID: ours are drawn from all of ``[0-9a-z]``."""
+
+_HAPPEN_MORE_THAN_ONCE = frozenset({EventKind.CLICKED, EventKind.REPLIED})
+
+
+class Pile:
+    """Posted rows, sorted. ``reports`` and ``sources`` run in parallel: a report, and the row that it was read from."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.sources: list[bytes] = []
+        self.foreign: list[bytes] = []
+        """Bodies to relay."""
+        self.aside: list[Row] = []
+        self.tally: Counter[str] = Counter()
+        """Rows by what they were found to be: ``ours``, ``foreign``, ``forged``, ``unusable``."""
+
+
+class Triage:
+    """Sorts the rows of posted bodies.
+
+    What is not ours goes to the relay, if there is one, untouched: a body without a row of ours in its original
+    bytes, also the rows that we cannot read, for its owner may; of a mixed body only the foreign rows, each in its
+    own bytes, as one array. A row of our form with a wrong tag is forged, or another system's look-alike: counted
+    apart, treated as foreign.
+    """
+
+    def __init__(self, ids: CorrelationIds, *, relaying: bool) -> None:
+        self._ids = ids
+        self._relaying = relaying
+
+    def sort(self, bodies: Iterable[bytes]) -> Pile:
+        """Sort the rows of bodies that the receiver took."""
+        pile = Pile()
+        for body in bodies:
+            self._sort(body, pile)
+        return pile
+
+    def _sort(self, body: bytes, pile: Pile) -> None:
+        try:
+            parsed = parse(body)
+        except ReportsUnreadable:
+            pile.tally["unusable"] += 1
+            pile.aside.append(Row(Reason.UNREADABLE, body))
+            return
+        parse_id, reports, sources = self._ids.parse, pile.reports, pile.sources
+        before = len(reports)
+        foreign: list[ReportEvent] = []
+        for event in parsed.events:
+            ref = parse_id(event.meta)
+            if ref is None:
+                foreign.append(event)
+                continue
+            digest = _digest(event) if event.kind in _HAPPEN_MORE_THAN_ONCE else b""
+            reports.append(
+                Report(
+                    campaign=CampaignId(ref.campaign),
+                    index=ref.index,
+                    attempt=ref.attempt,
+                    kind=event.kind.value,
+                    code=event.code,
+                    ts=event.ts,
+                    digest=digest,
+                )
+            )
+            sources.append(event.raw)
+        ours = len(reports) - before
+        pile.tally["ours"] += ours
+        if foreign:
+            self._sort_foreign(body if not ours else None, foreign, pile)
+        if parsed.rejected and not (self._relaying and foreign and not ours):
+            pile.tally["unusable"] += len(parsed.rejected)
+            pile.aside.extend(Row(row.reason, row.raw) for row in parsed.rejected)
+
+    def _sort_foreign(self, whole: bytes | None, events: list[ReportEvent], pile: Pile) -> None:
+        forged = [bool(_OUR_FORM.fullmatch(event.meta)) for event in events]
+        pile.tally["forged"] += sum(forged)
+        pile.tally["foreign"] += len(events) - sum(forged)
+        if not self._relaying:
+            pile.aside.extend(
+                Row(Reason.FORGED if is_forged else Reason.NOT_OURS, event.raw)
+                for event, is_forged in zip(events, forged, strict=True)
+            )
+        elif whole is not None:
+            pile.foreign.append(whole)
+        else:
+            pile.foreign.append(join([event.raw for event in events]))
+
+
+def join(rows: list[bytes]) -> bytes:
+    """Make one body of rows that are bodies of their own (``ReportEvent.raw``), without changing a byte of a row."""
+    return b"[" + b",".join(row.strip().removeprefix(b"[").removesuffix(b"]") for row in rows) + b"]"
+
+
+def _digest(event: ReportEvent) -> bytes:
+    told_apart = "\0".join((event.meta, event.kind, str(event.ts), event.url, event.incoming_text))
+    return blake2b(told_apart.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -1,0 +1,35 @@
+"""A reconciler that is killed after it applied a group and before it says so; started with REDIS_URL ID_KEY."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from callbacks.reconciler import Reconciler
+from callbacks.triage import Triage
+from campaigns.connection import connect
+from campaigns.reported import Applied, Report, Reported
+from timesmobile.ids import CorrelationIds
+
+
+class Dying(Reported):
+    """The ledger as a reconciler sees it last."""
+
+    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+        """Apply, and be gone."""
+        answers = await super().apply(reports)
+        if reports:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answers
+
+
+async def main(redis_url: str, id_key: str) -> None:
+    """Step until killed."""
+    redis = connect(redis_url)
+    reconciler = Reconciler(redis, Dying(redis), Triage(CorrelationIds(id_key.encode()), relaying=False))
+    while True:
+        await reconciler.step()
+
+
+asyncio.run(main(*sys.argv[1:]))

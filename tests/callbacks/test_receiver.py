@@ -1,0 +1,286 @@
+"""A real receiver over real HTTP: what is answered, and what is in the stream when it is."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from callbacks.request_body import DISCARDED, LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, read_body
+from callbacks.streams import REPORTS
+from campaigns.connection import connect
+from campaigns.embedded import EmbeddedServer
+from tests.callbacks.conftest import SECRET, Processes, eventually, posted, row, stored
+
+pytestmark = pytest.mark.processes
+
+PATH = f"/callbacks/{SECRET}"
+GOOD = posted("delivered", row("m1"), row("m2"))
+
+
+def without_timestamp(answer: httpx.Response) -> dict[str, object]:
+    """The answer's content, its timestamp checked and taken out."""
+    content: dict[str, object] = answer.json()
+    inner = content.get("data") or content["details"]
+    assert isinstance(inner, dict)
+    assert abs(inner.pop("timestamp") - time.time()) < 10
+    return content
+
+
+async def test_good_reports_are_stored_byte_for_byte_before_the_200(redis: Redis, http: httpx.AsyncClient) -> None:
+    answer = await http.post(PATH, content=GOOD)
+    assert await stored(redis) == [GOOD]
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert without_timestamp(answer) == {
+        "status": "success",
+        "message": "Callback processed successfully",
+        "data": {"processed_events": 2},
+    }
+
+
+async def test_a_bad_row_does_not_cost_the_good_ones(redis: Redis, http: httpx.AsyncClient) -> None:
+    body = posted("delivered", row("m1"), {"ts": 1}, {"meta": "m"})
+    answer = await http.post(PATH, content=body)
+    assert (answer.status_code, answer.json()["data"]["processed_events"]) == (200, 1)
+    assert await stored(redis) == [body]
+
+
+async def test_an_event_that_nobody_knows_is_kept_for_people_to_see(redis: Redis, http: httpx.AsyncClient) -> None:
+    body = posted("teleported", row("m1"))
+    answer = await http.post(PATH, content=body)
+    assert (answer.status_code, answer.json()["data"]["processed_events"]) == (200, 0)
+    assert await stored(redis) == [body]
+
+
+async def test_a_batch_without_rows_is_fine_and_leaves_nothing(redis: Redis, http: httpx.AsyncClient) -> None:
+    answer = await http.post(PATH, content=posted("delivered"))
+    assert (answer.status_code, answer.json()["data"]["processed_events"]) == (200, 0)
+    assert await redis.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        (posted("delivered", {"ts": 1}), ["meta"]),
+        (posted("clicked", {"ts": 1}, {"meta": "m"}), ["meta", "ts", "url"]),
+        (b"", ["event", "ts", "meta"]),
+        (b"not json", ["event", "ts", "meta"]),
+        (GOOD[:-2], ["event", "ts", "meta"]),
+        (b"[]", ["event", "ts", "meta"]),
+        (b"[1,2]", ["event", "ts", "meta"]),
+        (b'[{"event":"delivered","data":[1]}]', ["event", "ts", "meta"]),
+        (b"[" * 100_000, ["event", "ts", "meta"]),
+    ],
+)
+async def test_what_can_never_be_parsed_gets_400_and_changes_nothing(
+    redis: Redis, http: httpx.AsyncClient, body: bytes, missing: list[str]
+) -> None:
+    answer = await http.post(PATH, content=body)
+    assert answer.status_code == 400
+    assert without_timestamp(answer) == {
+        "status": "error",
+        "message": "Bad request. Some mandatory parameter was missing.",
+        "error_code": 400,
+        "details": {"missing_fields": missing},
+    }
+    assert await redis.keys() == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/callbacks", "/callbacks/", f"{PATH}x", PATH[:-1], f"{PATH}/", "/callbacks/%ff%00", "/x?" + SECRET]
+)
+async def test_a_wrong_path_or_secret_gets_404(redis: Redis, http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.post(path, content=GOOD)
+    assert answer.status_code == 404
+    assert await redis.keys() == []
+
+
+async def test_only_post_is_allowed_and_only_with_the_secret_does_one_learn_it(http: httpx.AsyncClient) -> None:
+    answer = await http.get(PATH)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (await http.get(PATH + "x")).status_code == 404
+    assert (await http.post("/health")).status_code == 405
+
+
+def of_size(size: int) -> bytes:
+    return posted("delivered", row("m1")).ljust(size)
+
+
+async def chunks(body: bytes, size: int = 60_000) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), size):
+        yield body[at : at + size]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("size", "status"), [(LONGEST_BODY - 1, 200), (LONGEST_BODY, 200), (LONGEST_BODY + 1, 413)])
+async def test_a_body_may_have_one_mebibyte_and_not_a_byte_more(
+    redis: Redis, http: httpx.AsyncClient, size: int, status: int, chunked: bool
+) -> None:
+    body = of_size(size)
+    answer = await http.post(PATH, content=chunks(body) if chunked else body)
+    assert answer.status_code == status
+    assert len(await stored(redis)) == (status == 200)
+
+
+async def test_a_huge_body_is_refused_without_reading_it_all(redis: Redis, http: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100 * DISCARDED:
+            sent += 60_000
+            yield b" " * 60_000
+
+    with suppress(httpx.WriteError, httpx.ReadError):  # it may hang up while the poster still writes
+        assert (await http.post(PATH, content=endless())).status_code == 413
+    assert sent < 3 * DISCARDED
+    assert await redis.keys() == []
+
+
+async def test_a_declared_giant_is_refused_before_its_first_byte(receiver_url: str) -> None:
+    url = httpx.URL(receiver_url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {DISCARDED + 1}\r\n\r\n".encode())
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 413 ")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_body_that_never_ends_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callbacks.request_body.BODY_TIMEOUT_S", 0.05)
+    begun = False
+
+    async def receive() -> Message:
+        nonlocal begun
+        if begun:
+            await asyncio.Event().wait()
+        begun = True
+        return {"type": "http.request", "body": b"[", "more_body": True}
+
+    with pytest.raises(BodyIncomplete):
+        await read_body([], receive)
+
+
+async def test_a_body_cut_off_by_a_lost_connection_is_incomplete() -> None:
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": GOOD, "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Message:
+        return next(messages)
+
+    with pytest.raises(BodyIncomplete):
+        await read_body([], receive)
+
+
+async def test_what_is_read_beyond_the_limit_is_not_kept() -> None:
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": b"x" * 65_536, "more_body": received < 20}
+
+    with pytest.raises(BodyTooLong):
+        await read_body([], receive)
+    assert received == 20
+
+
+async def test_many_at_once_are_all_stored(redis: Redis, http: httpx.AsyncClient) -> None:
+    bodies = [posted("delivered", row(f"m{n}")) for n in range(60)]
+    answers = await asyncio.gather(*(http.post(PATH, content=body) for body in bodies))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(await stored(redis)) == sorted(bodies)
+    assert await redis.xlen(REPORTS) < len(bodies)
+
+
+async def test_redis_frozen_killed_full_or_read_only_is_a_503_and_nothing_acknowledged_is_lost(
+    processes: Processes,
+) -> None:
+    with EmbeddedServer(appendonly=True, appendfsync="always") as server:
+        process, url = processes.receiver(server.url)
+        acknowledged: list[bytes] = []
+        async with connect(server.url) as redis, httpx.AsyncClient(base_url=url, timeout=10) as http:
+
+            async def post(number: int) -> int:
+                body = posted("delivered", row(f"m{number}"))
+                started = time.monotonic()
+                answer = await http.post(PATH, content=body)
+                assert time.monotonic() - started < 5
+                if answer.status_code == 200:
+                    acknowledged.append(body)
+                return answer.status_code
+
+            assert await post(0) == 200
+
+            await redis.config_set("maxmemory", 1)
+            assert await post(1) == 503
+            await redis.config_set("maxmemory", 0)
+            assert await post(2) == 200
+
+            await redis.replicaof("127.0.0.1", 1)
+            assert await post(3) == 503
+            await redis.replicaof("NO", "ONE")
+            assert await post(4) == 200
+
+            server.send(signal.SIGSTOP)
+            assert set(await asyncio.gather(*map(post, range(5, 10)))) == {503}
+            assert (await http.get("/health")).status_code == 200
+            assert (await http.get("/ready")).status_code == 503
+            server.send(signal.SIGCONT)
+            assert await post(10) == 200
+            assert (await http.get("/ready")).status_code == 200
+
+            server.kill()
+            assert await post(11) == 503
+            server.restart()
+            assert await post(12) == 200
+
+            assert len(acknowledged) == 5
+            assert set(acknowledged) <= set(await stored(redis))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert SECRET not in processes.logs()
+
+
+async def test_sigterm_lets_what_is_under_way_finish_but_does_not_wait_for_a_body_that_never_comes(
+    redis: Redis, redis_url: str, processes: Processes
+) -> None:
+    process, url = processes.receiver(redis_url)
+    head = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(GOOD)}\r\n\r\n".encode()
+    connections = [await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port) for _ in range(2)]
+    for _, writer in connections:
+        writer.write(head + GOOD[:10])
+        await writer.drain()
+    async with httpx.AsyncClient(base_url=url) as http:
+        assert (await http.post(PATH, content=GOOD)).status_code == 200  # so the beginnings before it were read
+    process.send_signal(signal.SIGTERM)
+
+    async def listens_no_more() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port)
+        except ConnectionRefusedError:
+            return True
+        writer.close()
+        return False
+
+    await eventually(listens_no_more)
+    reader, writer = connections[0]
+    writer.write(GOOD[10:])
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    assert await asyncio.to_thread(process.wait, 10) == 0
+    assert await stored(redis) == [GOOD, GOOD]
+    for _, writer in connections:
+        writer.close()
+
+
+def test_settings_that_are_wrong_are_all_named_and_end_it_with_2(processes: Processes) -> None:
+    process = processes.start("-m", "callbacks.receiver", redis_url="nonsense", DISPATCH_CALLBACK_SECRET="short")
+    assert process.wait(10) == 2
+    assert "DISPATCH_REDIS_URL" in processes.logs()
+    assert "DISPATCH_CALLBACK_SECRET" in processes.logs()
