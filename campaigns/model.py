@@ -13,6 +13,8 @@ CampaignId = NewType("CampaignId", str)
 """Eight characters of ``[0-9a-z]``; the first part of every correlation id of the campaign."""
 
 InDoubtPolicy = Literal["give_up", "resend"]
+MissedStart = Literal["send", "skip", "ask"]
+"""What happens to a campaign whose start came while nobody was there: sent late, cancelled, or paused until resumed."""
 CostUnit = Literal["messages", "parts"]
 
 
@@ -34,12 +36,24 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     in_doubt: InDoubtPolicy = "give_up"
     start_at_ms: int = 0
     """Epoch milliseconds before which nothing is sent; 0 is at once."""
-    valid_until_ms: int = 0
+    valid_until_ms: int
     """Epoch milliseconds after which pending messages expire and the in-doubt policy decides."""
     report_wait_s: int = 72 * 3600
     """After so long without a report an accepted message has the state ``no_report`` (DOMAIN.md section 3)."""
     urgent: bool = False
     """Goes through the queue that workers empty first."""
+    missed_start: MissedStart = "send"
+    send_from_min: int = 0
+    """The daily send window, in minutes after midnight of ``zone``: from here …"""
+    send_until_min: int = 0
+    """… to here, not included; both 0 is any time."""
+    zone: str = "Asia/Kolkata"
+    most_parts: int = 0
+    """SMS parts that the campaign may hand to the provider; 0 is no limit."""
+    fallbacks: list[str] = []
+    """Providers to turn to, in this order, while ``provider`` is braked or unreachable."""
+    custom: dict[str, str] = {}
+    """Values of the provider's own placeholders, by name without the ``$$``."""
 
 
 class BatchRef(msgspec.Struct, frozen=True):
@@ -63,6 +77,8 @@ class Recipients(msgspec.Struct, frozen=True, array_like=True):
     """One column for each slot of the text, in order."""
     parts: list[int]
     """SMS parts of each rendered text."""
+    custom: dict[str, list[str]] = {}
+    """Values of the provider's own placeholders that come from a column, by name without the ``$$``."""
 
 
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,64 @@
+"""``dispatch reports``: delivery reports that could not be used, and why; and trying them again."""
+
+import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import click
+from redis.asyncio import Redis
+from rich.table import Table
+
+from callbacks.set_aside import Kept, SetAside
+from producers.cli import Globals
+from producers.cli.ledger import with_ledger
+from producers.cli.terminal import console
+
+_ZONE = ZoneInfo("Asia/Kolkata")
+
+
+@click.group()
+def reports() -> None:
+    """Look at delivery reports that were set aside; try them again."""
+
+
+@reports.command()
+@click.option("--reason", default="", help="Only those set aside for this reason.")
+@click.option("--most", default=50, show_default=True, type=click.IntRange(min=1), help="List so many at the most.")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def rejected(options: Globals, *, reason: str, most: int, for_programs: bool) -> None:
+    """List the reports that could not be used, oldest first, with the reason; their bodies are not shown."""
+
+    async def look(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[Kept]]:
+        aside = SetAside(redis)
+        return await aside.count(), await aside.totals(), await aside.kept(reason=reason, most=most)
+
+    count, totals, kept = with_ledger(options, look)
+    rows = [{"id": row.id, "at_ms": row.at_ms, "reason": row.reason, "bytes": len(row.body)} for row in kept]
+    if for_programs:
+        click.echo(json.dumps({"kept": count, "ever": totals, "rows": rows}))
+        return
+    if not count:
+        console().print("no report is set aside")
+        return
+    summary = Table("reason", box=None, pad_edge=False)
+    summary.add_column("kept", justify="right")
+    summary.add_column("ever", justify="right")
+    for name in sorted({*count, *totals}):
+        summary.add_row(name, f"{count.get(name, 0):,}", f"{totals.get(name, 0):,}")
+    listed = Table("id", "set aside", "reason", box=None, pad_edge=False)
+    for row in kept:
+        listed.add_row(row.id, f"{datetime.fromtimestamp(row.at_ms / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}", row.reason)
+    console().print(summary, "", listed, sep="\n")
+
+
+@reports.command()
+@click.option("--reason", default="", help="Only those set aside for this reason.")
+@click.pass_obj
+def replay(options: Globals, *, reason: str) -> None:
+    """Hand the reports that were set aside to the reconcilers once more; what fails again is set aside again."""
+
+    async def again(redis: Redis) -> int:
+        return await SetAside(redis).replay(reason=reason)
+
+    click.echo(f"{with_ledger(options, again):,} reports are on their way to the reconcilers again")

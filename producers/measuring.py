@@ -1,0 +1,73 @@
+"""SMS parts of many messages at once, and what they add up to."""
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import add
+
+from timesmobile.encoding import measure
+from timesmobile.templates import Template
+
+
+class Measuring:
+    """Measures the messages of one template as `timesmobile.encoding.measure` would measure each rendered text.
+
+    A text in which every character takes one unit has as many parts as any other of its length and encoding. Where that
+    holds for a whole chunk, only lengths are looked at; otherwise each text is rendered and measured.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._literals = "".join(template.literals)
+        self._always_ucs2 = measure(self._literals).unicode
+        self._parts_of_length = _PartsOfLength("अ" if self._always_ucs2 else "a")
+        self.gsm_messages = self.gsm_parts = 0
+        """Messages in the GSM 7-bit alphabet, and their parts."""
+        self.ucs2_messages = self.ucs2_parts = 0
+        """Messages that some character forces into UCS-2, and their parts."""
+
+    def parts(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        """Return the parts of so many messages, given the values of each slot by column."""
+        values = "".join(map("".join, slots))
+        together = measure(self._literals + values)
+        if together.unicode != self._always_ucs2 or together.units != len(self._literals) + len(values):
+            return self._one_by_one(slots, messages)
+        parts = self._by_length(slots, messages)
+        self._count(together.unicode, messages, sum(parts))
+        return parts
+
+    def _by_length(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        own = len(self._literals)
+        if self._parts_of_length[own + sum(max(map(len, values), default=0) for values in slots)] == 1:
+            return [1] * messages
+        lengths: Iterable[int] = repeat(own, messages)
+        for values in slots:
+            lengths = map(add, lengths, map(len, values))
+        return list(map(self._parts_of_length.__getitem__, lengths))
+
+    def _one_by_one(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        parts = []
+        for values in zip(*slots, strict=True) if slots else repeat((), messages):
+            measured = measure(self._template.render(values))
+            parts.append(measured.parts)
+            self._count(measured.unicode, 1, measured.parts)
+        return parts
+
+    def _count(self, unicode: bool, messages: int, parts: int) -> None:
+        if unicode:
+            self.ucs2_messages += messages
+            self.ucs2_parts += parts
+        else:
+            self.gsm_messages += messages
+            self.gsm_parts += parts
+
+
+class _PartsOfLength(dict[int, int]):
+    """Parts by length, of texts in which every character takes one unit; asked of the encoder once for each length."""
+
+    def __init__(self, character: str) -> None:
+        super().__init__()
+        self._character = character
+
+    def __missing__(self, length: int) -> int:
+        self[length] = parts = measure(self._character * length).parts
+        return parts

@@ -1,0 +1,123 @@
+"""Recipients as JSON Lines: one object a line; its texts and numbers are the cells, numbers as they are written."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NoReturn, TextIO
+
+from producers.errors import InputInvalid
+from producers.recipients import utf8
+from producers.recipients.file import CHUNK_ROWS, Broken, Chunk
+from producers.recipients.heading import Heading
+
+Cells = dict[str, object]
+
+
+class _RowUnusable(ValueError):
+    """Says why a line is not a row."""
+
+
+class JsonLinesFile:
+    """A JSON Lines file; its columns are the keys of the first object that hold a text, a number or null."""
+
+    def __init__(self, path: Path) -> None:
+        utf8.check(path)
+        self._path = path
+        self._size = max(path.stat().st_size, 1)
+        self._bytes: BinaryIO | None = None
+        self._keys, self.heading = self._heading()
+
+    def fraction(self) -> float:
+        """Say how much of the file is read."""
+        if self._bytes is None or self._bytes.closed:
+            return 0.0 if self._bytes is None else 1.0
+        return self._bytes.tell() / self._size
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read the rows; a key that is missing or null is an empty cell."""
+        keys = self._keys
+        with self._open() as file:
+            self._bytes = file.buffer
+            numbered = enumerate(file, 1)
+            while batch := list(islice(numbered, CHUNK_ROWS)):
+                lines: list[int] = []
+                rows: list[list[str]] = []
+                broken: list[Broken] = []
+                for line, text in batch:
+                    if text.isspace():
+                        continue
+                    try:
+                        row = _cells(_parsed(text), keys)
+                    except _RowUnusable as unusable:
+                        broken.append(Broken(line, str(unusable), ()))
+                    else:
+                        lines.append(line)
+                        rows.append(row)
+                yield Chunk(lines, rows, broken)
+
+    def _open(self) -> TextIO:
+        return self._path.open(encoding="utf-8-sig", newline="\n")
+
+    def _heading(self) -> tuple[list[str], Heading]:
+        with self._open() as text:
+            line, first = next(((line, row) for line, row in enumerate(text, 1) if not row.isspace()), (0, ""))
+        if not first:
+            raise InputInvalid(f"{self._path}: is empty; every line must be a JSON object")
+        if first.lstrip().startswith("["):
+            raise InputInvalid(
+                f"{self._path}:{line}: is a JSON array; write one object a line: "
+                f"jq -c '.[]' {self._path.name} > {self._path.stem}.jsonl"
+            )
+        try:
+            cells = _parsed(first)
+        except _RowUnusable as unusable:
+            raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; its keys name the columns") from None
+        keys = [key for key, cell in cells.items() if cell is None or isinstance(cell, str)]
+        return keys, Heading(self._path, line, keys)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> Cells:
+    cells = dict(pairs)
+    if len(cells) != len(pairs):
+        raise _RowUnusable("has a key twice")
+    return cells
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _RowUnusable(f"holds {name}, which is not JSON")
+
+
+# Numbers stay as they are written: 99.50 must not become 99.5, nor a number of twelve digits a float.
+_decode = json.JSONDecoder(
+    parse_float=str, parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_unique
+).decode
+
+
+def _parsed(text: str) -> Cells:
+    try:
+        cells = _decode(text)
+    except _RowUnusable:
+        raise
+    except (ValueError, RecursionError):
+        raise _RowUnusable("is not JSON") from None
+    if not isinstance(cells, dict):
+        raise _RowUnusable("is not a JSON object")
+    return cells
+
+
+def _cells(cells: Cells, keys: list[str]) -> list[str]:
+    row: list[str] = []
+    for key in keys:
+        match cells.get(key):
+            case str(cell):
+                row.append(cell)
+            case None:
+                row.append("")
+            case _:
+                raise _RowUnusable(f"holds neither a text nor a number as {key}")
+    try:
+        "".join(row).encode()
+    except UnicodeEncodeError:
+        raise _RowUnusable("holds half a surrogate pair, which is no character") from None
+    return row

@@ -1,0 +1,47 @@
+"""Text files as UTF-8, with or without a byte order mark; any other encoding is refused in words."""
+
+import codecs
+from pathlib import Path
+
+from producers.errors import InputInvalid
+
+_BLOCK = 1 << 20
+
+
+def check(path: Path) -> None:
+    """Read a whole file (about 1 GB/s) and raise InputInvalid if it is not UTF-8.
+
+    Done before anything is made of the file, so that a wrong byte near its end leaves nothing half-done.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    before = line = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            if before == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise InputInvalid(f"{path}: is UTF-16, not UTF-8; {_advice(path, 'UTF-16')}")
+            _decode(decoder, block, path, before, line)
+            before += len(block)
+            line += block.count(b"\n")
+        _decode(decoder, b"", path, before, line, final=True)
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder, block: bytes, path: Path, before: int, line: int, *, final: bool = False
+) -> None:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError as error:
+        # The decoder kept the last bytes of the block before, if they were a character's beginning.
+        at = before - (len(error.object) - len(block)) + error.start
+        line += error.object.count(b"\n", 0, error.start) + 1
+        raise InputInvalid(
+            f"{path}:{line}: is not UTF-8: byte 0x{error.object[error.start]:02X} at position {at}; "
+            f"{_advice(path, 'WINDOWS-1252')}"
+        ) from None
+
+
+def _advice(path: Path, encoding: str) -> str:
+    return (
+        f"save it as UTF-8, or convert it, if it is {encoding}: "
+        f"iconv -f {encoding} -t UTF-8 {path.name} > {path.stem}.utf8{path.suffix}"
+    )

@@ -1,0 +1,176 @@
+"""Submitting a draft: claim its id, write its batches as they fill, seal it, ring for it.
+
+Nothing is sent before the seal. The same submit run again finishes one that died, because the campaign's id follows
+from the content of the files, and the same files always make the same batches.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import repeat
+from pathlib import Path
+
+import msgspec
+from redis.asyncio import Redis
+
+from campaigns.control import Control
+from campaigns.model import CampaignId, Plan, Recipients, SenderId
+from campaigns.states import CampaignState
+from campaigns.submission import Begun, BrakeRule, Submissions
+from campaigns.views import Message, Views
+from campaigns.work import Work
+from producers.campaign_file import same_but_for_times
+from producers.draft import Draft, Reading
+from producers.errors import CommandFailed, InputInvalid
+from settings.broker import BrokerAway, celery_app, ring
+from settings.model import Settings
+from timesmobile.ids import new_campaign_id
+
+BATCH_SIZE = 500
+
+Progress = Callable[[Reading], None]
+"""Called after each batch."""
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a submit came to."""
+
+    campaign: CampaignId
+    plan: Plan
+    state: CampaignState
+    already: bool = False
+    """An earlier run of the same submit did it all; the counts below are empty."""
+    accepted: int = 0
+    refused: dict[str, int] = {}
+    """Rows by reason."""
+    rejects: Path | None = None
+    gsm_messages: int = 0
+    gsm_parts: int = 0
+    ucs2_messages: int = 0
+    ucs2_parts: int = 0
+    resumed_batches: int = 0
+    """Batches that an earlier run had stored."""
+    warnings: tuple[str, ...] = ()
+
+
+async def submit(
+    draft: Draft,
+    *,
+    settings: Settings,
+    redis: Redis,
+    salt: str = "",
+    batch_size: int = BATCH_SIZE,
+    now: datetime | None = None,
+    progress: Progress | None = None,
+) -> Submitted:
+    """Submit a draft, or finish an earlier run of the same submit, or find that there is nothing left to do.
+
+    The same files are the same submit; a ``salt`` makes it another. Raises InputInvalid if no row can be sent to, or if
+    the settings have changed since an earlier run, and CommandFailed if a file changes while it is read: nothing is
+    sent then.
+    """
+    now = now or datetime.now(UTC)
+    plan = draft.campaign.plan(now)
+    with draft.read() as reading:
+        if next(reading.batches(1), None) is None:
+            raise InputInvalid(_nothing_to_send(draft, reading))
+    submissions = Submissions(redis)
+    campaign = await submissions.claim(draft.fingerprint.digest(salt), plan.sender, CampaignId(new_campaign_id()))
+    begun = await submissions.begin(campaign, plan, batch_size=batch_size, brake=_brake_rule(settings))
+    if begun.state is not CampaignState.SUBMITTING:
+        return Submitted(campaign=campaign, plan=begun.plan, state=begun.state, already=True)
+    _check_plan(campaign, plan, begun.plan, now)
+    with draft.read() as reading:
+        try:
+            batches = await _write(redis, campaign, begun, reading, progress)
+        except UnicodeDecodeError:  # it was UTF-8 when it was opened
+            raise _changed(campaign) from None
+        if not draft.fingerprint.still_holds():
+            raise _changed(campaign)
+        rejects = reading.rejects.keep()
+    await Control(redis).configure_rate(plan.sender, settings.senders[plan.sender].rate_per_s)
+    await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
+    measuring = reading.rows.measuring
+    return Submitted(
+        campaign=campaign,
+        plan=begun.plan,
+        state=CampaignState.RUNNING,
+        accepted=reading.rows.accepted,
+        refused=dict(reading.rows.refused.most_common()),
+        rejects=rejects,
+        gsm_messages=measuring.gsm_messages,
+        gsm_parts=measuring.gsm_parts,
+        ucs2_messages=measuring.ucs2_messages,
+        ucs2_parts=measuring.ucs2_parts,
+        resumed_batches=begun.batches,
+        warnings=await _ring(redis, settings, plan.sender),
+    )
+
+
+async def _write(redis: Redis, campaign: CampaignId, begun: Begun, reading: Reading, progress: Progress | None) -> int:
+    """Store the batches that are not stored yet, compare those that are; return how many there are."""
+    submissions, views = Submissions(redis), Views(redis)
+    view = await views.campaign(campaign)
+    number = -1
+    for number, batch in enumerate(reading.batches(begun.batch_size)):
+        if number >= begun.batches:
+            await submissions.add_batch(campaign, begun.plan.sender, number, batch)
+        elif not _equal(batch, [message async for message in views.batch(view, number)]):
+            # Shifted by one row, the next batch would text somebody twice.
+            raise _settings_changed(campaign)
+        if progress:
+            progress(reading)
+    if number + 1 < begun.batches:
+        raise _settings_changed(campaign)
+    return number + 1
+
+
+def _equal(batch: Recipients, stored: Sequence[Message]) -> bool:
+    rows = zip(batch.lines, batch.to, zip(*batch.slots, strict=True) if batch.slots else repeat(()), strict=False)
+    return [(line, to, list(values)) for line, to, values in rows] == [(row.line, row.to, row.slots) for row in stored]
+
+
+def _check_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: datetime) -> None:
+    if not same_but_for_times(plan, stored):
+        raise _settings_changed(campaign)
+    if stored.valid_until_ms <= now.timestamp() * 1000:
+        raise InputInvalid(
+            f"campaign {campaign}: its validity has ended before it was submitted whole; submit with --again"
+        )
+
+
+async def _ring(redis: Redis, settings: Settings, sender: SenderId) -> tuple[str, ...]:
+    """Ring for the first batches; return a warning if there is nobody to hear it."""
+    rings = await Work(redis, lease_s=settings.worker.lease_s).issue(sender)
+    try:
+        await asyncio.to_thread(ring, celery_app(settings), rings)
+    except BrokerAway as away:
+        return (str(away),)
+    return ()
+
+
+def _brake_rule(settings: Settings) -> BrakeRule:
+    brake = settings.brake
+    return BrakeRule(
+        pushes=brake.rejected_of_last,
+        rejected_share=brake.rejected_share,
+        reports=brake.failed_of_last,
+        failed_share=brake.failed_share,
+    )
+
+
+def _nothing_to_send(draft: Draft, reading: Reading) -> str:
+    refused = reading.rows.refused
+    reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in refused.most_common(3))
+    return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {reading.rejects.keep()}"
+
+
+def _changed(campaign: CampaignId) -> CommandFailed:
+    return CommandFailed(f"campaign {campaign}: a file changed while it was read; nothing is sent, submit again")
+
+
+def _settings_changed(campaign: CampaignId) -> InputInvalid:
+    return InputInvalid(
+        f"campaign {campaign}: the settings have changed since its submit was broken off; "
+        f"put them back and submit again, or give it up (dispatch cancel {campaign}) and submit with --again"
+    )

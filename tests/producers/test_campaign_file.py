@@ -1,0 +1,175 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from producers.campaign_file import Campaign, same_but_for_times
+from producers.errors import InputInvalid
+from producers.recipients import Heading
+from settings.model import Settings
+from tests.producers.conftest import CAMPAIGN, WriteFile
+
+NOW = datetime(2026, 11, 8, 4, 30, tzinfo=UTC)
+"""10:00 in Kolkata."""
+HEADING = Heading(Path("customers.csv"), 1, ["to", "name", "amount"])
+
+
+def ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def mistakes(path: Path, settings: Settings) -> list[str]:
+    """Return what is wrong, without the folder."""
+    with pytest.raises(InputInvalid) as invalid:
+        Campaign(path, settings).variables(HEADING)
+    return [mistake.removeprefix(f"{path.parent}/") for mistake in invalid.value.mistakes]
+
+
+def test_the_plan_holds_what_workers_need(campaign: Path, settings: Settings) -> None:
+    plan = Campaign(campaign, settings).plan(NOW)
+
+    assert (plan.name, plan.sender, plan.provider, plan.template) == ("bills", "TIMESM", "tm", "bill")
+    assert plan.text == "Dear {#var#}, your bill is {#var#}. - TIMESM"
+    assert (plan.content_id, plan.entity_id) == ("1107000000000000001", "1234567890123456789")
+    assert (plan.category, plan.cost_unit, plan.urgent) == ("promotional", "messages", False)
+    assert (plan.in_doubt, plan.rate_per_s, plan.start_at_ms) == ("give_up", 0.0, 0)
+    assert plan.valid_until_ms == ms(NOW + timedelta(hours=24))
+
+
+def test_everything_that_has_a_default_can_be_given(write: WriteFile, settings: Settings) -> None:
+    path = write(
+        "c.toml",
+        'name = "closed"\nsender = "OTHERS"\ntemplate = "plain"\nto = "mobile"\nvalidity = "1d12h30m"\n'
+        'in_doubt = "resend"\nrate_per_s = 5\nstart_at = 2026-11-08T12:00:00\n',
+    )
+
+    campaign = Campaign(path, settings)
+
+    plan = campaign.plan(NOW)
+    assert (plan.cost_unit, plan.urgent, plan.in_doubt, plan.rate_per_s) == ("parts", True, "resend", 5.0)
+    assert plan.start_at_ms == ms(NOW + timedelta(hours=2))
+    assert plan.valid_until_ms == ms(NOW + timedelta(hours=2 + 36, minutes=30))
+    assert campaign.table.to == "mobile"
+    assert campaign.variables(HEADING) == []
+
+
+@pytest.mark.parametrize(
+    "start_at",
+    [
+        "2026-11-08T12:00:00",
+        "2026-11-08 12:00:00",
+        "2026-11-08T06:30:00Z",
+        "2026-11-08T14:30:00+08:00",
+        '"2026-11-08T12:00"',
+        '"2026-11-08T06:30:00+00:00"',
+    ],
+)
+def test_a_time_without_a_zone_is_in_kolkata(write: WriteFile, settings: Settings, start_at: str) -> None:
+    path = write("c.toml", CAMPAIGN + f"start_at = {start_at}\n")
+
+    assert Campaign(path, settings).plan(NOW).start_at_ms == ms(NOW + timedelta(hours=2))
+
+
+def test_validity_counts_from_the_submit_when_the_start_is_past(write: WriteFile, settings: Settings) -> None:
+    path = write("c.toml", CAMPAIGN + 'start_at = 2026-11-07T12:00:00\nvalidity = "90m"\n')
+
+    assert Campaign(path, settings).plan(NOW).valid_until_ms == ms(NOW + timedelta(minutes=90))
+
+
+def test_plans_of_two_moments_are_the_same_but_for_times(campaign: Path, settings: Settings) -> None:
+    first = Campaign(campaign, settings).plan(NOW)
+    second = Campaign(campaign, settings).plan(NOW + timedelta(hours=1))
+
+    assert first != second
+    assert same_but_for_times(second, first)
+    campaign.write_text(CAMPAIGN.replace('"bills"', '"other"'))
+    assert not same_but_for_times(Campaign(campaign, settings).plan(NOW), first)
+
+
+def test_variables_are_bound_in_order(campaign: Path, settings: Settings) -> None:
+    bound = Campaign(campaign, settings).variables(HEADING)
+
+    assert [variable.compose({1: ["Asha"], 2: ["5"]}, 1) for variable in bound] == [["Asha"], ["Rs 5"]]
+
+
+def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, settings: Settings) -> None:
+    path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]))
+    heading = Heading(Path("customers.csv"), 1, ["to", "VAR2", "var1"])
+
+    assert [variable.columns for variable in Campaign(path, settings).variables(heading)] == [(2,), (1,)]
+    assert mistakes(path, settings) == [
+        f"c.toml: variables: is missing, and for its default customers.csv has no column {name}; {HEADING.described()}"
+        for name in ("var1", "var2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"TIMESM"', '"TIMESN"', "c.toml:2: sender: there is no sender TIMESN; did you mean TIMESM?"),
+        ('"TIMESM"', '"OTHERS"', "c.toml:3: template: bill is not registered for OTHERS, only for TIMESM"),
+        ('"bill"', '"bil"', "c.toml:3: template: there is no template bil; did you mean bill?"),
+        ('"bill"', '"xyz"', "c.toml:3: template: there is no template xyz; there is bill, plain"),
+        ('"bill"', '"plain"', "c.toml:4: variables: has 2 entries, template plain has 0 slots"),
+        ('"{name}", ', "", "c.toml:4: variables: has 1 entry, template bill has 2 slots"),
+        ("{amount}", "{amuont}", "c.toml:4: variables.1: customers.csv has no column amuont; did you mean {amount}?"),
+        ("{amount}", "{amount", "c.toml:4: variables.1: the { at character 4 stands alone; write it twice"),
+        ("Rs {amount}", "x" * 31, "c.toml:4: variables.1: has 31 characters, 30 are allowed"),
+        ('name = "bills"', 'name = ""', "c.toml:1: name: must not be empty"),
+        ('name = "bills"', 'name = "a\\nb"', "c.toml:1: name: must be one line, without spaces around it"),
+        ('name = "bills"', "name = 5", "c.toml:1: name: must be a text in quotes, is a number"),
+        ('name = "bills"\n', "", "c.toml: name: is missing"),
+        (
+            '"TIMESM"\n',
+            '"TIMESM"\nvalidty = "1h"\n',
+            "c.toml:3: validty: there is no such setting; did you mean validity?",
+        ),
+        ("name =", "name ", "c.toml:1: is not TOML: "),
+    ],
+)
+def test_a_mistake_names_file_line_and_field(
+    write: WriteFile, settings: Settings, old: str, new: str, expected: str
+) -> None:
+    [mistake] = mistakes(write("c.toml", CAMPAIGN.replace(old, new, 1)), settings)
+
+    assert mistake.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('validity = "24"', "validity: must be days, hours and minutes as in 24h, 90m or 1d12h, is '24'"),
+        ('validity = "0h"', "validity: must be days, hours and minutes as in 24h, 90m or 1d12h, is '0h'"),
+        ('validity = ""', "validity: must be days, hours and minutes as in 24h, 90m or 1d12h, is ''"),
+        ("validity = 24", "validity: must be a text in quotes, is a number"),
+        ('in_doubt = "maybe"', "in_doubt: must be give_up or resend, is maybe"),
+        ("rate_per_s = 0", "rate_per_s: must be above 0, is 0"),
+        ("rate_per_s = -1.5", "rate_per_s: must be above 0, is -1.5"),
+        ("rate_per_s = nan", "rate_per_s: must be a finite number"),
+        ('rate_per_s = "5"', "rate_per_s: must be a number, is a text"),
+        ("start_at = 2026-11-08", "start_at: needs a time as well, as in 2026-11-08T10:00"),
+        ('start_at = "2026-11-08"', "start_at: needs a time as well, as in 2026-11-08T10:00"),
+        ('start_at = "tomorrow"', "start_at: must be a date and time as in 2026-11-08T10:00, is 'tomorrow'"),
+        ("start_at = 10:00:00", "start_at: "),
+        ('to = ""', "to: "),
+    ],
+)
+def test_a_value_out_of_range_is_refused(write: WriteFile, settings: Settings, line: str, expected: str) -> None:
+    [mistake] = mistakes(write("c.toml", CAMPAIGN + line + "\n"), settings)
+
+    assert mistake.startswith(f"c.toml:5: {expected}")
+
+
+def test_all_mistakes_are_told_at_once(write: WriteFile, settings: Settings) -> None:
+    path = write("c.toml", 'name = ""\nsender = "TIMESN"\ntemplate = "bil"\nvalidity = "x"\n')
+
+    assert [mistake.split(": ")[1] for mistake in mistakes(path, settings)] == [
+        "name",
+        "validity",
+        "sender",
+        "template",
+    ]
+
+
+def test_a_missing_file_is_named(tmp_path: Path, settings: Settings) -> None:
+    assert mistakes(tmp_path / "c.toml", settings) == ["c.toml: there is no such file"]

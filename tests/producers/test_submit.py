@@ -1,0 +1,351 @@
+import asyncio
+import csv
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisGone
+
+from campaigns.embedded import EmbeddedServer
+from campaigns.model import CampaignId
+from campaigns.states import CampaignState, MessageState
+from campaigns.submission import Submissions
+from campaigns.views import Message, Views
+from producers.draft import Draft, Reading
+from producers.errors import CommandFailed, InputInvalid
+from producers.submit import submit
+from settings.load import Need, load
+from settings.model import Settings
+from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
+
+NOW = datetime(2026, 11, 8, 4, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def recipients(write: WriteFile) -> Path:
+    """Twenty-five good rows: with batches of ten, three of them."""
+    return write("customers.csv", csv_of(people(25)))
+
+
+class Died(Exception):
+    """Stands for whatever ends a process."""
+
+
+def dying_after(batches: int) -> Callable[[Reading], None]:
+    """Return a progress function that ends the submit when so many batches are stored."""
+    seen: list[Reading] = []
+
+    def progress(reading: Reading) -> None:
+        seen.append(reading)
+        if len(seen) == batches:
+            raise Died
+
+    return progress
+
+
+async def stored(redis: Redis, campaign: CampaignId) -> list[Message]:
+    return [message async for message in Views(redis).messages(campaign)]
+
+
+async def only_campaign(redis: Redis) -> CampaignId:
+    [view] = await Views(redis).campaigns()
+    return view.id
+
+
+async def test_every_good_row_becomes_a_message_in_its_place(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(campaign, recipients, settings=settings)
+
+    submitted = await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW)
+
+    view = await Views(redis).campaign(submitted.campaign)
+    assert (view.state, view.total, view.batches) == (CampaignState.RUNNING, 25, 3)
+    assert view.counts[MessageState.PENDING] == 25
+    assert view.plan == submitted.plan == draft.campaign.plan(NOW)
+    messages = await stored(redis, submitted.campaign)
+    assert [(message.index, message.line) for message in messages] == [(n, n + 2) for n in range(25)]
+    assert [message.to for message in messages] == [f"91{9_000_000_000 + n}" for n in range(25)]
+    assert messages[7].slots == ["Person 7", "Rs 7.50"]
+    assert (submitted.accepted, submitted.refused, submitted.rejects) == (25, {}, None)
+    assert (submitted.gsm_messages, submitted.gsm_parts, submitted.ucs2_messages) == (25, 25, 0)
+    assert not list(recipients.parent.glob("*rejects*"))
+
+
+async def test_refused_rows_are_counted_and_written_and_the_rest_goes(
+    campaign: Path, write: WriteFile, settings: Settings, redis: Redis
+) -> None:
+    rows = people(6)
+    rows[1] = ("123", "Bad number", "1")
+    rows[3] = (rows[0][0], "Twice", "1")
+    rows[4] = (rows[4][0], "आशा", "2")
+    recipients = write("customers.csv", csv_of([*rows, ("9", "ragged")]))
+
+    submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    assert submitted.accepted == 4
+    assert (submitted.ucs2_messages, submitted.ucs2_parts) == (1, 1)
+    assert sum(submitted.refused.values()) == 3
+    assert submitted.rejects == recipients.with_name("customers.rejects.csv")
+    with submitted.rejects.open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.reader(file))
+    assert [(row[0], row[2:]) for row in table] == [
+        ("line", ["to", "name", "amount"]),
+        ("3", ["123", "Bad number", "1"]),
+        ("5", [rows[0][0], "Twice", "1"]),
+        ("8", ["9", "ragged"]),
+    ]
+
+
+async def test_mended_rejects_can_be_submitted_as_they_are(
+    campaign: Path, write: WriteFile, settings: Settings, redis: Redis
+) -> None:
+    recipients = write("customers.csv", csv_of([*people(2), ("12", "Asha", "5")]))
+    first = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+    assert first.rejects
+    first.rejects.write_bytes(first.rejects.read_bytes().replace(b",12,", b",9876543210,"))
+
+    second = await submit(Draft(campaign, first.rejects, settings=settings), settings=settings, redis=redis)
+
+    assert [message.to for message in await stored(redis, second.campaign)] == ["919876543210"]
+
+
+async def test_the_same_files_are_submitted_once(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    first = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+    second = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+    again = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis, salt="again")
+
+    assert (second.campaign, second.already, second.state) == (first.campaign, True, CampaignState.RUNNING)
+    assert again.campaign != first.campaign
+    assert not again.already
+    assert {view.id: view.total for view in await Views(redis).campaigns()} == {first.campaign: 25, again.campaign: 25}
+
+
+async def test_files_with_one_byte_changed_are_another_submit(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
+) -> None:
+    first = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+    write("campaign.toml", CAMPAIGN + "\n")
+    second = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    assert second.campaign != first.campaign
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3])
+async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_again(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, batches: int
+) -> None:
+    draft = Draft(campaign, recipients, settings=settings)
+    with pytest.raises(Died):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=dying_after(batches))
+    unfinished = await Views(redis).campaign(await only_campaign(redis))
+    assert (unfinished.state, unfinished.batches) == (CampaignState.SUBMITTING, batches)
+
+    submitted = await submit(
+        Draft(campaign, recipients, settings=settings),
+        settings=settings,
+        redis=redis,
+        batch_size=7,  # the stored size holds
+        now=NOW + timedelta(hours=1),
+    )
+
+    assert (submitted.campaign, submitted.resumed_batches) == (unfinished.id, batches)
+    assert submitted.plan.valid_until_ms == unfinished.plan.valid_until_ms
+    view = await Views(redis).campaign(unfinished.id)
+    assert (view.state, view.total, view.batches) == (CampaignState.RUNNING, 25, 3)
+    assert [message.line for message in await stored(redis, unfinished.id)] == list(range(2, 27))
+
+
+@pytest.mark.parametrize(
+    "change", [('category = "promotional"', 'category = "service"'), ("is {#var#}.", "is {#var#}!")]
+)
+async def test_changed_settings_stop_an_unfinished_submit(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, *, write: WriteFile, change: tuple[str, str]
+) -> None:
+    with pytest.raises(Died):
+        await submit(
+            Draft(campaign, recipients, settings=settings),
+            settings=settings,
+            redis=redis,
+            batch_size=10,
+            progress=dying_after(1),
+        )
+    changed = load(
+        write("dispatch.toml", SETTINGS.replace(*change)),
+        {"DISPATCH_REDIS_URL": settings.redis_url},
+        need=frozenset({Need.LEDGER}),
+    )
+
+    with pytest.raises(InputInvalid, match="the settings have changed since its submit was broken off"):
+        await submit(Draft(campaign, recipients, settings=changed), settings=changed, redis=redis, batch_size=10)
+
+    assert (await Views(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
+
+
+async def test_settings_that_move_rows_between_batches_stop_an_unfinished_submit(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
+) -> None:
+    """Or else somebody who is in a stored batch would be in the next one as well."""
+    with pytest.raises(Died):
+        await submit(
+            Draft(campaign, recipients, settings=settings),
+            settings=settings,
+            redis=redis,
+            batch_size=15,
+            progress=dying_after(1),
+        )
+    stricter = load(
+        write("dispatch.toml", SETTINGS.replace("[templates.plain]", "longest_value = 8\n[templates.plain]")),
+        {"DISPATCH_REDIS_URL": settings.redis_url},
+        need=frozenset({Need.LEDGER}),
+    )
+
+    with pytest.raises(InputInvalid, match="the settings have changed"):
+        await submit(Draft(campaign, recipients, settings=stricter), settings=stricter, redis=redis, batch_size=15)
+
+
+async def test_a_submit_whose_validity_has_ended_is_not_finished(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(campaign, recipients, settings=settings)
+    with pytest.raises(Died):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=dying_after(1))
+
+    with pytest.raises(InputInvalid, match="its validity has ended"):
+        await submit(draft, settings=settings, redis=redis, now=NOW + timedelta(hours=24))
+    submitted = await submit(draft, settings=settings, redis=redis, now=NOW + timedelta(hours=24, seconds=-1))
+    assert submitted.state is CampaignState.RUNNING
+
+
+@pytest.mark.parametrize("which", ["customers.csv", "campaign.toml"])
+async def test_a_file_that_changes_while_it_is_read_stops_before_the_seal(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, which: str
+) -> None:
+    path = campaign.with_name(which)
+
+    def change(reading: Reading) -> None:
+        path.write_bytes(path.read_bytes() + b"\n")
+
+    with pytest.raises(CommandFailed, match="a file changed while it was read; nothing is sent"):
+        await submit(
+            Draft(campaign, recipients, settings=settings),
+            settings=settings,
+            redis=redis,
+            batch_size=10,
+            progress=change,
+        )
+
+    assert (await Views(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
+    assert not list(recipients.parent.glob("*rejects*"))
+
+
+async def test_if_no_row_is_good_there_is_no_campaign_but_the_rejects(
+    campaign: Path, write: WriteFile, settings: Settings, redis: Redis
+) -> None:
+    recipients = write("customers.csv", csv_of([("12", "Asha", "5"), ("9876543210", "", "5")]))
+
+    with pytest.raises(InputInvalid) as refused:
+        await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    assert "no row can be sent to" in str(refused.value)
+    assert str(recipients.with_name("customers.rejects.csv")) in str(refused.value)
+    assert recipients.with_name("customers.rejects.csv").exists()
+    assert await redis.dbsize() == 0
+
+
+async def test_a_broken_file_leaves_no_campaign_if_it_is_small(
+    campaign: Path, write: WriteFile, settings: Settings, redis: Redis
+) -> None:
+    with pytest.raises(InputInvalid, match=r"customers\.csv:27: a quote is opened here"):
+        Draft(campaign, write("customers.csv", csv_of([*people(25), ('"9', "a", "b")])), settings=settings)
+
+    assert await redis.dbsize() == 0
+
+
+async def test_rejects_may_not_replace_what_is_submitted(campaign: Path, recipients: Path, settings: Settings) -> None:
+    for path in (campaign, recipients, recipients.parent / "." / recipients.name):
+        with pytest.raises(InputInvalid, match="would replace"):
+            Draft(campaign, recipients, settings=settings, rejects=path)
+
+
+async def test_the_senders_rate_is_in_the_ledger_before_anything_can_go(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    assert (await Views(redis).sender(submitted.plan.sender)).rate_per_s == 500
+
+
+async def test_the_first_batches_are_rung_for(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    submitted = await submit(
+        Draft(campaign, recipients, settings=settings), settings=settings, redis=redis, batch_size=10
+    )
+
+    assert submitted.warnings == ()
+    bells = await redis.lrange("bulk", 0, -1)
+    assert len(bells) == (await Views(redis).sender(submitted.plan.sender)).batches_out > 0
+    args = [json.loads(b64decode(json.loads(bell)["body"]))[0] for bell in bells]
+    assert sorted(args) == [["TIMESM", submitted.campaign, number] for number in range(len(bells))]
+
+
+@pytest.fixture
+def no_broker() -> str:
+    """The address of a broker that is gone."""
+    with EmbeddedServer() as server:
+        return server.url
+
+
+async def test_a_broker_that_is_away_is_only_a_warning(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, *, no_broker: str, write: WriteFile
+) -> None:
+    away = load(
+        write("dispatch.toml", SETTINGS),
+        {"DISPATCH_REDIS_URL": settings.redis_url, "DISPATCH_BROKER_URL": no_broker},
+        need=frozenset({Need.LEDGER}),
+    )
+
+    submitted = await submit(Draft(campaign, recipients, settings=away), settings=away, redis=redis)
+
+    assert submitted.state is CampaignState.RUNNING
+    assert submitted.warnings == ("the broker cannot be reached; upkeep rings again",)
+
+
+async def test_a_ledger_that_goes_away_leaves_a_submit_that_can_be_finished(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        async def gone(*_: object, **__: object) -> None:
+            raise RedisGone
+
+        patch.setattr(Submissions, "seal", gone)
+        with pytest.raises(RedisGone):
+            await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    assert (submitted.state, submitted.accepted, submitted.resumed_batches) == (CampaignState.RUNNING, 25, 1)
+
+
+async def test_two_runs_at_once_make_one_campaign(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    runs = [
+        submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis, batch_size=2)
+        for _ in range(3)
+    ]
+
+    first, *others = await asyncio.gather(*runs)
+
+    assert {other.campaign for other in others} == {first.campaign}
+    view = await Views(redis).campaign(first.campaign)
+    assert (view.total, view.batches, view.state) == (25, 13, CampaignState.RUNNING)
+    assert [message.line for message in await stored(redis, first.campaign)] == list(range(2, 27))
