@@ -39,7 +39,7 @@ class Client:
     async def push(self, push: Push) -> Outcome:
         """Send one message, once, and say what it came to. Raises nothing.
 
-        Cancelling it is the caller's doubt: the request may have been written by then.
+        Cancelling it is the caller's doubt: the request may have been written by then, or may still be.
         """
         try:
             request = self._payload.request(push)

@@ -5,13 +5,15 @@ untouched because the idle connection it was meant for had already closed. No co
 provider's own.
 """
 
+import asyncio
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BodyDecodeError, DecodeError, PoolTimeoutError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import BodyDecodeError, DecodeError, PyreqwestError, RequestTimeoutError
 from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 
@@ -38,12 +40,18 @@ _CONNECT_FAILURES: Final = (
 class PyreqwestTransport(httpx.AsyncBaseTransport):
     """Sends requests over a bounded pool of kept-alive HTTP/1.1 connections.
 
-    Ends every request within the provider's total time-out, body included. Raises NotSent if nothing was written, and
-    otherwise an httpx.TransportError; neither holds the URL.
+    Ends every request within the provider's total time-out, the wait for a connection and the body included. Raises
+    NotSent if nothing was written, and otherwise an httpx.TransportError; neither holds the URL.
+
+    Cancelling recalls only a request that waits for a connection. pyreqwest goes on with any other by itself, until it
+    is answered or out of time, and so it does with its own queue: that is why the queue is here.
     """
 
     def __init__(self, provider: Provider) -> None:
         self._client = _client(provider)
+        self._slots = asyncio.Semaphore(provider.max_connections)
+        self._slot_timeout_s = provider.connect_timeout_s
+        self._total_timeout_s = provider.total_timeout_s
         self._envelope: Envelope | None = None
         self._envelope_headers = HeaderMap()
 
@@ -61,13 +69,30 @@ class PyreqwestTransport(httpx.AsyncBaseTransport):
             content = await request.aread()
         if content is not None:
             builder.body_bytes(content)
+        if waited_s := await self._wait_for_slot():
+            builder.timeout(timedelta(seconds=max(self._total_timeout_s - waited_s, 0.001)))
         try:
             async with builder.build_streamed() as response:
                 body = await response.body_reader.read(LONGEST_ANSWER)
                 return ReadResponse(response.status, bytes(body or b""), response.headers)
         except PyreqwestError as error:
             failure = _translated(error)
+        finally:
+            self._slots.release()
         raise failure  # outside, so that the original, whose text holds the URL, is not its context
+
+    async def _wait_for_slot(self) -> float:
+        """Take one of the connections allowed; return the seconds that it took."""
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return 0.0
+        began_s = time.monotonic()
+        try:
+            async with asyncio.timeout(self._slot_timeout_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise NotSent(Failure.POOL_TIMEOUT) from None
+        return time.monotonic() - began_s
 
     def _headers(self, envelope: Envelope) -> HeaderMap:
         if envelope is not self._envelope:
@@ -121,9 +146,7 @@ def _client(provider: Provider) -> Client:
         .deflate(False)
         .user_agent("times-dispatch")
         .connect_timeout(timedelta(seconds=provider.connect_timeout_s))
-        .pool_timeout(timedelta(seconds=provider.connect_timeout_s))
         .timeout(timedelta(seconds=provider.total_timeout_s))
-        .max_connections(provider.max_connections)
         .pool_max_idle_per_host(provider.max_connections)
         .pool_idle_timeout(timedelta(seconds=provider.keep_idle_s))
     )
@@ -136,8 +159,6 @@ def _client(provider: Provider) -> Client:
 
 def _translated(error: PyreqwestError) -> httpx.TransportError:
     """Return the error that says whether anything was sent, without the URL that pyreqwest's text holds."""
-    if isinstance(error, PoolTimeoutError):
-        return NotSent(Failure.POOL_TIMEOUT)
     causes = [cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ()]
     if len(causes) > 1 and causes[1] == _BEFORE_THE_FIRST_BYTE:
         known = (

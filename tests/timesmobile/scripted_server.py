@@ -27,11 +27,13 @@ class Server:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     open: int = 0
+    read: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the first request has been read."""
     closed_by_client: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://localhost:{self.port}/ct/api/v1/message"
+        return f"{self.scheme}://127.0.0.1:{self.port}/ct/api/v1/message"
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Connection:
         body = await self.reader.readexactly(int(headers.get("Content-Length", "0")))
         received = Received(head[0], headers, body)
         self.server.received.append(received)
+        self.server.read.set()
         return received
 
     async def answer(self, body: bytes = ACCEPTED, *, status: str = "200 OK", headers: str = "") -> None:
@@ -102,6 +105,12 @@ async def serving(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def hold(connection: Connection) -> None:
+    """Read one request and never answer it."""
+    await connection.request()
+    await connection.client_gone()
 
 
 async def accept_all(connection: Connection) -> None:
