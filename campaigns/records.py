@@ -10,6 +10,7 @@ from campaigns.states import MessageState
 WIDTH = 21
 _RECORD = struct.Struct(">BHHII8s")
 _UNKNOWN_TRANSACTION = b"\xff" * 8
+_LONGEST_TRANSACTION = len(str(2**63))
 _STATES = {ord(state.value): state for state in MessageState}
 
 
@@ -31,8 +32,10 @@ class MessageRecord(msgspec.Struct, frozen=True):
 
 def transaction_bytes(transaction_id: str) -> bytes:
     """Return the eight bytes that a record keeps of a transaction id; ids that are not numbers are not kept."""
-    if transaction_id.isdecimal() and 0 < (number := int(transaction_id)) < 2**63:
-        return number.to_bytes(8, "big")
+    if len(transaction_id) <= _LONGEST_TRANSACTION and transaction_id.isdecimal():
+        number = int(transaction_id)
+        if 0 < number < 2**63 and str(number) == transaction_id:
+            return number.to_bytes(8, "big")
     return _UNKNOWN_TRANSACTION
 
 

@@ -55,19 +55,14 @@ class Repair:
         for member in await self._redis.zrangebyscore(ends, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
             key = campaign_key(sender, campaign)
-            state, pending, sending, batches, swept = await self._redis.hmget(
-                key, "state", "p", "s", "batches", "swept"
-            )
-            if int(pending or 0) + int(sending or 0) == 0:
-                await self._redis.zrem(ends, campaign)
-                continue
+            state, batches, swept = await self._redis.hmget(key, "state", "batches", "swept")
             to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
-            number, passed = int(swept or 0), 0
-            while number < int(batches or 0) and most_calls > 0:
-                number, skipped, changed = await self._sweep(sender, campaign, number, _MOST_BATCHES, to.value)
-                passed, ended, most_calls = passed + skipped, ended + changed, most_calls - 1
-            # Batches that are out for work come back soon: the next round begins again.
-            await self._redis.hset(key, "swept", 0 if number >= int(batches or 0) else number)
+            number, is_over = int(swept or 0), False
+            while not is_over and most_calls > 0:
+                number, changed = await self._sweep(sender, campaign, number, _MOST_BATCHES, to.value)
+                ended, most_calls = ended + changed, most_calls - 1
+                is_over = number >= int(batches or 0)
+            await self._redis.hset(key, "swept", 0 if is_over else number)
         return ended
 
     async def settle(self, sender: SenderId, *, most: int = _MOST_BATCHES) -> Settled:

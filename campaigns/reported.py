@@ -56,22 +56,22 @@ class Reported:
     async def apply(self, reports: Sequence[Report]) -> list[Applied]:
         """Apply reports and say for each what it did; one script call per batch of messages, all under way at once."""
         answers = [Applied.UNKNOWN] * len(reports)
-        groups: dict[tuple[CampaignId, int], list[tuple[int, Report]]] = defaultdict(list)
+        groups: dict[tuple[SenderId, CampaignId, int, int], list[tuple[int, Report]]] = defaultdict(list)
         for position, report in enumerate(reports):
             known = await self._campaign(report.campaign)
             if known:
-                groups[report.campaign, report.index // known[1]].append((position, report))
-        replies = await asyncio.gather(
-            *(self._apply_group(campaign, number, group) for (campaign, number), group in groups.items())
-        )
+                sender, size = known
+                number = report.index // size
+                groups[sender, report.campaign, number, number * size].append((position, report))
+        replies = await asyncio.gather(*(self._apply_group(*batch, group) for batch, group in groups.items()))
         for group, reply in zip(groups.values(), replies, strict=True):
             for (position, _), answer in zip(group, reply.decode(), strict=True):
                 answers[position] = Applied(answer)
         return answers
 
-    async def _apply_group(self, campaign: CampaignId, number: int, group: list[tuple[int, Report]]) -> bytes:
-        sender, size = self._campaigns[campaign]
-        first = number * size
+    async def _apply_group(
+        self, sender: SenderId, campaign: CampaignId, number: int, first: int, group: list[tuple[int, Report]]
+    ) -> bytes:
         packed = b"".join(
             _REPORT.pack(
                 report.index - first,

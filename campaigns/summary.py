@@ -3,18 +3,20 @@
 from campaigns.model import CampaignView
 from campaigns.states import CampaignState, MessageState
 
+_NEVER_SENT = (MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED)
+
 
 def line(view: CampaignView, rate_per_s: float = 0.0) -> str:
     """Return ``30,000/60,000 sent (50 %), 3 failed, 812/s, 00:00:37 left``; holds nothing of any recipient."""
     counts = view.counts
-    share = 100 * view.done // view.total if view.total else 100
-    words = [f"{view.done:,}/{view.total:,} sent ({share} %)"]
+    sent = view.done - sum(counts[state] for state in _NEVER_SENT)
+    share = 100 * sent // view.total if view.total else 100
+    words = [f"{sent:,}/{view.total:,} sent ({share} %)"]
     failed = counts[MessageState.FAILED] + counts[MessageState.REJECTED]
     if failed:
         words.append(f"{failed:,} failed")
-    for state in (MessageState.IN_DOUBT, MessageState.DELIVERED):
-        if counts[state]:
-            words.append(f"{counts[state]:,} {state.label.replace('_', ' ')}")
+    told = (MessageState.IN_DOUBT, MessageState.DELIVERED, *_NEVER_SENT)
+    words += [f"{counts[state]:,} {state.label.replace('_', ' ')}" for state in told if counts[state]]
     if view.state is CampaignState.RUNNING and view.unsent and rate_per_s > 0:
         words += [f"{rate_per_s:,.0f}/s", f"{_clock(view.unsent / rate_per_s)} left"]
     elif view.state is not CampaignState.RUNNING:

@@ -58,7 +58,8 @@ class Views:
             pipe.hgetall(f"{tag(sender)}:pace")
             pipe.zcard(f"{tag(sender)}:leases")
             pipe.zcard(f"{tag(sender)}:rotation")
-            pace, out, in_turn = await pipe.execute()
+            pipe.zcard(f"{tag(sender)}:rotation:own")
+            pace, out, in_turn, with_own_limit = await pipe.execute()
         held = int(pace.get(b"hold_n", 0)) > 0
         return SenderView(
             id=sender,
@@ -68,7 +69,7 @@ class Views:
             backing_off_until_ms=int(float(pace.get(b"hold_until_us", 0)) / 1000) if held else 0,
             backing_off_why=pace.get(b"hold_why", b"").decode() if held else "",
             batches_out=out,
-            campaigns_in_turn=in_turn,
+            campaigns_in_turn=in_turn + with_own_limit,
         )
 
     async def sender_of(self, campaign: CampaignId) -> SenderId:

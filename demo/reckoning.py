@@ -33,6 +33,10 @@ class Reckoning(msgspec.Struct, kw_only=True):
     named: list[str] = msgspec.field(default_factory=list)
     """The first differences, by index."""
     undecided: int = 0
+    undecided_in_books: int = 0
+    """Of these, how many the provider accepted; 0 once every report has come."""
+    in_books: int = 0
+    """Different ids of the campaign's messages that the provider accepted."""
     let_go_ms: list[int] = msgspec.field(default_factory=list)
     """Epoch milliseconds at which messages were let go (their last attempt), sorted."""
 
@@ -61,6 +65,7 @@ async def reckon(views: Views, view: CampaignView, *, ids: CorrelationIds, books
         reckoning.states[record.state] += 1
         attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 1))
         entries = [entry for entry in attempts if entry]
+        reckoning.in_books += len(entries)
         if record.let_go_ms:
             reckoning.let_go_ms.append(view.created_ms + record.let_go_ms)
         if sum(entry.times for entry in entries) > 1:
@@ -90,6 +95,7 @@ def _compare(reckoning: Reckoning, message: Message, entries: list[Accepted]) ->
         reckoning.differ(message, "accepted for another number in the books")
     if record.state in UNDECIDED:
         reckoning.undecided += 1
+        reckoning.undecided_in_books += bool(entries)
     elif record.state not in SENT:
         if entries:
             reckoning.differ(message, "accepted in the books")

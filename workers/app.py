@@ -11,11 +11,16 @@ from workers.tasks import register
 try:
     settings = load_from_environment()
 except SettingsInvalid as invalid:
-    sys.exit(str(invalid))
+    sys.stderr.write(f"{invalid}\n")
+    sys.exit(2)
 
 app = celery_app(settings)
 app.conf.worker_pool = "workers.pool:TaskPool"
 app.conf.worker_concurrency = 200
+# A Redis without memory, or a replica after a failover, refuses commands for a while: a worker waits, and does not end.
+app.conf.broker_channel_error_retry = True
+# Means tasks that are acknowledged late, of which there are none; unsaid, Celery warns about it at every lost connection.
+app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 process = WorkerProcess(app, settings)
 register(app, process)
 app.steps["worker"].add(step(process))

@@ -6,42 +6,36 @@ written in small groups as they come.
 
 import asyncio
 import contextlib
+import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TypeVar
-
-import structlog
-from redis.exceptions import RedisError
 
 from campaigns.errors import LeaseLost
 from campaigns.model import Plan
 from campaigns.work import Block, Closed, Drained, Lease, Opened, Wait, Work, new_operation
 from timesmobile.client import Client
 from timesmobile.encoding import measure
+from timesmobile.failures import Failure
 from timesmobile.ids import CorrelationIds
 from timesmobile.messages import Push
-from timesmobile.outcomes import BrakeScope, Outcome, Verdict
+from timesmobile.outcomes import Outcome, Verdict
 from timesmobile.templates import Template
 from workers.capacity import Capacity
-from workers.results import Pushed, consequence, part_disagreements, result
+from workers.patience import Patience
+from workers.recorder import Recorder
+from workers.results import Pushed
 
 BLOCK = 100
 """The most messages of one block, where no limit makes it smaller."""
-_GROUP = 64
-"""Outcomes are written when so many are there …"""
-_GROUP_WAIT_S = 0.02
-"""… or the first of them is so old."""
 _LONGEST_SLEEP_S = 5.0
 """A longer wait is asked about again: pauses and rate changes should be seen."""
-_RETRY_S = 0.25
+_RENEWAL_S = 0.1
 _START_WITHIN_S = 0.75
 """A message whose push has not begun so long after its block was asked for goes back: a pause may have come since."""
-_IN_DOUBT = Outcome(verdict=Verdict.IN_DOUBT, code=14, reason="the push was cut short by a stop")
-
-T = TypeVar("T")
-
-log = structlog.get_logger(__name__)
+_CUT_SHORT = Outcome(
+    verdict=Verdict.IN_DOUBT, code=Failure.WORKER_LOST.value, reason="the push was cut short by a stop"
+)
 
 
 class Batch:
@@ -74,74 +68,103 @@ class Batch:
         self._capacity = capacity
         self._turnstile = turnstile
         self._on_drained = on_drained
-        self._on_provider_brake = on_provider_brake
         self._stopping = asyncio.Event()
         self._lost = False
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._pushed: list[Pushed] = []
-        self._news = asyncio.Event()
-        self._wrote = asyncio.Event()
         self._returned = False
-        self._give_up_at = float("inf")
-        self._recorder: asyncio.Task[None] | None = None
+        self._surprise: BaseException | None = None
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        self._patience = Patience(lease.ref)
+        self._recorder = Recorder(
+            lease,
+            work=work,
+            patience=self._patience,
+            keep=self._keep,
+            on_provider_brake=on_provider_brake,
+            on_returned=self._take_back,
+            on_lost=self.lose,
+        )
 
     def stop(self, *, grace_s: float = 0.0) -> None:
         """Open nothing more; pushes in flight may end, and the ledger has so long to answer."""
-        self._give_up_at = min(self._give_up_at, time.monotonic() + grace_s)
+        self._patience.end(within_s=grace_s)
         self._stopping.set()
-        self._news.set()
+        self._recorder.hurry()
+        self._moved.set()
 
     def lose(self) -> None:
         """Take notice that the lease has gone to another worker: start nothing, write nothing."""
         self._lost = True
+        self._recorder.lose()
         self.stop()
 
+    def cut_short(self) -> None:
+        """End what is still in flight when the grace is over: it may have been sent, so it comes out in doubt."""
+        for task in self._in_flight:
+            if task is not self._recorder.task:
+                task.cancel()
+
     async def run(self) -> None:
-        """Work until nothing of the batch is pending, the campaign stops, or this process does."""
+        """Work until nothing of the batch is pending, the campaign stops, or this process does.
+
+        Raises whatever nobody foresaw, once all that was begun has ended; the lease is then left to run out.
+        """
         try:
-            while not self._stopping.is_set():
-                opened = await self._next()
-                if isinstance(opened, Closed):
-                    self.why = opened.why
-                    break
-                if isinstance(opened, Drained) and not await self._more_came_back():
-                    break
-            await self._ended()
+            await self._work_through()
+        except LeaseLost:
+            self.lose()
+        except Exception as surprise:  # noqa: BLE001  # raised below
+            self._fail(surprise)
+        await self._until(lambda: False)
+        if self._surprise:
+            raise self._surprise
+        try:
+            if not self._lost:
+                await self._patience.call(lambda: self._work.release(self.lease))
         except LeaseLost:
             self._lost = True
         if self._lost:
             self.why = "lease lost"
-            return
-        await self._repeat(lambda: self._work.release(self.lease))
 
-    async def cut_short(self) -> None:
-        """End what is still in flight when the grace is over: it may have been sent, so it is in doubt."""
-        for task in list(self._in_flight):
-            task.cancel()
-        await self._ended()
+    async def _work_through(self) -> None:
+        while not self._stopping.is_set():
+            opened = await self._next()
+            if isinstance(opened, Closed):
+                self.why = opened.why
+                return
+            if isinstance(opened, Drained) and not await self._more_came_back():
+                return
+        self.why = "stopping"
 
     async def _next(self) -> Opened:
         """Open the next block, when it is this batch's turn, and set its messages going."""
         async with self._turnstile:
-            if self._stopping.is_set():
-                return Closed("stopping")
             room = await self._capacity.take(BLOCK)
             opened: Opened = Closed("stopping")
             try:
-                operation, asked_at = new_operation(), time.monotonic()
-                opened = await self._repeat(lambda: self._work.open_block(self.lease, most=room, operation=operation))
+                self._returned = False  # what is pending by now is seen by this opening
+                asked_at = time.monotonic()
+                opened = await self._open(room)
             finally:
                 self._capacity.give_back(room - len(opened.messages) if isinstance(opened, Block) else room)
             if isinstance(opened, Block):
-                self._start(opened, asked_at)
+                self._start(opened, start_by=asked_at + _START_WITHIN_S)
             elif isinstance(opened, Wait) and opened.why != "campaign limit":
                 await self._sleep(opened.seconds)
         if isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
         return opened
 
-    def _start(self, block: Block, asked_at: float) -> None:
-        start_by = asked_at + _START_WITHIN_S
+    async def _open(self, most: int) -> Opened:
+        if self._stopping.is_set() or most == 0:
+            return Closed("stopping")
+        if time.monotonic() >= self.lease_deadline:
+            # Nothing of a block could be begun: the next renewal says whether the batch is still ours.
+            return Wait(_RENEWAL_S, "renewal")
+        operation = new_operation()
+        return await self._patience.call(lambda: self._work.open_block(self.lease, most=most, operation=operation))
+
+    def _start(self, block: Block, *, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
                 self._launch(place, attempt, block.number, start_by)
@@ -152,106 +175,94 @@ class Batch:
         """Let each message go at its slot, so that the provider sees the rate and not the blocks."""
         at = time.monotonic() + block.starts_in_s
         parts = self.lease.recipients.parts
-        for place, attempt in block.messages:
-            if (ahead := at - time.monotonic()) > 0.001:
-                await self._sleep(ahead)
-            self._launch(place, attempt, block.number, start_by)
-            at += block.interval_s * (parts[place] if self._plan.cost_unit == "parts" else 1)
+        waiting = deque(block.messages)
+        try:
+            while waiting:
+                if (ahead := at - time.monotonic()) > 0.001:
+                    await self._sleep(ahead)
+                place, attempt = waiting.popleft()
+                self._launch(place, attempt, block.number, start_by)
+                at += block.interval_s * (parts[place] if self._plan.cost_unit == "parts" else 1)
+        finally:
+            for place, _ in waiting:
+                self._done(Pushed(place, block.number, None, 0))
 
     def _launch(self, place: int, attempt: int, block: int, start_by: float) -> None:
-        if self._stopping.is_set() or time.monotonic() >= min(self.lease_deadline, start_by):
-            # Never begun. If the lease is still ours this gives it back; if it is not, the ledger does not listen.
+        if self._may_begin(start_by):
+            self._keep(self._push(place, attempt, block, start_by))
+        else:
+            # If the lease is still ours this gives it back; if it is not, the ledger does not listen.
             self._done(Pushed(place, block, None, 0))
-            return
-        self._keep(self._push(place, attempt, block))
 
-    def _keep(self, coroutine: Coroutine[None, None, None]) -> None:
+    def _may_begin(self, start_by: float) -> bool:
+        return not self._stopping.is_set() and time.monotonic() < min(self.lease_deadline, start_by)
+
+    def _keep(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        task.add_done_callback(self._ended)
+        return task
 
-    async def _push(self, place: int, attempt: int, block: int) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled() and (surprise := task.exception()):
+            self._fail(surprise)
+            self._recorder.go_on()
+        self._moved.set()
+
+    def _fail(self, surprise: BaseException) -> None:
+        """Begin nothing more: what nobody foresaw would meet the next message as well."""
+        self._surprise = self._surprise or surprise
+        self.stop(grace_s=math.inf)
+
+    async def _push(self, place: int, attempt: int, block: int, start_by: float) -> None:
+        outcome: Outcome | None = None
+        parts = 0
+        try:
+            push, parts = self._message(place, attempt)
+            # Asked again, because the process may have been frozen since the launch.
+            if self._may_begin(start_by):
+                outcome = _CUT_SHORT
+                outcome = await self._client.push(push)
+        finally:
+            self._done(Pushed(place, block, outcome, parts))
+
+    def _message(self, place: int, attempt: int) -> tuple[Push, int]:
         plan, recipients = self._plan, self.lease.recipients
         text = self._template.render([column[place] for column in recipients.slots])
         measured = measure(text)
-        outcome = _IN_DOUBT
-        try:
-            outcome = await self._client.push(
-                Push(
-                    to=recipients.to[place],
-                    text=text,
-                    sender=plan.sender,
-                    content_id=plan.content_id,
-                    correlation_id=self._ids.make(self.lease.ref.campaign, recipients.first + place, attempt),
-                    unicode=measured.unicode,
-                )
-            )
-        finally:
-            self._done(Pushed(place, block, outcome, measured.parts))
+        push = Push(
+            to=recipients.to[place],
+            text=text,
+            sender=plan.sender,
+            content_id=plan.content_id,
+            correlation_id=self._ids.make(self.lease.ref.campaign, recipients.first + place, attempt),
+            unicode=measured.unicode,
+        )
+        return push, measured.parts
 
     def _done(self, pushed: Pushed) -> None:
         self._capacity.give_back(1)
         self.verdicts[pushed.outcome.verdict.value if pushed.outcome else "never_begun"] += 1
-        self._pushed.append(pushed)
-        if self._recorder is None:
-            self._recorder = asyncio.create_task(self._record())
-        if len(self._pushed) >= _GROUP:
-            self._news.set()
+        self._recorder.add(pushed)
 
-    async def _record(self) -> None:
-        """Write outcomes in groups, as long as there are any; one writer per batch."""
-        try:
-            while self._pushed:
-                if len(self._pushed) < _GROUP and not self._stopping.is_set():
-                    self._news.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), _GROUP_WAIT_S)
-                group, self._pushed = self._pushed, []
-                await self._write(group)
-        except LeaseLost:
-            self.lose()
-        finally:
-            self._recorder = None
-            self._wrote.set()
-
-    async def _write(self, group: list[Pushed]) -> None:
-        results = [result(pushed) for pushed in group]
-        meaning = consequence(group)
-        if any(item.outcome and item.outcome.scope is BrakeScope.PROVIDER for item in group):
-            await self._repeat(lambda: self._on_provider_brake(meaning.reason))
-        await self._repeat(
-            lambda: self._work.record(self.lease, results, meaning, part_disagreements=part_disagreements(group))
-        )
-        if any(item.verdict in b"pb" for item in results):
-            self._returned = True
-        self._wrote.set()
+    def _take_back(self) -> None:
+        self._returned = True
+        self._moved.set()
 
     async def _more_came_back(self) -> bool:
         """Wait until what is in flight has ended, or something of it is pending again; say whether it is."""
         await self._on_drained()
-        while not self._returned and not self._stopping.is_set() and (self._in_flight or self._recorder):
-            self._wrote.clear()
-            await self._wrote.wait()
-        returned, self._returned = self._returned, False
-        return returned
+        await self._until(lambda: self._returned or self._stopping.is_set())
+        return self._returned
 
-    async def _ended(self) -> None:
-        """Wait until nothing is in flight and all is written."""
-        while (self._in_flight or self._recorder) and not self._lost:
-            self._wrote.clear()
-            await self._wrote.wait()
-
-    async def _repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call the ledger until it answers; give up when the lease is not ours any more."""
-        while True:
-            try:
-                return await call()
-            except RedisError as error:
-                log.warning("ledger away", error=type(error).__name__, batch=self.lease.ref.number)
-                if self._lost or time.monotonic() >= self._give_up_at:
-                    raise LeaseLost(self.lease.ref) from error
-                await asyncio.sleep(_RETRY_S)
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        """Wait until something is reached, or nothing is in flight and all is written."""
+        while self._in_flight and not reached():
+            self._moved.clear()
+            await self._moved.wait()
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), min(seconds, _LONGEST_SLEEP_S))
+            async with asyncio.timeout(min(seconds, _LONGEST_SLEEP_S)):
+                await self._stopping.wait()

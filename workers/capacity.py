@@ -10,6 +10,7 @@ class Capacity:
     def __init__(self, places: int) -> None:
         self._free = places
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
 
     @property
     def free(self) -> int:
@@ -17,36 +18,37 @@ class Capacity:
         return self._free
 
     async def take(self, most: int) -> int:
-        """Wait until a place is free, then take up to ``most``; return how many."""
-        while self._free == 0 or self._waiting:
+        """Wait until a place is free, then take up to ``most``; return how many, 0 if there will be none any more."""
+        if not self._closed and (self._free == 0 or self._waiting):
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
+                # It stays first in the row until it runs, so that nobody slips in between.
                 await turn
             except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._wake()
+                self._waiting.remove(turn)
+                self._wake()
                 raise
-            finally:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-            if self._free > 0:
-                break
+            self._waiting.remove(turn)
+        if self._closed:
+            return 0
         taken = min(most, self._free)
         self._free -= taken
-        if self._free > 0:
-            self._wake()
+        self._wake()
         return taken
 
     def give_back(self, places: int) -> None:
         """Free places."""
         self._free += places
-        if places > 0:
-            self._wake()
+        self._wake()
 
-    def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
+    def close(self) -> None:
+        """Give no place any more; whoever waits for one goes home."""
+        self._closed = True
+        for turn in self._waiting:
             if not turn.done():
                 turn.set_result(None)
-                return
+
+    def _wake(self) -> None:
+        if self._free > 0 and self._waiting and not self._waiting[0].done():
+            self._waiting[0].set_result(None)

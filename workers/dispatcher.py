@@ -2,81 +2,172 @@
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+import traceback
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from campaigns.connection import RedisUnavailable, check
 from campaigns.control import Control
+from campaigns.errors import CampaignUnknown
 from campaigns.model import BatchRef, CampaignId, Plan, SenderId
-from campaigns.work import Ring, Work
+from campaigns.work import Lease, Ring, Work
 from settings.model import Settings
 from timesmobile.client import Client
 from timesmobile.ids import CorrelationIds
+from timesmobile.provider import Provider
 from workers.batch import Batch
 from workers.capacity import Capacity
+from workers.patience import may_pass
 
 log = structlog.get_logger(__name__)
 
 _PLANS_KEPT = 1_000
+_REFUSED_KEPT = 1_000
+_RETRY_S = 1.0
+_LAST_WRITES_S = 2.0
+"""What the ledger gets to take the last outcomes in, when pushes were cut short."""
 
 
 class Dispatcher:
     """Runs batches on the process' event loop. All its methods belong on that loop."""
 
     def __init__(
-        self, settings: Settings, redis: Redis, *, ring: Callable[[Sequence[Ring]], Awaitable[None]], most_batches: int
+        self,
+        settings: Settings,
+        redis: Redis,
+        *,
+        ring: Callable[[Sequence[Ring]], Awaitable[None]],
+        most_batches: int,
+        make_client: Callable[[Provider], Client] = Client,
     ) -> None:
         self._settings = settings
+        self._redis = redis
         self._work = Work(redis, lease_s=settings.worker.lease_s)
         self._control = Control(redis)
         self._ring = ring
         self._most_batches = most_batches
+        self._make_client = make_client
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._clients: dict[str, Client] = {}
         self._turnstiles: defaultdict[SenderId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._plans: dict[CampaignId, Plan] = {}
         self._batches: set[Batch] = set()
+        self._running: set[asyncio.Task[str]] = set()
+        self._refused: deque[BatchRef] = deque(maxlen=_REFUSED_KEPT)
+        self._background: set[asyncio.Task[None]] = set()
+        self._introduced = asyncio.Event()
         self._stopping = False
-        self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Make the clients, make the senders' rates known, and begin to renew leases."""
+        """Make the clients and begin to renew leases; batches wait until the ledger is there."""
         for nickname, provider in self._settings.providers.items():
-            self._clients[nickname] = Client(provider)
-        for name, sender in self._settings.senders.items():
-            await self._control.configure_rate(SenderId(name), sender.rate_per_s)
-        self._renewing = asyncio.create_task(self._renew_for_ever())
+            self._clients[nickname] = self._make_client(provider)
+        self._in_background(self._introduce())
+        self._in_background(self._renew_for_ever())
 
     async def run(self, ref: BatchRef) -> str:
         """Work on a batch as long as it is ours; return in a word how that ended."""
-        if self._stopping or len(self._batches) >= self._most_batches:
-            return "no room"  # upkeep rings again
-        asked_at = time.monotonic()
+        if len(self._running) >= self._most_batches:
+            self._refused.append(ref)
+            return "no room"
+        return await self._begin(ref)
+
+    async def stop(self) -> None:
+        """Open nothing more, let what is in flight end within the grace, hand everything back."""
+        self._stopping = True
+        self._introduced.set()
+        self._capacity.close()
+        grace_s = self._settings.worker.grace_s
+        for batch in self._batches:
+            batch.stop(grace_s=grace_s)
+        while self._refused:
+            self._begin(self._refused.popleft())  # which hands it back
+        await self._empty(grace_s)
+        for batch in self._batches:
+            batch.cut_short()
+        await self._empty(_LAST_WRITES_S)
+        for running in self._running:
+            running.cancel()
+        if self._running:
+            log.error("batches abandoned", batches=len(self._running), reason="the ledger does not answer")
+            await self._empty(_LAST_WRITES_S)
+
+    async def close(self) -> None:
+        """End the clients; to be called when no batch is left."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def _introduce(self) -> None:
+        """Make the senders' rates known to the ledger, as soon as it is there: nothing may go without a limit."""
+        while not self._introduced.is_set():
+            try:
+                for warning in await check(self._redis):
+                    log.warning("ledger", warning=warning)
+                for name, sender in self._settings.senders.items():
+                    await self._control.configure_rate(SenderId(name), sender.rate_per_s)
+            except (RedisUnavailable, RedisError) as error:
+                reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__
+                log.warning("ledger away", error=reason, doing="start")
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self._introduced.set()
+
+    def _begin(self, ref: BatchRef) -> asyncio.Task[str]:
+        running = asyncio.create_task(self._run(ref))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        return running
+
+    def _ended(self, running: asyncio.Task[str]) -> None:
+        self._running.discard(running)
+        if self._refused and not self._stopping:
+            self._begin(self._refused.popleft())
+
+    async def _run(self, ref: BatchRef) -> str:
         try:
-            plan = await self._plan(ref)
-            if (client := self._clients.get(plan.provider)) is None:
-                reason = f"provider {plan.provider} is not in the worker's settings"
-                await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
-                return "no provider"
-            lease = await self._work.take(ref)
-        except RedisError as error:
-            log.warning("ledger away", error=type(error).__name__, doing="take")
-            return "ledger away"
-        if lease is None:
+            await self._introduced.wait()
+            asked_at = time.monotonic()
+            try:
+                plan = await self._plan(ref)
+                if plan.provider not in self._clients:
+                    reason = f"provider {plan.provider} is not in the worker's settings"
+                    await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+                    return "no provider"
+                lease = await self._work.take(ref)
+            except RedisError as error:
+                if not may_pass(error):
+                    raise
+                log.warning("ledger away", error=type(error).__name__, doing="take")
+                return "ledger away"
+            if lease is None:
+                return "nothing owed"
+            return await self._work_on(lease, plan, asked_at + self._settings.worker.lease_s)
+        except CampaignUnknown:
             return "nothing owed"
+        except Exception as surprise:  # noqa: BLE001  # the one place of a worker that must survive everything
+            await self._set_aside(ref, surprise)
+            return "failed"
+
+    async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> str:
+        ref = lease.ref
         batch = Batch(
             lease,
             plan,
             work=self._work,
-            client=client,
+            client=self._clients[plan.provider],
             ids=self._ids,
             capacity=self._capacity,
             turnstile=self._turnstiles[ref.sender],
-            lease_deadline=asked_at + self._settings.worker.lease_s,
+            lease_deadline=lease_deadline,
             on_drained=lambda: self._issue(ref.sender),
             on_provider_brake=lambda reason: self._brake_provider(plan.provider, reason),
         )
@@ -100,28 +191,24 @@ class Dispatcher:
         )
         return batch.why
 
-    async def stop(self) -> None:
-        """Open nothing more, let what is in flight end within the grace, hand everything back."""
-        self._stopping = True
-        grace_s = self._settings.worker.grace_s
-        for batch in self._batches:
-            batch.stop(grace_s=grace_s)
-        await self._empty(grace_s)
-        for batch in list(self._batches):
-            await asyncio.wait_for(batch.cut_short(), 1.0)
-        await self._empty(1.0)
+    async def _set_aside(self, ref: BatchRef, surprise: Exception) -> None:
+        """Stop the campaign of a batch that nobody can work on: it would come back for ever.
 
-    async def close(self) -> None:
-        """End the clients; to be called when no batch is left."""
-        if self._renewing:
-            self._renewing.cancel()
-        for client in self._clients.values():
-            await client.aclose()
+        Its lease runs out, and it is tried again after a resume.
+        """
+        kind = type(surprise).__qualname__
+        # Not the error's own text: it may quote a message.
+        where = "".join(traceback.format_tb(surprise.__traceback__))
+        log.error("batch failed", campaign=ref.campaign, batch=ref.number, sender=ref.sender, error=kind, where=where)
+        try:
+            reason = f"batch {ref.number + 1} cannot be worked on: {kind}"
+            await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+        except (RedisError, CampaignUnknown) as error:
+            log.warning("ledger away", error=type(error).__name__, doing="brake")
 
     async def _empty(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while self._batches and time.monotonic() < until:
-            await asyncio.sleep(0.01)
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
 
     async def _plan(self, ref: BatchRef) -> Plan:
         if (plan := self._plans.get(ref.campaign)) is None:
@@ -137,9 +224,18 @@ class Dispatcher:
             return
         try:
             if rings := await self._work.issue(sender):
-                await self._ring(rings)
+                # Nobody waits for the broker: a bell that does not ring is rung again when its lease runs out.
+                self._in_background(self._ring_all(rings))
         except RedisError as error:
             log.warning("ledger away", error=type(error).__name__, doing="issue")
+
+    async def _ring_all(self, rings: Sequence[Ring]) -> None:
+        await self._ring(rings)
+
+    def _in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _brake_provider(self, provider: str, reason: str) -> None:
         """Stop all senders of a provider whose account is what is wrong."""

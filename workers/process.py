@@ -1,11 +1,16 @@
 """A worker process from start to stop: the loop, the ledger, the dispatcher, the upkeep; started in this order."""
 
 import asyncio
+import os
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 import structlog
-from celery import Celery, bootsteps
+from amqp.exceptions import AMQPError
+from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -16,7 +21,7 @@ from campaigns.work import Ring
 from settings.broker import BrokerAway, ring
 from settings.model import Settings
 from workers.dispatcher import Dispatcher
-from workers.loop import LoopThread
+from workers.loop import LoopStopped, LoopThread
 from workers.progress import FlowerRows
 from workers.upkeep import Upkeep
 
@@ -25,6 +30,9 @@ log = structlog.get_logger(__name__)
 _UPKEEP_WITHIN_S = 30.0
 _SPARE_SLOTS = 8
 """Pool threads that batches leave free, so that upkeep always finds one."""
+_STOP_WITHIN_S = 4.0
+"""Beyond the grace: then the process ends, whatever Celery is waiting for."""
+_CLOSE_WITHIN_S = 2.0
 
 
 class WorkerProcess:
@@ -40,25 +48,40 @@ class WorkerProcess:
         self._rows = FlowerRows(app)
 
     def start(self) -> None:
-        """Start everything."""
+        """Start everything, also while the ledger is away: batches wait for it."""
+        for warning in self._settings.warnings:
+            log.warning("settings", warning=warning)
         self._loop.start()
         self._loop.call(self._start())
+        signals.worker_shutting_down.connect(self._stop_at_once, weak=False)
 
     def stop(self) -> None:
         """Hand everything back; a push in flight gets the grace to end."""
-        if self._dispatcher:
-            self._loop.call(self._dispatcher.stop())
+        if self._dispatcher is None:
+            return
+        try:
+            self._loop.call(self._dispatcher.stop(), timeout_s=self._settings.worker.grace_s + _STOP_WITHIN_S)
+        except TimeoutError:
+            log.error("stop took too long", consequence="leases run out by themselves")
+        except (LoopStopped, CancelledError):
+            pass  # it was stopped by the signal already
 
     def close(self) -> None:
         """End what ``start`` began, in reverse."""
-        self._loop.call(self._close())
+        try:
+            self._loop.call(self._close(), timeout_s=_CLOSE_WITHIN_S)
+        except TimeoutError:
+            log.warning("connections left open")
         self._loop.stop()
 
     def run(self, ref: BatchRef) -> str:
         """Work on a batch; return in a word how it ended."""
         if self._dispatcher is None:
             return "not started"
-        return self._loop.call(self._dispatcher.run(ref))
+        try:
+            return self._loop.call(self._dispatcher.run(ref))
+        except (LoopStopped, CancelledError):
+            return "stopped"  # its lease runs out
 
     def upkeep(self) -> None:
         """Do one round of upkeep; when the ledger or the broker is away the next round comes in a second."""
@@ -68,6 +91,19 @@ class WorkerProcess:
             self._loop.call(self._upkeep.round(), timeout_s=_UPKEEP_WITHIN_S)
         except (RedisError, TimeoutError) as error:
             log.warning("ledger away", error=type(error).__name__, doing="upkeep")
+        except (LoopStopped, CancelledError):
+            log.info("upkeep ended by the stop")
+
+    def _stop_at_once(self, **_: Any) -> None:
+        """Begin the stop at the signal: Celery's own thread may hang in a broker that does not answer."""
+        threading.Thread(target=self._stop_for_sure, name="dispatch-stop", daemon=True).start()
+
+    def _stop_for_sure(self) -> None:
+        until = time.monotonic() + self._settings.worker.grace_s + _STOP_WITHIN_S
+        self.stop()
+        time.sleep(max(0.0, until - time.monotonic()))
+        log.error("ended without Celery", reason="the broker does not answer")
+        os._exit(1)
 
     async def _start(self) -> None:
         self._redis = connect(self._settings.redis_url)
@@ -89,11 +125,13 @@ class WorkerProcess:
         except BrokerAway as error:
             log.warning("broker away", error=str(error))
 
-    async def _show(self, views: list[CampaignView]) -> None:
+    async def _show(self, views: list[CampaignView]) -> bool:
         try:
             await asyncio.to_thread(self._rows.show, views)
-        except (KombuError, OSError, RedisError) as error:
+        except (KombuError, OSError, RedisError, AMQPError) as error:
             log.warning("broker away", error=type(error).__name__, doing="progress")
+            return False
+        return True
 
 
 def step(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
@@ -103,7 +141,7 @@ def step(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
     """
 
     class DispatcherStep(bootsteps.StartStopStep):
-        requires = {"celery.worker.components:Pool"}  # noqa: RUF012  # Celery's own declaration style
+        requires = ("celery.worker.components:Pool",)
 
         def start(self, worker: Any) -> None:  # noqa: ARG002
             process.start()
@@ -113,5 +151,8 @@ def step(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
 
         def stop(self, worker: Any) -> None:  # noqa: ARG002
             process.close()
+
+        def terminate(self, worker: Any) -> None:
+            self.stop(worker)
 
     return DispatcherStep

@@ -49,7 +49,8 @@ class FlowerRows:
         if not views:
             return
         with self._app.connection_for_write() as connection:
-            dispatcher = self._app.events.Dispatcher(connection)
+            # It would keep what it cannot send, and be thrown away with it.
+            dispatcher = self._app.events.Dispatcher(connection, buffer_while_offline=False)
             for view in views:
                 row = campaign_row(view.id)
                 text = line(view, self._meter.rate_per_s(view, time.monotonic()))

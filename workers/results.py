@@ -16,6 +16,8 @@ _BYTES = {
     Verdict.IN_DOUBT: b"i",
 }
 
+_WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
+
 
 class Pushed(NamedTuple):
     """One message of a block after its push."""
@@ -38,20 +40,26 @@ def result(pushed: Pushed) -> Result:
     )
 
 
+def brake(group: Sequence[Pushed]) -> Outcome | None:
+    """Return the outcome of a group that stops the most: the provider before the sender before the campaign."""
+    brakes = [item.outcome for item in group if item.outcome and item.outcome.verdict is Verdict.BRAKE]
+    return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
+
+
 def consequence(group: Sequence[Pushed]) -> Consequence:
     """Return what a group of outcomes means for the campaign and its sender: a brake, or backing off, or nothing.
 
     A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
     """
     jitter = random.uniform(0.5, 1.0)
+    if (stop := brake(group)) is not None:
+        scope = "campaign" if stop.scope is BrakeScope.CAMPAIGN else "sender"
+        return Consequence(brake=scope, reason=f"{stop.reason} ({stop.code})", jitter=jitter)
     back_off, at_least_s, reason = "", 0.0, ""
     for pushed in group:
         outcome = pushed.outcome
         if outcome is None:
             continue
-        if outcome.verdict is Verdict.BRAKE:
-            scope = "campaign" if outcome.scope is BrakeScope.CAMPAIGN else "sender"
-            return Consequence(brake=scope, reason=f"{outcome.reason} ({outcome.code})", jitter=jitter)
         if outcome.verdict is Verdict.THROTTLED:
             back_off, reason = "always", outcome.reason
             at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)

@@ -4,12 +4,14 @@ Safe to run twice at once, and on several workers: all it does are scripts of th
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
 
-from campaigns.model import CampaignView, SenderId
+from campaigns.control import Control
+from campaigns.model import CampaignId, CampaignView, SenderId
 from campaigns.repair import Repair, still_wrong
 from campaigns.views import Views
 from campaigns.work import Ring, Work
@@ -17,8 +19,10 @@ from campaigns.work import Ring, Work
 log = structlog.get_logger(__name__)
 
 _SENDERS_AT_ONCE = 16
-_AWAKE_S = 5
-"""A ledger that came back less than this ago has leases that nobody could renew: their holders get a moment to."""
+_ALIVE = "upkeep:since"
+"""Redis' time in milliseconds since which there has been upkeep without a gap; it expires when there is none."""
+
+_LEAST_GAP_MS = 3_000
 
 
 class Upkeep:
@@ -30,28 +34,65 @@ class Upkeep:
         *,
         lease_s: float,
         ring: Callable[[Sequence[Ring]], Awaitable[None]],
-        show: Callable[[list[CampaignView]], Awaitable[None]],
+        show: Callable[[list[CampaignView]], Awaitable[bool]],
     ) -> None:
         self._redis = redis
         self._repair = Repair(redis, lease_s=lease_s)
         self._work = Work(redis, lease_s=lease_s)
+        self._control = Control(redis)
         self._views = Views(redis)
         self._ring = ring
         self._show = show
+        self._lease_ms = int(lease_s * 1000)
+        self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
+        self._busy = False
 
     async def round(self) -> None:
-        """Look after every sender; raise Redis' errors (the next round comes in a second)."""
-        server = await self._redis.info("server")
-        awake = int(server.get("uptime_in_seconds", _AWAKE_S)) >= _AWAKE_S
+        """Look after every sender; raise the first error when all had their turn (the next round comes in a second)."""
+        lapse = await self._leases_could_be_renewed()
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            await self._look_after_all(lapse=lapse)
+        finally:
+            self._busy = False
+
+    async def _leases_could_be_renewed(self) -> bool:
+        """Say whether leases that ran out are their holders' fault.
+
+        A ledger that was away (restarted, frozen, cut off) has leases that nobody could renew: after a gap in which
+        there was no upkeep either, holders get a third of a lease to make themselves heard.
+        """
+        seconds, microseconds = await self._redis.time()
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        # Shorter than what is left of any lease that was being renewed, but not as short as what lies between rounds.
+        gap_ms = max(self._lease_ms * 3 // 5, _LEAST_GAP_MS)
+        since_ms = await self._redis.getex(_ALIVE, px=gap_ms)
+        if since_ms is None:
+            await self._redis.set(_ALIVE, now_ms, px=gap_ms, nx=True)
+            return False
+        return now_ms - int(since_ms) >= self._lease_ms // 3
+
+    async def _look_after_all(self, *, lapse: bool) -> None:
         places = asyncio.Semaphore(_SENDERS_AT_ONCE)
 
-        async def look_after(sender: SenderId) -> None:
+        async def look_after(sender: SenderId) -> list[CampaignView]:
             async with places:
-                await self._look_after(sender, lapse=awake)
+                return await self._look_after(sender, lapse=lapse)
 
-        await asyncio.gather(*(look_after(sender) for sender in await self._views.senders()))
+        senders = await self._views.senders()
+        ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
+        views = [view for end in ends if not isinstance(end, BaseException) for view in end]
+        if await self._show(views):
+            for sender, end in zip(senders, ends, strict=True):
+                if not isinstance(end, BaseException):
+                    self._unshown.pop(sender, None)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
-    async def _look_after(self, sender: SenderId, *, lapse: bool) -> None:
+    async def _look_after(self, sender: SenderId, *, lapse: bool) -> list[CampaignView]:
         rings: list[Ring] = []
         if lapse:
             lapsed = await self._repair.lapse(sender)
@@ -65,10 +106,18 @@ class Upkeep:
         rings += await self._work.issue(sender)
         if rings:
             await self._ring(rings)
-        moved = await self._repair.moved(sender)
-        views = await self._views.of_sender(sender, moved)
+        # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.
+        self._unshown[sender].update(await self._repair.moved(sender))
+        views = await self._views.of_sender(sender, self._unshown[sender])
         for view in views:
             # Read apart from the other counters the view may be torn, so only a second look makes it a breach.
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
-                log.error("accounting identity broken", sender=sender, campaign=view.id, **counters)
-        await self._show(views)
+                await self._report_breach(sender, view.id, counters)
+        return views
+
+    async def _report_breach(self, sender: SenderId, campaign: CampaignId, counters: dict[str, int]) -> None:
+        """Stop a campaign whose books do not balance, and say so with the numbers where people look."""
+        log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
+        states = ", ".join(f"{state} {count}" for state, count in counters.items() if state != "total" and count)
+        reason = f"accounting identity broken: {counters['total']} in all, but {states}"
+        await self._control.campaign(sender, campaign, "brake", reason=reason)

@@ -10,8 +10,8 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', TAG .. ':leases', '-inf', no
   local id, number = string.match(member, '^(%w+):(%d+)$')
   local campaign = campaign_key(id)
   local batch = campaign .. ':b:' .. number
-  local about = redis.call('HMGET', campaign, 'state', 'batches', 'plan', 'urgent')
-  if about[1] == 'running' and redis.call('HEXISTS', batch, 'token') == 0 then
+  local about = redis.call('HMGET', campaign, 'state', 'batches', 'plan', 'urgent', 'until_ms')
+  if about[1] == 'running' and tonumber(about[5]) > now_ms and redis.call('HEXISTS', batch, 'token') == 0 then
     local rings = redis.call('HINCRBY', batch, 'rings', 1)
     redis.call('ZADD', TAG .. ':leases', now_ms + lease_ms * math.min(2 ^ rings, 16), member)
     again[#again + 1] = {id, tonumber(number), tonumber(about[2]), cjson.decode(about[3])['name'], tonumber(about[4])}

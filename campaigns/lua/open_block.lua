@@ -17,12 +17,13 @@ if held[2] == operation then return {'opened', held[3]} end
 
 local now = clock_us()
 local now_ms = math.floor(now / 1000)
-local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'tat', 'cost', 'created_ms', 'first_ms')
+local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'slot', 'cost', 'created_ms', 'first_ms',
+  'slot_cost')
 if about[1] ~= 'running' then return {'closed', about[1]} end
 if tonumber(about[3]) > now_ms then return {'closed', 'scheduled'} end
 if tonumber(about[4]) <= now_ms then return {'closed', 'expired'} end
 local pace_key = TAG .. ':pace'
-local pace = redis.call('HMGET', pace_key, 'rate', 'tat', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us')
+local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us', 'slot_cost')
 if pace[3] == '1' then return {'closed', 'sender paused'} end
 if pace[4] and pace[4] ~= '' then return {'closed', 'sender braked'} end
 local probing = tonumber(pace[6] or '0') > 0
@@ -40,29 +41,35 @@ if not at then
 end
 
 -- The pace that gives out slots ahead is the sender's, or the campaign's own where the sender has no limit.
+-- Of what was given out only the last slot and its cost are kept: so a new rate acts at once, however low the old one was, and a
+-- clock that was set back holds nobody up.
+local function next_slot(last, cost, step, earliest)
+  return math.max(math.min(tonumber(last or '0'), now + ahead) + tonumber(cost or '0') * step, earliest)
+end
 local sender_rate, own_rate = tonumber(pace[1] or '0'), tonumber(about[5] or '0')
-local sender_tat, own_tat = tonumber(pace[2] or '0'), tonumber(about[6] or '0')
 local slot, per_unit, own_slot, own_per_unit = now, 0, nil, 0
 if sender_rate > 0 then
-  slot, per_unit = math.max(sender_tat, now - tolerance), 1000000 / sender_rate
+  per_unit = 1000000 / sender_rate
+  slot = next_slot(pace[2], pace[8], per_unit, now - tolerance)
 end
 if own_rate > 0 then
   own_per_unit = 1000000 / own_rate
   if sender_rate > 0 then
-    own_slot = math.max(own_tat, now - ahead)
+    own_slot = next_slot(about[6], about[10], own_per_unit, now - ahead)
     if own_slot > now then return {'wait', math.ceil((own_slot - now) / 1000), 'campaign limit'} end
   else
-    slot, per_unit = math.max(own_tat, now - tolerance), own_per_unit
+    per_unit = own_per_unit
+    slot = next_slot(about[6], about[10], per_unit, now - tolerance)
   end
 end
 if slot > now + ahead then return {'wait', math.max(1, math.ceil((slot - now - ahead) / 1000)), 'limit'} end
 
 local costs = about[7] == 'parts' and redis.call('GET', campaign .. ':k:' .. number)
-local first_slot, used, taken = slot, 0, {}
+local first_slot, used, taken, cost = slot, 0, {}, 0
 while at and #taken < most do
   if slot > now + ahead or (own_slot and own_slot > now) then break end
   taken[#taken + 1] = at - 1
-  local cost = costs and string.byte(costs, at) or 1
+  cost = costs and string.byte(costs, at) or 1
   used = used + cost
   slot = first_slot + used * per_unit
   if own_slot then own_slot = own_slot + cost * own_per_unit end
@@ -98,12 +105,11 @@ redis.call('HINCRBY', campaign, 'p', -#taken)
 redis.call('HINCRBY', campaign, 's', #taken)
 if not about[9] then redis.call('HSET', campaign, 'first_ms', now_ms) end
 redis.call('HSET', campaign, 'last_ms', now_ms)
-if sender_rate > 0 then redis.call('HSET', pace_key, 'tat', string.format('%.3f', slot)) end
-if own_slot then
-  redis.call('HSET', campaign, 'tat', string.format('%.3f', own_slot))
-elseif own_rate > 0 then
-  redis.call('HSET', campaign, 'tat', string.format('%.3f', slot))
+local function keep(hash, next, step)
+  redis.call('HSET', hash, 'slot', string.format('%.3f', next - cost * step), 'slot_cost', cost)
 end
+if sender_rate > 0 then keep(pace_key, slot, per_unit) end
+if own_rate > 0 then keep(campaign, own_slot or slot, own_per_unit) end
 -- While backing off one message at a time tries whether the provider is back.
 if probing then redis.call('HSET', pace_key, 'probe_us', string.format('%.0f', now + 1000000)) end
 redis.call('SADD', TAG .. ':moved', id)

@@ -53,25 +53,38 @@ local function tally()
   }
 end
 
--- The window of a sender holds its batches that still have something to open; each campaign counts its own as "out".
-local function enter_window(campaign, member)
-  if redis.call('SADD', TAG .. ':window', member) == 1 then redis.call('HINCRBY', campaign, 'out', 1) end
-end
-
-local function leave_window(campaign, member)
-  if redis.call('SREM', TAG .. ':window', member) == 1 then redis.call('HINCRBY', campaign, 'out', -1) end
+-- Campaigns with a limit of their own go in a lane beside the others: their batches stay out for long, and would fill the window
+-- of their sender.
+local function lane(campaign)
+  return tonumber(redis.call('HGET', campaign, 'rate')) > 0 and ':own' or ''
 end
 
 -- Put a campaign in turn (again), if it is running; last in the row.
 local function queue_campaign(id, campaign)
   if redis.call('HGET', campaign, 'state') ~= 'running' then return end
-  if redis.call('ZSCORE', TAG .. ':rotation', id) then return end
-  redis.call('ZADD', TAG .. ':rotation', redis.call('HINCRBY', TAG .. ':pace', 'turn', 1), id)
+  local rotation = TAG .. ':rotation' .. lane(campaign)
+  if redis.call('ZSCORE', rotation, id) then return end
+  redis.call('ZADD', rotation, redis.call('HINCRBY', TAG .. ':pace', 'turn', 1), id)
 end
 
 local function unqueue_campaign(id)
   redis.call('ZREM', TAG .. ':rotation', id)
+  redis.call('ZREM', TAG .. ':rotation:own', id)
   redis.call('ZREM', TAG .. ':waiting', id)
+end
+
+-- The window of a lane holds its batches that still have something to open; each campaign counts its own as "out".
+local function enter_window(campaign, member)
+  if redis.call('SADD', TAG .. ':window' .. lane(campaign), member) == 1 then redis.call('HINCRBY', campaign, 'out', 1) end
+end
+
+local function leave_window(campaign, member)
+  local window = ':window' .. lane(campaign)
+  if redis.call('SREM', TAG .. window, member) == 1 then
+    redis.call('HINCRBY', campaign, 'out', -1)
+    -- A campaign gives up its turn while it is at its own limit.
+    if window == ':window:own' then queue_campaign(string.match(member, '^%w+'), campaign) end
+  end
 end
 
 -- Say that a campaign is finished, which is only ever true when nothing is pending or sending.
@@ -170,7 +183,8 @@ local function take_in(id, campaign, number, now)
     queue_campaign(id, campaign)
   end
   local look = next_look_ms(campaign, states, math.floor(now / 1000))
-  if look then redis.call('ZADD', TAG .. ':due', look, member) end
+  -- What an earlier owner of the batch sent may be due before.
+  if look then redis.call('ZADD', TAG .. ':due', 'LT', look, member) end
   finish_if_done(id, campaign, now)
   return doubted
 end

@@ -48,7 +48,9 @@ for at = 1, #outcomes, 16 do
   end
 end
 
-if changed > 0 then counts.add('stat:part_disagreements', tonumber(ARGV[10])) end
+-- A repetition, or outcomes whose reports were faster in all of them, mean nothing beyond their own messages.
+if changed == 0 and good == 0 then return {'recorded', 0} end
+counts.add('stat:part_disagreements', tonumber(ARGV[10]))
 counts.write(campaign)
 codes.write(campaign .. ':codes')
 if lowest < low then
@@ -64,8 +66,8 @@ end
 local pace = TAG .. ':pace'
 local hold = redis.call('HMGET', pace, 'hold_until_us', 'hold_n')
 local hold_until, held_before = tonumber(hold[1] or '0'), tonumber(hold[2] or '0')
+local back_off, at_least_ms, jitter = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 if hold_until <= now then
-  local back_off, at_least_ms, jitter = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
   if back_off == 'always' or (back_off == 'alone' and good == 0) then
     local ms = math.max(at_least_ms, FIRST_HOLD_MS * 2 ^ math.min(held_before, 16) * jitter)
     ms = math.min(ms, math.max(LONGEST_HOLD_MS, at_least_ms))
@@ -73,6 +75,9 @@ if hold_until <= now then
   elseif good > 0 and held_before > 0 then
     redis.call('HSET', pace, 'hold_n', 0, 'hold_why', '')
   end
+elseif back_off == 'always' and now + at_least_ms * 1000 > hold_until then
+  -- What the provider asks for holds, whoever of those in flight was told of it.
+  redis.call('HSET', pace, 'hold_until_us', string.format('%.0f', now + at_least_ms * 1000))
 end
 if ARGV[8] == 'campaign' then
   brake_campaign(id, campaign, ARGV[9])

@@ -1,13 +1,15 @@
 -- Decide what waited long enough: accepted messages without a report, and messages in doubt.
 -- ARGV: id, number, how: time (by the clock and the campaign's policy) | sent | resend (a person decides what is in doubt now)
 -- Reply: {no report, given up, to be resent, counted as sent}. O(messages of the batch). Safe to repeat.
--- A message is resent once at the most by policy, with the next attempt in its id; its campaign gets its validity once more.
+-- A message is resent once at the most by policy, with the next attempt in its id; its campaign gets its validity once more, and
+-- then all that was in doubt after the first is resent, in whatever batch. Nothing of a cancelled campaign is.
 local id, number, how = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local campaign, member = campaign_key(id), ARGV[1] .. ':' .. ARGV[2]
 local messages = campaign .. ':m:' .. number
 local now = clock_us()
 local now_ms = math.floor(now / 1000)
-local about = redis.call('HMGET', campaign, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt', 'start_ms', 'sealed_ms', 'p', 's')
+local about = redis.call('HMGET', campaign, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt', 'start_ms', 'sealed_ms', 'p', 's',
+  'second')
 if not about[1] or redis.call('EXISTS', messages) == 0 then
   redis.call('ZREM', TAG .. ':due', member)
   return {0, 0, 0, 0}
@@ -18,6 +20,8 @@ local count = batch_count(campaign, number)
 local states = redis.call('GETRANGE', messages, 0, count - 1)
 local counts, codes = tally(), tally()
 local no_report, given_up, resent, as_sent = 0, 0, 0, 0
+local may_resend, by_policy = about[1] ~= 'cancelled', false
+local look = nil
 local at = string.find(states, '[ai]')
 while at do
   local first, last = record_range(count, at - 1)
@@ -28,13 +32,16 @@ while at do
   elseif how == 'sent' then
     to, as_sent = 'a', as_sent + 1
   elseif how == 'resend' then
-    to, resent = 'p', resent + 1
+    if may_resend then to, resent = 'p', resent + 1 end
+  elseif may_resend and about[5] == 'resend' and attempt == 0 then
+    if about[10] or (until_ms <= now_ms and not unsent) then to, resent, by_policy = 'p', resent + 1, true end
   elseif until_ms <= now_ms and not unsent then
-    if about[5] == 'resend' and about[1] ~= 'cancelled' and attempt == 0 then
-      to, resent = 'p', resent + 1
-    else
-      to, given_up = 'g', given_up + 1
-    end
+    to, given_up = 'g', given_up + 1
+  end
+  if (to or state) == 'a' then
+    look = math.min(look or math.huge, created + let_go + wait)
+  elseif (to or state) == 'i' then
+    look = math.min(look or math.huge, until_ms)
   end
   if to then
     counts.move(state, to)
@@ -51,6 +58,7 @@ codes.write(campaign .. ':codes')
 if resent > 0 then
   if about[1] == 'finished' then redis.call('HSET', campaign, 'state', 'running', 'reason', '') end
   redis.call('HDEL', campaign, 'finished_ms')
+  if by_policy then redis.call('HSET', campaign, 'second', 1) end
   if until_ms <= now_ms then
     local validity = until_ms - math.max(tonumber(about[6]), tonumber(about[7] or about[2]))
     redis.call('HSET', campaign, 'until_ms', now_ms + validity)
@@ -66,7 +74,6 @@ if resent > 0 then
   queue_campaign(id, campaign)
 end
 if no_report + given_up + resent + as_sent > 0 then redis.call('SADD', TAG .. ':moved', id) end
-local look = next_look_ms(campaign, redis.call('GETRANGE', messages, 0, count - 1), now_ms)
 if look then
   -- Somebody else's messages hold this up (the campaign still sends): look again soon, not at once.
   redis.call('ZADD', TAG .. ':due', math.max(look, now_ms + 1000), member)

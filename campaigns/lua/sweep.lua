@@ -1,19 +1,18 @@
 -- End what is pending in a stretch of batches, when the campaign was cancelled or its validity is over. Safe to repeat.
 -- ARGV: id, first batch, most batches, state they get (x cancelled, e expired)
--- Reply: {next batch, batches passed over because they are out for work, messages ended}. O(batches x messages).
+-- Reply: {next batch, messages ended}. O(batches x messages), O(1) if nothing is pending.
+-- Batches that are out for work are passed over: they come back soon, and the next round begins again. A campaign of which nothing is
+-- pending or sending is not looked at again.
 local id, first, most, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local campaign = campaign_key(id)
-local about = redis.call('HMGET', campaign, 'state', 'batches', 'until_ms')
+local about = redis.call('HMGET', campaign, 'state', 'batches', 'until_ms', 'p', 's')
 local now = clock_us()
-local batches = tonumber(about[2])
-if (to == 'x' and about[1] ~= 'cancelled') or (to == 'e' and tonumber(about[3]) > now / 1000) then return {batches, 0, 0} end
-local passed, ended = 0, 0
-local number = first
-while number < batches and number < first + most do
+local batches, pending, sending = tonumber(about[2]), tonumber(about[4]), tonumber(about[5])
+if (to == 'x' and about[1] ~= 'cancelled') or (to == 'e' and tonumber(about[3]) > now / 1000) then return {batches, 0} end
+local number, ended = first, 0
+while ended < pending and number < batches and number < first + most do
   local messages = campaign .. ':m:' .. number
-  if redis.call('ZSCORE', TAG .. ':leases', id .. ':' .. number) then
-    passed = passed + 1
-  else
+  if not redis.call('ZSCORE', TAG .. ':leases', id .. ':' .. number) then
     local count = batch_count(campaign, number)
     local states = redis.call('GETRANGE', messages, 0, count - 1)
     if states == '' then
@@ -30,7 +29,11 @@ end
 if ended > 0 then
   redis.call('HINCRBY', campaign, 'p', -ended)
   redis.call('HINCRBY', campaign, to, ended)
+  redis.call('SADD', TAG .. ':moved', id)
 end
-redis.call('SADD', TAG .. ':moved', id)
+if ended == pending then
+  number = batches
+  if sending == 0 then redis.call('ZREM', TAG .. ':ends', id) end
+end
 finish_if_done(id, campaign, now)
-return {number, passed, ended}
+return {number, ended}

@@ -1,0 +1,60 @@
+"""Celery's events, as Flower hears them."""
+
+import contextlib
+import time
+from typing import Any
+
+from celery import Celery
+from celery.events import EventReceiver
+from celery.events.state import State
+from redis import Redis
+
+
+class Flower:
+    """Listens to events as Flower does."""
+
+    def __init__(self, app: Celery) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.state = State()
+        self._connection = app.connection_for_read()
+        receiver: EventReceiver = app.events.Receiver(self._connection, handlers={"*": self._hear})
+        self._consumer = receiver.get_consumers(self._connection.Consumer, self._connection.default_channel)[0]
+        self._consumer.consume()
+        with Redis.from_url(app.conf.broker_url) as redis:
+            while not redis.pubsub_numpat() and not redis.pubsub_channels():
+                self._drain(0.01)
+
+    def _drain(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            self._connection.drain_events(timeout=timeout_s)
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        self.state.event(event)
+
+    def hear(self, count: int) -> list[dict[str, Any]]:
+        """Return the next events, so many."""
+        already = len(self.events)
+        until = time.monotonic() + 5
+        while len(self.events) < already + count and time.monotonic() < until:
+            self._drain(0.2)
+        assert len(self.events) == already + count
+        return self.events[already:]
+
+    @property
+    def row(self) -> Any:
+        """The only one there is."""
+        (row,) = self.state.tasks.values()
+        return row
+
+    def hear_all(self) -> list[dict[str, Any]]:
+        """Return everything that was said so far."""
+        already = -1
+        while len(self.events) > already:
+            already = len(self.events)
+            self._drain(0.1)
+        return self.events
+
+    def close(self) -> None:
+        self._consumer.cancel()
+        self._connection.release()

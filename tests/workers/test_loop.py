@@ -1,0 +1,84 @@
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+
+import pytest
+
+from workers.loop import LoopStopped, LoopThread
+
+
+@pytest.fixture
+def loop() -> Iterator[LoopThread]:
+    made = LoopThread()
+    made.start()
+    yield made
+    made.stop()
+
+
+async def _thread_name() -> str:
+    return threading.current_thread().name
+
+
+def test_many_threads_park_while_one_loop_works(loop: LoopThread) -> None:
+    async def wait() -> str:
+        await asyncio.sleep(0.2)
+        return await _thread_name()
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as threads:
+        names = {call.result() for call in [threads.submit(lambda: loop.call(wait())) for _ in range(20)]}
+    assert names == {"dispatch-loop"}
+    assert time.monotonic() - began < 2
+
+
+def test_what_a_coroutine_raises_is_raised_where_it_was_called(loop: LoopThread) -> None:
+    async def fail() -> None:
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError, match="gone"):
+        loop.call(fail())
+
+
+def test_a_call_that_takes_too_long_is_cancelled_and_not_left_running(loop: LoopThread) -> None:
+    ended = threading.Event()
+
+    async def hang() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        loop.call(hang(), timeout_s=0.05)
+    assert ended.wait(5)
+
+
+def test_a_stop_leaves_nobody_parked(loop: LoopThread) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        began = threading.Event()
+
+        async def hang() -> None:
+            began.set()
+            await asyncio.sleep(60)
+
+        parked = threads.submit(lambda: loop.call(hang()))
+        assert began.wait(5)
+        loop.stop()
+        with pytest.raises(CancelledError):
+            parked.result(5)
+
+
+def test_a_call_after_the_stop_is_refused_and_not_parked_for_ever(loop: LoopThread) -> None:
+    loop.stop()
+    with pytest.raises(LoopStopped):
+        loop.call(_thread_name())
+    loop.stop()
+
+
+def test_a_loop_that_was_never_started_costs_nothing_and_stops_quietly() -> None:
+    loop = LoopThread()
+    with pytest.raises(LoopStopped):
+        loop.call(_thread_name())
+    loop.stop()

@@ -1,0 +1,236 @@
+"""A round of upkeep: what it repairs, whom it tells, and what it leaves alone."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+from structlog.testing import capture_logs
+
+from campaigns.connection import connect
+from campaigns.embedded import EmbeddedServer
+from campaigns.model import BatchRef, CampaignId, CampaignView, SenderId
+from campaigns.scripts import campaign_key, tag
+from campaigns.states import CampaignState
+from campaigns.work import Ring
+from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House
+from workers.upkeep import Upkeep
+
+OTHERS = SenderId("OTHERS")
+
+
+class Rounds:
+    """An upkeep, and those it tells."""
+
+    def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
+        self.redis = redis
+        self.rung: list[BatchRef] = []
+        self.shown: list[CampaignView] = []
+        self.broker_away = False
+        self.slow = asyncio.Event()
+        self.slow.set()
+        self.upkeep = Upkeep(redis, lease_s=lease_s, ring=self._ring, show=self._show)
+        self.round = self.upkeep.round
+
+    async def _ring(self, rings: Sequence[Ring]) -> None:
+        self.rung += [ring.ref for ring in rings]
+
+    async def _show(self, views: list[CampaignView]) -> bool:
+        await self.slow.wait()
+        if self.broker_away:
+            return False
+        self.shown += views
+        return True
+
+    async def long_there(self, milliseconds: int = 10_000) -> None:
+        """As if there had been rounds all the while."""
+        seconds, microseconds = await self.redis.time()
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        await self.redis.set("upkeep:since", now_ms - milliseconds, px=9_000)
+
+
+@pytest.fixture
+async def rounds(redis: Redis) -> Rounds:
+    made = Rounds(redis)
+    await made.long_there()
+    return made
+
+
+async def _run_out(house: House, *refs: BatchRef) -> None:
+    for ref in refs:
+        await house.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+
+
+async def test_a_round_hands_out_the_batches_of_every_sender(house: House, rounds: Rounds) -> None:
+    await house.submit(4, batch_size=2)
+    await house.submit(2, campaign="others01", sender=OTHERS)
+    await rounds.round()
+    assert sorted(rounds.rung, key=str) == sorted(
+        [BatchRef(SENDER, CAMPAIGN, 0), BatchRef(SENDER, CAMPAIGN, 1), BatchRef(OTHERS, CampaignId("others01"), 0)],
+        key=str,
+    )
+    assert {view.id for view in rounds.shown} == {CAMPAIGN, "others01"}
+    await rounds.round()
+    assert len(rounds.rung) == 3
+
+
+async def test_a_bell_that_nobody_heard_is_rung_again_when_its_lease_runs_out(house: House, rounds: Rounds) -> None:
+    await house.submit(2)
+    await rounds.round()
+    await _run_out(house, *rounds.rung)
+    await rounds.round()
+    assert rounds.rung == [BatchRef(SENDER, CAMPAIGN, 0)] * 2
+
+
+async def test_the_batch_of_a_dead_worker_is_taken_in_and_rung_in_the_same_round(house: House, rounds: Rounds) -> None:
+    await house.submit(3)
+    (ref,) = await house.issue()
+    assert await house.work.take(ref)
+    await _run_out(house, ref)
+    with capture_logs() as logs:
+        await rounds.round()
+    assert rounds.rung == [ref]
+    (line,) = [log for log in logs if log["event"] == "leases lapsed"]
+    assert (line["sender"], line["batches"], line["in_doubt"]) == (SENDER, 1, 0)
+
+
+async def test_what_a_cancelled_campaign_had_left_is_cancelled(house: House, rounds: Rounds) -> None:
+    await house.submit(250)
+    await house.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await rounds.round()
+    assert await house.states() == "x" * 250
+    assert rounds.shown[-1].state is CampaignState.CANCELLED
+
+
+async def test_a_campaign_is_shown_again_only_when_something_happened(house: House, rounds: Rounds) -> None:
+    await house.submit(2)
+    await rounds.round()
+    await rounds.round()
+    assert len(rounds.shown) == 1
+    async with house.worker() as worker:
+        worker.ring(rounds.rung)
+        await worker.quiet()
+    await rounds.round()
+    assert [view.state for view in rounds.shown] == [CampaignState.RUNNING, CampaignState.FINISHED]
+
+
+async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(house: House, rounds: Rounds) -> None:
+    await house.submit(2)
+    rounds.broker_away = True
+    await rounds.round()
+    assert rounds.shown == []
+    rounds.broker_away = False
+    await rounds.round()
+    assert [view.id for view in rounds.shown] == [CAMPAIGN]
+
+
+async def test_a_breach_of_the_identity_is_an_error_with_its_numbers_and_stops_the_campaign(
+    house: House, rounds: Rounds
+) -> None:
+    await house.submit(5)
+    await house.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", -2)
+    with capture_logs() as logs:
+        await rounds.round()
+    (line,) = [log for log in logs if log["event"] == "accounting identity broken"]
+    assert line["log_level"] == "error"
+    assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
+    view = await house.view()
+    assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but p 3")
+    await house.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
+
+
+async def test_books_that_balance_are_no_error(house: House, rounds: Rounds) -> None:
+    await house.submit(5)
+    with capture_logs() as logs:
+        await rounds.round()
+        async with house.worker() as worker:
+            worker.ring(rounds.rung)
+            await worker.quiet()
+        await rounds.round()
+    assert not [log for log in logs if log["log_level"] == "error"]
+
+
+async def test_one_broken_sender_does_not_keep_the_others_from_their_round(house: House, rounds: Rounds) -> None:
+    await house.submit(2)
+    await house.submit(2, campaign="others01", sender=OTHERS)
+    await house.redis.delete(f"{tag(OTHERS)}:rotation")
+    await house.redis.set(f"{tag(OTHERS)}:rotation", "not a sorted set")
+    with pytest.raises(ResponseError):
+        await rounds.round()
+    assert rounds.rung == [BatchRef(SENDER, CAMPAIGN, 0)]
+    assert [view.id for view in rounds.shown] == [CAMPAIGN]
+    await house.redis.delete(f"{tag(OTHERS)}:rotation")
+
+
+async def test_a_round_that_takes_long_is_not_joined_by_another_of_the_same_process(
+    house: House, rounds: Rounds
+) -> None:
+    await house.submit(2)
+    rounds.slow.clear()
+    first = asyncio.create_task(rounds.round())
+    await asyncio.sleep(0.05)
+    await asyncio.wait_for(rounds.round(), 1)
+    rounds.slow.set()
+    await first
+    assert len(rounds.shown) == 1
+
+
+async def test_two_upkeeps_at_once_ring_once(house: House, rounds: Rounds) -> None:
+    await house.submit(200, batch_size=10)
+    other = Rounds(house.redis)
+    await asyncio.gather(rounds.round(), other.round())
+    assert len(rounds.rung + other.rung) == len(set(rounds.rung + other.rung)) == 16
+
+
+async def test_leases_lapse_only_when_there_has_been_upkeep_for_a_while(house: House) -> None:
+    rounds = Rounds(house.redis)
+    await house.submit(3)
+    (ref,) = await house.issue()
+    assert await house.work.take(ref)
+    await _run_out(house, ref)
+    await rounds.round()
+    await rounds.long_there(4_500)
+    await rounds.round()
+    assert rounds.rung == []
+    await rounds.long_there(5_100)
+    await rounds.round()
+    assert rounds.rung == [ref]
+
+
+async def test_rounds_every_second_count_as_upkeep_without_a_gap(house: House, rounds: Rounds) -> None:
+    await rounds.round()
+    since = await house.redis.get("upkeep:since")
+    await rounds.round()
+    assert await house.redis.get("upkeep:since") == since
+    assert 8_000 < await house.redis.pttl("upkeep:since") <= 9_000
+
+
+async def test_after_a_restart_of_redis_the_holders_of_leases_get_a_moment_to_renew(gateway: Gateway) -> None:
+    with EmbeddedServer() as server:
+        async with connect(server.url) as redis:
+            rounds = Rounds(redis)
+            await rounds.long_there()
+            server.restart()
+            house = House(redis, gateway)
+            await house.submit(3)
+            (ref,) = await house.issue()
+            lease = await house.work.take(ref)
+            assert lease
+            await _run_out(house, ref)
+            await rounds.round()
+            assert await house.work.renew(SENDER, [lease]) == [True]
+            assert rounds.rung == []
+
+
+async def test_a_short_lease_still_lapses(house: House) -> None:
+    rounds = Rounds(house.redis, lease_s=1)
+    await house.submit(3)
+    (ref,) = await house.issue()
+    assert await house.work.take(ref)
+    await rounds.round()
+    assert await house.redis.pttl("upkeep:since") > 2_000  # longer than what lies between two rounds
+    await rounds.long_there(400)
+    await _run_out(house, ref)
+    await rounds.round()
+    assert rounds.rung == [ref]
