@@ -34,7 +34,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     verdict: Verdict
     code: int = 0
-    """The provider's status code; for failures without an answer one of ours below 100 (see ``timesmobile.failures``)."""
+    """The provider's status code; for failures without an answer one of ours below 100 (``timesmobile.failures``)."""
     transaction_id: str = ""
     parts: int = 0
     """The gateway's own count of parts (``pdu``); 0 if it said nothing."""

@@ -17,9 +17,9 @@ except SettingsInvalid as invalid:
 app = celery_app(settings)
 app.conf.worker_pool = "workers.pool:TaskPool"
 app.conf.worker_concurrency = 200
-# A Redis without memory, or a replica after a failover, refuses commands for a while: a worker waits, and does not end.
+# A Redis without memory, or one that became a replica, refuses commands for a while: a worker waits for it.
 app.conf.broker_channel_error_retry = True
-# Means tasks that are acknowledged late, of which there are none; unsaid, Celery warns about it at every lost connection.
+# It is about tasks that are acknowledged late, and there are none; left out, Celery warns at every lost connection.
 app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 process = WorkerProcess(app, settings)
 register(app, process)
