@@ -229,8 +229,12 @@ class Batch:
 
     def _message(self, place: int, attempt: int) -> tuple[Push, int]:
         plan, recipients = self._plan, self.lease.recipients
-        text = self._template.render([column[place] for column in recipients.slots])
+        variables = [column[place] for column in recipients.slots]
+        text = self._template.render(variables)
         measured = measure(text)
+        custom = plan.custom
+        if recipients.custom:
+            custom = custom | {name: column[place] for name, column in recipients.custom.items()}
         push = Push(
             to=recipients.to[place],
             text=text,
@@ -238,6 +242,10 @@ class Batch:
             content_id=plan.content_id,
             correlation_id=self._ids.make(self.lease.ref.campaign, recipients.first + place, attempt),
             unicode=measured.unicode,
+            campaign=self.lease.ref.campaign,
+            entity_id=plan.entity_id,
+            variables=variables,
+            custom=custom,
         )
         return push, measured.parts
 

@@ -15,6 +15,7 @@ from campaigns.connection import RedisUnavailable, check
 from campaigns.control import Control
 from campaigns.errors import CampaignUnknown
 from campaigns.model import BatchRef, CampaignId, Plan, SenderId
+from campaigns.tokens import Tokens
 from campaigns.work import Lease, Ring, Work
 from settings.model import Settings
 from timesmobile.client import Client
@@ -43,7 +44,7 @@ class Dispatcher:
         *,
         ring: Callable[[Sequence[Ring]], Awaitable[None]],
         most_batches: int,
-        make_client: Callable[[Provider], Client] = Client,
+        make_client: Callable[[Provider], Client] | None = None,
     ) -> None:
         self._settings = settings
         self._redis = redis
@@ -51,7 +52,7 @@ class Dispatcher:
         self._control = Control(redis)
         self._ring = ring
         self._most_batches = most_batches
-        self._make_client = make_client
+        self._make_client = make_client or (lambda provider: Client(provider, tokens=Tokens(redis)))
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._clients: dict[str, Client] = {}

@@ -21,7 +21,8 @@ class Flower:
         self._consumer = receiver.get_consumers(self._connection.Consumer, self._connection.default_channel)[0]
         self._consumer.consume()
         with Redis.from_url(app.conf.broker_url) as redis:
-            while not redis.pubsub_numpat() and not redis.pubsub_channels():
+            before = _listeners(redis)
+            while _listeners(redis) == before:
                 self._drain(0.01)
 
     def _drain(self, timeout_s: float) -> None:
@@ -58,3 +59,7 @@ class Flower:
     def close(self) -> None:
         self._consumer.cancel()
         self._connection.release()
+
+
+def _listeners(redis: Redis) -> int:
+    return int(redis.pubsub_numpat()) + len(redis.pubsub_channels())

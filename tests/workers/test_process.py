@@ -1,16 +1,16 @@
-"""A real Celery worker: its row in Flower, and all the ways in which it is stopped or disturbed."""
+"""A real Celery worker: its rows in Flower, and all the ways in which it is stopped or disturbed."""
 
 import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from celery import Celery
 from kombu import pools
-from redis.asyncio import Redis
 
 from campaigns.connection import connect
 from campaigns.embedded import EmbeddedServer
@@ -31,6 +31,9 @@ default = true
 [senders.TIMESM]
 category = "service"
 rate_per_s = 100
+
+[worker]
+grace_s = {grace_s}
 """
 SECRETS = ("shop-user", "hunter2", "an-id-key-of-enough-bytes", "9198", "name 1", "Dear")
 
@@ -67,153 +70,162 @@ class Provider:
         return web.json_response({"transactionId": len(self.ids), **ACCEPTED})
 
 
-@pytest.fixture
-async def sms() -> AsyncIterator[Provider]:
-    async with Provider() as started:
-        yield started
+class Scene:
+    """One worker process with a Redis and a provider of its own."""
+
+    def __init__(self, app: Celery, house: House, sms: Provider, worker: Process) -> None:
+        self.app = app
+        self.house = house
+        self.sms = sms
+        self.worker = worker
+
+    async def ready(self) -> None:
+        await until(lambda: "ready." in self.worker.last_words(100), within_s=30)
+
+    async def ring(self) -> None:
+        ring(self.app, await self.house.work.issue(SENDER))
+
+    async def accepted(self, messages: int = 1) -> None:
+        async def are() -> bool:
+            return await self.house.count(MessageState.ACCEPTED) >= messages
+
+        await until(are, within_s=30)
+
+    async def ended(self, exit_code: int, *, within_s: float = 10) -> None:
+        await until(lambda: not self.worker.running, within_s=within_s)
+        assert self.worker.wait(0) == exit_code, self.worker.last_words()
+
+    @property
+    def log(self) -> str:
+        return self.worker.log.read_text()
 
 
-@pytest.fixture
-def app(redis_url: str) -> Iterator[Celery]:
-    made = celery_app(Settings(redis_url=redis_url, broker_url=redis_url))
-    yield made
-    pools.reset()
-    made.close()
-
-
-@pytest.fixture
-def flower(app: Celery) -> Iterator[Flower]:
-    listening = Flower(app)
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
-def start(tmp_path: Path, sms: Provider) -> Iterator[Callable[[str], Process]]:
-    """Start a worker on the Redis at this URL."""
-    (tmp_path / "dispatch.toml").write_text(SETTINGS)
-    command = ["-m", "celery", "-A", "workers.app", "worker", "--without-gossip", "--without-mingle"]
-    started: list[Process] = []
-
-    def start_one(url: str) -> Process:
+@asynccontextmanager
+async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[Scene]:
+    """Start a worker on this Redis; it is not ready yet."""
+    folder.mkdir(exist_ok=True)
+    (folder / "dispatch.toml").write_text(SETTINGS.format(grace_s=grace_s))
+    async with Provider() as sms, connect(redis_url) as redis:
         environment = {
             **inherited(),
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "DISPATCH_SETTINGS": str(tmp_path / "dispatch.toml"),
-            "DISPATCH_REDIS_URL": url,
+            "DISPATCH_SETTINGS": str(folder / "dispatch.toml"),
+            "DISPATCH_REDIS_URL": redis_url,
             "DISPATCH_ID_KEY": "an-id-key-of-enough-bytes",
             "DISPATCH_CALLBACK_SECRET": "guess-me-if-you-can",
             "DISPATCH_PROVIDER_TIMES_USERNAME": "shop-user",
             "DISPATCH_PROVIDER_TIMES_PASSWORD": "hunter2",
             "DISPATCH_PROVIDER_TIMES_ENDPOINT": f"http://127.0.0.1:{sms.port}/message",
         }
-        process = Process(
-            f"worker-{len(started)}", [sys.executable, *command], environment=environment, folder=tmp_path
-        )
-        started.append(process)
-        process.start()
-        return process
-
-    yield start_one
-    for process in started:
-        process.kill()
-
-
-async def _ready(worker: Process) -> None:
-    await until(lambda: "ready." in worker.last_words(100), within_s=30)
-
-
-async def _ring_for_all(house: House, app: Celery) -> None:
-    ring(app, await house.work.issue(SENDER))
-
-
-async def _end_within_s(seconds: float, worker: Process, *, exit_code: int = 0) -> None:
-    await until(lambda: not worker.running, within_s=seconds)
-    assert worker.wait(0) == exit_code, worker.last_words()
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "workers.app",
+            "worker",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+        worker = Process("worker", command, environment=environment, folder=folder)
+        worker.start()
+        app = celery_app(Settings(redis_url=redis_url, broker_url=redis_url))
+        try:
+            yield Scene(app, House(redis, Gateway()), sms, worker)
+        finally:
+            worker.kill()
+            app.close()
 
 
-def _shut_down_from_flower(app: Celery, _worker: Process) -> None:
-    app.control.shutdown()
+@pytest.fixture(autouse=True)
+def _no_connection_is_left() -> Iterator[None]:
+    yield
+    pools.reset()
 
 
-def _sigterm(_app: Celery, worker: Process) -> None:
-    worker.send(signal.SIGTERM)
+def _sigterm(scene: Scene) -> None:
+    scene.worker.send(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("stop", [_sigterm, _shut_down_from_flower])
-async def test_a_stop_hands_everything_back_within_ten_seconds_and_leaves_nothing_in_doubt(
-    *,
-    redis: Redis,
-    redis_url: str,
-    sms: Provider,
-    app: Celery,
-    flower: Flower,
-    start: Callable[[str], Process],
-    stop: Callable[[Celery, Process], None],
+def _ctrl_c(scene: Scene) -> None:
+    scene.worker.send(signal.SIGINT)
+
+
+def _flowers_button(scene: Scene) -> None:
+    scene.app.control.shutdown()
+
+
+async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_seconds_with_nothing_in_doubt(
+    tmp_path: Path, redis_url: str
 ) -> None:
-    house = House(redis, Gateway())
-    await house.submit(400, batch_size=200)
-    worker = start(redis_url)
-    await _ready(worker)
-    await _ring_for_all(house, app)
-    await until(lambda: house.count(MessageState.ACCEPTED), within_s=20)
-    sms.gate.clear()
-    await until(lambda: sms.in_flight >= 3)
+    async def story(number: int, stop: Callable[[Scene], None], exit_code: int) -> None:
+        url = redis_url.replace("/0", f"/{number}")
+        async with scene(tmp_path / str(number), url, grace_s=5) as stage:
+            flower = Flower(stage.app)
+            house, sms = stage.house, stage.sms
+            await house.submit(400, batch_size=200)
+            await stage.ready()
+            await stage.ring()
+            await stage.accepted()
+            sms.gate.clear()
+            await until(lambda: sms.in_flight >= 3)
 
-    stop(app, worker)
-    ending = asyncio.create_task(_end_within_s(10, worker))
-    await asyncio.sleep(0.3)  # the stop finds pushes in flight
-    sms.gate.set()
-    await ending
+            stop(stage)
+            ending = asyncio.create_task(stage.ended(exit_code))
+            await asyncio.sleep(0.3)  # so that the stop finds pushes in flight
+            sms.gate.set()
+            await ending
 
-    await house.balance()
-    states = await house.states()
-    assert states.count("a") == len(sms.ids) == len(set(sms.ids))
-    assert set(states) == {"a", "p"}
-    assert await house.leases() == 0
+            await house.balance()
+            states = await house.states()
+            assert states.count("a") == len(sms.ids) == len(set(sms.ids))
+            assert set(states) == {"a", "p"}
+            assert await house.leases() == 0
+            _check_what_was_said(flower, stage.log)
+            flower.close()
 
+    await asyncio.gather(story(1, _sigterm, 0), story(2, _flowers_button, 0), story(3, _ctrl_c, 1))
+
+
+def _check_what_was_said(flower: Flower, log: str) -> None:
     events = flower.hear_all()
-    batches = [event for event in events if event["type"] == "task-received"]
-    assert {event["args"] for event in batches} == {"diwali-sale 1/2 TIMESM", "diwali-sale 2/2 TIMESM"}
-    said = str(events) + worker.log.read_text()
+    labels = {event["args"] for event in events if event["type"] == "task-received"}
+    assert labels == {"diwali-sale 1/2 TIMESM", "diwali-sale 2/2 TIMESM"}
+    assert log.count('"event":"batch"') == 2
+    assert "Traceback" not in log
     for secret in SECRETS:
-        assert secret not in said
-    assert worker.log.read_text().count('"event":"batch"') == 2
-    assert "Traceback" not in said
+        assert secret not in log
+        assert secret not in str(events)
 
 
-async def test_a_worker_survives_a_terminate_and_a_redis_that_is_not_there_or_refuses_to_write(
-    sms: Provider, start: Callable[[str], Process]
+async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mute_and_a_terminate(
+    tmp_path: Path,
 ) -> None:
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:
         server.kill()
-        worker = start(server.url)
-        await until(lambda: "away" in worker.last_words(100), within_s=30)
-        server.restart()
-        await _ready(worker)
-        app = celery_app(Settings(redis_url=server.url, broker_url=server.url))
-        async with connect(server.url) as redis:
-            house = House(redis, Gateway())
-            await house.submit(100)
+        async with scene(tmp_path, server.url, grace_s=0.5) as stage:
+            await until(lambda: "no connection" in stage.log, within_s=30)
+            server.restart()
+            await stage.ready()
+
+            redis = stage.house.redis
+            await stage.house.submit(100)
             await redis.replicaof("127.0.0.1", free_port())
-            await asyncio.sleep(1.5)  # long enough for Celery to meet a command that is refused
+            await until(lambda: "read only replica" in stage.log, within_s=15)
             await redis.replicaof("NO", "ONE")
-            await _ring_for_all(house, app)
-            await until(lambda: house.count(MessageState.ACCEPTED), within_s=30)
-            running = app.control.inspect(timeout=1).active() or {}
-            task_ids = [task["id"] for tasks in running.values() for task in tasks]
-            app.control.revoke(task_ids, terminate=True)
+            await stage.ring()
+            await stage.accepted()
+
+            active = stage.app.control.inspect(timeout=1).active() or {}
+            task_ids = [task["id"] for tasks in active.values() for task in tasks]
             assert task_ids
-            await until(lambda: _all_accepted(house), within_s=30)
-            await house.balance()
-        assert worker.running
-        assert len(sms.ids) == len(set(sms.ids)) == 100
-        worker.send(signal.SIGINT)
-        await _end_within_s(10, worker, exit_code=1)
-        pools.reset()
-        app.close()
-    assert "cannot be terminated" in worker.log.read_text()
+            stage.app.control.revoke(task_ids, terminate=True)
+            await stage.accepted(100)
+            assert "cannot be terminated" in stage.log
+            assert len(stage.sms.ids) == len(set(stage.sms.ids)) == 100
+            await stage.house.balance()
 
-
-async def _all_accepted(house: House) -> bool:
-    return await house.count(MessageState.ACCEPTED) == 100
+            server.send(signal.SIGSTOP)
+            stage.worker.send(signal.SIGTERM)
+            await stage.ended(1)
+            server.send(signal.SIGCONT)

@@ -1,0 +1,124 @@
+"""``python -m benchmarks [NAME…] [--json PATH]``: measure all, or what is named; print a table, write JSON.
+
+Exits with 1 if a figure misses what it must reach, and with 2 if nginx is missing.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import dispatch, growth, idle, pacing, reports, scaling, show, submit
+from benchmarks.figures import Figure, shown
+from benchmarks.nginx import NginxMissing
+
+MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
+    "dispatch": dispatch.figures,
+    "scaling": scaling.scaling,
+    "slow": scaling.slow,
+    "submit": submit.figures,
+    "reports": reports.figures,
+    "show": show.figures,
+    "pacing": pacing.figures,
+    "idle": idle.figures,
+    "growth": growth.figures,
+}
+
+out = Console(highlight=False)
+
+
+def main(arguments: list[str]) -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(MEASUREMENTS)}")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="where the figures go")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(MEASUREMENTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    began, figures = time.monotonic(), []
+    out.print(f"[bold]{_machine()}[/]")
+    for name in options.names or MEASUREMENTS:
+        since = time.monotonic()
+        try:
+            found = MEASUREMENTS[name](partial(_say, name))
+        except NginxMissing as missing:
+            out.print(f"[red]{missing}[/]")
+            return 2
+        figures += found
+        out.print(f"[dim]{name}: {time.monotonic() - since:.0f} s[/]")
+    out.print(_table(figures))
+    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(_report(figures))))
+    missed = [figure.name for figure in figures if not figure.reaches_must]
+    out.print(
+        f"{time.monotonic() - began:.0f} s; written to {options.json}"
+        + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
+    return 1 if missed else 0
+
+
+def _say(name: str, what: str) -> None:
+    out.print(f"[dim]{name}: {what}[/]")
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("figure", "measured", "baseline", "ratio", "must", "aim", ""):
+        table.add_column(heading, justify="left" if heading in {"figure", ""} else "right", no_wrap=heading != "")
+    for figure in figures:
+        mark = (
+            "[green]aim[/]"
+            if figure.reaches_aim and figure.aim is not None
+            else "ok"
+            if figure.reaches_must
+            else "[red]missed[/]"
+        )
+        bound = "≥ " if figure.better == "more" else "≤ "
+        table.add_row(
+            figure.name,
+            f"[bold]{shown(figure.value, figure.unit)}[/]",
+            shown(figure.baseline, figure.unit),
+            f"× {figure.ratio:.2f}" if figure.ratio else "",
+            "" if figure.must is None else bound + shown(figure.must, figure.unit),
+            "" if figure.aim is None else bound + shown(figure.aim, figure.unit),
+            mark,
+        )
+        for note in filter(None, (figure.baseline_name and f"baseline: {figure.baseline_name}", figure.note)):
+            table.add_row(f"  [dim]{note}[/]")
+    return table
+
+
+def _report(figures: list[Figure]) -> dict[str, Any]:
+    rows = [
+        {
+            **msgspec.to_builtins(figure),
+            "ratio": figure.ratio,
+            "reaches_must": figure.reaches_must,
+            "reaches_aim": figure.reaches_aim,
+        }
+        for figure in figures
+    ]
+    return {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "figures": rows}
+
+
+def _machine() -> str:
+    try:
+        cpuinfo = Path("/proc/cpuinfo").read_text("utf-8")
+        model = next(line.partition(":")[2].strip() for line in cpuinfo.splitlines() if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{os.cpu_count()} × {model}, {platform.system()}, Python {platform.python_version()}{load}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""Campaigns whose messages are all accepted, with records written directly: what reports, and ``show``, begin with."""
+
+import struct
+
+from redis.asyncio import Redis
+
+from benchmarks.seeding import plan, recipients
+from campaigns.model import CampaignId, SenderId
+from campaigns.packing import pack
+from campaigns.records import WIDTH
+from campaigns.scripts import campaign_key
+from campaigns.states import MessageState
+from campaigns.submission import Submissions
+from producers.submit import BATCH_SIZE
+from timesmobile.ids import new_campaign_id
+
+_AT_ONCE = 200
+_RECORD = struct.Struct(">BHHIIQ")
+
+
+async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool = False) -> CampaignId:
+    """Write a campaign of full batches in which every message is accepted and awaits its report."""
+    batches, rest = divmod(messages, BATCH_SIZE)
+    if rest:
+        raise ValueError(f"{messages} is no multiple of {BATCH_SIZE}")
+    submissions = Submissions(redis)
+    campaign = await submissions.claim(f"accepted-{new_campaign_id()}", sender, CampaignId(new_campaign_id()))
+    await submissions.begin(campaign, plan(sender, "accepted"), batch_size=BATCH_SIZE)
+    key = campaign_key(sender, campaign)
+    packed = pack(recipients(0, BATCH_SIZE)) if payloads else b""
+    for first in range(0, batches, _AT_ONCE):
+        async with redis.pipeline(transaction=False) as pipe:
+            for number in range(first, min(first + _AT_ONCE, batches)):
+                records = b"".join(
+                    _RECORD.pack(0, 1, 200, 1, 0, number * BATCH_SIZE + place) for place in range(BATCH_SIZE)
+                )
+                if len(records) != BATCH_SIZE * WIDTH:
+                    raise AssertionError("the records have another width than the ledger's")
+                pipe.set(f"{key}:m:{number}", b"a" * BATCH_SIZE + records)
+                if payloads:
+                    pipe.set(f"{key}:p:{number}", packed)
+            await pipe.execute()
+    now_s, _ = await redis.time()
+    await redis.hset(
+        key,
+        mapping={
+            "state": "finished",
+            "batches": batches,
+            "total": messages,
+            "cursor": batches,
+            MessageState.ACCEPTED.value: messages,
+            "parts": messages,
+            "sealed_ms": now_s * 1000,
+            "first_ms": now_s * 1000,
+            "last_ms": now_s * 1000,
+            "finished_ms": now_s * 1000,
+        },
+    )
+    return campaign

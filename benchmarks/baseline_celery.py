@@ -1,0 +1,101 @@
+"""What most people would write: one Celery task per message, with a stock httpx client, its outcome kept in Redis.
+
+It is given every advantage that costs no thought: one client kept per process, early acknowledgement, no results, all
+tasks enqueued before the clock starts. It keeps none of our promises.
+"""
+
+import os
+import sys
+import time
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import httpx
+from celery import Celery
+from redis import Redis
+
+from benchmarks.house import CONTENT_ID, TEMPLATE
+from benchmarks.seeding import recipients
+from campaigns.embedded import EmbeddedServer
+from demo.processes import Process, inherited
+
+DONE = "baseline:done"
+_REDIS = "BASELINE_REDIS"
+_URL = "BASELINE_URL"
+_SKIPPED = 0.1
+"""The first tenth is not measured: processes start, connections open."""
+
+app = Celery("baseline", broker=os.environ.get(_REDIS, "redis://"), set_as_current=False)
+app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=4, broker_connection_retry_on_startup=True)
+_kept: dict[str, Any] = {}
+
+
+@app.task(name="send")
+def send(to: str, values: list[str], correlation_id: str) -> None:
+    """Render, push, record."""
+    if not _kept:
+        login = b64encode(b"demo-account:secret").decode()
+        _kept["client"] = httpx.Client(headers={"Authorization": f"Basic {login}"}, timeout=15)
+        _kept["redis"] = Redis.from_url(os.environ[_REDIS])
+    text = TEMPLATE
+    for value in values:
+        text = text.replace("{#var#}", value, 1)
+    body = {
+        "username": "demo-account",
+        "password": "secret",
+        "unicode": "false" if text.isascii() else "true",
+        "from": "TIMESM",
+        "to": to,
+        "text": text,
+        "dltContentId": CONTENT_ID,
+        "corelationid": correlation_id,
+    }
+    answer = _kept["client"].post(os.environ[_URL], json=body).json()
+    with _kept["redis"].pipeline(transaction=False) as pipe:
+        pipe.hset("baseline:states", correlation_id, answer["state"])
+        pipe.incr(DONE)
+        pipe.execute()
+
+
+def measure(url: str, folder: Path, *, processes: int, messages: int) -> float:
+    """Return messages per second, from the first tenth's end to the last message's record."""
+    with EmbeddedServer(directory=folder / "baseline-redis", appendonly=True) as server:
+        environment = {**inherited(), _REDIS: server.url, _URL: url, "PYTHONPATH": str(Path.cwd())}
+        batch = recipients(0, 500)
+        with (
+            Celery("baseline", broker=server.url, set_as_current=False) as enqueuing,
+            enqueuing.producer_pool.acquire(block=True) as producer,
+            producer.batch(),  # type: ignore[attr-defined]
+        ):
+            for number in range(messages):
+                place = number % 500
+                values = [column[place] for column in batch.slots]
+                enqueuing.send_task("send", [batch.to[place], values, f"{number:032}"], producer=producer)
+        worker = Process(
+            "baseline",
+            [
+                *(sys.executable, "-m", "celery", "-A", "benchmarks.baseline_celery", "worker"),
+                *("--concurrency", str(processes), "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+            ],
+            environment=environment,
+            folder=folder,
+        )
+        redis = Redis.from_url(server.url)
+        worker.start()
+        try:
+            first, first_at = _reached(redis, worker, int(messages * _SKIPPED))
+            last, last_at = _reached(redis, worker, messages)
+        finally:
+            worker.stop()
+            redis.close()
+    return (last - first) / (last_at - first_at)
+
+
+def _reached(redis: "Redis", worker: Process, count: int) -> tuple[int, float]:
+    while True:
+        done = int(redis.get(DONE) or 0)
+        if done >= count:
+            return done, time.monotonic()
+        worker.check()
+        time.sleep(0.02)

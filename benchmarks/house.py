@@ -1,0 +1,148 @@
+"""The stack that is measured: real workers, Redis with its append-only file, beat; the provider is somebody else's."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice, product
+from string import ascii_uppercase
+from types import TracebackType
+from typing import TypeVar
+
+import redis as blocking
+from celery import Celery
+from redis.asyncio import Redis
+
+from benchmarks.usage import Meter
+from campaigns.connection import connect
+from campaigns.control import Control
+from campaigns.model import CampaignId, SenderId
+from campaigns.scripts import campaign_key
+from campaigns.work import Work
+from demo.processes import Process
+from demo.stack import Stack
+from settings.broker import celery_app, ring
+from settings.load import load
+from settings.model import Settings
+
+T = TypeVar("T")
+
+TEMPLATE = "Dear {#var#}, your order {#var#} for {#var#} has been shipped and reaches you within 3 days. - TIMES"
+CONTENT_ID = "1207161786534401928"
+_UNTIL_S = 300.0
+
+
+def sender_names(count: int) -> list[SenderId]:
+    """Return so many headers."""
+    return [SenderId("BN" + "".join(letters)) for letters in islice(product(ascii_uppercase, repeat=4), count)]
+
+
+def settings_text(senders: Sequence[str], *, rates: Sequence[float] = (), max_in_flight: int = 400) -> str:
+    """Return a dispatch.toml with these senders, without limits unless *rates* says so."""
+    lines = ['[providers.timesmobile]\npreset = "timesmobile-post"\ndefault = true\n']
+    for place, sender in enumerate(senders):
+        rate = rates[place] if rates else 0
+        lines.append(
+            f'[senders.{sender}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate}\n'
+        )
+    names = ", ".join(f'"{sender}"' for sender in senders)
+    lines.append(f'[templates.shipped]\nsenders = [{names}]\ncontent_id = "{CONTENT_ID}"\ntext = "{TEMPLATE}"\n')
+    lines.append(f"[worker]\nmax_in_flight = {max_in_flight}\n")
+    return "\n".join(lines)
+
+
+class House:
+    """A stack with *senders*; use it in a ``with``."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        senders: Sequence[SenderId],
+        *,
+        workers: int = 2,
+        rates: Sequence[float] = (),
+        max_in_flight: int = 400,
+    ) -> None:
+        self.senders = list(senders)
+        self.stack = Stack(
+            settings=settings_text(senders, rates=rates, max_in_flight=max_in_flight),
+            workers=workers,
+            environment={"DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": endpoint},
+        )
+
+    def __enter__(self) -> "House":
+        self.stack.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stack.__exit__(kind, error, trace)
+
+    @property
+    def settings(self) -> Settings:
+        """What the processes were told."""
+        return load(self.stack.folder / "dispatch.toml", self.stack.environment)
+
+    @property
+    def celery(self) -> Celery:
+        """The app, to ring with."""
+        return celery_app(self.settings)
+
+    @property
+    def redis(self) -> "blocking.Redis":
+        """A client for looking on."""
+        return blocking.Redis.from_url(self.stack.redis.url)
+
+    def meter(self, *more: Process) -> Meter:
+        """Begin to count what every process of the house uses."""
+        return Meter([*self.stack.processes.values(), ("redis", self.stack.redis.pid), *more])
+
+    def ask(self, call: Callable[[Redis], Awaitable[T]]) -> T:
+        """Run a call on the ledger to its end."""
+
+        async def asked() -> T:
+            redis = connect(self.stack.redis.url)
+            try:
+                return await call(redis)
+            finally:
+                await redis.aclose()
+
+        return asyncio.run(asked())
+
+    def hold(self) -> None:
+        """Let nothing be sent until ``release``."""
+
+        async def pause(redis: Redis) -> None:
+            for sender in self.senders:
+                await Control(redis).pause_sender(sender)
+
+        self.ask(pause)
+
+    def release(self) -> int:
+        """Let the senders go, and ring; return the moment, in Redis' milliseconds."""
+        app = self.celery
+
+        async def go(redis: Redis) -> int:
+            seconds, microseconds = await redis.time()
+            for sender in self.senders:
+                await Control(redis).resume_sender(sender)
+                ring(app, await Work(redis).issue(sender))
+            return int(seconds) * 1000 + int(microseconds) // 1000
+
+        return self.ask(go)
+
+    def unsent(self, campaigns: Sequence[tuple[SenderId, CampaignId]]) -> int:
+        """Return how many messages are pending or being sent."""
+        pipe = self.redis.pipeline(transaction=False)
+        for sender, campaign in campaigns:
+            pipe.hmget(campaign_key(sender, campaign), "p", "s")
+        return sum(int(value) for pair in pipe.execute() for value in pair)
+
+    def wait(self, reached: Callable[[], bool], *, every_s: float = 0.1, within_s: float = _UNTIL_S) -> None:
+        """Wait until something holds; raise ProcessFailed if a process ends, TimeoutError if it takes too long."""
+        until = time.monotonic() + within_s
+        while not reached():
+            self.stack.check()
+            if time.monotonic() > until:
+                raise TimeoutError(f"it took longer than {within_s:.0f} s")
+            time.sleep(every_s)

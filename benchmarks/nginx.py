@@ -1,0 +1,83 @@
+"""The provider that is never the bottleneck: an nginx that answers every push with the same accepted JSON."""
+
+import shutil
+import socket
+import time
+from pathlib import Path
+
+from demo.processes import Process, ProcessFailed, free_port, inherited
+
+HOW_TO_INSTALL = (
+    "nginx is not on the PATH; install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)"
+)
+ACCEPTED = (
+    '{"transactionId": 205538399, "state": "SUBMIT_ACCEPTED", "statusCode": 200, '
+    '"description": "Message accepted successfully", "pdu": 1}'
+)
+_READY_WITHIN_S = 5.0
+_CONFIG = """
+worker_processes 1;
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; multi_accept on; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 75;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{ default_type application/json; return 200 '{answer}'; }}
+    }}
+}}
+"""
+
+
+class NginxMissing(Exception):
+    """There is no nginx on the PATH; the message says how to get one."""
+
+
+class Nginx:
+    """One nginx process in a folder of its own; use it in a ``with``."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raise NginxMissing if there is none."""
+        executable = shutil.which("nginx", path=f"{inherited().get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+        if executable is None:
+            raise NginxMissing(HOW_TO_INSTALL)
+        self._port = free_port()
+        self._folder = folder
+        config = folder / "nginx.conf"
+        command = [executable, "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")]
+        self._config = config
+        self.process = Process("nginx", command, environment=inherited(), folder=folder)
+
+    @property
+    def url(self) -> str:
+        """Where to push to."""
+        return f"http://127.0.0.1:{self._port}/ct/api/v1/message"
+
+    def __enter__(self) -> "Nginx":
+        self._config.write_text(_CONFIG.format(folder=self._folder, port=self._port, answer=ACCEPTED), "utf-8")
+        self.process.start()
+        until = time.monotonic() + _READY_WITHIN_S
+        while True:
+            self.process.check()
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            except OSError:
+                if time.monotonic() > until:
+                    self.process.stop()
+                    raise ProcessFailed(f"nginx does not listen:\n{self.process.last_words()}") from None
+                time.sleep(0.02)
+            else:
+                return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stop()

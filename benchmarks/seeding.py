@@ -1,0 +1,74 @@
+"""Campaigns written straight into the ledger, by the scripts that ``dispatch submit`` uses, without its files."""
+
+import time
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from benchmarks.house import CONTENT_ID, TEMPLATE
+from campaigns.model import CampaignId, Plan, Recipients, SenderId
+from campaigns.submission import BrakeRule, Submissions
+from demo.recipients import rows
+from producers.submit import BATCH_SIZE
+from timesmobile.ids import new_campaign_id
+
+_A_DAY_MS = 86_400_000
+_BRAKE = BrakeRule(pushes=200, rejected_share=0.5, reports=500, failed_share=0.8)
+"""What `dispatch submit` sets by default."""
+
+
+def plan(sender: SenderId, name: str) -> Plan:
+    """Return a plan that is valid for a day."""
+    return Plan(
+        name=name,
+        sender=sender,
+        provider="timesmobile",
+        template="shipped",
+        content_id=CONTENT_ID,
+        text=TEMPLATE,
+        category="service",
+        valid_until_ms=int(time.time() * 1000) + _A_DAY_MS,
+    )
+
+
+def recipients(first: int, count: int) -> Recipients:
+    """Return a batch of recipients with three values each."""
+    read = list(rows(count, seed=first, wrong=False))
+    return Recipients(
+        first=first,
+        to=[f"919{(first + place) % 10**9:09}" for place in range(count)],
+        lines=list(range(first + 2, first + count + 2)),
+        slots=[[row[1] for row in read], [row[2] for row in read], [f"Rs {row[3]}" for row in read]],
+        parts=[1] * count,
+    )
+
+
+async def write(redis: Redis, sender: SenderId, messages: int, *, name: str = "benchmark") -> CampaignId:
+    """Write a campaign and seal it. All its batches hold the same rows, under other numbers."""
+    submissions = Submissions(redis)
+    campaign = CampaignId(new_campaign_id())
+    campaign = await submissions.claim(f"benchmark-{campaign}", sender, campaign)
+    await submissions.begin(campaign, plan(sender, name), batch_size=BATCH_SIZE, brake=_BRAKE)
+    full = recipients(0, BATCH_SIZE)
+    batches = -(-messages // BATCH_SIZE)
+    for number in range(batches):
+        count = min(BATCH_SIZE, messages - number * BATCH_SIZE)
+        await submissions.add_batch(campaign, sender, number, _moved(full, number * BATCH_SIZE, count))
+    await submissions.seal(campaign, sender, total=messages, batches=batches)
+    return campaign
+
+
+async def write_many(redis: Redis, senders: Sequence[SenderId], messages: int) -> list[tuple[SenderId, CampaignId]]:
+    """Write one campaign for each sender, of so many messages together."""
+    share = messages // len(senders)
+    return [(sender, await write(redis, sender, share, name=f"benchmark-{sender}")) for sender in senders]
+
+
+def _moved(batch: Recipients, first: int, count: int) -> Recipients:
+    return Recipients(
+        first=first,
+        to=[f"919{(first + place) % 10**9:09}" for place in range(count)],
+        lines=list(range(first + 2, first + count + 2)),
+        slots=[values[:count] for values in batch.slots],
+        parts=batch.parts[:count],
+    )

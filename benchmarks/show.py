@@ -1,0 +1,65 @@
+"""``dispatch show`` of a campaign of ten million messages, whose records are written directly."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from benchmarks import accepted
+from benchmarks.figures import Figure
+from benchmarks.house import sender_names, settings_text
+from campaigns.connection import connect
+from campaigns.model import CampaignId
+from campaigns.views import Views
+from demo.stack import Stack
+
+MESSAGES = 10_000_000
+_LOOKS = 50
+_COMMANDS = 7
+
+
+def figures(say: Callable[[str], None]) -> list[Figure]:
+    """Measure the look into the ledger, and the whole command with the start of Python."""
+    import asyncio  # noqa: PLC0415
+
+    (sender,) = sender_names(1)
+    stack = Stack(settings=settings_text([sender]))
+    try:
+        (stack.folder / "dispatch.toml").write_text(settings_text([sender]), "utf-8")
+        stack.redis.start()
+        say(f"{MESSAGES:,} records")
+
+        async def look() -> tuple[CampaignId, float]:
+            redis: Redis = connect(stack.redis.url)
+            campaign = await accepted.write(redis, sender, MESSAGES)
+            taken_ms = []
+            for _ in range(_LOOKS):
+                began = time.perf_counter()
+                await Views(redis).campaign(campaign)
+                taken_ms.append((time.perf_counter() - began) * 1000)
+            await redis.aclose()
+            return campaign, statistics.median(taken_ms)
+
+        campaign, look_ms = asyncio.run(look())
+        command = [sys.executable, "-c", "from producers.cli import main; main()", "show", campaign]
+        command_ms = []
+        for _ in range(_COMMANDS):
+            began = time.perf_counter()
+            subprocess.run(command, env=stack.environment, check=True, stdout=subprocess.DEVNULL)
+            command_ms.append((time.perf_counter() - began) * 1000)
+    finally:
+        stack.stop()
+    return [
+        Figure(
+            name="dispatch show, 10,000,000 messages",
+            value=look_ms,
+            unit="ms",
+            better="less",
+            must=100,
+            aim=20,
+            note=f"the whole command, with the start of Python: {statistics.median(command_ms):.0f} ms",
+        ),
+    ]

@@ -1,0 +1,92 @@
+"""Submit: rows per second and peak memory of the whole ``dispatch submit``, all checks on; and Redis per message."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from redis import Redis
+
+from benchmarks import rows
+from benchmarks.figures import Figure
+from benchmarks.house import sender_names, settings_text
+from demo.processes import ProcessFailed
+from demo.stack import Stack
+
+ROWS = 1_000_000
+MANY_ROWS = 5_000_000
+
+
+class _Submitted(NamedTuple):
+    per_s: float
+    cpu_us: float
+    """For each row, of the command alone."""
+    peak_mb: float
+    redis_bytes: float
+    """For each message."""
+
+
+def figures(say: Callable[[str], None]) -> list[Figure]:
+    """Measure a million rows, then five."""
+    say(f"{ROWS:,} rows")
+    one = _submit(ROWS)
+    say(f"{MANY_ROWS:,} rows")
+    many = _submit(MANY_ROWS)
+    growth = 100 * (many.peak_mb / one.peak_mb - 1)
+    return [
+        Figure(
+            name="submit, 1,000,000 rows",
+            value=one.per_s,
+            unit="rows/s",
+            must=100_000,
+            aim=250_000,
+            note=f"{one.cpu_us:.1f} µs of CPU a row; 5,000,000 rows: {many.per_s:,.0f} rows/s",
+        ),
+        Figure(
+            name="submit, peak memory, 5,000,000 rows",
+            value=many.peak_mb,
+            unit="MB",
+            better="less",
+            must=400,
+            aim=250,
+            note=f"1,000,000 rows: {one.peak_mb:,.0f} MB",
+        ),
+        Figure(name="submit, memory from 1 to 5 million rows", value=growth, unit="%", better="less", must=15),
+        Figure(name="ledger after submit", value=one.redis_bytes, unit="bytes/message", better="less", must=64, aim=40),
+    ]
+
+
+def _submit(count: int) -> _Submitted:
+    (sender,) = sender_names(1)
+    stack = Stack(settings=settings_text([sender]))
+    try:
+        (stack.folder / "dispatch.toml").write_text(settings_text([sender]), "utf-8")
+        campaign, recipients = stack.folder / "campaign.toml", stack.folder / "customers.csv"
+        campaign.write_text(rows.CAMPAIGN.format(sender=sender), "utf-8")
+        rows.write(recipients, count)
+        stack.redis.start()
+        with Redis.from_url(stack.redis.url) as redis:
+            before = int(redis.info("memory")["used_memory"])
+            command = [
+                sys.executable,
+                "-c",
+                "from producers.cli import main; main()",
+                "submit",
+                str(campaign),
+                "--recipients",
+                str(recipients),
+            ]
+            began = time.monotonic()
+            process = subprocess.Popen(command, env=stack.environment, stdout=subprocess.DEVNULL)
+            _, status, used = os.wait4(process.pid, 0)
+            elapsed_s = time.monotonic() - began
+            if status:
+                raise ProcessFailed(f"dispatch submit ended with {status}")
+            per_message = (int(redis.info("memory")["used_memory"]) - before) / count
+    finally:
+        stack.stop()
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    cpu_us = (used.ru_utime + used.ru_stime) / count * 1e6
+    return _Submitted(count / elapsed_s, cpu_us, peak, per_message)

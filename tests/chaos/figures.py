@@ -1,0 +1,206 @@
+"""The figures of issue and guarantee: what was measured, what it must be, and whether it is."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import chain
+
+from campaigns.states import CampaignState, MessageState
+from tests.chaos.evidence import Evidence, Story
+from tests.chaos.limits import excess
+from tests.chaos.processes import STOPS_WITHIN_S
+from tests.chaos.stage import Span
+
+GAP_S = 20.0
+PAUSE_S = 1.0
+LET_GO_ABOVE = 0.05
+ARRIVING_ABOVE = 0.10
+RENEWED_EVERY = 0.2
+"""Of a lease."""
+_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the table."""
+
+    name: str
+    value: str
+    must_be: str
+    holds: bool
+    why: list[str] = field(default_factory=list)
+    """What to look at if it does not hold."""
+    needs_quiet: bool = False
+    """An overloaded machine, which starts pushes late and in bunches, spoils it."""
+
+
+def figures(evidence: Evidence, *, lease_s: float, gap_s: float) -> list[Figure]:
+    """Return all figures of a run or a scenario."""
+    return [
+        accepted_twice(evidence),
+        stateless(evidence),
+        differences(evidence),
+        lost_workers(evidence, lease_s),
+        undecided(evidence),
+        unfinished(evidence),
+        longest_gap(evidence, gap_s),
+        late_after_pause(evidence),
+        arriving(evidence),
+        let_go(evidence),
+        stops(evidence),
+    ]
+
+
+def accepted_twice(evidence: Evidence) -> Figure:
+    """Count rows that the provider accepted more than once, under one id or under two attempts of the same row."""
+    return _none("rows accepted more than once", _per_story(evidence, lambda story: story.reckoning.accepted_twice))
+
+
+def stateless(evidence: Evidence) -> Figure:
+    """Count messages in no state or in two: by the submit, by the records, and by the counters."""
+
+    def count(story: Story) -> int:
+        view, states = story.view, story.reckoning.states
+        counted = sum(abs(states[state] - view.counts[state]) for state in MessageState)
+        return counted + abs(story.submitted - view.total) + abs(view.total - story.reckoning.messages)
+
+    return _none("messages in no state, or in two", _per_story(evidence, count))
+
+
+def differences(evidence: Evidence) -> Figure:
+    """Count messages of which the ledger and the books say different things, and accepted ids of no message."""
+    counted = _per_story(evidence, lambda story: story.reckoning.differences)
+    named = [name for story in evidence.stories.values() for name in story.reckoning.named]
+    strangers = evidence.accepted_ids - sum(story.reckoning.in_books for story in evidence.stories.values())
+    figure = _none("ledger against books, differences", counted, named)
+    if strangers:
+        return Figure(figure.name, f"{figure.value}, and {strangers} ids of no message", figure.must_be, False, named)
+    return figure
+
+
+def undecided(evidence: Evidence) -> Figure:
+    """Count messages still in doubt, and those given up although the provider had accepted and reported them."""
+
+    def count(story: Story) -> int:
+        return story.reckoning.states[MessageState.IN_DOUBT] + story.reckoning.undecided_in_books
+
+    return _none("in doubt after all reports came", _per_story(evidence, count))
+
+
+def unfinished(evidence: Evidence) -> Figure:
+    """Count what was not sent before the validity ended, and messages of campaigns that did not come to an end."""
+
+    def count(story: Story) -> int:
+        view = story.view
+        return view.counts[MessageState.EXPIRED] + (view.unsent or int(view.state is not CampaignState.FINISHED))
+
+    return _none("not sent in time", _per_story(evidence, count))
+
+
+def lost_workers(evidence: Evidence, lease_s: float) -> Figure:
+    """Hold what became in doubt because a worker was lost against what that worker can have had open.
+
+    Until its leases run out (the youngest may be a renewal old) its messages stay ``sending``, whatever the others do:
+    so it had no more of them open than there were when there were fewest.
+    """
+    untouched_s = lease_s * (1 - RENEWED_EVERY) - 1.0
+    in_doubt = sum(count for _, count in evidence.doubted)
+    lost = evidence.notes.lost_workers_at
+    open_then = [evidence.watch.fewest_sending(at, at + untouched_s) for at in lost]
+    return Figure(
+        "in doubt after a worker was lost",
+        f"{in_doubt:,} ({len(lost)} lost)",
+        f"≤ {sum(open_then):,} open",
+        in_doubt <= sum(open_then),
+        [f"{_clock(at)} lost, at most {open_} open" for at, open_ in zip(lost, open_then, strict=True)]
+        + [f"{_clock(at)} {count} in doubt" for at, count in evidence.doubted],
+    )
+
+
+def longest_gap(evidence: Evidence, most_s: float) -> Figure:
+    """Return the longest time without a send although something could have been sent."""
+    begin_s, end_s = evidence.span.begin_s, evidence.span.end_s
+    gaps = {
+        sender: evidence.watch.longest_gap_s(sender, moments, begin_s=begin_s, end_s=end_s)
+        for sender, moments in evidence.arrivals_s.items()
+    }
+    longest = max(gaps.values(), default=0.0)
+    why = [f"{sender}: {gap:.1f} s" for sender, gap in gaps.items()]
+    return Figure("longest gap without a send", f"{longest:.1f} s", f"≤ {most_s:g} s", longest <= most_s, why)
+
+
+def late_after_pause(evidence: Evidence) -> Figure:
+    """Count pushes that reached the provider later than a second after a pause had returned, before the resume."""
+    pauses = [
+        (story.arrivals_s, pause)
+        for campaign, story in evidence.stories.items()
+        for pause in evidence.notes.campaign_pauses.get(campaign, ())
+    ]
+    pauses += [
+        (evidence.arrivals_s.get(sender, []), pause)
+        for sender, spans in evidence.notes.sender_pauses.items()
+        for pause in spans
+    ]
+    late = [_between(moments, pause) for moments, pause in pauses]
+    number = sum(map(len, late))
+    why = [
+        f"{len(some)} up to {some[-1] - pause.begin_s:.2f} s late"
+        for some, (_, pause) in zip(late, pauses, strict=True)
+        if some
+    ]
+    value = f"{number:,} ({len(pauses)} pauses)"
+    return Figure("pushes later than 1 s after a pause", value, "0", number == 0, why)
+
+
+def arriving(evidence: Evidence) -> Figure:
+    """Return how far above its rate the fullest second of any sender was, arriving at the provider."""
+    above = {
+        sender: excess(moments, evidence.notes.rates[sender])
+        for sender, moments in evidence.arrivals_s.items()
+        if evidence.notes.rates[sender][0].rate_per_s
+    }
+    return replace(_above("most in a second, arriving", above, ARRIVING_ABOVE), needs_quiet=True)
+
+
+def let_go(evidence: Evidence) -> Figure:
+    """Return the same by the ledger's own times."""
+    above = {}
+    for sender, changes in evidence.notes.rates.items():
+        stories = [story for story in evidence.stories.values() if story.view.plan.sender == sender]
+        moments = sorted(chain.from_iterable(story.reckoning.let_go_ms for story in stories))
+        if changes[0].rate_per_s and moments:
+            above[sender] = excess([moment / 1000 for moment in moments], changes)
+    return _above("most in a second, let go", above, LET_GO_ABOVE)
+
+
+def stops(evidence: Evidence) -> Figure:
+    """Return the longest that a process took to end after SIGTERM."""
+    longest = max(evidence.notes.stops_s, default=0.0)
+    value = f"{longest:.1f} s ({len(evidence.notes.stops_s)} stops)"
+    return Figure("longest stop after SIGTERM", value, f"≤ {STOPS_WITHIN_S:g} s", longest <= STOPS_WITHIN_S)
+
+
+def _per_story(evidence: Evidence, count: Callable[[Story], int]) -> dict[str, int]:
+    return {f"{campaign} ({story.view.plan.name})": count(story) for campaign, story in evidence.stories.items()}
+
+
+def _none(name: str, counted: dict[str, int], named: list[str] | None = None) -> Figure:
+    number = sum(counted.values())
+    why = [f"campaign {campaign}: {count}" for campaign, count in counted.items() if count] + (named or [])[:_NAMED]
+    return Figure(name, f"{number:,}", "0", number == 0, why)
+
+
+def _above(name: str, above: dict[str, float], most: float) -> Figure:
+    worst = max(above.values(), default=-1.0)
+    why = [f"{sender}: {share:+.1%}" for sender, share in above.items()]
+    value = f"rate {worst:+.1%}" if above else "-"
+    return Figure(name, value, f"≤ rate +{most:.0%}", worst <= most, why)
+
+
+def _between(moments_s: list[float], pause: Span) -> list[float]:
+    return moments_s[bisect_left(moments_s, pause.begin_s + PAUSE_S) : bisect_left(moments_s, pause.end_s)]
+
+
+def _clock(at_s: float) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S}"

@@ -1,0 +1,92 @@
+"""What is sent and what goes wrong meanwhile: each kind of fault alone, then all of them together."""
+
+from dataclasses import dataclass
+
+from tests.chaos import processes, redis_trouble
+from tests.chaos.schedule import Lane
+from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
+from tests.chaos.steering import STEERING
+from tests.chaos.weather import EVERYTHING, IN_DOUBT, NOT_NOW
+
+WORKERS = ("worker-1", "worker-2")
+OTHERS = ("receiver", "reconciler-1", "reconciler-2", "beat")
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """A campaign to be submitted."""
+
+    sender: str
+    messages: int
+    at_s: float = 0.0
+    """Since the beginning of the scenario."""
+    in_doubt: str = "give_up"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Campaigns, and the faults that meet them."""
+
+    name: str
+    mailings: tuple[Mailing, ...]
+    lanes: tuple[Lane, ...]
+    validity_m: int = 2
+    """Minutes."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages it sends."""
+        return sum(mailing.messages for mailing in self.mailings)
+
+
+def alone(lease_s: float) -> list[Scenario]:
+    """Return a scenario for each kind of fault."""
+    killed, frozen, stopped = processes.KILLED, processes.FROZEN, processes.STOPPED
+    zombie = processes.frozen_past(lease_s)
+    away = redis_trouble.away_past(lease_s), redis_trouble.frozen_past(lease_s)  # one of them, as the seed will have it
+    # Those that leave doubt come first: its end is not waited for in vain.
+    return [
+        Scenario("provider leaves doubt", _mail(20), (Lane(IN_DOUBT, ("provider",), until_s=24, pause_s=(0, 1)),)),
+        Scenario("workers killed", _mail(20), (Lane((killed,), WORKERS, until_s=20, pause_s=(4, 8)),)),
+        Scenario("workers frozen", _mail(20), (Lane((frozen, zombie), WORKERS, until_s=16),)),
+        Scenario("provider says not now", _mail(12), (Lane(NOT_NOW, ("provider",), until_s=18),)),
+        Scenario("Redis in trouble", _mail(15), (Lane(redis_trouble.TROUBLES, ("redis",), until_s=25),)),
+        Scenario("Redis away past the leases", _mail(10), (Lane(away, ("redis",), until_s=4),)),
+        Scenario("others killed and frozen", _mail(15), (Lane((killed, frozen), OTHERS, until_s=16),)),
+        Scenario("paused, resumed, changed", _mail(12), (Lane(STEERING, (LIMITED, SLOW), until_s=15),)),
+        Scenario("everything stopped in turn", _mail(12), (Lane((stopped,), WORKERS + OTHERS, until_s=16),)),
+    ]
+
+
+def together(lease_s: float, *, messages: int = 50_000, seconds: float = 100.0) -> Scenario:
+    """Return all faults at once."""
+    zombie = processes.frozen_past(lease_s)
+    lanes = (
+        *(Lane((processes.KILLED, processes.FROZEN, zombie), (name,), seconds, pause_s=(6, 14)) for name in WORKERS),
+        Lane((processes.KILLED, processes.FROZEN), OTHERS, seconds, pause_s=(2, 6)),
+        Lane(redis_trouble.TROUBLES, ("redis",), seconds, first_s=8, pause_s=(8, 14)),
+        Lane(IN_DOUBT + NOT_NOW + EVERYTHING, ("provider",), seconds, pause_s=(4, 8)),
+        Lane(STEERING, (LIMITED, SLOW), seconds, first_s=6, pause_s=(5, 9)),
+    )
+    tenth = messages // 10
+    bursts = tuple(Mailing(UNLIMITED, tenth, at_s=seconds * part / 4, in_doubt="resend") for part in range(4))
+    steady = (Mailing(LIMITED, 3 * tenth), Mailing(LIMITED, tenth), Mailing(SLOW, messages - 8 * tenth))
+    return Scenario("all together", steady + bursts, lanes, validity_m=3)
+
+
+def brief(lease_s: float) -> Scenario:
+    """Return what fits into a test: short leases, some of everything."""
+    killed, zombie = processes.KILLED, processes.frozen_past(lease_s)
+    lanes = (
+        Lane((killed, zombie), WORKERS, until_s=9, first_s=2),
+        Lane((killed,), OTHERS, until_s=9, first_s=2),
+        Lane((redis_trouble.KILLED, redis_trouble.FORGETFUL), ("redis",), until_s=9, first_s=4),
+        Lane(EVERYTHING, ("provider",), until_s=9, first_s=1),
+        Lane(STEERING, (LIMITED,), until_s=9, first_s=3),
+    )
+    return Scenario("in brief", (Mailing(LIMITED, 3_000), Mailing(UNLIMITED, 2_000, at_s=3)), lanes)
+
+
+def _mail(seconds: int) -> tuple[Mailing, ...]:
+    """Fill so many undisturbed seconds."""
+    return Mailing(LIMITED, 400 * seconds), Mailing(UNLIMITED, 100 * seconds, at_s=2), Mailing(SLOW, 150 * seconds)

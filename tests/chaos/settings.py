@@ -1,0 +1,72 @@
+"""The configuration under which things are broken: Times Mobile's stand-in, three senders, short waits."""
+
+from types import MappingProxyType
+from typing import Any
+
+LIMITED, SLOW, UNLIMITED = "CHAOSA", "CHAOSB", "CHAOSC"
+
+RATES = MappingProxyType({LIMITED: 400.0, SLOW: 200.0, UNLIMITED: 0.0})
+"""Messages per second; 0 is no limit."""
+
+TOTAL_TIMEOUT_S = 3.0
+"""Shorter than in production, so that a stall costs seconds."""
+
+SANDBOX: dict[str, Any] = {
+    "latency_min_ms": 5,
+    "latency_max_ms": 60,
+    "journal": "books.jsonl",
+    "faults": {"stall_s": TOTAL_TIMEOUT_S + 2},
+    "reports": {
+        "delay_min_ms": 100,
+        "delay_max_ms": 12_000,
+        "early": 0.05,
+        "duplicated": 0.1,
+        "contradicted": 0.05,
+        "forged": 0.02,
+        "foreign": 0.02,
+        "odd": 0.1,
+        "timeout_ms": 3_000,
+        "retries": 40,
+        "backoff_max_ms": 2_000,
+    },
+}
+"""Every message gets its report, early or late, some twice, some contradicted, among forged and foreign ones."""
+
+
+def dispatch_toml(lease_s: float) -> str:
+    """Return the settings of all processes."""
+    senders = "".join(
+        f'[senders.{name}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate:g}\n'
+        for name, rate in RATES.items()
+    )
+    return f"""
+[providers.timesmobile]
+preset = "timesmobile-post"
+connect_timeout_s = 2.0
+total_timeout_s = {TOTAL_TIMEOUT_S}
+default = true
+
+{senders}
+[templates.order]
+senders = {list(RATES)}
+content_id = "1207161786534401928"
+text = "Dear {{#var#}}, your order {{#var#}} for {{#var#}} has been shipped and reaches you within 3 days. - TIMES"
+
+[logs]
+format = "json"
+
+[worker]
+lease_s = {lease_s}
+"""
+
+
+def campaign_toml(*, name: str, sender: str, validity: str, in_doubt: str) -> str:
+    """Return a campaign file."""
+    return f"""
+name = "{name}"
+sender = "{sender}"
+template = "order"
+variables = ["{{name}}", "{{order}}", "Rs {{amount}}"]
+validity = "{validity}"
+in_doubt = "{in_doubt}"
+"""
