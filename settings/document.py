@@ -105,6 +105,9 @@ def _with_content(item: Any) -> Iterator[Item]:
     """Yield the item and, since a table may have no heading of its own, what is in it."""
     if isinstance(item, Item):
         yield item
+    if isinstance(item, OutOfOrderTableProxy):
+        # Its parts stand apart, [a.b] before [a]; only one of them can have its own heading.
+        yield from (part for part in item._tables if not part.is_super_table())
     if isinstance(item, AoT):
         for table in item:
             yield from _with_content(table)

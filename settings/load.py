@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
+from settings import accounts
+from settings.addresses import http_url, listen_address
 from settings.document import Document
 from settings.environment import (
     read_address,
@@ -17,15 +18,14 @@ from settings.environment import (
     read_redis_url,
 )
 from settings.mistakes import SettingsInvalid
-from settings.model import Callbacks, ProviderSettings, Sender, Settings, SettingsFile, http_url, listen_address
-from settings.references import broken_references, default_provider
+from settings.model import Callbacks, Settings, SettingsFile
+from settings.references import broken_allowances, broken_references, default_provider, shut_windows
+from settings.registry import Registered, odd_content_ids, read_registry, registry_path
 from settings.secrets import Environment
-from timesmobile.provider import Provider, problems, timesmobile_get, timesmobile_post
-
-_PRESETS: dict[str, Callable[..., Provider]] = {
-    "timesmobile-post": timesmobile_post,
-    "timesmobile-get": timesmobile_get,
-}
+from settings.senders import Sender
+from settings.templates import TemplateSettings
+from timesmobile.provider import Provider
+from timesmobile.rules import ids
 
 
 class Need(Enum):
@@ -56,13 +56,21 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     id_key = read_id_key(environment, needed=Need.IDS in need)
     callback_secret = read_callback_secret(environment, needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, needed=Need.FLOWER in need)
-    given = _given_to_providers(environment, document, needed=Need.PROVIDERS in need)
+    given = accounts.read_given(environment, document, needed=Need.PROVIDERS in need)
     callbacks = _callbacks(environment, file.callbacks if file else Callbacks())
 
+    registered = read_registry(document) if document else Registered({}, [], [])
+    mistakes += registered.mistakes
+
+    templates: dict[str, TemplateSettings] = {}
     providers: dict[str, Provider] = {}
     if document and file:
-        providers = {nick: _provider(nick, table, given.get(nick, {})) for nick, table in file.providers.items()}
-        mistakes += _provider_mistakes(document, providers)
+        templates |= file.templates | registered.templates
+        if not registered.mistakes:
+            mistakes += broken_allowances(document, file.senders, templates)
+        mistakes += shut_windows(document, file.senders, file.categories)
+        providers = {nick: accounts.build(nick, table, given.get(nick, {})) for nick, table in file.providers.items()}
+        mistakes += accounts.mistakes(document, providers)
     mistakes += environment.mistakes
     if document is None or file is None or mistakes:
         raise SettingsInvalid(mistakes)
@@ -77,12 +85,15 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         providers=providers,
         default_provider=default,
         senders={header: _with_provider(sender, default) for header, sender in file.senders.items()},
-        templates=file.templates,
+        categories=file.categories,
+        templates=templates,
+        registry_path=registry_path(document),
+        optouts=file.optouts,
         callbacks=callbacks,
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
-        warnings=tuple(_warnings(document, file)),
+        warnings=(*_warnings(document, file), *registered.warnings, *accounts.doubts(document, providers)),
     )
 
 
@@ -112,63 +123,15 @@ def _callbacks(environment: Environment, table: Callbacks) -> Callbacks:
     return table.model_copy(update={name: address for name, address in given.items() if address})
 
 
-def _given_to_providers(
-    environment: Environment, document: Document | None, *, needed: bool
-) -> dict[str, dict[str, str]]:
-    """Read what the environment says of each provider in the file, also of those that the file gets wrong."""
-    tables: Any = document.data.get("providers") if document else None
-    given: dict[str, dict[str, str]] = {}
-    taken: dict[str, str] = {}
-    for nickname in tables if isinstance(tables, dict) else ():
-        prefix = f"DISPATCH_PROVIDER_{re.sub(r'[^A-Z0-9]', '_', nickname.upper())}"
-        if prefix in taken:
-            environment.refuse(f"{prefix}_…", f"stands for both {taken[prefix]} and {nickname}; rename one of them")
-            continue
-        taken[prefix] = nickname
-        purpose = f"credentials of provider {nickname}" if needed else ""
-        given[nickname] = {
-            "username": environment.get(f"{prefix}_USERNAME", needed=purpose),
-            "password": environment.get(f"{prefix}_PASSWORD", needed=purpose),
-            "endpoint": read_address(environment, f"{prefix}_ENDPOINT", http_url),
-            "proxy": environment.get(f"{prefix}_PROXY"),
-        }
-    return given
-
-
-def _provider(nickname: str, table: ProviderSettings, given: Mapping[str, str]) -> Provider:
-    endpoint = given.get("endpoint") or table.endpoint
-    return _PRESETS[table.preset](
-        nickname=nickname,
-        # Plain: the encoders of payloads take no subclasses of str.
-        username=str(given.get("username", "")),
-        password=str(given.get("password", "")),
-        connect_timeout_s=table.connect_timeout_s,
-        total_timeout_s=table.total_timeout_s,
-        max_connections=table.max_connections,
-        proxy=str(given.get("proxy") or table.proxy),
-        ca_file=table.ca_file,
-        **({"endpoint": endpoint} if endpoint else {}),
-    )
-
-
-def _provider_mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]:
-    return [
-        document.mistake(("providers", nickname), problem)
-        for nickname, provider in providers.items()
-        for problem in problems(provider)
-    ]
-
-
 def _with_provider(sender: Sender, default: str) -> Sender:
-    return sender if sender.provider else sender.model_copy(update={"provider": default})
+    return sender if sender.provider else sender.model_copy(update={"chain": (default,) if default else ()})
 
 
 def _warnings(document: Document, file: SettingsFile) -> list[str]:
     """Name what is allowed but was never seen in the wild (DOMAIN.md section 5)."""
-    entity_ids = {("senders", header, "entity_id"): sender.entity_id for header, sender in file.senders.items()}
-    content_ids = {("templates", name, "content_id"): item.content_id for name, item in file.templates.items()}
-    return [
-        document.mistake(place, f"has {len(digits)} digits, every known one has 19")
-        for place, digits in (entity_ids | content_ids).items()
-        if digits and len(digits) < 19
+    entity_ids = [
+        document.mistake(("senders", header, "entity_id"), doubt)
+        for header, sender in file.senders.items()
+        if (doubt := ids.doubt(sender.entity_id))
     ]
+    return [*entity_ids, *odd_content_ids(document, file.templates)]

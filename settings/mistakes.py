@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 _SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
@@ -97,7 +98,12 @@ def _settings_at(model: type[BaseModel], place: Sequence[str | int]) -> Iterable
     here: Any = model
     for step in place:
         if isinstance(here, type) and issubclass(here, BaseModel):
-            here = here.model_fields[str(step)].annotation
+            here = _fields(here)[str(step)].annotation
         else:
             here = here.__args__[-1]  # the Sender of dict[str, Sender]
-    return here.model_fields.keys() if isinstance(here, type) and issubclass(here, BaseModel) else ()
+    return _fields(here) if isinstance(here, type) and issubclass(here, BaseModel) else ()
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return a model's fields by their names in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

@@ -2,153 +2,39 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat
 
-from campaigns.model import CostUnit
+from settings.addresses import OptionalUrl, listen_address
+from settings.optouts import OptOutSettings
+from settings.providers import ProviderSettings
 from settings.secrets import Secret, SecretBytes
+from settings.senders import CategorySettings, Sender
+from settings.table import Table
+from settings.templates import Registry, TemplateSettings, template_name
 from timesmobile.provider import Provider
+from timesmobile.rules import headers
+from timesmobile.rules.categories import Category
 
-Category = Literal["transactional", "service", "government", "promotional"]
-Preset = Literal["timesmobile-post", "timesmobile-get"]
-
-_HEADER = re.compile(r"[A-Za-z]{6}|[0-9]{6}")
 _NICKNAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
-_TEMPLATE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def _header(name: str) -> str:
-    if not _HEADER.fullmatch(name):
-        raise ValueError("a header is 6 letters, or 6 digits if promotional, without the operator's suffix")
+    if problem := headers.problem(name):
+        raise ValueError(problem)
     return name
 
 
-def _nickname(name: str) -> str:
+def nickname(name: str) -> str:
+    """Take the nickname of a provider; raise ValueError otherwise."""
     if not _NICKNAME.fullmatch(name):
         raise ValueError("a nickname is a letter, then letters, digits, - or _, at most 32")
     return name
 
 
-def _template_name(name: str) -> str:
-    if not _TEMPLATE_NAME.fullmatch(name):
-        raise ValueError("a template's name is letters, digits, -, _ or ., at most 64")
-    return name
-
-
-def _entity_id(digits: str) -> str:
-    if digits and not re.fullmatch(r"[0-9]{12,19}", digits):
-        raise ValueError(f"must be 12 to 19 digits in quotes, is {digits!r}")
-    return digits
-
-
-def _content_id(digits: str) -> str:
-    if not re.fullmatch(r"[0-9]{4,19}", digits):
-        raise ValueError(f"must be 4 to 19 digits in quotes, is {digits!r}")
-    return digits
-
-
-def _rate(rate: float) -> float:
-    if rate < 0:
-        raise ValueError(f"must be above 0, is {rate:g}")
-    return rate
-
-
-def http_url(url: str) -> str:
-    """Take a URL of http or https without credentials; the message of the ValueError never repeats it."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must be a URL that begins with https:// or http://")
-    if parts.username or parts.password:
-        raise ValueError("must not hold credentials: they are given as environment variables")
-    if any(character.isspace() for character in url):
-        raise ValueError("must be a URL without spaces")
-    return url
-
-
-def _optional_http_url(url: str) -> str:
-    return http_url(url) if url else url
-
-
-def listen_address(address: str) -> str:
-    """Take ``host:port``; raise ValueError otherwise."""
-    host, colon, port = address.rpartition(":")
-    if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError("must be host:port, as in 127.0.0.1:8085")
-    return address
-
-
-OptionalUrl = Annotated[str, AfterValidator(_optional_http_url)]
-Seconds = Annotated[FiniteFloat, Field(gt=0, le=600)]
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
-
-
-class Table(BaseModel):
-    """A table of the file: types as written, and a key that it does not know is a mistake."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class ProviderSettings(Table):
-    """``[providers.NICK]``: an account at a provider; its credentials come from the environment."""
-
-    preset: Preset
-    endpoint: OptionalUrl = ""
-    """Empty: the preset's own."""
-    connect_timeout_s: Seconds = 5.0
-    total_timeout_s: Seconds = 15.0
-    max_connections: Annotated[int, Field(ge=1, le=10_000)] = 400
-    proxy: OptionalUrl = ""
-    """Of http or https; a proxy with credentials is given as ``DISPATCH_PROVIDER_<NICK>_PROXY``."""
-    ca_file: str = ""
-    """PEM file of one more root certificate to trust."""
-    default: bool = False
-
-
-class Sender(Table):
-    """``[senders.HEADER]``: a header as registered, case and all (DOMAIN.md section 5)."""
-
-    provider: str = ""
-    """Nickname; left out, the default provider's (filled in when loaded)."""
-    category: Category
-    entity_id: Annotated[str, AfterValidator(_entity_id)] = ""
-    """The principal entity id: 12 to 19 digits."""
-    rate_per_s: Annotated[FiniteFloat, AfterValidator(_rate)] = 0.0
-    """Messages (or parts, see ``cost``) per second over all its campaigns and all workers; 0 is no limit."""
-    cost: CostUnit = "messages"
-
-    @property
-    def urgent(self) -> bool:
-        """Say whether its campaigns go before bulk."""
-        return self.category == "transactional"
-
-
-class TemplateSettings(Table):
-    """``[templates.NAME]``: a text registered with the DLT, and who may send it."""
-
-    sender: str = ""
-    senders: list[str] = []
-    content_id: Annotated[str, AfterValidator(_content_id)]
-    text: Annotated[str, Field(min_length=1)]
-    """As registered, byte for byte, with its ``{#var#}`` slots."""
-    longest_value: Annotated[int, Field(ge=1, le=2_000)] = 30
-    """Characters that a slot's value may have."""
-
-    @model_validator(mode="after")
-    def _has_one_list_of_senders(self) -> "TemplateSettings":
-        if bool(self.sender) == bool(self.senders):
-            raise ValueError('needs either sender = "HEADER" or senders = ["HEADER", …]')
-        return self
-
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """The senders that may send it, the preferred one first."""
-        return tuple(self.senders) or (self.sender,)
 
 
 class Callbacks(Table):
@@ -198,9 +84,12 @@ class Worker(Table):
 class SettingsFile(Table):
     """The whole of ``dispatch.toml``."""
 
-    providers: dict[Annotated[str, AfterValidator(_nickname)], ProviderSettings]
+    providers: dict[Annotated[str, AfterValidator(nickname)], ProviderSettings]
     senders: dict[Annotated[str, AfterValidator(_header)], Sender]
-    templates: dict[Annotated[str, AfterValidator(_template_name)], TemplateSettings] = {}
+    categories: dict[Category, CategorySettings] = Field(default_factory=dict)
+    templates: dict[Annotated[str, AfterValidator(template_name)], TemplateSettings] = Field(default_factory=dict)
+    registry: Registry = Registry()
+    optouts: OptOutSettings = OptOutSettings()
     callbacks: Callbacks = Callbacks()
     logs: Logs = Logs()
     brake: Brake = Brake()
@@ -227,7 +116,12 @@ class Settings:
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
     senders: dict[str, Sender] = field(default_factory=dict)
+    categories: dict[Category, CategorySettings] = field(default_factory=dict)
     templates: dict[str, TemplateSettings] = field(default_factory=dict)
+    """Those of dispatch.toml and those of the registry file."""
+    registry_path: Path | None = None
+    """The registry file, if dispatch.toml names one."""
+    optouts: OptOutSettings = field(default_factory=OptOutSettings)
     callbacks: Callbacks = field(default_factory=Callbacks)
     logs: Logs = field(default_factory=Logs)
     brake: Brake = field(default_factory=Brake)

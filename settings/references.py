@@ -3,11 +3,16 @@
 The checks read the file as parsed, not the validated model, so that they speak up beside mistakes of other kinds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from settings.document import Document
+from settings.hours import hours
 from settings.mistakes import closest
+from settings.senders import CategorySettings, Sender
+from settings.templates import TemplateSettings
+from timesmobile.rules import headers
+from timesmobile.rules.categories import CATEGORIES, Category
 
 
 def broken_references(document: Document) -> list[str]:
@@ -17,8 +22,53 @@ def broken_references(document: Document) -> list[str]:
         *_default_provider(document, providers),
         *_providers_of_senders(document, senders, providers),
         *_digits_are_promotional(document, senders),
-        *_senders_of_templates(document, senders),
+        *_without_price(document, senders),
+        *broken_template_references(document, senders),
     ]
+
+
+def broken_template_references(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Name what the templates of a file (dispatch.toml, or the registry) say of senders that are not so."""
+    for name, table in _tables(document, "templates").items():
+        listed = table.get("senders", [])
+        named: list[tuple[tuple[str | int, ...], Any]] = [(("sender",), table.get("sender"))]
+        if isinstance(listed, list):
+            named += [(("senders", position), header) for position, header in enumerate(listed)]
+        for place, header in named:
+            if not header or not isinstance(header, str):
+                continue
+            if header not in senders:
+                reason = f"there is no sender {header}{closest(header, senders)}"
+                yield document.mistake(("templates", name, *place), reason)
+            elif (category := table.get("category")) in CATEGORIES and headers.category_problem(header, category):
+                reason = f"{header} is a header of digits, which is promotional, and this says {category}"
+                yield document.mistake(("templates", name, "category"), reason)
+
+
+def broken_allowances(
+    document: Document, senders: Mapping[str, Sender], templates: Mapping[str, TemplateSettings]
+) -> Iterator[str]:
+    """Name the templates that senders are allowed and that do not exist or are not registered for them."""
+    for header, sender in senders.items():
+        for position, name in enumerate(sender.templates):
+            place = ("senders", header, "templates", position)
+            if name not in templates:
+                yield document.mistake(place, f"there is no template {name}{closest(name, templates)}")
+            elif header not in templates[name].headers:
+                registered = ", ".join(templates[name].headers)
+                yield document.mistake(place, f"{name} is not registered for {header}, only for {registered}")
+
+
+def shut_windows(
+    document: Document, senders: Mapping[str, Sender], categories: Mapping[Category, CategorySettings]
+) -> Iterator[str]:
+    """Name the senders whose hours never meet those of their category."""
+    for header, sender in senders.items():
+        allowed = hours(sender, sender.category, categories)
+        if allowed.never:
+            always = hours(sender.model_copy(update={"window": None}), sender.category, categories)
+            reason = f"is never open while {sender.category} messages may be sent, {always}"
+            yield document.mistake(("senders", header, "window"), reason)
 
 
 def default_provider(providers: dict[str, dict[str, Any]]) -> str:
@@ -48,11 +98,15 @@ def _providers_of_senders(
     document: Document, senders: dict[str, dict[str, Any]], providers: dict[str, dict[str, Any]]
 ) -> Iterator[str]:
     for header, table in senders.items():
-        nickname = table.get("provider", "")
-        if nickname and isinstance(nickname, str) and nickname not in providers:
-            reason = f"there is no provider {nickname}{closest(nickname, providers)}"
-            yield document.mistake(("senders", header, "provider"), reason)
-        elif not nickname and providers and not default_provider(providers):
+        named = table.get("provider", "")
+        places: list[tuple[tuple[str | int, ...], Any]] = [(("provider",), named)]
+        if isinstance(named, list):
+            places = [(("provider", position), nickname) for position, nickname in enumerate(named)]
+        for place, nickname in places:
+            if nickname and isinstance(nickname, str) and nickname not in providers:
+                reason = f"there is no provider {nickname}{closest(nickname, providers)}"
+                yield document.mistake(("senders", header, *place), reason)
+        if not named and providers and not default_provider(providers):
             reason = "is missing, and no provider is marked default = true"
             yield document.mistake(("senders", header, "provider"), reason)
 
@@ -61,18 +115,14 @@ def _digits_are_promotional(document: Document, senders: dict[str, dict[str, Any
     """Letters prove no category, but digits do (DOMAIN.md section 5)."""
     for header, table in senders.items():
         category = table.get("category")
-        if header.isdigit() and category in ("transactional", "service", "government"):
-            reason = f"a header of digits is promotional, and this says {category}"
+        if category in CATEGORIES and (reason := headers.category_problem(header, category)):
             yield document.mistake(("senders", header, "category"), reason)
 
 
-def _senders_of_templates(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
-    for name, table in _tables(document, "templates").items():
-        listed = table.get("senders", [])
-        named: list[tuple[tuple[str | int, ...], Any]] = [(("sender",), table.get("sender"))]
-        if isinstance(listed, list):
-            named += [(("senders", position), header) for position, header in enumerate(listed)]
-        for place, header in named:
-            if header and isinstance(header, str) and header not in senders:
-                reason = f"there is no sender {header}{closest(header, senders)}"
-                yield document.mistake(("templates", name, *place), reason)
+def _without_price(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
+    categories = _tables(document, "categories")
+    for header, table in senders.items():
+        category = categories.get(str(table.get("category")), {})
+        if "most_money_per_day" in table and "price_per_part" not in table and "price_per_part" not in category:
+            reason = f"needs a price: price_per_part here, or in [categories.{table.get('category')}]"
+            yield document.mistake(("senders", header, "most_money_per_day"), reason)

@@ -9,12 +9,16 @@ import httpx
 import structlog
 
 from timesmobile.answers import HEADERS_MATTER, AnswerReader
+from timesmobile.authentication import ClientCredentials
 from timesmobile.failures import UNSENDABLE, Failure, classify
 from timesmobile.messages import Push
-from timesmobile.outcomes import Outcome
-from timesmobile.payload import Payload, PushRequest, PushUnsendable
+from timesmobile.oauth import TokenKeeper
+from timesmobile.outcomes import Outcome, Verdict
+from timesmobile.payload import Payload, PushRequest
+from timesmobile.placeholders import PushUnsendable
 from timesmobile.provider import Provider
-from timesmobile.transport import PyreqwestTransport
+from timesmobile.token_store import OwnTokens, TokenStore
+from timesmobile.transport import ProviderTransport
 
 _log = structlog.get_logger(__name__)
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -23,33 +27,54 @@ _NO_HEADERS: Final[Mapping[str, str]] = {}
 class Client:
     """Pushes messages through one provider, over one pool of connections, on one event loop.
 
-    ``transport`` is for tests and experiments; whatever it is, only a NotSent that it raises means not sent. Raises
-    ProviderInvalid for a provider that cannot work.
+    ``transport`` is for tests and experiments; whatever it is, only a NotSent that it raises means not sent. ``tokens``
+    is where an OAuth token is shared with other processes. Raises ProviderInvalid for a provider that cannot work.
     """
 
-    def __init__(self, provider: Provider, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        tokens: TokenStore | None = None,
+    ) -> None:
         self._nickname = provider.nickname
         self._payload = Payload(provider)
         self._reader = AnswerReader(provider.answers)
-        self._transport = transport or PyreqwestTransport(provider)
-        # Ours keeps the total time-out itself, in Rust; an asyncio.timeout around it would cost a third more.
-        ours = isinstance(self._transport, PyreqwestTransport)
+        self._transport = transport or ProviderTransport(provider)
+        # Ours keeps the total time-out itself, with one timer for all pushes.
+        ours = isinstance(self._transport, ProviderTransport)
         self._total_timeout_s = None if ours else provider.total_timeout_s
+        self._keeper: TokenKeeper | None = None
+        if isinstance(provider.auth, ClientCredentials):
+            self._keeper = TokenKeeper(
+                provider.nickname,
+                provider.auth,
+                transport=self._transport,
+                store=tokens or OwnTokens(),
+                timeout_s=provider.total_timeout_s,
+            )
 
     async def push(self, push: Push) -> Outcome:
         """Send one message, once, and say what it came to. Raises nothing.
 
         Cancelling it is the caller's doubt: the request may have been written by then, or may still be.
         """
+        token = ""
+        if self._keeper is not None:
+            obtained = await self._keeper.obtain()
+            if isinstance(obtained, Outcome):
+                return obtained
+            token = obtained
         try:
-            request = self._payload.request(push)
+            request = self._payload.request(push, authorization=token)
         except (PushUnsendable, UnicodeEncodeError):
             return UNSENDABLE
         try:
             if self._total_timeout_s is None:
-                return await self._exchange(request)
+                return await self._exchange(request, token)
             async with asyncio.timeout(self._total_timeout_s):
-                return await self._exchange(request)
+                return await self._exchange(request, token)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the message may have gone: an outcome, not a crash
             outcome = classify(error)
             if outcome.code == Failure.UNEXPECTED:
@@ -57,17 +82,22 @@ class Client:
                 _log.error("push.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
             return outcome
 
-    async def _exchange(self, request: PushRequest) -> Outcome:
+    async def _exchange(self, request: PushRequest, token: str) -> Outcome:
         response = await self._transport.handle_async_request(request)
         try:
             body = await response.aread()
         finally:
             await response.aclose()
         status = response.status_code
-        return self._reader.read(status, response.headers if status in HEADERS_MATTER else _NO_HEADERS, body)
+        outcome = self._reader.read(status, response.headers if status in HEADERS_MATTER else _NO_HEADERS, body)
+        if status == 401 and token and self._keeper and outcome.verdict is not Verdict.ACCEPTED:
+            return self._keeper.refused(token)
+        return outcome
 
     async def aclose(self) -> None:
         """Close the connections; pushes still in flight come out in doubt."""
+        if self._keeper:
+            await self._keeper.aclose()
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

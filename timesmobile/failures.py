@@ -3,8 +3,8 @@
     NotSent             nothing was written; made by a transport that can prove it
     any other error     the request may have been written: in doubt
 
-``httpx.ConnectError`` is no proof: a pyreqwest transport raises it for a connection that was lost after the server had
-read the request (``timesmobile.transport`` knows better).
+``httpx.ConnectError`` is no proof: some transports raise it for a connection that was lost after the server had
+read the request. Ours (``timesmobile.transport``) raises NotSent until a connection is handed out, and never after.
 """
 
 from enum import IntEnum
@@ -24,6 +24,8 @@ class Failure(IntEnum):
     TLS = 4
     POOL_TIMEOUT = 5
     UNREACHABLE = 6
+    TOKEN_REFUSED = 7
+    TOKEN_AWAY = 8
     READ_TIMEOUT = 10
     CONNECTION_LOST = 11
     UNREADABLE_ANSWER = 12
@@ -65,7 +67,9 @@ _OUTCOMES: Final = {
 }
 
 UNSENDABLE: Final = Outcome(
-    verdict=Verdict.REJECTED, code=Failure.UNSENDABLE, reason="the message does not fit into the provider's payload"
+    verdict=Verdict.REJECTED,
+    code=Failure.UNSENDABLE.value,
+    reason="the message does not fit into the provider's payload",
 )
 """For a message from which no request can be made: an unpaired surrogate, or a placeholder without a value."""
 

@@ -10,6 +10,9 @@ import msgspec
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
+TRIAL_CAMPAIGN: Final = "trial000"
+"""Stands in the ids of messages that belong to no campaign: those of ``dispatch send-test``."""
+
 LAST_INDEX: Final = 36**6 - 1
 LAST_ATTEMPT: Final = 36**2 - 1
 
@@ -68,4 +71,6 @@ class CorrelationIds:
 
 def new_campaign_id() -> str:
     """Draw a campaign id: 8 characters of ``[0-9a-z]`` that nobody can guess."""
-    return "".join(secrets.choice(DIGITS) for _ in range(8))
+    while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == TRIAL_CAMPAIGN:
+        pass
+    return drawn

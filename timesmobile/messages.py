@@ -1,6 +1,6 @@
 """One push as a value: all that differs from one message to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,10 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Comes back in the delivery report, byte for byte; see ``timesmobile.ids``."""
     unicode: bool
     campaign: str = ""
+    entity_id: str = ""
+    """The principal entity id of the sender."""
+    variables: Sequence[str] = ()
+    """The values of the template's slots, in order."""
     custom: Mapping[str, str] | None = None
     """Values of the campaign's or the row's own placeholders, by name without the ``$$``."""
 

@@ -1,41 +1,25 @@
-"""Requests out of pushes: a provider's payload compiled into constant bytes around escaped inserts.
+"""Requests out of pushes: a provider's payload and headers, compiled into patterns (``timesmobile.pattern``)."""
 
-A value is escaped for where it stands and never read again, so that no name or text can change the payload.
-"""
-
-from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from timesmobile.inspection import problems
+from timesmobile.json_template import Number, Object, parse
 from timesmobile.messages import Push
-from timesmobile.provider import PLACEHOLDER, Encoding, Provider, ProviderInvalid, problems
+from timesmobile.pattern import Pattern, in_form, in_header, in_json
+from timesmobile.placeholders import VARIABLES
+from timesmobile.provider import Encoding, Provider, ProviderInvalid
 
-Insert = Callable[[Push], str]
-
-_OF_PUSH: Final[dict[str, Insert]] = {
-    "To": attrgetter("to"),
-    "Body": attrgetter("text"),
-    "TemplateID": attrgetter("content_id"),
-    "MessageID": attrgetter("correlation_id"),
-    "CampaignID": attrgetter("campaign"),
-    "From": attrgetter("sender"),
-    "Unicode": attrgetter("unicode_word"),
-}
-
-
-class PushUnsendable(ValueError):
-    """No request can be made of this push."""
+Headers = tuple[tuple[str, str], ...]
 
 
 class Envelope(msgspec.Struct, frozen=True, eq=False):
-    """What all requests of a provider have in common."""
+    """What many requests of a provider have in common."""
 
     method: str
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     extensions: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -77,71 +61,103 @@ class Payload:
     def __init__(self, provider: Provider) -> None:
         if wrong := problems(provider):
             raise ProviderInvalid(provider.nickname, wrong)
-        self._endpoint = provider.endpoint
+        self._provider = provider
         self._in_query = provider.encoding == "query"
-        self._escape = _json if provider.encoding == "json" else _percent
-        self._envelope = Envelope(provider.method, _headers(provider), _extensions(provider))
-        self._constants = dict(provider.custom) | {"Username": provider.username, "Password": provider.password}
-        opening, between, equals, after, closing = (
-            (b"{", b",", b'":"', b'"', b"}") if provider.encoding == "json" else (b"", b"&", b"=", b"", b"")
-        )
-        before = b'"' if provider.encoding == "json" else b""
-        inserts: list[Insert] = []
-        pairs = [
-            before + self._constant(key) + equals + self._value(template, inserts) + after
-            for key, template in provider.payload
-        ]
-        self._pattern = opening + between.join(pairs) + closing
-        self._inserts = tuple(inserts)
-
-    def _constant(self, text: str) -> bytes:
-        return self._escape(text).replace(b"%", b"%%")
-
-    def _value(self, template: str, inserts: list[Insert]) -> bytes:
-        """Compile one value; ``inserts`` grows by what each push has to bring."""
-        pieces = []
-        for place, piece in enumerate(PLACEHOLDER.split(template)):
-            if place % 2 == 0:
-                pieces.append(self._constant(piece))
-            elif piece in {"Username", "Password"}:
-                pieces.append(self._constant(self._constants[piece]))
-            else:
-                pieces.append(b"%b")
-                inserts.append(_OF_PUSH.get(piece) or self._custom(piece))
-        return b"".join(pieces)
-
-    def _custom(self, name: str) -> Insert:
-        default = self._constants.get(name)
-
-        def insert(push: Push) -> str:
-            value = push.custom.get(name, default) if push.custom else default
-            if value is None:
-                raise PushUnsendable(f"no value for $${name}")
-            return value
-
-        return insert
+        self._target = provider.endpoint
+        if self._in_query:
+            self._target += "&" if "?" in provider.endpoint else "?"
+        self._body = _body(provider)
+        self._changing: list[tuple[str, Pattern]] = []
+        """Headers that differ from push to push."""
+        self._same = self._headers()
+        self._authorization = provider.auth.authorization()
+        self._envelope = self._sealed()
 
     def encode(self, push: Push) -> bytes:
         """Return the body or the query; raise PushUnsendable or UnicodeEncodeError if there is none."""
-        escape = self._escape
-        return self._pattern % tuple([escape(insert(push)) for insert in self._inserts])
+        return self._body.fill(push)
 
-    def request(self, push: Push) -> PushRequest:
-        """Return the whole request; raise as ``encode`` does."""
-        content = self.encode(push)
+    def request(self, push: Push, *, authorization: str = "") -> PushRequest:
+        """Return the whole request; raise as ``encode`` does.
+
+        ``authorization`` replaces that header's value, from now on; a change costs less than a push.
+        """
+        content = self._body.fill(push)
+        if authorization and authorization != self._authorization:
+            self._authorization = authorization
+            self._envelope = self._sealed()
+        envelope = self._envelope
+        if self._changing:
+            own = [(name, pattern.fill(push).decode("ascii")) for name, pattern in self._changing]
+            envelope = Envelope(envelope.method, (*envelope.headers, *own), envelope.extensions)
         if not self._in_query:
-            return PushRequest(self._envelope, self._endpoint, content)
-        separator = "&" if "?" in self._endpoint else "?"
-        return PushRequest(self._envelope, self._endpoint + separator + content.decode("ascii"), None)
+            return PushRequest(envelope, self._target, content)
+        return PushRequest(envelope, self._target + content.decode("ascii"), None)
+
+    def _headers(self) -> Headers:
+        """Return the headers that all pushes share, and note the others."""
+        provider, same = self._provider, []
+        for name, template in provider.headers:
+            pattern = _pattern(provider)
+            pattern.template(template, in_header)
+            if pattern.is_constant:
+                same.append((name, pattern.fill(_NOBODY).decode("ascii")))
+            else:
+                self._changing.append((name, pattern))
+        given = {name.lower() for name, _ in provider.headers}
+        if provider.encoding in _CONTENT_TYPES and "content-type" not in given:
+            same.append(("Content-Type", _CONTENT_TYPES[provider.encoding]))
+        return tuple(same)
+
+    def _sealed(self) -> Envelope:
+        headers = self._same
+        if self._authorization:
+            headers = (*headers, ("Authorization", self._authorization))
+        return Envelope(self._provider.method, headers, _extensions(self._provider))
 
 
-def _json(value: str) -> bytes:
-    return msgspec.json.encode(value)[1:-1]
+def _pattern(provider: Provider) -> Pattern:
+    return Pattern(provider.constants, dict(provider.custom))
 
 
-def _percent(value: str) -> bytes:
-    # A blank becomes %20: everybody reads it, while a plus is a blank only to those who think of forms.
-    return quote(value, safe="").encode("ascii")
+def _body(provider: Provider) -> Pattern:
+    pattern, payload = _pattern(provider), provider.payload
+    if provider.encoding == "json":
+        _write(parse(payload) if isinstance(payload, str) else Object(list(payload)), pattern)
+        return pattern
+    assert not isinstance(payload, str)  # noqa: S101  # inspected before
+    between = b""
+    for key, template in payload:
+        pattern.constant(between + in_form(key) + b"=")
+        pattern.template(template, in_form)
+        between = b"&"
+    return pattern
+
+
+def _write(node: Any, pattern: Pattern) -> None:
+    """Write a JSON document without blanks."""
+    match node:
+        case Object(pairs):
+            for place, (key, value) in enumerate(pairs):
+                pattern.constant((b'{"' if place == 0 else b',"') + in_json(key) + b'":')
+                _write(value, pattern)
+            pattern.constant(b"}" if pairs else b"{}")
+        case list():
+            pattern.constant(b"[")
+            for place, value in enumerate(node):
+                pattern.constant(b"," if place else b"")
+                _write(value, pattern)
+            pattern.constant(b"]")
+        case Number():
+            pattern.constant(node.encode())
+        case str() if node == f"$${VARIABLES}":
+            pattern.variables()
+        case str():
+            pattern.constant(b'"')
+            pattern.template(node, in_json)
+            pattern.constant(b'"')
+        case _:
+            pattern.constant(msgspec.json.encode(node))
 
 
 _CONTENT_TYPES: Final[dict[Encoding, str]] = {
@@ -149,15 +165,7 @@ _CONTENT_TYPES: Final[dict[Encoding, str]] = {
     "form": "application/x-www-form-urlencoded",
 }
 
-
-def _headers(provider: Provider) -> tuple[tuple[str, str], ...]:
-    headers = list(provider.headers)
-    given = {name.lower() for name, _ in headers}
-    if provider.encoding in _CONTENT_TYPES and "content-type" not in given:
-        headers.append(("Content-Type", _CONTENT_TYPES[provider.encoding]))
-    if (authorization := provider.auth.authorization()) and "authorization" not in given:
-        headers.append(("Authorization", authorization))
-    return tuple(headers)
+_NOBODY: Final = Push(to="", text="", sender="", content_id="", correlation_id="", unicode=False)
 
 
 def _extensions(provider: Provider) -> dict[str, Any]:

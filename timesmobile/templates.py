@@ -92,12 +92,46 @@ class Template:
         followed at once, as the set of places where the next slot may start, so the work is bounded by
         slots x characters x longest.
         """
-        starts = [len(self.literals[0])] if text.startswith(self.literals[0]) else []
+        return bool(self._starts(text, longest))
+
+    def cut(self, text: str, longest: int = LONGEST_VALUE) -> list[str] | None:
+        """Return values that make this text, one way if there are several; None if it does not match."""
+        if not (levels := self._starts(text, longest)):
+            return None
+        values, start = [], len(text)
+        for slot, literal, starts in zip(self.slots[::-1], self.literals[:0:-1], levels[-2::-1], strict=True):
+            end = start - len(literal)
+            start = next(at for at in starts if at <= end and slot.check(text[at:end], longest) is None)
+            values.append(text[start:end])
+        return values[::-1]
+
+    def cut_between_literals(self, text: str) -> list[str] | int:
+        """Return what stands between the literals where each is first found, allowed or not: nearly always the cut.
+
+        If the literals are not all there, in order, return the number of the first that is not.
+        """
+        if not text.startswith(self.literals[0]):
+            return 0
+        values, start = [], len(self.literals[0])
+        last = len(self.slots)
+        for place, literal in enumerate(self.literals[1:], 1):
+            end = text.find(literal, start) if place < last else len(text) - len(literal)
+            if end < start or not text.startswith(literal, end):
+                return place
+            values.append(text[start:end])
+            start = end + len(literal)
+        return values if start == len(text) else last
+
+    def _starts(self, text: str, longest: int) -> list[list[int]]:
+        """Return for each slot where its value may start, and last where the text ends; empty if it does not match."""
+        levels = [[len(self.literals[0])]] if text.startswith(self.literals[0]) else []
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
-            if not starts:
-                return False
-            starts = _next_starts(text, starts, slot, literal, longest)
-        return len(text) in starts
+            if not levels or not levels[-1]:
+                return []
+            levels.append(_next_starts(text, levels[-1], slot, literal, longest))
+        if levels and len(text) in levels[-1]:
+            return [*levels[:-1], [len(text)]]
+        return []
 
 
 def _next_starts(text: str, starts: list[int], slot: Slot, literal: str, longest: int) -> list[int]:

@@ -1,122 +1,128 @@
-"""The wire: an httpx transport carried by pyreqwest (Rust: reqwest, hyper, rustls).
+"""The wire: an httpx transport over connections of our own (``timesmobile.pool``, ``.dialing``, ``.connection``).
 
-Nothing is sent twice: no redirect is followed, and hyper tries another connection only with a request that it got back
-untouched because the idle connection it was meant for had already closed. No cookie, no compression, no proxy but the
+Where a request ends is what it means: before a connection is handed out nothing was written (NotSent); after that,
+something may have been. Nothing is sent twice, no redirect is followed. No cookie, no compression, no proxy but the
 provider's own.
 """
 
 import asyncio
-import time
-from datetime import timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BodyDecodeError, DecodeError, PyreqwestError, RequestTimeoutError
-from pyreqwest.http import HeaderMap
-from pyreqwest.proxy import ProxyBuilder
 
-from timesmobile.failures import Failure, NotSent
+from timesmobile.dialing import Dialer
 from timesmobile.payload import Envelope, PushRequest
+from timesmobile.pool import Pool
 from timesmobile.provider import Provider
 
-LONGEST_ANSWER: Final = 65_536
-"""Bytes of a body that are read; a longer one is no answer of the API's."""
+Origin = tuple[str, str, int | None]
 
-# pyreqwest's classes prove nothing: it raises ConnectError and ConnectTimeoutError also after the server has read the
-# whole request. The second cause, which is hyper's word, does: Connect comes before the first byte, SendRequest when
-# some may have gone.
-_BEFORE_THE_FIRST_BYTE: Final = "client error (Connect)"
-_CONNECT_FAILURES: Final = (
-    ("dns error", Failure.DNS),
-    ("deadline has elapsed", Failure.CONNECT_TIMEOUT),
-    ("operation timed out", Failure.CONNECT_TIMEOUT),
-    ("Connection refused", Failure.REFUSED),
-    ("tcp connect error", Failure.UNREACHABLE),
-)
+_USER_AGENT = b"times-dispatch"
+_OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 
 
-class PyreqwestTransport(httpx.AsyncBaseTransport):
-    """Sends requests over a bounded pool of kept-alive HTTP/1.1 connections.
+class ProviderTransport(httpx.AsyncBaseTransport):
+    """Sends requests over a bounded pool of kept-alive HTTP/1.1 connections, on one event loop.
 
     Ends every request within the provider's total time-out, the wait for a connection and the body included. Raises
-    NotSent if nothing was written, and otherwise an httpx.TransportError; neither holds the URL.
-
-    Cancelling recalls only a request that waits for a connection. pyreqwest goes on with any other by itself, until it
-    is answered or out of time, and so it does with its own queue: that is why the queue is here.
+    NotSent if nothing was written, and otherwise an httpx.TransportError; neither holds the URL. Cancelling closes the
+    connection, so that no late answer can reach another push.
     """
 
     def __init__(self, provider: Provider) -> None:
-        self._client = _client(provider)
-        self._slots = asyncio.Semaphore(provider.max_connections)
-        self._slot_timeout_s = provider.connect_timeout_s
+        self._provider = provider
         self._total_timeout_s = provider.total_timeout_s
+        self._endpoint = httpx.URL(provider.endpoint)
+        self._endpoint_length = len(provider.endpoint)
+        self._pools: dict[Origin, Pool] = {}
+        self._pool = self._pool_of(self._endpoint)
+        """The provider's; others are for what goes beside the pushes, such as fetching a token."""
         self._envelope: Envelope | None = None
-        self._envelope_headers = HeaderMap()
+        self._before_target = self._after_target = b""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and read its whole answer."""
         if isinstance(request, PushRequest):
-            builder = self._client.request(request.envelope.method, request.target)
-            builder.headers(self._headers(request.envelope))
-            content = request.written
+            pool, written = self._pool, self._push(request)
         else:
-            builder = self._client.request(request.method, str(request.url))
-            builder.headers(
-                [pair for pair in request.headers.multi_items() if pair[0] not in {"host", "content-length"}]
-            )
-            content = await request.aread()
-        if content is not None:
-            builder.body_bytes(content)
-        if waited_s := await self._wait_for_slot():
-            builder.timeout(timedelta(seconds=max(self._total_timeout_s - waited_s, 0.001)))
+            pool, written = self._pool_of(request.url), await self._any(request)
+        deadline = asyncio.get_running_loop().time() + self._total_timeout_s
+        connection = pool.take_idle() or await pool.take(deadline)
         try:
-            async with builder.build_streamed() as response:
-                body = await response.body_reader.read(LONGEST_ANSWER)
-                return ReadResponse(response.status, bytes(body or b""), response.headers)
-        except PyreqwestError as error:
-            failure = _translated(error)
-        finally:
-            self._slots.release()
-        raise failure  # outside, so that the original, whose text holds the URL, is not its context
-
-    async def _wait_for_slot(self) -> float:
-        """Take one of the connections allowed; return the seconds that it took."""
-        if not self._slots.locked():
-            await self._slots.acquire()
-            return 0.0
-        began_s = time.monotonic()
-        try:
-            async with asyncio.timeout(self._slot_timeout_s):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise NotSent(Failure.POOL_TIMEOUT) from None
-        return time.monotonic() - began_s
-
-    def _headers(self, envelope: Envelope) -> HeaderMap:
-        if envelope is not self._envelope:
-            self._envelope, self._envelope_headers = envelope, HeaderMap(envelope.headers)
-        return self._envelope_headers
+            status, headers, body = await connection.exchange(written, deadline)
+        except BaseException:
+            connection.close()
+            raise
+        pool.give_back(connection)
+        return ReadResponse(status, body, headers)
 
     async def aclose(self) -> None:
         """Close the connections; what is in flight fails."""
-        await self._client.close()
+        for pool in self._pools.values():
+            await pool.close()
+
+    def _pool_of(self, url: httpx.URL) -> Pool:
+        origin = (url.scheme, url.host, url.port)
+        if (pool := self._pools.get(origin)) is None:
+            pool = self._pools[origin] = Pool(self._provider, Dialer(url, self._provider))
+        return pool
+
+    def _push(self, request: PushRequest) -> bytes:
+        """Write a push of this provider's: all but its query or its body is written once."""
+        if request.envelope is not self._envelope:
+            self._prepare(request.envelope)
+        content, before, after = request.written, self._before_target, self._after_target
+        if content is None:
+            query = request.target[self._endpoint_length :].encode("ascii")
+            return b"%b%b%b\r\n" % (before, query, after)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (before, after, len(content), content)
+
+    def _prepare(self, envelope: Envelope) -> None:
+        headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in envelope.headers]
+        self._before_target = b"%b %b" % (envelope.method.encode("ascii"), self._target(self._endpoint))
+        self._after_target = self._rest_of_head(headers, self._endpoint)
+        self._envelope = envelope
+
+    async def _any(self, request: httpx.Request) -> bytes:
+        """Write any other request."""
+        content = await request.aread()
+        headers = [pair for pair in request.headers.raw if pair[0].lower() not in _OURS]
+        if content or request.method not in {"GET", "HEAD"}:
+            headers.append((b"Content-Length", b"%d" % len(content)))
+        method, target = request.method.encode("ascii"), self._target(request.url)
+        return b"%b %b%b\r\n%b" % (method, target, self._rest_of_head(headers, request.url), content)
+
+    def _target(self, url: httpx.URL) -> bytes:
+        if not self._pool_of(url).dialer.forwards:
+            return url.raw_path
+        return b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
+
+    def _rest_of_head(self, headers: list[tuple[bytes, bytes]], url: httpx.URL) -> bytes:
+        given = {name.lower() for name, _ in headers}
+        every = [(b"Host", url.netloc), *headers]
+        if b"accept" not in given:
+            every.append((b"Accept", b"*/*"))
+        if b"user-agent" not in given:
+            every.append((b"User-Agent", _USER_AGENT))
+        dialer = self._pool_of(url).dialer
+        if dialer.forwards and dialer.proxy_authorization:
+            every.append((b"Proxy-Authorization", dialer.proxy_authorization.encode("ascii")))
+        return b" HTTP/1.1\r\n" + b"".join(b"%b: %b\r\n" % pair for pair in every)
 
 
 class ReadResponse(httpx.Response):
     """An httpx.Response, read to its end, that becomes whole when somebody looks at more than status and content."""
 
-    def __init__(self, status_code: int, body: bytes, received: HeaderMap) -> None:
+    def __init__(self, status_code: int, body: bytes, received: list[tuple[bytes, bytes]]) -> None:
         self.status_code = status_code
         self._body = body
-        self._received: HeaderMap | None = received
+        self._received: list[tuple[bytes, bytes]] | None = received
 
     def __getattr__(self, name: str) -> Any:
         received = self.__dict__.pop("_received", None)
         if received is None:
             raise AttributeError(name)
-        super().__init__(self.status_code, headers=list(received.items()), stream=httpx.ByteStream(self._body))
+        super().__init__(self.status_code, headers=received, stream=httpx.ByteStream(self._body))
         return getattr(self, name)
 
     @property
@@ -130,43 +136,3 @@ class ReadResponse(httpx.Response):
 
     async def aclose(self) -> None:
         """Do nothing: the connection went back when the body had been read."""
-
-
-def _client(provider: Provider) -> Client:
-    builder = (
-        ClientBuilder()
-        .no_proxy()
-        .http1_only()
-        .follow_redirects(False)
-        .referer(False)
-        .default_cookie_store(False)
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .user_agent("times-dispatch")
-        .connect_timeout(timedelta(seconds=provider.connect_timeout_s))
-        .timeout(timedelta(seconds=provider.total_timeout_s))
-        .pool_max_idle_per_host(provider.max_connections)
-        .pool_idle_timeout(timedelta(seconds=provider.keep_idle_s))
-    )
-    if provider.proxy:
-        builder = builder.proxy(ProxyBuilder.all(provider.proxy))
-    if provider.ca_file:
-        builder = builder.add_root_certificate_pem(Path(provider.ca_file).read_bytes())
-    return builder.build()
-
-
-def _translated(error: PyreqwestError) -> httpx.TransportError:
-    """Return the error that says whether anything was sent, without the URL that pyreqwest's text holds."""
-    causes = [cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ()]
-    if len(causes) > 1 and causes[1] == _BEFORE_THE_FIRST_BYTE:
-        known = (
-            failure for marker, failure in _CONNECT_FAILURES if any(cause.startswith(marker) for cause in causes[2:])
-        )
-        return NotSent(next(known, Failure.TLS))
-    if isinstance(error, RequestTimeoutError):
-        return httpx.ReadTimeout("no answer in time")
-    if isinstance(error, DecodeError) and not isinstance(error, BodyDecodeError):
-        return httpx.RemoteProtocolError("the answer is not HTTP")
-    return httpx.ReadError("connection lost")

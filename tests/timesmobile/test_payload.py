@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from urllib.parse import parse_qsl, unquote
 
 import httpx
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timesmobile.messages import Push
-from timesmobile.payload import Payload, PushUnsendable
+from timesmobile.payload import Payload
+from timesmobile.placeholders import PushUnsendable
 from timesmobile.provider import Encoding, Provider, timesmobile_get, timesmobile_post
 
 KEYS = ["username", "password", "unicode", "from", "to", "text", "dltContentId", "corelationid"]
@@ -20,7 +22,12 @@ anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 def push(
-    text: str = "Hi", *, to: str = "919876543210", unicode: bool = False, custom: dict[str, str] | None = None
+    text: str = "Hi",
+    *,
+    to: str = "919876543210",
+    unicode: bool = False,
+    custom: dict[str, str] | None = None,
+    variables: Sequence[str] = (),
 ) -> Push:
     return Push(
         to=to,
@@ -30,6 +37,8 @@ def push(
         correlation_id="abcdefgh000001a1",
         unicode=unicode,
         campaign="abcdefgh",
+        entity_id="1201159134572839402",
+        variables=variables,
         custom=custom,
     )
 
@@ -67,7 +76,7 @@ def test_unicode_is_the_string_true() -> None:
     assert b"&unicode=true&" in GET.encode(push("नमस्ते", unicode=True))
 
 
-@pytest.mark.parametrize(
+HOSTILE = pytest.mark.parametrize(
     ("text", "in_json", "in_query"),
     [
         ('say "hi"', rb"say \"hi\"", b"say%20%22hi%22"),
@@ -84,11 +93,108 @@ def test_unicode_is_the_string_true() -> None:
         ('","to":"910000000000', rb"\",\"to\":\"910000000000", b"%22%2C%22to%22%3A%22910000000000"),
         ("x#y?z/é;~", "x#y?z/é;~".encode(), b"x%23y%3Fz%2F%C3%A9%3B~"),
         ("x" * 2000, b"x" * 2000, b"x" * 2000),
+        ("é" * 2000, "é".encode() * 2000, b"%C3%A9" * 2000),
     ],
 )
+
+
+@HOSTILE
 def test_a_hostile_text_stays_a_text(text: str, in_json: bytes, in_query: bytes) -> None:
     assert POST.encode(push(text)) == POST.encode(push("~~")).replace(b"~~", in_json)
     assert GET.encode(push(text)) == GET.encode(push("~~")).replace(b"~~", in_query)
+
+
+DOCUMENT = """
+{
+  "messages": [
+    {"to": ["+$$To"], "body": {"text": "$$Body", "n": 1.50, "big": 12345678901234567890, "flash": false, "x": null}},
+    [],
+    {}
+  ],
+  "%s": "100% of $$name"
+}
+"""
+NESTED = Payload(
+    Provider(nickname="nested", method="POST", endpoint="https://sms.example/", encoding="json", payload=DOCUMENT)
+)
+
+
+@HOSTILE
+def test_a_hostile_text_stays_a_text_deep_in_a_document_and_in_a_form(
+    text: str, in_json: bytes, in_query: bytes
+) -> None:
+    message = push(text, custom={"name": text})
+    assert NESTED.encode(message) == (
+        b'{"messages":[{"to":["+919876543210"],"body":{"text":"' + in_json + b'","n":1.50,"big":12345678901234567890,'
+        b'"flash":false,"x":null}},[],{}],"%s":"100% of ' + in_json + b'"}'
+    )
+    form = described((("name", "100% of $$name"),), "form")
+    assert form.encode(message) == (b"name=100%25%20of%20" + in_query + b"&to=919876543210&text=" + in_query)
+
+
+@HOSTILE
+def test_a_hostile_value_of_a_slot_moves_no_other(text: str, in_json: bytes, in_query: bytes) -> None:
+    message = push(variables=["a", text, "b"])
+    array = b'["a","' + in_json + b'","b"]'
+    template = (("all", "$$TemplateVariables"), ("in_text", "v: $$TemplateVariables"))
+    body = described(template).encode(message)
+    assert body.startswith(b'{"all":' + array + b',"in_text":')
+    assert json.loads(json.loads(body)["in_text"].removeprefix("v: ")) == ["a", text, "b"]
+    form = dict(parse_qsl(described(template, "form").encode(message).decode("ascii"), strict_parsing=True))
+    assert form["all"].encode() == array
+
+
+@given(st.lists(anything, max_size=4))
+def test_any_values_of_slots_come_out_as_they_are(variables: list[str]) -> None:
+    body = described((("all", "$$TemplateVariables"),)).encode(push(variables=variables))
+    assert json.loads(body)["all"] == variables
+
+
+@given(anything, anything)
+def test_a_document_gives_back_exactly_the_values(text: str, name: str) -> None:
+    body = json.loads(NESTED.encode(push(text, custom={"name": name})))
+    assert body["messages"][0]["body"]["text"] == text
+    assert body["%s"] == f"100% of {name}"
+
+
+def test_a_header_may_differ_from_push_to_push() -> None:
+    headers = (("X-Ref", "r-$$MessageID"), ("X-Key", "k $$Password"), ("X-Same", "1%"))
+    payload = described((), "form", headers=headers, username="u", password="p%s")
+    request = payload.request(push())
+    assert list(request.headers.items())[1:] == [
+        ("x-key", "k p%s"),
+        ("x-same", "1%"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-ref", "r-abcdefgh000001a1"),
+        ("content-length", str(len(request.content))),
+    ]
+    same = described((), "form", headers=headers[1:])
+    assert same.request(push()).envelope is same.request(push("x")).envelope
+
+
+@pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\nb", "a\rb", "\x00", "\x7f", "é", "₹", "😀"])
+def test_a_header_takes_no_value_that_nothing_can_escape(value: str) -> None:
+    payload = described((), "form", headers=(("X-Name", "n $$name"),))
+    with pytest.raises(PushUnsendable) as refused:
+        payload.request(push(custom={"name": value}))
+    assert value not in str(refused.value)
+    assert payload.request(push(custom={"name": 'Asha "A" & Co'})).headers["x-name"] == 'n Asha "A" & Co'
+
+
+def test_a_push_cannot_take_the_place_of_a_secret_or_of_a_placeholder_with_a_meaning() -> None:
+    payload = described((("all", "$$To $$Password $$api_key"),), password="p", secrets=(("api_key", "s3cret"),))
+    message = push(custom={"To": "910000000000", "Password": "x", "api_key": "y"})
+    assert json.loads(payload.encode(message))["all"] == "919876543210 p s3cret"
+
+
+def test_an_authorization_holds_for_the_pushes_from_then_on() -> None:
+    payload = described(())
+    assert "authorization" not in payload.request(push()).headers
+    first = payload.request(push(), authorization="Bearer one")
+    assert first.headers["authorization"] == "Bearer one"
+    assert payload.request(push(), authorization="Bearer one").envelope is first.envelope
+    assert payload.request(push(), authorization="Bearer two").headers["authorization"] == "Bearer two"
+    assert first.headers["authorization"] == "Bearer one"
 
 
 @given(anything, anything, anything, anything, st.booleans())
@@ -128,10 +234,10 @@ def test_a_template_is_filled_in_once_whatever_surrounds_its_placeholders(
 
 
 def test_all_placeholders_are_known() -> None:
-    template = "$$To $$Body $$TemplateID $$MessageID $$CampaignID $$From $$Unicode $$Username $$Password"
+    template = "$$To $$Body $$TemplateID $$MessageID $$CampaignID $$From $$EntityID $$Unicode $$Username $$Password"
     payload = described((("all", template),), username="u", password="p")
     assert json.loads(payload.encode(push()))["all"] == (
-        "919876543210 Hi 1207161234567890123 abcdefgh000001a1 abcdefgh TIMESM false u p"
+        "919876543210 Hi 1207161234567890123 abcdefgh000001a1 abcdefgh TIMESM 1201159134572839402 false u p"
     )
 
 

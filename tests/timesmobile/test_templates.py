@@ -83,6 +83,58 @@ def test_matching_equals_trying_every_cut(pieces: list[str], text: str, longest:
     assert template.matches(text, longest) == matches_naively(template, text, longest)
 
 
+@given(
+    st.lists(st.sampled_from(["a", "b", "{#var#}", "{#numeric#}", "{#alphanumeric#}"]), min_size=1, max_size=6),
+    st.text("ab1\n", max_size=8),
+    st.integers(0, 4),
+)
+@example(["{#var#}", "{#numeric#}", "{#var#}"], "ab1ab", 2)
+def test_a_text_that_matches_can_be_cut_and_the_values_make_it_again(
+    pieces: list[str], text: str, longest: int
+) -> None:
+    template = Template("".join(pieces))
+
+    values = template.cut(text, longest)
+
+    assert (values is not None) is template.matches(text, longest)
+    if values is not None:
+        assert template.render(values) == text
+        assert all(slot.check(value, longest) is None for slot, value in zip(template.slots, values, strict=True))
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "{#var#}", "{#numeric#}"]), min_size=1, max_size=6), st.text("ab1", max_size=8)
+)
+def test_literals_are_found_one_after_the_other_or_the_first_that_is_missing_is_told(
+    pieces: list[str], text: str
+) -> None:
+    template = Template("".join(pieces))
+
+    cut = template.cut_between_literals(text)
+
+    if isinstance(cut, list):
+        assert template.render(cut) == text
+    else:
+        assert 0 <= cut < len(template.literals)
+        assert not template.matches(text, len(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("Dear Asha, pay 5. Bye", ["Asha", "5"]),
+        ("Dear , pay . Bye", ["", ""]),
+        ("Dear Asha, pay 5, pay 6. Bye", ["Asha", "5, pay 6"]),
+        ("dear Asha, pay 5. Bye", 0),
+        ("Dear Asha, 5. Bye", 1),
+        ("Dear Asha, pay 5. Bye!", 2),
+        ("Dear Asha, pay 5. By", 2),
+    ],
+)
+def test_it_is_told_which_literal_is_missing(text: str, cut: list[str] | int) -> None:
+    assert Template("Dear {#var#}, pay {#var#}. Bye").cut_between_literals(text) == cut
+
+
 @pytest.mark.parametrize(
     ("registered", "text", "matching"),
     [

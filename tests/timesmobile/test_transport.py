@@ -8,14 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
-from pyreqwest.exceptions import ConnectError, ConnectTimeoutError
 
 from tests.timesmobile.scripted_server import ACCEPTED, Connection, accept_all, hold, serving
-from timesmobile.failures import NotSent
+from timesmobile.connection import LONGEST_ANSWER
 from timesmobile.messages import Push
 from timesmobile.payload import Payload
 from timesmobile.provider import Provider, timesmobile_get, timesmobile_post
-from timesmobile.transport import LONGEST_ANSWER, PyreqwestTransport, _translated
+from timesmobile.transport import ProviderTransport
 
 
 def provider(url: str, preset: Callable[..., Provider] = timesmobile_post, **settings: Any) -> Provider:
@@ -38,7 +37,7 @@ class Sending:
 
     def __init__(self, described: Provider) -> None:
         self.payload = Payload(described)
-        self.transport = PyreqwestTransport(described)
+        self.transport = ProviderTransport(described)
 
     async def push(self, correlation_id: str = "c1") -> httpx.Response:
         return await self.transport.handle_async_request(self.payload.request(message(correlation_id)))
@@ -102,7 +101,7 @@ async def test_a_response_is_a_whole_httpx_response() -> None:
 async def test_it_carries_any_httpx_request() -> None:
     async with (
         serving(accept_all) as server,
-        httpx.AsyncClient(transport=PyreqwestTransport(provider(server.url)), trust_env=False) as client,
+        httpx.AsyncClient(transport=ProviderTransport(provider(server.url)), trust_env=False) as client,
     ):
         response = await client.post(server.url, params={"a": "b c"}, json={"x": 1}, headers={"X-Y": "z"})
     assert response.json()["state"] == "SUBMIT_ACCEPTED"
@@ -315,11 +314,3 @@ async def test_neither_an_error_nor_a_log_line_holds_the_url(caplog: pytest.LogC
     assert "hush" not in said
     assert "919876543210" not in said
     assert [error.__cause__ or error.__context__ for error in errors] == [None, None, None]
-
-
-def test_pyreqwest_s_classes_alone_prove_nothing() -> None:
-    url = "error sending request for url (http://127.0.0.1/)"
-    for kind in (ConnectError, ConnectTimeoutError):
-        for causes in (None, [], [url], [url, "client error (SendRequest)"], [url, "x", "client error (Connect)"]):
-            details = [{"message": cause} for cause in causes] if causes is not None else None
-            assert not isinstance(_translated(kind("", {"causes": details})), NotSent)  # type: ignore[typeddict-item]

@@ -77,6 +77,18 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"ReportsConfig(url={'set' if self.url else 'none'})"
 
 
+class GenericConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The second provider, which shares the account and the books; without a ``client_id`` it is not there."""
+
+    client_id: str = ""
+    client_secret: str = ""
+    token_lifetime_s: Annotated[int, msgspec.Meta(ge=1)] = 3_600
+
+    def __repr__(self) -> str:
+        """Name no credential."""
+        return f"GenericConfig(client={'set' if self.client_id else 'none'})"
+
+
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stand-in for one Times Mobile account."""
 
@@ -102,6 +114,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """File that keeps the books over a restart; empty keeps them in memory only."""
     reports: ReportsConfig = ReportsConfig()
     faults: Faults = Faults()
+    generic: GenericConfig = GenericConfig()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

@@ -15,6 +15,7 @@ from timesmobile.sandbox.faults import Faults, Seconds
 from timesmobile.sandbox.gateway import Gateway
 from timesmobile.sandbox.listener import Listener
 from timesmobile.sandbox.poster import Poster
+from timesmobile.sandbox.tokens import TokenIssuer
 
 PREFIX = "/sandbox/"
 _PAGE_ROWS = 10_000
@@ -30,17 +31,27 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     """Parts that can be paid for from now on; null never runs out."""
     top_up: int = 0
     refuse_connections_s: Seconds = 0.0
+    revoke_tokens: bool = False
 
 
 class Control:
     """Shows the books and changes the weather."""
 
     def __init__(
-        self, *, books: Books, gateway: Gateway, account: Account, poster: Poster, server: Server, listener: Listener
+        self,
+        *,
+        books: Books,
+        gateway: Gateway,
+        account: Account,
+        tokens: TokenIssuer,
+        poster: Poster,
+        server: Server,
+        listener: Listener,
     ) -> None:
         self._books = books
         self._gateway = gateway
         self._account = account
+        self._tokens = tokens
         self._poster = poster
         self._server = server
         self._listener = listener
@@ -82,6 +93,7 @@ class Control:
                 },
                 "connections": {"opened": self._server.opened, "open": len(self._server.connections)},
                 "misaddressed": self._gateway.misaddressed,
+                "tokens": msgspec.to_builtins(self._tokens.books),
             }
         )
 
@@ -114,6 +126,8 @@ class Control:
             self._account.balance = actions.balance
         if self._account.balance is not None:
             self._account.balance += actions.top_up
+        if actions.revoke_tokens:
+            self._tokens.revoke()
         if actions.refuse_connections_s:
             self._listener.refuse(actions.refuse_connections_s)
         return await self._show_faults(request, query)
@@ -122,6 +136,7 @@ class Control:
         """Empty the books and forget the reports that are not on their way yet; faults and balance stay."""
         self._poster.clear()
         self._books.reset()
+        self._tokens.reset()
         return _json({"status": "ok"})
 
     async def _flush(self, request: web.BaseRequest, query: Query) -> web.Response:

@@ -60,6 +60,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Refuse every credential with 2070."""
     unregistered: tuple[str, ...] = ()
     """Senders refused with 2051 although they are known."""
+    token_refused: bool = False
+    """Refuse every request for a token."""
+    token_delay_s: Seconds = 0.0
+    """How long a request for a token waits for its answer."""
 
     def __post_init__(self) -> None:
         """Refuse shares that cannot all be had."""

@@ -1,6 +1,7 @@
-"""The push API's two endpoints: book, judge, play the fault, answer (DOMAIN.md section 1)."""
+"""Where pushes come in: book, judge, play the fault, answer, in the dialect of the endpoint (DOMAIN.md section 1)."""
 
 import asyncio
+from typing import cast
 
 from aiohttp import web
 
@@ -10,10 +11,11 @@ from timesmobile.sandbox.books import Books
 from timesmobile.sandbox.chance import Chance, Draws
 from timesmobile.sandbox.config import SandboxConfig
 from timesmobile.sandbox.connection import Connection
+from timesmobile.sandbox.dialect import Dialect
 from timesmobile.sandbox.entries import Acceptance, Arrival, Mishap, Refusal, number_hash
 from timesmobile.sandbox.faults import AFTER_ACCEPTING, Fault, Faults, FaultTable
 from timesmobile.sandbox.poster import Poster
-from timesmobile.sandbox.submission import UNREADABLE, Submission, from_json, from_query
+from timesmobile.sandbox.tokens import TokenIssuer
 
 GET_PATH = "/ct/api/v1/send"
 POST_PATH = "/ct/api/v1/message"
@@ -22,7 +24,7 @@ UNKNOWN_SENDER = "?"
 """Under this name the books keep requests without a sender that could be one."""
 _LONGEST_SENDER = 11
 
-_FAULT, _DETAIL, _LATENCY, _STRINGS, _BARE, _TRANSACTION, _TRANSACTION_LOW = range(7)
+_FAULT, _DETAIL, _LATENCY, _TRANSACTION, _TRANSACTION_LOW = 0, 1, 2, 5, 6  # 3 and 4 are the dialect's
 _STATUS = {
     Fault.HTTP_429: 429,
     Fault.HTTP_500: 500,
@@ -38,11 +40,21 @@ _WITH_RETRY_AFTER = (Fault.HTTP_429, Fault.HTTP_503_RETRY_AFTER)
 class Gateway:
     """Takes pushes. A message is in the books before anything of its answer is written."""
 
-    def __init__(self, config: SandboxConfig, chance: Chance, books: Books, account: Account, poster: Poster) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        chance: Chance,
+        *,
+        books: Books,
+        account: Account,
+        tokens: TokenIssuer,
+        poster: Poster,
+    ) -> None:
         self._config = config
         self._chance = chance
         self._books = books
         self._account = account
+        self._tokens = tokens
         self._poster = poster
         self.misaddressed = 0
         """Requests for another path or with another method; no arrivals."""
@@ -56,12 +68,14 @@ class Gateway:
     def change(self, faults: Faults) -> None:
         """Put other faults in force."""
         self._table = FaultTable(faults)
-        self._account.faults = faults
+        self._account.faults = self._tokens.faults = faults
 
-    async def push(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse | None:
+    async def push(
+        self, request: web.BaseRequest, connection: Connection, dialect: Dialect
+    ) -> web.StreamResponse | None:
         """Handle a request to one of the endpoints; None when the connection was cut instead of answered."""
         at_ns = connection.arrived_ns
-        submission = await self._read(request)
+        submission = await dialect.read(request)
         sender = submission.sender if 0 < len(submission.sender) <= _LONGEST_SENDER else UNKNOWN_SENDER
         self._books.enter(Arrival(sender, submission.correlation_id, at_ns))
         arrival = f"{submission.correlation_id}:{self._books.arrivals_of(submission.correlation_id)}"
@@ -72,20 +86,15 @@ class Gateway:
             self._books.enter(Mishap(sender, fault.value))
             return await self._play(fault, connection, draws, b"")
 
-        authorization = None if request.method == "GET" else request.headers.get("Authorization", "")
-        ruling = self._account.rule(submission, authorization=authorization)
-        content = answer.body(
-            ruling.code,
-            transaction=int(draws[_TRANSACTION] * 2**20) << 32 | int(draws[_TRANSACTION_LOW] * 2**32),
-            parts=ruling.parts,
-            as_strings=draws[_STRINGS] < self._config.string_answers,
-        )
+        if turned_away := dialect.locked_out(request):
+            return turned_away
+        ruling = self._account.rule(submission, authorization=dialect.authorization(request))
+        transaction = int(draws[_TRANSACTION] * 2**20) << 32 | int(draws[_TRANSACTION_LOW] * 2**32)
+        response = dialect.answer(ruling.code, transaction=transaction, parts=ruling.parts, draws=draws)
         if ruling.code != ACCEPTED:
             self._books.enter(Refusal(sender, ruling.code))
             await self._linger(draws)
-            if ruling.code in answer.BARE and draws[_BARE] < self._config.bare_refusals:
-                return answer.refused_bare(ruling.code)
-            return answer.ruled(ruling.code, content)
+            return response
 
         self._books.enter(
             Acceptance(
@@ -103,15 +112,9 @@ class Gateway:
             await self._poster.post_early(early)
         if fault:
             self._books.enter(Mishap(sender, fault.value))
-            return await self._play(fault, connection, draws, content)
+            return await self._play(fault, connection, draws, cast(bytes, response.body))
         await self._linger(draws)
-        return answer.ruled(ruling.code, content)
-
-    async def _read(self, request: web.BaseRequest) -> Submission:
-        if request.method == "GET":
-            return from_query(request.raw_path.partition("?")[2])
-        body = await request.read()
-        return from_json(body) if request.content_type == "application/json" else UNREADABLE
+        return response
 
     async def _linger(self, draws: Draws) -> None:
         longest_ms, shortest_ms = self._config.latency_max_ms, self._config.latency_min_ms

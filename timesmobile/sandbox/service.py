@@ -17,15 +17,17 @@ from timesmobile.sandbox.chance import Chance
 from timesmobile.sandbox.config import SandboxConfig
 from timesmobile.sandbox.connection import Connection, Server
 from timesmobile.sandbox.control import PREFIX, Control
+from timesmobile.sandbox.dialect import Dialect, TimesMobile
 from timesmobile.sandbox.gateway import GET_PATH, POST_PATH, Gateway
+from timesmobile.sandbox.generic import MESSAGES_PATH, TOKEN_PATH, Generic
 from timesmobile.sandbox.journal import Journal
 from timesmobile.sandbox.listener import Listener, bind
 from timesmobile.sandbox.poster import Poster, open_session
+from timesmobile.sandbox.tokens import TokenIssuer
 
 log = logging.getLogger(__name__)
 _http_log = logging.getLogger(f"{__name__}.http")
 
-_METHODS = {GET_PATH: "GET", POST_PATH: "POST"}
 _GRACE_S = 0.2
 
 
@@ -43,11 +45,23 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
         account = Account(config, chance)
         async with open_session(config.reports) as session, asyncio.TaskGroup() as tasks:
             poster = Poster(config.reports, chance, session, books.enter)
-            gateway = Gateway(config, chance, books, account, poster)
-            server = Server(lambda request: _handle(request, gateway, control), access_log=None, logger=_quiet_logger())
+            tokens = TokenIssuer(config.generic)
+            gateway = Gateway(config, chance, books=books, account=account, tokens=tokens, poster=poster)
+            doors = _doors(config, tokens)
+            server = Server(
+                lambda request: _handle(request, doors, tokens, gateway, control),
+                access_log=None,
+                logger=_quiet_logger(),
+            )
             listener = Listener(server, bound)
             control = Control(
-                books=books, gateway=gateway, account=account, poster=poster, server=server, listener=listener
+                books=books,
+                gateway=gateway,
+                account=account,
+                tokens=tokens,
+                poster=poster,
+                server=server,
+                listener=listener,
             )
             posting = tasks.create_task(poster.run())
             for message in books.unreported():
@@ -63,20 +77,36 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
                     await server.shutdown(_GRACE_S)
 
 
-async def _handle(request: web.BaseRequest, gateway: Gateway, control: Control) -> web.StreamResponse:
+Doors = dict[str, tuple[str, Dialect]]
+"""Path of an endpoint: its method, and how it is spoken to."""
+
+
+def _doors(config: SandboxConfig, tokens: TokenIssuer) -> Doors:
+    times_mobile = TimesMobile(string_answers=config.string_answers, bare_refusals=config.bare_refusals)
+    doors: Doors = {GET_PATH: ("GET", times_mobile), POST_PATH: ("POST", times_mobile)}
+    if config.generic.client_id:
+        doors[MESSAGES_PATH] = ("POST", Generic(config, tokens))
+    return doors
+
+
+async def _handle(
+    request: web.BaseRequest, doors: Doors, tokens: TokenIssuer, gateway: Gateway, control: Control
+) -> web.StreamResponse:
     connection = cast(Connection, request.protocol)
     try:
         path = request.raw_path.partition("?")[0]
         if path.startswith(PREFIX):
             response: web.StreamResponse | None = await control.handle(request)
-        elif path not in _METHODS:
+        elif path == TOKEN_PATH and MESSAGES_PATH in doors:
+            response = await tokens.issue(request)
+        elif path not in doors:
             gateway.misaddressed += 1
             response = page(404)
-        elif request.method != _METHODS[path]:
+        elif request.method != doors[path][0]:
             gateway.misaddressed += 1
             response = page(405)
         else:
-            response = await gateway.push(request, connection)
+            response = await gateway.push(request, connection, doors[path][1])
         if response is None:
             return web.Response()  # goes nowhere: the connection is cut
         # Written here and not by the framework, to know when a connection may be closed without losing an answer.

@@ -1,0 +1,37 @@
+"""Addresses as settings give them: URLs without credentials, and where something listens."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+
+def http_url(url: str) -> str:
+    """Take a URL of http or https without credentials; the message of the ValueError never repeats it."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("must be a URL that begins with https:// or http://")
+    if parts.username or parts.password:
+        raise ValueError("must not hold credentials: they are given as environment variables")
+    if any(character.isspace() for character in url):
+        raise ValueError("must be a URL without spaces")
+    return url
+
+
+def _optional_http_url(url: str) -> str:
+    return http_url(url) if url else url
+
+
+def listen_address(address: str) -> str:
+    """Take ``host:port``; raise ValueError otherwise."""
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError("must be host:port, as in 127.0.0.1:8085")
+    return address
+
+
+OptionalUrl = Annotated[str, AfterValidator(_optional_http_url)]
