@@ -26,14 +26,16 @@ class Draft:
         self.fingerprint = Fingerprint(self.paths)
         self.campaign = Campaign(campaign, settings)
         self.file = open_recipients(recipients, to=self.campaign.table.to)
-        self.variables = self.campaign.variables(self.file.heading)
+        self.to = self.file.heading.index(self.campaign.table.to) or 0
+        """The column with the numbers."""
+        self.filling = self.campaign.filling(self.file.heading)
         self.rejects = rejects or default_path(recipients)
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
             raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")
 
-    def read(self) -> "Reading":
-        """Start reading the rows, from the first."""
-        return Reading(self)
+    def read(self, *, rejects: bool = True) -> "Reading":
+        """Start reading the rows, from the first; with or without writing down those that are refused."""
+        return Reading(self, rejects=rejects)
 
 
 class Reading:
@@ -42,16 +44,16 @@ class Reading:
     Use it in a ``with``: rejects that were not kept by the end of it are removed.
     """
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, *, rejects: bool) -> None:
         campaign, heading = draft.campaign, draft.file.heading
         self._file: RecipientsFile = draft.file
-        self.rejects = Rejects(draft.rejects, heading.names)
+        self.rejects = Rejects(draft.rejects, heading.names) if rejects else None
         self.rows = Rows(
-            campaign.template,
-            draft.variables,
+            draft.filling,
             names=heading.names,
-            to=heading.index(campaign.table.to) or 0,
+            to=draft.to,
             longest=campaign.template_settings.longest_value,
+            whitelists=campaign.whitelists(),
         )
 
     def batches(self, size: int) -> Iterator[Recipients]:
@@ -62,14 +64,28 @@ class Reading:
         """Say how much is read, from 0 to 1."""
         return self._file.fraction()
 
+    def keep_rejects(self) -> Path | None:
+        """Put the rejects file in its place, if there is a row in it; return where it is."""
+        return self.rejects.keep() if self.rejects else None
+
+    def warnings(self) -> Iterator[str]:
+        """Name what was met in the rows, does not keep them from being sent, and may still be wrong."""
+        if numbers := self.rows.whitelists.unlisted_numbers:
+            yield (
+                f"{numbers:,} rows name what looks like a phone number, and there are no callback_numbers "
+                "in the settings to compare it with"
+            )
+
     def _checked(self) -> Iterator[Checked]:
         for chunk in self._file.chunks():
             checked = self.rows.check(chunk)
-            self.rejects.write(checked.refused)
+            if self.rejects:
+                self.rejects.write(checked.refused)
             yield checked
 
     def __enter__(self) -> "Reading":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.rejects.discard()
+        if self.rejects:
+            self.rejects.discard()

@@ -12,13 +12,15 @@ class Measuring:
     """Measures the messages of one template as `timesmobile.encoding.measure` would measure each rendered text.
 
     A text in which every character takes one unit has as many parts as any other of its length and encoding. Where that
-    holds for a whole chunk, only lengths are looked at; otherwise each text is rendered and measured.
+    holds for a whole chunk, only lengths are looked at; otherwise each text is.
     """
 
     def __init__(self, template: Template) -> None:
         self._template = template
         self._literals = "".join(template.literals)
-        self._always_ucs2 = measure(self._literals).unicode
+        own = measure(self._literals)
+        self._always_ucs2 = own.unicode
+        self._one_unit_each = own.units == len(self._literals)
         self._parts_of_length = _PartsOfLength("अ" if self._always_ucs2 else "a")
         self.gsm_messages = self.gsm_parts = 0
         """Messages in the GSM 7-bit alphabet, and their parts."""
@@ -32,7 +34,7 @@ class Measuring:
         if together.unicode != self._always_ucs2 or together.units != len(self._literals) + len(values):
             return self._one_by_one(slots, messages)
         parts = self._by_length(slots, messages)
-        self._count(together.unicode, messages, sum(parts))
+        self._count(unicode=together.unicode, messages=messages, parts=sum(parts))
         return parts
 
     def _by_length(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
@@ -45,14 +47,25 @@ class Measuring:
         return list(map(self._parts_of_length.__getitem__, lengths))
 
     def _one_by_one(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
-        parts = []
+        own, parts = len(self._literals), []
+        ucs2_messages = ucs2_parts = 0
         for values in zip(*slots, strict=True) if slots else repeat((), messages):
-            measured = measure(self._template.render(values))
-            parts.append(measured.parts)
-            self._count(measured.unicode, 1, measured.parts)
+            text = "".join(values)
+            measured = measure(text)
+            unicode = measured.unicode or self._always_ucs2
+            if self._one_unit_each and measured.units == len(text) and unicode == self._always_ucs2:
+                taken = self._parts_of_length[own + len(text)]
+            else:
+                taken = measure(self._template.render(values)).parts
+            parts.append(taken)
+            if unicode:
+                ucs2_messages += 1
+                ucs2_parts += taken
+        self._count(unicode=True, messages=ucs2_messages, parts=ucs2_parts)
+        self._count(unicode=False, messages=messages - ucs2_messages, parts=sum(parts) - ucs2_parts)
         return parts
 
-    def _count(self, unicode: bool, messages: int, parts: int) -> None:
+    def _count(self, *, unicode: bool, messages: int, parts: int) -> None:
         if unicode:
             self.ucs2_messages += messages
             self.ucs2_parts += parts

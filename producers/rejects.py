@@ -1,4 +1,4 @@
-"""The rejects file: refused rows with their line, reason and cells, so that they can be mended and submitted again."""
+"""The rejects file: refused rows with their reason, what to do and their cells, to be mended and submitted again."""
 
 import csv
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TextIO
 
 from producers.errors import InputInvalid
-from producers.rows import Refused
+from producers.findings import Refused
 
-_OWN_COLUMNS = ("line", "reason")
+_OWN_COLUMNS = ("line", "reason", "refused value", "what to do")
 
 
 def default_path(recipients: Path) -> Path:
@@ -22,13 +22,13 @@ class Rejects:
     """Writes a rejects file beside its final place, where it appears whole with ``keep`` or not at all.
 
     It is CSV in UTF-8 with a byte order mark, by which spreadsheets know it, and readable by its owner only: it holds
-    what the recipients file holds. A rejects file that is submitted in its turn loses its old line and reason.
+    what the recipients file holds. A rejects file that is submitted in its turn loses its old reasons.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self.rows = 0
-        self._cut = len(_OWN_COLUMNS) if tuple(columns[:2]) == _OWN_COLUMNS else 0
+        self._cut = len(_OWN_COLUMNS) if tuple(columns[: len(_OWN_COLUMNS)]) == _OWN_COLUMNS else 0
         self._columns = columns[self._cut :]
         self._file: TextIO | None = None
 
@@ -39,7 +39,7 @@ class Rejects:
         try:
             if self._file is None:
                 self._file = self._begun()
-            csv.writer(self._file).writerows((row.line, row.reason, *row.cells[self._cut :]) for row in refused)
+            csv.writer(self._file).writerows(map(self._row, refused))
         except OSError as error:
             raise self._unwritable(error) from None
         self.rows += len(refused)
@@ -64,6 +64,10 @@ class Rejects:
             self._file.close()
             self._temporary.unlink(missing_ok=True)
             self._file = None
+
+    def _row(self, refused: Refused) -> Sequence[object]:
+        finding = refused.finding
+        return (refused.line, finding.reason, finding.value, finding.rule.value, *refused.cells[self._cut :])
 
     def _begun(self) -> TextIO:
         handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)

@@ -7,29 +7,23 @@ from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from producers.duplicates import NumberSet
+from producers.filling import Filling
+from producers.findings import Finding, Refused, Rule
 from producers.measuring import Measuring
 from producers.numbers import normalised
 from producers.recipients import Chunk
-from producers.variables import Variable
-from timesmobile.templates import Slot, Template
+from producers.whitelists import Whitelists
+from timesmobile.templates import Slot
 
 T = TypeVar("T")
 
-DUPLICATE = "duplicate: an earlier row has the same number"
+DUPLICATE = Finding(Rule.DUPLICATE, "duplicate: an earlier row has the same number")
+
+_EXAMPLES = 3
+_EXAMPLE_REASONS = 50
 
 _JUDGED_BY_CHARACTER = frozenset({"var", "numeric", "number", "alphanumeric"})
 """Slots of these kinds look at each character by itself, so that many values can be judged as one text."""
-
-
-class Refused(NamedTuple):
-    """A row that is not sent to, with its cells as they were read.
-
-    The reason names a column or a variable and never holds a value, so that it can be shown and counted by.
-    """
-
-    line: int
-    reason: str
-    cells: Sequence[str]
 
 
 class Checked(NamedTuple):
@@ -45,27 +39,31 @@ class Checked(NamedTuple):
 class Rows:
     """Checks the rows of one campaign, chunk by chunk, in their order; the first good row with a number counts.
 
-    A row is refused for its number, for an empty cell or a value that the template's slot does not take, and as a
-    duplicate; of several reasons the first is told. What can be said of a whole chunk at once, is.
+    A row is refused for its number, for an empty cell, for a value that the template's slot does not take or that is
+    not whitelisted, and as a duplicate; of several reasons the first is told. What can be said of a whole chunk at
+    once, is.
     """
 
     def __init__(
         self,
-        template: Template,
-        variables: Sequence[Variable],
+        filling: Filling,
         *,
         names: Sequence[str],
         to: int,
         longest: int,
+        whitelists: Whitelists,
         region: str = "IN",
     ) -> None:
-        """Take a variable for each slot, the columns' names, the number's column, the most characters of a value."""
+        """Take what fills the slots, the columns' names, the number's column, the most characters of a value."""
         self.accepted = 0
         self.refused: Counter[str] = Counter()
         """By reason."""
-        self.measuring = Measuring(template)
-        self._variables = tuple(zip(template.slots, variables, strict=True))
-        self._used = sorted({column for variable in variables for column in variable.columns})
+        self.examples: dict[str, list[Refused]] = {}
+        """The first rows of each reason, and of so many reasons."""
+        self.measuring = Measuring(filling.template)
+        self.whitelists = whitelists
+        self._filling = filling
+        self._used = sorted(filling.columns)
         self._names = names
         self._to = to
         self._longest = longest
@@ -76,40 +74,54 @@ class Rows:
         """Check the chunk that follows the one checked before."""
         rows = chunk.rows
         to, numberless = normalised(list(map(itemgetter(self._to), rows)), self._region)
-        reasons = {index: f"{self._names[self._to]} {reason}" for index, reason in numberless.items()}
-        slots = self._values(rows, reasons)
-        if reasons:
-            to = _left(to, reasons)
+        findings = {
+            index: Finding(Rule.NUMBER, f"{self._names[self._to]} {reason}", rows[index][self._to])
+            for index, reason in numberless.items()
+        }
+        slots = self._values(rows, to, findings)
+        if findings:
+            to = _left(to, findings)
         if again := self._seen.add(list(map(int, to))):
-            left = _left(range(len(rows)), reasons)
-            reasons.update((left[position], DUPLICATE) for position in again)
+            left = _left(range(len(rows)), findings)
+            findings.update((left[position], DUPLICATE) for position in again)
             to = _left(to, again)
-        if reasons:
-            slots = [_left(values, reasons) for values in slots]
-        lines = _left(chunk.lines, reasons) if reasons else list(chunk.lines)
-        refused = [Refused(chunk.lines[index], reason, rows[index]) for index, reason in reasons.items()]
-        refused += map(Refused._make, chunk.broken)
+        if findings:
+            slots = [_left(values, findings) for values in slots]
+        lines = _left(chunk.lines, findings) if findings else list(chunk.lines)
+        refused = [Refused(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
+        refused += [Refused(broken.line, Finding(Rule.SHAPE, broken.reason), broken.cells) for broken in chunk.broken]
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
-        self.refused.update(map(itemgetter(1), refused))
+        self._count(refused)
         return Checked(lines, to, slots, self.measuring.parts(slots, len(to)), refused)
 
-    def _values(self, rows: Sequence[Sequence[str]], reasons: dict[int, str]) -> list[list[str]]:
+    def _count(self, refused: Sequence[Refused]) -> None:
+        for row in refused:
+            reason = row.finding.reason
+            self.refused[reason] += 1
+            if self.refused[reason] <= _EXAMPLES and (reason in self.examples or len(self.examples) < _EXAMPLE_REASONS):
+                self.examples.setdefault(reason, []).append(row)
+
+    def _values(
+        self, rows: Sequence[Sequence[str]], to: Sequence[str], findings: dict[int, Finding]
+    ) -> list[list[str]]:
         cells = {column: list(map(itemgetter(column), rows)) for column in self._used}
         for column, values in cells.items():
             if not all(map(str.strip, values)):
-                empty = f"{self._names[column]} is empty"
+                empty = Finding(Rule.EMPTY, f"{self._names[column]} is empty")
                 for index, value in enumerate(values):
                     if not value.strip():
-                        reasons.setdefault(index, empty)
-        slots = []
-        for place, (slot, variable) in enumerate(self._variables, 1):
-            values = variable.compose(cells, len(rows))
+                        findings.setdefault(index, empty)
+        slots, unfit = self._filling.values(cells, len(rows))
+        for index, finding in unfit.items():
+            findings.setdefault(index, finding)
+        for slot, name, values in zip(self._filling.template.slots, self._filling.names, slots, strict=True):
             if not self._all_fit(slot, values):
                 for index, value in enumerate(values):
                     if reason := self._misfit(slot, value):
-                        reasons.setdefault(index, f"variable {place} ({variable.text}) {reason}")
-            slots.append(values)
+                        findings.setdefault(index, Finding(Rule.SLOT, f"{name} {reason}", value))
+        for index, finding in self.whitelists.findings(slots, to, self._filling.names):
+            findings.setdefault(index, finding)
         return slots
 
     def _all_fit(self, slot: Slot, values: list[str]) -> bool:

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from campaigns.control import Control
 from campaigns.model import CampaignId, Plan, Recipients, SenderId
+from campaigns.optouts import OptOuts
 from campaigns.states import CampaignState
 from campaigns.submission import Begun, BrakeRule, Submissions
 from campaigns.views import Message, Views
@@ -26,7 +27,7 @@ from settings.broker import BrokerAway, celery_app, ring
 from settings.model import Settings
 from timesmobile.ids import new_campaign_id
 
-BATCH_SIZE = 500
+BATCH_SIZE = 1000
 
 Progress = Callable[[Reading], None]
 """Called after each batch."""
@@ -43,6 +44,8 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int = 0
     refused: dict[str, int] = {}
     """Rows by reason."""
+    opted_out: int = 0
+    """Accepted messages whose number is on the opt-out list; they stay in their batches and are suppressed there."""
     rejects: Path | None = None
     gsm_messages: int = 0
     gsm_parts: int = 0
@@ -65,29 +68,32 @@ async def submit(
 ) -> Submitted:
     """Submit a draft, or finish an earlier run of the same submit, or find that there is nothing left to do.
 
-    The same files are the same submit; a ``salt`` makes it another. Raises InputInvalid if no row can be sent to, or if
-    the settings have changed since an earlier run, and CommandFailed if a file changes while it is read: nothing is
-    sent then.
+    The same files are the same submit; a ``salt`` makes it another. Raises InputInvalid if no row can be sent to, if it
+    cannot be sent any more or at any time, or if the settings have changed since an earlier run, and CommandFailed if
+    a file changes while it is read: nothing is sent then.
     """
     now = now or datetime.now(UTC)
     plan = draft.campaign.plan(now)
     with draft.read() as reading:
         if next(reading.batches(1), None) is None:
             raise InputInvalid(_nothing_to_send(draft, reading))
-    submissions = Submissions(redis)
-    campaign = await submissions.claim(draft.fingerprint.digest(salt), plan.sender, CampaignId(new_campaign_id()))
+    submissions, fingerprint = Submissions(redis), draft.fingerprint.digest(salt)
+    if await submissions.find(fingerprint) is None:
+        draft.campaign.check(now)
+    campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
     begun = await submissions.begin(campaign, plan, batch_size=batch_size, brake=_brake_rule(settings))
     if begun.state is not CampaignState.SUBMITTING:
         return Submitted(campaign=campaign, plan=begun.plan, state=begun.state, already=True)
+    draft.campaign.check(now)
     _check_plan(campaign, plan, begun.plan, now)
     with draft.read() as reading:
         try:
-            batches = await _write(redis, campaign, begun, reading, progress)
+            batches, opted_out = await _write(redis, campaign, begun, reading, progress)
         except UnicodeDecodeError:  # it was UTF-8 when it was opened
             raise _changed(campaign) from None
         if not draft.fingerprint.still_holds():
             raise _changed(campaign)
-        rejects = reading.rejects.keep()
+        rejects = reading.keep_rejects()
     await Control(redis).configure_rate(plan.sender, settings.senders[plan.sender].rate_per_s)
     await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
     measuring = reading.rows.measuring
@@ -97,32 +103,52 @@ async def submit(
         state=CampaignState.RUNNING,
         accepted=reading.rows.accepted,
         refused=dict(reading.rows.refused.most_common()),
+        opted_out=opted_out,
         rejects=rejects,
         gsm_messages=measuring.gsm_messages,
         gsm_parts=measuring.gsm_parts,
         ucs2_messages=measuring.ucs2_messages,
         ucs2_parts=measuring.ucs2_parts,
         resumed_batches=begun.batches,
-        warnings=await _ring(redis, settings, plan.sender),
+        warnings=(
+            *draft.campaign.warnings(now),
+            *reading.warnings(),
+            *draft.campaign.budget.problems(measuring.gsm_parts + measuring.ucs2_parts),
+            *await _ring(redis, settings, plan.sender),
+        ),
     )
 
 
-async def _write(redis: Redis, campaign: CampaignId, begun: Begun, reading: Reading, progress: Progress | None) -> int:
-    """Store the batches that are not stored yet, compare those that are; return how many there are."""
+async def _write(
+    redis: Redis,
+    campaign: CampaignId,
+    begun: Begun,
+    reading: Reading,
+    progress: Progress | None,
+) -> tuple[int, int]:
+    """Store the batches that are not stored yet, compare those that are.
+
+    Return how many there are, and how many messages are to numbers on the opt-out list. These stay where they are: the
+    list may change before the submit is run again, and the batches must not.
+    """
     submissions, views = Submissions(redis), Views(redis)
     view = await views.campaign(campaign)
-    number = -1
+    optouts = OptOuts(redis)
+    look_up = not await optouts.is_empty()
+    number, opted_out = -1, 0
     for number, batch in enumerate(reading.batches(begun.batch_size)):
         if number >= begun.batches:
             await submissions.add_batch(campaign, begun.plan.sender, number, batch)
         elif not _equal(batch, [message async for message in views.batch(view, number)]):
             # Shifted by one row, the next batch would text somebody twice.
             raise _settings_changed(campaign)
+        if look_up:
+            opted_out += sum(await optouts.contains(batch.to))
         if progress:
             progress(reading)
     if number + 1 < begun.batches:
         raise _settings_changed(campaign)
-    return number + 1
+    return number + 1, opted_out
 
 
 def _equal(batch: Recipients, stored: Sequence[Message]) -> bool:
@@ -162,7 +188,7 @@ def _brake_rule(settings: Settings) -> BrakeRule:
 def _nothing_to_send(draft: Draft, reading: Reading) -> str:
     refused = reading.rows.refused
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in refused.most_common(3))
-    return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {reading.rejects.keep()}"
+    return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {reading.keep_rejects()}"
 
 
 def _changed(campaign: CampaignId) -> CommandFailed:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from settings.model import Settings
 
 COMMANDS = {
+    "check": ("producers.cli.check:check", "Check a campaign and its recipients, and send nothing."),
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
     "list": ("producers.cli.listing:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
@@ -26,6 +27,11 @@ COMMANDS = {
     "cancel": ("producers.cli.steering:cancel", "Stop a campaign for good."),
     "resolve": ("producers.cli.steering:resolve", "Decide about messages in doubt."),
     "sender": ("producers.cli.senders:sender", "Look at senders; change their rate; pause and resume them."),
+    "optout": ("producers.cli.optout:optout", "Keep the list of numbers that must not be sent to."),
+    "template": ("producers.cli.template:template", "Import, list and check the texts registered with the DLT."),
+    "provider": ("producers.cli.provider:provider", "List providers; check how they are set up."),
+    "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
+    "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
     "reports": ("producers.cli.reports:reports", "Look at reports that were set aside; try them again."),
     "sandbox": ("timesmobile.sandbox.command:sandbox", "Stand in for Times Mobile."),
 }

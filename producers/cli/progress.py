@@ -1,17 +1,24 @@
 """A bar that shows how far the rows of a recipients file are."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from producers.draft import Draft, Reading
 
-from producers.draft import Reading
+Move = Callable[[Reading], None]
 
 
 @contextlib.contextmanager
-def bar(title: str) -> Iterator[Callable[[Reading], None]]:
-    """Show a bar on stderr; the function that it gives moves it on."""
+def bar(draft: Draft) -> Iterator[Move | None]:
+    """Show a bar on stderr if somebody is looking; the function that it gives moves it on."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    # rich is slow to import, and only for people.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -20,7 +27,7 @@ def bar(title: str) -> Iterator[Callable[[Reading], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=1.0, accepted=0, refused=0)
+        task = progress.add_task(draft.paths[1].name, total=1.0, accepted=0, refused=0)
 
         def move(reading: Reading) -> None:
             refused = reading.rows.refused.total()

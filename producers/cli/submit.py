@@ -2,26 +2,28 @@
 
 import gc
 import secrets
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import orjson
 import uvloop
 
 from campaigns.connection import check, connect
-from producers.campaign_file import HOME
+from campaigns.model import Plan
 from producers.cli import Globals
+from producers.cli.progress import bar
 from producers.draft import Draft
 from producers.submit import Progress, Submitted
 from producers.submit import submit as submit_draft
 from settings.load import Need
 from settings.model import Settings
+from timesmobile.rules.window import HOME, Window
 
 _REASONS_SHOWN = 10
+_ZONE = ZoneInfo(HOME)
 
 
 @click.command()
@@ -64,7 +66,7 @@ def submit(
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    with _progress(draft) as progress:
+    with bar(draft) as progress:
         submitted = uvloop.run(_submit(draft, settings, salt or "", progress))
     for warning in (*settings.warnings, *submitted.warnings):
         click.echo(f"warning: {warning}", err=True)
@@ -80,15 +82,6 @@ async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progres
         await redis.aclose()
 
 
-def _progress(draft: Draft) -> AbstractContextManager[Progress | None]:
-    """Show how far the rows are, if somebody is looking."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from producers.cli.progress import bar  # noqa: PLC0415  # rich is slow to import, and only for people
-
-    return bar(draft.paths[1].name)
-
-
 def _as_json(submitted: Submitted, salt: str | None) -> dict[str, Any]:
     return {
         "campaign": submitted.campaign,
@@ -98,6 +91,7 @@ def _as_json(submitted: Submitted, salt: str | None) -> dict[str, Any]:
         "already_submitted": submitted.already,
         "accepted": submitted.accepted,
         "refused": submitted.refused,
+        "opted_out": submitted.opted_out,
         "rejects": str(submitted.rejects) if submitted.rejects else None,
         "messages": {"gsm": submitted.gsm_messages, "ucs2": submitted.ucs2_messages},
         "parts": {"gsm": submitted.gsm_parts, "ucs2": submitted.ucs2_parts},
@@ -122,13 +116,22 @@ def _as_text(submitted: Submitted) -> str:
     ):
         if messages:
             lines.append(f"          {encoding}: {_counted(messages, 'message')} in {_counted(parts, 'part')}")
+    if submitted.opted_out:
+        lines.append(f"          {submitted.opted_out:,} are on the opt-out list and will be suppressed")
     where = f", see {submitted.rejects}" if submitted.rejects else ""
     lines.append(f"refused   {_counted(sum(submitted.refused.values()), 'row')}{where}")
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(submitted.refused.items())[:_REASONS_SHOWN]]
     if (more := len(submitted.refused) - _REASONS_SHOWN) > 0:
         lines.append(f"          and {more:,} more reasons")
-    lines.append(f"starts    {_moment(submitted.plan.start_at_ms) if submitted.plan.start_at_ms else 'at once'}")
+    lines.append(f"starts    {_start(submitted.plan)}")
     return "\n".join(lines)
+
+
+def _start(plan: Plan) -> str:
+    starts = _moment(plan.start_at_ms) if plan.start_at_ms else "at once"
+    if not plan.send_until_min:
+        return starts
+    return f"{starts}, in the hours {Window(plan.send_from_min, plan.send_until_min, plan.zone)}"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -136,8 +139,8 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _iso(ms: int) -> str | None:
-    return datetime.fromtimestamp(ms / 1000, HOME).isoformat() if ms else None
+    return datetime.fromtimestamp(ms / 1000, _ZONE).isoformat() if ms else None
 
 
 def _moment(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, HOME):%Y-%m-%d %H:%M} IST"
+    return f"{datetime.fromtimestamp(ms / 1000, _ZONE):%Y-%m-%d %H:%M} IST"

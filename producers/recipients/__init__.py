@@ -10,7 +10,7 @@ from producers.errors import InputInvalid
 from producers.recipients.file import Broken, Chunk, RecipientsFile
 from producers.recipients.heading import Heading
 
-__all__ = ["Broken", "Chunk", "Heading", "RecipientsFile", "open_recipients"]
+__all__ = ["Broken", "Chunk", "Heading", "RecipientsFile", "open_recipients", "open_table"]
 
 
 def open_recipients(path: Path, *, to: str = "to") -> RecipientsFile:
@@ -19,14 +19,22 @@ def open_recipients(path: Path, *, to: str = "to") -> RecipientsFile:
     Raises InputInvalid, with the file and line, if there is no such file, it is not of its suffix's format, it holds no
     row, or it has no such column.
     """
-    if not path.is_file():
-        raise InputInvalid(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
-    if not path.stat().st_size:
-        raise InputInvalid(f"{path}: is empty; its first line must name the columns, {to} among them")
-    file = _open(path, to)
+    file = open_table(path, hint=to)
     if file.heading.index(to) is None:
         raise InputInvalid(f"{path}:{file.heading.line}: no column named {to}; {file.heading.described()}")
     return file
+
+
+def open_table(path: Path, *, hint: str) -> RecipientsFile:
+    """Open a file of one of these formats for another purpose; ``hint`` names a column that it probably has.
+
+    Raises InputInvalid as open_recipients does, but for the missing column.
+    """
+    if not path.is_file():
+        raise InputInvalid(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
+    if not path.stat().st_size:
+        raise InputInvalid(f"{path}: is empty; its first line must name the columns, {hint} among them")
+    return _open(path, hint)
 
 
 def _open(path: Path, to: str) -> RecipientsFile:

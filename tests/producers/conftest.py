@@ -1,10 +1,13 @@
-"""Settings, files and rows for the producers' tests."""
+"""Settings, files, rows and a command line for the producers' tests."""
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from producers.cli import main
 from producers.recipients import Chunk
 from settings.load import Need, load
 from settings.model import Settings
@@ -14,7 +17,7 @@ SETTINGS = """
 preset = "timesmobile-post"
 
 [senders.TIMESM]
-category = "promotional"
+category = "service"
 entity_id = "1234567890123456789"
 rate_per_s = 500
 
@@ -41,6 +44,7 @@ variables = ["{name}", "Rs {amount}"]
 """
 
 WriteFile = Callable[[str, str | bytes], Path]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -66,6 +70,23 @@ def settings(write: WriteFile, redis_url: str) -> Settings:
 def campaign(write: WriteFile) -> Path:
     """A campaign file with two variables."""
     return write("campaign.toml", CAMPAIGN)
+
+
+@pytest.fixture
+def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run the command line in a folder with all its files, one of the four recipients without a number."""
+    write("dispatch.toml", SETTINGS)
+    write("campaign.toml", CAMPAIGN)
+    write("customers.csv", csv_of([*people(3), ("", "Asha", "5")]))
+    monkeypatch.chdir(tmp_path)
+    threshold = gc.get_threshold()
+
+    def run_dispatch(*arguments: str) -> Result:
+        return CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments)
+
+    yield run_dispatch
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
 
 
 def people(count: int, *, first: int = 0) -> list[tuple[str, str, str]]:

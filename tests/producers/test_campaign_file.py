@@ -6,8 +6,9 @@ import pytest
 from producers.campaign_file import Campaign, same_but_for_times
 from producers.errors import InputInvalid
 from producers.recipients import Heading
+from settings.load import Need, load
 from settings.model import Settings
-from tests.producers.conftest import CAMPAIGN, WriteFile
+from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
 
 NOW = datetime(2026, 11, 8, 4, 30, tzinfo=UTC)
 """10:00 in Kolkata."""
@@ -21,7 +22,7 @@ def ms(moment: datetime) -> int:
 def mistakes(path: Path, settings: Settings) -> list[str]:
     """Return what is wrong, without the folder."""
     with pytest.raises(InputInvalid) as invalid:
-        Campaign(path, settings).variables(HEADING)
+        Campaign(path, settings).filling(HEADING)
     return [mistake.removeprefix(f"{path.parent}/") for mistake in invalid.value.mistakes]
 
 
@@ -31,7 +32,7 @@ def test_the_plan_holds_what_workers_need(campaign: Path, settings: Settings) ->
     assert (plan.name, plan.sender, plan.provider, plan.template) == ("bills", "TIMESM", "tm", "bill")
     assert plan.text == "Dear {#var#}, your bill is {#var#}. - TIMESM"
     assert (plan.content_id, plan.entity_id) == ("1107000000000000001", "1234567890123456789")
-    assert (plan.category, plan.cost_unit, plan.urgent) == ("promotional", "messages", False)
+    assert (plan.category, plan.cost_unit, plan.urgent) == ("service", "messages", False)
     assert (plan.in_doubt, plan.rate_per_s, plan.start_at_ms) == ("give_up", 0.0, 0)
     assert plan.valid_until_ms == ms(NOW + timedelta(hours=24))
 
@@ -50,7 +51,7 @@ def test_everything_that_has_a_default_can_be_given(write: WriteFile, settings: 
     assert plan.start_at_ms == ms(NOW + timedelta(hours=2))
     assert plan.valid_until_ms == ms(NOW + timedelta(hours=2 + 36, minutes=30))
     assert campaign.table.to == "mobile"
-    assert campaign.variables(HEADING) == []
+    assert campaign.filling(HEADING).values({}, 2) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -87,16 +88,17 @@ def test_plans_of_two_moments_are_the_same_but_for_times(campaign: Path, setting
 
 
 def test_variables_are_bound_in_order(campaign: Path, settings: Settings) -> None:
-    bound = Campaign(campaign, settings).variables(HEADING)
+    filling = Campaign(campaign, settings).filling(HEADING)
 
-    assert [variable.compose({1: ["Asha"], 2: ["5"]}, 1) for variable in bound] == [["Asha"], ["Rs 5"]]
+    assert filling.columns == {1, 2}
+    assert filling.values({1: ["Asha"], 2: ["5"]}, 1) == ([["Asha"], ["Rs 5"]], {})
 
 
 def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, settings: Settings) -> None:
     path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]))
     heading = Heading(Path("customers.csv"), 1, ["to", "VAR2", "var1"])
 
-    assert [variable.columns for variable in Campaign(path, settings).variables(heading)] == [(2,), (1,)]
+    assert Campaign(path, settings).filling(heading).values({1: ["b"], 2: ["a"]}, 1)[0] == [["a"], ["b"]]
     assert mistakes(path, settings) == [
         f"c.toml: variables: is missing, and for its default customers.csv has no column {name}; {HEADING.described()}"
         for name in ("var1", "var2")
@@ -147,9 +149,9 @@ def test_a_mistake_names_file_line_and_field(
         ("rate_per_s = -1.5", "rate_per_s: must be above 0, is -1.5"),
         ("rate_per_s = nan", "rate_per_s: must be a finite number"),
         ('rate_per_s = "5"', "rate_per_s: must be a number, is a text"),
-        ("start_at = 2026-11-08", "start_at: needs a time as well, as in 2026-11-08T10:00"),
-        ('start_at = "2026-11-08"', "start_at: needs a time as well, as in 2026-11-08T10:00"),
-        ('start_at = "tomorrow"', "start_at: must be a date and time as in 2026-11-08T10:00, is 'tomorrow'"),
+        ("start_at = 2026-11-08", "start_at: needs a time as well, as in 2026-11-08T10:00:00"),
+        ('start_at = "2026-11-08"', "start_at: needs a time as well, as in 2026-11-08T10:00:00"),
+        ('start_at = "tomorrow"', "start_at: must be a date and time as in 2026-11-08T10:00:00, is 'tomorrow'"),
         ("start_at = 10:00:00", "start_at: "),
         ('to = ""', "to: "),
     ],
@@ -158,6 +160,69 @@ def test_a_value_out_of_range_is_refused(write: WriteFile, settings: Settings, l
     [mistake] = mistakes(write("c.toml", CAMPAIGN + line + "\n"), settings)
 
     assert mistake.startswith(f"c.toml:5: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dear {nam}, your bill is 5.", "c.toml:4: text: customers.csv has no column nam; did you mean {name}?"),
+        ("Dear {name, your bill", "c.toml:4: text: the { at character 6 stands alone; write it twice"),
+        ("Hello", "c.toml:4: text: text differs from the registered one: it lacks 'Dear ' at its start"),
+    ],
+)
+def test_a_text_of_ones_own_is_checked_as_far_as_it_can_be(
+    write: WriteFile, settings: Settings, text: str, expected: str
+) -> None:
+    path = write("c.toml", CAMPAIGN.replace('variables = ["{name}", "Rs {amount}"]', f'text = "{text}"'))
+
+    assert mistakes(path, settings) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "place"),
+    [
+        ('variables = ["{name}", "{amount}"]', 'text = "x"', "text: variables"),
+        ('validity = "1h"', "finish_by = 2026-11-09T10:00:00", "finish_by: validity"),
+        ("most_parts = 5", 'most_money = "Rs 5"', "most_money: most_parts"),
+    ],
+)
+def test_what_is_said_in_two_ways_is_refused(
+    write: WriteFile, settings: Settings, one: str, other: str, place: str
+) -> None:
+    path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]) + f"{one}\n{other}\n")
+
+    assert f"c.toml:5: {place} says the same in another way; leave one of them out" in mistakes(path, settings)
+
+
+def test_a_sender_sends_only_the_templates_that_it_is_allowed(write: WriteFile) -> None:
+    path = write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\ntemplates = ["plain"]'))
+    allowed = load(path, {}, need=frozenset[Need]())
+
+    assert mistakes(write("c.toml", CAMPAIGN), allowed) == ["c.toml:3: template: TIMESM may not send bill, only plain"]
+
+
+def test_what_the_registered_text_links_to_must_be_whitelisted(write: WriteFile) -> None:
+    text = SETTINGS.replace("is {#var#}.", "is {#var#}, see times.in/pay?x=1.")
+    campaign = write("c.toml", CAMPAIGN)
+
+    [mistake] = mistakes(campaign, load(write("a.toml", text), {}, need=frozenset[Need]()))
+    assert mistake.startswith(
+        "c.toml:3: template: the text of bill links to times.in/pay?x=1, which is not whitelisted"
+    )
+
+    for whose in ("[senders.TIMESM]", "[templates.bill]"):
+        listed = write("b.toml", text.replace(whose, f'{whose}\nlinks = ["https://times.in/pay?"]'))
+        Campaign(campaign, load(listed, {}, need=frozenset[Need]()))
+
+
+def test_what_may_be_wrong_is_a_warning(write: WriteFile) -> None:
+    text = SETTINGS.replace("closed tomorrow", "closed tomorrow, call 1800 123 4567")
+    campaign = write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n')
+
+    assert list(Campaign(campaign, load(write("a.toml", text), {}, need=frozenset[Need]())).warnings(NOW)) == [
+        "sender OTHERS has no entity_id in the settings: the DLT knows its messages by it",
+        "the text names 1800 123 4567, and there are no callback_numbers in the settings to compare it with",
+    ]
 
 
 def test_all_mistakes_are_told_at_once(write: WriteFile, settings: Settings) -> None:

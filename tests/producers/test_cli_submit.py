@@ -1,4 +1,3 @@
-import gc
 import json
 import os
 import pty
@@ -6,36 +5,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from campaigns.embedded import EmbeddedServer
 from producers.cli import COMMANDS, main
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
-
-Run = Callable[..., Result]
+from tests.producers.conftest import CAMPAIGN, SETTINGS, Run, WriteFile
 
 SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
-
-
-@pytest.fixture
-def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run the command line in a folder with all its files, one of the four recipients without a number."""
-    write("dispatch.toml", SETTINGS)
-    write("campaign.toml", CAMPAIGN)
-    write("customers.csv", csv_of([*people(3), ("", "Asha", "5")]))
-    monkeypatch.chdir(tmp_path)
-    threshold = gc.get_threshold()
-
-    def run_dispatch(*arguments: str) -> Result:
-        return CliRunner(env={"DISPATCH_REDIS_URL": redis_url}).invoke(main, arguments)
-
-    yield run_dispatch
-    gc.set_threshold(*threshold)
-    gc.unfreeze()
 
 
 def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":

@@ -5,19 +5,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.filling import FromVariables
 from producers.recipients import Broken, Chunk, Heading
-from producers.rows import DUPLICATE, Rows
+from producers.rows import DUPLICATE as DUPLICATE_FINDING
+from producers.rows import Rows
 from producers.variables import Variable
+from producers.whitelists import Whitelists
 from tests.producers.conftest import chunk_of
+from timesmobile.rules.callback_numbers import NumberWhitelist
+from timesmobile.rules.links import LinkWhitelist
 from timesmobile.templates import Slot, SlotKind, Template
 
 NAMES = ("to", "name", "amount")
+DUPLICATE = DUPLICATE_FINDING.reason
+
+
+class AnyLink(LinkWhitelist):
+    """Allows every link."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def allows(self, link: str) -> bool:
+        return True
+
+
+class AnyNumber(NumberWhitelist):
+    """Allows every number."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def allows(self, number: str) -> bool:
+        return True
 
 
 def rows_of(text: str = "Dear {#var#}, Rs {#var#}.", variables: Sequence[str] = ("{name}", "{amount}")) -> Rows:
     heading = Heading(Path("a.csv"), 1, NAMES)
     bound = [Variable(variable, heading) for variable in variables]
-    return Rows(Template(text), bound, names=NAMES, to=0, longest=30)
+    template = Template(text)
+    whitelists = Whitelists(template, links=AnyLink(), numbers=AnyNumber())
+    return Rows(FromVariables(template, bound), names=NAMES, to=0, longest=30, whitelists=whitelists)
 
 
 def test_good_rows_become_messages_by_column() -> None:
@@ -60,9 +88,9 @@ def test_a_bad_row_is_refused_with_its_line_reason_and_cells(row: tuple[str, str
     assert checked.slots == [["Asha", "Ravi"], ["5", "6"]]
     [refused] = checked.refused
     assert (refused.line, refused.cells) == (8, row)
-    assert refused.reason.startswith(reason)
-    assert rows.refused == {refused.reason: 1}
-    assert not any(cell in refused.reason for cell in row if len(cell) > 3 and cell.strip())
+    assert refused.finding.reason.startswith(reason)
+    assert rows.refused == {refused.finding.reason: 1}
+    assert not any(cell in refused.finding.reason for cell in row if len(cell) > 3 and cell.strip())
 
 
 def test_a_value_of_exactly_the_longest_length_is_taken() -> None:
@@ -75,14 +103,17 @@ def test_a_number_whose_first_row_was_refused_is_no_duplicate() -> None:
     )
 
     assert checked.lines == [3]
-    assert [(refused.line, refused.reason) for refused in checked.refused] == [(2, "name is empty"), (4, DUPLICATE)]
+    assert [(refused.line, refused.finding.reason) for refused in checked.refused] == [
+        (2, "name is empty"),
+        (4, DUPLICATE),
+    ]
 
 
 def test_duplicates_are_found_over_chunks() -> None:
     rows = rows_of()
     rows.check(chunk_of(("9876543210", "Asha", "5")))
 
-    assert rows.check(chunk_of(("09876543210", "Asha", "5"), first=3)).refused[0].reason == DUPLICATE
+    assert rows.check(chunk_of(("09876543210", "Asha", "5"), first=3)).refused[0].finding.reason == DUPLICATE
     assert rows.accepted == 1
 
 
@@ -112,7 +143,7 @@ def test_a_value_is_judged_as_composed() -> None:
     checked = rows.check(chunk_of(("9876543210", "", "123456"), ("9876543211", "", "12345")))
 
     assert checked.slots == [["Rs 12345 by now, please, dear."]]
-    assert checked.refused[0].reason.endswith("is longer than 30 characters")
+    assert checked.refused[0].finding.reason.endswith("is longer than 30 characters")
 
 
 def test_a_template_without_slots_needs_only_numbers() -> None:

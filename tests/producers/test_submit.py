@@ -93,7 +93,7 @@ async def test_refused_rows_are_counted_and_written_and_the_rest_goes(
     assert submitted.rejects == recipients.with_name("customers.rejects.csv")
     with submitted.rejects.open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.reader(file))
-    assert [(row[0], row[2:]) for row in table] == [
+    assert [(row[0], row[4:]) for row in table] == [
         ("line", ["to", "name", "amount"]),
         ("3", ["123", "Bad number", "1"]),
         ("5", [rows[0][0], "Twice", "1"]),
@@ -163,7 +163,7 @@ async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_ag
 
 
 @pytest.mark.parametrize(
-    "change", [('category = "promotional"', 'category = "service"'), ("is {#var#}.", "is {#var#}!")]
+    "change", [('category = "service"', 'category = "government"'), ("is {#var#}.", "is {#var#}!")]
 )
 async def test_changed_settings_stop_an_unfinished_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, *, write: WriteFile, change: tuple[str, str]

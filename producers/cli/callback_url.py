@@ -1,0 +1,35 @@
+"""``dispatch callback-url``: what to paste into the provider's dashboard as its delivery report post back URL."""
+
+import click
+
+from producers.cli import Globals
+from producers.errors import InputInvalid
+from settings.load import Need
+from settings.mistakes import closest
+
+HIDDEN = "********"
+
+
+@click.command("callback-url")
+@click.argument("name")
+@click.option("--show-secret", is_flag=True, help="Print the whole URL, and nothing else: to be pasted or piped.")
+@click.pass_obj
+def callback_url(options: Globals, name: str, *, show_secret: bool) -> None:
+    """Print the URL at which provider NAME posts its delivery reports.
+
+    Its last part is a secret: whoever knows it can post reports. So it is printed only with --show-secret.
+    """
+    settings = options.settings(frozenset({Need.CALLBACKS}))
+    if name not in settings.providers:
+        raise InputInvalid(f"there is no provider {name}{closest(name, settings.providers)}")
+    public_url = settings.callbacks.public_url
+    if not public_url:
+        raise InputInvalid(
+            "[callbacks] public_url is not set: say by which address, as in https://sms.example.com, the provider "
+            "reaches the receiver"
+        )
+    click.echo(f"{public_url.rstrip('/')}/callbacks/{settings.callback_secret if show_secret else HIDDEN}")
+    if not show_secret:
+        click.echo("the last part is a secret: --show-secret prints it", err=True)
+    if public_url.startswith("http:"):
+        click.echo("warning: it is plain http, so that the secret can be read on the way; use https", err=True)

@@ -1,0 +1,119 @@
+"""``dispatch provider``: what is set up, what is wrong with it, and whether it answers."""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import click
+from rich.table import Table
+
+from producers.cli import Globals
+from producers.cli.terminal import console
+from producers.errors import InputInvalid
+from settings.load import Need
+from settings.logs import configure
+from settings.mistakes import closest
+from settings.provider_check import Checked
+from settings.provider_check import check as check_providers
+from timesmobile.authentication import BasicAuthentication, ClientCredentials
+from timesmobile.provider import Provider
+from timesmobile.reachability import Reached, reach
+
+
+@click.group()
+def provider() -> None:
+    """Look at providers; check how they are set up."""
+
+
+@provider.command("list")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def list_(options: Globals, *, for_programs: bool) -> None:
+    """List the providers, and the senders that go through each, by priority."""
+    settings = options.settings(frozenset[Need]())
+    rows: list[dict[str, Any]] = [
+        {
+            "nickname": nickname,
+            "default": nickname == settings.default_provider,
+            "method": about.method,
+            "endpoint": about.address,
+            "encoding": about.encoding,
+            "authentication": _authentication(about),
+            "senders": [
+                header if nickname == sender.provider else f"{header} ({sender.chain.index(nickname) + 1}.)"
+                for header, sender in settings.senders.items()
+                if nickname in sender.chain
+            ],
+        }
+        for nickname, about in settings.providers.items()
+    ]
+    if for_programs:
+        click.echo(json.dumps(rows))
+        return
+    table = Table("provider", "request", "authentication", "senders", box=None, pad_edge=False)
+    for row in rows:
+        name = f"{row['nickname']} (default)" if row["default"] else row["nickname"]
+        request = f"{row['method']} {row['endpoint']} ({row['encoding']})"
+        table.add_row(name, request, row["authentication"], ", ".join(row["senders"]) or "none")
+    console().print(table)
+
+
+@provider.command()
+@click.argument("name", required=False)
+@click.option("--connect", is_flag=True, help="Ask for a token and the endpoint's OPTIONS too; no message is sent.")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def check(options: Globals, name: str | None, *, connect: bool, for_programs: bool) -> None:
+    """Say all that is wrong with provider NAME, or with every one. Exit code 1: it cannot work, or does not answer."""
+    configure(level="error")
+    checked = check_providers(options.settings_path, os.environ)
+    if name:
+        if name not in (known := [item.nickname for item in checked]):
+            raise InputInvalid(f"there is no provider {name}{closest(name, known)}")
+        checked = [item for item in checked if item.nickname == name]
+    if not checked:
+        raise InputInvalid(f"{options.settings_path}: there is no provider; describe one as [providers.NICKNAME]")
+    reached = {
+        item.nickname: asyncio.run(reach(item.provider)) if connect and item.provider and not item.problems else []
+        for item in checked
+    }
+    if for_programs:
+        click.echo(json.dumps([_as_json(item, reached[item.nickname]) for item in checked]))
+    else:
+        for item in checked:
+            _print(item, reached[item.nickname])
+    if any(item.problems or not all(tried.ok for tried in reached[item.nickname]) for item in checked):
+        raise SystemExit(1)
+
+
+def _authentication(about: Provider) -> str:
+    match about.auth:
+        case BasicAuthentication():
+            return "basic"
+        case ClientCredentials():
+            return "oauth2"
+        case _:
+            return "none"
+
+
+def _print(checked: Checked, reached: list[Reached]) -> None:
+    click.echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
+    for problem in checked.problems:
+        click.echo(f"  problem: {problem}")
+    for warning in checked.warnings:
+        click.echo(f"  warning: {warning}")
+    for note in checked.notes:
+        click.echo(f"  note: {note}")
+    for tried in reached:
+        click.echo(f"  {'answers' if tried.ok else 'does not answer'}: {tried.what}")
+
+
+def _as_json(checked: Checked, reached: list[Reached]) -> dict[str, Any]:
+    return {
+        "nickname": checked.nickname,
+        "problems": checked.problems,
+        "warnings": checked.warnings,
+        "notes": checked.notes,
+        "reached": [{"ok": tried.ok, "what": tried.what} for tried in reached],
+    }

@@ -1,0 +1,43 @@
+"""Why a row is not sent to: the rule that it breaks, the value that breaks it, and what to do."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+
+class Rule(Enum):
+    """What a row must keep; its value is what to do about one that does not."""
+
+    SHAPE = "give the row as many cells as the heading has"
+    NUMBER = "mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code"
+    DUPLICATE = "nothing: the first good row with a number is sent"
+    EMPTY = "fill the cell, or leave the row out"
+    SLOT = "change the value, or register a template whose slot takes it"
+    TEXT = "write the text as it is registered, byte for byte, or register it"
+    LINK = "have the link whitelisted, and add it to the links of the template or the sender"
+    CALLBACK_NUMBER = "have the number whitelisted, and add it to the callback_numbers of the template or the sender"
+
+    @property
+    def name_in_words(self) -> str:
+        """The rule as it is told to people and programs: ``callback number``."""
+        return self.name.lower().replace("_", " ")
+
+
+class Finding(NamedTuple):
+    """What is wrong with one row.
+
+    The reason names a column or a variable and never holds a value, so that it can be shown and counted by.
+    """
+
+    rule: Rule
+    reason: str
+    value: str = ""
+    """What broke the rule; a piece of the row, never for a log."""
+
+
+class Refused(NamedTuple):
+    """A row that is not sent to, with its cells as they were read."""
+
+    line: int
+    finding: Finding
+    cells: Sequence[str]

@@ -1,0 +1,43 @@
+"""What the ledger says that a check should know: the sender's rate now, its other campaigns, and who opted out."""
+
+import msgspec
+from redis.asyncio import Redis
+
+from campaigns.model import CampaignView, SenderId
+from campaigns.states import SENT, CampaignState
+from campaigns.views import Views
+from producers.outlook import Ahead
+
+
+class LedgerLook(msgspec.Struct, frozen=True, kw_only=True):
+    """A sender as the ledger knows it; one that never sent is not there, and has nothing to say."""
+
+    rate_per_s: float | None = None
+    """None if the sender is not known."""
+    held: str = ""
+    """Why the sender sends nothing now; empty if it does."""
+    others: list[Ahead] = []
+    """Its running campaigns that have something to send."""
+
+
+async def look(redis: Redis, sender: SenderId, *, in_parts: bool) -> LedgerLook:
+    """Look at a sender and its campaigns."""
+    views = Views(redis)
+    if sender not in await views.senders():
+        return LedgerLook()
+    view = await views.sender(sender)
+    held = "it is paused" if view.paused else f"it is braked: {view.brake}" if view.brake else ""
+    others = [
+        Ahead(other.id, other.plan.name, _units(other, in_parts=in_parts))
+        for other in await views.campaigns()
+        if other.plan.sender == sender and other.state is CampaignState.RUNNING and other.unsent
+    ]
+    return LedgerLook(rate_per_s=view.rate_per_s, held=held, others=others)
+
+
+def _units(view: CampaignView, *, in_parts: bool) -> int:
+    """Return what is unsent, in parts by the average of what was sent: the ledger keeps no sum of what was not."""
+    sent = sum(view.counts[state] for state in SENT)
+    if not in_parts or not sent:
+        return view.unsent
+    return round(view.unsent * max(1.0, view.parts / sent))

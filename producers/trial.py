@@ -1,0 +1,151 @@
+"""A trial message: one text to one number, in no campaign, straight through a provider; before any campaign exists."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+
+import msgspec
+from redis.asyncio import Redis
+
+from campaigns.model import SenderId
+from campaigns.tokens import Tokens
+from campaigns.trials import TrialReport, Trials
+from campaigns.views import SenderView, Views
+from producers.errors import CommandFailed, InputInvalid
+from settings.mistakes import closest
+from settings.model import Settings
+from timesmobile.client import Client
+from timesmobile.encoding import measure
+from timesmobile.exchange import Answered, Listener
+from timesmobile.ids import LAST_INDEX, TRIAL_CAMPAIGN, CorrelationIds
+from timesmobile.inspection import needed_of_campaigns
+from timesmobile.messages import Push
+from timesmobile.numbers import NumberInvalid, normalise
+from timesmobile.outcomes import Outcome
+from timesmobile.provider import Provider
+from timesmobile.transport import ProviderTransport
+
+_ASK_EVERY_S = 0.2
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for; what is empty is chosen."""
+
+    number: str
+    """With its country code."""
+    message: str
+    sender: str = ""
+    template: str = ""
+    provider: str = ""
+    custom: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Wish(sender={self.sender!r}, template={self.template!r}, provider={self.provider!r})"
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """A trial message, ready to be pushed."""
+
+    provider: Provider
+    push: Push
+    template: str
+    """Empty if there is none."""
+    index: int
+    """By which its report is known again."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What came of the push."""
+
+    outcome: Outcome
+    answered: Answered | None
+    took_s: float
+
+
+def prepare(wish: Wish, settings: Settings) -> Trial:
+    """Choose what was not said; raise InputInvalid if the settings have not what it takes."""
+    try:
+        to = normalise(wish.number)
+    except NumberInvalid as invalid:
+        raise InputInvalid(f"the number {invalid}") from None
+    sender = wish.sender or _first_sender(wish.provider, settings)
+    if sender not in settings.senders:
+        raise InputInvalid(f"there is no sender {sender}{closest(sender, settings.senders)}")
+    nickname = wish.provider or settings.senders[sender].provider
+    if nickname not in settings.providers:
+        raise InputInvalid(f"there is no provider {nickname}{closest(nickname, settings.providers)}")
+    provider, template = settings.providers[nickname], _template(wish, sender, settings)
+    if missing := [f"$${name}" for name in needed_of_campaigns(provider) if name not in wish.custom]:
+        raise InputInvalid(f"provider {nickname} needs {', '.join(missing)}: give --custom NAME=VALUE for each")
+    index = secrets.randbelow(LAST_INDEX + 1)
+    push = Push(
+        to=to,
+        text=wish.message,
+        sender=sender,
+        content_id=settings.templates[template].content_id if template else "",
+        correlation_id=CorrelationIds(settings.id_key).make(TRIAL_CAMPAIGN, index),
+        unicode=measure(wish.message).unicode,
+        campaign=TRIAL_CAMPAIGN,
+        entity_id=settings.senders[sender].entity_id,
+        custom=wish.custom,
+    )
+    return Trial(provider, push, template, index)
+
+
+async def refuse_if_held(redis: Redis, sender: SenderId) -> None:
+    """Raise CommandFailed if the ledger holds the sender back."""
+    if why := _held(await Views(redis).sender(sender)):
+        raise CommandFailed(
+            f"sender {sender} {why}: dispatch sender resume {sender}, or send all the same with --force"
+        )
+
+
+async def send(trial: Trial, *, redis: Redis | None) -> Sent:
+    """Push it, once. With the ledger at hand an OAuth token is the one that workers share."""
+    listener = Listener(ProviderTransport(trial.provider), trial.provider.endpoint)
+    async with Client(trial.provider, listener, tokens=Tokens(redis) if redis else None) as client:
+        began = time.monotonic()
+        outcome = await client.push(trial.push)
+        return Sent(outcome, listener.heard, time.monotonic() - began)
+
+
+async def wait_for_report(redis: Redis, trial: Trial, *, within_s: float) -> TrialReport | None:
+    """Return the report that says what became of it; None if none came in time."""
+    until = time.monotonic() + within_s
+    while True:
+        reports = await Trials(redis).of(trial.index)
+        if final := [report for report in reports if report.kind in {"delivered", "failed"}]:
+            return final[-1]
+        if time.monotonic() >= until:
+            return None
+        await asyncio.sleep(_ASK_EVERY_S)
+
+
+def _first_sender(provider: str, settings: Settings) -> str:
+    nickname = provider or settings.default_provider
+    for header, sender in settings.senders.items():
+        if nickname in {"", *sender.chain}:
+            return header
+    raise InputInvalid(f"no sender goes through provider {nickname}: give --sender")
+
+
+def _template(wish: Wish, sender: str, settings: Settings) -> str:
+    """Return the template that is named, or the first that is registered for the sender."""
+    if not wish.template:
+        return next((name for name, table in settings.templates.items() if sender in table.headers), "")
+    if wish.template not in settings.templates:
+        raise InputInvalid(f"there is no template {wish.template}{closest(wish.template, settings.templates)}")
+    if sender not in (headers := settings.templates[wish.template].headers):
+        raise InputInvalid(f"template {wish.template} is not registered for {sender}, only for {', '.join(headers)}")
+    return wish.template
+
+
+def _held(view: SenderView) -> str:
+    if view.paused:
+        return "is paused"
+    if view.brake:
+        return f"is braked: {view.brake}"
+    if view.backing_off_until_ms:
+        return f"is backing off: {view.backing_off_why}"
+    return ""

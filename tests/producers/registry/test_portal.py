@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from producers.errors import InputInvalid
+from producers.registry.portal import Portal, PortalRow, is_approved
+
+ID = "1107161786534401928"
+
+
+def rows_of(path: Path, text: str) -> list[PortalRow]:
+    path.write_text(text, encoding="utf-8")
+    return list(Portal(path).rows())
+
+
+@pytest.mark.parametrize(
+    ("heading", "row"),
+    [
+        (
+            "Sr No,Template ID,Template Name,Header,Template Type,Content Category,Template Content,Status",
+            f"1,{ID},Order,TIMESM,Service Implicit,Retail,Hello {{#var#}},Approved",
+        ),
+        (
+            "TEMPLATE_ID\tTEMPLATE_NAME\tHEADER\tTEMPLATE_TYPE\tCONTENT_TYPE\tTEMPLATE_CONTENT\tSTATUS",
+            f"{ID}\tOrder\tTIMESM\tTEXT\tService-Implicit\tHello {{#var#}}\tACTIVE",
+        ),
+        (
+            "DLT-ID;name;header;communication-type;content;status",
+            f"{ID};Order;TIMESM;Service Implicit;Hello {{#var#}};REGISTERED VIA AIRTEL",
+        ),
+        (
+            "dlt template id,Template Name,Sender ID,Category,Template Message,Approval Status",
+            f"'{ID},Order,TIMESM,SERVICE_IMPLICIT,Hello {{#var#}},approved",
+        ),
+        ("Template Id,Template Name,Headers,Type,Text", f"{ID},Order,TIMESM,SI,Hello {{#var#}}"),
+    ],
+)
+def test_columns_are_found_by_the_names_that_portals_give_them(tmp_path: Path, heading: str, row: str) -> None:
+    [found] = rows_of(tmp_path / "a.csv", f"{heading}\n{row}\n")
+
+    assert (found.line, found.content_id, found.name, found.headers) == (2, ID, "Order", ("TIMESM",))
+    assert (found.text, found.category, found.approved) == ("Hello {#var#}", "service", True)
+
+
+def test_a_text_keeps_every_byte(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path / "a.csv", f'Template ID,Template Content\n{ID}," two\n""lines"" , ₹ "\n')
+
+    assert row.text == ' two\n"lines" , ₹ '
+    assert (row.headers, row.category, row.name) == ((), None, "")
+
+
+def test_several_headers_may_stand_in_one_cell(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path / "a.csv", f'Template ID,Header,Content\n{ID},"TIMESM, TIMOTP|567890",x\n')
+
+    assert row.headers == ("TIMESM", "TIMOTP", "567890")
+
+
+@pytest.mark.parametrize(
+    "status", ["Approved", "APPROVED", "Registered", "REGISTERED VIA AIRTEL", "Active", " approved "]
+)
+def test_these_are_approved(status: str) -> None:
+    assert is_approved(status)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "",
+        "Pending",
+        "Rejected",
+        "Not Approved",
+        "Un-Approved",
+        "Disapproved",
+        "Inactive",
+        "Approval pending",
+        "Blacklisted",
+    ],
+)
+def test_these_are_not(status: str) -> None:
+    assert not is_approved(status)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Template Name,Content\na,b\n", "a.csv:1: no column like Template ID; its columns are Template Name, Content"),
+        (f"Template ID,Name\n{ID},b\n", "a.csv:1: no column like Template Content; its columns are Template ID, Name"),
+        ("", "a.csv: is empty; its first line must name the columns, Template ID among them"),
+        (f"Template ID,Content\n{ID},b,c\n", "a.csv:2: has 3 cells, the heading has 2"),
+    ],
+)
+def test_what_is_no_download_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(InputInvalid) as invalid:
+        rows_of(tmp_path / "a.csv", text)
+
+    assert str(invalid.value) == f"{tmp_path}/{reason}"

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.producers.conftest import Run, WriteFile
+
+
+def count(run: Run) -> int:
+    return int(json.loads(run("optout", "count", "--json").stdout)["numbers"])
+
+
+def test_numbers_are_added_and_removed_however_they_are_written(run: Run) -> None:
+    assert run("optout", "add", "9876543210", "+91 98765-43211").stdout == "2 added, 0 on the list already\n"
+    assert run("optout", "add", "09876543210", "9876543212").stdout == "1 added, 1 on the list already\n"
+    assert run("optout", "count").stdout == "3 numbers\n"
+    assert run("optout", "remove", "919876543210", "9000000000").stdout == "1 removed, 1 not on the list\n"
+    assert count(run) == 2
+
+
+def test_a_number_that_is_none_adds_nothing_and_is_not_repeated(run: Run) -> None:
+    done = run("optout", "add", "9876543210", "12345")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("number 2 is ")
+    assert "12345" not in done.stderr
+    assert count(run) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "to\n9876543210\n+91 98765-43211\n"),
+        ("a.csv", "name;Mobile Number\nAsha;9876543210\nRavi;9876543211\n"),
+        ("a.txt", "9876543210\n9876543211\n"),
+        ("a.jsonl", '{"msisdn": "9876543210"}\n{"msisdn": "919876543211"}\n'),
+    ],
+)
+def test_a_list_is_imported_with_or_without_a_heading(run: Run, write: WriteFile, name: str, content: str) -> None:
+    write(name, content)
+
+    assert run("optout", "import", name).stdout == "2 added, 0 on the list already, 0 refused\n"
+    assert run("optout", "import", name).stdout == "0 added, 2 on the list already, 0 refused\n"
+
+
+def test_refused_rows_are_counted_by_reason_and_the_rest_goes_in(run: Run, write: WriteFile) -> None:
+    write("a.csv", "to,x\n9876543210,\n,\nabc,\n,\n9876543211\n")
+
+    done = run("optout", "import", "a.csv")
+
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        "1 added, 0 on the list already, 4 refused",
+        "          2: number is empty (the first in line 3)",
+        "          1: number holds characters that no phone number has (the first in line 4)",
+        "          1: number has 1 cell, the heading has 2 (the first in line 6)",
+    ]
+
+
+def test_the_column_can_be_named(run: Run, write: WriteFile) -> None:
+    write("a.csv", "who,tel\nAsha,9876543210\n")
+
+    unnamed, named = run("optout", "import", "a.csv"), run("optout", "import", "a.csv", "--column", "tel", "--json")
+
+    assert unnamed.exit_code == 2
+    assert "a.csv:1: no column with numbers (named to, number, mobile" in unnamed.stderr
+    assert json.loads(named.stdout) == {"added": 1, "known": 0, "refused": {}}
+
+
+def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None:
+    numbers = [f"91{9_000_000_000 + 7 * n}" for n in range(12_000)]
+    write("a.csv", "to\n" + "\n".join(numbers) + "\n")
+
+    assert run("optout", "import", "a.csv").stdout == "12,000 added, 0 on the list already, 0 refused\n"
+    assert run("optout", "export", "out.csv").stdout == "12,000 numbers written to out.csv\n"
+
+    heading, *exported = Path("out.csv").read_text().splitlines()
+    assert (heading, sorted(exported)) == ("to", numbers)
+    assert Path("out.csv").stat().st_mode & 0o077 == 0
+
+
+def test_submit_counts_them_and_keeps_them_in_their_batches(run: Run) -> None:
+    run("optout", "add", "9000000001")
+
+    text = run("submit", "campaign.toml", "--recipients", "customers.csv").stdout
+    again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--again", "--json").stdout)
+
+    assert "accepted  3 messages in 3 parts" in text
+    assert "          1 are on the opt-out list and will be suppressed" in text
+    assert (again["accepted"], again["opted_out"]) == (3, 1)

@@ -1,0 +1,79 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from producers.outlook import Ahead, Outlook, outlook
+from producers.schedule import Times
+from timesmobile.rules.window import Window
+
+NOW = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
+"""Noon in Kolkata."""
+
+
+def forecast(
+    units: int,
+    *,
+    rate: float = 10,
+    own: float = 0,
+    others: tuple[int, ...] = (),
+    window: Window = Window(),  # noqa: B008  # immutable
+    opens: datetime = NOW,
+    valid: timedelta = timedelta(hours=24),
+) -> Outlook:
+    return outlook(
+        units,
+        sender_rate=rate,
+        own_rate=own,
+        times=Times(None, opens, opens + valid),
+        window=window,
+        others=[Ahead(f"c{n}", "other", units) for n, units in enumerate(others)],
+        now=NOW,
+    )
+
+
+def test_it_takes_what_the_rate_takes() -> None:
+    found = forecast(36_000)
+
+    assert (found.starts, found.finishes, found.unsent, found.ahead) == (NOW, NOW + timedelta(hours=1), 0, 0)
+
+
+def test_the_lower_of_two_rates_counts() -> None:
+    assert forecast(3_600, own=1).finishes == NOW + timedelta(hours=1)
+    assert forecast(3_600, rate=1, own=10).finishes == NOW + timedelta(hours=1)
+    assert forecast(3_600, rate=0, own=1).finishes == NOW + timedelta(hours=1)
+
+
+def test_without_a_limit_nobody_knows() -> None:
+    found = forecast(1_000_000, rate=0)
+
+    assert (found.finishes, found.takes_s, found.unsent) == (None, 0, 0)
+
+
+def test_of_each_other_campaign_as_much_goes_before_as_we_have_ourselves() -> None:
+    found = forecast(1_000, others=(10_000, 200))
+
+    assert found.ahead == 1_200
+    assert found.finishes == NOW + timedelta(seconds=220)
+
+
+def test_what_others_send_before_we_start_is_not_in_our_way() -> None:
+    found = forecast(1_000, others=(30_000, 10_000), opens=NOW + timedelta(seconds=3_600))
+
+    assert found.ahead == 1_000 + 1_000
+    assert forecast(1_000, others=(3_000,), opens=NOW + timedelta(seconds=3_600)).ahead == 0
+
+
+def test_it_goes_on_in_the_hours_of_the_next_day() -> None:
+    window = Window.parse("10:00-21:00")
+
+    found = forecast(10 * 9 * 3600 + 10, window=window)
+
+    assert found.finishes == datetime(2026, 11, 9, 4, 30, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("units", "unsent"), [(36_000, 0), (36_001, 1), (72_000, 36_000)])
+def test_what_does_not_fit_into_its_validity_would_expire(units: int, unsent: int) -> None:
+    found = forecast(units, valid=timedelta(hours=1))
+
+    assert found.unsent == unsent
+    assert (found.finishes is None) is bool(unsent)

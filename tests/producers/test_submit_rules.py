@@ -1,0 +1,105 @@
+"""What India's rules change about submitting."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from campaigns.optouts import OptOuts
+from campaigns.states import CampaignState
+from campaigns.views import Views
+from producers.draft import Draft
+from producers.errors import InputInvalid
+from producers.submit import submit
+from settings.model import Settings
+from tests.producers.conftest import CAMPAIGN, WriteFile, csv_of, people
+from tests.producers.test_submit import Died, dying_after, only_campaign
+
+NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
+"""In Kolkata."""
+WITH_END = CAMPAIGN + "finish_by = 2026-11-08T13:00:00\n"
+
+
+@pytest.fixture
+def recipients(write: WriteFile) -> Path:
+    """With batches of ten, three of them."""
+    return write("customers.csv", csv_of(people(25)))
+
+
+async def test_the_plan_in_the_ledger_says_when_and_how_much(
+    write: WriteFile, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    lines = 'window = "09:00-18:30"\nmost_parts = 20\nmissed_start = "ask"\nstart_at = 2026-11-09T09:30:00\n'
+    draft = Draft(write("c.toml", CAMPAIGN + lines), recipients, settings=settings)
+
+    submitted = await submit(draft, settings=settings, redis=redis, now=NOON)
+
+    plan = (await Views(redis).campaign(submitted.campaign)).plan
+    assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
+    assert (plan.most_parts, plan.missed_start) == (20, "ask")
+    assert submitted.warnings[0] == "it takes 25 parts and most_parts allows 20: what goes beyond is not sent"
+
+
+async def test_what_can_not_be_sent_any_more_leaves_no_campaign(
+    write: WriteFile, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(write("c.toml", WITH_END), recipients, settings=settings)
+
+    with pytest.raises(InputInvalid, match="finish_by: is past"):
+        await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(hours=1))
+
+    assert await Views(redis).campaigns() == []
+
+
+async def test_one_that_was_submitted_in_time_is_named_for_ever(
+    write: WriteFile, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(write("c.toml", WITH_END), recipients, settings=settings)
+    first = await submit(draft, settings=settings, redis=redis, now=NOON)
+
+    again = await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(days=30))
+
+    assert (again.already, again.campaign) == (True, first.campaign)
+
+
+async def test_one_that_broke_off_is_not_finished_when_it_is_too_late(
+    write: WriteFile, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(write("c.toml", WITH_END), recipients, settings=settings)
+    with pytest.raises(Died):
+        await submit(draft, settings=settings, redis=redis, now=NOON, batch_size=10, progress=dying_after(1))
+
+    with pytest.raises(InputInvalid, match="finish_by: is past"):
+        await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(hours=1))
+
+    assert (await Views(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
+
+
+async def test_who_opts_out_between_two_runs_moves_no_message(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(campaign, recipients, settings=settings)
+    with pytest.raises(Died):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, progress=dying_after(2))
+    await OptOuts(redis).add(["919000000003", "919000000024"])
+
+    submitted = await submit(draft, settings=settings, redis=redis)
+
+    assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 2, 2)
+    found = [message async for message in Views(redis).messages(submitted.campaign)]
+    assert [message.line for message in found] == list(range(2, 27))
+
+
+async def test_a_text_of_ones_own_is_stored_as_its_slots_values(
+    write: WriteFile, settings: Settings, redis: Redis
+) -> None:
+    text = CAMPAIGN.replace(
+        'variables = ["{name}", "Rs {amount}"]', 'text = "Dear {name}, your bill is Rs {amount}. - TIMESM"'
+    )
+    draft = Draft(write("c.toml", text), write("customers.csv", csv_of(people(2))), settings=settings)
+
+    submitted = await submit(draft, settings=settings, redis=redis)
+
+    found = [message.slots async for message in Views(redis).messages(submitted.campaign)]
+    assert found == [["Person 0", "Rs 0.50"], ["Person 1", "Rs 1.50"]]
