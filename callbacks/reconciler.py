@@ -24,6 +24,7 @@ from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble
 from callbacks.triage import Pile, Triage
 from campaigns.connection import connect
 from campaigns.reported import Applied, Report, Reported
+from campaigns.trials import Trials
 from settings.load import Need
 from settings.model import Settings
 from timesmobile.ids import CorrelationIds
@@ -62,6 +63,7 @@ class Reconciler:
         self._reported = reported
         self._triage = triage
         self._set_aside = SetAside(redis)
+        self._trials = Trials(redis)
         self._reader = Reader(redis, REPORTS, GROUP, name)
         self._claim_after_ms = claim_after_ms
         self._hand: deque[Entry] = deque()
@@ -165,6 +167,7 @@ class Reconciler:
             elif answer is Applied.UNKNOWN:
                 aside.append(Row(Reason.UNKNOWN, source))
         aside += await relay.queue(self._redis, pile.foreign)
+        await self._trials.add(pile.trials)
         await self._set_aside.add(aside)
         await self._reader.done([entry.id for entry in entries])
         if entries:

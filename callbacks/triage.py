@@ -8,7 +8,8 @@ from hashlib import blake2b
 from callbacks.set_aside import Reason, Row
 from campaigns.model import CampaignId
 from campaigns.reported import Report
-from timesmobile.ids import CorrelationIds
+from campaigns.trials import TrialReport
+from timesmobile.ids import TRIAL_CAMPAIGN, CorrelationIds
 from timesmobile.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
@@ -23,11 +24,13 @@ class Pile:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.sources: list[bytes] = []
+        self.trials: list[tuple[int, TrialReport]] = []
+        """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
         """Bodies to relay."""
         self.aside: list[Row] = []
         self.tally: Counter[str] = Counter()
-        """Rows by what they were found to be: ``ours``, ``foreign``, ``forged``, ``unusable``."""
+        """Rows by what they were found to be: ``ours``, ``trials``, ``foreign``, ``forged``, ``unusable``."""
 
 
 class Triage:
@@ -58,12 +61,16 @@ class Triage:
             pile.aside.append(Row(Reason.UNREADABLE, body))
             return
         parse_id, reports, sources = self._ids.parse, pile.reports, pile.sources
-        before = len(reports)
+        before = len(reports) + len(pile.trials)
         foreign: list[ReportEvent] = []
         for event in parsed.events:
             ref = parse_id(event.meta)
             if ref is None:
                 foreign.append(event)
+                continue
+            if ref.campaign == TRIAL_CAMPAIGN:
+                pile.trials.append((ref.index, TrialReport(event.kind.value, event.code, event.ts)))
+                pile.tally["trials"] += 1
                 continue
             digest = _digest(event) if event.kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
@@ -78,7 +85,7 @@ class Triage:
                 )
             )
             sources.append(event.raw)
-        ours = len(reports) - before
+        ours = len(reports) + len(pile.trials) - before
         pile.tally["ours"] += ours
         if foreign:
             self._sort_foreign(body if not ours else None, foreign, pile)

@@ -56,9 +56,7 @@ class Control:
 
     async def brake_sender(self, sender: SenderId, reason: str) -> None:
         """Stop all campaigns of a sender because something is wrong with it; the first reason stays."""
-        pace = f"{tag(sender)}:pace"
-        if not await self._redis.hget(pace, "brake"):
-            await self._redis.hset(pace, "brake", reason)
+        await self._redis.hsetnx(f"{tag(sender)}:pace", "brake", reason)
 
     async def resume_sender(self, sender: SenderId) -> None:
         """Let a sender's campaigns go on: lifts the pause, the brake and the backing off."""

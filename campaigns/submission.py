@@ -46,6 +46,11 @@ class Submissions:
         self._add_batch = Script(redis, "add_batch")
         self._seal = Script(redis, "seal")
 
+    async def find(self, fingerprint: str) -> CampaignId | None:
+        """Return the campaign id that a submit has claimed; None if it is new."""
+        claimed = await self._redis.hget(_SUBMISSIONS, fingerprint)
+        return CampaignId(text(claimed)) if claimed is not None else None
+
     async def claim(self, fingerprint: str, sender: SenderId, candidate: CampaignId) -> CampaignId:
         """Return the campaign id that belongs to a submit: the same fingerprint always gets the same id.
 

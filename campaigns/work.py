@@ -3,6 +3,7 @@
 import secrets
 import struct
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -183,7 +184,7 @@ class Work:
                 int.from_bytes(transaction_bytes(result.transaction_id), "big") if result.verdict == b"a" else 0,
                 min(result.parts, 255),
             )
-            for result in results
+            for result in sorted(results, key=_index)
         )
         reply = await self._record(
             ref.sender,
@@ -209,6 +210,9 @@ class Work:
         if reply[0] != b"released":
             raise LeaseLost(ref)
         return int(reply[1])
+
+
+_index = attrgetter("index")
 
 
 def new_operation() -> str:

@@ -23,16 +23,18 @@ from timesmobile.outcomes import Outcome, Verdict
 from timesmobile.templates import Template
 from workers.capacity import Capacity
 from workers.patience import Patience
+from workers.pushers import Pushers, Turn
 from workers.recorder import Recorder
 from workers.results import Pushed
 
-BLOCK = 100
+BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""
 _LONGEST_SLEEP_S = 5.0
 """A longer wait is asked about again: pauses and rate changes should be seen."""
 _RENEWAL_S = 0.1
 _START_WITHIN_S = 0.75
 """A message whose push has not begun so long after its block was asked for goes back: a pause may have come since."""
+_WORDS = {verdict: verdict.value for verdict in Verdict}
 _CUT_SHORT = Outcome(
     verdict=Verdict.IN_DOUBT, code=Failure.WORKER_LOST.value, reason="the push was cut short by a stop"
 )
@@ -50,6 +52,7 @@ class Batch:
         client: Client,
         ids: CorrelationIds,
         capacity: Capacity,
+        pushers: Pushers,
         turnstile: asyncio.Lock,
         lease_deadline: float,
         on_drained: Callable[[], Awaitable[None]],
@@ -66,13 +69,17 @@ class Batch:
         self._client = client
         self._ids = ids
         self._capacity = capacity
+        self._pushers = pushers
         self._turnstile = turnstile
         self._on_drained = on_drained
         self._stopping = asyncio.Event()
         self._lost = False
         self._returned = False
         self._surprise: BaseException | None = None
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
+        """Tasks that start pushes at their slots, and that of the recorder."""
+        self._unsettled = 0
+        """Messages that were opened, and whose push has not ended."""
         self._moved = asyncio.Event()
         self._patience = Patience(lease.ref)
         self._recorder = Recorder(
@@ -97,12 +104,6 @@ class Batch:
         self._lost = True
         self._recorder.lose()
         self.stop()
-
-    def cut_short(self) -> None:
-        """End what is still in flight when the grace is over: it may have been sent, so it comes out in doubt."""
-        for task in self._in_flight:
-            if task is not self._recorder.task:
-                task.cancel()
 
     async def run(self) -> None:
         """Work until nothing of the batch is pending, the campaign stops, or this process does.
@@ -139,7 +140,7 @@ class Batch:
     async def _next(self) -> Opened:
         """Open the next block, when it is this batch's turn, and set its messages going."""
         async with self._turnstile:
-            room = await self._capacity.take(BLOCK)
+            room = await self._capacity.take(BLOCK, ahead=self._pushers.ahead())
             opened: Opened = Closed("stopping")
             try:
                 self._returned = False  # what is pending by now is seen by this opening
@@ -148,6 +149,7 @@ class Batch:
             finally:
                 self._capacity.give_back(room - len(opened.messages) if isinstance(opened, Block) else room)
             if isinstance(opened, Block):
+                self._unsettled += len(opened.messages)
                 self._start(opened, start_by=asked_at + _START_WITHIN_S)
             elif isinstance(opened, Wait) and opened.why != "campaign limit":
                 await self._sleep(opened.seconds)
@@ -167,7 +169,7 @@ class Batch:
     def _start(self, block: Block, *, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
-                self._launch(place, attempt, block.number, start_by)
+                self._launch(Turn(self, place, attempt, block.number, start_by), due=False)
         else:
             self._keep(self._start_in_time(block, start_by))
 
@@ -181,51 +183,57 @@ class Batch:
                 if (ahead := at - time.monotonic()) > 0.001:
                     await self._sleep(ahead)
                 place, attempt = waiting.popleft()
-                self._launch(place, attempt, block.number, start_by)
+                self._launch(Turn(self, place, attempt, block.number, start_by), due=True)
                 at += block.interval_s * (parts[place] if self._plan.cost_unit == "parts" else 1)
         finally:
             for place, _ in waiting:
                 self._done(Pushed(place, block.number, None, 0))
 
-    def _launch(self, place: int, attempt: int, block: int, start_by: float) -> None:
-        if self._may_begin(start_by):
-            self._keep(self._push(place, attempt, block, start_by))
+    def _launch(self, turn: Turn, *, due: bool) -> None:
+        if self._may_begin(turn.start_by):
+            self._pushers.add(turn, due=due)
         else:
-            # If the lease is still ours this gives it back; if it is not, the ledger does not listen.
-            self._done(Pushed(place, block, None, 0))
+            self.give_up(turn)
+
+    async def push(self, turn: Turn) -> None:
+        """Push one message, if its time is not over, and note what came of it."""
+        outcome: Outcome | None = None
+        parts = 0
+        try:
+            push, parts = self._message(turn.place, turn.attempt)
+            if self._may_begin(turn.start_by):
+                outcome = _CUT_SHORT
+                outcome = await self._client.push(push)
+        except Exception as surprise:  # noqa: BLE001  # raised by run
+            self._fail(surprise)
+        finally:
+            self._done(Pushed(turn.place, turn.block, outcome, parts))
+
+    def give_up(self, turn: Turn) -> None:
+        """Give back a message whose push was never begun."""
+        # If the lease is still ours this gives it back; if it is not, the ledger does not listen.
+        self._done(Pushed(turn.place, turn.block, None, 0))
 
     def _may_begin(self, start_by: float) -> bool:
         return not self._stopping.is_set() and time.monotonic() < min(self.lease_deadline, start_by)
 
     def _keep(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
-        self._in_flight.add(task)
+        self._beside.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        self._beside.discard(task)
         if not task.cancelled() and (surprise := task.exception()):
             self._fail(surprise)
-            self._recorder.go_on()
         self._moved.set()
 
     def _fail(self, surprise: BaseException) -> None:
         """Begin nothing more: what nobody foresaw would meet the next message as well."""
         self._surprise = self._surprise or surprise
         self.stop(grace_s=math.inf)
-
-    async def _push(self, place: int, attempt: int, block: int, start_by: float) -> None:
-        outcome: Outcome | None = None
-        parts = 0
-        try:
-            push, parts = self._message(place, attempt)
-            # Asked again, because the process may have been frozen since the launch.
-            if self._may_begin(start_by):
-                outcome = _CUT_SHORT
-                outcome = await self._client.push(push)
-        finally:
-            self._done(Pushed(place, block, outcome, parts))
+        self._recorder.go_on()
 
     def _message(self, place: int, attempt: int) -> tuple[Push, int]:
         plan, recipients = self._plan, self.lease.recipients
@@ -251,8 +259,11 @@ class Batch:
 
     def _done(self, pushed: Pushed) -> None:
         self._capacity.give_back(1)
-        self.verdicts[pushed.outcome.verdict.value if pushed.outcome else "never_begun"] += 1
+        self.verdicts[_WORDS[pushed.outcome.verdict] if pushed.outcome else "never_begun"] += 1
         self._recorder.add(pushed)
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._moved.set()
 
     def _take_back(self) -> None:
         self._returned = True
@@ -266,7 +277,7 @@ class Batch:
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         """Wait until something is reached, or nothing is in flight and all is written."""
-        while self._in_flight and not reached():
+        while (self._unsettled or self._beside) and not reached():
             self._moved.clear()
             await self._moved.wait()
 

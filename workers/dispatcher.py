@@ -24,6 +24,7 @@ from timesmobile.provider import Provider
 from workers.batch import Batch
 from workers.capacity import Capacity
 from workers.patience import may_pass
+from workers.pushers import Pushers
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Dispatcher:
         self._make_client = make_client or (lambda provider: Client(provider, tokens=Tokens(redis)))
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
+        self._pushers = Pushers(settings.worker.max_in_flight)
         self._clients: dict[str, Client] = {}
         self._turnstiles: defaultdict[SenderId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._plans: dict[CampaignId, Plan] = {}
@@ -87,11 +89,11 @@ class Dispatcher:
         grace_s = self._settings.worker.grace_s
         for batch in self._batches:
             batch.stop(grace_s=grace_s)
+        self._pushers.drop()
         while self._refused:
             self._begin(self._refused.popleft())  # which hands it back
         await self._empty(grace_s)
-        for batch in self._batches:
-            batch.cut_short()
+        self._pushers.cut_short()
         await self._empty(_LAST_WRITES_S)
         for running in self._running:
             running.cancel()
@@ -167,6 +169,7 @@ class Dispatcher:
             client=self._clients[plan.provider],
             ids=self._ids,
             capacity=self._capacity,
+            pushers=self._pushers,
             turnstile=self._turnstiles[ref.sender],
             lease_deadline=lease_deadline,
             on_drained=lambda: self._issue(ref.sender),
@@ -180,7 +183,8 @@ class Dispatcher:
             await batch.run()
         finally:
             self._batches.discard(batch)
-        await self._issue(ref.sender)
+        if batch.why != "done":  # what is done has made room in the window before
+            await self._issue(ref.sender)
         log.info(
             "batch",
             campaign=ref.campaign,

@@ -10,9 +10,9 @@ from timesmobile.outcomes import BrakeScope, Verdict
 from workers.patience import Patience
 from workers.results import Pushed, brake, consequence, part_disagreements, result
 
-_GROUP = 64
+_GROUP = 200
 """Outcomes are written when so many are there …"""
-_GROUP_WAIT_S = 0.02
+_GROUP_WAIT_S = 0.04
 """… or the first of them is so old …"""
 _URGENT = frozenset({Verdict.BRAKE, Verdict.THROTTLED})
 """… or at once: every message that is opened before the ledger knows would get the same answer."""

@@ -2,7 +2,7 @@
 -- ARGV: id, number, token, outcomes, back off ('' never | alone: if nothing was accepted | always), at least so many ms,
 --       jitter (0.5 to 1), brake scope ('' | campaign | sender), reason of the back-off or brake,
 --       how many of them the gateway counted other parts for
---   outcomes: for each message index u16, block u16, verdict (one byte), code u16, transaction 8 bytes, parts u8
+--   outcomes (cheapest if sorted by index): for each message index u16, block u16, verdict (one byte), code u16, transaction 8 bytes, parts u8
 --   verdicts: a accepted, r rejected, i in doubt, p back to pending (not sent), b back to pending (never begun)
 -- Reply: {'recorded', how many changed} | {'lost'}. O(outcomes).
 local FIRST_HOLD_MS, LONGEST_HOLD_MS = 1000, 60000
@@ -16,36 +16,42 @@ local now = clock_us()
 local counts, codes = tally(), tally()
 local changed, lowest, good, marks = 0, low, 0, {}
 
-for at = 1, #outcomes, 16 do
-  local index, block, verdict, code, transaction, parts = struct.unpack('>I2I2c1I2c8I1', outcomes, at)
-  local state = redis.call('GETRANGE', messages, index, index)
-  local first, last = record_range(count, index)
-  local attempt, opened_by, old_code, let_go, reported, old_transaction =
-    struct.unpack(RECORD, redis.call('GETRANGE', messages, first, last))
-  if opened_by == block then
+local function take(span, index, block, verdict, code, transaction, parts)
+  local state, attempt, opened_by, old_code, let_go, reported, old_transaction = span.get(index)
+  if opened_by ~= block then return end
+  if state == 's' then
     local to = verdict == 'b' and 'p' or verdict
-    if state == 's' then
-      redis.call('SETRANGE', messages, index, to)
-      redis.call('SETRANGE', messages, first, struct.pack(RECORD, attempt, block, code, let_go, reported, transaction))
-      counts.move('s', to)
-      changed = changed + 1
-      if to == 'p' and index < lowest then lowest = index end
-      if verdict == 'a' then
-        counts.add('parts', parts)
-        good = good + 1
-      elseif verdict == 'p' then
-        codes.add('retry:' .. code, 1)
-      elseif verdict ~= 'b' then
-        codes.add('push:' .. code, 1)
-      end
-      if verdict == 'a' or verdict == 'r' then marks[#marks + 1] = verdict == 'r' and '1' or '0' end
-    elseif verdict == 'a' and old_transaction == NO_TRANSACTION and (state == 'd' or state == 'f') and transaction ~= NO_TRANSACTION then
-      -- Its report was faster than the answer: only the transaction id is news.
-      redis.call('SETRANGE', messages, first, struct.pack(RECORD, attempt, block, old_code, let_go, reported, transaction))
+    span.put(index, to, attempt, block, code, let_go, reported, transaction)
+    counts.move('s', to)
+    changed = changed + 1
+    if to == 'p' and index < lowest then lowest = index end
+    if verdict == 'a' then
       counts.add('parts', parts)
       good = good + 1
+    elseif verdict == 'p' then
+      codes.add('retry:' .. code, 1)
+    elseif verdict ~= 'b' then
+      codes.add('push:' .. code, 1)
     end
+    if verdict == 'a' or verdict == 'r' then marks[#marks + 1] = verdict == 'r' and '1' or '0' end
+  elseif verdict == 'a' and old_transaction == NO_TRANSACTION and (state == 'd' or state == 'f') and transaction ~= NO_TRANSACTION then
+    -- Its report was faster than the answer: only the transaction id is news.
+    span.put(index, state, attempt, block, old_code, let_go, reported, transaction)
+    counts.add('parts', parts)
+    good = good + 1
   end
+end
+
+local at = 1
+while at <= #outcomes do
+  local last_at, last = end_of_span(outcomes, 16, at)
+  local span = read_span(messages, count, struct.unpack('>I2', outcomes, at), last)
+  for here = at, last_at, 16 do
+    local index, block, verdict, code, transaction, parts = struct.unpack('>I2I2c1I2c8I1', outcomes, here)
+    take(span, index, block, verdict, code, transaction, parts)
+  end
+  span.write()
+  at = last_at + 16
 end
 
 -- A repetition, or outcomes whose reports were faster in all of them, mean nothing beyond their own messages.

@@ -67,7 +67,7 @@ async def stored(redis: Redis) -> list[bytes]:
 async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 10.0) -> Any:
     """Ask again and again until the answer is true, and return it."""
     async with asyncio.timeout(within_s):
-        while not (answer := await check()):  # noqa: ASYNC110 - what is waited for happens in other processes
+        while not (answer := await check()):
             await asyncio.sleep(0.02)
     return answer
 

@@ -22,8 +22,9 @@ from campaigns.connection import connect
 from campaigns.embedded import EmbeddedServer
 from campaigns.reported import Applied, Report, Reported
 from campaigns.states import MessageState
+from campaigns.trials import TrialReport, Trials
 from tests.callbacks.conftest import ID_KEY, SECRET, Processes, Sent, eventually, payloads, posted, row, send_campaign
-from timesmobile.ids import CorrelationIds
+from timesmobile.ids import TRIAL_CAMPAIGN, CorrelationIds
 
 
 async def accept(redis: Redis, *bodies: bytes) -> None:
@@ -72,6 +73,17 @@ async def test_reports_reach_the_ledger_and_leave_the_stream(redis: Redis, sent:
     assert [line["applied"] for line in lines if line["event"] == "reports reconciled"] == [3]
     assert "STOP" not in repr(lines)
     assert "example.test" not in repr(lines)
+
+
+async def test_reports_of_trial_messages_wait_for_whoever_sent_them(redis: Redis, sent: Sent) -> None:
+    trial = CorrelationIds(ID_KEY.encode()).make(TRIAL_CAMPAIGN, 7)
+    await accept(redis, posted("delivered", row(trial), row(sent.meta(0))))
+    await settle(make(redis))
+    (report,) = await Trials(redis).of(7)
+    assert isinstance(report, TrialReport)
+    assert report.kind == "delivered"
+    assert await is_settled(redis)
+    assert await SetAside(redis).totals() == {}
 
 
 async def test_doubled_and_reordered_reports_change_nothing_more(redis: Redis, sent: Sent) -> None:

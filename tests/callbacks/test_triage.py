@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from callbacks.set_aside import Reason
 from callbacks.triage import Triage, join
+from campaigns.trials import TrialReport
 from tests.callbacks.conftest import ID_KEY, NOW_S, posted, row
-from timesmobile.ids import CorrelationIds
+from timesmobile.ids import TRIAL_CAMPAIGN, CorrelationIds
 from timesmobile.reports import parse
 
 IDS = CorrelationIds(ID_KEY.encode())
@@ -133,3 +134,22 @@ def test_every_row_goes_exactly_one_way(batches: list[list[str]], has_relay: boo
 def test_joined_rows_are_read_back_as_they_were(texts: list[str]) -> None:
     rows = [posted("replied", row("theirs", incomingText=text)) for text in texts]
     assert [event.incoming_text for event in parse(join(rows)).events] == texts
+
+
+TRIAL = IDS.make(TRIAL_CAMPAIGN, 1_234_567)
+
+
+def test_a_report_of_a_trial_message_is_for_no_campaign() -> None:
+    pile = relaying().sort([posted("failed", row(TRIAL, code="910")), posted("delivered", row(TRIAL))])
+    assert pile.trials == [
+        (1_234_567, TrialReport("failed", 910, NOW_S)),
+        (1_234_567, TrialReport("delivered", 0, NOW_S)),
+    ]
+    assert (pile.reports, pile.sources, pile.foreign, pile.aside) == ([], [], [], [])
+    assert (pile.tally["ours"], pile.tally["trials"]) == (2, 2)
+
+
+def test_a_report_of_a_trial_message_is_ours_among_others() -> None:
+    pile = relaying().sort([posted("delivered", row(TRIAL), row(OURS), row("somebody-elses"))])
+    assert (len(pile.trials), len(pile.reports)) == (1, 1)
+    assert [parse(body).events[0].meta for body in pile.foreign] == ["somebody-elses"]

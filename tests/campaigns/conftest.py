@@ -1,8 +1,9 @@
 """The ledger with all its sides on an empty Redis; whoever used it leaves books that balance, or fails."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import pytest
 from redis.asyncio import Redis
@@ -16,6 +17,8 @@ from campaigns.states import CampaignState, MessageState
 from campaigns.submission import BrakeRule, Submissions
 from campaigns.views import Message, Views
 from campaigns.work import Block, Consequence, Lease, Opened, Result, Work, new_operation
+
+Answer = TypeVar("Answer")
 
 SENDER = SenderId("TIMESM")
 CAMPAIGN = CampaignId("diwali01")
@@ -48,6 +51,14 @@ def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Re
         slots=[[f"name {index}" for index in indexes]],
         parts=list(parts) if parts else [1] * count,
     )
+
+
+async def eventually(check: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask again and again until the answer is true, and return it."""
+    async with asyncio.timeout(5):
+        while not (answer := await check()):  # what is waited for is Redis' clock
+            await asyncio.sleep(0.005)
+    return answer
 
 
 class Ledger:
@@ -163,6 +174,12 @@ class Ledger:
     async def now_ms(self) -> int:
         seconds, microseconds = await self.redis.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def in_s(self, key: str, member: str) -> float:
+        """Seconds until the time that a member of a sorted set has."""
+        at_ms = await self.redis.zscore(key, member)
+        assert at_ms is not None
+        return (at_ms - await self.now_ms()) / 1000
 
     async def run_out(self, *refs: BatchRef) -> None:
         """Move the deadlines of leases into the past."""

@@ -3,8 +3,15 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from redis.asyncio import Redis
+
+from campaigns.model import CampaignId
+from campaigns.records import read
 from campaigns.reported import Applied
+from campaigns.scripts import campaign_key
+from campaigns.states import MessageState
 from campaigns.submission import BrakeRule
+from tests.campaigns.conftest import SENDER
 
 Place = tuple[str, int]
 """A campaign and the number of one of its batches."""
@@ -102,6 +109,14 @@ class Model:
             return {}
         return {name: one for name, one in self.campaigns.items() if one.state == "running" and not one.expired}
 
+    def delivered(self) -> set[tuple[str, int]]:
+        return {
+            (name, index)
+            for name, campaign in self.campaigns.items()
+            for index, message in enumerate(campaign.messages)
+            if message.state == "d"
+        }
+
     def may_go_on(self) -> bool:
         return any(campaign.unsent() for campaign in self.running().values())
 
@@ -156,7 +171,7 @@ class Model:
         campaign = self.campaigns[place[0]]
         batch = campaign.batch(place[1])
         changed, news = 0, False
-        for index, block, verdict, code in outcomes:
+        for index, block, verdict, code in sorted(outcomes):
             message = batch[index]
             if message.block != block:
                 continue
@@ -212,18 +227,17 @@ class Model:
         if place[1] not in campaign.begun:
             return [Applied.UNKNOWN] * len(reports)
         batch = campaign.batch(place[1])
-        answers = []
-        for index, attempt, kind, code in reports:
+        answers = [Applied.DUPLICATE] * len(reports)
+        # Neighbours are done together; of one message the order stays.
+        for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
             if index >= len(batch) or attempt > batch[index].attempt:
-                answers.append(Applied.UNKNOWN)
+                answers[position] = Applied.UNKNOWN
             elif kind == "failed" and attempt < batch[index].attempt:
-                answers.append(Applied.STALE)
+                answers[position] = Applied.STALE
             elif batch[index].state in MAY_BECOME.get(kind, ""):
                 batch[index].state, batch[index].code = kind[0], code if kind == "failed" else 0
                 campaign.reports.append(kind == "failed")
-                answers.append(Applied.APPLIED)
-            else:
-                answers.append(Applied.DUPLICATE)
+                answers[position] = Applied.APPLIED
         campaign.brake_if(campaign.reports, campaign.brake.failed_share)
         campaign.finish_if_done()
         return answers
@@ -307,3 +321,23 @@ class Model:
             campaign.expired, campaign.may_end = False, True
         if (name, number) not in self.out:
             campaign.redo.insert(0, number)
+
+
+async def agree(redis: Redis, model: Model) -> None:
+    """Fail unless the counters and the records of the ledger are the model's."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for name, campaign in model.campaigns.items():
+            key = campaign_key(SENDER, CampaignId(name))
+            pipe.hgetall(key)
+            pipe.mget([f"{key}:m:{number}" for number in range(campaign.batches)])
+        replies = await pipe.execute()
+    for campaign, about, batches in zip(model.campaigns.values(), replies[::2], replies[1::2], strict=True):
+        counts = {state.value: int(about[state.value.encode()]) for state in MessageState}
+        assert sum(counts.values()) == len(campaign.messages), "the identity is broken"
+        assert {state: count for state, count in counts.items() if count} == campaign.counts()
+        assert about[b"state"].decode() == campaign.state
+        assert {number for number, records in enumerate(batches) if records} == campaign.begun
+        for number, records in enumerate(batches):
+            batch = campaign.batch(number)
+            found = [(record.state.value, record.attempt, record.code) for record in read(records, len(batch))]
+            assert found == [(message.state, message.attempt, message.code) for message in batch]

@@ -168,6 +168,14 @@ async def test_the_first_and_the_last_opening_stand_in_the_campaign(ledger: Ledg
     assert view.last_let_go_ms >= first
 
 
+async def test_a_campaign_of_which_a_block_was_opened_is_one_on_which_something_happened(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.repair.moved(SENDER)
+    await ledger.open(lease)
+    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+
+
 async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()

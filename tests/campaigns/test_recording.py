@@ -51,6 +51,14 @@ async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment
     assert (await ledger.view()).parts == 3
 
 
+async def test_a_campaign_of_which_outcomes_were_written_is_one_on_which_something_happened(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1)
+    block = await ledger.open(lease)
+    await ledger.repair.moved(SENDER)
+    await ledger.record(lease, block, b"a")
+    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+
+
 async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)

@@ -109,6 +109,13 @@ async def test_a_batch_that_is_empty_or_longer_than_the_campaigns_batches_is_ref
         await ledger.submissions.add_batch(CAMPAIGN, SENDER, 1, recipients(3, count))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_batch_may_be_of_any_length_up_to_that_of_the_campaigns_batches(ledger: Ledger, count: int) -> None:
+    await ledger.submit(3, sealed=False)
+    await ledger.submissions.add_batch(CAMPAIGN, SENDER, 1, recipients(3, count))
+    assert (await ledger.view()).total == 3 + count
+
+
 async def test_a_sealed_campaign_takes_no_batch(ledger: Ledger) -> None:
     await ledger.submit(3)
     with pytest.raises(SubmissionRefused, match="the campaign is running"):

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +18,7 @@ from rich.console import Console
 from demo.processes import ProcessFailed
 from tests.chaos.figures import GAP_S
 from tests.chaos.run import Result, RunFailed, run
-from tests.chaos.scenarios import Scenario, alone, together
+from tests.chaos.scenarios import Programme, programmes
 from tests.chaos.stage import Stage
 from tests.chaos.table import as_json, explanation, figure_table, machine, scenario_table, what_happened
 from tests.chaos.verdict import Verdict
@@ -43,13 +44,10 @@ def main(seed: int | None, wanted: tuple[str, ...], keep: Path | None, *, for_pr
     out = Console(highlight=False, soft_wrap=True, stderr=for_programs)
     out.width = max(out.width, _NARROWEST)
     seed = random.randrange(2**31) if seed is None else seed
-    runs = _chosen(wanted)
+    chosen = _chosen(wanted)
     out.print(f"seed {seed} (SEED={seed} make chaos repeats the faults)")
     began = time.monotonic()
-    told: list[dict[str, Any]] = []
-    for name, scenarios in runs.items():
-        out.print(f"\n[bold]{name}[/]: {sum(scenario.messages for scenario in scenarios):,} messages")
-        told.append({"run": name, **_run(scenarios, seed, out, keep and keep / name.replace(" ", "-"))})
+    told = [{"run": programme.name, **_run(programme, seed, out, keep)} for programme in chosen]
     holds = all(run["holds"] for run in told)
     seconds = time.monotonic() - began
     said = "[green]every guarantee holds[/]" if holds else "[red]not every guarantee holds[/]"
@@ -59,32 +57,35 @@ def main(seed: int | None, wanted: tuple[str, ...], keep: Path | None, *, for_pr
     sys.exit(0 if holds else 1)
 
 
-def _chosen(wanted: tuple[str, ...]) -> dict[str, list[Scenario]]:
-    runs = {"each fault alone": alone(LEASE_S), "all faults together": [together(LEASE_S)]}
+def _chosen(wanted: tuple[str, ...]) -> list[Programme]:
+    every = programmes(LEASE_S)
     if not wanted:
-        return runs
-    chosen = {
-        name: [scenario for scenario in scenarios if scenario.name.lower().startswith(tuple(map(str.lower, wanted)))]
-        for name, scenarios in runs.items()
-    }
-    if not any(chosen.values()):
-        names = ", ".join(scenario.name for scenarios in runs.values() for scenario in scenarios)
+        return every
+    beginnings = tuple(name.lower() for name in wanted)
+    chosen = []
+    for programme in every:
+        scenarios = [scenario for scenario in programme.scenarios if scenario.name.lower().startswith(beginnings)]
+        if scenarios:
+            chosen.append(replace(programme, scenarios=scenarios))
+    if not chosen:
+        names = ", ".join(scenario.name for programme in every for scenario in programme.scenarios)
         raise click.UsageError(f"no scenario begins like that; there are {names}")
-    return {name: scenarios for name, scenarios in chosen.items() if scenarios}
+    return chosen
 
 
-def _run(scenarios: list[Scenario], seed: int, out: Console, keep: Path | None) -> dict[str, Any]:
-    """Play one run and show it; return it for programs."""
+def _run(programme: Programme, seed: int, out: Console, keep: Path | None) -> dict[str, Any]:
+    """Play a programme and show what came of it; return it for programs."""
+    out.print(f"\n[bold]{programme.name}[/]: {sum(scenario.messages for scenario in programme.scenarios):,} messages")
     try:
         with Stage(seed=seed, lease_s=LEASE_S) as stage:
             try:
-                verdict = Verdict(asyncio.run(_bounded(stage, scenarios, out)), LEASE_S, GAP_S)
+                verdict = Verdict(asyncio.run(_bounded(stage, programme, out)), LEASE_S, GAP_S)
             except (RunFailed, ProcessFailed):
                 _print(what_happened(stage), out)
                 raise
             finally:
                 if keep:
-                    stage.keep(keep)
+                    stage.keep(keep / programme.name.replace(" ", "-"))
             _show(verdict, stage, out)
             return as_json(verdict)
     except (RunFailed, ProcessFailed) as failed:
@@ -106,10 +107,10 @@ def _print(lines: Iterable[str], out: Console) -> None:
         out.print(line, markup=False)
 
 
-async def _bounded(stage: Stage, scenarios: list[Scenario], out: Console) -> Result:
+async def _bounded(stage: Stage, programme: Programme, out: Console) -> Result:
     try:
         async with asyncio.timeout(_RUN_WITHIN_S):
-            return await run(stage, scenarios, say=lambda line: out.print(f"  {line}"))
+            return await run(stage, programme, say=lambda line: out.print(f"  {line}"))
     except TimeoutError:
         raise RunFailed(f"the run did not end within {_RUN_WITHIN_S:.0f} s") from None
 

@@ -60,14 +60,16 @@ class Evidence:
             span=span,
             stories=stories,
             accepted_ids=sum(story.reckoning.in_books for story in stories.values()),
-            arrivals_s={sender: [at for at in moments if _in(span, at)] for sender, moments in self.arrivals_s.items()},
-            doubted=[(at, count) for at, count in self.doubted if _in(span, at)],
+            arrivals_s={
+                sender: [at for at in moments if span.holds(at)] for sender, moments in self.arrivals_s.items()
+            },
+            doubted=[(at, count) for at, count in self.doubted if span.holds(at)],
             notes=replace(
                 notes,
-                lost_workers_at=[at for at in notes.lost_workers_at if _in(span, at)],
+                lost_workers_at=[at for at in notes.lost_workers_at if span.holds(at)],
                 campaign_pauses={key: value for key, value in notes.campaign_pauses.items() if key in campaigns},
                 sender_pauses={
-                    sender: [pause for pause in pauses if _in(span, pause.begin_s)]
+                    sender: [pause for pause in pauses if span.holds(pause.begin_s)]
                     for sender, pauses in notes.sender_pauses.items()
                 },
             ),
@@ -127,7 +129,3 @@ def _doubts(log: Path) -> Iterator[tuple[float, int]]:
                 continue
             told: dict[str, Any] = msgspec.json.decode(line)
             yield datetime.fromisoformat(told["timestamp"]).timestamp(), told["in_doubt"]
-
-
-def _in(span: Span, at_s: float) -> bool:
-    return span.begin_s <= at_s < span.end_s

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from campaigns.states import CampaignState, MessageState
+from campaigns.states import SENT, CampaignState, MessageState
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.limits import excess
 from tests.chaos.processes import STOPS_WITHIN_S
@@ -98,6 +98,15 @@ def unfinished(evidence: Evidence) -> Figure:
     return _none("not sent in time", _per_story(evidence, count))
 
 
+def never_accepted(evidence: Evidence) -> Figure:
+    """Count messages that the provider never accepted: none, if what was in doubt was sent again by hand."""
+
+    def count(story: Story) -> int:
+        return story.view.total - sum(story.reckoning.states[state] for state in SENT)
+
+    return _none("not accepted in the end", _per_story(evidence, count))
+
+
 def lost_workers(evidence: Evidence, lease_s: float) -> Figure:
     """Hold what became in doubt because a worker was lost against what that worker can have had open.
 
@@ -105,7 +114,9 @@ def lost_workers(evidence: Evidence, lease_s: float) -> Figure:
     so it had no more of them open than there were when there were fewest.
     """
     untouched_s = lease_s * (1 - RENEWED_EVERY) - 1.0
-    in_doubt = sum(count for _, count in evidence.doubted)
+    told = sum(count for _, count in evidence.doubted)
+    seen = sum(count for at, count in evidence.watch.doubted if evidence.span.holds(at))
+    in_doubt = max(told, seen)  # upkeep's log may have died with its worker, and the watch looks only now and then
     lost = evidence.notes.lost_workers_at
     open_then = [evidence.watch.fewest_sending(at, at + untouched_s) for at in lost]
     return Figure(

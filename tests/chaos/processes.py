@@ -60,5 +60,5 @@ STOPPED = Fault("SIGTERM", (0.0, 1.0), _stop, _start)
 
 
 def frozen_past(lease_s: float) -> Fault:
-    """Make a freeze that is longer than the lease: what wakes up is a zombie."""
-    return Fault("frozen past its lease", (lease_s + 2.0, lease_s + 5.0), _freeze_past_the_lease, _thaw)
+    """Make a freeze that is longer than the lease, but not by much: the zombie should meet those who took its work."""
+    return Fault("frozen past its leases", (lease_s, lease_s + 3.0), _freeze_past_the_lease, _thaw)

@@ -16,7 +16,7 @@ from campaigns.states import CampaignState, MessageState
 from tests.chaos import mail
 from tests.chaos.commands import CommandStuck
 from tests.chaos.evidence import Evidence, gather
-from tests.chaos.scenarios import Scenario
+from tests.chaos.scenarios import Programme, Scenario
 from tests.chaos.schedule import Lane, deal
 from tests.chaos.stage import Span, Stage, until
 from tests.chaos.watch import Watch
@@ -49,35 +49,31 @@ class Played:
 class Result:
     """A run that is over."""
 
+    programme: Programme
     played: list[Played]
     evidence: Evidence
 
 
-async def run(stage: Stage, scenarios: Sequence[Scenario], *, say: Say, settle: bool = True) -> Result:
-    """Play scenarios one after the other and return what is known afterwards.
-
-    Unless *settle*, nobody waits for the end of the validity: what is in doubt when every report has come was never
-    accepted, and is resent by hand.
-    """
+async def run(stage: Stage, programme: Programme, *, say: Say) -> Result:
+    """Play a programme on a stage; raise ``RunFailed``, or ``ProcessFailed`` if something ended by itself."""
     await stage.open()
     watch = Watch(stage)
     looking = asyncio.create_task(watch.look_on())
     try:
-        played = [await _play(stage, scenario, say) for scenario in scenarios]
+        played = [await _play(stage, scenario, say) for scenario in programme.scenarios]
         await _all_reported(stage)
-        if settle:
+        if programme.resends:
+            say("every report is in; sending again what is in doubt still")
+            await mail.resend(stage)
+        else:
             say("every report is in; waiting for the end of the validity")
             await _validity_over(stage)
-        else:
-            say("every report is in; resending what is in doubt still")
-            await mail.resend(stage)
         await _finished(stage, list(stage.campaigns), within_s=_RESENT_WITHIN_S)
         await _all_reported(stage)
-        return Result(played, await gather(stage, watch))
+        return Result(programme, played, await gather(stage, watch))
     finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        watch.stop()
+        await looking
         await stage.close()
 
 

@@ -39,6 +39,24 @@ class Scenario:
         return sum(mailing.messages for mailing in self.mailings)
 
 
+@dataclass(frozen=True)
+class Programme:
+    """Scenarios that are played one after the other on one stage."""
+
+    name: str
+    scenarios: list[Scenario]
+    resends: bool = False
+    """In the end what is in doubt still, so was never accepted, is sent again by hand; else the policies decide."""
+
+
+def programmes(lease_s: float) -> list[Programme]:
+    """Return all of it."""
+    return [
+        Programme("each fault alone", alone(lease_s)),
+        Programme("all faults together", [together(lease_s)], resends=True),
+    ]
+
+
 def alone(lease_s: float) -> list[Scenario]:
     """Return a scenario for each kind of fault."""
     killed, frozen, stopped = processes.KILLED, processes.FROZEN, processes.STOPPED
@@ -69,9 +87,9 @@ def together(lease_s: float, *, messages: int = 50_000, seconds: float = 100.0) 
         Lane(STEERING, (LIMITED, SLOW), seconds, first_s=6, pause_s=(5, 9)),
     )
     tenth = messages // 10
-    bursts = tuple(Mailing(UNLIMITED, tenth, at_s=seconds * part / 4, in_doubt="resend") for part in range(4))
+    bursts = tuple(Mailing(UNLIMITED, tenth, at_s=seconds * part / 4) for part in range(4))
     steady = (Mailing(LIMITED, 3 * tenth), Mailing(LIMITED, tenth), Mailing(SLOW, messages - 8 * tenth))
-    return Scenario("all together", steady + bursts, lanes, validity_m=3)
+    return Scenario("all together", steady + bursts, lanes, validity_m=10)
 
 
 def brief(lease_s: float) -> Scenario:
@@ -89,4 +107,8 @@ def brief(lease_s: float) -> Scenario:
 
 def _mail(seconds: int) -> tuple[Mailing, ...]:
     """Fill so many undisturbed seconds."""
-    return Mailing(LIMITED, 400 * seconds), Mailing(UNLIMITED, 100 * seconds, at_s=2), Mailing(SLOW, 150 * seconds)
+    return (
+        Mailing(LIMITED, 400 * seconds),
+        Mailing(UNLIMITED, 100 * seconds, at_s=2, in_doubt="resend"),
+        Mailing(SLOW, 150 * seconds),
+    )

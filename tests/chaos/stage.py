@@ -32,6 +32,10 @@ class Span:
     begin_s: float
     end_s: float = float("inf")
 
+    def holds(self, at_s: float) -> bool:
+        """Say whether a moment lies in it."""
+        return self.begin_s <= at_s < self.end_s
+
 
 @dataclass
 class RateChange:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tests.chaos.evidence import Evidence
-from tests.chaos.figures import Figure, figures
+from tests.chaos.figures import Figure, figures, never_accepted
 from tests.chaos.run import Played, Result
 
 
@@ -19,7 +19,8 @@ class Verdict:
     @cached_property
     def figures(self) -> list[Figure]:
         """The figures of the whole run."""
-        return figures(self.result.evidence, lease_s=self.lease_s, gap_s=self.gap_s)
+        every = figures(self.result.evidence, lease_s=self.lease_s, gap_s=self.gap_s)
+        return [*every, never_accepted(self.result.evidence)] if self.result.programme.resends else every
 
     @property
     def holds(self) -> bool:

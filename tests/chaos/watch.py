@@ -3,22 +3,25 @@
 import asyncio
 import time
 from bisect import bisect_right
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from campaigns.model import CampaignView, SenderId
+from campaigns.model import CampaignId, CampaignView, SenderId
 from campaigns.states import LIVE, CampaignState, MessageState
 from campaigns.views import SenderView
 from tests.chaos.stage import Stage
+from timesmobile.failures import Failure
 
 _EVERY_S = 0.2
 _LONGEST_HICCUP_S = 1.0
 """What lies between two looks that are further apart is not counted: nobody saw it."""
 
 
+_WORKER_LOST = f"push:{Failure.WORKER_LOST}"
 _PRESSURE = Path("/proc/pressure/cpu")
 
 
@@ -37,22 +40,30 @@ class Watch:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._stopped = False
+        self._lost: Counter[CampaignId] = Counter()
         self.looks: list[Look] = []
+        self.doubted: list[tuple[float, int]] = []
+        """When messages were seen to have become in doubt because their worker was lost, and how many."""
         self.hiccup_s = 0.0
         """The longest that a short sleep overslept: how far this machine's clockwork can be trusted."""
         self.pressure = 0.0
         """Share of the time in which some process waited for a CPU; 0 where the system does not say."""
 
     async def look_on(self) -> None:
-        """Look until cancelled."""
+        """Look until told to ``stop``; a cancellation may be lost inside of a call to Redis."""
         began, waited_s = time.monotonic(), _cpu_waited_s()
-        while True:
+        while not self._stopped:
             before = time.monotonic()
             self.pressure = (_cpu_waited_s() - waited_s) / max(before - began, _EVERY_S)
             await asyncio.sleep(0.01)
             self.hiccup_s = max(self.hiccup_s, time.monotonic() - before - 0.01)
             self.looks.append(await self._look())
             await asyncio.sleep(_EVERY_S)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped = True
 
     def fewest_sending(self, begin_s: float, end_s: float) -> int:
         """Return how many messages were ``sending`` when the fewest were, at any look that Redis answered."""
@@ -87,6 +98,7 @@ class Watch:
                 mine = [id_ for id_, of in self._stage.campaigns.items() if of == sender]
                 views = await self._stage.views.of_sender(SenderId(sender), mine)
                 sending += sum(view.counts[MessageState.SENDING] for view in views)
+                self._count_doubt(views, at_s)
                 live += [view for view in views if view.state in LIVE]
             ready = {view.plan.sender for view in live if _is_ready(view, at_s)}
             senders = [await self._stage.views.sender(sender) for sender in ready]
@@ -94,6 +106,14 @@ class Watch:
             return Look(at_s, -1, frozenset())
         free = frozenset(view.id for view in senders if not _is_held(view, at_s))
         return Look(at_s, sending, free if self._stage.can_send else frozenset())
+
+    def _count_doubt(self, views: list[CampaignView], at_s: float) -> None:
+        """Note by how many more than before there are; that reports decide some meanwhile makes it no less true."""
+        for view in views:
+            lost = view.codes.get(_WORKER_LOST, 0)
+            if lost > self._lost[view.id]:
+                self.doubted.append((at_s, lost - self._lost[view.id]))
+            self._lost[view.id] = lost
 
 
 def _is_ready(view: CampaignView, now_s: float) -> bool:

@@ -139,10 +139,11 @@ class House:
         batch_size: int = 100,
         campaign: str = CAMPAIGN,
         parts: int = 1,
+        parts_known: int | None = None,
         slots: int = 1,
         **changes: Any,
     ) -> CampaignId:
-        """Submit a campaign whole, as a producer does."""
+        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known)."""
         about: dict[str, Any] = {
             "name": "diwali-sale",
             "sender": SENDER,
@@ -161,7 +162,11 @@ class House:
             rows = range(first, min(first + batch_size, messages))
             columns = [[f"name {row}" for row in rows]] * slots
             batch = Recipients(
-                first, [f"9198{row:08}" for row in rows], [row + 2 for row in rows], columns, [parts] * len(rows)
+                first,
+                [f"9198{row:08}" for row in rows],
+                [row + 2 for row in rows],
+                columns,
+                [parts] * (parts_known or len(rows)),
             )
             await submissions.add_batch(claimed, made.sender, number, batch)
         await submissions.seal(claimed, made.sender, total=messages, batches=-(-messages // batch_size))

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.events import EventReceiver
 from celery.events.state import State
 from redis import Redis
 
@@ -15,9 +14,9 @@ class Flower:
 
     def __init__(self, app: Celery) -> None:
         self.events: list[dict[str, Any]] = []
-        self.state = State()
+        self.state: Any = State()  # the stubs know nothing of its tables
         self._connection = app.connection_for_read()
-        receiver: EventReceiver = app.events.Receiver(self._connection, handlers={"*": self._hear})
+        receiver: Any = app.events.Receiver(self._connection, handlers={"*": self._hear})
         self._consumer = receiver.get_consumers(self._connection.Consumer, self._connection.default_channel)[0]
         self._consumer.consume()
         with Redis.from_url(app.conf.broker_url) as redis:

@@ -113,6 +113,18 @@ async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead
     await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
 
 
+async def test_what_was_opened_for_later_slots_is_given_back_when_the_batch_fails_before_they_come(
+    house: House,
+) -> None:
+    await house.submit(20, cost_unit="parts", parts_known=2)
+    worker = await house.send(rates={SENDER: 100})
+    assert worker.ended == ["failed"]
+    assert (await house.view()).reason == "batch 1 cannot be worked on: IndexError"
+    assert "s" not in await house.states()
+    assert (await house.states()).count("a") == len(house.gateway.ids) == 3
+    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
+
+
 async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_brake_the_campaign(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

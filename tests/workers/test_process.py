@@ -100,23 +100,27 @@ class Scene:
         return self.worker.log.read_text()
 
 
+def _environment(folder: Path, redis_url: str, port: int, grace_s: float) -> dict[str, str]:
+    folder.mkdir(exist_ok=True)
+    (folder / "dispatch.toml").write_text(SETTINGS.format(grace_s=grace_s))
+    return {
+        **inherited(),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "DISPATCH_SETTINGS": str(folder / "dispatch.toml"),
+        "DISPATCH_REDIS_URL": redis_url,
+        "DISPATCH_ID_KEY": "an-id-key-of-enough-bytes",
+        "DISPATCH_CALLBACK_SECRET": "guess-me-if-you-can",
+        "DISPATCH_PROVIDER_TIMES_USERNAME": "shop-user",
+        "DISPATCH_PROVIDER_TIMES_PASSWORD": "hunter2",
+        "DISPATCH_PROVIDER_TIMES_ENDPOINT": f"http://127.0.0.1:{port}/message",
+    }
+
+
 @asynccontextmanager
 async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[Scene]:
     """Start a worker on this Redis; it is not ready yet."""
-    folder.mkdir(exist_ok=True)
-    (folder / "dispatch.toml").write_text(SETTINGS.format(grace_s=grace_s))
     async with Provider() as sms, connect(redis_url) as redis:
-        environment = {
-            **inherited(),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "DISPATCH_SETTINGS": str(folder / "dispatch.toml"),
-            "DISPATCH_REDIS_URL": redis_url,
-            "DISPATCH_ID_KEY": "an-id-key-of-enough-bytes",
-            "DISPATCH_CALLBACK_SECRET": "guess-me-if-you-can",
-            "DISPATCH_PROVIDER_TIMES_USERNAME": "shop-user",
-            "DISPATCH_PROVIDER_TIMES_PASSWORD": "hunter2",
-            "DISPATCH_PROVIDER_TIMES_ENDPOINT": f"http://127.0.0.1:{sms.port}/message",
-        }
+        environment = _environment(folder, redis_url, sms.port, grace_s)
         command = [
             sys.executable,
             "-m",

@@ -1,0 +1,49 @@
+"""Reports of trial messages, those of ``dispatch send-test``: in no campaign, and kept for whoever waits for them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+KEPT_S = 72 * 3600
+"""As long as a report may take (DOMAIN.md section 3)."""
+_MOST = 20
+
+
+class TrialReport(msgspec.Struct, frozen=True, array_like=True):
+    """A row of a delivery report about a trial message."""
+
+    kind: str
+    """delivered, failed, clicked, replied or intermediate."""
+    code: int
+    """The failure code; 0 unless failed."""
+    ts: int
+    """Epoch seconds."""
+
+
+class Trials:
+    """Where reports of trial messages wait, by the index in the message's id. Every method raises redis errors."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def add(self, reports: Sequence[tuple[int, TrialReport]]) -> None:
+        """Keep reports; one that comes twice is kept once."""
+        if not reports:
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for index, report in reports:
+                pipe.zadd(_key(index), {msgspec.json.encode(report): report.ts}, nx=True)
+                pipe.zremrangebyrank(_key(index), 0, -_MOST - 1)
+                pipe.expire(_key(index), KEPT_S)
+            await pipe.execute()
+
+    async def of(self, index: int) -> list[TrialReport]:
+        """Return what was reported of a trial message so far, in the order of the reports' own times."""
+        found: Any = await self._redis.zrange(_key(index), 0, -1)
+        return [msgspec.json.decode(report, type=TrialReport) for report in found]
+
+
+def _key(index: int) -> str:
+    return f"trial:{index}"
