@@ -21,6 +21,8 @@ from campaigns.embedded import EmbeddedServer
 from demo.processes import Process, ProcessFailed, free_port, inherited
 
 SETTINGS = Path(__file__).parent / "dispatch.toml"
+SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
+"""Stands in settings for the sandbox, wherever that listens."""
 _READY_WITHIN_S = 40.0
 _USERNAME = "demo-account"
 
@@ -111,7 +113,8 @@ class Stack:
 
     def start(self, *, progress: Callable[[str], None] = lambda _name: None) -> None:
         """Start everything and return when it is ready; raise ``ProcessFailed``."""
-        (self.folder / "dispatch.toml").write_text(self._settings, "utf-8")
+        settings = self._settings.replace(SANDBOX_IN_SETTINGS, self.sandbox_url)
+        (self.folder / "dispatch.toml").write_text(settings, "utf-8")
         progress("redis")
         self.redis.start()
         self._write_sandbox_config()
