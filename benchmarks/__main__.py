@@ -34,7 +34,12 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "growth": growth.figures,
 }
 
+_LEAST_WIDTH = 150
+"""Where there is no terminal, a log or a file takes the table."""
+
 out = Console(highlight=False)
+if not out.is_terminal:
+    out = Console(highlight=False, width=_LEAST_WIDTH)
 
 
 def main(arguments: list[str]) -> int:
@@ -72,16 +77,11 @@ def _say(name: str, what: str) -> None:
 
 def _table(figures: list[Figure]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("figure", "measured", "baseline", "ratio", "must", "aim", ""):
-        table.add_column(heading, justify="left" if heading in {"figure", ""} else "right", no_wrap=heading != "")
+    for heading in ("figure", "measured", "baseline", "ratio", "must", "aim"):
+        table.add_column(heading, justify="left" if heading == "figure" else "right", no_wrap=True)
+    table.add_column("")
+    table.add_column("")
     for figure in figures:
-        mark = (
-            "[green]aim[/]"
-            if figure.reaches_aim and figure.aim is not None
-            else "ok"
-            if figure.reaches_must
-            else "[red]missed[/]"
-        )
         bound = "≥ " if figure.better == "more" else "≤ "
         table.add_row(
             figure.name,
@@ -90,11 +90,16 @@ def _table(figures: list[Figure]) -> Table:
             f"× {figure.ratio:.2f}" if figure.ratio else "",
             "" if figure.must is None else bound + shown(figure.must, figure.unit),
             "" if figure.aim is None else bound + shown(figure.aim, figure.unit),
-            mark,
+            _mark(figure),
+            f"[dim]{figure.note}[/]",
         )
-        for note in filter(None, (figure.baseline_name and f"baseline: {figure.baseline_name}", figure.note)):
-            table.add_row(f"  [dim]{note}[/]")
     return table
+
+
+def _mark(figure: Figure) -> str:
+    if not figure.reaches_must:
+        return "[red]missed[/]"
+    return "[green]aim[/]" if figure.aim is not None and figure.reaches_aim else "ok"
 
 
 def _report(figures: list[Figure]) -> dict[str, Any]:

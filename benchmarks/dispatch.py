@@ -67,7 +67,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             must=150,
             aim=90,
             baseline=bare.cpu_us,
-            baseline_name="bare HTTP client",
+            note="baseline: the bare HTTP client",
         ),
     ]
 

@@ -18,7 +18,6 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     aim: float | None = None
     baseline: float | None = None
     """What the one that we are compared with reached, in the same run."""
-    baseline_name: str = ""
     note: str = ""
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from producers.findings import Finding, Rule
+from producers.fitting import all_fit
 from producers.variables import Variable
 from timesmobile.templates import Template
 
@@ -56,26 +57,32 @@ class FromText:
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
         """Compose the texts and cut them; one that does not match gets empty values and a finding."""
+        slots = self.template.slots
         findings: dict[int, Finding] = {}
+        texts = self._text.compose(cells, rows)
         cuts: list[list[str]] = []
-        for index, text in enumerate(self._text.compose(cells, rows)):
-            cut = self._cut(text)
-            if isinstance(cut, Finding):
-                findings[index] = cut
-                cut = [""] * len(self.template.slots)
+        for index, text in enumerate(texts):
+            cut = self.template.cut_between_literals(text)
+            if isinstance(cut, int):
+                findings[index] = self._difference(text, cut)
+                cut = [""] * len(slots)
             cuts.append(cut)
         if not cuts:
-            return [[] for _ in self.template.slots], findings
+            return [[] for _ in slots], findings
+        columns = [list(values) for values in zip(*cuts, strict=True)]
+        if all(all_fit(slot, values, self._longest) for slot, values in zip(slots, columns, strict=True)):
+            return columns, findings
+        # Another way to cut may be allowed; if none is, the values of this one say why.
+        cuts = [
+            cut if index in findings or self._fits(cut) else self.template.cut(texts[index], self._longest) or cut
+            for index, cut in enumerate(cuts)
+        ]
         return [list(values) for values in zip(*cuts, strict=True)], findings
 
-    def _cut(self, text: str) -> list[str] | Finding:
-        cut = self.template.cut_between_literals(text)
-        if isinstance(cut, int):
-            return self._difference(text, cut)
-        if all(slot.check(value, self._longest) is None for slot, value in zip(self.template.slots, cut, strict=True)):
-            return cut
-        # Another way to cut may be allowed; if none is, the values of this one say why.
-        return self.template.cut(text, self._longest) or cut
+    def _fits(self, cut: Sequence[str]) -> bool:
+        return all(
+            slot.check(value, self._longest) is None for slot, value in zip(self.template.slots, cut, strict=True)
+        )
 
     def _difference(self, text: str, missing: int) -> Finding:
         """Say where a text departs from the registered one, whose literal of this number it lacks."""

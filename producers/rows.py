@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from producers.duplicates import NumberSet
 from producers.filling import Filling
 from producers.findings import Finding, Refused, Rule
+from producers.fitting import all_fit
 from producers.measuring import Measuring
 from producers.numbers import normalised
 from producers.recipients import Chunk
@@ -21,9 +22,6 @@ DUPLICATE = Finding(Rule.DUPLICATE, "duplicate: an earlier row has the same numb
 
 _EXAMPLES = 3
 _EXAMPLE_REASONS = 50
-
-_JUDGED_BY_CHARACTER = frozenset({"var", "numeric", "number", "alphanumeric"})
-"""Slots of these kinds look at each character by itself, so that many values can be judged as one text."""
 
 
 class Checked(NamedTuple):
@@ -116,20 +114,13 @@ class Rows:
         for index, finding in unfit.items():
             findings.setdefault(index, finding)
         for slot, name, values in zip(self._filling.template.slots, self._filling.names, slots, strict=True):
-            if not self._all_fit(slot, values):
+            if not all_fit(slot, values, self._longest):
                 for index, value in enumerate(values):
                     if reason := self._misfit(slot, value):
                         findings.setdefault(index, Finding(Rule.SLOT, f"{name} {reason}", value))
         for index, finding in self.whitelists.findings(slots, to, self._filling.names):
             findings.setdefault(index, finding)
         return slots
-
-    def _all_fit(self, slot: Slot, values: list[str]) -> bool:
-        """Say whether all values surely fit; False only means that each must be looked at."""
-        if slot.kind not in _JUDGED_BY_CHARACTER or max(map(len, values), default=0) > self._longest:
-            return False
-        together = "".join(values)
-        return slot.check(together, len(together)) is None
 
     def _misfit(self, slot: Slot, value: str) -> str | None:
         if len(value) > self._longest:

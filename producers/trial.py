@@ -104,7 +104,8 @@ async def refuse_if_held(redis: Redis, sender: SenderId) -> None:
 async def send(trial: Trial, *, redis: Redis | None) -> Sent:
     """Push it, once. With the ledger at hand an OAuth token is the one that workers share."""
     listener = Listener(ProviderTransport(trial.provider), trial.provider.endpoint)
-    async with Client(trial.provider, listener, tokens=Tokens(redis) if redis else None) as client:
+    tokens, patience_s = Tokens(redis) if redis else None, trial.provider.total_timeout_s
+    async with Client(trial.provider, listener, tokens=tokens, token_patience_s=patience_s) as client:
         began = time.monotonic()
         outcome = await client.push(trial.push)
         return Sent(outcome, listener.heard, time.monotonic() - began)

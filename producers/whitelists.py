@@ -11,7 +11,6 @@ from timesmobile.rules.words import fixed, words
 from timesmobile.templates import Template
 
 _DOMAIN_HINT = re.compile(r"\.[^\W\d_]")
-_NUMBER_HINT = re.compile(r"[0-9][0-9 -]{7}")
 _LINK_KINDS = frozenset({"url", "urlott"})
 
 
@@ -61,11 +60,12 @@ class Whitelists:
                 for index, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield index, Finding(Rule.LINK, f"{name} holds a link that is not whitelisted", unlisted)
-            long_enough = max(map(len, texts), default=0) >= callback_numbers.SHORTEST
-            if "cbn" in kinds or ("var" in kinds and long_enough and _NUMBER_HINT.search(together)):
+            # A number never goes over a line break, so that all rows can be looked through as one text.
+            if "cbn" in kinds or ("var" in kinds and callback_numbers.find(together)):
                 for index, text in enumerate(texts):
                     certain = [slots[at][index] for at in word.places if self._slots[at].kind == "cbn"]
-                    number = self._unlisted_number(certain or callback_numbers.find(text), to[index])
+                    found = certain or callback_numbers.find(text)
+                    number = self._unlisted_number(found, to[index]) if found else None
                     if number and (certain or self._numbers):
                         reason = f"{name} holds a number that is not whitelisted"
                         yield index, Finding(Rule.CALLBACK_NUMBER, reason, number)

@@ -12,7 +12,7 @@ from timesmobile.answers import HEADERS_MATTER, AnswerReader
 from timesmobile.authentication import ClientCredentials
 from timesmobile.failures import UNSENDABLE, Failure, classify
 from timesmobile.messages import Push
-from timesmobile.oauth import TokenKeeper
+from timesmobile.oauth import PATIENCE_S, TokenKeeper
 from timesmobile.outcomes import Outcome, Verdict
 from timesmobile.payload import Payload, PushRequest
 from timesmobile.placeholders import PushUnsendable
@@ -28,7 +28,8 @@ class Client:
     """Pushes messages through one provider, over one pool of connections, on one event loop.
 
     ``transport`` is for tests and experiments; whatever it is, only a NotSent that it raises means not sent. ``tokens``
-    is where an OAuth token is shared with other processes. Raises ProviderInvalid for a provider that cannot work.
+    is where an OAuth token is shared with other processes, and ``token_patience_s`` how long a push waits for one.
+    Raises ProviderInvalid for a provider that cannot work.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         tokens: TokenStore | None = None,
+        token_patience_s: float = PATIENCE_S,
     ) -> None:
         self._nickname = provider.nickname
         self._payload = Payload(provider)
@@ -53,6 +55,7 @@ class Client:
                 transport=self._transport,
                 store=tokens or OwnTokens(),
                 timeout_s=provider.total_timeout_s,
+                patience_s=token_patience_s,
             )
 
     async def push(self, push: Push) -> Outcome:

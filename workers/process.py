@@ -1,6 +1,7 @@
 """A worker process from start to stop: the loop, the ledger, the dispatcher, the upkeep; started in this order."""
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -51,6 +52,9 @@ class WorkerProcess:
         """Start everything, also while the ledger is away: batches wait for it."""
         for warning in self._settings.warnings:
             log.warning("settings", warning=warning)
+        # Nearly nothing that pushes leave behind is in cycles: looking for some as often as usual costs a fifth of all.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
         self._loop.start()
         self._loop.call(self._start())
         signals.worker_shutting_down.connect(self._stop_at_once, weak=False)

@@ -1,7 +1,7 @@
 """The ledger's scripts under random interleavings, against a plain model of them.
 
 Several workers, some of them zombies; reports of every kind at any time; people who pause, cancel and resolve; upkeep.
-``LEDGER_EXAMPLES=3000 pytest tests/campaigns/test_ledger_properties.py`` looks longer.
+``LEDGER_EXAMPLES=3000 pytest tests/campaigns/test_ledger_properties.py`` looks longer, and makes a failure shorter.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,20 +24,22 @@ from campaigns.embedded import EmbeddedServer
 from campaigns.errors import LeaseLost
 from campaigns.model import BatchRef, CampaignId
 from campaigns.repair import Repair
-from campaigns.reported import Report
+from campaigns.reported import Report, Reported
 from campaigns.scripts import campaign_key
 from campaigns.submission import BrakeRule
 from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Work, new_operation
 from tests.campaigns.conftest import SENDER, Ledger
 from tests.campaigns.ledger_model import Campaign, Lost, Message, Model, Place, agree
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
+LONGER = os.environ.get("LEDGER_EXAMPLES")
+EXAMPLES = int(LONGER or "40")
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
 STEPS = 30
 SIZES = [3, 3, 30]
 """Messages of a batch: few, so that they meet often, or enough to lie near each other and far apart."""
 MOST_CAMPAIGNS = 5
 WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
-VERDICTS = "aaariipb"
+VERDICTS = "aaariiipb"
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate"]
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0}
 
@@ -72,6 +74,7 @@ class Scripts(RuleBasedStateMachine):
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         self.run(self.ledger.redis.flushall())
+        self.ledger.reported = Reported(self.ledger.redis)  # it remembers campaigns, also of the test before
         for _ in range(data.draw(st.integers(1, 2))):
             self.submit(data)
 
@@ -250,7 +253,7 @@ class Scripts(RuleBasedStateMachine):
         last = campaign.size - 1 if number + 1 < campaign.batches else len(campaign.batch(number))
         one = st.tuples(
             st.integers(0, last),
-            st.sampled_from([0, 0, 0, 0, 1, 1, 2]),
+            st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1, 1, 2]),
             st.sampled_from(KINDS),
             st.sampled_from([901, 914]),
         )
@@ -382,6 +385,7 @@ def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_se
             settings=settings(
                 max_examples=EXAMPLES,
                 stateful_step_count=STEPS,
+                phases=PHASES,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),

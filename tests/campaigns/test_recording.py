@@ -1,6 +1,10 @@
 """What is written of the outcomes of pushes, and what they mean beyond their own messages: backing off and brakes."""
 
+from random import Random
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState
@@ -64,6 +68,28 @@ async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -
     block = await ledger.open(lease)
     await ledger.work.record(lease, [Result(0, block.number, b"r", 70_000)])
     assert (await ledger.view()).codes == {"push:65535": 1}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(outcomes=st.dictionaries(st.integers(0, 59), st.sampled_from("arip"), min_size=1), chance=st.randoms())
+async def test_outcomes_far_and_near_change_their_own_messages_and_no_others(
+    ledger: Ledger, outcomes: dict[int, str], chance: Random
+) -> None:
+    await ledger.redis.flushall()
+    lease = await _lease(ledger, 60)
+    block = await ledger.open(lease)
+    before = [message.record for message in await ledger.messages()]
+    in_any_order = chance.sample(sorted(outcomes), len(outcomes))
+    results = [Result(index, block.number, outcomes[index].encode(), 300 + index, "7") for index in in_any_order]
+    assert await ledger.work.record(lease, results) == len(outcomes)
+    for index, message in enumerate(await ledger.messages()):
+        if index not in outcomes:
+            assert message.record == before[index]
+            continue
+        record = message.record
+        assert (record.state.value, record.code) == (outcomes[index], 300 + index)
+        assert (record.attempt, record.let_go_ms) == (before[index].attempt, before[index].let_go_ms)
+        assert record.transaction_id == ("7" if outcomes[index] == "a" else "")
 
 
 async def test_only_accepted_messages_count_parts(ledger: Ledger) -> None:

@@ -4,11 +4,14 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from campaigns import reported
 from campaigns.control import Control
 from campaigns.model import CampaignId
-from campaigns.reported import Applied, Report
+from campaigns.reported import Applied, Report, Reported
 from campaigns.scripts import campaign_key
 from campaigns.states import CampaignState, MessageState
 from campaigns.submission import BrakeRule
@@ -262,6 +265,44 @@ async def test_answers_come_in_the_order_of_the_reports_whatever_their_batches(l
     )
     assert answers == [A, A, U, A, U, D, A]
     assert (await ledger.states(), await ledger.states(other)) == ("daafa", "faaad")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 99),
+            st.sampled_from(["delivered", "failed", "intermediate"]),
+            st.integers(900, 920),
+            st.integers(1, 2**32 - 1),
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+async def test_reports_far_and_near_change_their_own_messages_and_no_others(
+    ledger: Ledger, rows: list[tuple[int, Any, int, int]]
+) -> None:
+    await ledger.redis.flushall()
+    await ledger.submit(90, batch_size=60)
+    await ledger.send_all()
+    before = [message.record for message in await ledger.messages()]
+    expected = {index: before[index] for index in range(90)}
+    answers = []
+    for index, kind, code, ts in rows:
+        known = expected.get(index)
+        better = known and (
+            (kind == "delivered" and known.state != "d") or (kind == "failed" and known.state not in {"d", "f"})
+        )
+        answers.append(U if known is None else A if better else D)
+        if known and better:
+            state = MessageState(kind[0])
+            expected[index] = replace(known, state=state, code=code if state == "f" else 0, reported_s=ts)
+    reported = Reported(ledger.redis)
+    assert (
+        await reported.apply([Report(CAMPAIGN, index, 0, kind, code, ts) for index, kind, code, ts in rows]) == answers
+    )
+    assert [message.record for message in await ledger.messages()] == list(expected.values())
 
 
 async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are_remembered(

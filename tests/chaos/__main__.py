@@ -79,7 +79,7 @@ def _run(programme: Programme, seed: int, out: Console, keep: Path | None) -> di
     try:
         with Stage(seed=seed, lease_s=LEASE_S) as stage:
             try:
-                verdict = Verdict(asyncio.run(_bounded(stage, programme, out)), LEASE_S, GAP_S)
+                verdict = Verdict(asyncio.run(_bounded(stage, programme, out)), GAP_S)
             except (RunFailed, ProcessFailed):
                 _print(what_happened(stage), out)
                 raise

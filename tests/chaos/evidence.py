@@ -66,7 +66,7 @@ class Evidence:
             doubted=[(at, count) for at, count in self.doubted if span.holds(at)],
             notes=replace(
                 notes,
-                lost_workers_at=[at for at in notes.lost_workers_at if span.holds(at)],
+                losses=[loss for loss in notes.losses if span.holds(loss.at_s)],
                 campaign_pauses={key: value for key, value in notes.campaign_pauses.items() if key in campaigns},
                 sender_pauses={
                     sender: [pause for pause in pauses if span.holds(pause.begin_s)]

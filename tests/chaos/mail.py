@@ -10,7 +10,7 @@ from tests.chaos.settings import campaign_toml
 from tests.chaos.stage import Stage, until
 
 
-async def post(stage: Stage, scenario: Scenario, mailing: Mailing, *, began_s: float) -> CampaignId:
+async def post(stage: Stage, scenario: Scenario, mailing: Mailing, *, began_s: float = 0.0) -> CampaignId:
     """Submit a campaign at its time and return its id; a submit that breaks off is simply run again."""
     number = len(list(stage.stack.folder.glob("*.csv"))) + 1
     rows = stage.stack.folder / f"mail-{number}.csv"

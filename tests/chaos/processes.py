@@ -5,6 +5,7 @@ import signal
 import time
 
 from tests.chaos.fault import Fault
+from tests.chaos.losses import note_loss
 from tests.chaos.stage import Stage
 
 STOPS_WITHIN_S = 10.0
@@ -51,7 +52,7 @@ async def _stop(stage: Stage, name: str, _chance: float) -> None:
 
 def _lost(stage: Stage, name: str) -> None:
     if name in stage.stack.worker_names:
-        stage.notes.lost_workers_at.append(time.time())
+        stage.in_background(note_loss(stage, name))
 
 
 KILLED = Fault("kill -9", (0.5, 3.0), _kill, _start)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ async def run(stage: Stage, programme: Programme, *, say: Say) -> Result:
     looking = asyncio.create_task(watch.look_on())
     try:
         played = [await _play(stage, scenario, say) for scenario in programme.scenarios]
+        await stage.background()
         await _all_reported(stage)
         if programme.resends:
             say("every report is in; sending again what is in doubt still")
@@ -79,21 +81,27 @@ async def run(stage: Stage, programme: Programme, *, say: Say) -> Result:
 
 async def _play(stage: Stage, scenario: Scenario, say: Say) -> Played:
     began_s = time.time()
-    campaigns = await _strike_while_sending(stage, scenario, began_s)
+    campaigns = await _strike_while_sending(stage, scenario)
     views = await _finished(stage, campaigns, within_s=60 * scenario.validity_m + _SETTLED_AFTER_S)
     span = Span(began_s, time.time())
     in_doubt = sum(view.counts[MessageState.IN_DOUBT] for view in views)
-    say(f"{scenario.name}: {scenario.messages:,} messages in {span.end_s - began_s:.0f} s, {in_doubt:,} in doubt")
+    codes = sum((Counter(view.codes) for view in views), Counter[str]())
+    why = ", ".join(f"{name} {number:,}" for name, number in codes.most_common() if name.startswith("push:"))
+    seconds = span.end_s - began_s
+    say(f"{scenario.name}: {scenario.messages:,} messages in {seconds:.0f} s, {in_doubt:,} in doubt ({why or '-'})")
     return Played(scenario, span, campaigns, in_doubt)
 
 
-async def _strike_while_sending(stage: Stage, scenario: Scenario, began_s: float) -> list[CampaignId]:
-    """Submit the campaigns and let all lanes of faults come to their ends."""
+async def _strike_while_sending(stage: Stage, scenario: Scenario) -> list[CampaignId]:
+    """Submit the campaigns and, as soon as the first are being sent, let all lanes of faults come to their ends."""
+    at_once = [mailing for mailing in scenario.mailings if not mailing.at_s]
+    later = [mailing for mailing in scenario.mailings if mailing.at_s]
     try:
         async with asyncio.TaskGroup() as tasks:
-            posts = [
-                tasks.create_task(mail.post(stage, scenario, mailing, began_s=began_s)) for mailing in scenario.mailings
-            ]
+            posts = [tasks.create_task(mail.post(stage, scenario, mailing)) for mailing in at_once]
+        began_s = time.time()
+        async with asyncio.TaskGroup() as tasks:
+            posts += [tasks.create_task(mail.post(stage, scenario, mailing, began_s=began_s)) for mailing in later]
             for number, lane in enumerate(scenario.lanes):
                 tasks.create_task(_drive(stage, lane, f"{stage.seed}/{scenario.name}/{number}", began_s))
     except ExceptionGroup as group:

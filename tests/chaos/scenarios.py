@@ -19,7 +19,7 @@ class Mailing:
     sender: str
     messages: int
     at_s: float = 0.0
-    """Since the beginning of the scenario."""
+    """Since those of the beginning, 0, were submitted."""
     in_doubt: str = "give_up"
 
 
@@ -66,7 +66,14 @@ def alone(lease_s: float) -> list[Scenario]:
     return [
         Scenario("provider leaves doubt", _mail(20), (Lane(IN_DOUBT, ("provider",), until_s=24, pause_s=(0, 1)),)),
         Scenario("workers killed", _mail(20), (Lane((killed,), WORKERS, until_s=20, pause_s=(4, 8)),)),
-        Scenario("workers frozen", _mail(20), (Lane((frozen, zombie), WORKERS, until_s=16),)),
+        Scenario(
+            "workers frozen",
+            _mail(25),
+            (
+                Lane((zombie,), WORKERS[:1], until_s=20, first_s=1),
+                Lane((frozen,), WORKERS[1:], until_s=25, first_s=4, pause_s=(4, 8)),
+            ),
+        ),
         Scenario("provider says not now", _mail(12), (Lane(NOT_NOW, ("provider",), until_s=18),)),
         Scenario("Redis in trouble", _mail(15), (Lane(redis_trouble.TROUBLES, ("redis",), until_s=25),)),
         Scenario("Redis away past the leases", _mail(10), (Lane(away, ("redis",), until_s=4),)),

@@ -17,7 +17,7 @@ class Lane:
     faults: tuple[Fault, ...]
     targets: tuple[str, ...]
     until_s: float
-    first_s: float = 3.0
+    first_s: float = 2.0
     pause_s: tuple[float, float] = (1.0, 4.0)
     """Between the end of one fault and the next: at least, at most."""
 
@@ -27,7 +27,7 @@ class Step:
     """One fault at its time."""
 
     at_s: float
-    """Since the beginning of the scenario."""
+    """Since the first campaigns of the scenario were submitted."""
     fault: Fault
     target: str
     lasts_s: float

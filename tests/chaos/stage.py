@@ -5,10 +5,11 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from redis.asyncio import Redis
@@ -23,6 +24,10 @@ from tests.chaos.settings import RATES, SANDBOX, dispatch_toml
 
 REDIS = "redis"
 _NICENESS = 5
+
+
+MessageKey = tuple[CampaignId, int, int]
+"""Campaign, batch, index within the batch."""
 
 
 @dataclass
@@ -46,12 +51,21 @@ class RateChange:
 
 
 @dataclass
+class Loss:
+    """A worker that was killed, or frozen for longer than its leases."""
+
+    at_s: float
+    name: str
+    open: set[MessageKey] | None = None
+    """What it was sending; None if Redis could not be asked."""
+
+
+@dataclass
 class Notes:
     """What was done, by whoever did it; times in seconds since the epoch."""
 
     deeds: list[tuple[float, str]] = field(default_factory=list)
-    lost_workers_at: list[float] = field(default_factory=list)
-    """When workers were killed, or frozen for longer than their leases."""
+    losses: list[Loss] = field(default_factory=list)
     campaign_pauses: dict[str, list[Span]] = field(default_factory=dict)
     sender_pauses: dict[str, list[Span]] = field(default_factory=dict)
     rates: dict[str, list[RateChange]] = field(default_factory=dict)
@@ -75,6 +89,7 @@ class Stage:
         self.down: set[str] = set()
         """What is killed, frozen or out of order at the moment."""
         self.notes = Notes(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in RATES.items()})
+        self._background: list[asyncio.Task[None]] = []
         self.held: dict[str, CampaignId] = {}
         """Campaigns that somebody paused, by sender."""
         self.campaigns: dict[CampaignId, str] = {}
@@ -111,8 +126,18 @@ class Stage:
         self.views = Views(self.redis)
         self.sandbox = httpx.AsyncClient(base_url=self.stack.sandbox_url, timeout=10, trust_env=False)
 
+    def in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Let something go on beside the faults; wait for it with ``background``."""
+        self._background.append(asyncio.create_task(coroutine))
+
+    async def background(self) -> None:
+        """Wait for all that goes on in the background."""
+        await asyncio.gather(*self._background)
+
     async def close(self) -> None:
         """Close the clients."""
+        for task in self._background:
+            task.cancel()
         await self.sandbox.aclose()
         await self.redis.aclose()
 

@@ -17,6 +17,6 @@ LEASE_S = 4.0
 def test_whatever_goes_wrong_every_message_is_accepted_exactly_once() -> None:
     with Stage(seed=3, lease_s=LEASE_S) as stage:
         result = asyncio.run(run(stage, Programme("in brief", [brief(LEASE_S)], resends=True), say=print))
-        verdict = Verdict(result, lease_s=LEASE_S, gap_s=20.0)
+        verdict = Verdict(result, gap_s=20.0)
         told = "\n".join([*explanation(verdict), *what_happened(stage)])
         assert not [figure.name for figure in verdict.figures if not figure.holds and not figure.needs_quiet], told

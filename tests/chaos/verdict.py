@@ -13,13 +13,12 @@ class Verdict:
     """A run, held against the guarantees."""
 
     result: Result
-    lease_s: float
     gap_s: float
 
     @cached_property
     def figures(self) -> list[Figure]:
         """The figures of the whole run."""
-        every = figures(self.result.evidence, lease_s=self.lease_s, gap_s=self.gap_s)
+        every = figures(self.result.evidence, gap_s=self.gap_s)
         return [*every, never_accepted(self.result.evidence)] if self.result.programme.resends else every
 
     @property
@@ -33,8 +32,4 @@ class Verdict:
 
     def broken(self, played: Played) -> list[Figure]:
         """Return the figures that do not hold for one scenario."""
-        return [
-            figure
-            for figure in figures(self.evidence(played), lease_s=self.lease_s, gap_s=self.gap_s)
-            if not figure.holds
-        ]
+        return [figure for figure in figures(self.evidence(played), gap_s=self.gap_s) if not figure.holds]

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from campaigns.model import CampaignId, CampaignView, SenderId
 from campaigns.states import LIVE, CampaignState, MessageState
 from campaigns.views import SenderView
-from tests.chaos.stage import Stage
+from tests.chaos.losses import doubted
+from tests.chaos.stage import MessageKey, Stage
 from timesmobile.failures import Failure
 
 _EVERY_S = 0.2
@@ -29,8 +30,6 @@ class Look(NamedTuple):
     """How things stood at one moment."""
 
     at_s: float
-    sending: int
-    """Messages ``sending``, over all campaigns."""
     workable: frozenset[str]
     """Senders that have something to send, and that nothing holds back."""
 
@@ -43,8 +42,8 @@ class Watch:
         self._stopped = False
         self._lost: Counter[CampaignId] = Counter()
         self.looks: list[Look] = []
-        self.doubted: list[tuple[float, int]] = []
-        """When messages were seen to have become in doubt because their worker was lost, and how many."""
+        self.doubted: dict[MessageKey, float] = {}
+        """Messages that were seen in doubt because their worker was lost, and when they were first."""
         self.hiccup_s = 0.0
         """The longest that a short sleep overslept: how far this machine's clockwork can be trusted."""
         self.pressure = 0.0
@@ -65,12 +64,6 @@ class Watch:
         """Look no more."""
         self._stopped = True
 
-    def fewest_sending(self, begin_s: float, end_s: float) -> int:
-        """Return how many messages were ``sending`` when the fewest were, at any look that Redis answered."""
-        return min(
-            (look.sending for look in self.looks if begin_s <= look.at_s < end_s and look.sending >= 0), default=0
-        )
-
     def longest_gap_s(self, sender: str, sent_s: list[float], *, begin_s: float, end_s: float) -> float:
         """Return the longest time in which the sender could have sent and did not; *sent_s* are sorted moments.
 
@@ -90,29 +83,27 @@ class Watch:
     async def _look(self) -> Look:
         at_s = time.time()
         if "redis" in self._stage.down:
-            return Look(at_s, -1, frozenset())
+            return Look(at_s, frozenset())
         try:
             live: list[CampaignView] = []
-            sending = 0
             for sender in set(self._stage.campaigns.values()):
                 mine = [id_ for id_, of in self._stage.campaigns.items() if of == sender]
                 views = await self._stage.views.of_sender(SenderId(sender), mine)
-                sending += sum(view.counts[MessageState.SENDING] for view in views)
-                self._count_doubt(views, at_s)
+                await self._look_for_doubt(views, at_s)
                 live += [view for view in views if view.state in LIVE]
             ready = {view.plan.sender for view in live if _is_ready(view, at_s)}
             senders = [await self._stage.views.sender(sender) for sender in ready]
         except RedisError:
-            return Look(at_s, -1, frozenset())
+            return Look(at_s, frozenset())
         free = frozenset(view.id for view in senders if not _is_held(view, at_s))
-        return Look(at_s, sending, free if self._stage.can_send else frozenset())
+        return Look(at_s, free if self._stage.can_send else frozenset())
 
-    def _count_doubt(self, views: list[CampaignView], at_s: float) -> None:
-        """Note by how many more than before there are; that reports decide some meanwhile makes it no less true."""
+    async def _look_for_doubt(self, views: list[CampaignView], at_s: float) -> None:
         for view in views:
             lost = view.codes.get(_WORKER_LOST, 0)
             if lost > self._lost[view.id]:
-                self.doubted.append((at_s, lost - self._lost[view.id]))
+                for key in await doubted(self._stage, view):
+                    self.doubted.setdefault(key, at_s)
             self._lost[view.id] = lost
 
 

@@ -1,4 +1,4 @@
-"""A provider that is described in the settings alone: a form, a token, a header of its own, answers in its own words."""
+"""A provider described in the settings alone: a form, a token, a header of its own, answers in its own words."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.end_to_end.submitting import campaign_file, compare, show, submit, wa
 pytestmark = pytest.mark.processes
 
 RATE = 200
-LIFETIME_S = 3
+LIFETIME_S = 6
 OTHER = f"""
 [providers.other]
 method = "POST"
@@ -75,7 +75,7 @@ def stack() -> Iterator[Stack]:
 
 def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(stack: Stack) -> None:
     rows = stack.folder / "generic.csv"
-    recipients.write(rows, 2_000, seed=21, wrong=False)
+    recipients.write(rows, 2_800, seed=21, wrong=False)
     campaign = submit(stack, campaign_file(stack, "generic"), rows)
 
     watch(stack, campaign, timeout_s=60)
@@ -90,14 +90,14 @@ def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(sta
     assert view.codes["push:2054"] > 0
     tokens = books["tokens"]
     seconds = books["all"]["last_arrival"] - books["all"]["first_arrival"]
-    assert seconds > 3 * LIFETIME_S
-    assert tokens["issued"] <= seconds / (LIFETIME_S * 0.7) + 1
+    assert seconds > 2 * LIFETIME_S
+    assert 2 <= tokens["issued"] <= seconds / (LIFETIME_S * 0.7) + 1
     assert (tokens["most_at_once"], tokens["locked_out"], tokens["refused"]) == (1, 0, 0)
 
 
 def test_a_slow_token_server_costs_time_and_no_message(stack: Stack) -> None:
-    change(stack, token_delay_s=2.0, revoke_tokens=True)
-    time.sleep(LIFETIME_S)  # the workers' own token has to end: nothing tells them that it was revoked
+    change(stack, token_delay_s=2.0)
+    time.sleep(LIFETIME_S)  # for the token that the workers have to end
     rows = stack.folder / "slow.csv"
     recipients.write(rows, 200, seed=22, wrong=False)
     campaign = submit(stack, campaign_file(stack, "slow-token"), rows)
@@ -129,7 +129,7 @@ def test_a_refused_token_stops_the_sending_for_120_s(stack: Stack) -> None:
     rows = stack.folder / "refused.csv"
     recipients.write(rows, 4_000, seed=23, wrong=False)
     campaign = submit(stack, campaign_file(stack, "refused"), rows)
-    while show(stack, campaign)["states"]["accepted"] < 100:
+    while show(stack, campaign)["states"]["pending"] > 3_800:
         pass
 
     change(stack, token_refused=True, revoke_tokens=True)

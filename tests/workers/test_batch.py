@@ -28,7 +28,8 @@ async def test_every_message_of_every_batch_is_pushed_once_and_accepted(house: H
     assert view.state is CampaignState.FINISHED
     assert await house.states() == "a" * 250
     assert len(set(house.gateway.ids)) == len(house.gateway.ids) == 250
-    assert worker.ended == ["done"] * 3
+    assert len(worker.ended) == 3
+    assert set(worker.ended) <= {"done", "finished"}
     assert await house.leases() == 0
 
 
@@ -351,10 +352,19 @@ async def _are(house: House, states: str) -> bool:
     return await house.states() == states
 
 
+async def _redis_ahead_ms(house: House) -> tuple[float, float]:
+    """How long the answer took, and by how many milliseconds Redis' clock is ahead of ours."""
+    asked_at = time.monotonic()
+    seconds, microseconds = await house.redis.time()
+    answered_at = time.monotonic()
+    ahead_s = int(seconds) + int(microseconds) / 1e6 - (asked_at + answered_at) / 2
+    return answered_at - asked_at, ahead_s * 1000
+
+
 async def _pace(house: House) -> tuple[list[float], list[int]]:
     """By how many milliseconds each push came after its slot, and what lay between the slots."""
-    seconds, microseconds = await house.redis.time()
-    ahead_ms = (int(seconds) + int(microseconds) / 1e6 - time.monotonic()) * 1000
+    # By the fastest of some answers, which says best when Redis read its clock.
+    _, ahead_ms = min([await _redis_ahead_ms(house) for _ in range(20)])
     created_ms = (await house.view()).created_ms
     let_go = {f"9198{message.index:08}": message.record.let_go_ms for message in await house.messages()}
     late = [push.at * 1000 + ahead_ms - created_ms - let_go[push.to] for push in house.gateway.arrived]
