@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import click
-from campaigns.optouts import OptOuts
 from redis.asyncio import Redis
 
+from campaigns.optouts import OptOuts
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
 from producers.optout_list import Imported, export_numbers, import_numbers, numbers_given
