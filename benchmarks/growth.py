@@ -70,6 +70,7 @@ def _with(url: str, unfinished: int) -> float:
     with House(url, senders, workers=2) as house:
         house.hold()
         house.ask(lambda redis: _write(redis, senders, unfinished, batches))
+        house.wait(house.all_shown)
         house.release()
         time.sleep(_WARM_UP_S)
         before, began = _pushed(house), time.monotonic()

@@ -16,7 +16,7 @@ from benchmarks.usage import Meter
 from campaigns.connection import connect
 from campaigns.control import Control
 from campaigns.model import CampaignId, SenderId
-from campaigns.scripts import campaign_key
+from campaigns.scripts import campaign_key, tag
 from campaigns.work import Work
 from demo.processes import Process
 from demo.stack import Stack
@@ -137,6 +137,13 @@ class House:
         for sender, campaign in campaigns:
             pipe.hmget(campaign_key(sender, campaign), "p", "s")
         return sum(int(value) for pair in pipe.execute() for value in pair)
+
+    def all_shown(self) -> bool:
+        """Say whether upkeep has shown every campaign on which something happened: new ones are shown once each."""
+        pipe = self.redis.pipeline(transaction=False)
+        for sender in self.senders:
+            pipe.scard(f"{tag(sender)}:moved")
+        return not any(pipe.execute())
 
     def wait(self, reached: Callable[[], bool], *, every_s: float = 0.1, within_s: float = _UNTIL_S) -> None:
         """Wait until something holds; raise ProcessFailed if a process ends, TimeoutError if it takes too long."""

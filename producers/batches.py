@@ -28,6 +28,7 @@ def _cut(chunk: Checked, start: int, end: int, first: int) -> Recipients:
         lines=chunk.lines[start:end],
         slots=[values[start:end] for values in chunk.slots],
         parts=chunk.parts[start:end],
+        custom={name: values[start:end] for name, values in chunk.custom.items()},
     )
 
 
@@ -37,5 +38,6 @@ def _joined(before: Recipients, after: Checked) -> Checked:
         to=before.to + after.to,
         slots=[early + late for early, late in zip(before.slots, after.slots, strict=True)],
         parts=before.parts + after.parts,
+        custom={name: early + after.custom[name] for name, early in before.custom.items()},
         refused=[],
     )

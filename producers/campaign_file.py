@@ -19,6 +19,7 @@ from campaigns.model import Plan, SenderId
 from producers.binding import bind
 from producers.budget import Budget
 from producers.campaign_table import ONE_OF_TWO, CampaignTable
+from producers.custom import Custom
 from producers.errors import InputInvalid
 from producers.filling import Filling
 from producers.recipients import Heading
@@ -70,6 +71,9 @@ class Campaign:
         unlisted = [self._document.mistake(("template",), self._text_problem(it)) for it in self.whitelists().in_text()]
         if mistakes := [*self.budget.mistakes, *unlisted]:
             raise InputInvalid(*mistakes)
+        self.custom = Custom(
+            table.custom, [settings.providers[nickname] for nickname in self.sender.chain], self._document
+        )
 
     def check(self, now: datetime) -> None:
         """Raise InputInvalid if it cannot be sent when it is submitted now."""
@@ -84,6 +88,8 @@ class Campaign:
             name=table.name,
             sender=SenderId(table.sender),
             provider=sender.provider,
+            fallbacks=list(sender.fallbacks),
+            custom=self.custom.constants,
             template=table.template,
             content_id=self.template_settings.content_id,
             text=self.template_settings.text,

@@ -66,6 +66,8 @@ class CampaignTable(Table):
     """SMS parts that it may hand to the provider; what is left then is not sent."""
     most_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
     """The same as money, ``"Rs 5,000"``; it needs a ``price_per_part`` of its sender or category."""
+    custom: dict[str, str] = Field(default_factory=dict)
+    """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` takes them from there."""
 
 
 ONE_OF_TWO = (("variables", "text"), ("validity", "finish_by"), ("most_parts", "most_money"))

@@ -29,6 +29,7 @@ class Draft:
         self.to = self.file.heading.index(self.campaign.table.to) or 0
         """The column with the numbers."""
         self.filling = self.campaign.filling(self.file.heading)
+        self.custom = self.campaign.custom.bind(self.file.heading)
         self.rejects = rejects or default_path(recipients)
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
             raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")
@@ -47,6 +48,7 @@ class Reading:
     def __init__(self, draft: Draft, *, rejects: bool) -> None:
         campaign, heading = draft.campaign, draft.file.heading
         self._file: RecipientsFile = draft.file
+        self._custom = draft.custom
         self.rejects = Rejects(draft.rejects, heading.names) if rejects else None
         self.rows = Rows(
             draft.filling,
@@ -81,7 +83,7 @@ class Reading:
             checked = self.rows.check(chunk)
             if self.rejects:
                 self.rejects.write(checked.refused)
-            yield checked
+            yield checked._replace(custom=self._custom.values(chunk, checked.lines))
 
     def __enter__(self) -> "Reading":
         return self

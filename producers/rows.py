@@ -1,9 +1,10 @@
 """What becomes of each row of a recipients file: a message that is fit to be sent, or a refusal with its reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from producers.duplicates import NumberSet
@@ -32,6 +33,8 @@ class Checked(NamedTuple):
     slots: list[list[str]]
     parts: list[int]
     refused: list[Refused]
+    custom: Mapping[str, list[str]] = MappingProxyType({})
+    """Values of the provider's own placeholders that come from columns; filled in by ``producers.draft``."""
 
 
 class Rows:

@@ -8,6 +8,11 @@ from producers.recipients.heading import Heading
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
+def has_placeholders(text: str) -> bool:
+    """Say whether a text needs columns, or has a brace that is wrong."""
+    return any(token[0] not in ("{{", "}}") for token in _TOKEN.finditer(text))
+
+
 class VariableInvalid(ValueError):
     """A variable that cannot be composed; the message is a reason that follows its place."""
 

@@ -55,10 +55,16 @@ def notes(provider: Provider) -> list[str]:
     return found
 
 
+def custom_names(provider: Provider) -> list[str]:
+    """Name the placeholders that campaigns may give values, in order of their use."""
+    fixed = KNOWN | provider.constants.keys()
+    return [name for name in dict.fromkeys(_used(provider)) if name not in fixed]
+
+
 def needed_of_campaigns(provider: Provider) -> list[str]:
-    """Name the custom key-values for which the provider has no value of its own, in order of their use."""
-    given = KNOWN | {name for name, _ in provider.custom} | provider.constants.keys()
-    return [name for name in dict.fromkeys(_used(provider)) if name not in given]
+    """Name those of them for which the provider has no value of its own."""
+    given = {name for name, _ in provider.custom}
+    return [name for name in custom_names(provider) if name not in given]
 
 
 def _used(provider: Provider) -> list[str]:
