@@ -15,7 +15,7 @@ pytestmark = pytest.mark.processes
 
 RATE = 200
 MESSAGES = 3_000
-IDLE_S = 20.0
+IDLE_S = 8.0
 
 
 @pytest.fixture(scope="module")
