@@ -14,14 +14,14 @@ from producers.optout_list import Imported, export_numbers, import_numbers, numb
 
 @click.group()
 def optout() -> None:
-    """Keep the list of numbers that no campaign may send to."""
+    """Keep the list of numbers that do not want messages."""
 
 
 @optout.command()
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
 def add(options: Globals, numbers: tuple[str, ...]) -> None:
-    """Put NUMBERS on the list; messages to them that are not sent yet are suppressed."""
+    """Put NUMBERS on the list; check and submit count them, workers do not hold them back yet."""
     wanted = numbers_given(numbers)
 
     async def change(redis: Redis) -> int:
