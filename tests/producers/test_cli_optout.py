@@ -86,5 +86,5 @@ def test_submit_counts_them_and_keeps_them_in_their_batches(run: Run) -> None:
     again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--again", "--json").stdout)
 
     assert "accepted  3 messages in 3 parts" in text
-    assert "          1 are on the opt-out list and will be suppressed" in text
+    assert "          1 are on the opt-out list: NOT held back yet" in text
     assert (again["accepted"], again["opted_out"]) == (3, 1)
