@@ -95,9 +95,13 @@ def _item(within: Any, place: Place) -> Any:
     found = within
     for step in place:
         try:
-            found = found.item(step) if hasattr(found, "item") else found[step]
+            inner = found.item(step) if hasattr(found, "item") else found[step]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
+        if isinstance(found, OutOfOrderTableProxy) and isinstance(inner, bool):
+            # The proxy gives out a truth value as Python's own, which has no place in the file.
+            inner = next(part.item(str(step)) for part in found._tables if step in part)
+        found = inner
     return found
 
 

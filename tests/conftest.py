@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from campaigns.connection import connect
 from campaigns.embedded import EmbeddedServer
+
+# The same tree gets the same answer, and none of them is about time. New examples: pytest --hypothesis-profile=default
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.load_profile("gate")
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,10 @@ _VALUES = st.one_of(
 _TABLE = st.dictionaries(_KEYS, _VALUES, max_size=4)
 
 
+def test_a_truth_value_is_found_also_where_its_table_comes_after_a_table_within_it() -> None:
+    assert Document("a.toml", "[a.b]\n[a]\nc = false").line(("a", "c")) == 3
+
+
 @given(st.dictionaries(st.lists(_KEYS, min_size=1, max_size=2).map(tuple), _TABLE, max_size=4), st.data())
 def test_every_value_of_any_file_is_found_at_its_line(
     tables: dict[tuple[str, ...], dict[str, tuple[list[str], object]]], data: st.DataObject
