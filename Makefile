@@ -22,7 +22,10 @@ up: $(READY) ## start everything with the sandbox, and stay until Ctrl-C
 	@$(BIN)/python -m demo up
 
 test: lint ## lint, types, import rules and all tests
-	@$(BIN)/pytest
+	@status=0; \
+	$(BIN)/pytest -m alone || status=1; \
+	$(BIN)/pytest -m 'not alone' -n 2 || status=1; \
+	exit $$status
 
 lint: $(READY) ## what make test checks before the tests
 	@$(BIN)/ruff check --quiet

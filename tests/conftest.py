@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -13,6 +14,13 @@ from campaigns.embedded import EmbeddedServer
 # The same tree gets the same answer, and none of them is about time. New examples: pytest --hypothesis-profile=default
 settings.register_profile("gate", deadline=None, derandomize=True)
 settings.load_profile("gate")
+
+
+@pytest.fixture(autouse=True)
+def logs_unconfigured() -> Iterator[None]:
+    """What a test does to the logs stays in it, whichever runs next."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ LEASE_S = 4.0
 
 
 @pytest.mark.processes
+@pytest.mark.alone
 def test_whatever_goes_wrong_every_message_is_accepted_exactly_once() -> None:
     with Stage(seed=3, lease_s=LEASE_S) as stage:
         result = asyncio.run(run(stage, Programme("in brief", [brief(LEASE_S)], resends=True), say=print))
