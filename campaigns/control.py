@@ -46,6 +46,27 @@ class Control:
         if configured is None or float(configured) != rate_per_s:
             await self._redis.hset(pace, mapping={"rate": rate_per_s, "configured_rate": rate_per_s})
 
+    async def configure_daily_cap(self, sender: SenderId, most_parts: int) -> None:
+        """Make the settings' cap known: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
+        pace = f"{tag(sender)}:pace"
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(pace, "most_parts_per_day", most_parts)
+            pipe.hdel(pace, "full_day")  # the next block finds out anew
+            await pipe.execute()
+
+    async def set_budget(self, sender: SenderId, campaign: CampaignId, most_parts: int) -> None:
+        """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
+
+        Where there was no limit before, what was accepted until now is counted. Raises ``CampaignUnknown``.
+        """
+        key = campaign_key(sender, campaign)
+        before, parts = await self._redis.hmget(key, "most_parts", "parts")
+        if before is None:
+            raise CampaignUnknown(campaign)
+        if not int(before):
+            await self._redis.hset(key, "parts_out", int(parts or 0))
+        await self._redis.hset(key, "most_parts", most_parts)
+
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
         await self._redis.hset(f"{tag(sender)}:pace", "rate", rate_per_s)

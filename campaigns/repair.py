@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 
-from campaigns.model import CampaignId, SenderId
+from campaigns.model import CampaignId, Plan, SenderId
 from campaigns.scripts import Script, campaign_key, tag, text
 from campaigns.states import CampaignState, MessageState
 from campaigns.work import Ring, rings
@@ -19,6 +20,15 @@ class Lapsed(NamedTuple):
     taken_in: int
     in_doubt: int
     rings: list[Ring]
+
+
+class Closed(NamedTuple):
+    """A campaign whose hours of the day are over."""
+
+    campaign: CampaignId
+    plan: Plan
+    now_ms: int
+    """By Redis' clock, in epoch milliseconds."""
 
 
 class Settled(NamedTuple):
@@ -38,11 +48,28 @@ class Repair:
         self._lapse = Script(redis, "lapse")
         self._sweep = Script(redis, "sweep")
         self._settle = Script(redis, "settle")
+        self._reopen = Script(redis, "reopen")
 
     async def lapse(self, sender: SenderId) -> Lapsed:
         """Look after leases that ran out; the caller rings."""
         taken_in, doubted, again = await self._lapse(sender, self._lease_ms, _MOST_BATCHES)
         return Lapsed(taken_in, doubted, rings(sender, again))
+
+    async def closed(self, sender: SenderId, *, most: int = 100) -> list[Closed]:
+        """Return campaigns whose hours are over, or were never said: the caller says when they are next."""
+        now_ms = await self._now_ms()
+        members = await self._redis.zrangebyscore(f"{tag(sender)}:hours", "-inf", now_ms, start=0, num=most)
+        found = []
+        for member in members:
+            campaign = CampaignId(text(member))
+            plan = await self._redis.hget(campaign_key(sender, campaign), "plan")
+            if plan is not None:
+                found.append(Closed(campaign, msgspec.json.decode(plan, type=Plan), now_ms))
+        return found
+
+    async def reopen(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
+        """Say when a campaign's hours are next, in epoch milliseconds; nothing goes before and after."""
+        await self._reopen(sender, campaign, opens_ms, closes_ms)
 
     async def end(self, sender: SenderId, *, most_calls: int = 50) -> int:
         """End what is pending of cancelled campaigns and of those whose validity is over; return how many messages.

@@ -25,17 +25,20 @@ def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
     return f"{tag(sender)}:c:{campaign}"
 
 
+def source(name: str) -> str:
+    """Return the text of a script of ``lua/``, with the prelude before it."""
+    folder = resources.files("campaigns") / "lua"
+    return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+
+
 class Script:
-    """One script of ``lua/``, with the prelude before it.
+    """One script of ``lua/``.
 
     Calls are EVALSHA; the text is sent again when the server does not know it (any more).
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
-        folder = resources.files("campaigns") / "lua"
-        self._script = redis.register_script(
-            (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
-        )
+        self._script = redis.register_script(source(name))
 
     async def __call__(self, sender: SenderId, *arguments: Argument) -> Any:
         """Run the script on the sender's keys and return its reply."""

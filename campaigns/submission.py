@@ -88,6 +88,9 @@ class Submissions:
             brake.rejected_share,
             brake.reports,
             brake.failed_share,
+            plan.most_parts,
+            int(plan.send_until_min > 0),
+            plan.missed_start,
         )
         created, state, batches, size, stored = reply
         return Begun(

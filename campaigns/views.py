@@ -1,7 +1,10 @@
 """Looking at the ledger: a campaign, a sender, a message; nothing here writes."""
 
+import time
 from collections.abc import AsyncIterator, Iterable
+from datetime import date, datetime
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import msgspec
 from redis.asyncio import Redis
@@ -13,6 +16,8 @@ from campaigns.records import MessageRecord, read
 from campaigns.scripts import campaign_key, tag, text
 from campaigns.states import CampaignState, MessageState
 from campaigns.submission import CAMPAIGNS, SENDERS
+
+_INDIA = ZoneInfo("Asia/Kolkata")
 
 
 class SenderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +34,11 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     backing_off_why: str
     batches_out: int
     campaigns_in_turn: int
+    most_parts_per_day: int = 0
+    """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit, and then none are counted."""
+    parts_today: int = 0
+    day_is_used_up: bool = False
+    """Nothing goes before midnight."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +71,7 @@ class Views:
             pipe.zcard(f"{tag(sender)}:rotation:own")
             pace, out, in_turn, with_own_limit = await pipe.execute()
         held = int(pace.get(b"hold_n", 0)) > 0
+        today = _today()
         return SenderView(
             id=sender,
             rate_per_s=float(pace.get(b"rate", 0)),
@@ -70,6 +81,9 @@ class Views:
             backing_off_why=pace.get(b"hold_why", b"").decode() if held else "",
             batches_out=out,
             campaigns_in_turn=in_turn + with_own_limit,
+            most_parts_per_day=int(pace.get(b"most_parts_per_day", 0)),
+            parts_today=int(pace.get(b"day_parts", 0)) if int(pace.get(b"day", 0)) == today else 0,
+            day_is_used_up=int(pace.get(b"full_day", 0)) == today,
         )
 
     async def sender_of(self, campaign: CampaignId) -> SenderId:
@@ -124,7 +138,7 @@ class Views:
             for campaign, sender in wanted:
                 pipe.hgetall(campaign_key(sender, campaign))
                 pipe.hgetall(campaign_key(sender, campaign) + ":codes")
-                pipe.hmget(f"{tag(sender)}:pace", "paused", "brake", "hold_n", "hold_why")
+                pipe.hmget(f"{tag(sender)}:pace", "paused", "brake", "hold_n", "hold_why", "full_day")
             replies = await pipe.execute()
         for (campaign, _), about, codes, pace in zip(wanted, replies[::3], replies[1::3], replies[2::3], strict=True):
             if about:
@@ -135,14 +149,15 @@ def _view(
     campaign: CampaignId, about: dict[bytes, bytes], codes: dict[bytes, bytes], pace: list[bytes | None]
 ) -> CampaignView:
     state = CampaignState(about[b"state"].decode())
+    plan = msgspec.json.decode(about[b"plan"], type=Plan)
     reason = about.get(b"reason", b"").decode()
     if not reason and state is CampaignState.RUNNING:
-        reason = _held_by_sender(pace)
+        reason = _held_by_clock(about, plan) or _held_by_sender(pace)
     return CampaignView(
         id=campaign,
         state=state,
         reason=reason,
-        plan=msgspec.json.decode(about[b"plan"], type=Plan),
+        plan=plan,
         total=int(about[b"total"]),
         batches=int(about[b"batches"]),
         counts={message_state: int(about.get(message_state.value.encode(), 0)) for message_state in MessageState},
@@ -157,12 +172,31 @@ def _view(
     )
 
 
+def _today() -> int:
+    """Return the day as the ledger counts it, see ``day_of`` in lua/prelude.lua."""
+    return datetime.now(_INDIA).toordinal() - date(1970, 1, 1).toordinal()
+
+
+def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
+    now_ms = time.time() * 1000
+    starts_ms = max(plan.start_at_ms, int(about.get(b"opens_ms", 0)))
+    closes_ms = int(about.get(b"closes_ms", 0))
+    if now_ms >= starts_ms and (not closes_ms or now_ms < closes_ms):
+        return ""
+    zone = ZoneInfo(plan.zone)
+    if now_ms < starts_ms:
+        return f"goes on at {datetime.fromtimestamp(starts_ms / 1000, zone):%Y-%m-%d %H:%M} {plan.zone}"
+    return "outside its hours"
+
+
 def _held_by_sender(pace: list[bytes | None]) -> str:
-    paused, brake, hold_n, hold_why = (value.decode() if value else "" for value in pace)
+    paused, brake, hold_n, hold_why, full_day = (value.decode() if value else "" for value in pace)
     if paused == "1":
         return "the sender is paused"
     if brake:
         return f"the sender is braked: {brake}"
     if hold_n not in {"", "0"}:
         return f"the sender is backing off: {hold_why}"
+    if full_day and int(full_day) == _today():
+        return "the sender has used up its parts of the day"
     return ""

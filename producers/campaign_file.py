@@ -98,7 +98,8 @@ class Campaign:
             rate_per_s=table.rate_per_s or 0.0,
             cost_unit=sender.cost,
             in_doubt=table.in_doubt,
-            start_at_ms=_epoch_ms(times.start) if times.start else 0,
+            # In its hours, so that being late for them is being late.
+            start_at_ms=_epoch_ms(max(times.start, times.opens)) if times.start else 0,
             valid_until_ms=_epoch_ms(times.ends),
             urgent=sender.urgent and self.category != "promotional",
             missed_start=table.missed_start,

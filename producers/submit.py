@@ -25,6 +25,7 @@ from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
 from settings.broker import BrokerAway, celery_app, ring
 from settings.model import Settings
+from settings.prices import most_parts_per_day
 from timesmobile.ids import new_campaign_id
 
 BATCH_SIZE = 1000
@@ -94,7 +95,9 @@ async def submit(
         if not draft.fingerprint.still_holds():
             raise _changed(campaign)
         rejects = reading.keep_rejects()
-    await Control(redis).configure_rate(plan.sender, settings.senders[plan.sender].rate_per_s)
+    control, sender = Control(redis), settings.senders[plan.sender]
+    await control.configure_rate(plan.sender, sender.rate_per_s)
+    await control.configure_daily_cap(plan.sender, most_parts_per_day(sender, settings.categories))
     await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
     measuring = reading.rows.measuring
     return Submitted(

@@ -18,6 +18,7 @@ from campaigns.model import BatchRef, CampaignId, Plan, SenderId
 from campaigns.tokens import Tokens
 from campaigns.work import Lease, Ring, Work
 from settings.model import Settings
+from settings.prices import most_parts_per_day
 from timesmobile.client import Client
 from timesmobile.ids import CorrelationIds
 from timesmobile.provider import Provider
@@ -117,6 +118,8 @@ class Dispatcher:
                     log.warning("ledger", warning=warning)
                 for name, sender in self._settings.senders.items():
                     await self._control.configure_rate(SenderId(name), sender.rate_per_s)
+                    most_parts = most_parts_per_day(sender, self._settings.categories)
+                    await self._control.configure_daily_cap(SenderId(name), most_parts)
             except (RedisUnavailable, RedisError) as error:
                 reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__
                 log.warning("ledger away", error=reason, doing="start")

@@ -6,6 +6,7 @@ Safe to run twice at once, and on several workers: all it does are scripts of th
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 import structlog
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from campaigns.model import CampaignId, CampaignView, SenderId
 from campaigns.repair import Repair, still_wrong
 from campaigns.views import Views
 from campaigns.work import Ring, Work
+from timesmobile.rules.window import Window
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +101,7 @@ class Upkeep:
             rings += lapsed.rings
             if lapsed.taken_in:
                 log.warning("leases lapsed", sender=sender, batches=lapsed.taken_in, in_doubt=lapsed.in_doubt)
+        await self._keep_hours(sender)
         ended = await self._repair.end(sender)
         settled = await self._repair.settle(sender)
         if ended or any(settled):
@@ -114,6 +117,14 @@ class Upkeep:
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
                 await self._report_breach(sender, view.id, counters)
         return views
+
+    async def _keep_hours(self, sender: SenderId) -> None:
+        """Say when the hours of campaigns are next whose last ones are over; until then the ledger lets nothing go."""
+        for campaign, plan, now_ms in await self._repair.closed(sender):
+            window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
+            opens = window.opening(datetime.fromtimestamp(now_ms / 1000, UTC))
+            opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.closing(opens)))
+            await self._repair.reopen(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _report_breach(self, sender: SenderId, campaign: CampaignId, counters: dict[str, int]) -> None:
         """Stop a campaign whose books do not balance, and say so with the numbers where people look."""

@@ -5,14 +5,32 @@
 local OWN_MOST = 64
 local seconds, unlimited, lease_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now_ms = math.floor(clock_us() / 1000)
-local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused', 'brake', 'hold_until_us')
-if pace[2] == '1' or (pace[3] and pace[3] ~= '') then return {} end
-if pace[4] and tonumber(pace[4]) / 1000 > now_ms + 1000 then return {} end
+local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused', 'brake', 'hold_until_us', 'full_day')
+
+-- A start is only ever missed while nothing ran: whoever runs comes by here every second.
+local MISSED_AFTER_MS = 60000
+local function missed_start(id, campaign)
+  local about = redis.call('HMGET', campaign, 'missed_start', 'start_ms', 'state')
+  if not about[1] then return false end
+  redis.call('HDEL', campaign, 'missed_start')
+  if about[3] ~= 'running' or now_ms - tonumber(about[2]) <= MISSED_AFTER_MS then return false end
+  if about[1] == 'skip' then
+    redis.call('HSET', campaign, 'state', 'cancelled', 'reason', 'its start was missed while nothing ran')
+    redis.call('ZADD', TAG .. ':ends', 0, id)
+  else
+    redis.call('HSET', campaign, 'state', 'paused', 'reason', 'its start was missed while nothing ran: resume or cancel it')
+  end
+  redis.call('SADD', TAG .. ':moved', id)
+  return true
+end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', TAG .. ':waiting', '-inf', now_ms, 'LIMIT', 0, 100)) do
   redis.call('ZREM', TAG .. ':waiting', id)
-  queue_campaign(id, campaign_key(id))
+  if not missed_start(id, campaign_key(id)) then queue_campaign(id, campaign_key(id)) end
 end
+if pace[2] == '1' or (pace[3] and pace[3] ~= '') then return {} end
+if pace[4] and tonumber(pace[4]) / 1000 > now_ms + 1000 then return {} end
+if tonumber(pace[5]) == day_of(now_ms) then return {} end
 
 local function allowed(rate, size)
   if not rate or rate <= 0 then return unlimited end
@@ -27,13 +45,17 @@ local function hand_out(side, most)
     local id = redis.call('ZRANGE', rotation, 0, 0)[1]
     if not id then break end
     local campaign = campaign_key(id)
-    local about = redis.call('HMGET', campaign, 'state', 'size', 'rate', 'out', 'cursor', 'batches', 'plan', 'start_ms', 'urgent', 'until_ms')
+    local about = redis.call('HMGET', campaign, 'state', 'size', 'rate', 'out', 'cursor', 'batches', 'plan', 'start_ms', 'urgent', 'until_ms',
+      'opens_ms', 'closes_ms')
     local size, own_rate, cursor, batches = tonumber(about[2]), tonumber(about[3]), tonumber(about[5]), tonumber(about[6])
     if out >= (most or allowed(sender_rate, size)) then break end
     redis.call('ZREM', rotation, id)
     local runs = about[1] == 'running' and tonumber(about[10]) > now_ms
     if runs and tonumber(about[8]) > now_ms then
       redis.call('ZADD', TAG .. ':waiting', about[8], id)
+    elseif runs and is_closed(about[11], about[12], now_ms) then
+      -- Before they open it waits for that; after they closed upkeep says when they open again.
+      if now_ms < tonumber(about[11]) then redis.call('ZADD', TAG .. ':waiting', about[11], id) end
     elseif runs and not (own_rate > 0 and tonumber(about[4]) >= allowed(own_rate, size)) then
       local number = redis.call('LPOP', campaign .. ':redo')
       if number then

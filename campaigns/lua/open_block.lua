@@ -18,12 +18,14 @@ if held[2] == operation then return {'opened', held[3]} end
 local now = clock_us()
 local now_ms = math.floor(now / 1000)
 local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'slot', 'cost', 'created_ms', 'first_ms',
-  'slot_cost')
+  'slot_cost', 'opens_ms', 'closes_ms', 'most_parts', 'parts_out', 's')
 if about[1] ~= 'running' then return {'closed', about[1]} end
 if tonumber(about[3]) > now_ms then return {'closed', 'scheduled'} end
 if tonumber(about[4]) <= now_ms then return {'closed', 'expired'} end
+if is_closed(about[11], about[12], now_ms) then return {'closed', 'outside its hours'} end
 local pace_key = TAG .. ':pace'
-local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us', 'slot_cost')
+local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us', 'slot_cost',
+  'most_parts_per_day', 'day', 'day_parts')
 if pace[3] == '1' then return {'closed', 'sender paused'} end
 if pace[4] and pace[4] ~= '' then return {'closed', 'sender braked'} end
 local probing = tonumber(pace[6] or '0') > 0
@@ -64,16 +66,40 @@ if own_rate > 0 then
 end
 if slot > now + ahead then return {'wait', math.max(1, math.ceil((slot - now - ahead) / 1000)), 'limit'} end
 
-local costs = about[7] == 'parts' and redis.call('GET', campaign .. ':k:' .. number)
-local first_slot, used, taken, cost = slot, 0, {}, 0
+-- What may still be handed to the provider, in parts, by the campaign's budget and by the sender's cap of the day.
+local today = day_of(now_ms)
+local budget, per_day = tonumber(about[13] or '0'), tonumber(pace[9] or '0')
+local spent_today = tonumber(pace[10]) == today and tonumber(pace[11]) or 0
+local parts_left = budget > 0 and budget - tonumber(about[14]) or math.huge
+local day_left = per_day > 0 and per_day - spent_today or math.huge
+local parts = (budget > 0 or per_day > 0 or about[7] == 'parts') and redis.call('GET', campaign .. ':k:' .. number)
+local costs = about[7] == 'parts' and parts
+local first_slot, used, taken, cost, used_parts = slot, 0, {}, 0, 0
 while at and #taken < most do
   if slot > now + ahead or (own_slot and own_slot > now) then break end
+  local size = parts and string.byte(parts, at) or 1
+  if used_parts + size > parts_left or used_parts + size > day_left then break end
+  used_parts = used_parts + size
   taken[#taken + 1] = at - 1
   cost = costs and string.byte(costs, at) or 1
   used = used + cost
   slot = first_slot + used * per_unit
   if own_slot then own_slot = own_slot + cost * own_per_unit end
   at = string.find(states, 'p', at + 1, true)
+end
+
+if #taken == 0 then
+  local size = parts and string.byte(parts, at) or 1
+  if size > parts_left then
+    -- What is being sent may be rejected, and cost nothing.
+    if tonumber(about[15]) > 0 then return {'wait', 200, 'campaign limit'} end
+    brake_campaign(id, campaign, 'its budget of ' .. budget .. ' parts is spent')
+    redis.call('SADD', TAG .. ':moved', id)
+    return {'closed', 'budget spent'}
+  end
+  redis.call('HSET', pace_key, 'full_day', today)
+  redis.call('SADD', TAG .. ':moved', id)
+  return {'closed', 'parts of the day used up'}
 end
 
 local block = (tonumber(held[5]) + 1) % 65536
@@ -110,6 +136,8 @@ local function keep(hash, next, step)
 end
 if sender_rate > 0 then keep(pace_key, slot, per_unit) end
 if own_rate > 0 then keep(campaign, own_slot or slot, own_per_unit) end
+if budget > 0 then redis.call('HINCRBY', campaign, 'parts_out', used_parts) end
+if per_day > 0 then redis.call('HSET', pace_key, 'day', today, 'day_parts', spent_today + used_parts) end
 -- While backing off one message at a time tries whether the provider is back.
 if probing then redis.call('HSET', pace_key, 'probe_us', string.format('%.0f', now + 1000000)) end
 redis.call('SADD', TAG .. ':moved', id)

@@ -96,6 +96,19 @@ local function tally()
   }
 end
 
+-- Say whether a campaign's hours of the day are over, or have not begun. What is opened until shortly before their end has begun
+-- by then: a push begins within 750 ms of its opening, or not at all. Upkeep moves the hours on (see reopen.lua).
+local CLOSING_MS = 900
+local function is_closed(opens_ms, closes_ms, now_ms)
+  local closes = tonumber(closes_ms or '0')
+  return closes > 0 and (now_ms < tonumber(opens_ms) or now_ms >= closes - CLOSING_MS)
+end
+
+-- The day in Asia/Kolkata, which has no daylight saving: caps of the day end at its midnight.
+local function day_of(ms)
+  return math.floor((ms + 19800000) / 86400000)
+end
+
 -- Campaigns with a limit of their own go in a lane beside the others: their batches stay out for long, and would fill the window
 -- of their sender.
 local function lane(campaign)

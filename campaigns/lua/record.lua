@@ -15,6 +15,7 @@ local count, low = tonumber(held[2]), tonumber(held[3])
 local now = clock_us()
 local counts, codes = tally(), tally()
 local changed, lowest, good, marks = 0, low, 0, {}
+local unused = {}
 
 local function take(span, index, block, verdict, code, transaction, parts)
   local state, attempt, opened_by, old_code, let_go, reported, old_transaction = span.get(index)
@@ -25,6 +26,7 @@ local function take(span, index, block, verdict, code, transaction, parts)
     counts.move('s', to)
     changed = changed + 1
     if to == 'p' and index < lowest then lowest = index end
+    if verdict ~= 'a' and verdict ~= 'i' then unused[#unused + 1] = {index, let_go} end
     if verdict == 'a' then
       counts.add('parts', parts)
       good = good + 1
@@ -62,6 +64,25 @@ codes.write(campaign .. ':codes')
 if lowest < low then
   redis.call('HSET', batch, 'low', lowest)
   enter_window(campaign, id .. ':' .. number)
+end
+
+-- What the provider did not take costs nothing: its parts may go to others.
+local caps = #unused > 0 and redis.call('HMGET', campaign, 'most_parts', 'created_ms')
+local most_per_day = caps and tonumber(redis.call('HGET', TAG .. ':pace', 'most_parts_per_day') or '0') or 0
+if caps and (tonumber(caps[1] or '0') > 0 or most_per_day > 0) then
+  local sizes, all, of_today = redis.call('GET', campaign .. ':k:' .. number), 0, 0
+  local today = day_of(now / 1000)
+  for _, message in ipairs(unused) do
+    local size = sizes and string.byte(sizes, message[1] + 1) or 1
+    all = all + size
+    -- Rather too little comes back than too much: a slot may lie a moment after the opening that was counted.
+    if day_of(tonumber(caps[2]) + message[2] - 100) == today then of_today = of_today + size end
+  end
+  if tonumber(caps[1] or '0') > 0 then redis.call('HINCRBY', campaign, 'parts_out', -all) end
+  if most_per_day > 0 and of_today > 0 then
+    redis.call('HINCRBY', TAG .. ':pace', 'day_parts', -of_today)
+    redis.call('HDEL', TAG .. ':pace', 'full_day')
+  end
 end
 
 if too_many_bad(campaign, 'push', table.concat(marks)) then

@@ -3,7 +3,7 @@
 -- Reply: 1 sealed now, 0 it was sealed already; an error if the ledger counted otherwise. O(1).
 local id = ARGV[1]
 local campaign = campaign_key(id)
-local about = redis.call('HMGET', campaign, 'state', 'total', 'batches', 'start_ms', 'until_ms')
+local about = redis.call('HMGET', campaign, 'state', 'total', 'batches', 'start_ms', 'until_ms', 'closes_ms')
 if not about[1] then return redis.error_reply('NOCAMPAIGN the campaign is not there') end
 if about[1] ~= 'submitting' then return 0 end
 if about[2] ~= ARGV[2] or about[3] ~= ARGV[3] then
@@ -14,6 +14,7 @@ local now_ms = math.floor(now / 1000)
 redis.call('HSET', campaign, 'state', 'running', 'sealed_ms', now_ms)
 redis.call('ZADD', TAG .. ':ends', about[5], id)
 redis.call('SADD', TAG .. ':moved', id)
+if about[6] then redis.call('ZADD', TAG .. ':hours', about[6], id) end
 if tonumber(about[4]) > now_ms then
   redis.call('ZADD', TAG .. ':waiting', about[4], id)
 else

@@ -72,6 +72,8 @@ if resent > 0 then
     redis.call('LPUSH', campaign .. ':redo', number)
   end
   queue_campaign(id, campaign)
+  local closes = redis.call('HGET', campaign, 'closes_ms')
+  if closes then redis.call('ZADD', TAG .. ':hours', 'NX', closes, id) end
 end
 if no_report + given_up + resent + as_sent > 0 then redis.call('SADD', TAG .. ':moved', id) end
 if look then

@@ -25,6 +25,7 @@ COMMANDS = {
     "pause": ("producers.cli.steering:pause", "Hold a campaign."),
     "resume": ("producers.cli.steering:resume", "Let a campaign go on."),
     "cancel": ("producers.cli.steering:cancel", "Stop a campaign for good."),
+    "budget": ("producers.cli.steering:budget", "Raise or lower what a campaign may cost."),
     "resolve": ("producers.cli.steering:resolve", "Decide about messages in doubt."),
     "sender": ("producers.cli.senders:sender", "Look at senders; change their rate; pause and resume them."),
     "optout": ("producers.cli.optout:optout", "Keep the list of numbers that must not be sent to."),

@@ -35,10 +35,12 @@ def list_(options: Globals, *, for_programs: bool) -> None:
     if for_programs:
         click.echo(json.dumps(msgspec.to_builtins(senders)))
         return
-    table = Table("sender", "rate", "state", "batches out", "campaigns in turn", box=None, pad_edge=False)
+    columns = ("sender", "rate", "state", "parts today", "batches out", "campaigns in turn")
+    table = Table(*columns, box=None, pad_edge=False)
     for view in senders:
         rate = f"{view.rate_per_s:g}/s" if view.rate_per_s else "no limit"
-        table.add_row(view.id, rate, _state(view), f"{view.batches_out:,}", f"{view.campaigns_in_turn:,}")
+        today = f"{view.parts_today:,} of {view.most_parts_per_day:,}" if view.most_parts_per_day else "no limit"
+        table.add_row(view.id, rate, _state(view), today, f"{view.batches_out:,}", f"{view.campaigns_in_turn:,}")
     console().print(table if senders else "no senders yet")
 
 
@@ -96,4 +98,6 @@ def _state(view: SenderView) -> str:
         return f"braked: {view.brake}"
     if view.backing_off_until_ms:
         return f"backing off: {view.backing_off_why}"
+    if view.day_is_used_up:
+        return "parts of the day used up"
     return "runs"

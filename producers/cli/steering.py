@@ -1,4 +1,4 @@
-"""``dispatch pause``, ``resume``, ``cancel`` and ``resolve``: a campaign's course, changed for all workers at once."""
+"""``dispatch pause``, ``resume``, ``cancel``, ``budget``, ``resolve``: a campaign's course, for all workers at once."""
 
 from typing import Literal
 
@@ -48,6 +48,24 @@ def resume(options: Globals, campaign: str) -> None:
 def cancel(options: Globals, campaign: str) -> None:
     """Stop CAMPAIGN for good: what is not sent yet is cancelled."""
     _steer(options, campaign, "cancel", "by hand", CampaignState.CANCELLED)
+
+
+@click.command()
+@click.argument("campaign")
+@click.argument("parts", type=click.IntRange(min=0))
+@click.pass_obj
+def budget(options: Globals, campaign: str, parts: int) -> None:
+    """Set the SMS PARTS that CAMPAIGN may hand to the provider in all, from the next block on; 0 is no limit.
+
+    One that stopped itself because its budget was spent goes on after ``dispatch resume``.
+    """
+
+    async def change(redis: Redis) -> None:
+        sender = await Views(redis).sender_of(CampaignId(campaign))
+        await Control(redis).set_budget(sender, CampaignId(campaign), parts)
+
+    with_ledger(options, change)
+    click.echo(f"campaign {campaign} may use {parts:,} parts" if parts else f"campaign {campaign} has no budget")
 
 
 @click.command()

@@ -190,6 +190,29 @@ class Ledger:
         """Move the end of the backing off, and of the probe's turn, into the past."""
         await self.redis.hset(f"{tag(SENDER)}:pace", mapping={"hold_until_us": 1, "probe_us": 1})
 
+    async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
+        """Let the hours of the day end so soon."""
+        closes_ms = await self.now_ms() + in_ms
+        await self.redis.hset(campaign_key(SENDER, campaign), "closes_ms", closes_ms)
+        await self.redis.zadd(f"{tag(SENDER)}:hours", {campaign: closes_ms})
+
+    async def move_start(self, in_ms: int, campaign: CampaignId = CAMPAIGN) -> None:
+        """Move the start of a campaign that waits for it."""
+        start_ms = await self.now_ms() + in_ms
+        await self.redis.hset(campaign_key(SENDER, campaign), "start_ms", start_ms)
+        await self.redis.zadd(f"{tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
+
+    async def soon_issued(self) -> list[BatchRef]:
+        """Ask for batches until some are handed out."""
+        return await eventually(self.issue)
+
+    async def turn_to_yesterday(self) -> None:
+        """Make what was counted today yesterday's."""
+        pace = f"{tag(SENDER)}:pace"
+        for field in ("day", "full_day"):
+            if await self.redis.hexists(pace, field):
+                await self.redis.hincrby(pace, field, -1)
+
     async def end_validity(self, campaign: CampaignId = CAMPAIGN) -> None:
         """Move the end of the validity, and the looks that wait for it, into the past."""
         until_ms = await self.now_ms() - 1

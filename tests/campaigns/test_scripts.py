@@ -8,9 +8,9 @@ from redis.exceptions import OutOfMemoryError
 
 from campaigns.model import CampaignId
 from campaigns.scripts import Script, campaign_key, tag, text
-from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, plan, recipients
+from tests.campaigns.conftest import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 
-OTHER, CANCELLED, WAITING = CampaignId("another1"), CampaignId("cancel01"), CampaignId("waiting1")
+OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "waiting1", "by-day01"))
 
 
 @pytest.mark.parametrize(("value", "as_text"), [(b"TIMESM", "TIMESM"), (7, "7"), ("text", "text")])
@@ -39,6 +39,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     first, second, third, _ = await ledger.issue()
     await ledger.submit(3, campaign=OTHER, sealed=False)
     await ledger.submit(3, campaign=WAITING)
+    await ledger.submit(3, campaign=BY_DAY, send_from_min=600, send_until_min=1260)
     await ledger.work.release(await ledger.push(b"iai", await ledger.take(first)))
     lease = await ledger.take(second)
     block = await ledger.open(lease, most=2)
@@ -54,6 +55,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "renew": lambda: ledger.work.renew(SENDER, [lease]),
         "open_block": lambda: ledger.ask(lease),
         "record": lambda: ledger.record(lease, block, b"a"),
+        "reopen": lambda: ledger.repair.reopen(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
         "release": lambda: ledger.work.release(lease),
         "lapse": lambda: ledger.repair.lapse(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),

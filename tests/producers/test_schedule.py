@@ -98,7 +98,7 @@ def test_a_campaign_may_have_hours_of_its_own_in_its_own_zone(write: WriteFile, 
     plan = campaign.plan(ist("10:00:00"))
 
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (480, 1200, "America/New_York")
-    assert plan.start_at_ms == ms(datetime(2026, 11, 9, 7, tzinfo=new_york))
+    assert plan.start_at_ms == ms(datetime(2026, 11, 9, 8, tzinfo=new_york))
     assert plan.valid_until_ms == ms(datetime(2026, 11, 9, 21, tzinfo=new_york))
     assert campaign.schedule.at(ist("10:00:00")).opens == datetime(2026, 11, 9, 8, tzinfo=new_york)
 
