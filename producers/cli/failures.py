@@ -6,7 +6,7 @@ import click
 from redis import exceptions
 
 from campaigns.connection import RedisUnavailable
-from campaigns.errors import LedgerError
+from campaigns.errors import CampaignUnknown, LedgerError
 from producers.errors import CommandFailed, InputInvalid
 from settings.mistakes import SettingsInvalid
 
@@ -30,7 +30,7 @@ class Refused(Stopped):
 def failure(error: Exception) -> Stopped | None:
     """Return what to say of an error that a command may meet; None if it is a fault of the program."""
     match error:
-        case InputInvalid() | SettingsInvalid() | RedisUnavailable():
+        case InputInvalid() | SettingsInvalid() | RedisUnavailable() | CampaignUnknown():
             return Refused(str(error))
         case CommandFailed() | LedgerError():
             return Stopped(str(error))
