@@ -56,6 +56,11 @@ class Campaign:
     """What was in doubt is being sent once more."""
     may_end: bool = True
     """Upkeep looks whether it is over."""
+    most_parts: int = 0
+    """0 is no limit; every message has one part."""
+    parts_out: int = 0
+    shut: bool = False
+    """Its hours of the day are over."""
     cursor: int = 0
     redo: list[int] = field(default_factory=list)
     begun: set[int] = field(default_factory=set)
@@ -83,6 +88,9 @@ class Campaign:
     def unsent(self) -> int:
         return sum(message.state in "ps" for message in self.messages)
 
+    def is_spent(self) -> bool:
+        return 0 < self.most_parts <= self.parts_out
+
     def finish_if_done(self) -> None:
         if self.state in {"running", "paused", "braked"} and not self.unsent():
             self.state = "finished"
@@ -107,7 +115,11 @@ class Model:
     def running(self) -> dict[str, Campaign]:
         if self.held_by:
             return {}
-        return {name: one for name, one in self.campaigns.items() if one.state == "running" and not one.expired}
+        return {
+            name: one
+            for name, one in self.campaigns.items()
+            if one.state == "running" and not one.expired and not one.shut
+        }
 
     def delivered(self) -> set[tuple[str, int]]:
         return {
@@ -118,7 +130,7 @@ class Model:
         }
 
     def may_go_on(self) -> bool:
-        return any(campaign.unsent() for campaign in self.running().values())
+        return any(campaign.unsent() and not campaign.is_spent() for campaign in self.running().values())
 
     def issue(self) -> list[Place]:
         issued: list[Place] = []
@@ -147,22 +159,34 @@ class Model:
         if not self.holds(place, token):
             raise Lost
         campaign = self.campaigns[place[0]]
-        if campaign.state != "running":
-            return campaign.state
-        if campaign.expired:
-            return "expired"
-        if self.held_by:
-            return f"sender {self.held_by}"
+        if held := self._held(campaign):
+            return held
         batch = campaign.batch(place[1])
         pending = [index for index, message in enumerate(batch) if message.state == "p"][:most]
         if not pending:
             return "drained"
+        if campaign.is_spent():
+            if any(message.state == "s" for message in campaign.messages):
+                return "wait"
+            campaign.state = "braked"
+            return "budget spent"
+        if campaign.most_parts:
+            pending = pending[: campaign.most_parts - campaign.parts_out]
+            campaign.parts_out += len(pending)
         hold = self.out[place]
         hold.blocks += 1
         for index in pending:
             batch[index].state, batch[index].block = "s", hold.blocks
             batch[index].code, batch[index].answered = 0, False
         return [(index, batch[index].attempt) for index in pending]
+
+    def _held(self, campaign: Campaign) -> str:
+        """Return why nothing of a campaign can be opened; empty if something may."""
+        if campaign.state != "running":
+            return campaign.state
+        if campaign.expired or campaign.shut:
+            return "expired" if campaign.expired else "outside its hours"
+        return f"sender {self.held_by}" if self.held_by else ""
 
     def record(self, place: Place, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
         """Take (index, block, verdict, code) of each outcome; return how many changed a message."""
@@ -179,6 +203,8 @@ class Model:
                 message.state = "p" if verdict == "b" else verdict
                 message.code, message.answered = code, verdict == "a"
                 changed, news = changed + 1, True
+                if campaign.most_parts and verdict not in "ai":
+                    campaign.parts_out -= 1
                 if verdict in "ar":
                     campaign.pushes.append(verdict == "r")
             elif verdict == "a" and message.state in "df" and not message.answered:
@@ -336,6 +362,7 @@ async def agree(redis: Redis, model: Model) -> None:
         assert sum(counts.values()) == len(campaign.messages), "the identity is broken"
         assert {state: count for state, count in counts.items() if count} == campaign.counts()
         assert about[b"state"].decode() == campaign.state
+        assert int(about[b"parts_out"]) == campaign.parts_out
         assert {number for number, records in enumerate(batches) if records} == campaign.begun
         for number, records in enumerate(batches):
             batch = campaign.batch(number)

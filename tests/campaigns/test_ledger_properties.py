@@ -27,7 +27,7 @@ from campaigns.repair import Repair
 from campaigns.reported import Report, Reported
 from campaigns.scripts import campaign_key
 from campaigns.submission import BrakeRule
-from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Work, new_operation
+from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
 from tests.campaigns.conftest import SENDER, Ledger
 from tests.campaigns.ledger_model import Campaign, Lost, Message, Model, Place, agree
 
@@ -85,11 +85,17 @@ class Scripts(RuleBasedStateMachine):
         policy: Any = data.draw(st.sampled_from(["give_up", "resend"]))
         own_rate_per_s = data.draw(st.sampled_from([0.0, 1e9]))
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
-        about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s}
+        most_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
+        by_day = data.draw(st.booleans())
+        about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "most_parts": most_parts}
+        if by_day:
+            about["send_until_min"] = 1_260
         self.run(self.ledger.submit(messages, batch_size=size, campaign=name, **about))
         # A validity that is lent once more must outlast the test.
         self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "sealed_ms", 1_000_000_000_000))
-        self.model.campaigns[name] = Campaign(size, [Message() for _ in range(messages)], policy, brake)
+        about = {"most_parts": most_parts, "shut": by_day}
+        self.model.campaigns[name] = Campaign(size, [Message() for _ in range(messages)], policy, brake, **about)
+        self.open_hours(name)
 
     def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:
         """Let both do the same; return the ledger's answer, or None if the lease was lost, as it must be in both."""
@@ -118,6 +124,8 @@ class Scripts(RuleBasedStateMachine):
                 return answer.why
             case Drained():
                 return "drained"
+            case Wait():
+                return "wait"
             case _:
                 return answer
 
@@ -135,6 +143,8 @@ class Scripts(RuleBasedStateMachine):
         """Somebody resumes what is held, and submits another campaign if that was nothing."""
         self.hold_sender("")
         for name in self.model.campaigns:
+            self.raise_budget(name)
+            self.open_hours(name)
             self.control(name, "resume")
         if not self.model.may_go_on() and len(self.model.campaigns) < MOST_CAMPAIGNS:
             self.submit(data)
@@ -271,6 +281,28 @@ class Scripts(RuleBasedStateMachine):
         else:
             self.control(self.some_campaign(data), action)
 
+    @rule(data=st.data())
+    def end_hours(self, data: st.DataObject) -> None:
+        name = self.some_campaign(data)
+        if self.run(self.ledger.redis.hexists(campaign_key(SENDER, CampaignId(name)), "closes_ms")):
+            self.run(self.ledger.close_hours(campaign=CampaignId(name)))
+            self.model.campaigns[name].shut = True
+
+    def open_hours(self, name: str) -> None:
+        """Say that its hours are on, as upkeep does."""
+        campaign = self.model.campaigns[name]
+        if campaign.shut:
+            now_ms = self.run(self.ledger.now_ms())
+            hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
+            self.run(self.ledger.repair.reopen(SENDER, CampaignId(name), **hours))
+            campaign.shut = campaign.state not in {"running", "paused", "braked"}
+
+    def raise_budget(self, name: str) -> None:
+        campaign = self.model.campaigns[name]
+        if campaign.is_spent():
+            campaign.most_parts += 2
+            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.most_parts))
+
     def control(self, name: str, action: Any) -> None:
         _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
         assert state == self.model.control(name, action)
@@ -354,7 +386,13 @@ class Scripts(RuleBasedStateMachine):
         ledger = self.ledger
         await ledger.balance()
         await ledger.control.resume_sender(SENDER)
-        for name in self.model.campaigns:
+        now_ms = await ledger.now_ms()
+        for name, campaign in self.model.campaigns.items():
+            if campaign.most_parts:
+                await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
+            if campaign.shut:
+                hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
+                await ledger.repair.reopen(SENDER, CampaignId(name), **hours)
             await ledger.control.campaign(SENDER, CampaignId(name), "resume")
         await ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in self.model.out))
         for ring in (await ledger.repair.lapse(SENDER)).rings:
