@@ -88,6 +88,7 @@ class Submissions:
             brake.rejected_share,
             brake.reports,
             brake.failed_share,
+            " ".join(plan.chain),
         )
         created, state, batches, size, stored = reply
         return Begun(

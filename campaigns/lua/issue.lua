@@ -1,17 +1,32 @@
 -- Hand out batches until the sender's window is full, in turn among its campaigns. Whoever calls rings the bells.
 -- ARGV: messages per second of window to keep out (seconds), batches out for a sender without a limit, lease in ms
--- Reply: a list of {id, number, batches, name, urgent}. O(batches handed out + campaigns whose time has come).
+-- Reply: a list of {id, number, batches, name, urgent}. O(batches handed out + campaigns whose time has come or that are held).
 -- A campaign with a limit of its own has a window of its own; of all of these of a sender so many batches are out at most:
 local OWN_MOST = 64
 local seconds, unlimited, lease_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now_ms = math.floor(clock_us() / 1000)
-local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused', 'brake', 'hold_until_us')
-if pace[2] == '1' or (pace[3] and pace[3] ~= '') then return {} end
-if pace[4] and tonumber(pace[4]) / 1000 > now_ms + 1000 then return {} end
+local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused')
+if pace[2] == '1' then return {} end
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', TAG .. ':waiting', '-inf', now_ms, 'LIMIT', 0, 100)) do
   redis.call('ZREM', TAG .. ':waiting', id)
   queue_campaign(id, campaign_key(id))
+end
+
+-- Whether a provider of a campaign's chain can take something, or can shortly; each chain is looked up once.
+local open = {}
+local function can_take(chain)
+  if open[chain] == nil then
+    open[chain] = false
+    for provider in string.gmatch(chain, '%S+') do
+      local held = redis.call('HMGET', TAG .. ':pace', standing(provider))
+      if (not held[1] or held[1] == '') and tonumber(held[2] or '0') / 1000 <= now_ms + 1000 then
+        open[chain] = true
+        break
+      end
+    end
+  end
+  return open[chain]
 end
 
 local function allowed(rate, size)
@@ -23,18 +38,22 @@ local sender_rate, issued = tonumber(pace[1]), {}
 
 local function hand_out(side, most)
   local rotation, out = TAG .. ':rotation' .. side, redis.call('SCARD', TAG .. ':window' .. side)
+  -- A campaign of which no provider can take anything keeps its place, and is passed over.
+  local passed = 0
   while true do
-    local id = redis.call('ZRANGE', rotation, 0, 0)[1]
+    local id = redis.call('ZRANGE', rotation, passed, passed)[1]
     if not id then break end
     local campaign = campaign_key(id)
-    local about = redis.call('HMGET', campaign, 'state', 'size', 'rate', 'out', 'cursor', 'batches', 'plan', 'start_ms', 'urgent', 'until_ms')
+    local about = redis.call('HMGET', campaign, 'state', 'size', 'rate', 'out', 'cursor', 'batches', 'plan', 'start_ms', 'urgent', 'until_ms',
+      'chain')
     local size, own_rate, cursor, batches = tonumber(about[2]), tonumber(about[3]), tonumber(about[5]), tonumber(about[6])
     if out >= (most or allowed(sender_rate, size)) then break end
-    redis.call('ZREM', rotation, id)
     local runs = about[1] == 'running' and tonumber(about[10]) > now_ms
+    local held = runs and tonumber(about[8]) <= now_ms and not can_take(about[11])
+    if held then passed = passed + 1 else redis.call('ZREM', rotation, id) end
     if runs and tonumber(about[8]) > now_ms then
       redis.call('ZADD', TAG .. ':waiting', about[8], id)
-    elseif runs and not (own_rate > 0 and tonumber(about[4]) >= allowed(own_rate, size)) then
+    elseif runs and not held and not (own_rate > 0 and tonumber(about[4]) >= allowed(own_rate, size)) then
       local number = redis.call('LPOP', campaign .. ':redo')
       if number then
         number = tonumber(number)

@@ -2,11 +2,12 @@
 -- ARGV: id, number, token, operation id, most messages, most microseconds ahead, catch-up tolerance in microseconds
 -- Reply: {'opened', packed} | {'wait', ms, why} | {'drained'} nothing is pending | {'closed', why} hand the batch back |
 --        {'lost'} the lease went to somebody else.
---   packed: block u16, let-go of the first message in microseconds from now (f64), microseconds per unit of cost (f64), then
---   for each message index u16 and attempt u8.
+--   packed: block u16, let-go of the first message in microseconds from now (f64), microseconds per unit of cost (f64), place of the
+--   provider in the campaign's chain u8 (0 is the first), then for each message index u16 and attempt u8.
 -- The same operation id gets the same block again: an answer lost on the wire leaves nothing in `sending` that nobody pushes.
 -- Pacing is GCRA on Redis' clock with the slots given out a little ahead: a block carries the times at which its messages
--- may go, so nothing bunches. Cost: O(messages of the block), plus a scan of one byte per message of the batch.
+-- may go, so nothing bunches. A block is for the first provider of the chain that can take one; what is pending was not sent through
+-- any. Cost: O(messages of the block), plus a scan of one byte per message of the batch; a command for each provider passed over.
 local id, number, token, operation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, ahead, tolerance = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local campaign = campaign_key(id)
@@ -18,18 +19,34 @@ if held[2] == operation then return {'opened', held[3]} end
 local now = clock_us()
 local now_ms = math.floor(now / 1000)
 local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'slot', 'cost', 'created_ms', 'first_ms',
-  'slot_cost')
+  'slot_cost', 'chain')
 if about[1] ~= 'running' then return {'closed', about[1]} end
 if tonumber(about[3]) > now_ms then return {'closed', 'scheduled'} end
 if tonumber(about[4]) <= now_ms then return {'closed', 'expired'} end
 local pace_key = TAG .. ':pace'
-local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us', 'slot_cost')
+local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'slot_cost', standing(string.match(about[11], '%S+')))
 if pace[3] == '1' then return {'closed', 'sender paused'} end
-if pace[4] and pace[4] ~= '' then return {'closed', 'sender braked'} end
-local probing = tonumber(pace[6] or '0') > 0
-local hold_until = probing and math.max(tonumber(pace[5] or '0'), tonumber(pace[7] or '0')) or 0
-if hold_until > now then return {'wait', math.ceil((hold_until - now) / 1000), 'backing off'} end
-if probing then most = 1 end
+
+-- One that backs off is tried with a message at a time also while a later one could take them all: so it comes back by itself.
+local place, probed, taker, soonest = 0, nil, nil, nil
+for provider in string.gmatch(about[11], '%S+') do
+  local found = place == 0 and {unpack(pace, 5, 8)} or redis.call('HMGET', pace_key, standing(provider))
+  if not found[1] or found[1] == '' then
+    local backs_off = tonumber(found[3] or '0') > 0
+    local free_at = backs_off and math.max(tonumber(found[2] or '0'), tonumber(found[4] or '0')) or 0
+    if free_at <= now then
+      taker, probed = place, backs_off and provider
+      break
+    end
+    soonest = math.min(soonest or free_at, free_at)
+  end
+  place = place + 1
+end
+if not taker then
+  if not soonest then return {'closed', 'provider braked'} end
+  return {'wait', math.ceil((soonest - now) / 1000), 'backing off'}
+end
+if probed then most = 1 end
 
 local count, low = tonumber(held[6]), tonumber(held[4])
 local states = redis.call('GETRANGE', messages, 0, count - 1)
@@ -50,7 +67,7 @@ local sender_rate, own_rate = tonumber(pace[1] or '0'), tonumber(about[5] or '0'
 local slot, per_unit, own_slot, own_per_unit = now, 0, nil, 0
 if sender_rate > 0 then
   per_unit = 1000000 / sender_rate
-  slot = next_slot(pace[2], pace[8], per_unit, now - tolerance)
+  slot = next_slot(pace[2], pace[4], per_unit, now - tolerance)
 end
 if own_rate > 0 then
   own_per_unit = 1000000 / own_rate
@@ -78,7 +95,7 @@ end
 
 local block = (tonumber(held[5]) + 1) % 65536
 local since = now_ms - tonumber(about[8])
-local packed = {struct.pack('>I2dd', block, first_slot - now, per_unit)}
+local packed = {struct.pack('>I2ddI1', block, first_slot - now, per_unit, taker)}
 local run, spent = 1, 0
 while run <= #taken do
   local last = run
@@ -110,7 +127,6 @@ local function keep(hash, next, step)
 end
 if sender_rate > 0 then keep(pace_key, slot, per_unit) end
 if own_rate > 0 then keep(campaign, own_slot or slot, own_per_unit) end
--- While backing off one message at a time tries whether the provider is back.
-if probing then redis.call('HSET', pace_key, 'probe_us', string.format('%.0f', now + 1000000)) end
+if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + 1000000)) end
 redis.call('SADD', TAG .. ':moved', id)
 return {'opened', opened}

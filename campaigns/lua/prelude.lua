@@ -102,6 +102,11 @@ local function lane(campaign)
   return tonumber(redis.call('HGET', campaign, 'rate')) > 0 and ':own' or ''
 end
 
+-- What `:pace` says of a sender at one provider: each has brakes and a backing off of its own.
+local function standing(provider)
+  return 'brake@' .. provider, 'hold_until_us@' .. provider, 'hold_n@' .. provider, 'probe_us@' .. provider
+end
+
 -- Put a campaign in turn (again), if it is running; last in the row.
 local function queue_campaign(id, campaign)
   if redis.call('HGET', campaign, 'state') ~= 'running' then return end

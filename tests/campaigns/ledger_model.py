@@ -152,7 +152,7 @@ class Model:
         if campaign.expired:
             return "expired"
         if self.held_by:
-            return f"sender {self.held_by}"
+            return self.held_by
         batch = campaign.batch(place[1])
         pending = [index for index, message in enumerate(batch) if message.state == "p"][:most]
         if not pending:
