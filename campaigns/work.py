@@ -71,7 +71,10 @@ class Drained(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The campaign or its sender does not run, or all its providers are braked: hand the batch back."""
+    """Hand the batch back.
+
+    The campaign or its sender does not run, or all its providers are braked, or back off while others could go.
+    """
 
     why: str
 

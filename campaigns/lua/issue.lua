@@ -4,7 +4,8 @@
 -- A campaign with a limit of its own has a window of its own; of all of these of a sender so many batches are out at most:
 local OWN_MOST = 64
 local seconds, unlimited, lease_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now_ms = math.floor(clock_us() / 1000)
+local now = clock_us()
+local now_ms = math.floor(now / 1000)
 local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused')
 if pace[2] == '1' then return {} end
 
@@ -13,28 +14,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', TAG .. ':waiting', '-inf', now_m
   queue_campaign(id, campaign_key(id))
 end
 
--- Whether a provider of a campaign's chain can take something, or can shortly; each chain is looked up once.
-local open = {}
-local function can_take(chain)
-  if open[chain] == nil then
-    open[chain] = false
-    for provider in string.gmatch(chain, '%S+') do
-      local held = redis.call('HMGET', TAG .. ':pace', standing(provider))
-      if (not held[1] or held[1] == '') and tonumber(held[2] or '0') / 1000 <= now_ms + 1000 then
-        open[chain] = true
-        break
-      end
-    end
-  end
-  return open[chain]
-end
-
 local function allowed(rate, size)
   if not rate or rate <= 0 then return unlimited end
   return math.max(2, math.ceil(seconds * rate / size) + 1)
 end
 
-local sender_rate, issued = tonumber(pace[1]), {}
+local sender_rate, issued, known = tonumber(pace[1]), {}, {}
 
 local function hand_out(side, most)
   local rotation, out = TAG .. ':rotation' .. side, redis.call('SCARD', TAG .. ':window' .. side)
@@ -49,7 +34,7 @@ local function hand_out(side, most)
     local size, own_rate, cursor, batches = tonumber(about[2]), tonumber(about[3]), tonumber(about[5]), tonumber(about[6])
     if out >= (most or allowed(sender_rate, size)) then break end
     local runs = about[1] == 'running' and tonumber(about[10]) > now_ms
-    local held = runs and tonumber(about[8]) <= now_ms and not can_take(about[11])
+    local held = runs and tonumber(about[8]) <= now_ms and not can_take(about[11], now, known)
     if held then passed = passed + 1 else redis.call('ZREM', rotation, id) end
     if runs and tonumber(about[8]) > now_ms then
       redis.call('ZADD', TAG .. ':waiting', about[8], id)

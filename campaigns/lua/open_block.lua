@@ -8,6 +8,8 @@
 -- Pacing is GCRA on Redis' clock with the slots given out a little ahead: a block carries the times at which its messages
 -- may go, so nothing bunches. A block is for the first provider of the chain that can take one; what is pending was not sent through
 -- any. Cost: O(messages of the block), plus a scan of one byte per message of the batch; a command for each provider passed over.
+-- Before a wait for all providers it looks at so many campaigns of the sender at most:
+local MOST_OTHERS = 100
 local id, number, token, operation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, ahead, tolerance = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local campaign = campaign_key(id)
@@ -44,6 +46,11 @@ for provider in string.gmatch(about[11], '%S+') do
 end
 if not taker then
   if not soonest then return {'closed', 'provider braked'} end
+  -- Who waits for long does not keep a place in the window from a campaign with a provider that can take something.
+  local known, long = {}, soonest > now + SOON_US
+  for _, other in ipairs(long and redis.call('ZRANGE', TAG .. ':rotation' .. lane(campaign), 0, MOST_OTHERS - 1) or {}) do
+    if can_take(redis.call('HGET', campaign_key(other), 'chain'), now, known) then return {'closed', 'backing off'} end
+  end
   return {'wait', math.ceil((soonest - now) / 1000), 'backing off'}
 end
 if probed then most = 1 end

@@ -226,6 +226,35 @@ async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_wit
     assert [ref.campaign for ref in await ledger.issue()] == [CAMPAIGN]
 
 
+@pytest.mark.parametrize("own_rate_per_s", [0.0, 100.0])
+async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_need_not(
+    ledger: Ledger, own_rate_per_s: float
+) -> None:
+    await ledger.control.configure_rate(SENDER, 1)  # a window of two batches
+    await ledger.submit(300, batch_size=150, provider="A", rate_per_s=own_rate_per_s)
+    refs = await ledger.issue()
+    leases = [await ledger.take(ref) for ref in refs]
+    await _fail(ledger, leases[0], A, AWAY._replace(at_least_s=30.0))
+    assert isinstance(await ledger.ask(leases[0]), Wait), "nobody else is there"
+    await ledger.submit(3, campaign="another2", provider="A", rate_per_s=own_rate_per_s)
+    assert isinstance(await ledger.ask(leases[0]), Wait), "the other could not go either"
+    await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"], rate_per_s=own_rate_per_s)
+    for lease in leases:
+        assert await ledger.ask(lease) == Closed("backing off")
+        await ledger.work.release(lease)
+    assert [ref.campaign for ref in await ledger.issue()] == [OTHER]
+    await ledger.end_hold("A")
+    assert next(ref.campaign for ref in await ledger.issue()) == "another2"
+
+
+async def test_a_short_wait_for_a_provider_is_waited_whoever_else_is_there(ledger: Ledger) -> None:
+    await ledger.submit(6, batch_size=6, provider="A")
+    lease = await ledger.take()
+    await _fail(ledger, lease, A, AWAY._replace(jitter=0.5))
+    await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
+    assert isinstance(await ledger.ask(lease), Wait)
+
+
 async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     names = [f"heldup{number:02}" for number in range(12)]

@@ -16,6 +16,7 @@ from timesmobile.failures import Failure, NotSent
 from timesmobile.ids import CorrelationIds
 from timesmobile.outcomes import Outcome, Verdict
 from timesmobile.provider import Provider
+from workers import batch as batch_module
 from workers.patience import Patience
 from workers.recorder import Recorder
 from workers.results import Pushed
@@ -146,6 +147,22 @@ async def test_a_campaign_that_waits_for_its_only_provider_does_not_hold_up_one_
         await until(lambda: len(worker.ended) == 1)
     assert await house.states(two) == "a" * 30
     assert await house.states() == "ppp"
+
+
+async def test_a_campaign_that_waits_with_all_its_batches_out_makes_room_for_one_with_two(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "_LONGEST_SLEEP_S", 0.05)
+    two = CampaignId("another1")
+    await house.submit(40, batch_size=1)
+    house.gateway.reply = lambda _: answer({"error": "slow down"}, 429, **{"Retry-After": "60"})
+    async with house.worker(chain=CHAIN, max_in_flight=2) as worker:
+        assert len(await house.issue(worker)) == 16
+        await until(lambda: house.gateway.ids)
+        await house.submit(30, campaign=two, fallbacks=["second"])
+        await until(lambda: len(house.second.ids) == 30, within_s=5)
+    assert await house.states() == "p" * 40
+    assert len(house.rung) < 40, "who has to wait is not rung for again and again"
 
 
 async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_said(house: House) -> None:
