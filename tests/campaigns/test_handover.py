@@ -126,10 +126,13 @@ async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger
     assert await ledger.pace("hold_n@B") == 0
 
 
-async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner(ledger: Ledger) -> None:
+@pytest.mark.parametrize("holds_s", [(30.0, 8.0), (8.0, 30.0)])
+async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner(
+    ledger: Ledger, holds_s: tuple[float, float]
+) -> None:
     lease = await _lease(ledger)
-    await _fail(ledger, lease, A, AWAY._replace(at_least_s=30.0))
-    await _fail(ledger, lease, B, AWAY._replace(at_least_s=8.0))
+    await _fail(ledger, lease, A, AWAY._replace(at_least_s=holds_s[A]))
+    await _fail(ledger, lease, B, AWAY._replace(at_least_s=holds_s[B]))
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "backing off"
@@ -271,6 +274,16 @@ async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_tur
     await ledger.submit(3, provider="A")
     await ledger.end_validity()
     assert await ledger.issue() == []
+    assert await ledger.redis.zcard(f"{tag(SENDER)}:rotation") == 0
+
+
+async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(ledger: Ledger) -> None:
+    await ledger.control.brake_provider(SENDER, "A", "no balance")
+    await ledger.submit(3, provider="A", start_at_ms=await ledger.now_ms() + 60_000)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    assert await ledger.issue() == []
+    assert await ledger.redis.zscore(f"{tag(SENDER)}:waiting", CAMPAIGN) == float(await ledger.field("start_ms"))
     assert await ledger.redis.zcard(f"{tag(SENDER)}:rotation") == 0
 
 

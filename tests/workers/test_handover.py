@@ -178,6 +178,21 @@ async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_said(
     assert "nobody" in {log.get("provider") for log in logs if log["event"] == "provider braked"}
 
 
+async def test_when_both_refuse_their_accounts_the_batch_goes_back_and_each_says_why(house: House) -> None:
+    await house.submit(6, fallbacks=["second"])
+    house.gateway.reply = lambda _: refused(2070)
+    house.second.reply = lambda _: refused(6001)
+    async with house.worker(chain=CHAIN) as worker:
+        await house.issue(worker)
+        await worker.quiet()
+        assert worker.ended == ["provider braked"]
+    assert await house.states() == "pppppp"
+    assert (await house.view()).reason == (
+        "provider times is braked: authentication failure (2070); "
+        "provider second is braked: insufficient balance (6001)"
+    )
+
+
 async def test_when_no_provider_is_left_the_batch_goes_back_and_is_not_rung_again(house: House) -> None:
     await house.submit(6, fallbacks=["nobody"])
     house.gateway.reply = lambda _: refused(2070)
