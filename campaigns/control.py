@@ -75,15 +75,15 @@ class Control:
         """Stop all campaigns of a sender, until it is resumed."""
         await self._redis.hset(f"{tag(sender)}:pace", "paused", 1)
 
-    async def brake_sender(self, sender: SenderId, reason: str) -> None:
-        """Stop all campaigns of a sender because something is wrong with it; the first reason stays."""
-        await self._redis.hsetnx(f"{tag(sender)}:pace", "brake", reason)
+    async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
+        """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
+        await self._redis.hsetnx(f"{tag(sender)}:pace", f"brake@{provider}", reason)
 
     async def resume_sender(self, sender: SenderId) -> None:
-        """Let a sender's campaigns go on: lifts the pause, the brake and the backing off."""
-        await self._redis.hdel(
-            f"{tag(sender)}:pace", "paused", "brake", "hold_until_us", "hold_n", "hold_why", "probe_us"
-        )
+        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers."""
+        pace = f"{tag(sender)}:pace"
+        held = [field for field in await self._redis.hkeys(pace) if b"@" in field]
+        await self._redis.hdel(pace, "paused", *held)
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many."""

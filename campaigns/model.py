@@ -55,6 +55,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     custom: dict[str, str] = {}
     """Values of the provider's own placeholders, by name without the ``$$``."""
 
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """All providers by priority."""
+        return (self.provider, *self.fallbacks)
+
 
 class BatchRef(msgspec.Struct, frozen=True):
     """Names one batch. This, and nothing else, is what a Celery message carries."""
@@ -87,7 +92,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     id: CampaignId
     state: CampaignState
     reason: str
-    """Why it is paused or braked, or what holds its sender back; empty if nothing does."""
+    """Why it is paused or braked, or what holds its sender or its first provider back; empty if nothing does."""
     plan: Plan
     total: int
     batches: int

@@ -88,6 +88,7 @@ class Submissions:
             brake.rejected_share,
             brake.reports,
             brake.failed_share,
+            " ".join(plan.chain),
             plan.most_parts,
             int(plan.send_until_min > 0),
             plan.missed_start,

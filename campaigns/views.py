@@ -1,8 +1,9 @@
 """Looking at the ledger: a campaign, a sender, a message; nothing here writes."""
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
+from operator import attrgetter
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,22 @@ from campaigns.submission import CAMPAIGNS, SENDERS
 _INDIA = ZoneInfo("Asia/Kolkata")
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider through which a sender sends nothing, or only a message at a time to see whether it is back."""
+
+    provider: str
+    brake: str
+    """Why it is braked; empty if it is not."""
+    backing_off_until_ms: int
+    """Epoch milliseconds; 0 if the provider is fine."""
+    backing_off_why: str
+
+    @property
+    def why(self) -> str:
+        """Return ``braked: insufficient balance (6001)`` or ``backing off: connection refused``."""
+        return f"braked: {self.brake}" if self.brake else f"backing off: {self.backing_off_why}"
+
+
 class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     """A sender as it stands at one moment."""
 
@@ -27,11 +44,8 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     """0 is no limit."""
     paused: bool
-    brake: str
-    """Why it stopped itself; empty if it did not."""
-    backing_off_until_ms: int
-    """Epoch milliseconds; 0 if the provider is fine."""
-    backing_off_why: str
+    held: list[Held]
+    """Providers that are braked or backing off, by name; campaigns go through the others of their chains."""
     batches_out: int
     campaigns_in_turn: int
     most_parts_per_day: int = 0
@@ -70,15 +84,12 @@ class Views:
             pipe.zcard(f"{tag(sender)}:rotation")
             pipe.zcard(f"{tag(sender)}:rotation:own")
             pace, out, in_turn, with_own_limit = await pipe.execute()
-        held = int(pace.get(b"hold_n", 0)) > 0
         today = _today()
         return SenderView(
             id=sender,
             rate_per_s=float(pace.get(b"rate", 0)),
             paused=pace.get(b"paused") == b"1",
-            brake=pace.get(b"brake", b"").decode(),
-            backing_off_until_ms=int(float(pace.get(b"hold_until_us", 0)) / 1000) if held else 0,
-            backing_off_why=pace.get(b"hold_why", b"").decode() if held else "",
+            held=sorted(_held(pace).values(), key=attrgetter("provider")),
             batches_out=out,
             campaigns_in_turn=in_turn + with_own_limit,
             most_parts_per_day=int(pace.get(b"most_parts_per_day", 0)),
@@ -134,25 +145,28 @@ class Views:
 
     async def _read(self, ids: Iterable[tuple[CampaignId, SenderId]]) -> AsyncIterator[CampaignView]:
         wanted = list(ids)
+        senders = list({sender for _, sender in wanted})
         async with self._redis.pipeline(transaction=False) as pipe:
             for campaign, sender in wanted:
                 pipe.hgetall(campaign_key(sender, campaign))
                 pipe.hgetall(campaign_key(sender, campaign) + ":codes")
-                pipe.hmget(f"{tag(sender)}:pace", "paused", "brake", "hold_n", "hold_why", "full_day")
+            for sender in senders:
+                pipe.hgetall(f"{tag(sender)}:pace")
             replies = await pipe.execute()
-        for (campaign, _), about, codes, pace in zip(wanted, replies[::3], replies[1::3], replies[2::3], strict=True):
+        theirs, paces = replies[: 2 * len(wanted)], dict(zip(senders, replies[2 * len(wanted) :], strict=True))
+        for (campaign, sender), about, codes in zip(wanted, theirs[::2], theirs[1::2], strict=True):
             if about:
-                yield _view(campaign, about, codes, pace)
+                yield _view(campaign, about, codes, paces[sender])
 
 
 def _view(
-    campaign: CampaignId, about: dict[bytes, bytes], codes: dict[bytes, bytes], pace: list[bytes | None]
+    campaign: CampaignId, about: dict[bytes, bytes], codes: dict[bytes, bytes], pace: dict[bytes, bytes]
 ) -> CampaignView:
     state = CampaignState(about[b"state"].decode())
     plan = msgspec.json.decode(about[b"plan"], type=Plan)
     reason = about.get(b"reason", b"").decode()
     if not reason and state is CampaignState.RUNNING:
-        reason = _held_by_clock(about, plan) or _held_by_sender(pace)
+        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan.chain)
     return CampaignView(
         id=campaign,
         state=state,
@@ -189,14 +203,33 @@ def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
     return "outside its hours"
 
 
-def _held_by_sender(pace: list[bytes | None]) -> str:
-    paused, brake, hold_n, hold_why, full_day = (value.decode() if value else "" for value in pace)
-    if paused == "1":
+def _held_by_sender(pace: dict[bytes, bytes], chain: Sequence[str]) -> str:
+    if pace.get(b"paused") == b"1":
         return "the sender is paused"
-    if brake:
-        return f"the sender is braked: {brake}"
-    if hold_n not in {"", "0"}:
-        return f"the sender is backing off: {hold_why}"
-    if full_day and int(full_day) == _today():
+    if int(pace.get(b"full_day", 0)) == _today():
         return "the sender has used up its parts of the day"
-    return ""
+    held, reasons = _held(pace), list[str]()
+    for provider in chain:
+        if provider not in held:
+            return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
+        reasons.append(f"provider {provider} is {held[provider].why}")
+    return "; ".join(reasons)
+
+
+def _held(pace: dict[bytes, bytes]) -> dict[str, Held]:
+    """Return the providers that hold a sender back, by nickname."""
+    found = dict[str, Held]()
+    for provider in {field.decode().partition("@")[2] for field in pace} - {""}:
+        brake, until_us, times, why = (
+            pace.get(f"{name}@{provider}".encode(), b"").decode()
+            for name in ("brake", "hold_until_us", "hold_n", "hold_why")
+        )
+        backs_off = times not in {"", "0"}
+        if brake or backs_off:
+            found[provider] = Held(
+                provider=provider,
+                brake=brake,
+                backing_off_until_ms=int(float(until_us or 0) / 1000) if backs_off else 0,
+                backing_off_why=why if backs_off else "",
+            )
+    return found

@@ -22,7 +22,7 @@ TOLERANCE_US = 10_000
 WINDOW_S = 2.0
 """A sender's batches out for work hold about so many seconds of its rate."""
 
-_HEAD = struct.Struct(">Hdd")
+_HEAD = struct.Struct(">HddB")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
 
@@ -55,6 +55,8 @@ class Block(NamedTuple):
     """The time that one unit of cost takes at the sender's rate; 0 if there is no limit."""
     messages: list[tuple[int, int]]
     """Index within the batch, and attempt."""
+    provider: int = 0
+    """Place in the campaign's chain (``Plan.chain``) of the one through which they go."""
 
 
 class Wait(NamedTuple):
@@ -69,7 +71,10 @@ class Drained(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The campaign or its sender does not run: hand the batch back."""
+    """Hand the batch back.
+
+    The campaign or its sender does not run, or all its providers are braked, or back off while others could go.
+    """
 
     why: str
 
@@ -98,7 +103,7 @@ class Consequence(NamedTuple):
     jitter: float = 1.0
     """Between 0.5 and 1; spreads the workers' returns."""
     brake: str = ""
-    """Empty, ``campaign`` or ``sender``."""
+    """Empty, ``campaign``, or ``sender`` (at the provider that the outcomes are of)."""
     reason: str = ""
 
 
@@ -152,9 +157,9 @@ class Work:
         )
         match reply:
             case [b"opened", packed]:
-                number, starts_in_us, interval_us = _HEAD.unpack_from(packed)
+                number, starts_in_us, interval_us, provider = _HEAD.unpack_from(packed)
                 messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
-                return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages)
+                return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, provider)
             case [b"wait", ms, why]:
                 return Wait(ms / 1000, why.decode())
             case [b"drained"]:
@@ -170,9 +175,13 @@ class Work:
         results: Sequence[Result],
         consequence: Consequence | None = None,
         *,
+        provider: str,
         part_disagreements: int = 0,
     ) -> int:
-        """Write outcomes, return how many changed a message; raise ``LeaseLost``."""
+        """Write outcomes of one provider (its nickname), return how many changed a message; raise ``LeaseLost``.
+
+        What they mean beyond their own messages holds for the sender at this provider only.
+        """
         ref = lease.ref
         consequence = consequence or Consequence()
         packed = b"".join(
@@ -198,6 +207,7 @@ class Work:
             consequence.brake,
             consequence.reason,
             part_disagreements,
+            provider,
         )
         if reply[0] != b"recorded":
             raise LeaseLost(ref)

@@ -3,7 +3,7 @@
 import msgspec
 from redis.asyncio import Redis
 
-from campaigns.model import CampaignView, SenderId
+from campaigns.model import CampaignView, Plan
 from campaigns.states import SENT, CampaignState
 from campaigns.views import Views
 from producers.outlook import Ahead
@@ -20,13 +20,16 @@ class LedgerLook(msgspec.Struct, frozen=True, kw_only=True):
     """Its running campaigns that have something to send."""
 
 
-async def look(redis: Redis, sender: SenderId, *, in_parts: bool) -> LedgerLook:
-    """Look at a sender and its campaigns."""
-    views = Views(redis)
+async def look(redis: Redis, plan: Plan) -> LedgerLook:
+    """Look at a plan's sender, its providers, and its other campaigns."""
+    views, sender, in_parts = Views(redis), plan.sender, plan.cost_unit == "parts"
     if sender not in await views.senders():
         return LedgerLook()
     view = await views.sender(sender)
-    held = "it is paused" if view.paused else f"it is braked: {view.brake}" if view.brake else ""
+    brakes = {held.provider: held.why for held in view.held if held.brake}
+    held = "it is paused" if view.paused else ""
+    if not held and all(provider in brakes for provider in plan.chain):
+        held = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
     others = [
         Ahead(other.id, other.plan.name, _units(other, in_parts=in_parts))
         for other in await views.campaigns()

@@ -93,9 +93,9 @@ def prepare(wish: Wish, settings: Settings) -> Trial:
     return Trial(provider, push, template, index)
 
 
-async def refuse_if_held(redis: Redis, sender: SenderId) -> None:
-    """Raise CommandFailed if the ledger holds the sender back."""
-    if why := _held(await Views(redis).sender(sender)):
+async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
+    """Raise CommandFailed if the ledger holds the sender back, at all or at the provider."""
+    if why := _held(await Views(redis).sender(sender), provider):
         raise CommandFailed(
             f"sender {sender} {why}: dispatch sender resume {sender}, or send all the same with --force"
         )
@@ -142,11 +142,7 @@ def _template(wish: Wish, sender: str, settings: Settings) -> str:
     return wish.template
 
 
-def _held(view: SenderView) -> str:
+def _held(view: SenderView, provider: str) -> str:
     if view.paused:
         return "is paused"
-    if view.brake:
-        return f"is braked: {view.brake}"
-    if view.backing_off_until_ms:
-        return f"is backing off: {view.backing_off_why}"
-    return ""
+    return next((f"is held: provider {provider} is {held.why}" for held in view.held if held.provider == provider), "")

@@ -9,7 +9,7 @@ import contextlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 from campaigns.errors import LeaseLost
 from campaigns.model import Plan
@@ -49,14 +49,14 @@ class Batch:
         plan: Plan,
         *,
         work: Work,
-        client: Client,
+        clients: Mapping[str, Client],
         ids: CorrelationIds,
         capacity: Capacity,
         pushers: Pushers,
         turnstile: asyncio.Lock,
         lease_deadline: float,
         on_drained: Callable[[], Awaitable[None]],
-        on_provider_brake: Callable[[str], Awaitable[None]],
+        on_provider_brake: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self.lease = lease
         self.lease_deadline = lease_deadline
@@ -66,7 +66,8 @@ class Batch:
         self._plan = plan
         self._template = Template(plan.text)
         self._work = work
-        self._client = client
+        self._clients = [clients.get(nickname) for nickname in plan.chain]
+        self._on_provider_brake = on_provider_brake
         self._ids = ids
         self._capacity = capacity
         self._pushers = pushers
@@ -85,6 +86,7 @@ class Batch:
         self._recorder = Recorder(
             lease,
             work=work,
+            chain=plan.chain,
             patience=self._patience,
             keep=self._keep,
             on_provider_brake=on_provider_brake,
@@ -150,12 +152,24 @@ class Batch:
                 self._capacity.give_back(room - len(opened.messages) if isinstance(opened, Block) else room)
             if isinstance(opened, Block):
                 self._unsettled += len(opened.messages)
-                self._start(opened, start_by=asked_at + _START_WITHIN_S)
+                if self._clients[opened.provider]:
+                    self._start(opened, start_by=asked_at + _START_WITHIN_S)
+                else:
+                    await self._do_without(opened)
             elif isinstance(opened, Wait) and opened.why != "campaign limit":
                 await self._sleep(opened.seconds)
         if isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
         return opened
+
+    async def _do_without(self, block: Block) -> None:
+        """Give back a block for a provider that this process does not know, so that the next one takes over."""
+        nickname = self._plan.chain[block.provider]
+        try:
+            await self._patience.call(lambda: self._on_provider_brake(nickname, "it is not in the worker's settings"))
+        finally:
+            for place, _ in block.messages:
+                self._done(Pushed(place, block.number, None, 0, block.provider))
 
     async def _open(self, most: int) -> Opened:
         if self._stopping.is_set() or most == 0:
@@ -169,7 +183,7 @@ class Batch:
     def _start(self, block: Block, *, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
-                self._launch(Turn(self, place, attempt, block.number, start_by), due=False)
+                self._launch(Turn(self, place, attempt, block.number, block.provider, start_by), due=False)
         else:
             self._keep(self._start_in_time(block, start_by))
 
@@ -183,11 +197,11 @@ class Batch:
                 if (ahead := at - time.monotonic()) > 0.001:
                     await self._sleep(ahead)
                 place, attempt = waiting.popleft()
-                self._launch(Turn(self, place, attempt, block.number, start_by), due=True)
+                self._launch(Turn(self, place, attempt, block.number, block.provider, start_by), due=True)
                 at += block.interval_s * (parts[place] if self._plan.cost_unit == "parts" else 1)
         finally:
             for place, _ in waiting:
-                self._done(Pushed(place, block.number, None, 0))
+                self._done(Pushed(place, block.number, None, 0, block.provider))
 
     def _launch(self, turn: Turn, *, due: bool) -> None:
         if self._may_begin(turn.start_by):
@@ -201,18 +215,19 @@ class Batch:
         parts = 0
         try:
             push, parts = self._message(turn.place, turn.attempt)
-            if self._may_begin(turn.start_by):
+            client = self._clients[turn.provider]
+            if client and self._may_begin(turn.start_by):
                 outcome = _CUT_SHORT
-                outcome = await self._client.push(push)
+                outcome = await client.push(push)
         except Exception as surprise:  # noqa: BLE001  # raised by run
             self._fail(surprise)
         finally:
-            self._done(Pushed(turn.place, turn.block, outcome, parts))
+            self._done(Pushed(turn.place, turn.block, outcome, parts, turn.provider))
 
     def give_up(self, turn: Turn) -> None:
         """Give back a message whose push was never begun."""
         # If the lease is still ours this gives it back; if it is not, the ledger does not listen.
-        self._done(Pushed(turn.place, turn.block, None, 0))
+        self._done(Pushed(turn.place, turn.block, None, 0, turn.provider))
 
     def _may_begin(self, start_by: float) -> bool:
         return not self._stopping.is_set() and time.monotonic() < min(self.lease_deadline, start_by)

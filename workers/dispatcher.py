@@ -59,7 +59,8 @@ class Dispatcher:
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._pushers = Pushers(settings.worker.max_in_flight)
         self._clients: dict[str, Client] = {}
-        self._turnstiles: defaultdict[SenderId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turnstiles: defaultdict[tuple[SenderId, tuple[str, ...]], asyncio.Lock] = defaultdict(asyncio.Lock)
+        """For each sender and chain of providers: who waits for one chain holds up nobody with another."""
         self._plans: dict[CampaignId, Plan] = {}
         self._batches: set[Batch] = set()
         self._running: set[asyncio.Task[str]] = set()
@@ -169,14 +170,14 @@ class Dispatcher:
             lease,
             plan,
             work=self._work,
-            client=self._clients[plan.provider],
+            clients=self._clients,
             ids=self._ids,
             capacity=self._capacity,
             pushers=self._pushers,
-            turnstile=self._turnstiles[ref.sender],
+            turnstile=self._turnstiles[ref.sender, plan.chain],
             lease_deadline=lease_deadline,
             on_drained=lambda: self._issue(ref.sender),
-            on_provider_brake=lambda reason: self._brake_provider(plan.provider, reason),
+            on_provider_brake=lambda provider, reason: self._brake_provider(ref.sender, provider, reason),
         )
         self._batches.add(batch)
         if self._stopping:
@@ -245,12 +246,12 @@ class Dispatcher:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _brake_provider(self, provider: str, reason: str) -> None:
-        """Stop all senders of a provider whose account is what is wrong."""
+    async def _brake_provider(self, who: SenderId, provider: str, reason: str) -> None:
+        """Let neither this sender nor any other use a provider that refuses its account, or that nobody knows."""
         log.error("provider braked", provider=provider, reason=reason)
-        for name, sender in self._settings.senders.items():
-            if sender.provider == provider:
-                await self._control.brake_sender(SenderId(name), f"provider {provider}: {reason}")
+        others = [SenderId(name) for name, sender in self._settings.senders.items() if provider in sender.chain]
+        for sender in {who, *others}:
+            await self._control.brake_provider(sender, provider, reason)
 
     async def _renew_for_ever(self) -> None:
         """Renew the leases of all batches, sender by sender; tell a batch when its lease has gone."""

@@ -31,6 +31,8 @@ class Turn(NamedTuple):
     """Index within the batch."""
     attempt: int
     block: int
+    provider: int
+    """Place in the campaign's chain."""
     start_by: float
     """On the monotonic clock: from then on the push must not begin."""
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from campaigns.errors import LeaseLost
 from campaigns.work import Lease, Work
@@ -26,15 +27,17 @@ class Recorder:
         lease: Lease,
         *,
         work: Work,
+        chain: Sequence[str],
         patience: Patience,
         keep: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
-        on_provider_brake: Callable[[str], Awaitable[None]],
+        on_provider_brake: Callable[[str, str], Awaitable[None]],
         on_returned: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
         self.task: asyncio.Task[None] | None = None
         self._lease = lease
         self._work = work
+        self._chain = chain
         self._patience = patience
         self._keep = keep
         self._on_provider_brake = on_provider_brake
@@ -76,20 +79,26 @@ class Recorder:
                         async with asyncio.timeout(_GROUP_WAIT_S):
                             await self._news.wait()
                 group, self._pushed = self._pushed, []
-                await self._write(group)
+                by_provider = defaultdict[int, list[Pushed]](list)
+                for pushed in group:
+                    by_provider[pushed.provider].append(pushed)
+                for place, of_one in by_provider.items():
+                    await self._write(of_one, self._chain[place])
         except LeaseLost:
             self._on_lost()
         finally:
             self.task = None
 
-    async def _write(self, group: list[Pushed]) -> None:
+    async def _write(self, group: list[Pushed], provider: str) -> None:
         results = [result(pushed) for pushed in group]
         meaning = consequence(group)
         if (stop := brake(group)) and stop.scope is BrakeScope.PROVIDER:
-            await self._patience.call(lambda: self._on_provider_brake(meaning.reason))
+            await self._patience.call(lambda: self._on_provider_brake(provider, meaning.reason))
         disagreements = part_disagreements(group)
         await self._patience.call(
-            lambda: self._work.record(self._lease, results, meaning, part_disagreements=disagreements)
+            lambda: self._work.record(
+                self._lease, results, meaning, provider=provider, part_disagreements=disagreements
+            )
         )
         if any(item.verdict in b"pb" for item in results):
             self._on_returned()

@@ -28,6 +28,8 @@ class Pushed(NamedTuple):
     outcome: Outcome | None
     """None: the push was never begun."""
     parts: int
+    provider: int
+    """Place in the campaign's chain of the one it went through."""
 
 
 def result(pushed: Pushed) -> Result:
@@ -47,7 +49,7 @@ def brake(group: Sequence[Pushed]) -> Outcome | None:
 
 
 def consequence(group: Sequence[Pushed]) -> Consequence:
-    """Return what a group of outcomes means for the campaign and its sender: a brake, or backing off, or nothing.
+    """Return what outcomes of one provider mean for the campaign and its sender: a brake, or backing off, or nothing.
 
     A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
     """

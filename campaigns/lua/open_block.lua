@@ -2,11 +2,14 @@
 -- ARGV: id, number, token, operation id, most messages, most microseconds ahead, catch-up tolerance in microseconds
 -- Reply: {'opened', packed} | {'wait', ms, why} | {'drained'} nothing is pending | {'closed', why} hand the batch back |
 --        {'lost'} the lease went to somebody else.
---   packed: block u16, let-go of the first message in microseconds from now (f64), microseconds per unit of cost (f64), then
---   for each message index u16 and attempt u8.
+--   packed: block u16, let-go of the first message in microseconds from now (f64), microseconds per unit of cost (f64), place of the
+--   provider in the campaign's chain u8 (0 is the first), then for each message index u16 and attempt u8.
 -- The same operation id gets the same block again: an answer lost on the wire leaves nothing in `sending` that nobody pushes.
 -- Pacing is GCRA on Redis' clock with the slots given out a little ahead: a block carries the times at which its messages
--- may go, so nothing bunches. Cost: O(messages of the block), plus a scan of one byte per message of the batch.
+-- may go, so nothing bunches. A block is for the first provider of the chain that can take one; what is pending was not sent through
+-- any. Cost: O(messages of the block), plus a scan of one byte per message of the batch; a command for each provider passed over.
+-- Before a wait for all providers it looks at so many campaigns of the sender at most:
+local MOST_OTHERS = 100
 local id, number, token, operation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local most, ahead, tolerance = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local campaign = campaign_key(id)
@@ -18,20 +21,41 @@ if held[2] == operation then return {'opened', held[3]} end
 local now = clock_us()
 local now_ms = math.floor(now / 1000)
 local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'slot', 'cost', 'created_ms', 'first_ms',
-  'slot_cost', 'opens_ms', 'closes_ms', 'most_parts', 'parts_out', 's')
+  'slot_cost', 'chain', 'opens_ms', 'closes_ms', 'most_parts', 'parts_out', 's')
 if about[1] ~= 'running' then return {'closed', about[1]} end
 if tonumber(about[3]) > now_ms then return {'closed', 'scheduled'} end
 if tonumber(about[4]) <= now_ms then return {'closed', 'expired'} end
-if is_closed(about[11], about[12], now_ms) then return {'closed', 'outside its hours'} end
+if is_closed(about[12], about[13], now_ms) then return {'closed', 'outside its hours'} end
 local pace_key = TAG .. ':pace'
-local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'brake', 'hold_until_us', 'hold_n', 'probe_us', 'slot_cost',
-  'most_parts_per_day', 'day', 'day_parts')
+local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'slot_cost', 'most_parts_per_day', 'day', 'day_parts',
+  standing(string.match(about[11], '%S+')))
 if pace[3] == '1' then return {'closed', 'sender paused'} end
-if pace[4] and pace[4] ~= '' then return {'closed', 'sender braked'} end
-local probing = tonumber(pace[6] or '0') > 0
-local hold_until = probing and math.max(tonumber(pace[5] or '0'), tonumber(pace[7] or '0')) or 0
-if hold_until > now then return {'wait', math.ceil((hold_until - now) / 1000), 'backing off'} end
-if probing then most = 1 end
+
+-- One that backs off is tried with a message at a time also while a later one could take them all: so it comes back by itself.
+local place, probed, taker, soonest = 0, nil, nil, nil
+for provider in string.gmatch(about[11], '%S+') do
+  local found = place == 0 and {unpack(pace, 8, 11)} or redis.call('HMGET', pace_key, standing(provider))
+  if not found[1] or found[1] == '' then
+    local backs_off = tonumber(found[3] or '0') > 0
+    local free_at = backs_off and math.max(tonumber(found[2] or '0'), tonumber(found[4] or '0')) or 0
+    if free_at <= now then
+      taker, probed = place, backs_off and provider
+      break
+    end
+    soonest = math.min(soonest or free_at, free_at)
+  end
+  place = place + 1
+end
+if not taker then
+  if not soonest then return {'closed', 'provider braked'} end
+  -- Who waits for long does not keep a place in the window from a campaign with a provider that can take something.
+  local known, long = {}, soonest > now + SOON_US
+  for _, other in ipairs(long and redis.call('ZRANGE', TAG .. ':rotation' .. lane(campaign), 0, MOST_OTHERS - 1) or {}) do
+    if can_take(redis.call('HGET', campaign_key(other), 'chain'), now, known) then return {'closed', 'backing off'} end
+  end
+  return {'wait', math.ceil((soonest - now) / 1000), 'backing off'}
+end
+if probed then most = 1 end
 
 local count, low = tonumber(held[6]), tonumber(held[4])
 local states = redis.call('GETRANGE', messages, 0, count - 1)
@@ -52,7 +76,7 @@ local sender_rate, own_rate = tonumber(pace[1] or '0'), tonumber(about[5] or '0'
 local slot, per_unit, own_slot, own_per_unit = now, 0, nil, 0
 if sender_rate > 0 then
   per_unit = 1000000 / sender_rate
-  slot = next_slot(pace[2], pace[8], per_unit, now - tolerance)
+  slot = next_slot(pace[2], pace[4], per_unit, now - tolerance)
 end
 if own_rate > 0 then
   own_per_unit = 1000000 / own_rate
@@ -68,9 +92,9 @@ if slot > now + ahead then return {'wait', math.max(1, math.ceil((slot - now - a
 
 -- What may still be handed to the provider, in parts, by the campaign's budget and by the sender's cap of the day.
 local today = day_of(now_ms)
-local budget, per_day = tonumber(about[13] or '0'), tonumber(pace[9] or '0')
-local spent_today = tonumber(pace[10]) == today and tonumber(pace[11]) or 0
-local parts_left = budget > 0 and budget - tonumber(about[14]) or math.huge
+local budget, per_day = tonumber(about[14]), tonumber(pace[5] or '0')
+local spent_today = tonumber(pace[6]) == today and tonumber(pace[7]) or 0
+local parts_left = budget > 0 and budget - tonumber(about[15]) or math.huge
 local day_left = per_day > 0 and per_day - spent_today or math.huge
 local parts = (budget > 0 or per_day > 0 or about[7] == 'parts') and redis.call('GET', campaign .. ':k:' .. number)
 local costs = about[7] == 'parts' and parts
@@ -92,7 +116,7 @@ if #taken == 0 then
   local size = parts and string.byte(parts, at) or 1
   if size > parts_left then
     -- What is being sent may be rejected, and cost nothing.
-    if tonumber(about[15]) > 0 then return {'wait', 200, 'campaign limit'} end
+    if tonumber(about[16]) > 0 then return {'wait', 200, 'campaign limit'} end
     brake_campaign(id, campaign, 'its budget of ' .. budget .. ' parts is spent')
     redis.call('SADD', TAG .. ':moved', id)
     return {'closed', 'budget spent'}
@@ -104,7 +128,7 @@ end
 
 local block = (tonumber(held[5]) + 1) % 65536
 local since = now_ms - tonumber(about[8])
-local packed = {struct.pack('>I2dd', block, first_slot - now, per_unit)}
+local packed = {struct.pack('>I2ddI1', block, first_slot - now, per_unit, taker)}
 local run, spent = 1, 0
 while run <= #taken do
   local last = run
@@ -138,7 +162,6 @@ if sender_rate > 0 then keep(pace_key, slot, per_unit) end
 if own_rate > 0 then keep(campaign, own_slot or slot, own_per_unit) end
 if budget > 0 then redis.call('HINCRBY', campaign, 'parts_out', used_parts) end
 if per_day > 0 then redis.call('HSET', pace_key, 'day', today, 'day_parts', spent_today + used_parts) end
--- While backing off one message at a time tries whether the provider is back.
-if probing then redis.call('HSET', pace_key, 'probe_us', string.format('%.0f', now + 1000000)) end
+if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + 1000000)) end
 redis.call('SADD', TAG .. ':moved', id)
 return {'opened', opened}

@@ -115,6 +115,27 @@ local function lane(campaign)
   return tonumber(redis.call('HGET', campaign, 'rate')) > 0 and ':own' or ''
 end
 
+-- What `:pace` says of a sender at one provider: each has brakes and a backing off of its own.
+local function standing(provider)
+  return 'brake@' .. provider, 'hold_until_us@' .. provider, 'hold_n@' .. provider, 'probe_us@' .. provider
+end
+
+-- Whether some provider of a chain can take something now, or within a second. What was found out is kept in `known`, by chain.
+local SOON_US = 1000000
+local function can_take(chain, now, known)
+  if known[chain] == nil then
+    known[chain] = false
+    for provider in string.gmatch(chain, '%S+') do
+      local found = redis.call('HMGET', TAG .. ':pace', standing(provider))
+      if (not found[1] or found[1] == '') and tonumber(found[2] or '0') <= now + SOON_US then
+        known[chain] = true
+        break
+      end
+    end
+  end
+  return known[chain]
+end
+
 -- Put a campaign in turn (again), if it is running; last in the row.
 local function queue_campaign(id, campaign)
   if redis.call('HGET', campaign, 'state') ~= 'running' then return end

@@ -1,10 +1,11 @@
 -- Write the outcomes of pushes. Fenced; safe to repeat: an outcome counts only for the block that opened its message.
 -- ARGV: id, number, token, outcomes, back off ('' never | alone: if nothing was accepted | always), at least so many ms,
 --       jitter (0.5 to 1), brake scope ('' | campaign | sender), reason of the back-off or brake,
---       how many of them the gateway counted other parts for
+--       how many of them the gateway counted other parts for, the provider that they are all of
 --   outcomes (cheapest if sorted by index): for each message index u16, block u16, verdict (one byte), code u16, transaction 8 bytes, parts u8
 --   verdicts: a accepted, r rejected, i in doubt, p back to pending (not sent), b back to pending (never begun)
 -- Reply: {'recorded', how many changed} | {'lost'}. O(outcomes).
+-- Backing off, and the brake of a sender, are of this sender at this provider.
 local FIRST_HOLD_MS, LONGEST_HOLD_MS = 1000, 60000
 local id, number, token, outcomes = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local campaign = campaign_key(id)
@@ -89,27 +90,28 @@ if too_many_bad(campaign, 'push', table.concat(marks)) then
   brake_campaign(id, campaign, 'too many of the last pushes were rejected')
 end
 
--- An answer that arrives while the sender is held was on its way before: only one after the hold ends the backing off.
+-- An answer that arrives while the provider is held was on its way before: only one after the hold ends the backing off.
 local pace = TAG .. ':pace'
-local hold = redis.call('HMGET', pace, 'hold_until_us', 'hold_n')
+local brake, until_us, times, why = 'brake@' .. ARGV[11], 'hold_until_us@' .. ARGV[11], 'hold_n@' .. ARGV[11], 'hold_why@' .. ARGV[11]
+local hold = redis.call('HMGET', pace, until_us, times)
 local hold_until, held_before = tonumber(hold[1] or '0'), tonumber(hold[2] or '0')
 local back_off, at_least_ms, jitter = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 if hold_until <= now then
   if back_off == 'always' or (back_off == 'alone' and good == 0) then
     local ms = math.max(at_least_ms, FIRST_HOLD_MS * 2 ^ math.min(held_before, 16) * jitter)
     ms = math.min(ms, math.max(LONGEST_HOLD_MS, at_least_ms))
-    redis.call('HSET', pace, 'hold_until_us', string.format('%.0f', now + ms * 1000), 'hold_n', held_before + 1, 'hold_why', ARGV[9])
+    redis.call('HSET', pace, until_us, string.format('%.0f', now + ms * 1000), times, held_before + 1, why, ARGV[9])
   elseif good > 0 and held_before > 0 then
-    redis.call('HSET', pace, 'hold_n', 0, 'hold_why', '')
+    redis.call('HSET', pace, times, 0, why, '')
   end
 elseif back_off == 'always' and now + at_least_ms * 1000 > hold_until then
   -- What the provider asks for holds, whoever of those in flight was told of it.
-  redis.call('HSET', pace, 'hold_until_us', string.format('%.0f', now + at_least_ms * 1000))
+  redis.call('HSET', pace, until_us, string.format('%.0f', now + at_least_ms * 1000))
 end
 if ARGV[8] == 'campaign' then
   brake_campaign(id, campaign, ARGV[9])
-elseif ARGV[8] == 'sender' and (redis.call('HGET', pace, 'brake') or '') == '' then
-  redis.call('HSET', pace, 'brake', ARGV[9])
+elseif ARGV[8] == 'sender' and (redis.call('HGET', pace, brake) or '') == '' then
+  redis.call('HSET', pace, brake, ARGV[9])
 end
 redis.call('SADD', TAG .. ':moved', id)
 return {'recorded', changed}

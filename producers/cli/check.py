@@ -84,7 +84,7 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
 
 async def _with_ledger(draft: Draft, redis: Redis | None, now: datetime, *, keep_rejects: bool) -> Report:
     plan = draft.campaign.plan(now)
-    ledger = await look(redis, plan.sender, in_parts=plan.cost_unit == "parts") if redis else None
+    ledger = await look(redis, plan) if redis else None
     with bar(draft) as progress:
         return await check_draft(
             draft,

@@ -97,7 +97,7 @@ async def _run(
         if redis:
             await check(redis)
             if not force:
-                await refuse_if_held(redis, SenderId(trial.push.sender))
+                await refuse_if_held(redis, SenderId(trial.push.sender), trial.provider.nickname)
         sent = await send(trial, redis=redis)
         if not quiet:
             for line in _after(trial, sent):

@@ -94,10 +94,6 @@ async def _known(redis: Redis, name: str) -> SenderId:
 def _state(view: SenderView) -> str:
     if view.paused:
         return "paused"
-    if view.brake:
-        return f"braked: {view.brake}"
-    if view.backing_off_until_ms:
-        return f"backing off: {view.backing_off_why}"
     if view.day_is_used_up:
         return "parts of the day used up"
-    return "runs"
+    return "; ".join(f"provider {held.provider} is {held.why}" for held in view.held) or "runs"

@@ -117,7 +117,7 @@ async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, b
             assert lease
             while isinstance(block := await work.open_block(lease, most=500, operation=new_operation()), Block):
                 results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
-                await work.record(lease, results)
+                await work.record(lease, results, provider="times")
             await work.release(lease)
     sent = Sent(redis, ids, campaign, total)
     assert await sent.count(MessageState.ACCEPTED) == total

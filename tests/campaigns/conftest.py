@@ -21,6 +21,7 @@ from campaigns.work import Block, Consequence, Lease, Opened, Result, Work, new_
 Answer = TypeVar("Answer")
 
 SENDER = SenderId("TIMESM")
+PROVIDER = "times"
 CAMPAIGN = CampaignId("diwali01")
 YEAR_2100_MS = 4_102_444_800_000
 CODES = {b"a": 200, b"r": 2054, b"i": 10, b"p": 429, b"b": 0}
@@ -31,7 +32,7 @@ def plan(**changes: Any) -> Plan:
     about: dict[str, Any] = {
         "name": "diwali-sale",
         "sender": SENDER,
-        "provider": "times",
+        "provider": PROVIDER,
         "template": "greeting",
         "content_id": "1107160000000000001",
         "text": "Dear {#var#}",
@@ -125,7 +126,8 @@ class Ledger:
             Result(index, block.number, bytes([verdict]), CODES[bytes([verdict])], str(1000 + index), 1)
             for (index, _), verdict in zip(block.messages, verdicts, strict=True)
         ]
-        return await self.work.record(lease, results, consequence, **more)
+        chain = (await self.work.plan(lease.ref.sender, lease.ref.campaign)).chain
+        return await self.work.record(lease, results, consequence, provider=chain[block.provider], **more)
 
     async def push(self, verdicts: bytes = b"a", lease: Lease | None = None) -> Lease:
         """Open everything of a batch (the next), record the verdicts, and keep the lease."""
@@ -186,9 +188,11 @@ class Ledger:
         for ref in refs:
             await self.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
 
-    async def end_hold(self) -> None:
-        """Move the end of the backing off, and of the probe's turn, into the past."""
-        await self.redis.hset(f"{tag(SENDER)}:pace", mapping={"hold_until_us": 1, "probe_us": 1})
+    async def end_hold(self, provider: str = PROVIDER) -> None:
+        """Move the end of a provider's backing off, and of the probe's turn, into the past."""
+        await self.redis.hset(
+            f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
+        )
 
     async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
         """Let the hours of the day end so soon."""

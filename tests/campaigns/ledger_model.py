@@ -186,7 +186,7 @@ class Model:
             return campaign.state
         if campaign.expired or campaign.shut:
             return "expired" if campaign.expired else "outside its hours"
-        return f"sender {self.held_by}" if self.held_by else ""
+        return self.held_by
 
     def record(self, place: Place, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
         """Take (index, block, verdict, code) of each outcome; return how many changed a message."""

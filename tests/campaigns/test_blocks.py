@@ -6,7 +6,7 @@ import pytest
 
 from campaigns.scripts import campaign_key, tag
 from campaigns.work import Block, Closed, Drained, Wait, new_operation
-from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger
+from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -118,7 +118,7 @@ async def _pause_sender(ledger: Ledger) -> None:
 
 
 async def _brake_sender(ledger: Ledger) -> None:
-    await ledger.control.brake_sender(SENDER, "no balance")
+    await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
 
 
 async def _expire(ledger: Ledger) -> None:
@@ -134,7 +134,7 @@ async def _expire(ledger: Ledger) -> None:
         (_postpone, "scheduled"),
         (_expire, "expired"),
         (_pause_sender, "sender paused"),
-        (_brake_sender, "sender braked"),
+        (_brake_sender, "provider braked"),
     ],
 )
 async def test_no_block_is_opened_for_what_does_not_run(ledger: Ledger, hold: Hold, why: str) -> None:
@@ -192,7 +192,9 @@ async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> N
     await ledger.submit(3)
     lease = await ledger.take()
     until_us = (await ledger.now_ms() + 5_000) * 1000
-    await ledger.redis.hset(f"{tag(SENDER)}:pace", mapping={"hold_until_us": until_us, "hold_n": 1})
+    await ledger.redis.hset(
+        f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_n@{PROVIDER}": 1}
+    )
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "backing off"

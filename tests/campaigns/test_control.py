@@ -10,7 +10,7 @@ from campaigns.model import CampaignId, SenderId
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState
 from campaigns.work import Closed, Wait
-from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger
+from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
 
 STATES = {
     "submitting": [],
@@ -114,30 +114,30 @@ async def test_a_configured_sender_is_known_before_its_first_campaign(ledger: Le
 
 
 async def test_the_first_reason_of_a_braked_sender_stays_until_it_is_resumed(ledger: Ledger) -> None:
-    await ledger.control.brake_sender(SENDER, "insufficient balance")
-    await ledger.control.brake_sender(SENDER, "authentication failure")
-    assert (await ledger.views.sender(SENDER)).brake == "insufficient balance"
+    await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance")
+    await ledger.control.brake_provider(SENDER, PROVIDER, "authentication failure")
+    assert (await ledger.views.sender(SENDER)).held[0].brake == "insufficient balance"
     await ledger.control.resume_sender(SENDER)
-    assert (await ledger.views.sender(SENDER)).brake == ""
-    await ledger.control.brake_sender(SENDER, "authentication failure")
-    assert (await ledger.views.sender(SENDER)).brake == "authentication failure"
+    assert (await ledger.views.sender(SENDER)).held == []
+    await ledger.control.brake_provider(SENDER, PROVIDER, "authentication failure")
+    assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure"
 
 
 async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.control.pause_sender(SENDER)
-    await ledger.control.brake_sender(SENDER, "no balance")
+    await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
     held: Any = {
-        "hold_until_us": (await ledger.now_ms() + 60_000) * 1000,
-        "hold_n": 3,
-        "hold_why": "overloaded",
+        f"hold_until_us@{PROVIDER}": (await ledger.now_ms() + 60_000) * 1000,
+        f"hold_n@{PROVIDER}": 3,
+        f"hold_why@{PROVIDER}": "overloaded",
     }
     await ledger.redis.hset(f"{tag(SENDER)}:pace", mapping=held)
     assert await ledger.ask(lease) == Closed("sender paused")
     await ledger.redis.hdel(f"{tag(SENDER)}:pace", "paused")
-    assert await ledger.ask(lease) == Closed("sender braked")
-    await ledger.redis.hdel(f"{tag(SENDER)}:pace", "brake")
+    assert await ledger.ask(lease) == Closed("provider braked")
+    await ledger.redis.hdel(f"{tag(SENDER)}:pace", f"brake@{PROVIDER}")
     assert isinstance(await ledger.ask(lease), Wait)
     await ledger.control.resume_sender(SENDER)
     assert len((await ledger.open(lease)).messages) == 3
@@ -146,7 +146,7 @@ async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(l
 async def test_steering_one_sender_leaves_the_others_alone(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.control.pause_sender(SenderId("SHOPPY"))
-    await ledger.control.brake_sender(SenderId("SHOPPY"), "no balance")
+    await ledger.control.brake_provider(SenderId("SHOPPY"), PROVIDER, "no balance")
     assert (await ledger.open(await ledger.take())).messages
 
 

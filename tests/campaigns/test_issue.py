@@ -6,7 +6,7 @@ from campaigns.model import BatchRef, SenderId
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState
 from campaigns.work import Consequence, Drained
-from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, eventually
+from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger, eventually
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ROTATION = f"{tag(SENDER)}:rotation"
@@ -180,7 +180,7 @@ async def test_a_paused_sender_hands_nothing_out_until_it_is_resumed(ledger: Led
 
 async def test_a_braked_sender_hands_nothing_out_until_it_is_resumed(ledger: Ledger) -> None:
     await ledger.submit(3)
-    await ledger.control.brake_sender(SENDER, "no balance")
+    await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
     assert await ledger.issue() == []
     await ledger.control.resume_sender(SENDER)
     assert len(await ledger.issue()) == 1

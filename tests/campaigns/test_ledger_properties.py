@@ -28,7 +28,7 @@ from campaigns.reported import Report, Reported
 from campaigns.scripts import campaign_key
 from campaigns.submission import BrakeRule
 from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
-from tests.campaigns.conftest import SENDER, Ledger
+from tests.campaigns.conftest import PROVIDER, SENDER, Ledger
 from tests.campaigns.ledger_model import Campaign, Lost, Message, Model, Place, agree
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
@@ -216,7 +216,7 @@ class Scripts(RuleBasedStateMachine):
         brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
         consequence = Consequence(brake="campaign", reason="no balance") if brakes else Consequence()
         recorded = self.both(
-            lambda: self.ledger.work.record(worker.lease, results, consequence),
+            lambda: self.ledger.work.record(worker.lease, results, consequence, provider=PROVIDER),
             lambda: self.model.record(worker.place, worker.lease.token, outcomes, brakes),
         )
         if recorded is None:
@@ -277,7 +277,7 @@ class Scripts(RuleBasedStateMachine):
     @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
     def steer(self, data: st.DataObject, action: Any) -> None:
         if action == "sender":
-            self.hold_sender(data.draw(st.sampled_from(["", "", "paused", "braked"])))
+            self.hold_sender(data.draw(st.sampled_from(["", "", "sender paused", "provider braked"])))
         else:
             self.control(self.some_campaign(data), action)
 
@@ -309,10 +309,10 @@ class Scripts(RuleBasedStateMachine):
 
     def hold_sender(self, held_by: str) -> None:
         self.run(self.ledger.control.resume_sender(SENDER))
-        if held_by == "paused":
+        if held_by == "sender paused":
             self.run(self.ledger.control.pause_sender(SENDER))
-        elif held_by == "braked":
-            self.run(self.ledger.control.brake_sender(SENDER, "no balance"))
+        elif held_by == "provider braked":
+            self.run(self.ledger.control.brake_provider(SENDER, PROVIDER, "no balance"))
         self.model.held_by = held_by
 
     @rule(data=st.data(), step=st.sampled_from(["lapse", "lapse", "renew", "settle", "end"]))

@@ -10,7 +10,7 @@ from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState
 from campaigns.submission import BrakeRule
 from campaigns.work import Block, Closed, Consequence, Lease, Result, Wait
-from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger
+from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 PACE = f"{tag(SENDER)}:pace"
@@ -48,7 +48,7 @@ async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment
         Result(0, block.number, b"a", 200, "205538399", 2),
         Result(1, block.number, b"a", 200, "not-a-number", 1),
     ]
-    await ledger.work.record(lease, results)
+    await ledger.work.record(lease, results, provider=PROVIDER)
     after = [message.record for message in await ledger.messages()]
     assert [(record.code, record.transaction_id) for record in after] == [(200, "205538399"), (200, "")]
     assert [record.let_go_ms for record in after] == [record.let_go_ms for record in before]
@@ -66,7 +66,7 @@ async def test_a_campaign_of_which_outcomes_were_written_is_one_on_which_somethi
 async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
-    await ledger.work.record(lease, [Result(0, block.number, b"r", 70_000)])
+    await ledger.work.record(lease, [Result(0, block.number, b"r", 70_000)], provider=PROVIDER)
     assert (await ledger.view()).codes == {"push:65535": 1}
 
 
@@ -81,7 +81,7 @@ async def test_outcomes_far_and_near_change_their_own_messages_and_no_others(
     before = [message.record for message in await ledger.messages()]
     in_any_order = chance.sample(sorted(outcomes), len(outcomes))
     results = [Result(index, block.number, outcomes[index].encode(), 300 + index, "7") for index in in_any_order]
-    assert await ledger.work.record(lease, results) == len(outcomes)
+    assert await ledger.work.record(lease, results, provider=PROVIDER) == len(outcomes)
     for index, message in enumerate(await ledger.messages()):
         if index not in outcomes:
             assert message.record == before[index]
@@ -136,7 +136,8 @@ async def test_an_outcome_repeated_after_its_message_was_opened_again_does_nothi
 async def test_an_outcome_of_a_block_that_never_was_does_nothing(ledger: Ledger) -> None:
     lease = await _lease(ledger, 2)
     await ledger.open(lease, most=1)
-    assert await ledger.work.record(lease, [Result(0, 2, b"a", 200), Result(1, 0, b"a", 200)]) == 0
+    results = [Result(0, 2, b"a", 200), Result(1, 0, b"a", 200)]
+    assert await ledger.work.record(lease, results, provider=PROVIDER) == 0
     assert await ledger.states() == "sp"
 
 
@@ -195,16 +196,16 @@ async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sen
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds == pytest.approx(30, abs=0.2)
-    assert await ledger.pace("hold_n") == 1
+    assert await ledger.pace(f"hold_n@{PROVIDER}") == 1
 
 
 async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
-    until = await ledger.pace("hold_until_us")
+    until = await ledger.pace(f"hold_until_us@{PROVIDER}")
     await ledger.record(lease, second, b"p", BACK_OFF)
-    assert (await ledger.pace("hold_until_us"), await ledger.pace("hold_n")) == (until, 1)
+    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_n@{PROVIDER}")) == (until, 1)
 
 
 @pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
@@ -241,7 +242,7 @@ async def test_an_accepted_probe_ends_the_backing_off(ledger: Ledger) -> None:
     await ledger.end_hold()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert len((await ledger.open(lease)).messages) == 5
-    assert (await ledger.views.sender(SENDER)).backing_off_why == ""
+    assert (await ledger.views.sender(SENDER)).held == []
 
 
 async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger: Ledger) -> None:
@@ -295,8 +296,8 @@ async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays
     first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
     await ledger.record(lease, first, b"p", Consequence(brake="sender", reason="authentication failure (2070)"))
     await ledger.record(lease, second, b"p", Consequence(brake="sender", reason="insufficient balance (6001)"))
-    assert (await ledger.views.sender(SENDER)).brake == "authentication failure (2070)"
-    assert await ledger.ask(lease) == Closed("sender braked")
+    assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure (2070)"
+    assert await ledger.ask(lease) == Closed("provider braked")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).messages

@@ -55,7 +55,15 @@ async def test_a_campaign_that_is_begun_again_says_how_far_it_came_and_keeps_its
 
 
 async def test_what_the_scripts_need_of_the_plan_stands_in_the_campaign(ledger: Ledger) -> None:
-    made = plan(rate_per_s=7.5, cost_unit="parts", start_at_ms=5, report_wait_s=60, urgent=True, in_doubt="resend")
+    made = plan(
+        rate_per_s=7.5,
+        cost_unit="parts",
+        start_at_ms=5,
+        report_wait_s=60,
+        urgent=True,
+        in_doubt="resend",
+        fallbacks=["other"],
+    )
     brake = BrakeRule(pushes=100, rejected_share=0.25, reports=50, failed_share=0.5)
     await ledger.submissions.begin(CAMPAIGN, made, batch_size=3, brake=brake)
     names = {
@@ -66,6 +74,7 @@ async def test_what_the_scripts_need_of_the_plan_stands_in_the_campaign(ledger: 
         "report_wait_ms": "60000",
         "urgent": "1",
         "in_doubt": "resend",
+        "chain": "times other",
         "brake_push_last": "100",
         "brake_push_share": "0.25",
         "brake_report_last": "50",

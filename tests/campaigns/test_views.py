@@ -9,7 +9,7 @@ from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState, MessageState
 from campaigns.views import Message, SenderView
 from campaigns.work import Consequence
-from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, plan
+from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
 
 OTHER = CampaignId("another1")
 
@@ -92,9 +92,7 @@ async def test_a_sender_that_is_unknown_has_no_limit_and_nothing_to_do(ledger: L
         id=SENDER,
         rate_per_s=0,
         paused=False,
-        brake="",
-        backing_off_until_ms=0,
-        backing_off_why="",
+        held=[],
         batches_out=0,
         campaigns_in_turn=0,
     )
@@ -121,8 +119,8 @@ async def test_a_paused_sender_is_the_reason_on_its_running_campaigns_only(ledge
 
 async def test_a_braked_sender_is_the_reason_on_its_campaigns(ledger: Ledger) -> None:
     await ledger.submit(1)
-    await ledger.control.brake_sender(SENDER, "insufficient balance (6001)")
-    assert (await ledger.view()).reason == "the sender is braked: insufficient balance (6001)"
+    await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance (6001)")
+    assert (await ledger.view()).reason == "provider times is braked: insufficient balance (6001)"
 
 
 async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -> None:
@@ -130,14 +128,15 @@ async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -
     lease = await ledger.take()
     overloaded = Consequence("always", 5.0, reason="the provider is overloaded")
     await ledger.record(lease, await ledger.open(lease, most=1), b"p", overloaded)
-    assert (await ledger.view()).reason == "the sender is backing off: the provider is overloaded"
-    view = await ledger.views.sender(SENDER)
-    assert view.backing_off_why == "the provider is overloaded"
-    assert view.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
+    assert (await ledger.view()).reason == "provider times is backing off: the provider is overloaded"
+    (held,) = (await ledger.views.sender(SENDER)).held
+    assert (held.provider, held.brake) == (PROVIDER, "")
+    assert held.backing_off_why == "the provider is overloaded"
+    assert held.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
     await ledger.end_hold()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert (await ledger.view()).reason == ""
-    assert (await ledger.views.sender(SENDER)).backing_off_until_ms == 0
+    assert (await ledger.views.sender(SENDER)).held == []
 
 
 async def test_messages_are_seen_with_their_rows(ledger: Ledger) -> None:

@@ -140,7 +140,7 @@ def test_a_refused_token_stops_the_sending_for_120_s(stack: Stack) -> None:
     books = stack.books()
 
     assert books["all"]["arrivals"] == arrivals
-    assert shown["reason"].startswith("the sender is backing off: token refused: HTTP 401")
+    assert shown["reason"].startswith("provider other is backing off: token refused: HTTP 401")
     assert shown["states"]["in_doubt"] == 0
     assert books["tokens"]["asked"] - asked <= 1
     run(["dispatch", "cancel", campaign], stack.environment)

@@ -166,7 +166,7 @@ async def test_the_senders_other_campaigns_are_counted(
     submitted = await submit(other, settings=settings, redis=redis)
     await Control(redis).set_rate(submitted.plan.sender, 4)
 
-    ledger = await look(redis, submitted.plan.sender, in_parts=False)
+    ledger = await look(redis, submitted.plan)
     report = await checked(write, settings, people(10, first=50), ledger=ledger)
 
     assert ledger == LedgerLook(rate_per_s=4, others=[Ahead(submitted.campaign, "bills", 40)])
@@ -178,10 +178,10 @@ async def test_a_sender_that_is_held_is_a_warning(
     write: WriteFile, settings: Settings, campaign: Path, redis: Redis
 ) -> None:
     other = Draft(campaign, write("others.csv", csv_of(people(1))), settings=settings)
-    sender = (await submit(other, settings=settings, redis=redis)).plan.sender
-    await Control(redis).pause_sender(sender)
+    plan = (await submit(other, settings=settings, redis=redis)).plan
+    await Control(redis).pause_sender(plan.sender)
 
-    report = await checked(write, settings, people(2), ledger=await look(redis, sender, in_parts=False))
+    report = await checked(write, settings, people(2), ledger=await look(redis, plan))
 
     assert report.warnings == ["sender TIMESM sends nothing now: it is paused"]
 
@@ -189,7 +189,7 @@ async def test_a_sender_that_is_held_is_a_warning(
 async def test_a_sender_that_never_sent_has_nothing_to_say(redis: Redis, settings: Settings, write: WriteFile) -> None:
     campaign = Draft(write("c.toml", CAMPAIGN), write("a.csv", csv_of(people(1))), settings=settings).campaign
 
-    assert await look(redis, campaign.plan(NOON).sender, in_parts=True) == LedgerLook()
+    assert await look(redis, campaign.plan(NOON)) == LedgerLook()
 
 
 async def test_numbers_on_the_opt_out_list_are_counted_and_stay(

@@ -282,8 +282,14 @@ def test_a_number_that_is_none_is_not_repeated(run: Run) -> None:
     ("pace", "why"),
     [
         ({"paused": "1"}, "is paused"),
-        ({"brake": "authentication failure (2070)"}, "is braked: authentication failure (2070)"),
-        ({"hold_n": "1", "hold_until_us": "9e18", "hold_why": "busy"}, "is backing off: busy"),
+        (
+            {"brake@timesmobile": "authentication failure (2070)"},
+            "is held: provider timesmobile is braked: authentication failure (2070)",
+        ),
+        (
+            {"hold_n@timesmobile": "1", "hold_until_us@timesmobile": "9e18", "hold_why@timesmobile": "busy"},
+            "is held: provider timesmobile is backing off: busy",
+        ),
     ],
 )
 def test_a_sender_that_is_held_sends_no_test_either_unless_forced(

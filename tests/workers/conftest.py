@@ -125,6 +125,8 @@ class House:
     def __init__(self, redis: Redis, gateway: Gateway) -> None:
         self.redis = redis
         self.gateway = gateway
+        self.second = Gateway()
+        """On the other side of the provider ``second``."""
         self.work = Work(redis)
         self.control = Control(redis)
         self.repair = Repair(redis)
@@ -179,14 +181,16 @@ class House:
         rates: dict[str, float] | None = None,
         redis: Redis | None = None,
         most_batches: int = 192,
+        chain: Sequence[str] = ("times",),
+        make_client: Callable[[Provider], Client] | None = None,
         **options: Any,
     ) -> AsyncIterator[Worker]:
         """A worker that hears the bells it rings itself; ``options`` are of ``[worker]``."""
         file = SettingsFile.model_validate(
             {
-                "providers": {"times": {"preset": "timesmobile-post"}},
+                "providers": {name: {"preset": "timesmobile-post"} for name in chain},
                 "senders": {
-                    name: {"provider": "times", "category": "service", "rate_per_s": rate}
+                    name: {"provider": list(chain), "category": "service", "rate_per_s": rate}
                     for name, rate in (rates or {SENDER: 0.0}).items()
                 },
                 "worker": {"grace_s": 0.3, **options},
@@ -196,7 +200,7 @@ class House:
             redis_url="",
             broker_url="",
             id_key=b"an-id-key-of-enough-bytes",
-            providers={"times": provider()},
+            providers={name: provider(name) for name in chain},
             senders=file.senders,
             worker=file.worker,
         )
@@ -210,7 +214,7 @@ class House:
             redis or self.redis,
             ring=ring,
             most_batches=most_batches,
-            make_client=lambda about: Client(about, self.gateway),
+            make_client=make_client or self.client,
         )
         worker = Worker(dispatcher)
         await dispatcher.start()
@@ -222,6 +226,9 @@ class House:
             await dispatcher.close()
             held = settings.worker.max_in_flight - dispatcher._capacity.free
             assert held == 0, f"{held} places for pushes were never given back"
+
+    def client(self, about: Provider) -> Client:
+        return Client(about, self.second if about.nickname == "second" else self.gateway)
 
     async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
         """Hand out batches as upkeep does, and ring for them."""
@@ -267,8 +274,8 @@ class House:
             assert await still_wrong(self.redis, view.plan.sender, view.id) is None
 
 
-def provider() -> Provider:
-    return timesmobile_post(nickname="times", username="shop", password="hunter2", endpoint="http://127.0.0.1:9/ct")
+def provider(nickname: str = "times", endpoint: str = "http://127.0.0.1:9/ct") -> Provider:
+    return timesmobile_post(nickname=nickname, username="shop", password="hunter2", endpoint=endpoint)
 
 
 async def until(reached: Callable[[], Any], *, within_s: float = 10.0) -> None:

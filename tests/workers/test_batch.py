@@ -122,10 +122,10 @@ async def test_an_unknown_sender_brakes_all_its_campaigns_and_no_other_sender(ho
         await house.issue(worker)
         await house.issue(worker, SenderId("OTHERS"))
         await worker.quiet()
-    assert (await house.views.sender(SENDER)).brake == "sender id not registered (2051)"
+    assert [held.brake for held in (await house.views.sender(SENDER)).held] == ["sender id not registered (2051)"]
     assert await house.states() == await house.states(CampaignId("diwali02")) == "ppp"
     assert await house.states(CampaignId("others01")) == "aaa"
-    assert (await house.view()).reason == "the sender is braked: sender id not registered (2051)"
+    assert (await house.view()).reason == "provider times is braked: sender id not registered (2051)"
 
 
 async def test_a_refused_account_brakes_every_sender_of_its_provider_until_it_is_resumed(house: House) -> None:
@@ -135,8 +135,8 @@ async def test_a_refused_account_brakes_every_sender_of_its_provider_until_it_is
     async with house.worker(rates={SENDER: 0, "OTHERS": 0}) as worker:
         await house.issue(worker)
         await worker.quiet()
-        others = await house.views.sender(SenderId("OTHERS"))
-        assert others.brake == "provider times: authentication failure (2070)"
+        (held,) = (await house.views.sender(SenderId("OTHERS"))).held
+        assert (held.provider, held.brake) == ("times", "authentication failure (2070)")
         assert await house.issue(worker, SenderId("OTHERS")) == []
 
         house.gateway.reply = lambda _: None
@@ -384,7 +384,7 @@ async def _batch(house: House, *, lease_deadline: float = float("inf"), work: Wo
         lease,
         await house.work.plan(ref.sender, ref.campaign),
         work=work or house.work,
-        client=Client(provider(), house.gateway),
+        clients={"times": Client(provider(), house.gateway)},
         ids=CorrelationIds(b"an-id-key-of-enough-bytes"),
         capacity=Capacity(10),
         pushers=Pushers(10),

@@ -34,7 +34,7 @@ class Batch:
         self.given_up.append(turn.place)
 
     def turn(self, place: int) -> Turn:
-        return Turn(self, place, 0, 1, float("inf"))
+        return Turn(self, place, 0, 1, 0, float("inf"))
 
 
 async def _settle() -> None:

@@ -6,7 +6,7 @@ from workers.results import Pushed, brake, consequence, part_disagreements, resu
 
 def _pushed(verdict: Verdict | None, *, parts: int = 1, **about: object) -> Pushed:
     outcome = Outcome(verdict=verdict, **about) if verdict else None  # type: ignore[arg-type]
-    return Pushed(place=7, block=3, outcome=outcome, parts=parts)
+    return Pushed(place=7, block=3, outcome=outcome, parts=parts, provider=0)
 
 
 ACCEPTED = _pushed(Verdict.ACCEPTED, code=200)
@@ -124,5 +124,5 @@ def test_parts_are_compared_with_the_gateways_count_if_it_said_one(ours: int, th
 
 
 def test_only_accepted_messages_have_parts_to_compare() -> None:
-    rejected = Pushed(0, 1, Outcome(verdict=Verdict.REJECTED, parts=3), 1)
+    rejected = Pushed(0, 1, Outcome(verdict=Verdict.REJECTED, parts=3), 1, 0)
     assert part_disagreements([rejected, NEVER_BEGUN]) == 0
