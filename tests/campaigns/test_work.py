@@ -80,6 +80,32 @@ async def test_every_taking_has_a_greater_token(ledger: Ledger) -> None:
     assert first.token < second.token < third.token
 
 
+async def test_a_token_does_not_come_again_when_the_ledger_forgot_the_last_second(ledger: Ledger) -> None:
+    await ledger.submit(6)
+    first = (await ledger.issue())[0]
+    before = {key: await ledger.redis.dump(key) for key in await ledger.redis.keys()}
+    zombie = await ledger.take(first)
+    for key in await ledger.redis.keys():
+        await ledger.redis.delete(key)
+    for key, value in before.items():
+        await ledger.redis.restore(key, 0, value)
+    heir = await ledger.take(first)
+    assert heir.token > zombie.token
+    with pytest.raises(LeaseLost):
+        await ledger.ask(zombie)
+    assert await ledger.work.renew(SENDER, [zombie, heir]) == [False, True]
+
+
+async def test_tokens_grow_also_while_the_clock_stands_still_or_goes_back(ledger: Ledger) -> None:
+    await ledger.submit(6)
+    ahead = (await ledger.now_ms() + 3_600_000) * 1_000 + 1
+    await ledger.redis.hset(f"{tag(SENDER)}:pace", "fence", ahead)
+    leases = [await ledger.take(ref) for ref in await ledger.issue()]
+    assert [lease.token for lease in leases] == [ahead + 1, ahead + 2]
+    assert await ledger.work.renew(SENDER, leases) == [True, True]
+    assert await ledger.work.take(leases[0].ref) is None
+
+
 async def test_renewing_moves_the_deadline_of_every_lease_that_is_still_held(ledger: Ledger) -> None:
     await ledger.submit(9)
     held, given_back, untaken = await ledger.issue()
