@@ -88,7 +88,7 @@ async def test_a_token_does_not_come_again_when_the_ledger_forgot_the_last_secon
     for key in await ledger.redis.keys():
         await ledger.redis.delete(key)
     for key, value in before.items():
-        await ledger.redis.restore(key, 0, value)
+        await ledger.redis.restore(key, 0, value or b"")
     heir = await ledger.take(first)
     assert heir.token > zombie.token
     with pytest.raises(LeaseLost):
