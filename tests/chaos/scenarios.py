@@ -21,6 +21,8 @@ class Mailing:
     at_s: float = 0.0
     """Since those of the beginning, 0, were submitted."""
     in_doubt: str = "give_up"
+    rate_per_s: float = 0.0
+    """Of its own; 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def alone(lease_s: float) -> list[Scenario]:
         Scenario("workers killed", _mail(20), (Lane((killed,), WORKERS, until_s=20, pause_s=(4, 8)),)),
         Scenario(
             "workers frozen",
-            _mail(25),
+            # Besides, campaigns whose only batch outlasts a lease: a zombie finds it in other hands, half sent.
+            _mail(25) + (Mailing(UNLIMITED, 1_000, rate_per_s=80),) * 6,
             (
                 Lane((zombie,), WORKERS[:1], until_s=20, first_s=1),
                 Lane((frozen,), WORKERS[1:], until_s=25, first_s=4, pause_s=(4, 8)),

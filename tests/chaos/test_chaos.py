@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.chaos.figures import arriving
 from tests.chaos.run import run
 from tests.chaos.scenarios import Programme, brief
 from tests.chaos.stage import Stage
@@ -19,5 +20,11 @@ def test_whatever_goes_wrong_every_message_is_accepted_exactly_once() -> None:
     with Stage(seed=3, lease_s=LEASE_S) as stage:
         result = asyncio.run(run(stage, Programme("in brief", [brief(LEASE_S)], resends=True), say=print))
         verdict = Verdict(result, gap_s=20.0)
+        notes = result.evidence.notes
         told = "\n".join([*explanation(verdict), *what_happened(stage)])
         assert not [figure.name for figure in verdict.figures if not figure.holds and not figure.needs_quiet], told
+        # What was not broken, or not looked at, proves nothing.
+        assert any(loss.open for loss in notes.losses), told
+        assert any(notes.campaign_pauses.values()) or any(notes.sender_pauses.values()), told
+        # However busy the machine: twice its rate is not for any of them.
+        assert arriving(result.evidence, most_above=1.0).holds, told
