@@ -137,6 +137,10 @@ def _never_paused(run: Evidence) -> None:
     run.notes.campaign_pauses.clear()
 
 
+def _paused_while_nothing_was_sent(run: Evidence) -> None:
+    run.stories[CAMPAIGN].arrivals_s[:] = [at for at in run.stories[CAMPAIGN].arrivals_s if at > 116]
+
+
 def _arriving_too_fast(run: Evidence) -> None:
     run.arrivals_s[SENDER][1:1] = [100.01, 100.02, 100.03]
 
@@ -166,6 +170,7 @@ def _slow_to_stop(run: Evidence) -> None:
         (_unseen, "longest gap without a send"),
         (_pushed_in_the_pause, "pushes later than 1 s after a pause"),
         (_never_paused, "pushes later than 1 s after a pause"),
+        (_paused_while_nothing_was_sent, "pushes later than 1 s after a pause"),
         (_arriving_too_fast, "most in a second, arriving"),
         (_let_go_too_fast, "most in a second, let go"),
         (_slow_to_stop, "longest stop after SIGTERM"),
