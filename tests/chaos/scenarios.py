@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tests.chaos import processes, redis_trouble
 from tests.chaos.schedule import Lane
 from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
-from tests.chaos.steering import STEERING
+from tests.chaos.steering import CAMPAIGN_PAUSED, RATE_CHANGED, STEERING
 from tests.chaos.weather import EVERYTHING, IN_DOUBT, NOT_NOW
 
 WORKERS = ("worker-1", "worker-2")
@@ -112,7 +112,8 @@ def brief(lease_s: float) -> Scenario:
         Lane((redis_trouble.KILLED, redis_trouble.FORGETFUL), ("redis",), until_s=9, first_s=4),
         Lane(EVERYTHING, ("provider",), until_s=9, first_s=1),
         # First of all: a pause proves nothing of batches whose worker is dead.
-        Lane(STEERING, (LIMITED,), until_s=9, first_s=0.5),
+        Lane((CAMPAIGN_PAUSED,), (LIMITED,), until_s=3, first_s=0.5),
+        Lane((RATE_CHANGED,), (LIMITED,), until_s=9, first_s=8),
     )
     mailings = (Mailing(LIMITED, 3_500), Mailing(UNLIMITED, 2_000, at_s=3), Mailing(UNLIMITED, 600, rate_per_s=40))
     # The last one's batch outlasts a lease: a zombie finds it in other hands, half sent.
