@@ -180,7 +180,9 @@ def late_after_pause(evidence: Evidence) -> Figure:
     proves = bool(found_sending) or not tried
     if not proves:
         why.append(f"{tried} pauses were tried, none succeeded while something was being sent")
-    return Figure("pushes later than 1 s after a pause", value, "0", number == 0 and proves, why)
+    # On an overloaded machine the command may come too late, or not at all.
+    spoilt = number == 0 and not proves
+    return Figure("pushes later than 1 s after a pause", value, "0", number == 0 and proves, why, needs_quiet=spoilt)
 
 
 def arriving(evidence: Evidence, *, most_above: float = ARRIVING_ABOVE) -> Figure:
