@@ -19,6 +19,7 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from callbacks.backlog import watch
 from callbacks.intake import Intake, NotStored
 from callbacks.process import begin
 from callbacks.request_body import LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, Receive, read_body
@@ -194,7 +195,10 @@ async def serve(settings: Settings) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
+    watching = asyncio.create_task(watch(redis))
     await Server(config).serve()
+    watching.cancel()
+    await asyncio.wait([watching])
     await redis.aclose()
     log.info("receiver stopped")
 

@@ -1,17 +1,23 @@
 """What upkeep does with the ledger: rings again, takes in, ends, settles. Safe to run twice at once."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from campaigns.model import CampaignId, Plan, SenderId
-from campaigns.scripts import Script, campaign_key, tag, text
+from campaigns.scripts import Script, campaign_key, may_pass, tag, text
 from campaigns.states import CampaignState, MessageState
 from campaigns.work import Ring, rings
 
 _MOST_BATCHES = 200
 """Batches looked at per call: a script must not hold up the others for longer than some milliseconds."""
+
+_DAMAGED_MS = 60_000
+"""What is damaged is looked at again after so long; lapse.lua has its own."""
 
 
 class Lapsed(NamedTuple):
@@ -39,20 +45,38 @@ class Settled(NamedTuple):
     resent: int = 0
 
 
+class Damage(NamedTuple):
+    """What upkeep cannot work on as it stands in the ledger. It costs its own campaign, no other."""
+
+    sender: SenderId
+    campaign: CampaignId
+    batch: str
+    """Its number from 0; empty if it is the campaign itself."""
+    doing: str
+    error: str
+
+
 class Repair:
     """The upkeep's side of the ledger."""
 
-    def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
+    def __init__(
+        self, redis: Redis, *, lease_s: float = 15.0, on_damage: Callable[[Damage], None] = lambda _: None
+    ) -> None:
         self._redis = redis
+        self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._lapse = Script(redis, "lapse")
         self._sweep = Script(redis, "sweep")
         self._settle = Script(redis, "settle")
         self._reopen = Script(redis, "reopen")
+        self._control = Script(redis, "control")
 
     async def lapse(self, sender: SenderId) -> Lapsed:
         """Look after leases that ran out; the caller rings."""
-        taken_in, doubted, again = await self._lapse(sender, self._lease_ms, _MOST_BATCHES)
+        taken_in, doubted, again, damaged = await self._lapse(sender, self._lease_ms, _MOST_BATCHES)
+        for member, error in damaged:
+            campaign, _, number = text(member).partition(":")
+            await self._set_aside(Damage(sender, CampaignId(campaign), number, "taken in", text(error)))
         return Lapsed(taken_in, doubted, rings(sender, again))
 
     async def closed(self, sender: SenderId, *, most: int = 100) -> list[Closed]:
@@ -62,9 +86,15 @@ class Repair:
         found = []
         for member in members:
             campaign = CampaignId(text(member))
-            plan = await self._redis.hget(campaign_key(sender, campaign), "plan")
-            if plan is not None:
-                found.append(Closed(campaign, msgspec.json.decode(plan, type=Plan), now_ms))
+            try:
+                plan = msgspec.json.decode(
+                    await self._redis.hget(campaign_key(sender, campaign), "plan") or b"", type=Plan
+                )
+            except (ResponseError, msgspec.MsgspecError) as error:
+                await self._set_aside(Damage(sender, campaign, "", "opened", type(error).__name__))
+                await self._redis.zadd(f"{tag(sender)}:hours", {campaign: now_ms + _DAMAGED_MS}, xx=True)
+            else:
+                found.append(Closed(campaign, plan, now_ms))
         return found
 
     async def reopen(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
@@ -81,24 +111,45 @@ class Repair:
         ended = 0
         for member in await self._redis.zrangebyscore(ends, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
-            key = campaign_key(sender, campaign)
-            state, batches, swept = await self._redis.hmget(key, "state", "batches", "swept")
-            to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
-            number, is_over = int(swept or 0), False
-            while not is_over and most_calls > 0:
-                number, changed = await self._sweep(sender, campaign, number, _MOST_BATCHES, to.value)
-                ended, most_calls = ended + changed, most_calls - 1
-                is_over = number >= int(batches or 0)
-            await self._redis.hset(key, "swept", 0 if is_over else number)
+            try:
+                changed, calls, is_damaged = await self._end(sender, campaign, most_calls=most_calls)
+            except (ResponseError, ValueError) as error:
+                await self._set_aside(_damage(error, sender, campaign, doing="ended"))
+                changed, calls, is_damaged = 0, 1, True
+            ended, most_calls = ended + changed, most_calls - calls
+            if is_damaged:
+                await self._redis.zadd(ends, {campaign: now_ms + _DAMAGED_MS}, xx=True)
         return ended
+
+    async def _end(self, sender: SenderId, campaign: CampaignId, *, most_calls: int) -> tuple[int, int, bool]:
+        """End what is pending of one campaign; return how many messages, in how many calls, and if any is damaged."""
+        key = campaign_key(sender, campaign)
+        state, batches, swept = await self._redis.hmget(key, "state", "batches", "swept")
+        to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
+        number, is_over, ended, calls, is_damaged = int(swept or 0), False, 0, 0, False
+        while not is_over and calls < most_calls:
+            number, changed, damaged = await self._sweep(sender, campaign, number, _MOST_BATCHES, to.value)
+            ended, calls = ended + changed, calls + 1
+            for place, error in damaged:
+                await self._set_aside(Damage(sender, campaign, str(place), "ended", text(error)))
+                is_damaged = True
+            is_over = number >= int(batches or 0)
+        await self._redis.hset(key, "swept", 0 if is_over else number)
+        return ended, calls, is_damaged and is_over
 
     async def settle(self, sender: SenderId, *, most: int = _MOST_BATCHES) -> Settled:
         """Decide messages whose report is overdue, and those in doubt at the end of the validity."""
-        due = await self._redis.zrangebyscore(f"{tag(sender)}:due", "-inf", await self._now_ms(), start=0, num=most)
+        key, now_ms = f"{tag(sender)}:due", await self._now_ms()
+        due = await self._redis.zrangebyscore(key, "-inf", now_ms, start=0, num=most)
         total = Settled()
         for member in due:
             campaign, _, number = text(member).partition(":")
-            no_report, given_up, resent, _ = await self._settle(sender, campaign, number, "time")
+            try:
+                no_report, given_up, resent, _ = await self._settle(sender, campaign, number, "time")
+            except ResponseError as error:
+                await self._set_aside(_damage(error, sender, CampaignId(campaign), number, doing="settled"))
+                await self._redis.zadd(key, {text(member): now_ms + _DAMAGED_MS}, xx=True)
+                continue
             total = Settled(total.no_report + no_report, total.given_up + given_up, total.resent + resent)
         return total
 
@@ -107,9 +158,26 @@ class Repair:
         members = await self._redis.spop(f"{tag(sender)}:moved", most)
         return [CampaignId(text(member)) for member in members or []]
 
+    async def _set_aside(self, damage: Damage) -> None:
+        """Tell of damage, and stop its campaign: people must look at it before anything more of it is sent."""
+        self._on_damage(damage)
+        what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "it"
+        reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
+        with suppress(ResponseError):  # of a campaign that is not even there
+            await self._control(damage.sender, damage.campaign, "brake", reason)
+
     async def _now_ms(self) -> int:
         seconds, microseconds = await self._redis.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def _damage(
+    error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
+) -> Damage:
+    """Read an error as damage; raise it if waiting may mend it."""
+    if isinstance(error, ResponseError) and may_pass(error):
+        raise error
+    return Damage(sender, campaign, number, doing, str(error))
 
 
 async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> dict[str, int] | None:

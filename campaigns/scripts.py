@@ -1,13 +1,20 @@
 """The ledger's scripts, loaded from ``lua/`` and called by name."""
 
+import re
 from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from campaigns.model import CampaignId, SenderId
 
 Argument = str | bytes | int | float
+
+_BEYOND_REPAIR = re.compile(
+    r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
+)
+"""Of Redis 7 and of 6.2; lack of memory or disk and a failover have words of their own."""
 
 
 def text(value: object) -> str:
@@ -43,3 +50,8 @@ class Script:
     async def __call__(self, sender: SenderId, *arguments: Argument) -> Any:
         """Run the script on the sender's keys and return its reply."""
         return await self._script(keys=[tag(sender)], args=arguments)
+
+
+def may_pass(error: RedisError) -> bool:
+    """Say whether waiting may mend it: not when a script fails over what it finds in the ledger."""
+    return not (isinstance(error, ResponseError) and _BEYOND_REPAIR.search(str(error)))

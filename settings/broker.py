@@ -3,11 +3,12 @@
 import time
 import uuid
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Self
 
 from amqp.exceptions import AMQPError
 from celery import Celery, signals
-from kombu import Exchange, Queue
+from celery.app.amqp import AMQP
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -55,9 +56,24 @@ class QueueOrder:
         """Stay: the queue just served keeps its rank."""
 
 
+class PromptConnection(Connection):
+    """Looks every second whether the broker is back; kombu waits up to 30 s, and Celery has no setting for it."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
+        """Connect, however often that takes."""
+        every_second = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
+        return super().ensure_connection(*args, **{**every_second, **kwargs})
+
+
+class PromptAMQP(AMQP):
+    """What Celery makes its connections with: those of workers, of beat and of whoever rings."""
+
+    Connection = PromptConnection
+
+
 def celery_app(settings: Settings, name: str = "dispatch", *, include: Collection[str] = ()) -> Celery:
     """Make the app that workers, beat, Flower and whoever rings share; *include* names the modules with its tasks."""
-    app = Celery(name, broker=settings.broker_url, include=list(include), set_as_current=False)
+    app = Celery(name, broker=settings.broker_url, include=list(include), amqp=PromptAMQP, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(queue, Exchange(queue), routing_key=queue) for queue in QUEUES],
         task_default_queue=BULK_QUEUE,

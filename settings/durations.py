@@ -1,9 +1,9 @@
-"""Lengths of time as people write them: ``24h``, ``90m``, ``1d12h``."""
+"""Lengths of time as people write them: ``24h``, ``90m``, ``1d12h``, ``45s``."""
 
 import re
 
-_FORM = re.compile(r"(?:(\d{1,3})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?")
-_UNITS_S = (86_400, 3_600, 60)
+_FORM = re.compile(r"(?:(\d{1,3})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
+_UNITS_S = (86_400, 3_600, 60, 1)
 
 
 def seconds(text: str, *, least: int = 1) -> int:
@@ -11,7 +11,7 @@ def seconds(text: str, *, least: int = 1) -> int:
     found = _FORM.fullmatch(text)
     length = sum(int(part or 0) * unit for part, unit in zip(found.groups(), _UNITS_S, strict=True)) if found else 0
     if not found or not text or length < least:
-        raise ValueError(f"must be days, hours and minutes as in 24h, 90m or 1d12h, is {text!r}")
+        raise ValueError(f"must be days, hours, minutes and seconds as in 24h, 90m, 1d12h or 45s, is {text!r}")
     return length
 
 

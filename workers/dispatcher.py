@@ -15,6 +15,7 @@ from campaigns.connection import RedisUnavailable, check
 from campaigns.control import Control
 from campaigns.errors import CampaignUnknown
 from campaigns.model import BatchRef, CampaignId, Plan, SenderId
+from campaigns.scripts import may_pass
 from campaigns.tokens import Tokens
 from campaigns.work import Lease, Ring, Work
 from settings.model import Settings
@@ -24,7 +25,6 @@ from timesmobile.ids import CorrelationIds
 from timesmobile.provider import Provider
 from workers.batch import Batch
 from workers.capacity import Capacity
-from workers.patience import may_pass
 from workers.pushers import Pushers
 
 log = structlog.get_logger(__name__)

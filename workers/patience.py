@@ -2,20 +2,18 @@
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from campaigns.errors import LeaseLost
 from campaigns.model import BatchRef
+from campaigns.scripts import may_pass
 
 _RETRY_S = 0.25
-_BEYOND_REPAIR = re.compile(r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE)|^WRONGTYPE")
-"""Of Redis 7 and of 6.2; lack of memory or disk and a failover have words of their own."""
 
 T = TypeVar("T")
 
@@ -48,8 +46,3 @@ class Patience:
                 if time.monotonic() >= self._until:
                     raise LeaseLost(self._ref) from error
                 await asyncio.sleep(_RETRY_S)
-
-
-def may_pass(error: RedisError) -> bool:
-    """Say whether waiting may mend it: not when a script fails over what it finds in the ledger."""
-    return not (isinstance(error, ResponseError) and _BEYOND_REPAIR.search(str(error)))

@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import structlog
 from redis.asyncio import Redis
 
 from campaigns.control import Control
 from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.repair import Repair, still_wrong
+from campaigns.repair import Damage, Repair, still_wrong
 from campaigns.views import Views
 from campaigns.work import Ring, Work
 from timesmobile.rules.window import Window
@@ -25,6 +26,9 @@ _ALIVE = "upkeep:since"
 """Redis' time in milliseconds since which there has been upkeep without a gap; it expires when there is none."""
 
 _LEAST_GAP_MS = 3_000
+
+_UNREADABLE = (KeyError, ValueError, msgspec.MsgspecError)
+"""What comes of reading a campaign that lacks something, or has something else in its place."""
 
 
 class Upkeep:
@@ -39,7 +43,7 @@ class Upkeep:
         show: Callable[[list[CampaignView]], Awaitable[bool]],
     ) -> None:
         self._redis = redis
-        self._repair = Repair(redis, lease_s=lease_s)
+        self._repair = Repair(redis, lease_s=lease_s, on_damage=_tell_of_damage)
         self._work = Work(redis, lease_s=lease_s)
         self._control = Control(redis)
         self._views = Views(redis)
@@ -111,7 +115,7 @@ class Upkeep:
             await self._ring(rings)
         # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.
         self._unshown[sender].update(await self._repair.moved(sender))
-        views = await self._views.of_sender(sender, self._unshown[sender])
+        views = await self._read(sender)
         for view in views:
             # Read apart from the other counters the view may be torn, so only a second look makes it a breach.
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
@@ -126,9 +130,28 @@ class Upkeep:
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.closing(opens)))
             await self._repair.reopen(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
+    async def _read(self, sender: SenderId) -> list[CampaignView]:
+        """Read how the campaigns stand on which something happened; forget those that cannot be read."""
+        campaigns = self._unshown[sender]
+        try:
+            return await self._views.of_sender(sender, campaigns)
+        except _UNREADABLE:
+            views = []
+            for campaign in tuple(campaigns):
+                try:
+                    views += await self._views.of_sender(sender, [campaign])
+                except _UNREADABLE as error:
+                    _tell_of_damage(Damage(sender, campaign, "", "read", type(error).__name__))
+                    campaigns.discard(campaign)
+            return views
+
     async def _report_breach(self, sender: SenderId, campaign: CampaignId, counters: dict[str, int]) -> None:
         """Stop a campaign whose books do not balance, and say so with the numbers where people look."""
         log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
         states = ", ".join(f"{state} {count}" for state, count in counters.items() if state != "total" and count)
         reason = f"accounting identity broken: {counters['total']} in all, but {states}"
         await self._control.campaign(sender, campaign, "brake", reason=reason)
+
+
+def _tell_of_damage(damage: Damage) -> None:
+    log.error("damaged in the ledger", **damage._asdict())

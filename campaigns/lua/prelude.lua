@@ -77,6 +77,20 @@ local function batch_count(campaign, number)
   return math.min(size, total - number * size)
 end
 
+-- Refuse to work on records that are not as long as they must be, before anything is written.
+local function check_records(messages, count)
+  local length = redis.call('STRLEN', messages)
+  if length ~= 0 and length ~= count * (1 + WIDTH) then error('DAMAGED records of ' .. length .. ' bytes for ' .. count .. ' messages') end
+end
+
+-- How the error that pcall caught is worded.
+local function wording(failure)
+  return type(failure) == 'table' and failure.err or tostring(failure)
+end
+
+-- What is damaged is looked at again after so long.
+local DAMAGED_MS = 60000
+
 -- Collects counter changes, so that a group of messages costs one HINCRBY per counter.
 local function tally()
   local changes = {}
@@ -232,6 +246,7 @@ local function take_in(id, campaign, number, now)
   local batch, messages = campaign .. ':b:' .. number, campaign .. ':m:' .. number
   local member = id .. ':' .. number
   local count = batch_count(campaign, number)
+  check_records(messages, count)
   local states = redis.call('GETRANGE', messages, 0, count - 1)
   local doubted = 0
   if states == '' then

@@ -17,6 +17,7 @@ end
 local created, wait, until_ms = tonumber(about[2]), tonumber(about[3]), tonumber(about[4])
 local unsent = tonumber(about[8]) + tonumber(about[9]) > 0
 local count = batch_count(campaign, number)
+check_records(messages, count)
 local states = redis.call('GETRANGE', messages, 0, count - 1)
 local counts, codes = tally(), tally()
 local no_report, given_up, resent, as_sent = 0, 0, 0, 0

@@ -11,12 +11,15 @@ if held[1] and held[2] == ARGV[4] then
   return {'taken', tonumber(held[1]), tonumber(held[3]), redis.call('GET', campaign .. ':p:' .. number)}
 end
 if held[1] then return {'busy'} end
-local now_ms = math.floor(clock_us() / 1000)
+local now = clock_us()
 local count = batch_count(campaign, tonumber(number))
 if redis.call('EXISTS', messages) == 0 then
   redis.call('SET', messages, string.rep('p', count) .. string.rep('\0', count * WIDTH))
 end
-local token = redis.call('HINCRBY', TAG .. ':pace', 'fence', 1)
-redis.call('ZADD', TAG .. ':leases', now_ms + tonumber(ARGV[3]), member)
-redis.call('HSET', batch, 'token', token, 'taker', ARGV[4], 'low', 0, 'blocks', 0, 'count', count)
+-- A power cut may take the last second of the ledger with it, and so the count of tokens: the clock goes on meanwhile. A double
+-- holds its microseconds exactly until the year 2255.
+local token = math.max(tonumber(redis.call('HGET', TAG .. ':pace', 'fence')) + 1, now)
+redis.call('HSET', TAG .. ':pace', 'fence', string.format('%.0f', token))
+redis.call('ZADD', TAG .. ':leases', math.floor(now / 1000) + tonumber(ARGV[3]), member)
+redis.call('HSET', batch, 'token', string.format('%.0f', token), 'taker', ARGV[4], 'low', 0, 'blocks', 0, 'count', count)
 return {'taken', token, count, redis.call('GET', campaign .. ':p:' .. number)}

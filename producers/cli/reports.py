@@ -1,4 +1,4 @@
-"""``dispatch reports``: delivery reports that could not be used, and why; and trying them again."""
+"""``dispatch reports``: delivery reports that wait, those that could not be used, and trying them again."""
 
 import json
 from datetime import datetime
@@ -8,17 +8,19 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
+from callbacks.backlog import backlog
 from callbacks.set_aside import Kept, SetAside
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
 from producers.cli.terminal import console
+from settings.durations import in_words
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 
 
 @click.group()
 def reports() -> None:
-    """Look at delivery reports that were set aside; try them again."""
+    """Look at delivery reports that wait or were set aside; try them again."""
 
 
 @reports.command()
@@ -50,6 +52,20 @@ def rejected(options: Globals, *, reason: str, most: int, for_programs: bool) ->
     for row in kept:
         listed.add_row(row.id, f"{datetime.fromtimestamp(row.at_ms / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}", row.reason)
     console().print(summary, "", listed, sep="\n")
+
+
+@reports.command()
+@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def waiting(options: Globals, *, for_programs: bool) -> None:
+    """Say how many stored posts of reports no reconciler is done with, and for how long the oldest has been waiting."""
+    there = with_ledger(options, backlog)
+    if for_programs:
+        click.echo(json.dumps({"entries": there.entries, "oldest_s": round(there.oldest_s, 1)}))
+    elif there.entries:
+        click.echo(f"{there.entries:,} wait for a reconciler, the oldest for {in_words(there.oldest_s)}")
+    else:
+        click.echo("no report waits for a reconciler")
 
 
 @reports.command()

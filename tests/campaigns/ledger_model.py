@@ -110,6 +110,8 @@ class Model:
     def __init__(self, campaigns: dict[str, Campaign]) -> None:
         self.campaigns = campaigns
         self.out: dict[Place, Hold] = {}
+        self.released: dict[Place, tuple[int, int]] = {}
+        """With which token a batch was let go last, and how many messages were in doubt for it."""
         self.held_by = ""
 
     def running(self) -> dict[str, Campaign]:
@@ -217,8 +219,11 @@ class Model:
 
     def release(self, place: Place, token: int) -> int:
         if not self.holds(place, token):
-            raise Lost
-        return self.take_in(place)
+            if self.released.get(place, (0, 0))[0] != token:
+                raise Lost
+            return self.released[place][1]
+        self.released[place] = token, self.take_in(place)
+        return self.released[place][1]
 
     def take_in(self, place: Place) -> int:
         """Return how many messages are in doubt now."""

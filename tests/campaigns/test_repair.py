@@ -1,12 +1,14 @@
 """Upkeep: leases that ran out, and campaigns that end; messages that waited long enough are in test_settling.py."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from campaigns import repair
 from campaigns.model import BatchRef, CampaignId, SenderId
-from campaigns.repair import Lapsed, still_wrong
+from campaigns.repair import Damage, Lapsed, Repair, still_wrong
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState, MessageState
 from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, eventually
@@ -14,6 +16,27 @@ from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, eventually
 KEY = campaign_key(SENDER, CAMPAIGN)
 LEASES, ENDS = f"{tag(SENDER)}:leases", f"{tag(SENDER)}:ends"
 NOTHING = Lapsed(0, 0, [])
+
+
+async def _cut_short(ledger: Ledger, number: int) -> None:
+    await ledger.redis.set(f"{KEY}:m:{number}", b"aap")
+
+
+async def _of_another_type(ledger: Ledger, number: int) -> None:
+    await ledger.redis.delete(f"{KEY}:m:{number}")
+    await ledger.redis.rpush(f"{KEY}:m:{number}", b"aap")
+
+
+DAMAGED = pytest.mark.parametrize("damage", [_cut_short, _of_another_type])
+
+
+@pytest.fixture
+async def damages(ledger: Ledger) -> AsyncIterator[list[Damage]]:
+    """What upkeep says is damaged; in the end the ledger of these tests is gone, because its books cannot balance."""
+    told: list[Damage] = []
+    ledger.repair = Repair(ledger.redis, on_damage=told.append)
+    yield told
+    await ledger.redis.flushdb()
 
 
 async def test_leases_that_run_are_left_alone(ledger: Ledger) -> None:
@@ -100,6 +123,111 @@ async def test_no_more_than_so_many_batches_are_looked_after_in_one_call(
     await ledger.submit(9)
     await ledger.run_out(*await ledger.issue())
     assert [len((await ledger.repair.lapse(SENDER)).rings) for _ in range(3)] == [2, 1, 0]
+
+
+@DAMAGED
+async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
+    ledger: Ledger, damages: list[Damage], damage: Any
+) -> None:
+    await ledger.submit(6)
+    await ledger.submit(3, campaign="another1")
+    leases = [await ledger.take(ref) for ref in await ledger.issue()]
+    for lease in leases:
+        await ledger.open(lease)
+    await damage(ledger, 1)
+    await ledger.run_out(*(lease.ref for lease in leases))
+    assert await ledger.repair.lapse(SENDER) == Lapsed(2, 6, [])
+    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "taken in")]
+    view = await ledger.view()
+    assert (view.state, view.reason) == (
+        CampaignState.BRAKED,
+        "batch 2 cannot be taken in: damaged in the ledger",
+    )
+    assert await ledger.repair.lapse(SENDER) == NOTHING
+    assert await ledger.in_s(LEASES, f"{CAMPAIGN}:1") == pytest.approx(60, abs=1)
+    assert len(damages) == 1
+
+
+async def test_a_campaign_whose_plan_is_gone_keeps_no_other_from_being_rung(
+    ledger: Ledger, damages: list[Damage]
+) -> None:
+    await ledger.submit(3)
+    await ledger.submit(3, campaign="another1")
+    refs = await ledger.issue()
+    await ledger.redis.hdel(KEY, "plan")
+    await ledger.run_out(*refs)
+    assert [ring.ref for ring in (await ledger.repair.lapse(SENDER)).rings] == [refs[1]]
+    assert [it.campaign for it in damages] == [CAMPAIGN]
+    assert await ledger.field("state") == "braked"
+
+
+async def test_a_lease_of_no_campaign_keeps_no_other_from_being_looked_after(
+    ledger: Ledger, damages: list[Damage]
+) -> None:
+    await ledger.submit(3)
+    await ledger.run_out(*await ledger.issue())
+    await ledger.redis.zadd(LEASES, {"nobody00:0": 1, "nonsense": 1})
+    assert len((await ledger.repair.lapse(SENDER)).rings) == 1
+    assert sorted((it.campaign, it.batch) for it in damages) == [("nobody00", "0"), ("nonsense", "")]
+
+
+@DAMAGED
+async def test_a_damaged_batch_does_not_end_and_all_others_do(
+    ledger: Ledger, damages: list[Damage], damage: Any
+) -> None:
+    await ledger.submit(9)
+    await ledger.submit(3, campaign="another1")
+    await damage(ledger, 1)
+    await ledger.end_validity()
+    await ledger.end_validity(CampaignId("another1"))
+    assert await ledger.repair.end(SENDER) == 9
+    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "ended")]
+    view = await ledger.view()
+    assert (view.reason, view.identity_holds) == ("batch 2 cannot be ended: damaged in the ledger", True)
+    assert await ledger.in_s(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
+
+
+async def test_a_campaign_of_which_nothing_can_be_read_keeps_no_other_from_ending(
+    ledger: Ledger, damages: list[Damage]
+) -> None:
+    await ledger.submit(3)
+    await ledger.submit(3, campaign="another1")
+    await ledger.end_validity(CampaignId("another1"))
+    for broken in (f"{tag(SENDER)}:c:broken01", f"{tag(SENDER)}:c:broken02"):
+        await ledger.redis.zadd(ENDS, {broken[-8:]: 1})
+    await ledger.redis.set(f"{tag(SENDER)}:c:broken01", "not a hash")
+    await ledger.redis.hset(f"{tag(SENDER)}:c:broken02", mapping={"state": "running", "batches": "many"})
+    assert await ledger.repair.end(SENDER) == 3
+    assert {it.campaign for it in damages} == {"broken01", "broken02"}
+
+
+@DAMAGED
+async def test_a_damaged_batch_is_not_settled_and_all_others_are(
+    ledger: Ledger, damages: list[Damage], damage: Any
+) -> None:
+    await ledger.submit(9)
+    for ref in (await ledger.issue())[:2]:
+        await ledger.work.release(await ledger.push(b"a", await ledger.take(ref)))
+    await damage(ledger, 0)
+    await ledger.end_report_wait()
+    assert (await ledger.repair.settle(SENDER)).no_report == 3
+    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "0", "settled")]
+    view = await ledger.view()
+    assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be settled: damaged in the ledger")
+    assert await ledger.in_s(f"{tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
+
+
+async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
+    await ledger.submit(3)
+    await ledger.end_validity()
+    await ledger.redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OutOfMemoryError):
+            await ledger.repair.end(SENDER)
+    finally:
+        await ledger.redis.config_set("maxmemory", 0)
+    assert damages == []
+    assert await ledger.state() is CampaignState.RUNNING
 
 
 async def _cancel(ledger: Ledger) -> None:

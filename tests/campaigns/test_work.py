@@ -4,12 +4,13 @@ import pytest
 
 from campaigns.errors import CampaignUnknown, LeaseLost
 from campaigns.model import BatchRef, CampaignId
-from campaigns.scripts import Script, tag
+from campaigns.scripts import Script, campaign_key, tag
 from campaigns.states import CampaignState
 from campaigns.work import Block, Opened, Work, new_operation
 from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, plan, recipients
 
 REF = BatchRef(SENDER, CAMPAIGN, 0)
+KEY = campaign_key(SENDER, CAMPAIGN)
 LEASES = f"{tag(SENDER)}:leases"
 
 
@@ -78,6 +79,32 @@ async def test_every_taking_has_a_greater_token(ledger: Ledger) -> None:
     third = await ledger.take()
     assert third.ref == first.ref
     assert first.token < second.token < third.token
+
+
+async def test_a_token_does_not_come_again_when_the_ledger_forgot_the_last_second(ledger: Ledger) -> None:
+    await ledger.submit(6)
+    first = (await ledger.issue())[0]
+    before = {key: await ledger.redis.dump(key) for key in await ledger.redis.keys()}
+    zombie = await ledger.take(first)
+    for key in await ledger.redis.keys():
+        await ledger.redis.delete(key)
+    for key, value in before.items():
+        await ledger.redis.restore(key, 0, value or b"")
+    heir = await ledger.take(first)
+    assert heir.token > zombie.token
+    with pytest.raises(LeaseLost):
+        await ledger.ask(zombie)
+    assert await ledger.work.renew(SENDER, [zombie, heir]) == [False, True]
+
+
+async def test_tokens_grow_also_while_the_clock_stands_still_or_goes_back(ledger: Ledger) -> None:
+    await ledger.submit(6)
+    ahead = (await ledger.now_ms() + 3_600_000) * 1_000 + 1
+    await ledger.redis.hset(f"{tag(SENDER)}:pace", "fence", ahead)
+    leases = [await ledger.take(ref) for ref in await ledger.issue()]
+    assert [lease.token for lease in leases] == [ahead + 1, ahead + 2]
+    assert await ledger.work.renew(SENDER, leases) == [True, True]
+    assert await ledger.work.take(leases[0].ref) is None
 
 
 async def test_renewing_moves_the_deadline_of_every_lease_that_is_still_held(ledger: Ledger) -> None:
@@ -155,14 +182,26 @@ async def test_a_batch_that_is_let_go_while_its_campaign_is_paused_waits_for_the
     assert await ledger.issue() == [REF]
 
 
-async def test_a_batch_that_is_let_go_twice_is_let_go_once(ledger: Ledger) -> None:
-    await ledger.submit(3)
-    lease = await ledger.push(b"aap")
-    await ledger.work.release(lease)
+async def test_a_batch_that_is_let_go_twice_is_let_go_once_and_says_the_same_twice(ledger: Ledger) -> None:
+    await ledger.submit(6, batch_size=6)
+    lease = await ledger.take()
+    await ledger.record(lease, await ledger.open(lease, most=2), b"ap")
+    await ledger.open(lease, most=2)
+    assert await ledger.work.release(lease) == 2
     before = await ledger.dump()
-    with pytest.raises(LeaseLost):
-        await ledger.work.release(lease)
+    assert await ledger.work.release(lease) == 2  # as the Redis client does by itself when an answer was lost
     assert await ledger.dump() == before
+    heir = await ledger.take()
+    assert await ledger.work.release(lease) == 2
+    assert await ledger.work.renew(SENDER, [lease, heir]) == [False, True]
+
+
+async def test_that_a_batch_was_let_go_is_not_remembered_for_ever(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    await ledger.work.release(await ledger.take())
+    assert 50_000 < await ledger.redis.pttl(f"{KEY}:r:0") <= 60_000
+    await ledger.work.release(await ledger.take())
+    assert 50_000 < await ledger.redis.pttl(f"{KEY}:r:0") <= 60_000
 
 
 async def test_a_zombie_can_neither_open_nor_record_nor_release_nor_renew(ledger: Ledger) -> None:

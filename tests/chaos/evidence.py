@@ -66,6 +66,7 @@ class Evidence:
             doubted=[(at, count) for at, count in self.doubted if span.holds(at)],
             notes=replace(
                 notes,
+                deeds=[(at, deed) for at, deed in notes.deeds if span.holds(at)],
                 losses=[loss for loss in notes.losses if span.holds(loss.at_s)],
                 campaign_pauses={key: value for key, value in notes.campaign_pauses.items() if key in campaigns},
                 sender_pauses={

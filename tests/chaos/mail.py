@@ -17,10 +17,14 @@ async def post(stage: Stage, scenario: Scenario, mailing: Mailing, *, began_s: f
     recipients.write(rows, mailing.messages, seed=stage.seed * 1_000 + number, wrong=False)
     name = f"{scenario.name} {number}"
     file = rows.with_suffix(".toml")
-    file.write_text(
-        campaign_toml(name=name, sender=mailing.sender, validity=f"{scenario.validity_m}m", in_doubt=mailing.in_doubt),
-        "utf-8",
+    text = campaign_toml(
+        name=name,
+        sender=mailing.sender,
+        validity=f"{scenario.validity_m}m",
+        in_doubt=mailing.in_doubt,
+        rate_per_s=mailing.rate_per_s,
     )
+    file.write_text(text, "utf-8")
     await until(began_s + mailing.at_s)
     told = json.loads((await insist(stage, "submit", str(file), "--recipients", str(rows), "--json")).output)
     campaign = CampaignId(told["campaign"])

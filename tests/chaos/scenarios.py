@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tests.chaos import processes, redis_trouble
 from tests.chaos.schedule import Lane
 from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
-from tests.chaos.steering import STEERING
+from tests.chaos.steering import CAMPAIGN_PAUSED, RATE_CHANGED, STEERING
 from tests.chaos.weather import EVERYTHING, IN_DOUBT, NOT_NOW
 
 WORKERS = ("worker-1", "worker-2")
@@ -21,6 +21,8 @@ class Mailing:
     at_s: float = 0.0
     """Since those of the beginning, 0, were submitted."""
     in_doubt: str = "give_up"
+    rate_per_s: float = 0.0
+    """Of its own; 0 is none."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def alone(lease_s: float) -> list[Scenario]:
         Scenario("workers killed", _mail(20), (Lane((killed,), WORKERS, until_s=20, pause_s=(4, 8)),)),
         Scenario(
             "workers frozen",
-            _mail(25),
+            # Besides, campaigns whose only batch outlasts a lease: a zombie finds it in other hands, half sent.
+            _mail(25) + (Mailing(UNLIMITED, 1_000, rate_per_s=80),) * 6,
             (
                 Lane((zombie,), WORKERS[:1], until_s=20, first_s=1),
                 Lane((frozen,), WORKERS[1:], until_s=25, first_s=4, pause_s=(4, 8)),
@@ -103,13 +106,18 @@ def brief(lease_s: float) -> Scenario:
     """Return what fits into a test: short leases, some of everything."""
     killed, zombie = processes.KILLED, processes.frozen_past(lease_s)
     lanes = (
-        Lane((killed, zombie), WORKERS, until_s=9, first_s=2),
+        Lane((killed,), WORKERS[:1], until_s=5, first_s=4.5),
+        Lane((zombie,), WORKERS[1:], until_s=8, first_s=7.5),
         Lane((killed,), OTHERS, until_s=9, first_s=2),
         Lane((redis_trouble.KILLED, redis_trouble.FORGETFUL), ("redis",), until_s=9, first_s=4),
         Lane(EVERYTHING, ("provider",), until_s=9, first_s=1),
-        Lane(STEERING, (LIMITED,), until_s=9, first_s=3),
+        # First of all: a pause proves nothing of batches whose worker is dead.
+        Lane((CAMPAIGN_PAUSED,), (LIMITED,), until_s=3, first_s=0.5),
+        Lane((RATE_CHANGED,), (LIMITED,), until_s=9, first_s=8),
     )
-    return Scenario("in brief", (Mailing(LIMITED, 3_000), Mailing(UNLIMITED, 2_000, at_s=3)), lanes)
+    mailings = (Mailing(LIMITED, 3_500), Mailing(UNLIMITED, 2_000, at_s=3), Mailing(UNLIMITED, 600, rate_per_s=40))
+    # The last one's batch outlasts a lease: a zombie finds it in other hands, half sent.
+    return Scenario("in brief", (*mailings, mailings[-1]), lanes)
 
 
 def _mail(seconds: int) -> tuple[Mailing, ...]:

@@ -63,8 +63,9 @@ lease_s = {lease_s}
 """
 
 
-def campaign_toml(*, name: str, sender: str, validity: str, in_doubt: str) -> str:
+def campaign_toml(*, name: str, sender: str, validity: str, in_doubt: str, rate_per_s: float) -> str:
     """Return a campaign file."""
+    rate = f"rate_per_s = {rate_per_s:g}" if rate_per_s else ""
     return f"""
 name = "{name}"
 sender = "{sender}"
@@ -72,4 +73,5 @@ template = "order"
 variables = ["{{name}}", "{{order}}", "Rs {{amount}}"]
 validity = "{validity}"
 in_doubt = "{in_doubt}"
+{rate}
 """

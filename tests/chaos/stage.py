@@ -71,6 +71,8 @@ class Notes:
     rates: dict[str, list[RateChange]] = field(default_factory=dict)
     stops_s: list[float] = field(default_factory=list)
     """How long processes took to end in order."""
+    reported_in_doubt: int = 0
+    """Messages that were in doubt although the provider had accepted and reported them, before any was sent again."""
 
 
 class Stage:

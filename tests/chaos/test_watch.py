@@ -28,5 +28,10 @@ def test_a_gap_does_not_grow_while_nothing_could_have_been_sent() -> None:
     assert gap_s(seen, [1.2]) == pytest.approx(1.5)
 
 
+def test_the_watch_knows_how_much_it_saw() -> None:
+    assert watch((1, BUSY), (9, BUSY), (9.5, BUSY), (10, IDLE)).seen(begin_s=0, end_s=100) == pytest.approx(1 / 9)
+    assert watch().seen(begin_s=0, end_s=100) == 0
+
+
 def test_what_nobody_saw_is_no_gap() -> None:
     assert gap_s(watch((1, BUSY), (9, BUSY), (9.5, BUSY)), []) == pytest.approx(0.5)

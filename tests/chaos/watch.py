@@ -80,6 +80,11 @@ class Watch:
                 longest = max(longest, gap)
         return longest
 
+    def seen(self, *, begin_s: float, end_s: float) -> float:
+        """Return the share of the time in which looks were close enough to each other to notice a gap."""
+        spans = [following.at_s - look.at_s for look, following in pairwise(self.looks) if begin_s <= look.at_s < end_s]
+        return sum(span for span in spans if span <= _LONGEST_HICCUP_S) / sum(spans) if spans else 0.0
+
     async def _look(self) -> Look:
         at_s = time.time()
         if "redis" in self._stage.down:

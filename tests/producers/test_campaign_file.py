@@ -77,6 +77,12 @@ def test_validity_counts_from_the_submit_when_the_start_is_past(write: WriteFile
     assert Campaign(path, settings).plan(NOW).valid_until_ms == ms(NOW + timedelta(minutes=90))
 
 
+def test_a_validity_may_be_seconds(write: WriteFile, settings: Settings) -> None:
+    path = write("c.toml", CAMPAIGN + 'validity = "1m30s"\n')
+
+    assert Campaign(path, settings).plan(NOW).valid_until_ms == ms(NOW + timedelta(seconds=90))
+
+
 def test_plans_of_two_moments_are_the_same_but_for_times(campaign: Path, settings: Settings) -> None:
     first = Campaign(campaign, settings).plan(NOW)
     second = Campaign(campaign, settings).plan(NOW + timedelta(hours=1))
@@ -140,9 +146,9 @@ def test_a_mistake_names_file_line_and_field(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('validity = "24"', "validity: must be days, hours and minutes as in 24h, 90m or 1d12h, is '24'"),
-        ('validity = "0h"', "validity: must be days, hours and minutes as in 24h, 90m or 1d12h, is '0h'"),
-        ('validity = ""', "validity: must be days, hours and minutes as in 24h, 90m or 1d12h, is ''"),
+        ('validity = "24"', "validity: must be days, hours, minutes and seconds as in 24h, 90m, 1d12h or 45s, is '24'"),
+        ('validity = "0h"', "validity: must be days, hours, minutes and seconds as in 24h, 90m, 1d12h or 45s, is '0h'"),
+        ('validity = ""', "validity: must be days, hours, minutes and seconds as in 24h, 90m, 1d12h or 45s, is ''"),
         ("validity = 24", "validity: must be a text in quotes, is a number"),
         ('in_doubt = "maybe"', "in_doubt: must be give_up or resend, is maybe"),
         ("rate_per_s = 0", "rate_per_s: must be above 0, is 0"),

@@ -9,16 +9,29 @@ from settings.prices import parts_for
 
 
 @pytest.mark.parametrize(
-    ("text", "length_s"), [("24h", 86_400), ("90m", 5_400), ("1d12h", 129_600), ("1d1h1m", 90_060), ("1m", 60)]
+    ("text", "length_s"),
+    [
+        ("24h", 86_400),
+        ("90m", 5_400),
+        ("1d12h", 129_600),
+        ("1d1h1m", 90_060),
+        ("1m", 60),
+        ("90s", 90),
+        ("1m30s", 90),
+        ("1d1h1m1s", 90_061),
+        ("1s", 1),
+    ],
 )
 def test_a_length_of_time_is_read(text: str, length_s: int) -> None:
     assert seconds(text) == length_s
     assert duration(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "0m", "0h", "24", "h", "12h1d", "1.5h", "-1h", "1h ", "10s"])
+@pytest.mark.parametrize(
+    "text", ["", "0m", "0h", "24", "h", "12h1d", "1.5h", "-1h", "1h ", "0s", "s", "10s1m", "10 s", "10ms", "1.5s"]
+)
 def test_what_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="must be days, hours and minutes as in 24h, 90m or 1d12h, is"):
+    with pytest.raises(ValueError, match="must be days, hours, minutes and seconds as in 24h, 90m, 1d12h or 45s, is"):
         seconds(text)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection, pools
+from kombu.exceptions import OperationalError
 from redis import Redis
 
 from campaigns.embedded import EmbeddedServer
@@ -120,6 +121,24 @@ def test_bells_ring_again_after_a_restart_of_the_broker(app_at: Callable[[str], 
         server.restart()
         ring(app, _rings(3))
         assert len(_messages(app, 3)) == 3
+
+
+@pytest.mark.parametrize("end", ["connection_for_read", "connection_for_write"])  # workers listen, beat rings
+def test_a_broker_that_is_away_for_long_is_looked_for_every_second(
+    app_at: Callable[[str], Celery], unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    slept: list[float] = []
+    pauses: list[float] = []
+
+    def note(_error: Exception, pause_s: float) -> None:
+        pauses.append(pause_s)
+
+    monkeypatch.setattr("kombu.utils.functional.sleep", slept.append)
+    connection = getattr(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), end)()
+    with pytest.raises(OperationalError):
+        connection.clone().ensure_connection(note, 50)  # as Celery asks for it
+    assert pauses == [1] * 50
+    assert sum(slept) == 50
 
 
 def test_each_queue_has_an_exchange_of_its_own(app_at: Callable[[str], Celery], redis_url: str) -> None:

@@ -138,13 +138,13 @@ async def test_outcomes_whose_answer_is_lost_count_once(house: House, monkeypatc
     assert (view.parts, view.counts[MessageState.ACCEPTED]) == (5, 5)
 
 
-async def test_a_release_whose_answer_is_lost_has_happened_all_the_same(
+async def test_a_release_whose_answer_is_lost_has_happened_all_the_same_and_is_told_so(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Lossy(monkeypatch, "release", 1)
     await house.submit(5)
     worker = await house.send()
-    assert worker.ended == ["lease lost"]  # which is how it looks from here
+    assert worker.ended == ["done"]
     assert await house.leases() == 0
     assert (await house.view()).state is CampaignState.FINISHED
 

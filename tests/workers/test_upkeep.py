@@ -163,6 +163,38 @@ async def test_one_broken_sender_does_not_keep_the_others_from_their_round(house
     await house.redis.delete(f"{tag(OTHERS)}:rotation")
 
 
+async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_their_round(
+    house: House, rounds: Rounds
+) -> None:
+    await house.submit(6, batch_size=3)
+    await house.submit(3, campaign="another1")
+    await house.submit(3, campaign="another2")
+    refs = await house.issue()
+    for ref in refs:
+        if ref.campaign == CAMPAIGN:
+            assert await house.work.take(ref)
+    key = campaign_key(SENDER, CAMPAIGN)
+    plan = await house.redis.hget(key, "plan")
+    await house.redis.hdel(key, "plan")
+    await house.redis.set(f"{key}:m:0", b"pp")
+    await house.redis.hdel(key, "until_ms")
+    await _run_out(house, *refs)
+    with capture_logs() as logs:
+        await rounds.round()
+    assert sorted(ref.campaign for ref in rounds.rung) == ["another1", "another2"]
+    assert sorted(view.id for view in rounds.shown) == ["another1", "another2"]
+    told = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
+    assert sorted(told) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
+    assert {log["campaign"] for log in logs if log["event"] == "damaged in the ledger"} == {CAMPAIGN}
+    assert await house.redis.hget(key, "reason") == b"batch 1 cannot be taken in: damaged in the ledger"
+    with capture_logs() as logs:
+        await rounds.round()
+    assert not logs
+    assert plan
+    await house.redis.delete(f"{key}:m:0")
+    await house.redis.hset(key, mapping={"plan": plan, "until_ms": 4_102_444_800_000})
+
+
 async def test_a_round_that_takes_long_is_not_joined_by_another_of_the_same_process(
     house: House, rounds: Rounds
 ) -> None:

@@ -1,0 +1,182 @@
+"""Every figure holds for a run in which all went well, and fails for one in which only its own matter did not."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from campaigns.model import CampaignId, CampaignView
+from campaigns.states import CampaignState, MessageState
+from demo.reckoning import Reckoning
+from tests.campaigns.conftest import plan
+from tests.chaos.evidence import Evidence, Story
+from tests.chaos.figures import figures
+from tests.chaos.stage import Loss, Notes, RateChange, Span, Stage
+from tests.chaos.watch import Look, Watch
+
+CAMPAIGN = CampaignId("diwali01")
+SENDER = "TIMESM"
+MESSAGES = 300
+OPEN = {(CAMPAIGN, 0, index) for index in range(3)}
+
+
+def good() -> Evidence:
+    """Thirty seconds at ten a second, with a pause in the tenth to twelfth, and a worker lost in the twentieth."""
+    sent_s = [100 + number / 10 for number in range(360) if not 110.5 <= 100 + number / 10 < 116.5][:MESSAGES]
+    counts = dict.fromkeys(MessageState, 0) | {MessageState.DELIVERED: MESSAGES}
+    view = CampaignView(
+        id=CAMPAIGN,
+        state=CampaignState.FINISHED,
+        reason="",
+        plan=plan(),
+        total=MESSAGES,
+        batches=1,
+        counts=counts,
+        codes={},
+        parts=MESSAGES,
+        stats={},
+        created_ms=0,
+        sealed_ms=0,
+        first_let_go_ms=0,
+        last_let_go_ms=0,
+        finished_ms=1,
+    )
+    reckoning = Reckoning(
+        campaign=CAMPAIGN,
+        messages=MESSAGES,
+        states=Counter({MessageState.DELIVERED: MESSAGES}),
+        in_books=MESSAGES,
+        let_go_ms=[round(at_s * 1000) for at_s in sent_s],
+    )
+    watch = Watch(cast("Stage", None))
+    watch.looks = [Look(100 + number / 5, frozenset({SENDER})) for number in range(180)]
+    watch.doubted = dict.fromkeys(OPEN, 121.0)
+    notes = Notes(
+        deeds=[(110.0, f"{SENDER}: campaign paused")],
+        losses=[Loss(120.0, "worker-1", set(OPEN))],
+        campaign_pauses={CAMPAIGN: [Span(110.0, 116.5)]},
+        rates={SENDER: [RateChange(Span(0, 0), 10.0)]},
+        stops_s=[1.0],
+    )
+    return Evidence(
+        span=Span(0.0),
+        stories={CAMPAIGN: Story(MESSAGES, view, reckoning, list(sent_s))},
+        arrivals_s={SENDER: sent_s},
+        accepted_ids=MESSAGES,
+        doubted=[(121.0, 3)],
+        notes=notes,
+        watch=watch,
+    )
+
+
+def broken(evidence: Evidence) -> set[str]:
+    return {figure.name for figure in figures(evidence, gap_s=20) if not figure.holds}
+
+
+def test_a_run_in_which_all_went_well_holds() -> None:
+    assert broken(good()) == set()
+
+
+def _accepted_twice(run: Evidence) -> None:
+    run.stories[CAMPAIGN].reckoning.accepted_twice = 1
+
+
+def _in_two_states(run: Evidence) -> None:
+    run.stories[CAMPAIGN].reckoning.states[MessageState.PENDING] += 1
+
+
+def _lost_at_submit(run: Evidence) -> None:
+    run.stories[CAMPAIGN] = replace(run.stories[CAMPAIGN], submitted=MESSAGES + 1)
+
+
+def _differs(run: Evidence) -> None:
+    run.stories[CAMPAIGN].reckoning.differences = 1
+
+
+def _of_no_message(run: Evidence) -> None:
+    run.stories[CAMPAIGN].reckoning.in_books -= 1
+
+
+def _more_in_doubt_than_open(run: Evidence) -> None:
+    run.doubted.append((122.0, 1))
+
+
+def _in_doubt_and_not_open(run: Evidence) -> None:
+    run.watch.doubted.pop((CAMPAIGN, 0, 0))
+    run.watch.doubted[CAMPAIGN, 0, 99] = 121.0
+
+
+def _given_up_although_accepted(run: Evidence) -> None:
+    run.stories[CAMPAIGN].reckoning.undecided_in_books = 1
+
+
+def _in_doubt_until_sent_again(run: Evidence) -> None:
+    run.notes.reported_in_doubt = 1
+
+
+def _expired(run: Evidence) -> None:
+    run.stories[CAMPAIGN].view.counts[MessageState.EXPIRED] = 1
+    run.stories[CAMPAIGN].reckoning.states[MessageState.EXPIRED] = 1
+
+
+def _silent(run: Evidence) -> None:
+    run.arrivals_s[SENDER][:] = [at for at in run.arrivals_s[SENDER] if not 114 <= at < 134.5]
+
+
+def _unseen(run: Evidence) -> None:
+    run.watch.looks[:] = run.watch.looks[::6]
+
+
+def _pushed_in_the_pause(run: Evidence) -> None:
+    run.stories[CAMPAIGN].arrivals_s.insert(105, 111.1)
+
+
+def _never_paused(run: Evidence) -> None:
+    run.notes.campaign_pauses.clear()
+
+
+def _paused_while_nothing_was_sent(run: Evidence) -> None:
+    run.stories[CAMPAIGN].arrivals_s[:] = [at for at in run.stories[CAMPAIGN].arrivals_s if at > 116]
+
+
+def _arriving_too_fast(run: Evidence) -> None:
+    run.arrivals_s[SENDER][1:1] = [100.01, 100.02, 100.03]
+
+
+def _let_go_too_fast(run: Evidence) -> None:
+    run.stories[CAMPAIGN].reckoning.let_go_ms[1:1] = [100_010, 100_020]
+
+
+def _slow_to_stop(run: Evidence) -> None:
+    run.notes.stops_s.append(10.1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        (_accepted_twice, "rows accepted more than once"),
+        (_in_two_states, "messages in no state, or in two"),
+        (_lost_at_submit, "messages in no state, or in two"),
+        (_differs, "ledger against books, differences"),
+        (_of_no_message, "ledger against books, differences"),
+        (_more_in_doubt_than_open, "in doubt after a worker was lost"),
+        (_in_doubt_and_not_open, "in doubt after a worker was lost"),
+        (_given_up_although_accepted, "in doubt after all reports came"),
+        (_in_doubt_until_sent_again, "in doubt after all reports came"),
+        (_expired, "not sent in time"),
+        (_silent, "longest gap without a send"),
+        (_unseen, "longest gap without a send"),
+        (_pushed_in_the_pause, "pushes later than 1 s after a pause"),
+        (_never_paused, "pushes later than 1 s after a pause"),
+        (_paused_while_nothing_was_sent, "pushes later than 1 s after a pause"),
+        (_arriving_too_fast, "most in a second, arriving"),
+        (_let_go_too_fast, "most in a second, let go"),
+        (_slow_to_stop, "longest stop after SIGTERM"),
+    ],
+)
+def test_each_figure_fails_for_its_own_matter_and_no_other_does(spoil: Callable[[Evidence], None], name: str) -> None:
+    run = good()
+    spoil(run)
+    assert broken(run) == {name}
