@@ -1,9 +1,9 @@
 """Correlation ids: born with the row, known again without a lookup, and not to be guessed (DESIGN.md section 3)."""
 
-import hmac
 import re
 import secrets
 from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final
 
 import msgspec
@@ -59,7 +59,8 @@ class CorrelationIds:
         if len(meta) != 32 or not meta.isascii():
             return None
         # What has the right tag was made above, and so has the right form.
-        if not hmac.compare_digest(meta[16:].encode(), self._tag(meta[:16].encode())):
+        raw = meta.encode()
+        if not compare_digest(raw[16:], self._tag(raw[:16])):
             return None
         return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
 

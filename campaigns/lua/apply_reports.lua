@@ -9,6 +9,7 @@ local campaign = campaign_key(id)
 local messages = campaign .. ':m:' .. number
 if redis.call('EXISTS', messages) == 0 then return string.rep('U', #reports / 10) end
 local count = batch_count(campaign, number)
+local sub, byte, unpack = string.sub, string.byte, struct.unpack
 local NO_CODE = '\0\0'
 local FAILS = {p = true, s = true, a = true, i = true, n = true, g = true}
 local counts, codes, answers = tally(), tally(), {}
@@ -43,23 +44,23 @@ local function apply_span(at, last_at, first, last)
   local states_from, records_from = 1, 1
   local changed, changed_to, changed_code = nil, nil, nil
   for here = at, last_at, 10 do
-    local index, attempt, kind, code = struct.unpack('>I2I1c1I2', reports, here)
+    local index, attempt, kind, code = unpack('>I2I1c1I2', reports, here)
     local place = index - first
     local record = place * WIDTH + 1
-    local state = index == changed and changed_to or string.sub(states, place + 1, place + 1)
-    local to, answer = judge(state, string.byte(records, record), attempt, kind)
+    local state = index == changed and changed_to or sub(states, place + 1, place + 1)
+    local to, answer = judge(state, byte(records, record), attempt, kind)
     if to then
       tell(state, index == changed and changed_code or struct.unpack('>I2', records, record + 3), to, code)
       if index ~= changed then
-        new_states[2 * n + 1] = string.sub(states, states_from, place)
-        new_records[4 * n + 1] = string.sub(records, records_from, record + 2)
-        new_records[4 * n + 3] = string.sub(records, record + 5, record + 8)
+        new_states[2 * n + 1] = sub(states, states_from, place)
+        new_records[4 * n + 1] = sub(records, records_from, record + 2)
         states_from, records_from, n = place + 2, record + 13, n + 1
       end
       changed, changed_to, changed_code = index, to, to == 'f' and code or 0
       new_states[2 * n] = to
-      new_records[4 * n - 2] = to == 'f' and string.sub(reports, here + 4, here + 5) or NO_CODE
-      new_records[4 * n] = string.sub(reports, here + 6, here + 9)
+      new_records[4 * n - 2] = to == 'f' and sub(reports, here + 4, here + 5) or NO_CODE
+      new_records[4 * n - 1] = sub(records, record + 5, record + 8)
+      new_records[4 * n] = sub(reports, here + 6, here + 9)
     end
     answers[#answers + 1] = answer or 'A'
   end

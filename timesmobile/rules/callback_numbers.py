@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable
 
-SHORTEST = 8
-"""Digits of the shortest number that is found in a text."""
 
 _NUMBER = re.compile(
     r"(?<![\w.,:/#-])(?:"
