@@ -48,7 +48,13 @@ class Applied(StrEnum):
     """There is no such campaign or message."""
 
 
-_LETTERS: dict[ReportKind, bytes] = {"delivered": b"d", "failed": b"f", "clicked": b"o", "replied": b"o", "intermediate": b"o"}
+_LETTERS: dict[ReportKind, bytes] = {
+    "delivered": b"d",
+    "failed": b"f",
+    "clicked": b"o",
+    "replied": b"o",
+    "intermediate": b"o",
+}
 _ANSWERS = {ord(answer): answer for answer in Applied}
 
 
