@@ -1,6 +1,7 @@
 """Submit: rows per second and peak memory of the whole ``dispatch submit``, all checks on; and Redis per message."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from redis import Redis
 from benchmarks import rows
 from benchmarks.figures import Figure
 from benchmarks.house import sender_names, settings_text
+from benchmarks.usage import peak_rss_mb
 from demo.processes import ProcessFailed
 from demo.stack import Stack
 
@@ -80,13 +82,24 @@ def _submit(count: int) -> _Submitted:
             ]
             began = time.monotonic()
             process = subprocess.Popen(command, env=stack.environment, stdout=subprocess.DEVNULL)
-            _, status, used = os.wait4(process.pid, 0)
+            peak_mb, status, used = _until_it_ends(process.pid)
             elapsed_s = time.monotonic() - began
             if status:
                 raise ProcessFailed(f"dispatch submit ended with {status}")
             per_message = (int(redis.info("memory")["used_memory"]) - before) / count
     finally:
         stack.stop()
-    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
     cpu_us = (used.ru_utime + used.ru_stime) / count * 1e6
-    return _Submitted(count / elapsed_s, cpu_us, peak, per_message)
+    return _Submitted(count / elapsed_s, cpu_us, peak_mb, per_message)
+
+
+def _until_it_ends(pid: int) -> tuple[float, int, resource.struct_rusage]:
+    """Wait for a process; return its peak of memory in MB, its status and what it used."""
+    peak_mb = 0.0
+    while True:
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+        if ended:
+            # Not what Linux says here: that is at least the peak of the process that started this one.
+            return peak_mb or used.ru_maxrss / 1e6, status, used
+        peak_mb = max(peak_mb, peak_rss_mb(pid))
+        time.sleep(0.02)

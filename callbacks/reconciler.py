@@ -161,17 +161,17 @@ class Reconciler:
     async def _finish(self, entries: Sequence[Entry], pile: Pile, answers: Sequence[Applied | None]) -> None:
         """Set aside and queue for the relay what was not applied; only then let go of the entries."""
         aside = pile.aside
-        for answer, source in zip(answers, pile.sources, strict=True):
+        for answer, event in zip(answers, pile.events, strict=True):
             if answer is None:
-                aside.append(Row(Reason.POISON, source))
+                aside.append(Row(Reason.POISON, event.raw))
             elif answer is Applied.UNKNOWN:
-                aside.append(Row(Reason.UNKNOWN, source))
+                aside.append(Row(Reason.UNKNOWN, event.raw))
         aside += await relay.queue(self._redis, pile.foreign)
         await self._trials.add(pile.trials)
         await self._set_aside.add(aside)
         await self._reader.done([entry.id for entry in entries])
         if entries:
-            did = Counter(answer.name.lower() for answer in answers if answer)
+            did = {answer.name.lower(): rows for answer, rows in Counter(answers).items() if answer}
             log.info("reports reconciled", entries=len(entries), **pile.tally, **did, set_aside=len(aside))
 
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from callbacks.set_aside import Reason, Row
 from campaigns.model import CampaignId
-from campaigns.reported import Report
+from campaigns.reported import Report, ReportKind
 from campaigns.trials import TrialReport
 from timesmobile.ids import TRIAL_CAMPAIGN, CorrelationIds
 from timesmobile.reports import EventKind, ReportEvent, ReportsUnreadable, parse
@@ -15,15 +15,23 @@ from timesmobile.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
 """Thirty-two hexadecimal digits are another system's UUID: ours are drawn from all of ``[0-9a-z]``."""
 
+_KINDS: dict[EventKind, ReportKind] = {
+    EventKind.DELIVERED: "delivered",
+    EventKind.FAILED: "failed",
+    EventKind.CLICKED: "clicked",
+    EventKind.REPLIED: "replied",
+    EventKind.INTERMEDIATE: "intermediate",
+}
+
 _HAPPEN_MORE_THAN_ONCE = frozenset({EventKind.CLICKED, EventKind.REPLIED})
 
 
 class Pile:
-    """Posted rows, sorted. ``reports`` and ``sources`` run in parallel: a report, and the row that it was read from."""
+    """Posted rows, sorted. ``reports`` and ``events`` run in parallel: a report, and the row that it was read from."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
-        self.sources: list[bytes] = []
+        self.events: list[ReportEvent] = []
         self.trials: list[tuple[int, TrialReport]] = []
         """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
@@ -60,7 +68,7 @@ class Triage:
             pile.tally["unusable"] += 1
             pile.aside.append(Row(Reason.UNREADABLE, body))
             return
-        parse_id, reports, sources = self._ids.parse, pile.reports, pile.sources
+        parse_id, reports, events = self._ids.parse, pile.reports, pile.events
         before = len(reports) + len(pile.trials)
         foreign: list[ReportEvent] = []
         for event in parsed.events:
@@ -68,23 +76,16 @@ class Triage:
             if ref is None:
                 foreign.append(event)
                 continue
+            kind = event.kind
             if ref.campaign == TRIAL_CAMPAIGN:
-                pile.trials.append((ref.index, TrialReport(event.kind.value, event.code, event.ts)))
+                pile.trials.append((ref.index, TrialReport(kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue
-            digest = _digest(event) if event.kind in _HAPPEN_MORE_THAN_ONCE else b""
+            digest = _digest(event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
-                Report(
-                    campaign=CampaignId(ref.campaign),
-                    index=ref.index,
-                    attempt=ref.attempt,
-                    kind=event.kind.value,
-                    code=event.code,
-                    ts=event.ts,
-                    digest=digest,
-                )
+                Report(CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest)
             )
-            sources.append(event.raw)
+            events.append(event)
         ours = len(reports) + len(pile.trials) - before
         pile.tally["ours"] += ours
         if foreign:

@@ -15,7 +15,10 @@ from campaigns.scripts import Script, campaign_key, text
 from campaigns.submission import CAMPAIGNS
 
 _REPORT = struct.Struct(">HBcHI")
+_HIGHEST_CODE = 0xFFFF
 _KNOWN_CAMPAIGNS = 10_000
+
+ReportKind = Literal["delivered", "failed", "clicked", "replied", "intermediate"]
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +27,7 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     campaign: CampaignId
     index: int
     attempt: int
-    kind: Literal["delivered", "failed", "clicked", "replied", "intermediate"]
+    kind: ReportKind
     code: int
     """The failure code; 0 unless failed."""
     ts: int
@@ -45,8 +48,14 @@ class Applied(StrEnum):
     """There is no such campaign or message."""
 
 
-def _index(item: tuple[int, Report]) -> int:
-    return item[1].index
+_LETTERS: dict[ReportKind, bytes] = {
+    "delivered": b"d",
+    "failed": b"f",
+    "clicked": b"o",
+    "replied": b"o",
+    "intermediate": b"o",
+}
+_ANSWERS = {ord(answer): answer for answer in Applied}
 
 
 class Reported:
@@ -60,34 +69,40 @@ class Reported:
     async def apply(self, reports: Sequence[Report]) -> list[Applied]:
         """Apply reports and say for each what it did; one script call per batch of messages, all under way at once."""
         answers = [Applied.UNKNOWN] * len(reports)
-        groups: dict[tuple[SenderId, CampaignId, int, int], list[tuple[int, Report]]] = defaultdict(list)
+        campaigns = {campaign: await self._campaign(campaign) for campaign in {report.campaign for report in reports}}
+        batches: dict[tuple[CampaignId, int], list[int]] = defaultdict(list)
         for position, report in enumerate(reports):
-            known = await self._campaign(report.campaign)
-            if known:
-                sender, size = known
-                number = report.index // size
-                groups[sender, report.campaign, number, number * size].append((position, report))
-        replies = await asyncio.gather(*(self._apply_group(*batch, group) for batch, group in groups.items()))
-        for group, reply in zip(groups.values(), replies, strict=True):
-            for (position, _), answer in zip(group, reply.decode(), strict=True):
-                answers[position] = Applied(answer)
+            if known := campaigns[report.campaign]:
+                batches[report.campaign, report.index // known[1]].append(position)
+        # Neighbours are cheaper together; reports of one message stay in their order.
+        by_index = [report.index for report in reports].__getitem__
+        calls = []
+        for (campaign, number), positions in batches.items():
+            if known := campaigns[campaign]:
+                positions.sort(key=by_index)
+                calls.append(self._apply_to_batch(*known, campaign, number, [reports[at] for at in positions]))
+        for positions, reply in zip(batches.values(), await asyncio.gather(*calls), strict=True):
+            for position, answer in zip(positions, reply, strict=True):
+                answers[position] = _ANSWERS[answer]
         return answers
 
-    async def _apply_group(
-        self, sender: SenderId, campaign: CampaignId, number: int, first: int, group: list[tuple[int, Report]]
+    async def _apply_to_batch(
+        self, sender: SenderId, size: int, campaign: CampaignId, number: int, reports: Sequence[Report]
     ) -> bytes:
-        group.sort(key=_index)  # neighbours are cheaper together; reports of one message stay in their order
+        pack, letters, first = _REPORT.pack, _LETTERS, number * size
         packed = b"".join(
-            _REPORT.pack(
-                report.index - first,
-                report.attempt,
-                {"delivered": b"d", "failed": b"f"}.get(report.kind, b"o"),
-                min(report.code, 0xFFFF),
-                report.ts,
-            )
-            for _, report in group
+            [
+                pack(
+                    report.index - first,
+                    report.attempt,
+                    letters[report.kind],
+                    code if (code := report.code) <= _HIGHEST_CODE else _HIGHEST_CODE,
+                    report.ts,
+                )
+                for report in reports
+            ]
         )
-        digests = [item for _, report in group if report.digest for item in (report.kind, report.digest)]
+        digests = [item for report in reports if report.digest for item in (report.kind, report.digest)]
         reply: bytes = await self._apply(sender, campaign, number, packed, *digests)
         return reply
 

@@ -105,7 +105,9 @@ class Submissions:
         campaign is sealed.
         """
         parts = recipients.parts
-        costs = bytes(min(part, 255) for part in parts) if any(part != 1 for part in parts) else b""
+        costs = b""
+        if parts.count(1) != len(parts):
+            costs = bytes(parts if max(parts) <= 255 else [min(part, 255) for part in parts])
         try:
             await self._add_batch(sender, campaign, number, len(recipients.to), pack(recipients), costs)
         except ResponseError as error:

@@ -12,7 +12,8 @@ class Measuring:
     """Measures the messages of one template as `timesmobile.encoding.measure` would measure each rendered text.
 
     A text in which every character takes one unit has as many parts as any other of its length and encoding. Where that
-    holds for a whole chunk, only lengths are looked at; otherwise each text is.
+    holds for a whole chunk, only lengths are looked at; where it holds for its texts in ASCII, the others are measured
+    one by one.
     """
 
     def __init__(self, template: Template) -> None:
@@ -21,7 +22,7 @@ class Measuring:
         own = measure(self._literals)
         self._always_ucs2 = own.unicode
         self._one_unit_each = own.units == len(self._literals)
-        self._parts_of_length = _PartsOfLength("अ" if self._always_ucs2 else "a")
+        self._ucs2_parts, self._gsm_parts = _PartsOfLength("अ"), _PartsOfLength("a")
         self.gsm_messages = self.gsm_parts = 0
         """Messages in the GSM 7-bit alphabet, and their parts."""
         self.ucs2_messages = self.ucs2_parts = 0
@@ -39,30 +40,39 @@ class Measuring:
 
     def _by_length(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
         own = len(self._literals)
-        if self._parts_of_length[own + sum(max(map(len, values), default=0) for values in slots)] == 1:
+        parts_of_length = self._ucs2_parts if self._always_ucs2 else self._gsm_parts
+        if parts_of_length[own + sum(max(map(len, values), default=0) for values in slots)] == 1:
             return [1] * messages
         lengths: Iterable[int] = repeat(own, messages)
         for values in slots:
             lengths = map(add, lengths, map(len, values))
-        return list(map(self._parts_of_length.__getitem__, lengths))
+        return list(map(parts_of_length.__getitem__, lengths))
 
     def _one_by_one(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
-        own, parts = len(self._literals), []
-        ucs2_messages = ucs2_parts = 0
-        for values in zip(*slots, strict=True) if slots else repeat((), messages):
-            text = "".join(values)
-            measured = measure(text)
-            unicode = measured.unicode or self._always_ucs2
-            if self._one_unit_each and measured.units == len(text) and unicode == self._always_ucs2:
-                taken = self._parts_of_length[own + len(text)]
+        own, in_ucs2 = len(self._literals), self._always_ucs2
+        texts = list(map("".join, zip(*slots, strict=True))) if slots else [""] * messages
+        in_ascii = "".join(filter(str.isascii, texts))
+        together = measure(in_ascii)
+        others: Sequence[int] = range(messages)
+        parts = [0] * messages
+        if self._one_unit_each and not together.unicode and together.units == len(in_ascii):
+            others = [place for place, text in enumerate(texts) if not text.isascii()]
+            parts_of_length = self._ucs2_parts if in_ucs2 else self._gsm_parts
+            parts = [parts_of_length[own + len(text)] for text in texts]
+        switched = switched_parts = 0
+        for place in others:
+            measured = measure(texts[place])
+            unicode = in_ucs2 or measured.unicode
+            if self._one_unit_each and measured.units == len(texts[place]):
+                taken = (self._ucs2_parts if unicode else self._gsm_parts)[own + measured.units]
             else:
-                taken = measure(self._template.render(values)).parts
-            parts.append(taken)
-            if unicode:
-                ucs2_messages += 1
-                ucs2_parts += taken
-        self._count(unicode=True, messages=ucs2_messages, parts=ucs2_parts)
-        self._count(unicode=False, messages=messages - ucs2_messages, parts=sum(parts) - ucs2_parts)
+                taken = measure(self._template.render([values[place] for values in slots])).parts
+            parts[place] = taken
+            if unicode and not in_ucs2:
+                switched += 1
+                switched_parts += taken
+        self._count(unicode=in_ucs2, messages=messages - switched, parts=sum(parts) - switched_parts)
+        self._count(unicode=True, messages=switched, parts=switched_parts)
         return parts
 
     def _count(self, *, unicode: bool, messages: int, parts: int) -> None:

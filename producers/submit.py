@@ -139,16 +139,24 @@ async def _write(
     optouts = OptOuts(redis)
     look_up = not await optouts.is_empty()
     number, opted_out = -1, 0
-    for number, batch in enumerate(reading.batches(begun.batch_size)):
-        if number >= begun.batches:
-            await submissions.add_batch(campaign, begun.plan.sender, number, batch)
-        elif not _equal(batch, [message async for message in views.batch(view, number)]):
-            # Shifted by one row, the next batch would text somebody twice.
-            raise _settings_changed(campaign)
-        if look_up:
-            opted_out += sum(await optouts.contains(batch.to))
-        if progress:
-            progress(reading)
+    storing: asyncio.Task[None] | None = None
+    try:
+        for number, batch in enumerate(reading.batches(begun.batch_size)):
+            if number >= begun.batches:
+                if storing:
+                    await storing
+                storing = asyncio.create_task(submissions.add_batch(campaign, begun.plan.sender, number, batch))
+                await asyncio.sleep(0)  # it is on its way now: Redis works while the next rows are checked
+            elif not _equal(batch, [message async for message in views.batch(view, number)]):
+                # Shifted by one row, the next batch would text somebody twice.
+                raise _settings_changed(campaign)
+            if look_up:
+                opted_out += sum(await optouts.contains(batch.to))
+            if progress:
+                progress(reading)
+    finally:
+        if storing:
+            await storing
     if number + 1 < begun.batches:
         raise _settings_changed(campaign)
     return number + 1, opted_out

@@ -3,7 +3,7 @@
 import json
 import re
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -37,11 +37,13 @@ _KINDS: Final = {
         EventKind.INTERMEDIATE,
     ),
 }
+_PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
+"""Those of which nothing but the time and the id is wanted."""
 _NUMBER = re.compile("[0-9]{1,17}(?:[.][0-9]{1,9})?")
 _CODE = re.compile("([0-9]{1,5})(?:[.]0)?")
 
 
-class ReportEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     """One report about one message."""
 
     kind: EventKind
@@ -49,8 +51,10 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Epoch seconds, at least 0 and below 2**32."""
     meta: str
     """The correlation id as we sent it, or somebody else's: 1 to 200 characters."""
-    raw: bytes
-    """The row as a body of its own, its own bytes untouched; ``parse`` reads the same event from it again."""
+    opening: bytes
+    """How a body begins that holds only this row."""
+    row: msgspec.Raw
+    """The row's own bytes, untouched."""
     code: int = 0
     """Why it failed: at most 65535, and 900 if the row gave no such number; 0 for the other kinds."""
     code_text: str = ""
@@ -58,6 +62,11 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     url: str = ""
     incoming_text: str = ""
     """The reply's first 512 characters."""
+
+    @property
+    def raw(self) -> bytes:
+        """The row as a body of its own, its own bytes untouched; ``parse`` reads the same event from it again."""
+        return _alone(self.opening, self.row)
 
     def __repr__(self) -> str:
         # Without what may hold a number or a text.
@@ -100,7 +109,7 @@ class _Group(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     ts: Any = None
     meta: Any = None
     code: Any = None
@@ -109,7 +118,15 @@ class _Row(msgspec.Struct):
     incomingMessage: Any = None  # noqa: N815 - the provider's spelling
 
 
+class _PlainRow(_Row, kw_only=True):
+    """A row whose time and id need no leniency."""
+
+    ts: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+    meta: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_META)]
+
+
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
 _NAME: Final = msgspec.json.Decoder(str | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
@@ -124,17 +141,29 @@ def parse(body: bytes) -> ParsedReports:
     parsed = ParsedReports([], [])
     for group in _groups(body):
         try:
-            event, opening, rows = _opened(group)
+            event, opening, data, rows = _opened(group)
         except _Unusable as why:
             parsed.rejected.append(_rejected(why, b"[" + bytes(group) + b"]"))
             continue
+        kind = _KINDS.get(event) or _KINDS.get(event.strip().lower())
+        if kind in _PLAIN_KINDS and (plain := _plain(data)):
+            parsed.events.extend(
+                [
+                    ReportEvent(kind, fields.ts, fields.meta, opening, row)
+                    for fields, row in zip(plain, rows, strict=True)
+                ]
+            )
+            continue
         for row in rows:
-            raw = opening + bytes(row) + b"]}]"
             try:
-                parsed.events.append(_read(event, row, raw))
+                parsed.events.append(_read(event, kind, opening, row))
             except _Unusable as why:
-                parsed.rejected.append(_rejected(why, raw))
+                parsed.rejected.append(_rejected(why, _alone(opening, row)))
     return parsed
+
+
+def _alone(opening: bytes, row: msgspec.Raw) -> bytes:
+    return opening + bytes(row) + b"]}]"
 
 
 def _rejected(why: _Unusable, raw: bytes) -> RejectedRow:
@@ -174,8 +203,8 @@ def _listed_mended(body: bytes) -> list[msgspec.Raw]:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
 
-def _opened(group: msgspec.Raw) -> tuple[str, bytes, list[msgspec.Raw]]:
-    """Return a group's event (empty if it has none), the beginning of a body for each row alone, and the rows."""
+def _opened(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
+    """Return a group's event (empty if it has none), the beginning of a body for each row alone, data and its rows."""
     try:
         fields = _GROUP.decode(group)
         event, data = bytes(fields.event), bytes(fields.data)
@@ -185,15 +214,22 @@ def _opened(group: msgspec.Raw) -> tuple[str, bytes, list[msgspec.Raw]]:
         raise _Unusable("not an object with an event's name and its data") from None
     if data == b"null":
         raise _Unusable("fields are missing", ("data",) if name else ("event", "data"))
-    return name, b'[{"event":' + event + b',"data":[', rows
+    return name, b'[{"event":' + event + b',"data":[', data, rows
 
 
-def _read(event: str, row: msgspec.Raw, raw: bytes) -> ReportEvent:
+def _plain(data: bytes) -> list[_PlainRow]:
+    """Read all rows at once, at a third of the cost; nothing if one of them is not plain."""
+    try:
+        return _PLAIN_ROWS.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+
+
+def _read(event: str, kind: EventKind | None, opening: bytes, row: msgspec.Raw) -> ReportEvent:
     try:
         fields = _ROW.decode(row)
     except (msgspec.DecodeError, RecursionError):
         raise _Unusable("the row is not an object, or holds a number out of bounds") from None
-    kind = _KINDS.get(event) or _KINDS.get(event.strip().lower())
     if missing := _missing(event, kind, fields):
         raise _Unusable("fields are missing", tuple(missing))
     if kind is None:
@@ -203,7 +239,8 @@ def _read(event: str, row: msgspec.Raw, raw: bytes) -> ReportEvent:
         kind=kind,
         ts=_epoch_s(fields.ts),
         meta=_text("meta", fields.meta, LONGEST_META),
-        raw=raw,
+        opening=opening,
+        row=row,
         code=code,
         code_text=code_text,
         url=_text("url", fields.url) if kind is EventKind.CLICKED else "",

@@ -9,34 +9,65 @@ local campaign = campaign_key(id)
 local messages = campaign .. ':m:' .. number
 if redis.call('EXISTS', messages) == 0 then return string.rep('U', #reports / 10) end
 local count = batch_count(campaign, number)
+local sub, byte, unpack = string.sub, string.byte, struct.unpack
+local NO_CODE = '\0\0'
 local FAILS = {p = true, s = true, a = true, i = true, n = true, g = true}
 local counts, codes, answers = tally(), tally(), {}
 local marks = {}
-local function apply(span, index, attempt, kind, code, ts)
-  local state, current, block, old_code, let_go, _, transaction = span.get(index)
-  local to = nil
-  if attempt > current then
-    return 'U'
-  elseif kind == 'd' and state ~= 'd' then
-    to = 'd'
-  elseif kind == 'f' and attempt < current then
-    return 'S'
-  elseif kind == 'f' and FAILS[state] then
-    to = 'f'
-  end
-  if not to then
-    if kind ~= 'o' then counts.add('stat:duplicate_reports', 1) end
-    return 'D'
-  end
+
+-- What a report makes of a message in this state, if it changes it; else how the report is answered.
+local function judge(state, current, attempt, kind)
+  if attempt > current then return nil, 'U' end
+  if kind == 'd' and state ~= 'd' then return 'd' end
+  if kind == 'f' and attempt < current then return nil, 'S' end
+  if kind == 'f' and FAILS[state] then return 'f' end
+  if kind ~= 'o' then counts.add('stat:duplicate_reports', 1) end
+  return nil, 'D'
+end
+
+local function tell(state, old_code, to, code)
   if state == 'f' then codes.add('report:' .. old_code, -1) end
   if state == 'i' or state == 'g' or state == 'r' then codes.add('push:' .. old_code, -1) end
   if to == 'f' then codes.add('report:' .. code, 1) end
-  span.put(index, to, current, block, to == 'f' and code or 0, let_go, ts, transaction)
   counts.move(state, to)
-  counts.add('stat:reports', 1)
   if state == 'p' then counts.add('stat:reported_while_pending', 1) end
   marks[#marks + 1] = to == 'f' and '1' or '0'
-  return 'A'
+end
+
+-- Apply the reports from `at` to `last_at`, which are about messages from `first` to `last`, in order. Of a record only code and
+-- time change: the span is put together again from these and from what lies between, so that a report costs a few short strings.
+local function apply_span(at, last_at, first, last)
+  local states = redis.call('GETRANGE', messages, first, last)
+  local start = record_range(count, first)
+  local records = redis.call('GETRANGE', messages, start, start + (last - first + 1) * WIDTH - 1)
+  local new_states, new_records, n = {}, {}, 0
+  local states_from, records_from = 1, 1
+  local changed, changed_to, changed_code = nil, nil, nil
+  for here = at, last_at, 10 do
+    local index, attempt, kind, code = unpack('>I2I1c1I2', reports, here)
+    local place = index - first
+    local record = place * WIDTH + 1
+    local state = index == changed and changed_to or sub(states, place + 1, place + 1)
+    local to, answer = judge(state, byte(records, record), attempt, kind)
+    if to then
+      tell(state, index == changed and changed_code or struct.unpack('>I2', records, record + 3), to, code)
+      if index ~= changed then
+        new_states[2 * n + 1] = sub(states, states_from, place)
+        new_records[4 * n + 1] = sub(records, records_from, record + 2)
+        states_from, records_from, n = place + 2, record + 13, n + 1
+      end
+      changed, changed_to, changed_code = index, to, to == 'f' and code or 0
+      new_states[2 * n] = to
+      new_records[4 * n - 2] = to == 'f' and sub(reports, here + 4, here + 5) or NO_CODE
+      new_records[4 * n - 1] = sub(records, record + 5, record + 8)
+      new_records[4 * n] = sub(reports, here + 6, here + 9)
+    end
+    answers[#answers + 1] = answer or 'A'
+  end
+  if changed then
+    redis.call('SETRANGE', messages, first, table.concat(new_states) .. string.sub(states, states_from))
+    redis.call('SETRANGE', messages, start, table.concat(new_records) .. string.sub(records, records_from))
+  end
 end
 
 local at = 1
@@ -51,15 +82,11 @@ while at <= #reports do
       last_at = last_at - 10
       last = struct.unpack('>I2', reports, last_at)
     end
-    local span = read_span(messages, count, first, last)
-    for here = at, last_at, 10 do
-      local index, attempt, kind, code, ts = struct.unpack('>I2I1c1I2I4', reports, here)
-      answers[#answers + 1] = apply(span, index, attempt, kind, code, ts)
-    end
-    span.write()
+    apply_span(at, last_at, first, last)
     at = last_at + 10
   end
 end
+counts.add('stat:reports', #marks)
 for at = 4, #ARGV, 2 do
   -- A click or reply counts once, however often it is reported.
   if redis.call('SADD', campaign .. ':' .. ARGV[at], ARGV[at + 1]) == 1 then counts.add('stat:' .. ARGV[at], 1) end

@@ -61,9 +61,12 @@ end
 -- How many of the items from `at` on make one span: their indexes (u16, first in an item of so many bytes) ascend in small steps.
 -- Returns where the last of them begins, and its index.
 local function end_of_span(packed, width, at)
-  local last = struct.unpack('>I2', packed, at)
+  local byte = string.byte
+  local high, low = byte(packed, at, at + 1)
+  local last = high * 256 + low
   while at + width <= #packed do
-    local following = struct.unpack('>I2', packed, at + width)
+    high, low = byte(packed, at + width, at + width + 1)
+    local following = high * 256 + low
     if following < last or following > last + LARGEST_GAP then break end
     at, last = at + width, following
   end

@@ -36,8 +36,8 @@ def test_a_row_of_ours_becomes_a_report() -> None:
 
 def test_a_report_keeps_its_row_as_a_body_of_its_own() -> None:
     pile = alone().sort([posted("delivered", row(OURS, description="x"), row(OURS))])
-    assert len(pile.sources) == len(pile.reports) == 2
-    assert alone().sort(pile.sources[:1]).reports == pile.reports[:1]
+    assert len(pile.events) == len(pile.reports) == 2
+    assert alone().sort([pile.events[0].raw]).reports == pile.reports[:1]
 
 
 def test_the_same_click_has_the_same_digest_and_another_has_another() -> None:
@@ -145,7 +145,7 @@ def test_a_report_of_a_trial_message_is_for_no_campaign() -> None:
         (1_234_567, TrialReport("failed", 910, NOW_S)),
         (1_234_567, TrialReport("delivered", 0, NOW_S)),
     ]
-    assert (pile.reports, pile.sources, pile.foreign, pile.aside) == ([], [], [], [])
+    assert (pile.reports, pile.events, pile.foreign, pile.aside) == ([], [], [], [])
     assert (pile.tally["ours"], pile.tally["trials"]) == (2, 2)
 
 

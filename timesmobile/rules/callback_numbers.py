@@ -3,9 +3,6 @@
 import re
 from collections.abc import Iterable
 
-SHORTEST = 8
-"""Digits of the shortest number that is found in a text."""
-
 _NUMBER = re.compile(
     r"(?<![\w.,:/#-])(?:"
     r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}"  # a mobile
@@ -14,7 +11,8 @@ _NUMBER = re.compile(
     r"|(?:\+91[ -]?|0)[1-9][0-9]{1,3}[ -][0-9]{6,8}"  # a landline, told by the dash after its area code
     r")(?![\w]|[.,:/-][0-9])"
 )
-_MAYBE = re.compile(r"[0-9](?:[ -]?[0-9]){7}")
+# Every number that is found begins like this: a glance is enough for a text that is full of other digits.
+_MAYBE = re.compile(r"[+0-9](?<![\w.,:/#-].)(?:[ -]?[0-9]){7}")
 _ENTRY = re.compile(r"[+]?[0-9](?:[ -]?[0-9]){2,14}")
 
 
