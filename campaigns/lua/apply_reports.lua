@@ -30,6 +30,8 @@ local function apply(span, index, attempt, kind, code, ts)
   end
   if state == 'f' then codes.add('report:' .. old_code, -1) end
   if state == 'i' or state == 'g' or state == 'r' then codes.add('push:' .. old_code, -1) end
+  -- Suppressed was a second attempt only: the first went out after all.
+  if state == 'u' then codes.add('suppressed:' .. old_code, -1) end
   if to == 'f' then codes.add('report:' .. code, 1) end
   span.put(index, to, current, block, to == 'f' and code or 0, let_go, ts, transaction)
   counts.move(state, to)
