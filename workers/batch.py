@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from campaigns.errors import LeaseLost
 from campaigns.model import Plan
+from campaigns.suppression import Suppression
 from campaigns.work import Block, Closed, Drained, Lease, Opened, Wait, Work, new_operation
 from timesmobile.client import Client
 from timesmobile.encoding import measure
@@ -26,6 +27,7 @@ from workers.patience import Patience
 from workers.pushers import Pushers, Turn
 from workers.recorder import Recorder
 from workers.results import Pushed
+from workers.screen import Screen
 
 BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""
@@ -54,6 +56,7 @@ class Batch:
         capacity: Capacity,
         pushers: Pushers,
         turnstile: asyncio.Lock,
+        screen: Screen,
         lease_deadline: float,
         on_drained: Callable[[], Awaitable[None]],
         on_provider_brake: Callable[[str], Awaitable[None]],
@@ -71,6 +74,7 @@ class Batch:
         self._capacity = capacity
         self._pushers = pushers
         self._turnstile = turnstile
+        self._screen = screen
         self._on_drained = on_drained
         self._stopping = asyncio.Event()
         self._lost = False
@@ -146,14 +150,16 @@ class Batch:
                 self._returned = False  # what is pending by now is seen by this opening
                 asked_at = time.monotonic()
                 opened = await self._open(room)
+                opened_at = time.monotonic()
             finally:
                 self._capacity.give_back(room - len(opened.messages) if isinstance(opened, Block) else room)
             if isinstance(opened, Block):
                 self._unsettled += len(opened.messages)
-                self._start(opened, start_by=asked_at + _START_WITHIN_S)
             elif isinstance(opened, Wait) and opened.why != "campaign limit":
                 await self._sleep(opened.seconds)
-        if isinstance(opened, Wait) and opened.why == "campaign limit":
+        if isinstance(opened, Block):
+            self._start(await self._let_through(opened), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S)
+        elif isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
         return opened
 
@@ -166,16 +172,39 @@ class Batch:
         operation = new_operation()
         return await self._patience.call(lambda: self._work.open_block(self.lease, most=most, operation=operation))
 
-    def _start(self, block: Block, *, start_by: float) -> None:
+    async def _let_through(self, block: Block) -> Block:
+        """Note which messages of a block must not be pushed, and return it without them.
+
+        If the ledger does not say, none is pushed: those whose time to begin is over go back.
+        """
+        to = self.lease.recipients.to
+        numbers = [to[place] for place, _ in block.messages]
+        try:
+            opted_out = await self._patience.call(lambda: self._screen.opted_out(numbers))
+        except BaseException:
+            for place, _ in block.messages:
+                self._done(Pushed(place, block.number, None, 0))
+            raise
+        if not any(opted_out):
+            return block
+        going = []
+        for message, is_out in zip(block.messages, opted_out, strict=True):
+            if is_out:
+                self._done(Pushed(message[0], block.number, None, 0, Suppression.OPTED_OUT))
+            else:
+                going.append(message)
+        return block._replace(messages=going)
+
+    def _start(self, block: Block, *, opened_at: float, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
                 self._launch(Turn(self, place, attempt, block.number, start_by), due=False)
         else:
-            self._keep(self._start_in_time(block, start_by))
+            self._keep(self._start_in_time(block, opened_at, start_by))
 
-    async def _start_in_time(self, block: Block, start_by: float) -> None:
+    async def _start_in_time(self, block: Block, opened_at: float, start_by: float) -> None:
         """Let each message go at its slot, so that the provider sees the rate and not the blocks."""
-        at = time.monotonic() + block.starts_in_s
+        at = opened_at + block.starts_in_s
         parts = self.lease.recipients.parts
         waiting = deque(block.messages)
         try:
@@ -259,7 +288,8 @@ class Batch:
 
     def _done(self, pushed: Pushed) -> None:
         self._capacity.give_back(1)
-        self.verdicts[_WORDS[pushed.outcome.verdict] if pushed.outcome else "never_begun"] += 1
+        never_begun = "suppressed" if pushed.suppressed else "never_begun"
+        self.verdicts[_WORDS[pushed.outcome.verdict] if pushed.outcome else never_begun] += 1
         self._recorder.add(pushed)
         self._unsettled -= 1
         if not self._unsettled:

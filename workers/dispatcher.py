@@ -25,6 +25,7 @@ from workers.batch import Batch
 from workers.capacity import Capacity
 from workers.patience import may_pass
 from workers.pushers import Pushers
+from workers.screen import Screen
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ class Dispatcher:
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._pushers = Pushers(settings.worker.max_in_flight)
+        self._screen = Screen(redis)
         self._clients: dict[str, Client] = {}
         self._turnstiles: defaultdict[SenderId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._plans: dict[CampaignId, Plan] = {}
@@ -171,6 +173,7 @@ class Dispatcher:
             capacity=self._capacity,
             pushers=self._pushers,
             turnstile=self._turnstiles[ref.sender],
+            screen=self._screen,
             lease_deadline=lease_deadline,
             on_drained=lambda: self._issue(ref.sender),
             on_provider_brake=lambda reason: self._brake_provider(plan.provider, reason),

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from campaigns.suppression import Suppression
 from campaigns.work import Consequence, Result
 from timesmobile.outcomes import BrakeScope, Outcome, Verdict
 
@@ -28,11 +29,15 @@ class Pushed(NamedTuple):
     outcome: Outcome | None
     """None: the push was never begun."""
     parts: int
+    suppressed: Suppression | None = None
+    """Why it was never begun, and will not be."""
 
 
 def result(pushed: Pushed) -> Result:
     """Return what the ledger records of one message."""
     outcome = pushed.outcome
+    if pushed.suppressed:
+        return Result(pushed.place, pushed.block, b"u", pushed.suppressed.value)
     if outcome is None:
         return Result(pushed.place, pushed.block, b"b")
     return Result(

@@ -141,9 +141,13 @@ class House:
         parts: int = 1,
         parts_known: int | None = None,
         slots: int = 1,
+        opted_out: Sequence[int] = (),
         **changes: Any,
     ) -> CampaignId:
-        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known)."""
+        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known).
+
+        ``opted_out`` are indexes within the first batch.
+        """
         about: dict[str, Any] = {
             "name": "diwali-sale",
             "sender": SENDER,
@@ -168,7 +172,7 @@ class House:
                 columns,
                 [parts] * (parts_known or len(rows)),
             )
-            await submissions.add_batch(claimed, made.sender, number, batch)
+            await submissions.add_batch(claimed, made.sender, number, batch, opted_out=opted_out if number == 0 else ())
         await submissions.seal(claimed, made.sender, total=messages, batches=-(-messages // batch_size))
         return claimed
 

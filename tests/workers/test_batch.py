@@ -19,6 +19,7 @@ from workers import batch as batch_module
 from workers.batch import Batch
 from workers.capacity import Capacity
 from workers.pushers import Pushers
+from workers.screen import Screen
 
 
 async def test_every_message_of_every_batch_is_pushed_once_and_accepted(house: House) -> None:
@@ -389,6 +390,7 @@ async def _batch(house: House, *, lease_deadline: float = float("inf"), work: Wo
         capacity=Capacity(10),
         pushers=Pushers(10),
         turnstile=asyncio.Lock(),
+        screen=Screen(house.redis),
         lease_deadline=lease_deadline,
         on_drained=nothing,
         on_provider_brake=nothing,
