@@ -79,12 +79,12 @@ def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None
     assert Path("out.csv").stat().st_mode & 0o077 == 0
 
 
-def test_submit_counts_them_and_keeps_them_in_their_batches(run: Run) -> None:
+def test_submit_suppresses_them_and_says_so(run: Run) -> None:
     run("optout", "add", "9000000001")
 
     text = run("submit", "campaign.toml", "--recipients", "customers.csv").stdout
     again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--again", "--json").stdout)
 
     assert "accepted  3 messages in 3 parts" in text
-    assert "          1 are on the opt-out list: NOT held back yet" in text
+    assert "          1 suppressed: on the opt-out list" in text
     assert (again["accepted"], again["opted_out"]) == (3, 1)
