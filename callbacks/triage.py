@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from callbacks.set_aside import Reason, Row
+from callbacks.stop_words import StopWords
 from campaigns.model import CampaignId
 from campaigns.reported import Report
 from campaigns.trials import TrialReport
@@ -24,6 +25,8 @@ class Pile:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.sources: list[bytes] = []
+        self.stops: list[int] = []
+        """Places in ``reports`` of replies that ask for no more messages."""
         self.trials: list[tuple[int, TrialReport]] = []
         """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
@@ -42,9 +45,10 @@ class Triage:
     apart, treated as foreign.
     """
 
-    def __init__(self, ids: CorrelationIds, *, relaying: bool) -> None:
+    def __init__(self, ids: CorrelationIds, *, relaying: bool, stop_words: Iterable[str] = ()) -> None:
         self._ids = ids
         self._relaying = relaying
+        self._stop_words = StopWords(stop_words)
 
     def sort(self, bodies: Iterable[bytes]) -> Pile:
         """Sort the rows of bodies that the receiver took."""
@@ -72,6 +76,8 @@ class Triage:
                 pile.trials.append((ref.index, TrialReport(event.kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue
+            if event.kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
+                pile.stops.append(len(reports))
             digest = _digest(event) if event.kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
                 Report(
