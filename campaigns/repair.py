@@ -12,6 +12,9 @@ from campaigns.work import Ring, rings
 _MOST_BATCHES = 200
 """Batches looked at per call: a script must not hold up the others for longer than some milliseconds."""
 
+_MOST_HASHES = 1_000
+"""Of what campaigns said, forgotten per call."""
+
 
 class Lapsed(NamedTuple):
     """What came of leases that ran out."""
@@ -38,6 +41,7 @@ class Repair:
         self._lapse = Script(redis, "lapse")
         self._sweep = Script(redis, "sweep")
         self._settle = Script(redis, "settle")
+        self._forget = Script(redis, "forget")
 
     async def lapse(self, sender: SenderId) -> Lapsed:
         """Look after leases that ran out; the caller rings."""
@@ -74,6 +78,11 @@ class Repair:
             no_report, given_up, resent, _ = await self._settle(sender, campaign, number, "time")
             total = Settled(total.no_report + no_report, total.given_up + given_up, total.resent + resent)
         return total
+
+    async def forget(self, sender: SenderId, *, most_calls: int = 20) -> None:
+        """Forget what the sender's campaigns said, when the same may be said again."""
+        while most_calls > 0 and await self._forget(sender, _MOST_HASHES):
+            most_calls -= 1
 
     async def moved(self, sender: SenderId, *, most: int = 500) -> list[CampaignId]:
         """Return, and forget, campaigns on which something happened since the last call."""

@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from campaigns.admission import Frequency
 from campaigns.connection import RedisUnavailable, check
 from campaigns.control import Control
 from campaigns.errors import CampaignUnknown
@@ -58,7 +59,13 @@ class Dispatcher:
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._pushers = Pushers(settings.worker.max_in_flight)
-        self._screen = Screen(redis)
+        self._screen = Screen(
+            redis,
+            {
+                name: Frequency(sender.repeat_after_s, sender.most_per_number, sender.per_s)
+                for name, sender in settings.senders.items()
+            },
+        )
         self._clients: dict[str, Client] = {}
         self._turnstiles: defaultdict[SenderId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._plans: dict[CampaignId, Plan] = {}

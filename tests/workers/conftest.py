@@ -183,6 +183,7 @@ class House:
         rates: dict[str, float] | None = None,
         redis: Redis | None = None,
         most_batches: int = 192,
+        of_senders: dict[str, str] | None = None,
         **options: Any,
     ) -> AsyncIterator[Worker]:
         """A worker that hears the bells it rings itself; ``options`` are of ``[worker]``."""
@@ -190,7 +191,7 @@ class House:
             {
                 "providers": {"times": {"preset": "timesmobile-post"}},
                 "senders": {
-                    name: {"provider": "times", "category": "service", "rate_per_s": rate}
+                    name: {"provider": "times", "category": "service", "rate_per_s": rate, **(of_senders or {})}
                     for name, rate in (rates or {SENDER: 0.0}).items()
                 },
                 "worker": {"grace_s": 0.3, **options},

@@ -116,7 +116,7 @@ async def test_a_misconfigured_campaign_brakes_itself_and_goes_out_after_a_resum
 
 async def test_an_unknown_sender_brakes_all_its_campaigns_and_no_other_sender(house: House) -> None:
     await house.submit(3)
-    await house.submit(3, campaign="diwali02")
+    await house.submit(3, campaign="diwali02", text="Hello {#var#}")
     await house.submit(3, campaign="others01", sender="OTHERS")
     house.gateway.reply = lambda push: refused(2051) if push.id.startswith("diwali") else None
     async with house.worker(rates={SENDER: 0, "OTHERS": 0}) as worker:

@@ -2,14 +2,20 @@
 
 import asyncio
 
+import httpx
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
+from campaigns.model import CampaignId, SenderId
 from campaigns.optouts import OptOuts
+from campaigns.scripts import tag, text
 from campaigns.states import CampaignState, MessageState
-from tests.workers.conftest import CAMPAIGN, SENDER, House, until
+from tests.workers.conftest import CAMPAIGN, SENDER, House, Reply, refused, until
 from timesmobile.failures import Failure, NotSent
+from workers.batch import Batch
 from workers.screen import Screen
+
+SECOND = CampaignId("diwali02")
 
 
 def number(row: int) -> str:
@@ -121,3 +127,132 @@ async def test_no_number_reaches_the_log_or_the_bells(house: House, capsys: pyte
     said = capsys.readouterr()
     assert number(1) not in said.out + said.err + repr(house.rung)
     assert CAMPAIGN in said.out + said.err
+
+
+@pytest.mark.parametrize("rate", [0.0, 2_000.0])
+async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppressed(house: House, rate: float) -> None:
+    for campaign in ("diwali01", "diwali02"):
+        await house.submit(250, campaign=campaign)
+        await house.send(rates={SENDER: rate})
+    await house.submit(250, campaign="diwali03", text="Hello {#var#}")
+    await house.submit(250, campaign="others01", sender="OTHERS")
+    async with house.worker(rates={SENDER: rate, "OTHERS": rate}) as worker:
+        await house.issue(worker)
+        await house.issue(worker, SenderId("OTHERS"))
+        await worker.quiet()
+    assert await house.states() == "a" * 250
+    assert (await house.view(SECOND)).codes == {"suppressed:33": 250}
+    assert (await house.view(SECOND)).state is CampaignState.FINISHED
+    assert await house.states(CampaignId("diwali03")) == await house.states(CampaignId("others01")) == "a" * 250
+
+
+async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(house: House) -> None:
+    await house.submit(3)
+    await house.send()
+    said = f"{tag(SENDER)}:said"
+    ((member, until_s),) = await house.redis.zrange(said, 0, -1, withscores=True)
+    digest, campaign, created_s, buckets = text(member).split(":")
+    await house.redis.delete(said)
+    await house.redis.zadd(said, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
+    await house.submit(3, campaign=SECOND)
+    await house.send()
+    assert await house.states(SECOND) == "aaa"
+
+
+async def test_a_sender_may_repeat_itself_at_once_if_it_is_told_to(house: House) -> None:
+    for campaign in (CAMPAIGN, SECOND):
+        await house.submit(3, campaign=campaign)
+        await house.send(of_senders={"repeat_after": "0m"})
+    assert await house.states(SECOND) == "aaa"
+    assert await house.redis.keys("*:said*") == []
+
+
+async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(house: House) -> None:
+    for campaign in (CAMPAIGN, SECOND):
+        await house.submit(600, batch_size=100, campaign=campaign)
+    async with house.worker(max_in_flight=40) as one, house.worker(max_in_flight=40) as other:
+        while refs := await house.work.issue(SENDER):
+            for place, ring in enumerate(refs):
+                (one, other)[place % 2].ring([ring.ref])
+            await one.quiet()
+            await other.quiet()
+    sent = [(push.to, push.text) for push in house.gateway.arrived]
+    assert len(set(sent)) == len(sent) == 600
+    assert set(await house.states() + await house.states(SECOND)) == {"a", "u"}
+    for view in (await house.view(), await house.view(SECOND)):
+        assert view.state is CampaignState.FINISHED
+
+
+async def test_a_number_gets_two_messages_in_a_day_if_so_configured_and_no_third(house: House) -> None:
+    for campaign in ("diwali01", "diwali02", "diwali03"):
+        await house.submit(5, campaign=campaign, text=f"{campaign} {{#var#}}")
+        await house.send(of_senders={"most_per_number": "2 in 24h"})
+    assert await house.states(SECOND) == "aaaaa"
+    assert (await house.view(CampaignId("diwali03"))).codes == {"suppressed:32": 5}
+
+
+@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "most_per_number": "1 in 24h"}])
+async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submitted_again(
+    house: House, of_senders: dict[str, str]
+) -> None:
+    await house.submit(100)
+    house.gateway.reply = lambda _: refused(2070)
+    await house.send(of_senders=of_senders)
+    await house.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await house.control.resume_sender(SENDER)
+    await house.repair.end(SENDER)
+
+    house.gateway.reply = lambda _: None
+    await house.submit(100, campaign=SECOND)
+    await house.send(of_senders=of_senders)
+    assert await house.states() == "x" * 100
+    assert await house.states(SECOND) == "a" * 100
+
+
+@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "most_per_number": "1 in 24h"}])
+async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
+    house: House, of_senders: dict[str, str]
+) -> None:
+    await house.submit(3)
+    replies: dict[str, Reply] = {number(0): refused(2054), number(1): httpx.ReadTimeout("silence")}
+    house.gateway.reply = lambda push: replies.pop(push.to, None)
+    await house.send(of_senders=of_senders)
+    assert await house.states() == "ria"
+    await house.submit(3, campaign=SECOND)
+    await house.send(of_senders=of_senders)
+    assert await house.states(SECOND) == "auu"
+
+
+async def test_a_message_in_doubt_is_resent_although_its_text_may_have_been_sent_just_now(house: House) -> None:
+    await house.submit(2)
+    house.gateway.script(httpx.ReadTimeout("silence"))
+    await house.send()
+    await house.control.resolve(SENDER, CAMPAIGN, "resend")
+    await house.send()
+    assert await house.states() == "aa"
+    assert len(house.gateway.arrived) == 3
+
+
+async def test_what_was_not_sent_is_sent_later_and_marked_once(house: House) -> None:
+    await house.submit(2)
+    house.gateway.script(NotSent(Failure.REFUSED))
+    await house.send(of_senders={"most_per_number": "1 in 24h"})
+    assert await house.states() == "aa"
+
+
+async def test_texts_and_marks_are_kept_only_while_they_are_needed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[Batch] = []
+    run = Batch.run
+
+    async def kept(self: Batch) -> None:
+        batches.append(self)
+        await run(self)
+
+    monkeypatch.setattr(Batch, "run", kept)
+    await house.submit(50)
+    house.gateway.script(refused(2054), NotSent(Failure.REFUSED))
+    await house.send()
+    assert batches
+    assert all(not batch._texts and not batch._marks for batch in batches)
