@@ -1,6 +1,7 @@
 """Whom nothing is pushed to, although the batch holds a message for them."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -150,7 +151,8 @@ async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for
     await house.submit(3)
     await house.send()
     said = f"{tag(SENDER)}:said"
-    ((member, until_s),) = await house.redis.zrange(said, 0, -1, withscores=True)
+    members: Any = await house.redis.zrange(said, 0, -1, withscores=True)
+    ((member, until_s),) = members
     digest, campaign, created_s, buckets = text(member).split(":")
     await house.redis.delete(said)
     await house.redis.zadd(said, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
