@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.admission import Admissions, Frequency, Mark, fingerprint
 from campaigns.errors import LeaseLost
-from campaigns.scripts import tag, text
+from campaigns.scripts import campaign_key, tag, text
 from campaigns.suppression import Suppression
 from campaigns.work import Lease, new_operation
 from tests.campaigns.conftest import SENDER, Ledger
@@ -185,3 +185,17 @@ async def test_a_large_campaign_is_forgotten_over_several_calls(ledger: Ledger) 
     await ledger.repair.forget(SENDER)
     assert await ledger.redis.keys(f"{SAID}:*") == []
     assert await ledger.redis.zcard(SAID) == 1
+
+
+@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, Frequency(most=3, per_s=86_400)])
+async def test_a_mark_takes_a_few_bytes(ledger: Ledger, frequency: Frequency) -> None:
+    numbers = [f"919{place * 7_919 % 10**9:09}" for place in range(50_000)]
+    first = await asker(ledger, "diwali01")
+    await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", len(numbers))
+    before = (await ledger.redis.info("memory"))["used_memory"]
+    for place in range(0, len(numbers), 500):
+        await first.ask(frequency, numbers[place : place + 500])
+    taken = (await ledger.redis.info("memory"))["used_memory"] - before
+    await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", 3)
+    # That of numbers depends on how many share their beginnings: here few do.
+    assert taken / len(numbers) < (17 if frequency.repeat_after_s else 64)
