@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from secrets import randbelow
 
 from redis.asyncio import Redis
 
@@ -44,16 +45,16 @@ def recipients(first: int, count: int) -> Recipients:
 
 
 async def write(redis: Redis, sender: SenderId, messages: int, *, name: str = "benchmark") -> CampaignId:
-    """Write a campaign and seal it. All its batches hold the same rows, under other numbers."""
+    """Write a campaign and seal it. Its batches hold the same rows, under numbers that no other campaign has."""
     submissions = Submissions(redis)
     campaign = CampaignId(new_campaign_id())
     campaign = await submissions.claim(f"benchmark-{campaign}", sender, campaign)
     await submissions.begin(campaign, plan(sender, name), batch_size=BATCH_SIZE, brake=_BRAKE)
-    full = recipients(0, BATCH_SIZE)
+    full, numbers = recipients(0, BATCH_SIZE), randbelow(10**9)
     batches = -(-messages // BATCH_SIZE)
     for number in range(batches):
         count = min(BATCH_SIZE, messages - number * BATCH_SIZE)
-        await submissions.add_batch(campaign, sender, number, _moved(full, number * BATCH_SIZE, count))
+        await submissions.add_batch(campaign, sender, number, _moved(full, number * BATCH_SIZE, count, numbers))
     await submissions.seal(campaign, sender, total=messages, batches=batches)
     return campaign
 
@@ -64,10 +65,10 @@ async def write_many(redis: Redis, senders: Sequence[SenderId], messages: int) -
     return [(sender, await write(redis, sender, share, name=f"benchmark-{sender}")) for sender in senders]
 
 
-def _moved(batch: Recipients, first: int, count: int) -> Recipients:
+def _moved(batch: Recipients, first: int, count: int, numbers: int) -> Recipients:
     return Recipients(
         first=first,
-        to=[f"919{(first + place) % 10**9:09}" for place in range(count)],
+        to=[f"919{(numbers + first + place) % 10**9:09}" for place in range(count)],
         lines=list(range(first + 2, first + count + 2)),
         slots=[values[:count] for values in batch.slots],
         parts=batch.parts[:count],

@@ -23,6 +23,7 @@ from callbacks.set_aside import Reason, Row, SetAside
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, unpack
 from callbacks.triage import Pile, Triage
 from campaigns.connection import connect
+from campaigns.optouts import OptOuts
 from campaigns.reported import Applied, Report, Reported
 from campaigns.trials import Trials
 from settings.load import Need
@@ -64,6 +65,7 @@ class Reconciler:
         self._triage = triage
         self._set_aside = SetAside(redis)
         self._trials = Trials(redis)
+        self._optouts = OptOuts(redis)
         self._reader = Reader(redis, REPORTS, GROUP, name)
         self._claim_after_ms = claim_after_ms
         self._hand: deque[Entry] = deque()
@@ -159,20 +161,27 @@ class Reconciler:
         await self._reader.done([entry.id for entry in entries])
 
     async def _finish(self, entries: Sequence[Entry], pile: Pile, answers: Sequence[Applied | None]) -> None:
-        """Set aside and queue for the relay what was not applied; only then let go of the entries."""
+        """Opt out who asked, set aside and queue for the relay what was not applied; only then let the entries go."""
         aside = pile.aside
         for answer, event in zip(answers, pile.events, strict=True):
             if answer is None:
                 aside.append(Row(Reason.POISON, event.raw))
             elif answer is Applied.UNKNOWN:
                 aside.append(Row(Reason.UNKNOWN, event.raw))
+        stops = [place for place in pile.stops if answers[place] not in {None, Applied.UNKNOWN}]
+        numbers = await self._reported.numbers([pile.reports[place] for place in stops])
+        await self._optouts.add([number for number in numbers if number])
+        unheard = [at for at, number in zip(stops, numbers, strict=True) if not number]
+        aside += [Row(Reason.POISON, pile.events[at].raw) for at in unheard]
         aside += await relay.queue(self._redis, pile.foreign)
         await self._trials.add(pile.trials)
         await self._set_aside.add(aside)
         await self._reader.done([entry.id for entry in entries])
         if entries:
             did = {answer.name.lower(): rows for answer, rows in Counter(answers).items() if answer}
-            log.info("reports reconciled", entries=len(entries), **pile.tally, **did, set_aside=len(aside))
+            log.info(
+                "reports reconciled", entries=len(entries), **pile.tally, **did, set_aside=len(aside), stops=len(stops)
+            )
 
 
 def bodies(entry: Entry) -> list[bytes]:
@@ -192,7 +201,9 @@ async def reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
 async def serve(settings: Settings) -> None:
     """Reconcile, and relay if there is somewhere to relay to, until a signal."""
     redis = connect(settings.redis_url, retries=1)  # a step that fails is repeated anyway
-    triage = Triage(CorrelationIds(settings.id_key), relaying=bool(settings.relay_url))
+    triage = Triage(
+        CorrelationIds(settings.id_key), relaying=bool(settings.relay_url), stop_words=settings.optouts.stop_words
+    )
     reconciler = Reconciler(redis, Reported(redis), triage)
 
     def tasks(stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:

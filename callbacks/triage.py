@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from callbacks.set_aside import Reason, Row
+from callbacks.stop_words import StopWords
 from campaigns.model import CampaignId
 from campaigns.reported import Report, ReportKind
 from campaigns.trials import TrialReport
@@ -32,6 +33,8 @@ class Pile:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.events: list[ReportEvent] = []
+        self.stops: list[int] = []
+        """Places in ``reports`` of replies that ask for no more messages."""
         self.trials: list[tuple[int, TrialReport]] = []
         """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
@@ -50,9 +53,10 @@ class Triage:
     apart, treated as foreign.
     """
 
-    def __init__(self, ids: CorrelationIds, *, relaying: bool) -> None:
+    def __init__(self, ids: CorrelationIds, *, relaying: bool, stop_words: Iterable[str] = ()) -> None:
         self._ids = ids
         self._relaying = relaying
+        self._stop_words = StopWords(stop_words)
 
     def sort(self, bodies: Iterable[bytes]) -> Pile:
         """Sort the rows of bodies that the receiver took."""
@@ -81,6 +85,8 @@ class Triage:
                 pile.trials.append((ref.index, TrialReport(kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue
+            if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
+                pile.stops.append(len(reports))
             digest = _digest(event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
                 Report(CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest)

@@ -98,7 +98,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     batches: int
     counts: dict[MessageState, int]
     codes: dict[str, int]
-    """Errors by origin and code: ``push:2054`` (answered by the provider), ``report:901`` (reported later)."""
+    """By origin and code: ``push:2054`` (answered by the provider), ``report:901`` (reported later), ``suppressed:31``
+    (held back, see ``campaigns.suppression``)."""
     parts: int
     """SMS parts of the messages that the provider accepted."""
     stats: dict[str, int]

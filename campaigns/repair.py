@@ -19,6 +19,9 @@ _MOST_BATCHES = 200
 _DAMAGED_MS = 60_000
 """What is damaged is looked at again after so long; lapse.lua has its own."""
 
+_MOST_HASHES = 1_000
+"""Of what campaigns said, forgotten per call."""
+
 
 class Lapsed(NamedTuple):
     """What came of leases that ran out."""
@@ -70,6 +73,7 @@ class Repair:
         self._settle = Script(redis, "settle")
         self._reopen = Script(redis, "reopen")
         self._control = Script(redis, "control")
+        self._forget = Script(redis, "forget")
 
     async def lapse(self, sender: SenderId) -> Lapsed:
         """Look after leases that ran out; the caller rings."""
@@ -152,6 +156,11 @@ class Repair:
                 continue
             total = Settled(total.no_report + no_report, total.given_up + given_up, total.resent + resent)
         return total
+
+    async def forget(self, sender: SenderId, *, most_calls: int = 20) -> None:
+        """Forget what the sender's campaigns said, when the same may be said again."""
+        while most_calls > 0 and await self._forget(sender, _MOST_HASHES):
+            most_calls -= 1
 
     async def moved(self, sender: SenderId, *, most: int = 500) -> list[CampaignId]:
         """Return, and forget, campaigns on which something happened since the last call."""

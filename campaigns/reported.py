@@ -5,12 +5,13 @@ import struct
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 from redis.asyncio import Redis
 
 from campaigns.model import CampaignId, SenderId
+from campaigns.packing import unpack
 from campaigns.scripts import Script, campaign_key, text
 from campaigns.submission import CAMPAIGNS
 
@@ -85,6 +86,33 @@ class Reported:
             for position, answer in zip(positions, reply, strict=True):
                 answers[position] = _ANSWERS[answer]
         return answers
+
+    async def numbers(self, reports: Sequence[Report]) -> list[str]:
+        """Return the numbers of the messages that reports are about; empty where the ledger cannot tell.
+
+        Each batch is read once.
+        """
+        numbers = [""] * len(reports)
+        batches: dict[tuple[str, int], list[str]] = {}
+        for position, report in enumerate(reports):
+            known = await self._campaign(report.campaign)
+            if not known:
+                continue
+            sender, size = known
+            number, place = divmod(report.index, size)
+            batch = campaign_key(sender, report.campaign), number
+            if batch not in batches:
+                batches[batch] = await self._batch_numbers(*batch)
+            if place < len(batches[batch]):
+                numbers[position] = batches[batch][place]
+        return numbers
+
+    async def _batch_numbers(self, campaign: str, number: int) -> list[str]:
+        packed = cast("bytes | None", await self._redis.get(f"{campaign}:p:{number}"))
+        try:
+            return unpack(packed).to if packed else []
+        except ValueError:  # damaged
+            return []
 
     async def _apply_to_batch(
         self, sender: SenderId, size: int, campaign: CampaignId, number: int, reports: Sequence[Report]

@@ -1,5 +1,8 @@
 """Writing a campaign into the ledger: nothing is sent before the last step, and every step can be repeated."""
 
+import struct
+from collections.abc import Sequence
+
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -9,6 +12,7 @@ from campaigns.model import CampaignId, Plan, Recipients, SenderId
 from campaigns.packing import pack
 from campaigns.scripts import Script, text
 from campaigns.states import CampaignState
+from campaigns.suppression import Suppression
 
 CAMPAIGNS = "campaigns"
 """Hash: campaign id to sender."""
@@ -98,9 +102,18 @@ class Submissions:
             CampaignState(state.decode()), batches, msgspec.json.decode(stored, type=Plan), size, created=bool(created)
         )
 
-    async def add_batch(self, campaign: CampaignId, sender: SenderId, number: int, recipients: Recipients) -> None:
+    async def add_batch(
+        self,
+        campaign: CampaignId,
+        sender: SenderId,
+        number: int,
+        recipients: Recipients,
+        *,
+        opted_out: Sequence[int] = (),
+    ) -> None:
         """Append batch ``number``; do nothing if it is stored already.
 
+        ``opted_out`` are indexes within the batch, ascending: these messages are suppressed from the start.
         Raises ``SubmissionRefused`` if a batch before it is missing or was short, if it is empty or too long, or if the
         campaign is sealed.
         """
@@ -109,7 +122,16 @@ class Submissions:
         if parts.count(1) != len(parts):
             costs = bytes(parts if max(parts) <= 255 else [min(part, 255) for part in parts])
         try:
-            await self._add_batch(sender, campaign, number, len(recipients.to), pack(recipients), costs)
+            await self._add_batch(
+                sender,
+                campaign,
+                number,
+                len(recipients.to),
+                pack(recipients),
+                costs,
+                struct.pack(f">{len(opted_out)}H", *opted_out),
+                Suppression.OPTED_OUT.value,
+            )
         except ResponseError as error:
             raise _refusal(campaign, error) from error
 

@@ -88,7 +88,8 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     index: int
     block: int
     verdict: bytes
-    """One byte: a accepted, r rejected, i in doubt, p not sent (back to pending), b never begun (back to pending)."""
+    """One byte: a accepted, r rejected, i in doubt, p not sent (back to pending), b never begun (back to pending),
+    u suppressed."""
     code: int = 0
     transaction_id: str = ""
     parts: int = 0

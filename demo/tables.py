@@ -32,7 +32,7 @@ def books_beside_ledger(view: CampaignView, books: dict[str, Any]) -> Table:
             table.add_row(f"state {state.label}", f"{counts[state]:,}", "")
     for name, number in view.codes.items():
         origin, _, code = name.partition(":")
-        if origin != "retry":
+        if origin in {"push", "report"}:
             other = (
                 theirs["reports"]["failed_codes"].get(code, 0) if origin == "report" else theirs["refused"].get(code, 0)
             )

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from campaigns.control import Control
 from campaigns.model import CampaignId, Plan, Recipients, SenderId
 from campaigns.optouts import OptOuts
-from campaigns.states import CampaignState
+from campaigns.states import CampaignState, MessageState
 from campaigns.submission import Begun, BrakeRule, Submissions
 from campaigns.views import Message, Views
 from campaigns.work import Work
@@ -46,7 +46,7 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int] = {}
     """Rows by reason."""
     opted_out: int = 0
-    """Accepted messages whose number is on the opt-out list; they stay in their batches and are suppressed there."""
+    """Accepted messages that are suppressed from the start, because their numbers are on the opt-out list."""
     rejects: Path | None = None
     gsm_messages: int = 0
     gsm_parts: int = 0
@@ -103,7 +103,7 @@ async def submit(
     return Submitted(
         campaign=campaign,
         plan=begun.plan,
-        state=CampaignState.RUNNING,
+        state=CampaignState.RUNNING if opted_out < reading.rows.accepted else CampaignState.FINISHED,
         accepted=reading.rows.accepted,
         refused=dict(reading.rows.refused.most_common()),
         opted_out=opted_out,
@@ -131,8 +131,8 @@ async def _write(
 ) -> tuple[int, int]:
     """Store the batches that are not stored yet, compare those that are.
 
-    Return how many there are, and how many messages are to numbers on the opt-out list. These stay where they are: the
-    list may change before the submit is run again, and the batches must not.
+    Return how many there are, and how many messages are suppressed because their numbers are on the opt-out list.
+    These stay in their batches: the list may change before the submit is run again, and the batches must not.
     """
     submissions, views = Submissions(redis), Views(redis)
     view = await views.campaign(campaign)
@@ -143,15 +143,21 @@ async def _write(
     try:
         for number, batch in enumerate(reading.batches(begun.batch_size)):
             if number >= begun.batches:
+                on_list = await optouts.contains(batch.to) if look_up else []
+                places = [place for place, is_out in enumerate(on_list) if is_out]
+                opted_out += len(places)
                 if storing:
                     await storing
-                storing = asyncio.create_task(submissions.add_batch(campaign, begun.plan.sender, number, batch))
+                storing = asyncio.create_task(
+                    submissions.add_batch(campaign, begun.plan.sender, number, batch, opted_out=places)
+                )
                 await asyncio.sleep(0)  # it is on its way now: Redis works while the next rows are checked
-            elif not _equal(batch, [message async for message in views.batch(view, number)]):
-                # Shifted by one row, the next batch would text somebody twice.
-                raise _settings_changed(campaign)
-            if look_up:
-                opted_out += sum(await optouts.contains(batch.to))
+            else:
+                stored = [message async for message in views.batch(view, number)]
+                if not _equal(batch, stored):
+                    # Shifted by one row, the next batch would text somebody twice.
+                    raise _settings_changed(campaign)
+                opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored)
             if progress:
                 progress(reading)
     finally:

@@ -9,11 +9,13 @@ import contextlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+from campaigns.admission import Mark, fingerprint
 from campaigns.errors import LeaseLost
 from campaigns.model import Plan
-from campaigns.work import Block, Closed, Drained, Lease, Opened, Wait, Work, new_operation
+from campaigns.suppression import Suppression
+from campaigns.work import Block, Closed, Drained, Lease, Opened, Result, Wait, Work, new_operation
 from timesmobile.client import Client
 from timesmobile.encoding import measure
 from timesmobile.failures import Failure
@@ -26,6 +28,7 @@ from workers.patience import Patience
 from workers.pushers import Pushers, Turn
 from workers.recorder import Recorder
 from workers.results import Pushed
+from workers.screen import Screen
 
 BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""
@@ -54,6 +57,7 @@ class Batch:
         capacity: Capacity,
         pushers: Pushers,
         turnstile: asyncio.Lock,
+        screen: Screen,
         lease_deadline: float,
         on_drained: Callable[[], Awaitable[None]],
         on_provider_brake: Callable[[str, str], Awaitable[None]],
@@ -72,6 +76,12 @@ class Batch:
         self._capacity = capacity
         self._pushers = pushers
         self._turnstile = turnstile
+        self._screen = screen
+        self._frequency = screen.frequency(plan.sender)
+        self._texts: dict[int, str] = {}
+        """Rendered already, of messages whose push has not begun."""
+        self._marks: dict[int, Mark] = {}
+        """Of messages that were admitted to their numbers, until their outcome is written."""
         self._on_drained = on_drained
         self._stopping = asyncio.Event()
         self._lost = False
@@ -90,6 +100,7 @@ class Batch:
             patience=self._patience,
             keep=self._keep,
             on_provider_brake=on_provider_brake,
+            before=self._unmark,
             on_returned=self._take_back,
             on_lost=self.lose,
         )
@@ -148,17 +159,18 @@ class Batch:
                 self._returned = False  # what is pending by now is seen by this opening
                 asked_at = time.monotonic()
                 opened = await self._open(room)
+                opened_at = time.monotonic()
             finally:
                 self._capacity.give_back(room - len(opened.messages) if isinstance(opened, Block) else room)
             if isinstance(opened, Block):
                 self._unsettled += len(opened.messages)
-                if self._clients[opened.provider]:
-                    self._start(opened, start_by=asked_at + _START_WITHIN_S)
-                else:
-                    await self._do_without(opened)
             elif isinstance(opened, Wait) and opened.why != "campaign limit":
                 await self._sleep(opened.seconds)
-        if isinstance(opened, Wait) and opened.why == "campaign limit":
+        if isinstance(opened, Block) and not self._clients[opened.provider]:
+            await self._do_without(opened)
+        elif isinstance(opened, Block):
+            self._start(await self._let_through(opened), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S)
+        elif isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
         return opened
 
@@ -180,16 +192,75 @@ class Batch:
         operation = new_operation()
         return await self._patience.call(lambda: self._work.open_block(self.lease, most=most, operation=operation))
 
-    def _start(self, block: Block, *, start_by: float) -> None:
+    async def _let_through(self, block: Block) -> Block:
+        """Note which messages of a block must not be pushed, and return it without them.
+
+        If the ledger does not say, none is pushed: those whose time to begin is over go back.
+        """
+        to = self.lease.recipients.to
+        numbers = [to[place] for place, _ in block.messages]
+        try:
+            opted_out = await self._patience.call(lambda: self._screen.opted_out(numbers))
+            reasons = [Suppression.OPTED_OUT if is_out else None for is_out in opted_out]
+            block = self._hold_back(block, reasons)
+            if any(self._frequency) and block.messages:
+                block = self._hold_back(block, await self._admit(block))
+        except BaseException:
+            for place, _ in block.messages:
+                self._done(Pushed(place, block.number, None, 0, block.provider))
+            raise
+        return block
+
+    def _hold_back(self, block: Block, reasons: Sequence[Suppression | None]) -> Block:
+        if not any(reasons):
+            return block
+        going = []
+        for message, reason in zip(block.messages, reasons, strict=True):
+            if reason:
+                self._done(Pushed(message[0], block.number, None, 0, block.provider, reason))
+            else:
+                going.append(message)
+        return block._replace(messages=going)
+
+    async def _admit(self, block: Block) -> Sequence[Suppression | None]:
+        """Ask whether these numbers may get these texts now."""
+        marks = []
+        for place, attempt in block.messages:
+            to, text = self.lease.recipients.to[place], self._render(place)
+            self._texts[place] = text
+            marks.append(Mark(to, fingerprint(to, text), attempt))
+        admissions, plan = self._screen.admissions, self._plan
+        at_s, reasons = await self._patience.call(
+            lambda: admissions.admit(self.lease, block.number, self._frequency, plan.text, marks)
+        )
+        for (place, _), mark, reason in zip(block.messages, marks, reasons, strict=True):
+            if not reason:
+                self._marks[place] = mark._replace(at_s=at_s)
+        return reasons
+
+    async def _unmark(self, results: Sequence[Result]) -> None:
+        """Take back what was noted of messages that were not sent; to be done before they can be opened again."""
+        marks = [
+            mark
+            for result in results
+            if (mark := self._marks.pop(result.index, None)) and result.verdict in {b"r", b"p", b"b"}
+        ]
+        if marks:
+            operation, admissions = new_operation(), self._screen.admissions
+            await self._patience.call(
+                lambda: admissions.take_back(self.lease, operation, self._frequency, self._plan.text, marks)
+            )
+
+    def _start(self, block: Block, *, opened_at: float, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
                 self._launch(Turn(self, place, attempt, block.number, block.provider, start_by), due=False)
         else:
-            self._keep(self._start_in_time(block, start_by))
+            self._keep(self._start_in_time(block, opened_at, start_by))
 
-    async def _start_in_time(self, block: Block, start_by: float) -> None:
+    async def _start_in_time(self, block: Block, opened_at: float, start_by: float) -> None:
         """Let each message go at its slot, so that the provider sees the rate and not the blocks."""
-        at = time.monotonic() + block.starts_in_s
+        at = opened_at + block.starts_in_s
         parts = self.lease.recipients.parts
         waiting = deque(block.messages)
         try:
@@ -250,10 +321,13 @@ class Batch:
         self.stop(grace_s=math.inf)
         self._recorder.go_on()
 
+    def _render(self, place: int) -> str:
+        return self._template.render([column[place] for column in self.lease.recipients.slots])
+
     def _message(self, place: int, attempt: int) -> tuple[Push, int]:
         plan, recipients = self._plan, self.lease.recipients
         variables = [column[place] for column in recipients.slots]
-        text = self._template.render(variables)
+        text = self._texts.pop(place, None) or self._template.render(variables)
         measured = measure(text)
         custom = plan.custom
         if recipients.custom:
@@ -274,7 +348,9 @@ class Batch:
 
     def _done(self, pushed: Pushed) -> None:
         self._capacity.give_back(1)
-        self.verdicts[_WORDS[pushed.outcome.verdict] if pushed.outcome else "never_begun"] += 1
+        self._texts.pop(pushed.place, None)
+        never_begun = "suppressed" if pushed.suppressed else "never_begun"
+        self.verdicts[_WORDS[pushed.outcome.verdict] if pushed.outcome else never_begun] += 1
         self._recorder.add(pushed)
         self._unsettled -= 1
         if not self._unsettled:

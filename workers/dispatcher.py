@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from campaigns.admission import Frequency
 from campaigns.connection import RedisUnavailable, check
 from campaigns.control import Control
 from campaigns.errors import CampaignUnknown
@@ -26,6 +27,7 @@ from timesmobile.provider import Provider
 from workers.batch import Batch
 from workers.capacity import Capacity
 from workers.pushers import Pushers
+from workers.screen import Screen
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,13 @@ class Dispatcher:
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._pushers = Pushers(settings.worker.max_in_flight)
+        self._screen = Screen(
+            redis,
+            {
+                name: Frequency(sender.repeat_after_s, sender.most_per_number, sender.per_s)
+                for name, sender in settings.senders.items()
+            },
+        )
         self._clients: dict[str, Client] = {}
         self._turnstiles: defaultdict[tuple[SenderId, tuple[str, ...]], asyncio.Lock] = defaultdict(asyncio.Lock)
         """For each sender and chain of providers: who waits for one chain holds up nobody with another."""
@@ -175,6 +184,7 @@ class Dispatcher:
             capacity=self._capacity,
             pushers=self._pushers,
             turnstile=self._turnstiles[ref.sender, plan.chain],
+            screen=self._screen,
             lease_deadline=lease_deadline,
             on_drained=lambda: self._issue(ref.sender),
             on_provider_brake=lambda provider, reason: self._brake_provider(ref.sender, provider, reason),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from campaigns.errors import LeaseLost
-from campaigns.work import Lease, Work
+from campaigns.work import Lease, Result, Work
 from timesmobile.outcomes import BrakeScope, Verdict
 from workers.patience import Patience
 from workers.results import Pushed, brake, consequence, part_disagreements, result
@@ -31,6 +31,7 @@ class Recorder:
         patience: Patience,
         keep: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         on_provider_brake: Callable[[str, str], Awaitable[None]],
+        before: Callable[[Sequence[Result]], Awaitable[None]],
         on_returned: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
@@ -41,6 +42,7 @@ class Recorder:
         self._patience = patience
         self._keep = keep
         self._on_provider_brake = on_provider_brake
+        self._before = before
         self._on_returned = on_returned
         self._on_lost = on_lost
         self._pushed: list[Pushed] = []
@@ -94,6 +96,7 @@ class Recorder:
         meaning = consequence(group)
         if (stop := brake(group)) and stop.scope is BrakeScope.PROVIDER:
             await self._patience.call(lambda: self._on_provider_brake(provider, meaning.reason))
+        await self._before(results)
         disagreements = part_disagreements(group)
         await self._patience.call(
             lambda: self._work.record(

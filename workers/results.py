@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from campaigns.suppression import Suppression
 from campaigns.work import Consequence, Result
 from timesmobile.outcomes import BrakeScope, Outcome, Verdict
 
@@ -30,11 +31,15 @@ class Pushed(NamedTuple):
     parts: int
     provider: int
     """Place in the campaign's chain of the one it went through."""
+    suppressed: Suppression | None = None
+    """Why it was never begun, and will not be."""
 
 
 def result(pushed: Pushed) -> Result:
     """Return what the ledger records of one message."""
     outcome = pushed.outcome
+    if pushed.suppressed:
+        return Result(pushed.place, pushed.block, b"u", pushed.suppressed.value)
     if outcome is None:
         return Result(pushed.place, pushed.block, b"b")
     return Result(

@@ -110,6 +110,7 @@ class Upkeep:
         settled = await self._repair.settle(sender)
         if ended or any(settled):
             log.info("settled", sender=sender, ended=ended, **settled._asdict())
+        await self._repair.forget(sender)
         rings += await self._work.issue(sender)
         if rings:
             await self._ring(rings)

@@ -28,6 +28,8 @@ end
 local function tell(state, old_code, to, code)
   if state == 'f' then codes.add('report:' .. old_code, -1) end
   if state == 'i' or state == 'g' or state == 'r' then codes.add('push:' .. old_code, -1) end
+  -- Suppressed was a second attempt only: the first went out after all.
+  if state == 'u' then codes.add('suppressed:' .. old_code, -1) end
   if to == 'f' then codes.add('report:' .. code, 1) end
   counts.move(state, to)
   if state == 'p' then counts.add('stat:reported_while_pending', 1) end

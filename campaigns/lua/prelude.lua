@@ -283,3 +283,8 @@ local function take_in(id, campaign, number, now)
   finish_if_done(id, campaign, now)
   return doubted
 end
+
+-- What a campaign said is spread over hashes that stay listpacks (of up to 512 entries), see admit.lua.
+local function said_hashes(digest, id, total)
+  return TAG .. ':said:' .. digest .. ':' .. id .. ':', math.ceil(total / 128)
+end

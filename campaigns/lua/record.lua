@@ -3,7 +3,7 @@
 --       jitter (0.5 to 1), brake scope ('' | campaign | sender), reason of the back-off or brake,
 --       how many of them the gateway counted other parts for, the provider that they are all of
 --   outcomes (cheapest if sorted by index): for each message index u16, block u16, verdict (one byte), code u16, transaction 8 bytes, parts u8
---   verdicts: a accepted, r rejected, i in doubt, p back to pending (not sent), b back to pending (never begun)
+--   verdicts: a accepted, r rejected, i in doubt, p back to pending (not sent), b back to pending (never begun), u suppressed
 -- Reply: {'recorded', how many changed} | {'lost'}. O(outcomes).
 -- Backing off, and the brake of a sender, are of this sender at this provider.
 local FIRST_HOLD_MS, LONGEST_HOLD_MS = 1000, 60000
@@ -15,7 +15,7 @@ if held[1] ~= token then return {'lost'} end
 local count, low = tonumber(held[2]), tonumber(held[3])
 local now = clock_us()
 local counts, codes = tally(), tally()
-local changed, lowest, good, marks = 0, low, 0, {}
+local changed, lowest, good, suppressed, marks = 0, low, 0, 0, {}
 local unused = {}
 
 local function take(span, index, block, verdict, code, transaction, parts)
@@ -33,6 +33,9 @@ local function take(span, index, block, verdict, code, transaction, parts)
       good = good + 1
     elseif verdict == 'p' then
       codes.add('retry:' .. code, 1)
+    elseif verdict == 'u' then
+      codes.add('suppressed:' .. code, 1)
+      suppressed = suppressed + 1
     elseif verdict ~= 'b' then
       codes.add('push:' .. code, 1)
     end
@@ -104,6 +107,8 @@ if hold_until <= now then
   elseif good > 0 and held_before > 0 then
     redis.call('HSET', pace, times, 0, why, '')
   end
+  -- It tried nothing: the next message may at once try whether the provider is back.
+  if suppressed > 0 then redis.call('HDEL', pace, 'probe_us@' .. ARGV[11]) end
 elseif back_off == 'always' and now + at_least_ms * 1000 > hold_until then
   -- What the provider asks for holds, whoever of those in flight was told of it.
   redis.call('HSET', pace, until_us, string.format('%.0f', now + at_least_ms * 1000))

@@ -79,7 +79,7 @@ def as_json(report: Report) -> dict[str, Any]:
 def _rows(report: Report) -> Iterator[str]:
     yield f"good      {_counted(report.good, 'row')}"
     if report.opted_out:
-        yield f"          {report.opted_out:,} of them are on the opt-out list: NOT held back yet, take them out"
+        yield f"          {report.opted_out:,} of them will be suppressed: on the opt-out list"
     where = f", see {report.rejects}" if report.rejects else ""
     yield f"refused   {_counted(sum(report.refused.values()), 'row')}{where}"
     for reason, rows in list(report.refused.items())[:_REASONS_SHOWN]:

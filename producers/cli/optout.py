@@ -21,7 +21,7 @@ def optout() -> None:
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
 def add(options: Globals, numbers: tuple[str, ...]) -> None:
-    """Put NUMBERS on the list; check and submit count them, workers do not hold them back yet."""
+    """Put NUMBERS on the list: nothing more goes to them, also of campaigns that are under way."""
     wanted = numbers_given(numbers)
 
     async def change(redis: Redis) -> int:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from campaigns.model import CampaignId, CampaignView
 from campaigns.states import FINAL, SENT, UNSENT, MessageState
+from campaigns.suppression import WORDS
 from campaigns.views import Views
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
@@ -92,7 +93,8 @@ def _print(view: CampaignView) -> None:
         codes.add_column("")
         for name, number in view.codes.items():
             origin, _, code = name.partition(":")
-            codes.add_row(f"{origin} {code}", f"{number:,}", describe(int(code)))
+            meaning = WORDS.get(int(code), "") if origin == "suppressed" else describe(int(code))
+            codes.add_row(f"{origin} {code}", f"{number:,}", meaning)
         out.print(codes)
     for name, number in sorted(view.stats.items()):
         out.print(f"{name.replace('_', ' ')}: {number:,}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from campaigns.model import CampaignView
+from campaigns.suppression import WORDS
 
 
 def as_json(view: CampaignView) -> dict[str, Any]:
@@ -22,6 +23,9 @@ def as_json(view: CampaignView) -> dict[str, Any]:
         "identity_holds": view.identity_holds,
         "parts": view.parts,
         "codes": view.codes,
+        "suppressed": {
+            words: number for code, words in WORDS.items() if (number := view.codes.get(f"suppressed:{code}"))
+        },
         "stats": view.stats,
         "created_ms": view.created_ms,
         "sealed_ms": view.sealed_ms,

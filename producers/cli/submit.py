@@ -117,7 +117,7 @@ def _as_text(submitted: Submitted) -> str:
         if messages:
             lines.append(f"          {encoding}: {_counted(messages, 'message')} in {_counted(parts, 'part')}")
     if submitted.opted_out:
-        lines.append(f"          {submitted.opted_out:,} are on the opt-out list: NOT held back yet")
+        lines.append(f"          {submitted.opted_out:,} suppressed: on the opt-out list")
     where = f", see {submitted.rejects}" if submitted.rejects else ""
     lines.append(f"refused   {_counted(sum(submitted.refused.values()), 'row')}{where}")
     lines += [f"          {rows:,}: {reason}" for reason, rows in list(submitted.refused.items())[:_REASONS_SHOWN]]

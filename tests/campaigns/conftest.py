@@ -24,7 +24,7 @@ SENDER = SenderId("TIMESM")
 PROVIDER = "times"
 CAMPAIGN = CampaignId("diwali01")
 YEAR_2100_MS = 4_102_444_800_000
-CODES = {b"a": 200, b"r": 2054, b"i": 10, b"p": 429, b"b": 0}
+CODES = {b"a": 200, b"r": 2054, b"i": 10, b"p": 429, b"b": 0, b"u": 31}
 
 
 def plan(**changes: Any) -> Plan:
@@ -83,9 +83,10 @@ class Ledger:
         sealed: bool = True,
         parts: Sequence[int] | None = None,
         brake: BrakeRule | None = None,
+        opted_out: Sequence[int] = (),
         **changes: Any,
     ) -> CampaignId:
-        """Submit a campaign whole, as a producer does."""
+        """Submit a campaign whole, as a producer does; ``opted_out`` are indexes in it."""
         made = plan(**changes)
         claimed = await self.submissions.claim(campaign, made.sender, CampaignId(campaign))
         await self.submissions.begin(claimed, made, batch_size=batch_size, brake=brake)
@@ -94,7 +95,10 @@ class Ledger:
             first = number * batch_size
             size = min(batch_size, messages - first)
             cut = parts[first : first + size] if parts else None
-            await self.submissions.add_batch(claimed, made.sender, number, recipients(first, size, cut))
+            held_back = [index - first for index in opted_out if first <= index < first + size]
+            await self.submissions.add_batch(
+                claimed, made.sender, number, recipients(first, size, cut), opted_out=held_back
+            )
         if sealed:
             await self.submissions.seal(claimed, made.sender, total=messages, batches=batches)
         return claimed
@@ -265,6 +269,7 @@ class Ledger:
             assert await still_wrong(self.redis, view.plan.sender, view.id) is None
             assert _errors(view, "push") == _codes(messages, "rig")
             assert _errors(view, "report") == _codes(messages, "f")
+            assert _errors(view, "suppressed") == _codes(messages, "u")
             assert (view.state is CampaignState.FINISHED) == bool(view.finished_ms)
             assert view.state is not CampaignState.FINISHED or view.unsent == 0
             await self._balance_work(view)

@@ -21,7 +21,7 @@ BECOMES = {
     "cancel": dict.fromkeys(("running", "paused", "braked"), "cancelled"),
     "brake": {"running": "braked"},
 }
-MAY_BECOME = {"delivered": "psafnrigex", "failed": "psanig"}
+MAY_BECOME = {"delivered": "psafnrigexu", "failed": "psanig"}
 
 
 @dataclass

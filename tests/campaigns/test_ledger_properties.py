@@ -39,9 +39,9 @@ SIZES = [3, 3, 30]
 """Messages of a batch: few, so that they meet often, or enough to lie near each other and far apart."""
 MOST_CAMPAIGNS = 5
 WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
-VERDICTS = "aaariiipb"
+VERDICTS = "aaariiipbu"
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate"]
-CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0}
+CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 
 Answer = TypeVar("Answer")
 
@@ -87,14 +87,17 @@ class Scripts(RuleBasedStateMachine):
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
         most_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
         by_day = data.draw(st.booleans())
-        about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "most_parts": most_parts}
-        if by_day:
-            about["send_until_min"] = 1_260
-        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, **about))
+        opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
+        about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "opted_out": opted_out}
+        about |= {"send_until_min": 1_260} if by_day else {}
+        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, most_parts=most_parts, **about))
         # A validity that is lent once more must outlast the test.
         self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "sealed_ms", 1_000_000_000_000))
-        about = {"most_parts": most_parts, "shut": by_day}
-        self.model.campaigns[name] = Campaign(size, [Message() for _ in range(messages)], policy, brake, **about)
+        rows = [Message("u", code=CODES["u"]) if index in opted_out else Message() for index in range(messages)]
+        campaign = Campaign(size, rows, policy, brake, most_parts=most_parts, shut=by_day)
+        self.model.campaigns[name] = campaign
+        campaign.begun = {index // size for index in opted_out}
+        campaign.finish_if_done()
         self.open_hours(name)
 
     def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:

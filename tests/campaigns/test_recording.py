@@ -34,10 +34,30 @@ async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verd
 
 
 async def test_every_verdict_moves_its_message(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 5)
-    assert await ledger.record(lease, await ledger.open(lease), b"aripb") == 5
-    assert await ledger.states() == "arippp"[:5]
-    assert (await ledger.view()).codes == {"push:10": 1, "push:2054": 1, "retry:429": 1}
+    lease = await _lease(ledger, 6)
+    assert await ledger.record(lease, await ledger.open(lease), b"aripbu") == 6
+    assert await ledger.states() == "arippu"
+    assert (await ledger.view()).codes == {"push:10": 1, "push:2054": 1, "retry:429": 1, "suppressed:31": 1}
+
+
+async def test_a_suppressed_message_is_final(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 2)
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, b"u")
+    assert await ledger.record(lease, block, b"a") == 0
+    await ledger.work.release(lease)
+    assert await ledger.states() == "uu"
+    assert await ledger.state() is CampaignState.FINISHED
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
+
+
+async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_the_next(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 6)
+    await _back_off(ledger, lease, BACK_OFF)
+    await ledger.end_hold()
+    await ledger.record(lease, await ledger.open(lease), b"u")
+    assert await ledger.pace("hold_n") == 1
+    assert len((await ledger.open(lease)).messages) == 1  # still backing off, and it need not wait
 
 
 async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment_it_was_let_go(ledger: Ledger) -> None:
@@ -326,6 +346,7 @@ REJECTED = BrakeRule(pushes=4, rejected_share=0.5)
         (b"rrriiiir", True),
         (b"rraaaarra", False),
         (b"rraaaarrra", True),
+        (b"rrruuuur", True),
         (b"rrrraaaa", False),
     ],
     ids=lambda value: value.decode() if isinstance(value, bytes) else "",

@@ -194,6 +194,18 @@ async def test_a_delivery_of_an_older_attempt_counts(ledger: Ledger) -> None:
     assert await ledger.report("delivered", attempt=1) == [D]
 
 
+async def test_a_message_whose_second_attempt_was_suppressed_may_still_prove_to_be_delivered(ledger: Ledger) -> None:
+    await ledger.submit(2)
+    await ledger.send_all(b"i")
+    await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
+    await ledger.send_all(b"u")
+    assert (await ledger.view()).codes == {"suppressed:31": 2}
+    assert await ledger.report("delivered", index=0, attempt=0) == [A]
+    assert await ledger.report("failed", index=1, attempt=0) == [Applied.STALE]
+    assert await ledger.states() == "du"
+    assert (await ledger.view()).codes == {"suppressed:31": 1}
+
+
 async def test_a_message_whose_first_attempt_was_delivered_is_not_sent_again(ledger: Ledger) -> None:
     await ledger.submit(2)
     await ledger.send_all(b"i")

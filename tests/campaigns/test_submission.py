@@ -150,6 +150,39 @@ async def test_parts_are_stored_only_where_a_text_has_several(
     assert await ledger.redis.get(f"{KEY}:k:0") == stored
 
 
+async def test_who_opted_out_before_the_submit_is_suppressed_from_the_start(ledger: Ledger) -> None:
+    await ledger.submit(7, opted_out=[0, 2, 5])
+    assert await ledger.states() == "upuppup"
+    assert (await ledger.view()).codes == {"suppressed:31": 3}
+    assert [message.record.code for message in await ledger.messages()] == [31, 0, 31, 0, 0, 31, 0]
+    await ledger.send_all()
+    assert await ledger.states() == "uauaaua"
+    assert await ledger.state() is CampaignState.FINISHED
+
+
+@pytest.mark.parametrize("starts_in_ms", [0, 60_000])
+async def test_a_campaign_of_which_everything_is_suppressed_is_finished_when_it_is_sealed(
+    ledger: Ledger, starts_in_ms: int
+) -> None:
+    await ledger.submit(4, opted_out=range(4), start_at_ms=await ledger.now_ms() + starts_in_ms)
+    assert await ledger.states() == "uuuu"
+    assert await ledger.state() is CampaignState.FINISHED
+    assert await ledger.issue() == []
+
+
+async def test_a_batch_that_is_stored_already_suppresses_nobody_else(ledger: Ledger) -> None:
+    await ledger.submit(3, opted_out=[1], sealed=False)
+    await ledger.submissions.add_batch(CAMPAIGN, SENDER, 0, recipients(0, 3), opted_out=[0, 2])
+    assert await ledger.states() == "pup"
+
+
+async def test_a_cancelled_campaign_leaves_what_was_suppressed_as_it_is(ledger: Ledger) -> None:
+    await ledger.submit(5, opted_out=[1])
+    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.repair.end(SENDER)
+    assert await ledger.states() == "xuxxx"
+
+
 async def test_nothing_is_sent_before_the_seal(ledger: Ledger) -> None:
     await ledger.submit(3, sealed=False)
     assert await ledger.issue() == []

@@ -108,7 +108,7 @@ def test_opt_outs_and_other_campaigns_are_counted(run: Run, write: WriteFile) ->
 
     done = run(*CHECK)
 
-    assert "          1 of them are on the opt-out list: NOT held back yet, take them out" in done.stdout
+    assert "          1 of them will be suppressed: on the opt-out list" in done.stdout
     assert "beside 2 messages of 1 other campaign" in done.stdout
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,31 @@ def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None
     assert Path("out.csv").stat().st_mode & 0o077 == 0
 
 
-def test_submit_counts_them_and_keeps_them_in_their_batches(run: Run) -> None:
+def test_submit_suppresses_them_and_says_so(run: Run) -> None:
     run("optout", "add", "9000000001")
 
     text = run("submit", "campaign.toml", "--recipients", "customers.csv").stdout
     again = json.loads(run("submit", "campaign.toml", "--recipients", "customers.csv", "--again", "--json").stdout)
 
     assert "accepted  3 messages in 3 parts" in text
-    assert "          1 are on the opt-out list: NOT held back yet" in text
+    assert "          1 suppressed: on the opt-out list" in text
     assert (again["accepted"], again["opted_out"]) == (3, 1)
+
+
+def test_show_says_who_was_suppressed_and_why_in_words(run: Run) -> None:
+    run("optout", "add", "9000000001")
+    submitted = run("submit", "campaign.toml", "--recipients", "customers.csv", "--json")
+    campaign = json.loads(submitted.stdout)["campaign"]
+
+    told = json.loads(run("show", campaign, "--json").stdout)
+    shown = run("show", campaign, "--export", "suppressed", "suppressed.csv")
+    table = run("show", campaign).stdout
+
+    assert (told["codes"], told["suppressed"]) == ({"suppressed:31": 1}, {"on the opt-out list": 1})
+    assert told["identity_holds"]
+    assert re.search(r"suppressed 31 +1 +on the opt-out list", table)
+    assert shown.exit_code == 0
+    heading, row = Path("suppressed.csv").read_text().splitlines()
+    assert heading.endswith(",code")
+    assert ",919000000001," in row
+    assert row.endswith(",31")

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from campaigns.optouts import OptOuts
-from campaigns.states import CampaignState
+from campaigns.states import CampaignState, MessageState
 from campaigns.views import Views
 from producers.draft import Draft
 from producers.errors import InputInvalid
@@ -86,9 +86,40 @@ async def test_who_opts_out_between_two_runs_moves_no_message(
 
     submitted = await submit(draft, settings=settings, redis=redis)
 
-    assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 2, 2)
+    # What was stored stays as it was; the worker suppresses the other when its block is opened.
+    assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 1, 2)
     found = [message async for message in Views(redis).messages(submitted.campaign)]
     assert [message.line for message in found] == list(range(2, 27))
+    suppressed = [message for message in found if message.record.state is MessageState.SUPPRESSED]
+    assert [(message.to, message.record.code) for message in suppressed] == [("919000000024", 31)]
+
+
+async def test_who_leaves_the_list_between_two_runs_stays_suppressed_where_that_was_stored(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    draft = Draft(campaign, recipients, settings=settings)
+    await OptOuts(redis).add(["919000000003", "919000000024"])
+    with pytest.raises(Died):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, progress=dying_after(2))
+    await OptOuts(redis).remove(["919000000003", "919000000024"])
+
+    submitted = await submit(draft, settings=settings, redis=redis)
+
+    assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 1, 2)
+    counts = (await Views(redis).campaign(submitted.campaign)).counts
+    assert (counts[MessageState.SUPPRESSED], counts[MessageState.PENDING]) == (1, 24)
+
+
+async def test_a_campaign_of_which_everything_is_suppressed_is_finished(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis
+) -> None:
+    await OptOuts(redis).add([f"9190000000{row:02}" for row in range(25)])
+
+    submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
+
+    view = await Views(redis).campaign(submitted.campaign)
+    assert (submitted.state, submitted.opted_out) == (view.state, 25) == (CampaignState.FINISHED, 25)
+    assert (view.identity_holds, view.codes) == (True, {"suppressed:31": 25})
 
 
 async def test_a_text_of_ones_own_is_stored_as_its_slots_values(

@@ -143,9 +143,13 @@ class House:
         parts: int = 1,
         parts_known: int | None = None,
         slots: int = 1,
+        opted_out: Sequence[int] = (),
         **changes: Any,
     ) -> CampaignId:
-        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known)."""
+        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known).
+
+        ``opted_out`` are indexes within the first batch.
+        """
         about: dict[str, Any] = {
             "name": "diwali-sale",
             "sender": SENDER,
@@ -170,7 +174,7 @@ class House:
                 columns,
                 [parts] * (parts_known or len(rows)),
             )
-            await submissions.add_batch(claimed, made.sender, number, batch)
+            await submissions.add_batch(claimed, made.sender, number, batch, opted_out=opted_out if number == 0 else ())
         await submissions.seal(claimed, made.sender, total=messages, batches=-(-messages // batch_size))
         return claimed
 
@@ -183,6 +187,7 @@ class House:
         most_batches: int = 192,
         chain: Sequence[str] = ("times",),
         make_client: Callable[[Provider], Client] | None = None,
+        of_senders: dict[str, str] | None = None,
         **options: Any,
     ) -> AsyncIterator[Worker]:
         """A worker that hears the bells it rings itself; ``options`` are of ``[worker]``."""
@@ -190,7 +195,7 @@ class House:
             {
                 "providers": {name: {"preset": "timesmobile-post"} for name in chain},
                 "senders": {
-                    name: {"provider": list(chain), "category": "service", "rate_per_s": rate}
+                    name: {"provider": list(chain), "category": "service", "rate_per_s": rate, **(of_senders or {})}
                     for name, rate in (rates or {SENDER: 0.0}).items()
                 },
                 "worker": {"grace_s": 0.3, **options},

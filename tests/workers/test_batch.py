@@ -19,6 +19,7 @@ from workers import batch as batch_module
 from workers.batch import Batch
 from workers.capacity import Capacity
 from workers.pushers import Pushers
+from workers.screen import Screen
 
 
 async def test_every_message_of_every_batch_is_pushed_once_and_accepted(house: House) -> None:
@@ -115,7 +116,7 @@ async def test_a_misconfigured_campaign_brakes_itself_and_goes_out_after_a_resum
 
 async def test_an_unknown_sender_brakes_all_its_campaigns_and_no_other_sender(house: House) -> None:
     await house.submit(3)
-    await house.submit(3, campaign="diwali02")
+    await house.submit(3, campaign="diwali02", text="Hello {#var#}")
     await house.submit(3, campaign="others01", sender="OTHERS")
     house.gateway.reply = lambda push: refused(2051) if push.id.startswith("diwali") else None
     async with house.worker(rates={SENDER: 0, "OTHERS": 0}) as worker:
@@ -389,6 +390,7 @@ async def _batch(house: House, *, lease_deadline: float = float("inf"), work: Wo
         capacity=Capacity(10),
         pushers=Pushers(10),
         turnstile=asyncio.Lock(),
+        screen=Screen(house.redis),
         lease_deadline=lease_deadline,
         on_drained=nothing,
         on_provider_brake=nothing,

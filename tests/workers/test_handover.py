@@ -227,6 +227,7 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(house
         patience=Patience(ref),
         keep=asyncio.create_task,
         on_provider_brake=nothing,
+        before=nothing,
         on_returned=lambda: None,
         on_lost=lambda: None,
     )

@@ -1,5 +1,6 @@
 import pytest
 
+from campaigns.suppression import Suppression
 from timesmobile.outcomes import BrakeScope, Outcome, Verdict
 from workers.results import Pushed, brake, consequence, part_disagreements, result
 
@@ -37,6 +38,11 @@ def _brake(scope: BrakeScope, code: int = 2070, reason: str = "authentication fa
 )
 def test_every_verdict_has_its_byte(verdict: Verdict | None, byte: bytes) -> None:
     assert result(_pushed(verdict)).verdict == byte
+
+
+def test_a_suppressed_message_has_a_byte_of_its_own_and_the_reason_as_its_code() -> None:
+    told = result(NEVER_BEGUN._replace(suppressed=Suppression.TOO_MANY))
+    assert (told.verdict, told.code) == (b"u", 32)
 
 
 def test_no_verdict_was_forgotten() -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from campaigns.connection import connect
 from campaigns.embedded import EmbeddedServer
 from campaigns.model import BatchRef, CampaignId, CampaignView, SenderId
-from campaigns.scripts import campaign_key, tag
+from campaigns.scripts import campaign_key, tag, text
 from campaigns.states import CampaignState
 from campaigns.work import Ring
 from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House
@@ -266,3 +266,15 @@ async def test_a_short_lease_still_lapses(house: House) -> None:
     await _run_out(house, ref)
     await rounds.round()
     assert rounds.rung == [ref]
+
+
+async def test_a_round_forgets_what_may_be_said_again(house: House, rounds: Rounds) -> None:
+    await house.submit(3)
+    await house.send()
+    said = f"{tag(SENDER)}:said"
+    await rounds.round()
+    assert len(await house.redis.keys(f"{said}*")) == 2
+    (member,) = await house.redis.zrange(said, 0, -1)
+    await house.redis.zadd(said, {text(member): 1})
+    await rounds.round()
+    assert await house.redis.keys(f"{said}*") == []
