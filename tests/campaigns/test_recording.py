@@ -56,7 +56,7 @@ async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_t
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.end_hold()
     await ledger.record(lease, await ledger.open(lease), b"u")
-    assert await ledger.pace("hold_n") == 1
+    assert await ledger.pace("hold_n@times") == 1
     assert len((await ledger.open(lease)).messages) == 1  # still backing off, and it need not wait
 
 

@@ -139,7 +139,7 @@ async def test_a_first_that_is_back_is_found_by_one_message_and_gets_the_rest(ho
 async def test_a_campaign_that_waits_for_its_only_provider_does_not_hold_up_one_with_two(house: House) -> None:
     two = CampaignId("another1")
     await house.submit(3)
-    await house.submit(30, campaign=two, fallbacks=["second"])
+    await house.submit(30, campaign=two, fallbacks=["second"], text="Hello {#var#}")
     house.gateway.reply = lambda _: answer({"error": "slow down"}, 429, **{"Retry-After": "60"})
     async with house.worker(chain=CHAIN) as worker:
         await house.issue(worker)
@@ -159,7 +159,7 @@ async def test_a_campaign_that_waits_with_all_its_batches_out_makes_room_for_one
     async with house.worker(chain=CHAIN, max_in_flight=2) as worker:
         assert len(await house.issue(worker)) == 16
         await until(lambda: house.gateway.ids)
-        await house.submit(30, campaign=two, fallbacks=["second"])
+        await house.submit(30, campaign=two, fallbacks=["second"], text="Hello {#var#}")
         await until(lambda: len(house.second.ids) == 30, within_s=5)
     assert await house.states() == "p" * 40
     assert len(house.rung) < 40, "who has to wait is not rung for again and again"

@@ -115,7 +115,7 @@ async def test_a_suppressed_message_ends_no_backing_off(house: House) -> None:
     async with house.worker() as worker:
         await house.issue(worker)
         await until(lambda: len(house.gateway.arrived) == 2)
-        assert int(await house.redis.hget(f"{{{SENDER}}}:pace", "hold_n") or 0) >= 1
+        assert int(await house.redis.hget(f"{{{SENDER}}}:pace", "hold_n@times") or 0) >= 1
         assert await house.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
     assert await house.states() == "au"
