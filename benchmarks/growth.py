@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 from redis.asyncio import Redis
 
 from benchmarks.figures import Figure
-from benchmarks.house import House, sender_names
+from benchmarks.house import TEMPLATE, House, sender_names
 from benchmarks.nginx import Nginx
 from benchmarks.seeding import plan, recipients, write
 from campaigns.model import CampaignId, SenderId
@@ -121,9 +122,12 @@ async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batc
         for number in numbers:
             sender, campaign = senders[number % len(senders)], CampaignId(new_campaign_id())
             await redis.hset(CAMPAIGNS, campaign, sender)
-            await submissions.begin(campaign, plan(sender, "benchmark"), batch_size=BATCH_SIZE)
+            # Each has its own text: the same to the same numbers would be suppressed.
+            text = f"{TEMPLATE} {number}"
+            about = msgspec.structs.replace(plan(sender, "benchmark"), text=text)
+            await submissions.begin(campaign, about, batch_size=BATCH_SIZE)
             for batch, payload in enumerate(packed):
-                await add_batch(sender, campaign, batch, BATCH_SIZE, payload, b"")
+                await add_batch(sender, campaign, batch, BATCH_SIZE, payload, b"", b"", 0)
             await submissions.seal(campaign, sender, total=batches * BATCH_SIZE, batches=batches)
 
     await asyncio.gather(*(writer() for _ in range(_AT_ONCE)))
