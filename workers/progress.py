@@ -12,6 +12,7 @@ from settings.broker import CAMPAIGN_TASK, campaign_row
 
 _METERS_KEPT = 10_000
 _LEAST_SPAN_S = 0.9
+_INTRODUCE_EVERY_S = 10.0
 
 
 class RateMeter:
@@ -43,6 +44,7 @@ class FlowerRows:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._meter = RateMeter()
+        self._introduced: OrderedDict[CampaignId, float] = OrderedDict()
 
     def show(self, views: list[CampaignView]) -> None:
         """Send each campaign's line; raise what kombu raises if the broker is away."""
@@ -55,10 +57,21 @@ class FlowerRows:
                 row = campaign_row(view.id)
                 text = line(view, self._meter.rate_per_s(view, time.monotonic()))
                 about = {"name": CAMPAIGN_TASK, "args": f"{view.plan.name} {view.id} {view.plan.sender}", "kwargs": ""}
-                dispatcher.send("task-received", uuid=row, **about)
-                dispatcher.send("task-started", uuid=row, **about)
+                if self._is_to_be_introduced(view.id, time.monotonic()):
+                    dispatcher.send("task-received", uuid=row, **about)
+                    dispatcher.send("task-started", uuid=row, **about)
                 if view.state in {CampaignState.FINISHED, CampaignState.CANCELLED}:
                     runtime = max(0, (view.finished_ms or view.last_let_go_ms) - view.first_let_go_ms) / 1000
                     dispatcher.send("task-succeeded", uuid=row, result=text, runtime=runtime, **about)
                 else:
                     dispatcher.send("task-progress", uuid=row, result=text, **about)
+
+    def _is_to_be_introduced(self, campaign: CampaignId, now: float) -> bool:
+        """Say whether a row has to be begun (again), for Flower may have been restarted; every event costs."""
+        if now - self._introduced.get(campaign, -_INTRODUCE_EVERY_S) < _INTRODUCE_EVERY_S:
+            return False
+        self._introduced[campaign] = now
+        self._introduced.move_to_end(campaign)
+        if len(self._introduced) > _METERS_KEPT:
+            self._introduced.popitem(last=False)
+        return True

@@ -4,6 +4,7 @@ Safe to run twice at once, and on several workers: all it does are scripts of th
 """
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,10 @@ from timesmobile.rules.window import Window
 log = structlog.get_logger(__name__)
 
 _SENDERS_AT_ONCE = 16
+_ROWS = 100
+"""Campaigns shown in a round; where more move at once each is shown every few seconds. Their events cost more than all
+else in a round."""
+_ROWS_OF_A_SENDER = 50
 _ALIVE = "upkeep:since"
 """Redis' time in milliseconds since which there has been upkeep without a gap; it expires when there is none."""
 
@@ -52,6 +57,7 @@ class Upkeep:
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._busy = False
+        self._rows_left = 0
 
     async def round(self) -> None:
         """Look after every sender; raise the first error when all had their turn (the next round comes in a second)."""
@@ -87,7 +93,9 @@ class Upkeep:
             async with places:
                 return await self._look_after(sender, lapse=lapse)
 
+        self._rows_left = _ROWS
         senders = await self._views.senders()
+        random.shuffle(senders)  # whoever comes late may have to wait for the next round with its rows
         ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
         views = [view for end in ends if not isinstance(end, BaseException) for view in end]
         if await self._show(views):
@@ -115,7 +123,10 @@ class Upkeep:
         if rings:
             await self._ring(rings)
         # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.
-        self._unshown[sender].update(await self._repair.moved(sender))
+        if self._rows_left > 0:
+            moved = await self._repair.moved(sender, most=min(self._rows_left, _ROWS_OF_A_SENDER))
+            self._rows_left -= len(moved)
+            self._unshown[sender].update(moved)
         views = await self._read(sender)
         for view in views:
             # Read apart from the other counters the view may be torn, so only a second look makes it a breach.
