@@ -9,21 +9,18 @@ import contextlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-from campaigns.admission import Mark, fingerprint
 from campaigns.errors import LeaseLost
 from campaigns.model import Plan
-from campaigns.suppression import Suppression
-from campaigns.work import Block, Closed, Drained, Lease, Opened, Result, Wait, Work, new_operation
+from campaigns.work import Block, Closed, Drained, Lease, Opened, Wait, Work, new_operation
 from timesmobile.client import Client
-from timesmobile.encoding import measure
 from timesmobile.failures import Failure
 from timesmobile.ids import CorrelationIds
-from timesmobile.messages import Push
 from timesmobile.outcomes import Outcome, Verdict
-from timesmobile.templates import Template
 from workers.capacity import Capacity
+from workers.gate import Gate
+from workers.messages import Messages
 from workers.patience import Patience
 from workers.pushers import Pushers, Turn
 from workers.recorder import Recorder
@@ -37,6 +34,8 @@ _LONGEST_SLEEP_S = 5.0
 _RENEWAL_S = 0.1
 _START_WITHIN_S = 0.75
 """A message whose push has not begun so long after its block was asked for goes back: a pause may have come since."""
+_SCREENED_WITHIN_S = 0.1
+"""A paced block of which the ledger said so late who may get it goes back as well."""
 _WORDS = {verdict: verdict.value for verdict in Verdict}
 _CUT_SHORT = Outcome(
     verdict=Verdict.IN_DOUBT, code=Failure.WORKER_LOST.value, reason="the push was cut short by a stop"
@@ -68,20 +67,13 @@ class Batch:
         self.verdicts: Counter[str] = Counter()
         self.why = "done"
         self._plan = plan
-        self._template = Template(plan.text)
+        self._messages = Messages(lease, plan, ids)
         self._work = work
         self._clients = [clients.get(nickname) for nickname in plan.chain]
         self._on_provider_brake = on_provider_brake
-        self._ids = ids
         self._capacity = capacity
         self._pushers = pushers
         self._turnstile = turnstile
-        self._screen = screen
-        self._frequency = screen.frequency(plan.sender)
-        self._texts: dict[int, str] = {}
-        """Rendered already, of messages whose push has not begun."""
-        self._marks: dict[int, Mark] = {}
-        """Of messages that were admitted to their numbers, until their outcome is written."""
         self._on_drained = on_drained
         self._stopping = asyncio.Event()
         self._lost = False
@@ -93,6 +85,7 @@ class Batch:
         """Messages that were opened, and whose push has not ended."""
         self._moved = asyncio.Event()
         self._patience = Patience(lease.ref)
+        self._gate = Gate(lease, plan, screen=screen, patience=self._patience, messages=self._messages)
         self._recorder = Recorder(
             lease,
             work=work,
@@ -100,7 +93,7 @@ class Batch:
             patience=self._patience,
             keep=self._keep,
             on_provider_brake=on_provider_brake,
-            before=self._unmark,
+            before=self._gate.take_back,
             on_returned=self._take_back,
             on_lost=self.lose,
         )
@@ -169,7 +162,9 @@ class Batch:
         if isinstance(opened, Block) and not self._clients[opened.provider]:
             await self._do_without(opened)
         elif isinstance(opened, Block):
-            self._start(await self._let_through(opened), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S)
+            self._start(
+                await self._let_through(opened, opened_at), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S
+            )
         elif isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
         return opened
@@ -180,8 +175,7 @@ class Batch:
         try:
             await self._patience.call(lambda: self._on_provider_brake(nickname, "it is not in the worker's settings"))
         finally:
-            for place, _ in block.messages:
-                self._done(Pushed(place, block.number, None, 0, block.provider))
+            self._give_back(block)
 
     async def _open(self, most: int) -> Opened:
         if self._stopping.is_set() or most == 0:
@@ -192,26 +186,20 @@ class Batch:
         operation = new_operation()
         return await self._patience.call(lambda: self._work.open_block(self.lease, most=most, operation=operation))
 
-    async def _let_through(self, block: Block) -> Block:
+    async def _let_through(self, block: Block, opened_at: float) -> Block:
         """Note which messages of a block must not be pushed, and return it without them.
 
-        If the ledger does not say, none is pushed: those whose time to begin is over go back.
+        If the ledger does not say, none is pushed; if it says it late, none either, for all slots would have passed,
+        and what was held up would arrive in a bunch.
         """
-        to = self.lease.recipients.to
-        numbers = [to[place] for place, _ in block.messages]
         try:
-            opted_out = await self._patience.call(lambda: self._screen.opted_out(numbers))
-            reasons = [Suppression.OPTED_OUT if is_out else None for is_out in opted_out]
-            block = self._hold_back(block, reasons)
-            if any(self._frequency) and block.messages:
-                block = self._hold_back(block, await self._admit(block))
+            reasons = await self._gate.reasons(block)
         except BaseException:
-            for place, _ in block.messages:
-                self._done(Pushed(place, block.number, None, 0, block.provider))
+            self._give_back(block)
             raise
-        return block
-
-    def _hold_back(self, block: Block, reasons: Sequence[Suppression | None]) -> Block:
+        if block.interval_s and time.monotonic() - opened_at > max(_SCREENED_WITHIN_S, block.interval_s):
+            self._give_back(block)
+            return block._replace(messages=[])
         if not any(reasons):
             return block
         going = []
@@ -222,34 +210,9 @@ class Batch:
                 going.append(message)
         return block._replace(messages=going)
 
-    async def _admit(self, block: Block) -> Sequence[Suppression | None]:
-        """Ask whether these numbers may get these texts now."""
-        marks = []
-        for place, attempt in block.messages:
-            to, text = self.lease.recipients.to[place], self._render(place)
-            self._texts[place] = text
-            marks.append(Mark(to, fingerprint(to, text), attempt))
-        admissions, plan = self._screen.admissions, self._plan
-        at_s, reasons = await self._patience.call(
-            lambda: admissions.admit(self.lease, block.number, self._frequency, plan.text, marks)
-        )
-        for (place, _), mark, reason in zip(block.messages, marks, reasons, strict=True):
-            if not reason:
-                self._marks[place] = mark._replace(at_s=at_s)
-        return reasons
-
-    async def _unmark(self, results: Sequence[Result]) -> None:
-        """Take back what was noted of messages that were not sent; to be done before they can be opened again."""
-        marks = [
-            mark
-            for result in results
-            if (mark := self._marks.pop(result.index, None)) and result.verdict in {b"r", b"p", b"b"}
-        ]
-        if marks:
-            operation, admissions = new_operation(), self._screen.admissions
-            await self._patience.call(
-                lambda: admissions.take_back(self.lease, operation, self._frequency, self._plan.text, marks)
-            )
+    def _give_back(self, block: Block) -> None:
+        for place, _ in block.messages:
+            self._done(Pushed(place, block.number, None, 0, block.provider))
 
     def _start(self, block: Block, *, opened_at: float, start_by: float) -> None:
         if block.interval_s == 0:
@@ -285,7 +248,7 @@ class Batch:
         outcome: Outcome | None = None
         parts = 0
         try:
-            push, parts = self._message(turn.place, turn.attempt)
+            push, parts = self._messages.push(turn.place, turn.attempt)
             client = self._clients[turn.provider]
             if client and self._may_begin(turn.start_by):
                 outcome = _CUT_SHORT
@@ -321,34 +284,9 @@ class Batch:
         self.stop(grace_s=math.inf)
         self._recorder.go_on()
 
-    def _render(self, place: int) -> str:
-        return self._template.render([column[place] for column in self.lease.recipients.slots])
-
-    def _message(self, place: int, attempt: int) -> tuple[Push, int]:
-        plan, recipients = self._plan, self.lease.recipients
-        variables = [column[place] for column in recipients.slots]
-        text = self._texts.pop(place, None) or self._template.render(variables)
-        measured = measure(text)
-        custom = plan.custom
-        if recipients.custom:
-            custom = custom | {name: column[place] for name, column in recipients.custom.items()}
-        push = Push(
-            to=recipients.to[place],
-            text=text,
-            sender=plan.sender,
-            content_id=plan.content_id,
-            correlation_id=self._ids.make(self.lease.ref.campaign, recipients.first + place, attempt),
-            unicode=measured.unicode,
-            campaign=self.lease.ref.campaign,
-            entity_id=plan.entity_id,
-            variables=variables,
-            custom=custom,
-        )
-        return push, measured.parts
-
     def _done(self, pushed: Pushed) -> None:
         self._capacity.give_back(1)
-        self._texts.pop(pushed.place, None)
+        self._messages.forget(pushed.place)
         never_begun = "suppressed" if pushed.suppressed else "never_begun"
         self.verdicts[_WORDS[pushed.outcome.verdict] if pushed.outcome else never_begun] += 1
         self._recorder.add(pushed)

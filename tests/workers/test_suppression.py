@@ -1,6 +1,7 @@
 """Whom nothing is pushed to, although the batch holds a message for them."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -86,6 +87,27 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
     assert worker.ended == ["done"]
     assert await house.states() == "aua"
     assert len(house.gateway.arrived) == 2
+
+
+async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block's slots have passed by then: it goes back, and out again at the pace."""
+    opted_out, late = Screen.opted_out, [0.5]
+
+    async def slow(self: Screen, numbers: Sequence[str]) -> list[bool]:
+        if late:
+            await asyncio.sleep(late.pop())
+        return await opted_out(self, numbers)
+
+    monkeypatch.setattr(Screen, "opted_out", slow)
+    await house.submit(30)
+    worker = await house.send(rates={SENDER: 200.0})
+    assert await house.states() == "a" * 30
+    assert len(set(house.gateway.ids)) == len(house.gateway.ids) == 30
+    assert worker.ended == ["done"]
+    at = [push.at for push in house.gateway.arrived]
+    assert max(sum(one <= other < one + 0.02 for other in at) for one in at) <= 6, "four of 200/s, and some haste"
 
 
 async def test_what_waits_for_the_ledger_at_a_stop_goes_back_unsent(
@@ -257,4 +279,4 @@ async def test_texts_and_marks_are_kept_only_while_they_are_needed(
     house.gateway.script(refused(2054), NotSent(Failure.REFUSED))
     await house.send()
     assert batches
-    assert all(not batch._texts and not batch._marks for batch in batches)
+    assert all(not batch._messages._texts and not batch._gate._marks for batch in batches)
