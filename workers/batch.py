@@ -34,8 +34,8 @@ _LONGEST_SLEEP_S = 5.0
 _RENEWAL_S = 0.1
 _START_WITHIN_S = 0.75
 """A message whose push has not begun so long after its block was asked for goes back: a pause may have come since."""
-_SCREENED_WITHIN_S = 0.1
-"""A paced block of which the ledger said so late who may get it goes back as well."""
+_OPENED_WITHIN_S = 0.1
+"""A paced block goes back as well if it took the ledger so long to open it and to say who may get it."""
 _WORDS = {verdict: verdict.value for verdict in Verdict}
 _CUT_SHORT = Outcome(
     verdict=Verdict.IN_DOUBT, code=Failure.WORKER_LOST.value, reason="the push was cut short by a stop"
@@ -163,7 +163,7 @@ class Batch:
             await self._do_without(opened)
         elif isinstance(opened, Block):
             self._start(
-                await self._let_through(opened, opened_at), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S
+                await self._let_through(opened, asked_at), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S
             )
         elif isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
@@ -186,18 +186,18 @@ class Batch:
         operation = new_operation()
         return await self._patience.call(lambda: self._work.open_block(self.lease, most=most, operation=operation))
 
-    async def _let_through(self, block: Block, opened_at: float) -> Block:
+    async def _let_through(self, block: Block, asked_at: float) -> Block:
         """Note which messages of a block must not be pushed, and return it without them.
 
-        If the ledger does not say, none is pushed; if it says it late, none either, for all slots would have passed,
-        and what was held up would arrive in a bunch.
+        If the ledger does not say, none is pushed. If it opened the block or said it late, none either: all slots may
+        have passed, and what was held up would arrive in a bunch.
         """
         try:
             reasons = await self._gate.reasons(block)
         except BaseException:
             self._give_back(block)
             raise
-        if block.interval_s and time.monotonic() - opened_at > max(_SCREENED_WITHIN_S, block.interval_s):
+        if block.interval_s and time.monotonic() - asked_at > max(_OPENED_WITHIN_S, block.interval_s):
             self._give_back(block)
             return block._replace(messages=[])
         if not any(reasons):
