@@ -57,14 +57,11 @@ class Control:
     async def set_budget(self, sender: SenderId, campaign: CampaignId, most_parts: int) -> None:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
 
-        Where there was no limit before, what was accepted until now is counted. Raises ``CampaignUnknown``.
+        What was handed over before counts. Raises ``CampaignUnknown``.
         """
         key = campaign_key(sender, campaign)
-        before, parts = await self._redis.hmget(key, "most_parts", "parts")
-        if before is None:
+        if not await self._redis.hexists(key, "most_parts"):
             raise CampaignUnknown(campaign)
-        if not int(before):
-            await self._redis.hset(key, "parts_out", int(parts or 0))
         await self._redis.hset(key, "most_parts", most_parts)
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:

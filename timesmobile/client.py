@@ -1,7 +1,7 @@
 """The push: a message in, what became of it out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -10,7 +10,7 @@ import structlog
 
 from timesmobile.answers import HEADERS_MATTER, AnswerReader
 from timesmobile.authentication import ClientCredentials
-from timesmobile.failures import UNSENDABLE, Failure, classify
+from timesmobile.failures import TOO_LATE, UNSENDABLE, Failure, TooLate, classify
 from timesmobile.messages import Push
 from timesmobile.oauth import PATIENCE_S, TokenKeeper
 from timesmobile.outcomes import Outcome, Verdict
@@ -58,9 +58,10 @@ class Client:
                 patience_s=token_patience_s,
             )
 
-    async def push(self, push: Push) -> Outcome:
+    async def push(self, push: Push, *, may_begin: Callable[[], bool] | None = None) -> Outcome:
         """Send one message, once, and say what it came to. Raises nothing.
 
+        ``may_begin`` is asked again when there is a token and a connection: if it says no the outcome is ``TOO_LATE``.
         Cancelling it is the caller's doubt: the request may have been written by then, or may still be.
         """
         token = ""
@@ -73,11 +74,15 @@ class Client:
             request = self._payload.request(push, authorization=token)
         except (PushUnsendable, UnicodeEncodeError):
             return UNSENDABLE
+        if may_begin:
+            request.may_begin = may_begin
         try:
             if self._total_timeout_s is None:
                 return await self._exchange(request, token)
             async with asyncio.timeout(self._total_timeout_s):
                 return await self._exchange(request, token)
+        except TooLate:
+            return TOO_LATE
         except Exception as error:  # noqa: BLE001 -- whatever it is, the message may have gone: an outcome, not a crash
             outcome = classify(error)
             if outcome.code == Failure.UNEXPECTED:

@@ -24,6 +24,7 @@ class Failure(IntEnum):
     TLS = 4
     POOL_TIMEOUT = 5
     UNREACHABLE = 6
+    TOO_LATE = 9
     TOKEN_REFUSED = 7
     TOKEN_AWAY = 8
     READ_TIMEOUT = 10
@@ -52,6 +53,13 @@ _IN_DOUBT: Final = {
 }
 
 
+class TooLate(httpx.TransportError):
+    """Nothing was written: there was no connection until the push was no longer allowed to begin."""
+
+    def __init__(self) -> None:
+        super().__init__("no connection in time")
+
+
 class NotSent(httpx.TransportError):
     """Provably not sent, and why."""
 
@@ -65,6 +73,11 @@ _OUTCOMES: Final = {
     for verdict, reasons in ((Verdict.NOT_SENT, NOT_SENT), (Verdict.IN_DOUBT, _IN_DOUBT))
     for failure, reason in reasons.items()
 }
+
+TOO_LATE: Final = Outcome(
+    verdict=Verdict.NOT_SENT, code=Failure.TOO_LATE.value, reason="no connection before its time to begin was over"
+)
+"""For a push that was never begun; it says nothing about the provider."""
 
 UNSENDABLE: Final = Outcome(
     verdict=Verdict.REJECTED,

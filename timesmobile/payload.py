@@ -1,5 +1,6 @@
 """Requests out of pushes: a provider's payload and headers, compiled into patterns (``timesmobile.pattern``)."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
@@ -26,6 +27,10 @@ class Envelope(msgspec.Struct, frozen=True, eq=False):
         return f"Envelope({self.method})"
 
 
+def _at_any_time() -> bool:
+    return True
+
+
 class PushRequest(httpx.Request):
     """An httpx.Request that becomes whole when somebody looks at it.
 
@@ -37,6 +42,8 @@ class PushRequest(httpx.Request):
         self.envelope = envelope
         self.target = target
         self.written = content
+        self.may_begin: Callable[[], bool] = _at_any_time
+        """Asked once more when a connection is there; if it says no, nothing is written."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in {"method", "url", "headers", "extensions", "stream", "_content"} or "url" in self.__dict__:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from timesmobile.dialing import Dialer
+from timesmobile.failures import TooLate
 from timesmobile.payload import Envelope, PushRequest
 from timesmobile.pool import Pool
 from timesmobile.provider import Provider
@@ -26,7 +27,7 @@ class ProviderTransport(httpx.AsyncBaseTransport):
 
     Ends every request within the provider's total time-out, the wait for a connection and the body included. Raises
     NotSent if nothing was written, and otherwise an httpx.TransportError; neither holds the URL. Cancelling closes the
-    connection, so that no late answer can reach another push.
+    connection, so that no late answer can reach another push. Raises TooLate for a push that must not begin any more.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -48,6 +49,9 @@ class ProviderTransport(httpx.AsyncBaseTransport):
             pool, written = self._pool_of(request.url), await self._any(request)
         deadline = asyncio.get_running_loop().time() + self._total_timeout_s
         connection = pool.take_idle() or await pool.take(deadline)
+        if isinstance(request, PushRequest) and not request.may_begin():
+            pool.give_back(connection)
+            raise TooLate
         try:
             status, headers, body = await connection.exchange(written, deadline)
         except BaseException:

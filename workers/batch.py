@@ -15,7 +15,7 @@ from campaigns.errors import LeaseLost
 from campaigns.model import Plan
 from campaigns.work import Block, Closed, Drained, Lease, Opened, Wait, Work, new_operation
 from timesmobile.client import Client
-from timesmobile.failures import Failure
+from timesmobile.failures import TOO_LATE, Failure
 from timesmobile.ids import CorrelationIds
 from timesmobile.outcomes import Outcome, Verdict
 from workers.capacity import Capacity
@@ -35,7 +35,9 @@ _RENEWAL_S = 0.1
 _START_WITHIN_S = 0.75
 """A message whose push has not begun so long after its block was asked for goes back: a pause may have come since."""
 _OPENED_WITHIN_S = 0.1
-"""A paced block goes back as well if it took the ledger so long to open it and to say who may get it."""
+"""A paced block goes back as well if it took the ledger so long to open it and to say who may get it …"""
+_MOST_LATE = 2
+"""… but not for ever: a ledger that is always slow still gets something done."""
 _WORDS = {verdict: verdict.value for verdict in Verdict}
 _CUT_SHORT = Outcome(
     verdict=Verdict.IN_DOUBT, code=Failure.WORKER_LOST.value, reason="the push was cut short by a stop"
@@ -83,6 +85,8 @@ class Batch:
         """Tasks that start pushes at their slots, and that of the recorder."""
         self._unsettled = 0
         """Messages that were opened, and whose push has not ended."""
+        self._late = 0
+        """Blocks in a row of which the ledger was late."""
         self._moved = asyncio.Event()
         self._patience = Patience(lease.ref)
         self._gate = Gate(lease, plan, screen=screen, patience=self._patience, messages=self._messages)
@@ -162,9 +166,9 @@ class Batch:
         if isinstance(opened, Block) and not self._clients[opened.provider]:
             await self._do_without(opened)
         elif isinstance(opened, Block):
-            self._start(
-                await self._let_through(opened, asked_at), opened_at=opened_at, start_by=asked_at + _START_WITHIN_S
-            )
+            block = await self._let_through(opened, asked_at)
+            paced_from = time.monotonic() if self._late else opened_at
+            self._start(block, opened_at=paced_from, start_by=asked_at + _START_WITHIN_S)
         elif isinstance(opened, Wait) and opened.why == "campaign limit":
             await self._sleep(opened.seconds)
         return opened
@@ -197,7 +201,9 @@ class Batch:
         except BaseException:
             self._give_back(block)
             raise
-        if block.interval_s and time.monotonic() - asked_at > max(_OPENED_WITHIN_S, block.interval_s):
+        late = bool(block.interval_s) and time.monotonic() - asked_at > max(_OPENED_WITHIN_S, block.interval_s)
+        self._late = self._late + 1 if late else 0
+        if 0 < self._late <= _MOST_LATE:
             self._give_back(block)
             return block._replace(messages=[])
         if not any(reasons):
@@ -252,7 +258,8 @@ class Batch:
             client = self._clients[turn.provider]
             if client and self._may_begin(turn.start_by):
                 outcome = _CUT_SHORT
-                outcome = await client.push(push)
+                outcome = await client.push(push, may_begin=lambda: self._may_begin(turn.start_by))
+                outcome = None if outcome is TOO_LATE else outcome
         except Exception as surprise:  # noqa: BLE001  # raised by run
             self._fail(surprise)
         finally:

@@ -18,6 +18,8 @@ redis.call('SADD', TAG .. ':moved', id)
 unqueue_campaign(id)
 if to == 'running' then
   forget_bad(campaign)
+  -- Who resumes it after its start has not missed that.
+  if tonumber(redis.call('HGET', campaign, 'start_ms')) <= clock_us() / 1000 then redis.call('HDEL', campaign, 'missed_start') end
   queue_campaign(id, campaign)
 elseif to == 'cancelled' then
   redis.call('ZADD', TAG .. ':ends', 0, id)

@@ -96,7 +96,7 @@ local budget, per_day = tonumber(about[14]), tonumber(pace[5] or '0')
 local spent_today = tonumber(pace[6]) == today and tonumber(pace[7]) or 0
 local parts_left = budget > 0 and budget - tonumber(about[15]) or math.huge
 local day_left = per_day > 0 and per_day - spent_today or math.huge
-local parts = (budget > 0 or per_day > 0 or about[7] == 'parts') and redis.call('GET', campaign .. ':k:' .. number)
+local parts = redis.call('GET', campaign .. ':k:' .. number)
 local costs = about[7] == 'parts' and parts
 local first_slot, used, taken, cost, used_parts = slot, 0, {}, 0, 0
 while at and #taken < most do
@@ -114,9 +114,9 @@ end
 
 if #taken == 0 then
   local size = parts and string.byte(parts, at) or 1
+  -- What is being sent may be rejected or suppressed, and cost nothing.
+  if tonumber(about[16]) > 0 then return {'wait', 200, 'campaign limit'} end
   if size > parts_left then
-    -- What is being sent may be rejected, and cost nothing.
-    if tonumber(about[16]) > 0 then return {'wait', 200, 'campaign limit'} end
     brake_campaign(id, campaign, 'its budget of ' .. budget .. ' parts is spent')
     redis.call('SADD', TAG .. ':moved', id)
     return {'closed', 'budget spent'}
@@ -160,7 +160,7 @@ local function keep(hash, next, step)
 end
 if sender_rate > 0 then keep(pace_key, slot, per_unit) end
 if own_rate > 0 then keep(campaign, own_slot or slot, own_per_unit) end
-if budget > 0 then redis.call('HINCRBY', campaign, 'parts_out', used_parts) end
+redis.call('HINCRBY', campaign, 'parts_out', used_parts)
 if per_day > 0 then redis.call('HSET', pace_key, 'day', today, 'day_parts', spent_today + used_parts) end
 if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + 1000000)) end
 redis.call('SADD', TAG .. ':moved', id)

@@ -71,19 +71,17 @@ if lowest < low then
 end
 
 -- What the provider did not take costs nothing: its parts may go to others.
-local caps = #unused > 0 and redis.call('HMGET', campaign, 'most_parts', 'created_ms')
-local most_per_day = caps and tonumber(redis.call('HGET', TAG .. ':pace', 'most_parts_per_day') or '0') or 0
-if caps and (tonumber(caps[1] or '0') > 0 or most_per_day > 0) then
-  local sizes, all, of_today = redis.call('GET', campaign .. ':k:' .. number), 0, 0
-  local today = day_of(now / 1000)
+if #unused > 0 then
+  local created_ms, sizes = tonumber(redis.call('HGET', campaign, 'created_ms')), redis.call('GET', campaign .. ':k:' .. number)
+  local all, of_today, today = 0, 0, day_of(now / 1000)
   for _, message in ipairs(unused) do
     local size = sizes and string.byte(sizes, message[1] + 1) or 1
     all = all + size
     -- Rather too little comes back than too much: a slot may lie a moment after the opening that was counted.
-    if day_of(tonumber(caps[2]) + message[2] - 100) == today then of_today = of_today + size end
+    if day_of(created_ms + message[2] - 100) == today then of_today = of_today + size end
   end
-  if tonumber(caps[1] or '0') > 0 then redis.call('HINCRBY', campaign, 'parts_out', -all) end
-  if most_per_day > 0 and of_today > 0 then
+  redis.call('HINCRBY', campaign, 'parts_out', -all)
+  if of_today > 0 and tonumber(redis.call('HGET', TAG .. ':pace', 'most_parts_per_day') or '0') > 0 then
     redis.call('HINCRBY', TAG .. ':pace', 'day_parts', -of_today)
     redis.call('HDEL', TAG .. ':pace', 'full_day')
   end

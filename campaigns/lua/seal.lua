@@ -18,6 +18,7 @@ if about[6] then redis.call('ZADD', TAG .. ':hours', about[6], id) end
 if tonumber(about[4]) > now_ms then
   redis.call('ZADD', TAG .. ':waiting', about[4], id)
 else
+  redis.call('HDEL', campaign, 'missed_start')
   queue_campaign(id, campaign)
 end
 finish_if_done(id, campaign, now)

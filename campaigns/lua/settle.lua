@@ -62,6 +62,8 @@ if resent > 0 then
   if by_policy then redis.call('HSET', campaign, 'second', 1) end
   if until_ms <= now_ms then
     local validity = until_ms - math.max(tonumber(about[6]), tonumber(about[7] or about[2]))
+    -- Of a campaign with hours of the day at least one of these must lie in it.
+    if redis.call('HEXISTS', campaign, 'closes_ms') == 1 then validity = validity + 86400000 end
     redis.call('HSET', campaign, 'until_ms', now_ms + validity)
     redis.call('ZADD', TAG .. ':ends', now_ms + validity, id)
   end

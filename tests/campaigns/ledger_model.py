@@ -174,7 +174,7 @@ class Model:
             return "budget spent"
         if campaign.most_parts:
             pending = pending[: campaign.most_parts - campaign.parts_out]
-            campaign.parts_out += len(pending)
+        campaign.parts_out += len(pending)
         hold = self.out[place]
         hold.blocks += 1
         for index in pending:
@@ -205,7 +205,7 @@ class Model:
                 message.state = "p" if verdict == "b" else verdict
                 message.code, message.answered = code, verdict == "a"
                 changed, news = changed + 1, True
-                if campaign.most_parts and verdict not in "ai":
+                if verdict not in "ai":
                     campaign.parts_out -= 1
                 if verdict in "ar":
                     campaign.pushes.append(verdict == "r")

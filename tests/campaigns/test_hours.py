@@ -161,3 +161,30 @@ async def test_a_start_at_which_somebody_was_there_is_not_missed_however_late_th
     await ledger.control.resume_sender(SENDER)
     assert len(await ledger.issue()) == 1
     assert await ledger.state() is CampaignState.RUNNING
+
+
+async def test_who_resumes_a_campaign_after_its_start_has_not_missed_it_the_next_day_either(ledger: Ledger) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", **BY_DAY)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.move_start(-HOUR_MS)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert len(await ledger.issue()) == 1
+    assert await ledger.state() is CampaignState.RUNNING
+
+
+async def test_a_start_that_comes_while_it_is_submitted_is_not_missed(ledger: Ledger) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", sealed=False, **BY_DAY)
+    await ledger.move_start(-HOUR_MS)
+    await ledger.submissions.seal(CAMPAIGN, SENDER, total=3, batches=1)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert len(await ledger.issue()) == 1
+
+
+async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY, in_doubt="resend")
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    await ledger.work.release(await ledger.push(b"iaa"))
+    await ledger.end_validity()
+    await ledger.repair.settle(SENDER)
+    assert int(await ledger.field("until_ms")) >= await ledger.now_ms() + 24 * HOUR_MS - 10_000

@@ -10,8 +10,11 @@ import httpx
 import pytest
 
 from tests.timesmobile.scripted_server import ACCEPTED, Connection, accept_all, hold, serving
+from timesmobile.client import Client
 from timesmobile.connection import LONGEST_ANSWER
+from timesmobile.failures import TOO_LATE
 from timesmobile.messages import Push
+from timesmobile.outcomes import Verdict
 from timesmobile.payload import Payload
 from timesmobile.provider import Provider, timesmobile_get, timesmobile_post
 from timesmobile.transport import ProviderTransport
@@ -314,3 +317,11 @@ async def test_neither_an_error_nor_a_log_line_holds_the_url(caplog: pytest.LogC
     assert "hush" not in said
     assert "919876543210" not in said
     assert [error.__cause__ or error.__context__ for error in errors] == [None, None, None]
+
+
+async def test_a_push_whose_time_is_over_when_a_connection_is_there_is_not_written() -> None:
+    async with serving(accept_all) as server, Client(provider(server.url)) as client:
+        assert (await client.push(message("c1"), may_begin=lambda: True)).verdict is Verdict.ACCEPTED
+        assert await client.push(message("c2"), may_begin=lambda: False) is TOO_LATE
+        assert (await client.push(message("c3"), may_begin=lambda: True)).verdict is Verdict.ACCEPTED
+    assert len(server.received) == 2

@@ -35,7 +35,7 @@ rate_per_s = 100
 [worker]
 grace_s = {grace_s}
 """
-SECRETS = ("shop-user", "hunter2", "an-id-key-of-enough-bytes", "9198", "name 1", "Dear")
+SECRETS = ("shop-user", "hunter2", "an-id-key-of-enough-bytes", "919800000", "name 1", "Dear")
 
 
 class Provider:
