@@ -104,10 +104,13 @@ def unfinished(evidence: Evidence) -> Figure:
 
 
 def never_accepted(evidence: Evidence) -> Figure:
-    """Count messages that the provider never accepted: none, if what was in doubt was sent again by hand."""
+    """Count messages that the provider never accepted: none, if what was in doubt was sent again by hand.
+
+    Who replied STOP to an earlier campaign is suppressed in the later ones, as it must be.
+    """
 
     def count(story: Story) -> int:
-        return story.view.total - sum(story.reckoning.states[state] for state in SENT)
+        return story.view.total - sum(story.reckoning.states[state] for state in (*SENT, MessageState.SUPPRESSED))
 
     return _none("not accepted in the end", _per_story(evidence, count))
 
