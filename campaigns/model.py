@@ -103,7 +103,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     parts: int
     """SMS parts of the messages that the provider accepted."""
     stats: dict[str, int]
-    """Counters beside the states: ``clicked``, ``replied``, ``part_disagreements``, ``reports``, ``duplicate_reports``…"""
+    """Counters beside the states: ``clicked``, ``replied``, ``part_disagreements``, ``reports``…"""
     created_ms: int
     sealed_ms: int
     first_let_go_ms: int
