@@ -112,6 +112,21 @@ async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
     assert batch["never_begun"] >= 8, "what goes in 40 ms at 200/s"
 
 
+async def test_a_ledger_that_is_always_late_holds_nothing_up_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opted_out = Screen.opted_out
+
+    async def slow(self: Screen, numbers: Sequence[str]) -> list[bool]:
+        await asyncio.sleep(0.12)
+        return await opted_out(self, numbers)
+
+    monkeypatch.setattr(Screen, "opted_out", slow)
+    await house.submit(10)
+    await house.send(rates={SENDER: 200.0})
+    assert await house.states() == "a" * 10
+
+
 async def test_what_waits_for_the_ledger_at_a_stop_goes_back_unsent(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
