@@ -1,6 +1,11 @@
-"""The listening socket, which can be closed for a while and comes back on the same port."""
+"""The listening socket, which can be closed for a while and comes back on the same port.
+
+It accepts all that wait at once. uvloop's own server accepts one connection in each turn of the loop, so that a burst of
+new ones would be read, and stamped, half a second after it arrived.
+"""
 
 import asyncio
+import contextlib
 import logging
 import socket
 
@@ -9,7 +14,6 @@ from timesmobile.sandbox.connection import Server
 log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
-_BIND_ATTEMPTS = 500
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -35,7 +39,8 @@ class Listener:
         self._server = server
         self._bound = bound
         self._address: tuple[str, int] = bound.getsockname()[:2]
-        self._sockets: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        self._greetings: set[asyncio.Task[None]] = set()
         self._absence: asyncio.Task[None] | None = None
 
     @property
@@ -45,42 +50,55 @@ class Listener:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def __aenter__(self) -> "Listener":
-        await self._listen(self._bound)
+        self._listen(self._bound)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._absence:
             self._absence.cancel()
             await asyncio.gather(self._absence, return_exceptions=True)
-        if self._sockets:
-            self._sockets.close()
+        if self._listening:
+            self._close(self._listening)
 
     def refuse(self, seconds: float) -> None:
         """Close the listening socket and all connections (busy ones after their answer), and listen again later."""
-        if self._sockets and (self._absence is None or self._absence.done()):
-            self._absence = asyncio.create_task(self._be_absent(self._sockets, seconds))
+        if self._listening and (self._absence is None or self._absence.done()):
+            self._absence = asyncio.create_task(self._be_absent(self._listening, seconds))
 
-    async def _be_absent(self, sockets: asyncio.Server, seconds: float) -> None:
-        sockets.close()
+    async def _be_absent(self, listening: socket.socket, seconds: float) -> None:
+        self._close(listening)
         self._server.retire_all()
         # Bound but not listening refuses just as well, and keeps the port from being given to somebody else.
-        bound = await self._bind_again()
+        bound = bind(*self._address)
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             bound.close()
             raise
-        await self._listen(bound)
+        self._listen(bound)
         log.info("listening again")
 
-    async def _listen(self, bound: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        self._sockets = await loop.create_server(self._server, sock=bound, backlog=_BACKLOG)
+    def _listen(self, bound: socket.socket) -> None:
+        bound.setblocking(False)
+        bound.listen(_BACKLOG)
+        asyncio.get_running_loop().add_reader(bound, self._accept_all, bound)
+        self._listening = bound
 
-    async def _bind_again(self) -> socket.socket:
-        for _ in range(_BIND_ATTEMPTS):
+    def _close(self, listening: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(listening)
+        listening.close()
+        self._listening = None
+
+    def _accept_all(self, listening: socket.socket) -> None:
+        for _ in range(_BACKLOG):
             try:
-                return bind(*self._address)
-            except OSError:  # the old socket is closed by the loop, a little later
-                await asyncio.sleep(0.01)
-        return bind(*self._address)
+                accepted, _address = listening.accept()
+            except OSError:  # nobody waits any more, or who did has gone, or there is no descriptor left
+                return
+            greeting = asyncio.get_running_loop().create_task(self._greet(accepted))
+            self._greetings.add(greeting)
+            greeting.add_done_callback(self._greetings.discard)
+
+    async def _greet(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it has gone again
+            await asyncio.get_running_loop().connect_accepted_socket(self._server, accepted)
