@@ -1,7 +1,7 @@
 """The listening socket, which can be closed for a while and comes back on the same port.
 
-It accepts all that wait at once. uvloop's own server accepts one connection in each turn of the loop, so that a burst of
-new ones would be read, and stamped, half a second after it arrived.
+It accepts all that wait at once. uvloop's own server accepts one connection in each turn of the loop, so that a burst
+of new ones would be read, and stamped, half a second after it arrived.
 """
 
 import asyncio
