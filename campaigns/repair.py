@@ -1,12 +1,12 @@
 """What upkeep does with the ledger: rings again, takes in, ends, settles. Safe to run twice at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from campaigns.model import CampaignId, Plan, SenderId
 from campaigns.scripts import Script, campaign_key, may_pass, tag, text
@@ -21,6 +21,22 @@ _DAMAGED_MS = 60_000
 
 _MOST_HASHES = 1_000
 """Of what campaigns said, forgotten per call."""
+
+
+_MOST_SENDERS = 50
+"""Senders asked about in one round trip."""
+
+
+class Chores(NamedTuple):
+    """What there is to do for a sender, step by step."""
+
+    lapse: bool = True
+    reopen: bool = True
+    end: bool = True
+    settle: bool = True
+    forget: bool = True
+    issue: bool = True
+    show: bool = True
 
 
 class Lapsed(NamedTuple):
@@ -68,12 +84,23 @@ class Repair:
         self._redis = redis
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
+        self._chores = Script(redis, "chores")
         self._lapse = Script(redis, "lapse")
         self._sweep = Script(redis, "sweep")
         self._settle = Script(redis, "settle")
         self._reopen = Script(redis, "reopen")
         self._control = Script(redis, "control")
         self._forget = Script(redis, "forget")
+
+    async def chores(self, senders: Sequence[SenderId]) -> dict[SenderId, Chores]:
+        """Say what there is to do for each sender; all of it where the ledger cannot say."""
+        found = dict[SenderId, Chores]()
+        for first in range(0, len(senders), _MOST_SENDERS):
+            some = senders[first : first + _MOST_SENDERS]
+            replies = await self._chores.for_each(some)
+            for sender, reply in zip(some, replies, strict=True):
+                found[sender] = Chores() if isinstance(reply, RedisError) else Chores(*map(bool, reply))
+        return found
 
     async def lapse(self, sender: SenderId) -> Lapsed:
         """Look after leases that ran out; the caller rings."""

@@ -1,6 +1,7 @@
 """The ledger's scripts, loaded from ``lua/`` and called by name."""
 
 import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -45,11 +46,19 @@ class Script:
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
+        self._redis = redis
         self._script = redis.register_script(source(name))
 
     async def __call__(self, sender: SenderId, *arguments: Argument) -> Any:
         """Run the script on the sender's keys and return its reply."""
         return await self._script(keys=[tag(sender)], args=arguments)
+
+    async def for_each(self, senders: Sequence[SenderId], *arguments: Argument) -> list[Any]:
+        """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                await self._script(keys=[tag(sender)], args=arguments, client=pipe)
+            return await pipe.execute(raise_on_error=False)
 
 
 def may_pass(error: RedisError) -> bool:

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 _PLANS_KEPT = 1_000
 _REFUSED_KEPT = 1_000
+_STOCK = 64
+"""Batches that wait beside those at work: more than end in the second that Celery takes to look for others."""
 _RETRY_S = 1.0
 _LAST_WRITES_S = 2.0
 """What the ledger gets to take the last outcomes in, when pushes were cut short."""
@@ -84,6 +86,11 @@ class Dispatcher:
             self._clients[nickname] = self._make_client(provider)
         self._in_background(self._introduce())
         self._in_background(self._renew_for_ever())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough wait here already to follow those that end."""
+        return len(self._refused) >= _STOCK
 
     async def run(self, ref: BatchRef) -> str:
         """Work on a batch as long as it is ours; return in a word how that ended."""

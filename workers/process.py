@@ -87,6 +87,10 @@ class WorkerProcess:
         except (LoopStopped, CancelledError):
             return "stopped"  # its lease runs out
 
+    def is_full(self) -> bool:
+        """Say whether a bell could only wait here; may be called from any thread."""
+        return self._dispatcher is not None and self._dispatcher.is_full
+
     def upkeep(self) -> None:
         """Do one round of upkeep; when the ledger or the broker is away the next round comes in a second."""
         if self._upkeep is None:

@@ -13,6 +13,8 @@ from settings.broker import CAMPAIGN_TASK, campaign_row
 _METERS_KEPT = 10_000
 _LEAST_SPAN_S = 0.9
 _INTRODUCE_EVERY_S = 10.0
+_EVENTS_AT_ONCE = 100
+"""Events in one message to the broker."""
 
 
 class RateMeter:
@@ -51,8 +53,11 @@ class FlowerRows:
         if not views:
             return
         with self._app.connection_for_write() as connection:
-            # It would keep what it cannot send, and be thrown away with it.
-            dispatcher = self._app.events.Dispatcher(connection, buffer_while_offline=False)
+            # It would keep what it cannot send, and be thrown away with it. One by one the events of a round would cost
+            # the worker more than all else that upkeep does.
+            dispatcher = self._app.events.Dispatcher(
+                connection, buffer_while_offline=False, buffer_group={"task"}, buffer_limit=_EVENTS_AT_ONCE
+            )
             for view in views:
                 row = campaign_row(view.id)
                 text = line(view, self._meter.rate_per_s(view, time.monotonic()))
@@ -65,6 +70,7 @@ class FlowerRows:
                     dispatcher.send("task-succeeded", uuid=row, result=text, runtime=runtime, **about)
                 else:
                     dispatcher.send("task-progress", uuid=row, result=text, **about)
+            dispatcher.flush()
 
     def _is_to_be_introduced(self, campaign: CampaignId, now: float) -> bool:
         """Say whether a row has to be begun (again), for Flower may have been restarted; every event costs."""

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from campaigns.control import Control
 from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.repair import Damage, Repair, still_wrong
+from campaigns.repair import Chores, Damage, Repair, still_wrong
 from campaigns.views import Views
 from campaigns.work import Ring, Work
 from timesmobile.rules.window import Window
@@ -91,10 +91,14 @@ class Upkeep:
 
         async def look_after(sender: SenderId) -> list[CampaignView]:
             async with places:
-                return await self._look_after(sender, lapse=lapse)
+                return await self._look_after(sender, chores[sender])
 
         self._rows_left = _ROWS
-        senders = await self._views.senders()
+        chores = {
+            sender: of_sender._replace(lapse=of_sender.lapse and lapse)
+            for sender, of_sender in (await self._repair.chores(await self._views.senders())).items()
+        }
+        senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         random.shuffle(senders)  # whoever comes late may have to wait for the next round with its rows
         ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
         views = [view for end in ends if not isinstance(end, BaseException) for view in end]
@@ -106,20 +110,24 @@ class Upkeep:
             if isinstance(end, BaseException):
                 raise end
 
-    async def _look_after(self, sender: SenderId, *, lapse: bool) -> list[CampaignView]:
+    async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         rings: list[Ring] = []
-        if lapse:
+        if chores.lapse:
             lapsed = await self._repair.lapse(sender)
             rings += lapsed.rings
             if lapsed.taken_in:
                 log.warning("leases lapsed", sender=sender, batches=lapsed.taken_in, in_doubt=lapsed.in_doubt)
-        await self._keep_hours(sender)
-        ended = await self._repair.end(sender)
-        settled = await self._repair.settle(sender)
-        if ended or any(settled):
-            log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        await self._repair.forget(sender)
-        rings += await self._work.issue(sender)
+        if chores.reopen:
+            await self._keep_hours(sender)
+        if chores.end or chores.settle:
+            ended = await self._repair.end(sender)
+            settled = await self._repair.settle(sender)
+            if ended or any(settled):
+                log.info("settled", sender=sender, ended=ended, **settled._asdict())
+        if chores.forget:
+            await self._repair.forget(sender)
+        if any(chores[:-1]):  # each of the others may put something in turn
+            rings += await self._work.issue(sender)
         if rings:
             await self._ring(rings)
         # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.

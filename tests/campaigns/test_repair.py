@@ -8,7 +8,7 @@ from redis.exceptions import OutOfMemoryError
 
 from campaigns import repair
 from campaigns.model import BatchRef, CampaignId, SenderId
-from campaigns.repair import Damage, Lapsed, Repair, still_wrong
+from campaigns.repair import Chores, Damage, Lapsed, Repair, still_wrong
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState, MessageState
 from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, eventually
@@ -392,3 +392,39 @@ async def test_a_breach_of_the_identity_is_told_with_its_numbers(ledger: Ledger)
     assert wrong is not None
     assert (wrong["total"], wrong["p"], wrong["a"]) == (3, 3, 1)
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, -1)
+
+
+async def test_what_there_is_to_do_is_said_step_by_step(ledger: Ledger) -> None:
+    async def chores() -> set[str]:
+        (of_sender,) = (await ledger.repair.chores([SENDER])).values()
+        return {step for step, is_to_be_done in of_sender._asdict().items() if is_to_be_done}
+
+    assert await chores() == set()
+    await ledger.submit(6)
+    assert await chores() == {"issue", "show"}
+    refs = await ledger.issue()
+    await ledger.repair.moved(SENDER)
+    assert await chores() == set()
+    await ledger.run_out(*refs)
+    assert await chores() == {"lapse"}
+    await ledger.repair.lapse(SENDER)
+    lease = await ledger.push(b"aia", await ledger.take(refs[0]))
+    await ledger.work.release(lease)
+    await ledger.look_now()
+    assert await chores() >= {"settle", "show"}
+    await ledger.end_validity()
+    assert await chores() >= {"end"}
+    await ledger.submit(3, campaign=CampaignId("by-day01"), send_from_min=600, send_until_min=1260)
+    await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
+    assert await chores() >= {"reopen", "forget"}
+
+
+async def test_senders_are_asked_about_together_and_one_that_cannot_be_read_gets_every_step(ledger: Ledger) -> None:
+    others = [SenderId(f"S{number:05}") for number in range(120)]
+    await ledger.submit(6)
+    await ledger.redis.set(f"{tag(others[60])}:leases", "junk")
+    found = await ledger.repair.chores([*others, SENDER])
+    assert list(found) == [*others, SENDER]
+    assert found[SENDER].issue
+    assert found[others[60]] == Chores()
+    assert {found[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 7)}

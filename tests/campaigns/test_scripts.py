@@ -72,10 +72,11 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
+ONLY_LOOKING = {"contain_optouts.lua", "chores.lua"}
 SCRIPTS = sorted(
     file.name.removesuffix(".lua")
     for file in (resources.files("campaigns") / "lua").iterdir()
-    if file.name.endswith(".lua") and file.name not in {"prelude.lua", "contain_optouts.lua"}
+    if file.name.endswith(".lua") and file.name not in {"prelude.lua", *ONLY_LOOKING}
 )
 
 

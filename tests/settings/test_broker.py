@@ -91,6 +91,15 @@ def test_the_order_of_queues_does_not_depend_on_the_order_in_which_they_are_foun
     assert order.consume(4) == [*QUEUES, "other"]
 
 
+def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep() -> None:
+    is_full = True
+    order = QueueOrder(is_full=lambda: is_full)
+    order.update(set(QUEUES))
+    assert order.consume(3) == ["upkeep"]
+    is_full = False
+    assert order.consume(3) == list(QUEUES)
+
+
 def test_no_bell_is_no_message_and_needs_no_broker(app_at: Callable[[str], Celery], unused_tcp_port: int) -> None:
     ring(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), [])
 

@@ -54,6 +54,23 @@ async def test_batches_for_which_there_is_no_room_have_their_turn_when_others_en
     assert await house.states() == "aaaaa"
 
 
+async def test_a_worker_is_full_as_long_as_enough_wait_to_follow_those_at_work(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.dispatcher._STOCK", 3)
+    house.gateway.gate.clear()
+    await house.submit(5, batch_size=1)
+    async with house.worker(most_batches=1) as worker:
+        assert not worker.dispatcher.is_full
+        await house.issue(worker)
+        await until(lambda: worker.dispatcher.is_full)
+        house.gateway.gate.set()
+        await until(lambda: len(house.gateway.ids) == 5)
+        assert not worker.dispatcher.is_full
+        await worker.quiet()
+    assert await house.states() == "aaaaa"
+
+
 async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(house: House) -> None:
     await house.submit(4, batch_size=2)
     await house.redis.set(f"{KEY}:p:1", b"junk")
