@@ -56,13 +56,13 @@ class CampaignState(StrEnum):
     RUNNING = "running"
     """Messages go out as the sender's limit allows (or wait for ``start_at``)."""
     PAUSED = "paused"
-    """Held by a person."""
+    """Held by a person, also while nothing is left of it but what is in doubt."""
     BRAKED = "braked"
-    """Stopped itself; the reason says why."""
+    """Stopped itself, and held like a paused one; the reason says why."""
     FINISHED = "finished"
-    """Nothing is pending or sending; reports may still be coming in."""
+    """Nothing is pending or sending; reports may still be coming in, or what is in doubt be sent again by policy."""
     CANCELLED = "cancelled"
-    """Stopped for good by a person; what was pending is cancelled."""
+    """Stopped for good by a person; what was pending is cancelled, what is in doubt is not sent again."""
 
 
 LIVE = frozenset({CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.BRAKED})

@@ -91,8 +91,14 @@ class Campaign:
     def is_spent(self) -> bool:
         return 0 < self.most_parts <= self.parts_out
 
+    def is_in_doubt(self) -> bool:
+        return any(message.state == "i" for message in self.messages)
+
+    def is_held(self) -> bool:
+        return self.state in {"paused", "braked"}
+
     def finish_if_done(self) -> None:
-        if self.state in {"running", "paused", "braked"} and not self.unsent():
+        if (self.state == "running" or (self.is_held() and not self.is_in_doubt())) and not self.unsent():
             self.state = "finished"
 
     def brake_if(self, last: deque[bool], share: float) -> None:
@@ -276,10 +282,13 @@ class Model:
     def control(self, name: str, action: str) -> str:
         campaign = self.campaigns[name]
         to = BECOMES[action].get(campaign.state)
+        if action == "cancel" and campaign.state == "finished" and campaign.is_in_doubt():
+            to = "cancelled"
         if to:
             campaign.state = to
             if to == "running":
                 campaign.forget()
+                campaign.finish_if_done()
             campaign.may_end = campaign.may_end or to == "cancelled"
         return campaign.state
 
@@ -343,6 +352,8 @@ class Model:
             self._send_again(campaign, name, number)
         waiting = any(message.state in "ai" for message in batch)
         campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
+        if done:
+            campaign.finish_if_done()
         return done["n"], done["g"], done["p"], done["a"]
 
     def _send_again(self, campaign: Campaign, name: str, number: int) -> None:

@@ -41,6 +41,7 @@ MOST_CAMPAIGNS = 5
 WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
 VERDICTS = "aaariiipbu"
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate"]
+TURNS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 
 Answer = TypeVar("Answer")
@@ -70,6 +71,8 @@ class Scripts(RuleBasedStateMachine):
         self.opened: dict[tuple[Place, int, int], tuple[int, int] | None] = {}
         """For each attempt at a message the token and block that opened it last; None once it was given back."""
         self.delivered: set[tuple[str, int]] = set()
+        self.held: set[str] = set()
+        """Campaigns that were paused or braked and that nobody has resumed since, whatever became of them."""
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
@@ -187,6 +190,7 @@ class Scripts(RuleBasedStateMachine):
             lambda: self.model.open(worker.place, token, most),
         )
         if isinstance(block, Block):
+            assert worker.place[0] not in self.held, f"{worker.place[0]} goes on, and nobody resumed it"
             worker.opened_by = worker.operation
             worker.blocks[block.number] = block.messages
             for index, attempt in block.messages:
@@ -309,6 +313,8 @@ class Scripts(RuleBasedStateMachine):
     def control(self, name: str, action: Any) -> None:
         _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
         assert state == self.model.control(name, action)
+        if action == "resume" and state in {"running", "finished"}:
+            self.held.discard(name)
 
     def hold_sender(self, held_by: str) -> None:
         self.run(self.ledger.control.resume_sender(SENDER))
@@ -347,7 +353,7 @@ class Scripts(RuleBasedStateMachine):
         resolved = self.run(self.ledger.control.resolve(SENDER, CampaignId(name), how))
         assert resolved == self.model.resolve(name, how)
 
-    @rule(data=st.data(), event=st.sampled_from(["the validity ends", "reports are overdue", "a person cancels"]))
+    @rule(data=st.data(), event=st.sampled_from([*TURNS]))
     def come_to_a_turn(self, data: st.DataObject, event: str) -> None:
         """Let something happen after which little happens to a campaign, and upkeep see it, or not at once."""
         name = self.some_campaign(data)
@@ -355,14 +361,23 @@ class Scripts(RuleBasedStateMachine):
             case "reports are overdue":
                 self.let_reports_be_overdue(name, overdue=True)
             case "the validity ends" if data.draw(st.booleans()):
-                self.run(self.ledger.end_validity(CampaignId(name)))
-                self.model.campaigns[name].expired = self.model.campaigns[name].may_end = True
+                self.end_validity(name)
+            case "the validity ends of what is held" if self.model.campaigns[name].is_in_doubt():
+                self.control(name, data.draw(st.sampled_from(["pause", "brake"])))
+                self.compare()
+                if self.model.out:
+                    self.lapse(sorted(self.model.out))
+                self.end_validity(name)
             case "a person cancels" if data.draw(st.integers(0, 2)) == 0:
                 self.control(name, "cancel")
         for step in data.draw(st.sampled_from([["end", "settle"], ["lapse", "end", "settle"], ["settle"], []])):
             self.upkeep(data, step)
             self.compare()
         self.let_reports_be_overdue(name, overdue=False)
+
+    def end_validity(self, name: str) -> None:
+        self.run(self.ledger.end_validity(CampaignId(name)))
+        self.model.campaigns[name].expired = self.model.campaigns[name].may_end = True
 
     def let_reports_be_overdue(self, name: str, *, overdue: bool) -> None:
         wait_ms = -1 if overdue else 72 * 3_600_000
@@ -379,6 +394,7 @@ class Scripts(RuleBasedStateMachine):
         delivered = self.model.delivered()
         assert self.delivered <= delivered, "delivered was left"
         self.delivered = delivered
+        self.held |= {name for name, campaign in self.model.campaigns.items() if campaign.is_held()}
 
     def teardown(self) -> None:
         """Let everything come to its end: nothing may be lost on the way."""
