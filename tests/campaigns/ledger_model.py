@@ -22,6 +22,8 @@ BECOMES = {
     "brake": {"running": "braked"},
 }
 MAY_BECOME = {"delivered": "psafnrigexu", "failed": "psanig"}
+ARRIVES = "psig"
+"""What is accepted when it is clicked, replied to, or reported to be on its way."""
 
 
 @dataclass
@@ -215,7 +217,7 @@ class Model:
                     campaign.parts_out -= 1
                 if verdict in "ar":
                     campaign.pushes.append(verdict == "r")
-            elif verdict == "a" and message.state in "df" and not message.answered:
+            elif verdict == "a" and message.state in "adf" and not message.answered:
                 message.answered, news = True, True
         if news:
             campaign.brake_if(campaign.pushes, campaign.brake.rejected_share)
@@ -274,6 +276,10 @@ class Model:
             elif batch[index].state in MAY_BECOME.get(kind, ""):
                 batch[index].state, batch[index].code = kind[0], code if kind == "failed" else 0
                 campaign.reports.append(kind == "failed")
+                answers[position] = Applied.APPLIED
+            elif kind not in MAY_BECOME and batch[index].state in ARRIVES:
+                batch[index].state, batch[index].code = "a", 0
+                campaign.due.add(place[1])
                 answers[position] = Applied.APPLIED
         campaign.brake_if(campaign.reports, campaign.brake.failed_share)
         campaign.finish_if_done()

@@ -24,7 +24,7 @@ from campaigns.embedded import EmbeddedServer
 from campaigns.errors import LeaseLost
 from campaigns.model import BatchRef, CampaignId
 from campaigns.repair import Repair
-from campaigns.reported import Report, Reported
+from campaigns.reported import Applied, Report, Reported
 from campaigns.scripts import campaign_key
 from campaigns.submission import BrakeRule
 from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
@@ -40,7 +40,7 @@ SIZES = [3, 3, 30]
 MOST_CAMPAIGNS = 5
 WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
 VERDICTS = "aaariiipbu"
-KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate"]
+KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
 TURNS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 
@@ -71,6 +71,8 @@ class Scripts(RuleBasedStateMachine):
         self.opened: dict[tuple[Place, int, int], tuple[int, int] | None] = {}
         """For each attempt at a message the token and block that opened it last; None once it was given back."""
         self.delivered: set[tuple[str, int]] = set()
+        self.arrived: set[tuple[str, int]] = set()
+        """Messages that somebody clicked or replied to, or that were reported to be on their way."""
         self.held: set[str] = set()
         """Campaigns that were paused or braked and that nobody has resumed since, whatever became of them."""
 
@@ -196,7 +198,8 @@ class Scripts(RuleBasedStateMachine):
             for index, attempt in block.messages:
                 key = (worker.place, index, attempt)
                 assert self.opened.get(key) is None, f"{key} was opened, and never given back"
-                assert (worker.place[0], worker.lease.recipients.first + index) not in self.delivered
+                message = (worker.place[0], worker.lease.recipients.first + index)
+                assert message not in self.delivered | self.arrived
                 self.opened[key] = (token, block.number)
 
     def work_again(self, data: st.DataObject) -> None:
@@ -279,7 +282,11 @@ class Scripts(RuleBasedStateMachine):
             Report(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
             for index, attempt, kind, code in rows
         ]
-        self.both(lambda: self.ledger.reported.apply(reports), lambda: self.model.report((name, number), rows))
+        answers = self.run(self.ledger.reported.apply(reports))
+        assert answers == self.model.report((name, number), rows)
+        for report, answer in zip(reports, answers, strict=True):
+            if report.kind in {"intermediate", "clicked", "replied"} and answer is not Applied.UNKNOWN:
+                self.arrived.add((name, report.index))
 
     @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
     def steer(self, data: st.DataObject, action: Any) -> None:
