@@ -35,7 +35,10 @@ AWAITING_REPORT = frozenset({MessageState.ACCEPTED, MessageState.IN_DOUBT})
 """A delivery report is still expected to decide these."""
 
 FINAL = frozenset(MessageState) - UNSENT - AWAITING_REPORT
-"""Nothing more is expected; a late report may still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED."""
+"""Nothing more is expected; a late report may still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED.
+
+A late click or reply turns GIVEN_UP into ACCEPTED.
+"""
 
 SENT = frozenset(
     {
