@@ -29,6 +29,7 @@ from campaigns.scripts import campaign_key
 from campaigns.submission import BrakeRule
 from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
 from tests.campaigns.conftest import PROVIDER, SENDER, Ledger
+from tests.campaigns.ledger_ending import come_to_an_end
 from tests.campaigns.ledger_model import Campaign, Lost, Message, Model, Place, agree
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
@@ -406,36 +407,7 @@ class Scripts(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let everything come to its end: nothing may be lost on the way."""
         if self.model.campaigns:
-            self.run(asyncio.wait_for(self.come_to_an_end(), 30))
-
-    async def come_to_an_end(self) -> None:
-        ledger = self.ledger
-        await ledger.balance()
-        await ledger.control.resume_sender(SENDER)
-        now_ms = await ledger.now_ms()
-        for name, campaign in self.model.campaigns.items():
-            if campaign.most_parts:
-                await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
-            if campaign.shut:
-                hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-                await ledger.repair.reopen(SENDER, CampaignId(name), **hours)
-            await ledger.control.campaign(SENDER, CampaignId(name), "resume")
-        await ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in self.model.out))
-        for ring in (await ledger.repair.lapse(SENDER)).rings:
-            if lease := await ledger.work.take(ring.ref):
-                await ledger.work.release(lease)
-        await ledger.repair.end(SENDER)
-        while refs := await ledger.issue():
-            for ref in refs:
-                lease = await ledger.take(ref)
-                while isinstance(block := await ledger.ask(lease), Block):
-                    await ledger.record(lease, block, b"a")
-                await ledger.work.release(lease)
-        await ledger.repair.end(SENDER)
-        for view in await ledger.views.campaigns():
-            assert view.unsent == 0
-            assert view.state in {"finished", "cancelled"}
-        await ledger.balance()
+            self.run(asyncio.wait_for(come_to_an_end(self.ledger, self.model), 30))
 
 
 def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_server: EmbeddedServer) -> None:
