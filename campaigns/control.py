@@ -28,7 +28,8 @@ class Control:
         """Pause, resume, cancel or brake a campaign; return whether that changed it, and its state.
 
         When this returns no block can be opened that the new state forbids; what was opened before goes out
-        within the time that slots are given out ahead. Raises ``CampaignUnknown``.
+        within the time that slots are given out ahead. To resume a campaign that has nothing left to send is to
+        finish it. Raises ``CampaignUnknown``.
         """
         try:
             changed, state = await self._control(sender, campaign, action, reason)
@@ -83,7 +84,10 @@ class Control:
         await self._redis.hdel(pace, "paused", *held)
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
-        """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many."""
+        """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
+
+        What is to be sent again of a paused or braked campaign waits for its resume.
+        """
         batches = int(await self._redis.hget(campaign_key(sender, campaign), "batches") or 0)
         settled = 0
         for number in range(batches):

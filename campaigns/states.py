@@ -35,7 +35,10 @@ AWAITING_REPORT = frozenset({MessageState.ACCEPTED, MessageState.IN_DOUBT})
 """A delivery report is still expected to decide these."""
 
 FINAL = frozenset(MessageState) - UNSENT - AWAITING_REPORT
-"""Nothing more is expected; a late report may still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED."""
+"""Nothing more is expected; a late report may still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED.
+
+A late click or reply turns GIVEN_UP into ACCEPTED.
+"""
 
 SENT = frozenset(
     {
@@ -56,13 +59,13 @@ class CampaignState(StrEnum):
     RUNNING = "running"
     """Messages go out as the sender's limit allows (or wait for ``start_at``)."""
     PAUSED = "paused"
-    """Held by a person."""
+    """Held by a person, also while nothing is left of it but what is in doubt."""
     BRAKED = "braked"
-    """Stopped itself; the reason says why."""
+    """Stopped itself, and held like a paused one; the reason says why."""
     FINISHED = "finished"
-    """Nothing is pending or sending; reports may still be coming in."""
+    """Nothing is pending or sending; reports may still be coming in, or what is in doubt be sent again by policy."""
     CANCELLED = "cancelled"
-    """Stopped for good by a person; what was pending is cancelled."""
+    """Stopped for good by a person; what was pending is cancelled, what is in doubt is not sent again."""
 
 
 LIVE = frozenset({CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.BRAKED})

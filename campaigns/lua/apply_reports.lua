@@ -3,7 +3,8 @@
 --       then for each click or reply its kind (clicked | replied) and eight bytes that tell it from others
 -- Reply: one byte per report: A applied, D nothing changed, S an older attempt, U no such message. O(reports).
 -- Delivered beats everything; among failures the first stays; a report may come before `accepted`, or for a message that is
--- pending again: then it was sent after all, and must not go out a second time.
+-- pending again: then it was sent after all, and must not go out a second time. The other kinds (clicked, replied, on its way) prove
+-- only that the push arrived: where that was not known the message is accepted, and waits for its report.
 local id, number, reports = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local campaign = campaign_key(id)
 local messages = campaign .. ':m:' .. number
@@ -12,8 +13,10 @@ local count = batch_count(campaign, number)
 local sub, byte, unpack = string.sub, string.byte, struct.unpack
 local NO_CODE = '\0\0'
 local FAILS = {p = true, s = true, a = true, i = true, n = true, g = true}
+local ARRIVES = {p = true, s = true, i = true, g = true}
 local counts, codes, answers = tally(), tally(), {}
 local marks = {}
+local first_let_go = nil
 
 -- What a report makes of a message in this state, if it changes it; else how the report is answered.
 local function judge(state, current, attempt, kind)
@@ -21,6 +24,7 @@ local function judge(state, current, attempt, kind)
   if kind == 'd' and state ~= 'd' then return 'd' end
   if kind == 'f' and attempt < current then return nil, 'S' end
   if kind == 'f' and FAILS[state] then return 'f' end
+  if kind == 'o' and ARRIVES[state] then return 'a' end
   if kind ~= 'o' then counts.add('stat:duplicate_reports', 1) end
   return nil, 'D'
 end
@@ -33,7 +37,7 @@ local function tell(state, old_code, to, code)
   if to == 'f' then codes.add('report:' .. code, 1) end
   counts.move(state, to)
   if state == 'p' then counts.add('stat:reported_while_pending', 1) end
-  marks[#marks + 1] = to == 'f' and '1' or '0'
+  if to ~= 'a' then marks[#marks + 1] = to == 'f' and '1' or '0' end
 end
 
 -- Apply the reports from `at` to `last_at`, which are about messages from `first` to `last`, in order. Of a record only code and
@@ -62,7 +66,11 @@ local function apply_span(at, last_at, first, last)
       new_states[2 * n] = to
       new_records[4 * n - 2] = to == 'f' and sub(reports, here + 4, here + 5) or NO_CODE
       new_records[4 * n - 1] = sub(records, record + 5, record + 8)
-      new_records[4 * n] = sub(reports, here + 6, here + 9)
+      new_records[4 * n] = to == 'a' and sub(records, record + 9, record + 12) or sub(reports, here + 6, here + 9)
+      if to == 'a' then
+        local let_go = unpack('>I4', records, record + 5)
+        first_let_go = math.min(first_let_go or let_go, let_go)
+      end
     end
     answers[#answers + 1] = answer or 'A'
   end
@@ -95,6 +103,10 @@ for at = 4, #ARGV, 2 do
 end
 counts.write(campaign)
 codes.write(campaign .. ':codes')
+if first_let_go then
+  local about = redis.call('HMGET', campaign, 'created_ms', 'report_wait_ms')
+  redis.call('ZADD', TAG .. ':due', 'LT', about[1] + first_let_go + about[2], id .. ':' .. number)
+end
 if too_many_bad(campaign, 'report', table.concat(marks)) then
   brake_campaign(id, campaign, 'too many of the last delivery reports say failed')
 end

@@ -181,10 +181,12 @@ local function leave_window(campaign, member)
   end
 end
 
--- Say that a campaign is finished, which is only ever true when nothing is pending or sending.
+-- Say that a campaign is finished, which is only ever true when nothing is pending or sending. One that is held stays so while
+-- something is in doubt: if that is to be sent again, it waits for a person's resume.
 local function finish_if_done(id, campaign, now)
-  local about = redis.call('HMGET', campaign, 'state', 'p', 's')
-  local live = about[1] == 'running' or about[1] == 'paused' or about[1] == 'braked'
+  local about = redis.call('HMGET', campaign, 'state', 'p', 's', 'i')
+  local held = about[1] == 'paused' or about[1] == 'braked'
+  local live = about[1] == 'running' or (held and tonumber(about[4]) == 0)
   if live and tonumber(about[2]) == 0 and tonumber(about[3]) == 0 then
     redis.call('HSET', campaign, 'state', 'finished', 'reason', '', 'finished_ms', math.floor(now / 1000))
     unqueue_campaign(id)

@@ -40,8 +40,8 @@ local function take(span, index, block, verdict, code, transaction, parts)
       codes.add('push:' .. code, 1)
     end
     if verdict == 'a' or verdict == 'r' then marks[#marks + 1] = verdict == 'r' and '1' or '0' end
-  elseif verdict == 'a' and old_transaction == NO_TRANSACTION and (state == 'd' or state == 'f') and transaction ~= NO_TRANSACTION then
-    -- Its report was faster than the answer: only the transaction id is news.
+  elseif verdict == 'a' and old_transaction == NO_TRANSACTION and string.find('adf', state, 1, true) and transaction ~= NO_TRANSACTION then
+    -- Its report, or a click, was faster than the answer: only the transaction id is news.
     span.put(index, state, attempt, block, old_code, let_go, reported, transaction)
     counts.add('parts', parts)
     good = good + 1

@@ -2,7 +2,8 @@
 -- ARGV: id, number, how: time (by the clock and the campaign's policy) | sent | resend (a person decides what is in doubt now)
 -- Reply: {no report, given up, to be resent, counted as sent}. O(messages of the batch). Safe to repeat.
 -- A message is resent once at the most by policy, with the next attempt in its id; its campaign gets its validity once more, and
--- then all that was in doubt after the first is resent, in whatever batch. Nothing of a cancelled campaign is.
+-- then all that was in doubt after the first is resent, in whatever batch. Nothing of a cancelled campaign is; what is resent of one
+-- that is paused or braked waits for its resume.
 local id, number, how = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local campaign, member = campaign_key(id), ARGV[1] .. ':' .. ARGV[2]
 local messages = campaign .. ':m:' .. number
@@ -78,7 +79,10 @@ if resent > 0 then
   local closes = redis.call('HGET', campaign, 'closes_ms')
   if closes then redis.call('ZADD', TAG .. ':hours', 'NX', closes, id) end
 end
-if no_report + given_up + resent + as_sent > 0 then redis.call('SADD', TAG .. ':moved', id) end
+if no_report + given_up + resent + as_sent > 0 then
+  redis.call('SADD', TAG .. ':moved', id)
+  finish_if_done(id, campaign, now)
+end
 if look then
   -- Somebody else's messages hold this up (the campaign still sends): look again soon, not at once.
   redis.call('ZADD', TAG .. ':due', math.max(look, now_ms + 1000), member)

@@ -46,7 +46,7 @@ def resume(options: Globals, campaign: str) -> None:
 @click.argument("campaign")
 @click.pass_obj
 def cancel(options: Globals, campaign: str) -> None:
-    """Stop CAMPAIGN for good: what is not sent yet is cancelled."""
+    """Stop CAMPAIGN for good: what is not sent yet is cancelled, what is in doubt is not sent again."""
     _steer(options, campaign, "cancel", "by hand", CampaignState.CANCELLED)
 
 
@@ -79,11 +79,19 @@ def budget(options: Globals, campaign: str, parts: int) -> None:
 )
 @click.pass_obj
 def resolve(options: Globals, campaign: str, *, how: Literal["sent", "resend"]) -> None:
-    """Decide now about all messages of CAMPAIGN that are in doubt."""
+    """Decide now about all messages of CAMPAIGN that are in doubt.
 
-    async def decide(redis: Redis) -> int:
-        sender = await Views(redis).sender_of(CampaignId(campaign))
-        return await Control(redis).resolve(sender, CampaignId(campaign), how)
+    What is to be sent again of a campaign that is paused, or stopped itself, waits for ``dispatch resume``.
+    """
 
-    decided = with_ledger(options, decide)
-    click.echo(f"{decided:,} messages in doubt are now {'accepted' if how == 'sent' else 'pending again'}")
+    async def decide(redis: Redis) -> tuple[int, CampaignState]:
+        views = Views(redis)
+        sender = await views.sender_of(CampaignId(campaign))
+        decided = await Control(redis).resolve(sender, CampaignId(campaign), how)
+        return decided, (await views.campaign(CampaignId(campaign))).state
+
+    decided, state = with_ledger(options, decide)
+    said = f"{decided:,} messages in doubt are now {'accepted' if how == 'sent' else 'pending again'}"
+    if how == "resend" and decided and state in {CampaignState.PAUSED, CampaignState.BRAKED}:
+        said += f"; campaign {campaign} is {state}: they wait for dispatch resume {campaign}"
+    click.echo(said)

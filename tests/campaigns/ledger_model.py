@@ -22,6 +22,8 @@ BECOMES = {
     "brake": {"running": "braked"},
 }
 MAY_BECOME = {"delivered": "psafnrigexu", "failed": "psanig"}
+ARRIVES = "psig"
+"""What is accepted when it is clicked, replied to, or reported to be on its way."""
 
 
 @dataclass
@@ -91,8 +93,14 @@ class Campaign:
     def is_spent(self) -> bool:
         return 0 < self.most_parts <= self.parts_out
 
+    def is_in_doubt(self) -> bool:
+        return any(message.state == "i" for message in self.messages)
+
+    def is_held(self) -> bool:
+        return self.state in {"paused", "braked"}
+
     def finish_if_done(self) -> None:
-        if self.state in {"running", "paused", "braked"} and not self.unsent():
+        if (self.state == "running" or (self.is_held() and not self.is_in_doubt())) and not self.unsent():
             self.state = "finished"
 
     def brake_if(self, last: deque[bool], share: float) -> None:
@@ -209,7 +217,7 @@ class Model:
                     campaign.parts_out -= 1
                 if verdict in "ar":
                     campaign.pushes.append(verdict == "r")
-            elif verdict == "a" and message.state in "df" and not message.answered:
+            elif verdict == "a" and message.state in "adf" and not message.answered:
                 message.answered, news = True, True
         if news:
             campaign.brake_if(campaign.pushes, campaign.brake.rejected_share)
@@ -269,6 +277,10 @@ class Model:
                 batch[index].state, batch[index].code = kind[0], code if kind == "failed" else 0
                 campaign.reports.append(kind == "failed")
                 answers[position] = Applied.APPLIED
+            elif kind not in MAY_BECOME and batch[index].state in ARRIVES:
+                batch[index].state, batch[index].code = "a", 0
+                campaign.due.add(place[1])
+                answers[position] = Applied.APPLIED
         campaign.brake_if(campaign.reports, campaign.brake.failed_share)
         campaign.finish_if_done()
         return answers
@@ -276,10 +288,13 @@ class Model:
     def control(self, name: str, action: str) -> str:
         campaign = self.campaigns[name]
         to = BECOMES[action].get(campaign.state)
+        if action == "cancel" and campaign.state == "finished" and campaign.is_in_doubt():
+            to = "cancelled"
         if to:
             campaign.state = to
             if to == "running":
                 campaign.forget()
+                campaign.finish_if_done()
             campaign.may_end = campaign.may_end or to == "cancelled"
         return campaign.state
 
@@ -343,6 +358,8 @@ class Model:
             self._send_again(campaign, name, number)
         waiting = any(message.state in "ai" for message in batch)
         campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
+        if done:
+            campaign.finish_if_done()
         return done["n"], done["g"], done["p"], done["a"]
 
     def _send_again(self, campaign: Campaign, name: str, number: int) -> None:

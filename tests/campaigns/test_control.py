@@ -7,6 +7,7 @@ from redis.exceptions import ResponseError
 
 from campaigns.errors import CampaignUnknown
 from campaigns.model import CampaignId, SenderId
+from campaigns.repair import Settled
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState
 from campaigns.work import Closed, Wait
@@ -263,6 +264,57 @@ async def test_sending_again_does_not_resume_a_paused_campaign(ledger: Ledger) -
     assert await ledger.issue() == []
     await _act(ledger, "resume")
     assert (await ledger.open(await ledger.take())).messages == [(0, 1), (1, 1), (2, 0)]
+
+
+async def test_a_paused_campaign_of_which_only_doubt_is_left_is_finished_by_its_resume(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.push(b"iai")
+    await _act(ledger, "pause", "lunch")
+    await ledger.work.release(lease)
+    view = await ledger.view()
+    assert (view.state, view.reason, view.finished_ms) == (CampaignState.PAUSED, "lunch", 0)
+    assert await _act(ledger, "resume") == (True, CampaignState.FINISHED)
+    assert await ledger.issue() == []
+
+
+async def test_sending_again_by_hand_does_not_resume_a_campaign_of_which_only_doubt_was_left(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.push(b"iai")
+    await _act(ledger, "pause")
+    await ledger.work.release(lease)
+    await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "sealed_ms", await ledger.now_ms() - 60_000)
+    await ledger.end_validity()
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 2
+    assert await ledger.state() is CampaignState.PAUSED
+    assert await ledger.issue() == []
+    assert await _act(ledger, "resume") == (True, CampaignState.RUNNING)
+    assert (await ledger.open(await ledger.take())).messages == [(0, 1), (2, 1)]
+
+
+async def test_a_paused_campaign_is_finished_when_its_doubt_is_counted_as_sent(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.push(b"iai")
+    await _act(ledger, "pause")
+    await ledger.work.release(lease)
+    assert await ledger.state() is CampaignState.PAUSED
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "sent") == 2
+    assert await ledger.state() is CampaignState.FINISHED
+
+
+async def test_a_finished_campaign_can_be_cancelled_while_something_is_in_doubt_and_nothing_is_sent_again(
+    ledger: Ledger,
+) -> None:
+    await _in_doubt(ledger, in_doubt="resend")
+    assert await _act(ledger, "cancel", "by hand") == (True, CampaignState.CANCELLED)
+    view = await ledger.view()
+    assert (view.reason, view.finished_ms) == ("by hand", 0)
+    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.redis.zcard(f"{tag(SENDER)}:ends") == 0
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
+    await ledger.end_validity()
+    assert await ledger.repair.settle(SENDER) == Settled(given_up=4)
+    assert await ledger.states() == "gaggag"
+    assert await ledger.issue() == []
 
 
 async def test_the_last_attempt_that_a_record_can_count_stays_the_last(ledger: Ledger) -> None:

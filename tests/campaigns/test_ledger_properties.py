@@ -24,11 +24,12 @@ from campaigns.embedded import EmbeddedServer
 from campaigns.errors import LeaseLost
 from campaigns.model import BatchRef, CampaignId
 from campaigns.repair import Repair
-from campaigns.reported import Report, Reported
+from campaigns.reported import Applied, Report, Reported
 from campaigns.scripts import campaign_key
 from campaigns.submission import BrakeRule
 from campaigns.work import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
 from tests.campaigns.conftest import PROVIDER, SENDER, Ledger
+from tests.campaigns.ledger_ending import come_to_an_end
 from tests.campaigns.ledger_model import Campaign, Lost, Message, Model, Place, agree
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
@@ -40,7 +41,8 @@ SIZES = [3, 3, 30]
 MOST_CAMPAIGNS = 5
 WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
 VERDICTS = "aaariiipbu"
-KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate"]
+KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
+TURNS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 
 Answer = TypeVar("Answer")
@@ -70,6 +72,10 @@ class Scripts(RuleBasedStateMachine):
         self.opened: dict[tuple[Place, int, int], tuple[int, int] | None] = {}
         """For each attempt at a message the token and block that opened it last; None once it was given back."""
         self.delivered: set[tuple[str, int]] = set()
+        self.arrived: set[tuple[str, int]] = set()
+        """Messages that somebody clicked or replied to, or that were reported to be on their way."""
+        self.held: set[str] = set()
+        """Campaigns that were paused or braked and that nobody has resumed since, whatever became of them."""
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
@@ -187,12 +193,14 @@ class Scripts(RuleBasedStateMachine):
             lambda: self.model.open(worker.place, token, most),
         )
         if isinstance(block, Block):
+            assert worker.place[0] not in self.held, f"{worker.place[0]} goes on, and nobody resumed it"
             worker.opened_by = worker.operation
             worker.blocks[block.number] = block.messages
             for index, attempt in block.messages:
                 key = (worker.place, index, attempt)
                 assert self.opened.get(key) is None, f"{key} was opened, and never given back"
-                assert (worker.place[0], worker.lease.recipients.first + index) not in self.delivered
+                message = (worker.place[0], worker.lease.recipients.first + index)
+                assert message not in self.delivered | self.arrived
                 self.opened[key] = (token, block.number)
 
     def work_again(self, data: st.DataObject) -> None:
@@ -275,7 +283,11 @@ class Scripts(RuleBasedStateMachine):
             Report(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
             for index, attempt, kind, code in rows
         ]
-        self.both(lambda: self.ledger.reported.apply(reports), lambda: self.model.report((name, number), rows))
+        answers = self.run(self.ledger.reported.apply(reports))
+        assert answers == self.model.report((name, number), rows)
+        for report, answer in zip(reports, answers, strict=True):
+            if report.kind in {"intermediate", "clicked", "replied"} and answer is not Applied.UNKNOWN:
+                self.arrived.add((name, report.index))
 
     @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
     def steer(self, data: st.DataObject, action: Any) -> None:
@@ -309,6 +321,8 @@ class Scripts(RuleBasedStateMachine):
     def control(self, name: str, action: Any) -> None:
         _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
         assert state == self.model.control(name, action)
+        if action == "resume" and state in {"running", "finished"}:
+            self.held.discard(name)
 
     def hold_sender(self, held_by: str) -> None:
         self.run(self.ledger.control.resume_sender(SENDER))
@@ -347,7 +361,7 @@ class Scripts(RuleBasedStateMachine):
         resolved = self.run(self.ledger.control.resolve(SENDER, CampaignId(name), how))
         assert resolved == self.model.resolve(name, how)
 
-    @rule(data=st.data(), event=st.sampled_from(["the validity ends", "reports are overdue", "a person cancels"]))
+    @rule(data=st.data(), event=st.sampled_from([*TURNS]))
     def come_to_a_turn(self, data: st.DataObject, event: str) -> None:
         """Let something happen after which little happens to a campaign, and upkeep see it, or not at once."""
         name = self.some_campaign(data)
@@ -355,14 +369,23 @@ class Scripts(RuleBasedStateMachine):
             case "reports are overdue":
                 self.let_reports_be_overdue(name, overdue=True)
             case "the validity ends" if data.draw(st.booleans()):
-                self.run(self.ledger.end_validity(CampaignId(name)))
-                self.model.campaigns[name].expired = self.model.campaigns[name].may_end = True
+                self.end_validity(name)
+            case "the validity ends of what is held" if self.model.campaigns[name].is_in_doubt():
+                self.control(name, data.draw(st.sampled_from(["pause", "brake"])))
+                self.compare()
+                if self.model.out:
+                    self.lapse(sorted(self.model.out))
+                self.end_validity(name)
             case "a person cancels" if data.draw(st.integers(0, 2)) == 0:
                 self.control(name, "cancel")
         for step in data.draw(st.sampled_from([["end", "settle"], ["lapse", "end", "settle"], ["settle"], []])):
             self.upkeep(data, step)
             self.compare()
         self.let_reports_be_overdue(name, overdue=False)
+
+    def end_validity(self, name: str) -> None:
+        self.run(self.ledger.end_validity(CampaignId(name)))
+        self.model.campaigns[name].expired = self.model.campaigns[name].may_end = True
 
     def let_reports_be_overdue(self, name: str, *, overdue: bool) -> None:
         wait_ms = -1 if overdue else 72 * 3_600_000
@@ -379,40 +402,12 @@ class Scripts(RuleBasedStateMachine):
         delivered = self.model.delivered()
         assert self.delivered <= delivered, "delivered was left"
         self.delivered = delivered
+        self.held |= {name for name, campaign in self.model.campaigns.items() if campaign.is_held()}
 
     def teardown(self) -> None:
         """Let everything come to its end: nothing may be lost on the way."""
         if self.model.campaigns:
-            self.run(asyncio.wait_for(self.come_to_an_end(), 30))
-
-    async def come_to_an_end(self) -> None:
-        ledger = self.ledger
-        await ledger.balance()
-        await ledger.control.resume_sender(SENDER)
-        now_ms = await ledger.now_ms()
-        for name, campaign in self.model.campaigns.items():
-            if campaign.most_parts:
-                await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
-            if campaign.shut:
-                hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-                await ledger.repair.reopen(SENDER, CampaignId(name), **hours)
-            await ledger.control.campaign(SENDER, CampaignId(name), "resume")
-        await ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in self.model.out))
-        for ring in (await ledger.repair.lapse(SENDER)).rings:
-            if lease := await ledger.work.take(ring.ref):
-                await ledger.work.release(lease)
-        await ledger.repair.end(SENDER)
-        while refs := await ledger.issue():
-            for ref in refs:
-                lease = await ledger.take(ref)
-                while isinstance(block := await ledger.ask(lease), Block):
-                    await ledger.record(lease, block, b"a")
-                await ledger.work.release(lease)
-        await ledger.repair.end(SENDER)
-        for view in await ledger.views.campaigns():
-            assert view.unsent == 0
-            assert view.state in {"finished", "cancelled"}
-        await ledger.balance()
+            self.run(asyncio.wait_for(come_to_an_end(self.ledger, self.model), 30))
 
 
 def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_server: EmbeddedServer) -> None:

@@ -1,5 +1,7 @@
 """Messages that waited long enough: without a report, or in doubt at the end of the validity."""
 
+from typing import Any
+
 import pytest
 
 from campaigns.repair import Settled
@@ -155,6 +157,74 @@ async def test_nothing_of_a_cancelled_campaign_is_sent_again_by_policy(ledger: L
     await ledger.end_validity()
     assert await ledger.repair.settle(SENDER) == Settled(given_up=2)
     assert await ledger.states() == "ggx"
+
+
+@pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("brake", "braked")])
+async def test_by_policy_nothing_of_a_held_campaign_goes_before_its_resume(
+    ledger: Ledger, action: Any, state: str
+) -> None:
+    await ledger.submit(6, in_doubt="resend")
+    first, second = await ledger.issue()
+    await ledger.work.release(await ledger.push(b"iia", await ledger.take(first)))
+    await ledger.work.release(await ledger.take(second))
+    await ledger.control.campaign(SENDER, CAMPAIGN, action, reason="a wrong price")
+    await ledger.redis.hset(KEY, "sealed_ms", await ledger.now_ms() - 60_000)
+    await ledger.end_validity()
+    await ledger.repair.end(SENDER)
+    assert await ledger.states() == "iiaeee"
+    assert await ledger.repair.settle(SENDER) == Settled(resent=2)
+    view = await ledger.view()
+    assert (view.state, view.reason, view.finished_ms) == (state, "a wrong price", 0)
+    assert await ledger.issue() == []
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    assert (await ledger.open(await ledger.take())).messages == [(0, 1), (1, 1)]
+
+
+async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_paused(ledger: Ledger) -> None:
+    await ledger.submit(3, in_doubt="resend")
+    lease = await ledger.take()
+    block = await ledger.open(lease)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.record(lease, block, b"iaa")
+    await ledger.work.release(lease)
+    assert await ledger.state() is CampaignState.PAUSED
+    await ledger.end_validity()
+    assert await ledger.repair.settle(SENDER) == Settled(resent=1)
+    assert await ledger.state() is CampaignState.PAUSED
+    assert await ledger.issue() == []
+
+
+async def test_what_is_resent_of_a_held_campaign_that_nobody_resumes_expires(ledger: Ledger) -> None:
+    await _paused_in_doubt(ledger, in_doubt="resend")
+    await ledger.end_validity()
+    assert await ledger.repair.settle(SENDER) == Settled(resent=2)
+    await ledger.end_validity()
+    await ledger.repair.end(SENDER)
+    assert await ledger.states() == "eae"
+    assert await ledger.state() is CampaignState.FINISHED
+
+
+async def test_a_held_campaign_is_finished_when_the_last_in_doubt_is_given_up(ledger: Ledger) -> None:
+    await _paused_in_doubt(ledger)
+    await ledger.end_validity()
+    assert await ledger.repair.settle(SENDER) == Settled(given_up=2)
+    assert await ledger.state() is CampaignState.FINISHED
+
+
+async def test_a_held_campaign_is_finished_when_the_last_in_doubt_is_reported(ledger: Ledger) -> None:
+    await _paused_in_doubt(ledger)
+    await ledger.report("delivered", index=0)
+    await ledger.report("failed", index=2)
+    assert await ledger.state() is CampaignState.FINISHED
+
+
+async def _paused_in_doubt(ledger: Ledger, **about: Any) -> None:
+    """A paused campaign: in doubt, accepted, in doubt."""
+    await ledger.submit(3, **about)
+    lease = await ledger.push(b"iai")
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.work.release(lease)
+    assert await ledger.state() is CampaignState.PAUSED
 
 
 async def test_a_report_decides_before_the_validity_ends(ledger: Ledger) -> None:

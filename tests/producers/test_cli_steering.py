@@ -1,11 +1,16 @@
 """The commands with which people look at campaigns and senders, and change their course."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from campaigns.connection import connect
+from campaigns.control import Control
+from campaigns.model import BatchRef, CampaignId, SenderId
+from campaigns.work import Block, Work, new_operation
 from tests.producers.conftest import Run, WriteFile, csv_of, people
 
 
@@ -49,6 +54,38 @@ def test_a_budget_is_raised_and_taken_away(run: Run, submitted: str) -> None:
 
 
 def test_nothing_in_doubt_is_nothing_to_resolve(run: Run, submitted: str) -> None:
+    assert run("resolve", submitted, "--as", "resend").stdout == "0 messages in doubt are now pending again\n"
+
+
+async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
+    """Let all messages be in doubt: who opened them cannot say what became of them. Meanwhile it is paused."""
+    redis, sender = connect(redis_url), SenderId("TIMESM")
+    work = Work(redis)
+    lease = await work.take(BatchRef(sender, CampaignId(campaign), 0))
+    assert lease
+    assert isinstance(await work.open_block(lease, most=100, operation=new_operation()), Block)
+    await Control(redis).campaign(sender, CampaignId(campaign), "pause")
+    await work.release(lease)
+    await redis.aclose()
+
+
+def test_what_is_resent_of_a_held_campaign_is_said_to_wait(run: Run, submitted: str, redis_url: str) -> None:
+    asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
+    resolved = run("resolve", submitted, "--as", "resend").stdout
+    assert resolved == (
+        "3 messages in doubt are now pending again; "
+        f"campaign {submitted} is paused: they wait for dispatch resume {submitted}\n"
+    )
+    assert shown(run, submitted)["state"] == "paused"
+
+
+def test_a_campaign_that_is_held_for_its_doubt_says_so_and_is_finished_by_its_resume(
+    run: Run, submitted: str, redis_url: str
+) -> None:
+    asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
+    assert (shown(run, submitted)["state"], shown(run, submitted)["states"]["in_doubt"]) == ("paused", 3)
+    assert run("resume", submitted).stdout == f"campaign {submitted} is finished\n"
+    assert run("cancel", submitted).stdout == f"campaign {submitted} is cancelled\n"
     assert run("resolve", submitted, "--as", "resend").stdout == "0 messages in doubt are now pending again\n"
 
 
