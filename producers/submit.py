@@ -97,7 +97,7 @@ async def submit(
         rejects = reading.keep_rejects()
     control, sender = Control(redis), settings.senders[plan.sender]
     await control.configure_rate(plan.sender, sender.rate_per_s)
-    await control.configure_daily_cap(plan.sender, most_parts_per_day(sender, settings.categories))
+    await control.configure_daily_cap(plan.sender, most_parts_per_day(plan.sender, settings))
     await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
     measuring = reading.rows.measuring
     return Submitted(

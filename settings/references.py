@@ -9,6 +9,7 @@ from typing import Any
 from settings.document import Document
 from settings.hours import hours
 from settings.mistakes import closest
+from settings.prices import categories_of, price
 from settings.senders import CategorySettings, Sender
 from settings.templates import TemplateSettings
 from timesmobile.rules import headers
@@ -69,6 +70,21 @@ def shut_windows(
             always = hours(sender.model_copy(update={"window": None}), sender.category, categories)
             reason = f"is never open while {sender.category} messages may be sent, {always}"
             yield document.mistake(("senders", header, "window"), reason)
+
+
+def unpriced_caps(
+    document: Document,
+    senders: Mapping[str, Sender],
+    templates: Mapping[str, TemplateSettings],
+    categories: Mapping[Category, CategorySettings],
+) -> Iterator[str]:
+    """Name the senders with a cap in money whose templates go as a category that has no price."""
+    for header, sender in senders.items():
+        others = categories_of(header, sender, templates) - {sender.category}
+        for category in sorted(others) if sender.most_money_per_day else ():
+            if price(sender, category, categories) is None:
+                reason = f"needs a price: price_per_part here, or in [categories.{category}] for a template of its own"
+                yield document.mistake(("senders", header, "most_money_per_day"), reason)
 
 
 def default_provider(providers: dict[str, dict[str, Any]]) -> str:
