@@ -93,6 +93,8 @@ def _address_problems(provider: Provider) -> Iterator[str]:
 
 
 def _is_address(text: str) -> bool:
+    if not text.isprintable() or " " in text:
+        return False
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
