@@ -64,6 +64,11 @@ def custom_names(provider: Provider) -> list[str]:
     return [name for name in dict.fromkeys(_used(provider)) if name not in fixed]
 
 
+def names_in_headers(provider: Provider) -> frozenset[str]:
+    """Name the placeholders that stand in headers: their values must match ``pattern.HEADER_VALUE``."""
+    return frozenset(name for _, template in provider.headers for name in names_in(template))
+
+
 def needed_of_campaigns(provider: Provider) -> list[str]:
     """Name those of them for which the provider has no value of its own."""
     given = {name for name, _ in provider.custom}
