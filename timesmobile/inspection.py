@@ -23,7 +23,7 @@ _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SECRET_WORDS: Final = re.compile(r"pass(word|wd)?$|secret|token|api.?key|^auth|credential", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^<>]*>")
-_PIECE_OF_JSON: Final = re.compile(r"[{\[]\s*[\"{\[]|\"\s*:")
+_PIECE_OF_JSON: Final = re.compile(r"[{\[]\s*[\"{\[]")
 _TIMES_MOBILE_HOST: Final = urlsplit(TIMES_MOBILE_POST).hostname
 _TIMES_MOBILE_PATHS: Final = {"GET": urlsplit(TIMES_MOBILE_GET).path, "POST": urlsplit(TIMES_MOBILE_POST).path}
 

@@ -95,7 +95,7 @@ def test_what_cannot_work_is_named_without_its_secrets(changes: dict[str, object
     "changes",
     [
         {"payload": (("mobile", "$$To"), ("template", "$$TemplateID"), ("ref", "$$MessageID"))},
-        {"payload": (("to", "<to>$$To</to>"), ("m", "<#> $$Body [$$To] {$$Body}"), ("ref", "$$MessageID"))},
+        {"payload": (("to", "<to>$$To</to>"), ("m", '<#> $$Body [$$To] {$$Body} "$$Body": x'), ("ref", "$$MessageID"))},
         {"payload": (("j", '{"to":"$$To","m":"$$Body","ref":"$$MessageID"}'),)},
         {"encoding": "query", "method": "GET"},
         {"encoding": "query", "method": "POST"},

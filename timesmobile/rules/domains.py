@@ -9,8 +9,8 @@ from functools import cache, lru_cache
 from publicsuffixlist import PublicSuffixList
 
 _SENTENCES = re.compile(
-    "ac|ad|al|am|an|ar|as|at|be|by|ca|cm|cr|do|et|go|hm|hr|id|is|it|kg|km|la|lb|ma|md|mg|mh|ml|mm|mp|mr|ms|my|no|om|pa|"
-    "pm|re|rs|sa|sc|sh|so|sr|st|tm|tn|to|us|vs"
+    "ac|ad|al|am|an|ar|as|at|be|by|ca|cm|cr|do|et|go|hm|hr|id|is|it|ke|kg|ki|km|la|lb|ma|md|mg|mh|ml|mm|mp|mr|ms|my|na|"
+    "ne|no|om|pa|pe|pm|re|rs|sa|sc|se|sh|so|sr|st|tm|tn|to|us|vs|ye"
 )
 """Endings of countries that are words, titles, units, or parts of addresses: ``done.so``, ``Cust.Id``, ``2.km``."""
 _BARE = re.compile(
