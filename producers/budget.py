@@ -14,7 +14,9 @@ class Budget:
 
     def __init__(self, table: CampaignTable, document: Document, *, price: Decimal | None, per_day: int) -> None:
         self.price = price
-        self._sender, self._per_day = table.sender, per_day
+        self.per_day = per_day
+        """SMS parts that the sender may send from midnight to midnight; 0 is no limit."""
+        self._sender = table.sender
         self.money = table.most_money
         self.most_parts = table.most_parts or 0
         """0 is no limit."""
@@ -33,13 +35,14 @@ class Budget:
         """Return what so many parts cost, in rupees; None if there is no price."""
         return None if self.price is None else self.price * parts
 
-    def problems(self, parts: int) -> Iterator[str]:
-        """Say what caps so many parts go beyond."""
+    def problems(self, parts: int, *, today: int = 0) -> Iterator[str]:
+        """Say what caps so many parts go beyond, given those that the sender has used of the day it starts on."""
         if self.most_parts and parts > self.most_parts:
             given = f"most_money = {in_words(self.money)}" if self.money else "most_parts"
             yield f"it takes {parts:,} parts and {given} allows {self.most_parts:,}: what goes beyond is not sent"
-        if self._per_day and parts > self._per_day:
+        if self.per_day and parts > self.per_day - today:
+            used = f", of which {today:,} are used today" if today else ""
             yield (
-                f"it takes {parts:,} parts and sender {self._sender} may send {self._per_day:,} a day: "
+                f"it takes {parts:,} parts and sender {self._sender} may send {self.per_day:,} a day{used}: "
                 "what goes beyond waits for the next day"
             )

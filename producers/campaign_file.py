@@ -66,7 +66,7 @@ class Campaign:
             table,
             self._document,
             price=price(self.sender, self.category, settings.categories),
-            per_day=most_parts_per_day(self.sender, settings.categories),
+            per_day=most_parts_per_day(table.sender, settings),
         )
         unlisted = [self._document.mistake(("template",), self._text_problem(it)) for it in self.whitelists().in_text()]
         if mistakes := [*self.budget.mistakes, *unlisted]:

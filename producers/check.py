@@ -12,8 +12,9 @@ from campaigns.optouts import OptOuts
 from producers.characters import Character, Characters
 from producers.draft import Draft, Reading
 from producers.examples import Example, examples
+from producers.forecast import forecast
 from producers.ledger_look import LedgerLook
-from producers.outlook import Ahead, Outlook, outlook
+from producers.outlook import Ahead, Outlook
 from producers.samples import Sample, Samples
 
 _BATCH = 1000
@@ -49,6 +50,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     outlook: Outlook
     rate_per_s: float
     """The sender's; 0 is no limit."""
+    most_parts_per_day: int
+    """The sender's; 0 is no limit."""
+    parts_today: int
+    """Used of that on the day on which it starts, as far as the ledger is known."""
     ledger: LedgerLook | None
     samples: list[Sample]
     warnings: list[str]
@@ -96,16 +101,7 @@ async def check(
         rejects = reading.keep_rejects()
     rows, measuring = reading.rows, reading.rows.measuring
     parts = measuring.gsm_parts + measuring.ucs2_parts
-    rate = campaign.sender.rate_per_s if ledger is None or ledger.rate_per_s is None else ledger.rate_per_s
-    forecast = outlook(
-        parts if plan.cost_unit == "parts" else rows.accepted,
-        sender_rate=rate,
-        own_rate=plan.rate_per_s,
-        times=campaign.schedule.at(now),
-        window=campaign.schedule.window,
-        others=ledger.others if ledger else (),
-        now=now,
-    )
+    ahead = forecast(campaign, ledger, rows=rows.accepted, parts=parts, now=now)
     most_common = characters.most_common(_CHARACTERS_SHOWN)
     return Report(
         plan=plan,
@@ -123,28 +119,17 @@ async def check(
         more_characters=len(characters) - len(most_common),
         price_per_part=campaign.budget.price,
         cost=campaign.budget.cost(parts),
-        outlook=forecast,
-        rate_per_s=rate,
+        outlook=ahead.outlook,
+        rate_per_s=ahead.rate_per_s,
+        most_parts_per_day=ahead.most_parts_per_day,
+        parts_today=ahead.parts_today,
         ledger=ledger,
         samples=samples.chosen(),
         warnings=[*campaign.warnings(now), *reading.warnings(), *_held(plan, ledger)],
-        problems=[
-            *(() if rows.accepted else ["no row can be sent to"]),
-            *_late(plan, forecast),
-            *campaign.budget.problems(parts),
-        ],
+        problems=[*(() if rows.accepted else ["no row can be sent to"]), *ahead.problems],
     )
 
 
 def _held(plan: Plan, ledger: LedgerLook | None) -> Iterator[str]:
     if ledger and ledger.held:
         yield f"sender {plan.sender} sends nothing now: {ledger.held}"
-
-
-def _late(plan: Plan, forecast: Outlook) -> Iterator[str]:
-    if forecast.unsent:
-        unit = plan.cost_unit
-        yield (
-            f"it does not finish in time: about {forecast.unsent:,} {unit} would expire; "
-            "start earlier, end later, or raise the rate"
-        )

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from producers.errors import InputInvalid
+from producers.findings import Finding, Rule
 from producers.recipients import Chunk, Heading
 from producers.variables import Variable, VariableInvalid, has_placeholders
 from settings.document import Document
 from settings.mistakes import closest
-from timesmobile.inspection import custom_names, needed_of_campaigns
+from timesmobile.inspection import custom_names, names_in_headers, needed_of_campaigns
+from timesmobile.pattern import HEADER_VALUE
 from timesmobile.provider import Provider
+
+_NO_HEADER = "stands in a header, and must be one line of ASCII"
 
 Columns = dict[str, list[str]]
 """Values by name without the ``$$``; entry *i* of each belongs to one message."""
@@ -17,13 +21,19 @@ Columns = dict[str, list[str]]
 class Custom:
     """The key-values of one campaign, for all providers that its messages may go through.
 
-    Raises InputInvalid with every mistake: a name that none of them has, or one that is missing.
+    Raises InputInvalid with every mistake: a name that none of them has, one that is missing, a value that no header
+    takes.
     """
 
     def __init__(self, texts: Mapping[str, str], providers: Sequence[Provider], document: Document) -> None:
         self._texts = texts
         self._document = document
-        if mistakes := [*_unknown(texts, providers, document), *_missing(texts, providers, document)]:
+        self._in_headers = frozenset[str]().union(*map(names_in_headers, providers))
+        mistakes = [*_unknown(texts, providers, document), *_missing(texts, providers, document)]
+        for name, value in self.constants.items():
+            if name in self._in_headers and not HEADER_VALUE.fullmatch(value):
+                mistakes.append(document.mistake(("custom", name), _NO_HEADER))
+        if mistakes:
             raise InputInvalid(*mistakes)
 
     @property
@@ -47,14 +57,24 @@ class Custom:
                     mistakes.append(self._document.mistake(("custom", name), str(invalid)))
         if mistakes:
             raise InputInvalid(*mistakes)
-        return FromColumns(bound)
+        return FromColumns(bound, in_headers=self._in_headers)
 
 
 class FromColumns:
     """Key-values that take their values from columns."""
 
-    def __init__(self, variables: Mapping[str, Variable]) -> None:
+    def __init__(self, variables: Mapping[str, Variable], *, in_headers: frozenset[str] = frozenset()) -> None:
+        self.columns = frozenset(column for variable in variables.values() for column in variable.columns)
+        """Where the columns that they need stand in a row."""
         self._variables = variables
+        self._in_headers = {name: variable for name, variable in variables.items() if name in in_headers}
+
+    def findings(self, cells: Mapping[int, Sequence[str]], rows: int) -> Iterator[tuple[int, Finding]]:
+        """Yield what is wrong with so many rows, by their place, from the cells of each column."""
+        for name, variable in self._in_headers.items():
+            for index, value in enumerate(variable.compose(cells, rows)):
+                if not HEADER_VALUE.fullmatch(value):
+                    yield index, Finding(Rule.HEADER, f"custom.{name} {_NO_HEADER}", value)
 
     def values(self, chunk: Chunk, lines: Sequence[int]) -> Columns:
         """Return the values of those rows of a chunk that have these line numbers."""
@@ -62,8 +82,7 @@ class FromColumns:
             return {}
         rows = dict(zip(chunk.lines, chunk.rows, strict=True))
         chosen = [rows[line] for line in lines]
-        used = {column for variable in self._variables.values() for column in variable.columns}
-        cells = {column: [row[column] for row in chosen] for column in used}
+        cells = {column: [row[column] for row in chosen] for column in self.columns}
         return {name: variable.compose(cells, len(chosen)) for name, variable in self._variables.items()}
 
 

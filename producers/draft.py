@@ -56,6 +56,7 @@ class Reading:
             to=draft.to,
             longest=campaign.template_settings.longest_value,
             whitelists=campaign.whitelists(),
+            custom=draft.custom,
         )
 
     def batches(self, size: int) -> Iterator[Recipients]:

@@ -16,6 +16,8 @@ class LedgerLook(msgspec.Struct, frozen=True, kw_only=True):
     """None if the sender is not known."""
     held: str = ""
     """Why the sender sends nothing now; empty if it does."""
+    parts_today: int = 0
+    """SMS parts that the sender has used of its cap since midnight in India; counted only while it has a cap."""
     others: list[Ahead] = []
     """Its running campaigns that have something to send."""
 
@@ -35,7 +37,7 @@ async def look(redis: Redis, plan: Plan) -> LedgerLook:
         for other in await views.campaigns()
         if other.plan.sender == sender and other.state is CampaignState.RUNNING and other.unsent
     ]
-    return LedgerLook(rate_per_s=view.rate_per_s, held=held, others=others)
+    return LedgerLook(rate_per_s=view.rate_per_s, held=held, parts_today=view.parts_today, others=others)
 
 
 def _units(view: CampaignView, *, in_parts: bool) -> int:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
+from producers.custom import FromColumns
 from producers.duplicates import NumberSet
 from producers.filling import Filling
 from producers.findings import Finding, Refused, Rule
@@ -40,9 +41,9 @@ class Checked(NamedTuple):
 class Rows:
     """Checks the rows of one campaign, chunk by chunk, in their order; the first good row with a number counts.
 
-    A row is refused for its number, for an empty cell, for a value that the template's slot does not take or that is
-    not whitelisted, and as a duplicate; of several reasons the first is told. What can be said of a whole chunk at
-    once, is.
+    A row is refused for its number, for an empty cell, for a value that the template's slot or a header does not take
+    or that is not whitelisted, and as a duplicate; of several reasons the first is told. What can be said of a whole
+    chunk at once, is.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Rows:
         to: int,
         longest: int,
         whitelists: Whitelists,
+        custom: FromColumns | None = None,
         region: str = "IN",
     ) -> None:
         """Take what fills the slots, the columns' names, the number's column, the most characters of a value."""
@@ -64,7 +66,8 @@ class Rows:
         self.measuring = Measuring(filling.template)
         self.whitelists = whitelists
         self._filling = filling
-        self._used = sorted(filling.columns)
+        self._custom = custom or FromColumns({})
+        self._used = sorted(filling.columns | self._custom.columns)
         self._names = names
         self._to = to
         self._longest = longest
@@ -122,6 +125,8 @@ class Rows:
                     if reason := self._misfit(slot, value):
                         findings.setdefault(index, Finding(Rule.SLOT, f"{name} {reason}", value))
         for index, finding in self.whitelists.findings(slots, to, self._filling.names):
+            findings.setdefault(index, finding)
+        for index, finding in self._custom.findings(cells, len(rows)):
             findings.setdefault(index, finding)
         return slots
 

@@ -23,6 +23,8 @@ from campaigns.work import Work
 from producers.campaign_file import same_but_for_times
 from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
+from producers.forecast import forecast
+from producers.ledger_look import look
 from settings.broker import BrokerAway, celery_app, ring
 from settings.model import Settings
 from settings.prices import most_parts_per_day
@@ -95,11 +97,13 @@ async def submit(
         if not draft.fingerprint.still_holds():
             raise _changed(campaign)
         rejects = reading.keep_rejects()
+    measuring, ledger = reading.rows.measuring, await look(redis, plan)
+    parts = measuring.gsm_parts + measuring.ucs2_parts
+    ahead = forecast(draft.campaign, ledger, rows=reading.rows.accepted, parts=parts, now=now)
     control, sender = Control(redis), settings.senders[plan.sender]
     await control.configure_rate(plan.sender, sender.rate_per_s)
-    await control.configure_daily_cap(plan.sender, most_parts_per_day(sender, settings.categories))
+    await control.configure_daily_cap(plan.sender, most_parts_per_day(plan.sender, settings))
     await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
-    measuring = reading.rows.measuring
     return Submitted(
         campaign=campaign,
         plan=begun.plan,
@@ -116,7 +120,7 @@ async def submit(
         warnings=(
             *draft.campaign.warnings(now),
             *reading.warnings(),
-            *draft.campaign.budget.problems(measuring.gsm_parts + measuring.ucs2_parts),
+            *ahead.problems,
             *await _ring(redis, settings, plan.sender),
         ),
     )

@@ -1,6 +1,5 @@
 """Links and callback numbers in the values of many rows, compared with what is whitelisted."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from producers.findings import Finding, Rule
@@ -10,7 +9,6 @@ from timesmobile.rules.links import LinkWhitelist
 from timesmobile.rules.words import fixed, words
 from timesmobile.templates import Template
 
-_DOMAIN_HINT = re.compile(r"\.[^\W\d_]")
 _LINK_KINDS = frozenset({"url", "urlott"})
 
 
@@ -56,7 +54,7 @@ class Whitelists:
             name = " and ".join(names[place] for place in word.places)
             texts = word.composed(slots)
             together = "\n".join(texts)
-            if kinds & _LINK_KINDS or ":/" in together or _DOMAIN_HINT.search(together):
+            if kinds & _LINK_KINDS or links.may_hold(together):
                 for index, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield index, Finding(Rule.LINK, f"{name} holds a link that is not whitelisted", unlisted)

@@ -17,8 +17,8 @@ def http_url(url: str) -> str:
         raise ValueError("must be a URL that begins with https:// or http://")
     if parts.username or parts.password:
         raise ValueError("must not hold credentials: they are given as environment variables")
-    if any(character.isspace() for character in url):
-        raise ValueError("must be a URL without spaces")
+    if not all(character.isprintable() and not character.isspace() for character in url):
+        raise ValueError("must be a URL without spaces and control characters")
     return url
 
 

@@ -119,7 +119,7 @@ class AnswerSettings(Groups):
     words: dict[str, Spelled] = Field(default_factory=dict)
     """Code of an answer whose text, or that itself, begins so."""
     numbers: dict[str, Annotated[int, Field(ge=100, le=LARGEST_NUMBER)]] = Field(default_factory=dict)
-    """Under which number codes are counted that are words."""
+    """Under which number codes are counted that are words, or below 0."""
     reasons: dict[str, str] = Field(default_factory=dict)
     """What a code is called, in our words."""
     http: HttpGroups = HttpGroups()
@@ -130,7 +130,7 @@ class AnswerSettings(Groups):
         for group, code in self.named():
             is_number = code.isdecimal() and int(code) <= LARGEST_NUMBER
             if group != "accepted" and not is_number and self._number(code) is None:
-                reason = f"is not a number up to {LARGEST_NUMBER}: say in numbers under which it is counted"
+                reason = f"is not a number from 0 to {LARGEST_NUMBER}: say in numbers under which it is counted"
                 raise ValueError(f"code {code} {reason}")
         for table, codes in (("numbers", self.numbers), ("reasons", self.reasons)):
             if unknown := [code for code in codes if spelled(code) not in named]:

@@ -19,7 +19,7 @@ from settings.environment import (
 )
 from settings.mistakes import SettingsInvalid
 from settings.model import Callbacks, Settings, SettingsFile
-from settings.references import broken_allowances, broken_references, default_provider, shut_windows
+from settings.references import broken_allowances, broken_references, default_provider, shut_windows, unpriced_caps
 from settings.registry import Registered, odd_content_ids, read_registry, registry_path
 from settings.secrets import Environment
 from settings.senders import Sender
@@ -68,6 +68,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         templates |= file.templates | registered.templates
         if not registered.mistakes:
             mistakes += broken_allowances(document, file.senders, templates)
+            mistakes += unpriced_caps(document, file.senders, templates, file.categories)
         mistakes += shut_windows(document, file.senders, file.categories)
         providers = {nick: accounts.build(nick, table, given.get(nick, {})) for nick, table in file.providers.items()}
         mistakes += accounts.mistakes(document, providers)

@@ -1,16 +1,15 @@
 """Everything that can be said of the providers in a settings file, whatever else is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
-from pydantic import ValidationError
 
 from settings import accounts
 from settings.document import Document
-from settings.mistakes import in_words
 from settings.model import nickname as check_nickname
-from settings.providers import ProviderSettings
+from settings.partly import read_partly
+from settings.references import second_default
 from settings.secrets import Environment
 from timesmobile.inspection import notes
 from timesmobile.provider import Provider
@@ -21,7 +20,7 @@ class Checked(msgspec.Struct, frozen=True):
 
     nickname: str
     provider: Provider | None
-    """None if its table cannot be read."""
+    """None if not all of its table can be read."""
     problems: list[str]
     """It cannot work; each at its place in the file or the environment."""
     warnings: list[str]
@@ -36,25 +35,27 @@ def check(path: Path, variables: Mapping[str, str]) -> list[Checked]:
 
 
 def _checked(document: Document, nickname: str, table: dict[str, object], variables: Mapping[str, str]) -> Checked:
-    place, environment = ("providers", nickname), Environment(variables)
+    environment = Environment(variables)
     given = accounts.read_one(environment, nickname, table, needed=True)
-    try:
-        check_nickname(nickname)
-        described = ProviderSettings.model_validate(table)
-    except ValidationError as invalid:
-        found = [
-            document.mistake((*place, *error["loc"]), in_words(error, ProviderSettings))
-            for error in invalid.errors(include_url=False)
-        ]
+    found = [*_misnamed(document, nickname), *second_default(document, nickname)]
+    partly = read_partly(document, nickname, table)
+    found += partly.mistakes
+    if partly.described is None:
         return Checked(nickname, None, [*found, *environment.mistakes], [], [])
-    except ValueError as invalid:
-        return Checked(nickname, None, [document.mistake(place, str(invalid)), *environment.mistakes], [], [])
-    provider = accounts.build(nickname, described, given)
+    provider = accounts.build(nickname, partly.described, given)
     built = {nickname: provider}
     return Checked(
         nickname,
-        provider,
-        [*accounts.mistakes(document, built), *environment.mistakes],
-        accounts.doubts(document, built),
-        notes(provider),
+        None if partly.mistakes else provider,
+        [*found, *accounts.mistakes(document, built), *environment.mistakes],
+        # Placeholders and values may belong to what could not be read.
+        accounts.doubts(document, built) if not partly.settings & {"preset", "payload", "headers", "custom"} else [],
+        notes(provider) if not partly.mistakes else [],
     )
+
+
+def _misnamed(document: Document, nickname: str) -> Iterator[str]:
+    try:
+        check_nickname(nickname)
+    except ValueError as invalid:
+        yield document.mistake(("providers", nickname), str(invalid))

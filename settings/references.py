@@ -9,6 +9,7 @@ from typing import Any
 from settings.document import Document
 from settings.hours import hours
 from settings.mistakes import closest
+from settings.prices import categories_of, price
 from settings.senders import CategorySettings, Sender
 from settings.templates import TemplateSettings
 from timesmobile.rules import headers
@@ -71,11 +72,38 @@ def shut_windows(
             yield document.mistake(("senders", header, "window"), reason)
 
 
+def unpriced_caps(
+    document: Document,
+    senders: Mapping[str, Sender],
+    templates: Mapping[str, TemplateSettings],
+    categories: Mapping[Category, CategorySettings],
+) -> Iterator[str]:
+    """Name the senders with a cap in money whose templates go as a category that has no price."""
+    for header, sender in senders.items():
+        others = categories_of(header, sender, templates) - {sender.category}
+        for category in sorted(others) if sender.most_money_per_day else ():
+            if price(sender, category, categories) is None:
+                reason = f"needs a price: price_per_part here, or in [categories.{category}] for a template of its own"
+                yield document.mistake(("senders", header, "most_money_per_day"), reason)
+
+
+def second_default(document: Document, nickname: str) -> Iterator[str]:
+    """Say that a provider that is marked as the default is not the only one."""
+    marked = _marked(_tables(document, "providers"))
+    others = [other for other in marked if other != nickname]
+    if nickname in marked and others:
+        reason = f"only one provider can be the default, and {others[0]} is"
+        yield document.mistake(("providers", nickname, "default"), reason)
+
+
 def default_provider(providers: dict[str, dict[str, Any]]) -> str:
     """Return the nickname of the default provider: the one so marked, or the only one; empty if there is none."""
-    marked = [nickname for nickname, table in providers.items() if table.get("default") is True]
-    candidates = marked or list(providers)
+    candidates = _marked(providers) or list(providers)
     return candidates[0] if len(candidates) == 1 else ""
+
+
+def _marked(providers: dict[str, dict[str, Any]]) -> list[str]:
+    return [nickname for nickname, table in providers.items() if table.get("default") is True]
 
 
 def _tables(document: Document, name: str) -> dict[str, dict[str, Any]]:
@@ -86,10 +114,8 @@ def _tables(document: Document, name: str) -> dict[str, dict[str, Any]]:
 
 
 def _default_provider(document: Document, providers: dict[str, dict[str, Any]]) -> Iterator[str]:
-    marked = [nickname for nickname, table in providers.items() if table.get("default") is True]
-    for nickname in marked[1:]:
-        reason = f"only one provider can be the default, and {marked[0]} is"
-        yield document.mistake(("providers", nickname, "default"), reason)
+    for nickname in _marked(providers)[1:]:
+        yield from second_default(document, nickname)
     if document.data.get("providers") == {}:
         yield document.mistake(("providers",), "there is none; describe one as [providers.NICKNAME]")
 

@@ -120,7 +120,7 @@ class Sender(Table):
     most_parts_per_day: Parts = 0
     """SMS parts that all its campaigns together may hand to the provider, from midnight to midnight in Asia/Kolkata."""
     most_money_per_day: Price = None
-    """The same as money; it needs a price."""
+    """The same as money, at the dearest price among its own category and its templates'; each needs a price."""
     frequency: Annotated[str, AfterValidator(_frequency)] = Field(default="", alias="most_per_number")
     """Messages that one number may get in so long a time, from all its campaigns: ``3 in 24h``."""
     repeat_after: Annotated[str, AfterValidator(_pause)] = "30m"
@@ -141,6 +141,10 @@ class Sender(Table):
     def urgent(self) -> bool:
         """Say whether its campaigns go before bulk."""
         return self.category == "transactional"
+
+    def may_send(self, template: str) -> bool:
+        """Say whether a template that is registered for it is among those that it is allowed."""
+        return not self.templates or template in self.templates
 
     @property
     def most_per_number(self) -> int:

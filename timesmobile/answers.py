@@ -43,7 +43,7 @@ class AnswerRules(msgspec.Struct, frozen=True, kw_only=True):
     """In capitals, as are ``failed_states`` and the codes."""
     failed_states: frozenset[str] = frozenset()
     codes: Mapping[str, Meaning] = {}
-    """By the code in the body; a whole number without leading zeros."""
+    """By the code in the body; a whole number without leading zeros, below 0 too."""
     rest: Meaning | None = None
     """Of a code that ``codes`` does not name; None leaves it to the HTTP status."""
     words: Mapping[str, str] = {}
@@ -187,9 +187,9 @@ def _code(value: object) -> tuple[str, int | None]:
     """Return a code as the tables spell it, and as the number that it is, if the ledger can hold that."""
     if type(value) is int and 0 <= value <= _MOST:
         return str(value), value
-    number = _number(value, most=10**18)
-    if number is not None:
-        return str(number), number if number <= _MOST else None
+    number = _whole(value)
+    if number is not None and abs(number) <= 10**18:
+        return str(number), number if 0 <= number <= _MOST else None
     return (value.strip().upper()[:64] if isinstance(value, str) else ""), None
 
 
@@ -212,14 +212,19 @@ def _text(value: object) -> str:
 
 def _number(value: object, *, most: int) -> int | None:
     """Return a whole number from 0 to ``most``, given as a number or a string; None for anything else."""
+    number = _whole(value)
+    return number if number is not None and 0 <= number <= most else None
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number, given as one or as a string; None for anything else."""
     if type(value) is int:
-        return value if 0 <= value <= most else None
+        return value
     if isinstance(value, str):
-        value = value.strip()
-        value = int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else None
-    elif isinstance(value, float):
-        value = int(value) if value.is_integer() else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most else None
+        digits = value.strip().removeprefix("-")
+        is_number = digits.isascii() and digits.isdecimal() and len(digits) < 20
+        return int(value) if is_number else None
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def _retry_after_s(value: str, now_s: float) -> float | None:

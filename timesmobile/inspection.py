@@ -9,19 +9,21 @@ import difflib
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from timesmobile.authentication import ClientCredentials
-from timesmobile.json_template import JsonTemplateInvalid, keys, parse
+from timesmobile.json_template import JsonTemplateInvalid, keys, parse, strings, within
 from timesmobile.outcomes import Verdict
 from timesmobile.pattern import HEADER_VALUE
-from timesmobile.placeholders import KNOWN, PLACEHOLDER, names_in
+from timesmobile.placeholders import KNOWN, PLACEHOLDER, PLAIN, names_in
 from timesmobile.provider import TIMES_MOBILE_GET, TIMES_MOBILE_POST, Provider
 
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SECRET_WORDS: Final = re.compile(r"pass(word|wd)?$|secret|token|api.?key|^auth|credential", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"<[A-Za-z/!?][^<>]*>")
+_PIECE_OF_JSON: Final = re.compile(r"[{\[]\s*[\"{\[]")
 _TIMES_MOBILE_HOST: Final = urlsplit(TIMES_MOBILE_POST).hostname
 _TIMES_MOBILE_PATHS: Final = {"GET": urlsplit(TIMES_MOBILE_GET).path, "POST": urlsplit(TIMES_MOBILE_POST).path}
 
@@ -32,6 +34,7 @@ def problems(provider: Provider) -> list[str]:
         *_address_problems(provider),
         *_header_problems(provider),
         *_payload_problems(provider),
+        *_language_problems(provider),
         *_custom_problems(provider),
         *_answer_problems(provider),
         *_limit_problems(provider),
@@ -59,6 +62,11 @@ def custom_names(provider: Provider) -> list[str]:
     """Name the placeholders that campaigns may give values, in order of their use."""
     fixed = KNOWN | provider.constants.keys()
     return [name for name in dict.fromkeys(_used(provider)) if name not in fixed]
+
+
+def names_in_headers(provider: Provider) -> frozenset[str]:
+    """Name the placeholders that stand in headers: their values must match ``pattern.HEADER_VALUE``."""
+    return frozenset(name for _, template in provider.headers for name in names_in(template))
 
 
 def needed_of_campaigns(provider: Provider) -> list[str]:
@@ -90,6 +98,8 @@ def _address_problems(provider: Provider) -> Iterator[str]:
 
 
 def _is_address(text: str) -> bool:
+    if not text.isprintable() or " " in text:
+        return False
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -125,14 +135,47 @@ def _payload_problems(provider: Provider) -> Iterator[str]:
         except JsonTemplateInvalid as invalid:
             yield f"the payload {invalid}"
             return
-        for key in keys(document):
-            if PLACEHOLDER.search(key):
-                yield f"the payload's key {key!r}: placeholders belong into values"
+        yield from _key_problems(document)
+    else:
+        yield from _key_problems([value for _, value in provider.payload])
     used = {name for _, template in provider.templates() for name in names_in(template)}
     if "To" not in used:
         yield "the payload needs $$To"
     if not used & {"Body", "TemplateID"}:
         yield "the payload needs $$Body or $$TemplateID"
+
+
+def _key_problems(document: Any) -> Iterator[str]:
+    for key in keys(document):
+        if PLACEHOLDER.search(key):
+            yield f"the payload's key {key!r}: placeholders belong into values"
+
+
+def _language_problems(provider: Provider) -> Iterator[str]:
+    """Look for values that are read once more at the other end, in a language that nothing here escapes for."""
+    free = {name for name in _used(provider) if name not in PLAIN and name not in provider.constants}
+    for place, template in _places(provider):
+        names = [name for name in names_in(template) if name in free]
+        if not names or within(template) is not None:
+            continue
+        if _MARKUP.search(template):
+            yield f"{place}: $${names[0]} stands in markup, which it is not escaped for; use form fields or JSON"
+        elif _PIECE_OF_JSON.search(template):
+            yield (
+                f"{place}: $${names[0]} stands in a piece of JSON, which it is not escaped for; "
+                "make the whole value one JSON document, with its placeholders in quotes"
+            )
+
+
+def _places(provider: Provider) -> Iterator[tuple[str, str]]:
+    """Yield every template of payload and headers after its place; those of a document within one by themselves."""
+    try:
+        templates = [(f"payload.{key}", template) for key, template in provider.templates()]
+    except JsonTemplateInvalid:
+        templates = []
+    for place, template in (*templates, *((f"headers.{name}", value) for name, value in provider.headers)):
+        yield place, template
+        yield from ((f"{place}.{key}", inner) for key, inner in strings(within(template)))
 
 
 def _custom_problems(provider: Provider) -> Iterator[str]:

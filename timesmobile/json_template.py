@@ -1,11 +1,14 @@
 """A JSON document whose strings are templates: read when a provider is described, written out for each push.
 
-Placeholders stand inside strings, so that what fills them can be escaped. Numbers stay as they are written.
+Placeholders stand inside strings, so that what fills them can be escaped. Numbers stay as they are written. A string
+may itself be the text of such a document.
 """
 
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
+
+from timesmobile.placeholders import PLACEHOLDER
 
 
 class JsonTemplateInvalid(ValueError):
@@ -40,6 +43,16 @@ def parse(text: str) -> Any:
     return document
 
 
+def within(text: str) -> Any | None:
+    """Return the document that a template is the text of; None if it is another text, or the same for every push."""
+    if not text.lstrip().startswith(("{", "[")) or not PLACEHOLDER.search(text):
+        return None
+    try:
+        return parse(text)
+    except JsonTemplateInvalid:
+        return None
+
+
 def strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Yield every string that is a value, after the nearest key above it."""
     match node:
@@ -56,7 +69,7 @@ def strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def keys(node: Any) -> Iterator[str]:
-    """Yield every key."""
+    """Yield every key, also of the documents that strings are the text of."""
     match node:
         case Object(pairs):
             for name, value in pairs:
@@ -65,6 +78,8 @@ def keys(node: Any) -> Iterator[str]:
         case list():
             for value in node:
                 yield from keys(value)
+        case str():
+            yield from keys(within(node))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Object:

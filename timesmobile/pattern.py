@@ -46,19 +46,33 @@ class Pattern:
                 self._bytes += b"%b"
                 self._inserts.append((OF_PUSH.get(piece) or custom(piece, self._defaults.get(piece)), escape))
 
-    def variables(self) -> None:
-        """Add the values of the slots as a JSON array that is not inside a string."""
+    def variables(self, escape: Escape) -> None:
+        """Add the values of the slots as a JSON array that is not inside a string of its document."""
         self._bytes += b"%b"
-        self._inserts.append((OF_PUSH[VARIABLES], str.encode))
+        self._inserts.append((OF_PUSH[VARIABLES], escape))
 
     def fill(self, push: Push) -> bytes:
         """Return the bytes for one push; raise PushUnsendable or UnicodeEncodeError if there are none."""
         return self._bytes % tuple([escape(get(push)) for get, escape in self._inserts])
 
 
+def as_it_is(value: str) -> bytes:
+    """Pass what is escaped already."""
+    return value.encode()
+
+
 def in_json(value: str) -> bytes:
     """Escape for the inside of a JSON string."""
     return msgspec.json.encode(value)[1:-1]
+
+
+def in_json_within(outer: Escape) -> Escape:
+    """Return what escapes for the inside of a string of a JSON document whose text is itself escaped by *outer*."""
+
+    def escape(value: str) -> bytes:
+        return outer(in_json(value).decode())
+
+    return escape
 
 
 _UNRESERVED: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"

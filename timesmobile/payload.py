@@ -7,9 +7,9 @@ import httpx
 import msgspec
 
 from timesmobile.inspection import problems
-from timesmobile.json_template import Number, Object, parse
+from timesmobile.json_template import Number, Object, parse, within
 from timesmobile.messages import Push
-from timesmobile.pattern import Pattern, in_form, in_header, in_json
+from timesmobile.pattern import Escape, Pattern, as_it_is, in_form, in_header, in_json, in_json_within
 from timesmobile.placeholders import VARIABLES
 from timesmobile.provider import Encoding, Provider, ProviderInvalid
 
@@ -106,7 +106,7 @@ class Payload:
         provider, same = self._provider, []
         for name, template in provider.headers:
             pattern = _pattern(provider)
-            pattern.template(template, in_header)
+            _fill_in(template, pattern, in_header)
             if pattern.is_constant:
                 same.append((name, pattern.fill(_NOBODY).decode("ascii")))
             else:
@@ -130,41 +130,51 @@ def _pattern(provider: Provider) -> Pattern:
 def _body(provider: Provider) -> Pattern:
     pattern, payload = _pattern(provider), provider.payload
     if provider.encoding == "json":
-        _write(parse(payload) if isinstance(payload, str) else Object(list(payload)), pattern)
+        _write(parse(payload) if isinstance(payload, str) else Object(list(payload)), pattern, as_it_is)
         return pattern
     assert not isinstance(payload, str)  # noqa: S101  # inspected before
     between = b""
     for key, template in payload:
         pattern.constant(between + in_form(key) + b"=")
-        pattern.template(template, in_form)
+        _fill_in(template, pattern, in_form)
         between = b"&"
     return pattern
 
 
-def _write(node: Any, pattern: Pattern) -> None:
-    """Write a JSON document without blanks."""
+def _fill_in(template: str, pattern: Pattern, escape: Escape) -> None:
+    """Write a template where *escape* is for; if it is the text of a JSON document, its values are escaped for both."""
+    document = within(template)
+    if document is None:
+        pattern.template(template, escape)
+    else:
+        _write(document, pattern, escape)
+
+
+def _write(node: Any, pattern: Pattern, outer: Escape) -> None:
+    """Write a JSON document without blanks, escaped for where it stands itself."""
     match node:
         case Object(pairs):
             for place, (key, value) in enumerate(pairs):
-                pattern.constant((b'{"' if place == 0 else b',"') + in_json(key) + b'":')
-                _write(value, pattern)
-            pattern.constant(b"}" if pairs else b"{}")
+                name = in_json(key).decode()
+                pattern.constant(outer(f'{"{" if place == 0 else ","}"{name}":'))
+                _write(value, pattern, outer)
+            pattern.constant(outer("}" if pairs else "{}"))
         case list():
-            pattern.constant(b"[")
+            pattern.constant(outer("["))
             for place, value in enumerate(node):
-                pattern.constant(b"," if place else b"")
-                _write(value, pattern)
-            pattern.constant(b"]")
+                pattern.constant(outer("," if place else ""))
+                _write(value, pattern, outer)
+            pattern.constant(outer("]"))
         case Number():
-            pattern.constant(node.encode())
+            pattern.constant(outer(str(node)))
         case str() if node == f"$${VARIABLES}":
-            pattern.variables()
+            pattern.variables(outer)
         case str():
-            pattern.constant(b'"')
-            pattern.template(node, in_json)
-            pattern.constant(b'"')
+            pattern.constant(outer('"'))
+            _fill_in(node, pattern, in_json if outer is as_it_is else in_json_within(outer))
+            pattern.constant(outer('"'))
         case _:
-            pattern.constant(msgspec.json.encode(node))
+            pattern.constant(outer(msgspec.json.encode(node).decode()))
 
 
 _CONTENT_TYPES: Final[dict[Encoding, str]] = {

@@ -44,6 +44,10 @@ KNOWN: Final = frozenset(OF_PUSH) | CREDENTIALS
 """Any other name is a custom key-value: of the provider, of the campaign, or of the row."""
 
 
+PLAIN: Final = frozenset({"To", "TemplateID", "MessageID", "CampaignID", "From", "EntityID", "Unicode"})
+"""Letters and digits whatever the message: they need no escape anywhere."""
+
+
 def names_in(text: str) -> list[str]:
     """Name the placeholders of a template, in order."""
     return PLACEHOLDER.findall(text)

@@ -135,7 +135,7 @@ class Dispatcher:
                     log.warning("ledger", warning=warning)
                 for name, sender in self._settings.senders.items():
                     await self._control.configure_rate(SenderId(name), sender.rate_per_s)
-                    most_parts = most_parts_per_day(sender, self._settings.categories)
+                    most_parts = most_parts_per_day(name, self._settings)
                     await self._control.configure_daily_cap(SenderId(name), most_parts)
             except (RedisUnavailable, RedisError) as error:
                 reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__

@@ -63,6 +63,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "price_per_part": str(report.price_per_part) if report.price_per_part else None,
         "cost": str(report.cost) if report.cost is not None else None,
         "most_parts": plan.most_parts or None,
+        "most_parts_per_day": report.most_parts_per_day or None,
+        "parts_today": report.parts_today,
         "rate_per_s": report.rate_per_s,
         "starts": _iso(forecast.starts),
         "finishes": _iso(forecast.finishes),
@@ -117,13 +119,17 @@ def _money(report: Report) -> Iterator[str]:
     if allowed := report.plan.most_parts:
         fits = "fits" if report.parts <= allowed else "does not fit"
         yield f"budget    {_counted(allowed, 'part')}: it {fits}"
+    if per_day := report.most_parts_per_day:
+        used = f", of which {report.parts_today:,} are used today" if report.parts_today else ""
+        yield f"a day     {_counted(per_day, 'part')} of sender {report.plan.sender}{used}"
 
 
 def _times(report: Report) -> Iterator[str]:
     forecast, unit = report.outlook, report.plan.cost_unit
     yield f"starts    {_moment(forecast.starts)}"
-    if not forecast.takes_s:
-        yield "finishes  as fast as the workers are: no rate is set"
+    if not forecast.takes_s and not forecast.unsent:
+        at = f"{_moment(forecast.finishes)}, as" if forecast.finishes else "as"
+        yield f"finishes  {at} fast as the workers are: no rate is set"
     else:
         beside = f", beside {forecast.ahead:,} {unit} of {_counted(len(report.others), 'other campaign')}"
         how = f"{duration_in_words(forecast.takes_s)} of sending" + (beside if forecast.ahead else "")

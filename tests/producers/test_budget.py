@@ -76,3 +76,11 @@ def test_money_needs_a_price(write: WriteFile, settings: Settings) -> None:
         InputInvalid, match=r"c\.toml:5: most_money: needs a price: price_per_part of the sender TIMESM"
     ):
         Campaign(write("c.toml", CAMPAIGN + 'most_money = "Rs 5"\n'), settings)
+
+
+def test_what_is_used_of_the_day_is_taken_off(write: WriteFile, priced: Settings) -> None:
+    budget = Campaign(write("c.toml", CAMPAIGN), priced).budget
+
+    assert list(budget.problems(5, today=45)) == []
+    [problem] = budget.problems(6, today=45)
+    assert problem.startswith("it takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: what")

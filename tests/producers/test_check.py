@@ -2,6 +2,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis.asyncio import Redis
@@ -131,6 +132,58 @@ async def test_what_would_expire_is_a_problem(write: WriteFile) -> None:
     assert report.outlook.unsent == 1
     [problem] = report.problems
     assert problem.startswith("it does not finish in time: about 1 messages would expire")
+
+
+CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmost_parts_per_day = 10")
+
+
+async def test_what_the_cap_of_the_day_leaves_is_a_problem(write: WriteFile) -> None:
+    report = await checked(write, settings_of(write, CAPPED), people(25))
+
+    assert (report.outlook.finishes, report.outlook.unsent) == (None, 5)
+    late, beyond = report.problems
+    assert late.startswith("it does not finish in time: about 5 messages would expire; start earlier, end later, or")
+    assert late.endswith("raise the rate or the cap of the day")
+    assert beyond == "it takes 25 parts and sender TIMESM may send 10 a day: what goes beyond waits for the next day"
+
+
+async def test_what_is_used_of_the_day_counts_if_it_starts_today(write: WriteFile) -> None:
+    settings, ledger = settings_of(write, CAPPED), LedgerLook(rate_per_s=500, parts_today=9)
+
+    today = await checked(write, settings, people(2), ledger=ledger)
+    tomorrow = await checked(write, settings, people(2), "start_at = 2026-11-09T00:00:00", ledger=ledger)
+
+    midnight = datetime(2026, 11, 8, 18, 30, tzinfo=UTC)
+    assert (today.parts_today, today.most_parts_per_day) == (9, 10)
+    assert today.outlook.finishes is not None
+    assert timedelta() <= today.outlook.finishes - midnight < timedelta(seconds=1)
+    assert today.problems[0].startswith("it takes 2 parts and sender TIMESM may send 10 a day, of which 9 are used")
+    assert (tomorrow.parts_today, tomorrow.problems) == (0, [])
+
+
+async def test_the_cap_counts_parts_where_the_rate_counts_messages(write: WriteFile) -> None:
+    settings = settings_of(write, CAPPED)
+    hindi = [(str(9_000_000_000 + n), "आशा" * 10, "आशा" * 8) for n in range(6)]
+
+    fits = await checked(write, settings, hindi[:5], 'validity = "1h"')
+    too_much = await checked(write, settings, hindi, 'validity = "1h"')
+
+    assert (fits.good, fits.parts, fits.outlook.unsent) == (5, 10, 0)
+    assert (too_much.parts, too_much.outlook.unsent) == (12, 1)
+
+
+async def test_the_parts_of_today_are_in_the_ledger(
+    write: WriteFile, settings: Settings, campaign: Path, redis: Redis
+) -> None:
+    plan = (
+        await submit(
+            Draft(campaign, write("a.csv", csv_of(people(1))), settings=settings), settings=settings, redis=redis
+        )
+    ).plan
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+    await redis.hset(f"{{{plan.sender}}}:pace", mapping={"day": today, "day_parts": 7})
+
+    assert (await look(redis, plan)).parts_today == 7
 
 
 async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:

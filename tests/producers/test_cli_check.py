@@ -69,6 +69,16 @@ def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFi
     )
 
 
+def test_the_cap_of_the_day_is_named(run: Run, write: WriteFile) -> None:
+    write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmost_parts_per_day = 2"))
+
+    done, answer = run(*CHECK), json.loads(run(*CHECK, "--json").stdout)
+
+    assert done.exit_code == 1
+    assert "a day     2 parts of sender TIMESM" in done.stdout
+    assert (answer["most_parts_per_day"], answer["parts_today"]) == (2, 0)
+
+
 def test_rejects_are_written_where_it_is_asked_for(run: Run) -> None:
     done = run(*CHECK, "--rejects", "bad.csv")
 

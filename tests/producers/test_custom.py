@@ -90,3 +90,48 @@ def test_the_group_of_the_sender_is_frozen_into_the_plan(write: WriteFile, group
     draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points}"\n')
     plan = draft.campaign.plan(datetime(2026, 11, 8, 12, tzinfo=ZoneInfo("Asia/Kolkata")))
     assert (plan.provider, plan.fallbacks, plan.custom) == ("tm", ["other"], {"route": "4"})
+
+
+IN_HEADER = OTHER.replace("endpoint =", 'headers = { X-Route = "r $$route" }\nendpoint =')
+
+
+def in_header(write: WriteFile) -> Settings:
+    text = SETTINGS.replace('preset = "timesmobile-post"', 'preset = "timesmobile-post"\ndefault = true', 1)
+    text = text.replace("[senders.TIMESM]", '[senders.TIMESM]\nprovider = ["tm", "other"]', 1)
+    return load(write("dispatch.toml", text + IN_HEADER), {}, need=frozenset[Need]())
+
+
+def test_a_row_whose_value_no_header_takes_is_refused(write: WriteFile) -> None:
+    rows = 'to,name,amount,points\n9000000000,A,1,fine\n9000000001,B,2,आशा\n9000000002,C,3,"a\r\nX-Evil: 1"\n'
+    draft = drafted(write, in_header(write), '[custom]\nroute = "{points}"\npoints = "{points}"\n', rows)
+
+    with draft.read(rejects=False) as reading:
+        [batch] = reading.batches(10)
+
+    assert batch.custom == {"route": ["fine"], "points": ["fine"]}
+    reason = "custom.route stands in a header, and must be one line of ASCII"
+    assert reading.rows.refused == {reason: 2}
+    assert [row.finding.value for row in reading.rows.examples[reason]] == ["आशा", "a\r\nX-Evil: 1"]
+
+
+def test_a_value_outside_headers_may_be_anything(write: WriteFile, grouped: Settings) -> None:
+    rows = "to,name,amount,points\n9000000000,A,1,आशा\n"
+    draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points}"\n', rows)
+
+    with draft.read(rejects=False) as reading:
+        assert [batch.custom for batch in reading.batches(10)] == [{"points": ["आशा"]}]
+
+
+def test_an_empty_cell_of_a_custom_column_is_refused(write: WriteFile, grouped: Settings) -> None:
+    rows = "to,name,amount,points\n9000000000,A,1,10\n9000000001,B,2, \n"
+    draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points} pts"\n', rows)
+
+    with draft.read(rejects=False) as reading:
+        assert [batch.custom for batch in reading.batches(10)] == [{"points": ["10 pts"]}]
+
+    assert reading.rows.refused == {"points is empty": 1}
+
+
+def test_a_constant_that_no_header_takes_is_told(write: WriteFile) -> None:
+    with pytest.raises(InputInvalid, match=r"custom\.route: stands in a header, and must be one line of ASCII"):
+        drafted(write, in_header(write), '[custom]\nroute = "आशा"\npoints = "1"\n')

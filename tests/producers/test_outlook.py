@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers.outlook import Ahead, Outlook, outlook
+from producers.outlook import Ahead, DailyCap, Outlook, outlook
 from producers.schedule import Times
 from timesmobile.rules.window import Window
 
@@ -19,6 +19,7 @@ def forecast(
     window: Window = Window(),  # noqa: B008  # immutable
     opens: datetime = NOW,
     valid: timedelta = timedelta(hours=24),
+    cap: DailyCap | None = None,
 ) -> Outlook:
     return outlook(
         units,
@@ -28,6 +29,7 @@ def forecast(
         window=window,
         others=[Ahead(f"c{n}", "other", units) for n, units in enumerate(others)],
         now=NOW,
+        cap=cap,
     )
 
 
@@ -77,3 +79,53 @@ def test_what_does_not_fit_into_its_validity_would_expire(units: int, unsent: in
 
     assert found.unsent == unsent
     assert (found.finishes is None) is bool(unsent)
+
+
+MIDNIGHT = NOW + timedelta(hours=12)
+
+
+@pytest.mark.parametrize(
+    ("units", "today", "finishes"),
+    [
+        (1_000, 0, NOW + timedelta(seconds=100)),
+        (1_001, 0, MIDNIGHT + timedelta(seconds=0.1)),
+        (100, 900, NOW + timedelta(seconds=10)),
+        (101, 900, MIDNIGHT + timedelta(seconds=0.1)),
+        (500, 1_200, MIDNIGHT + timedelta(seconds=50)),
+        (2_001, 0, MIDNIGHT + timedelta(days=1, seconds=0.1)),
+    ],
+)
+def test_what_goes_beyond_the_day_waits_for_midnight_in_india(units: int, today: int, finishes: datetime) -> None:
+    found = forecast(units, cap=DailyCap(1_000, today), valid=timedelta(days=3))
+
+    assert found.finishes is not None
+    assert (abs(found.finishes - finishes) < timedelta(milliseconds=1), found.unsent) == (True, 0)
+
+
+@pytest.mark.parametrize(("units", "unsent"), [(2_000, 0), (2_001, 1), (5_000, 3_000)])
+@pytest.mark.parametrize("rate", [10, 0])
+def test_what_the_caps_of_its_days_leave_would_expire(units: int, unsent: int, rate: float) -> None:
+    found = forecast(units, rate=rate, cap=DailyCap(1_000))
+
+    assert found.unsent == unsent
+    assert unsent == 0 or found.finishes is None
+
+
+def test_without_a_rate_what_waits_goes_as_soon_as_the_next_day_is_open() -> None:
+    window = Window.parse("10:00-21:00")
+
+    assert forecast(500, rate=0, cap=DailyCap(1_000)).finishes is None
+    assert forecast(500, rate=0, cap=DailyCap(1_000, 900)).finishes == MIDNIGHT
+    assert forecast(500, rate=0, cap=DailyCap(1_000, 900), window=window).finishes == MIDNIGHT + timedelta(hours=10)
+
+
+def test_others_use_up_the_day_too() -> None:
+    assert forecast(600, others=(600,), cap=DailyCap(1_000)).finishes == MIDNIGHT + timedelta(seconds=20)
+    later = NOW + timedelta(hours=1)
+    assert forecast(600, others=(600,), opens=later, cap=DailyCap(1_000)).finishes == MIDNIGHT + timedelta(seconds=20)
+
+
+def test_what_was_sent_today_is_no_matter_tomorrow() -> None:
+    found = forecast(1_000, opens=MIDNIGHT, cap=DailyCap(1_000, 1_000))
+
+    assert found.finishes == MIDNIGHT + timedelta(seconds=100)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis.asyncio import Redis
@@ -12,8 +13,9 @@ from campaigns.views import Views
 from producers.draft import Draft
 from producers.errors import InputInvalid
 from producers.submit import submit
+from settings.load import Need, load
 from settings.model import Settings
-from tests.producers.conftest import CAMPAIGN, WriteFile, csv_of, people
+from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from tests.producers.test_submit import Died, dying_after, only_campaign
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
@@ -39,6 +41,22 @@ async def test_the_plan_in_the_ledger_says_when_and_how_much(
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
     assert (plan.most_parts, plan.missed_start) == (20, "ask")
     assert submitted.warnings[0] == "it takes 25 parts and most_parts allows 20: what goes beyond is not sent"
+
+
+async def test_what_the_cap_of_the_day_leaves_is_a_warning(
+    write: WriteFile, recipients: Path, redis: Redis, redis_url: str
+) -> None:
+    text = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmost_parts_per_day = 12")
+    settings = load(write("dispatch.toml", text), {"DISPATCH_REDIS_URL": redis_url}, need=frozenset({Need.LEDGER}))
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+    await redis.hset("{TIMESM}:pace", mapping={"day": today, "day_parts": 7})
+
+    draft = Draft(write("c.toml", CAMPAIGN), recipients, settings=settings)
+    submitted = await submit(draft, settings=settings, redis=redis)
+
+    expire, beyond = submitted.warnings[:2]
+    assert expire.startswith("it does not finish in time: about 8 messages would expire")
+    assert beyond.startswith("it takes 25 parts and sender TIMESM may send 12 a day, of which 7 are used today")
 
 
 async def test_what_can_not_be_sent_any_more_leaves_no_campaign(

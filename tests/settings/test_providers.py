@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.settings.conftest import FILE, Loader
+from timesmobile.answers import Meaning
 from timesmobile.authentication import BasicAuthentication, ClientCredentials, NoAuthentication
 from timesmobile.outcomes import BrakeScope, Verdict
 from timesmobile.provider import Provider, timesmobile_post
@@ -271,6 +272,15 @@ http = { accepted = [202], throttled = [420] }
     assert rules.statuses[401].scope is BrakeScope.PROVIDER
 
 
+@pytest.mark.parametrize("code", ["-1", '"-1"', '" -01 "'])
+def test_a_code_may_be_below_zero(built: Callable[..., Provider], code: str) -> None:
+    rules = built(
+        answers=f'rejected = [{code}]\nnumbers = {{ -1 = 2054 }}\nreasons = {{ "-1" = "no such number" }}'
+    ).answers
+
+    assert rules.codes["-1"] == Meaning(Verdict.REJECTED, "no such number", number=2054)
+
+
 def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise(
     built: Callable[..., Provider],
 ) -> None:
@@ -287,8 +297,9 @@ def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise
         ("rejected = [1, true]", "answers.rejected: must be an array of codes"),
         ("rejected = [1.5]", "answers.rejected: must be an array of codes"),
         ("rejected = 17", "answers.rejected: must be an array of codes"),
-        ('rejected = ["E_X"]', "answers: code E_X is not a number up to 65535: say in numbers"),
-        ("rejected = [65536]", "answers: code 65536 is not a number up to 65535: say in numbers"),
+        ('rejected = ["E_X"]', "answers: code E_X is not a number from 0 to 65535: say in numbers"),
+        ("rejected = [65536]", "answers: code 65536 is not a number from 0 to 65535: say in numbers"),
+        ("rejected = [-1]", "answers: code -1 is not a number from 0 to 65535: say in numbers"),
         ("numbers = { E_X = 300 }", "answers: numbers: no group names the code E_X"),
         ('reasons = { 5 = "x" }', "answers: reasons: no group names the code 5"),
         ("rejected = [7]\nnumbers = { 7 = 99 }", "answers.numbers.7: must be at least 100, is 99"),

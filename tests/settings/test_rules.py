@@ -26,7 +26,7 @@ def test_what_is_not_given_has_defaults(loaded: Loader) -> None:
 
     assert (sender.most_per_number, sender.per_s, sender.repeat_after_s) == (0, 0, 1800)
     assert (sender.templates, sender.links, sender.callback_numbers) == ([], [], [])
-    assert most_parts_per_day(sender, settings.categories) == 0
+    assert most_parts_per_day("TIMESM", settings) == 0
     assert price(sender, "service", settings.categories) is None
     assert (template.category, template.links, template.longest_value) == (None, [], 30)
     assert hours(sender, "service", settings.categories).always
@@ -54,7 +54,7 @@ def test_everything_can_be_given(loaded: Loader) -> None:
     assert (sender.most_per_number, sender.per_s, sender.repeat_after_s) == (3, 86_400, 0)
     assert hours(sender, "promotional", settings.categories) == Window(570, 1200, "Asia/Kolkata")
     assert hours(sender, "service", settings.categories) == Window(540, 1200, "Asia/Kolkata")
-    assert most_parts_per_day(sender, settings.categories) == 833
+    assert most_parts_per_day("TIMESM", settings) == 833
     assert settings.templates["order-shipped"].category == "promotional"
 
 
@@ -64,7 +64,45 @@ def test_a_price_may_be_that_of_the_category(loaded: Loader) -> None:
 
     assert str(price(sender, "service", settings.categories)) == "0.2"
     assert price(sender, "promotional", settings.categories) is None
-    assert most_parts_per_day(sender, settings.categories) == 50
+    assert most_parts_per_day("TIMESM", settings) == 50
+
+
+PROMOTIONAL = """
+[templates.sale]
+sender = "TIMESM"
+content_id = "1207161786534401929"
+text = "Our sale begins."
+category = "promotional"
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "most"),
+    [
+        ((), 20),
+        (('price_per_part = "Rs 0.25"',), 40),
+        (('templates = ["order-shipped"]',), 50),
+    ],
+)
+def test_money_for_a_day_is_counted_at_the_dearest_price_of_what_may_be_sent(
+    loaded: Loader, lines: tuple[str, ...], most: int
+) -> None:
+    prices = '[categories.service]\nprice_per_part = "Rs 0.2"\n[categories.promotional]\nprice_per_part = "Rs 0.5"\n'
+
+    settings = loaded(with_sender('most_money_per_day = "Rs 10"', *lines) + PROMOTIONAL + prices)
+
+    assert most_parts_per_day("TIMESM", settings) == most
+
+
+def test_money_for_a_day_needs_a_price_for_each_category_that_may_be_sent(mistakes: Mistakes) -> None:
+    priced = '[categories.service]\nprice_per_part = "Rs 0.2"\n'
+
+    [mistake] = mistakes(with_sender('most_money_per_day = "Rs 10"') + PROMOTIONAL + priced)
+
+    assert mistake.startswith(
+        "dispatch.toml:6: senders.TIMESM.most_money_per_day: needs a price: price_per_part here, or in "
+        "[categories.promotional]"
+    )
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,23 @@ def test_the_rules_are_data() -> None:
     assert reader.read(200, {}, json.dumps(accepted()).encode()).verdict is Verdict.IN_DOUBT
 
 
+@pytest.mark.parametrize("code", [-1, "-1", " -01 ", -1.0])
+def test_a_code_below_zero_is_a_code(code: object) -> None:
+    rules = AnswerRules(
+        paths={"code": "code"},
+        codes={"-1": Meaning(Verdict.REJECTED, "no such number", number=2054)},
+        rest=Meaning(Verdict.IN_DOUBT, "unknown"),
+        statuses=TIMES_MOBILE_ANSWERS.statuses,
+    )
+    reader = AnswerReader(rules)
+
+    known = reader.read(200, {}, json.dumps({"code": code}).encode())
+    other = reader.read(400, {}, b'{"code":-2}')
+
+    assert (known.verdict, known.code) == (Verdict.REJECTED, 2054)
+    assert (other.verdict, other.code, other.reason) == (Verdict.IN_DOUBT, 0, "unknown")
+
+
 NESTED = AnswerRules(
     paths={"code": "result.status.code", "text": "result.status.text", "id": "/result/id", "parts": "result.n"},
     codes={

@@ -9,8 +9,8 @@ import msgspec
 from timesmobile.templates import Slot, Template
 
 _BLANKS = re.compile(r"\s+")
-_JOINS_BEFORE = re.compile(r"[\w.,:/#@-]")
-_JOINS_AFTER = re.compile(r"[\w:/@-]|\..")
+_JOINS_BEFORE = re.compile(r"[\w.。．｡,:/#@-]")
+_JOINS_AFTER = re.compile(r"[\w:/@-]|[.。．｡].")
 
 
 class Word(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timesmobile.rules.links import LinkWhitelist, _plain, _taken_apart, entry_problem, find
+from timesmobile.rules.links import LinkWhitelist, _plain, _taken_apart, entry_problem, find, may_hold
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,42 @@ from timesmobile.rules.links import LinkWhitelist, _plain, _taken_apart, entry_p
         ("market://details?id=com.x", ["market://details?id=com.x"]),
         ("HTTPS://TIMES.IN", ["HTTPS://TIMES.IN"]),
         ("http://10.0.0.1/x", ["http://10.0.0.1/x"]),
+        *(
+            (link, [link])
+            for link in (
+                "amzn.to/3xYz",
+                "youtu.be/abc",
+                "is.gd/abc",
+                "rb.gy/abc",
+                "shorturl.at/abc",
+                "evil.ru/pay",
+                "tiny.one/abc",
+                "goo.su/abc",
+                "clck.ru/a",
+                "evil.dev",
+                "evil.ru",
+                "evil.no/pay",
+                "192.168.1.5/pay",
+                "10.0.0.1:8080/x",
+                "evil.to?id=1",
+                "xn--e1afmkfd.xn--p1ai",
+                "x.com",
+                "shop.gov.np",
+                "t.me/x",
+            )
+        ),
+        ("evil。com/x", ["evil.com/x"]),
+        ("evil．ru and evil｡co｡uk", ["evil.ru", "evil.co.uk"]),
+        ("192。168。1。5/pay", ["192.168.1.5/pay"]),
+        ("youtu.be./abc", ["youtu.be./abc"]),
+        ("see...bit.ly/x -rb.gy/y and/or evil.ru", ["bit.ly/x", "rb.gy/y", "evil.ru"]),
+        ("S.No/12,evil.ru/x", ["evil.ru/x"]),
+        ("Pay at times.in.Please hurry", ["times.in"]),
+        ("times.in.evil.so", ["times.in.evil.so"]),
+        ("No.5/A a.m/p.m Rs.500/- S.No/12 Rs.Five/- St.Mary/Cross Dr.Rao order.Please", []),
+        ("H.No/4-5 Amt.Rs/- Mr.Dev K.Dev B.Tech 9.am/9.pm 2.kg/5.kg", []),
+        ("done.so sent.to it.is Call.us Deliver.To:Ravi Cust.Id today.Now", []),
+        ("1,250.50 12.10.2026/13 1.2.3.4 999.1.1.1/x 10.30-11.30", []),
         ("Rs.500 to Mr.Rao, Dr.Sen, No.5, K.Ram", []),
         ("5.50", []),
         ("mail a.b@times.in", []),
@@ -80,6 +116,11 @@ def test_the_short_way_to_read_a_link_agrees_with_the_long_one(rest: str, start:
     long_way = _taken_apart(link)
 
     assert _plain(link) == long_way
+
+
+def test_nothing_is_found_that_the_quick_look_does_not_see() -> None:
+    assert [may_hold(text) for text in ("Asha", "1,250.50", "आशा", "Rs.500")] == [False] * 4
+    assert all(map(may_hold, ("1.2.3.4/x", "a。in", "x://y", "evil.ru", "１.in")))
 
 
 def test_without_a_whitelist_every_link_is_missing() -> None:
