@@ -45,6 +45,8 @@ class CampaignTable(Table):
     """One for each slot, in order, with ``{column}`` placeholders; left out, the columns var1, var2, …"""
     text: Annotated[str, Field(min_length=1)] | None = None
     """Instead of variables: the whole text with ``{column}`` placeholders, which must match the registered one."""
+    recipients: Annotated[str, Field(min_length=1)] | None = None
+    """The file with the rows, from where this file is; ``--recipients`` goes before it."""
     to: Annotated[str, Field(min_length=1)] = "to"
     """The column with the numbers."""
     start_at: Moment = None

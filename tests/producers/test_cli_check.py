@@ -56,6 +56,33 @@ def test_no_number_is_shown_whole(run: Run) -> None:
         assert not re.search(r"90000000\d\d", run(*arguments).stdout)
 
 
+@pytest.mark.parametrize("command", ["check", "submit"])
+def test_the_campaign_file_may_name_its_recipients_beside_it(run: Run, write: WriteFile, command: str) -> None:
+    Path("there").mkdir()
+    write("there/campaign.toml", 'recipients = "people.csv"\n' + CAMPAIGN)
+    write("there/people.csv", csv_of(people(2)))
+
+    named = json.loads(run(command, "there/campaign.toml", "--json").stdout)
+    given = json.loads(run(command, "there/campaign.toml", "--recipients", "customers.csv", "--json").stdout)
+
+    rows = "good" if command == "check" else "accepted"
+    assert (named[rows], given[rows]) == (2, 3)
+
+
+@pytest.mark.parametrize("command", ["check", "submit"])
+def test_recipients_that_are_named_nowhere_or_are_not_there_are_told_in_one_line(
+    run: Run, write: WriteFile, command: str
+) -> None:
+    done = run(command, "campaign.toml")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == (
+        'campaign.toml: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it\n'
+    )
+    assert run(command, "nowhere.toml").stderr == "nowhere.toml: no such file\n"
+    write("campaign.toml", 'recipients = "people.csv"\n' + CAMPAIGN)
+    assert run(command, "campaign.toml").stderr == "people.csv: no such file\n"
+
+
 def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFile) -> None:
     write("campaign.toml", CAMPAIGN + "most_parts = 2\n")
 
