@@ -143,6 +143,11 @@ def test_opt_outs_and_other_campaigns_are_counted(run: Run, write: WriteFile) ->
     ("name", "content", "message"),
     [
         ("campaign.toml", CAMPAIGN + "finish_by = 2020-01-01T10:00:00\n", "campaign.toml:5: finish_by: is past"),
+        (
+            "campaign.toml",
+            CAMPAIGN + 'start_at = 2999-12-31T10:00:00\nvalidity = "999d"\n',
+            "campaign.toml:5: start_at: is more than 400 days away",
+        ),
         ("campaign.toml", CAMPAIGN + 'text = "x"\n', "campaign.toml:5: text: variables says the same in another way"),
         ("customers.csv", "number,name\n1,2\n", "customers.csv:1: no column named to"),
         (
