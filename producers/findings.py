@@ -14,6 +14,7 @@ class Rule(Enum):
     EMPTY = "fill the cell, or leave the row out"
     SLOT = "change the value, or register a template whose slot takes it"
     TEXT = "write the text as it is registered, byte for byte, or register it"
+    LENGTH = "shorten the values or the registered text"
     LINK = "have the link whitelisted, and add it to the links of the template or the sender"
     CALLBACK_NUMBER = "have the number whitelisted, and add it to the callback_numbers of the template or the sender"
 
