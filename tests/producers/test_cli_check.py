@@ -25,7 +25,7 @@ def test_it_tells_everything_and_sends_nothing(run: Run, write: WriteFile) -> No
         "good      4 rows",
         "refused   1 row",
         "          1: to is not an Indian mobile number: ten digits, the first from six to nine",
-        "            line 5, **",
+        "            line 5: '9*'",
         "            to do: mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code",
         "parts     4",
         "          GSM-7: 3 messages in 3 parts",
@@ -81,6 +81,28 @@ def test_recipients_that_are_named_nowhere_or_are_not_there_are_told_in_one_line
     assert run(command, "nowhere.toml").stderr == "nowhere.toml: no such file\n"
     write("campaign.toml", 'recipients = "people.csv"\n' + CAMPAIGN)
     assert run(command, "campaign.toml").stderr == "people.csv: no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("5876543210", "5876******"),
+        ("98765-4321", "9876*-****"),
+        ("9.87654E+09", "9.876**E+**"),
+        ("1", "*"),
+        ("987654321x", "9876*****x"),
+        ("९८७६५", "९८***"),
+        ("98\x1b[31m", "98\x1b[**m"),
+    ],
+)
+def test_a_number_that_is_none_is_told_by_its_first_digits_and_its_length(
+    run: Run, write: WriteFile, written: str, shown: str
+) -> None:
+    write("customers.csv", csv_of([*people(1), (written, "Asha", "5")]))
+
+    [example] = [row for rows in json.loads(run(*CHECK, "--json").stdout)["examples"].values() for row in rows]
+    assert (example["to"], example["value"]) == (shown, shown)
+    assert f"            line 3: {shown!r}" in run(*CHECK).stdout.splitlines()
 
 
 def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFile) -> None:
