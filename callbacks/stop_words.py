@@ -1,34 +1,22 @@
 """Replies by which a recipient asks for no more messages (``[optouts] stop_words``)."""
 
-import unicodedata
 from collections.abc import Iterable
+from itertools import islice
 
-_AROUND = frozenset("PSC")
-"""General categories of what may stand around a word: punctuation, symbols, invisible characters."""
+from timesmobile.replies import words
 
 
 class StopWords:
-    """A reply asks for it whose first word is one of these, whatever its case and the punctuation around it."""
+    """A reply asks for it that begins with one of these, whatever its case and the punctuation around its words.
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = {_alike(word) for word in words}
+    An entry may have several words; one without any never counts.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._entries = {entry for entry in map(tuple, map(words, entries)) if entry}
+        self._longest = max(map(len, self._entries), default=0)
 
     def begin(self, reply: str) -> bool:
-        """Say whether a reply begins with one of the words."""
-        if not self._words:
-            return False
-        first = next((word for word in map(_bare, reply.split()) if word), "")
-        return _alike(first) in self._words
-
-
-def _alike(word: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).casefold())
-
-
-def _bare(word: str) -> str:
-    first, last = 0, len(word)
-    while first < last and unicodedata.category(word[first])[0] in _AROUND:
-        first += 1
-    while last > first and unicodedata.category(word[last - 1])[0] in _AROUND:
-        last -= 1
-    return word[first:last]
+        """Say whether a reply begins with one of the entries."""
+        first = tuple(islice(words(reply), self._longest))
+        return any(first[:count] in self._entries for count in range(1, len(first) + 1))

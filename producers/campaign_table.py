@@ -13,6 +13,8 @@ from settings.senders import WindowText, Zone
 from settings.table import Table
 from timesmobile.rules.window import HOME
 
+_YEARS = range(2000, 3000)
+
 
 def _name(name: str) -> str:
     if not name.isprintable() or name != name.strip():
@@ -28,6 +30,8 @@ def _moment(value: object) -> object:
             raise ValueError(f"must be a date and time as in 2026-11-08T10:00:00, is {value!r}") from None
     if isinstance(value, date) and not isinstance(value, datetime):
         raise ValueError(f"needs a time as well, as in {value.isoformat()}T10:00:00")
+    if isinstance(value, datetime) and value.year not in _YEARS:  # what is near either end of the calendar has no UTC
+        raise ValueError(f"must be in a year from 2000 to 2999, is in {value.year}")
     return value
 
 
@@ -45,6 +49,8 @@ class CampaignTable(Table):
     """One for each slot, in order, with ``{column}`` placeholders; left out, the columns var1, var2, …"""
     text: Annotated[str, Field(min_length=1)] | None = None
     """Instead of variables: the whole text with ``{column}`` placeholders, which must match the registered one."""
+    recipients: Annotated[str, Field(min_length=1)] | None = None
+    """The file with the rows, from where this file is; ``--recipients`` goes before it."""
     to: Annotated[str, Field(min_length=1)] = "to"
     """The column with the numbers."""
     start_at: Moment = None

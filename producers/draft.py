@@ -17,8 +17,14 @@ from settings.model import Settings
 class Draft:
     """Everything that can be told before the rows are read is checked when it is made."""
 
-    def __init__(self, campaign: Path, recipients: Path, *, settings: Settings, rejects: Path | None = None) -> None:
-        """Raise InputInvalid with every mistake of the first of the files that has one."""
+    def __init__(
+        self, campaign: Path, recipients: Path | None = None, *, settings: Settings, rejects: Path | None = None
+    ) -> None:
+        """Raise InputInvalid with every mistake of the first of the files that has one.
+
+        Without a recipients file it is the one that the campaign file names.
+        """
+        recipients = recipients or _named(campaign, settings)
         self.paths = (campaign, recipients)
         if missing := [f"{path}: no such file" for path in self.paths if not path.is_file()]:
             raise InputInvalid(*missing)
@@ -37,6 +43,16 @@ class Draft:
     def read(self, *, rejects: bool = True) -> "Reading":
         """Start reading the rows, from the first; with or without writing down those that are refused."""
         return Reading(self, rejects=rejects)
+
+
+def _named(campaign: Path, settings: Settings) -> Path:
+    if not campaign.is_file():
+        raise InputInvalid(f"{campaign}: no such file")
+    if (named := Campaign(campaign, settings).table.recipients) is None:
+        raise InputInvalid(
+            f'{campaign}: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it'
+        )
+    return campaign.parent / named
 
 
 class Reading:

@@ -7,6 +7,8 @@ import msgspec
 from producers.findings import Refused, Rule
 from settings.logs import mask
 
+_DIGITS_SHOWN = 4
+
 
 class Example(msgspec.Struct, frozen=True):
     """One refused row."""
@@ -16,7 +18,7 @@ class Example(msgspec.Struct, frozen=True):
     """The number, masked; empty if the row has not the shape of the heading."""
     rule: str
     value: str
-    """What broke the rule; empty if it is the number, which stands masked in ``to``."""
+    """What broke the rule; a number is masked."""
     to_do: str
 
 
@@ -27,6 +29,24 @@ def examples(refused: Iterable[Refused], *, to: int) -> list[Example]:
 
 def _example(row: Refused, to: int) -> Example:
     rule, _, value = row.finding
-    number = row.cells[to] if rule is not Rule.SHAPE else ""
-    shown = "" if rule is Rule.NUMBER else value
-    return Example(row.line, mask(number), rule.name_in_words, shown, rule.value)
+    if rule is Rule.NUMBER:
+        number = value = _masked(value)
+    else:
+        number = mask(row.cells[to]) if rule is not Rule.SHAPE else ""
+    return Example(row.line, number, rule.name_in_words, value, rule.value)
+
+
+def _masked(cell: str) -> str:
+    """Hide the digits of what is no number but for the first, at most four of them and half; show all else."""
+    digits = sum(map(str.isdigit, cell))
+    shown = min(digits // 2, _DIGITS_SHOWN)
+    masked = ""
+    for character in cell:
+        if not character.isdigit():
+            masked += character
+        elif shown:
+            masked += character
+            shown -= 1
+        else:
+            masked += "*"
+    return masked

@@ -15,6 +15,7 @@ class Rule(Enum):
     SLOT = "change the value, or register a template whose slot takes it"
     TEXT = "write the text as it is registered, byte for byte, or register it"
     HEADER = "write the value in one line of ASCII, for the provider gets it in a header"
+    LENGTH = "shorten the values or the registered text"
     LINK = "have the link whitelisted, and add it to the links of the template or the sender"
     CALLBACK_NUMBER = "have the number whitelisted, and add it to the callback_numbers of the template or the sender"
 

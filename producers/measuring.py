@@ -1,11 +1,24 @@
 """SMS parts of many messages at once, and what they add up to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import add
 
-from timesmobile.encoding import measure
+from timesmobile.encoding import MOST_PARTS, measure
 from timesmobile.templates import Template
+
+_SURELY_FITS = MOST_PARTS * 66 // 2
+"""Characters, of two UTF-16 units each, that fill no more than the most parts, one unit in each left empty."""
+
+
+def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) -> Iterator[int]:
+    """Yield the places of the messages that take more parts than an SMS can have; values are given by slot."""
+    own = sum(map(len, template.literals))
+    if own + sum(max(map(len, values), default=0) for values in slots) <= _SURELY_FITS:
+        return
+    for place, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
+        if own + sum(map(len, values)) > _SURELY_FITS and measure(template.render(values)).parts > MOST_PARTS:
+            yield place
 
 
 class Measuring:

@@ -1,6 +1,7 @@
 """Numbers that must not be sent to any more: in from files, out to files; the list itself is in the ledger."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
@@ -19,6 +20,8 @@ COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "pho
 """What the column with the numbers may be called; the first of them that is there counts."""
 
 _AT_ONCE = 5_000
+_WITH_CODE = re.compile("91[6-9][0-9]{9}")
+_TEN_DIGITS = re.compile("[6-9][0-9]{9}")
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -45,7 +48,7 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
     headless = _number(file.heading.names[0])
     numbers: list[str] = [headless] if headless else []
     for chunk in file.chunks():
-        found, reasons = normalised(list(map(itemgetter(place), chunk.rows)))
+        found, reasons = _numbers(list(map(itemgetter(place), chunk.rows)), exported=file.heading.names == COLUMNS[:1])
         numbers += filter(None, found)
         wrong = [(chunk.lines[at], reason) for at, reason in reasons.items()]
         for line, reason in [*wrong, *((broken.line, broken.reason) for broken in chunk.broken)]:
@@ -59,13 +62,16 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
 
 
 async def export_numbers(path: Path, optouts: OptOuts) -> int:
-    """Write all numbers to a CSV file that only its owner can read, whole or not at all; return how many there are."""
+    """Write all numbers, with their plus, to a CSV file that only its owner can read, whole or not at all.
+
+    Returns how many there are.
+    """
     written = 0
     with whole_file(path) as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS[:1])
         async for numbers in optouts.iterate():
-            rows.writerows((number,) for number in numbers)
+            rows.writerows((f"+{number}",) for number in numbers)
             written += len(numbers)
     return written
 
@@ -86,6 +92,27 @@ def _place(heading: Heading, column: str) -> int:
             return place
     what = f"named {column}" if column else f"with numbers (named {', '.join(COLUMNS)})"
     raise InputInvalid(f"{heading.path}:{heading.line}: no column {what}; {heading.described()}; --column names it")
+
+
+def _numbers(cells: Sequence[str], *, exported: bool) -> tuple[list[str], dict[int, str]]:
+    """Normalise cells.
+
+    Lists that were ``exported`` before numbers had a plus have them all with their country's code: what is no Indian
+    number is another country's. Ten digits among them may be an Indian number or a shorter country's.
+    """
+    numbers, reasons = normalised(cells)
+    if not exported:
+        return numbers, reasons
+    bare = [cell.strip() for cell in cells]
+    with_codes = any(map(_WITH_CODE.fullmatch, bare))
+    for place, cell in enumerate(bare):
+        if place in reasons and cell.isdecimal() and (number := _number(f"+{cell}")):
+            numbers[place] = number
+            del reasons[place]
+        elif with_codes and _TEN_DIGITS.fullmatch(cell) and _number(f"+{cell}"):
+            numbers[place] = ""
+            reasons[place] = "may be Indian or another country's: write +91 or + before it"
+    return numbers, reasons
 
 
 def _number(cell: str) -> str:

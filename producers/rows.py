@@ -12,14 +12,16 @@ from producers.duplicates import NumberSet
 from producers.filling import Filling
 from producers.findings import Finding, Refused, Rule
 from producers.fitting import all_fit
-from producers.measuring import Measuring
+from producers.measuring import Measuring, too_long
 from producers.numbers import normalised
 from producers.recipients import Chunk
 from producers.whitelists import Whitelists
+from timesmobile.encoding import MOST_PARTS
 from timesmobile.templates import Slot
 
 T = TypeVar("T")
 
+TOO_LONG = Finding(Rule.LENGTH, f"the text takes more than {MOST_PARTS} parts")
 DUPLICATE = Finding(Rule.DUPLICATE, "duplicate: an earlier row has the same number")
 
 _EXAMPLES = 3
@@ -42,8 +44,8 @@ class Rows:
     """Checks the rows of one campaign, chunk by chunk, in their order; the first good row with a number counts.
 
     A row is refused for its number, for an empty cell, for a value that the template's slot or a header does not take
-    or that is not whitelisted, and as a duplicate; of several reasons the first is told. What can be said of a whole
-    chunk at once, is.
+    or that is not whitelisted, for a text longer than an SMS can be, and as a duplicate; of several reasons the first
+    is told. What can be said of a whole chunk at once, is.
     """
 
     def __init__(
@@ -128,6 +130,8 @@ class Rows:
             findings.setdefault(index, finding)
         for index, finding in self._custom.findings(cells, len(rows)):
             findings.setdefault(index, finding)
+        for index in too_long(self._filling.template, slots, len(rows)):
+            findings.setdefault(index, TOO_LONG)
         return slots
 
     def _misfit(self, slot: Slot, value: str) -> str | None:

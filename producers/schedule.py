@@ -11,6 +11,8 @@ from settings.durations import seconds
 from timesmobile.rules.window import Window
 
 _VALIDITY = "24h"
+_FARTHEST = timedelta(days=400)
+"""From now to a start or an end: beyond it is a slip of the pen."""
 
 
 class Times(NamedTuple):
@@ -45,13 +47,15 @@ class Schedule:
         """Say why it cannot be sent if it is submitted now."""
         table, mistake = self._table, self._document.mistake
         times = self.at(now)
+        if too_far := [field for field, moment in self._moments(times) if moment > now + _FARTHEST]:
+            yield mistake((too_far[0],), f"is more than {_FARTHEST.days} days away")
+            return
         if self._start and self._start < now and table.missed_start != "send":
             yield mistake(("start_at",), f"is past, and missed_start = {table.missed_start} does not send it late")
         if self._finish_by and self._finish_by <= max(now, self._start or now):
             yield mistake(("finish_by",), "is past" if self._finish_by <= now else "must be after start_at")
         elif times.opens >= times.ends:
-            field = "finish_by" if self._finish_by else "validity"
-            yield mistake((field,), f"is over before it may be sent, in the hours {self.window}")
+            yield mistake((self._end,), f"is over before it may be sent, in the hours {self.window}")
         elif not self.window.is_within(self._allowed, times.opens, times.ends):
             yield mistake(("window",), f"goes beyond the hours in which it may be sent, {self._allowed}")
 
@@ -63,6 +67,13 @@ class Schedule:
             return ""
         there = opens.astimezone(ZoneInfo(self.window.zone))
         return f"nothing is sent before {there:%Y-%m-%d %H:%M} {self.window.zone}: the hours are {self.window}"
+
+    @property
+    def _end(self) -> str:
+        return "finish_by" if self._finish_by else "validity"
+
+    def _moments(self, times: Times) -> list[tuple[str, datetime]]:
+        return [("start_at", times.opens), (self._end, times.ends)]
 
     def _moment(self, moment: datetime | None) -> datetime | None:
         if moment is None:

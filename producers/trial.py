@@ -15,6 +15,7 @@ from campaigns.views import SenderView, Views
 from producers.errors import CommandFailed, InputInvalid
 from settings.mistakes import closest
 from settings.model import Settings
+from settings.templates import TemplateSettings
 from timesmobile.client import Client
 from timesmobile.encoding import measure
 from timesmobile.exchange import Answered, Listener
@@ -23,7 +24,9 @@ from timesmobile.inspection import needed_of_campaigns
 from timesmobile.messages import Push
 from timesmobile.numbers import NumberInvalid, normalise
 from timesmobile.outcomes import Outcome
+from timesmobile.placeholders import VARIABLES, names_in
 from timesmobile.provider import Provider
+from timesmobile.templates import Template
 from timesmobile.transport import ProviderTransport
 
 _ASK_EVERY_S = 0.2
@@ -53,6 +56,14 @@ class Trial(msgspec.Struct, frozen=True):
     """Empty if there is none."""
     index: int
     """By which its report is known again."""
+    fits: bool
+    """Whether the message is this template's text; its values go along then."""
+
+    @property
+    def lacks_values(self) -> bool:
+        """Say whether the provider is to get the values of the slots, and nobody knows them."""
+        templates = (*self.provider.templates(), *self.provider.headers)
+        return not self.fits and any(VARIABLES in names_in(text) for _, text in templates)
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -79,6 +90,7 @@ def prepare(wish: Wish, settings: Settings) -> Trial:
     if missing := [f"$${name}" for name in needed_of_campaigns(provider) if name not in wish.custom]:
         raise InputInvalid(f"provider {nickname} needs {', '.join(missing)}: give --custom NAME=VALUE for each")
     index = secrets.randbelow(LAST_INDEX + 1)
+    values = _values(wish.message, settings.templates[template]) if template else None
     push = Push(
         to=to,
         text=wish.message,
@@ -88,9 +100,10 @@ def prepare(wish: Wish, settings: Settings) -> Trial:
         unicode=measure(wish.message).unicode,
         campaign=TRIAL_CAMPAIGN,
         entity_id=settings.senders[sender].entity_id,
+        variables=values or (),
         custom=wish.custom,
     )
-    return Trial(provider, push, template, index)
+    return Trial(provider, push, template, index, fits=values is not None)
 
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
@@ -140,6 +153,11 @@ def _template(wish: Wish, sender: str, settings: Settings) -> str:
     if sender not in (headers := settings.templates[wish.template].headers):
         raise InputInvalid(f"template {wish.template} is not registered for {sender}, only for {', '.join(headers)}")
     return wish.template
+
+
+def _values(message: str, registered: TemplateSettings) -> list[str] | None:
+    """Return the values of the slots that make the message; None if it is not the template's text."""
+    return Template(registered.text).cut(message, registered.longest_value)
 
 
 def _held(view: SenderView, provider: str) -> str:

@@ -20,6 +20,10 @@ _ESCAPED = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
 _ESCAPE = "\x1b"
 
 
+MOST_PARTS: Final = 255
+"""Of one message: an octet in each part counts them (3GPP TS 23.040, section 9.2.3.24.1)."""
+
+
 class Measure(msgspec.Struct, frozen=True, gc=False):
     """What sending a text takes."""
 

@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
 
 from timesmobile.authentication import ClientCredentials, NoAuthentication
+from timesmobile.hiding import HIDDEN, hide, secrets_of
 from timesmobile.inspection import SECRET_WORDS
+from timesmobile.json_template import Number, Object, parse
 from timesmobile.messages import Push
 from timesmobile.payload import Payload
 from timesmobile.provider import Provider
 
-HIDDEN = "***"
 LONGEST_SHOWN = 2_000
 """Characters of an answer."""
 
@@ -26,6 +28,11 @@ class Answered(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     """As it came; may repeat what is secret."""
+    authorization: str = ""
+    """The header of the request that was answered, which the answer may repeat."""
+
+    def __repr__(self) -> str:
+        return f"Answered(status={self.status})"
 
 
 class Listener(httpx.AsyncBaseTransport):
@@ -40,7 +47,8 @@ class Listener(httpx.AsyncBaseTransport):
         """Pass a request on."""
         response = await self._transport.handle_async_request(request)
         if str(request.url).partition("?")[0] == self._endpoint:
-            self.heard = Answered(response.status_code, await response.aread())
+            authorization = request.headers.get("Authorization", "")
+            self.heard = Answered(response.status_code, await response.aread(), authorization)
         return response
 
     async def aclose(self) -> None:
@@ -59,11 +67,13 @@ def shown_request(provider: Provider, push: Push, mask: Callable[[str], str]) ->
         username=provider.username and HIDDEN,
         password=provider.password and HIDDEN,
         secrets=tuple((name, HIDDEN) for name, _ in provider.secrets),
-        headers=tuple((name, HIDDEN if SECRET_WORDS.search(name) else value) for name, value in provider.headers),
+        headers=_named(provider.headers),
+        custom=_named(provider.custom),
         auth=NoAuthentication(),
         endpoint=provider.address,
     )
-    request = Payload(masked).request(msgspec.structs.replace(push, to=mask(push.to)))
+    custom = dict(_named(tuple((push.custom or {}).items())))
+    request = Payload(masked).request(msgspec.structs.replace(push, to=mask(push.to), custom=custom))
     lines = [f"{provider.method} {provider.address}"]
     lines += [f"{name}: {value}" for name, value in request.envelope.headers]
     if provider.auth.authorization() or isinstance(provider.auth, ClientCredentials):
@@ -73,23 +83,35 @@ def shown_request(provider: Provider, push: Push, mask: Callable[[str], str]) ->
 
 def shown_answer(answered: Answered, provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
     """Return the lines of an answer, as far as they are worth showing, without what it repeats of our secrets."""
-    text = answered.body.decode(errors="replace")[:LONGEST_SHOWN]
-    for secret in sorted(_secrets(provider), key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+    text = hide(answered.body.decode(errors="replace"), secrets_of(provider, push, answered.authorization))
     text = text.replace(push.to, mask(push.to)).replace(push.to[2:], mask(push.to[2:]))
-    text = _BEARER.sub(f"Bearer {HIDDEN}", text)
+    text = _BEARER.sub(f"Bearer {HIDDEN}", text)[:LONGEST_SHOWN]
     printable = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
     return [f"HTTP {answered.status}", *printable.splitlines()]
 
 
+def _named(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Hide the values whose names are those of secrets."""
+    return tuple((name, HIDDEN if value and SECRET_WORDS.search(name) else value) for name, value in pairs)
+
+
 def _payload_lines(provider: Provider, content: bytes) -> list[str]:
     if provider.encoding == "json":
-        return msgspec.json.format(content, indent=2).decode().splitlines()
-    return [f"{key} = {value}" for key, value in parse_qsl(content.decode("ascii"), keep_blank_values=True)]
+        return msgspec.json.format(msgspec.json.encode(_shown(parse(content.decode()))), indent=2).decode().splitlines()
+    pairs = _named(tuple(parse_qsl(content.decode("ascii"), keep_blank_values=True)))
+    return [f"{key} = {value}" for key, value in pairs]
 
 
-def _secrets(provider: Provider) -> set[str]:
-    values = {*provider.constants.values()}
-    if isinstance(provider.auth, ClientCredentials):
-        values |= {provider.auth.client_id, provider.auth.client_secret}
-    return {value for value in values if value}
+def _shown(node: Any, *, secret: bool = False) -> Any:
+    """Return a JSON document with all values hidden that stand anywhere under a key that names a secret."""
+    match node:
+        case Object(pairs):
+            return {key: _shown(value, secret=secret or bool(SECRET_WORDS.search(key))) for key, value in pairs}
+        case list():
+            return [_shown(value, secret=secret) for value in node]
+        case str() if secret and node:
+            return HIDDEN
+        case Number():
+            return msgspec.Raw(node.encode())
+        case _:
+            return node

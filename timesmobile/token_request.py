@@ -80,7 +80,8 @@ def _granted(said: dict[str, object]) -> Answer:
     token, kind = said.get("access_token"), said.get("token_type", "Bearer")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         return Away("the answer holds no access_token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
+    # Some servers say BearerToken, and mean what everybody means.
+    if not isinstance(kind, str) or not kind.lower().startswith("bearer"):
         return Refused("the token is of a type that is not Bearer")
     return Granted(f"Bearer {token}", _lifetime_s(said.get("expires_in")))
 

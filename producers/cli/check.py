@@ -30,16 +30,21 @@ _PATIENCE_S = 3.0
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option(
     "--recipients",
-    required=True,
     type=click.Path(path_type=Path),
-    help="CSV, JSON Lines, Parquet or Excel, with a column for the number.",
+    help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: what CAMPAIGN names]",
 )
 @click.option("--rejects", type=click.Path(path_type=Path), help="Write refused rows there.")
 @click.option("--no-redis", is_flag=True, help="Do not ask the ledger, even if it is configured.")
 @click.option("--json", "for_programs", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def check(
-    options: Globals, campaign: Path, recipients: Path, rejects: Path | None, *, no_redis: bool, for_programs: bool
+    options: Globals,
+    campaign: Path,
+    recipients: Path | None,
+    rejects: Path | None,
+    *,
+    no_redis: bool,
+    for_programs: bool,
 ) -> None:
     """Check the CAMPAIGN file and its recipients as submit does; send nothing, store nothing.
 

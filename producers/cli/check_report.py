@@ -139,7 +139,7 @@ def _times(report: Report) -> Iterator[str]:
 
 def _shown(row: Example) -> str:
     value = f": {row.value[:_VALUE_SHOWN]!r}{'…' if len(row.value) > _VALUE_SHOWN else ''}" if row.value else ""
-    return (f", {row.to}" if row.to else "") + value
+    return (f", {row.to}" if row.to and row.to != row.value else "") + value
 
 
 def _counted(number: int, noun: str) -> str:

@@ -21,7 +21,6 @@ from settings.model import Settings
 from timesmobile.codes import describe
 from timesmobile.exchange import shown_answer, shown_request
 from timesmobile.outcomes import Outcome, Verdict
-from timesmobile.templates import Template, TemplateInvalid
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 _REPORT_WITHIN_S = 120.0
@@ -79,7 +78,7 @@ def send_test(
     )
     trial = prepare(wish, settings)
     if not for_programs:
-        for line in _before(trial, settings):
+        for line in _before(trial):
             click.echo(line)
     sent, report = uvloop.run(_run(trial, settings, force=force, wait_s=wait_report, quiet=for_programs))
     if for_programs:
@@ -130,15 +129,19 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _before(trial: Trial, settings: Settings) -> list[str]:
+def _before(trial: Trial) -> list[str]:
     push, provider = trial.push, trial.provider
     lines = [f"message   {push.correlation_id} from {push.sender} to {mask(push.to)} through {provider.nickname}"]
     if trial.template:
         lines.append(f"template  {trial.template} ({push.content_id})")
-        if not _fits(settings.templates[trial.template].text, push.text):
+        if not trial.fits:
             lines.append("          the message is not this template's text: an operator may drop it, unreported")
     else:
         lines.append("template  none is registered for the sender")
+    if trial.lacks_values:
+        lines.append(
+            "          $$TemplateVariables goes without values: write the message as its template, values filled in"
+        )
     return [*lines, *_indented("> ", shown_request(provider, push, mask))]
 
 
@@ -176,13 +179,6 @@ def _reported(report: TrialReport) -> str:
     at = f"{datetime.fromtimestamp(report.ts, _ZONE):%Y-%m-%d %H:%M:%S} IST"
     why = f" ({report.code}, {describe(report.code)})" if report.kind == "failed" else ""
     return f"{report.kind}{why} at {at}"
-
-
-def _fits(registered: str, text: str) -> bool:
-    try:
-        return Template(registered).matches(text)
-    except TemplateInvalid:
-        return False
 
 
 def _indented(mark: str, lines: list[str]) -> list[str]:

@@ -30,9 +30,8 @@ _ZONE = ZoneInfo(HOME)
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option(
     "--recipients",
-    required=True,
     type=click.Path(path_type=Path),
-    help="CSV, JSON Lines, Parquet or Excel, with a column for the number.",
+    help="CSV, JSON Lines, Parquet or Excel, with a column for the number. [default: what CAMPAIGN names]",
 )
 @click.option(
     "--rejects",
@@ -46,7 +45,7 @@ _ZONE = ZoneInfo(HOME)
 def submit(
     options: Globals,
     campaign: Path,
-    recipients: Path,
+    recipients: Path | None,
     rejects: Path | None,
     *,
     again: bool,

@@ -13,6 +13,8 @@ from producers.recipients.heading import Heading
 
 Cells = dict[str, object]
 
+_HALF = "holds half a surrogate pair, which is no character"
+
 
 class _RowUnusable(ValueError):
     """Says why a line is not a row."""
@@ -74,6 +76,8 @@ class JsonLinesFile:
         except _RowUnusable as unusable:
             raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; its keys name the columns") from None
         keys = [key for key, cell in cells.items() if cell is None or isinstance(cell, str)]
+        if not _is_writable(keys):
+            raise InputInvalid(f"{self._path}:{line}: a key of the first row {_HALF}; its keys name the columns")
         return keys, Heading(self._path, line, keys)
 
 
@@ -116,8 +120,14 @@ def _cells(cells: Cells, keys: list[str]) -> list[str]:
                 row.append("")
             case _:
                 raise _RowUnusable(f"holds neither a text nor a number as {key}")
-    try:
-        "".join(row).encode()
-    except UnicodeEncodeError:
-        raise _RowUnusable("holds half a surrogate pair, which is no character") from None
+    if not _is_writable(row):
+        raise _RowUnusable(_HALF)
     return row
+
+
+def _is_writable(texts: list[str]) -> bool:
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

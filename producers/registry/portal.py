@@ -9,6 +9,7 @@ import msgspec
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
 from timesmobile.rules.categories import Category, from_portal
+from timesmobile.rules.headers import registered
 
 CONTENT_ID = (
     "templateid",
@@ -54,6 +55,7 @@ _APPROVED = re.compile(r"\b(approved?|registered|active|activated|live)\b", re.I
 _NOT = re.compile(
     r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in ?active)\b", re.IGNORECASE
 )
+_WRAPPED = re.compile('="([^"]*)"')
 
 
 class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,13 +103,12 @@ class Portal:
                 found = (from_portal(cells[column]) for column in self._categories)
                 yield PortalRow(
                     line=line,
-                    # Some portals put an apostrophe before, so that spreadsheets leave the digits alone.
-                    content_id=cells[self._content_id].strip().lstrip("'"),
+                    content_id=_digits(_cell(cells, self._content_id)),
                     name=_cell(cells, self._name),
                     text=cells[self._text],
-                    headers=tuple(re.findall(r"[A-Za-z0-9-]+", _cell(cells, self._headers))),
+                    headers=_headers(_cell(cells, self._headers)),
                     category=next(filter(None, found), None),
-                    entity_id=_cell(cells, self._entity).lstrip("'"),
+                    entity_id=_digits(_cell(cells, self._entity)),
                     status=status,
                     approved=self._status is None or is_approved(status),
                 )
@@ -131,6 +132,16 @@ def _first(columns: dict[str, int], names: tuple[str, ...]) -> int | None:
 
 def _cell(cells: Sequence[str], column: int | None) -> str:
     return "" if column is None else cells[column].strip()
+
+
+def _digits(cell: str) -> str:
+    """Take off the apostrophe before, or ``="…"`` around, by which portals make spreadsheets leave digits alone."""
+    wrapped = _WRAPPED.fullmatch(cell)
+    return (wrapped[1] if wrapped else cell).strip().lstrip("'")
+
+
+def _headers(cell: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(registered, re.findall(r"[A-Za-z0-9-]+", cell))))
 
 
 def _plain(name: str) -> str:

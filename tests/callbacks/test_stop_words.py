@@ -32,6 +32,16 @@ def test_other_replies_do_not(reply: str) -> None:
     assert not WORDS.begin(reply)
 
 
+@pytest.mark.parametrize("reply", ["OPT OUT", "opt  out please", "- Opt, out!", '"Opt" ... out', "STOP ALL", "stop"])
+def test_an_entry_may_have_several_words_and_punctuation_of_its_own(reply: str) -> None:
+    assert StopWords(["OPT OUT", "Stop!", "«stop all now»"]).begin(reply)
+
+
+@pytest.mark.parametrize("reply", ["OPT", "opt in", "out opt", "opt-out", "optout", "please opt out"])
+def test_all_words_of_an_entry_must_begin_the_reply(reply: str) -> None:
+    assert not StopWords(["OPT OUT"]).begin(reply)
+
+
 def test_without_words_no_reply_does() -> None:
     assert not StopWords([]).begin("STOP")
     assert not StopWords([]).begin("")

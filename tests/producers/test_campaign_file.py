@@ -159,6 +159,8 @@ def test_a_mistake_names_file_line_and_field(
         ('start_at = "2026-11-08"', "start_at: needs a time as well, as in 2026-11-08T10:00:00"),
         ('start_at = "tomorrow"', "start_at: must be a date and time as in 2026-11-08T10:00:00, is 'tomorrow'"),
         ("start_at = 10:00:00", "start_at: "),
+        ("start_at = 9999-12-31T23:00:00", "start_at: must be in a year from 2000 to 2999, is in 9999"),
+        ("finish_by = 0001-01-01T00:00:00", "finish_by: must be in a year from 2000 to 2999, is in 1"),
         ('to = ""', "to: "),
     ],
 )

@@ -64,7 +64,7 @@ async def test_examples_say_where_whose_why_and_what_to_do(write: WriteFile) -> 
     report = await checked(write, settings_of(write), rows)
 
     [number], [link], [long] = report.examples.values()
-    assert (number.line, number.to, number.rule, number.value) == (3, "*****", "number", "")
+    assert (number.line, number.to, number.rule, number.value) == (3, "98***", "number", "98***")
     assert (link.line, link.to, link.rule, link.value) == (4, "9000***005", "link", "evil.in/x")
     assert (long.line, long.rule, long.value) == (5, "slot", "x" * 31)
     assert link.to_do.startswith("have the link whitelisted")

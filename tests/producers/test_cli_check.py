@@ -25,7 +25,7 @@ def test_it_tells_everything_and_sends_nothing(run: Run, write: WriteFile) -> No
         "good      4 rows",
         "refused   1 row",
         "          1: to is not an Indian mobile number: ten digits, the first from six to nine",
-        "            line 5, **",
+        "            line 5: '9*'",
         "            to do: mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code",
         "parts     4",
         "          GSM-7: 3 messages in 3 parts",
@@ -54,6 +54,55 @@ def test_json_is_one_object(run: Run) -> None:
 def test_no_number_is_shown_whole(run: Run) -> None:
     for arguments in (CHECK, (*CHECK, "--json")):
         assert not re.search(r"90000000\d\d", run(*arguments).stdout)
+
+
+@pytest.mark.parametrize("command", ["check", "submit"])
+def test_the_campaign_file_may_name_its_recipients_beside_it(run: Run, write: WriteFile, command: str) -> None:
+    Path("there").mkdir()
+    write("there/campaign.toml", 'recipients = "people.csv"\n' + CAMPAIGN)
+    write("there/people.csv", csv_of(people(2)))
+
+    named = json.loads(run(command, "there/campaign.toml", "--json").stdout)
+    given = json.loads(run(command, "there/campaign.toml", "--recipients", "customers.csv", "--json").stdout)
+
+    rows = "good" if command == "check" else "accepted"
+    assert (named[rows], given[rows]) == (2, 3)
+
+
+@pytest.mark.parametrize("command", ["check", "submit"])
+def test_recipients_that_are_named_nowhere_or_are_not_there_are_told_in_one_line(
+    run: Run, write: WriteFile, command: str
+) -> None:
+    done = run(command, "campaign.toml")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == (
+        'campaign.toml: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it\n'
+    )
+    assert run(command, "nowhere.toml").stderr == "nowhere.toml: no such file\n"
+    write("campaign.toml", 'recipients = "people.csv"\n' + CAMPAIGN)
+    assert run(command, "campaign.toml").stderr == "people.csv: no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("5876543210", "5876******"),
+        ("98765-4321", "9876*-****"),
+        ("9.87654E+09", "9.876**E+**"),
+        ("1", "*"),
+        ("987654321x", "9876*****x"),
+        ("९८७६५", "९८***"),
+        ("98\x1b[31m", "98\x1b[**m"),
+    ],
+)
+def test_a_number_that_is_none_is_told_by_its_first_digits_and_its_length(
+    run: Run, write: WriteFile, written: str, shown: str
+) -> None:
+    write("customers.csv", csv_of([*people(1), (written, "Asha", "5")]))
+
+    [example] = [row for rows in json.loads(run(*CHECK, "--json").stdout)["examples"].values() for row in rows]
+    assert (example["to"], example["value"]) == (shown, shown)
+    assert f"            line 3: {shown!r}" in run(*CHECK).stdout.splitlines()
 
 
 def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFile) -> None:
@@ -126,6 +175,11 @@ def test_opt_outs_and_other_campaigns_are_counted(run: Run, write: WriteFile) ->
     ("name", "content", "message"),
     [
         ("campaign.toml", CAMPAIGN + "finish_by = 2020-01-01T10:00:00\n", "campaign.toml:5: finish_by: is past"),
+        (
+            "campaign.toml",
+            CAMPAIGN + 'start_at = 2999-12-31T10:00:00\nvalidity = "999d"\n',
+            "campaign.toml:5: start_at: is more than 400 days away",
+        ),
         ("campaign.toml", CAMPAIGN + 'text = "x"\n', "campaign.toml:5: text: variables says the same in another way"),
         ("customers.csv", "number,name\n1,2\n", "customers.csv:1: no column named to"),
         (

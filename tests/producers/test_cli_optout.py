@@ -76,8 +76,50 @@ def test_many_rows_are_imported_and_exported(run: Run, write: WriteFile) -> None
     assert run("optout", "export", "out.csv").stdout == "12,000 numbers written to out.csv\n"
 
     heading, *exported = Path("out.csv").read_text().splitlines()
-    assert (heading, sorted(exported)) == ("to", numbers)
+    assert (heading, sorted(exported)) == ("to", [f"+{number}" for number in numbers])
     assert Path("out.csv").stat().st_mode & 0o077 == 0
+
+
+def test_numbers_of_all_countries_are_the_same_after_an_export_and_an_import(run: Run) -> None:
+    numbers = ["+12025550123", "+447911123456", "+6581234567", "+919876543210", "+916581234567"]
+    run("optout", "add", *numbers)
+    run("optout", "export", "out.csv")
+    run("optout", "remove", *numbers)
+
+    done = run("optout", "import", "out.csv")
+
+    assert done.stdout == "5 added, 0 on the list already, 0 refused\n"
+    run("optout", "export", "again.csv")
+    assert sorted(Path("again.csv").read_text().split()[1:]) == sorted(numbers)
+
+
+def test_a_list_that_was_exported_without_plus_is_imported_but_for_what_may_be_two_numbers(
+    run: Run, write: WriteFile
+) -> None:
+    write("a.csv", "to\n12025550123\n447911123456\n6581234567\n919876543210\n")
+
+    done = run("optout", "import", "a.csv")
+
+    assert done.stdout.splitlines() == [
+        "3 added, 0 on the list already, 1 refused",
+        "          1: number may be Indian or another country's: write +91 or + before it (the first in line 4)",
+    ]
+    run("optout", "export", "out.csv")
+    assert sorted(Path("out.csv").read_text().split()[1:]) == ["+12025550123", "+447911123456", "+919876543210"]
+
+
+def test_ten_digits_are_an_indian_number_where_no_number_has_its_code(run: Run, write: WriteFile) -> None:
+    write("a.csv", "to\n6581234567\n9876543210\n")
+
+    assert run("optout", "import", "a.csv").stdout == "2 added, 0 on the list already, 0 refused\n"
+    run("optout", "export", "out.csv")
+    assert sorted(Path("out.csv").read_text().split()[1:]) == ["+916581234567", "+919876543210"]
+
+
+def test_another_list_has_its_foreign_numbers_with_a_plus(run: Run, write: WriteFile) -> None:
+    write("a.csv", "to,name\n12025550123,Ann\n+12025550123,Ann\n")
+
+    assert run("optout", "import", "a.csv").stdout.startswith("1 added, 0 on the list already, 1 refused\n")
 
 
 def test_submit_suppresses_them_and_says_so(run: Run) -> None:

@@ -229,6 +229,27 @@ def test_the_registered_text_raises_no_doubt(run: Run) -> None:
     assert "an operator may drop it" not in done.stdout
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("form", 'v = ["17 & 18"]'), ("json", '"17 & 18"')])
+def test_the_values_of_the_slots_go_along_where_the_provider_takes_them(
+    run: Run, folder: Path, encoding: str, shown: str
+) -> None:
+    text = (folder / "dispatch.toml").read_text().replace('encoding = "form"', f'encoding = "{encoding}"')
+    (folder / "dispatch.toml").write_text(text.replace('route = "$$route"', 'v = "$$TemplateVariables"'))
+    done = run("send-test", *NUMBER, "--message", "Your order 17 & 18 is on its way.", "--provider", "other")
+    assert f"> {shown}" in [re.sub(" +", " ", line) for line in done.stdout.splitlines()]
+    assert "without values" not in done.stdout
+    other = run("send-test", *NUMBER, *MESSAGE, "--provider", "other")
+    assert "          $$TemplateVariables goes without values: write the message as its template" in other.stdout
+
+
+def test_a_value_may_be_as_long_as_its_template_says(run: Run, folder: Path) -> None:
+    message = ("--message", f"Your order {'1' * 40} is on its way.")
+    assert "an operator may drop it" in run("send-test", *NUMBER, *message).stdout
+    text = (folder / "dispatch.toml").read_text()
+    (folder / "dispatch.toml").write_text(text.replace("content_id", "longest_value = 40\ncontent_id"))
+    assert "an operator may drop it" not in run("send-test", *NUMBER, *message).stdout
+
+
 def test_sender_provider_and_custom_values_can_be_chosen(run: Run, sandbox: Gateway) -> None:
     refused = run("send-test", *NUMBER, *MESSAGE, "--provider", "other")
     assert refused.exit_code == 2

@@ -64,6 +64,10 @@ def test_a_whole_surrogate_pair_is_a_character(write: WriteFile) -> None:
         ('[{"to": "98"}]', "a.jsonl:1: is a JSON array; write one object a line: jq -c"),
         ('\n{"to": \n"98"}', "a.jsonl:2: the first row is not JSON"),
         ('{"number": "98"}\n', "a.jsonl:1: no column named to; its columns are number"),
+        (
+            '{"to": "98", "n\\ud83d": "x"}\n',
+            "a.jsonl:1: a key of the first row holds half a surrogate pair, which is no character; its keys name",
+        ),
         ('{"to": "98", "To": "99"}\n', "a.jsonl:1: two columns are named to"),
     ],
 )

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.filling import FromVariables
+from producers.findings import Rule
 from producers.recipients import Broken, Chunk, Heading
 from producers.rows import DUPLICATE as DUPLICATE_FINDING
 from producers.rows import Rows
@@ -46,6 +47,30 @@ def rows_of(text: str = "Dear {#var#}, Rs {#var#}.", variables: Sequence[str] = 
     template = Template(text)
     whitelists = Whitelists(template, links=AnyLink(), numbers=AnyNumber())
     return Rows(FromVariables(template, bound), names=NAMES, to=0, longest=30, whitelists=whitelists)
+
+
+@pytest.mark.parametrize(
+    ("fill", "most"),
+    [("a", 255 * 153), ("€", 255 * 76), ("ब", 255 * 67), ("😀", 255 * 33)],
+    ids=["one septet", "two septets", "UCS-2", "a surrogate pair"],
+)
+def test_a_text_has_at_most_255_parts(fill: str, most: int) -> None:
+    text = fill * (most - 2) + "{#var#}"
+    rows = rows_of(text, ["{name}"])
+
+    checked = rows.check(chunk_of(("9876543210", fill * 3, ""), ("9876543210", fill * 2, ""), ("9876543211", fill, "")))
+
+    assert [(row.line, row.finding.rule, row.finding.reason) for row in checked.refused] == [
+        (2, Rule.LENGTH, "the text takes more than 255 parts")
+    ]
+    assert (checked.lines, checked.parts) == ([3, 4], [255, 255])
+
+
+@pytest.mark.parametrize(("length", "refused"), [(255 * 153, 0), (255 * 153 + 1, 2)])
+def test_a_registered_text_without_slots_has_at_most_255_parts_too(length: int, refused: int) -> None:
+    checked = rows_of("a" * length, []).check(chunk_of(("9876543210", "", ""), ("9876543211", "", "")))
+
+    assert len(checked.refused) == refused
 
 
 def test_good_rows_become_messages_by_column() -> None:

@@ -170,6 +170,44 @@ def test_what_can_not_be_sent_any_more_is_refused(
     assert refusal(campaign_with(write, settings, *lines), ist("12:00:00")) == reason
 
 
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        (["finish_by = {}"], "5: finish_by"),
+        (["finish_by = {}", 'window = "04:30-15:30"', 'zone = "UTC"'], "5: finish_by"),
+        (["start_at = {}", 'validity = "1s"'], "5: start_at"),
+        (["start_at = 2026-11-09T12:00:00", "finish_by = {}"], "6: finish_by"),
+    ],
+)
+def test_a_start_and_an_end_are_at_most_400_days_away(
+    write: WriteFile, promotional: Settings, lines: list[str], field: str
+) -> None:
+    now = ist("12:00:00")
+    just, over = now + timedelta(days=400), now + timedelta(days=400, seconds=1)
+    fill = [line.format(f"{moment:%Y-%m-%dT%H:%M:%S}+05:30") for line in lines for moment in (just, over)]
+    if "start_at" not in field:
+        campaign_with(write, promotional, *fill[::2]).check(now)
+
+    assert refusal(campaign_with(write, promotional, *fill[1::2]), now) == f"c.toml:{field}: is more than 400 days away"
+
+
+def test_a_start_400_days_away_may_be_sent_within_them(write: WriteFile, settings: Settings) -> None:
+    now = ist("12:00:00")
+    start = f"{now + timedelta(days=399, hours=23):%Y-%m-%dT%H:%M:%S}"
+
+    campaign_with(write, settings, f"start_at = {start}", 'validity = "1h"').check(now)
+    campaign = campaign_with(write, settings, f"start_at = {start}", 'validity = "3601s"')
+
+    assert refusal(campaign, now) == "c.toml:6: validity: is more than 400 days away"
+
+
+@pytest.mark.parametrize("validity", ['validity = "401d"', 'validity = "999d"'])
+def test_a_validity_is_at_most_400_days(write: WriteFile, settings: Settings, validity: str) -> None:
+    assert refusal(campaign_with(write, settings, validity), ist("12:00:00")) == (
+        "c.toml:5: validity: is more than 400 days away"
+    )
+
+
 def test_a_start_that_has_come_is_no_missed_one(write: WriteFile, settings: Settings) -> None:
     lines = ["start_at = 2026-11-08T12:00:00", 'missed_start = "skip"']
 

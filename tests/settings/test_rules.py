@@ -159,6 +159,10 @@ def test_a_text_that_cannot_be_registered_is_told_at_its_line(mistakes: Mistakes
         ('[categories.service]\nwindow = "9-21"', "14: categories.service.window: must be two times as in 10:00-21:00"),
         ('[categories.service]\nzone = "Mars/Base"', "14: categories.service.zone: there is no zone 'Mars/Base'"),
         ('[optouts]\nstop_words = [""]', "14: optouts.stop_words.0: must not be empty"),
+        (
+            '[optouts]\nstop_words = ["STOP", "?! -"]',
+            "14: optouts.stop_words.1: holds no word, is '?! -'; write what a reply must begin with, as in STOP",
+        ),
     ],
 )
 def test_a_mistake_in_another_table_is_told_at_its_line(mistakes: Mistakes, table: str, reason: str) -> None:

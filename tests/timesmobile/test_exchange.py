@@ -1,10 +1,15 @@
 import base64
+import html
+import json
+import re
+from urllib.parse import quote, quote_plus
 
 import httpx
+import msgspec
 import pytest
 
 from settings.logs import mask
-from timesmobile.authentication import ClientCredentials
+from timesmobile.authentication import BasicAuthentication, ClientCredentials
 from timesmobile.exchange import LONGEST_SHOWN, Answered, Listener, shown_answer, shown_request
 from timesmobile.messages import Push
 from timesmobile.provider import Encoding, Provider, timesmobile_get, timesmobile_post
@@ -76,6 +81,88 @@ def test_an_answer_is_shown_without_what_it_repeats() -> None:
     assert shown[2] == "Authorization: Bearer *** [31m"
 
 
+PASSWORD = "p@ss w&\"rd/'é"
+LOGIN = base64.b64encode(f"acct:{PASSWORD}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        PASSWORD,
+        quote(PASSWORD, safe=""),
+        quote(PASSWORD),
+        quote(PASSWORD, safe="'").lower(),
+        quote_plus(PASSWORD),
+        json.dumps(PASSWORD),
+        json.dumps(PASSWORD, ensure_ascii=False),
+        json.dumps(PASSWORD).replace("/", r"\/"),
+        json.dumps(json.dumps(PASSWORD)),
+        html.escape(PASSWORD),
+        html.escape(PASSWORD).replace("&quot;", "&#34;").replace("&#x27;", "&#039;"),
+        f"Basic {LOGIN}",
+        LOGIN.rstrip("="),
+        base64.b64encode(PASSWORD.encode()).decode(),
+        "LITERALSECRET",
+        "HEADERSECRET",
+        "DEEPSECRET",
+        "CUSTOMSECRET",
+        "QUERYSECRET",
+        "a-granted-token",
+    ],
+)
+def test_an_answer_that_repeats_a_secret_in_another_form_is_shown_without_it(repeated: str) -> None:
+    provider = Provider(
+        nickname="echo",
+        method="POST",
+        endpoint="https://sms.example/send?token=QUERYSECRET&unit=a",
+        encoding="json",
+        payload='{"to": "$$To", "authkey": "LITERALSECRET", "credentials": {"of": ["DEEPSECRET"]}, "text": "$$Body"}',
+        username="acct",
+        password=PASSWORD,
+        headers=(("Authorization", "ApiKey HEADERSECRET"),),
+        auth=BasicAuthentication("acct", PASSWORD),
+    )
+    sent = msgspec.structs.replace(push(), custom={"token": "CUSTOMSECRET"})
+    answered = Answered(401, f"begin {repeated} end".encode(), "Bearer a-granted-token")
+
+    [_, shown] = shown_answer(answered, provider, sent, mask)
+
+    assert re.fullmatch(r'begin ["\\]*\*\*\*["\\=]* end', shown)
+
+
+def test_a_secret_at_the_place_where_a_long_answer_is_cut_is_hidden_whole() -> None:
+    body = b"." * (LONGEST_SHOWN - 4) + b"hush-hush"
+
+    assert shown_answer(Answered(200, body), other("form"), push(), mask)[1] == "." * (LONGEST_SHOWN - 4) + "***"
+
+
+@pytest.mark.parametrize("encoding", ["json", "form", "query"])
+def test_a_request_hides_written_out_values_under_the_name_of_a_secret(encoding: Encoding) -> None:
+    provider = msgspec.structs.replace(
+        other(encoding),
+        payload=(("to", "$$To"), ("authkey", "LITERALSECRET"), ("v", "$$api_key$$token"), ("text", "$$Body")),
+        custom=(("api_key", "CUSTOMSECRET"),),
+    )
+    shown = "\n".join(shown_request(provider, msgspec.structs.replace(push(), custom={"token": "OWNSECRET"}), mask))
+
+    assert "authkey" in shown
+    assert "SECRET" not in shown
+
+
+def test_a_document_hides_all_that_stands_under_the_name_of_a_secret_and_shows_the_rest_as_it_is_written() -> None:
+    payload = '{"to": "$$To", "n": 1.50, "auth": {"a": "DEEPSECRET", "b": [777], "c": ""}, "text": "$$Body"}'
+    shown = "\n".join(shown_request(msgspec.structs.replace(other("json"), payload=payload), push(), mask))
+
+    assert '"n": 1.50' in shown
+    assert '"c": ""' in shown
+    assert "DEEPSECRET" not in shown
+    assert "777" not in shown
+
+
+def test_an_answer_does_not_show_itself() -> None:
+    assert repr(Answered(200, b"hush-hush", "Bearer t")) == "Answered(status=200)"
+
+
 def test_a_long_answer_is_cut_and_one_that_is_no_text_is_shown_all_the_same() -> None:
     shown = shown_answer(Answered(200, b"\xff" * 10_000), other("form"), push(), mask)
     assert len(shown[1]) == LONGEST_SHOWN
@@ -86,7 +173,10 @@ async def test_only_the_answer_of_the_endpoint_is_remembered() -> None:
         return httpx.Response(202, text="pushed" if request.url.path == "/send" else "token")
 
     listener = Listener(httpx.MockTransport(handler), "https://sms.example/send?channel=1")
-    await listener.handle_async_request(httpx.Request("POST", "https://sms.example/send?channel=1&x=2"))
+    proof = {"Authorization": "Bearer t"}
+    await listener.handle_async_request(httpx.Request("POST", "https://sms.example/send?channel=1&x=2", headers=proof))
     await listener.handle_async_request(httpx.Request("POST", "https://sms.example/token"))
+    assert listener.heard == Answered(202, b"pushed", "Bearer t")
+    await listener.handle_async_request(httpx.Request("POST", "https://sms.example/send"))
     assert listener.heard == Answered(202, b"pushed")
     await listener.aclose()

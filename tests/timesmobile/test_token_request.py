@@ -70,8 +70,17 @@ def test_a_no_is_a_no(status: int) -> None:
     assert read(status, b"<html>") == Refused(f"HTTP {status}")
 
 
-def test_a_token_of_another_type_cannot_be_used() -> None:
-    assert isinstance(read(200, b'{"access_token":"t","token_type":"mac"}'), Refused)
+@pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", "BearerToken", "bearer_token"])
+def test_a_bearer_is_one_however_it_is_written(kind: str) -> None:
+    assert read(200, json.dumps({"access_token": "t", "token_type": kind}).encode()) == Granted(
+        "Bearer t", UNKNOWN_LIFETIME_S
+    )
+
+
+@pytest.mark.parametrize("kind", ["mac", "", "token", "no bearer", None, 5])
+def test_a_token_of_another_type_cannot_be_used(kind: object) -> None:
+    answer = read(200, json.dumps({"access_token": "t", "token_type": kind}).encode())
+    assert answer == Refused("the token is of a type that is not Bearer")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

@@ -13,9 +13,15 @@ def problem(header: str) -> str | None:
     """Say what is wrong with a header's form; None if nothing is. Case matters and is kept as registered."""
     if _HEADER.fullmatch(header):
         return None
-    if affixed := _WITH_SUFFIX.fullmatch(header) or _WITH_PREFIX.fullmatch(header):
-        return f"operators add what stands around it themselves; write {affixed[1]}"
+    if (own := registered(header)) != header:
+        return f"operators add what stands around it themselves; write {own}"
     return "a header is 6 letters, or 6 digits if promotional, without the operator's suffix"
+
+
+def registered(header: str) -> str:
+    """Return a header without what operators add to it, ``TIMESM`` for ``AD-TIMESM-S``; any other as it is."""
+    affixed = _WITH_SUFFIX.fullmatch(header) or _WITH_PREFIX.fullmatch(header)
+    return affixed[1] if affixed else header
 
 
 def category_problem(header: str, category: Category) -> str | None:

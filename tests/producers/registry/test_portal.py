@@ -32,6 +32,14 @@ def rows_of(path: Path, text: str) -> list[PortalRow]:
             "dlt template id,Template Name,Sender ID,Category,Template Message,Approval Status",
             f"'{ID},Order,TIMESM,SERVICE_IMPLICIT,Hello {{#var#}},approved",
         ),
+        (
+            "Template ID,Template Name,Header,Type,Template Content,PE ID",
+            f'="{ID}",Order,AD-TIMESM-S,SI,Hello {{#var#}},="1201159134572839402"',
+        ),
+        (
+            "Template ID,Template Name,Header,Type,Template Content",
+            f'"=""{ID}""",Order,"=""TIMESM"", VM-TIMESM TIMESM-T",SI,Hello {{#var#}}',
+        ),
         ("Template Id,Template Name,Headers,Type,Text", f"{ID},Order,TIMESM,SI,Hello {{#var#}}"),
     ],
 )
@@ -40,6 +48,19 @@ def test_columns_are_found_by_the_names_that_portals_give_them(tmp_path: Path, h
 
     assert (found.line, found.content_id, found.name, found.headers) == (2, ID, "Order", ("TIMESM",))
     assert (found.text, found.category, found.approved) == ("Hello {#var#}", "service", True)
+
+
+def test_an_entity_is_told_without_what_stands_around_it(tmp_path: Path) -> None:
+    [row] = rows_of(tmp_path / "a.csv", f'Template ID,PE ID,Content\n{ID},="1201159134572839402",="x"\n')
+
+    assert (row.entity_id, row.text) == ("1201159134572839402", '="x"')
+
+
+@pytest.mark.parametrize("header", ["ADX-TIMESM-S", "AD-TIMES-S", "TIMESM-X", "AD-TIMESM-S-S"])
+def test_a_header_of_another_form_is_left_as_it_is(tmp_path: Path, header: str) -> None:
+    [row] = rows_of(tmp_path / "a.csv", f"Template ID,Header,Content\n{ID},{header},x\n")
+
+    assert row.headers == (header,)
 
 
 def test_a_text_keeps_every_byte(tmp_path: Path) -> None:
