@@ -198,7 +198,7 @@ async def serve(settings: Settings) -> None:
     watching = asyncio.create_task(watch(redis))
     await Server(config).serve()
     watching.cancel()
-    await asyncio.wait([watching])
+    await asyncio.wait([watching], timeout=PING_TIMEOUT_S)  # a cancellation may be lost inside of a call to Redis
     await redis.aclose()
     log.info("receiver stopped")
 

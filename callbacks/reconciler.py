@@ -20,7 +20,7 @@ from callbacks import relay
 from callbacks.endurance import step_on
 from callbacks.process import begin, run_until_signalled
 from callbacks.set_aside import Reason, Row, SetAside
-from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, unpack
+from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, store_alone, unpack
 from callbacks.triage import Pile, Triage
 from campaigns.connection import connect
 from campaigns.optouts import OptOuts
@@ -41,7 +41,11 @@ APPLIED_AT_ONCE: Final = 1024 * 1024
 """Bytes of bodies, some thousands of reports: a script call serves several, and all are done in well under a second."""
 
 LAST_DELIVERY: Final = 5
-"""An entry that was handed out so often and failed is given up; reconcilers that died of it did not say so."""
+"""Of an entry that was handed out so often, what fails is set aside. If its reconcilers only died, it may have been in
+bad company, and comes alone from then on."""
+
+LAST_ALONE: Final = 8
+"""Deliveries; whatever still has not been settled then kills whoever looks into it."""
 
 BLOCK_MS: Final = 1_000
 LOOK_FOR_DEAD_EVERY_S: Final = 5.0
@@ -70,16 +74,15 @@ class Reconciler:
         self._claim_after_ms = claim_after_ms
         self._hand: deque[Entry] = deque()
         self._kept_at = 0.0
-        self._look_for_dead_at = 0.0
+        # Not at once: where an entry kills reconciler after reconciler, each new one gets something done before.
+        self._look_for_dead_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_S
 
     async def step(self, *, block_ms: int = BLOCK_MS) -> None:
         """Settle one group of entries, waiting for the first; if Redis is in trouble they stay in hand for the next."""
         if not self._hand:
             self._hand.extend(await self._next(block_ms))
             self._kept_at = time.monotonic()
-        elif time.monotonic() - self._kept_at > KEEP_EVERY_S:
-            await self._reader.keep([entry.id for entry in self._hand])
-            self._kept_at = time.monotonic()
+        await self._keep_hand()
         group = self._next_group()
         if group:
             await self._settle(group)
@@ -90,9 +93,17 @@ class Reconciler:
         """Hand back what is in hand."""
         await self._reader.leave([entry.id for entry in self._hand])
 
+    async def _keep_hand(self) -> None:
+        """Claim what is in hand anew before anybody takes it for a dead reconciler's."""
+        if time.monotonic() - self._kept_at > KEEP_EVERY_S:
+            await self._reader.keep([entry.id for entry in self._hand])
+            self._kept_at = time.monotonic()
+
     async def _next(self, block_ms: int) -> list[Entry]:
         if time.monotonic() >= self._look_for_dead_at:
-            left_behind = await self._reader.claim(READ_AT_ONCE, lambda _: self._claim_after_ms)
+            left_behind = await self._reader.claim(
+                READ_AT_ONCE, lambda _: self._claim_after_ms, together_until=LAST_DELIVERY
+            )
             if left_behind:
                 log.info("entries of another reconciler claimed", entries=len(left_behind))
                 return left_behind
@@ -110,9 +121,19 @@ class Reconciler:
         return group
 
     async def _settle(self, group: Sequence[Entry]) -> None:
-        """Settle entries together; if that fails for another reason than Redis' state, one by one."""
-        await self._give_up([entry for entry in group if entry.deliveries > LAST_DELIVERY])
-        group = [entry for entry in group if entry.deliveries <= LAST_DELIVERY]
+        """Settle entries together; if that fails for another reason than Redis' state, one by one.
+
+        One that comes alone is tried as it is, then row by row, then no more.
+        """
+        deliveries = group[0].deliveries
+        if deliveries > LAST_ALONE:
+            await self._give_up(group[0])
+            return
+        if deliveries > LAST_DELIVERY:
+            log.warning("an entry that reconcilers ended over is tried alone", delivery=deliveries)
+        if deliveries > LAST_DELIVERY + 1:
+            await self._settle_alone(group[0])
+            return
         try:
             pile = self._triage.sort(body for entry in group for body in bodies(entry))
             answers = await self._reported.apply(pile.reports)
@@ -126,23 +147,33 @@ class Reconciler:
             await self._finish(group, pile, answers)
 
     async def _settle_alone(self, entry: Entry) -> None:
-        """Apply what can be applied of one entry.
+        """Apply what can be applied of one entry, row by row.
 
         The rest keeps it in the stream, to be claimed and tried again, until its last delivery.
         """
-        is_last = entry.deliveries >= LAST_DELIVERY
-        try:
-            pile = self._triage.sort(bodies(entry))
-        except Exception:  # poison may fail in any way
-            log.exception("reports could not be sorted", delivery=entry.deliveries)
-            if is_last:
-                await self._give_up([entry])
-            return
+        good, bad = self._sortable(entry)
+        pile = self._triage.sort(good)
+        pile.aside += [Row(Reason.POISON, body) for body in bad]
         answers = [await self._apply_alone(report) for report in pile.reports]
-        if is_last or None not in answers:
+        if entry.deliveries >= LAST_DELIVERY or not (bad or None in answers):
             await self._finish([entry], pile, answers)
 
+    def _sortable(self, entry: Entry) -> tuple[list[bytes], list[bytes]]:
+        """Return the bodies of an entry that can be sorted, and those that cannot."""
+        good: list[bytes] = []
+        bad: list[bytes] = []
+        for body in bodies(entry):
+            try:
+                self._triage.sort([body])
+            except Exception:  # poison may fail in any way
+                log.exception("reports could not be sorted", delivery=entry.deliveries)
+                bad.append(body)
+            else:
+                good.append(body)
+        return good, bad
+
     async def _apply_alone(self, report: Report) -> Applied | None:
+        await self._keep_hand()
         try:
             (answer,) = await self._reported.apply([report])
         except Exception as error:  # poison may fail in any way
@@ -152,13 +183,19 @@ class Reconciler:
             return None
         return answer
 
-    async def _give_up(self, entries: Sequence[Entry]) -> None:
-        """Set entries aside whole: what kills reconcilers is not looked into again."""
-        rows = [Row(Reason.POISON, body) for entry in entries for body in bodies(entry)]
-        if rows:
-            log.error("entries given up", entries=len(entries), deliveries=max(entry.deliveries for entry in entries))
-            await self._set_aside.add(rows)
-        await self._reader.done([entry.id for entry in entries])
+    async def _give_up(self, entry: Entry) -> None:
+        """Set an entry aside whole: what kills reconcilers is not looked into again.
+
+        Of several bodies that were stored together each gets the same number of tries without the others first.
+        """
+        whole = bodies(entry)
+        if len(whole) > 1:
+            log.warning("the bodies of an entry that reconcilers ended over are parted", bodies=len(whole))
+            await store_alone(self._redis, whole)
+        else:
+            log.error("an entry is given up", deliveries=entry.deliveries)
+            await self._set_aside.add([Row(Reason.POISON, body) for body in whole])
+        await self._reader.done([entry.id])
 
     async def _finish(self, entries: Sequence[Entry], pile: Pile, answers: Sequence[Applied | None]) -> None:
         """Opt out who asked, set aside and queue for the relay what was not applied; only then let the entries go."""

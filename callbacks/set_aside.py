@@ -3,18 +3,39 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
-from callbacks.streams import BODY, FOREIGN, PAGE, REJECTED, REPORTS, TOTALS, pack, raise_first
+from callbacks.request_body import LONGEST_BODY
+from callbacks.streams import (
+    BODY,
+    FOREIGN,
+    FOREIGN_LONG,
+    PAGE,
+    REJECTED,
+    REJECTED_LONG,
+    TOTALS,
+    raise_first,
+    store_alone,
+)
 
 MOST_KEPT: Final = 50_000
-"""Entries of each of the two streams, about; beyond it the oldest go, and only the totals still tell of them."""
+"""Rows of each of the two streams, about; beyond it the oldest go, and only the totals still tell of them."""
 
-LONGEST_KEPT: Final = 64 * 1024
-"""Bytes; of a longer row only the reason is kept."""
+LONG: Final = 64 * 1024
+"""Bytes; a longer row goes to a stream for such, whose bound is small enough for the longest."""
+
+MOST_LONG_KEPT: Final = 256
+"""Rows of each of these two streams: a quarter of a GiB of the longest."""
+
+LONGEST_KEPT: Final = LONGEST_BODY + 1024
+"""Bytes: whatever the receiver takes, and a row of it as a body of its own. Of a longer one only reason and size."""
+
+_PAGES: Final = {REJECTED: PAGE, REJECTED_LONG: 8, FOREIGN: PAGE, FOREIGN_LONG: 8}
+"""All streams of rows set aside, and how many are read at once."""
 
 _REASON = b"reason"
 _CUT = b"cut"
@@ -37,7 +58,9 @@ class Reason(StrEnum):
     RELAY_FULL = "too much is waiting for the relay's host"
 
 
-_FOREIGN_REASONS = frozenset({Reason.NOT_OURS, Reason.FORGED})
+_FOREIGN_REASONS = frozenset(
+    {Reason.NOT_OURS, Reason.FORGED, Reason.RELAY_REFUSED, Reason.RELAY_FAILED, Reason.RELAY_FULL}
+)
 
 
 class Row(NamedTuple):
@@ -57,6 +80,8 @@ class Kept(msgspec.Struct, frozen=True):
     reason: str
     body: bytes
     """As it came; may hold what people wrote and clicked. Empty if it was too long to be kept."""
+    too_long: int = 0
+    """The bytes that it had, if it was too long to be kept."""
 
 
 class SetAside:
@@ -71,10 +96,14 @@ class SetAside:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for reason, body in rows:
+                short, long = (FOREIGN, FOREIGN_LONG) if reason in _FOREIGN_REASONS else (REJECTED, REJECTED_LONG)
                 kept: dict[Any, Any] = {_REASON: reason, BODY: body}
                 if len(body) > LONGEST_KEPT:
                     kept = {_REASON: reason, BODY: b"", _CUT: len(body)}
-                pipe.xadd(FOREIGN if reason in _FOREIGN_REASONS else REJECTED, kept, maxlen=MOST_KEPT, approximate=True)
+                if LONG < len(body) <= LONGEST_KEPT:
+                    pipe.xadd(long, kept, maxlen=MOST_LONG_KEPT, approximate=False)
+                else:
+                    pipe.xadd(short, kept, maxlen=MOST_KEPT, approximate=True)
             for reason, number in Counter(row.reason for row in rows).items():
                 pipe.hincrby(TOTALS, reason, number)
             raise_first(await pipe.execute(raise_on_error=False))
@@ -82,17 +111,18 @@ class SetAside:
     async def kept(self, *, reason: str = "", most: int = 100) -> list[Kept]:
         """List what is kept, oldest first, of one reason or (empty) of all."""
         found: list[Kept] = []
-        for stream in (REJECTED, FOREIGN):
+        for stream in _PAGES:
+            enough = len(found) + most
             async for page in self._pages(stream):
                 found.extend(kept for kept in page if reason in ("", kept.reason))
-                if len(found) >= most:
-                    return found[:most]
-        return found
+                if len(found) >= enough:
+                    break
+        return sorted(found, key=attrgetter("at_ms"))[:most]
 
     async def count(self) -> dict[str, int]:
         """Count what is kept now, by reason; reads it all."""
         counter: Counter[str] = Counter()
-        for stream in (REJECTED, FOREIGN):
+        for stream in _PAGES:
             async for page in self._pages(stream):
                 counter.update(kept.reason for kept in page)
         return dict(counter)
@@ -105,18 +135,15 @@ class SetAside:
     async def replay(self, *, reason: str = "") -> int:
         """Hand what is kept (of one reason, or of all) to the reconcilers once more; return how many rows that was.
 
-        What fails again is set aside again, as a new row. Stopped half-way it may hand rows over twice, which is
-        harmless.
+        What fails again is set aside again, as a new row; what was too long to be kept stays. Stopped half-way it may
+        hand rows over twice, which is harmless.
         """
         moved = 0
-        for stream in (REJECTED, FOREIGN):
+        for stream in _PAGES:
             async for page in self._pages(stream):
                 rows = [kept for kept in page if kept.body and reason in ("", kept.reason)]
                 if rows:
-                    async with self._redis.pipeline(transaction=False) as pipe:
-                        for kept in rows:
-                            pipe.xadd(REPORTS, {BODY: pack([kept.body])})
-                        raise_first(await pipe.execute(raise_on_error=False))
+                    await store_alone(self._redis, [kept.body for kept in rows])
                     await self._redis.xdel(stream, *(kept.id for kept in rows))
                     moved += len(rows)
         return moved
@@ -126,13 +153,19 @@ class SetAside:
         newest: Any = await self._redis.xrevrange(stream, count=1)
         after = "-"
         while newest:
-            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=PAGE)
+            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=_PAGES[stream])
             yield [_read(id_, fields) for id_, fields in page]
-            if len(page) < PAGE:
+            if len(page) < _PAGES[stream]:
                 return
             after = "(" + page[-1][0].decode()
 
 
 def _read(id_: bytes, fields: dict[bytes, bytes]) -> Kept:
     text = id_.decode()
-    return Kept(text, int(text.partition("-")[0]), fields.get(_REASON, b"").decode(), fields.get(BODY, b""))
+    return Kept(
+        text,
+        int(text.partition("-")[0]),
+        fields.get(_REASON, b"").decode(),
+        fields.get(BODY, b""),
+        int(fields.get(_CUT, 0)),
+    )

@@ -1,6 +1,7 @@
 """The durable streams between receiver, reconciler and relay, and a process's part in reading one of them."""
 
 import asyncio
+import math
 import os
 import secrets
 import socket
@@ -22,7 +23,11 @@ REJECTED = "reports:rejected"
 """Rows set aside with their reason."""
 
 FOREIGN = "reports:rejected:foreign"
-"""Rows set aside because they are not ours; apart, so that a flood of them pushes no other row out."""
+"""Rows set aside that are not ours; apart, so that a flood of them pushes no other row out."""
+
+REJECTED_LONG = "reports:rejected:long"
+FOREIGN_LONG = "reports:rejected:foreign:long"
+"""The same two for long rows, of which fewer are kept."""
 
 TOTALS = "reports:rejected:totals"
 """Hash: reason → rows ever set aside for it."""
@@ -69,6 +74,14 @@ def unpack(payload: bytes) -> list[bytes]:
 _UNPACKER = msgspec.msgpack.Decoder(list[bytes])
 
 
+async def store_alone(redis: Redis, bodies: Sequence[bytes]) -> None:
+    """Put posted bodies into ``reports`` again, each into an entry of its own. Raises redis errors."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for body in bodies:
+            pipe.xadd(REPORTS, {BODY: pack([body])})
+        raise_first(await pipe.execute(raise_on_error=False))
+
+
 def raise_first(replies: Sequence[Any]) -> None:
     """Raise the first error of a pipeline's replies, bare: redis-py would quote the command, and what people wrote."""
     for reply in replies:
@@ -113,8 +126,14 @@ class Reader:
         pairs = reply[0][1] if reply else []
         return [Entry(id_, fields.get(BODY, b""), 1) for id_, fields in pairs]
 
-    async def claim(self, count: int, wait_ms: Callable[[int], int]) -> list[Entry]:
-        """Take over up to ``count`` entries, oldest first, that were held longer than ``wait_ms(deliveries)``."""
+    async def claim(
+        self, count: int, wait_ms: Callable[[int], int], *, together_until: float = math.inf
+    ) -> list[Entry]:
+        """Take over up to ``count`` entries, oldest first, that were held longer than ``wait_ms(deliveries)``.
+
+        One that is handed out more than ``together_until`` times comes alone, after the others: if it kills its
+        reader, that counts against no other entry.
+        """
         overdue: dict[bytes, int] = {}
         after: str | bytes = "-"
         while len(overdue) < count:
@@ -133,7 +152,8 @@ class Reader:
             after = b"(" + page[-1]["message_id"]
         if not overdue:
             return []
-        ids = list(overdue)[:count]
+        ids = [id_ for id_, deliveries in overdue.items() if deliveries <= together_until][:count]
+        ids = ids or list(overdue)[:1]
         # Of two readers that saw the same entry the second finds it no longer idle, and does not get it.
         pairs: Any = await self._redis.xclaim(self._stream, self._group, self.name, wait_ms(1), cast("list[Any]", ids))
         return [Entry(id_, fields.get(BODY, b""), overdue[id_]) for id_, fields in pairs if id_ is not None]

@@ -29,14 +29,26 @@ def reports() -> None:
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def rejected(options: Globals, *, reason: str, most: int, for_programs: bool) -> None:
-    """List the reports that could not be used, oldest first, with the reason; their bodies are not shown."""
+    """List the reports that could not be used, oldest first, with the reason; their bodies are not shown.
+
+    Of one that was too long to be kept only this line is left: it cannot be tried again.
+    """
 
     async def look(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[Kept]]:
         aside = SetAside(redis)
         return await aside.count(), await aside.totals(), await aside.kept(reason=reason, most=most)
 
     count, totals, kept = with_ledger(options, look)
-    rows = [{"id": row.id, "at_ms": row.at_ms, "reason": row.reason, "bytes": len(row.body)} for row in kept]
+    rows = [
+        {
+            "id": row.id,
+            "at_ms": row.at_ms,
+            "reason": row.reason,
+            "bytes": row.too_long or len(row.body),
+            "too_long": bool(row.too_long),
+        }
+        for row in kept
+    ]
     if for_programs:
         click.echo(json.dumps({"kept": count, "ever": totals, "rows": rows}))
         return
@@ -50,7 +62,9 @@ def rejected(options: Globals, *, reason: str, most: int, for_programs: bool) ->
         summary.add_row(name, f"{count.get(name, 0):,}", f"{totals.get(name, 0):,}")
     listed = Table("id", "set aside", "reason", box=None, pad_edge=False)
     for row in kept:
-        listed.add_row(row.id, f"{datetime.fromtimestamp(row.at_ms / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}", row.reason)
+        at = f"{datetime.fromtimestamp(row.at_ms / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}"
+        lost = f"; not kept: too long, {row.too_long:,} bytes" if row.too_long else ""
+        listed.add_row(row.id, at, row.reason + lost)
     console().print(summary, "", listed, sep="\n")
 
 

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from callbacks.streams import BODY, REPORTS, unpack
 from campaigns.embedded import EmbeddedServer
@@ -127,6 +128,14 @@ async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, b
 @pytest.fixture
 async def sent(redis: Redis, ids: CorrelationIds) -> Sent:
     return await send_campaign(redis, ids)
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The log's lines, of reconcilers that look for the dead at every step."""
+    monkeypatch.setattr("callbacks.reconciler.LOOK_FOR_DEAD_EVERY_S", 0.0)
+    with capture_logs() as said:
+        yield said
 
 
 class Processes:

@@ -1,10 +1,13 @@
 """What could not be used: kept, counted, tried again."""
 
+import asyncio
+
 import pytest
 from redis.asyncio import Redis
 
 from callbacks import set_aside
-from callbacks.set_aside import LONGEST_KEPT, Reason, Row, SetAside
+from callbacks.request_body import LONGEST_BODY
+from callbacks.set_aside import LONG, LONGEST_KEPT, Reason, Row, SetAside
 from callbacks.streams import FOREIGN, REJECTED
 from tests.callbacks.conftest import stored
 
@@ -48,9 +51,40 @@ async def test_a_replay_of_one_reason_leaves_the_others(redis: Redis) -> None:
 async def test_the_longest_row_is_kept_and_one_byte_more_leaves_only_its_reason(redis: Redis) -> None:
     aside = SetAside(redis)
     await aside.add([Row(Reason.POISON, b"x" * LONGEST_KEPT), Row(Reason.POISON, b"x" * (LONGEST_KEPT + 1))])
-    assert [len(row.body) for row in await aside.kept()] == [LONGEST_KEPT, 0]
+    kept = await aside.kept()
+    assert sorted((len(row.body), row.too_long) for row in kept) == [(0, LONGEST_KEPT + 1), (LONGEST_KEPT, 0)]
     assert await aside.replay() == 1
-    assert await aside.count() == {Reason.POISON: 1}
+    assert [row.too_long for row in await aside.kept()] == [LONGEST_KEPT + 1]
+
+
+async def test_whatever_the_receiver_takes_is_kept_whole(redis: Redis) -> None:
+    aside = SetAside(redis)
+    await aside.add([Row(Reason.POISON, b"x" * LONGEST_BODY)])
+    assert [len(row.body) for row in await aside.kept()] == [LONGEST_BODY]
+
+
+async def test_long_rows_are_few_and_push_no_short_one_out(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(set_aside, "MOST_LONG_KEPT", 3)
+    aside = SetAside(redis)
+    await aside.add([Row(Reason.POISON, b"x" * LONG)])
+    await aside.add([Row(Reason.POISON, b"%d" % n + b"x" * LONG) for n in range(5)])
+    await aside.add([Row(Reason.RELAY_FULL, b"x" * (LONG + 1))] * 5)
+    kept = await aside.kept(reason=Reason.POISON)
+    assert sorted(row.body[:1] for row in kept) == [b"2", b"3", b"4", b"x"]
+    assert await aside.count() == {Reason.POISON: 4, Reason.RELAY_FULL: 3}
+    assert await aside.totals() == {Reason.POISON: 6, Reason.RELAY_FULL: 5}
+
+
+async def test_long_and_short_rows_are_listed_oldest_first(redis: Redis) -> None:
+    aside = SetAside(redis)
+    lengths = [LONG + 1, 1, LONG + 2, 2, LONG + 3]
+    for length in lengths:
+        await aside.add([Row(Reason.NOT_OURS if length == 1 else Reason.POISON, b"x" * length)])
+        await asyncio.sleep(0.002)
+    assert [len(row.body) for row in await aside.kept()] == lengths
+    assert [len(row.body) for row in await aside.kept(most=3)] == lengths[:3]
+    assert await aside.replay() == 5
+    assert sorted(len(body) for body in await stored(redis)) == sorted(lengths)
 
 
 async def test_a_flood_of_foreign_rows_is_bounded_and_pushes_no_other_row_out(

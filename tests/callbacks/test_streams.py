@@ -108,6 +108,24 @@ async def test_a_claim_finds_an_overdue_entry_behind_many_that_are_not(redis: Re
     assert entry.payload == b"due"
 
 
+async def test_what_was_handed_out_too_often_comes_alone_after_the_others(redis: Redis) -> None:
+    await add(redis, b"suspect", b"another")
+    dead = reader(redis, "dead")
+    await read(dead)
+    await dead.claim(10, waiting(0))
+    await add(redis, b"1", b"2")
+    await read(dead)
+    ann = reader(redis, "ann")
+
+    async def claimed() -> list[tuple[bytes, int]]:
+        entries = await ann.claim(10, waiting(0), together_until=2)
+        return [(entry.payload, entry.deliveries) for entry in entries]
+
+    assert await claimed() == [(b"1", 2), (b"2", 2)]
+    assert await claimed() == [(b"suspect", 3)]
+    assert await claimed() == [(b"suspect", 4)]
+
+
 async def test_keeping_makes_entries_young_and_counts_no_delivery(redis: Redis) -> None:
     await add(redis, b"1")
     ann = reader(redis, "ann")

@@ -104,7 +104,7 @@ def together(lease_s: float, *, messages: int = 50_000, seconds: float = 100.0) 
 
 def brief(lease_s: float) -> Scenario:
     """Return what fits into a test: short leases, some of everything."""
-    killed, zombie = processes.KILLED, processes.frozen_past(lease_s)
+    killed, stopped, zombie = processes.KILLED, processes.STOPPED, processes.frozen_past(lease_s)
     lanes = (
         Lane((killed,), WORKERS[:1], until_s=5, first_s=4.5),
         Lane((zombie,), WORKERS[1:], until_s=8, first_s=7.5),
@@ -114,6 +114,8 @@ def brief(lease_s: float) -> Scenario:
         # First of all: a pause proves nothing of batches whose worker is dead.
         Lane((CAMPAIGN_PAUSED,), (LIMITED,), until_s=3, first_s=0.5),
         Lane((RATE_CHANGED,), (LIMITED,), until_s=9, first_s=8),
+        # So early that it runs again, however long its pushes take, before it is frozen.
+        Lane((stopped,), WORKERS[1:], until_s=1, first_s=0.5),
     )
     mailings = (Mailing(LIMITED, 3_500), Mailing(UNLIMITED, 2_000, at_s=3), Mailing(UNLIMITED, 600, rate_per_s=40))
     # The last one's batch outlasts a lease: a zombie finds it in other hands, half sent.

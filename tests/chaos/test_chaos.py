@@ -27,5 +27,6 @@ def test_whatever_goes_wrong_every_message_is_accepted_exactly_once() -> None:
         assert not [figure.name for figure in verdict.figures if not figure.holds and not figure.needs_quiet], told
         # Where no worker was seen to be lost nothing is proved.
         assert any(loss.open for loss in notes.losses), told
+        assert notes.stops_s, told
         # However busy the machine: twice its rate is not for any of them.
         assert arriving(result.evidence, most_above=1.0).holds, told

@@ -1,0 +1,41 @@
+"""Reconcilers in the test's own process, and what the receiver would have put before them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+
+from callbacks.reconciler import Reconciler
+from callbacks.streams import BODY, REPORTS, pack
+from callbacks.triage import Triage
+from campaigns.reported import Reported
+from tests.callbacks.conftest import ID_KEY
+from timesmobile.ids import CorrelationIds
+
+
+async def accept(redis: Redis, *bodies: bytes) -> None:
+    """Put bodies into the stream as one entry, as the receiver does."""
+    await redis.xadd(REPORTS, {BODY: pack(bodies)})
+
+
+def make(
+    redis: Redis,
+    reported: Reported | None = None,
+    *,
+    relaying: bool = False,
+    stop_words: Sequence[str] = ("STOP",),
+    **more: Any,
+) -> Reconciler:
+    triage = Triage(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words)
+    return Reconciler(redis, reported or Reported(redis), triage, **more)
+
+
+async def settle(*reconcilers: Reconciler, steps: int = 3) -> None:
+    """Let reconcilers step; the very first step of all makes the group."""
+    for _ in range(steps):
+        for reconciler in reconcilers:
+            await reconciler.step(block_ms=1)
+
+
+async def is_settled(redis: Redis) -> bool:
+    return await redis.xlen(REPORTS) == 0

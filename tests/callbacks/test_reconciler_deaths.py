@@ -1,0 +1,255 @@
+"""Reports that cannot be applied, reconcilers that end over them, and a Redis in trouble: nothing is lost."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from redis import exceptions
+from redis.asyncio import Redis
+
+from callbacks import reconciler as module
+from callbacks.reconciler import GROUP, LAST_ALONE, LAST_DELIVERY, reconcile
+from callbacks.set_aside import LONG, Reason, SetAside
+from callbacks.streams import REPORTS, Reader
+from campaigns.reported import Applied, Report, Reported
+from campaigns.states import MessageState
+from tests.callbacks.conftest import Sent, posted, row
+from tests.callbacks.reconciling import accept, is_settled, make, settle
+from timesmobile.reports import parse
+
+pytestmark = pytest.mark.usefixtures("lines")
+
+
+async def test_what_a_dead_reconciler_left_is_claimed(redis: Redis, sent: Sent) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    dead = Reader(redis, REPORTS, GROUP, "dead")
+    while not await dead.read(10, block_ms=1):
+        pass
+    await settle(make(redis))
+    assert not await is_settled(redis)
+    await settle(make(redis, claim_after_ms=0))
+    assert await is_settled(redis)
+    assert await sent.count(MessageState.DELIVERED) == 1
+
+
+class Poisoned(Reported):
+    """A ledger that always fails on one message."""
+
+    def __init__(self, redis: Redis, index: int, error: Exception) -> None:
+        super().__init__(redis)
+        self.index = index
+        self.error = error
+
+    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+        if any(report.index == self.index for report in reports):
+            raise self.error
+        return await super().apply(reports)
+
+
+POISON = [exceptions.ResponseError("user_script:3: attempt to index a nil value"), KeyError("a bug")]
+
+
+@pytest.mark.parametrize("error", POISON)
+async def test_a_poison_row_is_set_aside_after_a_few_tries_and_costs_no_other(
+    redis: Redis, sent: Sent, error: Exception
+) -> None:
+    poison = posted("delivered", row(sent.meta(1)))
+    await accept(
+        redis, posted("delivered", row(sent.meta(0)), row(sent.meta(1))), posted("delivered", row(sent.meta(2)))
+    )
+    await accept(redis, posted("delivered", row(sent.meta(3))))
+    reconciler = make(redis, Poisoned(redis, 1, error), claim_after_ms=0)
+    await settle(reconciler, steps=2)
+    assert await sent.count(MessageState.DELIVERED) == 3
+    assert await redis.xlen(REPORTS) == 1
+    await settle(reconciler, steps=LAST_DELIVERY)
+    assert await is_settled(redis)
+    (kept,) = await SetAside(redis).kept()
+    assert (kept.reason, kept.body) == (Reason.POISON, poison)
+    assert await SetAside(redis).replay() == 1
+    await settle(make(redis))
+    assert await sent.count(MessageState.DELIVERED) == 4
+
+
+async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
+    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconciler = make(redis, claim_after_ms=0)
+    good = posted("delivered", row(sent.meta(0)))
+    await accept(redis, b"[]", good)
+    monkeypatch.setattr("callbacks.triage.parse", lambda _: 1 / 0)
+    await settle(reconciler, steps=LAST_DELIVERY + 2)
+    assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [
+        (Reason.POISON, b"[]"),
+        (Reason.POISON, good),
+    ]
+
+
+class Killed(BaseException):
+    """The end of a reconciler's process: nothing catches it, and it tidies nothing up."""
+
+
+class Deadly(Reported):
+    """A ledger over which every reconciler dies that applies a report about one message."""
+
+    def __init__(self, redis: Redis, index: int) -> None:
+        super().__init__(redis)
+        self.index = index
+
+    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+        if any(report.index == self.index for report in reports):
+            raise Killed
+        return await super().apply(reports)
+
+
+async def outlive(redis: Redis, reported: Reported) -> int:
+    """Start a reconciler after each that died, until all is settled; return how many died."""
+    deaths = 0
+    reconciler = make(redis, reported, claim_after_ms=0)
+    for _ in range(100):
+        try:
+            await reconciler.step(block_ms=1)
+        except Killed:
+            deaths += 1
+            reconciler = make(redis, reported, claim_after_ms=0)
+        if await is_settled(redis):
+            return deaths
+    raise AssertionError(f"not settled after {deaths} deaths")
+
+
+async def hand_out(redis: Redis, *, deliveries: int) -> None:
+    """Hand everything in the stream to readers that die of something else, so often."""
+    dying = Reader(redis, REPORTS, GROUP, "dying")
+    while not await dying.read(100, block_ms=1):
+        pass
+    for _ in range(deliveries - 1):
+        await dying.claim(100, lambda _: 0)
+
+
+@pytest.mark.parametrize("deliveries", [LAST_DELIVERY, LAST_DELIVERY + 1, LAST_ALONE - 1])
+async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(redis: Redis, sent: Sent, deliveries: int) -> None:
+    long = posted("delivered", *(row(sent.meta(index), description="x" * 18 * 1024) for index in range(4)))
+    assert len(long) > LONG
+    await accept(redis, long)
+    await accept(redis, posted("clicked", row(sent.meta(5), url="u")))
+    await hand_out(redis, deliveries=deliveries)
+    await settle(make(redis, claim_after_ms=0))
+    assert await sent.count(MessageState.DELIVERED) == 4
+    assert await sent.stat("clicked") == 1
+    assert await sent.stat("duplicate_reports") == 0
+    assert await is_settled(redis)
+    assert await SetAside(redis).totals() == {}
+
+
+async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: Sent) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    deadly = posted("delivered", row(sent.meta(1)))
+    await accept(redis, deadly)
+    for index in range(2, sent.total):
+        await accept(redis, posted("delivered", row(sent.meta(index))))
+    assert await outlive(redis, Deadly(redis, 1)) == LAST_ALONE
+    assert await sent.count(MessageState.DELIVERED) == sent.total - 1
+    assert await sent.stat("duplicate_reports") == 0
+    assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [(Reason.POISON, deadly)]
+
+
+async def test_between_two_deaths_over_what_kills_every_reconciler_new_reports_are_applied(
+    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(1))))
+    await hand_out(redis, deliveries=LAST_DELIVERY)
+    await accept(redis, posted("delivered", row(sent.meta(2))))
+    monkeypatch.setattr(module, "LOOK_FOR_DEAD_EVERY_S", 0.1)
+    reconciler = make(redis, Deadly(redis, 1), claim_after_ms=0)
+    await reconciler.step(block_ms=1)
+    assert await sent.count(MessageState.DELIVERED) == 1
+    await asyncio.sleep(0.1)
+    with pytest.raises(Killed):
+        await reconciler.step(block_ms=1)
+
+
+async def test_of_bodies_stored_together_only_the_one_that_kills_is_given_up(redis: Redis, sent: Sent) -> None:
+    deadly = posted("delivered", row(sent.meta(1)))
+    await accept(redis, posted("delivered", row(sent.meta(0))), deadly, posted("delivered", row(sent.meta(2))))
+    assert await outlive(redis, Deadly(redis, 1)) == 2 * LAST_ALONE
+    assert await sent.count(MessageState.DELIVERED) == 2
+    assert [kept.body for kept in await SetAside(redis).kept()] == [deadly]
+
+
+async def test_a_long_body_that_was_given_up_is_applied_when_it_is_replayed(redis: Redis, sent: Sent) -> None:
+    long = posted("delivered", *(row(sent.meta(index), description="x" * 18 * 1024) for index in range(4)))
+    await accept(redis, long)
+    await outlive(redis, Deadly(redis, 1))
+    assert [kept.body for kept in await SetAside(redis).kept()] == [long]
+    assert await SetAside(redis).replay() == 1
+    await settle(make(redis))
+    assert await sent.count(MessageState.DELIVERED) == 4
+    assert await SetAside(redis).count() == {}
+    assert await is_settled(redis)
+
+
+async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
+    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(0))), b"[]", posted("delivered", row(sent.meta(1))))
+    monkeypatch.setattr("callbacks.triage.parse", lambda body: parse(body) if len(body) > 2 else 1 / 0)
+    await settle(make(redis, claim_after_ms=0), steps=LAST_DELIVERY + 2)
+    assert await sent.count(MessageState.DELIVERED) == 2
+    assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [(Reason.POISON, b"[]")]
+
+
+async def test_an_entry_that_takes_long_row_by_row_is_taken_for_nobodys(
+    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.0)
+    held_ms: list[int] = []
+
+    class Slow(Reported):
+        async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+            (held,) = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1)
+            held_ms.append(int(held["time_since_delivered"]))
+            await asyncio.sleep(0.05)
+            return await super().apply(reports)
+
+    await accept(redis, posted("delivered", *(row(sent.meta(index)) for index in range(6))))
+    await hand_out(redis, deliveries=LAST_DELIVERY + 1)
+    await settle(make(redis, Slow(redis), claim_after_ms=0))
+    assert len(held_ms) == 6
+    assert max(held_ms) < 50
+
+
+async def test_trouble_keeps_everything_in_hand_and_counts_as_no_delivery(
+    redis: Redis, sent: Sent, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.0)
+    reconciler = make(redis, claim_after_ms=0)
+    await settle(reconciler)
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    await redis.config_set("maxmemory", 1)
+    try:
+        for _ in range(LAST_DELIVERY + 3):
+            with pytest.raises(exceptions.OutOfMemoryError):
+                await reconciler.step(block_ms=1)
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == []
+    await settle(reconciler)
+    assert await sent.count(MessageState.DELIVERED) == 1
+    assert await SetAside(redis).count() == {}
+
+
+async def test_one_that_is_stopped_in_trouble_hands_back_what_it_holds(redis: Redis, sent: Sent) -> None:
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    stop = asyncio.Event()
+
+    class Stopping(Reported):
+        async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+            if reports:
+                stop.set()
+                raise exceptions.ConnectionError
+            return []
+
+    await asyncio.wait_for(reconcile(make(redis, Stopping(redis)), stop), 5)
+    await settle(make(redis))  # which claims after the usual 15 s
+    assert await sent.count(MessageState.DELIVERED) == 1
