@@ -19,11 +19,10 @@ from campaigns.optouts import OptOuts
 from campaigns.states import CampaignState, MessageState
 from campaigns.submission import Begun, BrakeRule, Submissions
 from campaigns.views import Message, Views
-from campaigns.work import Work
+from producers.bells import ring_for
 from producers.campaign_file import same_but_for_times
 from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
-from settings.broker import BrokerAway, celery_app, ring
 from settings.model import Settings
 from settings.prices import most_parts_per_day
 from timesmobile.ids import new_campaign_id
@@ -117,7 +116,7 @@ async def submit(
             *draft.campaign.warnings(now),
             *reading.warnings(),
             *draft.campaign.budget.problems(measuring.gsm_parts + measuring.ucs2_parts),
-            *await _ring(redis, settings, plan.sender),
+            *filter(None, [await ring_for(redis, settings, plan.sender)]),
         ),
     )
 
@@ -180,16 +179,6 @@ def _check_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: datetime) -
         raise InputInvalid(
             f"campaign {campaign}: its validity has ended before it was submitted whole; submit with --again"
         )
-
-
-async def _ring(redis: Redis, settings: Settings, sender: SenderId) -> tuple[str, ...]:
-    """Ring for the first batches; return a warning if there is nobody to hear it."""
-    rings = await Work(redis, lease_s=settings.worker.lease_s).issue(sender)
-    try:
-        await asyncio.to_thread(ring, celery_app(settings), rings)
-    except BrokerAway as away:
-        return (str(away),)
-    return ()
 
 
 def _brake_rule(settings: Settings) -> BrakeRule:

@@ -11,7 +11,7 @@ from campaigns.control import Control
 from campaigns.model import SenderId
 from campaigns.views import SenderView, Views
 from producers.cli import Globals
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import ring_for, with_ledger
 from producers.cli.terminal import console
 from producers.errors import InputInvalid
 
@@ -52,7 +52,9 @@ def rate(options: Globals, name: str, per_second: float) -> None:
     """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. It holds until the settings change."""
 
     async def change(redis: Redis) -> None:
-        await Control(redis).set_rate(await _known(redis, name), per_second)
+        sender = await _known(redis, name)
+        await Control(redis).set_rate(sender, per_second)
+        await ring_for(options, redis, sender)
 
     with_ledger(options, change)
     click.echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
@@ -78,7 +80,9 @@ def resume(options: Globals, name: str) -> None:
     """Let NAME's campaigns go on, also after it stopped itself or while it is backing off."""
 
     async def change(redis: Redis) -> None:
-        await Control(redis).resume_sender(await _known(redis, name))
+        sender = await _known(redis, name)
+        await Control(redis).resume_sender(sender)
+        await ring_for(options, redis, sender)
 
     with_ledger(options, change)
     click.echo(f"sender {name} goes on")

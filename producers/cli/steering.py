@@ -10,13 +10,16 @@ from campaigns.model import CampaignId
 from campaigns.states import CampaignState
 from campaigns.views import Views
 from producers.cli import Globals
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import ring_for, with_ledger
 
 
 def _steer(options: Globals, campaign: str, action: Action, reason: str, wanted: CampaignState) -> None:
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
         sender = await Views(redis).sender_of(CampaignId(campaign))
-        return await Control(redis).campaign(sender, CampaignId(campaign), action, reason=reason)
+        done = await Control(redis).campaign(sender, CampaignId(campaign), action, reason=reason)
+        if action == "resume":
+            await ring_for(options, redis, sender)
+        return done
 
     changed, state = with_ledger(options, change)
     if not changed and state is not wanted:

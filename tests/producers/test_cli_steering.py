@@ -1,10 +1,12 @@
 """The commands with which people look at campaigns and senders, and change their course."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis as SyncRedis
 
 from tests.producers.conftest import Run, WriteFile, csv_of, people
 
@@ -65,6 +67,38 @@ def test_a_senders_rate_and_stops_are_seen_and_changed(run: Run, submitted: str)
     unknown = run("sender", "pause", "NOBODY")
     assert (unknown.exit_code, unknown.stderr.count("\n")) == (2, 1)
     assert "TIMESM" in unknown.stderr
+
+
+def rung(redis_url: str) -> list[str]:
+    """Take the bells from their queue: the campaigns they are for."""
+    with SyncRedis.from_url(redis_url) as redis:
+        bells = [json.loads(bell) for bell in redis.lrange("bulk", 0, -1)]  # type: ignore[union-attr]
+        redis.delete("bulk")
+    return [json.loads(base64.b64decode(bell["body"]))[0][1] for bell in bells]
+
+
+@pytest.mark.parametrize("command", ["sender resume TIMESM", "sender rate TIMESM 50", "resume {}"])
+def test_what_may_go_again_is_rung_for_at_once(
+    run: Run, submitted: str, redis_url: str, campaign: Path, write: WriteFile, command: str
+) -> None:
+    run("sender", "pause", "TIMESM")
+    write("more.csv", csv_of(people(3, first=10)))
+    later = json.loads(run("submit", str(campaign), "--recipients", "more.csv", "--json").stdout)["campaign"]
+    assert rung(redis_url) == [submitted]
+    if not command.startswith("sender resume"):
+        with SyncRedis.from_url(redis_url) as redis:
+            redis.hdel("{TIMESM}:pace", "paused")
+    assert run(*command.format(later).split()).exit_code == 0
+    assert rung(redis_url) == [later]
+
+
+def test_a_broker_that_is_away_does_not_keep_a_sender_from_being_resumed(
+    run: Run, submitted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("sender", "pause", "TIMESM")
+    monkeypatch.setenv("DISPATCH_BROKER_URL", "redis://127.0.0.1:1/0")
+    assert run("sender", "resume", "TIMESM").stdout == "sender TIMESM goes on\n"
+    assert run("resume", submitted).exit_code == 0
 
 
 def test_campaigns_are_listed_and_shown(run: Run, submitted: str) -> None:
