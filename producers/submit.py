@@ -14,7 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from campaigns.control import Control
-from campaigns.model import CampaignId, Plan, Recipients, SenderId
+from campaigns.model import CampaignId, Plan, Recipients
 from campaigns.optouts import OptOuts
 from campaigns.states import CampaignState, MessageState
 from campaigns.submission import Begun, BrakeRule, Submissions

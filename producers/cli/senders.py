@@ -14,6 +14,7 @@ from producers.cli import Globals
 from producers.cli.ledger import ring_for, with_ledger
 from producers.cli.terminal import console
 from producers.errors import InputInvalid
+from settings.rates import rate_problem
 
 
 @click.group()
@@ -46,10 +47,12 @@ def list_(options: Globals, *, for_programs: bool) -> None:
 
 @sender.command()
 @click.argument("name")
-@click.argument("per_second", type=click.FloatRange(min=0))
+@click.argument("per_second", type=float)
 @click.pass_obj
 def rate(options: Globals, name: str, per_second: float) -> None:
     """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. It holds until the settings change."""
+    if problem := rate_problem(per_second):
+        raise InputInvalid(f"sender {name}: the rate {problem}")
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)

@@ -69,17 +69,35 @@ def test_a_senders_rate_and_stops_are_seen_and_changed(run: Run, submitted: str)
     assert "TIMESM" in unknown.stderr
 
 
+@pytest.mark.parametrize("rate", ["nan", "inf", "1e-300", "0.0099"])
+def test_a_rate_that_is_none_is_refused_and_the_old_one_stays(run: Run, submitted: str, rate: str) -> None:
+    assert submitted
+    run("sender", "rate", "TIMESM", "0.01")
+    refused = run("sender", "rate", "TIMESM", rate)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("sender TIMESM: the rate must be ")
+    (view,) = json.loads(run("sender", "list", "--json").stdout)
+    assert view["rate_per_s"] == 0.01
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf"])
+def test_a_timeout_that_never_comes_is_refused(run: Run, submitted: str, seconds: str) -> None:
+    refused = run("watch", submitted, "--timeout", seconds)
+    assert refused.exit_code == 2
+    assert "is not a finite number" in refused.stderr
+
+
 def rung(redis_url: str) -> list[str]:
     """Take the bells from their queue: the campaigns they are for."""
     with SyncRedis.from_url(redis_url) as redis:
-        bells = [json.loads(bell) for bell in redis.lrange("bulk", 0, -1)]  # type: ignore[union-attr]
+        bells = [json.loads(bell) for bell in redis.lrange("bulk", 0, -1)]
         redis.delete("bulk")
     return [json.loads(base64.b64decode(bell["body"]))[0][1] for bell in bells]
 
 
 @pytest.mark.parametrize("command", ["sender resume TIMESM", "sender rate TIMESM 50", "resume {}"])
 def test_what_may_go_again_is_rung_for_at_once(
-    run: Run, submitted: str, redis_url: str, campaign: Path, write: WriteFile, command: str
+    run: Run, submitted: str, redis_url: str, campaign: Path, write: WriteFile, *, command: str
 ) -> None:
     run("sender", "pause", "TIMESM")
     write("more.csv", csv_of(people(3, first=10)))
