@@ -8,6 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from campaigns.identity import COUNTERS, Counters, breach, read
 from campaigns.model import CampaignId, Plan, SenderId
 from campaigns.scripts import Script, campaign_key, may_pass, tag, text
 from campaigns.states import CampaignState, MessageState
@@ -216,8 +217,7 @@ def _damage(
     return Damage(sender, campaign, number, doing, str(error))
 
 
-async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> dict[str, int] | None:
+async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
     """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
-    names = ["total", *(state.value for state in MessageState)]
-    values = [int(value or 0) for value in await redis.hmget(campaign_key(sender, campaign), names)]
-    return dict(zip(names, values, strict=True)) if values[0] != sum(values[1:]) else None
+    counters = read(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
+    return counters if breach(counters) else None
