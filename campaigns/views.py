@@ -11,6 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from campaigns.errors import CampaignUnknown
+from campaigns.identity import COUNTERS, with_breach
 from campaigns.model import CampaignId, CampaignView, Plan, Recipients, SenderId
 from campaigns.packing import unpack
 from campaigns.records import MessageRecord, read
@@ -53,6 +54,10 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     parts_today: int = 0
     day_is_used_up: bool = False
     """Nothing goes before midnight."""
+
+    def waits_for_resume(self, chain: Sequence[str]) -> bool:
+        """Say whether nothing goes through these providers until somebody resumes the sender."""
+        return self.paused or {held.provider for held in self.held if held.brake}.issuperset(chain)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,15 +171,16 @@ def _view(
     plan = msgspec.json.decode(about[b"plan"], type=Plan)
     reason = about.get(b"reason", b"").decode()
     if not reason and state is CampaignState.RUNNING:
-        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan.chain)
+        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan)
+    counters = {name: int(about.get(name.encode(), 0)) for name in COUNTERS}
     return CampaignView(
         id=campaign,
         state=state,
-        reason=reason,
+        reason=with_breach(reason, counters),
         plan=plan,
-        total=int(about[b"total"]),
+        total=counters["total"],
         batches=int(about[b"batches"]),
-        counts={message_state: int(about.get(message_state.value.encode(), 0)) for message_state in MessageState},
+        counts={message_state: counters[message_state.value] for message_state in MessageState},
         codes={code.decode(): int(number) for code, number in sorted(codes.items()) if int(number) > 0},
         parts=int(about.get(b"parts", 0)),
         stats={name[5:].decode(): int(number) for name, number in about.items() if name.startswith(b"stat:")},
@@ -203,16 +209,19 @@ def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
     return "outside its hours"
 
 
-def _held_by_sender(pace: dict[bytes, bytes], chain: Sequence[str]) -> str:
+def _held_by_sender(pace: dict[bytes, bytes], plan: Plan) -> str:
+    resume = f"dispatch sender resume {plan.sender}"
     if pace.get(b"paused") == b"1":
-        return "the sender is paused"
+        return f"the sender is paused: {resume}"
     if int(pace.get(b"full_day", 0)) == _today():
         return "the sender has used up its parts of the day"
     held, reasons = _held(pace), list[str]()
-    for provider in chain:
+    for provider in plan.chain:
         if provider not in held:
             return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
         reasons.append(f"provider {provider} is {held[provider].why}")
+    if all(held[provider].brake for provider in plan.chain):
+        reasons.append(f"when that is mended: {resume}")
     return "; ".join(reasons)
 
 
