@@ -8,6 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from campaigns.damage import Damage
 from campaigns.identity import COUNTERS, Counters, breach, read
 from campaigns.model import CampaignId, Plan, SenderId
 from campaigns.scripts import Script, campaign_key, may_pass, tag, text
@@ -63,17 +64,6 @@ class Settled(NamedTuple):
     no_report: int = 0
     given_up: int = 0
     resent: int = 0
-
-
-class Damage(NamedTuple):
-    """What upkeep cannot work on as it stands in the ledger. It costs its own campaign, no other."""
-
-    sender: SenderId
-    campaign: CampaignId
-    batch: str
-    """Its number from 0; empty if it is the campaign itself."""
-    doing: str
-    error: str
 
 
 class Repair:

@@ -15,10 +15,11 @@ import structlog
 from redis.asyncio import Redis
 
 from campaigns.control import Control
+from campaigns.damage import Damage
 from campaigns.errors import CampaignUnknown
 from campaigns.identity import Audit, Counters, breach
 from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.repair import Chores, Damage, Repair, still_wrong
+from campaigns.repair import Chores, Repair, still_wrong
 from campaigns.views import Views
 from campaigns.work import Ring, Work
 from timesmobile.rules.window import Window
@@ -54,7 +55,7 @@ class Upkeep:
     ) -> None:
         self._redis = redis
         self._repair = Repair(redis, lease_s=lease_s, on_damage=_tell_of_damage)
-        self._work = Work(redis, lease_s=lease_s)
+        self._work = Work(redis, lease_s=lease_s, on_damage=_tell_of_damage)
         self._control = Control(redis)
         self._views = Views(redis)
         self._ring = ring
