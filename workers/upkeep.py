@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 
 from campaigns.control import Control
 from campaigns.damage import Damage
-from campaigns.errors import CampaignUnknown
+from campaigns.errors import CampaignDamaged, CampaignUnknown
 from campaigns.identity import Audit, Counters, breach
 from campaigns.model import CampaignId, CampaignView, SenderId
 from campaigns.repair import Chores, Repair, still_wrong
@@ -37,9 +36,6 @@ _ALIVE = "upkeep:since"
 """Redis' time in milliseconds since which there has been upkeep without a gap; it expires when there is none."""
 
 _LEAST_GAP_MS = 3_000
-
-_UNREADABLE = (KeyError, ValueError, msgspec.MsgspecError)
-"""What comes of reading a campaign that lacks something, or has something else in its place."""
 
 
 class Upkeep:
@@ -176,13 +172,13 @@ class Upkeep:
         campaigns = self._unshown[sender]
         try:
             return await self._views.of_sender(sender, campaigns)
-        except _UNREADABLE:
+        except CampaignDamaged:
             views = []
             for campaign in tuple(campaigns):
                 try:
                     views += await self._views.of_sender(sender, [campaign])
-                except _UNREADABLE as error:
-                    _tell_of_damage(Damage(sender, campaign, "", "read", type(error).__name__))
+                except CampaignDamaged as error:
+                    _tell_of_damage(Damage(sender, campaign, "", "read", error.what))
                     campaigns.discard(campaign)
             return views
 

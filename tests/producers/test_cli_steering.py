@@ -11,13 +11,6 @@ from redis import Redis as SyncRedis
 from tests.producers.conftest import Run, WriteFile, csv_of, people
 
 
-@pytest.fixture
-def submitted(run: Run, campaign: Path, write: WriteFile) -> str:
-    """A campaign of three messages that nobody sends."""
-    write("people.csv", csv_of(people(3)))
-    return str(json.loads(run("submit", str(campaign), "--recipients", "people.csv", "--json").stdout)["campaign"])
-
-
 def shown(run: Run, campaign: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(run("show", campaign, "--json").stdout)
     return answer
