@@ -6,7 +6,7 @@ from collections.abc import MutableSequence
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import RedisError
 
 from callbacks.streams import BODY, REPORTS, pack
 
@@ -81,9 +81,6 @@ class Intake:
         except (RedisError, OSError, TimeoutError) as error:
             self._note_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)
-            if isinstance(error, ReadOnlyError):
-                # After a failover the address may stand for another server, but an open connection does not.
-                await self._redis.connection_pool.disconnect()
         else:
             for _, written in group:
                 if not written.done():

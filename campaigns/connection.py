@@ -1,7 +1,10 @@
 """The ledger's connection: bounded waits, bounded retries, and reasons in one line when it cannot be used."""
 
+from typing import Any
+
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
@@ -19,6 +22,32 @@ class RedisUnavailable(Exception):
     """The ledger cannot be used, and why, in one line that holds no password."""
 
 
+class _LeavesReplica(AbstractConnection):
+    """Ends when the server says that it is a replica.
+
+    After a failover the address stands for another server, and only a new connection gets there.
+    """
+
+    async def read_response(self, *arguments: Any, **named: Any) -> Any:
+        """Read a response; raises whatever the server refused, a replica's refusal always as ReadOnlyError."""
+        try:
+            return await super().read_response(*arguments, **named)
+        except exceptions.ResponseError as error:
+            # Scripts of Redis 6.2 and EXEC wrap it in an error of their own.
+            if not isinstance(error, exceptions.ReadOnlyError) and "READONLY" not in str(error):
+                raise
+            await self.disconnect(nowait=True)
+            raise exceptions.ReadOnlyError(str(error)) from None
+
+
+class _Tcp(_LeavesReplica, Connection):
+    pass
+
+
+class _Tls(_LeavesReplica, SSLConnection):
+    pass
+
+
 def connect(
     url: str, *, max_connections: int = 64, socket_timeout_s: float = SOCKET_TIMEOUT_S, retries: int = _RETRIES
 ) -> Redis:
@@ -26,7 +55,7 @@ def connect(
 
     A call waits for a free connection rather than fail, and is repeated *retries* times when the connection breaks or
     stalls, also if the server may have done it: every script that changes the ledger is safe to repeat (DESIGN.md
-    section 3).
+    section 3). A connection to a server that has become a replica is not kept.
     Raises RedisUnavailable if the URL cannot be read.
     """
     try:
@@ -44,6 +73,8 @@ def connect(
     except ValueError:
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.
         raise RedisUnavailable("the address of Redis is not a URL like redis://host:6379/0") from None
+    # Not an argument of from_url: what the URL says goes before it.
+    pool.connection_class = _Tls if issubclass(pool.connection_class, SSLConnection) else _Tcp
     return Redis.from_pool(pool)
 
 

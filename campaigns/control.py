@@ -5,9 +5,9 @@ from typing import Literal
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from campaigns.errors import CampaignUnknown
+from campaigns.errors import CampaignDamaged, CampaignUnknown
 from campaigns.model import CampaignId, SenderId
-from campaigns.scripts import Script, campaign_key, tag
+from campaigns.scripts import Script, campaign_key, may_pass, tag
 from campaigns.states import CampaignState
 from campaigns.submission import SENDERS
 
@@ -86,11 +86,21 @@ class Control:
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
 
-        What is to be sent again of a paused or braked campaign waits for its resume.
+        What is to be sent again of a paused or braked campaign waits for its resume. Raises ``CampaignDamaged`` once
+        all batches are decided but those that cannot be.
         """
         batches = int(await self._redis.hget(campaign_key(sender, campaign), "batches") or 0)
-        settled = 0
+        settled, damaged = 0, list[str]()
         for number in range(batches):
-            _, _, resent, as_sent = await self._settle(sender, campaign, number, how)
-            settled += resent + as_sent
+            try:
+                _, _, resent, as_sent = await self._settle(sender, campaign, number, how)
+            except ResponseError as error:
+                if may_pass(error):
+                    raise
+                damaged.append(str(number + 1))
+            else:
+                settled += resent + as_sent
+        if damaged:
+            what = f"batch {', '.join(damaged)} cannot be settled"
+            raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of others are decided)")
         return settled

@@ -3,10 +3,11 @@
 LedgerError
 ├── CampaignUnknown    no campaign has this id
 ├── SubmissionRefused  the ledger does not take this batch or this end of a submit
+├── CampaignDamaged    what Redis holds of a campaign is not what it must be
 └── LeaseLost          the batch has gone to another worker; nothing may be written for it
 """
 
-from campaigns.model import BatchRef, CampaignId
+from campaigns.model import BatchRef, CampaignId, SenderId
 
 
 class LedgerError(Exception):
@@ -18,6 +19,18 @@ class CampaignUnknown(LedgerError):
 
     def __init__(self, campaign: str) -> None:
         super().__init__(f"campaign {campaign}: there is none with this id; `dispatch list` shows those there are")
+
+
+class CampaignDamaged(LedgerError):
+    """What Redis holds of a campaign is not what it must be: a hand, a half-restored backup."""
+
+    def __init__(self, campaign: CampaignId, sender: SenderId, what: str, *, done: str = "") -> None:
+        super().__init__(
+            f"campaign {campaign}: {what}: damaged in the ledger; restore it and run the same command again{done}"
+        )
+        self.campaign = campaign
+        self.sender = sender
+        self.what = what
 
 
 class SubmissionRefused(LedgerError):

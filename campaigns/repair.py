@@ -8,6 +8,8 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from campaigns.damage import Damage
+from campaigns.identity import COUNTERS, Counters, breach, read
 from campaigns.model import CampaignId, Plan, SenderId
 from campaigns.scripts import Script, campaign_key, may_pass, tag, text
 from campaigns.states import CampaignState, MessageState
@@ -62,17 +64,6 @@ class Settled(NamedTuple):
     no_report: int = 0
     given_up: int = 0
     resent: int = 0
-
-
-class Damage(NamedTuple):
-    """What upkeep cannot work on as it stands in the ledger. It costs its own campaign, no other."""
-
-    sender: SenderId
-    campaign: CampaignId
-    batch: str
-    """Its number from 0; empty if it is the campaign itself."""
-    doing: str
-    error: str
 
 
 class Repair:
@@ -216,8 +207,7 @@ def _damage(
     return Damage(sender, campaign, number, doing, str(error))
 
 
-async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> dict[str, int] | None:
+async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
     """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
-    names = ["total", *(state.value for state in MessageState)]
-    values = [int(value or 0) for value in await redis.hmget(campaign_key(sender, campaign), names)]
-    return dict(zip(names, values, strict=True)) if values[0] != sum(values[1:]) else None
+    counters = read(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
+    return counters if breach(counters) else None

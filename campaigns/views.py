@@ -1,5 +1,6 @@
 """Looking at the ledger: a campaign, a sender, a message; nothing here writes."""
 
+import struct
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
@@ -9,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
-from campaigns.errors import CampaignUnknown
+from campaigns.errors import CampaignDamaged, CampaignUnknown
+from campaigns.identity import COUNTERS, with_breach
 from campaigns.model import CampaignId, CampaignView, Plan, Recipients, SenderId
 from campaigns.packing import unpack
 from campaigns.records import MessageRecord, read
-from campaigns.scripts import campaign_key, tag, text
+from campaigns.scripts import campaign_key, may_pass, tag, text
 from campaigns.states import CampaignState, MessageState
 from campaigns.submission import CAMPAIGNS, SENDERS
 
@@ -53,6 +56,10 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     parts_today: int = 0
     day_is_used_up: bool = False
     """Nothing goes before midnight."""
+
+    def waits_for_resume(self, chain: Sequence[str]) -> bool:
+        """Say whether nothing goes through these providers until somebody resumes the sender."""
+        return self.paused or {held.provider for held in self.held if held.brake}.issuperset(chain)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,46 +111,44 @@ class Views:
             raise CampaignUnknown(campaign)
         return SenderId(text(sender))
 
-    async def campaigns(self) -> list[CampaignView]:
-        """Return all campaigns, the newest first."""
+    async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
+        """Return all campaigns, the newest first; those that cannot be read go to *damaged*, or else are raised."""
         known = await self._redis.hgetall(CAMPAIGNS)
         ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
-        views = [view async for view in self._read(ids)]
+        views = [view async for view in self._read(ids, damaged)]
         return sorted(views, key=lambda view: (-view.created_ms, view.id))
 
     async def campaign(self, campaign: CampaignId) -> CampaignView:
-        """Return one campaign; raise ``CampaignUnknown``."""
+        """Return one campaign; raise ``CampaignUnknown`` or ``CampaignDamaged``."""
         async for view in self._read([(campaign, await self.sender_of(campaign))]):
             return view
         raise CampaignUnknown(campaign)
 
     async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
-        """Return these campaigns of one sender."""
+        """Return these campaigns of one sender; raise ``CampaignDamaged``."""
         return [view async for view in self._read([(campaign, sender) for campaign in campaigns])]
 
     async def messages(self, campaign: CampaignId) -> AsyncIterator[Message]:
-        """Yield every message of a campaign with its row, batch by batch; raise ``CampaignUnknown``."""
+        """Yield every message of a campaign with its row, batch by batch; raise as ``campaign`` and ``batch`` do."""
         view = await self.campaign(campaign)
         for number in range(view.batches):
             async for message in self.batch(view, number):
                 yield message
 
     async def batch(self, view: CampaignView, number: int) -> AsyncIterator[Message]:
-        """Yield the messages of one batch with their rows."""
+        """Yield the messages of one batch with their rows; raise ``CampaignDamaged`` before the first of them."""
         key = campaign_key(view.plan.sender, view.id)
         packed, records = cast("list[bytes]", await self._redis.mget(f"{key}:p:{number}", f"{key}:m:{number}"))
-        recipients: Recipients = unpack(packed)
-        for record in read(records or b"", len(recipients.to)):
-            at = record.index
-            yield Message(
-                index=recipients.first + at,
-                line=recipients.lines[at],
-                to=recipients.to[at],
-                slots=[column[at] for column in recipients.slots],
-                record=record,
-            )
+        try:
+            messages = _messages(unpack(packed), records or b"")
+        except _UNREADABLE as error:
+            raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
+        for message in messages:
+            yield message
 
-    async def _read(self, ids: Iterable[tuple[CampaignId, SenderId]]) -> AsyncIterator[CampaignView]:
+    async def _read(
+        self, ids: Iterable[tuple[CampaignId, SenderId]], damaged: list[CampaignDamaged] | None = None
+    ) -> AsyncIterator[CampaignView]:
         wanted = list(ids)
         senders = list({sender for _, sender in wanted})
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -152,11 +157,52 @@ class Views:
                 pipe.hgetall(campaign_key(sender, campaign) + ":codes")
             for sender in senders:
                 pipe.hgetall(f"{tag(sender)}:pace")
-            replies = await pipe.execute()
+            replies = await pipe.execute(raise_on_error=False)
         theirs, paces = replies[: 2 * len(wanted)], dict(zip(senders, replies[2 * len(wanted) :], strict=True))
         for (campaign, sender), about, codes in zip(wanted, theirs[::2], theirs[1::2], strict=True):
-            if about:
-                yield _view(campaign, about, codes, paces[sender])
+            try:
+                view = _view(campaign, *map(_sound, (about, codes, paces[sender]))) if about else None
+            except _UNREADABLE as error:
+                damage = CampaignDamaged(campaign, sender, _what(error))
+                if damaged is None:
+                    raise damage from error
+                damaged.append(damage)
+            else:
+                if view:
+                    yield view
+
+
+_UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
+"""What comes of reading what lacks something, or has something else in its place."""
+
+
+def _sound(reply: dict[bytes, bytes] | RedisError) -> dict[bytes, bytes]:
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply
+
+
+def _what(error: Exception) -> str:
+    if isinstance(error, ResponseError):
+        if may_pass(error):
+            raise error
+        return "something else stands in its place"
+    if isinstance(error, KeyError) and isinstance(error.args[0], bytes):
+        return f"it has no {error.args[0].decode()}"
+    return "it cannot be read"
+
+
+def _messages(recipients: Recipients, records: bytes) -> list[Message]:
+    return [
+        Message(
+            index=recipients.first + record.index,
+            line=recipients.lines[record.index],
+            to=recipients.to[record.index],
+            slots=[column[record.index] for column in recipients.slots],
+            record=record,
+        )
+        for record in read(records, len(recipients.to))
+    ]
 
 
 def _view(
@@ -166,15 +212,16 @@ def _view(
     plan = msgspec.json.decode(about[b"plan"], type=Plan)
     reason = about.get(b"reason", b"").decode()
     if not reason and state is CampaignState.RUNNING:
-        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan.chain)
+        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan)
+    counters = {name: int(about.get(name.encode(), 0)) for name in COUNTERS}
     return CampaignView(
         id=campaign,
         state=state,
-        reason=reason,
+        reason=with_breach(reason, counters),
         plan=plan,
-        total=int(about[b"total"]),
+        total=counters["total"],
         batches=int(about[b"batches"]),
-        counts={message_state: int(about.get(message_state.value.encode(), 0)) for message_state in MessageState},
+        counts={message_state: counters[message_state.value] for message_state in MessageState},
         codes={code.decode(): int(number) for code, number in sorted(codes.items()) if int(number) > 0},
         parts=int(about.get(b"parts", 0)),
         stats={name[5:].decode(): int(number) for name, number in about.items() if name.startswith(b"stat:")},
@@ -203,16 +250,19 @@ def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
     return "outside its hours"
 
 
-def _held_by_sender(pace: dict[bytes, bytes], chain: Sequence[str]) -> str:
+def _held_by_sender(pace: dict[bytes, bytes], plan: Plan) -> str:
+    resume = f"dispatch sender resume {plan.sender}"
     if pace.get(b"paused") == b"1":
-        return "the sender is paused"
+        return f"the sender is paused: {resume}"
     if int(pace.get(b"full_day", 0)) == _today():
         return "the sender has used up its parts of the day"
     held, reasons = _held(pace), list[str]()
-    for provider in chain:
+    for provider in plan.chain:
         if provider not in held:
             return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
         reasons.append(f"provider {provider} is {held[provider].why}")
+    if all(held[provider].brake for provider in plan.chain):
+        reasons.append(f"when that is mended: {resume}")
     return "; ".join(reasons)
 
 

@@ -2,13 +2,14 @@
 
 import secrets
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
+from campaigns.damage import Damage
 from campaigns.errors import CampaignUnknown, LeaseLost
 from campaigns.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from campaigns.packing import unpack
@@ -111,8 +112,16 @@ class Consequence(NamedTuple):
 class Work:
     """The worker's side of the ledger. Every call may be repeated, also by the Redis client itself."""
 
-    def __init__(self, redis: Redis, *, lease_s: float = 15.0, unlimited_window: int = 16) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        lease_s: float = 15.0,
+        unlimited_window: int = 16,
+        on_damage: Callable[[Damage], None] = lambda _: None,
+    ) -> None:
         self._redis = redis
+        self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._unlimited_window = unlimited_window
         self._issue = Script(redis, "issue")
@@ -124,7 +133,10 @@ class Work:
 
     async def issue(self, sender: SenderId) -> list[Ring]:
         """Hand out batches until the sender's window is full; the caller rings for each."""
-        return rings(sender, await self._issue(sender, WINDOW_S, self._unlimited_window, self._lease_ms))
+        issued, damaged = await self._issue(sender, WINDOW_S, self._unlimited_window, self._lease_ms)
+        for campaign, error in damaged:
+            self._on_damage(Damage(sender, CampaignId(text(campaign)), "", "handed out", text(error)))
+        return rings(sender, issued)
 
     async def plan(self, sender: SenderId, campaign: CampaignId) -> Plan:
         """Return the campaign's plan; raise ``CampaignUnknown``."""

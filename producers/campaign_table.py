@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 from campaigns.model import InDoubtPolicy, MissedStart
 from settings.durations import duration
 from settings.money import optional_rupees
+from settings.rates import rate
 from settings.senders import WindowText, Zone
 from settings.table import Table
 from timesmobile.rules.window import HOME
@@ -66,7 +67,7 @@ class CampaignTable(Table):
     zone: Zone = HOME
     """Of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
-    rate_per_s: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(rate)] | None = None
     """Below the sender's own; above it, it has no effect."""
     most_parts: Annotated[int, Field(ge=1)] | None = None
     """SMS parts that it may hand to the provider; what is left then is not sent."""

@@ -34,7 +34,7 @@ async def look(redis: Redis, plan: Plan) -> LedgerLook:
         held = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
     others = [
         Ahead(other.id, other.plan.name, _units(other, in_parts=in_parts))
-        for other in await views.campaigns()
+        for other in await views.campaigns(damaged=[])
         if other.plan.sender == sender and other.state is CampaignState.RUNNING and other.unsent
     ]
     return LedgerLook(rate_per_s=view.rate_per_s, held=held, parts_today=view.parts_today, others=others)

@@ -14,18 +14,17 @@ import msgspec
 from redis.asyncio import Redis
 
 from campaigns.control import Control
-from campaigns.model import CampaignId, Plan, Recipients, SenderId
+from campaigns.model import CampaignId, Plan, Recipients
 from campaigns.optouts import OptOuts
 from campaigns.states import CampaignState, MessageState
 from campaigns.submission import Begun, BrakeRule, Submissions
 from campaigns.views import Message, Views
-from campaigns.work import Work
+from producers.bells import ring_for
 from producers.campaign_file import same_but_for_times
 from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
 from producers.forecast import forecast
 from producers.ledger_look import look
-from settings.broker import BrokerAway, celery_app, ring
 from settings.model import Settings
 from settings.prices import most_parts_per_day
 from timesmobile.ids import new_campaign_id
@@ -121,7 +120,7 @@ async def submit(
             *draft.campaign.warnings(now),
             *reading.warnings(),
             *ahead.problems,
-            *await _ring(redis, settings, plan.sender),
+            *filter(None, [await ring_for(redis, settings, plan.sender)]),
         ),
     )
 
@@ -184,16 +183,6 @@ def _check_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: datetime) -
         raise InputInvalid(
             f"campaign {campaign}: its validity has ended before it was submitted whole; submit with --again"
         )
-
-
-async def _ring(redis: Redis, settings: Settings, sender: SenderId) -> tuple[str, ...]:
-    """Ring for the first batches; return a warning if there is nobody to hear it."""
-    rings = await Work(redis, lease_s=settings.worker.lease_s).issue(sender)
-    try:
-        await asyncio.to_thread(ring, celery_app(settings), rings)
-    except BrokerAway as away:
-        return (str(away),)
-    return ()
 
 
 def _brake_rule(settings: Settings) -> BrakeRule:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 from campaigns.model import CostUnit
 from settings.durations import seconds
 from settings.money import optional_rupees
+from settings.rates import rate
 from settings.table import Table
 from timesmobile.provider import MOST_IN_GROUP
 from timesmobile.rules import callback_numbers, ids, links
@@ -33,12 +34,6 @@ def _chain(value: object) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("names a provider twice")
     return tuple(names)
-
-
-def _rate(rate: float) -> float:
-    if rate < 0:
-        raise ValueError(f"must be above 0, is {rate:g}")
-    return rate
 
 
 def _window(text: str) -> str:
@@ -104,7 +99,7 @@ class Sender(Table):
     category: Category
     entity_id: Annotated[str, AfterValidator(_entity_id)] = ""
     """The principal entity id: 12 to 19 digits."""
-    rate_per_s: Annotated[FiniteFloat, AfterValidator(_rate)] = 0.0
+    rate_per_s: Annotated[FiniteFloat, AfterValidator(rate)] = 0.0
     """Messages (or parts, see ``cost``) per second over all its campaigns and all workers; 0 is no limit."""
     cost: CostUnit = "messages"
     templates: list[str] = Field(default_factory=list)

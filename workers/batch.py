@@ -29,8 +29,8 @@ from workers.screen import Screen
 
 BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""
-_LONGEST_SLEEP_S = 5.0
-"""A longer wait is asked about again: pauses and rate changes should be seen."""
+_LONGEST_SLEEP_S = 0.5
+"""A longer wait is asked about again: a new rate, and the end of a back-off, act within a second."""
 _RENEWAL_S = 0.1
 _START_WITHIN_S = 0.75
 """A message whose push has not begun so long after its block was asked for goes back: a pause may have come since."""

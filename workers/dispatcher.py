@@ -54,7 +54,11 @@ class Dispatcher:
     ) -> None:
         self._settings = settings
         self._redis = redis
-        self._work = Work(redis, lease_s=settings.worker.lease_s)
+        self._work = Work(
+            redis,
+            lease_s=settings.worker.lease_s,
+            on_damage=lambda damage: log.error("damaged in the ledger", **damage._asdict()),
+        )
         self._control = Control(redis)
         self._ring = ring
         self._most_batches = most_batches

@@ -7,15 +7,18 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
 from redis.asyncio import Redis
 
 from campaigns.control import Control
+from campaigns.damage import Damage
+from campaigns.errors import CampaignDamaged, CampaignUnknown
+from campaigns.identity import Audit, Counters, breach
 from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.repair import Chores, Damage, Repair, still_wrong
+from campaigns.repair import Chores, Repair, still_wrong
 from campaigns.views import Views
 from campaigns.work import Ring, Work
 from timesmobile.rules.window import Window
@@ -27,13 +30,12 @@ _ROWS = 100
 """Campaigns shown in a round; where more move at once each is shown every few seconds. Their events cost more than all
 else in a round."""
 _ROWS_OF_A_SENDER = 50
+_AUDITED = 20
+"""Campaigns whose books are looked into in a round, whether anything happens on them or not."""
 _ALIVE = "upkeep:since"
 """Redis' time in milliseconds since which there has been upkeep without a gap; it expires when there is none."""
 
 _LEAST_GAP_MS = 3_000
-
-_UNREADABLE = (KeyError, ValueError, msgspec.MsgspecError)
-"""What comes of reading a campaign that lacks something, or has something else in its place."""
 
 
 class Upkeep:
@@ -49,13 +51,16 @@ class Upkeep:
     ) -> None:
         self._redis = redis
         self._repair = Repair(redis, lease_s=lease_s, on_damage=_tell_of_damage)
-        self._work = Work(redis, lease_s=lease_s)
+        self._work = Work(redis, lease_s=lease_s, on_damage=_tell_of_damage)
         self._control = Control(redis)
         self._views = Views(redis)
         self._ring = ring
         self._show = show
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
+        self._audit = Audit(redis)
+        self._broken: dict[CampaignId, Counters] = {}
+        """Campaigns whose books do not balance or cannot be read, with their counters as last told."""
         self._busy = False
         self._rows_left = 0
 
@@ -106,6 +111,7 @@ class Upkeep:
             for sender, end in zip(senders, ends, strict=True):
                 if not isinstance(end, BaseException):
                     self._unshown.pop(sender, None)
+        await self._look_into_books()
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
@@ -137,10 +143,21 @@ class Upkeep:
             self._unshown[sender].update(moved)
         views = await self._read(sender)
         for view in views:
-            # Read apart from the other counters the view may be torn, so only a second look makes it a breach.
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
                 await self._report_breach(sender, view.id, counters)
         return views
+
+    async def _look_into_books(self) -> None:
+        """Check the identity of some campaigns, of others in the next round: also where nothing happens."""
+        for account in await self._audit.some(_AUDITED):
+            if account.damage:
+                if self._broken.get(account.campaign) != account.counters:
+                    _tell_of_damage(Damage(account.sender, account.campaign, "", "read", account.damage))
+                self._broken[account.campaign] = account.counters
+            elif breach(account.counters):
+                await self._report_breach(account.sender, account.campaign, account.counters)
+            else:
+                self._broken.pop(account.campaign, None)
 
     async def _keep_hours(self, sender: SenderId) -> None:
         """Say when the hours of campaigns are next whose last ones are over; until then the ledger lets nothing go."""
@@ -155,22 +172,23 @@ class Upkeep:
         campaigns = self._unshown[sender]
         try:
             return await self._views.of_sender(sender, campaigns)
-        except _UNREADABLE:
+        except CampaignDamaged:
             views = []
             for campaign in tuple(campaigns):
                 try:
                     views += await self._views.of_sender(sender, [campaign])
-                except _UNREADABLE as error:
-                    _tell_of_damage(Damage(sender, campaign, "", "read", type(error).__name__))
+                except CampaignDamaged as error:
+                    _tell_of_damage(Damage(sender, campaign, "", "read", error.what))
                     campaigns.discard(campaign)
             return views
 
-    async def _report_breach(self, sender: SenderId, campaign: CampaignId, counters: dict[str, int]) -> None:
-        """Stop a campaign whose books do not balance, and say so with the numbers where people look."""
-        log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
-        states = ", ".join(f"{state} {count}" for state, count in counters.items() if state != "total" and count)
-        reason = f"accounting identity broken: {counters['total']} in all, but {states}"
-        await self._control.campaign(sender, campaign, "brake", reason=reason)
+    async def _report_breach(self, sender: SenderId, campaign: CampaignId, counters: Counters) -> None:
+        """Stop a campaign whose books do not balance, and say so with the numbers; in the log once."""
+        if self._broken.get(campaign) != counters:
+            log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
+        self._broken[campaign] = counters
+        with suppress(CampaignUnknown):
+            await self._control.campaign(sender, campaign, "brake", reason=breach(counters))
 
 
 def _tell_of_damage(damage: Damage) -> None:

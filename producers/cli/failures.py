@@ -7,6 +7,7 @@ from redis import exceptions
 
 from campaigns.connection import RedisUnavailable
 from campaigns.errors import CampaignUnknown, LedgerError
+from campaigns.scripts import may_pass
 from producers.errors import CommandFailed, InputInvalid
 from settings.mistakes import SettingsInvalid
 
@@ -36,6 +37,8 @@ def failure(error: Exception) -> Stopped | None:
             return Stopped(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
             return Stopped(f"{name}: {reason.lower()}")
+    if isinstance(error, exceptions.ResponseError) and not may_pass(error):
+        return Stopped("what the ledger holds here is damaged; restore it (docs/operations.md)")
     # The words of Redis' own errors may hold its address, and that its password.
     for kind, reason in _REDIS.items():
         if isinstance(error, kind):

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from campaigns.connection import check, connect
+from campaigns.model import SenderId
 from producers.cli import Globals
 from settings.load import Need
 
@@ -22,6 +24,14 @@ def with_ledger(options: Globals, call: Callable[[Redis], Awaitable[T]]) -> T:
         RedisUnavailable: the ledger is away, or does not let us in.
     """
     return asyncio.run(_run(options, call))
+
+
+async def ring_for(options: Globals, redis: Redis, sender: SenderId) -> None:
+    """Let what a sender may send again begin at once; where that fails upkeep does it a little later."""
+    from producers import bells  # noqa: PLC0415  # Celery is slow to import
+
+    with suppress(RedisError):
+        await bells.ring_for(redis, options.settings(frozenset({Need.LEDGER})), sender)
 
 
 async def _run(options: Globals, call: Callable[[Redis], Awaitable[T]]) -> T:

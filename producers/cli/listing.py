@@ -6,6 +6,7 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
+from campaigns.errors import CampaignDamaged
 from campaigns.model import CampaignView
 from campaigns.states import MessageState
 from campaigns.views import Views
@@ -20,13 +21,17 @@ from producers.cli.terminal import console
 @click.pass_obj
 def list_(options: Globals, *, for_programs: bool) -> None:
     """List all campaigns, the newest first."""
+    damaged = list[CampaignDamaged]()
 
     async def campaigns(redis: Redis) -> list[CampaignView]:
-        return await Views(redis).campaigns()
+        return await Views(redis).campaigns(damaged=damaged)
 
     views = with_ledger(options, campaigns)
+    if damaged:
+        ids = ", ".join(damage.campaign for damage in damaged)
+        click.echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
     if for_programs:
-        click.echo(json.dumps([as_json(view) for view in views]))
+        click.echo(json.dumps([*map(as_json, views), *map(_damaged_as_json, damaged)]))
         return
     table = Table("id", "name", "sender", "state", box=None, pad_edge=False)
     for column in ("messages", "unsent", "delivered", "failed", "in doubt"):
@@ -39,4 +44,10 @@ def list_(options: Globals, *, for_programs: bool) -> None:
         table.add_row(
             view.id, view.plan.name, view.plan.sender, view.state, *(f"{number:,}" for number in numbers), view.reason
         )
-    console().print(table if views else "no campaigns yet")
+    for damage in damaged:
+        table.add_row(damage.campaign, "", damage.sender, "damaged", *[""] * 5, damage.what)
+    console().print(table if views or damaged else "no campaigns yet")
+
+
+def _damaged_as_json(damage: CampaignDamaged) -> dict[str, str]:
+    return {"id": damage.campaign, "sender": damage.sender, "state": "damaged", "reason": damage.what}

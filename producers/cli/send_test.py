@@ -13,6 +13,7 @@ from campaigns.connection import check, connect
 from campaigns.model import SenderId
 from campaigns.trials import TrialReport
 from producers.cli import Globals
+from producers.cli.finite import FiniteRange
 from producers.errors import InputInvalid
 from producers.trial import Sent, Trial, Wish, prepare, refuse_if_held, send, wait_for_report
 from settings.load import Need
@@ -39,7 +40,7 @@ _REPORT_WITHIN_S = 120.0
     is_flag=False,
     flag_value=_REPORT_WITHIN_S,
     default=None,
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="[SECONDS]",
     help=f"Wait for the delivery report. [default if given: {_REPORT_WITHIN_S:.0f}]",
 )

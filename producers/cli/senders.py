@@ -11,9 +11,10 @@ from campaigns.control import Control
 from campaigns.model import SenderId
 from campaigns.views import SenderView, Views
 from producers.cli import Globals
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import ring_for, with_ledger
 from producers.cli.terminal import console
 from producers.errors import InputInvalid
+from settings.rates import rate_problem
 
 
 @click.group()
@@ -46,13 +47,17 @@ def list_(options: Globals, *, for_programs: bool) -> None:
 
 @sender.command()
 @click.argument("name")
-@click.argument("per_second", type=click.FloatRange(min=0))
+@click.argument("per_second", type=float)
 @click.pass_obj
 def rate(options: Globals, name: str, per_second: float) -> None:
     """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. It holds until the settings change."""
+    if problem := rate_problem(per_second):
+        raise InputInvalid(f"sender {name}: the rate {problem}")
 
     async def change(redis: Redis) -> None:
-        await Control(redis).set_rate(await _known(redis, name), per_second)
+        sender = await _known(redis, name)
+        await Control(redis).set_rate(sender, per_second)
+        await ring_for(options, redis, sender)
 
     with_ledger(options, change)
     click.echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
@@ -78,7 +83,9 @@ def resume(options: Globals, name: str) -> None:
     """Let NAME's campaigns go on, also after it stopped itself or while it is backing off."""
 
     async def change(redis: Redis) -> None:
-        await Control(redis).resume_sender(await _known(redis, name))
+        sender = await _known(redis, name)
+        await Control(redis).resume_sender(sender)
+        await ring_for(options, redis, sender)
 
     with_ledger(options, change)
     click.echo(f"sender {name} goes on")

@@ -34,7 +34,7 @@ _ZONE = ZoneInfo("Asia/Kolkata")
 )
 @click.pass_obj
 def show(options: Globals, campaign: str, *, for_programs: bool, export: tuple[str, Path] | None) -> None:
-    """Show where every message of CAMPAIGN stands, errors by code, and whether the accounts close."""
+    """Show where every message of CAMPAIGN stands, and errors by code; exit with 1 if the accounts do not close."""
 
     async def look(redis: Redis) -> CampaignView:
         views = Views(redis)
@@ -49,6 +49,8 @@ def show(options: Globals, campaign: str, *, for_programs: bool, export: tuple[s
         click.echo(json.dumps(as_json(view)))
     elif not export:
         _print(view)
+    if not view.identity_holds:
+        raise SystemExit(1)
 
 
 async def _export(views: Views, view: CampaignView, state: MessageState, path: Path) -> int:

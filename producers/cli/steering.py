@@ -6,11 +6,17 @@ import click
 from redis.asyncio import Redis
 
 from campaigns.control import Action, Control
-from campaigns.model import CampaignId
+from campaigns.model import CampaignId, CampaignView
 from campaigns.states import CampaignState
-from campaigns.views import Views
+from campaigns.views import SenderView, Views
 from producers.cli import Globals
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import ring_for, with_ledger
+
+_IN_SUBMISSION = {
+    CampaignState.PAUSED: "pause it when that has ended, or give it up: dispatch cancel {}",
+    CampaignState.RUNNING: "it runs by itself when that has ended",
+}
+"""What can be done meanwhile, by the state that was wanted."""
 
 
 def _steer(options: Globals, campaign: str, action: Action, reason: str, wanted: CampaignState) -> None:
@@ -18,11 +24,20 @@ def _steer(options: Globals, campaign: str, action: Action, reason: str, wanted:
         sender = await Views(redis).sender_of(CampaignId(campaign))
         return await Control(redis).campaign(sender, CampaignId(campaign), action, reason=reason)
 
-    changed, state = with_ledger(options, change)
-    if not changed and state is not wanted:
-        click.echo(f"campaign {campaign} is {state}: it cannot be {wanted} any more", err=True)
-        raise SystemExit(1)
-    click.echo(f"campaign {campaign} is {state}")
+    _say(campaign, *with_ledger(options, change), wanted=wanted)
+
+
+def _say(campaign: str, changed: bool, state: CampaignState, *, wanted: CampaignState) -> None:
+    if changed or state is wanted:
+        click.echo(f"campaign {campaign} is {state}")
+        return
+    if state is CampaignState.SUBMITTING:
+        hint = _IN_SUBMISSION[wanted].format(campaign)
+        why = f"is still being submitted, and nothing of it is sent yet: {hint}"
+    else:
+        why = f"is {state}: it cannot be {wanted} any more"
+    click.echo(f"campaign {campaign} {why}", err=True)
+    raise SystemExit(1)
 
 
 @click.command()
@@ -38,8 +53,26 @@ def pause(options: Globals, campaign: str, *, reason: str) -> None:
 @click.argument("campaign")
 @click.pass_obj
 def resume(options: Globals, campaign: str) -> None:
-    """Let CAMPAIGN go on where it stopped, also after it stopped itself."""
-    _steer(options, campaign, "resume", "", CampaignState.RUNNING)
+    """Let CAMPAIGN go on where it stopped, also after it stopped itself; exit with 1 if something else stops it."""
+
+    async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
+        views, id_ = Views(redis), CampaignId(campaign)
+        sender = await views.sender_of(id_)
+        changed, _ = await Control(redis).campaign(sender, id_, "resume")
+        await ring_for(options, redis, sender)
+        return changed, await views.campaign(id_), await views.sender(sender)
+
+    changed, view, sender = with_ledger(options, change)
+    if view.state is CampaignState.BRAKED or not view.identity_holds:
+        click.echo(f"campaign {campaign} is {view.state}: {view.reason}", err=True)
+        raise SystemExit(1)
+    if view.state is CampaignState.RUNNING and sender.waits_for_resume(view.plan.chain):
+        click.echo(f"campaign {campaign} is running, but nothing of it goes: {view.reason}", err=True)
+        raise SystemExit(1)
+    if view.state is CampaignState.RUNNING and view.reason:
+        click.echo(f"campaign {campaign} is running: {view.reason}")
+    else:
+        _say(campaign, changed, view.state, wanted=CampaignState.RUNNING)
 
 
 @click.command()

@@ -14,6 +14,7 @@ from campaigns.states import CampaignState
 from campaigns.summary import line
 from campaigns.views import Views
 from producers.cli import Globals
+from producers.cli.finite import FiniteRange
 from producers.cli.ledger import with_ledger
 from producers.cli.terminal import console
 
@@ -33,7 +34,7 @@ class _Line(ProgressColumn):
 
 @click.command()
 @click.argument("campaign")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=0, help="Give up after so many seconds.")
+@click.option("--timeout", "timeout_s", type=FiniteRange(min=0), default=0, help="Give up after so many seconds.")
 @click.pass_obj
 def watch(options: Globals, campaign: str, *, timeout_s: float) -> None:
     """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""

@@ -11,6 +11,7 @@ from callbacks.intake import Intake, NotStored
 from callbacks.streams import REPORTS, unpack
 from campaigns.connection import connect
 from tests.callbacks.conftest import payloads
+from tests.failover import two_servers
 
 
 async def stored(redis: Redis) -> list[list[bytes]]:
@@ -74,6 +75,25 @@ async def test_a_write_that_redis_refuses_fails_everybody_and_the_next_is_tried_
         await intake.put(b"2")
     assert await stored(redis) == [[b"2"]]
     assert lines[0]["refused"] == 5
+
+
+async def _is_stored(intake: Intake, body: bytes) -> bool:
+    try:
+        await intake.put(body)
+    except NotStored:
+        return False
+    return True
+
+
+async def test_after_a_failover_bodies_go_to_the_new_primary() -> None:
+    async with two_servers() as failover, connect(failover.url) as redis:
+        intake = Intake(redis)
+        await asyncio.gather(*(intake.put(b"1") for _ in range(5)))
+        await failover.happen()
+        async with asyncio.timeout(5):
+            while not await _is_stored(intake, b"2"):
+                await asyncio.sleep(0.05)
+        assert (await stored(redis))[-1] == [b"2"]
 
 
 async def test_nobody_waits_longer_than_the_patience(redis: Redis) -> None:

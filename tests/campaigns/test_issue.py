@@ -1,12 +1,15 @@
 """Handing out batches: how many are out at a time, and whose turn it is."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
+from campaigns.damage import Damage
 from campaigns.model import BatchRef, SenderId
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState
-from campaigns.work import Consequence, Drained
-from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger, eventually
+from campaigns.work import Consequence, Drained, Work
+from tests.campaigns.conftest import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ROTATION = f"{tag(SENDER)}:rotation"
@@ -235,3 +238,72 @@ async def test_more_campaigns_with_their_own_limit_than_may_be_out_do_not_hold_u
     await ledger.issue()
     await ledger.submit(3, campaign="fast0001")
     assert [ref.campaign for ref in await ledger.issue()] == ["fast0001"]
+
+
+async def _is_no_hash(ledger: Ledger) -> None:
+    await ledger.redis.delete(KEY)
+    await ledger.redis.set(KEY, "not a hash")
+
+
+async def _lacks_its_plan(ledger: Ledger) -> None:
+    await ledger.redis.hdel(KEY, "plan")
+
+
+async def _lacks_its_size_and_rate(ledger: Ledger) -> None:
+    await ledger.redis.hdel(KEY, "size", "rate")
+
+
+DAMAGED = pytest.mark.parametrize("damage", [_is_no_hash, _lacks_its_plan, _lacks_its_size_and_rate])
+
+
+@DAMAGED
+@pytest.mark.parametrize("rate_per_s", [0.0, 1000.0])
+async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
+    ledger: Ledger, damage: Callable[[Ledger], Awaitable[None]], rate_per_s: float
+) -> None:
+    await ledger.control.configure_rate(SENDER, rate_per_s)
+    await ledger.submit(6)
+    await ledger.submit(6, campaign="another1")
+    await damage(ledger)
+    told: list[Damage] = []
+    work = Work(ledger.redis, on_damage=told.append)
+    assert [(ring.ref.campaign, ring.ref.number) for ring in await work.issue(SENDER)] == [
+        ("another1", 0),
+        ("another1", 1),
+    ]
+    assert [(it.campaign, it.batch, it.doing) for it in told] == [(CAMPAIGN, "", "handed out")]
+    assert await ledger.redis.zscore(ROTATION, CAMPAIGN) is None
+    assert await ledger.in_s(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
+    assert await ledger.redis.zrange(f"{tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]
+    await work.issue(SENDER)
+    assert len(told) == 1
+    await ledger.redis.flushall()  # books that balance no more
+
+
+@DAMAGED
+async def test_a_damaged_campaign_whose_time_has_come_costs_no_other_anything(
+    ledger: Ledger, damage: Callable[[Ledger], Awaitable[None]]
+) -> None:
+    await ledger.submit(3, start_at_ms=YEAR_2100_MS - 1)
+    await ledger.submit(3, campaign="another1")
+    await damage(ledger)
+    if damage is not _is_no_hash:
+        await ledger.redis.hset(KEY, "start_ms", 1)
+    await ledger.redis.zadd(WAITING, {CAMPAIGN: 1})
+    told: list[Damage] = []
+    (ring,) = await Work(ledger.redis, on_damage=told.append).issue(SENDER)
+    assert ring.ref.campaign == "another1"
+    assert [it.campaign for it in told] == [CAMPAIGN]
+    await ledger.redis.flushall()
+
+
+async def test_a_campaign_that_was_mended_goes_on_after_a_resume(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    plan = await ledger.redis.hget(KEY, "plan")
+    await _lacks_its_plan(ledger)
+    assert await ledger.issue() == []
+    assert await ledger.redis.hget(KEY, "reason") == b"it cannot be handed out: damaged in the ledger"
+    await ledger.redis.hset(KEY, "plan", plan or b"")
+    assert (await ledger.view()).state is CampaignState.BRAKED
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    assert await ledger.issue() == [BatchRef(SENDER, CAMPAIGN, 0)]

@@ -7,8 +7,9 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from campaigns import repair
+from campaigns.damage import Damage
 from campaigns.model import BatchRef, CampaignId, SenderId
-from campaigns.repair import Chores, Damage, Lapsed, Repair, still_wrong
+from campaigns.repair import Chores, Lapsed, Repair, still_wrong
 from campaigns.scripts import campaign_key, tag
 from campaigns.states import CampaignState, MessageState
 from tests.campaigns.conftest import CAMPAIGN, SENDER, Ledger, eventually

@@ -113,14 +113,16 @@ async def test_a_paused_sender_is_the_reason_on_its_running_campaigns_only(ledge
     await ledger.control.campaign(SENDER, OTHER, "pause", reason="lunch")
     await ledger.control.pause_sender(SENDER)
     assert (await ledger.views.sender(SENDER)).paused
-    assert (await ledger.view()).reason == "the sender is paused"
+    assert (await ledger.view()).reason == "the sender is paused: dispatch sender resume TIMESM"
     assert (await ledger.view(OTHER)).reason == "lunch"
 
 
 async def test_a_braked_sender_is_the_reason_on_its_campaigns(ledger: Ledger) -> None:
     await ledger.submit(1)
     await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance (6001)")
-    assert (await ledger.view()).reason == "provider times is braked: insufficient balance (6001)"
+    assert (await ledger.view()).reason == (
+        "provider times is braked: insufficient balance (6001); when that is mended: dispatch sender resume TIMESM"
+    )
 
 
 async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -> None:

@@ -30,7 +30,7 @@ async def _resume_campaign(stage: Stage, sender: str, _chance: float) -> None:
     if (campaign := stage.held.pop(sender, None)) is None:
         return
     end(stage.notes.campaign_pauses.get(campaign, ()))
-    await insist(stage, "resume", campaign, unless="cannot be running any more")
+    await insist(stage, "resume", campaign, unless="running")
 
 
 async def _pause_sender(stage: Stage, sender: str, _chance: float) -> None:

@@ -1,6 +1,7 @@
 """Settings, files, rows and a command line for the producers' tests."""
 
 import gc
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mo
     yield run_dispatch
     gc.set_threshold(*threshold)
     gc.unfreeze()
+
+
+@pytest.fixture
+def submitted(run: Run, campaign: Path, write: WriteFile) -> str:
+    """A campaign of three messages that nobody sends."""
+    write("people.csv", csv_of(people(3)))
+    return str(json.loads(run("submit", str(campaign), "--recipients", "people.csv", "--json").stdout)["campaign"])
 
 
 def people(count: int, *, first: int = 0) -> list[tuple[str, str, str]]:

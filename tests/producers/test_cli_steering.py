@@ -1,24 +1,19 @@
 """The commands with which people look at campaigns and senders, and change their course."""
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis as SyncRedis
 
 from campaigns.connection import connect
 from campaigns.control import Control
 from campaigns.model import BatchRef, CampaignId, SenderId
 from campaigns.work import Block, Work, new_operation
 from tests.producers.conftest import Run, WriteFile, csv_of, people
-
-
-@pytest.fixture
-def submitted(run: Run, campaign: Path, write: WriteFile) -> str:
-    """A campaign of three messages that nobody sends."""
-    write("people.csv", csv_of(people(3)))
-    return str(json.loads(run("submit", str(campaign), "--recipients", "people.csv", "--json").stdout)["campaign"])
 
 
 def shown(run: Run, campaign: str) -> dict[str, Any]:
@@ -94,7 +89,7 @@ def test_a_senders_rate_and_stops_are_seen_and_changed(run: Run, submitted: str)
     assert run("sender", "pause", "TIMESM").stdout == "sender TIMESM is paused\n"
     (view,) = json.loads(run("sender", "list", "--json").stdout)
     assert (view["id"], view["rate_per_s"], view["paused"]) == ("TIMESM", 25, True)
-    assert shown(run, submitted)["reason"] == "the sender is paused"
+    assert shown(run, submitted)["reason"] == "the sender is paused: dispatch sender resume TIMESM"
     assert run("sender", "resume", "TIMESM").stdout == "sender TIMESM goes on\n"
     table = run("sender", "list").stdout.splitlines()
     assert table[0].split("  ")[0] == "sender"
@@ -102,6 +97,112 @@ def test_a_senders_rate_and_stops_are_seen_and_changed(run: Run, submitted: str)
     unknown = run("sender", "pause", "NOBODY")
     assert (unknown.exit_code, unknown.stderr.count("\n")) == (2, 1)
     assert "TIMESM" in unknown.stderr
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "1e-300", "0.0099"])
+def test_a_rate_that_is_none_is_refused_and_the_old_one_stays(run: Run, submitted: str, rate: str) -> None:
+    assert submitted
+    run("sender", "rate", "TIMESM", "0.01")
+    refused = run("sender", "rate", "TIMESM", rate)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("sender TIMESM: the rate must be ")
+    (view,) = json.loads(run("sender", "list", "--json").stdout)
+    assert view["rate_per_s"] == 0.01
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf"])
+def test_a_timeout_that_never_comes_is_refused(run: Run, submitted: str, seconds: str) -> None:
+    refused = run("watch", submitted, "--timeout", seconds)
+    assert refused.exit_code == 2
+    assert "is not a finite number" in refused.stderr
+
+
+def test_a_resume_says_what_else_keeps_a_campaign_from_going(run: Run, submitted: str, redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset("{TIMESM}:pace", "brake@tm", "insufficient balance (6001)")
+    stopped = run("resume", submitted)
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert stopped.stderr == (
+        f"campaign {submitted} is running, but nothing of it goes: provider tm is braked: "
+        "insufficient balance (6001); when that is mended: dispatch sender resume TIMESM\n"
+    )
+    run("sender", "resume", "TIMESM")
+    run("sender", "pause", "TIMESM")
+    assert run("resume", submitted).stderr == (
+        f"campaign {submitted} is running, but nothing of it goes: "
+        "the sender is paused: dispatch sender resume TIMESM\n"
+    )
+    run("sender", "resume", "TIMESM")
+    done = run("resume", submitted)
+    assert (done.exit_code, done.stdout) == (0, f"campaign {submitted} is running\n")
+
+
+def test_what_goes_by_itself_later_is_said_and_is_no_failure(run: Run, submitted: str, redis_url: str) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset("{TIMESM}:pace", mapping={"hold_n@tm": 1, "hold_why@tm": "connection refused"})
+    waiting = run("resume", submitted)
+    assert (waiting.exit_code, waiting.stderr) == (0, "")
+    assert waiting.stdout == (f"campaign {submitted} is running: provider tm is backing off: connection refused\n")
+
+
+@pytest.mark.parametrize(("command", "hint"), [("pause", "pause it when that has ended"), ("resume", "it runs by")])
+def test_a_campaign_that_is_still_being_submitted_can_be_steered_later(
+    run: Run, submitted: str, redis_url: str, command: str, hint: str
+) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hset(f"{{TIMESM}}:c:{submitted}", "state", "submitting")
+    refused = run(command, submitted)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(
+        f"campaign {submitted} is still being submitted, and nothing of it is sent yet: {hint}"
+    )
+
+
+def test_books_that_do_not_balance_are_told_wherever_the_campaign_is(run: Run, submitted: str, redis_url: str) -> None:
+    run("pause", submitted, "--reason", "a mistake")
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.hincrby(f"{{TIMESM}}:c:{submitted}", "a", 1)
+    breach = "accounting identity broken: 3 in all, but 3 pending, 1 accepted"
+    assert breach in run("list").stdout
+    table, program = run("show", submitted), run("show", submitted, "--json")
+    assert (table.exit_code, program.exit_code) == (1, 1)
+    assert f"paused, {breach}; a mistake" in table.stdout
+    assert json.loads(program.stdout)["reason"] == f"{breach}; a mistake"
+    assert breach in run("watch", submitted, "--timeout", "0.1").stderr
+    resumed = run("resume", submitted)
+    assert (resumed.exit_code, resumed.stderr) == (1, f"campaign {submitted} is running: {breach}\n")
+
+
+def rung(redis_url: str) -> list[str]:
+    """Take the bells from their queue: the campaigns they are for."""
+    with SyncRedis.from_url(redis_url) as redis:
+        bells = [json.loads(bell) for bell in redis.lrange("bulk", 0, -1)]
+        redis.delete("bulk")
+    return [json.loads(base64.b64decode(bell["body"]))[0][1] for bell in bells]
+
+
+@pytest.mark.parametrize("command", ["sender resume TIMESM", "sender rate TIMESM 50", "resume {}"])
+def test_what_may_go_again_is_rung_for_at_once(
+    run: Run, submitted: str, redis_url: str, campaign: Path, write: WriteFile, *, command: str
+) -> None:
+    run("sender", "pause", "TIMESM")
+    write("more.csv", csv_of(people(3, first=10)))
+    later = json.loads(run("submit", str(campaign), "--recipients", "more.csv", "--json").stdout)["campaign"]
+    assert rung(redis_url) == [submitted]
+    if not command.startswith("sender resume"):
+        with SyncRedis.from_url(redis_url) as redis:
+            redis.hdel("{TIMESM}:pace", "paused")
+    assert run(*command.format(later).split()).exit_code == 0
+    assert rung(redis_url) == [later]
+
+
+def test_a_broker_that_is_away_does_not_keep_a_sender_from_being_resumed(
+    run: Run, submitted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("sender", "pause", "TIMESM")
+    monkeypatch.setenv("DISPATCH_BROKER_URL", "redis://127.0.0.1:1/0")
+    assert run("sender", "resume", "TIMESM").stdout == "sender TIMESM goes on\n"
+    assert run("resume", submitted).exit_code == 0
 
 
 def test_campaigns_are_listed_and_shown(run: Run, submitted: str) -> None:

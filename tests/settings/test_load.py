@@ -204,13 +204,13 @@ def test_a_content_id_is_4_to_19_digits(loaded: Loader, digits: str, valid: bool
             loaded(text)
 
 
-@pytest.mark.parametrize("rate", ["-0.001", "inf", "nan", '"5"', "true"])
+@pytest.mark.parametrize("rate", ["-0.001", "1e-300", "0.0099", "inf", "-inf", "nan", '"5"', "true"])
 def test_a_rate_that_is_none_is_refused(mistakes: Mistakes, rate: str) -> None:
     (only,) = mistakes(FILE.replace('"service"', f'"service"\nrate_per_s = {rate}'))
     assert only.startswith("dispatch.toml:6: senders.TIMESM.rate_per_s: must be ")
 
 
-@pytest.mark.parametrize("rate", ["0", "0.0", "0.1", "200", "5e3"])
+@pytest.mark.parametrize("rate", ["0", "0.0", "0.01", "0.1", "200", "5e3"])
 def test_a_rate_may_be_whole_or_not_and_0_is_no_limit(loaded: Loader, rate: str) -> None:
     assert loaded(FILE.replace('"service"', f'"service"\nrate_per_s = {rate}')).senders["TIMESM"].rate_per_s == float(
         rate

@@ -126,7 +126,9 @@ async def test_an_unknown_sender_brakes_all_its_campaigns_and_no_other_sender(ho
     assert [held.brake for held in (await house.views.sender(SENDER)).held] == ["sender id not registered (2051)"]
     assert await house.states() == await house.states(CampaignId("diwali02")) == "ppp"
     assert await house.states(CampaignId("others01")) == "aaa"
-    assert (await house.view()).reason == "provider times is braked: sender id not registered (2051)"
+    assert (await house.view()).reason == (
+        "provider times is braked: sender id not registered (2051); when that is mended: dispatch sender resume TIMESM"
+    )
 
 
 async def test_a_refused_account_brakes_every_sender_of_its_provider_until_it_is_resumed(house: House) -> None:

@@ -189,7 +189,8 @@ async def test_when_both_refuse_their_accounts_the_batch_goes_back_and_each_says
     assert await house.states() == "pppppp"
     assert (await house.view()).reason == (
         "provider times is braked: authentication failure (2070); "
-        "provider second is braked: insufficient balance (6001)"
+        "provider second is braked: insufficient balance (6001); "
+        "when that is mended: dispatch sender resume TIMESM"
     )
 
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from campaigns.connection import connect
 from campaigns.embedded import EmbeddedServer
+from campaigns.identity import Audit
 from campaigns.model import BatchRef, CampaignId, CampaignView, SenderId
 from campaigns.scripts import campaign_key, tag, text
 from campaigns.states import CampaignState
@@ -136,8 +137,47 @@ async def test_a_breach_of_the_identity_is_an_error_with_its_numbers_and_stops_t
     assert line["log_level"] == "error"
     assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
     view = await house.view()
-    assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but p 3")
+    assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but 3 pending")
     await house.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
+
+
+async def test_a_breach_of_campaigns_on_which_nothing_happens_is_found_and_told_once(
+    house: House, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.upkeep._AUDITED", 2)
+    campaigns = [await house.submit(3, campaign=f"still{number:03}") for number in range(5)]
+    await house.control.campaign(SENDER, campaigns[0], "cancel")
+    await rounds.round()
+    for campaign in (campaigns[0], campaigns[3]):
+        await house.redis.hincrby(campaign_key(SENDER, campaign), "a", 1)
+    await house.redis.hset("campaigns", "nothing0", SENDER)
+    await house.redis.set(campaign_key(SENDER, CampaignId("nothing0")), "not a hash")
+    with capture_logs() as logs:
+        for _ in range(9):
+            await rounds.round()
+    errors = [log for log in logs if log["log_level"] == "error"]
+    assert sorted(log["campaign"] for log in errors if log["event"] == "accounting identity broken") == [
+        campaigns[0],
+        campaigns[3],
+    ]
+    assert [log["campaign"] for log in errors if log["event"] == "damaged in the ledger"] == ["nothing0"]
+    assert {(log["total"], log["a"]) for log in errors if "total" in log} == {(3, 1)}
+    assert (await house.view(campaigns[3])).state is CampaignState.BRAKED
+    assert (await house.view(campaigns[0])).state is CampaignState.CANCELLED
+    await house.control.campaign(SENDER, campaigns[3], "resume")
+    for _ in range(3):
+        await rounds.round()
+    assert (await house.view(campaigns[3])).state is CampaignState.BRAKED
+    await house.redis.flushall()  # the fixture's balance would find it as well
+
+
+async def test_a_few_books_are_looked_into_in_a_round_and_all_of_them_in_turn(house: House) -> None:
+    campaigns = {await house.submit(1, campaign=f"still{number:03}") for number in range(7)}
+    audit = Audit(house.redis)
+    rounds = [[account.campaign for account in await audit.some(3)] for _ in range(3)]
+    assert [len(campaigns) for campaigns in rounds] == [3, 3, 1]
+    assert {campaign for campaigns in rounds for campaign in campaigns} == campaigns
+    assert len(await audit.some(3)) == 3
 
 
 async def test_books_that_balance_are_no_error(house: House, rounds: Rounds) -> None:
