@@ -87,4 +87,5 @@ def _escaped(character: str) -> str:
     if character == " ":
         forms.add("+")
     numbered = rf"&\#0*{ord(character)};|&\#x0*{ord(character):x};"
-    return rf"(?:\\{{0,3}}(?:{'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))}|{numbered}))"
+    before = "" if character == "\\" else r"\\{0,3}"
+    return rf"(?:{before}(?:{'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))}|{numbered}))"
