@@ -1,7 +1,8 @@
 """Takes delivery reports over HTTP and answers 200 only when they are durably stored: ``python -m callbacks.receiver``.
 
 A raw ASGI application, because one small JSON body per request leaves no room for a framework. What is answered, and in
-which form, is DOMAIN.md section 3: posters repeat a 5xx and never a 4xx, so 4xx is kept for what can never be read.
+which form: see docs/domain.md section 3. Posters repeat a 5xx and never a 4xx, so 4xx is kept for what can never be
+read.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Hands reports of messages that another system sent through the same account on to it (DOMAIN.md section 3)."""
+"""Hands reports of messages that another system sent through the same account on to it (docs/domain.md section 3)."""
 
 import asyncio
 import time

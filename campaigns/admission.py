@@ -1,6 +1,6 @@
 """How often one number may be texted: asked for each open block, and taken back for what was not sent after all.
 
-DOMAIN.md section 5: gateways drop the same text to the same number within 30 minutes.
+docs/domain.md section 5: gateways drop the same text to the same number within 30 minutes.
 """
 
 from collections.abc import Sequence

@@ -54,8 +54,9 @@ def connect(
     """Make a client over a pool of its own; nothing is connected yet. Close it with ``aclose()``.
 
     A call waits for a free connection rather than fail, and is repeated *retries* times when the connection breaks or
-    stalls, also if the server may have done it: every script that changes the ledger is safe to repeat (DESIGN.md
-    section 3). A connection to a server that has become a replica is not kept.
+    stalls, also if the server may have done it: every script that changes the ledger is safe to repeat. A connection to
+    a server that has become a replica is not kept.
+
     Raises RedisUnavailable if the URL cannot be read.
     """
     try:

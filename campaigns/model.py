@@ -39,7 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     valid_until_ms: int
     """Epoch milliseconds after which pending messages expire and the in-doubt policy decides."""
     report_wait_s: int = 72 * 3600
-    """After so long without a report an accepted message has the state ``no_report`` (DOMAIN.md section 3)."""
+    """After so long without a report an accepted message has the state ``no_report`` (docs/domain.md section 3)."""
     urgent: bool = False
     """Goes through the queue that workers empty first."""
     missed_start: MissedStart = "send"

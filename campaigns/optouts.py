@@ -2,8 +2,8 @@
 
 A number is cut before its last five digits: what stands before names a bucket, the rest is a small integer in the
 bucket's set. Redis keeps sets of up to 512 integers as sorted arrays, four bytes an entry, so a list of Indian mobile
-numbers takes about 7 bytes a number at one million and less above. DOMAIN.md section 5: the local opt-out list is ours
-to keep.
+numbers takes about 7 bytes a number at one million and less above. The local opt-out list is
+ours to keep (docs/domain.md section 5).
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""The states of a message and of a campaign, grouped by meaning (DESIGN.md section 3)."""
+"""The states of a message and of a campaign, grouped by meaning (docs/concepts.md)."""
 
 from enum import StrEnum
 
@@ -48,7 +48,7 @@ SENT = frozenset(
         MessageState.NO_REPORT,
     }
 )
-"""Handed to the provider and taken by it: what the statistics call *sent* (DOMAIN.md section 4)."""
+"""Handed to the provider and taken by it: what the statistics call *sent* (docs/domain.md section 4)."""
 
 
 class CampaignState(StrEnum):

@@ -7,7 +7,7 @@ import msgspec
 from redis.asyncio import Redis
 
 KEPT_S = 72 * 3600
-"""As long as a report may take (DOMAIN.md section 3)."""
+"""As long as a report may take (docs/domain.md section 3)."""
 _MOST = 20
 
 

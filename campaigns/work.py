@@ -17,7 +17,7 @@ from campaigns.records import transaction_bytes
 from campaigns.scripts import Script, campaign_key, text
 
 AHEAD_US = 40_000
-"""How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (DESIGN.md section 4)."""
+"""How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
 TOLERANCE_US = 10_000
 """How late a taker may be without losing slots; the most that can go at once is what falls into this time."""
 WINDOW_S = 2.0

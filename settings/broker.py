@@ -1,4 +1,4 @@
-"""Celery as this project uses it: a doorbell over Redis, never the owner of any work (DESIGN.md section 2)."""
+"""Celery as this project uses it: a doorbell over Redis, never the owner of any work (docs/concepts.md)."""
 
 import time
 import uuid

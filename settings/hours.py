@@ -7,7 +7,7 @@ from timesmobile.rules.categories import Category
 from timesmobile.rules.window import HOME, Window
 
 PROMOTIONAL = "10:00-21:00"
-"""Since October 2025; before it was from nine (DOMAIN.md section 5)."""
+"""Since October 2025; before it was from nine (docs/domain.md section 5)."""
 
 
 def hours(sender: Sender, category: Category, categories: Mapping[Category, CategorySettings]) -> Window:

@@ -129,7 +129,7 @@ def _with_provider(sender: Sender, default: str) -> Sender:
 
 
 def _warnings(document: Document, file: SettingsFile) -> list[str]:
-    """Name what is allowed but was never seen in the wild (DOMAIN.md section 5)."""
+    """Name what is allowed but was never seen in the wild (docs/domain.md section 5)."""
     entity_ids = [
         document.mistake(("senders", header, "entity_id"), doubt)
         for header, sender in file.senders.items()

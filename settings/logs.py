@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _MOBILE = re.compile(
     r"(?<![0-9A-Za-z])"
-    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # India, as DOMAIN.md section 5 and people write it
+    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # India, as people write it
     r"|\+[1-9][0-9]{7,14}(?![0-9A-Za-z])"  # E.164
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s@]+@")

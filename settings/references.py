@@ -138,7 +138,7 @@ def _providers_of_senders(
 
 
 def _digits_are_promotional(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Letters prove no category, but digits do (DOMAIN.md section 5)."""
+    """Letters prove no category, but digits do (docs/domain.md section 5)."""
     for header, table in senders.items():
         category = table.get("category")
         if category in CATEGORIES and (reason := headers.category_problem(header, category)):

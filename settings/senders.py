@@ -91,7 +91,7 @@ class CategorySettings(Table):
 
 
 class Sender(Table):
-    """``[senders.HEADER]``: a header as registered, case and all (DOMAIN.md section 5)."""
+    """``[senders.HEADER]``: a header as registered, case and all (docs/domain.md section 5)."""
 
     chain: Annotated[tuple[str, ...], BeforeValidator(_chain)] = Field(default=(), alias="provider")
     """Nicknames by priority, one as a text or several as an array; left out, the default provider's (filled in when

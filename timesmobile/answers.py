@@ -1,4 +1,4 @@
-"""What a provider's answer means: one table, and the body goes before the HTTP status (DOMAIN.md section 1)."""
+"""What a provider's answer means: one table, and the body goes before the HTTP status (docs/domain.md section 1)."""
 
 import time
 from collections.abc import Callable, Mapping

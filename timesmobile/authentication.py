@@ -1,4 +1,4 @@
-"""How a request proves who sends it: not at all, by HTTP Basic, or by a token (DOMAIN.md section 2)."""
+"""How a request proves who sends it: not at all, by HTTP Basic, or by a token (docs/domain.md section 2)."""
 
 from base64 import b64encode
 from typing import Any, Protocol

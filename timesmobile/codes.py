@@ -1,4 +1,4 @@
-"""What failure codes mean, as data: those of reports (DOMAIN.md section 3) and of DLT scrubbing (section 5)."""
+"""What failure codes mean, as data: those of reports (docs/domain.md section 3) and of DLT scrubbing (section 5)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

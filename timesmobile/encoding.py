@@ -1,4 +1,4 @@
-"""How a text travels: GSM 7-bit or UCS-2, and in how many parts (DOMAIN.md section 6)."""
+"""How a text travels: GSM 7-bit or UCS-2, and in how many parts (docs/domain.md section 6)."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a push without an answer means: not sent if that is proved, in doubt in every other case (DESIGN.md section 3).
+"""What a push without an answer means: not sent if that is proved, in doubt in every other case (docs/concepts.md).
 
     NotSent             nothing was written; made by a transport that can prove it
     any other error     the request may have been written: in doubt

@@ -1,4 +1,4 @@
-"""Correlation ids: born with the row, known again without a lookup, and not to be guessed (DESIGN.md section 3)."""
+"""Correlation ids: born with the row, known again without a lookup, and not to be guessed (docs/concepts.md)."""
 
 import re
 import secrets

@@ -28,7 +28,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def unicode_word(self) -> str:
-        """Say ``unicode`` as the API takes it: a string, not a JSON boolean (DOMAIN.md section 1)."""
+        """Say ``unicode`` as the API takes it: a string, not a JSON boolean (docs/domain.md section 1)."""
         return "true" if self.unicode else "false"
 
     def __repr__(self) -> str:

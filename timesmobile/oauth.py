@@ -23,7 +23,7 @@ from timesmobile.token_request import Away, Granted, Refused
 from timesmobile.token_store import TokenStore
 
 REFUSED_FOR_S: Final = 120.0
-"""After a refused token nothing is sent for so long; only then is another asked for (DOMAIN.md section 2)."""
+"""After a refused token nothing is sent for so long; only then is another asked for (docs/domain.md section 2)."""
 AWAY_FOR_S: Final = 5.0
 """After a request for a token that got no answer, nobody asks again for so long."""
 

@@ -1,4 +1,4 @@
-"""What a push came to, as values: one table decides what each answer and each failure means (DESIGN.md section 3)."""
+"""What a push came to, as values: one table decides what each answer and each failure means (docs/concepts.md)."""
 
 from enum import StrEnum
 

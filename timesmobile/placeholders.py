@@ -1,4 +1,4 @@
-"""The placeholders of payloads and headers (DOMAIN.md section 2), and where each takes its value from."""
+"""The placeholders of payloads and headers (docs/domain.md section 2), and where each takes its value from."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """A provider, described: where a push goes, how it proves itself, what it carries and how the answer is read.
 
-Nothing here knows Times Mobile but the two presets at the end (DOMAIN.md sections 1 and 2).
+Nothing here knows Times Mobile but the two presets at the end (docs/domain.md sections 1 and 2).
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Delivery reports as they are posted, read with all the leniency that they need (DOMAIN.md section 3)."""
+"""Delivery reports as they are posted, read with all the leniency that they need (docs/domain.md section 3)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Registered DLT text and its slots: filling them, and judging values and finished texts (DOMAIN.md section 5)."""
+"""Registered DLT text and its slots: filling them, and judging values and finished texts (docs/domain.md section 5)."""
 
 import re
 from bisect import bisect_left, bisect_right

@@ -1,4 +1,4 @@
-"""Numbers in a text that a recipient may call, and whether they are on the whitelist (DOMAIN.md section 5)."""
+"""Numbers in a text that a recipient may call, and whether they are on the whitelist (docs/domain.md section 5)."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What kind a message is: it decides the hours in which it may be sent (DOMAIN.md section 5)."""
+"""What kind a message is: it decides the hours in which it may be sent (docs/domain.md section 5)."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,4 @@
-"""Headers, that is sender ids: their form, and what it says of the category (DOMAIN.md section 5)."""
+"""Headers, that is sender ids: their form, and what it says of the category (docs/domain.md section 5)."""
 
 import re
 

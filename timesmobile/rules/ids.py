@@ -1,4 +1,4 @@
-"""Principal entity ids and template (content) ids: digits, 19 of them in every known sample (DOMAIN.md section 5)."""
+"""Principal entity ids and template (content) ids: digits, 19 in every known sample (docs/domain.md section 5)."""
 
 import re
 

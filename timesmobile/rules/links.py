@@ -1,4 +1,4 @@
-"""Links in a text, and whether they are on the whitelist (DOMAIN.md section 5).
+"""Links in a text, and whether they are on the whitelist (docs/domain.md section 5).
 
 A whitelist is written as the portals take it. ``https://times.example/sale`` is that link alone, also if it ends in
 ``.apk``; ``https://times.example/sale?`` is a link whose query varies. Two forms are ours: ``times.example`` is every

@@ -1,4 +1,4 @@
-"""Hours of the day in which one may send, in a zone of their own whatever the machine's (DOMAIN.md section 5)."""
+"""Hours of the day in which one may send, in a zone of their own whatever the machine's (docs/domain.md section 5)."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""The gateway's answers, byte for byte: also the odd ones (DOMAIN.md section 1)."""
+"""The gateway's answers, byte for byte: also the odd ones (docs/domain.md section 1)."""
 
 import orjson
 from aiohttp import web

@@ -24,7 +24,7 @@ FAILURE_CODES = {
     "918": 2,
     "919": 3,
 }
-"""Codes of failed reports (DOMAIN.md section 3), each with its weight."""
+"""Codes of failed reports (docs/domain.md section 3), each with its weight."""
 
 
 class ConfigInvalid(ValueError):
@@ -54,7 +54,7 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     foreign: Share = 0.0
     """Messages accompanied by a report of another system's message."""
     odd: Share = 0.0
-    """Rows in the unusual shapes of DOMAIN.md section 3: text or millisecond ``ts``, ``failed_dnd``, a bare object."""
+    """Rows in unusual shapes (docs/domain.md section 3): ``ts`` as text or in ms, ``failed_dnd``, a bare object."""
     batch_max: Positive = 100
     batch_wait_ms: Positive = 100
     concurrency: Positive = 4

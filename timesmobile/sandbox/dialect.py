@@ -29,7 +29,7 @@ class Dialect(Protocol):
 
 
 class TimesMobile:
-    """DOMAIN.md section 1."""
+    """docs/domain.md section 1."""
 
     def __init__(self, *, string_answers: float, bare_refusals: float) -> None:
         self._string_answers = string_answers

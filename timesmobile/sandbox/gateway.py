@@ -1,4 +1,4 @@
-"""Where pushes come in: book, judge, play the fault, answer, in the dialect of the endpoint (DOMAIN.md section 1)."""
+"""Where pushes come in: book, judge, play the fault, answer in the endpoint's dialect (docs/domain.md section 1)."""
 
 import asyncio
 from typing import cast

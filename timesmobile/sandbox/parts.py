@@ -16,7 +16,7 @@ def is_gsm(text: str) -> bool:
 
 
 def count(text: str, *, unicode: bool) -> int:
-    """Count the parts ``text`` is billed as (DOMAIN.md section 6); without ``unicode`` it is taken as GSM."""
+    """Count the parts ``text`` is billed as (docs/domain.md section 6); without ``unicode`` it is taken as GSM."""
     if unicode:
         units = len(text.encode("utf-16-le", "surrogatepass")) // 2
         return _parts(units, len(text), single=70, each=67, widths=(1 + (c > "\uffff") for c in text))

@@ -1,4 +1,4 @@
-"""The body of one POST of delivery reports, in the shapes of DOMAIN.md section 3."""
+"""The body of one POST of delivery reports, in the shapes of docs/domain.md section 3."""
 
 from collections.abc import Sequence
 

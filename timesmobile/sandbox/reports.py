@@ -30,7 +30,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Event(StrEnum):
-    """The events a report tells of (DOMAIN.md section 3)."""
+    """The events a report tells of (docs/domain.md section 3)."""
 
     DELIVERED = "delivered"
     FAILED = "failed"

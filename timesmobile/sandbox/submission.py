@@ -1,4 +1,4 @@
-"""What a client hands in: the eight keys, from a JSON body or from a query string (DOMAIN.md section 1)."""
+"""What a client hands in: the eight keys, from a JSON body or from a query string (docs/domain.md section 1)."""
 
 from urllib.parse import parse_qsl
 
