@@ -125,6 +125,8 @@ class _PlainRow(_Row, kw_only=True):
     meta: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_META)]
 
 
+_LONGEST_EVENT: Final = 200
+"""Bytes of JSON."""
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
@@ -208,6 +210,8 @@ def _opened(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
     try:
         fields = _GROUP.decode(group)
         event, data = bytes(fields.event), bytes(fields.data)
+        if len(event) > _LONGEST_EVENT:
+            raise _Unusable("the event's name is too long")  # each of its rows would be kept with it
         name = _NAME.decode(event) or ""
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
     except (msgspec.DecodeError, RecursionError):

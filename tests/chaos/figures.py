@@ -8,7 +8,7 @@ from itertools import chain
 
 from campaigns.states import SENT, CampaignState, MessageState
 from tests.chaos.evidence import Evidence, Story
-from tests.chaos.limits import excess
+from tests.chaos.limits import Excess, excess
 from tests.chaos.processes import STOPS_WITHIN_S
 from tests.chaos.stage import MessageKey, Span
 
@@ -226,9 +226,9 @@ def _none(name: str, counted: dict[str, int], named: list[str] | None = None) ->
     return Figure(name, f"{number:,}", "0", number == 0, why)
 
 
-def _above(name: str, above: dict[str, float], most: float) -> Figure:
-    worst = max(above.values(), default=-1.0)
-    why = [f"{sender}: {share:+.1%}" for sender, share in above.items()]
+def _above(name: str, above: dict[str, Excess], most: float) -> Figure:
+    worst = max((share for share, _ in above.values()), default=-1.0)
+    why = [f"{_clock(begins_s)} {sender}: {share:+.1%} in the second" for sender, (share, begins_s) in above.items()]
     value = f"rate {worst:+.1%}" if above else "-"
     return Figure(name, value, f"≤ rate +{most:.0%}", worst <= most, why)
 

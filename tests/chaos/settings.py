@@ -11,6 +11,10 @@ RATES = MappingProxyType({LIMITED: 400.0, SLOW: 200.0, UNLIMITED: 0.0})
 TOTAL_TIMEOUT_S = 3.0
 """Shorter than in production, so that a stall costs seconds."""
 
+MAX_IN_FLIGHT = 200
+"""In each worker. The sandbox stamps what arrives when it reads it: a larger burst of the sender without a limit would
+keep it from reading for a tenth of a second, and what the others sent meanwhile would seem to arrive in a bunch."""
+
 SANDBOX: dict[str, Any] = {
     "latency_min_ms": 5,
     "latency_max_ms": 60,
@@ -60,6 +64,7 @@ format = "json"
 
 [worker]
 lease_s = {lease_s}
+max_in_flight = {MAX_IN_FLIGHT}
 """
 
 

@@ -11,32 +11,32 @@ def evenly(per_second: float, *, begin_s: float = 100.0, seconds: float = 5.0) -
 
 
 def test_at_its_rate_a_second_holds_no_more_than_the_rate() -> None:
-    assert excess(evenly(10), TEN) <= 0
+    assert excess(evenly(10), TEN).share <= 0
 
 
 def test_above_its_rate_the_share_is_told() -> None:
-    assert excess(evenly(20), TEN) == pytest.approx(0.9)
+    assert excess(evenly(20), TEN).share == pytest.approx(0.9)
 
 
 def test_a_bunch_counts_wherever_the_second_begins() -> None:
     moments = sorted([100.75 + number / 100 for number in range(15)] + [101.2 + number / 100 for number in range(15)])
-    assert excess(moments, TEN) == pytest.approx(1.9)
+    assert excess(moments, TEN).share == pytest.approx(1.9)
 
 
 def test_one_message_more_than_the_rate_is_not_too_much() -> None:
-    assert excess([100.0 + number / 100 for number in range(11)], TEN) == 0
+    assert excess([100.0 + number / 100 for number in range(11)], TEN).share == 0
 
 
 def test_while_a_rate_changes_the_higher_one_counts() -> None:
     changes = [*TEN, RateChange(Span(102, 103), 20.0)]
-    assert excess(evenly(20, begin_s=102.5), changes) <= 0
-    assert excess(evenly(20, begin_s=100, seconds=1.5), changes) > 0.5
+    assert excess(evenly(20, begin_s=102.5), changes).share <= 0
+    assert excess(evenly(20, begin_s=100, seconds=1.5), changes).share > 0.5
 
 
 def test_after_a_change_for_the_lower_rate_only_the_lower_one_counts() -> None:
     changes = [RateChange(Span(0, 0), 20.0), RateChange(Span(101, 101.5), 10.0)]
-    assert excess(evenly(20, begin_s=102), changes) == pytest.approx(0.9)
+    assert excess(evenly(20, begin_s=102), changes).share == pytest.approx(0.9)
 
 
 def test_without_a_limit_nothing_is_too_much() -> None:
-    assert excess(evenly(1000, seconds=1), [RateChange(Span(0, 0), 0.0)]) == -1
+    assert excess(evenly(1000, seconds=1), [RateChange(Span(0, 0), 0.0)]).share == -1
