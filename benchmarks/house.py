@@ -109,22 +109,22 @@ class House:
 
         return asyncio.run(asked())
 
-    def hold(self) -> None:
-        """Let nothing be sent until ``release``."""
+    def hold(self, *senders: SenderId) -> None:
+        """Let nothing be sent, of some senders or of all, until ``release``."""
 
         async def pause(redis: Redis) -> None:
-            for sender in self.senders:
+            for sender in senders or self.senders:
                 await Control(redis).pause_sender(sender)
 
         self.ask(pause)
 
-    def release(self) -> int:
-        """Let the senders go, and ring; return the moment, in Redis' milliseconds."""
+    def release(self, *senders: SenderId) -> int:
+        """Let some senders go, or all, and ring; return the moment, in Redis' milliseconds."""
         app = self.celery
 
         async def go(redis: Redis) -> int:
             seconds, microseconds = await redis.time()
-            for sender in self.senders:
+            for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
                 ring(app, await Work(redis).issue(sender))
             return int(seconds) * 1000 + int(microseconds) // 1000
