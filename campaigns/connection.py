@@ -29,7 +29,10 @@ class _LeavesReplica(AbstractConnection):
     """
 
     async def read_response(self, *arguments: Any, **named: Any) -> Any:
-        """Read a response; raises whatever the server refused, a replica's refusal always as ReadOnlyError."""
+        """Read a response; raises whatever the server refused, a replica's as ReadOnlyError.
+
+        What comes after it in the same pipeline is a lost connection.
+        """
         try:
             return await super().read_response(*arguments, **named)
         except exceptions.ResponseError as error:

@@ -96,12 +96,12 @@ async def submit(
         if not draft.fingerprint.still_holds():
             raise _changed(campaign)
         rejects = reading.keep_rejects()
-    measuring, ledger = reading.rows.measuring, await look(redis, plan)
-    parts = measuring.gsm_parts + measuring.ucs2_parts
-    ahead = forecast(draft.campaign, ledger, rows=reading.rows.accepted, parts=parts, now=now)
     control, sender = Control(redis), settings.senders[plan.sender]
     await control.configure_rate(plan.sender, sender.rate_per_s)
     await control.configure_daily_cap(plan.sender, most_parts_per_day(plan.sender, settings))
+    measuring, ledger = reading.rows.measuring, await look(redis, plan)
+    parts = measuring.gsm_parts + measuring.ucs2_parts
+    ahead = forecast(draft.campaign, ledger, rows=reading.rows.accepted, parts=parts, now=now)
     await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
     return Submitted(
         campaign=campaign,

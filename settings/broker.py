@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from typing import Any, Self
 
 from amqp.exceptions import AMQPError
@@ -45,9 +44,11 @@ class QueueOrder:
     While ``is_full`` says so only upkeep is looked for: what a worker takes and cannot begin, no other can.
     """
 
-    def __init__(self, queues: Sequence[str] = (), *, is_full: Callable[[], bool] = lambda: False) -> None:
+    is_full: Callable[[], bool] = staticmethod(lambda: False)
+    """Of the process: kombu makes this class itself, by a name that Celery can tell to whoever asks for settings."""
+
+    def __init__(self, queues: Sequence[str] = ()) -> None:
         self._queues = list(queues)
-        self._is_full = is_full
 
     def update(self, queues: Collection[str]) -> None:
         """Take the queues that this worker listens to."""
@@ -55,7 +56,7 @@ class QueueOrder:
 
     def consume(self, n: int) -> list[str]:
         """Return the first *n* queues to look into."""
-        queues = [queue for queue in self._queues if queue == UPKEEP_QUEUE] if self._is_full() else self._queues
+        queues = [queue for queue in self._queues if queue == UPKEEP_QUEUE] if self.is_full() else self._queues
         return queues[:n]
 
     def rotate(self, last_used: str) -> None:
@@ -108,7 +109,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
 
 
 _REDIS_OPTIONS = {
-    "queue_order_strategy": QueueOrder,
+    "queue_order_strategy": "settings.broker:QueueOrder",
     "priority_steps": [0],
     "max_retries": 0,  # of making a connection, inside kombu and out of sight: whoever rings decides
     "socket_timeout": 10,
@@ -116,13 +117,6 @@ _REDIS_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 15,
 }
-
-
-def consume_only_upkeep_while(app: Celery, is_full: Callable[[], bool]) -> None:
-    """Let a worker leave bells in their queues while it could begin nothing; a worker's app, before it starts."""
-    if options := app.conf.broker_transport_options:
-        order = partial(QueueOrder, is_full=is_full)
-        app.conf.broker_transport_options = {**options, "queue_order_strategy": order}
 
 
 def campaign_row(campaign: CampaignId) -> str:

@@ -100,6 +100,7 @@ def _stand_in(name: str, rest: dict[str, Any]) -> Any:
             return dict(_PAYLOAD)
         case "answers":
             return dict(_ANSWERS)
-    if isinstance(payload, str) or any(not isinstance(value, str) for value in (payload or {}).values()):
+    pairs = payload.values() if isinstance(payload, dict) else ()
+    if isinstance(payload, str) or any(not isinstance(value, str) for value in pairs):
         return "json"
     return "query" if rest.get("method") == "GET" else "form"

@@ -21,7 +21,7 @@ from timesmobile.provider import TIMES_MOBILE_GET, TIMES_MOBILE_POST, Provider
 
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-SECRET_WORDS: Final = re.compile(r"pass(word|wd)?$|secret|token|api.?key|^auth|credential", re.IGNORECASE)
+SECRET_WORDS: Final = re.compile(r"pass(word|wd)?$|^pwd$|secret|token|api.?key|^auth|credential", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^<>]*>")
 _PIECE_OF_JSON: Final = re.compile(r"[{\[]\s*[\"{\[]")
 _TIMES_MOBILE_HOST: Final = urlsplit(TIMES_MOBILE_POST).hostname

@@ -2,7 +2,7 @@
 
 import sys
 
-from settings.broker import celery_app, consume_only_upkeep_while
+from settings.broker import QueueOrder, celery_app
 from settings.load import load_from_environment
 from settings.mistakes import SettingsInvalid
 from workers.process import WorkerProcess, step
@@ -23,5 +23,5 @@ app.conf.broker_channel_error_retry = True
 app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 process = WorkerProcess(app, settings)
 register(app, process)
-consume_only_upkeep_while(app, process.is_full)
+QueueOrder.is_full = staticmethod(process.is_full)
 app.steps["worker"].add(step(process))

@@ -34,7 +34,8 @@ log = structlog.get_logger(__name__)
 _PLANS_KEPT = 1_000
 _REFUSED_KEPT = 1_000
 _STOCK = 64
-"""Batches that wait beside those at work: more than end in the second that Celery takes to look for others."""
+"""Batches that wait beside those at work, for the second that Celery takes to look for others: more would wait here for
+long, and could be at work elsewhere."""
 _RETRY_S = 1.0
 _LAST_WRITES_S = 2.0
 """What the ledger gets to take the last outcomes in, when pushes were cut short."""

@@ -33,6 +33,7 @@ local function set_aside(id, failure)
   pcall(brake_campaign, id, campaign_key(id), 'it cannot be handed out: damaged in the ledger')
   unqueue_campaign(id)
   redis.call('ZADD', TAG .. ':waiting', now_ms + DAMAGED_MS, id)
+  redis.call('SADD', TAG .. ':moved', id)
   damaged[#damaged + 1] = {id, wording(failure)}
 end
 

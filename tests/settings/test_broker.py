@@ -6,6 +6,7 @@ import pytest
 from celery import Celery
 from kombu import Connection, pools
 from kombu.exceptions import OperationalError
+from kombu.utils.json import dumps
 from redis import Redis
 
 from campaigns.embedded import EmbeddedServer
@@ -91,13 +92,18 @@ def test_the_order_of_queues_does_not_depend_on_the_order_in_which_they_are_foun
     assert order.consume(4) == [*QUEUES, "other"]
 
 
-def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep() -> None:
-    is_full = True
-    order = QueueOrder(is_full=lambda: is_full)
+def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = QueueOrder()
     order.update(set(QUEUES))
+    monkeypatch.setattr(QueueOrder, "is_full", staticmethod(lambda: True))
     assert order.consume(3) == ["upkeep"]
-    is_full = False
+    monkeypatch.undo()
     assert order.consume(3) == list(QUEUES)
+
+
+def test_what_workers_say_of_their_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
+    with EmbeddedServer() as server, app_at(server.url).connection_for_read() as connection:
+        assert "QueueOrder" in dumps(connection.info())
 
 
 def test_no_bell_is_no_message_and_needs_no_broker(app_at: Callable[[str], Celery], unused_tcp_port: int) -> None:

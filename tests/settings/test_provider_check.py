@@ -123,6 +123,10 @@ rejected = ["E_NUMBER"]
         ('method = "POST"\nmax_connections = 0', ["x.max_connections", "x: needs encoding", "x: endpoint must be"]),
         ('preset = "timesmobile-post"\nsecrets = ["a-b", "c d"]', ["x.secrets.0", "x.secrets.1"]),
         ('preset = "timesmobile-post"\nendpoint = "https://a.example/\\u0000"', ["x.endpoint"]),
+        (
+            'method = "POST"\nencoding = "xml"\npayload = ["a"]',
+            ["x.encoding", "x.payload", "x: needs answers", "x: endpoint must be"],
+        ),
         ('preset = "timesmobile-post"\npayload = 5\ncustom = { route = "4" }', ["x.payload"]),
     ],
 )

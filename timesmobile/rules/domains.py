@@ -9,19 +9,20 @@ from functools import cache, lru_cache
 from publicsuffixlist import PublicSuffixList
 
 _SENTENCES = re.compile(
-    "ac|ad|al|am|an|ar|as|at|be|by|ca|cm|cr|do|et|go|hm|hr|id|is|it|ke|kg|ki|km|la|lb|ma|md|mg|mh|ml|mm|mp|mr|ms|my|na|"
-    "ne|no|om|pa|pe|pm|re|rs|sa|sc|se|sh|so|sr|st|tm|tn|to|us|vs|ye"
+    "ac|ad|al|am|an|ar|as|at|be|by|ca|cd|cm|cr|do|et|gm|go|hm|hr|id|is|it|ke|kg|ki|km|la|lb|ma|md|mg|mh|ml|mm|"
+    "mp|mr|ms|my|na|ne|nl|no|nr|om|pa|pe|ph|pl|pm|pt|re|rs|sa|sc|se|sh|sl|so|sr|st|tc|tm|tn|to|us|vs|ye"
 )
 """Endings of countries that are words, titles, units, or parts of addresses: ``done.so``, ``Cust.Id``, ``2.km``."""
 _BARE = re.compile(
     "com|net|org|info|biz|app|dev|xyz|site|website|online|store|shop|tech|vip|icu|club|live|link|click|lol|top|page|bank|"
-    "finance|edu|gov|mil|int|mobi|asia|aero|arpa|coop|tel|pro|buzz|wiki|blog|wang|loan|bid|cyou|sbs|cfd|monster|quest|"
-    "space|digital|network|email|host|cloud|xn--.*"
+    "finance|edu|gov|mil|int|mobi|asia|aero|arpa|coop|tel|buzz|wiki|blog|wang|bid|cyou|sbs|cfd|monster|quest|"
+    "xn--.*"
 )
 """Longer endings that make a name a link all by itself; the rest are words, as ``today`` and ``call``."""
 _OLDEST = re.compile("com|net|org")
 _TITLES = re.compile("dr|er|km|md|mr|mrs|ms|prof|shri|smt|sri|st")
-_ABBREVIATED_NUMBER = re.compile(r"/[0-9]")
+_ABBREVIATED_NUMBER = re.compile(r"[:/][0-9]")
+_ABBREVIATION = re.compile(r"/[A-Za-z]\.[A-Za-z]")
 _PATH = re.compile(r"\.?(?::[0-9]+)?(?:/[^\s]*[^\W_]|\?[^\s]*=)")
 _ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])")
 
@@ -46,9 +47,11 @@ def domain_of(host: str, after: str) -> str | None:
 
 def _is_link(name: str, after: str) -> bool:
     before, _, ending = name.lower().rpartition(".")
-    if not is_ending(ending) or (_SENTENCES.fullmatch(ending) and before.isdecimal()):
+    if not is_ending(ending) or (_SENTENCES.fullmatch(ending) and before.replace(".", "").isdecimal()):
         return False
-    if ending == "no" and _ABBREVIATED_NUMBER.match(after):  # S.No/12
+    if len(before) == 1 and _ABBREVIATION.match(after):  # M.Sc/B.Sc, B.Tech/M.Tech
+        return False
+    if ending == "no" and _ABBREVIATED_NUMBER.match(after):  # S.No/12, Inv.No:123/2025
         return False
     if _PATH.match(after):
         return True
