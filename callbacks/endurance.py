@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 
 from callbacks.streams import is_trouble
+from settings.logs import failure
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +45,9 @@ async def step_on(step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> N
     while not stop.is_set():
         try:
             await step()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the loop goes on
             if not is_trouble(error):
-                log.exception("a step failed; going on")
+                log.error("a step failed; going on", **failure(error))
             elif not in_trouble:
                 log.warning("redis is in trouble; waiting for it", error=type(error).__name__)
                 in_trouble = True

@@ -27,6 +27,7 @@ from campaigns.optouts import OptOuts
 from campaigns.reported import Applied, Report, Reported
 from campaigns.trials import Trials
 from settings.load import Need
+from settings.logs import failure
 from settings.model import Settings
 from timesmobile.ids import CorrelationIds
 
@@ -140,7 +141,8 @@ class Reconciler:
         except Exception as error:  # poison may fail in any way
             if is_trouble(error):
                 raise
-            log.exception("reports could not be applied together; trying them one by one", entries=len(group))
+            event = "reports could not be applied together; trying them one by one"
+            log.error(event, entries=len(group), **failure(error))
             for entry in group:
                 await self._settle_alone(entry)
         else:
@@ -165,8 +167,8 @@ class Reconciler:
         for body in bodies(entry):
             try:
                 self._triage.sort([body])
-            except Exception:  # poison may fail in any way
-                log.exception("reports could not be sorted", delivery=entry.deliveries)
+            except Exception as error:  # noqa: BLE001  # poison may fail in any way
+                log.error("reports could not be sorted", delivery=entry.deliveries, **failure(error))
                 bad.append(body)
             else:
                 good.append(body)

@@ -4,6 +4,7 @@ import logging
 import logging.config
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -28,6 +29,11 @@ QUIET = (
     "celery.beat",  # a line a second
 )
 """Loggers of others that speak from WARNING upwards only, whatever the level."""
+
+
+def failure(error: Exception) -> dict[str, str]:
+    """Return what a log line may say of an unforeseen error: not its own text, which may quote a message."""
+    return {"error": type(error).__qualname__, "where": "".join(traceback.format_tb(error.__traceback__))}
 
 
 def mask(number: str) -> str:

@@ -188,3 +188,13 @@ def test_warnings_and_lines_of_a_process_go_to_stderr() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert "careful" in json.loads(done.stderr)["event"]
+
+
+def test_what_is_said_of_an_unforeseen_error_says_where_and_never_its_text() -> None:
+    try:
+        int("Dear Asha, your code is twelve")
+    except ValueError as error:
+        said = logs.failure(error)
+    assert said["error"] == "ValueError"
+    assert "test_logs.py" in said["where"]
+    assert "Asha" not in said["where"].replace('int("Dear Asha, your code is twelve")', "")
