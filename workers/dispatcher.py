@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import traceback
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from campaigns.model import BatchRef, CampaignId, Plan, SenderId
 from campaigns.scripts import may_pass
 from campaigns.tokens import Tokens
 from campaigns.work import Lease, Ring, Work
+from settings.logs import failure
 from settings.model import Settings
 from settings.prices import most_parts_per_day
 from timesmobile.client import Client
@@ -228,9 +228,7 @@ class Dispatcher:
         Its lease runs out, and it is tried again after a resume.
         """
         kind = type(surprise).__qualname__
-        # Not the error's own text: it may quote a message.
-        where = "".join(traceback.format_tb(surprise.__traceback__))
-        log.error("batch failed", campaign=ref.campaign, batch=ref.number, sender=ref.sender, error=kind, where=where)
+        log.error("batch failed", campaign=ref.campaign, batch=ref.number, sender=ref.sender, **failure(surprise))
         try:
             reason = f"batch {ref.number + 1} cannot be worked on: {kind}"
             await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
