@@ -16,10 +16,10 @@ help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(READY) ## send a campaign of 20,000 messages through the sandbox, and check the books
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m times_dispatch.demo
 
 up: $(READY) ## start everything with the sandbox, and stay until Ctrl-C
-	@$(BIN)/python -m demo up
+	@$(BIN)/python -m times_dispatch.demo up
 
 test: lint ## lint, types, import rules and all tests
 	@status=0; \

@@ -5,14 +5,14 @@ import struct
 from redis.asyncio import Redis
 
 from benchmarks.seeding import plan, recipients
-from campaigns.model import CampaignId, SenderId
-from campaigns.packing import pack
-from campaigns.records import WIDTH
-from campaigns.scripts import campaign_key
-from campaigns.states import MessageState
-from campaigns.submission import Submissions
 from producers.submit import BATCH_SIZE
-from timesmobile.ids import new_campaign_id
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.packing import pack
+from times_dispatch.ledger.records import WIDTH
+from times_dispatch.ledger.scripts import campaign_key
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.provider.ids import new_campaign_id
 
 _AT_ONCE = 200
 _RECORD = struct.Struct(">BHHIIQ")

@@ -17,8 +17,8 @@ from redis import Redis
 
 from benchmarks.house import CONTENT_ID, TEMPLATE
 from benchmarks.seeding import recipients
-from campaigns.embedded import EmbeddedServer
-from demo.processes import Process, inherited
+from times_dispatch.demo.processes import Process, inherited
+from times_dispatch.demo.redis_server import EmbeddedServer
 
 DONE = "baseline:done"
 _REDIS = "BASELINE_REDIS"

@@ -17,11 +17,11 @@ from pyreqwest.client import ClientBuilder
 from pyreqwest.http import HeaderMap
 
 from benchmarks.seeding import recipients
-from timesmobile.ids import CorrelationIds
-from timesmobile.messages import Push
-from timesmobile.payload import Payload
-from timesmobile.provider import timesmobile_post
-from timesmobile.templates import Template
+from times_dispatch.provider.description.provider import timesmobile_post
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.push import Push
+from times_dispatch.provider.request.payload import Payload
+from times_dispatch.sms.templates import Template
 
 CONCURRENCY = 100
 _BODIES = 500

@@ -12,9 +12,9 @@ from benchmarks.house import House, sender_names
 from benchmarks.nginx import Nginx
 from benchmarks.seeding import write_many
 from benchmarks.usage import of_workers
-from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.states import CampaignState, MessageState
-from campaigns.views import Views
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 MESSAGES = 200_000
 SENDERS = 4

@@ -16,13 +16,13 @@ from benchmarks.figures import Figure
 from benchmarks.house import TEMPLATE, House, sender_names
 from benchmarks.nginx import Nginx
 from benchmarks.seeding import plan, recipients, write
-from campaigns.model import CampaignId, SenderId
-from campaigns.packing import pack
-from campaigns.scripts import Script, campaign_key
-from campaigns.states import MessageState
-from campaigns.submission import CAMPAIGNS, SENDERS, Submissions
 from producers.submit import BATCH_SIZE
-from timesmobile.ids import new_campaign_id
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.packing import pack
+from times_dispatch.ledger.scripts import Script, campaign_key
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS, Submissions
+from times_dispatch.provider.ids import new_campaign_id
 
 UNFINISHED = (10, 1_000, 10_000)
 MESSAGES = 1_000_000

@@ -13,16 +13,16 @@ from celery import Celery
 from redis.asyncio import Redis
 
 from benchmarks.usage import Meter
-from campaigns.connection import connect
-from campaigns.control import Control
-from campaigns.model import CampaignId, SenderId
-from campaigns.scripts import campaign_key, tag
-from campaigns.work import Work
-from demo.processes import Process
-from demo.stack import Stack
-from settings.broker import celery_app, ring
-from settings.load import load
-from settings.model import Settings
+from times_dispatch.broker.app import celery_app, ring
+from times_dispatch.demo.processes import Process
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.scripts import campaign_key, tag
+from times_dispatch.settings.load import load
+from times_dispatch.settings.model import Settings
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import socket
 import time
 from pathlib import Path
 
-from demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
 
 HOW_TO_INSTALL = (
     "nginx is not on the PATH; install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)"

@@ -13,12 +13,12 @@ from benchmarks.figures import Figure
 from benchmarks.house import House, sender_names
 from benchmarks.seeding import write
 from benchmarks.slow_provider import SlowProvider
-from campaigns.model import CampaignId, SenderId
-from campaigns.records import read
-from campaigns.scripts import campaign_key
-from campaigns.views import Views
-from demo.reckoning import most_in_a_second
 from producers.submit import BATCH_SIZE
+from times_dispatch.demo.reckoning import most_in_a_second
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.records import read
+from times_dispatch.ledger.scripts import campaign_key
 
 RATES = (10, 500, 5_000)
 WORKERS = 4

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from campaigns.model import CampaignId
-from timesmobile.ids import CorrelationIds
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.provider.ids import CorrelationIds
 
 CONNECTIONS = 64
 _LENGTH = struct.Struct(">I")

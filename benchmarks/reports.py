@@ -7,10 +7,10 @@ from collections.abc import Callable
 from benchmarks import accepted, poster
 from benchmarks.figures import Figure
 from benchmarks.house import House, sender_names
-from campaigns.model import CampaignId, SenderId
-from campaigns.scripts import campaign_key
-from campaigns.states import MessageState
-from timesmobile.ids import CorrelationIds
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.scripts import campaign_key
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.ids import CorrelationIds
 
 ALONE = 40_000
 MANY = 500_000

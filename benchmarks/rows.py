@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from demo.recipients import rows as demo_rows
+from times_dispatch.demo.recipients import rows as demo_rows
 
 _CHUNK = 50_000
 _NAMES = [row[1] for row in demo_rows(4_999, seed=7, wrong=False)]

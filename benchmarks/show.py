@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from benchmarks import accepted
 from benchmarks.figures import Figure
 from benchmarks.house import sender_names, settings_text
-from campaigns.connection import connect
-from campaigns.model import CampaignId
-from campaigns.views import Views
-from demo.stack import Stack
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Views
 
 MESSAGES = 10_000_000
 _LOOKS = 50

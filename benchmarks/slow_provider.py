@@ -20,7 +20,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.nginx import ACCEPTED
-from demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
 
 _LENGTH = re.compile(rb"[Ll]ength: (\d+)")
 _READY_WITHIN_S = 10.0

@@ -14,8 +14,8 @@ from benchmarks import rows
 from benchmarks.figures import Figure
 from benchmarks.house import sender_names, settings_text
 from benchmarks.usage import peak_rss_mb
-from demo.processes import ProcessFailed
-from demo.stack import Stack
+from times_dispatch.demo.processes import ProcessFailed
+from times_dispatch.demo.stack import Stack
 
 ROWS = 1_000_000
 MANY_ROWS = 5_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from demo.processes import Process
+from times_dispatch.demo.processes import Process
 
 
 class Meter:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import structlog
 
-from settings import logs
-from settings.load import Need, load_from_environment
-from settings.mistakes import SettingsInvalid
-from settings.model import Settings
+from times_dispatch.settings import logs
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import Need, load_from_environment
+from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -21,13 +21,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from callbacks.backlog import watch
-from callbacks.intake import Intake, NotStored
 from callbacks.process import begin
 from callbacks.request_body import LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, Receive, read_body
-from campaigns.connection import connect
-from settings.load import Need
-from settings.model import Settings
-from timesmobile.reports import RejectedRow, ReportsUnreadable, parse
+from callbacks.stream_writer import Intake, NotStored
+from times_dispatch.ledger.connection import connect
+from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -17,19 +17,19 @@ from msgspec import DecodeError
 from redis.asyncio import Redis
 
 from callbacks import relay
-from callbacks.endurance import step_on
+from callbacks.classifier import Pile, Triage
+from callbacks.dead_letters import Reason, Row, SetAside
 from callbacks.process import begin, run_until_signalled
-from callbacks.set_aside import Reason, Row, SetAside
+from callbacks.retry_loop import step_on
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, store_alone, unpack
-from callbacks.triage import Pile, Triage
-from campaigns.connection import connect
-from campaigns.optouts import OptOuts
-from campaigns.reported import Applied, Report, Reported
-from campaigns.trials import Trials
-from settings.load import Need
-from settings.logs import failure
-from settings.model import Settings
-from timesmobile.ids import CorrelationIds
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.testsends import Trials
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.logs import failure
+from times_dispatch.settings.model import Settings
 
 log = structlog.get_logger(__name__)
 

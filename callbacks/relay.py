@@ -10,8 +10,8 @@ import aiohttp
 import structlog
 from redis.asyncio import Redis
 
-from callbacks.endurance import Pause, step_on
-from callbacks.set_aside import Reason, Row, SetAside
+from callbacks.dead_letters import Reason, Row, SetAside
+from callbacks.retry_loop import Pause, step_on
 from callbacks.streams import BODY, RELAY, Entry, Reader, raise_first
 
 log = structlog.get_logger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import islice
 
-from timesmobile.replies import words
+from times_dispatch.sms.reply_words import words
 
 
 class StopWords:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from campaigns.model import Recipients
-from producers.rows import Checked
+from producers.rows.checker import Checked
+from times_dispatch.ledger.model import Recipients
 
 
 def batches(chunks: Iterable[Checked], size: int) -> Iterator[Recipients]:

@@ -4,10 +4,10 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from campaigns.model import SenderId
-from campaigns.work import Work
-from settings.broker import BrokerAway, celery_app, ring
-from settings.model import Settings
+from times_dispatch.broker.app import BrokerAway, celery_app, ring
+from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.settings.model import Settings
 
 
 async def ring_for(redis: Redis, settings: Settings, sender: SenderId) -> str:

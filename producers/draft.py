@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from campaigns.model import Recipients
 from producers.batches import batches
-from producers.campaign_file import Campaign
+from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
-from producers.rejects import Rejects, default_path
-from producers.rows import Checked, Rows
-from settings.model import Settings
+from producers.rows.checker import Checked, Rows
+from producers.rows.rejects_file import Rejects, default_path
+from times_dispatch.ledger.model import Recipients
+from times_dispatch.settings.model import Settings
 
 
 class Draft:

@@ -13,21 +13,21 @@ from pathlib import Path
 import msgspec
 from redis.asyncio import Redis
 
-from campaigns.control import Control
-from campaigns.model import CampaignId, Plan, Recipients
-from campaigns.optouts import OptOuts
-from campaigns.states import CampaignState, MessageState
-from campaigns.submission import Begun, BrakeRule, Submissions
-from campaigns.views import Message, Views
 from producers.bells import ring_for
-from producers.campaign_file import same_but_for_times
+from producers.campaign.file import same_but_for_times
 from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
-from producers.forecast import forecast
-from producers.ledger_look import look
-from settings.model import Settings
-from settings.prices import most_parts_per_day
-from timesmobile.ids import new_campaign_id
+from producers.preflight.forecast_fragment import forecast
+from producers.preflight.ledger_snapshot import look
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.model import CampaignId, Plan, Recipients
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
+from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.prices import most_parts_per_day
 
 BATCH_SIZE = 1000
 

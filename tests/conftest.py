@@ -8,8 +8,8 @@ from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
 
 # The same tree gets the same answer, and none of them is about time. New examples: pytest --hypothesis-profile=default
 settings.register_profile("gate", deadline=None, derandomize=True)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
-from campaigns.embedded import EmbeddedServer
+from times_dispatch.demo.redis_server import EmbeddedServer
 
 
 class Failover:

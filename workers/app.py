@@ -2,9 +2,9 @@
 
 import sys
 
-from settings.broker import QueueOrder, celery_app
-from settings.load import load_from_environment
-from settings.mistakes import SettingsInvalid
+from times_dispatch.broker.app import QueueOrder, celery_app
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import load_from_environment
 from workers.process import WorkerProcess, step
 from workers.tasks import register
 
@@ -15,7 +15,7 @@ except SettingsInvalid as invalid:
     sys.exit(2)
 
 app = celery_app(settings)
-app.conf.worker_pool = "workers.pool:TaskPool"
+app.conf.worker_pool = "times_dispatch.broker.thread_pool:TaskPool"
 app.conf.worker_concurrency = 200
 # A Redis without memory, or one that became a replica, refuses commands for a while: a worker waits for it.
 app.conf.broker_channel_error_retry = True

@@ -10,24 +10,24 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from campaigns.admission import Frequency
-from campaigns.connection import RedisUnavailable, check
-from campaigns.control import Control
-from campaigns.errors import CampaignUnknown
-from campaigns.model import BatchRef, CampaignId, Plan, SenderId
-from campaigns.scripts import may_pass
-from campaigns.tokens import Tokens
-from campaigns.work import Lease, Ring, Work
-from settings.logs import failure
-from settings.model import Settings
-from settings.prices import most_parts_per_day
-from timesmobile.client import Client
-from timesmobile.ids import CorrelationIds
-from timesmobile.provider import Provider
-from workers.batch import Batch
-from workers.capacity import Capacity
-from workers.pushers import Pushers
-from workers.screen import Screen
+from times_dispatch.ledger.connection import RedisUnavailable, check
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.frequency_cap import Frequency
+from times_dispatch.ledger.leases import Lease, Ring, Work
+from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
+from times_dispatch.ledger.scripts import may_pass
+from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.provider.client import Client
+from times_dispatch.provider.description.provider import Provider
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.settings.logs import failure
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.prices import most_parts_per_day
+from workers.batch.capacity import Capacity
+from workers.batch.push_queue import Pushers
+from workers.batch.screen import Screen
+from workers.batch.worker import Batch
 
 log = structlog.get_logger(__name__)
 

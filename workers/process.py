@@ -16,14 +16,14 @@ from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from campaigns.connection import connect
-from campaigns.model import BatchRef, CampaignView
-from campaigns.work import Ring
-from settings.broker import BrokerAway, ring
-from settings.model import Settings
+from times_dispatch.broker.app import BrokerAway, ring
+from times_dispatch.broker.flower_rows import FlowerRows
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.leases import Ring
+from times_dispatch.ledger.model import BatchRef, CampaignView
+from times_dispatch.settings.model import Settings
 from workers.dispatcher import Dispatcher
 from workers.loop import LoopStopped, LoopThread
-from workers.progress import FlowerRows
 from workers.upkeep import Upkeep
 
 log = structlog.get_logger(__name__)

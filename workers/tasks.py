@@ -2,8 +2,8 @@
 
 from celery import Celery, Task
 
-from campaigns.model import BatchRef, CampaignId, SenderId
-from settings.broker import BATCH_TASK, UPKEEP_QUEUE
+from times_dispatch.broker.app import BATCH_TASK, UPKEEP_QUEUE
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from workers.process import WorkerProcess
 
 UPKEEP_TASK = "upkeep"

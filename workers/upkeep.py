@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 import structlog
 from redis.asyncio import Redis
 
-from campaigns.control import Control
-from campaigns.damage import Damage
-from campaigns.errors import CampaignDamaged, CampaignUnknown
-from campaigns.identity import Audit, Counters, breach
-from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.repair import Chores, Repair, still_wrong
-from campaigns.views import Views
-from campaigns.work import Ring, Work
-from timesmobile.rules.window import Window
+from times_dispatch.ledger.audit import Audit, Counters, breach
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.damage import Damage
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.leases import Ring, Work
+from times_dispatch.ledger.maintenance import Chores, Repair, still_wrong
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import Views
+from times_dispatch.sms.rules.window import Window
 
 log = structlog.get_logger(__name__)
 

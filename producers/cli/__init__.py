@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from settings.load import Need
-    from settings.model import Settings
+    from times_dispatch.settings.load import Need
+    from times_dispatch.settings.model import Settings
 
 COMMANDS = {
     "check": ("producers.cli.check:check", "Check a campaign and its recipients, and send nothing."),
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
-    "list": ("producers.cli.listing:list_", "List all campaigns."),
+    "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
-    "pause": ("producers.cli.steering:pause", "Hold a campaign."),
-    "resume": ("producers.cli.steering:resume", "Let a campaign go on."),
-    "cancel": ("producers.cli.steering:cancel", "Stop a campaign for good."),
-    "budget": ("producers.cli.steering:budget", "Raise or lower what a campaign may cost."),
-    "resolve": ("producers.cli.steering:resolve", "Decide about messages in doubt."),
+    "pause": ("producers.cli.control:pause", "Hold a campaign."),
+    "resume": ("producers.cli.control:resume", "Let a campaign go on."),
+    "cancel": ("producers.cli.control:cancel", "Stop a campaign for good."),
+    "budget": ("producers.cli.control:budget", "Raise or lower what a campaign may cost."),
+    "resolve": ("producers.cli.control:resolve", "Decide about messages in doubt."),
     "sender": ("producers.cli.senders:sender", "Look at senders; change their rate; pause and resume them."),
     "optout": ("producers.cli.optout:optout", "Keep the list of numbers that must not be sent to."),
     "template": ("producers.cli.template:template", "Import, list and check the texts registered with the DLT."),
@@ -34,7 +34,7 @@ COMMANDS = {
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
     "reports": ("producers.cli.reports:reports", "Look at reports that were set aside; try them again."),
-    "sandbox": ("timesmobile.sandbox.command:sandbox", "Stand in for Times Mobile."),
+    "sandbox": ("times_dispatch.sandbox.command:sandbox", "Stand in for Times Mobile."),
 }
 """Name: where it is, and what ``dispatch --help`` says of it."""
 
@@ -48,7 +48,7 @@ class Globals:
 
     def settings(self, need: "frozenset[Need]") -> "Settings":
         """Load the settings; raise SettingsInvalid with all mistakes."""
-        from settings.load import load  # noqa: PLC0415  # not for --help
+        from times_dispatch.settings.load import load  # noqa: PLC0415  # not for --help
 
         variables = dict(os.environ)
         if self.redis_url:
@@ -85,7 +85,7 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from producers.cli.failures import failure  # noqa: PLC0415  # imports Redis, which --help can do without
+            from producers.cli.exit_codes import failure  # noqa: PLC0415  # imports Redis, which --help can do without
 
             if stopped := failure(error):
                 raise stopped from error

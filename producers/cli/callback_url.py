@@ -4,8 +4,8 @@ import click
 
 from producers.cli import Globals
 from producers.errors import InputInvalid
-from settings.load import Need
-from settings.mistakes import closest
+from times_dispatch.settings.errors import closest
+from times_dispatch.settings.load import Need
 
 HIDDEN = "********"
 

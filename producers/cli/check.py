@@ -10,17 +10,17 @@ import orjson
 import uvloop
 from redis.asyncio import Redis
 
-from campaigns.connection import RedisUnavailable, connect
-from campaigns.connection import check as check_redis
-from campaigns.optouts import OptOuts
-from producers.check import Report
-from producers.check import check as check_draft
 from producers.cli import Globals
 from producers.cli.check_report import as_json, as_text
 from producers.cli.progress import bar
 from producers.draft import Draft
-from producers.ledger_look import look
-from settings.model import Settings
+from producers.preflight.ledger_snapshot import look
+from producers.preflight.report import Report
+from producers.preflight.report import check as check_draft
+from times_dispatch.ledger.connection import RedisUnavailable, connect
+from times_dispatch.ledger.connection import check as check_redis
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.settings.model import Settings
 
 _PATIENCE_S = 3.0
 """A ledger that does not answer in time is done without."""

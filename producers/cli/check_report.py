@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from producers.check import Report
-from producers.examples import Example
-from settings.durations import in_words as duration_in_words
-from settings.money import in_words
-from timesmobile.rules.window import HOME
+from producers.preflight.report import Report
+from producers.rows.examples import Example
+from times_dispatch.settings.durations import in_words as duration_in_words
+from times_dispatch.settings.money import in_words
+from times_dispatch.sms.rules.window import HOME
 
 _REASONS_SHOWN = 10
 _EXAMPLES_SHOWN = 2

@@ -8,10 +8,10 @@ from typing import TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from campaigns.connection import check, connect
-from campaigns.model import SenderId
 from producers.cli import Globals
-from settings.load import Need
+from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.settings.load import Need
 
 T = TypeVar("T")
 

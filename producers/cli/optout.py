@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from redis.asyncio import Redis
 
-from campaigns.optouts import OptOuts
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
-from producers.optout_list import Imported, export_numbers, import_numbers, numbers_given
+from producers.optout_import import Imported, export_numbers, import_numbers, numbers_given
+from times_dispatch.ledger.optouts import OptOuts
 
 
 @click.group()

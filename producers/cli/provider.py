@@ -9,16 +9,16 @@ import click
 from rich.table import Table
 
 from producers.cli import Globals
-from producers.cli.terminal import console
+from producers.cli.output import console
 from producers.errors import InputInvalid
-from settings.load import Need
-from settings.logs import configure
-from settings.mistakes import closest
-from settings.provider_check import Checked
-from settings.provider_check import check as check_providers
-from timesmobile.authentication import BasicAuthentication, ClientCredentials
-from timesmobile.provider import Provider
-from timesmobile.reachability import Reached, reach
+from times_dispatch.provider.description.provider import Provider
+from times_dispatch.provider.diagnostics.probe import Reached, reach
+from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials
+from times_dispatch.settings.errors import closest
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.logs import configure
+from times_dispatch.settings.providers.check import Checked
+from times_dispatch.settings.providers.check import check as check_providers
 
 
 @click.group()

@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from callbacks.backlog import backlog
-from callbacks.set_aside import Kept, SetAside
+from callbacks.dead_letters import Kept, SetAside
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
-from producers.cli.terminal import console
-from settings.durations import in_words
+from producers.cli.output import console
+from times_dispatch.settings.durations import in_words
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 

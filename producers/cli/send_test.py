@@ -9,19 +9,19 @@ import click
 import uvloop
 from redis.asyncio import Redis
 
-from campaigns.connection import check, connect
-from campaigns.model import SenderId
-from campaigns.trials import TrialReport
 from producers.cli import Globals
 from producers.cli.finite import FiniteRange
 from producers.errors import InputInvalid
-from producers.trial import Sent, Trial, Wish, prepare, refuse_if_held, send, wait_for_report
-from settings.load import Need
-from settings.logs import configure, mask
-from settings.model import Settings
-from timesmobile.codes import describe
-from timesmobile.exchange import shown_answer, shown_request
-from timesmobile.outcomes import Outcome, Verdict
+from producers.testsend import Sent, Trial, Wish, prepare, refuse_if_held, send, wait_for_report
+from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.testsends import TrialReport
+from times_dispatch.provider.diagnostics.transcript import shown_answer, shown_request
+from times_dispatch.provider.outcomes import Outcome, Verdict
+from times_dispatch.provider.reports.codes import describe
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.logs import configure, mask
+from times_dispatch.settings.model import Settings
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 _REPORT_WITHIN_S = 120.0

@@ -7,14 +7,14 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from campaigns.control import Control
-from campaigns.model import SenderId
-from campaigns.views import SenderView, Views
 from producers.cli import Globals
 from producers.cli.ledger import ring_for, with_ledger
-from producers.cli.terminal import console
+from producers.cli.output import console
 from producers.errors import InputInvalid
-from settings.rates import rate_problem
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.queries import SenderView, Views
+from times_dispatch.settings.rates import rate_problem
 
 
 @click.group()

@@ -10,15 +10,15 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from campaigns.model import CampaignId, CampaignView
-from campaigns.states import FINAL, SENT, UNSENT, MessageState
-from campaigns.suppression import WORDS
-from campaigns.views import Views
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
+from producers.cli.output import console
 from producers.cli.shown import as_json
-from producers.cli.terminal import console
-from timesmobile.codes import describe
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
+from times_dispatch.ledger.suppression import WORDS
+from times_dispatch.provider.reports.codes import describe
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from campaigns.model import CampaignView
-from campaigns.suppression import WORDS
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.suppression import WORDS
 
 
 def as_json(view: CampaignView) -> dict[str, Any]:

@@ -11,16 +11,16 @@ import click
 import orjson
 import uvloop
 
-from campaigns.connection import check, connect
-from campaigns.model import Plan
 from producers.cli import Globals
 from producers.cli.progress import bar
 from producers.draft import Draft
 from producers.submit import Progress, Submitted
 from producers.submit import submit as submit_draft
-from settings.load import Need
-from settings.model import Settings
-from timesmobile.rules.window import HOME, Window
+from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.model import Plan
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.model import Settings
+from times_dispatch.sms.rules.window import HOME, Window
 
 _REASONS_SHOWN = 10
 _ZONE = ZoneInfo(HOME)

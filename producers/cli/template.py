@@ -7,15 +7,15 @@ import click
 from rich.table import Table
 
 from producers.cli import Globals
-from producers.cli.terminal import console
+from producers.cli.output import console
 from producers.errors import InputInvalid
 from producers.registry import file
 from producers.registry.inspect import problems
 from producers.registry.merge import Line, Merge
 from producers.registry.portal import Portal
-from settings.document import Document
-from settings.registry import registry_path
-from timesmobile.templates import Template
+from times_dispatch.settings.document import Document
+from times_dispatch.settings.registry import registry_path
+from times_dispatch.sms.templates import Template
 
 _LINES_SHOWN = 20
 

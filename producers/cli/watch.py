@@ -9,14 +9,14 @@ from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from campaigns.model import CampaignId, CampaignView
-from campaigns.states import CampaignState
-from campaigns.summary import line
-from campaigns.views import Views
 from producers.cli import Globals
 from producers.cli.finite import FiniteRange
 from producers.cli.ledger import with_ledger
-from producers.cli.terminal import console
+from producers.cli.output import console
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.summary import line
 
 _EVERY_S = 0.5
 _SPAN = 10

@@ -1,7 +1,7 @@
 """Recipients files: a path goes in, rows of text come out in chunks, whatever the format.
 
 `file` holds the contract; `csv`, `json_lines`, `parquet` and `excel` are its variants, chosen by the file's suffix.
-Nothing is judged here but the format: what a row is worth is decided by `producers.rows`.
+Nothing is judged here but the format: what a row is worth is decided by `producers.rows.checker`.
 """
 
 from pathlib import Path

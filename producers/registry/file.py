@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tomlkit
 
-from producers.whole_file import whole_file
-from settings.templates import TemplateSettings
+from producers.atomic_file import whole_file
+from times_dispatch.settings.templates import TemplateSettings
 
 _ABOUT = (
     "Written by: dispatch template import. Names, longest_value, links and callback_numbers may be changed by hand and",

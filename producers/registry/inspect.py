@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from producers.characters import described
-from producers.whitelists import Whitelists
-from settings.model import Settings
-from settings.templates import TemplateSettings
-from timesmobile.encoding import measure, offending
-from timesmobile.rules import ids
-from timesmobile.rules.callback_numbers import NumberWhitelist
-from timesmobile.rules.links import LinkWhitelist
-from timesmobile.templates import Template
+from producers.rows.ucs2_characters import described
+from producers.rows.whitelists import Whitelists
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.sms.encoding import measure, offending
+from times_dispatch.sms.rules import ids
+from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
+from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.templates import Template
 
 _DEAR = 5
 """Characters that force UCS-2: with more of them than this it is meant, as in Hindi."""

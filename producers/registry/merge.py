@@ -8,10 +8,10 @@ import msgspec
 from pydantic import ValidationError
 
 from producers.registry.portal import PortalRow
-from settings.mistakes import closest, in_words
-from settings.senders import Sender
-from settings.templates import TemplateSettings
-from timesmobile.rules import headers as header_rules
+from times_dispatch.settings.errors import closest, in_words
+from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.sms.rules import headers as header_rules
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_NAME = 64

@@ -8,8 +8,8 @@ import msgspec
 
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
-from timesmobile.rules.categories import Category, from_portal
-from timesmobile.rules.headers import registered
+from times_dispatch.sms.rules.categories import Category, from_portal
+from times_dispatch.sms.rules.headers import registered
 
 CONTENT_ID = (
     "templateid",

@@ -17,13 +17,13 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from callbacks.streams import BODY, REPORTS, unpack
-from campaigns.embedded import EmbeddedServer
-from campaigns.model import CampaignId, Plan, Recipients, SenderId
-from campaigns.states import MessageState
-from campaigns.submission import Submissions
-from campaigns.views import Views
-from campaigns.work import Block, Result, Work, new_operation
-from timesmobile.ids import CorrelationIds, new_campaign_id
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.leases import Block, Result, Work, new_operation
+from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.provider.ids import CorrelationIds, new_campaign_id
 
 ID_KEY = "an-id-key-of-enough-bytes"
 SECRET = "a-secret-path-of-the-tests"

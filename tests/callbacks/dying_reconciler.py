@@ -6,11 +6,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from callbacks.classifier import Triage
 from callbacks.reconciler import Reconciler
-from callbacks.triage import Triage
-from campaigns.connection import connect
-from campaigns.reported import Applied, Report, Reported
-from timesmobile.ids import CorrelationIds
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.provider.ids import CorrelationIds
 
 
 class Dying(Reported):

@@ -5,12 +5,12 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from callbacks.classifier import Triage
 from callbacks.reconciler import Reconciler
 from callbacks.streams import BODY, REPORTS, pack
-from callbacks.triage import Triage
-from campaigns.reported import Reported
 from tests.callbacks.conftest import ID_KEY
-from timesmobile.ids import CorrelationIds
+from times_dispatch.ledger.report_applier import Reported
+from times_dispatch.provider.ids import CorrelationIds
 
 
 async def accept(redis: Redis, *bodies: bytes) -> None:

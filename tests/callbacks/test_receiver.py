@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from callbacks.request_body import DISCARDED, LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, read_body
 from callbacks.streams import REPORTS
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
 from tests.callbacks.conftest import SECRET, Processes, eventually, posted, row, stored
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
 
 pytestmark = pytest.mark.processes
 

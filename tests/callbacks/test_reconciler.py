@@ -6,14 +6,14 @@ import pytest
 from redis.asyncio import Redis
 
 from callbacks import reconciler as module
+from callbacks.dead_letters import Reason, SetAside
 from callbacks.reconciler import GROUP
-from callbacks.set_aside import Reason, SetAside
 from callbacks.streams import BODY, RELAY, REPORTS
-from campaigns.states import MessageState
-from campaigns.trials import TrialReport, Trials
 from tests.callbacks.conftest import ID_KEY, Sent, payloads, posted, row, send_campaign
 from tests.callbacks.reconciling import accept, is_settled, make, settle
-from timesmobile.ids import TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.testsends import TrialReport, Trials
+from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 
 pytestmark = pytest.mark.usefixtures("lines")
 

@@ -9,14 +9,14 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from callbacks import reconciler as module
+from callbacks.dead_letters import LONG, Reason, SetAside
 from callbacks.reconciler import GROUP, LAST_ALONE, LAST_DELIVERY, reconcile
-from callbacks.set_aside import LONG, Reason, SetAside
 from callbacks.streams import REPORTS, Reader
-from campaigns.reported import Applied, Report, Reported
-from campaigns.states import MessageState
 from tests.callbacks.conftest import Sent, posted, row
 from tests.callbacks.reconciling import accept, is_settled, make, settle
-from timesmobile.reports import parse
+from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.reports.reports import parse
 
 pytestmark = pytest.mark.usefixtures("lines")
 
@@ -78,7 +78,7 @@ async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
     reconciler = make(redis, claim_after_ms=0)
     good = posted("delivered", row(sent.meta(0)))
     await accept(redis, b"[]", good)
-    monkeypatch.setattr("callbacks.triage.parse", lambda _: 1 / 0)
+    monkeypatch.setattr("callbacks.classifier.parse", lambda _: 1 / 0)
     await settle(reconciler, steps=LAST_DELIVERY + 2)
     assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [
         (Reason.POISON, b"[]"),
@@ -193,7 +193,7 @@ async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
     redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))), b"[]", posted("delivered", row(sent.meta(1))))
-    monkeypatch.setattr("callbacks.triage.parse", lambda body: parse(body) if len(body) > 2 else 1 / 0)
+    monkeypatch.setattr("callbacks.classifier.parse", lambda body: parse(body) if len(body) > 2 else 1 / 0)
     await settle(make(redis, claim_after_ms=0), steps=LAST_DELIVERY + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
     assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [(Reason.POISON, b"[]")]

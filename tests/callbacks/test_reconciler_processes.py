@@ -10,15 +10,15 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from callbacks.dead_letters import SetAside
 from callbacks.reconciler import GROUP
-from callbacks.set_aside import SetAside
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Reader
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
-from campaigns.states import MessageState
 from tests.callbacks.conftest import ID_KEY, SECRET, Processes, Sent, eventually, posted, row, send_campaign
 from tests.callbacks.reconciling import accept, is_settled, make, settle
-from timesmobile.ids import CorrelationIds
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.ids import CorrelationIds
 
 pytestmark = pytest.mark.usefixtures("lines")
 

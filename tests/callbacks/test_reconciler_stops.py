@@ -7,11 +7,11 @@ import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks.set_aside import Reason, SetAside
-from campaigns.optouts import OptOuts
+from callbacks.dead_letters import Reason, SetAside
 from tests.callbacks.conftest import ID_KEY, Sent, posted, row
 from tests.callbacks.reconciling import accept, is_settled, make, settle
-from timesmobile.ids import CorrelationIds
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.provider.ids import CorrelationIds
 
 pytestmark = pytest.mark.usefixtures("lines")
 

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from callbacks import relay
+from callbacks.dead_letters import Reason, SetAside
 from callbacks.relay import Relay, queue, wait_ms
-from callbacks.set_aside import Reason, SetAside
 from callbacks.streams import RELAY
 from tests.callbacks.conftest import eventually
 

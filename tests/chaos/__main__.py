@@ -15,13 +15,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from demo.processes import ProcessFailed
 from tests.chaos.figures import GAP_S
 from tests.chaos.run import Result, RunFailed, run
 from tests.chaos.scenarios import Programme, programmes
 from tests.chaos.stage import Stage
 from tests.chaos.table import as_json, explanation, figure_table, machine, scenario_table, what_happened
 from tests.chaos.verdict import Verdict
+from times_dispatch.demo.processes import ProcessFailed
 
 LEASE_S = 15.0
 """What workers have in production."""

@@ -9,17 +9,17 @@ from typing import Any
 
 import msgspec
 
-from campaigns.connection import connect
-from campaigns.model import CampaignId, CampaignView
-from campaigns.states import MessageState
-from campaigns.views import Views
-from demo.reckoning import Reckoning, accepted, reckon
 from tests.chaos.stage import Notes, Span, Stage
 from tests.chaos.watch import Watch
-from timesmobile.ids import CorrelationIds
-from timesmobile.sandbox.books import CAMPAIGN_CHARACTERS
-from timesmobile.sandbox.clock import seconds
-from timesmobile.sandbox.entries import Arrival, Entry
+from times_dispatch.demo.reckoning import Reckoning, accepted, reckon
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
+from times_dispatch.sandbox.clock import seconds
+from times_dispatch.sandbox.entries import Arrival, Entry
 
 _LAPSED = "leases lapsed"
 """What upkeep logs when it takes batches in whose worker is gone."""

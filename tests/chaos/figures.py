@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from campaigns.states import SENT, CampaignState, MessageState
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.limits import Excess, excess
 from tests.chaos.processes import STOPS_WITHIN_S
 from tests.chaos.stage import MessageKey, Span
+from times_dispatch.ledger.states import SENT, CampaignState, MessageState
 
 GAP_S = 20.0
 PAUSE_S = 1.0

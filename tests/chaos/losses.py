@@ -7,13 +7,13 @@ from typing import cast
 
 from redis.exceptions import RedisError
 
-from campaigns.model import CampaignView
-from campaigns.records import WIDTH, MessageRecord, read
-from campaigns.scripts import campaign_key
-from campaigns.states import LIVE, MessageState
 from tests.chaos.settings import TOTAL_TIMEOUT_S
 from tests.chaos.stage import Loss, MessageKey, Stage
-from timesmobile.failures import Failure
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.records import WIDTH, MessageRecord, read
+from times_dispatch.ledger.scripts import campaign_key
+from times_dispatch.ledger.states import LIVE, MessageState
+from times_dispatch.provider.failures import Failure
 
 _OTHERS_END_S = TOTAL_TIMEOUT_S + 2.0
 """What the living had in flight has come to its end by then, and stands in the ledger."""

@@ -2,12 +2,12 @@
 
 import json
 
-from campaigns.model import CampaignId
-from demo import recipients
 from tests.chaos.commands import insist
 from tests.chaos.scenarios import Mailing, Scenario
 from tests.chaos.settings import campaign_toml
 from tests.chaos.stage import Stage, until
+from times_dispatch.demo import recipients
+from times_dispatch.ledger.model import CampaignId
 
 
 async def post(stage: Stage, scenario: Scenario, mailing: Mailing, *, began_s: float = 0.0) -> CampaignId:

@@ -11,9 +11,6 @@ import httpx
 from redis.exceptions import RedisError
 
 from callbacks.streams import REPORTS
-from campaigns.embedded import EmbeddedServerFailed
-from campaigns.model import CampaignId, CampaignView
-from campaigns.states import CampaignState, MessageState
 from tests.chaos import mail
 from tests.chaos.commands import CommandStuck
 from tests.chaos.evidence import Evidence, gather
@@ -21,6 +18,9 @@ from tests.chaos.scenarios import Programme, Scenario
 from tests.chaos.schedule import Lane, deal
 from tests.chaos.stage import Span, Stage, until
 from tests.chaos.watch import Watch
+from times_dispatch.demo.redis_server import EmbeddedServerFailed
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 _REPORTS_WITHIN_S = 60.0
 _RESENT_WITHIN_S = 60.0

@@ -14,13 +14,13 @@ from typing import Any, Self
 import httpx
 from redis.asyncio import Redis
 
-from campaigns.connection import connect
-from campaigns.model import CampaignId
-from campaigns.states import CampaignState
-from campaigns.views import Views
-from demo.processes import Process
-from demo.stack import Stack
 from tests.chaos.settings import RATES, SANDBOX, dispatch_toml
+from times_dispatch.demo.processes import Process
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import CampaignState
 
 REDIS = "redis"
 _NICENESS = 5

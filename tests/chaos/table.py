@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
-from campaigns.states import SENT, MessageState
 from tests.chaos.run import Played
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import Verdict
+from times_dispatch.ledger.states import SENT, MessageState
 
 _TAIL = 8
 _LONG_NUMBER = re.compile(r"\d{10,}")

@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from campaigns.model import CampaignId, CampaignView
-from campaigns.states import CampaignState, MessageState
-from demo.reckoning import Reckoning
-from tests.campaigns.conftest import plan
 from tests.chaos.evidence import Evidence, Story
 from tests.chaos.figures import figures
 from tests.chaos.stage import Loss, Notes, RateChange, Span, Stage
 from tests.chaos.watch import Look, Watch
+from tests.times_dispatch.ledger.conftest import plan
+from times_dispatch.demo.reckoning import Reckoning
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 CAMPAIGN = CampaignId("diwali01")
 SENDER = "TIMESM"

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from campaigns.model import CampaignId, CampaignView, SenderId
-from campaigns.states import LIVE, CampaignState, MessageState
-from campaigns.views import SenderView
 from tests.chaos.losses import doubted
 from tests.chaos.stage import MessageKey, Stage
-from timesmobile.failures import Failure
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.queries import SenderView
+from times_dispatch.ledger.states import LIVE, CampaignState, MessageState
+from times_dispatch.provider.failures import Failure
 
 _EVERY_S = 0.2
 _LONGEST_HICCUP_S = 1.0

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 
 from callbacks.streams import REPORTS
-from campaigns.connection import connect
-from campaigns.model import CampaignId, CampaignView
-from campaigns.states import MessageState
-from campaigns.views import Views
-from demo.processes import run
-from demo.reckoning import Reckoning, accepted, reckon
-from demo.stack import Stack
-from timesmobile.ids import CorrelationIds
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.reckoning import Reckoning, accepted, reckon
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.ids import CorrelationIds
 
 CAMPAIGN = """\
 name = "{name}"

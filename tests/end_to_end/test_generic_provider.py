@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from campaigns.model import CampaignId
-from campaigns.states import SENT, CampaignState
-from demo import recipients
-from demo.processes import run
-from demo.stack import SANDBOX_IN_SETTINGS, SETTINGS, Stack
 from tests.end_to_end.submitting import campaign_file, compare, show, submit, watch
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.stack import SANDBOX_IN_SETTINGS, SETTINGS, Stack
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.states import SENT, CampaignState
 
 pytestmark = pytest.mark.processes
 

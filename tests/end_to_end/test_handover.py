@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaigns.states import SENT, CampaignState
-from demo import recipients
-from demo.processes import run
-from demo.stack import SETTINGS, Stack
 from tests.end_to_end.submitting import campaign_file, compare, show, submit, watch
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import run
+from times_dispatch.demo.stack import SETTINGS, Stack
+from times_dispatch.ledger.states import SENT, CampaignState
 
 pytestmark = pytest.mark.processes
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaigns.states import CampaignState
-from demo import recipients
-from demo.reckoning import most_in_a_second
-from demo.stack import SETTINGS, Stack
 from tests.end_to_end.submitting import campaign_file, compare, submit, watch
+from times_dispatch.demo import recipients
+from times_dispatch.demo.reckoning import most_in_a_second
+from times_dispatch.demo.stack import SETTINGS, Stack
+from times_dispatch.ledger.states import CampaignState
 
 pytestmark = [pytest.mark.processes, pytest.mark.alone]
 

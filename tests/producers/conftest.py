@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from producers.cli import main
 from producers.recipients import Chunk
-from settings.load import Need, load
-from settings.model import Settings
+from times_dispatch.settings.load import Need, load
+from times_dispatch.settings.model import Settings
 
 SETTINGS = """
 [providers.tm]

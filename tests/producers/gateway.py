@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from timesmobile.sandbox import SandboxConfig, serve
-from timesmobile.sandbox.config import GenericConfig
+from times_dispatch.sandbox import SandboxConfig, serve
+from times_dispatch.sandbox.config import GenericConfig
 
 CONFIG = SandboxConfig(
     username="shop",

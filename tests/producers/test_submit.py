@@ -10,17 +10,17 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisGone
 
-from campaigns.embedded import EmbeddedServer
-from campaigns.model import CampaignId
-from campaigns.states import CampaignState, MessageState
-from campaigns.submission import Submissions
-from campaigns.views import Message, Views
 from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
 from producers.submit import submit
-from settings.load import Need, load
-from settings.model import Settings
 from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.settings.load import Need, load
+from times_dispatch.settings.model import Settings
 
 NOW = datetime(2026, 11, 8, 4, 30, tzinfo=UTC)
 

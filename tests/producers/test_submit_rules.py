@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis.asyncio import Redis
 
-from campaigns.optouts import OptOuts
-from campaigns.states import CampaignState, MessageState
-from campaigns.views import Views
 from producers.draft import Draft
 from producers.errors import InputInvalid
 from producers.submit import submit
-from settings.load import Need, load
-from settings.model import Settings
 from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from tests.producers.test_submit import Died, dying_after, only_campaign
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.settings.load import Need, load
+from times_dispatch.settings.model import Settings
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
 """In Kolkata."""

@@ -12,17 +12,17 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from campaigns.control import Control
-from campaigns.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
-from campaigns.repair import Repair, still_wrong
-from campaigns.scripts import tag
-from campaigns.states import MessageState
-from campaigns.submission import Submissions
-from campaigns.views import Message, Views
-from campaigns.work import Ring, Work
-from settings.model import Settings, SettingsFile
-from timesmobile.client import Client
-from timesmobile.provider import Provider, timesmobile_post
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.leases import Ring, Work
+from times_dispatch.ledger.maintenance import Repair, still_wrong
+from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.scripts import tag
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.provider.client import Client
+from times_dispatch.provider.description.provider import Provider, timesmobile_post
+from times_dispatch.settings.model import Settings, SettingsFile
 from workers.dispatcher import Dispatcher
 
 SENDER = SenderId("TIMESM")

@@ -7,13 +7,13 @@ import pytest
 from redis import exceptions
 from structlog.testing import capture_logs
 
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
-from campaigns.model import BatchRef, CampaignId, SenderId
-from campaigns.scripts import campaign_key
-from campaigns.states import CampaignState
-from campaigns.work import Work
 from tests.workers.conftest import CAMPAIGN, SENDER, Arrived, Gateway, House, until
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.scripts import campaign_key
+from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 

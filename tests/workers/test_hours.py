@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis.asyncio import Redis
 
-from campaigns import scripts
-from campaigns.model import BatchRef, CampaignId, CampaignView
-from campaigns.work import Block, Closed, Ring, Work
-from tests.campaigns.conftest import SENDER, Ledger
+from tests.times_dispatch.ledger.conftest import SENDER, Ledger
+from times_dispatch.ledger import scripts
+from times_dispatch.ledger.leases import Block, Closed, Ring, Work
+from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView
 from workers.upkeep import Upkeep
 
 INDIA = ZoneInfo("Asia/Kolkata")

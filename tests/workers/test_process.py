@@ -12,14 +12,14 @@ from aiohttp import web
 from celery import Celery
 from kombu import pools
 
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
-from campaigns.states import MessageState
-from demo.processes import Process, free_port, inherited
-from settings import Settings
-from settings.broker import celery_app, ring
 from tests.workers.conftest import ACCEPTED, SENDER, Gateway, House, until
 from tests.workers.flower import Flower
+from times_dispatch.broker.app import celery_app, ring
+from times_dispatch.demo.processes import Process, free_port, inherited
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.settings import Settings
 
 pytestmark = pytest.mark.processes
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from campaigns.states import MessageState
 from tests.workers.conftest import SENDER, House, answer, until
+from times_dispatch.ledger.states import MessageState
 
 
 async def test_a_rate_that_is_raised_acts_within_a_second(house: House) -> None:

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
-from campaigns.model import SenderId
-from campaigns.states import MessageState
-from campaigns.work import Work
 from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House, Worker, until
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.states import MessageState
 
 
 async def _stopped(worker: Worker) -> float:

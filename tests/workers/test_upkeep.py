@@ -8,14 +8,14 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
-from campaigns.connection import connect
-from campaigns.embedded import EmbeddedServer
-from campaigns.identity import Audit
-from campaigns.model import BatchRef, CampaignId, CampaignView, SenderId
-from campaigns.scripts import campaign_key, tag, text
-from campaigns.states import CampaignState
-from campaigns.work import Ring
 from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.audit import Audit
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.leases import Ring
+from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
 OTHERS = SenderId("OTHERS")

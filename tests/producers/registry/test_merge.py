@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from producers.registry.merge import Line, Merge
 from producers.registry.portal import PortalRow
-from settings.senders import Sender
-from settings.templates import TemplateSettings
+from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.templates import TemplateSettings
 
 ENTITY = "1234567890123456789"
 SENDERS = {

@@ -1,0 +1,172 @@
+"""The campaign file: what to send, from whom and when, in a TOML file small enough to read at a glance.
+
+    name = "diwali-sale"
+    sender = "TIMESM"
+    template = "diwali"
+    variables = ["{name}", "Rs {amount}"]
+    start_at = 2026-11-08T10:00:00
+
+Everything else has a default; ``CampaignTable`` lists it.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from producers.campaign.binding import bind
+from producers.campaign.budget import Budget
+from producers.campaign.custom_values import Custom
+from producers.campaign.schedule import Schedule
+from producers.campaign.table import ONE_OF_TWO, CampaignTable
+from producers.errors import InputInvalid
+from producers.recipients import Heading
+from producers.rows.slots import Filling
+from producers.rows.whitelists import Whitelists
+from times_dispatch.ledger.model import Plan, SenderId
+from times_dispatch.settings.document import Document
+from times_dispatch.settings.errors import SettingsInvalid, closest
+from times_dispatch.settings.hours import hours
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.prices import most_parts_per_day, price
+from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
+from times_dispatch.sms.rules.categories import effective
+from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.templates import Template
+
+
+class Campaign:
+    """A campaign file that fits the settings."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        """Read and check it; raise InputInvalid with every mistake, each as ``campaign.toml:LINE: field: reason``."""
+        self.path = path
+        try:
+            self._document = Document.read(path)
+        except SettingsInvalid as invalid:
+            raise InputInvalid(*invalid.mistakes) from None
+        table, mistakes = self._document.check(CampaignTable)
+        mistakes += _broken_references(self._document, settings)
+        if table is None or mistakes:
+            raise InputInvalid(*mistakes)
+        self.table = table
+        self.template_settings = settings.templates[table.template]
+        self.sender = settings.senders[table.sender]
+        self.template = Template(self.template_settings.text)
+        self.category = effective(self.sender.category, self.template_settings.category)
+        allowed = hours(self.sender, self.category, settings.categories)
+        if allowed.never:
+            reason = (
+                f"its window {self.sender.window} never meets the hours of {self.category} messages, in the settings"
+            )
+            raise InputInvalid(self._document.mistake(("sender",), reason))
+        self.schedule = Schedule(table, allowed, self._document)
+        self.budget = Budget(
+            table,
+            self._document,
+            price=price(self.sender, self.category, settings.categories),
+            per_day=most_parts_per_day(table.sender, settings),
+        )
+        unlisted = [self._document.mistake(("template",), self._text_problem(it)) for it in self.whitelists().in_text()]
+        if mistakes := [*self.budget.mistakes, *unlisted]:
+            raise InputInvalid(*mistakes)
+        self.custom = Custom(
+            table.custom, [settings.providers[nickname] for nickname in self.sender.chain], self._document
+        )
+
+    def check(self, now: datetime) -> None:
+        """Raise InputInvalid if it cannot be sent when it is submitted now."""
+        if mistakes := list(self.schedule.mistakes(now)):
+            raise InputInvalid(*mistakes)
+
+    def plan(self, now: datetime) -> Plan:
+        """Freeze what workers need to know, as of this moment."""
+        table, sender = self.table, self.sender
+        times, window = self.schedule.at(now), self.schedule.window
+        return Plan(
+            name=table.name,
+            sender=SenderId(table.sender),
+            provider=sender.provider,
+            fallbacks=list(sender.fallbacks),
+            custom=self.custom.constants,
+            template=table.template,
+            content_id=self.template_settings.content_id,
+            text=self.template_settings.text,
+            category=self.category,
+            entity_id=sender.entity_id,
+            rate_per_s=table.rate_per_s or 0.0,
+            cost_unit=sender.cost,
+            in_doubt=table.in_doubt,
+            # In its hours, so that being late for them is being late.
+            start_at_ms=_epoch_ms(max(times.start, times.opens)) if times.start else 0,
+            valid_until_ms=_epoch_ms(times.ends),
+            urgent=sender.urgent and self.category != "promotional",
+            missed_start=table.missed_start,
+            send_from_min=0 if window.always else window.from_min,
+            send_until_min=0 if window.always else window.until_min,
+            zone=window.zone,
+            most_parts=self.budget.most_parts,
+        )
+
+    def filling(self, heading: Heading) -> Filling:
+        """Bind what fills the slots to the columns of a recipients file; raise InputInvalid with every mistake."""
+        longest = self.template_settings.longest_value
+        return bind(self.table, self.template, heading, longest=longest, document=self._document)
+
+    def whitelists(self) -> Whitelists:
+        """Return what its messages may link to and which numbers they may name."""
+        return Whitelists(
+            self.template,
+            links=LinkWhitelist([*self.template_settings.links, *self.sender.links]),
+            numbers=NumberWhitelist([*self.template_settings.callback_numbers, *self.sender.callback_numbers]),
+        )
+
+    def warnings(self, now: datetime) -> Iterator[str]:
+        """Name what does not keep it from being sent, and may still be wrong."""
+        table = self.table
+        if not self.sender.entity_id:
+            yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by it"
+        registered = self.template_settings.category
+        if registered and registered != self.sender.category:
+            yield (
+                f"template {table.template} is registered as {registered} and sender {table.sender} is "
+                f"{self.sender.category}: it goes as {self.category}, in the hours {self.schedule.window}"
+            )
+        for number in self.whitelists().numbers_in_text():
+            yield f"the text names {number}, and there are no callback_numbers in the settings to compare it with"
+        if waits := self.schedule.waits(now):
+            yield waits
+
+    def _text_problem(self, problem: str) -> str:
+        return f"the text of {self.table.template} {problem}; add it to its whitelist or to that of {self.table.sender}"
+
+
+def same_but_for_times(plan: Plan, stored: Plan) -> bool:
+    """Say whether two submits of one campaign, at different moments, would send the same."""
+    return stored == msgspec.structs.replace(plan, start_at_ms=stored.start_at_ms, valid_until_ms=stored.valid_until_ms)
+
+
+def _broken_references(document: Document, settings: Settings) -> Iterator[str]:
+    """Look at the file as parsed, so as to speak up beside mistakes of other kinds."""
+    for one, other in ONE_OF_TWO:
+        if one in document.data and other in document.data:
+            yield document.mistake((other,), f"{one} says the same in another way; leave one of them out")
+    sender, template = document.data.get("sender"), document.data.get("template")
+    if isinstance(sender, str) and sender not in settings.senders:
+        yield document.mistake(("sender",), f"there is no sender {sender}{closest(sender, settings.senders)}")
+    if isinstance(template, str) and template not in settings.templates:
+        reason = f"there is no template {template}{closest(template, settings.templates)}"
+        yield document.mistake(("template",), reason)
+    elif isinstance(sender, str) and isinstance(template, str) and sender in settings.senders:
+        headers, allowed = settings.templates[template].headers, settings.senders[sender].templates
+        if sender not in headers:
+            reason = f"{template} is not registered for {sender}, only for {', '.join(headers)}"
+            yield document.mistake(("template",), reason)
+        elif allowed and template not in allowed:
+            reason = f"{sender} may not send {template}, only {', '.join(allowed)}"
+            yield document.mistake(("template",), reason)
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

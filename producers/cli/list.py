@@ -1,0 +1,53 @@
+"""``dispatch list``: all campaigns, the newest first."""
+
+import json
+
+import click
+from redis.asyncio import Redis
+from rich.table import Table
+
+from producers.cli import Globals
+from producers.cli.ledger import with_ledger
+from producers.cli.output import console
+from producers.cli.shown import as_json
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import MessageState
+
+
+@click.command("list")
+@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def list_(options: Globals, *, for_programs: bool) -> None:
+    """List all campaigns, the newest first."""
+    damaged = list[CampaignDamaged]()
+
+    async def campaigns(redis: Redis) -> list[CampaignView]:
+        return await Views(redis).campaigns(damaged=damaged)
+
+    views = with_ledger(options, campaigns)
+    if damaged:
+        ids = ", ".join(damage.campaign for damage in damaged)
+        click.echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
+    if for_programs:
+        click.echo(json.dumps([*map(as_json, views), *map(_damaged_as_json, damaged)]))
+        return
+    table = Table("id", "name", "sender", "state", box=None, pad_edge=False)
+    for column in ("messages", "unsent", "delivered", "failed", "in doubt"):
+        table.add_column(column, justify="right")
+    table.add_column("reason")
+    for view in views:
+        counts = view.counts
+        failed = counts[MessageState.FAILED] + counts[MessageState.REJECTED]
+        numbers = (view.total, view.unsent, counts[MessageState.DELIVERED], failed, counts[MessageState.IN_DOUBT])
+        table.add_row(
+            view.id, view.plan.name, view.plan.sender, view.state, *(f"{number:,}" for number in numbers), view.reason
+        )
+    for damage in damaged:
+        table.add_row(damage.campaign, "", damage.sender, "damaged", *[""] * 5, damage.what)
+    console().print(table if views or damaged else "no campaigns yet")
+
+
+def _damaged_as_json(damage: CampaignDamaged) -> dict[str, str]:
+    return {"id": damage.campaign, "sender": damage.sender, "state": "damaged", "reason": damage.what}

@@ -1,0 +1,109 @@
+"""SMS parts of many messages at once, and what they add up to."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import add
+
+from times_dispatch.sms.encoding import MOST_PARTS, measure
+from times_dispatch.sms.templates import Template
+
+_SURELY_FITS = MOST_PARTS * 66 // 2
+"""Characters, of two UTF-16 units each, that fill no more than the most parts, one unit in each left empty."""
+
+
+def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) -> Iterator[int]:
+    """Yield the places of the messages that take more parts than an SMS can have; values are given by slot."""
+    own = sum(map(len, template.literals))
+    if own + sum(max(map(len, values), default=0) for values in slots) <= _SURELY_FITS:
+        return
+    for place, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
+        if own + sum(map(len, values)) > _SURELY_FITS and measure(template.render(values)).parts > MOST_PARTS:
+            yield place
+
+
+class Measuring:
+    """Measures the messages of one template as `times_dispatch.sms.encoding.measure` would measure each rendered text.
+
+    A text in which every character takes one unit has as many parts as any other of its length and encoding. Where that
+    holds for a whole chunk, only lengths are looked at; where it holds for its texts in ASCII, the others are measured
+    one by one.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._literals = "".join(template.literals)
+        own = measure(self._literals)
+        self._always_ucs2 = own.unicode
+        self._one_unit_each = own.units == len(self._literals)
+        self._ucs2_parts, self._gsm_parts = _PartsOfLength("अ"), _PartsOfLength("a")
+        self.gsm_messages = self.gsm_parts = 0
+        """Messages in the GSM 7-bit alphabet, and their parts."""
+        self.ucs2_messages = self.ucs2_parts = 0
+        """Messages that some character forces into UCS-2, and their parts."""
+
+    def parts(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        """Return the parts of so many messages, given the values of each slot by column."""
+        values = "".join(map("".join, slots))
+        together = measure(self._literals + values)
+        if together.unicode != self._always_ucs2 or together.units != len(self._literals) + len(values):
+            return self._one_by_one(slots, messages)
+        parts = self._by_length(slots, messages)
+        self._count(unicode=together.unicode, messages=messages, parts=sum(parts))
+        return parts
+
+    def _by_length(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        own = len(self._literals)
+        parts_of_length = self._ucs2_parts if self._always_ucs2 else self._gsm_parts
+        if parts_of_length[own + sum(max(map(len, values), default=0) for values in slots)] == 1:
+            return [1] * messages
+        lengths: Iterable[int] = repeat(own, messages)
+        for values in slots:
+            lengths = map(add, lengths, map(len, values))
+        return list(map(parts_of_length.__getitem__, lengths))
+
+    def _one_by_one(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
+        own, in_ucs2 = len(self._literals), self._always_ucs2
+        texts = list(map("".join, zip(*slots, strict=True))) if slots else [""] * messages
+        in_ascii = "".join(filter(str.isascii, texts))
+        together = measure(in_ascii)
+        others: Sequence[int] = range(messages)
+        parts = [0] * messages
+        if self._one_unit_each and not together.unicode and together.units == len(in_ascii):
+            others = [place for place, text in enumerate(texts) if not text.isascii()]
+            parts_of_length = self._ucs2_parts if in_ucs2 else self._gsm_parts
+            parts = [parts_of_length[own + len(text)] for text in texts]
+        switched = switched_parts = 0
+        for place in others:
+            measured = measure(texts[place])
+            unicode = in_ucs2 or measured.unicode
+            if self._one_unit_each and measured.units == len(texts[place]):
+                taken = (self._ucs2_parts if unicode else self._gsm_parts)[own + measured.units]
+            else:
+                taken = measure(self._template.render([values[place] for values in slots])).parts
+            parts[place] = taken
+            if unicode and not in_ucs2:
+                switched += 1
+                switched_parts += taken
+        self._count(unicode=in_ucs2, messages=messages - switched, parts=sum(parts) - switched_parts)
+        self._count(unicode=True, messages=switched, parts=switched_parts)
+        return parts
+
+    def _count(self, *, unicode: bool, messages: int, parts: int) -> None:
+        if unicode:
+            self.ucs2_messages += messages
+            self.ucs2_parts += parts
+        else:
+            self.gsm_messages += messages
+            self.gsm_parts += parts
+
+
+class _PartsOfLength(dict[int, int]):
+    """Parts by length, of texts in which every character takes one unit; asked of the encoder once for each length."""
+
+    def __init__(self, character: str) -> None:
+        super().__init__()
+        self._character = character
+
+    def __missing__(self, length: int) -> int:
+        self[length] = parts = measure(self._character * length).parts
+        return parts

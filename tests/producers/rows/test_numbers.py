@@ -1,0 +1,36 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.rows.numbers import normalised
+from times_dispatch.sms.numbers import NumberInvalid, normalise
+
+# What real columns hold, what looks like it, and what could put the lines of a column out of step.
+raws = st.lists(
+    st.from_regex(r"(\+|0|00)?(91)?[ -]?[5-9][0-9]{4}[ -]?[0-9]{5}", fullmatch=True)
+    | st.from_regex(r"[6-9][0-9]{8,10}", fullmatch=True)
+    | st.text("0123456789+- .\n\r\0abc\u2028०", max_size=14)
+    | st.sampled_from(["", "9876543210\n9876543211", "987654321.0", "9876543210.0", "9.87654321E9", "+1 650 253 0000"]),
+    max_size=12,
+)
+
+
+@given(raws, st.sampled_from(["IN", "US"]))
+def test_it_agrees_with_normalising_one_by_one(raws: list[str], region: str) -> None:
+    numbers, reasons = [], {}
+    for position, raw in enumerate(raws):
+        try:
+            numbers.append(normalise(raw, region))
+        except NumberInvalid as invalid:
+            numbers.append("")
+            reasons[position] = str(invalid)
+
+    assert normalised(raws, region) == (numbers, reasons)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["9876543210", "09876543210", "919876543210", "+919876543210", "+91 98765-43210", "98765 43210", "9 8 7 6-543210"],
+)
+def test_every_plain_indian_form_is_understood(raw: str) -> None:
+    assert normalised([raw, "x", raw])[0] == ["919876543210", "", "919876543210"]

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.recipients import Heading
+from producers.rows.refusals import Rule
+from producers.rows.slots import FromText, FromVariables
+from producers.rows.variables import Variable
+from times_dispatch.sms.templates import Template
+
+HEADING = Heading(Path("a.csv"), 1, ("to", "name", "message"))
+BILL = Template("Dear {#var#}, your bill is {#numeric#}. - TIMESM")
+
+
+def from_text(text: str, template: Template = BILL, longest: int = 30) -> FromText:
+    return FromText(template, Variable(text, HEADING), longest=longest)
+
+
+def test_variables_fill_the_slots_in_order() -> None:
+    filling = FromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
+
+    assert filling.columns == {1}
+    assert filling.names == ["variable 1 ({name})", "variable 2 (5)"]
+    assert filling.values({1: ["Asha", "Ravi"]}, 2) == ([["Asha", "Ravi"], ["5", "5"]], {})
+
+
+def test_a_text_of_ones_own_is_cut_into_the_slots_values() -> None:
+    filling = from_text("Dear {name}, your bill is {message}. - TIMESM")
+
+    assert filling.columns == {1, 2}
+    assert filling.values({1: ["Asha", ""], 2: ["5", "60"]}, 2) == ([["Asha", ""], ["5", "60"]], {})
+
+
+def test_a_whole_text_may_come_from_a_column() -> None:
+    texts = ["Dear Asha, your bill is 5. - TIMESM", "Dear X, your bill is 7. - TIMESM"]
+
+    assert from_text("{message}").values({2: texts}, 2) == ([["Asha", "X"], ["5", "7"]], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "value"),
+    [
+        ("dear Asha, your bill is 5. - TIMESM", "it lacks 'Dear ' at its start", "dear Asha, your bill is 5. - TIMESM"),
+        ("Dear Asha, the bill is 5. - TIMESM", "it lacks ', your bill is '", "Asha, the bill is 5. - TIMESM"),
+        ("Dear Asha, your bill is 5. - TIMES", "it lacks '. - TIMESM'", "5. - TIMES"),
+        ("Dear Asha, your bill is 5. - TIMESM ", "it lacks '. - TIMESM'", "5. - TIMESM "),
+        ("Dear Asha,\r\nyour bill is 5. - TIMESM", "it lacks ', your bill is '", "Asha,\r\nyour bill is 5. - TIMESM"),
+        ("", "it lacks 'Dear ' at its start", ""),
+    ],
+)
+def test_a_text_that_differs_is_told_where(text: str, reason: str, value: str) -> None:
+    values, findings = from_text("{message}").values({2: [text]}, 1)
+
+    assert values == [[""], [""]]
+    assert findings[0] == (Rule.TEXT, f"text differs from the registered one: {reason}", value)
+
+
+def test_other_ways_to_cut_are_tried_before_a_value_is_blamed() -> None:
+    template = Template("{#var#}, {#numeric#}.")
+
+    assert from_text("{message}", template).values({2: ["a, b, 5."]}, 1) == ([["a, b"], ["5"]], {})
+    assert from_text("{message}", template).values({2: ["a, b."]}, 1) == ([["a"], ["b"]], {})
+
+
+def test_no_rows_are_no_values() -> None:
+    assert from_text("{message}").values({2: []}, 0) == ([[], []], {})
+
+
+@given(st.lists(st.text("ab 1,.", max_size=5), min_size=2, max_size=2))
+def test_values_of_a_text_make_it_again(values: list[str]) -> None:
+    template = Template("{#var#}, {#var#}. a")
+    text = template.render(values)
+
+    slots, findings = from_text("{message}", template).values({2: [text]}, 1)
+
+    assert not findings
+    assert template.render([column[0] for column in slots]) == text

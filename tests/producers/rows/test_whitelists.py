@@ -1,0 +1,123 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.rows.refusals import Rule
+from producers.rows.whitelists import Whitelists
+from times_dispatch.sms.rules import callback_numbers, links
+from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
+from times_dispatch.sms.rules.links import LinkWhitelist
+from times_dispatch.sms.templates import Template
+
+OWN = "919000000001"
+
+
+def whitelists(text: str, *, numbers: list[str] | None = None) -> Whitelists:
+    """Whitelist one domain, and no numbers unless they are given."""
+    return Whitelists(Template(text), links=LinkWhitelist(["times.in"]), numbers=NumberWhitelist(numbers or []))
+
+
+def found(lists: Whitelists, *values: str) -> list[tuple[Rule, str]]:
+    """Return the rules that one row breaks, and the values that break them."""
+    slots = [[value] for value in values]
+    names = [f"slot {place}" for place in range(1, len(slots) + 1)]
+    return [(finding.rule, finding.value) for _, finding in lists.findings(slots, [OWN], names)]
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "link"),
+    [
+        ("Pay at {#var#}", ["https://evil.example/x"], "https://evil.example/x"),
+        ("Pay at {#var#}", ["evil.in"], "evil.in"),
+        ("Pay at {#var#}", ["https://times.in/x"], None),
+        ("Pay at {#url#}", ["evil.zz"], "evil.zz"),
+        ("Pay at {#url#}", ["https://times.in/x?y=1"], None),
+        ("Pay at {#urlott#}", ["https://times.in/app.apk"], "https://times.in/app.apk"),
+        ("Pay at https://{#var#}", ["evil.zz/x"], "https://evil.zz/x"),
+        ("Pay at times.in/{#var#}", ["x"], None),
+        ("Pay at times.in{#var#}", [".evil.com"], "times.in.evil.com"),
+        ("Pay at {#var#}{#var#}", ["https://ev", "il.zz/x"], "https://evil.zz/x"),
+        ("Pay at {#var#}.com", ["evil"], "evil.com"),
+        ("Dear {#var#}.", ["Mr.Rao"], None),
+        ("Mail {#email#}", ["a@b.in"], None),
+        ("Pay {#numeric#}", ["5"], None),
+    ],
+)
+def test_a_link_in_a_value_or_made_by_one_must_be_whitelisted(text: str, values: list[str], link: str | None) -> None:
+    assert found(whitelists(text), *values) == ([(Rule.LINK, link)] if link else [])
+
+
+def test_a_number_in_a_slot_for_them_must_be_whitelisted() -> None:
+    assert found(whitelists("Call {#cbn#}"), "1800 123 4567") == [(Rule.CALLBACK_NUMBER, "1800 123 4567")]
+    assert found(whitelists("Call {#cbn#}", numbers=["18001234567"]), "1800 123 4567") == []
+
+
+def test_numbers_elsewhere_are_refused_only_if_there_is_a_list() -> None:
+    without, with_list = whitelists("Call {#var#}"), whitelists("Call {#var#}", numbers=["18001234567"])
+
+    assert found(without, "9876543210") == []
+    assert without.unlisted_numbers == 1
+    assert found(with_list, "9876543210") == [(Rule.CALLBACK_NUMBER, "9876543210")]
+    assert found(with_list, "1800-1234567") == []
+    assert with_list.unlisted_numbers == 0
+
+
+def test_a_recipients_own_number_is_not_one_to_call() -> None:
+    lists = whitelists("Your number {#var#} is recharged", numbers=["139"])
+
+    assert found(lists, "9000000001") == []
+    assert found(lists, "+91 90000 00001") == []
+
+
+def test_the_registered_text_itself_is_compared_too() -> None:
+    lists = whitelists("See evil.in or times.in/a, call 1800 123 4567 {#var#}", numbers=["139"])
+
+    assert lists.in_text() == [
+        "links to evil.in, which is not whitelisted",
+        "names the number 1800 123 4567, which is not whitelisted",
+    ]
+    assert lists.numbers_in_text() == []
+
+
+def test_without_a_list_the_numbers_of_the_text_are_told() -> None:
+    lists = whitelists("Call 1800 123 4567")
+
+    assert (lists.in_text(), lists.numbers_in_text()) == ([], ["1800 123 4567"])
+
+
+def test_only_the_rows_that_break_a_rule_are_named() -> None:
+    lists = whitelists("See {#var#}")
+    slots = [["times.in", "evil.in", "nothing", "http://evil.zz"]]
+
+    assert [index for index, _ in lists.findings(slots, [OWN] * 4, ["slot 1"])] == [1, 3]
+
+
+values = st.text("a1.:/ -", max_size=12) | st.sampled_from(
+    ["https://x.in/y", "x.in", "www.", "9876543210", "1800 123 456", "://"]
+)
+
+
+@given(st.lists(values, min_size=1, max_size=5))
+def test_looking_at_a_chunk_agrees_with_looking_at_each_text(column: list[str]) -> None:
+    lists = whitelists("Dear {#var#}, hello", numbers=["139"])
+    bad = [
+        index
+        for index, value in enumerate(column)
+        if LinkWhitelist(["times.in"]).missing(value) or callback_numbers.find(value)
+    ]
+
+    indices = {index for index, _ in lists.findings([column], [OWN] * len(column), ["slot 1"])}
+
+    assert sorted(indices) == bad
+
+
+@given(
+    st.text("a1.:/ -,)(", max_size=12), st.sampled_from(["{#var#}", "({#var#})", "{#var#}.", "x{#var#}", "{#var#}/"])
+)
+def test_what_stands_around_a_slot_hides_no_link(value: str, around: str) -> None:
+    text = around.replace("{#var#}", value)
+
+    assert bool(found(whitelists(f"go {around} now"), value)) >= bool(
+        LinkWhitelist(["times.in"]).missing(f"go {text} now")
+    )
+    assert links.find(text) == links.find(f"go {text} now") or " " in value

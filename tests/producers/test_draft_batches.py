@@ -1,0 +1,38 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.batches import batches
+from producers.rows.checker import Checked
+
+
+def chunk(first: int, count: int) -> Checked:
+    numbers = range(first, first + count)
+    texts = [str(number) for number in numbers]
+    return Checked(
+        list(numbers), texts, [[f"a{text}" for text in texts], [f"b{text}" for text in texts]], [1] * count, []
+    )
+
+
+@given(st.lists(st.integers(0, 25), max_size=8), st.integers(1, 12))
+def test_every_message_is_in_its_place_and_only_the_last_batch_is_short(counts: list[int], size: int) -> None:
+    chunks, total = [], 0
+    for count in counts:
+        chunks.append(chunk(total, count))
+        total += count
+
+    cut = list(batches(iter(chunks), size))
+
+    assert [len(batch.to) for batch in cut[:-1]] == [size] * (len(cut) - 1)
+    assert all(0 < len(batch.to) <= size for batch in cut)
+    assert [batch.first for batch in cut] == list(range(0, total, size))
+    assert [line for batch in cut for line in batch.lines] == list(range(total))
+    assert [to for batch in cut for to in batch.to] == [str(n) for n in range(total)]
+    for batch in cut:
+        assert batch.slots == [[f"a{to}" for to in batch.to], [f"b{to}" for to in batch.to]]
+        assert len(batch.parts) == len(batch.to)
+
+
+def test_a_message_without_slots_has_no_columns() -> None:
+    [batch] = batches([Checked([2], ["91"], [], [1], [])], 500)
+
+    assert batch.slots == []

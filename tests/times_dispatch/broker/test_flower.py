@@ -1,0 +1,92 @@
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.times_dispatch.settings.conftest import FILE
+
+ROOT = Path(__file__).parents[3]
+LOGIN = ("people", "mel,lon:4711")
+
+
+def _environment(folder: Path, redis_url: str, login: str) -> dict[str, str]:
+    (folder / "dispatch.toml").write_text(FILE, encoding="utf-8")
+    (folder / "login").write_text(login, encoding="utf-8")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DISPATCH_", "FLOWER_"))}
+    return {
+        **clean,
+        "PYTHONPATH": str(ROOT),
+        "DISPATCH_REDIS_URL": redis_url,
+        "DISPATCH_FLOWER_BASIC_AUTH_FILE": str(folder / "login"),
+    }
+
+
+@pytest.fixture
+def flower(tmp_path: Path, redis_url: str, unused_tcp_port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "times_dispatch.broker.flower", "--address=127.0.0.1", f"--port={unused_tcp_port}"],
+        cwd=tmp_path,
+        env=_environment(tmp_path, redis_url, ":".join(LOGIN)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process, f"http://127.0.0.1:{unused_tcp_port}"
+    process.kill()
+    process.communicate()
+
+
+def _ready(process: subprocess.Popen[str], url: str) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[0]
+        try:
+            if httpx.get(f"{url}/healthcheck", trust_env=False).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("Flower was not ready in time")
+
+
+def test_flower_asks_for_the_password_and_shows_results_and_arguments(
+    flower: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
+    process, url = flower
+    _ready(process, url)
+
+    assert LOGIN[1] not in Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        for path in ("/tasks", "/api/workers"):
+            assert client.get(path).status_code == httpx.codes.UNAUTHORIZED
+            assert client.get(path, auth=(LOGIN[0], "guess")).status_code == httpx.codes.UNAUTHORIZED
+        page = client.get("/tasks", auth=LOGIN).text
+    columns = ["name", "state", "result", "args", "received", "runtime", "worker"]
+    assert re.findall(r'data-column="(\w+)"', page) == columns
+
+    process.terminate()
+    shown, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert LOGIN[1] not in shown
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["dispatch.toml", "login"]
+
+
+@pytest.mark.parametrize("login", ["", "people", "people:"])
+def test_flower_does_not_start_without_a_password(tmp_path: Path, login: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "times_dispatch.broker.flower"],
+        cwd=tmp_path,
+        env=_environment(tmp_path, "redis://127.0.0.1/0", login),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("environment: DISPATCH_FLOWER_BASIC_AUTH")
+    assert done.stderr.count("\n") == 1

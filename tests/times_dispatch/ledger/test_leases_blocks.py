@@ -1,0 +1,201 @@
+"""Opening blocks: the one place where messages become `sending`; the pace of it is in test_pacing.py."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.leases import Block, Closed, Drained, Wait, new_operation
+from times_dispatch.ledger.scripts import campaign_key, tag
+
+KEY = campaign_key(SENDER, CAMPAIGN)
+Hold = Callable[[Ledger], Awaitable[None]]
+
+
+async def test_a_block_is_written_as_sending_before_it_is_handed_over(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    block = await ledger.open(await ledger.take(), most=2)
+    assert (block.number, block.messages) == (1, [(0, 0), (1, 0)])
+    assert await ledger.states() == "ssp"
+
+
+async def test_a_sender_without_a_limit_may_send_a_block_at_once(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    block = await ledger.open(await ledger.take())
+    assert (block.starts_in_s, block.interval_s, len(block.messages)) == (0, 0, 3)
+
+
+async def test_blocks_follow_each_other_until_nothing_is_pending(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    opened = [await ledger.ask(lease, most=2) for _ in range(3)]
+    messages = [block.messages if isinstance(block, Block) else block for block in opened]
+    assert messages == [[(0, 0), (1, 0)], [(2, 0)], Drained()]
+
+
+async def test_a_drained_batch_makes_room_in_its_senders_window_and_stays_leased(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.open(lease)
+    assert await ledger.field("out") == "1"
+    assert await ledger.ask(lease) == Drained()
+    assert await ledger.field("out") == "0"
+    before = await ledger.dump()
+    assert await ledger.ask(lease) == Drained()
+    assert await ledger.dump() == before
+    assert await ledger.work.renew(SENDER, [lease]) == [True]
+
+
+async def test_an_opening_that_is_repeated_gets_the_same_block_and_changes_nothing(ledger: Ledger) -> None:
+    await ledger.submit(5, batch_size=5)
+    await ledger.control.set_rate(SENDER, 1000)
+    lease = await ledger.take()
+    operation = new_operation()
+    block = await ledger.work.open_block(lease, most=2, operation=operation)
+    before = await ledger.dump()
+    assert await ledger.work.open_block(lease, most=2, operation=operation) == block
+    assert await ledger.work.open_block(lease, most=500, operation=operation) == block
+    assert await ledger.dump() == before
+
+
+async def test_a_repeated_opening_gets_its_block_also_when_the_campaign_was_paused_meanwhile(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    operation = new_operation()
+    block = await ledger.work.open_block(lease, most=2, operation=operation)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    assert await ledger.work.open_block(lease, most=2, operation=operation) == block
+    assert await ledger.ask(lease) == Closed("paused")
+
+
+async def test_a_block_passes_over_what_is_not_pending(ledger: Ledger) -> None:
+    await ledger.submit(6, batch_size=6)
+    lease = await ledger.take()
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, b"apparp")
+    again = await ledger.open(lease)
+    assert (again.number, again.messages) == (2, [(1, 0), (2, 0), (5, 0)])
+    assert await ledger.states() == "assars"
+
+
+async def test_a_block_that_passes_over_others_keeps_their_records(ledger: Ledger) -> None:
+    await ledger.submit(4, batch_size=4)
+    lease = await ledger.push(b"apap", await ledger.take())
+    before = [message.record for message in await ledger.messages()]
+    await ledger.open(lease)
+    after = [message.record for message in await ledger.messages()]
+    assert (after[0], after[2]) == (before[0], before[2])
+
+
+async def test_what_came_back_is_opened_again_also_after_the_batch_was_drained(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    block = await ledger.open(lease)
+    assert await ledger.ask(lease) == Drained()
+    await ledger.record(lease, block, b"apb")
+    assert await ledger.field("out") == "1"
+    assert (await ledger.open(lease)).messages == [(1, 0), (2, 0)]
+
+
+async def _pause(ledger: Ledger) -> None:
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+
+
+async def _cancel(ledger: Ledger) -> None:
+    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+
+
+async def _brake(ledger: Ledger) -> None:
+    await ledger.control.campaign(SENDER, CAMPAIGN, "brake", reason="no balance")
+
+
+async def _postpone(ledger: Ledger) -> None:
+    await ledger.redis.hset(KEY, "start_ms", await ledger.now_ms() + 60_000)
+
+
+async def _pause_sender(ledger: Ledger) -> None:
+    await ledger.control.pause_sender(SENDER)
+
+
+async def _brake_sender(ledger: Ledger) -> None:
+    await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
+
+
+async def _expire(ledger: Ledger) -> None:
+    await ledger.end_validity()
+
+
+@pytest.mark.parametrize(
+    ("hold", "why"),
+    [
+        (_pause, "paused"),
+        (_cancel, "cancelled"),
+        (_brake, "braked"),
+        (_postpone, "scheduled"),
+        (_expire, "expired"),
+        (_pause_sender, "sender paused"),
+        (_brake_sender, "provider braked"),
+    ],
+)
+async def test_no_block_is_opened_for_what_does_not_run(ledger: Ledger, hold: Hold, why: str) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.open(lease, most=1)
+    await hold(ledger)
+    before = await ledger.dump()
+    assert await ledger.ask(lease) == Closed(why)
+    assert await ledger.dump() == before
+
+
+async def test_a_braked_sender_that_was_resumed_opens_blocks_again(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await _brake_sender(ledger)
+    await ledger.control.resume_sender(SENDER)
+    assert (await ledger.open(lease)).messages
+
+
+async def test_the_first_and_the_last_opening_stand_in_the_campaign(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.open(lease, most=1)
+    first = (await ledger.view()).first_let_go_ms
+    assert first == pytest.approx(await ledger.now_ms(), abs=1_000)
+    await ledger.redis.hset(KEY, "first_ms", first - 5)
+    await ledger.open(lease, most=1)
+    view = await ledger.view()
+    assert view.first_let_go_ms == first - 5
+    assert view.last_let_go_ms >= first
+
+
+async def test_a_campaign_of_which_a_block_was_opened_is_one_on_which_something_happened(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.repair.moved(SENDER)
+    await ledger.open(lease)
+    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+
+
+async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    await ledger.redis.hset(f"{KEY}:b:0", "blocks", 65_534)
+    numbers = []
+    for _ in range(3):
+        block = await ledger.open(lease, most=1)
+        numbers.append(block.number)
+        assert await ledger.record(lease, block, b"a") == 1
+    assert numbers == [65_535, 0, 1]
+
+
+async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    until_us = (await ledger.now_ms() + 5_000) * 1000
+    await ledger.redis.hset(
+        f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_n@{PROVIDER}": 1}
+    )
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.why == "backing off"
+    assert opened.seconds == pytest.approx(5, abs=1)

@@ -1,0 +1,297 @@
+"""Several providers of a sender: who gets the next block, and what is never handed over."""
+
+import pytest
+
+from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.leases import Block, Closed, Consequence, Lease, Wait
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.scripts import tag
+from times_dispatch.ledger.states import CampaignState
+
+OTHER = CampaignId("another1")
+AWAY = Consequence("alone", reason="connection refused")
+REFUSED = Consequence(brake="sender", reason="authentication failure (2070)")
+A, B, C = range(3)
+
+
+async def _lease(ledger: Ledger, messages: int = 9) -> Lease:
+    """A batch of a campaign with the chain A, B."""
+    await ledger.submit(messages, batch_size=messages, provider="A", fallbacks=["B"])
+    return await ledger.take()
+
+
+async def _fail(ledger: Ledger, lease: Lease, provider: int, meaning: Consequence = AWAY) -> Block:
+    """Let one message come back from the provider whose turn it is."""
+    block = await ledger.open(lease, most=1)
+    assert block.provider == provider
+    await ledger.record(lease, block, b"p", meaning)
+    return block
+
+
+async def test_as_long_as_the_first_provider_can_take_everything_is_for_it(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await ledger.control.brake_provider(SENDER, "B", "insufficient balance (6001)")
+    assert [(await ledger.open(lease, most=3)).provider for _ in range(3)] == [A, A, A]
+    assert (await ledger.view()).reason == ""
+
+
+async def test_when_the_first_provider_is_braked_the_next_block_is_for_the_second(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A, REFUSED)
+    block = await ledger.open(lease)
+    assert (block.provider, len(block.messages)) == (B, 9)
+    view = await ledger.view()
+    assert view.state is CampaignState.RUNNING
+    assert view.reason == "provider A is braked: authentication failure (2070); sending through B"
+
+
+async def test_when_the_first_provider_backs_off_the_next_block_is_for_the_second(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A)
+    block = await ledger.open(lease)
+    assert (block.provider, len(block.messages)) == (B, 9)
+    assert (await ledger.view()).reason == "provider A is backing off: connection refused; sending through B"
+
+
+async def test_a_message_that_was_not_sent_goes_to_the_second_with_the_same_attempt(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 2)
+    first = await ledger.open(lease)
+    await ledger.record(lease, first, b"pp", AWAY)
+    second = await ledger.open(lease)
+    assert (second.provider, second.messages) == (B, first.messages)
+    await ledger.record(lease, second, b"a")
+    assert await ledger.states() == "aa"
+
+
+@pytest.mark.parametrize("verdict", list(b"iar"))
+async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answer(
+    ledger: Ledger, verdict: int
+) -> None:
+    lease = await _lease(ledger, 3)
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence("always", reason="slow down"))
+    handed_over = await ledger.open(lease)
+    assert (handed_over.provider, handed_over.messages) == (B, [(1, 0), (2, 0)])
+
+
+async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_the_next(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 3)
+    await ledger.open(lease, most=2)
+    await ledger.control.brake_provider(SENDER, "A", "no balance")
+    await ledger.run_out(lease.ref)
+    await ledger.repair.lapse(SENDER)
+    block = await ledger.open(await ledger.take())
+    assert (block.provider, block.messages) == (B, [(2, 0)])
+    assert await ledger.states() == "iis"
+    await ledger.run_out(lease.ref)
+    await ledger.repair.lapse(SENDER)
+
+
+async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_takes_the_rest(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A)
+    assert (await ledger.open(lease, most=2)).provider == B
+    await ledger.end_hold("A")
+    probe, rest = await ledger.open(lease, most=2), await ledger.open(lease, most=2)
+    assert (probe.provider, len(probe.messages)) == (A, 1)
+    assert (rest.provider, len(rest.messages)) == (B, 2)
+    assert await ledger.pace("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
+
+
+async def test_a_probe_that_fails_lengthens_the_hold_and_one_that_is_accepted_brings_everything_back(
+    ledger: Ledger,
+) -> None:
+    lease = await _lease(ledger)
+    for times in (1, 2, 3):
+        await _fail(ledger, lease, A)
+        assert await ledger.pace("hold_n@A") == times
+        assert (await ledger.open(lease, most=1)).provider == B
+        await ledger.end_hold("A")
+    probe = await ledger.open(lease)
+    assert probe.provider == A
+    await ledger.record(lease, probe, b"a")
+    block = await ledger.open(lease, most=3)
+    assert (block.provider, len(block.messages)) == (A, 3)
+    assert (await ledger.view()).reason == ""
+
+
+async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A)
+    await ledger.end_hold("A")
+    await _fail(ledger, lease, A)
+    until, times = await ledger.pace("hold_until_us@A"), await ledger.pace("hold_n@A")
+    await ledger.record(lease, await ledger.open(lease, most=1), b"a")
+    assert (await ledger.pace("hold_until_us@A"), await ledger.pace("hold_n@A")) == (until, times) == (until, 2)
+    assert await ledger.pace("hold_n@B") == 0
+
+
+@pytest.mark.parametrize("holds_s", [(30.0, 8.0), (8.0, 30.0)])
+async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner(
+    ledger: Ledger, holds_s: tuple[float, float]
+) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A, AWAY._replace(at_least_s=holds_s[A]))
+    await _fail(ledger, lease, B, AWAY._replace(at_least_s=holds_s[B]))
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.why == "backing off"
+    assert opened.seconds == pytest.approx(8, abs=0.5)
+    reason = "provider A is backing off: connection refused; provider B is backing off: connection refused"
+    assert (await ledger.view()).reason == reason
+    await ledger.end_hold("B")
+    assert (await ledger.open(lease)).provider == B
+
+
+async def test_when_one_is_braked_and_the_other_backs_off_takers_wait(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A, REFUSED)
+    await _fail(ledger, lease, B)
+    assert isinstance(await ledger.ask(lease), Wait)
+
+
+async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out_until_a_resume(
+    ledger: Ledger,
+) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A, REFUSED)
+    await _fail(ledger, lease, B, Consequence(brake="sender", reason="insufficient balance (6001)"))
+    assert await ledger.ask(lease) == Closed("provider braked")
+    await ledger.work.release(lease)
+    before = await ledger.dump()
+    assert await ledger.issue() == []
+    assert await ledger.dump() == before
+    held = (await ledger.views.sender(SENDER)).held
+    assert [(one.provider, one.brake) for one in held] == [
+        ("A", "authentication failure (2070)"),
+        ("B", "insufficient balance (6001)"),
+    ]
+    await ledger.control.resume_sender(SENDER)
+    assert (await ledger.open(await ledger.take())).provider == A
+
+
+async def test_a_resume_of_the_sender_lifts_what_holds_any_of_its_providers(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A)
+    await _fail(ledger, lease, B, REFUSED)
+    await ledger.control.resume_sender(SENDER)
+    assert (await ledger.open(lease)).provider == A
+    assert (await ledger.views.sender(SENDER)).held == []
+    assert not any(b"@" in field for field in await ledger.redis.hkeys(f"{tag(SENDER)}:pace"))
+
+
+async def test_a_chain_is_gone_through_to_its_end(ledger: Ledger) -> None:
+    await ledger.submit(6, batch_size=6, provider="A", fallbacks=["B", "C"])
+    lease = await ledger.take()
+    await _fail(ledger, lease, A, REFUSED)
+    await _fail(ledger, lease, B)
+    assert (await ledger.open(lease, most=1)).provider == C
+    assert (await ledger.view()).reason == (
+        "provider A is braked: authentication failure (2070); provider B is backing off: connection refused; "
+        "sending through C"
+    )
+
+
+async def test_a_brake_at_one_sender_leaves_the_same_provider_to_the_others(ledger: Ledger) -> None:
+    other = SenderId("SHOPPY")
+    lease = await _lease(ledger)
+    await ledger.submit(3, campaign=OTHER, sender=other, provider="A")
+    await _fail(ledger, lease, A, REFUSED)
+    [ref] = await ledger.issue(other)
+    assert (await ledger.open(await ledger.take(ref))).provider == A
+
+
+async def test_a_campaign_is_braked_whichever_provider_said_what_is_wrong_with_it(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _fail(ledger, lease, A)
+    await _fail(ledger, lease, B, Consequence(brake="campaign", reason="content id missing (7001)"))
+    assert await ledger.ask(lease) == Closed("braked")
+    assert (await ledger.view()).reason == "content id missing (7001)"
+
+
+@pytest.mark.parametrize("brakes", [True, False])
+async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_with_more_of_them(
+    ledger: Ledger, brakes: bool
+) -> None:
+    await ledger.submit(3, provider="A")
+    lease = await ledger.take()
+    await _fail(ledger, lease, A, REFUSED if brakes else AWAY._replace(at_least_s=30.0))
+    assert isinstance(await ledger.ask(lease), Closed if brakes else Wait)
+    await ledger.work.release(lease)
+    await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
+    [ref] = await ledger.issue()
+    assert ref.campaign == OTHER
+    assert (await ledger.open(await ledger.take(ref))).provider == B
+    before = await ledger.dump()
+    assert await ledger.issue() == []
+    assert await ledger.dump() == before, "who is passed over keeps its place"
+    await ledger.control.resume_sender(SENDER)
+    assert [ref.campaign for ref in await ledger.issue()] == [CAMPAIGN]
+
+
+@pytest.mark.parametrize("own_rate_per_s", [0.0, 100.0])
+async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_need_not(
+    ledger: Ledger, own_rate_per_s: float
+) -> None:
+    await ledger.control.configure_rate(SENDER, 1)  # a window of two batches
+    await ledger.submit(300, batch_size=150, provider="A", rate_per_s=own_rate_per_s)
+    refs = await ledger.issue()
+    leases = [await ledger.take(ref) for ref in refs]
+    await _fail(ledger, leases[0], A, AWAY._replace(at_least_s=30.0))
+    assert isinstance(await ledger.ask(leases[0]), Wait), "nobody else is there"
+    await ledger.submit(3, campaign="another2", provider="A", rate_per_s=own_rate_per_s)
+    assert isinstance(await ledger.ask(leases[0]), Wait), "the other could not go either"
+    await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"], rate_per_s=own_rate_per_s)
+    for lease in leases:
+        assert await ledger.ask(lease) == Closed("backing off")
+        await ledger.work.release(lease)
+    assert [ref.campaign for ref in await ledger.issue()] == [OTHER]
+    await ledger.end_hold("A")
+    assert next(ref.campaign for ref in await ledger.issue()) == "another2"
+
+
+async def test_a_short_wait_for_a_provider_is_waited_whoever_else_is_there(ledger: Ledger) -> None:
+    await ledger.submit(6, batch_size=6, provider="A")
+    lease = await ledger.take()
+    await _fail(ledger, lease, A, AWAY._replace(jitter=0.5))
+    await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
+    assert isinstance(await ledger.ask(lease), Wait)
+
+
+async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
+    await ledger.control.brake_provider(SENDER, "A", "no balance")
+    names = [f"heldup{number:02}" for number in range(12)]
+    for name in names:
+        await ledger.submit(3, campaign=name, provider="A")
+    await ledger.submit(6, provider="A", fallbacks=["B"])
+    assert [ref.campaign for ref in await ledger.issue()] == [CAMPAIGN, CAMPAIGN]
+    await ledger.control.resume_sender(SENDER)
+    assert [ref.campaign for ref in await ledger.issue()] == names
+
+
+async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_turn(ledger: Ledger) -> None:
+    await ledger.control.brake_provider(SENDER, "A", "no balance")
+    await ledger.submit(3, provider="A")
+    await ledger.end_validity()
+    assert await ledger.issue() == []
+    assert await ledger.redis.zcard(f"{tag(SENDER)}:rotation") == 0
+
+
+async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(ledger: Ledger) -> None:
+    await ledger.control.brake_provider(SENDER, "A", "no balance")
+    await ledger.submit(3, provider="A", start_at_ms=await ledger.now_ms() + 60_000)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    assert await ledger.issue() == []
+    assert await ledger.redis.zscore(f"{tag(SENDER)}:waiting", CAMPAIGN) == float(await ledger.field("start_ms"))
+    assert await ledger.redis.zcard(f"{tag(SENDER)}:rotation") == 0
+
+
+async def test_the_same_operation_gets_the_block_of_the_same_provider_again(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 3)
+    await ledger.control.brake_provider(SENDER, "A", "no balance")
+    block = await ledger.work.open_block(lease, most=3, operation="same")
+    await ledger.control.resume_sender(SENDER)
+    assert await ledger.work.open_block(lease, most=3, operation="same") == block
+    assert isinstance(block, Block)
+    assert block.provider == B

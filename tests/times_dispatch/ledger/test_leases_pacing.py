@@ -1,0 +1,368 @@
+"""How fast blocks are given out: real time on Redis' clock, several takers at random moments, and nobody for a while.
+
+The takers run once for the whole module, all senders beside each other; the tests look at what the ledger wrote down.
+"""
+
+import asyncio
+import math
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis import Redis as SyncRedis
+
+from tests.times_dispatch.ledger.conftest import SENDER, Ledger
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.leases import AHEAD_US, TOLERANCE_US, Block, Drained, Lease, Wait
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.scripts import tag
+
+PACE = f"{tag(SENDER)}:pace"
+TAKERS = 3
+ASKING_S = 1.3
+IDLE_S = 1.1
+LATEST_S = (AHEAD_US + TOLERANCE_US) / 1e6
+"""Who comes later than this has lost slots, and must: on a busy machine that is not the ledger's fault."""
+
+
+class Case(NamedTuple):
+    rate_per_s: float
+    messages: int
+    own_rate_per_s: float = 0.0
+    parts: tuple[int, ...] = (1,)
+    beside: float = 0.0
+    """A second campaign of the same sender, with this limit of its own."""
+
+
+CASES = {
+    "SLOWLY": Case(10, 60),
+    "MEDIUM": Case(200, 1_000),
+    "FASTER": Case(5_000, 16_000),
+    "INPART": Case(200, 600, parts=(1, 2, 3)),
+    "OWNLOW": Case(500, 400, own_rate_per_s=50),
+    "ALONEE": Case(0, 400, own_rate_per_s=50),
+    "SHARED": Case(200, 1_000, beside=40),
+}
+
+
+class Went(NamedTuple):
+    """What came of a case: what went when, by campaign, and when somebody asked."""
+
+    let_go: list[list[tuple[int, int]]]
+    """Milliseconds and cost, in order, for each campaign."""
+    asked: list[tuple[float, float]]
+    """When somebody asked, and for how long he was told to wait; both in seconds."""
+
+
+@pytest.fixture(scope="module")
+def went(redis_server: EmbeddedServer) -> dict[str, Went]:
+    with SyncRedis.from_url(redis_server.url) as redis:
+        redis.flushall()
+    return asyncio.run(_run_all(redis_server.url))
+
+
+async def _run_all(url: str) -> dict[str, Went]:
+    async with connect(url) as redis:
+        ledger = Ledger(redis)
+        results = await asyncio.gather(*(_run(ledger, SenderId(name), case) for name, case in CASES.items()))
+    return dict(zip(CASES, results, strict=True))
+
+
+async def _run(ledger: Ledger, sender: SenderId, case: Case) -> Went:
+    await ledger.control.configure_rate(sender, case.rate_per_s)
+    unit = "parts" if len(case.parts) > 1 else "messages"
+    parts = (case.parts * case.messages)[: case.messages]
+    about: dict[str, Any] = {"sender": sender, "batch_size": 500, "parts": parts, "cost_unit": unit}
+    names = [f"{sender.lower()}{number}" for number in range(2)]
+    await ledger.submit(case.messages, campaign=names[0], rate_per_s=case.own_rate_per_s, **about)
+    if case.beside:
+        await ledger.submit(case.messages, campaign=names[1], rate_per_s=case.beside, **about)
+    asked: list[tuple[float, float]] = []
+    refs: asyncio.Queue[BatchRef] = asyncio.Queue()
+    takers = [Taker(ledger, sender, refs, asked, random.Random(f"{sender}{number}")) for number in range(TAKERS)]
+    for idle_s in (0, IDLE_S):
+        await asyncio.sleep(idle_s)
+        until = asyncio.get_running_loop().time() + ASKING_S
+        await asyncio.gather(*(taker.ask_until(until) for taker in takers))
+    let_go = []
+    for name in names if case.beside else names[:1]:
+        created_ms = (await ledger.view(CampaignId(name))).created_ms
+        let_go.append(
+            sorted(
+                (message.record.let_go_ms + created_ms, parts[message.index])
+                for message in await ledger.messages(CampaignId(name))
+                if message.record.let_go_ms
+            )
+        )
+    return Went(let_go, asked)
+
+
+class Taker:
+    """Works on one batch after the other, as many of them do beside each other."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sender: SenderId,
+        refs: asyncio.Queue[BatchRef],
+        asked: list[tuple[float, float]],
+        chance: random.Random,
+    ) -> None:
+        self._ledger = ledger
+        self._sender = sender
+        self._refs = refs
+        self._asked = asked
+        self._chance = chance
+        self._lease: Lease | None = None
+
+    async def ask_until(self, until: float) -> None:
+        """Open blocks until the time is over, at random moments."""
+        clock = asyncio.get_running_loop().time
+        while clock() < until:
+            pause_s = 0.0
+            if self._lease or await self._next_batch():
+                assert self._lease
+                asked_at, opened = clock(), await self._ledger.ask(self._lease)
+                if isinstance(opened, Drained):
+                    await self._ledger.work.release(self._lease)
+                    self._lease = None
+                    continue
+                pause_s = opened.seconds if isinstance(opened, Wait) else 0.0
+                self._asked.append((asked_at, pause_s))
+            await asyncio.sleep(pause_s + self._chance.random() * 0.004)
+
+    async def _next_batch(self) -> bool:
+        if self._refs.empty():
+            for ref in await self._ledger.issue(self._sender):
+                self._refs.put_nowait(ref)
+        if not self._refs.empty():
+            self._lease = await self._ledger.take(self._refs.get_nowait())
+        return self._lease is not None
+
+
+def most_in_a_second(let_go: Sequence[tuple[int, int]]) -> int:
+    """The greatest cost in any second, wherever it begins."""
+    times = [at for at, _ in let_go]
+    sums = [0, *accumulate(cost for _, cost in let_go)]
+    return max(sums[bisect_left(times, at + 1000)] - sums[place] for place, at in enumerate(times))
+
+
+def of_sender(went: Went) -> list[tuple[int, int]]:
+    return sorted(item for let_go in went.let_go for item in let_go)
+
+
+def asked_s(went: Went) -> float:
+    """For how long somebody asked whenever there was something to ask for."""
+    asked = sorted(went.asked)
+    return sum(min(after - before, told_s + LATEST_S) for (before, told_s), (after, _) in pairwise(asked))
+
+
+LIMITED = [sender for sender, case in CASES.items() if case.rate_per_s and not case.own_rate_per_s]
+
+
+@pytest.mark.parametrize("sender", LIMITED)
+def test_no_second_holds_more_than_the_rate_and_a_twentieth(went: dict[str, Went], sender: str) -> None:
+    case = CASES[sender]
+    allowed = case.rate_per_s + max(case.rate_per_s / 20, *case.parts)
+    assert most_in_a_second(of_sender(went[sender])) <= allowed
+
+
+@pytest.mark.parametrize("sender", LIMITED)
+def test_the_rate_is_used_while_somebody_asks(went: dict[str, Went], sender: str) -> None:
+    case = CASES[sender]
+    used = sum(cost for _, cost in of_sender(went[sender]))
+    assert used >= 0.97 * case.rate_per_s * asked_s(went[sender]) - 2 * max(case.parts)
+
+
+@pytest.mark.parametrize(
+    ("sender", "campaign", "rate_per_s", "share"),
+    [("OWNLOW", 0, 50, 0.95), ("ALONEE", 0, 50, 0.95), ("SHARED", 1, 40, 0.5)],
+)
+def test_a_campaign_keeps_to_a_limit_of_its_own_and_uses_it(
+    went: dict[str, Went], sender: str, campaign: int, rate_per_s: float, share: float
+) -> None:
+    let_go = went[sender].let_go[campaign]
+    # Its slots are those of its sender, which may lie behind or ahead of its own.
+    assert most_in_a_second(let_go) <= rate_per_s * (1 + (2 * AHEAD_US + TOLERANCE_US) / 1e6) + 1
+    assert len(let_go) >= share * rate_per_s * asked_s(went[sender]) - 2
+
+
+async def _lease(ledger: Ledger, sender_rate_per_s: float, *, messages: int = 500, **about: Any) -> Lease:
+    await ledger.control.configure_rate(SENDER, sender_rate_per_s)
+    await ledger.submit(messages, batch_size=500, **about)
+    return await ledger.take()
+
+
+@pytest.mark.parametrize(("rate_per_s", "messages"), [(1, 1), (10, 1), (40, 3), (100, 6), (1000, 51)])
+async def test_a_block_after_idle_time_holds_a_twentieth_of_a_seconds_worth_and_one_message(
+    ledger: Ledger, rate_per_s: float, messages: int
+) -> None:
+    block = await ledger.open(await _lease(ledger, rate_per_s), most=500)
+    assert len(block.messages) == messages
+    assert block.starts_in_s == pytest.approx(-TOLERANCE_US / 1e6)
+    assert block.interval_s == pytest.approx(1 / rate_per_s)
+
+
+async def test_a_block_is_no_larger_than_the_taker_wants_it(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1000)
+    assert len((await ledger.open(lease, most=1)).messages) == 1
+    assert len((await ledger.open(lease, most=7)).messages) == 7
+
+
+async def test_the_moments_that_a_block_names_are_those_that_are_written_down(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 100)
+    block = await ledger.open(lease)
+    view = await ledger.view()
+    let_go = [message.record.let_go_ms for message in (await ledger.messages())[: len(block.messages)]]
+    opened_ms = view.first_let_go_ms - view.created_ms
+    slots_s = [block.starts_in_s + place * block.interval_s for place in range(len(block.messages))]
+    assert let_go == [opened_ms + max(0, int(slot_s * 1000 + 1e-6)) for slot_s in slots_s]
+
+
+async def test_blocks_of_different_batches_share_the_senders_rate(ledger: Ledger) -> None:
+    await ledger.control.configure_rate(SENDER, 100)
+    await ledger.submit(6)
+    first, second = [await ledger.take(ref) for ref in await ledger.issue()]
+    assert len((await ledger.open(first)).messages) == 3
+    assert len((await ledger.open(second)).messages) == 3
+    assert isinstance(await ledger.ask(first), Drained)
+    opened = await ledger.ask(second)
+    assert isinstance(opened, Drained)
+
+
+async def test_senders_do_not_share_a_rate(ledger: Ledger) -> None:
+    await ledger.control.configure_rate(SenderId("SHOPPY"), 1)
+    await ledger.submit(campaign="shoppy01", sender=SenderId("SHOPPY"))
+    [other] = await ledger.issue(SenderId("SHOPPY"))
+    await ledger.open(await ledger.take(other))
+    assert len((await ledger.open(await _lease(ledger, 10))).messages) == 1
+
+
+async def test_who_comes_too_early_is_told_how_long_to_wait(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 10)
+    await ledger.open(lease)
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.why == "limit"
+    assert opened.seconds == pytest.approx(0.05, abs=0.02)
+
+
+async def test_parts_are_what_costs_where_parts_are_counted(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 100, messages=4, parts=(3, 1, 2, 1), cost_unit="parts")
+    assert [index for index, _ in (await ledger.open(lease)).messages] == [0, 1, 2]
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    let_go = [message.record.let_go_ms for message in (await ledger.messages())[:3]]
+    assert [at - let_go[0] for at in let_go] == pytest.approx([0, 20, 30], abs=1)
+
+
+async def test_parts_cost_nothing_where_messages_are_counted(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 100, messages=4, parts=(3, 1, 2, 1))
+    assert len((await ledger.open(lease)).messages) == 4
+
+
+async def test_parts_of_one_each_cost_as_much_as_messages(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 100, cost_unit="parts")
+    assert len((await ledger.open(lease)).messages) == 6
+
+
+async def test_a_lower_limit_of_the_campaigns_own_holds_only_that_campaign(ledger: Ledger) -> None:
+    slow = await _lease(ledger, 1000, rate_per_s=10)
+    await ledger.submit(500, batch_size=500, campaign="another1")
+    fast = await ledger.take()
+    assert len((await ledger.open(slow)).messages) == 1
+    opened = await ledger.ask(slow)
+    assert isinstance(opened, Wait)
+    assert opened.why == "campaign limit"
+    assert opened.seconds == pytest.approx(0.06, abs=0.02)
+    assert len((await ledger.open(fast)).messages) >= 40
+
+
+async def test_a_limit_of_the_campaigns_own_holds_also_where_the_sender_has_none(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 0, rate_per_s=10)
+    assert len((await ledger.open(lease)).messages) == 1
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.why == "limit"
+
+
+async def test_a_lower_rate_acts_at_the_next_block(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1000)
+    await ledger.open(lease)
+    await ledger.control.set_rate(SENDER, 5)
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.seconds == pytest.approx(0.2, abs=0.03)
+    await asyncio.sleep(opened.seconds)
+    block = await ledger.open(lease)
+    assert len(block.messages) == 1
+    assert block.interval_s == pytest.approx(0.2)
+
+
+async def test_a_higher_rate_acts_at_the_next_block_however_low_the_old_one_was(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 0.001)
+    await ledger.open(lease)
+    assert isinstance(await ledger.ask(lease), Wait)
+    await ledger.control.set_rate(SENDER, 1000)
+    block = await ledger.open(lease)
+    assert len(block.messages) > 40
+    assert block.interval_s == pytest.approx(0.001)
+
+
+async def test_a_lifted_limit_acts_at_the_next_block(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1)
+    await ledger.open(lease)
+    await ledger.control.set_rate(SENDER, 0)
+    assert len((await ledger.open(lease)).messages) == 100
+
+
+async def test_a_clock_that_was_set_back_holds_nobody_up(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1000)
+    await ledger.open(lease)
+    in_an_hour_us = (await ledger.now_ms() + 3_600_000) * 1000
+    await ledger.redis.hset(PACE, "slot", in_an_hour_us)
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.seconds < 0.01
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rate_per_s=st.integers(1, 5_000),
+    asks=st.lists(st.tuples(st.floats(0, 1.5) | st.floats(0, 0.06), st.integers(1, 300)), min_size=1, max_size=30),
+)
+async def test_whenever_somebody_asks_no_second_overflows_and_who_waits_as_told_is_served(
+    ledger: Ledger, rate_per_s: int, asks: list[tuple[float, int]]
+) -> None:
+    await ledger.redis.flushall()
+    lease = await _lease(ledger, rate_per_s)
+    created_ms = (await ledger.view()).created_ms
+    passed_s, left_at_s = 0.0, dict[int, float]()
+    told_s = math.inf
+    for after_s, most in asks:
+        # Instead of waiting, move what was given out into the past.
+        passed_s += after_s
+        await ledger.redis.hset(PACE, "slot", await ledger.pace("slot") - after_s * 1e6)
+        opened = await ledger.ask(lease, most)
+        if isinstance(opened, Wait):
+            assert opened.seconds > 0
+            assert after_s < told_s, "waited as long as told, and is told to wait again"
+            told_s = opened.seconds
+            continue
+        if isinstance(opened, Drained):
+            break
+        told_s = math.inf
+        assert isinstance(opened, Block)
+        left_at_s.update((index, passed_s) for index, _ in opened.messages)
+    messages = await ledger.messages()
+    let_go = [
+        (int(messages[index].record.let_go_ms + created_ms + at_s * 1000), 1) for index, at_s in left_at_s.items()
+    ]
+    a_millisecond = rate_per_s / 1000
+    assert most_in_a_second(sorted(let_go)) <= rate_per_s + max(rate_per_s / 20, 1) + a_millisecond

@@ -1,0 +1,388 @@
+"""What is written of the outcomes of pushes, and what they mean beyond their own messages: backing off and brakes."""
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.leases import Block, Closed, Consequence, Lease, Result, Wait
+from times_dispatch.ledger.scripts import campaign_key, tag
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.submission import BrakeRule
+
+KEY = campaign_key(SENDER, CAMPAIGN)
+PACE = f"{tag(SENDER)}:pace"
+BACK_OFF = Consequence("always", reason="the provider is overloaded")
+
+
+async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = None) -> Lease:
+    await ledger.submit(messages, batch_size=messages, brake=brake)
+    return await ledger.take()
+
+
+async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verdict: bytes = b"p") -> float:
+    """Record one message with this consequence; return for how many seconds its sender holds back."""
+    await ledger.record(lease, await ledger.open(lease, most=1), verdict, consequence)
+    opened = await ledger.ask(lease, most=1)
+    if isinstance(opened, Block):
+        await ledger.record(lease, opened, b"b")
+        return 0.0
+    assert isinstance(opened, Wait), opened
+    return opened.seconds
+
+
+async def test_every_verdict_moves_its_message(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 6)
+    assert await ledger.record(lease, await ledger.open(lease), b"aripbu") == 6
+    assert await ledger.states() == "arippu"
+    assert (await ledger.view()).codes == {"push:10": 1, "push:2054": 1, "retry:429": 1, "suppressed:31": 1}
+
+
+async def test_a_suppressed_message_is_final(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 2)
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, b"u")
+    assert await ledger.record(lease, block, b"a") == 0
+    await ledger.work.release(lease)
+    assert await ledger.states() == "uu"
+    assert await ledger.state() is CampaignState.FINISHED
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
+
+
+async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_the_next(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 6)
+    await _back_off(ledger, lease, BACK_OFF)
+    await ledger.end_hold()
+    await ledger.record(lease, await ledger.open(lease), b"u")
+    assert await ledger.pace("hold_n@times") == 1
+    assert len((await ledger.open(lease)).messages) == 1  # still backing off, and it need not wait
+
+
+async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment_it_was_let_go(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 2)
+    block = await ledger.open(lease)
+    before = [message.record for message in await ledger.messages()]
+    results = [
+        Result(0, block.number, b"a", 200, "205538399", 2),
+        Result(1, block.number, b"a", 200, "not-a-number", 1),
+    ]
+    await ledger.work.record(lease, results, provider=PROVIDER)
+    after = [message.record for message in await ledger.messages()]
+    assert [(record.code, record.transaction_id) for record in after] == [(200, "205538399"), (200, "")]
+    assert [record.let_go_ms for record in after] == [record.let_go_ms for record in before]
+    assert (await ledger.view()).parts == 3
+
+
+async def test_a_campaign_of_which_outcomes_were_written_is_one_on_which_something_happened(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1)
+    block = await ledger.open(lease)
+    await ledger.repair.moved(SENDER)
+    await ledger.record(lease, block, b"a")
+    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+
+
+async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 1)
+    block = await ledger.open(lease)
+    await ledger.work.record(lease, [Result(0, block.number, b"r", 70_000)], provider=PROVIDER)
+    assert (await ledger.view()).codes == {"push:65535": 1}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(outcomes=st.dictionaries(st.integers(0, 59), st.sampled_from("arip"), min_size=1), chance=st.randoms())
+async def test_outcomes_far_and_near_change_their_own_messages_and_no_others(
+    ledger: Ledger, outcomes: dict[int, str], chance: Random
+) -> None:
+    await ledger.redis.flushall()
+    lease = await _lease(ledger, 60)
+    block = await ledger.open(lease)
+    before = [message.record for message in await ledger.messages()]
+    in_any_order = chance.sample(sorted(outcomes), len(outcomes))
+    results = [Result(index, block.number, outcomes[index].encode(), 300 + index, "7") for index in in_any_order]
+    assert await ledger.work.record(lease, results, provider=PROVIDER) == len(outcomes)
+    for index, message in enumerate(await ledger.messages()):
+        if index not in outcomes:
+            assert message.record == before[index]
+            continue
+        record = message.record
+        assert (record.state.value, record.code) == (outcomes[index], 300 + index)
+        assert (record.attempt, record.let_go_ms) == (before[index].attempt, before[index].let_go_ms)
+        assert record.transaction_id == ("7" if outcomes[index] == "a" else "")
+
+
+async def test_only_accepted_messages_count_parts(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 4)
+    await ledger.record(lease, await ledger.open(lease), b"ripa")
+    assert (await ledger.view()).parts == 1
+
+
+async def test_disagreements_about_parts_are_counted_once(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 2)
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, b"a", part_disagreements=2)
+    await ledger.record(lease, block, b"a", part_disagreements=2)
+    assert await ledger.stat("part_disagreements") == 2
+
+
+@pytest.mark.parametrize("back_off", ["", "alone", "always"])
+@pytest.mark.parametrize("verdicts", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
+async def test_outcomes_that_are_written_twice_count_once(ledger: Ledger, verdicts: bytes, back_off: str) -> None:
+    lease = await _lease(ledger, 5)
+    block = await ledger.open(lease)
+    consequence = Consequence(back_off, reason="away")
+    await ledger.record(lease, block, verdicts, consequence, part_disagreements=1)
+    before = await ledger.dump()
+    assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
+    assert await ledger.dump() == before
+    await ledger.end_hold()
+    before = await ledger.dump()
+    assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
+    assert await ledger.dump() == before, "the backing off began anew"
+
+
+@pytest.mark.parametrize("again", list(b"arip"))
+async def test_an_outcome_repeated_after_its_message_was_opened_again_does_nothing(ledger: Ledger, again: int) -> None:
+    lease = await _lease(ledger, 2)
+    first = await ledger.open(lease)
+    await ledger.record(lease, first, b"p")
+    second = await ledger.open(lease)
+    assert await ledger.record(lease, first, bytes([again])) == 0
+    assert await ledger.states() == "ss"
+    assert await ledger.record(lease, second, b"a") == 2
+
+
+async def test_an_outcome_of_a_block_that_never_was_does_nothing(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 2)
+    await ledger.open(lease, most=1)
+    results = [Result(0, 2, b"a", 200), Result(1, 0, b"a", 200)]
+    assert await ledger.work.record(lease, results, provider=PROVIDER) == 0
+    assert await ledger.states() == "sp"
+
+
+@pytest.mark.parametrize("kind", ["delivered", "failed"])
+async def test_an_answer_after_its_report_only_fills_in_the_transaction(ledger: Ledger, kind: str) -> None:
+    lease = await _lease(ledger, 1)
+    block = await ledger.open(lease)
+    await ledger.report(kind)
+    assert await ledger.record(lease, block, b"a") == 0
+    [message] = await ledger.messages()
+    assert (message.record.state.label, message.record.transaction_id) == (kind, "1000")
+    assert message.record.code == (901 if kind == "failed" else 0)
+    assert message.record.reported_s == 1_795_000_000
+    assert (await ledger.view()).parts == 1
+    before = await ledger.dump()
+    assert await ledger.record(lease, block, b"a") == 0
+    assert await ledger.dump() == before
+
+
+@pytest.mark.parametrize("verdict", list(b"ripb"))
+async def test_any_other_outcome_after_a_report_does_nothing(ledger: Ledger, verdict: int) -> None:
+    lease = await _lease(ledger, 1)
+    block = await ledger.open(lease)
+    await ledger.report("delivered")
+    assert await ledger.record(lease, block, bytes([verdict])) == 0
+    assert await ledger.states() == "d"
+    assert (await ledger.view()).codes == {}
+
+
+async def test_a_throttled_sender_holds_back_and_longer_each_time(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    waits = []
+    for _ in range(8):
+        waits.append(await _back_off(ledger, lease, BACK_OFF))
+        await ledger.end_hold()
+    assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=0.2)
+
+
+async def test_jitter_shortens_the_backing_off(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    assert await _back_off(ledger, lease, BACK_OFF._replace(jitter=0.5)) == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize("asked_s", [30.0, 90.0])
+async def test_a_sender_holds_back_as_long_as_the_provider_asked(ledger: Ledger, asked_s: float) -> None:
+    lease = await _lease(ledger)
+    asked = BACK_OFF._replace(at_least_s=asked_s)
+    assert await _back_off(ledger, lease, asked) == pytest.approx(asked_s, abs=0.2)
+
+
+async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sender_holds_back(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    await ledger.record(lease, first, b"p", BACK_OFF)
+    await ledger.record(lease, second, b"p", BACK_OFF._replace(at_least_s=30.0))
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.seconds == pytest.approx(30, abs=0.2)
+    assert await ledger.pace(f"hold_n@{PROVIDER}") == 1
+
+
+async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    await ledger.record(lease, first, b"p", BACK_OFF)
+    until = await ledger.pace(f"hold_until_us@{PROVIDER}")
+    await ledger.record(lease, second, b"p", BACK_OFF)
+    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_n@{PROVIDER}")) == (until, 1)
+
+
+@pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
+async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
+    ledger: Ledger, verdicts: bytes, waits: bool
+) -> None:
+    lease = await _lease(ledger)
+    await ledger.record(lease, await ledger.open(lease, most=2), verdicts, Consequence("alone", reason="refused"))
+    assert isinstance(await ledger.ask(lease), Wait) is waits
+
+
+async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_hold_back(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await ledger.record(lease, await ledger.open(lease, most=2), b"ap", BACK_OFF)
+    assert isinstance(await ledger.ask(lease), Wait)
+
+
+async def test_after_the_hold_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _back_off(ledger, lease, BACK_OFF)
+    await ledger.end_hold()
+    assert len((await ledger.open(lease)).messages) == 1
+    opened = await ledger.ask(lease)
+    assert isinstance(opened, Wait)
+    assert opened.why == "backing off"
+    assert opened.seconds == pytest.approx(1, abs=0.2)
+    await ledger.end_hold()
+    assert len((await ledger.open(lease)).messages) == 1
+
+
+async def test_an_accepted_probe_ends_the_backing_off(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _back_off(ledger, lease, BACK_OFF)
+    await ledger.end_hold()
+    await ledger.record(lease, await ledger.open(lease), b"a")
+    assert len((await ledger.open(lease)).messages) == 5
+    assert (await ledger.views.sender(SENDER)).held == []
+
+
+async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    await ledger.record(lease, first, b"p", BACK_OFF)
+    await ledger.record(lease, second, b"a")
+    assert isinstance(await ledger.ask(lease), Wait)
+
+
+async def test_a_probe_that_says_nothing_about_the_provider_leaves_the_sender_probing(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _back_off(ledger, lease, BACK_OFF)
+    await ledger.end_hold()
+    await ledger.record(lease, await ledger.open(lease), b"b")
+    await ledger.end_hold()
+    assert len((await ledger.open(lease)).messages) == 1
+
+
+async def test_a_resumed_sender_does_not_hold_back_any_more(ledger: Ledger) -> None:
+    lease = await _lease(ledger)
+    await _back_off(ledger, lease, BACK_OFF)
+    await ledger.control.resume_sender(SENDER)
+    assert len((await ledger.open(lease)).messages) == 6
+
+
+async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_after_a_resume(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 3)
+    block = await ledger.open(lease, most=2)
+    brake = Consequence(brake="campaign", reason="content id missing (7001)")
+    await ledger.record(lease, block, b"p", brake)
+    assert (await ledger.view()).reason == "content id missing (7001)"
+    assert await ledger.ask(lease) == Closed("braked")
+    await ledger.work.release(lease)
+    assert await ledger.issue() == []
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    assert len((await ledger.open(await ledger.take())).messages) == 3
+
+
+async def test_an_outcome_repeated_after_a_resume_does_not_brake_again(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 3)
+    block = await ledger.open(lease, most=2)
+    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    assert await ledger.state() is CampaignState.RUNNING
+
+
+async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 3)
+    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    await ledger.record(lease, first, b"p", Consequence(brake="sender", reason="authentication failure (2070)"))
+    await ledger.record(lease, second, b"p", Consequence(brake="sender", reason="insufficient balance (6001)"))
+    assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure (2070)"
+    assert await ledger.ask(lease) == Closed("provider braked")
+    assert await ledger.state() is CampaignState.RUNNING
+    await ledger.control.resume_sender(SENDER)
+    assert (await ledger.open(lease)).messages
+
+
+async def test_a_brake_does_not_touch_a_campaign_that_a_person_paused(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 3)
+    block = await ledger.open(lease)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause", reason="lunch")
+    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    view = await ledger.view()
+    assert (view.state, view.reason) == (CampaignState.PAUSED, "lunch")
+
+
+REJECTED = BrakeRule(pushes=4, rejected_share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "braked"),
+    [
+        (b"rrr", False),
+        (b"rraa", False),
+        (b"rrra", True),
+        (b"rrri", False),
+        (b"rrrpb", False),
+        (b"rrriiiir", True),
+        (b"rraaaarra", False),
+        (b"rraaaarrra", True),
+        (b"rrruuuur", True),
+        (b"rrrraaaa", False),
+    ],
+    ids=lambda value: value.decode() if isinstance(value, bytes) else "",
+)
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
+    ledger: Ledger, verdicts: bytes, braked: bool, together: bool
+) -> None:
+    lease = await _lease(ledger, len(verdicts), REJECTED)
+    if together:
+        await ledger.record(lease, await ledger.open(lease), verdicts)
+    else:
+        # All are in flight before the first answer: a brake does not stop what was opened.
+        blocks = [await ledger.open(lease, most=1) for _ in verdicts]
+        for block, verdict in zip(blocks, verdicts, strict=True):
+            await ledger.record(lease, block, bytes([verdict]))
+            if await ledger.state() is CampaignState.BRAKED:
+                break
+        braked = braked or verdicts == b"rrrraaaa"
+    assert (await ledger.state() is CampaignState.BRAKED) is braked
+    assert ((await ledger.view()).reason == "too many of the last pushes were rejected") is braked
+
+
+async def test_a_resume_forgets_what_was_bad(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 8, REJECTED)
+    await ledger.record(lease, await ledger.open(lease, most=4), b"r")
+    assert await ledger.state() is CampaignState.BRAKED
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.record(lease, await ledger.open(lease, most=3), b"r")
+    assert await ledger.state() is CampaignState.RUNNING
+    await ledger.record(lease, await ledger.open(lease, most=1), b"r")
+    assert await ledger.state() is CampaignState.BRAKED
+
+
+async def test_a_campaign_without_a_rule_never_brakes_because_of_a_share(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 6)
+    await ledger.record(lease, await ledger.open(lease), b"r")
+    assert await ledger.state() is CampaignState.RUNNING
+    assert await ledger.redis.exists(f"{KEY}:recent_push") == 0

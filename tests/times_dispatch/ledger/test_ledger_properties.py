@@ -1,0 +1,432 @@
+"""The ledger's scripts under random interleavings, against a plain model of them.
+
+Several workers, some of them zombies; reports of every kind at any time; people who pause, cancel and resolve; upkeep.
+``LEDGER_EXAMPLES=3000 pytest tests/times_dispatch/ledger/test_ledger_properties.py`` looks longer, and makes a
+failure shorter.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.times_dispatch.ledger.conftest import PROVIDER, SENDER, Ledger
+from tests.times_dispatch.ledger.ledger_ending import come_to_an_end
+from tests.times_dispatch.ledger.ledger_model import Campaign, Lost, Message, Model, Place, agree
+from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.leases import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
+from times_dispatch.ledger.maintenance import Repair
+from times_dispatch.ledger.model import BatchRef, CampaignId
+from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.scripts import campaign_key
+from times_dispatch.ledger.submission import BrakeRule
+
+LONGER = os.environ.get("LEDGER_EXAMPLES")
+EXAMPLES = int(LONGER or "40")
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
+STEPS = 30
+SIZES = [3, 3, 30]
+"""Messages of a batch: few, so that they meet often, or enough to lie near each other and far apart."""
+MOST_CAMPAIGNS = 5
+WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
+VERDICTS = "aaariiipbu"
+KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
+TURNS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
+CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
+
+Answer = TypeVar("Answer")
+
+
+class Worker:
+    """Somebody who took a lease, and remembers all that came of it; also when it has long gone to another."""
+
+    def __init__(self, place: Place, lease: Lease) -> None:
+        self.place = place
+        self.lease = lease
+        self.operation, self.opened_by = "", ""
+        self.blocks: dict[int, list[tuple[int, int]]] = {}
+
+    def __repr__(self) -> str:
+        return f"Worker({self.place}, token={self.lease.token})"
+
+
+class Scripts(RuleBasedStateMachine):
+    """What anybody may do with the ledger, in any order."""
+
+    def __init__(self, ledger: Ledger, run: Callable[[Awaitable[Any]], Any]) -> None:
+        super().__init__()
+        self.ledger, self.run = ledger, run
+        self.model = Model({})
+        self.workers: list[Worker] = []
+        self.opened: dict[tuple[Place, int, int], tuple[int, int] | None] = {}
+        """For each attempt at a message the token and block that opened it last; None once it was given back."""
+        self.delivered: set[tuple[str, int]] = set()
+        self.arrived: set[tuple[str, int]] = set()
+        """Messages that somebody clicked or replied to, or that were reported to be on their way."""
+        self.held: set[str] = set()
+        """Campaigns that were paused or braked and that nobody has resumed since, whatever became of them."""
+
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        self.run(self.ledger.redis.flushall())
+        self.ledger.reported = Reported(self.ledger.redis)  # it remembers campaigns, also of the test before
+        for _ in range(data.draw(st.integers(1, 2))):
+            self.submit(data)
+
+    def submit(self, data: st.DataObject) -> None:
+        name = f"campaig{len(self.model.campaigns)}"
+        size = data.draw(st.sampled_from(SIZES))
+        messages, last = data.draw(st.integers(1, 5 * size // 2)), data.draw(st.sampled_from([0, 0, 3]))
+        policy: Any = data.draw(st.sampled_from(["give_up", "resend"]))
+        own_rate_per_s = data.draw(st.sampled_from([0.0, 1e9]))
+        brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
+        most_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
+        by_day = data.draw(st.booleans())
+        opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
+        about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "opted_out": opted_out}
+        about |= {"send_until_min": 1_260} if by_day else {}
+        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, most_parts=most_parts, **about))
+        # A validity that is lent once more must outlast the test.
+        self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "sealed_ms", 1_000_000_000_000))
+        rows = [Message("u", code=CODES["u"]) if index in opted_out else Message() for index in range(messages)]
+        campaign = Campaign(size, rows, policy, brake, most_parts=most_parts, shut=by_day)
+        self.model.campaigns[name] = campaign
+        campaign.begun = {index // size for index in opted_out}
+        campaign.finish_if_done()
+        self.open_hours(name)
+
+    def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:
+        """Let both do the same; return the ledger's answer, or None if the lease was lost, as it must be in both."""
+        try:
+            answer = self.run(real())
+        except LeaseLost:
+            answer = LeaseLost
+        try:
+            expected = model()
+        except Lost:
+            expected = Lost
+        assert (answer is LeaseLost) == (expected is Lost), (answer, expected)
+        if answer is LeaseLost:
+            return None
+        assert self.plain(answer) == expected
+        result: Answer = answer
+        return result
+
+    @staticmethod
+    def plain(answer: object) -> object:
+        """The ledger's answer in the model's words."""
+        match answer:
+            case Block():
+                return answer.messages
+            case Closed():
+                return answer.why
+            case Drained():
+                return "drained"
+            case Wait():
+                return "wait"
+            case _:
+                return answer
+
+    @rule(data=st.data(), steps=st.lists(st.sampled_from(WORK), min_size=1, max_size=10))
+    def work(self, data: st.DataObject, steps: list[str]) -> None:
+        for step in steps:
+            # Without these two most sequences would be about nothing.
+            if not self.model.out and not self.model.may_go_on():
+                self.revive(data)
+            kind = step if self.holders() or (step == "zombie" and self.workers) else "begin"
+            getattr(self, f"work_{kind}")(data)
+            self.compare()
+
+    def revive(self, data: st.DataObject) -> None:
+        """Somebody resumes what is held, and submits another campaign if that was nothing."""
+        self.hold_sender("")
+        for name in self.model.campaigns:
+            self.raise_budget(name)
+            self.open_hours(name)
+            self.control(name, "resume")
+        if not self.model.may_go_on() and len(self.model.campaigns) < MOST_CAMPAIGNS:
+            self.submit(data)
+
+    def holders(self) -> list[Worker]:
+        return [worker for worker in self.workers if self.model.holds(worker.place, worker.lease.token)]
+
+    def some_worker(self, data: st.DataObject) -> Worker:
+        return data.draw(st.sampled_from(self.holders()))
+
+    def work_begin(self, data: st.DataObject) -> None:
+        issued = self.run(self.ledger.issue())
+        assert sorted((ref.campaign, ref.number) for ref in issued) == sorted(self.model.issue())
+        untaken = sorted(place for place, hold in self.model.out.items() if not hold.token)
+        for place in data.draw(st.lists(st.sampled_from(untaken), unique=True, min_size=1)) if untaken else []:
+            self.take(place)
+
+    def work_take(self, data: st.DataObject) -> None:
+        """Take a batch that is in other hands, or that nobody handed out, or even one that may be taken."""
+        self.take(data.draw(st.sampled_from(self.places())))
+
+    def take(self, place: Place) -> None:
+        lease = self.run(self.ledger.work.take(BatchRef(SENDER, CampaignId(place[0]), place[1])))
+        assert self.model.take(place, lease.token if lease else -1) == (lease is not None)
+        if lease:
+            assert all(lease.token > worker.lease.token for worker in self.workers)
+            self.workers.append(Worker(place, lease))
+
+    def work_open(self, data: st.DataObject) -> None:
+        self.open(self.some_worker(data), data.draw(st.sampled_from([1, 2, 3, 30])))
+
+    def open(self, worker: Worker, most: int) -> None:
+        worker.operation = new_operation()
+        token = worker.lease.token
+        block = self.both(
+            lambda: self.ledger.work.open_block(worker.lease, most=most, operation=worker.operation),
+            lambda: self.model.open(worker.place, token, most),
+        )
+        if isinstance(block, Block):
+            assert worker.place[0] not in self.held, f"{worker.place[0]} goes on, and nobody resumed it"
+            worker.opened_by = worker.operation
+            worker.blocks[block.number] = block.messages
+            for index, attempt in block.messages:
+                key = (worker.place, index, attempt)
+                assert self.opened.get(key) is None, f"{key} was opened, and never given back"
+                message = (worker.place[0], worker.lease.recipients.first + index)
+                assert message not in self.delivered | self.arrived
+                self.opened[key] = (token, block.number)
+
+    def work_again(self, data: st.DataObject) -> None:
+        """Repeat the last opening, whatever came since."""
+        worker = self.some_worker(data)
+        if worker.blocks:
+            opened = self.run(self.ledger.work.open_block(worker.lease, most=4, operation=worker.opened_by))
+            last = max(worker.blocks)
+            assert (opened.number, opened.messages) == (last, worker.blocks[last])
+
+    def work_record(self, data: st.DataObject) -> None:
+        self.record(data, self.some_worker(data))
+
+    def record(self, data: st.DataObject, worker: Worker) -> None:
+        if not worker.blocks:
+            return
+        number = data.draw(st.sampled_from(sorted(worker.blocks, reverse=True)))
+        messages = data.draw(st.lists(st.sampled_from(worker.blocks[number]), unique=True, min_size=1))
+        verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in messages]
+        outcomes = [
+            (index, number, verdict, CODES[verdict]) for (index, _), verdict in zip(messages, verdicts, strict=True)
+        ]
+        results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in outcomes]
+        brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
+        consequence = Consequence(brake="campaign", reason="no balance") if brakes else Consequence()
+        recorded = self.both(
+            lambda: self.ledger.work.record(worker.lease, results, consequence, provider=PROVIDER),
+            lambda: self.model.record(worker.place, worker.lease.token, outcomes, brakes),
+        )
+        if recorded is None:
+            return
+        batch = self.model.campaigns[worker.place[0]].batch(worker.place[1])
+        for (index, attempt), verdict in zip(messages, verdicts, strict=True):
+            key = (worker.place, index, attempt)
+            # Only what is on its way can be given back: not after another verdict of the same block.
+            if self.opened[key] == (worker.lease.token, number) and verdict in "pb" and batch[index].state == "p":
+                self.opened[key] = None
+
+    def work_release(self, data: st.DataObject) -> None:
+        self.release(self.some_worker(data))
+
+    def release(self, worker: Worker) -> None:
+        self.both(
+            lambda: self.ledger.work.release(worker.lease),
+            lambda: self.model.release(worker.place, worker.lease.token),
+        )
+
+    def work_zombie(self, data: st.DataObject) -> None:
+        """Let anybody who ever took a lease act on it."""
+        worker = data.draw(st.sampled_from(self.workers[-6:]))
+        match data.draw(st.sampled_from(["open", "record", "release"])):
+            case "open":
+                self.open(worker, 4)
+            case "record":
+                self.record(data, worker)
+            case "release":
+                self.release(worker)
+
+    def places(self) -> list[Place]:
+        return [(name, number) for name, campaign in self.model.campaigns.items() for number in range(campaign.batches)]
+
+    def some_campaign(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from(sorted(self.model.campaigns)))
+
+    @rule(data=st.data())
+    def report(self, data: st.DataObject) -> None:
+        begun = [place for place in self.places() if place[1] in self.model.campaigns[place[0]].begun]
+        name, number = data.draw(st.sampled_from(begun * 5 + self.places()[:1]))
+        campaign = self.model.campaigns[name]
+        # One past the end of a full batch would be the first of the next.
+        last = campaign.size - 1 if number + 1 < campaign.batches else len(campaign.batch(number))
+        one = st.tuples(
+            st.integers(0, last),
+            st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1, 1, 2]),
+            st.sampled_from(KINDS),
+            st.sampled_from([901, 914]),
+        )
+        rows = data.draw(st.lists(one, min_size=1, max_size=10))
+        reports = [
+            Report(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
+            for index, attempt, kind, code in rows
+        ]
+        answers = self.run(self.ledger.reported.apply(reports))
+        assert answers == self.model.report((name, number), rows)
+        for report, answer in zip(reports, answers, strict=True):
+            if report.kind in {"intermediate", "clicked", "replied"} and answer is not Applied.UNKNOWN:
+                self.arrived.add((name, report.index))
+
+    @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
+    def steer(self, data: st.DataObject, action: Any) -> None:
+        if action == "sender":
+            self.hold_sender(data.draw(st.sampled_from(["", "", "sender paused", "provider braked"])))
+        else:
+            self.control(self.some_campaign(data), action)
+
+    @rule(data=st.data())
+    def end_hours(self, data: st.DataObject) -> None:
+        name = self.some_campaign(data)
+        if self.run(self.ledger.redis.hexists(campaign_key(SENDER, CampaignId(name)), "closes_ms")):
+            self.run(self.ledger.close_hours(campaign=CampaignId(name)))
+            self.model.campaigns[name].shut = True
+
+    def open_hours(self, name: str) -> None:
+        """Say that its hours are on, as upkeep does."""
+        campaign = self.model.campaigns[name]
+        if campaign.shut:
+            now_ms = self.run(self.ledger.now_ms())
+            hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
+            self.run(self.ledger.repair.reopen(SENDER, CampaignId(name), **hours))
+            campaign.shut = campaign.state not in {"running", "paused", "braked"}
+
+    def raise_budget(self, name: str) -> None:
+        campaign = self.model.campaigns[name]
+        if campaign.is_spent():
+            campaign.most_parts += 2
+            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.most_parts))
+
+    def control(self, name: str, action: Any) -> None:
+        _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
+        assert state == self.model.control(name, action)
+        if action == "resume" and state in {"running", "finished"}:
+            self.held.discard(name)
+
+    def hold_sender(self, held_by: str) -> None:
+        self.run(self.ledger.control.resume_sender(SENDER))
+        if held_by == "sender paused":
+            self.run(self.ledger.control.pause_sender(SENDER))
+        elif held_by == "provider braked":
+            self.run(self.ledger.control.brake_provider(SENDER, PROVIDER, "no balance"))
+        self.model.held_by = held_by
+
+    @rule(data=st.data(), step=st.sampled_from(["lapse", "lapse", "renew", "settle", "end"]))
+    def keep_up(self, data: st.DataObject, step: str) -> None:
+        self.upkeep(data, step)
+
+    def upkeep(self, data: st.DataObject, step: str) -> None:
+        match step:
+            case "lapse" if self.model.out:
+                self.lapse(data.draw(st.lists(st.sampled_from(sorted(self.model.out)), unique=True, min_size=1)))
+            case "renew":
+                held = self.run(self.ledger.work.renew(SENDER, [worker.lease for worker in self.workers]))
+                assert held == [self.model.holds(worker.place, worker.lease.token) for worker in self.workers]
+            case "settle":
+                self.run(self.ledger.look_now())
+                assert self.run(self.ledger.repair.settle(SENDER)) == self.model.settle()
+            case "end":
+                assert self.run(self.ledger.repair.end(SENDER)) == self.model.end()
+
+    def lapse(self, places: list[Place]) -> None:
+        self.run(self.ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in places)))
+        taken_in, in_doubt, rings = self.run(self.ledger.repair.lapse(SENDER))
+        again = [(ring.ref.campaign, ring.ref.number) for ring in rings]
+        assert (taken_in, in_doubt, again) == self.model.lapse(places)
+
+    @rule(data=st.data(), how=st.sampled_from(["sent", "resend", "resend"]))
+    def resolve(self, data: st.DataObject, how: Any) -> None:
+        name = self.some_campaign(data)
+        resolved = self.run(self.ledger.control.resolve(SENDER, CampaignId(name), how))
+        assert resolved == self.model.resolve(name, how)
+
+    @rule(data=st.data(), event=st.sampled_from([*TURNS]))
+    def come_to_a_turn(self, data: st.DataObject, event: str) -> None:
+        """Let something happen after which little happens to a campaign, and upkeep see it, or not at once."""
+        name = self.some_campaign(data)
+        match event:
+            case "reports are overdue":
+                self.let_reports_be_overdue(name, overdue=True)
+            case "the validity ends" if data.draw(st.booleans()):
+                self.end_validity(name)
+            case "the validity ends of what is held" if self.model.campaigns[name].is_in_doubt():
+                self.control(name, data.draw(st.sampled_from(["pause", "brake"])))
+                self.compare()
+                if self.model.out:
+                    self.lapse(sorted(self.model.out))
+                self.end_validity(name)
+            case "a person cancels" if data.draw(st.integers(0, 2)) == 0:
+                self.control(name, "cancel")
+        for step in data.draw(st.sampled_from([["end", "settle"], ["lapse", "end", "settle"], ["settle"], []])):
+            self.upkeep(data, step)
+            self.compare()
+        self.let_reports_be_overdue(name, overdue=False)
+
+    def end_validity(self, name: str) -> None:
+        self.run(self.ledger.end_validity(CampaignId(name)))
+        self.model.campaigns[name].expired = self.model.campaigns[name].may_end = True
+
+    def let_reports_be_overdue(self, name: str, *, overdue: bool) -> None:
+        wait_ms = -1 if overdue else 72 * 3_600_000
+        self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "report_wait_ms", wait_ms))
+        self.model.campaigns[name].overdue = overdue
+
+    @invariant()
+    def the_ledger_is_as_the_model_says(self) -> None:
+        self.compare()
+
+    def compare(self) -> None:
+        """Fail unless the ledger is as the model says, and what was delivered still is."""
+        self.run(agree(self.ledger.redis, self.model))
+        delivered = self.model.delivered()
+        assert self.delivered <= delivered, "delivered was left"
+        self.delivered = delivered
+        self.held |= {name for name, campaign in self.model.campaigns.items() if campaign.is_held()}
+
+    def teardown(self) -> None:
+        """Let everything come to its end: nothing may be lost on the way."""
+        if self.model.campaigns:
+            self.run(asyncio.wait_for(come_to_an_end(self.ledger, self.model), 30))
+
+
+def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_server: EmbeddedServer) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        redis = connect(redis_server.url)
+        ledger = Ledger(redis)
+        ledger.work, ledger.repair = Work(redis, lease_s=3_600), Repair(redis, lease_s=3_600)
+        run_state_machine_as_test(
+            cast("type[Scripts]", lambda: Scripts(ledger, loop.run_until_complete)),
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                phases=PHASES,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        loop.run_until_complete(redis.aclose())
+    finally:
+        loop.close()

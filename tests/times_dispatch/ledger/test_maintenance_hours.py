@@ -1,0 +1,190 @@
+"""The hours of the day in the ledger: nothing opens outside them; and what becomes of a start that was missed."""
+
+from typing import Any
+
+import pytest
+
+from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.leases import Block, Closed
+from times_dispatch.ledger.model import MissedStart
+from times_dispatch.ledger.scripts import tag
+from times_dispatch.ledger.states import CampaignState
+
+BY_DAY: dict[str, Any] = {"send_from_min": 600, "send_until_min": 1260}
+HOUR_MS = 3_600_000
+
+
+async def _open_hours(ledger: Ledger, from_ms: int, until_ms: int) -> None:
+    """Say the hours, from now on."""
+    now_ms = await ledger.now_ms()
+    await ledger.repair.reopen(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
+
+
+async def test_nothing_goes_before_anybody_has_said_when_the_hours_are(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY)
+    assert await ledger.issue() == []
+    assert (await ledger.view()).reason == "outside its hours"
+
+    (closed,) = await ledger.repair.closed(SENDER)
+    assert (closed.campaign, closed.plan.send_from_min) == (CAMPAIGN, 600)
+    assert closed.now_ms == pytest.approx(await ledger.now_ms(), abs=1_000)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert await ledger.repair.closed(SENDER) == []
+    await ledger.send_all()
+    assert await ledger.states() == "aaa"
+
+
+async def test_a_campaign_without_hours_is_nobodys_business(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    assert await ledger.repair.closed(SENDER) == []
+    await ledger.send_all()
+
+
+async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY)
+    await _open_hours(ledger, 200, HOUR_MS)
+    assert await ledger.issue() == []
+    assert (await ledger.view()).reason.startswith("goes on at ")
+    lease = await ledger.take((await ledger.soon_issued())[0])
+    assert isinstance(await ledger.ask(lease), Block)
+
+
+async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the_next_day(ledger: Ledger) -> None:
+    await ledger.submit(6, **BY_DAY)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
+    await ledger.record(first, await ledger.open(first, most=2), b"aa")
+
+    await ledger.close_hours()
+    assert await ledger.ask(first) == Closed("outside its hours")
+    await ledger.work.release(first)
+    assert await ledger.issue() == []
+    assert await ledger.states() == "aapppp"
+    assert await ledger.state() is CampaignState.RUNNING
+
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    (again,) = await ledger.issue()
+    assert again == first.ref
+
+
+async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(ledger: Ledger) -> None:
+    """A push begins at most 750 ms after its opening was asked for (workers/batch/worker.py)."""
+    await ledger.submit(6, **BY_DAY)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
+    await ledger.close_hours(in_ms=2_000)
+    assert isinstance(await ledger.ask(lease, most=1), Block)
+    await ledger.close_hours(in_ms=850)
+    assert await ledger.ask(other) == Closed("outside its hours")
+
+
+async def test_hours_that_are_said_twice_or_late_change_nothing(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    before = await ledger.dump()
+    await ledger.repair.reopen(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
+    assert await ledger.dump() == before
+
+
+async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert await ledger.issue() == []
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    assert len(await ledger.issue()) == 1
+
+
+async def test_the_hours_of_what_is_over_are_nobodys_business(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.repair.end(SENDER)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert await ledger.redis.zcard(f"{tag(SENDER)}:hours") == 0
+    assert await ledger.issue() == []
+
+
+async def test_what_is_resent_after_the_end_keeps_to_the_hours(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY, in_doubt="resend")
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    await ledger.work.release(await ledger.push(b"iaa"))
+    assert await ledger.state() is CampaignState.FINISHED
+    await ledger.close_hours()
+    await _open_hours(ledger, -2_000, -1_000)  # upkeep lets go of it
+    await ledger.end_validity()
+    await ledger.repair.settle(SENDER)
+    assert await ledger.states() == "paa"
+    assert await ledger.issue() == []
+    assert [closed.campaign for closed in await ledger.repair.closed(SENDER)] == [CAMPAIGN]
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "states"),
+    [
+        ("send", CampaignState.RUNNING, "ppp"),
+        ("skip", CampaignState.CANCELLED, "xxx"),
+        ("ask", CampaignState.PAUSED, "ppp"),
+    ],
+)
+async def test_a_start_that_was_missed_is_sent_skipped_or_asked_about(
+    ledger: Ledger, policy: MissedStart, state: CampaignState, states: str
+) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start=policy)
+    assert await ledger.issue() == []
+    await ledger.move_start(-61_000)
+    issued = await ledger.issue()
+    await ledger.repair.end(SENDER)
+    assert await ledger.state() is state
+    assert await ledger.states() == states
+    assert len(issued) == (policy == "send")
+    assert ("missed" in (await ledger.view()).reason) == (policy != "send")
+
+
+async def test_who_was_asked_about_goes_when_resumed(ledger: Ledger) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="ask")
+    await ledger.move_start(-61_000)
+    await ledger.issue()
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.send_all()
+    assert await ledger.states() == "aaa"
+
+
+@pytest.mark.parametrize("policy", ["skip", "ask"])
+async def test_a_start_at_which_somebody_was_there_is_not_missed_however_late_the_first_message_goes(
+    ledger: Ledger, policy: MissedStart
+) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start=policy)
+    await ledger.control.pause_sender(SENDER)
+    await ledger.move_start(-1_000)
+    assert await ledger.issue() == []  # the sender is paused, by a person
+    await ledger.move_start(-HOUR_MS)
+    await ledger.control.resume_sender(SENDER)
+    assert len(await ledger.issue()) == 1
+    assert await ledger.state() is CampaignState.RUNNING
+
+
+async def test_who_resumes_a_campaign_after_its_start_has_not_missed_it_the_next_day_either(ledger: Ledger) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", **BY_DAY)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.move_start(-HOUR_MS)
+    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert len(await ledger.issue()) == 1
+    assert await ledger.state() is CampaignState.RUNNING
+
+
+async def test_a_start_that_comes_while_it_is_submitted_is_not_missed(ledger: Ledger) -> None:
+    await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", sealed=False, **BY_DAY)
+    await ledger.move_start(-HOUR_MS)
+    await ledger.submissions.seal(CAMPAIGN, SENDER, total=3, batches=1)
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    assert len(await ledger.issue()) == 1
+
+
+async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -> None:
+    await ledger.submit(3, **BY_DAY, in_doubt="resend")
+    await _open_hours(ledger, -1_000, HOUR_MS)
+    await ledger.work.release(await ledger.push(b"iaa"))
+    await ledger.end_validity()
+    await ledger.repair.settle(SENDER)
+    assert int(await ledger.field("until_ms")) >= await ledger.now_ms() + 24 * HOUR_MS - 10_000

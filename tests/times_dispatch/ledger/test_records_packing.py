@@ -1,0 +1,59 @@
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.times_dispatch.ledger.conftest import recipients
+from times_dispatch.ledger.model import Recipients
+from times_dispatch.ledger.packing import pack, unpack
+
+Value = TypeVar("Value")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Recipients:
+    count, slots = draw(st.integers(0, 12)), draw(st.integers(0, 3))
+
+    def column(values: st.SearchStrategy[Value]) -> st.SearchStrategy[list[Value]]:
+        return st.lists(values, min_size=count, max_size=count)
+
+    return Recipients(
+        first=draw(st.integers(0, 10_000_000)),
+        to=draw(column(st.from_regex(r"[1-9][0-9]{7,14}", fullmatch=True))),
+        lines=draw(column(st.integers(1, 10_000_000))),
+        slots=[draw(column(TEXTS)) for _ in range(slots)],
+        parts=draw(column(st.integers(1, 300))),
+    )
+
+
+@settings(max_examples=50)
+@given(batches())
+def test_what_is_packed_comes_out_as_it_was(batch: Recipients) -> None:
+    assert unpack(pack(batch)) == batch
+
+
+@given(st.integers(0), st.integers(0, 255))
+def test_damaged_bytes_are_an_error_and_never_other_recipients(place: int, value: int) -> None:
+    packed = bytearray(pack(recipients(0, 20)))
+    place %= len(packed)
+    if packed[place] == value:
+        return
+    packed[place] = value
+    # Not every bit of a frame matters: what still unpacks must be what it was.
+    try:
+        unpacked = unpack(bytes(packed))
+    except ValueError:
+        return
+    assert unpacked == recipients(0, 20)
+
+
+@pytest.mark.parametrize("packed", [b"", b"not packed", pack(recipients(0, 20))[:-1]])
+def test_bytes_that_are_no_batch_are_an_error(packed: bytes) -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        unpack(packed)
+
+
+def test_a_batch_costs_few_bytes_of_redis_per_message() -> None:
+    assert len(pack(recipients(500_000, 500))) < 500 * 20

@@ -1,0 +1,90 @@
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.times_dispatch.provider.scripted_server import Connection, serving
+from times_dispatch.provider.description.provider import Provider, timesmobile_post
+from times_dispatch.provider.diagnostics.probe import reach
+from times_dispatch.provider.oauth.credentials import ClientCredentials
+
+Script = Callable[[Connection], Any]
+
+
+def provider(endpoint: str, **changes: Any) -> Provider:
+    return timesmobile_post(nickname="tm", username="user", password="hush", endpoint=endpoint, **changes)
+
+
+def saying(status: str, body: bytes = b"") -> Script:
+    async def say(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            await connection.answer(body, status=status)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("status", "ok", "says"),
+    [
+        ("204 No Content", True, "answers OPTIONS with HTTP 204"),
+        ("405 Method Not Allowed", True, "answers OPTIONS with HTTP 405"),
+        ("401 Unauthorized", True, "answers OPTIONS with HTTP 401"),
+        ("404 Not Found", True, "look at the path again, its case counts"),
+        ("502 Bad Gateway", False, "answers OPTIONS with HTTP 502"),
+    ],
+)
+async def test_it_asks_without_sending_a_message(status: str, ok: bool, says: str) -> None:
+    async with serving(saying(status)) as server:
+        (tried,) = await reach(provider(f"{server.url}?key=hush"))
+    assert tried.ok is ok
+    assert says in tried.what
+    (received,) = server.received
+    assert received.line == "OPTIONS /ct/api/v1/message HTTP/1.1"
+    assert received.body == b""
+    assert not [name for name in received.headers if name.lower() == "authorization"]
+    assert "hush" not in tried.what + repr(received)
+
+
+async def test_it_says_why_it_cannot_be_reached() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        (tried,) = await reach(provider(f"http://127.0.0.1:{bound.getsockname()[1]}/x"))
+    assert not tried.ok
+    assert tried.what.endswith("/x: connection refused")
+
+
+async def test_a_plain_server_behind_https_is_found_out() -> None:
+    async def speak_plainly(connection: Connection) -> None:
+        await connection.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with serving(speak_plainly) as server:
+        (tried,) = await reach(provider(server.url.replace("http:", "https:")))
+    assert not tried.ok
+    assert tried.what.endswith("the TLS or proxy handshake failed")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ok", "says"),
+    [
+        ("200 OK", b'{"access_token":"t0ken","expires_in":60}', True, "/ct/api/v1/message grants a token"),
+        ("401 No", b'{"error":"invalid_client"}', False, ": token refused: HTTP 401: invalid_client"),
+        ("503 No", b"", False, ": no token: HTTP 503"),
+    ],
+)
+async def test_a_token_is_asked_for_where_one_is_needed(status: str, body: bytes, ok: bool, says: str) -> None:
+    async with serving(saying(status, body)) as server:
+        about = Provider(
+            nickname="other",
+            method="POST",
+            endpoint=server.url,
+            encoding="form",
+            payload=(("to", "$$To"), ("text", "$$Body")),
+            auth=ClientCredentials(token_url=f"{server.url}?tenant=hush", client_id="c", client_secret="hush"),
+        )
+        token, endpoint = await reach(about)
+    assert token.ok is ok
+    assert token.what.endswith(says)
+    assert "hush" not in token.what + endpoint.what
+    assert "t0ken" not in token.what

@@ -1,0 +1,175 @@
+"""Which bytes are an answer, and to what: servers that write it in every way that HTTP/1.1 allows, and in others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from tests.times_dispatch.provider.scripted_server import Connection, accept_all, serving
+from times_dispatch.provider.description.provider import timesmobile_post
+from times_dispatch.provider.http.transport import ProviderTransport
+from times_dispatch.provider.push import Push
+from times_dispatch.provider.request.payload import Payload
+
+
+class Sending:
+    """A transport with the payload of its provider."""
+
+    def __init__(self, url: str) -> None:
+        described = timesmobile_post(nickname="tm", username="user", password="hush", endpoint=url)
+        self.payload = Payload(described)
+        self.transport = ProviderTransport(described)
+
+    async def push(self) -> httpx.Response:
+        push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
+        return await asyncio.wait_for(self.transport.handle_async_request(self.payload.request(push)), 5)
+
+
+@asynccontextmanager
+async def sending(url: str) -> AsyncIterator[Sending]:
+    it = Sending(url)
+    async with it.transport:
+        yield it
+
+
+def writing(*pieces: bytes) -> Callable[[Connection], object]:
+    async def script(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            for piece in pieces:
+                await connection.write(piece)
+                await asyncio.sleep(0.001)  # so that each piece is read by itself
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nX-Long: " + b"x" * 5000 + b"\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n3;x=y\r\node"[:-3] + b"ody\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+    ],
+    ids=["length", "long-head", "chunked", "100", "103"],
+)
+@pytest.mark.parametrize("size", [1_000_000, 7, 1], ids=["whole", "in-sevens", "byte-by-byte"])
+async def test_an_answer_is_read_however_it_is_framed_and_cut(answer: bytes, size: int) -> None:
+    if size == 1 and len(answer) > 1000:
+        pytest.skip("nothing that the short ones do not say")
+    pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
+    async with serving(writing(*pieces)) as server, sending(server.url) as it:  # type: ignore[arg-type]
+        for _ in range(2):
+            response = await it.push()
+            assert (response.status_code, response.content) == (200, b"body")
+    assert server.connections == 1
+
+
+async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
+    async def answer_and_close(connection: Connection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
+        await connection.write(b"dy")
+
+    async with serving(answer_and_close) as server, sending(server.url) as it:
+        for _ in range(2):
+            assert (await it.push()).content == b"body"
+    assert server.connections == 2
+
+
+async def test_an_answer_without_a_length_that_is_reset_is_lost() -> None:
+    async def answer_and_reset(connection: Connection) -> None:
+        await connection.request()
+        await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
+        await asyncio.sleep(0.02)  # a reset overtakes what was not read yet
+        connection.reset()
+
+    async with serving(answer_and_reset) as server, sending(server.url) as it:
+        with pytest.raises(httpx.ReadError):
+            await it.push()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
+    ],
+)
+async def test_a_connection_that_will_not_be_kept_is_used_once(answer: bytes) -> None:
+    async with serving(writing(answer)) as server, sending(server.url) as it:  # type: ignore[arg-type]
+        for _ in range(3):
+            assert (await it.push()).content == b"body"
+        while server.open:
+            await asyncio.sleep(0.001)
+    assert server.connections == 3
+
+
+async def test_a_second_answer_that_nobody_asked_for_is_not_the_next_pushs() -> None:
+    async def answer_twice(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+            await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody" + forged)
+
+    async with serving(answer_twice) as server, sending(server.url) as it:
+        assert [(await it.push()).content for _ in range(5)] == [b"body"] * 5
+    assert server.connections == 5
+
+
+async def test_what_a_server_says_unasked_closes_the_connection_and_answers_nothing() -> None:
+    said = asyncio.Event()
+
+    async def answer_and_speak(connection: Connection) -> None:
+        await connection.request()
+        await connection.answer(b"body")
+        if connection.server.connections == 1:
+            await asyncio.sleep(0.01)  # so that it comes by itself
+            await connection.write(b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\n\r\n")
+            await connection.client_gone()
+            said.set()
+
+    async with serving(answer_and_speak) as server, sending(server.url) as it:
+        assert (await it.push()).content == b"body"
+        await asyncio.wait_for(said.wait(), 5)
+        response = await it.push()
+    assert (response.status_code, response.content) == (200, b"body")
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: four\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\nbody",
+        b"\x15\x03\x01\x00\x02\x02\x46",
+    ],
+    ids=["upgrade", "bad-length", "two-lengths", "length-and-chunks", "tls-alert"],
+)
+async def test_what_is_not_an_answer_is_no_answer(answer: bytes) -> None:
+    async with serving(writing(answer)) as server, sending(server.url) as it:  # type: ignore[arg-type]
+        with pytest.raises(httpx.RemoteProtocolError):
+            await it.push()
+
+
+async def test_a_status_without_a_body_is_an_answer() -> None:
+    async with serving(writing(b"HTTP/1.1 204 No Content\r\n\r\n")) as server, sending(server.url) as it:  # type: ignore[arg-type]
+        response = await it.push()
+        assert (response.status_code, response.content) == (204, b"")
+        await it.push()
+    assert server.connections == 1
+
+
+async def test_a_token_may_come_from_another_host_over_the_same_transport() -> None:
+    async with serving(accept_all) as server, serving(accept_all) as other, sending(server.url) as it:
+        request = httpx.Request("POST", other.url, content=b"grant_type=client_credentials")
+        response = await it.transport.handle_async_request(request)
+        await it.push()
+    assert response.status_code == 200
+    assert [received.body for received in other.received] == [b"grant_type=client_credentials"]
+    assert len(server.received) == 1

@@ -1,0 +1,78 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.times_dispatch.settings.conftest import FILE, Loader
+
+Mistakes = Callable[..., list[str]]
+
+NAMING = FILE + '\n[registry]\ntemplates = "templates.toml"\n'
+REGISTRY = """\
+[templates.bill]
+sender = "TIMESM"
+content_id = "1207161786534401929"
+text = "Your bill is {#var#}."
+"""
+
+
+def test_templates_of_the_registry_stand_beside_those_of_the_file(loaded: Loader) -> None:
+    Path("templates.toml").write_text(REGISTRY)
+
+    settings = loaded(NAMING)
+
+    assert list(settings.templates) == ["order-shipped", "bill"]
+    assert settings.templates["bill"].text == "Your bill is {#var#}."
+    assert settings.registry_path == Path("templates.toml")
+
+
+def test_a_sender_may_be_allowed_a_template_of_the_registry(loaded: Loader) -> None:
+    Path("templates.toml").write_text(REGISTRY)
+
+    assert loaded(NAMING.replace('"service"', '"service"\ntemplates = ["bill"]')).senders["TIMESM"].templates == [
+        "bill"
+    ]
+
+
+def test_a_registry_that_is_not_there_is_a_mistake(mistakes: Mistakes) -> None:
+    assert mistakes(NAMING) == [
+        "dispatch.toml:14: registry.templates: there is no file templates.toml; dispatch template import makes it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        (
+            "TIMESM",
+            "TIMESN",
+            "templates.toml:2: templates.bill.sender: there is no sender TIMESN; did you mean TIMESM?",
+        ),
+        ("1207161786534401929", "12x", "templates.toml:3: templates.bill.content_id: must be 4 to 19 digits in quotes"),
+        ("{#var#}", "{#vra#}", "templates.toml:4: templates.bill.text: unknown slot {#vra#}"),
+        ("text", "txt", "templates.toml:4: templates.bill.txt: there is no such setting; did you mean text?"),
+        ("[templates.bill]", "[template.bill]", "templates.toml:1: template: there is no such setting"),
+        ("bill]", "order-shipped]", "templates.toml:1: templates.order-shipped: is in dispatch.toml as well; rename"),
+        ('"Your', "Your", "templates.toml:4: is not TOML"),
+    ],
+)
+def test_a_mistake_in_the_registry_is_told_at_its_line(mistakes: Mistakes, old: str, new: str, mistake: str) -> None:
+    Path("templates.toml").write_text(REGISTRY.replace(old, new, 1))
+
+    assert any(line.startswith(mistake) for line in mistakes(NAMING)), mistakes(NAMING)
+
+
+def test_mistakes_of_both_files_are_told_together(mistakes: Mistakes) -> None:
+    Path("templates.toml").write_text(REGISTRY.replace("TIMESM", "TIMESN"))
+
+    lines = mistakes(NAMING.replace('"service"', '"sevice"'))
+
+    assert [line.partition(":")[0] for line in lines] == ["dispatch.toml", "templates.toml"]
+
+
+def test_an_odd_content_id_of_the_registry_is_a_warning(loaded: Loader) -> None:
+    Path("templates.toml").write_text(REGISTRY.replace("1207161786534401929", "12071617"))
+
+    assert loaded(NAMING).warnings == (
+        "templates.toml:3: templates.bill.content_id: has 8 digits, every known one has 19",
+    )

@@ -1,0 +1,152 @@
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from times_dispatch.sms.rules.window import Window, WindowInvalid
+
+IST = ZoneInfo("Asia/Kolkata")
+NEW_YORK = ZoneInfo("America/New_York")
+PROMOTIONAL = Window.parse("10:00-21:00")
+
+
+def ist(clock: str, day: int = 8) -> datetime:
+    """Return a moment of November 2026 in Kolkata."""
+    return datetime.fromisoformat(f"2026-11-{day:02}T{clock}").replace(tzinfo=IST)
+
+
+@pytest.mark.usefixtures("machine_zone")
+@pytest.mark.parametrize(
+    ("clock", "is_open", "opens"),
+    [
+        ("09:59:59", False, ist("10:00:00")),
+        ("10:00:00", True, ist("10:00:00")),
+        ("20:59:59", True, ist("20:59:59")),
+        ("20:59:59.999999", True, ist("20:59:59.999999")),
+        ("21:00:00", False, ist("10:00:00", 9)),
+        ("23:59:59", False, ist("10:00:00", 9)),
+        ("00:00:00", False, ist("10:00:00")),
+    ],
+)
+def test_it_is_open_from_its_first_second_to_the_one_before_its_last(
+    clock: str, is_open: bool, opens: datetime
+) -> None:
+    moment = ist(clock)
+
+    for same in (
+        moment,
+        moment.astimezone(UTC),
+        moment.astimezone(NEW_YORK),
+        moment.astimezone(timezone(timedelta(0))),
+    ):
+        assert PROMOTIONAL.is_open(same) is is_open
+        assert PROMOTIONAL.opening(same) == opens
+
+
+@pytest.mark.usefixtures("machine_zone")
+def test_it_closes_on_the_day_of_its_own_zone() -> None:
+    assert PROMOTIONAL.closing(ist("10:00:00").astimezone(NEW_YORK)) == ist("21:00:00")
+    assert Window.parse("10:00-24:00").closing(ist("23:59:59")) == ist("00:00:00", 9)
+
+
+@pytest.mark.parametrize("text", ["10:00-21:00", " 10:00 - 21:00 ", "10:00–21:00"])
+def test_it_is_read_as_people_write_it(text: str) -> None:
+    assert Window.parse(text) == Window(600, 1260, "Asia/Kolkata")
+    assert str(Window.parse(text)) == "10:00-21:00 Asia/Kolkata"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must be two times as in 10:00-21:00, is ''"),
+        ("10-21", "must be two times as in 10:00-21:00, is '10-21'"),
+        ("10:00-24:01", "must be two times as in 10:00-21:00, is '10:00-24:01'"),
+        ("25:00-26:00", "must be two times as in 10:00-21:00, is '25:00-26:00'"),
+        ("21:00-10:00", "must end after it begins, on the same day, is '21:00-10:00'"),
+        ("10:00-10:00", "must end after it begins, on the same day, is '10:00-10:00'"),
+    ],
+)
+def test_what_is_no_window_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(WindowInvalid, match="^" + reason.replace("'", ".") + "$"):
+        Window.parse(text)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Bombay", "", "../etc/passwd", "IST5"])
+def test_a_zone_must_exist(zone: str) -> None:
+    with pytest.raises(WindowInvalid, match="there is no zone"):
+        Window.parse("10:00-21:00", zone)
+
+
+def test_all_day_is_any_time() -> None:
+    always = Window.parse("00:00-24:00")
+
+    assert always.always
+    assert always == Window()
+    assert always.opening(ist("03:00:00")) == ist("03:00:00")
+    assert always.open_s(ist("03:00:00"), ist("03:00:00", 10)) == 2 * 86_400
+
+
+def test_only_open_seconds_count() -> None:
+    assert PROMOTIONAL.open_s(ist("20:59:00"), ist("10:01:00", 9)) == 120
+    assert PROMOTIONAL.open_s(ist("21:00:00"), ist("10:00:00", 9)) == 0
+    assert PROMOTIONAL.open_s(ist("00:00:00"), ist("00:00:00", 11)) == 3 * 11 * 3600
+    assert PROMOTIONAL.open_s(ist("12:00:00"), ist("11:00:00")) == 0
+
+
+def test_sending_goes_on_when_it_opens_again() -> None:
+    limit = ist("00:00:00", 20)
+
+    assert PROMOTIONAL.finish(ist("20:00:00"), 3600, limit=limit) == ist("21:00:00")
+    assert PROMOTIONAL.finish(ist("20:00:00"), 3601, limit=limit) == ist("10:00:01", 9)
+    assert PROMOTIONAL.finish(ist("22:00:00"), 12 * 3600, limit=limit) == ist("11:00:00", 10)
+    assert PROMOTIONAL.finish(ist("20:00:00"), 3601, limit=ist("10:00:00", 9)) is None
+    assert Window().finish(ist("20:00:00"), 7200, limit=ist("22:00:00")) == ist("22:00:00")
+    assert Window().finish(ist("20:00:00"), 7201, limit=ist("22:00:00")) is None
+
+
+def test_a_window_may_lie_within_another_of_its_own_zone_or_of_another() -> None:
+    start, end = ist("00:00:00"), ist("00:00:00", 12)
+
+    assert Window.parse("11:00-20:00").is_within(PROMOTIONAL, start, end)
+    assert PROMOTIONAL.is_within(PROMOTIONAL, start, end)
+    assert not Window.parse("09:59-20:00").is_within(PROMOTIONAL, start, end)
+    assert not Window.parse("11:00-21:01").is_within(PROMOTIONAL, start, end)
+    assert Window.parse("04:30-15:30", "UTC").is_within(PROMOTIONAL, start, end)
+    assert not Window.parse("04:29-15:30", "UTC").is_within(PROMOTIONAL, start, end)
+    assert Window.parse("09:00-22:00").is_within(Window(), start, end)
+
+
+def test_a_window_elsewhere_may_fit_in_one_season_and_not_in_another() -> None:
+    morning = Window.parse("01:00-11:00", "America/New_York")
+    summer, winter = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+
+    assert morning.is_within(PROMOTIONAL, summer, summer + timedelta(days=3))
+    assert not morning.is_within(PROMOTIONAL, winter, winter + timedelta(days=3))
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 3, 8, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)])
+@given(st.integers(0, 23 * 60), st.integers(1, 24 * 60), st.integers(0, 47))
+def test_where_clocks_are_set_it_still_opens_and_closes(day: datetime, start: int, length: int, hour: int) -> None:
+    window = Window(start, min(start + length, 24 * 60), "America/New_York")
+    moment = day + timedelta(hours=hour)
+
+    opens = window.opening(moment)
+    closes = window.closing(opens)
+
+    assert moment <= opens < moment + timedelta(hours=50)  # an hour that is not there opens a day later
+    assert window.is_open(opens)
+    assert opens < closes <= opens + timedelta(hours=25)
+    assert 0 <= window.open_s(moment, moment + timedelta(days=3)) <= 3 * 86_400
+
+
+@given(st.integers(0, 1439), st.integers(1, 1440), st.integers(0, 10**6), st.floats(0, 10**5))
+def test_what_is_finished_took_as_many_open_seconds(start: int, length: int, offset_s: int, seconds: float) -> None:
+    window = Window(start, min(start + length, 1440))
+    moment = ist("00:00:00", 1) + timedelta(seconds=offset_s)
+
+    finish = window.finish(moment, seconds, limit=moment + timedelta(days=10_000))
+
+    assert finish is None or abs(window.open_s(moment, finish) - seconds) < 1e-3
+    assert finish is not None or seconds > 10_000 * 60 * 0.9 * (window.until_min - window.from_min)

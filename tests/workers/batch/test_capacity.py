@@ -1,0 +1,131 @@
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.batch.capacity import Capacity
+
+
+async def _settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_than_asked_for_are_taken_and_no_more_than_there_are() -> None:
+    capacity = Capacity(5)
+    assert await capacity.take(3) == 3
+    assert await capacity.take(3) == 2
+    assert capacity.free == 0
+
+
+async def test_who_asks_first_is_served_first() -> None:
+    capacity = Capacity(1)
+    await capacity.take(1)
+    served: list[int] = []
+
+    async def ask(name: int) -> None:
+        await capacity.take(1)
+        served.append(name)
+
+    asking = [asyncio.create_task(ask(name)) for name in range(4)]
+    await _settle()
+    for _ in asking:
+        capacity.give_back(1)
+        await _settle()
+    assert served == [0, 1, 2, 3]
+
+
+async def test_who_gives_a_place_back_and_asks_again_goes_behind_those_who_wait() -> None:
+    capacity = Capacity(1)
+    await capacity.take(1)
+    waiting = asyncio.create_task(capacity.take(1))
+    await _settle()
+
+    async def give_back_and_ask_again() -> None:
+        capacity.give_back(1)
+        await capacity.take(1)
+
+    greedy = asyncio.create_task(give_back_and_ask_again())
+    await _settle()
+    assert waiting.done()
+    assert not greedy.done()
+    capacity.give_back(1)
+    await greedy
+
+
+async def test_places_that_one_waiter_leaves_go_to_the_next() -> None:
+    capacity = Capacity(4)
+    await capacity.take(4)
+    first, second = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(9))
+    await _settle()
+    capacity.give_back(4)
+    assert (await first, await second) == (1, 3)
+
+
+@pytest.mark.parametrize("after_its_turn_came", [False, True])
+async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(after_its_turn_came: bool) -> None:
+    capacity = Capacity(1)
+    await capacity.take(1)
+    cancelled, next_one = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
+    await _settle()
+    if after_its_turn_came:
+        capacity.give_back(1)
+        cancelled.cancel()
+    else:
+        cancelled.cancel()
+        await _settle()
+        capacity.give_back(1)
+    assert await next_one == 1
+    assert cancelled.cancelled()
+
+
+async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_place() -> None:
+    capacity = Capacity(2)
+    await capacity.take(2)
+    waiting = [asyncio.create_task(capacity.take(1)) for _ in range(3)]
+    await _settle()
+    capacity.close()
+    assert [await task for task in waiting] == [0, 0, 0]
+    capacity.give_back(2)
+    assert await capacity.take(1) == 0
+    assert capacity.free == 2
+
+
+@given(
+    places=st.integers(1, 5),
+    steps=st.lists(st.tuples(st.sampled_from(["ask", "cancel", "give", "turn"]), st.integers(0, 6)), max_size=40),
+)
+def test_whatever_happens_no_place_is_lost_or_made_and_the_order_holds(
+    places: int, steps: list[tuple[str, int]]
+) -> None:
+    async def story() -> None:
+        capacity, held = Capacity(places), [0]
+        asked: list[asyncio.Task[None]] = []
+        served: list[int] = []
+
+        async def ask(name: int, most: int) -> None:
+            taken = await capacity.take(most)
+            held[0] += taken
+            served.append(name)
+
+        for what, number in steps:
+            if what == "ask":
+                asked.append(asyncio.create_task(ask(len(asked), number + 1)))
+            elif what == "cancel" and asked:
+                asked[number % len(asked)].cancel()
+            elif what == "give" and (back := min(number, held[0])):
+                held[0] -= back
+                capacity.give_back(back)
+            elif what == "turn":
+                await asyncio.sleep(0)
+            assert capacity.free >= 0
+        while not all(task.done() for task in asked):
+            await _settle()
+            assert held[0] or all(task.done() for task in asked), "somebody waits while all places are free"
+            capacity.give_back(held[0])
+            held[0] = 0
+        assert capacity.free + held[0] == places
+        assert served == sorted(served)
+
+    asyncio.run(story())

@@ -1,0 +1,1 @@
+"""What producers, workers and callbacks share; nothing in here imports them."""

@@ -1,0 +1,39 @@
+"""Flower with this project's settings: ``python -m settings.flower [Flower's own options]``.
+
+Flower needs the broker and its own password, and neither the tasks nor any other secret; so it does not load the
+workers' app. The password comes from the environment or a file, and never stands in a command line.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import flower.options  # type: ignore[import-untyped]  # noqa: F401  # defines the options that are set below
+from tornado.options import options
+
+from times_dispatch.broker.app import celery_app
+from times_dispatch.settings import logs
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import Need, load_from_environment
+
+COLUMNS = "name,state,result,args,received,runtime,worker"
+"""A campaign's row then reads: campaign, PROGRESS, how far it is, its name."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run Flower until it is told to stop; 2 if the settings are wrong."""
+    try:
+        settings = load_from_environment(frozenset({Need.LEDGER, Need.FLOWER}))
+    except SettingsInvalid as invalid:
+        sys.stderr.write(f"{invalid}\n")
+        return 2
+    app = celery_app(settings)
+    logs.configure(json=settings.logs.as_json, level=settings.logs.level)
+    options.basic_auth = [str(settings.flower_basic_auth)]
+    options.tasks_columns = COLUMNS
+    options.purge_offline_workers = 60
+    app.start(["flower", *arguments])
+    return 0  # type: ignore[unreachable]  # the stubs say that it never returns, and it does
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

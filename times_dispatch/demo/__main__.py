@@ -1,0 +1,176 @@
+"""The demo: twenty thousand messages out, their reports back, and the sandbox's own books beside the ledger."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from times_dispatch.demo import recipients
+from times_dispatch.demo.processes import ProcessFailed, run, start
+from times_dispatch.demo.reckoning import accepted, reckon
+from times_dispatch.demo.stack import Stack
+from times_dispatch.demo.tables import books_beside_ledger
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.ids import CorrelationIds
+
+RECIPIENTS = 20_000
+SETTLE_WITHIN_S = 45.0
+SANDBOX = {
+    "seed": 2026,
+    "latency_min_ms": 5,
+    "latency_max_ms": 40,
+    "reports": {"delay_min_ms": 200, "delay_max_ms": 4_000, "failed": 0.05, "early": 0.02, "duplicated": 0.02},
+}
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo, or with ``up`` start everything and stay.
+
+    The demo returns 0 only if the identity closes and the ledger equals the sandbox's books.
+    """
+    if arguments not in ([], ["up"]):
+        out.print("usage: python -m times_dispatch.demo [up]")
+        return 2
+    return _up() if arguments else _demo()
+
+
+def _demo() -> int:
+    began = time.monotonic()
+    stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
+    ok = False
+    try:
+        _start(stack)
+        ok = _campaign(stack)
+        stack.check()
+    except ProcessFailed as failed:
+        out.print(f"[red]{failed}[/]")
+        ok = False
+    except KeyboardInterrupt:
+        out.print("\nInterrupted; stopping everything")
+    finally:
+        stack.stop()
+    verdict = "[green]the identity closes and equals the books[/]" if ok else "[red]failed[/]"
+    out.print(f"{verdict}; {time.monotonic() - began:.0f} s in all")
+    return 0 if ok else 1
+
+
+def _up() -> int:
+    """Start everything and stay until Ctrl-C, or until a process ends by itself."""
+    stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _start(stack)
+        out.print(f"in another terminal:  . {stack.write_environment()}")
+        out.print("then:                 dispatch submit campaign.toml --recipients customers.csv")
+        out.print("Ctrl-C stops everything; nothing of it is kept")
+        while True:
+            time.sleep(1)
+            stack.check()
+    except ProcessFailed as failed:
+        out.print(f"[red]{failed}[/]")
+        return 1
+    except KeyboardInterrupt:
+        out.print("\nstopping everything")
+        return 0
+    finally:
+        stack.stop()
+
+
+def _start(stack: Stack) -> None:
+    out.print("[bold]Starting[/] Redis, sandbox, two workers, beat, receiver, reconciler and Flower", end=" ")
+    stack.start(progress=lambda name: out.print(f"[dim]{name}[/]", end=" "))
+    user, password = stack.flower_auth
+    out.print(f"\nFlower: {stack.flower_url}/tasks?name=campaign (user {user}, password {password})")
+
+
+def _campaign(stack: Stack) -> bool:
+    file = stack.folder / "customers.csv"
+    recipients.write(file, RECIPIENTS)
+    out.print(f"\n[bold]Submitting[/] {RECIPIENTS:,} rows, some of them wrong on purpose")
+    campaign = _submit(stack, file)
+    if not campaign:
+        return False
+    out.print(f"\n[bold]Sending[/] campaign {campaign}")
+    watching = start(["dispatch", "watch", campaign], stack.environment)
+    lines = set()
+    while watching.poll() is None:
+        lines |= {row["result"] for row in _flower_rows(stack) if row["result"]}
+        time.sleep(0.5)
+    rows = _flower_rows(stack)
+    out.print(f"Flower: {len(rows)} row for the campaign, {len(lines)} different texts seen, now: {rows[0]['result']}")
+    out.print("\n[bold]Waiting[/] for the reports")
+    httpx.post(f"{stack.sandbox_url}/sandbox/flush", timeout=SETTLE_WITHIN_S, trust_env=False)
+    moved = len(rows) == 1 and len(lines) > 1
+    return asyncio.run(_compare(stack, campaign)) and watching.returncode == 0 and moved
+
+
+def _submit(stack: Stack, file: Path) -> CampaignId | None:
+    command = ["dispatch", "submit", str(Path(__file__).parent / "campaign.toml"), "--recipients", str(file)]
+    if run(command, stack.environment, capture=False).returncode:
+        return None
+    listed = run(["dispatch", "list", "--json"], stack.environment)
+    return CampaignId(str(json.loads(listed.stdout)[0]["id"]))
+
+
+def _flower_rows(stack: Stack) -> list[dict[str, Any]]:
+    answer = httpx.get(
+        f"{stack.flower_url}/api/tasks",
+        params={"taskname": "campaign"},
+        auth=stack.flower_auth,
+        timeout=10,
+        trust_env=False,
+    )
+    return list(answer.json().values())
+
+
+async def _compare(stack: Stack, campaign: CampaignId) -> bool:
+    redis = connect(stack.redis.url)
+    views = Views(redis)
+    try:
+        view = await _settled(views, campaign)
+        books = stack.books()
+        ids = CorrelationIds(stack.environment["DISPATCH_ID_KEY"].encode())
+        reckoning = await reckon(views, view, ids=ids, books=await accepted(stack.sandbox_url))
+    finally:
+        await redis.aclose()
+    out.print()
+    out.print(books_beside_ledger(view, books))
+    for difference in reckoning.named:
+        out.print(f"[red]{difference}[/]")
+    equal = reckoning.differences == 0 and books["all"]["accepted"] == reckoning.messages - _never_accepted(view)
+    out.print(
+        f"{view.total:,} messages = {sum(view.counts.values()):,} over all states; "
+        f"compared with the books message by message: {reckoning.differences} differences; "
+        f"accepted twice: {reckoning.accepted_twice}"
+    )
+    return view.identity_holds and equal and reckoning.accepted_twice == 0 and reckoning.undecided == 0
+
+
+def _never_accepted(view: CampaignView) -> int:
+    return view.counts[MessageState.REJECTED] + view.counts[MessageState.SUPPRESSED]
+
+
+async def _settled(views: Views, campaign: CampaignId) -> CampaignView:
+    """Wait until every accepted message has its report."""
+    until = time.monotonic() + SETTLE_WITHIN_S
+    while True:
+        view = await views.campaign(campaign)
+        waiting = view.counts[MessageState.ACCEPTED] + view.unsent
+        if not waiting or time.monotonic() > until:
+            return view
+        await asyncio.sleep(0.2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,232 @@
+"""Everything a campaign needs, on free ports of 127.0.0.1: started in order, stopped in reverse.
+
+The demo, the end-to-end tests, the chaos suite and the benchmarks all stand on this.
+"""
+
+import secrets
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import tomlkit
+
+from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.redis_server import EmbeddedServer
+
+SETTINGS = Path(__file__).parent / "dispatch.toml"
+SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
+"""Stands in settings for the sandbox, wherever that listens."""
+_READY_WITHIN_S = 40.0
+_USERNAME = "demo-account"
+
+
+class Stack:
+    """Redis, sandbox, workers, beat, receiver, reconciler and Flower, in a temporary folder.
+
+    *sandbox* are options of the sandbox's configuration (with ``reports`` as a table of its own), written to a file.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: str | None = None,
+        workers: int = 2,
+        reconcilers: int = 1,
+        flower: bool = False,
+        appendonly: bool = True,
+        appendfsync: str = "everysec",
+        sandbox: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="times-dispatch-"))
+        self._settings = settings or SETTINGS.read_text("utf-8")
+        self._with_flower = flower
+        self._workers = workers
+        self._reconcilers = reconcilers
+        self._ledger_password = secrets.token_urlsafe(12)
+        self._password = secrets.token_urlsafe(12)
+        self._callback_secret = secrets.token_urlsafe(18)
+        self.flower_auth = ("demo", secrets.token_urlsafe(9))
+        self._ports = {name: free_port() for name in ("sandbox", "receiver", "flower")}
+        self._sandbox_options = dict(sandbox or {})
+        self._extra = dict(environment or {})
+        self.redis = EmbeddedServer(
+            directory=self.folder / "redis",
+            appendonly=appendonly,
+            appendfsync=appendfsync,
+            password=self._ledger_password,
+        )
+        self.processes: dict[str, Process] = {}
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where the sandbox listens."""
+        return f"http://127.0.0.1:{self._ports['sandbox']}"
+
+    @property
+    def receiver_url(self) -> str:
+        """Where the receiver listens; the postback's path ends with the secret."""
+        return f"http://127.0.0.1:{self._ports['receiver']}"
+
+    @property
+    def postback_url(self) -> str:
+        """The URL that would be pasted into the provider's dashboard."""
+        return f"{self.receiver_url}/callbacks/{self._callback_secret}"
+
+    @property
+    def flower_url(self) -> str:
+        """Flower's page of campaigns."""
+        return f"http://127.0.0.1:{self._ports['flower']}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process is told."""
+        return {
+            **inherited(),
+            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{Path(sys.executable).parent}:{inherited().get('PATH', '')}",
+            "DISPATCH_SETTINGS": str(self.folder / "dispatch.toml"),
+            "DISPATCH_REDIS_URL": self.redis.url,
+            "DISPATCH_ID_KEY": "demo-key-" + "0" * 23,
+            "DISPATCH_CALLBACK_SECRET": self._callback_secret,
+            "DISPATCH_CALLBACKS_LISTEN": f"127.0.0.1:{self._ports['receiver']}",
+            "DISPATCH_FLOWER_BASIC_AUTH": ":".join(self.flower_auth),
+            "DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": f"{self.sandbox_url}/ct/api/v1/message",
+            "DISPATCH_PROVIDER_TIMESMOBILE_USERNAME": _USERNAME,
+            "DISPATCH_PROVIDER_TIMESMOBILE_PASSWORD": self._password,
+            "SANDBOX_USERNAME": _USERNAME,
+            "SANDBOX_PASSWORD": self._password,
+            **self._extra,
+        }
+
+    @property
+    def worker_names(self) -> list[str]:
+        """The workers' names, ``worker-1`` first."""
+        return [f"worker-{number}" for number in range(1, self._workers + 1)]
+
+    def start(self, *, progress: Callable[[str], None] = lambda _name: None) -> None:
+        """Start everything and return when it is ready; raise ``ProcessFailed``."""
+        settings = self._settings.replace(SANDBOX_IN_SETTINGS, self.sandbox_url)
+        (self.folder / "dispatch.toml").write_text(settings, "utf-8")
+        progress("redis")
+        self.redis.start()
+        self._write_sandbox_config()
+        python = sys.executable
+        self._start("sandbox", [python, "-m", "times_dispatch.sandbox", "--config", str(self.folder / "sandbox.toml")])
+        self._start("receiver", [python, "-m", "callbacks.receiver"])
+        for number in range(1, self._reconcilers + 1):
+            self._start(f"reconciler-{number}", [python, "-m", "callbacks.reconciler"])
+        for name in self.worker_names:
+            self._start(name, worker_command(name))
+        schedule = str(self.folder / "beat-schedule")
+        self._start("beat", [python, "-m", "celery", "-A", "workers.app", "beat", "--schedule", schedule])
+        if self._with_flower:
+            self._start("flower", flower_command(self._ports["flower"]))
+        for name, url in self._health():
+            progress(name)
+            self._wait_for(name, url)
+        for name in self.worker_names:
+            progress(name)
+            self._wait_for_worker(name)
+
+    def stop(self) -> None:
+        """Stop everything in reverse and remove the folder."""
+        for process in reversed(self.processes.values()):
+            process.stop()
+        self.redis.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write_environment(self) -> Path:
+        """Write a file for another terminal's shell to read (``. FILE``); return its path."""
+        lines = ["PATH", *(name for name in self.environment if name.startswith("DISPATCH_"))]
+        path = self.folder / "environment"
+        path.touch(mode=0o600)
+        path.write_text("".join(f"export {name}={shlex.quote(self.environment[name])}\n" for name in lines), "utf-8")
+        return path
+
+    def check(self) -> None:
+        """Raise ``ProcessFailed`` if something has ended by itself."""
+        for process in self.processes.values():
+            process.check()
+
+    def books(self) -> dict[str, Any]:
+        """Return the sandbox's own books."""
+        answer: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=30).json()
+        return answer
+
+    def __enter__(self) -> "Stack":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _write_sandbox_config(self) -> None:
+        options = {**self._sandbox_options, "port": self._ports["sandbox"]}
+        options["username"], options["password"] = _USERNAME, self._password
+        options["reports"] = {"url": self.postback_url, **options.get("reports", {})}
+        (self.folder / "sandbox.toml").write_text(tomlkit.dumps(options), "utf-8")
+
+    def _start(self, name: str, command: list[str]) -> None:
+        process = Process(name, command, environment=self.environment, folder=self.folder)
+        self.processes[name] = process
+        process.start()
+
+    def _health(self) -> list[tuple[str, str]]:
+        checks = [
+            ("sandbox", f"{self.sandbox_url}/sandbox/health"),
+            ("receiver", f"{self.receiver_url}/ready"),
+        ]
+        if self._with_flower:
+            checks.append(("flower", f"{self.flower_url}/healthcheck"))
+        return checks
+
+    def _wait_for(self, name: str, url: str) -> None:
+        until = time.monotonic() + _READY_WITHIN_S
+        while time.monotonic() < until:
+            self.processes[name].check()
+            try:
+                if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise ProcessFailed(
+            f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{self.processes[name].last_words()}"
+        )
+
+    def _wait_for_worker(self, name: str) -> None:
+        until = time.monotonic() + _READY_WITHIN_S
+        process = self.processes[name]
+        while time.monotonic() < until:
+            process.check()
+            if "ready" in process.last_words(50):
+                return
+            time.sleep(0.05)
+        raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{process.last_words()}")
+
+
+def worker_command(name: str) -> list[str]:
+    """Return the command that starts a worker."""
+    return [
+        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "--hostname", f"{name}@%h"),
+        *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+    ]
+
+
+def flower_command(port: int) -> list[str]:
+    """Return the command that starts Flower; its login comes from the environment."""
+    return [sys.executable, "-m", "times_dispatch.broker.flower", "--address=127.0.0.1", f"--port={port}"]

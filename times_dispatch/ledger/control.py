@@ -1,0 +1,106 @@
+"""Steering: campaigns and senders, across all workers at once, because every block asks the ledger first."""
+
+from typing import Literal
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.scripts import Script, campaign_key, may_pass, tag
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.submission import SENDERS
+
+Action = Literal["pause", "resume", "cancel", "brake"]
+
+
+class Control:
+    """What people (and brakes) do with the ledger."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._control = Script(redis, "control")
+        self._settle = Script(redis, "settle")
+
+    async def campaign(
+        self, sender: SenderId, campaign: CampaignId, action: Action, *, reason: str = ""
+    ) -> tuple[bool, CampaignState]:
+        """Pause, resume, cancel or brake a campaign; return whether that changed it, and its state.
+
+        When this returns no block can be opened that the new state forbids; what was opened before goes out
+        within the time that slots are given out ahead. To resume a campaign that has nothing left to send is to
+        finish it. Raises ``CampaignUnknown``.
+        """
+        try:
+            changed, state = await self._control(sender, campaign, action, reason)
+        except ResponseError as error:
+            if str(error).startswith("NOCAMPAIGN"):
+                raise CampaignUnknown(campaign) from error
+            raise
+        return bool(changed), CampaignState(state.decode())
+
+    async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
+        """Make the settings' rate known; it replaces a rate set by hand only when the settings have changed."""
+        pace = f"{tag(sender)}:pace"
+        configured = await self._redis.hget(pace, "configured_rate")
+        await self._redis.sadd(SENDERS, sender)
+        if configured is None or float(configured) != rate_per_s:
+            await self._redis.hset(pace, mapping={"rate": rate_per_s, "configured_rate": rate_per_s})
+
+    async def configure_daily_cap(self, sender: SenderId, most_parts: int) -> None:
+        """Make the settings' cap known: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
+        pace = f"{tag(sender)}:pace"
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(pace, "most_parts_per_day", most_parts)
+            pipe.hdel(pace, "full_day")  # the next block finds out anew
+            await pipe.execute()
+
+    async def set_budget(self, sender: SenderId, campaign: CampaignId, most_parts: int) -> None:
+        """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
+
+        What was handed over before counts. Raises ``CampaignUnknown``.
+        """
+        key = campaign_key(sender, campaign)
+        if not await self._redis.hexists(key, "most_parts"):
+            raise CampaignUnknown(campaign)
+        await self._redis.hset(key, "most_parts", most_parts)
+
+    async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
+        """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
+        await self._redis.hset(f"{tag(sender)}:pace", "rate", rate_per_s)
+
+    async def pause_sender(self, sender: SenderId) -> None:
+        """Stop all campaigns of a sender, until it is resumed."""
+        await self._redis.hset(f"{tag(sender)}:pace", "paused", 1)
+
+    async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
+        """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
+        await self._redis.hsetnx(f"{tag(sender)}:pace", f"brake@{provider}", reason)
+
+    async def resume_sender(self, sender: SenderId) -> None:
+        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers."""
+        pace = f"{tag(sender)}:pace"
+        held = [field for field in await self._redis.hkeys(pace) if b"@" in field]
+        await self._redis.hdel(pace, "paused", *held)
+
+    async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
+        """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
+
+        What is to be sent again of a paused or braked campaign waits for its resume. Raises ``CampaignDamaged`` once
+        all batches are decided but those that cannot be.
+        """
+        batches = int(await self._redis.hget(campaign_key(sender, campaign), "batches") or 0)
+        settled, damaged = 0, list[str]()
+        for number in range(batches):
+            try:
+                _, _, resent, as_sent = await self._settle(sender, campaign, number, how)
+            except ResponseError as error:
+                if may_pass(error):
+                    raise
+                damaged.append(str(number + 1))
+            else:
+                settled += resent + as_sent
+        if damaged:
+            what = f"batch {', '.join(damaged)} cannot be settled"
+            raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of others are decided)")
+        return settled

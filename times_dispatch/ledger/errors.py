@@ -1,0 +1,47 @@
+"""What can go wrong between the house and its ledger.
+
+LedgerError
+├── CampaignUnknown    no campaign has this id
+├── SubmissionRefused  the ledger does not take this batch or this end of a submit
+├── CampaignDamaged    what Redis holds of a campaign is not what it must be
+└── LeaseLost          the batch has gone to another worker; nothing may be written for it
+"""
+
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+
+
+class LedgerError(Exception):
+    """Something the ledger refuses."""
+
+
+class CampaignUnknown(LedgerError):
+    """No campaign has this id."""
+
+    def __init__(self, campaign: str) -> None:
+        super().__init__(f"campaign {campaign}: there is none with this id; `dispatch list` shows those there are")
+
+
+class CampaignDamaged(LedgerError):
+    """What Redis holds of a campaign is not what it must be: a hand, a half-restored backup."""
+
+    def __init__(self, campaign: CampaignId, sender: SenderId, what: str, *, done: str = "") -> None:
+        super().__init__(
+            f"campaign {campaign}: {what}: damaged in the ledger; restore it and run the same command again{done}"
+        )
+        self.campaign = campaign
+        self.sender = sender
+        self.what = what
+
+
+class SubmissionRefused(LedgerError):
+    """The ledger does not take this batch or this end of a submit."""
+
+    def __init__(self, campaign: CampaignId, reason: str) -> None:
+        super().__init__(f"campaign {campaign}: {reason}")
+
+
+class LeaseLost(LedgerError):
+    """The batch has gone to another worker; nothing may be written for it."""
+
+    def __init__(self, ref: BatchRef) -> None:
+        super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the lease has gone to another worker")

@@ -1,0 +1,285 @@
+"""Looking at the ledger: a campaign, a sender, a message; nothing here writes."""
+
+import struct
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import date, datetime
+from operator import attrgetter
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from times_dispatch.ledger.audit import COUNTERS, with_breach
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.packing import unpack
+from times_dispatch.ledger.records import MessageRecord, read
+from times_dispatch.ledger.scripts import campaign_key, may_pass, tag, text
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS
+
+_INDIA = ZoneInfo("Asia/Kolkata")
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider through which a sender sends nothing, or only a message at a time to see whether it is back."""
+
+    provider: str
+    brake: str
+    """Why it is braked; empty if it is not."""
+    backing_off_until_ms: int
+    """Epoch milliseconds; 0 if the provider is fine."""
+    backing_off_why: str
+
+    @property
+    def why(self) -> str:
+        """Return ``braked: insufficient balance (6001)`` or ``backing off: connection refused``."""
+        return f"braked: {self.brake}" if self.brake else f"backing off: {self.backing_off_why}"
+
+
+class SenderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A sender as it stands at one moment."""
+
+    id: SenderId
+    rate_per_s: float
+    """0 is no limit."""
+    paused: bool
+    held: list[Held]
+    """Providers that are braked or backing off, by name; campaigns go through the others of their chains."""
+    batches_out: int
+    campaigns_in_turn: int
+    most_parts_per_day: int = 0
+    """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit, and then none are counted."""
+    parts_today: int = 0
+    day_is_used_up: bool = False
+    """Nothing goes before midnight."""
+
+    def waits_for_resume(self, chain: Sequence[str]) -> bool:
+        """Say whether nothing goes through these providers until somebody resumes the sender."""
+        return self.paused or {held.provider for held in self.held if held.brake}.issuperset(chain)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message with its row."""
+
+    index: int
+    """Within the campaign."""
+    line: int
+    to: str
+    slots: list[str]
+    record: MessageRecord
+
+
+class Views:
+    """Reads the ledger for people and programs."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def senders(self) -> list[SenderId]:
+        """Return the senders that ever had a campaign or a limit, sorted."""
+        return sorted(SenderId(text(name)) for name in await self._redis.smembers(SENDERS))
+
+    async def sender(self, sender: SenderId) -> SenderView:
+        """Return how a sender stands."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(f"{tag(sender)}:pace")
+            pipe.zcard(f"{tag(sender)}:leases")
+            pipe.zcard(f"{tag(sender)}:rotation")
+            pipe.zcard(f"{tag(sender)}:rotation:own")
+            pace, out, in_turn, with_own_limit = await pipe.execute()
+        today = _today()
+        return SenderView(
+            id=sender,
+            rate_per_s=float(pace.get(b"rate", 0)),
+            paused=pace.get(b"paused") == b"1",
+            held=sorted(_held(pace).values(), key=attrgetter("provider")),
+            batches_out=out,
+            campaigns_in_turn=in_turn + with_own_limit,
+            most_parts_per_day=int(pace.get(b"most_parts_per_day", 0)),
+            parts_today=int(pace.get(b"day_parts", 0)) if int(pace.get(b"day", 0)) == today else 0,
+            day_is_used_up=int(pace.get(b"full_day", 0)) == today,
+        )
+
+    async def sender_of(self, campaign: CampaignId) -> SenderId:
+        """Return a campaign's sender; raise ``CampaignUnknown``."""
+        sender = await self._redis.hget(CAMPAIGNS, campaign)
+        if sender is None:
+            raise CampaignUnknown(campaign)
+        return SenderId(text(sender))
+
+    async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
+        """Return all campaigns, the newest first; those that cannot be read go to *damaged*, or else are raised."""
+        known = await self._redis.hgetall(CAMPAIGNS)
+        ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
+        views = [view async for view in self._read(ids, damaged)]
+        return sorted(views, key=lambda view: (-view.created_ms, view.id))
+
+    async def campaign(self, campaign: CampaignId) -> CampaignView:
+        """Return one campaign; raise ``CampaignUnknown`` or ``CampaignDamaged``."""
+        async for view in self._read([(campaign, await self.sender_of(campaign))]):
+            return view
+        raise CampaignUnknown(campaign)
+
+    async def of_sender(self, sender: SenderId, campaigns: Iterable[CampaignId]) -> list[CampaignView]:
+        """Return these campaigns of one sender; raise ``CampaignDamaged``."""
+        return [view async for view in self._read([(campaign, sender) for campaign in campaigns])]
+
+    async def messages(self, campaign: CampaignId) -> AsyncIterator[Message]:
+        """Yield every message of a campaign with its row, batch by batch; raise as ``campaign`` and ``batch`` do."""
+        view = await self.campaign(campaign)
+        for number in range(view.batches):
+            async for message in self.batch(view, number):
+                yield message
+
+    async def batch(self, view: CampaignView, number: int) -> AsyncIterator[Message]:
+        """Yield the messages of one batch with their rows; raise ``CampaignDamaged`` before the first of them."""
+        key = campaign_key(view.plan.sender, view.id)
+        packed, records = cast("list[bytes]", await self._redis.mget(f"{key}:p:{number}", f"{key}:m:{number}"))
+        try:
+            messages = _messages(unpack(packed), records or b"")
+        except _UNREADABLE as error:
+            raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
+        for message in messages:
+            yield message
+
+    async def _read(
+        self, ids: Iterable[tuple[CampaignId, SenderId]], damaged: list[CampaignDamaged] | None = None
+    ) -> AsyncIterator[CampaignView]:
+        wanted = list(ids)
+        senders = list({sender for _, sender in wanted})
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for campaign, sender in wanted:
+                pipe.hgetall(campaign_key(sender, campaign))
+                pipe.hgetall(campaign_key(sender, campaign) + ":codes")
+            for sender in senders:
+                pipe.hgetall(f"{tag(sender)}:pace")
+            replies = await pipe.execute(raise_on_error=False)
+        theirs, paces = replies[: 2 * len(wanted)], dict(zip(senders, replies[2 * len(wanted) :], strict=True))
+        for (campaign, sender), about, codes in zip(wanted, theirs[::2], theirs[1::2], strict=True):
+            try:
+                view = _view(campaign, *map(_sound, (about, codes, paces[sender]))) if about else None
+            except _UNREADABLE as error:
+                damage = CampaignDamaged(campaign, sender, _what(error))
+                if damaged is None:
+                    raise damage from error
+                damaged.append(damage)
+            else:
+                if view:
+                    yield view
+
+
+_UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
+"""What comes of reading what lacks something, or has something else in its place."""
+
+
+def _sound(reply: dict[bytes, bytes] | RedisError) -> dict[bytes, bytes]:
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply
+
+
+def _what(error: Exception) -> str:
+    if isinstance(error, ResponseError):
+        if may_pass(error):
+            raise error
+        return "something else stands in its place"
+    if isinstance(error, KeyError) and isinstance(error.args[0], bytes):
+        return f"it has no {error.args[0].decode()}"
+    return "it cannot be read"
+
+
+def _messages(recipients: Recipients, records: bytes) -> list[Message]:
+    return [
+        Message(
+            index=recipients.first + record.index,
+            line=recipients.lines[record.index],
+            to=recipients.to[record.index],
+            slots=[column[record.index] for column in recipients.slots],
+            record=record,
+        )
+        for record in read(records, len(recipients.to))
+    ]
+
+
+def _view(
+    campaign: CampaignId, about: dict[bytes, bytes], codes: dict[bytes, bytes], pace: dict[bytes, bytes]
+) -> CampaignView:
+    state = CampaignState(about[b"state"].decode())
+    plan = msgspec.json.decode(about[b"plan"], type=Plan)
+    reason = about.get(b"reason", b"").decode()
+    if not reason and state is CampaignState.RUNNING:
+        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan)
+    counters = {name: int(about.get(name.encode(), 0)) for name in COUNTERS}
+    return CampaignView(
+        id=campaign,
+        state=state,
+        reason=with_breach(reason, counters),
+        plan=plan,
+        total=counters["total"],
+        batches=int(about[b"batches"]),
+        counts={message_state: counters[message_state.value] for message_state in MessageState},
+        codes={code.decode(): int(number) for code, number in sorted(codes.items()) if int(number) > 0},
+        parts=int(about.get(b"parts", 0)),
+        stats={name[5:].decode(): int(number) for name, number in about.items() if name.startswith(b"stat:")},
+        created_ms=int(about[b"created_ms"]),
+        sealed_ms=int(about.get(b"sealed_ms", 0)),
+        first_let_go_ms=int(about.get(b"first_ms", 0)),
+        last_let_go_ms=int(about.get(b"last_ms", 0)),
+        finished_ms=int(about.get(b"finished_ms", 0)),
+    )
+
+
+def _today() -> int:
+    """Return the day as the ledger counts it, see ``day_of`` in lua/prelude.lua."""
+    return datetime.now(_INDIA).toordinal() - date(1970, 1, 1).toordinal()
+
+
+def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
+    now_ms = time.time() * 1000
+    starts_ms = max(plan.start_at_ms, int(about.get(b"opens_ms", 0)))
+    closes_ms = int(about.get(b"closes_ms", 0))
+    if now_ms >= starts_ms and (not closes_ms or now_ms < closes_ms):
+        return ""
+    zone = ZoneInfo(plan.zone)
+    if now_ms < starts_ms:
+        return f"goes on at {datetime.fromtimestamp(starts_ms / 1000, zone):%Y-%m-%d %H:%M} {plan.zone}"
+    return "outside its hours"
+
+
+def _held_by_sender(pace: dict[bytes, bytes], plan: Plan) -> str:
+    resume = f"dispatch sender resume {plan.sender}"
+    if pace.get(b"paused") == b"1":
+        return f"the sender is paused: {resume}"
+    if int(pace.get(b"full_day", 0)) == _today():
+        return "the sender has used up its parts of the day"
+    held, reasons = _held(pace), list[str]()
+    for provider in plan.chain:
+        if provider not in held:
+            return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
+        reasons.append(f"provider {provider} is {held[provider].why}")
+    if all(held[provider].brake for provider in plan.chain):
+        reasons.append(f"when that is mended: {resume}")
+    return "; ".join(reasons)
+
+
+def _held(pace: dict[bytes, bytes]) -> dict[str, Held]:
+    """Return the providers that hold a sender back, by nickname."""
+    found = dict[str, Held]()
+    for provider in {field.decode().partition("@")[2] for field in pace} - {""}:
+        brake, until_us, times, why = (
+            pace.get(f"{name}@{provider}".encode(), b"").decode()
+            for name in ("brake", "hold_until_us", "hold_n", "hold_why")
+        )
+        backs_off = times not in {"", "0"}
+        if brake or backs_off:
+            found[provider] = Held(
+                provider=provider,
+                brake=brake,
+                backing_off_until_ms=int(float(until_us or 0) / 1000) if backs_off else 0,
+                backing_off_why=why if backs_off else "",
+            )
+    return found

@@ -1,0 +1,66 @@
+"""The ledger's scripts, loaded from ``lua/`` and called by name."""
+
+import re
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from times_dispatch.ledger.model import CampaignId, SenderId
+
+Argument = str | bytes | int | float
+
+_BEYOND_REPAIR = re.compile(
+    r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
+)
+"""Of Redis 7 and of 6.2; lack of memory or disk and a failover have words of their own."""
+
+
+def text(value: object) -> str:
+    """Return what Redis replied (bytes, or a number) as text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def tag(sender: SenderId) -> str:
+    """Return the hash tag with which all keys of a sender begin, so that they share a slot of a Redis Cluster."""
+    return "{" + sender + "}"
+
+
+def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
+    """Return the key of a campaign's hash; the keys of its batches begin with it."""
+    return f"{tag(sender)}:c:{campaign}"
+
+
+def source(name: str) -> str:
+    """Return the text of a script of ``lua/``, with the prelude before it."""
+    folder = resources.files("times_dispatch.ledger") / "lua"
+    return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+
+
+class Script:
+    """One script of ``lua/``.
+
+    Calls are EVALSHA; the text is sent again when the server does not know it (any more).
+    """
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._redis = redis
+        self._script = redis.register_script(source(name))
+
+    async def __call__(self, sender: SenderId, *arguments: Argument) -> Any:
+        """Run the script on the sender's keys and return its reply."""
+        return await self._script(keys=[tag(sender)], args=arguments)
+
+    async def for_each(self, senders: Sequence[SenderId], *arguments: Argument) -> list[Any]:
+        """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                await self._script(keys=[tag(sender)], args=arguments, client=pipe)
+            return await pipe.execute(raise_on_error=False)
+
+
+def may_pass(error: RedisError) -> bool:
+    """Say whether waiting may mend it: not when a script fails over what it finds in the ledger."""
+    return not (isinstance(error, ResponseError) and _BEYOND_REPAIR.search(str(error)))

@@ -1,0 +1,258 @@
+"""What is wrong with a provider's description, what is odd about it, and what is worth knowing before its first push.
+
+problem     it cannot work: nothing starts with it
+warning     it works, and is probably not meant so
+note        only said when somebody asks
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from times_dispatch.provider.description.json_template import JsonTemplateInvalid, keys, parse, strings, within
+from times_dispatch.provider.description.placeholders import KNOWN, PLACEHOLDER, PLAIN, names_in
+from times_dispatch.provider.description.provider import TIMES_MOBILE_GET, TIMES_MOBILE_POST, Provider
+from times_dispatch.provider.oauth.credentials import ClientCredentials
+from times_dispatch.provider.outcomes import Verdict
+from times_dispatch.provider.request.byte_template import HEADER_VALUE
+
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+SECRET_WORDS: Final = re.compile(r"pass(word|wd)?$|^pwd$|secret|token|api.?key|^auth|credential", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"<[A-Za-z/!?][^<>]*>")
+_PIECE_OF_JSON: Final = re.compile(r"[{\[]\s*[\"{\[]")
+_TIMES_MOBILE_HOST: Final = urlsplit(TIMES_MOBILE_POST).hostname
+_TIMES_MOBILE_PATHS: Final = {"GET": urlsplit(TIMES_MOBILE_GET).path, "POST": urlsplit(TIMES_MOBILE_POST).path}
+
+
+def problems(provider: Provider) -> list[str]:
+    """Say all that keeps the description from working; empty is fine. No sentence holds a secret."""
+    return [
+        *_address_problems(provider),
+        *_header_problems(provider),
+        *_payload_problems(provider),
+        *_language_problems(provider),
+        *_custom_problems(provider),
+        *_answer_problems(provider),
+        *_limit_problems(provider),
+    ]
+
+
+def warnings(provider: Provider) -> list[str]:
+    """Say what works and is probably not meant so. No sentence holds a secret."""
+    return [*_open_addresses(provider), *_odd_path(provider), *_odd_placeholders(provider), *_open_secrets(provider)]
+
+
+def notes(provider: Provider) -> list[str]:
+    """Say what to know before the first push."""
+    found = []
+    path = urlsplit(provider.endpoint).path
+    if path != path.lower() and not list(_odd_path(provider)):
+        found.append(f"the path {path} is sent as it is written: endpoints are case-sensitive")
+    if needed := needed_of_campaigns(provider):
+        listed = ", ".join(f"$${name}" for name in needed)
+        found.append(f"every campaign must give {listed} under [custom]")
+    return found
+
+
+def custom_names(provider: Provider) -> list[str]:
+    """Name the placeholders that campaigns may give values, in order of their use."""
+    fixed = KNOWN | provider.constants.keys()
+    return [name for name in dict.fromkeys(_used(provider)) if name not in fixed]
+
+
+def names_in_headers(provider: Provider) -> frozenset[str]:
+    """Name the placeholders that stand in headers: their values must match ``pattern.HEADER_VALUE``."""
+    return frozenset(name for _, template in provider.headers for name in names_in(template))
+
+
+def needed_of_campaigns(provider: Provider) -> list[str]:
+    """Name those of them for which the provider has no value of its own."""
+    given = {name for name, _ in provider.custom}
+    return [name for name in custom_names(provider) if name not in given]
+
+
+def _used(provider: Provider) -> list[str]:
+    """List the placeholders of payload and headers; nothing of a payload that cannot be read."""
+    try:
+        templates = [template for _, template in provider.templates()]
+    except JsonTemplateInvalid:
+        templates = []
+    return [name for template in (*templates, *(value for _, value in provider.headers)) for name in names_in(template)]
+
+
+def _address_problems(provider: Provider) -> Iterator[str]:
+    if not _is_address(provider.endpoint):
+        yield "endpoint must be an http:// or https:// address"
+    elif "@" in urlsplit(provider.endpoint).netloc:
+        yield "endpoint must not hold credentials; give them as username and password"
+    if "#" in provider.endpoint or PLACEHOLDER.search(provider.endpoint):
+        yield "endpoint must hold neither # nor placeholders; those belong into the payload"
+    if provider.proxy and not _is_address(provider.proxy):
+        yield "proxy must be an http:// or https:// address"
+    if isinstance(provider.auth, ClientCredentials) and not _is_address(provider.auth.token_url):
+        yield "oauth2.token_url must be an http:// or https:// address"
+
+
+def _is_address(text: str) -> bool:
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _header_problems(provider: Provider) -> Iterator[str]:
+    constants = provider.constants
+    for name, value in provider.headers:
+        filled = PLACEHOLDER.sub(lambda found: constants.get(found[1], ""), value)
+        if not _HEADER.fullmatch(name):
+            yield f"header {name!r}: the name is not one that HTTP allows"
+        elif not HEADER_VALUE.fullmatch(filled):
+            yield f"header {name}: the value must be one line of ASCII"
+        elif name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
+            yield f"header {name}: is written by the client itself"
+        elif name.lower() == "authorization" and (
+            provider.auth.authorization() or isinstance(provider.auth, ClientCredentials)
+        ):
+            yield f"header {name}: auth writes it already; take out one of the two"
+
+
+def _payload_problems(provider: Provider) -> Iterator[str]:
+    if provider.method == "GET" and provider.encoding != "query":
+        yield f"a GET carries its payload in the query, not as {provider.encoding}"
+    if isinstance(provider.payload, str):
+        if provider.encoding != "json":
+            yield f"the payload of a {provider.encoding} must be a table of keys and texts"
+            return
+        try:
+            document = parse(provider.payload)
+        except JsonTemplateInvalid as invalid:
+            yield f"the payload {invalid}"
+            return
+        yield from _key_problems(document)
+    else:
+        yield from _key_problems([value for _, value in provider.payload])
+    used = {name for _, template in provider.templates() for name in names_in(template)}
+    if "To" not in used:
+        yield "the payload needs $$To"
+    if not used & {"Body", "TemplateID"}:
+        yield "the payload needs $$Body or $$TemplateID"
+
+
+def _key_problems(document: Any) -> Iterator[str]:
+    for key in keys(document):
+        if PLACEHOLDER.search(key):
+            yield f"the payload's key {key!r}: placeholders belong into values"
+
+
+def _language_problems(provider: Provider) -> Iterator[str]:
+    """Look for values that are read once more at the other end, in a language that nothing here escapes for."""
+    free = {name for name in _used(provider) if name not in PLAIN and name not in provider.constants}
+    for place, template in _places(provider):
+        names = [name for name in names_in(template) if name in free]
+        if not names or within(template) is not None:
+            continue
+        if _MARKUP.search(template):
+            yield f"{place}: $${names[0]} stands in markup, which it is not escaped for; use form fields or JSON"
+        elif _PIECE_OF_JSON.search(template):
+            yield (
+                f"{place}: $${names[0]} stands in a piece of JSON, which it is not escaped for; "
+                "make the whole value one JSON document, with its placeholders in quotes"
+            )
+
+
+def _places(provider: Provider) -> Iterator[tuple[str, str]]:
+    """Yield every template of payload and headers after its place; those of a document within one by themselves."""
+    try:
+        templates = [(f"payload.{key}", template) for key, template in provider.templates()]
+    except JsonTemplateInvalid:
+        templates = []
+    for place, template in (*templates, *((f"headers.{name}", value) for name, value in provider.headers)):
+        yield place, template
+        yield from ((f"{place}.{key}", inner) for key, inner in strings(within(template)))
+
+
+def _custom_problems(provider: Provider) -> Iterator[str]:
+    for name, _ in (*provider.custom, *provider.secrets):
+        if not _NAME.fullmatch(name):
+            yield f"custom.{name}: a name is a letter, then letters, digits or _"
+        elif name in KNOWN:
+            yield f"custom.{name}: $${name} has a meaning already"
+
+
+def _answer_problems(provider: Provider) -> Iterator[str]:
+    rules = provider.answers
+    meanings = (*rules.codes.values(), *rules.statuses.values())
+    if not rules.accepted_states and not any(meaning.verdict is Verdict.ACCEPTED for meaning in meanings):
+        yield "answers must say what is accepted: codes, states or HTTP statuses"
+    places = rules.pattern or rules.paths.get("code") or rules.words
+    if rules.codes and not places:
+        yield "answers name codes, and not where they stand: give code, pattern or words"
+    for code in rules.words.values():
+        if code not in rules.codes:
+            yield f"answers.words stand for code {code}, which has no meaning: name it in accepted, rejected, …"
+
+
+def _limit_problems(provider: Provider) -> Iterator[str]:
+    if not 0 < provider.connect_timeout_s <= provider.total_timeout_s:
+        yield "connect_timeout_s must be above 0 and at most total_timeout_s"
+    if provider.max_connections < 1:
+        yield "max_connections must be at least 1"
+
+
+def _open_addresses(provider: Provider) -> Iterator[str]:
+    addresses = {"endpoint": provider.endpoint}
+    if isinstance(provider.auth, ClientCredentials):
+        addresses["oauth2.token_url"] = provider.auth.token_url
+    for name, address in addresses.items():
+        if _is_address(address) and address.startswith("http:") and not _is_loopback(urlsplit(address).hostname or ""):
+            yield f"{name} is plain http: whoever is on the way reads credentials, numbers and texts; use https"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _odd_path(provider: Provider) -> Iterator[str]:
+    if not _is_address(provider.endpoint):
+        return
+    parts, expected = urlsplit(provider.endpoint), _TIMES_MOBILE_PATHS[provider.method]
+    if parts.path == expected:
+        return
+    if parts.path.lower() == expected.lower():
+        yield f"endpoint: the path is {parts.path}, Times Mobile's is {expected}, and case counts"
+    elif parts.hostname == _TIMES_MOBILE_HOST:
+        yield f"endpoint: the path is {parts.path}, and Times Mobile takes a {provider.method} at {expected}"
+
+
+def _odd_placeholders(provider: Provider) -> Iterator[str]:
+    used = dict.fromkeys(_used(provider))
+    if "MessageID" not in used:
+        yield "the payload has no $$MessageID: no delivery report finds its message, and what is in doubt stays so"
+    lower = {name.lower(): name for name in sorted(KNOWN)}
+    for name in needed_of_campaigns(provider):
+        if near := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.75):
+            yield f"$${name} is taken for a custom key-value; did you mean $${lower[near[0]]}?"
+    for name, _ in provider.custom:
+        if name not in used:
+            yield f"custom.{name}: $${name} stands neither in the payload nor in a header"
+
+
+def _open_secrets(provider: Provider) -> Iterator[str]:
+    """Look for secrets that are written out, where those who see the settings file see them."""
+    try:
+        places = [("payload", key, value) for key, value in provider.templates()]
+    except JsonTemplateInvalid:
+        places = []
+    for where, key, value in (*places, *(("headers", name, value) for name, value in provider.headers)):
+        if value and SECRET_WORDS.search(key) and not names_in(value):
+            yield f"{where}.{key}: looks like a secret; name it in secrets, and put its placeholder here"

@@ -1,0 +1,1 @@
+"""The httpx transport that carries pushes: connections, their pool, and dialling."""

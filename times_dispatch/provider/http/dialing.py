@@ -1,0 +1,129 @@
+"""Making connections: name, TCP, the provider's proxy, TLS. When this fails, not one byte of a request was written."""
+
+import asyncio
+import socket
+import ssl
+from base64 import b64encode
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from times_dispatch.provider.description.provider import Provider
+from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.http.connection import Connection
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LONGEST_REPLY_OF_A_PROXY: Final = 16_384
+
+
+class Dialer:
+    """Makes connections to where a URL points, through the provider's proxy if it has one."""
+
+    def __init__(self, url: httpx.URL, provider: Provider) -> None:
+        self.host = url.raw_host.decode("ascii")
+        self.port = url.port or _DEFAULT_PORTS[url.scheme]
+        self.forwards = bool(provider.proxy) and url.scheme == "http"
+        """Whether requests go to the proxy itself, to be handed on: then they name the whole URL."""
+        self.proxy_authorization = ""
+        self._tls = _tls(provider) if url.scheme == "https" else None
+        self._proxy = urlsplit(provider.proxy) if provider.proxy else None
+        if self._proxy and self._proxy.username:
+            login = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
+            self.proxy_authorization = "Basic " + b64encode(login.encode()).decode()
+
+    async def dial(self, within_s: float) -> Connection:
+        """Return a new connection; raise NotSent with what kept it from being made."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._dial()
+        except (OSError, EOFError, UnicodeError, ValueError) as error:
+            failure = _failure(error)
+        raise NotSent(failure)  # outside, so that the original is not its context
+
+    async def _dial(self) -> Connection:
+        if self._proxy is None:
+            return await _connected(self.host, self.port, self._tls, self.host)
+        host, scheme = self._proxy.hostname or "", self._proxy.scheme
+        port = self._proxy.port or _DEFAULT_PORTS[scheme]
+        to_proxy = httpx.create_ssl_context(trust_env=False) if scheme == "https" else None
+        if self._tls is None:
+            return await _connected(host, port, to_proxy, host)
+        return await self._tunnelled(await _first(host, port), port, to_proxy, host)
+
+    async def _tunnelled(self, address: str, port: int, to_proxy: ssl.SSLContext | None, name: str) -> Connection:
+        """Ask the proxy for a tunnel (RFC 9110, section 9.3.6) and speak TLS through it."""
+        reader, writer = await asyncio.open_connection(
+            address, port, ssl=to_proxy, server_hostname=name if to_proxy else None, limit=_LONGEST_REPLY_OF_A_PROXY
+        )
+        try:
+            to = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+            login = f"Proxy-Authorization: {self.proxy_authorization}\r\n" if self.proxy_authorization else ""
+            writer.write(f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{login}\r\n".encode("ascii"))
+            reply = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)
+            if len(reply) < 2 or not reply[1].startswith(b"2"):
+                raise ssl.SSLError("the proxy refuses the tunnel")
+            connection = Connection()
+            assert self._tls is not None  # noqa: S101  # for the type checker
+            transport = await asyncio.get_running_loop().start_tls(
+                writer.transport, connection, self._tls, server_hostname=self.host
+            )
+            if transport is None:
+                raise ssl.SSLError("the connection was lost")
+        except BaseException:
+            writer.transport.abort()
+            raise
+        connection.connection_made(transport)
+        return connection
+
+
+async def _connected(host: str, port: int, tls: ssl.SSLContext | None, name: str) -> Connection:
+    """Connect to the first address of a host that takes it."""
+    loop = asyncio.get_running_loop()
+    refusal: OSError | None = None
+    for address in await _addresses(host, port):
+        try:
+            _, connection = await loop.create_connection(
+                Connection, address, port, ssl=tls, server_hostname=name if tls else None
+            )
+        except (ssl.SSLError, TimeoutError):
+            raise
+        except OSError as error:
+            refusal = refusal or error
+        else:
+            return connection
+    raise refusal or OSError("no address")
+
+
+async def _first(host: str, port: int) -> str:
+    return (await _addresses(host, port))[0]
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[4][0]) for address in found]
+
+
+def _failure(error: Exception) -> Failure:
+    """Say what kept a connection from being made. It only matters to whoever reads it: none of these sent anything."""
+    match error:
+        case socket.gaierror() | UnicodeError():
+            return Failure.DNS
+        case ssl.SSLError() | EOFError() | ValueError():
+            return Failure.TLS
+        case TimeoutError():
+            return Failure.CONNECT_TIMEOUT
+        case ConnectionRefusedError():
+            return Failure.REFUSED
+        case ConnectionError():
+            return Failure.TLS  # lost again before the handshake was over
+        case _:
+            return Failure.UNREACHABLE
+
+
+def _tls(provider: Provider) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    if provider.ca_file:
+        context.load_verify_locations(provider.ca_file)
+    return context

@@ -1,0 +1,69 @@
+"""How a request proves who sends it: not at all, by HTTP Basic, or by a token (docs/domain.md section 2)."""
+
+from base64 import b64encode
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Authentication(Protocol):
+    """Proves who sends a request, by its Authorization header.
+
+    class ApiKey:
+        def authorization(self) -> str:
+            return f"ApiKey {self._key}"
+    """
+
+    def authorization(self) -> str:
+        """Return the header's value, which never changes; empty is none of its own."""
+
+
+class NoAuthentication(msgspec.Struct, frozen=True):
+    """Credentials, if any, are in the payload or in headers."""
+
+    def authorization(self) -> str:
+        """Return nothing."""
+        return ""
+
+
+class BasicAuthentication(msgspec.Struct, frozen=True):
+    """HTTP Basic, in UTF-8 (RFC 7617)."""
+
+    username: str
+    password: str
+
+    def authorization(self) -> str:
+        """Return ``Basic`` and the credentials in base 64."""
+        return "Basic " + b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    def __repr__(self) -> str:
+        return "BasicAuthentication()"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class ClientCredentials(msgspec.Struct, frozen=True, kw_only=True):
+    """OAuth 2.0 client credentials (RFC 6749 section 4.4).
+
+    The header is not constant: ``times_dispatch.provider.oauth.token_cache`` gets tokens with these and keeps them
+    fresh.
+    """
+
+    token_url: str
+    client_id: str
+    client_secret: str
+    extra: tuple[tuple[str, str], ...] = ()
+    """Further key-values of the request for a token, such as ``scope``."""
+    in_body: bool = False
+    """Id and secret go as ``client_id`` and ``client_secret`` in the form, instead of by HTTP Basic."""
+
+    def authorization(self) -> str:
+        """Return nothing: each push gets the token of its moment."""
+        return ""
+
+    def __repr__(self) -> str:
+        return "ClientCredentials()"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []

@@ -1,0 +1,1 @@
+"""Delivery reports as providers post them, and the meaning of their codes."""

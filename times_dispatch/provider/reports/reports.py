@@ -1,0 +1,297 @@
+"""Delivery reports as they are posted, read with all the leniency that they need (docs/domain.md section 3)."""
+
+import json
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from times_dispatch.provider.reports.codes import DND, OTHER
+
+LONGEST_META: Final = 200
+LONGEST_INCOMING_TEXT: Final = 512
+LONGEST_CODE_TEXT: Final = 40
+HIGHEST_CODE: Final = 65535
+
+
+class EventKind(StrEnum):
+    """What a report says happened."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CLICKED = "clicked"
+    REPLIED = "replied"
+    INTERMEDIATE = "intermediate"
+    """On its way; any final report beats it."""
+
+
+_KINDS: Final = {
+    **{kind.value: kind for kind in (EventKind.DELIVERED, EventKind.FAILED, EventKind.CLICKED, EventKind.REPLIED)},
+    "failed_dnd": EventKind.FAILED,
+    "delivrd": EventKind.DELIVERED,
+    **dict.fromkeys(("expired", "deleted", "undeliv", "rejectd"), EventKind.FAILED),
+    "UNKNOWN": EventKind.FAILED,  # SMPP's word for a final state; in lower case it is nobody's event
+    **dict.fromkeys(
+        ("sent", "submitted", "accepted", "acceptd", "enroute", "queued", "buffered", "scheduled"),
+        EventKind.INTERMEDIATE,
+    ),
+}
+_PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
+"""Those of which nothing but the time and the id is wanted."""
+_NUMBER = re.compile("[0-9]{1,17}(?:[.][0-9]{1,9})?")
+_CODE = re.compile("([0-9]{1,5})(?:[.]0)?")
+
+
+class ReportEvent(msgspec.Struct, frozen=True, gc=False):
+    """One report about one message."""
+
+    kind: EventKind
+    ts: int
+    """Epoch seconds, at least 0 and below 2**32."""
+    meta: str
+    """The correlation id as we sent it, or somebody else's: 1 to 200 characters."""
+    opening: bytes
+    """How a body begins that holds only this row."""
+    row: msgspec.Raw
+    """The row's own bytes, untouched."""
+    code: int = 0
+    """Why it failed: at most 65535, and 900 if the row gave no such number; 0 for the other kinds."""
+    code_text: str = ""
+    """The code as it came, its first 40 characters."""
+    url: str = ""
+    incoming_text: str = ""
+    """The reply's first 512 characters."""
+
+    @property
+    def raw(self) -> bytes:
+        """The row as a body of its own, its own bytes untouched; ``parse`` reads the same event from it again."""
+        return _alone(self.opening, self.row)
+
+    def __repr__(self) -> str:
+        # Without what may hold a number or a text.
+        return f"ReportEvent(kind={self.kind.value!r}, ts={self.ts}, meta={self.meta!r}, code={self.code})"
+
+
+class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that says nothing we can use, kept with the reason."""
+
+    reason: str
+    missing_fields: tuple[str, ...] = ()
+    raw: bytes
+    """As in ReportEvent."""
+
+    def __repr__(self) -> str:
+        return f"RejectedRow(reason={self.reason!r}, missing_fields={self.missing_fields})"
+
+
+class ParsedReports(msgspec.Struct, frozen=True):
+    """What a body held."""
+
+    events: list[ReportEvent]
+    rejected: list[RejectedRow]
+
+
+class ReportsUnreadable(ValueError):
+    """A body that can never be read, however often it is posted."""
+
+
+class _Unusable(Exception):
+    """Why a row goes to the rejected ones."""
+
+    def __init__(self, reason: str, missing_fields: tuple[str, ...] = ()) -> None:
+        self.reason = reason
+        self.missing_fields = missing_fields
+
+
+class _Group(msgspec.Struct):
+    event: msgspec.Raw = msgspec.Raw(b"null")
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Row(msgspec.Struct, gc=False):
+    ts: Any = None
+    meta: Any = None
+    code: Any = None
+    url: Any = None
+    incomingText: Any = None  # noqa: N815 - the provider's spelling
+    incomingMessage: Any = None  # noqa: N815 - the provider's spelling
+
+
+class _PlainRow(_Row, kw_only=True):
+    """A row whose time and id need no leniency."""
+
+    ts: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+    meta: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_META)]
+
+
+_LONGEST_EVENT: Final = 200
+"""Bytes of JSON."""
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
+_GROUP: Final = msgspec.json.Decoder(_Group)
+_NAME: Final = msgspec.json.Decoder(str | None)
+_ROW: Final = msgspec.json.Decoder(_Row)
+_UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+
+
+def parse(body: bytes) -> ParsedReports:
+    """Read a posted body; raise ReportsUnreadable if it is not JSON, no array or object, or an empty array.
+
+    A row that cannot be used is set aside with its reason and costs no other row.
+    """
+    parsed = ParsedReports([], [])
+    for group in _groups(body):
+        try:
+            event, opening, data, rows = _opened(group)
+        except _Unusable as why:
+            parsed.rejected.append(_rejected(why, b"[" + bytes(group) + b"]"))
+            continue
+        kind = _KINDS.get(event) or _KINDS.get(event.strip().lower())
+        if kind in _PLAIN_KINDS and (plain := _plain(data)):
+            parsed.events.extend(
+                [
+                    ReportEvent(kind, fields.ts, fields.meta, opening, row)
+                    for fields, row in zip(plain, rows, strict=True)
+                ]
+            )
+            continue
+        for row in rows:
+            try:
+                parsed.events.append(_read(event, kind, opening, row))
+            except _Unusable as why:
+                parsed.rejected.append(_rejected(why, _alone(opening, row)))
+    return parsed
+
+
+def _alone(opening: bytes, row: msgspec.Raw) -> bytes:
+    return opening + bytes(row) + b"]}]"
+
+
+def _rejected(why: _Unusable, raw: bytes) -> RejectedRow:
+    return RejectedRow(reason=why.reason, missing_fields=why.missing_fields, raw=raw)
+
+
+def _groups(body: bytes) -> list[msgspec.Raw]:
+    try:
+        body.decode()  # msgspec does not look into the strings that it skips
+        groups = _listed(body)
+    except _UNREADABLE:
+        groups = _listed_mended(body)
+    if not groups:
+        raise ReportsUnreadable("the body is an empty array")
+    return groups
+
+
+def _listed(body: bytes) -> list[msgspec.Raw]:
+    match body.lstrip()[:1]:
+        case b"[":
+            return _LIST.decode(body)
+        case b"{":
+            return [msgspec.json.decode(body, type=msgspec.Raw)]
+        case _:
+            raise ReportsUnreadable("the body is neither an array nor an object")
+
+
+def _listed_mended(body: bytes) -> list[msgspec.Raw]:
+    """Read almost-JSON: a byte order mark, bad UTF-8, half an emoji, a bare line break in a reply, NaN.
+
+    A poster never repeats what got a 4xx, so one such row would cost all the rows it came with.
+    """
+    try:
+        almost = json.loads(body.decode("utf-8-sig", "replace"), strict=False, parse_constant=lambda _: None)
+        return _listed(json.dumps(almost, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+    except _UNREADABLE:
+        raise ReportsUnreadable("the body is not a JSON array or object") from None
+
+
+def _opened(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
+    """Return a group's event (empty if it has none), the beginning of a body for each row alone, data and its rows."""
+    try:
+        fields = _GROUP.decode(group)
+        event, data = bytes(fields.event), bytes(fields.data)
+        if len(event) > _LONGEST_EVENT:
+            raise _Unusable("the event's name is too long")  # each of its rows would be kept with it
+        name = _NAME.decode(event) or ""
+        rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
+    except (msgspec.DecodeError, RecursionError):
+        raise _Unusable("not an object with an event's name and its data") from None
+    if data == b"null":
+        raise _Unusable("fields are missing", ("data",) if name else ("event", "data"))
+    return name, b'[{"event":' + event + b',"data":[', data, rows
+
+
+def _plain(data: bytes) -> list[_PlainRow]:
+    """Read all rows at once, at a third of the cost; nothing if one of them is not plain."""
+    try:
+        return _PLAIN_ROWS.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+
+
+def _read(event: str, kind: EventKind | None, opening: bytes, row: msgspec.Raw) -> ReportEvent:
+    try:
+        fields = _ROW.decode(row)
+    except (msgspec.DecodeError, RecursionError):
+        raise _Unusable("the row is not an object, or holds a number out of bounds") from None
+    if missing := _missing(event, kind, fields):
+        raise _Unusable("fields are missing", tuple(missing))
+    if kind is None:
+        raise _Unusable("the event is unknown")
+    code, code_text = _code(event, fields.code) if kind is EventKind.FAILED else (0, "")
+    return ReportEvent(
+        kind=kind,
+        ts=_epoch_s(fields.ts),
+        meta=_text("meta", fields.meta, LONGEST_META),
+        opening=opening,
+        row=row,
+        code=code,
+        code_text=code_text,
+        url=_text("url", fields.url) if kind is EventKind.CLICKED else "",
+        incoming_text=_incoming(fields)[:LONGEST_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
+    )
+
+
+def _missing(event: str, kind: EventKind | None, fields: _Row) -> list[str]:
+    missing = []
+    if not event:
+        missing.append("event")
+    if fields.ts is None or fields.ts == "":
+        missing.append("ts")
+    if fields.meta is None or fields.meta == "":
+        missing.append("meta")
+    if kind is EventKind.CLICKED and (fields.url is None or fields.url == ""):
+        missing.append("url")
+    if kind is EventKind.REPLIED and fields.incomingText is None and fields.incomingMessage is None:
+        missing.append("incomingText")
+    return missing
+
+
+def _epoch_s(ts: object) -> int:
+    if isinstance(ts, str) and _NUMBER.fullmatch(ts.strip()):
+        ts = float(ts)
+    if isinstance(ts, int | float) and not isinstance(ts, bool):
+        seconds = ts // 1000 if ts > 10**11 else ts
+        if 0 <= seconds < 2**32:
+            return int(seconds)
+    raise _Unusable("ts is not a time in epoch seconds")
+
+
+def _text(name: str, value: object, longest: int | None = None) -> str:
+    if not isinstance(value, str):
+        raise _Unusable(f"{name} is not a text")
+    if longest is not None and len(value) > longest:
+        raise _Unusable(f"{name} is longer than {longest} characters")
+    return value
+
+
+def _incoming(fields: _Row) -> str:
+    return _text("incomingText", fields.incomingMessage if fields.incomingText is None else fields.incomingText)
+
+
+def _code(event: str, code: object) -> tuple[int, str]:
+    text = str(code).strip()[:LONGEST_CODE_TEXT] if isinstance(code, str | int | float) else ""
+    if event.strip().lower() == "failed_dnd":
+        return DND, text
+    number = int(found[1]) if (found := _CODE.fullmatch(text)) else OTHER
+    return number if number <= HIGHEST_CODE else OTHER, text

@@ -1,0 +1,1 @@
+"""Requests out of pushes: payload templates compiled into bytes."""

@@ -1,0 +1,8 @@
+"""``python -m timesmobile.sandbox``."""
+
+import logging
+
+from times_dispatch.sandbox.command import sandbox
+
+logging.basicConfig(level=logging.INFO)
+sandbox()

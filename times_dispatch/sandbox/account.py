@@ -1,0 +1,86 @@
+"""The account: its credentials, senders, content ids and balance, and what it says to a submission."""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+
+import msgspec
+
+from times_dispatch.sandbox import parts
+from times_dispatch.sandbox.config import SandboxConfig
+from times_dispatch.sandbox.faults import Faults
+from times_dispatch.sandbox.seeded_random import Chance
+from times_dispatch.sandbox.submission import UNREADABLE, Submission
+
+ACCEPTED = 200
+BAD_REQUEST = 400
+TEMPLATE_UNKNOWN = 5001
+BALANCE_SPENT = 6001
+SENDER_UNKNOWN = 2051
+NUMBER_INVALID = 2054
+AUTHENTICATION_FAILED = 2070
+CONTENT_ID_MISSING = 7001
+
+_NUMBER = re.compile(r"\+?(?:91[6-9][0-9]{9}|(?!91)[1-9][0-9]{9,14})", re.ASCII)
+
+
+class Ruling(msgspec.Struct, frozen=True, gc=False):
+    """What the account says; ``parts`` is 0 unless accepted."""
+
+    code: int
+    parts: int = 0
+    unicode_mismatch: bool = False
+    """The text needs UCS-2 and the request said it does not."""
+    unicode_needless: bool = False
+    """The text is GSM and the request said it is not."""
+
+
+class Account:
+    """Rules on submissions and keeps the balance."""
+
+    def __init__(self, config: SandboxConfig, chance: Chance) -> None:
+        self._credentials = (config.username, config.password)
+        self._basic = "Basic " + b64encode(f"{config.username}:{config.password}".encode()).decode()
+        self._senders = {sender: frozenset(content_ids) for sender, content_ids in config.senders.items()}
+        self._invalid_numbers = config.invalid_numbers
+        self._chance = chance
+        self.faults = config.faults
+        self.balance = config.balance
+
+    def rule(self, submission: Submission, *, authorization: str | None) -> Ruling:
+        """Accept or refuse; accepting charges the balance. ``authorization`` is None for a GET, which carries none."""
+        for code in self._objections(submission, authorization, self.faults):
+            return Ruling(code)
+        is_gsm = parts.is_gsm(submission.text)
+        unicode = submission.unicode == "true"
+        count = parts.count(submission.text, unicode=unicode or not is_gsm)
+        if self.balance is not None:
+            if self.balance < count:
+                return Ruling(BALANCE_SPENT)
+            self.balance -= count
+        return Ruling(ACCEPTED, count, not is_gsm and not unicode, is_gsm and unicode)
+
+    def _objections(self, submission: Submission, authorization: str | None, faults: Faults) -> Iterator[int]:
+        """Name what is wrong, the first that the gateway would notice first."""
+        if submission is UNREADABLE:
+            yield BAD_REQUEST
+        is_wrong = authorization is not None and authorization != self._basic
+        if is_wrong or faults.wrong_credentials or (submission.username, submission.password) != self._credentials:
+            yield AUTHENTICATION_FAILED
+        sender = submission.sender
+        if not sender or (self._senders and sender not in self._senders) or sender in faults.unregistered:
+            yield SENDER_UNKNOWN
+        if not submission.content_id:
+            yield CONTENT_ID_MISSING
+        content_ids = self._senders.get(sender)
+        if content_ids and submission.content_id not in content_ids:
+            yield TEMPLATE_UNKNOWN
+        if not _NUMBER.fullmatch(submission.to) or self._is_unlucky(submission.to):
+            yield NUMBER_INVALID
+        if not submission.text or not submission.correlation_id or submission.unicode not in ("true", "false"):
+            yield BAD_REQUEST
+
+    def _is_unlucky(self, number: str) -> bool:
+        if not self._invalid_numbers:
+            return False
+        return self._chance.draws(number.removeprefix("+"), purpose=b"number")[0] < self._invalid_numbers

@@ -1,0 +1,69 @@
+"""The command ``sandbox``: options in, a running sandbox out."""
+
+import asyncio
+import gc
+import signal
+from pathlib import Path
+
+import click
+import uvloop
+
+from times_dispatch.sandbox.config import ConfigInvalid, SandboxConfig, read
+from times_dispatch.sandbox.service import serve
+
+_RARELY = (100_000, 50, 1_000)
+_RANGE = (click.IntRange(min=0), click.IntRange(min=0))
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one. [default: 0]")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="TOML file; options given here come first.")
+@click.option("--seed", type=int, help="The same seed gives the same answers, reports and faults. [default: 1]")
+@click.option("--username", envvar="SANDBOX_USERNAME", show_envvar=True)
+@click.option("--password", envvar="SANDBOX_PASSWORD", show_envvar=True, help="Better in the environment than here.")
+@click.option("--senders", help="Registered senders, separated by commas. [default: any sender]")
+@click.option("--reports-url", envvar="SANDBOX_REPORTS_URL", show_envvar=True, help="Where to post delivery reports.")
+@click.option("--report-delay-ms", type=_RANGE, metavar="MIN MAX", help="How long after the push they are posted.")
+@click.option("--latency-ms", type=_RANGE, metavar="MIN MAX", help="How long a push waits for its answer.")
+@click.option("--journal", help="File that keeps the books over a restart.")
+def sandbox(
+    path: Path | None,
+    senders: str | None,
+    report_delay_ms: tuple[int, int] | None,
+    latency_ms: tuple[int, int] | None,
+    **options: object,
+) -> None:
+    """Stand in for Times Mobile: take pushes, post delivery reports, keep books at /sandbox/books.
+
+    Prints its URL on one line once it listens.
+    """
+    if senders is not None:
+        options["senders"] = {sender.strip(): () for sender in senders.split(",") if sender.strip()}
+    options["reports_delay_min_ms"], options["reports_delay_max_ms"] = report_delay_ms or (None, None)
+    options["latency_min_ms"], options["latency_max_ms"] = latency_ms or (None, None)
+    try:
+        config = read(path, **options)
+    except ConfigInvalid as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(config))
+    except OSError as error:
+        raise click.ClickException(f"cannot start: {error.strerror}") from None
+
+
+async def _run(config: SandboxConfig) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_RARELY)  # a full collection is a pause, and a pause falsifies arrival times
+    serving = asyncio.ensure_future(serve(config, ready=click.echo))
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not serving.cancelled():
+            raise

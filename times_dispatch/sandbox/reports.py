@@ -1,0 +1,113 @@
+"""Which delivery reports a message gets, and when: decided from the seed and its id alone."""
+
+from enum import StrEnum
+
+import msgspec
+
+from times_dispatch.sandbox.config import ReportsConfig
+from times_dispatch.sandbox.seeded_random import Chance, pick
+
+(
+    _MISSING,
+    _FAILED,
+    _CODE,
+    _DELAY,
+    _EARLY,
+    _DUPLICATED,
+    _DUPLICATE_DELAY,
+    _CONTRADICTED,
+    _CONTRADICTION_DELAY,
+    _CLICKED,
+    _REPLIED,
+    _AFTER_DELIVERY,
+    _FORGED,
+    _FORGERY,
+    _FOREIGN,
+    _ODD,
+) = range(16)
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Event(StrEnum):
+    """The events a report tells of (docs/domain.md section 3)."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CLICKED = "clicked"
+    REPLIED = "replied"
+
+
+class Origin(StrEnum):
+    """Whose row it is; only ``OWN`` rows say something true about a message of this account."""
+
+    OWN = "own"
+    FORGED = "forged"
+    FOREIGN = "foreign"
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One row of a report, before it has a time."""
+
+    event: Event
+    meta: str
+    code: str = ""
+    origin: Origin = Origin.OWN
+    odd: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The rows of one message: those to be posted before the push is answered, and the others with their delay in s."""
+
+    early: list[Row]
+    later: list[tuple[float, Row]]
+
+
+def plan(meta: str, config: ReportsConfig, chance: Chance) -> Plan:
+    """Plan every row that the acceptance of ``meta`` leads to."""
+    draws = chance.draws(meta, purpose=b"reports")
+    odd = draws[_ODD] < config.odd
+    early: list[Row] = []
+    later: list[tuple[float, Row]] = []
+    delay_s = _delay_s(config, draws[_DELAY])
+    if draws[_MISSING] >= config.missing:
+        failed = draws[_FAILED] < config.failed
+        final = _failure(meta, config, draws[_CODE], odd=odd) if failed else Row(Event.DELIVERED, meta, odd=odd)
+        if draws[_EARLY] < config.early:
+            early.append(final)
+            delay_s = 0.0
+        else:
+            later.append((delay_s, final))
+        if draws[_DUPLICATED] < config.duplicated:
+            later.append((_delay_s(config, draws[_DUPLICATE_DELAY]), final))
+        if not failed:
+            if draws[_CONTRADICTED] < config.contradicted:
+                row = _failure(meta, config, draws[_CODE], odd=odd)
+                later.append((_delay_s(config, draws[_CONTRADICTION_DELAY]), row))
+            after_s = delay_s + _delay_s(config, draws[_AFTER_DELIVERY])
+            if draws[_CLICKED] < config.clicked:
+                later.append((after_s, Row(Event.CLICKED, meta, odd=odd)))
+            if draws[_REPLIED] < config.replied:
+                later.append((after_s, Row(Event.REPLIED, meta, odd=odd)))
+    if draws[_FORGED] < config.forged:
+        row = Row(Event.FAILED, _forge(meta, draws[_FORGERY]), "904", Origin.FORGED)
+        later.append((delay_s, row))
+    if draws[_FOREIGN] < config.foreign:
+        meta = f"1567{int(draws[_FORGERY] * 2**40):013d}_{int(draws[_CODE] * 2**20)}"
+        later.append((delay_s, Row(Event.DELIVERED, meta, origin=Origin.FOREIGN)))
+    return Plan(early, later)
+
+
+def _delay_s(config: ReportsConfig, draw: float) -> float:
+    return (config.delay_min_ms + draw * (config.delay_max_ms - config.delay_min_ms)) / 1000
+
+
+def _failure(meta: str, config: ReportsConfig, draw: float, *, odd: bool) -> Row:
+    return Row(Event.FAILED, meta, pick(config.failed_codes, draw), odd=odd)
+
+
+def _forge(meta: str, draw: float) -> str:
+    """Change one character anywhere: of the campaign, the index, the attempt or the tag."""
+    place = int(draw * len(meta))
+    other = _ALPHABET[(_ALPHABET.find(meta[place]) + 1) % len(_ALPHABET)]
+    return meta[:place] + other + meta[place + 1 :]

@@ -1,0 +1,1 @@
+"""``[providers.NICK]``: an account at a provider, read and checked."""

@@ -1,0 +1,61 @@
+"""Everything that can be said of the providers in a settings file, whatever else is wrong with it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from times_dispatch.provider.description.provider import Provider
+from times_dispatch.provider.description.validation import notes
+from times_dispatch.settings.cross_checks import second_default
+from times_dispatch.settings.document import Document
+from times_dispatch.settings.model import nickname as check_nickname
+from times_dispatch.settings.providers import builder as accounts
+from times_dispatch.settings.providers.lenient import read_partly
+from times_dispatch.settings.secrets import Environment
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What was found out about one provider."""
+
+    nickname: str
+    provider: Provider | None
+    """None if not all of its table can be read."""
+    problems: list[str]
+    """It cannot work; each at its place in the file or the environment."""
+    warnings: list[str]
+    """It works, and is probably not meant so."""
+    notes: list[str]
+
+
+def check(path: Path, variables: Mapping[str, str]) -> list[Checked]:
+    """Look at every provider of a file by itself, in order; raise SettingsInvalid if the file cannot be read."""
+    document = Document.read(path)
+    return [_checked(document, nickname, table, variables) for nickname, table in accounts.tables(document)]
+
+
+def _checked(document: Document, nickname: str, table: dict[str, object], variables: Mapping[str, str]) -> Checked:
+    environment = Environment(variables)
+    given = accounts.read_one(environment, nickname, table, needed=True)
+    found = [*_misnamed(document, nickname), *second_default(document, nickname)]
+    partly = read_partly(document, nickname, table)
+    found += partly.mistakes
+    if partly.described is None:
+        return Checked(nickname, None, [*found, *environment.mistakes], [], [])
+    provider = accounts.build(nickname, partly.described, given)
+    built = {nickname: provider}
+    return Checked(
+        nickname,
+        None if partly.mistakes else provider,
+        [*found, *accounts.mistakes(document, built), *environment.mistakes],
+        # Placeholders and values may belong to what could not be read.
+        accounts.doubts(document, built) if not partly.settings & {"preset", "payload", "headers", "custom"} else [],
+        notes(provider) if not partly.mistakes else [],
+    )
+
+
+def _misnamed(document: Document, nickname: str) -> Iterator[str]:
+    try:
+        check_nickname(nickname)
+    except ValueError as invalid:
+        yield document.mistake(("providers", nickname), str(invalid))

@@ -1,0 +1,1 @@
+"""What an SMS is in India, whoever carries it: encoding, phone numbers, templates and rules."""

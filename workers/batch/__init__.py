@@ -1,0 +1,1 @@
+"""One batch at work, in the order in which a message meets it."""

@@ -1,0 +1,107 @@
+"""The recorder of a batch: writes what came of pushes into the ledger, in small groups as they come."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.leases import Lease, Result, Work
+from times_dispatch.provider.outcomes import BrakeScope, Verdict
+from workers.batch.ledger_retry import Patience
+from workers.batch.results import Pushed, brake, consequence, part_disagreements, result
+
+_GROUP = 200
+"""Outcomes are written when so many are there …"""
+_GROUP_WAIT_S = 0.04
+"""… or the first of them is so old …"""
+_URGENT = frozenset({Verdict.BRAKE, Verdict.THROTTLED})
+"""… or at once: every message that is opened before the ledger knows would get the same answer."""
+
+
+class Recorder:
+    """Writes the outcomes of one batch; there is a task of it only while there is something to write."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        work: Work,
+        chain: Sequence[str],
+        patience: Patience,
+        keep: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        on_provider_brake: Callable[[str, str], Awaitable[None]],
+        before: Callable[[Sequence[Result]], Awaitable[None]],
+        on_returned: Callable[[], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._lease = lease
+        self._work = work
+        self._chain = chain
+        self._patience = patience
+        self._keep = keep
+        self._on_provider_brake = on_provider_brake
+        self._before = before
+        self._on_returned = on_returned
+        self._on_lost = on_lost
+        self._pushed: list[Pushed] = []
+        self._news = asyncio.Event()
+        self._hurry = False
+        self._lost = False
+
+    def add(self, pushed: Pushed) -> None:
+        """Take in what came of one push."""
+        self._pushed.append(pushed)
+        self.go_on()
+        if len(self._pushed) >= _GROUP or (pushed.outcome and pushed.outcome.verdict in _URGENT):
+            self._news.set()
+
+    def go_on(self) -> None:
+        """Write what is there, if nothing is being written."""
+        if self._pushed and self.task is None and not self._lost:
+            self.task = self._keep(self._write_all())
+
+    def hurry(self) -> None:
+        """Write at once from now on, however few there are."""
+        self._hurry = True
+        self._news.set()
+
+    def lose(self) -> None:
+        """Write nothing more."""
+        self._lost = True
+        self.hurry()
+
+    async def _write_all(self) -> None:
+        try:
+            while self._pushed and not self._lost:
+                if len(self._pushed) < _GROUP and not self._hurry:
+                    self._news.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_GROUP_WAIT_S):
+                            await self._news.wait()
+                group, self._pushed = self._pushed, []
+                by_provider = defaultdict[int, list[Pushed]](list)
+                for pushed in group:
+                    by_provider[pushed.provider].append(pushed)
+                for place, of_one in by_provider.items():
+                    await self._write(of_one, self._chain[place])
+        except LeaseLost:
+            self._on_lost()
+        finally:
+            self.task = None
+
+    async def _write(self, group: list[Pushed], provider: str) -> None:
+        results = [result(pushed) for pushed in group]
+        meaning = consequence(group)
+        if (stop := brake(group)) and stop.scope is BrakeScope.PROVIDER:
+            await self._patience.call(lambda: self._on_provider_brake(provider, meaning.reason))
+        await self._before(results)
+        disagreements = part_disagreements(group)
+        await self._patience.call(
+            lambda: self._work.record(
+                self._lease, results, meaning, provider=provider, part_disagreements=disagreements
+            )
+        )
+        if any(item.verdict in b"pb" for item in results):
+            self._on_returned()
