@@ -7,8 +7,7 @@ from redis.asyncio import Redis
 from benchmarks.seeding import plan, recipients
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.packing import pack
-from times_dispatch.ledger.records import WIDTH
+from times_dispatch.ledger.records import WIDTH, pack
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions

@@ -18,7 +18,7 @@ from benchmarks.nginx import Nginx
 from benchmarks.seeding import plan, recipients, write
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.packing import pack
+from times_dispatch.ledger.records import pack
 from times_dispatch.ledger.scripts import Script, campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS, Submissions

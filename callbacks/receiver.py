@@ -20,10 +20,10 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callbacks.backlog import watch
 from callbacks.process import begin
 from callbacks.request_body import LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, Receive, read_body
 from callbacks.stream_writer import Intake, NotStored
+from callbacks.streams import watch
 from times_dispatch.ledger.connection import connect
 from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
 from times_dispatch.settings.load import Need

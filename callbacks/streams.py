@@ -10,8 +10,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 import msgspec
+import structlog
 from redis import exceptions as errors
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 REPORTS = "reports"
 """Accepted from outside, not yet reconciled: each entry holds one or more posted bodies, byte for byte (``pack``)."""
@@ -192,3 +194,43 @@ class Reader:
         except errors.ResponseError as raced:
             if not str(raced).startswith("BUSYGROUP"):
                 raise
+
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 60.0
+LATE_S = 60.0
+"""Reconcilers apply a report within a second or so, and one that another died over within a minute."""
+
+
+class Backlog(NamedTuple):
+    """What is stored and not yet applied."""
+
+    entries: int
+    """Each holds one or more posted bodies."""
+    oldest_s: float
+    """How long the first has been waiting."""
+
+
+async def backlog(redis: Redis) -> Backlog:
+    """Look at the stream; entries leave it when they are done."""
+    entries = int(await redis.xlen(REPORTS))
+    oldest: Any = await redis.xrange(REPORTS, count=1)
+    if not oldest:
+        return Backlog(0, 0.0)
+    seconds, microseconds = await redis.time()
+    stored_ms = int(oldest[0][0].partition(b"-")[0])
+    return Backlog(entries, max(0.0, int(seconds) + int(microseconds) / 1e6 - stored_ms / 1000))
+
+
+async def watch(redis: Redis, *, every_s: float = EVERY_S, late_s: float = LATE_S) -> None:
+    """Warn again and again, as long as reports wait for too long; never ends by itself."""
+    while True:
+        try:
+            waiting = await backlog(redis)
+        except (RedisError, OSError) as error:
+            log.warning("ledger away", error=type(error).__name__, doing="backlog")
+        else:
+            if waiting.oldest_s >= late_s:
+                log.warning("reports wait for a reconciler", entries=waiting.entries, oldest_s=round(waiting.oldest_s))
+        await asyncio.sleep(every_s)

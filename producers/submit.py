@@ -13,14 +13,15 @@ from pathlib import Path
 import msgspec
 from redis.asyncio import Redis
 
-from producers.bells import ring_for
 from producers.campaign.file import same_but_for_times
 from producers.draft import Draft, Reading
 from producers.errors import CommandFailed, InputInvalid
-from producers.preflight.forecast_fragment import forecast
+from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import look
+from times_dispatch.broker.app import BrokerAway, celery_app, ring
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.model import CampaignId, Plan, Recipients
+from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.queries import Message, Views
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -210,3 +211,13 @@ def _settings_changed(campaign: CampaignId) -> InputInvalid:
         f"campaign {campaign}: the settings have changed since its submit was broken off; "
         f"put them back and submit again, or give it up (dispatch cancel {campaign}) and submit with --again"
     )
+
+
+async def ring_for(redis: Redis, settings: Settings, sender: SenderId) -> str:
+    """Hand out the sender's next batches and ring for them; return a warning if nobody could hear it, else nothing."""
+    rings = await Work(redis, lease_s=settings.worker.lease_s).issue(sender)
+    try:
+        await asyncio.to_thread(ring, celery_app(settings), rings)
+    except BrokerAway as away:
+        return str(away)
+    return ""

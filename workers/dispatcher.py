@@ -26,7 +26,7 @@ from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import most_parts_per_day
 from workers.batch.capacity import Capacity
 from workers.batch.push_queue import Pushers
-from workers.batch.screen import Screen
+from workers.batch.suppression_check import Screen
 from workers.batch.worker import Batch
 
 log = structlog.get_logger(__name__)

@@ -15,8 +15,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.audit import Audit, Counters, breach
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.damage import Damage
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.leases import Ring, Work
 from times_dispatch.ledger.maintenance import Chores, Repair, still_wrong
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId

@@ -3,19 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from producers.errors import InputInvalid
-from producers.recipients import Chunk, Heading
-from producers.rows.refusals import Finding, Rule
+from producers.recipients import Heading
+from producers.rows.custom_values import NO_HEADER, FromColumns
 from producers.rows.variables import Variable, VariableInvalid, has_placeholders
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import custom_names, names_in_headers, needed_of_campaigns
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
-
-_NO_HEADER = "stands in a header, and must be one line of ASCII"
-
-Columns = dict[str, list[str]]
-"""Values by name without the ``$$``; entry *i* of each belongs to one message."""
 
 
 class Custom:
@@ -32,7 +27,7 @@ class Custom:
         mistakes = [*_unknown(texts, providers, document), *_missing(texts, providers, document)]
         for name, value in self.constants.items():
             if name in self._in_headers and not HEADER_VALUE.fullmatch(value):
-                mistakes.append(document.mistake(("custom", name), _NO_HEADER))
+                mistakes.append(document.mistake(("custom", name), NO_HEADER))
         if mistakes:
             raise InputInvalid(*mistakes)
 
@@ -58,32 +53,6 @@ class Custom:
         if mistakes:
             raise InputInvalid(*mistakes)
         return FromColumns(bound, in_headers=self._in_headers)
-
-
-class FromColumns:
-    """Key-values that take their values from columns."""
-
-    def __init__(self, variables: Mapping[str, Variable], *, in_headers: frozenset[str] = frozenset()) -> None:
-        self.columns = frozenset(column for variable in variables.values() for column in variable.columns)
-        """Where the columns that they need stand in a row."""
-        self._variables = variables
-        self._in_headers = {name: variable for name, variable in variables.items() if name in in_headers}
-
-    def findings(self, cells: Mapping[int, Sequence[str]], rows: int) -> Iterator[tuple[int, Finding]]:
-        """Yield what is wrong with so many rows, by their place, from the cells of each column."""
-        for name, variable in self._in_headers.items():
-            for index, value in enumerate(variable.compose(cells, rows)):
-                if not HEADER_VALUE.fullmatch(value):
-                    yield index, Finding(Rule.HEADER, f"custom.{name} {_NO_HEADER}", value)
-
-    def values(self, chunk: Chunk, lines: Sequence[int]) -> Columns:
-        """Return the values of those rows of a chunk that have these line numbers."""
-        if not self._variables:
-            return {}
-        rows = dict(zip(chunk.lines, chunk.rows, strict=True))
-        chosen = [rows[line] for line in lines]
-        cells = {column: [row[column] for row in chosen] for column in self.columns}
-        return {name: variable.compose(cells, len(chosen)) for name, variable in self._variables.items()}
 
 
 def _unknown(texts: Mapping[str, str], providers: Sequence[Provider], document: Document) -> Iterator[str]:

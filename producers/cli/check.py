@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from producers.cli import Globals
 from producers.cli.check_report import as_json, as_text
-from producers.cli.progress import bar
+from producers.cli.output import bar
 from producers.draft import Draft
 from producers.preflight.ledger_snapshot import look
 from producers.preflight.report import Report

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from producers.preflight.report import Report
-from producers.rows.examples import Example
+from producers.rows.refusals import Example
 from times_dispatch.settings.durations import in_words as duration_in_words
 from times_dispatch.settings.money import in_words
 from times_dispatch.sms.rules.window import HOME

@@ -28,7 +28,7 @@ def with_ledger(options: Globals, call: Callable[[Redis], Awaitable[T]]) -> T:
 
 async def ring_for(options: Globals, redis: Redis, sender: SenderId) -> None:
     """Let what a sender may send again begin at once; where that fails upkeep does it a little later."""
-    from producers import bells  # noqa: PLC0415  # Celery is slow to import
+    from producers import submit as bells  # noqa: PLC0415  # Celery is slow to import
 
     with suppress(RedisError):
         await bells.ring_for(redis, options.settings(frozenset({Need.LEDGER})), sender)

@@ -8,8 +8,7 @@ from rich.table import Table
 
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console
-from producers.cli.shown import as_json
+from producers.cli.output import as_json, console
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Views

@@ -8,8 +8,8 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from callbacks.backlog import backlog
 from callbacks.dead_letters import Kept, SetAside
+from callbacks.streams import backlog
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console

@@ -10,7 +10,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from producers.cli import Globals
-from producers.cli.finite import FiniteRange
+from producers.cli.output import FiniteRange
 from producers.errors import InputInvalid
 from producers.testsend import Sent, Trial, Wish, prepare, refuse_if_held, send, wait_for_report
 from times_dispatch.ledger.connection import check, connect

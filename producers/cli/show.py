@@ -12,12 +12,10 @@ from rich.table import Table
 
 from producers.cli import Globals
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console
-from producers.cli.shown import as_json
+from producers.cli.output import as_json, console
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Views
-from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
-from times_dispatch.ledger.suppression import WORDS
+from times_dispatch.ledger.states import FINAL, SENT, UNSENT, WORDS, MessageState
 from times_dispatch.provider.reports.codes import describe
 
 _ZONE = ZoneInfo("Asia/Kolkata")

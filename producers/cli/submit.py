@@ -12,7 +12,7 @@ import orjson
 import uvloop
 
 from producers.cli import Globals
-from producers.cli.progress import bar
+from producers.cli.output import bar
 from producers.draft import Draft
 from producers.submit import Progress, Submitted
 from producers.submit import submit as submit_draft

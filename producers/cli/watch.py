@@ -10,9 +10,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from producers.cli import Globals
-from producers.cli.finite import FiniteRange
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console
+from producers.cli.output import FiniteRange, console
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Views
 from times_dispatch.ledger.states import CampaignState

@@ -1,26 +1,19 @@
 """When a campaign would start and finish, at its sender's rate, in its hours, beside the sender's other campaigns."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from producers.campaign.file import Campaign
 from producers.campaign.schedule import Times
+from producers.preflight.ledger_snapshot import Ahead, LedgerLook
 from times_dispatch.sms.rules.window import HOME, Window
 
 _INDIA = ZoneInfo(HOME)
-
-
-class Ahead(msgspec.Struct, frozen=True):
-    """Another campaign of the same sender that still has something to send."""
-
-    campaign: str
-    name: str
-    units: int
-    """Messages, or parts if that is what the sender's rate counts."""
 
 
 class DailyCap(NamedTuple):
@@ -124,3 +117,55 @@ def _left(others: Sequence[Ahead], sent: float) -> list[int]:
     whole = sum(other.units for other in others)
     share = max(0.0, 1 - sent / whole) if whole else 0.0
     return [math.ceil(other.units * share) for other in others]
+
+
+_INDIA = ZoneInfo(HOME)
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """The outlook, and what it rests on."""
+
+    outlook: Outlook
+    rate_per_s: float
+    """The sender's; 0 is no limit."""
+    most_parts_per_day: int
+    """The sender's; 0 is no limit."""
+    parts_today: int
+    """Used of that on the day on which the campaign starts."""
+    problems: list[str]
+    """What keeps messages from being sent, or from being sent on the first day."""
+
+
+def forecast(campaign: Campaign, ledger: LedgerLook | None, *, rows: int, parts: int, now: datetime) -> Forecast:
+    """Forecast a campaign of so many messages and parts; without a ledger its sender has sent nothing yet."""
+    ledger = ledger or LedgerLook()
+    times, sender, budget = campaign.schedule.at(now), campaign.sender, campaign.budget
+    rate = sender.rate_per_s if ledger.rate_per_s is None else ledger.rate_per_s
+    units = parts if sender.cost == "parts" else rows
+    # The cap counts parts, and so much of it is a unit of the rate.
+    size = parts / units if units else 1.0
+    ahead = outlook(
+        units,
+        sender_rate=rate,
+        own_rate=campaign.table.rate_per_s or 0.0,
+        times=times,
+        window=campaign.schedule.window,
+        others=ledger.others,
+        now=now,
+        cap=DailyCap(budget.per_day / size, ledger.parts_today / size) if budget.per_day else None,
+    )
+    today = ledger.parts_today if now.astimezone(_INDIA).date() == times.opens.astimezone(_INDIA).date() else 0
+    return Forecast(
+        outlook=ahead,
+        rate_per_s=rate,
+        most_parts_per_day=budget.per_day,
+        parts_today=today,
+        problems=[*_late(ahead, sender.cost, capped=bool(budget.per_day)), *budget.problems(parts, today=today)],
+    )
+
+
+def _late(ahead: Outlook, unit: str, *, capped: bool) -> Iterator[str]:
+    if ahead.unsent:
+        what = "raise the rate or the cap of the day" if capped else "raise the rate"
+        late = f"it does not finish in time: about {ahead.unsent:,} {unit} would expire"
+        yield f"{late}; start earlier, end later, or {what}"

@@ -3,10 +3,18 @@
 import msgspec
 from redis.asyncio import Redis
 
-from producers.preflight.forecast import Ahead
 from times_dispatch.ledger.model import CampaignView, Plan
 from times_dispatch.ledger.queries import Views
 from times_dispatch.ledger.states import SENT, CampaignState
+
+
+class Ahead(msgspec.Struct, frozen=True):
+    """Another campaign of the same sender that still has something to send."""
+
+    campaign: str
+    name: str
+    units: int
+    """Messages, or parts if that is what the sender's rate counts."""
 
 
 class LedgerLook(msgspec.Struct, frozen=True, kw_only=True):

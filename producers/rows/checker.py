@@ -7,14 +7,12 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from producers.campaign.custom_values import FromColumns
 from producers.recipients import Chunk
-from producers.rows.duplicates import NumberSet
-from producers.rows.fitting import all_fit
-from producers.rows.numbers import normalised
+from producers.rows.custom_values import FromColumns
+from producers.rows.numbers import NumberSet, normalised
 from producers.rows.parts import Measuring, too_long
 from producers.rows.refusals import Finding, Refused, Rule
-from producers.rows.slots import Filling
+from producers.rows.slots import Filling, all_fit
 from producers.rows.whitelists import Whitelists
 from times_dispatch.sms.encoding import MOST_PARTS
 from times_dispatch.sms.templates import Slot

@@ -3,10 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from producers.rows.fitting import all_fit
 from producers.rows.refusals import Finding, Rule
 from producers.rows.variables import Variable
-from times_dispatch.sms.templates import Template
+from times_dispatch.sms.templates import Slot, Template
+
+_JUDGED_BY_CHARACTER = frozenset({"var", "numeric", "number"})
+"""Slots of these kinds look at each character by itself, so that many values can be judged as one text; an
+alphanumeric one also looks at how a value begins."""
+
+
+def all_fit(slot: Slot, values: Sequence[str], longest: int) -> bool:
+    """Say whether all values surely fit; False only means that each must be looked at."""
+    if slot.kind not in _JUDGED_BY_CHARACTER or max(map(len, values), default=0) > longest:
+        return False
+    if slot.kind != "var" and not all(values):
+        return False
+    together = "".join(values)
+    return slot.check(together, len(together)) is None
+
 
 Cells = Mapping[int, Sequence[str]]
 """The cells of some rows, by the column they stand in."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callbacks.stop_words import StopWords
+from callbacks.classifier import StopWords
 from times_dispatch.settings.optouts import STOP_WORDS
 
 WORDS = StopWords([*STOP_WORDS, "ÉTEINS"])

@@ -6,9 +6,8 @@ from typing import Any
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.backlog import Backlog, backlog, watch
 from callbacks.stream_writer import Intake
-from callbacks.streams import REPORTS, Reader
+from callbacks.streams import REPORTS, Backlog, Reader, backlog, watch
 from times_dispatch.ledger.connection import connect
 
 

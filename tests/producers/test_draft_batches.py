@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.batches import batches
+from producers.draft import batches
 from producers.rows.checker import Checked
 
 

@@ -7,7 +7,20 @@ LedgerError
 └── LeaseLost          the batch has gone to another worker; nothing may be written for it
 """
 
+from typing import NamedTuple
+
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+
+
+class Damage(NamedTuple):
+    """What cannot be worked on as it stands in the ledger."""
+
+    sender: SenderId
+    campaign: CampaignId
+    batch: str
+    """Its number from 0; empty if it is the campaign itself."""
+    doing: str
+    error: str
 
 
 class LedgerError(Exception):

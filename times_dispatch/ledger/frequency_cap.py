@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.scripts import Script
-from times_dispatch.ledger.suppression import Suppression
+from times_dispatch.ledger.states import Suppression
 
 _ANSWERS = {ord("0"): None, ord("2"): Suppression.TOO_MANY, ord("3"): Suppression.SAME_TEXT}
 

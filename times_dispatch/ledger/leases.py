@@ -9,11 +9,9 @@ from typing import NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.damage import Damage
-from times_dispatch.ledger.errors import CampaignUnknown, LeaseLost
+from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.packing import unpack
-from times_dispatch.ledger.records import transaction_bytes
+from times_dispatch.ledger.records import transaction_bytes, unpack
 from times_dispatch.ledger.scripts import Script, campaign_key, text
 
 AHEAD_US = 40_000

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.ledger.audit import COUNTERS, Counters, breach, read
-from times_dispatch.ledger.damage import Damage
+from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.leases import Ring, rings
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
 from times_dispatch.ledger.scripts import Script, campaign_key, may_pass, tag, text

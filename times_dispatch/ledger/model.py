@@ -99,7 +99,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[MessageState, int]
     codes: dict[str, int]
     """By origin and code: ``push:2054`` (answered by the provider), ``report:901`` (reported later), ``suppressed:31``
-    (held back, see ``times_dispatch.ledger.suppression``)."""
+    (held back, see ``times_dispatch.ledger.states``)."""
     parts: int
     """SMS parts of the messages that the provider accepted."""
     stats: dict[str, int]

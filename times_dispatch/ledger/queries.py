@@ -15,8 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 from times_dispatch.ledger.audit import COUNTERS, with_breach
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
-from times_dispatch.ledger.packing import unpack
-from times_dispatch.ledger.records import MessageRecord, read
+from times_dispatch.ledger.records import MessageRecord, read, unpack
 from times_dispatch.ledger.scripts import campaign_key, may_pass, tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS

@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.packing import unpack
+from times_dispatch.ledger.records import unpack
 from times_dispatch.ledger.scripts import Script, campaign_key, text
 from times_dispatch.ledger.submission import CAMPAIGNS
 

@@ -9,10 +9,9 @@ from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.errors import SubmissionRefused
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.packing import pack
+from times_dispatch.ledger.records import pack
 from times_dispatch.ledger.scripts import Script, text
-from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.suppression import Suppression
+from times_dispatch.ledger.states import CampaignState, Suppression
 
 CAMPAIGNS = "campaigns"
 """Hash: campaign id to sender."""

@@ -2,14 +2,94 @@
 
 import asyncio
 import contextlib
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import NamedTuple
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import Lease, Result, Work
-from times_dispatch.provider.outcomes import BrakeScope, Verdict
+from times_dispatch.ledger.leases import Consequence, Lease, Result, Work
+from times_dispatch.ledger.states import Suppression
+from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.ledger_retry import Patience
-from workers.batch.results import Pushed, brake, consequence, part_disagreements, result
+
+_BYTES = {
+    Verdict.ACCEPTED: b"a",
+    Verdict.REJECTED: b"r",
+    Verdict.BRAKE: b"p",
+    Verdict.NOT_SENT: b"p",
+    Verdict.THROTTLED: b"p",
+    Verdict.IN_DOUBT: b"i",
+}
+
+_WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
+
+
+class Pushed(NamedTuple):
+    """One message of a block after its push."""
+
+    place: int
+    """Index within the batch."""
+    block: int
+    outcome: Outcome | None
+    """None: the push was never begun."""
+    parts: int
+    provider: int
+    """Place in the campaign's chain of the one it went through."""
+    suppressed: Suppression | None = None
+    """Why it was never begun, and will not be."""
+
+
+def result(pushed: Pushed) -> Result:
+    """Return what the ledger records of one message."""
+    outcome = pushed.outcome
+    if pushed.suppressed:
+        return Result(pushed.place, pushed.block, b"u", pushed.suppressed.value)
+    if outcome is None:
+        return Result(pushed.place, pushed.block, b"b")
+    return Result(
+        pushed.place, pushed.block, _BYTES[outcome.verdict], outcome.code, outcome.transaction_id, pushed.parts
+    )
+
+
+def brake(group: Sequence[Pushed]) -> Outcome | None:
+    """Return the outcome of a group that stops the most: the provider before the sender before the campaign."""
+    brakes = [item.outcome for item in group if item.outcome and item.outcome.verdict is Verdict.BRAKE]
+    return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
+
+
+def consequence(group: Sequence[Pushed]) -> Consequence:
+    """Return what outcomes of one provider mean for the campaign and its sender: a brake, or backing off, or nothing.
+
+    A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
+    """
+    jitter = random.uniform(0.5, 1.0)
+    if (stop := brake(group)) is not None:
+        scope = "campaign" if stop.scope is BrakeScope.CAMPAIGN else "sender"
+        return Consequence(brake=scope, reason=f"{stop.reason} ({stop.code})", jitter=jitter)
+    back_off, at_least_s, reason = "", 0.0, ""
+    for pushed in group:
+        outcome = pushed.outcome
+        if outcome is None:
+            continue
+        if outcome.verdict is Verdict.THROTTLED:
+            back_off, reason = "always", outcome.reason
+            at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)
+        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and not back_off:
+            back_off, reason = "alone", outcome.reason
+    return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
+
+
+def part_disagreements(group: Sequence[Pushed]) -> int:
+    """Count the accepted messages of which the gateway counted other parts than we did."""
+    return sum(
+        1
+        for pushed in group
+        if pushed.outcome is not None
+        and pushed.outcome.verdict is Verdict.ACCEPTED
+        and pushed.outcome.parts not in {0, pushed.parts}
+    )
+
 
 _GROUP = 200
 """Outcomes are written when so many are there …"""

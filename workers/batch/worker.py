@@ -21,11 +21,9 @@ from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch.capacity import Capacity
 from workers.batch.ledger_retry import Patience
 from workers.batch.push_queue import Pushers, Turn
-from workers.batch.recorder import Recorder
+from workers.batch.recorder import Pushed, Recorder
 from workers.batch.renderer import Messages
-from workers.batch.results import Pushed
-from workers.batch.screen import Screen
-from workers.batch.suppression_check import Gate
+from workers.batch.suppression_check import Gate, Screen
 
 BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""

@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers.campaign.schedule import Times
-from producers.preflight.forecast import Ahead, DailyCap, Outlook, outlook
+from producers.preflight.forecast import DailyCap, Outlook, outlook
+from producers.preflight.ledger_snapshot import Ahead
 from times_dispatch.sms.rules.window import Window
 
 NOW = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)

@@ -9,8 +9,7 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.errors import InputInvalid
-from producers.preflight.forecast import Ahead
-from producers.preflight.ledger_snapshot import LedgerLook, look
+from producers.preflight.ledger_snapshot import Ahead, LedgerLook, look
 from producers.preflight.report import Report, check
 from producers.submit import submit
 from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people

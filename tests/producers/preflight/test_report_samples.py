@@ -1,4 +1,4 @@
-from producers.preflight.samples import Samples
+from producers.preflight.report import Samples
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.sms.templates import Template
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.duplicates import NumberSet
+from producers.rows.numbers import NumberSet
 
 numbers = st.integers(0, 10**15 - 1) | st.integers(0, 5)
 

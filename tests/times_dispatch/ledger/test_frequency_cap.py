@@ -11,7 +11,7 @@ from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import Admissions, Frequency, Mark, fingerprint
 from times_dispatch.ledger.leases import Lease, new_operation
 from times_dispatch.ledger.scripts import campaign_key, tag, text
-from times_dispatch.ledger.suppression import Suppression
+from times_dispatch.ledger.states import Suppression
 
 HALF_AN_HOUR = Frequency(repeat_after_s=1800)
 TWO_A_DAY = Frequency(most=2, per_s=86_400)

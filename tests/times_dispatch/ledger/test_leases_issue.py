@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
-from times_dispatch.ledger.damage import Damage
+from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.leases import Consequence, Drained, Work
 from times_dispatch.ledger.model import BatchRef, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag

@@ -8,7 +8,7 @@ from redis.exceptions import OutOfMemoryError
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger, eventually
 from times_dispatch.ledger import maintenance as repair
-from times_dispatch.ledger.damage import Damage
+from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.maintenance import Chores, Lapsed, Repair, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.times_dispatch.ledger.conftest import recipients
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.packing import pack, unpack
+from times_dispatch.ledger.records import pack, unpack
 
 Value = TypeVar("Value")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -1,8 +1,8 @@
 import pytest
 
-from times_dispatch.ledger.suppression import Suppression
+from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.results import Pushed, brake, consequence, part_disagreements, result
+from workers.batch.recorder import Pushed, brake, consequence, part_disagreements, result
 
 
 def _pushed(verdict: Verdict | None, *, parts: int = 1, **about: object) -> Pushed:

@@ -15,7 +15,7 @@ from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.scripts import tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
-from workers.batch.screen import Screen
+from workers.batch.suppression_check import Screen
 from workers.batch.worker import Batch
 
 SECOND = CampaignId("diwali02")

@@ -18,7 +18,7 @@ from times_dispatch.provider.ids import CorrelationIds
 from workers.batch import worker as batch_module
 from workers.batch.capacity import Capacity
 from workers.batch.push_queue import Pushers
-from workers.batch.screen import Screen
+from workers.batch.suppression_check import Screen
 from workers.batch.worker import Batch
 
 

@@ -18,8 +18,7 @@ from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch import worker as batch_module
 from workers.batch.ledger_retry import Patience
-from workers.batch.recorder import Recorder
-from workers.batch.results import Pushed
+from workers.batch.recorder import Pushed, Recorder
 
 CHAIN = ("times", "second")
 
