@@ -13,7 +13,7 @@ from benchmarks.nginx import Nginx
 from benchmarks.seeding import write_many
 from benchmarks.usage import of_workers
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 MESSAGES = 200_000
@@ -95,6 +95,6 @@ def read(house: House, campaigns: list[tuple[SenderId, CampaignId]]) -> list[Cam
     """Return the campaigns as they stand."""
 
     async def views(redis: Redis) -> list[CampaignView]:
-        return [await Views(redis).campaign(campaign) for _, campaign in campaigns]
+        return [await Queries(redis).campaign(campaign) for _, campaign in campaigns]
 
     return house.ask(views)

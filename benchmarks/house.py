@@ -13,12 +13,12 @@ from celery import Celery
 from redis.asyncio import Redis
 
 from benchmarks.usage import Meter
-from times_dispatch.broker.app import celery_app, ring
+from times_dispatch.broker.app import celery_app, wake_workers
 from times_dispatch.demo.processes import Process
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.settings.load import load
@@ -126,7 +126,7 @@ class House:
             seconds, microseconds = await redis.time()
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
-                ring(app, await Work(redis).issue(sender))
+                wake_workers(app, await BatchLeases(redis).issue(sender))
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         return self.ask(go)

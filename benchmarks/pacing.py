@@ -16,7 +16,7 @@ from benchmarks.slow_provider import SlowProvider
 from producers.submit import BATCH_SIZE
 from times_dispatch.demo.reckoning import most_in_a_second
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.records import read
 from times_dispatch.ledger.scripts import campaign_key
 
@@ -92,7 +92,7 @@ def _judged(rate: int, let_go: list[int], arrived: list[int]) -> list[Figure]:
 
 async def _let_go_ms(redis: Redis, *, sender: SenderId, campaign: CampaignId) -> list[int]:
     """Return the moments at which messages were let go, in milliseconds since the campaign was made, sorted."""
-    view = await Views(redis).campaign(campaign)
+    view = await Queries(redis).campaign(campaign)
     key, moments = campaign_key(sender, campaign), []
     for number in range(view.batches):
         packed: Any = await redis.get(f"{key}:m:{number}")

@@ -14,7 +14,7 @@ from benchmarks.house import sender_names, settings_text
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 
 MESSAGES = 10_000_000
 _LOOKS = 50
@@ -38,7 +38,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             taken_ms = []
             for _ in range(_LOOKS):
                 began = time.perf_counter()
-                await Views(redis).campaign(campaign)
+                await Queries(redis).campaign(campaign)
                 taken_ms.append((time.perf_counter() - began) * 1000)
             await redis.aclose()
             return campaign, statistics.median(taken_ms)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import islice
 
-from callbacks.dead_letters import Reason, Row
+from callbacks.dead_letters import DeadLetterRow, Reason
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import Report, ReportKind
-from times_dispatch.ledger.testsends import TrialReport
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
+from times_dispatch.ledger.testsends import TestSendReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import words
@@ -45,24 +45,24 @@ _KINDS: dict[EventKind, ReportKind] = {
 _HAPPEN_MORE_THAN_ONCE = frozenset({EventKind.CLICKED, EventKind.REPLIED})
 
 
-class Pile:
+class ClassifiedReports:
     """Posted rows, sorted. ``reports`` and ``events`` run in parallel: a report, and the row that it was read from."""
 
     def __init__(self) -> None:
-        self.reports: list[Report] = []
+        self.reports: list[DeliveryReport] = []
         self.events: list[ReportEvent] = []
         self.stops: list[int] = []
         """Places in ``reports`` of replies that ask for no more messages."""
-        self.trials: list[tuple[int, TrialReport]] = []
+        self.trials: list[tuple[int, TestSendReport]] = []
         """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
         """Bodies to relay."""
-        self.aside: list[Row] = []
+        self.aside: list[DeadLetterRow] = []
         self.tally: Counter[str] = Counter()
         """Rows by what they were found to be: ``ours``, ``trials``, ``foreign``, ``forged``, ``unusable``."""
 
 
-class Triage:
+class ReportClassifier:
     """Sorts the rows of posted bodies.
 
     What is not ours goes to the relay, if there is one, untouched: a body without a row of ours in its original
@@ -76,19 +76,19 @@ class Triage:
         self._relaying = relaying
         self._stop_words = StopWords(stop_words)
 
-    def sort(self, bodies: Iterable[bytes]) -> Pile:
+    def sort(self, bodies: Iterable[bytes]) -> ClassifiedReports:
         """Sort the rows of bodies that the receiver took."""
-        pile = Pile()
+        pile = ClassifiedReports()
         for body in bodies:
             self._sort(body, pile)
         return pile
 
-    def _sort(self, body: bytes, pile: Pile) -> None:
+    def _sort(self, body: bytes, pile: ClassifiedReports) -> None:
         try:
             parsed = parse(body)
         except ReportsUnreadable:
             pile.tally["unusable"] += 1
-            pile.aside.append(Row(Reason.UNREADABLE, body))
+            pile.aside.append(DeadLetterRow(Reason.UNREADABLE, body))
             return
         parse_id, reports, events = self._ids.parse, pile.reports, pile.events
         before = len(reports) + len(pile.trials)
@@ -100,14 +100,16 @@ class Triage:
                 continue
             kind = event.kind
             if ref.campaign == TRIAL_CAMPAIGN:
-                pile.trials.append((ref.index, TrialReport(kind.value, event.code, event.ts)))
+                pile.trials.append((ref.index, TestSendReport(kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue
             if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                 pile.stops.append(len(reports))
             digest = _digest(event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
-                Report(CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest)
+                DeliveryReport(
+                    CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest
+                )
             )
             events.append(event)
         ours = len(reports) + len(pile.trials) - before
@@ -116,15 +118,15 @@ class Triage:
             self._sort_foreign(body if not ours else None, foreign, pile)
         if parsed.rejected and not (self._relaying and foreign and not ours):
             pile.tally["unusable"] += len(parsed.rejected)
-            pile.aside.extend(Row(row.reason, row.raw) for row in parsed.rejected)
+            pile.aside.extend(DeadLetterRow(row.reason, row.raw) for row in parsed.rejected)
 
-    def _sort_foreign(self, whole: bytes | None, events: list[ReportEvent], pile: Pile) -> None:
+    def _sort_foreign(self, whole: bytes | None, events: list[ReportEvent], pile: ClassifiedReports) -> None:
         forged = [bool(_OUR_FORM.fullmatch(event.meta)) for event in events]
         pile.tally["forged"] += sum(forged)
         pile.tally["foreign"] += len(events) - sum(forged)
         if not self._relaying:
             pile.aside.extend(
-                Row(Reason.FORGED if is_forged else Reason.NOT_OURS, event.raw)
+                DeadLetterRow(Reason.FORGED if is_forged else Reason.NOT_OURS, event.raw)
                 for event, is_forged in zip(events, forged, strict=True)
             )
         elif whole is not None:

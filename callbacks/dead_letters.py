@@ -63,7 +63,7 @@ _FOREIGN_REASONS = frozenset(
 )
 
 
-class Row(NamedTuple):
+class DeadLetterRow(NamedTuple):
     """A row (or a whole body) to set aside."""
 
     reason: str
@@ -71,7 +71,7 @@ class Row(NamedTuple):
     """Bytes that can be posted again as they are."""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class DeadLetter(msgspec.Struct, frozen=True):
     """A row that was set aside."""
 
     id: str
@@ -84,13 +84,13 @@ class Kept(msgspec.Struct, frozen=True):
     """The bytes that it had, if it was too long to be kept."""
 
 
-class SetAside:
+class DeadLetters:
     """All rows set aside. Every method raises redis errors."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def add(self, rows: Sequence[Row]) -> None:
+    async def add(self, rows: Sequence[DeadLetterRow]) -> None:
         """Keep rows. Raises the first error bare, because redis-py's own would quote what the row holds."""
         if not rows:
             return
@@ -108,9 +108,9 @@ class SetAside:
                 pipe.hincrby(TOTALS, reason, number)
             raise_first(await pipe.execute(raise_on_error=False))
 
-    async def kept(self, *, reason: str = "", most: int = 100) -> list[Kept]:
+    async def kept(self, *, reason: str = "", most: int = 100) -> list[DeadLetter]:
         """List what is kept, oldest first, of one reason or (empty) of all."""
-        found: list[Kept] = []
+        found: list[DeadLetter] = []
         for stream in _PAGES:
             enough = len(found) + most
             async for page in self._pages(stream):
@@ -148,7 +148,7 @@ class SetAside:
                     moved += len(rows)
         return moved
 
-    async def _pages(self, stream: str) -> AsyncIterator[list[Kept]]:
+    async def _pages(self, stream: str) -> AsyncIterator[list[DeadLetter]]:
         """Read a stream to the end that it had at the start: what a replay sets aside again is not met again."""
         newest: Any = await self._redis.xrevrange(stream, count=1)
         after = "-"
@@ -160,9 +160,9 @@ class SetAside:
             after = "(" + page[-1][0].decode()
 
 
-def _read(id_: bytes, fields: dict[bytes, bytes]) -> Kept:
+def _read(id_: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     text = id_.decode()
-    return Kept(
+    return DeadLetter(
         text,
         int(text.partition("-")[0]),
         fields.get(_REASON, b"").decode(),

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from callbacks.process import begin
 from callbacks.request_body import LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, Receive, read_body
-from callbacks.stream_writer import Intake, NotStored
+from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import watch
 from times_dispatch.ledger.connection import connect
 from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
@@ -47,7 +47,9 @@ NEEDED: Final = ["event", "ts", "meta"]
 class Receiver:
     """The ASGI application: ``POST /callbacks/<secret>``, ``GET /health`` and ``GET /ready`` (with Redis)."""
 
-    def __init__(self, redis: Redis, intake: Intake, secret: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, redis: Redis, intake: ReportStreamWriter, secret: str, *, now: Callable[[], float] = time.time
+    ) -> None:
         self._redis = redis
         self._intake = intake
         self._path = f"/callbacks/{secret}".encode()
@@ -180,7 +182,7 @@ async def serve(settings: Settings) -> None:
     """Receive until a signal; what is under way then is finished."""
     host, _, port = settings.callbacks.listen.rpartition(":")
     redis = connect(settings.redis_url)
-    receiver = Receiver(redis, Intake(redis), settings.callback_secret)
+    receiver = Receiver(redis, ReportStreamWriter(redis), settings.callback_secret)
     config = uvicorn.Config(
         receiver,
         host=host.strip("[]"),

@@ -17,15 +17,15 @@ from msgspec import DecodeError
 from redis.asyncio import Redis
 
 from callbacks import relay
-from callbacks.classifier import Pile, Triage
-from callbacks.dead_letters import Reason, Row, SetAside
+from callbacks.classifier import ClassifiedReports, ReportClassifier
+from callbacks.dead_letters import DeadLetterRow, DeadLetters, Reason
 from callbacks.process import begin, run_until_signalled
-from callbacks.retry_loop import step_on
+from callbacks.retry_loop import run_forever
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, store_alone, unpack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.report_applier import Applied, Report, Reported
-from times_dispatch.ledger.testsends import Trials
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.testsends import TestSends
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import failure
@@ -59,8 +59,8 @@ class Reconciler:
     def __init__(
         self,
         redis: Redis,
-        reported: Reported,
-        triage: Triage,
+        reported: ReportApplier,
+        triage: ReportClassifier,
         *,
         name: str | None = None,
         claim_after_ms: int = CLAIM_AFTER_MS,
@@ -68,8 +68,8 @@ class Reconciler:
         self._redis = redis
         self._reported = reported
         self._triage = triage
-        self._set_aside = SetAside(redis)
-        self._trials = Trials(redis)
+        self._set_aside = DeadLetters(redis)
+        self._trials = TestSends(redis)
         self._optouts = OptOuts(redis)
         self._reader = Reader(redis, REPORTS, GROUP, name)
         self._claim_after_ms = claim_after_ms
@@ -155,7 +155,7 @@ class Reconciler:
         """
         good, bad = self._sortable(entry)
         pile = self._triage.sort(good)
-        pile.aside += [Row(Reason.POISON, body) for body in bad]
+        pile.aside += [DeadLetterRow(Reason.POISON, body) for body in bad]
         answers = [await self._apply_alone(report) for report in pile.reports]
         if entry.deliveries >= LAST_DELIVERY or not (bad or None in answers):
             await self._finish([entry], pile, answers)
@@ -174,7 +174,7 @@ class Reconciler:
                 good.append(body)
         return good, bad
 
-    async def _apply_alone(self, report: Report) -> Applied | None:
+    async def _apply_alone(self, report: DeliveryReport) -> Applied | None:
         await self._keep_hand()
         try:
             (answer,) = await self._reported.apply([report])
@@ -196,22 +196,24 @@ class Reconciler:
             await store_alone(self._redis, whole)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
-            await self._set_aside.add([Row(Reason.POISON, body) for body in whole])
+            await self._set_aside.add([DeadLetterRow(Reason.POISON, body) for body in whole])
         await self._reader.done([entry.id])
 
-    async def _finish(self, entries: Sequence[Entry], pile: Pile, answers: Sequence[Applied | None]) -> None:
+    async def _finish(
+        self, entries: Sequence[Entry], pile: ClassifiedReports, answers: Sequence[Applied | None]
+    ) -> None:
         """Opt out who asked, set aside and queue for the relay what was not applied; only then let the entries go."""
         aside = pile.aside
         for answer, event in zip(answers, pile.events, strict=True):
             if answer is None:
-                aside.append(Row(Reason.POISON, event.raw))
+                aside.append(DeadLetterRow(Reason.POISON, event.raw))
             elif answer is Applied.UNKNOWN:
-                aside.append(Row(Reason.UNKNOWN, event.raw))
+                aside.append(DeadLetterRow(Reason.UNKNOWN, event.raw))
         stops = [place for place in pile.stops if answers[place] not in {None, Applied.UNKNOWN}]
         numbers = await self._reported.numbers([pile.reports[place] for place in stops])
         await self._optouts.add([number for number in numbers if number])
         unheard = [at for at, number in zip(stops, numbers, strict=True) if not number]
-        aside += [Row(Reason.POISON, pile.events[at].raw) for at in unheard]
+        aside += [DeadLetterRow(Reason.POISON, pile.events[at].raw) for at in unheard]
         aside += await relay.queue(self._redis, pile.foreign)
         await self._trials.add(pile.trials)
         await self._set_aside.add(aside)
@@ -233,17 +235,17 @@ def bodies(entry: Entry) -> list[bytes]:
 
 async def reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
     """Reconcile until told to stop."""
-    await step_on(reconciler.step, stop)
+    await run_forever(reconciler.step, stop)
     await reconciler.leave()
 
 
 async def serve(settings: Settings) -> None:
     """Reconcile, and relay if there is somewhere to relay to, until a signal."""
     redis = connect(settings.redis_url, retries=1)  # a step that fails is repeated anyway
-    triage = Triage(
+    triage = ReportClassifier(
         CorrelationIds(settings.id_key), relaying=bool(settings.relay_url), stop_words=settings.optouts.stop_words
     )
-    reconciler = Reconciler(redis, Reported(redis), triage)
+    reconciler = Reconciler(redis, ReportApplier(redis), triage)
 
     def tasks(stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
         log.info("reconciler started", relaying=bool(settings.relay_url))

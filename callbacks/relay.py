@@ -10,8 +10,8 @@ import aiohttp
 import structlog
 from redis.asyncio import Redis
 
-from callbacks.dead_letters import Reason, Row, SetAside
-from callbacks.retry_loop import Pause, step_on
+from callbacks.dead_letters import DeadLetterRow, DeadLetters, Reason
+from callbacks.retry_loop import Backoff, run_forever
 from callbacks.streams import BODY, RELAY, Entry, Reader, raise_first
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ def wait_ms(tries: int) -> int:
     return min(20_000 << min(tries - 1, 10), 1_800_000)
 
 
-async def queue(redis: Redis, bodies: Sequence[bytes]) -> list[Row]:
+async def queue(redis: Redis, bodies: Sequence[bytes]) -> list[DeadLetterRow]:
     """Put bodies on their way; return those to set aside instead, because too much is waiting. Raises redis errors."""
     if not bodies:
         return []
@@ -48,7 +48,7 @@ async def queue(redis: Redis, bodies: Sequence[bytes]) -> list[Row]:
             for body in bodies[:room]:
                 pipe.xadd(RELAY, {BODY: body})
             raise_first(await pipe.execute(raise_on_error=False))
-    return [Row(Reason.RELAY_FULL, body) for body in bodies[room:]]
+    return [DeadLetterRow(Reason.RELAY_FULL, body) for body in bodies[room:]]
 
 
 class _Sent(Enum):
@@ -78,14 +78,14 @@ class Relay:
     ) -> None:
         self._url = url
         self._reader = Reader(redis, RELAY, GROUP, name)
-        self._set_aside = SetAside(redis)
+        self._set_aside = DeadLetters(redis)
         self._longest_pause_s = longest_pause_s
         self._wait_ms = wait_ms
         self._look_for_due_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop."""
-        pause = Pause(stop, first_s=min(1.0, self._longest_pause_s), longest_s=self._longest_pause_s)
+        pause = Backoff(stop, first_s=min(1.0, self._longest_pause_s), longest_s=self._longest_pause_s)
         async with aiohttp.ClientSession(timeout=TIMEOUT, headers={"content-type": "application/json"}) as session:
 
             async def step() -> None:
@@ -97,7 +97,7 @@ class Relay:
                 else:
                     pause.reset()
 
-            await step_on(step, stop)
+            await run_forever(step, stop)
         await self._reader.leave()
 
     async def _next(self) -> list[Entry]:
@@ -122,12 +122,12 @@ class Relay:
         if not entries:
             return
         over: list[bytes] = []
-        aside: list[Row] = []
+        aside: list[DeadLetterRow] = []
         for entry, result in zip(entries, results, strict=True):
             if result is _Sent.REFUSED:
-                aside.append(Row(Reason.RELAY_REFUSED, entry.payload))
+                aside.append(DeadLetterRow(Reason.RELAY_REFUSED, entry.payload))
             elif result is _Sent.FAILED and entry.deliveries >= MOST_TRIES:
-                aside.append(Row(Reason.RELAY_FAILED, entry.payload))
+                aside.append(DeadLetterRow(Reason.RELAY_FAILED, entry.payload))
             elif result is _Sent.FAILED:
                 continue
             over.append(entry.id)

@@ -13,7 +13,7 @@ from times_dispatch.settings.logs import failure
 log = structlog.get_logger(__name__)
 
 
-class Pause:
+class Backoff:
     """Waits that double from ``first_s`` to ``longest_s``, with jitter; a stop ends them at once."""
 
     def __init__(self, stop: asyncio.Event, *, first_s: float, longest_s: float) -> None:
@@ -35,12 +35,12 @@ class Pause:
                 await self._stop.wait()
 
 
-async def step_on(step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+async def run_forever(step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
     """Repeat a step until the stop.
 
     This is the place that survives everything: a step that failed is logged and, after a pause, tried again.
     """
-    pause = Pause(stop, first_s=0.1, longest_s=2.0)
+    pause = Backoff(stop, first_s=0.1, longest_s=2.0)
     in_trouble = False
     while not stop.is_set():
         try:

@@ -19,7 +19,7 @@ class NotStored(Exception):
     """A body was not (or not known to be) written; whoever posted it must post it again."""
 
 
-class Intake:
+class ReportStreamWriter:
     """Writes bodies to the stream ``reports``, and says when they are there.
 
     While one write is on its way the bodies that arrive meanwhile gather for the next (group commit), so that a write

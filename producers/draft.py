@@ -7,13 +7,13 @@ from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
-from producers.rows.checker import Checked, Rows
+from producers.rows.checker import CheckedRows, Rows
 from producers.rows.rejects_file import Rejects, default_path
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.settings.model import Settings
 
 
-def batches(chunks: Iterable[Checked], size: int) -> Iterator[Recipients]:
+def batches(chunks: Iterable[CheckedRows], size: int) -> Iterator[Recipients]:
     """Cut chunks of any size into batches of ``size`` messages; the same chunks always give the same batches."""
     first = 0
     rest: Recipients | None = None
@@ -28,7 +28,7 @@ def batches(chunks: Iterable[Checked], size: int) -> Iterator[Recipients]:
         yield rest
 
 
-def _cut(chunk: Checked, start: int, end: int, first: int) -> Recipients:
+def _cut(chunk: CheckedRows, start: int, end: int, first: int) -> Recipients:
     return Recipients(
         first=first,
         to=chunk.to[start:end],
@@ -39,8 +39,8 @@ def _cut(chunk: Checked, start: int, end: int, first: int) -> Recipients:
     )
 
 
-def _joined(before: Recipients, after: Checked) -> Checked:
-    return Checked(
+def _joined(before: Recipients, after: CheckedRows) -> CheckedRows:
+    return CheckedRows(
         lines=before.lines + after.lines,
         to=before.to + after.to,
         slots=[early + late for early, late in zip(before.slots, after.slots, strict=True)],
@@ -76,9 +76,9 @@ class Draft:
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
             raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")
 
-    def read(self, *, rejects: bool = True) -> "Reading":
+    def read(self, *, rejects: bool = True) -> "RowPass":
         """Start reading the rows, from the first; with or without writing down those that are refused."""
-        return Reading(self, rejects=rejects)
+        return RowPass(self, rejects=rejects)
 
 
 def _named(campaign: Path, settings: Settings) -> Path:
@@ -91,7 +91,7 @@ def _named(campaign: Path, settings: Settings) -> Path:
     return campaign.parent / named
 
 
-class Reading:
+class RowPass:
     """One way through the rows: ``rows`` adds up, ``rejects`` is written, ``batches`` goes on as it is asked.
 
     Use it in a ``with``: rejects that were not kept by the end of it are removed.
@@ -131,14 +131,14 @@ class Reading:
                 "in the settings to compare it with"
             )
 
-    def _checked(self) -> Iterator[Checked]:
+    def _checked(self) -> Iterator[CheckedRows]:
         for chunk in self._file.chunks():
             checked = self.rows.check(chunk)
             if self.rejects:
                 self.rejects.write(checked.refused)
             yield checked._replace(custom=self._custom.values(chunk, checked.lines))
 
-    def __enter__(self) -> "Reading":
+    def __enter__(self) -> "RowPass":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,16 +14,16 @@ import msgspec
 from redis.asyncio import Redis
 
 from producers.campaign.file import same_but_for_times
-from producers.draft import Draft, Reading
+from producers.draft import Draft, RowPass
 from producers.errors import CommandFailed, InputInvalid
 from producers.preflight.forecast import forecast
-from producers.preflight.ledger_snapshot import look
-from times_dispatch.broker.app import BrokerAway, celery_app, ring
+from producers.preflight.ledger_snapshot import take_snapshot
+from times_dispatch.broker.app import BrokerAway, celery_app, wake_workers
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
 from times_dispatch.provider.ids import new_campaign_id
@@ -32,7 +32,7 @@ from times_dispatch.settings.prices import most_parts_per_day
 
 BATCH_SIZE = 1000
 
-Progress = Callable[[Reading], None]
+Progress = Callable[[RowPass], None]
 """Called after each batch."""
 
 
@@ -100,7 +100,7 @@ async def submit(
     control, sender = Control(redis), settings.senders[plan.sender]
     await control.configure_rate(plan.sender, sender.rate_per_s)
     await control.configure_daily_cap(plan.sender, most_parts_per_day(plan.sender, settings))
-    measuring, ledger = reading.rows.measuring, await look(redis, plan)
+    measuring, ledger = reading.rows.measuring, await take_snapshot(redis, plan)
     parts = measuring.gsm_parts + measuring.ucs2_parts
     ahead = forecast(draft.campaign, ledger, rows=reading.rows.accepted, parts=parts, now=now)
     await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
@@ -130,7 +130,7 @@ async def _write(
     redis: Redis,
     campaign: CampaignId,
     begun: Begun,
-    reading: Reading,
+    reading: RowPass,
     progress: Progress | None,
 ) -> tuple[int, int]:
     """Store the batches that are not stored yet, compare those that are.
@@ -138,7 +138,7 @@ async def _write(
     Return how many there are, and how many messages are suppressed because their numbers are on the opt-out list.
     These stay in their batches: the list may change before the submit is run again, and the batches must not.
     """
-    submissions, views = Submissions(redis), Views(redis)
+    submissions, views = Submissions(redis), Queries(redis)
     view = await views.campaign(campaign)
     optouts = OptOuts(redis)
     look_up = not await optouts.is_empty()
@@ -172,7 +172,7 @@ async def _write(
     return number + 1, opted_out
 
 
-def _equal(batch: Recipients, stored: Sequence[Message]) -> bool:
+def _equal(batch: Recipients, stored: Sequence[MessageView]) -> bool:
     rows = zip(batch.lines, batch.to, zip(*batch.slots, strict=True) if batch.slots else repeat(()), strict=False)
     return [(line, to, list(values)) for line, to, values in rows] == [(row.line, row.to, row.slots) for row in stored]
 
@@ -196,7 +196,7 @@ def _brake_rule(settings: Settings) -> BrakeRule:
     )
 
 
-def _nothing_to_send(draft: Draft, reading: Reading) -> str:
+def _nothing_to_send(draft: Draft, reading: RowPass) -> str:
     refused = reading.rows.refused
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in refused.most_common(3))
     return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {reading.keep_rejects()}"
@@ -215,9 +215,9 @@ def _settings_changed(campaign: CampaignId) -> InputInvalid:
 
 async def ring_for(redis: Redis, settings: Settings, sender: SenderId) -> str:
     """Hand out the sender's next batches and ring for them; return a warning if nobody could hear it, else nothing."""
-    rings = await Work(redis, lease_s=settings.worker.lease_s).issue(sender)
+    rings = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
     try:
-        await asyncio.to_thread(ring, celery_app(settings), rings)
+        await asyncio.to_thread(wake_workers, celery_app(settings), rings)
     except BrokerAway as away:
         return str(away)
     return ""

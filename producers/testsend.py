@@ -10,14 +10,14 @@ from redis.asyncio import Redis
 
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.queries import SenderView, Views
-from times_dispatch.ledger.testsends import TrialReport, Trials
+from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.testsends import TestSendReport, TestSends
 from times_dispatch.ledger.tokens import Tokens
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import needed_of_campaigns
-from times_dispatch.provider.diagnostics.transcript import Answered, Listener
+from times_dispatch.provider.diagnostics.transcript import Answered, RecordingTransport
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.ids import LAST_INDEX, TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.outcomes import Outcome
@@ -32,7 +32,7 @@ from times_dispatch.sms.templates import Template
 _ASK_EVERY_S = 0.2
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for; what is empty is chosen."""
 
     number: str
@@ -47,7 +47,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         return f"Wish(sender={self.sender!r}, template={self.template!r}, provider={self.provider!r})"
 
 
-class Trial(msgspec.Struct, frozen=True):
+class TestMessage(msgspec.Struct, frozen=True):
     """A trial message, ready to be pushed."""
 
     provider: Provider
@@ -74,7 +74,7 @@ class Sent(msgspec.Struct, frozen=True):
     took_s: float
 
 
-def prepare(wish: Wish, settings: Settings) -> Trial:
+def prepare(wish: SendTestRequest, settings: Settings) -> TestMessage:
     """Choose what was not said; raise InputInvalid if the settings have not what it takes."""
     try:
         to = normalise(wish.number)
@@ -103,20 +103,20 @@ def prepare(wish: Wish, settings: Settings) -> Trial:
         variables=values or (),
         custom=wish.custom,
     )
-    return Trial(provider, push, template, index, fits=values is not None)
+    return TestMessage(provider, push, template, index, fits=values is not None)
 
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
     """Raise CommandFailed if the ledger holds the sender back, at all or at the provider."""
-    if why := _held(await Views(redis).sender(sender), provider):
+    if why := _held(await Queries(redis).sender(sender), provider):
         raise CommandFailed(
             f"sender {sender} {why}: dispatch sender resume {sender}, or send all the same with --force"
         )
 
 
-async def send(trial: Trial, *, redis: Redis | None) -> Sent:
+async def send(trial: TestMessage, *, redis: Redis | None) -> Sent:
     """Push it, once. With the ledger at hand an OAuth token is the one that workers share."""
-    listener = Listener(ProviderTransport(trial.provider), trial.provider.endpoint)
+    listener = RecordingTransport(ProviderTransport(trial.provider), trial.provider.endpoint)
     tokens, patience_s = Tokens(redis) if redis else None, trial.provider.total_timeout_s
     async with Client(trial.provider, listener, tokens=tokens, token_patience_s=patience_s) as client:
         began = time.monotonic()
@@ -124,11 +124,11 @@ async def send(trial: Trial, *, redis: Redis | None) -> Sent:
         return Sent(outcome, listener.heard, time.monotonic() - began)
 
 
-async def wait_for_report(redis: Redis, trial: Trial, *, within_s: float) -> TrialReport | None:
+async def wait_for_report(redis: Redis, trial: TestMessage, *, within_s: float) -> TestSendReport | None:
     """Return the report that says what became of it; None if none came in time."""
     until = time.monotonic() + within_s
     while True:
-        reports = await Trials(redis).of(trial.index)
+        reports = await TestSends(redis).of(trial.index)
         if final := [report for report in reports if report.kind in {"delivered", "failed"}]:
             return final[-1]
         if time.monotonic() >= until:
@@ -144,7 +144,7 @@ def _first_sender(provider: str, settings: Settings) -> str:
     raise InputInvalid(f"no sender goes through provider {nickname}: give --sender")
 
 
-def _template(wish: Wish, sender: str, settings: Settings) -> str:
+def _template(wish: SendTestRequest, sender: str, settings: Settings) -> str:
     """Return the template that is named, or the first that is registered for the sender."""
     if not wish.template:
         return next((name for name, table in settings.templates.items() if sender in table.headers), "")

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignUnknown
-from times_dispatch.ledger.frequency_cap import Frequency
-from times_dispatch.ledger.leases import Lease, Ring, Work
+from times_dispatch.ledger.frequency_cap import FrequencyLimit
+from times_dispatch.ledger.leases import BatchLeases, BatchReady, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
 from times_dispatch.ledger.scripts import may_pass
 from times_dispatch.ledger.tokens import Tokens
@@ -25,8 +25,8 @@ from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import most_parts_per_day
 from workers.batch.capacity import Capacity
-from workers.batch.push_queue import Pushers
-from workers.batch.suppression_check import Screen
+from workers.batch.push_queue import PushQueue
+from workers.batch.suppression_check import OptOutCache
 from workers.batch.worker import Batch
 
 log = structlog.get_logger(__name__)
@@ -49,28 +49,28 @@ class Dispatcher:
         settings: Settings,
         redis: Redis,
         *,
-        ring: Callable[[Sequence[Ring]], Awaitable[None]],
+        wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         most_batches: int,
         make_client: Callable[[Provider], Client] | None = None,
     ) -> None:
         self._settings = settings
         self._redis = redis
-        self._work = Work(
+        self._work = BatchLeases(
             redis,
             lease_s=settings.worker.lease_s,
             on_damage=lambda damage: log.error("damaged in the ledger", **damage._asdict()),
         )
         self._control = Control(redis)
-        self._ring = ring
+        self._wake_workers = wake_workers
         self._most_batches = most_batches
         self._make_client = make_client or (lambda provider: Client(provider, tokens=Tokens(redis)))
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
-        self._pushers = Pushers(settings.worker.max_in_flight)
-        self._screen = Screen(
+        self._pushers = PushQueue(settings.worker.max_in_flight)
+        self._screen = OptOutCache(
             redis,
             {
-                name: Frequency(sender.repeat_after_s, sender.most_per_number, sender.per_s)
+                name: FrequencyLimit(sender.repeat_after_s, sender.most_per_number, sender.per_s)
                 for name, sender in settings.senders.items()
             },
         )
@@ -258,8 +258,8 @@ class Dispatcher:
         except RedisError as error:
             log.warning("ledger away", error=type(error).__name__, doing="issue")
 
-    async def _ring_all(self, rings: Sequence[Ring]) -> None:
-        await self._ring(rings)
+    async def _ring_all(self, rings: Sequence[BatchReady]) -> None:
+        await self._wake_workers(rings)
 
     def _in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

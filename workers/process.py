@@ -16,10 +16,10 @@ from kombu.exceptions import KombuError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from times_dispatch.broker.app import BrokerAway, ring
+from times_dispatch.broker.app import BrokerAway, wake_workers
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.leases import Ring
+from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignView
 from times_dispatch.settings.model import Settings
 from workers.dispatcher import Dispatcher
@@ -116,9 +116,14 @@ class WorkerProcess:
     async def _start(self) -> None:
         self._redis = connect(self._settings.redis_url)
         self._dispatcher = Dispatcher(
-            self._settings, self._redis, ring=self._ring, most_batches=self._app.conf.worker_concurrency - _SPARE_SLOTS
+            self._settings,
+            self._redis,
+            wake_workers=self._ring,
+            most_batches=self._app.conf.worker_concurrency - _SPARE_SLOTS,
         )
-        self._upkeep = Upkeep(self._redis, lease_s=self._settings.worker.lease_s, ring=self._ring, show=self._show)
+        self._upkeep = Upkeep(
+            self._redis, lease_s=self._settings.worker.lease_s, wake_workers=self._ring, show=self._show
+        )
         await self._dispatcher.start()
 
     async def _close(self) -> None:
@@ -127,9 +132,9 @@ class WorkerProcess:
         if self._redis:
             await self._redis.aclose()
 
-    async def _ring(self, rings: Sequence[Ring]) -> None:
+    async def _ring(self, rings: Sequence[BatchReady]) -> None:
         try:
-            await asyncio.to_thread(ring, self._app, rings)
+            await asyncio.to_thread(wake_workers, self._app, rings)
         except BrokerAway as error:
             log.warning("broker away", error=str(error))
 

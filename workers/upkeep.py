@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 import structlog
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.audit import Audit, Counters, breach
+from times_dispatch.ledger.audit import Audit, Counters, imbalance
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
-from times_dispatch.ledger.leases import Ring, Work
-from times_dispatch.ledger.maintenance import Chores, Repair, still_wrong
+from times_dispatch.ledger.leases import BatchLeases, BatchReady
+from times_dispatch.ledger.maintenance import Chores, Maintenance, still_wrong
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.sms.rules.window import Window
 
 log = structlog.get_logger(__name__)
@@ -45,15 +45,15 @@ class Upkeep:
         redis: Redis,
         *,
         lease_s: float,
-        ring: Callable[[Sequence[Ring]], Awaitable[None]],
+        wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         show: Callable[[list[CampaignView]], Awaitable[bool]],
     ) -> None:
         self._redis = redis
-        self._repair = Repair(redis, lease_s=lease_s, on_damage=_tell_of_damage)
-        self._work = Work(redis, lease_s=lease_s, on_damage=_tell_of_damage)
+        self._repair = Maintenance(redis, lease_s=lease_s, on_damage=_tell_of_damage)
+        self._work = BatchLeases(redis, lease_s=lease_s, on_damage=_tell_of_damage)
         self._control = Control(redis)
-        self._views = Views(redis)
-        self._ring = ring
+        self._views = Queries(redis)
+        self._wake_workers = wake_workers
         self._show = show
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
@@ -116,7 +116,7 @@ class Upkeep:
                 raise end
 
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
-        rings: list[Ring] = []
+        rings: list[BatchReady] = []
         if chores.lapse:
             lapsed = await self._repair.lapse(sender)
             rings += lapsed.rings
@@ -134,7 +134,7 @@ class Upkeep:
         if any(chores[:-1]):  # each of the others may put something in turn
             rings += await self._work.issue(sender)
         if rings:
-            await self._ring(rings)
+            await self._wake_workers(rings)
         # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.
         if self._rows_left > 0:
             moved = await self._repair.moved(sender, most=min(self._rows_left, _ROWS_OF_A_SENDER))
@@ -153,7 +153,7 @@ class Upkeep:
                 if self._broken.get(account.campaign) != account.counters:
                     _tell_of_damage(Damage(account.sender, account.campaign, "", "read", account.damage))
                 self._broken[account.campaign] = account.counters
-            elif breach(account.counters):
+            elif imbalance(account.counters):
                 await self._report_breach(account.sender, account.campaign, account.counters)
             else:
                 self._broken.pop(account.campaign, None)
@@ -187,7 +187,7 @@ class Upkeep:
             log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
         self._broken[campaign] = counters
         with suppress(CampaignUnknown):
-            await self._control.campaign(sender, campaign, "brake", reason=breach(counters))
+            await self._control.campaign(sender, campaign, "brake", reason=imbalance(counters))
 
 
 def _tell_of_damage(damage: Damage) -> None:

@@ -3,13 +3,15 @@
 from producers.campaign.table import CampaignTable
 from producers.errors import InputInvalid
 from producers.recipients import Heading
-from producers.rows.slots import Filling, FromText, FromVariables
+from producers.rows.slots import FromText, FromVariables, SlotSource
 from producers.rows.variables import Variable, VariableInvalid
 from times_dispatch.settings.document import Document
 from times_dispatch.sms.templates import Template
 
 
-def bind(table: CampaignTable, template: Template, heading: Heading, *, longest: int, document: Document) -> Filling:
+def bind_slots(
+    table: CampaignTable, template: Template, heading: Heading, *, longest: int, document: Document
+) -> SlotSource:
     """Return what fills the template's slots; raise InputInvalid with every mistake."""
     if table.text is None:
         return FromVariables(template, _variables(table, template, heading, longest=longest, document=document))

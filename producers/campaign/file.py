@@ -15,14 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from producers.campaign.binding import bind
+from producers.campaign.binding import bind_slots
 from producers.campaign.budget import Budget
 from producers.campaign.custom_values import Custom
 from producers.campaign.schedule import Schedule
 from producers.campaign.table import ONE_OF_TWO, CampaignTable
 from producers.errors import InputInvalid
 from producers.recipients import Heading
-from producers.rows.slots import Filling
+from producers.rows.slots import SlotSource
 from producers.rows.whitelists import Whitelists
 from times_dispatch.ledger.model import Plan, SenderId
 from times_dispatch.settings.document import Document
@@ -109,10 +109,10 @@ class Campaign:
             most_parts=self.budget.most_parts,
         )
 
-    def filling(self, heading: Heading) -> Filling:
+    def filling(self, heading: Heading) -> SlotSource:
         """Bind what fills the slots to the columns of a recipients file; raise InputInvalid with every mistake."""
         longest = self.template_settings.longest_value
-        return bind(self.table, self.template, heading, longest=longest, document=self._document)
+        return bind_slots(self.table, self.template, heading, longest=longest, document=self._document)
 
     def whitelists(self) -> Whitelists:
         """Return what its messages may link to and which numbers they may name."""

@@ -11,7 +11,7 @@ from times_dispatch.settings.durations import duration
 from times_dispatch.settings.money import optional_rupees
 from times_dispatch.settings.rates import rate
 from times_dispatch.settings.senders import WindowText, Zone
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules.window import HOME
 
 _YEARS = range(2000, 3000)
@@ -40,7 +40,7 @@ Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 """In the campaign's ``zone`` if it names none itself."""
 
 
-class CampaignTable(Table):
+class CampaignTable(StrictTable):
     """What stands in the file, types as written; a key that it does not know is a mistake."""
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_name)]

@@ -40,7 +40,7 @@ COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Globals:
+class CliContext:
     """The options that stand before the command."""
 
     settings_path: Path
@@ -108,4 +108,4 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, settings_path: Path, redis_url: str | None) -> None:
     """Send bulk SMS campaigns through Times Mobile: never twice, never lost."""
-    ctx.obj = Globals(settings_path, redis_url)
+    ctx.obj = CliContext(settings_path, redis_url)

@@ -2,7 +2,7 @@
 
 import click
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.errors import InputInvalid
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.load import Need
@@ -14,7 +14,7 @@ HIDDEN = "********"
 @click.argument("name")
 @click.option("--show-secret", is_flag=True, help="Print the whole URL, and nothing else: to be pasted or piped.")
 @click.pass_obj
-def callback_url(options: Globals, name: str, *, show_secret: bool) -> None:
+def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:
     """Print the URL at which provider NAME posts its delivery reports.
 
     Its last part is a secret: whoever knows it can post reports. So it is printed only with --show-secret.

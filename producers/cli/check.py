@@ -10,12 +10,12 @@ import orjson
 import uvloop
 from redis.asyncio import Redis
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.check_report import as_json, as_text
 from producers.cli.output import bar
 from producers.draft import Draft
-from producers.preflight.ledger_snapshot import look
-from producers.preflight.report import Report
+from producers.preflight.ledger_snapshot import take_snapshot
+from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
@@ -38,7 +38,7 @@ _PATIENCE_S = 3.0
 @click.option("--json", "for_programs", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def check(
-    options: Globals,
+    options: CliContext,
     campaign: Path,
     recipients: Path | None,
     rejects: Path | None,
@@ -63,7 +63,7 @@ def check(
         raise SystemExit(1)
 
 
-async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rejects: bool) -> Report:
+async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rejects: bool) -> CheckReport:
     redis = (
         connect(settings.redis_url, socket_timeout_s=_PATIENCE_S, retries=0)
         if settings.redis_url and ask_ledger
@@ -87,9 +87,9 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
     return report
 
 
-async def _with_ledger(draft: Draft, redis: Redis | None, now: datetime, *, keep_rejects: bool) -> Report:
+async def _with_ledger(draft: Draft, redis: Redis | None, now: datetime, *, keep_rejects: bool) -> CheckReport:
     plan = draft.campaign.plan(now)
-    ledger = await look(redis, plan) if redis else None
+    ledger = await take_snapshot(redis, plan) if redis else None
     with bar(draft) as progress:
         return await check_draft(
             draft,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from producers.preflight.report import Report
+from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.settings.durations import in_words as duration_in_words
 from times_dispatch.settings.money import in_words
@@ -23,7 +23,7 @@ _VALUE_SHOWN = 60
 _ZONE = ZoneInfo(HOME)
 
 
-def as_text(report: Report) -> str:
+def as_text(report: CheckReport) -> str:
     """Word a report, the most important first."""
     plan = report.plan
     lines = [f"campaign  {plan.name} from {plan.sender} ({plan.category}), template {plan.template}"]
@@ -40,7 +40,7 @@ def as_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: CheckReport) -> dict[str, Any]:
     """Return a report as one object; times in ISO 8601 in Asia/Kolkata, money in rupees as text."""
     plan, forecast = report.plan, report.outlook
     return {
@@ -78,7 +78,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _rows(report: Report) -> Iterator[str]:
+def _rows(report: CheckReport) -> Iterator[str]:
     yield f"good      {_counted(report.good, 'row')}"
     if report.opted_out:
         yield f"          {report.opted_out:,} of them will be suppressed: on the opt-out list"
@@ -95,7 +95,7 @@ def _rows(report: Report) -> Iterator[str]:
         yield f"          and {more:,} more reasons"
 
 
-def _parts(report: Report) -> Iterator[str]:
+def _parts(report: CheckReport) -> Iterator[str]:
     yield f"parts     {report.parts:,}"
     for encoding, messages, parts in (
         ("GSM-7", report.gsm_messages, report.gsm_parts),
@@ -113,7 +113,7 @@ def _parts(report: Report) -> Iterator[str]:
         yield f"          and {_counted(more, 'more character')}"
 
 
-def _money(report: Report) -> Iterator[str]:
+def _money(report: CheckReport) -> Iterator[str]:
     if report.cost is not None and report.price_per_part is not None:
         yield f"cost      {in_words(report.cost)}, at Rs {report.price_per_part} a part"
     if allowed := report.plan.most_parts:
@@ -124,7 +124,7 @@ def _money(report: Report) -> Iterator[str]:
         yield f"a day     {_counted(per_day, 'part')} of sender {report.plan.sender}{used}"
 
 
-def _times(report: Report) -> Iterator[str]:
+def _times(report: CheckReport) -> Iterator[str]:
     forecast, unit = report.outlook, report.plan.cost_unit
     yield f"starts    {_moment(forecast.starts)}"
     if not forecast.takes_s and not forecast.unsent:

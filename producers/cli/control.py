@@ -5,11 +5,11 @@ from typing import Literal
 import click
 from redis.asyncio import Redis
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import ring_for, with_ledger
 from times_dispatch.ledger.control import Action, Control
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import SenderView, Views
+from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.states import CampaignState
 
 _IN_SUBMISSION = {
@@ -19,9 +19,9 @@ _IN_SUBMISSION = {
 """What can be done meanwhile, by the state that was wanted."""
 
 
-def _steer(options: Globals, campaign: str, action: Action, reason: str, wanted: CampaignState) -> None:
+def _steer(options: CliContext, campaign: str, action: Action, reason: str, wanted: CampaignState) -> None:
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
-        sender = await Views(redis).sender_of(CampaignId(campaign))
+        sender = await Queries(redis).sender_of(CampaignId(campaign))
         return await Control(redis).campaign(sender, CampaignId(campaign), action, reason=reason)
 
     _say(campaign, *with_ledger(options, change), wanted=wanted)
@@ -44,7 +44,7 @@ def _say(campaign: str, changed: bool, state: CampaignState, *, wanted: Campaign
 @click.argument("campaign")
 @click.option("--reason", default="by hand", help="Shown wherever the campaign is.")
 @click.pass_obj
-def pause(options: Globals, campaign: str, *, reason: str) -> None:
+def pause(options: CliContext, campaign: str, *, reason: str) -> None:
     """Hold CAMPAIGN: no push starts later than a second after this has returned."""
     _steer(options, campaign, "pause", reason, CampaignState.PAUSED)
 
@@ -52,11 +52,11 @@ def pause(options: Globals, campaign: str, *, reason: str) -> None:
 @click.command()
 @click.argument("campaign")
 @click.pass_obj
-def resume(options: Globals, campaign: str) -> None:
+def resume(options: CliContext, campaign: str) -> None:
     """Let CAMPAIGN go on where it stopped, also after it stopped itself; exit with 1 if something else stops it."""
 
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
-        views, id_ = Views(redis), CampaignId(campaign)
+        views, id_ = Queries(redis), CampaignId(campaign)
         sender = await views.sender_of(id_)
         changed, _ = await Control(redis).campaign(sender, id_, "resume")
         await ring_for(options, redis, sender)
@@ -78,7 +78,7 @@ def resume(options: Globals, campaign: str) -> None:
 @click.command()
 @click.argument("campaign")
 @click.pass_obj
-def cancel(options: Globals, campaign: str) -> None:
+def cancel(options: CliContext, campaign: str) -> None:
     """Stop CAMPAIGN for good: what is not sent yet is cancelled, what is in doubt is not sent again."""
     _steer(options, campaign, "cancel", "by hand", CampaignState.CANCELLED)
 
@@ -87,14 +87,14 @@ def cancel(options: Globals, campaign: str) -> None:
 @click.argument("campaign")
 @click.argument("parts", type=click.IntRange(min=0))
 @click.pass_obj
-def budget(options: Globals, campaign: str, parts: int) -> None:
+def budget(options: CliContext, campaign: str, parts: int) -> None:
     """Set the SMS PARTS that CAMPAIGN may hand to the provider in all, from the next block on; 0 is no limit.
 
     One that stopped itself because its budget was spent goes on after ``dispatch resume``.
     """
 
     async def change(redis: Redis) -> None:
-        sender = await Views(redis).sender_of(CampaignId(campaign))
+        sender = await Queries(redis).sender_of(CampaignId(campaign))
         await Control(redis).set_budget(sender, CampaignId(campaign), parts)
 
     with_ledger(options, change)
@@ -111,14 +111,14 @@ def budget(options: Globals, campaign: str, parts: int) -> None:
     help="sent: count them as accepted, a report may still come. resend: send them again, at your own risk.",
 )
 @click.pass_obj
-def resolve(options: Globals, campaign: str, *, how: Literal["sent", "resend"]) -> None:
+def resolve(options: CliContext, campaign: str, *, how: Literal["sent", "resend"]) -> None:
     """Decide now about all messages of CAMPAIGN that are in doubt.
 
     What is to be sent again of a campaign that is paused, or stopped itself, waits for ``dispatch resume``.
     """
 
     async def decide(redis: Redis) -> tuple[int, CampaignState]:
-        views = Views(redis)
+        views = Queries(redis)
         sender = await views.sender_of(CampaignId(campaign))
         decided = await Control(redis).resolve(sender, CampaignId(campaign), how)
         return decided, (await views.campaign(CampaignId(campaign))).state

@@ -22,7 +22,7 @@ class Stopped(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
-class Refused(Stopped):
+class CommandRefused(Stopped):
     """Wrong usage, bad input, or Redis away."""
 
     exit_code = 2
@@ -32,7 +32,7 @@ def failure(error: Exception) -> Stopped | None:
     """Return what to say of an error that a command may meet; None if it is a fault of the program."""
     match error:
         case InputInvalid() | SettingsInvalid() | RedisUnavailable() | CampaignUnknown():
-            return Refused(str(error))
+            return CommandRefused(str(error))
         case CommandFailed() | LedgerError():
             return Stopped(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
@@ -42,7 +42,7 @@ def failure(error: Exception) -> Stopped | None:
     # The words of Redis' own errors may hold its address, and that its password.
     for kind, reason in _REDIS.items():
         if isinstance(error, kind):
-            return Refused(f"Redis {reason}; run the same command again")
+            return CommandRefused(f"Redis {reason}; run the same command again")
     return None
 
 

@@ -6,24 +6,24 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import as_json, console
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
 
 @click.command("list")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: Globals, *, for_programs: bool) -> None:
+def list_(options: CliContext, *, for_programs: bool) -> None:
     """List all campaigns, the newest first."""
     damaged = list[CampaignDamaged]()
 
     async def campaigns(redis: Redis) -> list[CampaignView]:
-        return await Views(redis).campaigns(damaged=damaged)
+        return await Queries(redis).campaigns(damaged=damaged)
 
     views = with_ledger(options, campaigns)
     if damaged:

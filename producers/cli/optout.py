@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from redis.asyncio import Redis
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.optout_import import Imported, export_numbers, import_numbers, numbers_given
 from times_dispatch.ledger.optouts import OptOuts
@@ -20,7 +20,7 @@ def optout() -> None:
 @optout.command()
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
-def add(options: Globals, numbers: tuple[str, ...]) -> None:
+def add(options: CliContext, numbers: tuple[str, ...]) -> None:
     """Put NUMBERS on the list: nothing more goes to them, also of campaigns that are under way."""
     wanted = numbers_given(numbers)
 
@@ -34,7 +34,7 @@ def add(options: Globals, numbers: tuple[str, ...]) -> None:
 @optout.command()
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
-def remove(options: Globals, numbers: tuple[str, ...]) -> None:
+def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
     """Take NUMBERS off the list; what was suppressed stays so."""
     wanted = numbers_given(numbers)
 
@@ -52,7 +52,7 @@ def remove(options: Globals, numbers: tuple[str, ...]) -> None:
 )
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def import_(options: Globals, file: Path, *, column: str, for_programs: bool) -> None:
+def import_(options: CliContext, file: Path, *, column: str, for_programs: bool) -> None:
     """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exits with 1 if a row was refused."""
 
     async def change(redis: Redis) -> Imported:
@@ -73,7 +73,7 @@ def import_(options: Globals, file: Path, *, column: str, for_programs: bool) ->
 @optout.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
-def export(options: Globals, file: Path) -> None:
+def export(options: CliContext, file: Path) -> None:
     """Write the whole list to FILE, a CSV that only you can read."""
 
     async def write(redis: Redis) -> int:
@@ -85,7 +85,7 @@ def export(options: Globals, file: Path) -> None:
 @optout.command()
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def count(options: Globals, *, for_programs: bool) -> None:
+def count(options: CliContext, *, for_programs: bool) -> None:
     """Count the numbers on the list."""
 
     async def look(redis: Redis) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from producers.draft import Draft, Reading
+from producers.draft import Draft, RowPass
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import WORDS
 
@@ -45,7 +45,7 @@ def as_json(view: CampaignView) -> dict[str, Any]:
     }
 
 
-Move = Callable[[Reading], None]
+Move = Callable[[RowPass], None]
 
 
 @contextlib.contextmanager
@@ -68,14 +68,14 @@ def bar(draft: Draft) -> Iterator[Move | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(draft.paths[1].name, total=1.0, accepted=0, refused=0)
 
-        def move(reading: Reading) -> None:
+        def move(reading: RowPass) -> None:
             refused = reading.rows.refused.total()
             progress.update(task, completed=reading.fraction(), accepted=reading.rows.accepted, refused=refused)
 
         yield move
 
 
-class FiniteRange(click.FloatRange):
+class FiniteFloatRange(click.FloatRange):
     """A float within a range; neither ``nan``, which is in every range, nor ``inf``."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:

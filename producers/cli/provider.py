@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
@@ -17,7 +17,7 @@ from times_dispatch.provider.oauth.credentials import BasicAuthentication, Clien
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import configure
-from times_dispatch.settings.providers.check import Checked
+from times_dispatch.settings.providers.check import CheckedProvider
 from times_dispatch.settings.providers.check import check as check_providers
 
 
@@ -29,7 +29,7 @@ def provider() -> None:
 @provider.command("list")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: Globals, *, for_programs: bool) -> None:
+def list_(options: CliContext, *, for_programs: bool) -> None:
     """List the providers, and the senders that go through each, by priority."""
     settings = options.settings(frozenset[Need]())
     rows: list[dict[str, Any]] = [
@@ -64,7 +64,7 @@ def list_(options: Globals, *, for_programs: bool) -> None:
 @click.option("--connect", is_flag=True, help="Ask for a token and the endpoint's OPTIONS too; no message is sent.")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def check(options: Globals, name: str | None, *, connect: bool, for_programs: bool) -> None:
+def check(options: CliContext, name: str | None, *, connect: bool, for_programs: bool) -> None:
     """Say all that is wrong with provider NAME, or with every one. Exit code 1: it cannot work, or does not answer."""
     configure(level="error")
     checked = check_providers(options.settings_path, os.environ)
@@ -97,7 +97,7 @@ def _authentication(about: Provider) -> str:
             return "none"
 
 
-def _print(checked: Checked, reached: list[Reached]) -> None:
+def _print(checked: CheckedProvider, reached: list[Reached]) -> None:
     click.echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:
         click.echo(f"  problem: {problem}")
@@ -109,7 +109,7 @@ def _print(checked: Checked, reached: list[Reached]) -> None:
         click.echo(f"  {'answers' if tried.ok else 'does not answer'}: {tried.what}")
 
 
-def _as_json(checked: Checked, reached: list[Reached]) -> dict[str, Any]:
+def _as_json(checked: CheckedProvider, reached: list[Reached]) -> dict[str, Any]:
     return {
         "nickname": checked.nickname,
         "problems": checked.problems,

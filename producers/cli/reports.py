@@ -8,9 +8,9 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from callbacks.dead_letters import Kept, SetAside
+from callbacks.dead_letters import DeadLetter, DeadLetters
 from callbacks.streams import backlog
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console
 from times_dispatch.settings.durations import in_words
@@ -28,14 +28,14 @@ def reports() -> None:
 @click.option("--most", default=50, show_default=True, type=click.IntRange(min=1), help="List so many at the most.")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def rejected(options: Globals, *, reason: str, most: int, for_programs: bool) -> None:
+def rejected(options: CliContext, *, reason: str, most: int, for_programs: bool) -> None:
     """List the reports that could not be used, oldest first, with the reason; their bodies are not shown.
 
     Of one that was too long to be kept only this line is left: it cannot be tried again.
     """
 
-    async def look(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[Kept]]:
-        aside = SetAside(redis)
+    async def look(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[DeadLetter]]:
+        aside = DeadLetters(redis)
         return await aside.count(), await aside.totals(), await aside.kept(reason=reason, most=most)
 
     count, totals, kept = with_ledger(options, look)
@@ -71,7 +71,7 @@ def rejected(options: Globals, *, reason: str, most: int, for_programs: bool) ->
 @reports.command()
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def waiting(options: Globals, *, for_programs: bool) -> None:
+def waiting(options: CliContext, *, for_programs: bool) -> None:
     """Say how many stored posts of reports no reconciler is done with, and for how long the oldest has been waiting."""
     there = with_ledger(options, backlog)
     if for_programs:
@@ -85,10 +85,10 @@ def waiting(options: Globals, *, for_programs: bool) -> None:
 @reports.command()
 @click.option("--reason", default="", help="Only those set aside for this reason.")
 @click.pass_obj
-def replay(options: Globals, *, reason: str) -> None:
+def replay(options: CliContext, *, reason: str) -> None:
     """Hand the reports that were set aside to the reconcilers once more; what fails again is set aside again."""
 
     async def again(redis: Redis) -> int:
-        return await SetAside(redis).replay(reason=reason)
+        return await DeadLetters(redis).replay(reason=reason)
 
     click.echo(f"{with_ledger(options, again):,} reports are on their way to the reconcilers again")

@@ -9,13 +9,13 @@ import click
 import uvloop
 from redis.asyncio import Redis
 
-from producers.cli import Globals
-from producers.cli.output import FiniteRange
+from producers.cli import CliContext
+from producers.cli.output import FiniteFloatRange
 from producers.errors import InputInvalid
-from producers.testsend import Sent, Trial, Wish, prepare, refuse_if_held, send, wait_for_report
+from producers.testsend import SendTestRequest, Sent, TestMessage, prepare, refuse_if_held, send, wait_for_report
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.testsends import TrialReport
+from times_dispatch.ledger.testsends import TestSendReport
 from times_dispatch.provider.diagnostics.transcript import shown_answer, shown_request
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
@@ -40,7 +40,7 @@ _REPORT_WITHIN_S = 120.0
     is_flag=False,
     flag_value=_REPORT_WITHIN_S,
     default=None,
-    type=FiniteRange(min=0),
+    type=FiniteFloatRange(min=0),
     metavar="[SECONDS]",
     help=f"Wait for the delivery report. [default if given: {_REPORT_WITHIN_S:.0f}]",
 )
@@ -48,7 +48,7 @@ _REPORT_WITHIN_S = 120.0
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def send_test(
-    options: Globals,
+    options: CliContext,
     country_code: str,
     number: str,
     message: str,
@@ -69,7 +69,7 @@ def send_test(
     needs_ledger = not force or wait_report is not None
     need = {Need.IDS, Need.PROVIDERS} | ({Need.LEDGER} if needs_ledger else set())
     settings = options.settings(frozenset(need))
-    wish = Wish(
+    wish = SendTestRequest(
         number=f"+{country_code.removeprefix('+')}{number}",
         message=message,
         sender=sender,
@@ -90,8 +90,8 @@ def send_test(
 
 
 async def _run(
-    trial: Trial, settings: Settings, *, force: bool, wait_s: float | None, quiet: bool
-) -> tuple[Sent, TrialReport | None]:
+    trial: TestMessage, settings: Settings, *, force: bool, wait_s: float | None, quiet: bool
+) -> tuple[Sent, TestSendReport | None]:
     redis = connect(settings.redis_url) if settings.redis_url and (not force or wait_s is not None) else None
     try:
         if redis:
@@ -110,8 +110,8 @@ async def _run(
 
 
 async def _report(
-    redis: Redis | None, trial: Trial, sent: Sent, wait_s: float | None, *, quiet: bool
-) -> TrialReport | None:
+    redis: Redis | None, trial: TestMessage, sent: Sent, wait_s: float | None, *, quiet: bool
+) -> TestSendReport | None:
     if redis is None or wait_s is None or sent.outcome.verdict not in {Verdict.ACCEPTED, Verdict.IN_DOUBT}:
         return None
     report = await wait_for_report(redis, trial, within_s=wait_s)
@@ -130,7 +130,7 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _before(trial: Trial) -> list[str]:
+def _before(trial: TestMessage) -> list[str]:
     push, provider = trial.push, trial.provider
     lines = [f"message   {push.correlation_id} from {push.sender} to {mask(push.to)} through {provider.nickname}"]
     if trial.template:
@@ -146,7 +146,7 @@ def _before(trial: Trial) -> list[str]:
     return [*lines, *_indented("> ", shown_request(provider, push, mask))]
 
 
-def _after(trial: Trial, sent: Sent) -> list[str]:
+def _after(trial: TestMessage, sent: Sent) -> list[str]:
     lines = []
     if sent.answered:
         lines += _indented("< ", shown_answer(sent.answered, trial.provider, trial.push, mask))
@@ -176,7 +176,7 @@ def _said(outcome: Outcome) -> str:
     return said
 
 
-def _reported(report: TrialReport) -> str:
+def _reported(report: TestSendReport) -> str:
     at = f"{datetime.fromtimestamp(report.ts, _ZONE):%Y-%m-%d %H:%M:%S} IST"
     why = f" ({report.code}, {describe(report.code)})" if report.kind == "failed" else ""
     return f"{report.kind}{why} at {at}"
@@ -186,7 +186,7 @@ def _indented(mark: str, lines: list[str]) -> list[str]:
     return [f"{mark}{line}".rstrip() for line in lines]
 
 
-def _as_json(trial: Trial, sent: Sent, report: TrialReport | None) -> dict[str, Any]:
+def _as_json(trial: TestMessage, sent: Sent, report: TestSendReport | None) -> dict[str, Any]:
     outcome = sent.outcome
     return {
         "id": trial.push.correlation_id,

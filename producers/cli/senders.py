@@ -7,13 +7,13 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import ring_for, with_ledger
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.queries import SenderView, Views
+from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.settings.rates import rate_problem
 
 
@@ -25,11 +25,11 @@ def sender() -> None:
 @sender.command("list")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: Globals, *, for_programs: bool) -> None:
+def list_(options: CliContext, *, for_programs: bool) -> None:
     """List the senders with their rates and what holds them back."""
 
     async def look(redis: Redis) -> list[SenderView]:
-        views = Views(redis)
+        views = Queries(redis)
         return [await views.sender(name) for name in await views.senders()]
 
     senders = with_ledger(options, look)
@@ -49,7 +49,7 @@ def list_(options: Globals, *, for_programs: bool) -> None:
 @click.argument("name")
 @click.argument("per_second", type=float)
 @click.pass_obj
-def rate(options: Globals, name: str, per_second: float) -> None:
+def rate(options: CliContext, name: str, per_second: float) -> None:
     """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. It holds until the settings change."""
     if problem := rate_problem(per_second):
         raise InputInvalid(f"sender {name}: the rate {problem}")
@@ -66,7 +66,7 @@ def rate(options: Globals, name: str, per_second: float) -> None:
 @sender.command()
 @click.argument("name")
 @click.pass_obj
-def pause(options: Globals, name: str) -> None:
+def pause(options: CliContext, name: str) -> None:
     """Hold all campaigns of NAME."""
 
     async def change(redis: Redis) -> None:
@@ -79,7 +79,7 @@ def pause(options: Globals, name: str) -> None:
 @sender.command()
 @click.argument("name")
 @click.pass_obj
-def resume(options: Globals, name: str) -> None:
+def resume(options: CliContext, name: str) -> None:
     """Let NAME's campaigns go on, also after it stopped itself or while it is backing off."""
 
     async def change(redis: Redis) -> None:
@@ -92,7 +92,7 @@ def resume(options: Globals, name: str) -> None:
 
 
 async def _known(redis: Redis, name: str) -> SenderId:
-    known = await Views(redis).senders()
+    known = await Queries(redis).senders()
     if SenderId(name) not in known:
         raise InputInvalid(f"sender {name}: the ledger knows none of this name; there are {', '.join(known) or 'none'}")
     return SenderId(name)

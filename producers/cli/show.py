@@ -10,11 +10,11 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import as_json, console
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, WORDS, MessageState
 from times_dispatch.provider.reports.codes import describe
 
@@ -31,11 +31,11 @@ _ZONE = ZoneInfo("Asia/Kolkata")
     help="Write the rows in this state to a CSV file: line, to, the slots' values, code.",
 )
 @click.pass_obj
-def show(options: Globals, campaign: str, *, for_programs: bool, export: tuple[str, Path] | None) -> None:
+def show(options: CliContext, campaign: str, *, for_programs: bool, export: tuple[str, Path] | None) -> None:
     """Show where every message of CAMPAIGN stands, and errors by code; exit with 1 if the accounts do not close."""
 
     async def look(redis: Redis) -> CampaignView:
-        views = Views(redis)
+        views = Queries(redis)
         view = await views.campaign(CampaignId(campaign))
         if export:
             written = await _export(views, view, MessageState[export[0].upper()], export[1])
@@ -51,7 +51,7 @@ def show(options: Globals, campaign: str, *, for_programs: bool, export: tuple[s
         raise SystemExit(1)
 
 
-async def _export(views: Views, view: CampaignView, state: MessageState, path: Path) -> int:
+async def _export(views: Queries, view: CampaignView, state: MessageState, path: Path) -> int:
     written = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)

@@ -11,7 +11,7 @@ import click
 import orjson
 import uvloop
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.output import bar
 from producers.draft import Draft
 from producers.submit import Progress, Submitted
@@ -43,7 +43,7 @@ _ZONE = ZoneInfo(HOME)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def submit(
-    options: Globals,
+    options: CliContext,
     campaign: Path,
     recipients: Path | None,
     rejects: Path | None,

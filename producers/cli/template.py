@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from producers.registry import file
@@ -31,7 +31,7 @@ def template() -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def import_(options: Globals, download: Path, *, sender: str, dry_run: bool, for_programs: bool) -> None:
+def import_(options: CliContext, download: Path, *, sender: str, dry_run: bool, for_programs: bool) -> None:
     """Take approved templates from DOWNLOAD, a CSV or Excel file of a DLT portal, into the registry file.
 
     dispatch.toml names the registry file: [registry] templates = "templates.toml". A template is known again by its id
@@ -62,7 +62,7 @@ def import_(options: Globals, download: Path, *, sender: str, dry_run: bool, for
 @click.option("--sender", default="", help="Only those that it may send.")
 @click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: Globals, *, sender: str, for_programs: bool) -> None:
+def list_(options: CliContext, *, sender: str, for_programs: bool) -> None:
     """List the templates with their ids, senders and slots."""
     templates = {
         name: item
@@ -82,7 +82,7 @@ def list_(options: Globals, *, sender: str, for_programs: bool) -> None:
 @template.command()
 @click.argument("names", nargs=-1)
 @click.pass_obj
-def check(options: Globals, names: tuple[str, ...]) -> None:
+def check(options: CliContext, names: tuple[str, ...]) -> None:
     """Check templates (all, if none is NAMED) for what operators drop and what costs; exits with 1 if there is any."""
     settings = options.settings(frozenset())
     if unknown := [name for name in names if name not in settings.templates]:
@@ -97,7 +97,7 @@ def check(options: Globals, names: tuple[str, ...]) -> None:
         raise SystemExit(1)
 
 
-def _registry(options: Globals) -> Path:
+def _registry(options: CliContext) -> Path:
     path = registry_path(Document.read(options.settings_path))
     if path is None:
         raise InputInvalid(

@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from producers.cli import Globals
+from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import FiniteRange, console
+from producers.cli.output import FiniteFloatRange, console
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.summary import line
 
@@ -33,13 +33,13 @@ class _Line(ProgressColumn):
 
 @click.command()
 @click.argument("campaign")
-@click.option("--timeout", "timeout_s", type=FiniteRange(min=0), default=0, help="Give up after so many seconds.")
+@click.option("--timeout", "timeout_s", type=FiniteFloatRange(min=0), default=0, help="Give up after so many seconds.")
 @click.pass_obj
-def watch(options: Globals, campaign: str, *, timeout_s: float) -> None:
+def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
     """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""
 
     async def follow(redis: Redis) -> CampaignView:
-        return await _follow(Views(redis), CampaignId(campaign), timeout_s)
+        return await _follow(Queries(redis), CampaignId(campaign), timeout_s)
 
     view = with_ledger(options, follow)
     if view.state is not CampaignState.FINISHED:
@@ -47,7 +47,7 @@ def watch(options: Globals, campaign: str, *, timeout_s: float) -> None:
         raise SystemExit(1)
 
 
-async def _follow(views: Views, campaign: CampaignId, timeout_s: float) -> CampaignView:
+async def _follow(views: Queries, campaign: CampaignId, timeout_s: float) -> CampaignView:
     out = console()
     seen: deque[tuple[float, int]] = deque(maxlen=_SPAN)
     began = printed = time.monotonic()

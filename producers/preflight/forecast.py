@@ -10,7 +10,7 @@ import msgspec
 
 from producers.campaign.file import Campaign
 from producers.campaign.schedule import Times
-from producers.preflight.ledger_snapshot import Ahead, LedgerLook
+from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from times_dispatch.sms.rules.window import HOME, Window
 
 _INDIA = ZoneInfo(HOME)
@@ -23,7 +23,7 @@ class DailyCap(NamedTuple):
     today: float = 0.0
 
 
-class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+class FinishEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast: all campaigns go on in turn, nobody pauses any, and the provider is there."""
 
     starts: datetime
@@ -38,17 +38,17 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     """Messages (or parts) of other campaigns that go out before its last."""
 
 
-def outlook(
+def finish_estimate(
     units: int,
     *,
     sender_rate: float,
     own_rate: float,
     times: Times,
     window: Window,
-    others: Sequence[Ahead],
+    others: Sequence[CampaignAhead],
     now: datetime,
     cap: DailyCap | None = None,
-) -> Outlook:
+) -> FinishEstimate:
     """Forecast so many messages or parts; a rate of 0 is no limit.
 
     The sender's campaigns take turns, so of each other one as much goes before our last message as we have ourselves,
@@ -71,7 +71,7 @@ def outlook(
             open_s = window.open_s(times.opens, times.ends)
             # A hair more than the quotient, so that a rounding error is no message.
             unsent = units - math.floor(units * open_s / takes_s + 1e-6)
-    return Outlook(
+    return FinishEstimate(
         starts=times.opens,
         finishes=finishes,
         expires=times.ends,
@@ -112,7 +112,7 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), _INDIA).astimezone(UTC)
 
 
-def _left(others: Sequence[Ahead], sent: float) -> list[int]:
+def _left(others: Sequence[CampaignAhead], sent: float) -> list[int]:
     """Return what others have left once so much of it is sent, all of them in turn."""
     whole = sum(other.units for other in others)
     share = max(0.0, 1 - sent / whole) if whole else 0.0
@@ -125,7 +125,7 @@ _INDIA = ZoneInfo(HOME)
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """The outlook, and what it rests on."""
 
-    outlook: Outlook
+    estimate: FinishEstimate
     rate_per_s: float
     """The sender's; 0 is no limit."""
     most_parts_per_day: int
@@ -136,15 +136,15 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What keeps messages from being sent, or from being sent on the first day."""
 
 
-def forecast(campaign: Campaign, ledger: LedgerLook | None, *, rows: int, parts: int, now: datetime) -> Forecast:
+def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, parts: int, now: datetime) -> Forecast:
     """Forecast a campaign of so many messages and parts; without a ledger its sender has sent nothing yet."""
-    ledger = ledger or LedgerLook()
+    ledger = ledger or SenderSnapshot()
     times, sender, budget = campaign.schedule.at(now), campaign.sender, campaign.budget
     rate = sender.rate_per_s if ledger.rate_per_s is None else ledger.rate_per_s
     units = parts if sender.cost == "parts" else rows
     # The cap counts parts, and so much of it is a unit of the rate.
     size = parts / units if units else 1.0
-    ahead = outlook(
+    ahead = finish_estimate(
         units,
         sender_rate=rate,
         own_rate=campaign.table.rate_per_s or 0.0,
@@ -156,7 +156,7 @@ def forecast(campaign: Campaign, ledger: LedgerLook | None, *, rows: int, parts:
     )
     today = ledger.parts_today if now.astimezone(_INDIA).date() == times.opens.astimezone(_INDIA).date() else 0
     return Forecast(
-        outlook=ahead,
+        estimate=ahead,
         rate_per_s=rate,
         most_parts_per_day=budget.per_day,
         parts_today=today,
@@ -164,7 +164,7 @@ def forecast(campaign: Campaign, ledger: LedgerLook | None, *, rows: int, parts:
     )
 
 
-def _late(ahead: Outlook, unit: str, *, capped: bool) -> Iterator[str]:
+def _late(ahead: FinishEstimate, unit: str, *, capped: bool) -> Iterator[str]:
     if ahead.unsent:
         what = "raise the rate or the cap of the day" if capped else "raise the rate"
         late = f"it does not finish in time: about {ahead.unsent:,} {unit} would expire"

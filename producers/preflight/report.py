@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from producers.draft import Draft, Reading
-from producers.preflight.forecast import Outlook, forecast
-from producers.preflight.ledger_snapshot import Ahead, LedgerLook
+from producers.draft import Draft, RowPass
+from producers.preflight.forecast import FinishEstimate, forecast
+from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Character, Characters
 from times_dispatch.ledger.model import Plan, Recipients
@@ -72,7 +72,7 @@ _BATCH = 1000
 _CHARACTERS_SHOWN = 10
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a check found."""
 
     plan: Plan
@@ -98,14 +98,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How many more there are."""
     price_per_part: Decimal | None
     cost: Decimal | None
-    outlook: Outlook
+    outlook: FinishEstimate
     rate_per_s: float
     """The sender's; 0 is no limit."""
     most_parts_per_day: int
     """The sender's; 0 is no limit."""
     parts_today: int
     """Used of that on the day on which it starts, as far as the ledger is known."""
-    ledger: LedgerLook | None
+    ledger: SenderSnapshot | None
     samples: list[Sample]
     warnings: list[str]
     problems: list[str]
@@ -117,7 +117,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return self.gsm_parts + self.ucs2_parts
 
     @property
-    def others(self) -> list[Ahead]:
+    def others(self) -> list[CampaignAhead]:
         """The sender's running campaigns, if there was a ledger to ask."""
         return self.ledger.others if self.ledger else []
 
@@ -126,11 +126,11 @@ async def check(
     draft: Draft,
     *,
     now: datetime,
-    ledger: LedgerLook | None = None,
+    ledger: SenderSnapshot | None = None,
     optouts: OptOuts | None = None,
     keep_rejects: bool = False,
-    progress: Callable[[Reading], None] | None = None,
-) -> Report:
+    progress: Callable[[RowPass], None] | None = None,
+) -> CheckReport:
     """Check every row and forecast the rest; raise InputInvalid if it cannot be sent at all at this moment.
 
     The rejects file is written only if it is to be kept.
@@ -154,7 +154,7 @@ async def check(
     parts = measuring.gsm_parts + measuring.ucs2_parts
     ahead = forecast(campaign, ledger, rows=rows.accepted, parts=parts, now=now)
     most_common = characters.most_common(_CHARACTERS_SHOWN)
-    return Report(
+    return CheckReport(
         plan=plan,
         good=rows.accepted,
         refused=dict(rows.refused.most_common()),
@@ -170,7 +170,7 @@ async def check(
         more_characters=len(characters) - len(most_common),
         price_per_part=campaign.budget.price,
         cost=campaign.budget.cost(parts),
-        outlook=ahead.outlook,
+        outlook=ahead.estimate,
         rate_per_s=ahead.rate_per_s,
         most_parts_per_day=ahead.most_parts_per_day,
         parts_today=ahead.parts_today,
@@ -181,6 +181,6 @@ async def check(
     )
 
 
-def _held(plan: Plan, ledger: LedgerLook | None) -> Iterator[str]:
+def _held(plan: Plan, ledger: SenderSnapshot | None) -> Iterator[str]:
     if ledger and ledger.held:
         yield f"sender {plan.sender} sends nothing now: {ledger.held}"

@@ -11,29 +11,29 @@ from producers.recipients import Chunk
 from producers.rows.custom_values import FromColumns
 from producers.rows.numbers import NumberSet, normalised
 from producers.rows.parts import Measuring, too_long
-from producers.rows.refusals import Finding, Refused, Rule
-from producers.rows.slots import Filling, all_fit
+from producers.rows.refusals import Finding, RefusalReason, RefusedRow
+from producers.rows.slots import SlotSource, all_values_valid
 from producers.rows.whitelists import Whitelists
 from times_dispatch.sms.encoding import MOST_PARTS
 from times_dispatch.sms.templates import Slot
 
 T = TypeVar("T")
 
-TOO_LONG = Finding(Rule.LENGTH, f"the text takes more than {MOST_PARTS} parts")
-DUPLICATE = Finding(Rule.DUPLICATE, "duplicate: an earlier row has the same number")
+TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MOST_PARTS} parts")
+DUPLICATE = Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number")
 
 _EXAMPLES = 3
 _EXAMPLE_REASONS = 50
 
 
-class Checked(NamedTuple):
+class CheckedRows(NamedTuple):
     """A chunk's fate: its messages by column, entry *i* of each being one message; its refused rows in their order."""
 
     lines: list[int]
     to: list[str]
     slots: list[list[str]]
     parts: list[int]
-    refused: list[Refused]
+    refused: list[RefusedRow]
     custom: Mapping[str, list[str]] = MappingProxyType({})
     """Values of the provider's own placeholders that come from columns; filled in by ``producers.draft``."""
 
@@ -48,7 +48,7 @@ class Rows:
 
     def __init__(
         self,
-        filling: Filling,
+        filling: SlotSource,
         *,
         names: Sequence[str],
         to: int,
@@ -61,7 +61,7 @@ class Rows:
         self.accepted = 0
         self.refused: Counter[str] = Counter()
         """By reason."""
-        self.examples: dict[str, list[Refused]] = {}
+        self.examples: dict[str, list[RefusedRow]] = {}
         """The first rows of each reason, and of so many reasons."""
         self.measuring = Measuring(filling.template)
         self.whitelists = whitelists
@@ -74,12 +74,12 @@ class Rows:
         self._region = region
         self._seen = NumberSet()
 
-    def check(self, chunk: Chunk) -> Checked:
+    def check(self, chunk: Chunk) -> CheckedRows:
         """Check the chunk that follows the one checked before."""
         rows = chunk.rows
         to, numberless = normalised(list(map(itemgetter(self._to), rows)), self._region)
         findings = {
-            index: Finding(Rule.NUMBER, f"{self._names[self._to]} {reason}", rows[index][self._to])
+            index: Finding(RefusalReason.NUMBER, f"{self._names[self._to]} {reason}", rows[index][self._to])
             for index, reason in numberless.items()
         }
         slots = self._values(rows, to, findings)
@@ -92,14 +92,17 @@ class Rows:
         if findings:
             slots = [_left(values, findings) for values in slots]
         lines = _left(chunk.lines, findings) if findings else list(chunk.lines)
-        refused = [Refused(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
-        refused += [Refused(broken.line, Finding(Rule.SHAPE, broken.reason), broken.cells) for broken in chunk.broken]
+        refused = [RefusedRow(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
+        refused += [
+            RefusedRow(broken.line, Finding(RefusalReason.SHAPE, broken.reason), broken.cells)
+            for broken in chunk.broken
+        ]
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
         self._count(refused)
-        return Checked(lines, to, slots, self.measuring.parts(slots, len(to)), refused)
+        return CheckedRows(lines, to, slots, self.measuring.parts(slots, len(to)), refused)
 
-    def _count(self, refused: Sequence[Refused]) -> None:
+    def _count(self, refused: Sequence[RefusedRow]) -> None:
         for row in refused:
             reason = row.finding.reason
             self.refused[reason] += 1
@@ -112,7 +115,7 @@ class Rows:
         cells = {column: list(map(itemgetter(column), rows)) for column in self._used}
         for column, values in cells.items():
             if not all(map(str.strip, values)):
-                empty = Finding(Rule.EMPTY, f"{self._names[column]} is empty")
+                empty = Finding(RefusalReason.EMPTY, f"{self._names[column]} is empty")
                 for index, value in enumerate(values):
                     if not value.strip():
                         findings.setdefault(index, empty)
@@ -120,10 +123,10 @@ class Rows:
         for index, finding in unfit.items():
             findings.setdefault(index, finding)
         for slot, name, values in zip(self._filling.template.slots, self._filling.names, slots, strict=True):
-            if not all_fit(slot, values, self._longest):
+            if not all_values_valid(slot, values, self._longest):
                 for index, value in enumerate(values):
                     if reason := self._misfit(slot, value):
-                        findings.setdefault(index, Finding(Rule.SLOT, f"{name} {reason}", value))
+                        findings.setdefault(index, Finding(RefusalReason.SLOT, f"{name} {reason}", value))
         for index, finding in self.whitelists.findings(slots, to, self._filling.names):
             findings.setdefault(index, finding)
         for index, finding in self._custom.findings(cells, len(rows)):

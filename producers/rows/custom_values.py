@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from producers.recipients import Chunk
-from producers.rows.refusals import Finding, Rule
+from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
 
@@ -27,7 +27,7 @@ class FromColumns:
         for name, variable in self._in_headers.items():
             for index, value in enumerate(variable.compose(cells, rows)):
                 if not HEADER_VALUE.fullmatch(value):
-                    yield index, Finding(Rule.HEADER, f"custom.{name} {NO_HEADER}", value)
+                    yield index, Finding(RefusalReason.HEADER, f"custom.{name} {NO_HEADER}", value)
 
     def values(self, chunk: Chunk, lines: Sequence[int]) -> Columns:
         """Return the values of those rows of a chunk that have these line numbers."""

@@ -9,7 +9,7 @@ import msgspec
 from times_dispatch.settings.logs import mask
 
 
-class Rule(Enum):
+class RefusalReason(Enum):
     """What a row must keep; its value is what to do about one that does not."""
 
     SHAPE = "give the row as many cells as the heading has"
@@ -35,13 +35,13 @@ class Finding(NamedTuple):
     The reason names a column or a variable and never holds a value, so that it can be shown and counted by.
     """
 
-    rule: Rule
+    rule: RefusalReason
     reason: str
     value: str = ""
     """What broke the rule; a piece of the row, never for a log."""
 
 
-class Refused(NamedTuple):
+class RefusedRow(NamedTuple):
     """A row that is not sent to, with its cells as they were read."""
 
     line: int
@@ -64,17 +64,17 @@ class Example(msgspec.Struct, frozen=True):
     to_do: str
 
 
-def examples(refused: Iterable[Refused], *, to: int) -> list[Example]:
+def examples(refused: Iterable[RefusedRow], *, to: int) -> list[Example]:
     """Show some rows, given the column that holds the number."""
     return [_example(row, to) for row in refused]
 
 
-def _example(row: Refused, to: int) -> Example:
+def _example(row: RefusedRow, to: int) -> Example:
     rule, _, value = row.finding
-    if rule is Rule.NUMBER:
+    if rule is RefusalReason.NUMBER:
         number = value = _masked(value)
     else:
-        number = mask(row.cells[to]) if rule is not Rule.SHAPE else ""
+        number = mask(row.cells[to]) if rule is not RefusalReason.SHAPE else ""
     return Example(row.line, number, rule.name_in_words, value, rule.value)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from producers.errors import InputInvalid
-from producers.rows.refusals import Refused
+from producers.rows.refusals import RefusedRow
 
 _OWN_COLUMNS = ("line", "reason", "refused value", "what to do")
 
@@ -32,7 +32,7 @@ class Rejects:
         self._columns = columns[self._cut :]
         self._file: TextIO | None = None
 
-    def write(self, refused: Sequence[Refused]) -> None:
+    def write(self, refused: Sequence[RefusedRow]) -> None:
         """Add refused rows; raise InputInvalid if the file cannot be written."""
         if not refused:
             return
@@ -65,7 +65,7 @@ class Rejects:
             self._temporary.unlink(missing_ok=True)
             self._file = None
 
-    def _row(self, refused: Refused) -> Sequence[object]:
+    def _row(self, refused: RefusedRow) -> Sequence[object]:
         finding = refused.finding
         return (refused.line, finding.reason, finding.value, finding.rule.value, *refused.cells[self._cut :])
 

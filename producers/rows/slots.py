@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from producers.rows.refusals import Finding, Rule
+from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
 from times_dispatch.sms.templates import Slot, Template
 
@@ -12,7 +12,7 @@ _JUDGED_BY_CHARACTER = frozenset({"var", "numeric", "number"})
 alphanumeric one also looks at how a value begins."""
 
 
-def all_fit(slot: Slot, values: Sequence[str], longest: int) -> bool:
+def all_values_valid(slot: Slot, values: Sequence[str], longest: int) -> bool:
     """Say whether all values surely fit; False only means that each must be looked at."""
     if slot.kind not in _JUDGED_BY_CHARACTER or max(map(len, values), default=0) > longest:
         return False
@@ -29,7 +29,7 @@ _SHOWN = 40
 """Characters of a text that show where it departs from the registered one."""
 
 
-class Filling(Protocol):
+class SlotSource(Protocol):
     """Makes the values of a template's slots.
 
     ``columns`` are those that it needs. ``names`` says how to call a slot's value when something is wrong with it.
@@ -84,7 +84,7 @@ class FromText:
         if not cuts:
             return [[] for _ in slots], findings
         columns = [list(values) for values in zip(*cuts, strict=True)]
-        if all(all_fit(slot, values, self._longest) for slot, values in zip(slots, columns, strict=True)):
+        if all(all_values_valid(slot, values, self._longest) for slot, values in zip(slots, columns, strict=True)):
             return columns, findings
         # Another way to cut may be allowed; if none is, the values of this one say why.
         cuts = [
@@ -109,4 +109,4 @@ class FromText:
         lacking = literals[missing]
         where = f"lacks {lacking[:_SHOWN]!r}" if lacking else "goes on after the end"
         reason = f"text differs from the registered one: it {where}" + (" at its start" if not missing else "")
-        return Finding(Rule.TEXT, reason, text[start : start + _SHOWN])
+        return Finding(RefusalReason.TEXT, reason, text[start : start + _SHOWN])

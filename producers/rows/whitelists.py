@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from producers.rows.refusals import Finding, Rule
+from producers.rows.refusals import Finding, RefusalReason
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -57,7 +57,10 @@ class Whitelists:
             if kinds & _LINK_KINDS or links.may_hold(together):
                 for index, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
-                        yield index, Finding(Rule.LINK, f"{name} holds a link that is not whitelisted", unlisted)
+                        yield (
+                            index,
+                            Finding(RefusalReason.LINK, f"{name} holds a link that is not whitelisted", unlisted),
+                        )
             # A number never goes over a line break, so that all rows can be looked through as one text.
             if "cbn" in kinds or ("var" in kinds and callback_numbers.find(together)):
                 for index, text in enumerate(texts):
@@ -66,7 +69,7 @@ class Whitelists:
                     number = self._unlisted_number(found, to[index]) if found else None
                     if number and (certain or self._numbers):
                         reason = f"{name} holds a number that is not whitelisted"
-                        yield index, Finding(Rule.CALLBACK_NUMBER, reason, number)
+                        yield index, Finding(RefusalReason.CALLBACK_NUMBER, reason, number)
                     elif number:
                         self.unlisted_numbers += 1
 

@@ -18,9 +18,9 @@ from structlog.testing import capture_logs
 
 from callbacks.streams import BODY, REPORTS, unpack
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.leases import Block, Result, Work, new_operation
+from times_dispatch.ledger.leases import BatchLeases, Block, Result, new_operation
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.ids import CorrelationIds, new_campaign_id
@@ -80,7 +80,7 @@ class Sent:
         self.campaign = campaign
         self.total = total
         self._ids = ids
-        self._views = Views(redis)
+        self._views = Queries(redis)
 
     def meta(self, index: int, attempt: int = 0) -> str:
         return self._ids.make(self.campaign, index, attempt)
@@ -94,7 +94,7 @@ class Sent:
 
 async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, batch_size: int = 10) -> Sent:
     """Submit a campaign and accept all of its messages, as a producer and a worker would."""
-    submissions, work = Submissions(redis), Work(redis)
+    submissions, work = Submissions(redis), BatchLeases(redis)
     campaign = await submissions.claim(new_campaign_id(), SENDER, CampaignId(new_campaign_id()))
     plan = Plan(
         name="reports",

@@ -6,17 +6,17 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from callbacks.classifier import Triage
+from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 
 
-class Dying(Reported):
+class Dying(ReportApplier):
     """The ledger as a reconciler sees it last."""
 
-    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
         """Apply, and be gone."""
         answers = await super().apply(reports)
         if reports:
@@ -27,7 +27,7 @@ class Dying(Reported):
 async def main(redis_url: str, id_key: str) -> None:
     """Step until killed."""
     redis = connect(redis_url)
-    reconciler = Reconciler(redis, Dying(redis), Triage(CorrelationIds(id_key.encode()), relaying=False))
+    reconciler = Reconciler(redis, Dying(redis), ReportClassifier(CorrelationIds(id_key.encode()), relaying=False))
     while True:
         await reconciler.step()
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from callbacks.classifier import Triage
+from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from callbacks.streams import BODY, REPORTS, pack
 from tests.callbacks.conftest import ID_KEY
-from times_dispatch.ledger.report_applier import Reported
+from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 
 
@@ -20,14 +20,14 @@ async def accept(redis: Redis, *bodies: bytes) -> None:
 
 def make(
     redis: Redis,
-    reported: Reported | None = None,
+    reported: ReportApplier | None = None,
     *,
     relaying: bool = False,
     stop_words: Sequence[str] = ("STOP",),
     **more: Any,
 ) -> Reconciler:
-    triage = Triage(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words)
-    return Reconciler(redis, reported or Reported(redis), triage, **more)
+    triage = ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words)
+    return Reconciler(redis, reported or ReportApplier(redis), triage, **more)
 
 
 async def settle(*reconcilers: Reconciler, steps: int = 3) -> None:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks.classifier import Triage, join
+from callbacks.classifier import ReportClassifier, join
 from callbacks.dead_letters import Reason
 from tests.callbacks.conftest import ID_KEY, NOW_S, posted, row
-from times_dispatch.ledger.testsends import TrialReport
+from times_dispatch.ledger.testsends import TestSendReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import parse
 
@@ -18,12 +18,12 @@ FORGED = OURS[:-1] + ("z" if OURS[-1] != "z" else "y")
 UUID = "9f86d081884c7d659a2feaa0c55ad015"
 
 
-def relaying() -> Triage:
-    return Triage(IDS, relaying=True)
+def relaying() -> ReportClassifier:
+    return ReportClassifier(IDS, relaying=True)
 
 
-def alone() -> Triage:
-    return Triage(IDS, relaying=False)
+def alone() -> ReportClassifier:
+    return ReportClassifier(IDS, relaying=False)
 
 
 def test_a_row_of_ours_becomes_a_report() -> None:
@@ -122,7 +122,7 @@ metas = st.one_of(st.integers(0, 99).map(lambda index: IDS.make("abcdefgh", inde
 @given(st.lists(st.lists(metas, max_size=5), max_size=5), st.booleans())
 def test_every_row_goes_exactly_one_way(batches: list[list[str]], has_relay: bool) -> None:
     bodies = [posted("delivered", *(row(meta) for meta in batch)) for batch in batches if batch]
-    pile = Triage(IDS, relaying=has_relay).sort(bodies)
+    pile = ReportClassifier(IDS, relaying=has_relay).sort(bodies)
     reported = [IDS.make(report.campaign, report.index, report.attempt) for report in pile.reports]
     elsewhere = [*pile.foreign, *(aside.body for aside in pile.aside)]
     others = [event.meta for body in elsewhere for event in parse(body).events]
@@ -142,8 +142,8 @@ TRIAL = IDS.make(TRIAL_CAMPAIGN, 1_234_567)
 def test_a_report_of_a_trial_message_is_for_no_campaign() -> None:
     pile = relaying().sort([posted("failed", row(TRIAL, code="910")), posted("delivered", row(TRIAL))])
     assert pile.trials == [
-        (1_234_567, TrialReport("failed", 910, NOW_S)),
-        (1_234_567, TrialReport("delivered", 0, NOW_S)),
+        (1_234_567, TestSendReport("failed", 910, NOW_S)),
+        (1_234_567, TestSendReport("delivered", 0, NOW_S)),
     ]
     assert (pile.reports, pile.events, pile.foreign, pile.aside) == ([], [], [], [])
     assert (pile.tally["ours"], pile.tally["trials"]) == (2, 2)

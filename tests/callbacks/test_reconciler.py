@@ -6,13 +6,13 @@ import pytest
 from redis.asyncio import Redis
 
 from callbacks import reconciler as module
-from callbacks.dead_letters import Reason, SetAside
+from callbacks.dead_letters import DeadLetters, Reason
 from callbacks.reconciler import GROUP
 from callbacks.streams import BODY, RELAY, REPORTS
 from tests.callbacks.conftest import ID_KEY, Sent, payloads, posted, row, send_campaign
 from tests.callbacks.reconciling import accept, is_settled, make, settle
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.testsends import TrialReport, Trials
+from times_dispatch.ledger.testsends import TestSendReport, TestSends
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 
 pytestmark = pytest.mark.usefixtures("lines")
@@ -41,11 +41,11 @@ async def test_reports_of_trial_messages_wait_for_whoever_sent_them(redis: Redis
     trial = CorrelationIds(ID_KEY.encode()).make(TRIAL_CAMPAIGN, 7)
     await accept(redis, posted("delivered", row(trial), row(sent.meta(0))))
     await settle(make(redis))
-    (report,) = await Trials(redis).of(7)
-    assert isinstance(report, TrialReport)
+    (report,) = await TestSends(redis).of(7)
+    assert isinstance(report, TestSendReport)
     assert report.kind == "delivered"
     assert await is_settled(redis)
-    assert await SetAside(redis).totals() == {}
+    assert await DeadLetters(redis).totals() == {}
 
 
 async def test_doubled_and_reordered_reports_change_nothing_more(redis: Redis, sent: Sent) -> None:
@@ -101,7 +101,7 @@ async def test_what_is_not_ours_forged_unknown_or_bad_is_set_aside_and_ours_is_a
     await redis.xadd(REPORTS, {"x": "y"})
     await settle(make(redis))
     assert await sent.count(MessageState.DELIVERED) == 2
-    assert await SetAside(redis).count() == {
+    assert await DeadLetters(redis).count() == {
         Reason.NOT_OURS: 1,
         Reason.FORGED: 1,
         Reason.UNKNOWN: 2,
@@ -117,13 +117,13 @@ async def test_what_was_unknown_is_applied_when_it_is_replayed_later(redis: Redi
     await redis.flushall()
     await accept(redis, posted("delivered", row(sent.meta(0))))
     await settle(make(redis))
-    assert await SetAside(redis).count() == {Reason.UNKNOWN: 1}
+    assert await DeadLetters(redis).count() == {Reason.UNKNOWN: 1}
     for key, value in everything.items():
         await redis.restore(key, 0, value)
-    assert await SetAside(redis).replay() == 1
+    assert await DeadLetters(redis).replay() == 1
     await settle(make(redis))
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await SetAside(redis).count() == {}
+    assert await DeadLetters(redis).count() == {}
 
 
 async def test_foreign_rows_are_queued_for_the_relay_if_there_is_one(redis: Redis, sent: Sent) -> None:
@@ -132,7 +132,7 @@ async def test_foreign_rows_are_queued_for_the_relay_if_there_is_one(redis: Redi
     await settle(make(redis, relaying=True))
     assert await payloads(redis, RELAY) == [foreign]
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await SetAside(redis).count() == {}
+    assert await DeadLetters(redis).count() == {}
 
 
 async def test_a_flushed_server_is_no_end(redis: Redis, ids: CorrelationIds) -> None:

@@ -9,12 +9,12 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from callbacks import reconciler as module
-from callbacks.dead_letters import LONG, Reason, SetAside
+from callbacks.dead_letters import LONG, DeadLetters, Reason
 from callbacks.reconciler import GROUP, LAST_ALONE, LAST_DELIVERY, reconcile
 from callbacks.streams import REPORTS, Reader
 from tests.callbacks.conftest import Sent, posted, row
 from tests.callbacks.reconciling import accept, is_settled, make, settle
-from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.reports.reports import parse
 
@@ -33,7 +33,7 @@ async def test_what_a_dead_reconciler_left_is_claimed(redis: Redis, sent: Sent) 
     assert await sent.count(MessageState.DELIVERED) == 1
 
 
-class Poisoned(Reported):
+class Poisoned(ReportApplier):
     """A ledger that always fails on one message."""
 
     def __init__(self, redis: Redis, index: int, error: Exception) -> None:
@@ -41,7 +41,7 @@ class Poisoned(Reported):
         self.index = index
         self.error = error
 
-    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
         if any(report.index == self.index for report in reports):
             raise self.error
         return await super().apply(reports)
@@ -65,9 +65,9 @@ async def test_a_poison_row_is_set_aside_after_a_few_tries_and_costs_no_other(
     assert await redis.xlen(REPORTS) == 1
     await settle(reconciler, steps=LAST_DELIVERY)
     assert await is_settled(redis)
-    (kept,) = await SetAside(redis).kept()
+    (kept,) = await DeadLetters(redis).kept()
     assert (kept.reason, kept.body) == (Reason.POISON, poison)
-    assert await SetAside(redis).replay() == 1
+    assert await DeadLetters(redis).replay() == 1
     await settle(make(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
 
@@ -80,7 +80,7 @@ async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
     await accept(redis, b"[]", good)
     monkeypatch.setattr("callbacks.classifier.parse", lambda _: 1 / 0)
     await settle(reconciler, steps=LAST_DELIVERY + 2)
-    assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [
+    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).kept()] == [
         (Reason.POISON, b"[]"),
         (Reason.POISON, good),
     ]
@@ -90,20 +90,20 @@ class Killed(BaseException):
     """The end of a reconciler's process: nothing catches it, and it tidies nothing up."""
 
 
-class Deadly(Reported):
+class Deadly(ReportApplier):
     """A ledger over which every reconciler dies that applies a report about one message."""
 
     def __init__(self, redis: Redis, index: int) -> None:
         super().__init__(redis)
         self.index = index
 
-    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
         if any(report.index == self.index for report in reports):
             raise Killed
         return await super().apply(reports)
 
 
-async def outlive(redis: Redis, reported: Reported) -> int:
+async def outlive(redis: Redis, reported: ReportApplier) -> int:
     """Start a reconciler after each that died, until all is settled; return how many died."""
     deaths = 0
     reconciler = make(redis, reported, claim_after_ms=0)
@@ -139,7 +139,7 @@ async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(redis: Redi
     assert await sent.stat("clicked") == 1
     assert await sent.stat("duplicate_reports") == 0
     assert await is_settled(redis)
-    assert await SetAside(redis).totals() == {}
+    assert await DeadLetters(redis).totals() == {}
 
 
 async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: Sent) -> None:
@@ -151,7 +151,7 @@ async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis:
     assert await outlive(redis, Deadly(redis, 1)) == LAST_ALONE
     assert await sent.count(MessageState.DELIVERED) == sent.total - 1
     assert await sent.stat("duplicate_reports") == 0
-    assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [(Reason.POISON, deadly)]
+    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).kept()] == [(Reason.POISON, deadly)]
 
 
 async def test_between_two_deaths_over_what_kills_every_reconciler_new_reports_are_applied(
@@ -174,18 +174,18 @@ async def test_of_bodies_stored_together_only_the_one_that_kills_is_given_up(red
     await accept(redis, posted("delivered", row(sent.meta(0))), deadly, posted("delivered", row(sent.meta(2))))
     assert await outlive(redis, Deadly(redis, 1)) == 2 * LAST_ALONE
     assert await sent.count(MessageState.DELIVERED) == 2
-    assert [kept.body for kept in await SetAside(redis).kept()] == [deadly]
+    assert [kept.body for kept in await DeadLetters(redis).kept()] == [deadly]
 
 
 async def test_a_long_body_that_was_given_up_is_applied_when_it_is_replayed(redis: Redis, sent: Sent) -> None:
     long = posted("delivered", *(row(sent.meta(index), description="x" * 18 * 1024) for index in range(4)))
     await accept(redis, long)
     await outlive(redis, Deadly(redis, 1))
-    assert [kept.body for kept in await SetAside(redis).kept()] == [long]
-    assert await SetAside(redis).replay() == 1
+    assert [kept.body for kept in await DeadLetters(redis).kept()] == [long]
+    assert await DeadLetters(redis).replay() == 1
     await settle(make(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
-    assert await SetAside(redis).count() == {}
+    assert await DeadLetters(redis).count() == {}
     assert await is_settled(redis)
 
 
@@ -196,7 +196,7 @@ async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
     monkeypatch.setattr("callbacks.classifier.parse", lambda body: parse(body) if len(body) > 2 else 1 / 0)
     await settle(make(redis, claim_after_ms=0), steps=LAST_DELIVERY + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
-    assert [(kept.reason, kept.body) for kept in await SetAside(redis).kept()] == [(Reason.POISON, b"[]")]
+    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).kept()] == [(Reason.POISON, b"[]")]
 
 
 async def test_an_entry_that_takes_long_row_by_row_is_taken_for_nobodys(
@@ -205,8 +205,8 @@ async def test_an_entry_that_takes_long_row_by_row_is_taken_for_nobodys(
     monkeypatch.setattr(module, "KEEP_EVERY_S", 0.0)
     held_ms: list[int] = []
 
-    class Slow(Reported):
-        async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+    class Slow(ReportApplier):
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
             (held,) = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1)
             held_ms.append(int(held["time_since_delivered"]))
             await asyncio.sleep(0.05)
@@ -236,15 +236,15 @@ async def test_trouble_keeps_everything_in_hand_and_counts_as_no_delivery(
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await SetAside(redis).count() == {}
+    assert await DeadLetters(redis).count() == {}
 
 
 async def test_one_that_is_stopped_in_trouble_hands_back_what_it_holds(redis: Redis, sent: Sent) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     stop = asyncio.Event()
 
-    class Stopping(Reported):
-        async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+    class Stopping(ReportApplier):
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
             if reports:
                 stop.set()
                 raise exceptions.ConnectionError

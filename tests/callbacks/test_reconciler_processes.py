@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from callbacks.dead_letters import SetAside
+from callbacks.dead_letters import DeadLetters
 from callbacks.reconciler import GROUP
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Reader
 from tests.callbacks.conftest import ID_KEY, SECRET, Processes, Sent, eventually, posted, row, send_campaign
@@ -87,7 +87,7 @@ async def test_every_acknowledged_report_is_applied_through_kills_and_restarts_o
             for process in reconcilers[1:]:
                 process.send_signal(signal.SIGTERM)
             assert [await asyncio.to_thread(process.wait, 10) for process in reconcilers[1:]] == [0, 0]
-            assert await SetAside(redis).count() == {}
+            assert await DeadLetters(redis).count() == {}
 
 
 @pytest.mark.processes

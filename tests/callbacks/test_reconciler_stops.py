@@ -7,7 +7,7 @@ import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks.dead_letters import Reason, SetAside
+from callbacks.dead_letters import DeadLetters, Reason
 from tests.callbacks.conftest import ID_KEY, Sent, posted, row
 from tests.callbacks.reconciling import accept, is_settled, make, settle
 from times_dispatch.ledger.optouts import OptOuts
@@ -60,7 +60,7 @@ async def test_a_stop_for_a_message_that_the_ledger_does_not_know_opts_nobody_ou
     )
     await settle(make(redis))
     assert await opted_out(redis) == []
-    assert (await SetAside(redis).count())[Reason.UNKNOWN] == 2
+    assert (await DeadLetters(redis).count())[Reason.UNKNOWN] == 2
 
 
 async def test_an_entry_leaves_the_stream_only_when_its_stops_are_on_the_list(
@@ -87,5 +87,5 @@ async def test_a_stop_whose_batch_is_damaged_is_set_aside(redis: Redis, sent: Se
     await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
     await settle(make(redis))
     assert await opted_out(redis) == []
-    assert (await SetAside(redis).count())[Reason.POISON] == 1
+    assert (await DeadLetters(redis).count())[Reason.POISON] == 1
     assert await is_settled(redis)

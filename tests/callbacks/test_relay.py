@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from callbacks import relay
-from callbacks.dead_letters import Reason, SetAside
+from callbacks.dead_letters import DeadLetters, Reason
 from callbacks.relay import Relay, queue, wait_ms
 from callbacks.streams import RELAY
 from tests.callbacks.conftest import eventually
@@ -84,7 +84,7 @@ async def test_bodies_arrive_in_their_own_bytes_and_the_queue_is_empty(redis: Re
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert sorted(host.posted) == sorted(bodies)
-    assert await SetAside(redis).count() == {}
+    assert await DeadLetters(redis).count() == {}
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408, 0])
@@ -94,7 +94,7 @@ async def test_what_failed_for_now_is_posted_again(redis: Redis, host: Host, sta
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert Counter(host.posted) == {b"[1]": 3, b"[2]": 1}
-    assert await SetAside(redis).count() == {}
+    assert await DeadLetters(redis).count() == {}
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 302, 307])
@@ -104,7 +104,7 @@ async def test_a_refusal_sets_the_body_aside_and_is_not_repeated(redis: Redis, h
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert Counter(host.posted) == {b"[1]": 1, b"[2]": 1}
-    (kept,) = await SetAside(redis).kept()
+    (kept,) = await DeadLetters(redis).kept()
     assert (kept.reason, kept.body) == (Reason.RELAY_REFUSED, b"[1]")
 
 
@@ -117,7 +117,7 @@ async def test_after_its_last_try_a_body_is_set_aside(
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert len(host.posted) == 3
-    assert await SetAside(redis).count() == {Reason.RELAY_FAILED: 1}
+    assert await DeadLetters(redis).count() == {Reason.RELAY_FAILED: 1}
 
 
 async def test_while_the_host_is_dead_only_a_few_bodies_are_tried(redis: Redis, host: Host) -> None:

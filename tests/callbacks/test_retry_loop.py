@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from structlog.testing import capture_logs
 
-from callbacks.retry_loop import Pause, step_on
+from callbacks.retry_loop import Backoff, run_forever
 
 
 async def test_steps_go_on_through_trouble_and_bugs_until_the_stop() -> None:
@@ -21,7 +21,7 @@ async def test_steps_go_on_through_trouble_and_bugs_until_the_stop() -> None:
             stop.set()
 
     with capture_logs() as lines:
-        await asyncio.wait_for(step_on(step, stop), 5)
+        await asyncio.wait_for(run_forever(step, stop), 5)
     said = [(line["event"], line["log_level"]) for line in lines]
     assert said == [
         ("redis is in trouble; waiting for it", "warning"),
@@ -32,7 +32,7 @@ async def test_steps_go_on_through_trouble_and_bugs_until_the_stop() -> None:
 
 async def test_a_stop_ends_a_pause_at_once() -> None:
     stop = asyncio.Event()
-    pause = Pause(stop, first_s=60, longest_s=60)
+    pause = Backoff(stop, first_s=60, longest_s=60)
     waiting = asyncio.create_task(pause.wait())
     await asyncio.sleep(0)
     stop.set()
@@ -48,7 +48,7 @@ async def test_pauses_double_up_to_the_longest_and_begin_again(monkeypatch: pyte
         return asyncio.Timeout(asyncio.get_running_loop().time())
 
     monkeypatch.setattr("callbacks.retry_loop.asyncio.timeout", timeout)
-    pause = Pause(asyncio.Event(), first_s=1, longest_s=5)
+    pause = Backoff(asyncio.Event(), first_s=1, longest_s=5)
     for _ in range(5):
         await pause.wait()
     pause.reset()

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.stream_writer import Intake, NotStored
+from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import REPORTS, unpack
 from tests.callbacks.conftest import payloads
 from tests.failover import two_servers
@@ -20,12 +20,12 @@ async def stored(redis: Redis) -> list[list[bytes]]:
 
 
 async def test_a_body_is_in_the_stream_when_put_returns(redis: Redis) -> None:
-    await Intake(redis).put(b"1")
+    await ReportStreamWriter(redis).put(b"1")
     assert await stored(redis) == [[b"1"]]
 
 
 async def test_bodies_that_arrive_during_a_write_share_the_next(redis: Redis) -> None:
-    intake = Intake(redis)
+    intake = ReportStreamWriter(redis)
     await asyncio.gather(*(intake.put(b"%d" % n) for n in range(50)))
     entries = await stored(redis)
     assert len(entries) <= 2
@@ -33,14 +33,14 @@ async def test_bodies_that_arrive_during_a_write_share_the_next(redis: Redis) ->
 
 
 async def test_a_group_is_cut_at_its_size_but_takes_at_least_one(redis: Redis) -> None:
-    intake = Intake(redis, group_bytes=10)
+    intake = ReportStreamWriter(redis, group_bytes=10)
     bodies = [b"x" * 11, b"1" * 5, b"2" * 5, b"3", b"y" * 20]
     await asyncio.gather(*(intake.put(body) for body in bodies))
     assert await stored(redis) == [bodies[:1], bodies[1:3], bodies[3:4], bodies[4:]]
 
 
 async def test_what_would_not_fit_into_memory_is_refused_at_once(redis: Redis) -> None:
-    intake = Intake(redis, held_bytes=10)
+    intake = ReportStreamWriter(redis, held_bytes=10)
     first = asyncio.create_task(intake.put(b"x" * 8))
     await asyncio.sleep(0)
     with pytest.raises(NotStored):
@@ -54,7 +54,7 @@ async def test_what_would_not_fit_into_memory_is_refused_at_once(redis: Redis) -
 async def test_a_write_that_redis_refuses_fails_everybody_and_the_next_is_tried_afresh(
     redis: Redis, failing: str
 ) -> None:
-    intake = Intake(redis)
+    intake = ReportStreamWriter(redis)
     match failing:
         case "oom":
             await redis.config_set("maxmemory", 1)
@@ -77,7 +77,7 @@ async def test_a_write_that_redis_refuses_fails_everybody_and_the_next_is_tried_
     assert lines[0]["refused"] == 5
 
 
-async def _is_stored(intake: Intake, body: bytes) -> bool:
+async def _is_stored(intake: ReportStreamWriter, body: bytes) -> bool:
     try:
         await intake.put(body)
     except NotStored:
@@ -87,7 +87,7 @@ async def _is_stored(intake: Intake, body: bytes) -> bool:
 
 async def test_after_a_failover_bodies_go_to_the_new_primary() -> None:
     async with two_servers() as failover, connect(failover.url) as redis:
-        intake = Intake(redis)
+        intake = ReportStreamWriter(redis)
         await asyncio.gather(*(intake.put(b"1") for _ in range(5)))
         await failover.happen()
         async with asyncio.timeout(5):
@@ -97,7 +97,7 @@ async def test_after_a_failover_bodies_go_to_the_new_primary() -> None:
 
 
 async def test_nobody_waits_longer_than_the_patience(redis: Redis) -> None:
-    intake = Intake(redis, patience_s=0.2)
+    intake = ReportStreamWriter(redis, patience_s=0.2)
     await redis.client_pause(800)
     try:
         started = asyncio.get_running_loop().time()
@@ -112,12 +112,12 @@ async def test_nobody_waits_longer_than_the_patience(redis: Redis) -> None:
 async def test_a_refused_connection_is_not_stored(redis: Redis) -> None:
     away = connect("redis://127.0.0.1:1/0", retries=1)
     with pytest.raises(NotStored):
-        await Intake(away).put(b"1")
+        await ReportStreamWriter(away).put(b"1")
     await away.aclose()
 
 
 async def test_one_who_gave_up_waiting_costs_the_others_nothing(redis: Redis) -> None:
-    intake = Intake(redis)
+    intake = ReportStreamWriter(redis)
     puts: list[asyncio.Task[Any]] = [asyncio.create_task(intake.put(b"%d" % n)) for n in range(3)]
     await asyncio.sleep(0)
     puts[1].cancel()

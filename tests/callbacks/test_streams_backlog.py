@@ -6,7 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.stream_writer import Intake
+from callbacks.stream_writer import ReportStreamWriter
 from callbacks.streams import REPORTS, Backlog, Reader, backlog, watch
 from times_dispatch.ledger.connection import connect
 
@@ -30,7 +30,7 @@ async def _warnings(redis: Redis) -> list[Any]:
 
 async def test_what_is_stored_waits_until_a_reconciler_is_done_with_it(redis: Redis) -> None:
     assert await backlog(redis) == Backlog(0, 0)
-    await Intake(redis).put(b"[]")
+    await ReportStreamWriter(redis).put(b"[]")
     waiting = await backlog(redis)
     assert waiting.entries == 1
     assert 0 <= waiting.oldest_s < 5

@@ -14,7 +14,7 @@ from tests.chaos.watch import Watch
 from times_dispatch.demo.reckoning import Reckoning, accepted, reckon
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
@@ -89,7 +89,7 @@ class Evidence:
 async def gather(stage: Stage, watch: Watch) -> Evidence:
     """Read everything; nothing may move any more."""
     redis = connect(stage.stack.redis.url)
-    views = Views(redis)
+    views = Queries(redis)
     ids = CorrelationIds(stage.stack.environment["DISPATCH_ID_KEY"].encode())
     books = await accepted(stage.stack.sandbox_url)
     by_sender: defaultdict[str, list[float]] = defaultdict(list)

@@ -19,7 +19,7 @@ from times_dispatch.demo.processes import Process
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 
 REDIS = "redis"
@@ -125,7 +125,7 @@ class Stage:
         """Open the clients on the running event loop."""
         # Short waits and no repetitions: whoever looks on must notice at once when Redis is not there.
         self.redis: Redis = connect(self.stack.redis.url, socket_timeout_s=1.0, retries=0)
-        self.views = Views(self.redis)
+        self.views = Queries(self.redis)
         self.sandbox = httpx.AsyncClient(base_url=self.stack.sandbox_url, timeout=10, trust_env=False)
 
     def in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:

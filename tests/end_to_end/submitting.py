@@ -14,7 +14,7 @@ from times_dispatch.demo.reckoning import Reckoning, accepted, reckon
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -63,7 +63,7 @@ def compare(stack: Stack, campaign: CampaignId, *, within_s: float = 30.0) -> tu
 async def _compare(stack: Stack, campaign: CampaignId, within_s: float) -> tuple[CampaignView, Reckoning]:
     redis = connect(stack.redis.url)
     try:
-        views = Views(redis)
+        views = Queries(redis)
         until = time.monotonic() + within_s
         async with httpx.AsyncClient(trust_env=False, timeout=within_s) as client:
             await client.post(f"{stack.sandbox_url}/sandbox/flush")

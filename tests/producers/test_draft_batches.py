@@ -2,13 +2,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.draft import batches
-from producers.rows.checker import Checked
+from producers.rows.checker import CheckedRows
 
 
-def chunk(first: int, count: int) -> Checked:
+def chunk(first: int, count: int) -> CheckedRows:
     numbers = range(first, first + count)
     texts = [str(number) for number in numbers]
-    return Checked(
+    return CheckedRows(
         list(numbers), texts, [[f"a{text}" for text in texts], [f"b{text}" for text in texts]], [1] * count, []
     )
 
@@ -33,6 +33,6 @@ def test_every_message_is_in_its_place_and_only_the_last_batch_is_short(counts: 
 
 
 def test_a_message_without_slots_has_no_columns() -> None:
-    [batch] = batches([Checked([2], ["91"], [], [1], [])], 500)
+    [batch] = batches([CheckedRows([2], ["91"], [], [1], [])], 500)
 
     assert batch.slots == []

@@ -10,13 +10,13 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisGone
 
-from producers.draft import Draft, Reading
+from producers.draft import Draft, RowPass
 from producers.errors import CommandFailed, InputInvalid
 from producers.submit import submit
 from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.settings.load import Need, load
@@ -35,11 +35,11 @@ class Died(Exception):
     """Stands for whatever ends a process."""
 
 
-def dying_after(batches: int) -> Callable[[Reading], None]:
+def dying_after(batches: int) -> Callable[[RowPass], None]:
     """Return a progress function that ends the submit when so many batches are stored."""
-    seen: list[Reading] = []
+    seen: list[RowPass] = []
 
-    def progress(reading: Reading) -> None:
+    def progress(reading: RowPass) -> None:
         seen.append(reading)
         if len(seen) == batches:
             raise Died
@@ -47,12 +47,12 @@ def dying_after(batches: int) -> Callable[[Reading], None]:
     return progress
 
 
-async def stored(redis: Redis, campaign: CampaignId) -> list[Message]:
-    return [message async for message in Views(redis).messages(campaign)]
+async def stored(redis: Redis, campaign: CampaignId) -> list[MessageView]:
+    return [message async for message in Queries(redis).messages(campaign)]
 
 
 async def only_campaign(redis: Redis) -> CampaignId:
-    [view] = await Views(redis).campaigns()
+    [view] = await Queries(redis).campaigns()
     return view.id
 
 
@@ -63,7 +63,7 @@ async def test_every_good_row_becomes_a_message_in_its_place(
 
     submitted = await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW)
 
-    view = await Views(redis).campaign(submitted.campaign)
+    view = await Queries(redis).campaign(submitted.campaign)
     assert (view.state, view.total, view.batches) == (CampaignState.RUNNING, 25, 3)
     assert view.counts[MessageState.PENDING] == 25
     assert view.plan == submitted.plan == draft.campaign.plan(NOW)
@@ -124,7 +124,10 @@ async def test_the_same_files_are_submitted_once(
     assert (second.campaign, second.already, second.state) == (first.campaign, True, CampaignState.RUNNING)
     assert again.campaign != first.campaign
     assert not again.already
-    assert {view.id: view.total for view in await Views(redis).campaigns()} == {first.campaign: 25, again.campaign: 25}
+    assert {view.id: view.total for view in await Queries(redis).campaigns()} == {
+        first.campaign: 25,
+        again.campaign: 25,
+    }
 
 
 async def test_files_with_one_byte_changed_are_another_submit(
@@ -144,7 +147,7 @@ async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_ag
     draft = Draft(campaign, recipients, settings=settings)
     with pytest.raises(Died):
         await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=dying_after(batches))
-    unfinished = await Views(redis).campaign(await only_campaign(redis))
+    unfinished = await Queries(redis).campaign(await only_campaign(redis))
     assert (unfinished.state, unfinished.batches) == (CampaignState.SUBMITTING, batches)
 
     submitted = await submit(
@@ -157,7 +160,7 @@ async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_ag
 
     assert (submitted.campaign, submitted.resumed_batches) == (unfinished.id, batches)
     assert submitted.plan.valid_until_ms == unfinished.plan.valid_until_ms
-    view = await Views(redis).campaign(unfinished.id)
+    view = await Queries(redis).campaign(unfinished.id)
     assert (view.state, view.total, view.batches) == (CampaignState.RUNNING, 25, 3)
     assert [message.line for message in await stored(redis, unfinished.id)] == list(range(2, 27))
 
@@ -185,7 +188,7 @@ async def test_changed_settings_stop_an_unfinished_submit(
     with pytest.raises(InputInvalid, match="the settings have changed since its submit was broken off"):
         await submit(Draft(campaign, recipients, settings=changed), settings=changed, redis=redis, batch_size=10)
 
-    assert (await Views(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
+    assert (await Queries(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
 
 
 async def test_settings_that_move_rows_between_batches_stop_an_unfinished_submit(
@@ -229,7 +232,7 @@ async def test_a_file_that_changes_while_it_is_read_stops_before_the_seal(
 ) -> None:
     path = campaign.with_name(which)
 
-    def change(reading: Reading) -> None:
+    def change(reading: RowPass) -> None:
         path.write_bytes(path.read_bytes() + b"\n")
 
     with pytest.raises(CommandFailed, match="a file changed while it was read; nothing is sent"):
@@ -241,7 +244,7 @@ async def test_a_file_that_changes_while_it_is_read_stops_before_the_seal(
             progress=change,
         )
 
-    assert (await Views(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
+    assert (await Queries(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
     assert not list(recipients.parent.glob("*rejects*"))
 
 
@@ -279,7 +282,7 @@ async def test_the_senders_rate_is_in_the_ledger_before_anything_can_go(
 ) -> None:
     submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
 
-    assert (await Views(redis).sender(submitted.plan.sender)).rate_per_s == 500
+    assert (await Queries(redis).sender(submitted.plan.sender)).rate_per_s == 500
 
 
 async def test_the_first_batches_are_rung_for(
@@ -291,7 +294,7 @@ async def test_the_first_batches_are_rung_for(
 
     assert submitted.warnings == ()
     bells = await redis.lrange("bulk", 0, -1)
-    assert len(bells) == (await Views(redis).sender(submitted.plan.sender)).batches_out > 0
+    assert len(bells) == (await Queries(redis).sender(submitted.plan.sender)).batches_out > 0
     args = [json.loads(b64decode(json.loads(bell)["body"]))[0] for bell in bells]
     assert sorted(args) == [["TIMESM", submitted.campaign, number] for number in range(len(bells))]
 
@@ -346,6 +349,6 @@ async def test_two_runs_at_once_make_one_campaign(
     first, *others = await asyncio.gather(*runs)
 
     assert {other.campaign for other in others} == {first.campaign}
-    view = await Views(redis).campaign(first.campaign)
+    view = await Queries(redis).campaign(first.campaign)
     assert (view.total, view.batches, view.state) == (25, 13, CampaignState.RUNNING)
     assert [message.line for message in await stored(redis, first.campaign)] == list(range(2, 27))

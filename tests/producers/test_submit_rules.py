@@ -13,7 +13,7 @@ from producers.submit import submit
 from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from tests.producers.test_submit import Died, dying_after, only_campaign
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
@@ -37,7 +37,7 @@ async def test_the_plan_in_the_ledger_says_when_and_how_much(
 
     submitted = await submit(draft, settings=settings, redis=redis, now=NOON)
 
-    plan = (await Views(redis).campaign(submitted.campaign)).plan
+    plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
     assert (plan.most_parts, plan.missed_start) == (20, "ask")
     assert submitted.warnings[0] == "it takes 25 parts and most_parts allows 20: what goes beyond is not sent"
@@ -67,7 +67,7 @@ async def test_what_can_not_be_sent_any_more_leaves_no_campaign(
     with pytest.raises(InputInvalid, match="finish_by: is past"):
         await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(hours=1))
 
-    assert await Views(redis).campaigns() == []
+    assert await Queries(redis).campaigns() == []
 
 
 async def test_one_that_was_submitted_in_time_is_named_for_ever(
@@ -91,7 +91,7 @@ async def test_one_that_broke_off_is_not_finished_when_it_is_too_late(
     with pytest.raises(InputInvalid, match="finish_by: is past"):
         await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(hours=1))
 
-    assert (await Views(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
+    assert (await Queries(redis).campaign(await only_campaign(redis))).state is CampaignState.SUBMITTING
 
 
 async def test_who_opts_out_between_two_runs_moves_no_message(
@@ -106,7 +106,7 @@ async def test_who_opts_out_between_two_runs_moves_no_message(
 
     # What was stored stays as it was; the worker suppresses the other when its block is opened.
     assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 1, 2)
-    found = [message async for message in Views(redis).messages(submitted.campaign)]
+    found = [message async for message in Queries(redis).messages(submitted.campaign)]
     assert [message.line for message in found] == list(range(2, 27))
     suppressed = [message for message in found if message.record.state is MessageState.SUPPRESSED]
     assert [(message.to, message.record.code) for message in suppressed] == [("919000000024", 31)]
@@ -124,7 +124,7 @@ async def test_who_leaves_the_list_between_two_runs_stays_suppressed_where_that_
     submitted = await submit(draft, settings=settings, redis=redis)
 
     assert (submitted.accepted, submitted.opted_out, submitted.resumed_batches) == (25, 1, 2)
-    counts = (await Views(redis).campaign(submitted.campaign)).counts
+    counts = (await Queries(redis).campaign(submitted.campaign)).counts
     assert (counts[MessageState.SUPPRESSED], counts[MessageState.PENDING]) == (1, 24)
 
 
@@ -135,7 +135,7 @@ async def test_a_campaign_of_which_everything_is_suppressed_is_finished(
 
     submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
 
-    view = await Views(redis).campaign(submitted.campaign)
+    view = await Queries(redis).campaign(submitted.campaign)
     assert (submitted.state, submitted.opted_out) == (view.state, 25) == (CampaignState.FINISHED, 25)
     assert (view.identity_holds, view.codes) == (True, {"suppressed:31": 25})
 
@@ -150,5 +150,5 @@ async def test_a_text_of_ones_own_is_stored_as_its_slots_values(
 
     submitted = await submit(draft, settings=settings, redis=redis)
 
-    found = [message.slots async for message in Views(redis).messages(submitted.campaign)]
+    found = [message.slots async for message in Queries(redis).messages(submitted.campaign)]
     assert found == [["Person 0", "Rs 0.50"], ["Person 1", "Rs 1.50"]]

@@ -13,10 +13,10 @@ import pytest
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import Ring, Work
-from times_dispatch.ledger.maintenance import Repair, still_wrong
+from times_dispatch.ledger.leases import BatchLeases, BatchReady
+from times_dispatch.ledger.maintenance import Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
-from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
@@ -127,11 +127,11 @@ class House:
         self.gateway = gateway
         self.second = Gateway()
         """On the other side of the provider ``second``."""
-        self.work = Work(redis)
+        self.work = BatchLeases(redis)
         self.control = Control(redis)
-        self.repair = Repair(redis)
-        self.views = Views(redis)
-        self.rung: list[Ring] = []
+        self.repair = Maintenance(redis)
+        self.views = Queries(redis)
+        self.rung: list[BatchReady] = []
         self.workers: list[Worker] = []
 
     async def submit(
@@ -210,14 +210,14 @@ class House:
             worker=file.worker,
         )
 
-        async def ring(rings: Sequence[Ring]) -> None:
+        async def ring(rings: Sequence[BatchReady]) -> None:
             self.rung += rings
             worker.ring([ring.ref for ring in rings])
 
         dispatcher = Dispatcher(
             settings,
             redis or self.redis,
-            ring=ring,
+            wake_workers=ring,
             most_batches=most_batches,
             make_client=make_client or self.client,
         )
@@ -258,7 +258,7 @@ class House:
     async def view(self, campaign: CampaignId = CAMPAIGN) -> CampaignView:
         return await self.views.campaign(campaign)
 
-    async def messages(self, campaign: CampaignId = CAMPAIGN) -> list[Message]:
+    async def messages(self, campaign: CampaignId = CAMPAIGN) -> list[MessageView]:
         return [message async for message in self.views.messages(campaign)]
 
     async def states(self, campaign: CampaignId = CAMPAIGN) -> str:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.workers.conftest import CAMPAIGN, SENDER, Arrived, Gateway, House, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState
@@ -152,7 +152,7 @@ async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_b
 
     text = str(["Dear", "Asha"])  # made here, because the log quotes the source
 
-    monkeypatch.setattr(Work, "record", unwritable)
+    monkeypatch.setattr(BatchLeases, "record", unwritable)
     with capture_logs() as logs:
         worker = await house.send()
     assert worker.ended == ["failed"]
@@ -218,16 +218,16 @@ async def test_a_take_whose_answer_is_lost_leaves_the_batch_to_its_lease(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.submit(2)
-    take = Work.take
+    take = BatchLeases.take
     lost = [True]
 
-    async def lossy(self: Work, ref: BatchRef) -> object:
+    async def lossy(self: BatchLeases, ref: BatchRef) -> object:
         taken = await take(self, ref)
         if lost.pop() if lost else False:
             raise exceptions.ConnectionError
         return taken
 
-    monkeypatch.setattr(Work, "take", lossy)
+    monkeypatch.setattr(BatchLeases, "take", lossy)
     async with house.worker() as worker:
         (ref,) = await house.issue(worker)
         await worker.quiet()

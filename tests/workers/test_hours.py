@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from tests.times_dispatch.ledger.conftest import SENDER, Ledger
 from times_dispatch.ledger import scripts
-from times_dispatch.ledger.leases import Block, Closed, Ring, Work
+from times_dispatch.ledger.leases import BatchClosed, BatchLeases, BatchReady, Block
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView
 from workers.upkeep import Upkeep
 
@@ -57,7 +57,7 @@ async def clock(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-async def _ring(_: Sequence[Ring]) -> None:
+async def _ring(_: Sequence[BatchReady]) -> None:
     """Nobody listens."""
 
 
@@ -69,8 +69,8 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     redis: Redis, clock: Clock
 ) -> None:
     ledger = Ledger(redis)
-    ledger.work = Work(redis, lease_s=1_000_000)  # the clock is far ahead of whoever would renew
-    upkeep = Upkeep(redis, lease_s=15.0, ring=_ring, show=_show)
+    ledger.work = BatchLeases(redis, lease_s=1_000_000)  # the clock is far ahead of whoever would renew
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
     lease = await ledger.take((await _out(ledger))[0])
@@ -82,16 +82,16 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
 
     assert isinstance(await ask_at(9, "12:00:01"), Block)
     assert isinstance(await ask_at(9, "20:59:59"), Block)
-    assert await ask_at(9, "21:00:00") == Closed("outside its hours")
-    assert await ask_at(9, "23:59:59") == Closed("outside its hours")
-    assert await ask_at(10, "00:00:00") == Closed("outside its hours")
-    assert await ask_at(10, "09:59:59") == Closed("outside its hours")
+    assert await ask_at(9, "21:00:00") == BatchClosed("outside its hours")
+    assert await ask_at(9, "23:59:59") == BatchClosed("outside its hours")
+    assert await ask_at(10, "00:00:00") == BatchClosed("outside its hours")
+    assert await ask_at(10, "09:59:59") == BatchClosed("outside its hours")
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 
 async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: Clock) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, ring=_ring, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
     await clock.set(9, "21:00:00")
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     for day, at in ((9, "21:00:00"), (9, "22:00:00"), (10, "09:59:59")):
@@ -109,7 +109,7 @@ async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_c
     """In New York clocks were set back on 2026-11-01 at 02:00."""
     new_york = ZoneInfo("America/New_York")
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, ring=_ring, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
     await clock.set(1, "00:30:00", new_york)
     await ledger.submit(9, batch_size=9, zone="America/New_York", **PROMOTIONAL)
     await upkeep.round()

@@ -14,7 +14,7 @@ from kombu import pools
 
 from tests.workers.conftest import ACCEPTED, SENDER, Gateway, House, until
 from tests.workers.flower import Flower
-from times_dispatch.broker.app import celery_app, ring
+from times_dispatch.broker.app import celery_app, wake_workers
 from times_dispatch.demo.processes import Process, free_port, inherited
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -82,8 +82,8 @@ class Scene:
     async def ready(self) -> None:
         await until(lambda: "ready." in self.worker.last_words(100), within_s=30)
 
-    async def ring(self) -> None:
-        ring(self.app, await self.house.work.issue(SENDER))
+    async def wake_workers(self) -> None:
+        wake_workers(self.app, await self.house.work.issue(SENDER))
 
     async def accepted(self, messages: int = 1) -> None:
         async def are() -> bool:
@@ -169,7 +169,7 @@ async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_s
             house, sms = stage.house, stage.sms
             await house.submit(400, batch_size=200)
             await stage.ready()
-            await stage.ring()
+            await stage.wake_workers()
             await stage.accepted()
             sms.gate.clear()
             await until(lambda: sms.in_flight >= 3)
@@ -217,7 +217,7 @@ async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mut
             await redis.replicaof("127.0.0.1", free_port())
             await until(lambda: "read only replica" in stage.log, within_s=15)
             await redis.replicaof("NO", "ONE")
-            await stage.ring()
+            await stage.wake_workers()
             await stage.accepted()
 
             active = stage.app.control.inspect(timeout=1).active() or {}

@@ -9,7 +9,7 @@ import pytest
 from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House, Worker, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.states import MessageState
 
@@ -167,14 +167,14 @@ async def test_a_stop_in_the_middle_of_taking_hands_the_batch_back(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.submit(3)
-    take, taking = Work.take, asyncio.Event()
+    take, taking = BatchLeases.take, asyncio.Event()
 
-    async def slow(self: Work, *arguments: object) -> object:
+    async def slow(self: BatchLeases, *arguments: object) -> object:
         taking.set()
         await asyncio.sleep(0.05)
         return await take(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Work, "take", slow)
+    monkeypatch.setattr(BatchLeases, "take", slow)
     async with house.worker() as worker:
         await house.issue(worker)
         await taking.wait()

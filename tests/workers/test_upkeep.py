@@ -12,7 +12,7 @@ from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.leases import Ring
+from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag, text
 from times_dispatch.ledger.states import CampaignState
@@ -31,10 +31,10 @@ class Rounds:
         self.broker_away = False
         self.slow = asyncio.Event()
         self.slow.set()
-        self.upkeep = Upkeep(redis, lease_s=lease_s, ring=self._ring, show=self._show)
+        self.upkeep = Upkeep(redis, lease_s=lease_s, wake_workers=self._ring, show=self._show)
         self.round = self.upkeep.round
 
-    async def _ring(self, rings: Sequence[Ring]) -> None:
+    async def _ring(self, rings: Sequence[BatchReady]) -> None:
         self.rung += [ring.ref for ring in rings]
 
     async def _show(self, views: list[CampaignView]) -> bool:

@@ -12,7 +12,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from times_dispatch.ledger.leases import Ring
+from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.settings import logs
 from times_dispatch.settings.model import Settings
@@ -124,7 +124,7 @@ def campaign_row(campaign: CampaignId) -> str:
     return str(uuid.uuid5(_CAMPAIGN_ROWS, campaign))
 
 
-def ring(app: Celery, rings: Sequence[Ring]) -> None:
+def wake_workers(app: Celery, rings: Sequence[BatchReady]) -> None:
     """Tell the workers that these batches have work; raise BrokerAway if that fails after a short retry.
 
     A bell may ring twice: it finds the lease taken and goes home.
@@ -143,7 +143,7 @@ def ring(app: Celery, rings: Sequence[Ring]) -> None:
     raise BrokerAway("the broker cannot be reached; upkeep rings again") from reason
 
 
-def _publish(app: Celery, rings: Sequence[Ring]) -> None:
+def _publish(app: Celery, rings: Sequence[BatchReady]) -> None:
     # One round trip for all of them; the method is newer than kombu's type stubs.
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]
         for bell in rings:
@@ -161,6 +161,6 @@ def _publish(app: Celery, rings: Sequence[Ring]) -> None:
             )
 
 
-def _label(bell: Ring) -> str:
+def _label(bell: BatchReady) -> str:
     """Write what stands in Flower's column of arguments: ``diwali-sale 17/200 TIMESM``."""
     return f"{bell.name} {bell.ref.number + 1}/{bell.batches} {bell.ref.sender}"

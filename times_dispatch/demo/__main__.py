@@ -18,7 +18,7 @@ from times_dispatch.demo.stack import Stack
 from times_dispatch.demo.tables import books_beside_ledger
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Views
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -136,7 +136,7 @@ def _flower_rows(stack: Stack) -> list[dict[str, Any]]:
 
 async def _compare(stack: Stack, campaign: CampaignId) -> bool:
     redis = connect(stack.redis.url)
-    views = Views(redis)
+    views = Queries(redis)
     try:
         view = await _settled(views, campaign)
         books = stack.books()
@@ -161,7 +161,7 @@ def _never_accepted(view: CampaignView) -> int:
     return view.counts[MessageState.REJECTED] + view.counts[MessageState.SUPPRESSED]
 
 
-async def _settled(views: Views, campaign: CampaignId) -> CampaignView:
+async def _settled(views: Queries, campaign: CampaignId) -> CampaignView:
     """Wait until every accepted message has its report."""
     until = time.monotonic() + SETTLE_WITHIN_S
     while True:

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.queries import Message, Views
+from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import SENT, MessageState
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.sandbox.books import Accepted
@@ -40,7 +40,7 @@ class Reckoning(msgspec.Struct, kw_only=True):
     let_go_ms: list[int] = msgspec.field(default_factory=list)
     """Epoch milliseconds at which messages were let go (their last attempt), sorted."""
 
-    def differ(self, message: Message, what: str) -> None:
+    def differ(self, message: MessageView, what: str) -> None:
         """Note a difference."""
         self.differences += 1
         if len(self.named) < _NAMED:
@@ -56,7 +56,7 @@ async def accepted(sandbox_url: str) -> dict[str, Accepted]:
     return found
 
 
-async def reckon(views: Views, view: CampaignView, *, ids: CorrelationIds, books: dict[str, Accepted]) -> Reckoning:
+async def reckon(views: Queries, view: CampaignView, *, ids: CorrelationIds, books: dict[str, Accepted]) -> Reckoning:
     """Compare one campaign's records with the books."""
     reckoning = Reckoning(campaign=view.id)
     async for message in views.messages(view.id):
@@ -89,7 +89,7 @@ def most_in_a_second(moments_ms: list[int]) -> int:
     return most
 
 
-def _compare(reckoning: Reckoning, message: Message, entries: list[Accepted]) -> None:
+def _compare(reckoning: Reckoning, message: MessageView, entries: list[Accepted]) -> None:
     record = message.record
     if any(entry.to != number_hash(message.to) for entry in entries):
         reckoning.differ(message, "accepted for another number in the books")

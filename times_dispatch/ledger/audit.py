@@ -27,7 +27,7 @@ def read(values: Sequence[bytes | str | None]) -> Counters:
     return {name: int(value or 0) for name, value in zip(COUNTERS, values, strict=True)}
 
 
-def breach(counters: Counters) -> str:
+def imbalance(counters: Counters) -> str:
     """Say with its numbers how the identity is broken; nothing if it holds."""
     counts = {state: counters[state.value] for state in MessageState}
     if counters["total"] == sum(counts.values()):
@@ -38,11 +38,11 @@ def breach(counters: Counters) -> str:
 
 def with_breach(reason: str, counters: Counters) -> str:
     """Put a breach before the reason why a campaign stands; one that stopped it has older numbers, and goes."""
-    broken = breach(counters)
+    broken = imbalance(counters)
     return "; ".join(filter(None, [broken, "" if broken and reason.startswith(_BROKEN) else reason]))
 
 
-class Account(NamedTuple):
+class CampaignCounters(NamedTuple):
     """The counters of one campaign."""
 
     sender: SenderId
@@ -60,7 +60,7 @@ class Audit:
         self._cursor = 0
         self._ahead = deque[tuple[CampaignId, SenderId]]()
 
-    async def some(self, most: int) -> list[Account]:
+    async def some(self, most: int) -> list[CampaignCounters]:
         """Return the next accounts. O(most), however many campaigns there are."""
         if not self._ahead:
             # A small hash comes whole, whatever count says.
@@ -75,12 +75,14 @@ class Audit:
         return [_account(sender, campaign, reply) for (campaign, sender), reply in zip(now, replies, strict=True)]
 
 
-def _account(sender: SenderId, campaign: CampaignId, reply: Sequence[bytes | str | None] | RedisError) -> Account:
+def _account(
+    sender: SenderId, campaign: CampaignId, reply: Sequence[bytes | str | None] | RedisError
+) -> CampaignCounters:
     if isinstance(reply, RedisError):
         if may_pass(reply):
             raise reply
-        return Account(sender, campaign, {}, type(reply).__name__)
+        return CampaignCounters(sender, campaign, {}, type(reply).__name__)
     try:
-        return Account(sender, campaign, read(reply))
+        return CampaignCounters(sender, campaign, read(reply))
     except ValueError as error:
-        return Account(sender, campaign, {}, type(error).__name__)
+        return CampaignCounters(sender, campaign, {}, type(error).__name__)

@@ -17,7 +17,7 @@ from times_dispatch.ledger.states import Suppression
 _ANSWERS = {ord("0"): None, ord("2"): Suppression.TOO_MANY, ord("3"): Suppression.SAME_TEXT}
 
 
-class Frequency(NamedTuple):
+class FrequencyLimit(NamedTuple):
     """What a sender may do to one number, over all its campaigns; all 0 is anything."""
 
     repeat_after_s: int = 0
@@ -39,7 +39,7 @@ class Mark(NamedTuple):
     """Epoch seconds on Redis' clock."""
 
 
-class Admissions:
+class FrequencyCaps:
     """Admits messages to their numbers. Every call may be repeated; raises ``LeaseLost`` and redis errors."""
 
     def __init__(self, redis: Redis) -> None:
@@ -47,7 +47,7 @@ class Admissions:
         self._take_back = Script(redis, "take_back")
 
     async def admit(
-        self, lease: Lease, block: int, frequency: Frequency, text: str, marks: Sequence[Mark]
+        self, lease: Lease, block: int, frequency: FrequencyLimit, text: str, marks: Sequence[Mark]
     ) -> tuple[int, list[Suppression | None]]:
         """Mark what may go; return when (epoch seconds), and for each message why it may not, or None.
 
@@ -69,7 +69,7 @@ class Admissions:
         return reply[1], [_ANSWERS[answer] for answer in reply[2]]
 
     async def take_back(
-        self, lease: Lease, operation: str, frequency: Frequency, text: str, marks: Sequence[Mark]
+        self, lease: Lease, operation: str, frequency: FrequencyLimit, text: str, marks: Sequence[Mark]
     ) -> None:
         """Forget marks of messages that were not sent, before the ledger is told that they were not.
 

@@ -26,7 +26,7 @@ _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
 
 
-class Ring(msgspec.Struct, frozen=True):
+class BatchReady(msgspec.Struct, frozen=True):
     """A batch that was handed out: whoever is told of it rings the bell."""
 
     ref: BatchRef
@@ -69,7 +69,7 @@ class Drained(NamedTuple):
     """Nothing of the batch is pending."""
 
 
-class Closed(NamedTuple):
+class BatchClosed(NamedTuple):
     """Hand the batch back.
 
     The campaign or its sender does not run, or all its providers are braked, or back off while others could go.
@@ -78,7 +78,7 @@ class Closed(NamedTuple):
     why: str
 
 
-Opened = Block | Wait | Drained | Closed
+Opened = Block | Wait | Drained | BatchClosed
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +107,7 @@ class Consequence(NamedTuple):
     reason: str = ""
 
 
-class Work:
+class BatchLeases:
     """The worker's side of the ledger. Every call may be repeated, also by the Redis client itself."""
 
     def __init__(
@@ -129,7 +129,7 @@ class Work:
         self._record = Script(redis, "record")
         self._release = Script(redis, "release")
 
-    async def issue(self, sender: SenderId) -> list[Ring]:
+    async def issue(self, sender: SenderId) -> list[BatchReady]:
         """Hand out batches until the sender's window is full; the caller rings for each."""
         issued, damaged = await self._issue(sender, WINDOW_S, self._unlimited_window, self._lease_ms)
         for campaign, error in damaged:
@@ -176,7 +176,7 @@ class Work:
             case [b"drained"]:
                 return Drained()
             case [b"closed", why]:
-                return Closed(why.decode())
+                return BatchClosed(why.decode())
             case _:
                 raise LeaseLost(ref)
 
@@ -241,9 +241,9 @@ def new_operation() -> str:
     return secrets.token_hex(6)
 
 
-def rings(sender: SenderId, reply: list[list[bytes | int]]) -> list[Ring]:
+def rings(sender: SenderId, reply: list[list[bytes | int]]) -> list[BatchReady]:
     """Read the batches that a script handed out."""
     return [
-        Ring(BatchRef(sender, CampaignId(text(campaign)), int(number)), int(batches), text(name), bool(urgent))
+        BatchReady(BatchRef(sender, CampaignId(text(campaign)), int(number)), int(batches), text(name), bool(urgent))
         for campaign, number, batches, name, urgent in reply
     ]

@@ -8,9 +8,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, Counters, breach, read
+from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read
 from times_dispatch.ledger.errors import Damage
-from times_dispatch.ledger.leases import Ring, rings
+from times_dispatch.ledger.leases import BatchReady, rings
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
 from times_dispatch.ledger.scripts import Script, campaign_key, may_pass, tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -41,15 +41,15 @@ class Chores(NamedTuple):
     show: bool = True
 
 
-class Lapsed(NamedTuple):
+class ExpiredLeases(NamedTuple):
     """What came of leases that ran out."""
 
     taken_in: int
     in_doubt: int
-    rings: list[Ring]
+    rings: list[BatchReady]
 
 
-class Closed(NamedTuple):
+class EndedMessages(NamedTuple):
     """A campaign whose hours of the day are over."""
 
     campaign: CampaignId
@@ -66,7 +66,7 @@ class Settled(NamedTuple):
     resent: int = 0
 
 
-class Repair:
+class Maintenance:
     """The upkeep's side of the ledger."""
 
     def __init__(
@@ -93,15 +93,15 @@ class Repair:
                 found[sender] = Chores() if isinstance(reply, RedisError) else Chores(*map(bool, reply))
         return found
 
-    async def lapse(self, sender: SenderId) -> Lapsed:
+    async def lapse(self, sender: SenderId) -> ExpiredLeases:
         """Look after leases that ran out; the caller rings."""
         taken_in, doubted, again, damaged = await self._lapse(sender, self._lease_ms, _MOST_BATCHES)
         for member, error in damaged:
             campaign, _, number = text(member).partition(":")
             await self._set_aside(Damage(sender, CampaignId(campaign), number, "taken in", text(error)))
-        return Lapsed(taken_in, doubted, rings(sender, again))
+        return ExpiredLeases(taken_in, doubted, rings(sender, again))
 
-    async def closed(self, sender: SenderId, *, most: int = 100) -> list[Closed]:
+    async def closed(self, sender: SenderId, *, most: int = 100) -> list[EndedMessages]:
         """Return campaigns whose hours are over, or were never said: the caller says when they are next."""
         now_ms = await self._now_ms()
         members = await self._redis.zrangebyscore(f"{tag(sender)}:hours", "-inf", now_ms, start=0, num=most)
@@ -116,7 +116,7 @@ class Repair:
                 await self._set_aside(Damage(sender, campaign, "", "opened", type(error).__name__))
                 await self._redis.zadd(f"{tag(sender)}:hours", {campaign: now_ms + _DAMAGED_MS}, xx=True)
             else:
-                found.append(Closed(campaign, plan, now_ms))
+                found.append(EndedMessages(campaign, plan, now_ms))
         return found
 
     async def reopen(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
@@ -210,4 +210,4 @@ def _damage(
 async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
     """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
     counters = read(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
-    return counters if breach(counters) else None
+    return counters if imbalance(counters) else None

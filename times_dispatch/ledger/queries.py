@@ -23,7 +23,7 @@ from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS
 _INDIA = ZoneInfo("Asia/Kolkata")
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class HeldProvider(msgspec.Struct, frozen=True, kw_only=True):
     """A provider through which a sender sends nothing, or only a message at a time to see whether it is back."""
 
     provider: str
@@ -46,7 +46,7 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     """0 is no limit."""
     paused: bool
-    held: list[Held]
+    held: list[HeldProvider]
     """Providers that are braked or backing off, by name; campaigns go through the others of their chains."""
     batches_out: int
     campaigns_in_turn: int
@@ -61,7 +61,7 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
         return self.paused or {held.provider for held in self.held if held.brake}.issuperset(chain)
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class MessageView(msgspec.Struct, frozen=True, kw_only=True):
     """One message with its row."""
 
     index: int
@@ -72,7 +72,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     record: MessageRecord
 
 
-class Views:
+class Queries:
     """Reads the ledger for people and programs."""
 
     def __init__(self, redis: Redis) -> None:
@@ -127,14 +127,14 @@ class Views:
         """Return these campaigns of one sender; raise ``CampaignDamaged``."""
         return [view async for view in self._read([(campaign, sender) for campaign in campaigns])]
 
-    async def messages(self, campaign: CampaignId) -> AsyncIterator[Message]:
+    async def messages(self, campaign: CampaignId) -> AsyncIterator[MessageView]:
         """Yield every message of a campaign with its row, batch by batch; raise as ``campaign`` and ``batch`` do."""
         view = await self.campaign(campaign)
         for number in range(view.batches):
             async for message in self.batch(view, number):
                 yield message
 
-    async def batch(self, view: CampaignView, number: int) -> AsyncIterator[Message]:
+    async def batch(self, view: CampaignView, number: int) -> AsyncIterator[MessageView]:
         """Yield the messages of one batch with their rows; raise ``CampaignDamaged`` before the first of them."""
         key = campaign_key(view.plan.sender, view.id)
         packed, records = cast("list[bytes]", await self._redis.mget(f"{key}:p:{number}", f"{key}:m:{number}"))
@@ -191,9 +191,9 @@ def _what(error: Exception) -> str:
     return "it cannot be read"
 
 
-def _messages(recipients: Recipients, records: bytes) -> list[Message]:
+def _messages(recipients: Recipients, records: bytes) -> list[MessageView]:
     return [
-        Message(
+        MessageView(
             index=recipients.first + record.index,
             line=recipients.lines[record.index],
             to=recipients.to[record.index],
@@ -265,9 +265,9 @@ def _held_by_sender(pace: dict[bytes, bytes], plan: Plan) -> str:
     return "; ".join(reasons)
 
 
-def _held(pace: dict[bytes, bytes]) -> dict[str, Held]:
+def _held(pace: dict[bytes, bytes]) -> dict[str, HeldProvider]:
     """Return the providers that hold a sender back, by nickname."""
-    found = dict[str, Held]()
+    found = dict[str, HeldProvider]()
     for provider in {field.decode().partition("@")[2] for field in pace} - {""}:
         brake, until_us, times, why = (
             pace.get(f"{name}@{provider}".encode(), b"").decode()
@@ -275,7 +275,7 @@ def _held(pace: dict[bytes, bytes]) -> dict[str, Held]:
         )
         backs_off = times not in {"", "0"}
         if brake or backs_off:
-            found[provider] = Held(
+            found[provider] = HeldProvider(
                 provider=provider,
                 brake=brake,
                 backing_off_until_ms=int(float(until_us or 0) / 1000) if backs_off else 0,

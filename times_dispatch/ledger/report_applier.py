@@ -22,7 +22,7 @@ _KNOWN_CAMPAIGNS = 10_000
 ReportKind = Literal["delivered", "failed", "clicked", "replied", "intermediate"]
 
 
-class Report(msgspec.Struct, frozen=True, gc=False):
+class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     """One row of a delivery report that carries one of our ids."""
 
     campaign: CampaignId
@@ -59,7 +59,7 @@ _LETTERS: dict[ReportKind, bytes] = {
 _ANSWERS = {ord(answer): answer for answer in Applied}
 
 
-class Reported:
+class ReportApplier:
     """The callbacks' side of the ledger."""
 
     def __init__(self, redis: Redis) -> None:
@@ -67,7 +67,7 @@ class Reported:
         self._apply = Script(redis, "apply_reports")
         self._campaigns: OrderedDict[CampaignId, tuple[SenderId, int]] = OrderedDict()
 
-    async def apply(self, reports: Sequence[Report]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
         """Apply reports and say for each what it did; one script call per batch of messages, all under way at once."""
         answers = [Applied.UNKNOWN] * len(reports)
         campaigns = {campaign: await self._campaign(campaign) for campaign in {report.campaign for report in reports}}
@@ -87,7 +87,7 @@ class Reported:
                 answers[position] = _ANSWERS[answer]
         return answers
 
-    async def numbers(self, reports: Sequence[Report]) -> list[str]:
+    async def numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
         """Return the numbers of the messages that reports are about; empty where the ledger cannot tell.
 
         Each batch is read once.
@@ -115,7 +115,7 @@ class Reported:
             return []
 
     async def _apply_to_batch(
-        self, sender: SenderId, size: int, campaign: CampaignId, number: int, reports: Sequence[Report]
+        self, sender: SenderId, size: int, campaign: CampaignId, number: int, reports: Sequence[DeliveryReport]
     ) -> bytes:
         pack, letters, first = _REPORT.pack, _LETTERS, number * size
         packed = b"".join(

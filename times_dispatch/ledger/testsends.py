@@ -11,7 +11,7 @@ KEPT_S = 72 * 3600
 _MOST = 20
 
 
-class TrialReport(msgspec.Struct, frozen=True, array_like=True):
+class TestSendReport(msgspec.Struct, frozen=True, array_like=True):
     """A row of a delivery report about a trial message."""
 
     kind: str
@@ -22,13 +22,13 @@ class TrialReport(msgspec.Struct, frozen=True, array_like=True):
     """Epoch seconds."""
 
 
-class Trials:
+class TestSends:
     """Where reports of trial messages wait, by the index in the message's id. Every method raises redis errors."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def add(self, reports: Sequence[tuple[int, TrialReport]]) -> None:
+    async def add(self, reports: Sequence[tuple[int, TestSendReport]]) -> None:
         """Keep reports; one that comes twice is kept once."""
         if not reports:
             return
@@ -39,10 +39,10 @@ class Trials:
                 pipe.expire(_key(index), KEPT_S)
             await pipe.execute()
 
-    async def of(self, index: int) -> list[TrialReport]:
+    async def of(self, index: int) -> list[TestSendReport]:
         """Return what was reported of a trial message so far, in the order of the reports' own times."""
         found: Any = await self._redis.zrange(_key(index), 0, -1)
-        return [msgspec.json.decode(report, type=TrialReport) for report in found]
+        return [msgspec.json.decode(report, type=TestSendReport) for report in found]
 
 
 def _key(index: int) -> str:

@@ -14,7 +14,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import TOO_LATE, UNSENDABLE, Failure, TooLate, classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_cache import PATIENCE_S, TokenKeeper
+from times_dispatch.provider.oauth.token_cache import PATIENCE_S, TokenCache
 from times_dispatch.provider.oauth.token_store import OwnTokens, TokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
@@ -47,9 +47,9 @@ class Client:
         # Ours keeps the total time-out itself, with one timer for all pushes.
         ours = isinstance(self._transport, ProviderTransport)
         self._total_timeout_s = None if ours else provider.total_timeout_s
-        self._keeper: TokenKeeper | None = None
+        self._keeper: TokenCache | None = None
         if isinstance(provider.auth, ClientCredentials):
-            self._keeper = TokenKeeper(
+            self._keeper = TokenCache(
                 provider.nickname,
                 provider.auth,
                 transport=self._transport,

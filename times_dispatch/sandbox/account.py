@@ -9,7 +9,7 @@ import msgspec
 from times_dispatch.sandbox import parts
 from times_dispatch.sandbox.config import SandboxConfig
 from times_dispatch.sandbox.faults import Faults
-from times_dispatch.sandbox.seeded_random import Chance
+from times_dispatch.sandbox.seeded_random import SeededRandom
 from times_dispatch.sandbox.submission import UNREADABLE, Submission
 
 ACCEPTED = 200
@@ -38,7 +38,7 @@ class Ruling(msgspec.Struct, frozen=True, gc=False):
 class Account:
     """Rules on submissions and keeps the balance."""
 
-    def __init__(self, config: SandboxConfig, chance: Chance) -> None:
+    def __init__(self, config: SandboxConfig, chance: SeededRandom) -> None:
         self._credentials = (config.username, config.password)
         self._basic = "Basic " + b64encode(f"{config.username}:{config.password}".encode()).decode()
         self._senders = {sender: frozenset(content_ids) for sender, content_ids in config.senders.items()}

@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 
 from times_dispatch.sandbox.clock import seconds
-from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, Mishap, Refusal, Report
+from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
 from times_dispatch.sandbox.journal import Journal
 from times_dispatch.sandbox.tally import Tally
 
@@ -76,10 +76,10 @@ class Books:
             case Refusal():
                 self.all.refused[entry.code] += 1
                 self._of(entry.sender).refused[entry.code] += 1
-            case Mishap():
+            case InjectedFault():
                 self.all.faults[entry.fault] += 1
                 self._of(entry.sender).faults[entry.fault] += 1
-            case Report():
+            case ReportEntry():
                 self._report(entry)
 
     def arrivals_of(self, message_id: str) -> int:
@@ -121,7 +121,7 @@ class Books:
             tally.unicode_mismatches += entry.unicode_mismatch
             tally.unicode_needless += entry.unicode_needless
 
-    def _report(self, entry: Report) -> None:
+    def _report(self, entry: ReportEntry) -> None:
         message = self.messages.get(entry.meta)
         if message is None or entry.origin != "own":
             self.strays[entry.origin] += 1

@@ -13,7 +13,7 @@ from times_dispatch.sandbox.clock import now_ns
 _LINGER_0 = struct.pack("ii", 1, 0)
 
 
-class Connection(web.RequestHandler):
+class SandboxConnection(web.RequestHandler):
     """Stamps bytes as they come off the socket, before the handler waits for its turn."""
 
     __slots__ = ("arrived_ns", "is_busy", "is_retiring")
@@ -62,18 +62,18 @@ class Connection(web.RequestHandler):
             self.transport.close()
 
 
-class Server(web.Server):
-    """Makes a ``Connection`` for each client."""
+class SandboxServer(web.Server):
+    """Makes a ``SandboxConnection`` for each client."""
 
     opened = 0
     """Connections so far."""
 
-    def __call__(self) -> Connection:
+    def __call__(self) -> SandboxConnection:
         """Make the protocol of one more connection."""
         self.opened += 1
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return SandboxConnection(self, loop=self._loop, **self._kwargs)
 
     def retire_all(self) -> None:
         """Close every connection that is idle, and the others after their answer."""
         for connection in self.connections:
-            cast(Connection, connection).retire()
+            cast(SandboxConnection, connection).retire()

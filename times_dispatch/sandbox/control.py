@@ -10,7 +10,7 @@ from aiohttp import web
 from times_dispatch.sandbox.account import Account
 from times_dispatch.sandbox.books import Books
 from times_dispatch.sandbox.clock import seconds
-from times_dispatch.sandbox.connection import Server
+from times_dispatch.sandbox.connection import SandboxServer
 from times_dispatch.sandbox.faults import Faults, Seconds
 from times_dispatch.sandbox.gateway import Gateway
 from times_dispatch.sandbox.listener import Listener
@@ -34,7 +34,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     revoke_tokens: bool = False
 
 
-class Control:
+class ControlRoutes:
     """Shows the books and changes the weather."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Control:
         account: Account,
         tokens: TokenIssuer,
         poster: Poster,
-        server: Server,
+        server: SandboxServer,
         listener: Listener,
     ) -> None:
         self._books = books

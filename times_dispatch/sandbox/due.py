@@ -3,25 +3,25 @@
 import heapq
 from collections.abc import Iterable
 
-from times_dispatch.sandbox.reports import Row
+from times_dispatch.sandbox.reports import ReportRow
 
 
 class DueRows:
     """A heap of rows by the time they are due, in s of any one clock."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Row]] = []
+        self._heap: list[tuple[float, int, ReportRow]] = []
         self._count = 0
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, due_s: float, row: Row) -> None:
+    def add(self, due_s: float, row: ReportRow) -> None:
         """Keep ``row`` until ``due_s``."""
         self._count += 1
         heapq.heappush(self._heap, (due_s, self._count, row))
 
-    def take(self, now_s: float) -> list[Row]:
+    def take(self, now_s: float) -> list[ReportRow]:
         """Take out what is due, the earliest first."""
         rows = []
         while self._heap and self._heap[0][0] <= now_s:
@@ -33,6 +33,6 @@ class DueRows:
         self._heap.clear()
 
 
-def in_batches(rows: list[Row], size: int) -> Iterable[list[Row]]:
+def in_batches(rows: list[ReportRow], size: int) -> Iterable[list[ReportRow]]:
     """Cut ``rows`` into lists of at most ``size``."""
     return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -33,14 +33,14 @@ class Refusal(msgspec.Struct, tag="refusal", array_like=True, frozen=True, gc=Fa
     code: int
 
 
-class Mishap(msgspec.Struct, tag="mishap", array_like=True, frozen=True, gc=False):
+class InjectedFault(msgspec.Struct, tag="mishap", array_like=True, frozen=True, gc=False):
     """A fault was played on a request."""
 
     sender: str
     fault: str
 
 
-class Report(msgspec.Struct, tag="report", array_like=True, frozen=True, gc=False):
+class ReportEntry(msgspec.Struct, tag="report", array_like=True, frozen=True, gc=False):
     """A row of a delivery report was acknowledged by the receiver."""
 
     event: str
@@ -49,7 +49,7 @@ class Report(msgspec.Struct, tag="report", array_like=True, frozen=True, gc=Fals
     origin: str
 
 
-Entry = Arrival | Acceptance | Refusal | Mishap | Report
+Entry = Arrival | Acceptance | Refusal | InjectedFault | ReportEntry
 
 
 def number_hash(number: str) -> str:

@@ -9,12 +9,12 @@ from times_dispatch.sandbox import answer
 from times_dispatch.sandbox.account import ACCEPTED, Account
 from times_dispatch.sandbox.books import Books
 from times_dispatch.sandbox.config import SandboxConfig
-from times_dispatch.sandbox.connection import Connection
+from times_dispatch.sandbox.connection import SandboxConnection
 from times_dispatch.sandbox.dialect import Dialect
-from times_dispatch.sandbox.entries import Acceptance, Arrival, Mishap, Refusal, number_hash
+from times_dispatch.sandbox.entries import Acceptance, Arrival, InjectedFault, Refusal, number_hash
 from times_dispatch.sandbox.faults import AFTER_ACCEPTING, Fault, Faults, FaultTable
 from times_dispatch.sandbox.poster import Poster
-from times_dispatch.sandbox.seeded_random import Chance, Draws
+from times_dispatch.sandbox.seeded_random import Draws, SeededRandom
 from times_dispatch.sandbox.tokens import TokenIssuer
 
 GET_PATH = "/ct/api/v1/send"
@@ -43,7 +43,7 @@ class Gateway:
     def __init__(
         self,
         config: SandboxConfig,
-        chance: Chance,
+        chance: SeededRandom,
         *,
         books: Books,
         account: Account,
@@ -71,7 +71,7 @@ class Gateway:
         self._account.faults = self._tokens.faults = faults
 
     async def push(
-        self, request: web.BaseRequest, connection: Connection, dialect: Dialect
+        self, request: web.BaseRequest, connection: SandboxConnection, dialect: Dialect
     ) -> web.StreamResponse | None:
         """Handle a request to one of the endpoints; None when the connection was cut instead of answered."""
         at_ns = connection.arrived_ns
@@ -83,7 +83,7 @@ class Gateway:
 
         fault = self._table.hit(draws[_FAULT])
         if fault and fault not in AFTER_ACCEPTING:
-            self._books.enter(Mishap(sender, fault.value))
+            self._books.enter(InjectedFault(sender, fault.value))
             return await self._play(fault, connection, draws, b"")
 
         if turned_away := dialect.locked_out(request):
@@ -111,7 +111,7 @@ class Gateway:
         if early:
             await self._poster.post_early(early)
         if fault:
-            self._books.enter(Mishap(sender, fault.value))
+            self._books.enter(InjectedFault(sender, fault.value))
             return await self._play(fault, connection, draws, cast(bytes, response.body))
         await self._linger(draws)
         return response
@@ -122,7 +122,7 @@ class Gateway:
             await asyncio.sleep((shortest_ms + draws[_LATENCY] * (longest_ms - shortest_ms)) / 1000)
 
     async def _play(
-        self, fault: Fault, connection: Connection, draws: Draws, content: bytes
+        self, fault: Fault, connection: SandboxConnection, draws: Draws, content: bytes
     ) -> web.StreamResponse | None:
         match fault:
             case Fault.RESET_BEFORE | Fault.RESET_AFTER:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 
-from times_dispatch.sandbox.connection import Server
+from times_dispatch.sandbox.connection import SandboxServer
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """Listens for a ``Server`` on a bound socket, which it closes in the end; open it with ``async with``."""
+    """Listens for a ``SandboxServer`` on a bound socket, which it closes in the end; open it with ``async with``."""
 
-    def __init__(self, server: Server, bound: socket.socket) -> None:
+    def __init__(self, server: SandboxServer, bound: socket.socket) -> None:
         self._server = server
         self._bound = bound
         self._address: tuple[str, int] = bound.getsockname()[:2]

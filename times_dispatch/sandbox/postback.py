@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import orjson
 
-from times_dispatch.sandbox.reports import Event, Row
+from times_dispatch.sandbox.reports import Event, ReportRow
 
 _DESCRIPTIONS = {Event.DELIVERED: "Delivered to handset", Event.FAILED: "Not delivered"}
 _REPLIES = ("STOP", "YES", "धन्यवाद", "x" * 600)
 """The last is longer than the 512 characters that are kept."""
 
 
-def body(rows: Sequence[Row], *, now_s: int) -> bytes:
+def body(rows: Sequence[ReportRow], *, now_s: int) -> bytes:
     """Write ``rows`` grouped by event; a lone odd row is a bare object instead of an array."""
     groups: dict[str, list[dict[str, object]]] = {}
     for row in rows:
@@ -23,7 +23,7 @@ def body(rows: Sequence[Row], *, now_s: int) -> bytes:
     return orjson.dumps(events)
 
 
-def _data(row: Row, now_s: int) -> dict[str, object]:
+def _data(row: ReportRow, now_s: int) -> dict[str, object]:
     data: dict[str, object] = {"ts": now_s, "meta": row.meta}
     variant = sum(row.meta.encode()) if row.odd else 0
     if row.odd:

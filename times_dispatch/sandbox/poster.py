@@ -12,9 +12,9 @@ import msgspec
 from times_dispatch.sandbox import postback
 from times_dispatch.sandbox.config import ReportsConfig
 from times_dispatch.sandbox.due import DueRows, in_batches
-from times_dispatch.sandbox.entries import Report
-from times_dispatch.sandbox.reports import Row, plan
-from times_dispatch.sandbox.seeded_random import Chance
+from times_dispatch.sandbox.entries import ReportEntry
+from times_dispatch.sandbox.reports import ReportRow, plan
+from times_dispatch.sandbox.seeded_random import SeededRandom
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +50,15 @@ class Poster:
     def __init__(
         self,
         config: ReportsConfig,
-        chance: Chance,
+        chance: SeededRandom,
         session: aiohttp.ClientSession,
-        acknowledge: Callable[[Report], None],
+        acknowledge: Callable[[ReportEntry], None],
     ) -> None:
         self._config = config
         self._chance = chance
         self._acknowledge = acknowledge
         self._due = DueRows()
-        self._batches: asyncio.Queue[list[Row]] = asyncio.Queue()
+        self._batches: asyncio.Queue[list[ReportRow]] = asyncio.Queue()
         self._unsettled = 0
         self._session = session
         self.posts = Posts()
@@ -75,7 +75,7 @@ class Poster:
             for _ in range(self._config.concurrency):
                 tasks.create_task(self._post_batches())
 
-    def plan(self, meta: str) -> list[Row]:
+    def plan(self, meta: str) -> list[ReportRow]:
         """Plan the reports of an accepted message; the rows returned are to be posted before its push is answered."""
         if not self._config.url:
             return []
@@ -89,7 +89,7 @@ class Poster:
         """Plan the reports of a message that was accepted before a restart."""
         self._hand_over(self.plan(meta))
 
-    async def post_early(self, rows: list[Row]) -> None:
+    async def post_early(self, rows: list[ReportRow]) -> None:
         """Post ``rows`` now and wait for the answer; if there is none soon, they go the ordinary way."""
         self._unsettled += len(rows)
         try:
@@ -115,7 +115,7 @@ class Poster:
         self._due.clear()
         self.posts = Posts()
 
-    def _hand_over(self, rows: list[Row]) -> None:
+    def _hand_over(self, rows: list[ReportRow]) -> None:
         self._unsettled += len(rows)
         for batch in in_batches(rows, self._config.batch_max):
             self._batches.put_nowait(batch)
@@ -133,7 +133,7 @@ class Poster:
             finally:
                 self._batches.task_done()
 
-    async def _settle(self, rows: list[Row]) -> None:
+    async def _settle(self, rows: list[ReportRow]) -> None:
         try:
             if await self._deliver(rows):
                 self._enter(rows)
@@ -142,11 +142,11 @@ class Poster:
         finally:
             self._unsettled -= len(rows)
 
-    def _enter(self, rows: list[Row]) -> None:
+    def _enter(self, rows: list[ReportRow]) -> None:
         for row in rows:
-            self._acknowledge(Report(row.event.value, row.meta, row.code, row.origin.value))
+            self._acknowledge(ReportEntry(row.event.value, row.meta, row.code, row.origin.value))
 
-    async def _deliver(self, rows: list[Row]) -> bool:
+    async def _deliver(self, rows: list[ReportRow]) -> bool:
         body = postback.body(rows, now_s=int(time.time()))
         for attempt in count(1):
             status = await self._send(body)

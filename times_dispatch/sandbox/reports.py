@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from times_dispatch.sandbox.config import ReportsConfig
-from times_dispatch.sandbox.seeded_random import Chance, pick
+from times_dispatch.sandbox.seeded_random import SeededRandom, pick
 
 (
     _MISSING,
@@ -46,7 +46,7 @@ class Origin(StrEnum):
     FOREIGN = "foreign"
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class ReportRow(msgspec.Struct, frozen=True, gc=False):
     """One row of a report, before it has a time."""
 
     event: Event
@@ -56,23 +56,23 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     odd: bool = False
 
 
-class Plan(msgspec.Struct, frozen=True):
+class ReportPlan(msgspec.Struct, frozen=True):
     """The rows of one message: those to be posted before the push is answered, and the others with their delay in s."""
 
-    early: list[Row]
-    later: list[tuple[float, Row]]
+    early: list[ReportRow]
+    later: list[tuple[float, ReportRow]]
 
 
-def plan(meta: str, config: ReportsConfig, chance: Chance) -> Plan:
+def plan(meta: str, config: ReportsConfig, chance: SeededRandom) -> ReportPlan:
     """Plan every row that the acceptance of ``meta`` leads to."""
     draws = chance.draws(meta, purpose=b"reports")
     odd = draws[_ODD] < config.odd
-    early: list[Row] = []
-    later: list[tuple[float, Row]] = []
+    early: list[ReportRow] = []
+    later: list[tuple[float, ReportRow]] = []
     delay_s = _delay_s(config, draws[_DELAY])
     if draws[_MISSING] >= config.missing:
         failed = draws[_FAILED] < config.failed
-        final = _failure(meta, config, draws[_CODE], odd=odd) if failed else Row(Event.DELIVERED, meta, odd=odd)
+        final = _failure(meta, config, draws[_CODE], odd=odd) if failed else ReportRow(Event.DELIVERED, meta, odd=odd)
         if draws[_EARLY] < config.early:
             early.append(final)
             delay_s = 0.0
@@ -86,24 +86,24 @@ def plan(meta: str, config: ReportsConfig, chance: Chance) -> Plan:
                 later.append((_delay_s(config, draws[_CONTRADICTION_DELAY]), row))
             after_s = delay_s + _delay_s(config, draws[_AFTER_DELIVERY])
             if draws[_CLICKED] < config.clicked:
-                later.append((after_s, Row(Event.CLICKED, meta, odd=odd)))
+                later.append((after_s, ReportRow(Event.CLICKED, meta, odd=odd)))
             if draws[_REPLIED] < config.replied:
-                later.append((after_s, Row(Event.REPLIED, meta, odd=odd)))
+                later.append((after_s, ReportRow(Event.REPLIED, meta, odd=odd)))
     if draws[_FORGED] < config.forged:
-        row = Row(Event.FAILED, _forge(meta, draws[_FORGERY]), "904", Origin.FORGED)
+        row = ReportRow(Event.FAILED, _forge(meta, draws[_FORGERY]), "904", Origin.FORGED)
         later.append((delay_s, row))
     if draws[_FOREIGN] < config.foreign:
         meta = f"1567{int(draws[_FORGERY] * 2**40):013d}_{int(draws[_CODE] * 2**20)}"
-        later.append((delay_s, Row(Event.DELIVERED, meta, origin=Origin.FOREIGN)))
-    return Plan(early, later)
+        later.append((delay_s, ReportRow(Event.DELIVERED, meta, origin=Origin.FOREIGN)))
+    return ReportPlan(early, later)
 
 
 def _delay_s(config: ReportsConfig, draw: float) -> float:
     return (config.delay_min_ms + draw * (config.delay_max_ms - config.delay_min_ms)) / 1000
 
 
-def _failure(meta: str, config: ReportsConfig, draw: float, *, odd: bool) -> Row:
-    return Row(Event.FAILED, meta, pick(config.failed_codes, draw), odd=odd)
+def _failure(meta: str, config: ReportsConfig, draw: float, *, odd: bool) -> ReportRow:
+    return ReportRow(Event.FAILED, meta, pick(config.failed_codes, draw), odd=odd)
 
 
 def _forge(meta: str, draw: float) -> str:

@@ -10,7 +10,7 @@ _WORDS = struct.Struct("<16I")
 _SCALE = 2.0**-32
 
 
-class Chance:
+class SeededRandom:
     """A source of draws, one set for every name."""
 
     def __init__(self, seed: int) -> None:

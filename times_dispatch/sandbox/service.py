@@ -14,15 +14,15 @@ from times_dispatch.sandbox.account import Account
 from times_dispatch.sandbox.answer import page
 from times_dispatch.sandbox.books import Books
 from times_dispatch.sandbox.config import SandboxConfig
-from times_dispatch.sandbox.connection import Connection, Server
-from times_dispatch.sandbox.control import PREFIX, Control
+from times_dispatch.sandbox.connection import SandboxConnection, SandboxServer
+from times_dispatch.sandbox.control import PREFIX, ControlRoutes
 from times_dispatch.sandbox.dialect import Dialect, TimesMobile
 from times_dispatch.sandbox.gateway import GET_PATH, POST_PATH, Gateway
 from times_dispatch.sandbox.generic import MESSAGES_PATH, TOKEN_PATH, Generic
 from times_dispatch.sandbox.journal import Journal
 from times_dispatch.sandbox.listener import Listener, bind
 from times_dispatch.sandbox.poster import Poster, open_session
-from times_dispatch.sandbox.seeded_random import Chance
+from times_dispatch.sandbox.seeded_random import SeededRandom
 from times_dispatch.sandbox.tokens import TokenIssuer
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
     journal = Journal(Path(config.journal)) if config.journal else None
     with closing(journal) if journal else nullcontext():
         bound = bind(config.host, config.port)
-        chance = Chance(config.seed)
+        chance = SeededRandom(config.seed)
         books = Books(journal)
         account = Account(config, chance)
         async with open_session(config.reports) as session, asyncio.TaskGroup() as tasks:
@@ -48,13 +48,13 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
             tokens = TokenIssuer(config.generic)
             gateway = Gateway(config, chance, books=books, account=account, tokens=tokens, poster=poster)
             doors = _doors(config, tokens)
-            server = Server(
+            server = SandboxServer(
                 lambda request: _handle(request, doors, tokens, gateway, control),
                 access_log=None,
                 logger=_quiet_logger(),
             )
             listener = Listener(server, bound)
-            control = Control(
+            control = ControlRoutes(
                 books=books,
                 gateway=gateway,
                 account=account,
@@ -90,9 +90,9 @@ def _doors(config: SandboxConfig, tokens: TokenIssuer) -> Doors:
 
 
 async def _handle(
-    request: web.BaseRequest, doors: Doors, tokens: TokenIssuer, gateway: Gateway, control: Control
+    request: web.BaseRequest, doors: Doors, tokens: TokenIssuer, gateway: Gateway, control: ControlRoutes
 ) -> web.StreamResponse:
-    connection = cast(Connection, request.protocol)
+    connection = cast(SandboxConnection, request.protocol)
     try:
         path = request.raw_path.partition("?")[0]
         if path.startswith(PREFIX):

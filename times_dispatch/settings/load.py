@@ -100,7 +100,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
-        warnings=(*_warnings(document, file), *registered.warnings, *accounts.doubts(document, providers)),
+        warnings=(*_warnings(document, file), *registered.warnings, *accounts.provider_warnings(document, providers)),
     )
 
 

@@ -13,7 +13,7 @@ from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.settings.senders import CategorySettings, Sender
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.settings.templates import Registry, TemplateSettings, template_name
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import Category
@@ -37,7 +37,7 @@ def nickname(name: str) -> str:
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 
 
-class Callbacks(Table):
+class Callbacks(StrictTable):
     """``[callbacks]``: where delivery reports come in, and where those that are not ours go."""
 
     listen: Annotated[str, AfterValidator(listen_address)] = "127.0.0.1:8085"
@@ -48,7 +48,7 @@ class Callbacks(Table):
     """Reports of messages that another system sent go here, in their original bytes; empty: they are set aside."""
 
 
-class Logs(Table):
+class Logs(StrictTable):
     """``[logs]``."""
 
     format: Literal["auto", "json", "console"] = "auto"
@@ -61,7 +61,7 @@ class Logs(Table):
         return {"auto": None, "json": True, "console": False}[self.format]
 
 
-class Brake(Table):
+class Brake(StrictTable):
     """``[brake]``: how bad it may get before a campaign stops itself; a count of 0 turns that brake off."""
 
     rejected_share: Share = 0.5
@@ -70,7 +70,7 @@ class Brake(Table):
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
 
 
-class Worker(Table):
+class Worker(StrictTable):
     """``[worker]``: one worker process."""
 
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 400
@@ -81,7 +81,7 @@ class Worker(Table):
     """What pushes in flight get to end when the process is told to stop."""
 
 
-class SettingsFile(Table):
+class SettingsFile(StrictTable):
     """The whole of ``dispatch.toml``."""
 
     providers: dict[Annotated[str, AfterValidator(nickname)], ProviderSettings]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.reply_words import words
 
 STOP_WORDS = ("STOP", "UNSUBSCRIBE", "UNSUB", "OPTOUT", "DND", "बंद")
@@ -16,7 +16,7 @@ def _with_words(entry: str) -> str:
     return entry
 
 
-class OptOutSettings(Table):
+class OptOutSettings(StrictTable):
     """What a reply must say for its sender to be put on the opt-out list."""
 
     stop_words: list[Annotated[str, Field(min_length=1), AfterValidator(_with_words)]] = Field(

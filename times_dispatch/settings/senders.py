@@ -11,7 +11,7 @@ from times_dispatch.provider.description.provider import MOST_IN_GROUP
 from times_dispatch.settings.durations import seconds
 from times_dispatch.settings.money import optional_rupees
 from times_dispatch.settings.rates import rate
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules import callback_numbers, ids, links
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.rules.window import HOME, Window, check_zone
@@ -79,7 +79,7 @@ CallbackNumbers = list[Annotated[str, AfterValidator(_callback_number)]]
 Parts = Annotated[int, Field(ge=0)]
 
 
-class CategorySettings(Table):
+class CategorySettings(StrictTable):
     """``[categories.NAME]``: what holds for all messages of a category."""
 
     window: WindowText | None = None
@@ -90,7 +90,7 @@ class CategorySettings(Table):
     """What the provider takes for one SMS part."""
 
 
-class Sender(Table):
+class Sender(StrictTable):
     """``[senders.HEADER]``: a header as registered, case and all (docs/domain.md section 5)."""
 
     chain: Annotated[tuple[str, ...], BeforeValidator(_chain)] = Field(default=(), alias="provider")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from times_dispatch.settings.senders import CallbackNumbers, Links
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules import ids
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.templates import LONGEST_VALUE, Template, TemplateInvalid
@@ -35,7 +35,7 @@ def _text(text: str) -> str:
     return text
 
 
-class TemplateSettings(Table):
+class TemplateSettings(StrictTable):
     """A text registered with the DLT, and who may send it."""
 
     sender: str = ""
@@ -64,14 +64,14 @@ class TemplateSettings(Table):
         return tuple(self.senders) or (self.sender,)
 
 
-class Registry(Table):
+class Registry(StrictTable):
     """``[registry]``: templates that were imported."""
 
     templates: str = ""
     """The file that ``dispatch template import`` writes, beside dispatch.toml unless it is an absolute path."""
 
 
-class RegistryFile(Table):
+class RegistryFile(StrictTable):
     """The whole of the registry file."""
 
     templates: dict[Annotated[str, AfterValidator(template_name)], TemplateSettings] = Field(default_factory=dict)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class Patience:
+class LedgerRetry:
     """Calls the ledger for one batch until it answers."""
 
     def __init__(self, ref: BatchRef) -> None:

@@ -16,14 +16,14 @@ _LOOK_S = 0.05
 class Pushing(Protocol):
     """Whose messages are pushed: a batch."""
 
-    async def push(self, turn: "Turn") -> None:
+    async def push(self, turn: "QueuedPush") -> None:
         """Push one message, or give it back; raise nothing."""
 
-    def give_up(self, turn: "Turn") -> None:
+    def give_up(self, turn: "QueuedPush") -> None:
         """Give back a message whose turn never came."""
 
 
-class Turn(NamedTuple):
+class QueuedPush(NamedTuple):
     """A message of an open block, that waits for its push."""
 
     batch: Pushing
@@ -37,7 +37,7 @@ class Turn(NamedTuple):
     """On the monotonic clock: from then on the push must not begin."""
 
 
-class Pushers:
+class PushQueue:
     """Pushes what it is given, first come, first served; but what is due now goes before what may go at any time.
 
     A task goes on to the next as long as there is one: a task for each push would cost a tenth of the push.
@@ -45,14 +45,14 @@ class Pushers:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._due: deque[Turn] = deque()
-        self._any_time: deque[Turn] = deque()
+        self._due: deque[QueuedPush] = deque()
+        self._any_time: deque[QueuedPush] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pushed = 0
         self._since = time.monotonic()
         self._ahead = 0
 
-    def add(self, turn: Turn, *, due: bool) -> None:
+    def add(self, turn: QueuedPush, *, due: bool) -> None:
         """Give one a turn."""
         (self._due if due else self._any_time).append(turn)
         if len(self._tasks) < self._places:

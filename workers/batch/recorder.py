@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import Consequence, Lease, Result, Work
+from times_dispatch.ledger.leases import BatchLeases, Consequence, Lease, Result
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.ledger_retry import Patience
+from workers.batch.ledger_retry import LedgerRetry
 
 _BYTES = {
     Verdict.ACCEPTED: b"a",
@@ -106,9 +106,9 @@ class Recorder:
         self,
         lease: Lease,
         *,
-        work: Work,
+        work: BatchLeases,
         chain: Sequence[str],
-        patience: Patience,
+        patience: LedgerRetry,
         keep: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         on_provider_brake: Callable[[str, str], Awaitable[None]],
         before: Callable[[Sequence[Result]], Awaitable[None]],

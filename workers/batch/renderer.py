@@ -8,7 +8,7 @@ from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
 
 
-class Messages:
+class MessageRenderer:
     """Renders each text once: who asks before its push is given what the push will say."""
 
     def __init__(self, lease: Lease, plan: Plan, ids: CorrelationIds) -> None:

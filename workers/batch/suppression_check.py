@@ -5,30 +5,30 @@ from collections.abc import Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.frequency_cap import Admissions, Frequency, Mark, fingerprint
+from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark, fingerprint
 from times_dispatch.ledger.leases import Block, Lease, Result, new_operation
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.states import Suppression
-from workers.batch.ledger_retry import Patience
-from workers.batch.renderer import Messages
+from workers.batch.ledger_retry import LedgerRetry
+from workers.batch.renderer import MessageRenderer
 
 _EMPTY_FOR_S = 1.0
 """An empty opt-out list is believed to be empty for so long, so that it costs nothing per block."""
 
 
-class Screen:
+class OptOutCache:
     """The screen of a process; all its batches ask it. Raises redis errors: who gets one pushes nothing."""
 
-    def __init__(self, redis: Redis, frequencies: Mapping[str, Frequency] | None = None) -> None:
-        self.admissions = Admissions(redis)
+    def __init__(self, redis: Redis, frequencies: Mapping[str, FrequencyLimit] | None = None) -> None:
+        self.admissions = FrequencyCaps(redis)
         self._frequencies = frequencies or {}
         self._optouts = OptOuts(redis)
         self._nobody_until = 0.0
 
-    def frequency(self, sender: str) -> Frequency:
+    def frequency(self, sender: str) -> FrequencyLimit:
         """Return how often a sender may text one number; a sender that the settings do not know, as it likes."""
-        return self._frequencies.get(sender, Frequency())
+        return self._frequencies.get(sender, FrequencyLimit())
 
     async def opted_out(self, numbers: Sequence[str]) -> list[bool]:
         """Say for each number whether it is on the opt-out list."""
@@ -44,10 +44,12 @@ class Screen:
 _UNSENT = frozenset({b"r", b"p", b"b"})
 
 
-class Gate:
+class SuppressionCheck:
     """Asks the ledger as long as there is a point in it; raises ``LeaseLost`` when there is none any more."""
 
-    def __init__(self, lease: Lease, plan: Plan, *, screen: Screen, patience: Patience, messages: Messages) -> None:
+    def __init__(
+        self, lease: Lease, plan: Plan, *, screen: OptOutCache, patience: LedgerRetry, messages: MessageRenderer
+    ) -> None:
         self._lease = lease
         self._text = plan.text
         self._screen = screen

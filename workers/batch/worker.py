@@ -12,18 +12,18 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import Block, Closed, Drained, Lease, Opened, Wait, Work, new_operation
+from times_dispatch.ledger.leases import BatchClosed, BatchLeases, Block, Drained, Lease, Opened, Wait, new_operation
 from times_dispatch.ledger.model import Plan
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.failures import TOO_LATE, Failure
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch.capacity import Capacity
-from workers.batch.ledger_retry import Patience
-from workers.batch.push_queue import Pushers, Turn
+from workers.batch.ledger_retry import LedgerRetry
+from workers.batch.push_queue import PushQueue, QueuedPush
 from workers.batch.recorder import Pushed, Recorder
-from workers.batch.renderer import Messages
-from workers.batch.suppression_check import Gate, Screen
+from workers.batch.renderer import MessageRenderer
+from workers.batch.suppression_check import OptOutCache, SuppressionCheck
 
 BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""
@@ -50,13 +50,13 @@ class Batch:
         lease: Lease,
         plan: Plan,
         *,
-        work: Work,
+        work: BatchLeases,
         clients: Mapping[str, Client],
         ids: CorrelationIds,
         capacity: Capacity,
-        pushers: Pushers,
+        pushers: PushQueue,
         turnstile: asyncio.Lock,
-        screen: Screen,
+        screen: OptOutCache,
         lease_deadline: float,
         on_drained: Callable[[], Awaitable[None]],
         on_provider_brake: Callable[[str, str], Awaitable[None]],
@@ -67,7 +67,7 @@ class Batch:
         self.verdicts: Counter[str] = Counter()
         self.why = "done"
         self._plan = plan
-        self._messages = Messages(lease, plan, ids)
+        self._messages = MessageRenderer(lease, plan, ids)
         self._work = work
         self._clients = [clients.get(nickname) for nickname in plan.chain]
         self._on_provider_brake = on_provider_brake
@@ -86,8 +86,8 @@ class Batch:
         self._late = 0
         """Blocks in a row of which the ledger was late."""
         self._moved = asyncio.Event()
-        self._patience = Patience(lease.ref)
-        self._gate = Gate(lease, plan, screen=screen, patience=self._patience, messages=self._messages)
+        self._patience = LedgerRetry(lease.ref)
+        self._gate = SuppressionCheck(lease, plan, screen=screen, patience=self._patience, messages=self._messages)
         self._recorder = Recorder(
             lease,
             work=work,
@@ -138,7 +138,7 @@ class Batch:
     async def _work_through(self) -> None:
         while not self._stopping.is_set():
             opened = await self._next()
-            if isinstance(opened, Closed):
+            if isinstance(opened, BatchClosed):
                 self.why = opened.why
                 return
             if isinstance(opened, Drained) and not await self._more_came_back():
@@ -149,7 +149,7 @@ class Batch:
         """Open the next block, when it is this batch's turn, and set its messages going."""
         async with self._turnstile:
             room = await self._capacity.take(BLOCK, ahead=self._pushers.ahead())
-            opened: Opened = Closed("stopping")
+            opened: Opened = BatchClosed("stopping")
             try:
                 self._returned = False  # what is pending by now is seen by this opening
                 asked_at = time.monotonic()
@@ -181,7 +181,7 @@ class Batch:
 
     async def _open(self, most: int) -> Opened:
         if self._stopping.is_set() or most == 0:
-            return Closed("stopping")
+            return BatchClosed("stopping")
         if time.monotonic() >= self.lease_deadline:
             # Nothing of a block could be begun: the next renewal says whether the batch is still ours.
             return Wait(_RENEWAL_S, "renewal")
@@ -221,7 +221,7 @@ class Batch:
     def _start(self, block: Block, *, opened_at: float, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
-                self._launch(Turn(self, place, attempt, block.number, block.provider, start_by), due=False)
+                self._launch(QueuedPush(self, place, attempt, block.number, block.provider, start_by), due=False)
         else:
             self._keep(self._start_in_time(block, opened_at, start_by))
 
@@ -235,19 +235,19 @@ class Batch:
                 if (ahead := at - time.monotonic()) > 0.001:
                     await self._sleep(ahead)
                 place, attempt = waiting.popleft()
-                self._launch(Turn(self, place, attempt, block.number, block.provider, start_by), due=True)
+                self._launch(QueuedPush(self, place, attempt, block.number, block.provider, start_by), due=True)
                 at += block.interval_s * (parts[place] if self._plan.cost_unit == "parts" else 1)
         finally:
             for place, _ in waiting:
                 self._done(Pushed(place, block.number, None, 0, block.provider))
 
-    def _launch(self, turn: Turn, *, due: bool) -> None:
+    def _launch(self, turn: QueuedPush, *, due: bool) -> None:
         if self._may_begin(turn.start_by):
             self._pushers.add(turn, due=due)
         else:
             self.give_up(turn)
 
-    async def push(self, turn: Turn) -> None:
+    async def push(self, turn: QueuedPush) -> None:
         """Push one message, if its time is not over, and note what came of it."""
         outcome: Outcome | None = None
         parts = 0
@@ -263,7 +263,7 @@ class Batch:
         finally:
             self._done(Pushed(turn.place, turn.block, outcome, parts, turn.provider))
 
-    def give_up(self, turn: Turn) -> None:
+    def give_up(self, turn: QueuedPush) -> None:
         """Give back a message whose push was never begun."""
         # If the lease is still ours this gives it back; if it is not, the ledger does not listen.
         self._done(Pushed(turn.place, turn.block, None, 0, turn.provider))

@@ -12,7 +12,7 @@ from redis import Redis as SyncRedis
 from tests.producers.conftest import Run, WriteFile, csv_of, people
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import Block, Work, new_operation
+from times_dispatch.ledger.leases import BatchLeases, Block, new_operation
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 
 
@@ -55,7 +55,7 @@ def test_nothing_in_doubt_is_nothing_to_resolve(run: Run, submitted: str) -> Non
 async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
     """Let all messages be in doubt: who opened them cannot say what became of them. Meanwhile it is paused."""
     redis, sender = connect(redis_url), SenderId("TIMESM")
-    work = Work(redis)
+    work = BatchLeases(redis)
     lease = await work.take(BatchRef(sender, CampaignId(campaign), 0))
     assert lease
     assert isinstance(await work.open_block(lease, most=100, operation=new_operation()), Block)

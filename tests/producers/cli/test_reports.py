@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from redis import Redis
 
-from callbacks.dead_letters import LONGEST_KEPT, Reason, Row, SetAside
+from callbacks.dead_letters import LONGEST_KEPT, DeadLetterRow, DeadLetters, Reason
 from tests.producers.conftest import Run
 from times_dispatch.ledger.connection import connect
 
@@ -21,17 +21,19 @@ def test_it_is_said_how_many_reports_wait_and_since_when(run: Run, redis_url: st
     assert 7_300 <= told["oldest_s"] < 7_360
 
 
-def set_aside(redis_url: str, rows: Sequence[Row]) -> None:
+def set_aside(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
     async def add() -> None:
         async with connect(redis_url) as redis:
-            await SetAside(redis).add(rows)
+            await DeadLetters(redis).add(rows)
 
     asyncio.run(add())
 
 
 def test_what_was_set_aside_is_listed_with_its_reason_and_never_its_body(run: Run, redis_url: str) -> None:
     assert run("reports", "rejected").stdout == "no report is set aside\n"
-    set_aside(redis_url, [Row(Reason.UNKNOWN, b"what somebody wrote"), Row(Reason.POISON, b"and another")])
+    set_aside(
+        redis_url, [DeadLetterRow(Reason.UNKNOWN, b"what somebody wrote"), DeadLetterRow(Reason.POISON, b"and another")]
+    )
     told = run("reports", "rejected", "--reason", Reason.POISON).stdout
     assert [line.split()[-1] for line in told.splitlines() if line.startswith("unknown")] == ["1"]
     assert told.splitlines()[-1].endswith("could not be applied")
@@ -41,9 +43,9 @@ def test_what_was_set_aside_is_listed_with_its_reason_and_never_its_body(run: Ru
 
 def test_what_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis_url: str) -> None:
     too_long = LONGEST_KEPT + 1
-    set_aside(redis_url, [Row(Reason.POISON, b"x" * LONGEST_KEPT)])
+    set_aside(redis_url, [DeadLetterRow(Reason.POISON, b"x" * LONGEST_KEPT)])
     assert "too long" not in run("reports", "rejected").stdout
-    set_aside(redis_url, [Row(Reason.POISON, b"x" * too_long)])
+    set_aside(redis_url, [DeadLetterRow(Reason.POISON, b"x" * too_long)])
     last = run("reports", "rejected").stdout.splitlines()[-1]
     assert last.endswith(f"could not be applied; not kept: too long, {too_long:,} bytes")
     rows = json.loads(run("reports", "rejected", "--json").stdout)["rows"]

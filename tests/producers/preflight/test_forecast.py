@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers.campaign.schedule import Times
-from producers.preflight.forecast import DailyCap, Outlook, outlook
-from producers.preflight.ledger_snapshot import Ahead
+from producers.preflight.forecast import DailyCap, FinishEstimate, finish_estimate
+from producers.preflight.ledger_snapshot import CampaignAhead
 from times_dispatch.sms.rules.window import Window
 
 NOW = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
@@ -21,14 +21,14 @@ def forecast(
     opens: datetime = NOW,
     valid: timedelta = timedelta(hours=24),
     cap: DailyCap | None = None,
-) -> Outlook:
-    return outlook(
+) -> FinishEstimate:
+    return finish_estimate(
         units,
         sender_rate=rate,
         own_rate=own,
         times=Times(None, opens, opens + valid),
         window=window,
-        others=[Ahead(f"c{n}", "other", units) for n, units in enumerate(others)],
+        others=[CampaignAhead(f"c{n}", "other", units) for n, units in enumerate(others)],
         now=NOW,
         cap=cap,
     )

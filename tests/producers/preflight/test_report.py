@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from producers.draft import Draft
 from producers.errors import InputInvalid
-from producers.preflight.ledger_snapshot import Ahead, LedgerLook, look
-from producers.preflight.report import Report, check
+from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot, take_snapshot
+from producers.preflight.report import CheckReport, check
 from producers.submit import submit
 from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from times_dispatch.ledger.control import Control
@@ -32,9 +32,9 @@ async def checked(
     rows: list[tuple[str, str, str]],
     *lines: str,
     now: datetime = NOON,
-    ledger: LedgerLook | None = None,
+    ledger: SenderSnapshot | None = None,
     optouts: OptOuts | None = None,
-) -> Report:
+) -> CheckReport:
     campaign = write("c.toml", CAMPAIGN + "\n".join(lines) + "\n")
     draft = Draft(campaign, write("customers.csv", csv_of(rows)), settings=settings)
     return await check(draft, now=now, ledger=ledger, optouts=optouts)
@@ -147,7 +147,7 @@ async def test_what_the_cap_of_the_day_leaves_is_a_problem(write: WriteFile) -> 
 
 
 async def test_what_is_used_of_the_day_counts_if_it_starts_today(write: WriteFile) -> None:
-    settings, ledger = settings_of(write, CAPPED), LedgerLook(rate_per_s=500, parts_today=9)
+    settings, ledger = settings_of(write, CAPPED), SenderSnapshot(rate_per_s=500, parts_today=9)
 
     today = await checked(write, settings, people(2), ledger=ledger)
     tomorrow = await checked(write, settings, people(2), "start_at = 2026-11-09T00:00:00", ledger=ledger)
@@ -182,7 +182,7 @@ async def test_the_parts_of_today_are_in_the_ledger(
     today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
     await redis.hset(f"{{{plan.sender}}}:pace", mapping={"day": today, "day_parts": 7})
 
-    assert (await look(redis, plan)).parts_today == 7
+    assert (await take_snapshot(redis, plan)).parts_today == 7
 
 
 async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:
@@ -218,10 +218,10 @@ async def test_the_senders_other_campaigns_are_counted(
     submitted = await submit(other, settings=settings, redis=redis)
     await Control(redis).set_rate(submitted.plan.sender, 4)
 
-    ledger = await look(redis, submitted.plan)
+    ledger = await take_snapshot(redis, submitted.plan)
     report = await checked(write, settings, people(10, first=50), ledger=ledger)
 
-    assert ledger == LedgerLook(rate_per_s=4, others=[Ahead(submitted.campaign, "bills", 40)])
+    assert ledger == SenderSnapshot(rate_per_s=4, others=[CampaignAhead(submitted.campaign, "bills", 40)])
     assert (report.rate_per_s, report.outlook.ahead) == (4, 10)
     assert report.outlook.finishes == NOON + timedelta(seconds=5)
 
@@ -233,7 +233,7 @@ async def test_a_sender_that_is_held_is_a_warning(
     plan = (await submit(other, settings=settings, redis=redis)).plan
     await Control(redis).pause_sender(plan.sender)
 
-    report = await checked(write, settings, people(2), ledger=await look(redis, plan))
+    report = await checked(write, settings, people(2), ledger=await take_snapshot(redis, plan))
 
     assert report.warnings == ["sender TIMESM sends nothing now: it is paused"]
 
@@ -241,7 +241,7 @@ async def test_a_sender_that_is_held_is_a_warning(
 async def test_a_sender_that_never_sent_has_nothing_to_say(redis: Redis, settings: Settings, write: WriteFile) -> None:
     campaign = Draft(write("c.toml", CAMPAIGN), write("a.csv", csv_of(people(1))), settings=settings).campaign
 
-    assert await look(redis, campaign.plan(NOON)) == LedgerLook()
+    assert await take_snapshot(redis, campaign.plan(NOON)) == SenderSnapshot()
 
 
 async def test_numbers_on_the_opt_out_list_are_counted_and_stay(

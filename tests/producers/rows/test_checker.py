@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from producers.recipients import Broken, Chunk, Heading
 from producers.rows.checker import DUPLICATE as DUPLICATE_FINDING
 from producers.rows.checker import Rows
-from producers.rows.refusals import Rule
+from producers.rows.refusals import RefusalReason
 from producers.rows.slots import FromVariables
 from producers.rows.variables import Variable
 from producers.rows.whitelists import Whitelists
@@ -61,7 +61,7 @@ def test_a_text_has_at_most_255_parts(fill: str, most: int) -> None:
     checked = rows.check(chunk_of(("9876543210", fill * 3, ""), ("9876543210", fill * 2, ""), ("9876543211", fill, "")))
 
     assert [(row.line, row.finding.rule, row.finding.reason) for row in checked.refused] == [
-        (2, Rule.LENGTH, "the text takes more than 255 parts")
+        (2, RefusalReason.LENGTH, "the text takes more than 255 parts")
     ]
     assert (checked.lines, checked.parts) == ([3, 4], [255, 255])
 

@@ -5,27 +5,29 @@ import pytest
 
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
-from producers.rows.refusals import Finding, Refused, Rule
+from producers.rows.refusals import Finding, RefusalReason, RefusedRow
 from producers.rows.rejects_file import Rejects, default_path
 
-EMPTY = Finding(Rule.NUMBER, "to is empty")
+EMPTY = Finding(RefusalReason.NUMBER, "to is empty")
 OWN = ("line", "reason", "refused value", "what to do")
 
 
 def test_refused_rows_can_be_read_again_with_their_cells(tmp_path: Path) -> None:
     rejects = Rejects(tmp_path / "a.rejects.csv", ("to", "name"))
     cells = [("98", 'As"ha, of\nPune'), ("=1+1", "आशा"), ("", "\0")]
-    rejects.write([Refused(line, EMPTY, row) for line, row in enumerate(cells, 2)])
+    rejects.write([RefusedRow(line, EMPTY, row) for line, row in enumerate(cells, 2)])
 
     assert rejects.keep() == tmp_path / "a.rejects.csv"
 
     [chunk] = open_recipients(tmp_path / "a.rejects.csv").chunks()
-    assert chunk.rows == [[str(line), "to is empty", "", Rule.NUMBER.value, *row] for line, row in enumerate(cells, 2)]
+    assert chunk.rows == [
+        [str(line), "to is empty", "", RefusalReason.NUMBER.value, *row] for line, row in enumerate(cells, 2)
+    ]
 
 
 def test_nothing_is_there_until_it_is_kept_and_nothing_is_left_when_it_is_not(tmp_path: Path) -> None:
     rejects = Rejects(tmp_path / "a.rejects.csv", ("to",))
-    rejects.write([Refused(2, EMPTY, ("",))])
+    rejects.write([RefusedRow(2, EMPTY, ("",))])
 
     assert not (tmp_path / "a.rejects.csv").exists()
 
@@ -45,7 +47,7 @@ def test_an_older_file_is_replaced_and_only_its_owner_can_read_the_new_one(tmp_p
     path = tmp_path / "a.rejects.csv"
     path.write_text("old")
     rejects = Rejects(path, ("to",))
-    rejects.write([Refused(2, EMPTY, ("",))])
+    rejects.write([RefusedRow(2, EMPTY, ("",))])
     rejects.keep()
 
     assert "old" not in path.read_text()
@@ -58,8 +60,8 @@ def test_a_rejects_file_submitted_again_does_not_gather_columns(tmp_path: Path) 
     before = ("17", "to is empty", "", "mend it", "98", "ex.in")
     rejects.write(
         [
-            Refused(2, Finding(Rule.LINK, "link is not whitelisted", "ex.in"), before),
-            Refused(3, Finding(Rule.SHAPE, "has 1 cell"), ("9",)),
+            RefusedRow(2, Finding(RefusalReason.LINK, "link is not whitelisted", "ex.in"), before),
+            RefusedRow(3, Finding(RefusalReason.SHAPE, "has 1 cell"), ("9",)),
         ]
     )
     rejects.keep()
@@ -67,8 +69,8 @@ def test_a_rejects_file_submitted_again_does_not_gather_columns(tmp_path: Path) 
     with (tmp_path / "b.csv").open(encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == [
             [*OWN, "to", "link"],
-            ["2", "link is not whitelisted", "ex.in", Rule.LINK.value, "98", "ex.in"],
-            ["3", "has 1 cell", "", Rule.SHAPE.value],
+            ["2", "link is not whitelisted", "ex.in", RefusalReason.LINK.value, "98", "ex.in"],
+            ["3", "has 1 cell", "", RefusalReason.SHAPE.value],
         ]
 
 
@@ -76,7 +78,7 @@ def test_a_folder_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> 
     rejects = Rejects(tmp_path / "none" / "a.csv", ("to",))
 
     with pytest.raises(InputInvalid, match=r"a\.csv: cannot be written: no such file or directory; --rejects PATH"):
-        rejects.write([Refused(2, EMPTY, ("",))])
+        rejects.write([RefusedRow(2, EMPTY, ("",))])
 
 
 @pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "customers.xlsx"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.recipients import Heading
-from producers.rows.refusals import Rule
+from producers.rows.refusals import RefusalReason
 from producers.rows.slots import FromText, FromVariables
 from producers.rows.variables import Variable
 from times_dispatch.sms.templates import Template
@@ -54,7 +54,7 @@ def test_a_text_that_differs_is_told_where(text: str, reason: str, value: str) -
     values, findings = from_text("{message}").values({2: [text]}, 1)
 
     assert values == [[""], [""]]
-    assert findings[0] == (Rule.TEXT, f"text differs from the registered one: {reason}", value)
+    assert findings[0] == (RefusalReason.TEXT, f"text differs from the registered one: {reason}", value)
 
 
 def test_other_ways_to_cut_are_tried_before_a_value_is_blamed() -> None:

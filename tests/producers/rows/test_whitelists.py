@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.refusals import Rule
+from producers.rows.refusals import RefusalReason
 from producers.rows.whitelists import Whitelists
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
@@ -17,7 +17,7 @@ def whitelists(text: str, *, numbers: list[str] | None = None) -> Whitelists:
     return Whitelists(Template(text), links=LinkWhitelist(["times.in"]), numbers=NumberWhitelist(numbers or []))
 
 
-def found(lists: Whitelists, *values: str) -> list[tuple[Rule, str]]:
+def found(lists: Whitelists, *values: str) -> list[tuple[RefusalReason, str]]:
     """Return the rules that one row breaks, and the values that break them."""
     slots = [[value] for value in values]
     names = [f"slot {place}" for place in range(1, len(slots) + 1)]
@@ -44,11 +44,11 @@ def found(lists: Whitelists, *values: str) -> list[tuple[Rule, str]]:
     ],
 )
 def test_a_link_in_a_value_or_made_by_one_must_be_whitelisted(text: str, values: list[str], link: str | None) -> None:
-    assert found(whitelists(text), *values) == ([(Rule.LINK, link)] if link else [])
+    assert found(whitelists(text), *values) == ([(RefusalReason.LINK, link)] if link else [])
 
 
 def test_a_number_in_a_slot_for_them_must_be_whitelisted() -> None:
-    assert found(whitelists("Call {#cbn#}"), "1800 123 4567") == [(Rule.CALLBACK_NUMBER, "1800 123 4567")]
+    assert found(whitelists("Call {#cbn#}"), "1800 123 4567") == [(RefusalReason.CALLBACK_NUMBER, "1800 123 4567")]
     assert found(whitelists("Call {#cbn#}", numbers=["18001234567"]), "1800 123 4567") == []
 
 
@@ -57,7 +57,7 @@ def test_numbers_elsewhere_are_refused_only_if_there_is_a_list() -> None:
 
     assert found(without, "9876543210") == []
     assert without.unlisted_numbers == 1
-    assert found(with_list, "9876543210") == [(Rule.CALLBACK_NUMBER, "9876543210")]
+    assert found(with_list, "9876543210") == [(RefusalReason.CALLBACK_NUMBER, "9876543210")]
     assert found(with_list, "1800-1234567") == []
     assert with_list.unlisted_numbers == 0
 

@@ -9,16 +9,16 @@ from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps
 from redis import Redis
 
-from times_dispatch.broker.app import QUEUES, BrokerAway, QueueOrder, campaign_row, celery_app, ring
+from times_dispatch.broker.app import QUEUES, BrokerAway, QueueOrder, campaign_row, celery_app, wake_workers
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.leases import Ring
+from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.settings import Settings
 
 
-def _rings(count: int, *, urgent: bool = False) -> list[Ring]:
+def _rings(count: int, *, urgent: bool = False) -> list[BatchReady]:
     refs = [BatchRef(SenderId("TIMESM"), CampaignId("k3f09a1b"), number) for number in range(count)]
-    return [Ring(ref=ref, batches=200, name="diwali-sale", urgent=urgent) for ref in refs]
+    return [BatchReady(ref=ref, batches=200, name="diwali-sale", urgent=urgent) for ref in refs]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def _messages(app: Celery, count: int) -> list[Any]:
 
 def test_a_bell_carries_ids_and_says_in_flower_what_it_is(app_at: Callable[[str], Celery], redis_url: str) -> None:
     app = app_at(redis_url)
-    ring(app, _rings(17)[16:])
+    wake_workers(app, _rings(17)[16:])
     (message,) = _messages(app, 1)
     assert message.headers["task"] == "batch"
     assert message.payload[0] == ["TIMESM", "k3f09a1b", 16]
@@ -63,10 +63,10 @@ def test_a_bell_carries_ids_and_says_in_flower_what_it_is(app_at: Callable[[str]
 
 def test_many_bells_are_rung_in_one_go(app_at: Callable[[str], Celery], redis_url: str) -> None:
     app = app_at(redis_url)
-    ring(app, _rings(1))
+    wake_workers(app, _rings(1))
     with Redis.from_url(redis_url) as redis:
         before = redis.info("stats")["total_net_input_bytes"], redis.info("commandstats")["cmdstat_lpush"]["calls"]
-        ring(app, _rings(500))
+        wake_workers(app, _rings(500))
         assert redis.info("commandstats")["cmdstat_lpush"]["calls"] - before[1] == 500
         assert redis.llen("bulk") == 501
         assert redis.info("stats")["total_net_input_bytes"] - before[0] < 501 * 1_200
@@ -76,10 +76,10 @@ def test_urgent_bells_are_heard_before_bulk_and_upkeep_before_all(
     app_at: Callable[[str], Celery], redis_url: str
 ) -> None:
     app = app_at(redis_url)
-    ring(app, _rings(2))
-    ring(app, _rings(2, urgent=True))
+    wake_workers(app, _rings(2))
+    wake_workers(app, _rings(2, urgent=True))
     app.send_task("upkeep", queue="upkeep")
-    ring(app, _rings(1))
+    wake_workers(app, _rings(1))
     queues = [message.delivery_info["routing_key"] for message in _messages(app, 6)]
     assert queues == ["upkeep", "urgent", "urgent", "bulk", "bulk", "bulk"]
 
@@ -107,7 +107,7 @@ def test_what_workers_say_of_their_broker_can_be_sent_to_flower(app_at: Callable
 
 
 def test_no_bell_is_no_message_and_needs_no_broker(app_at: Callable[[str], Celery], unused_tcp_port: int) -> None:
-    ring(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), [])
+    wake_workers(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), [])
 
 
 def test_a_broker_that_is_away_is_said_soon_and_without_its_password(
@@ -115,26 +115,26 @@ def test_a_broker_that_is_away_is_said_soon_and_without_its_password(
 ) -> None:
     started = time.monotonic()
     with pytest.raises(BrokerAway) as away:
-        ring(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _rings(3))
+        wake_workers(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _rings(3))
     assert time.monotonic() - started < 5
     assert "swordfish" not in str(away.value)
 
 
 def test_a_broker_that_refuses_the_password_is_away_too(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer(password="mellon") as server, pytest.raises(BrokerAway):
-        ring(app_at(server.url.replace("mellon", "swordfish")), _rings(1))
+        wake_workers(app_at(server.url.replace("mellon", "swordfish")), _rings(1))
 
 
 def test_bells_ring_again_after_a_restart_of_the_broker(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server:
         app = app_at(server.url)
-        ring(app, _rings(1))
+        wake_workers(app, _rings(1))
         server.kill()
         for urgent in (False, True):  # a queue that is known already, and one that has to be declared
             with pytest.raises(BrokerAway):
-                ring(app, _rings(1, urgent=urgent))
+                wake_workers(app, _rings(1, urgent=urgent))
         server.restart()
-        ring(app, _rings(3))
+        wake_workers(app, _rings(3))
         assert len(_messages(app, 3)) == 3
 
 

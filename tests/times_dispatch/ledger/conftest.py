@@ -9,11 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import Block, Consequence, Lease, Opened, Result, Work, new_operation
-from times_dispatch.ledger.maintenance import Repair, still_wrong
+from times_dispatch.ledger.leases import BatchLeases, Block, Consequence, Lease, Opened, Result, new_operation
+from times_dispatch.ledger.maintenance import Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
-from times_dispatch.ledger.queries import Message, Views
-from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.scripts import campaign_key, tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule, Submissions
@@ -68,11 +68,11 @@ class Ledger:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self.submissions = Submissions(redis)
-        self.work = Work(redis)
-        self.reported = Reported(redis)
+        self.work = BatchLeases(redis)
+        self.reported = ReportApplier(redis)
         self.control = Control(redis)
-        self.repair = Repair(redis)
-        self.views = Views(redis)
+        self.repair = Maintenance(redis)
+        self.views = Queries(redis)
 
     async def submit(
         self,
@@ -150,7 +150,7 @@ class Ledger:
     ) -> list[Applied]:
         """Report these kinds, in this order and in one call, about one message of the campaign."""
         reports = [
-            Report(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + place)
+            DeliveryReport(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + place)
             for place, kind in enumerate(kinds)
         ]
         return await self.reported.apply(reports)
@@ -158,7 +158,7 @@ class Ledger:
     async def view(self, campaign: CampaignId = CAMPAIGN) -> CampaignView:
         return await self.views.campaign(campaign)
 
-    async def messages(self, campaign: CampaignId = CAMPAIGN) -> list[Message]:
+    async def messages(self, campaign: CampaignId = CAMPAIGN) -> list[MessageView]:
         return [message async for message in self.views.messages(campaign)]
 
     async def states(self, campaign: CampaignId = CAMPAIGN) -> str:
@@ -294,7 +294,7 @@ def _errors(view: CampaignView, origin: str) -> dict[int, int]:
     return {int(code): count for (said_by, _, code), count in errors.items() if said_by == origin}
 
 
-def _codes(messages: Sequence[Message], states: str) -> dict[int, int]:
+def _codes(messages: Sequence[MessageView], states: str) -> dict[int, int]:
     chosen = {MessageState(state) for state in states}
     return Counter(message.record.code for message in messages if message.record.state in chosen)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
-from times_dispatch.ledger.leases import Block, Closed, Drained, Wait
+from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import CampaignState
@@ -20,7 +20,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     block = await ledger.open(lease)
     assert [place for place, _ in block.messages] == [0, 1, 2]  # the next takes two, and one is left
     await ledger.record(lease, block, b"aaa")
-    assert await ledger.ask(lease) == Closed("budget spent")
+    assert await ledger.ask(lease) == BatchClosed("budget spent")
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "its budget of 5 parts is spent")
     await ledger.work.release(lease)
@@ -50,7 +50,7 @@ async def test_what_is_in_doubt_costs(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, most_parts=3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=3), b"iia")
-    assert await ledger.ask(lease) == Closed("budget spent")
+    assert await ledger.ask(lease) == BatchClosed("budget spent")
 
 
 async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledger: Ledger) -> None:
@@ -100,7 +100,7 @@ async def test_the_cap_of_a_day_holds_for_all_campaigns_of_a_sender_and_the_rest
     block = await ledger.open(second)
     assert len(block.messages) == 1
     await ledger.record(second, block, b"a")
-    assert await ledger.ask(second) == Closed("parts of the day used up")
+    assert await ledger.ask(second) == BatchClosed("parts of the day used up")
     await ledger.work.release(second)
     assert await ledger.issue() == []
     assert (await ledger.view(OTHER)).reason == "the sender has used up its parts of the day"
@@ -139,7 +139,7 @@ async def test_what_was_opened_yesterday_gives_nothing_back_to_today(ledger: Led
     second = await ledger.open(lease)
     await ledger.record(lease, block, b"rrr")
     await ledger.record(lease, second, b"aaa")
-    assert isinstance(await ledger.ask(lease), Closed)
+    assert isinstance(await ledger.ask(lease), BatchClosed)
     assert len(second.messages) == 3
 
 
@@ -148,7 +148,7 @@ async def test_a_higher_cap_acts_at_once(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease), b"a")
-    assert isinstance(await ledger.ask(lease), Closed)
+    assert isinstance(await ledger.ask(lease), BatchClosed)
     await ledger.control.configure_daily_cap(SENDER, 0)
     assert len((await ledger.open(lease)).messages) == 2
     assert await ledger.ask(lease) == Drained()

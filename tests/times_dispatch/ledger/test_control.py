@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
-from times_dispatch.ledger.leases import Closed, Wait
+from times_dispatch.ledger.leases import BatchClosed, Wait
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag
@@ -69,7 +69,7 @@ async def test_a_resumed_campaign_goes_on_where_it_stopped(ledger: Ledger) -> No
     lease, untaken = await ledger.take(), await ledger.issue()
     await ledger.record(lease, await ledger.open(lease, most=2), b"a")
     await _act(ledger, "pause", "lunch")
-    assert isinstance(await ledger.ask(lease), Closed)
+    assert isinstance(await ledger.ask(lease), BatchClosed)
     await ledger.work.release(lease)
     await _act(ledger, "resume")
     assert (await ledger.view()).reason == ""
@@ -135,9 +135,9 @@ async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(l
         f"hold_why@{PROVIDER}": "overloaded",
     }
     await ledger.redis.hset(f"{tag(SENDER)}:pace", mapping=held)
-    assert await ledger.ask(lease) == Closed("sender paused")
+    assert await ledger.ask(lease) == BatchClosed("sender paused")
     await ledger.redis.hdel(f"{tag(SENDER)}:pace", "paused")
-    assert await ledger.ask(lease) == Closed("provider braked")
+    assert await ledger.ask(lease) == BatchClosed("provider braked")
     await ledger.redis.hdel(f"{tag(SENDER)}:pace", f"brake@{PROVIDER}")
     assert isinstance(await ledger.ask(lease), Wait)
     await ledger.control.resume_sender(SENDER)

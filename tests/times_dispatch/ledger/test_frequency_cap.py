@@ -8,13 +8,13 @@ import pytest
 
 from tests.times_dispatch.ledger.conftest import SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.frequency_cap import Admissions, Frequency, Mark, fingerprint
+from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark, fingerprint
 from times_dispatch.ledger.leases import Lease, new_operation
 from times_dispatch.ledger.scripts import campaign_key, tag, text
 from times_dispatch.ledger.states import Suppression
 
-HALF_AN_HOUR = Frequency(repeat_after_s=1800)
-TWO_A_DAY = Frequency(most=2, per_s=86_400)
+HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
+TWO_A_DAY = FrequencyLimit(most=2, per_s=86_400)
 TEXT = "Dear {#var#}"
 SAID = f"{tag(SENDER)}:said"
 TOO_MANY, SAME_TEXT = Suppression.TOO_MANY, Suppression.SAME_TEXT
@@ -26,25 +26,25 @@ class Asker:
 
     def __init__(self, ledger: Ledger, lease: Lease) -> None:
         self.lease = lease
-        self.admissions = Admissions(ledger.redis)
+        self.admissions = FrequencyCaps(ledger.redis)
         self.block = 0
         self.marks: list[Mark] = []
 
     async def ask(
-        self, frequency: Frequency, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
+        self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
     ) -> list[Suppression | None]:
         self.block += 1
         return await self.again(frequency, numbers, word=word, attempt=attempt)
 
     async def again(
-        self, frequency: Frequency, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
+        self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
     ) -> list[Suppression | None]:
         marks = [Mark(to, fingerprint(to, word), attempt) for to in numbers]
         at_s, reasons = await self.admissions.admit(self.lease, self.block, frequency, TEXT, marks)
         self.marks = [mark._replace(at_s=at_s) for mark, reason in zip(marks, reasons, strict=True) if not reason]
         return reasons
 
-    async def take_back(self, frequency: Frequency, operation: str = "") -> None:
+    async def take_back(self, frequency: FrequencyLimit, operation: str = "") -> None:
         await self.admissions.take_back(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
 
 
@@ -128,7 +128,7 @@ async def test_what_was_heard_expires_by_itself(ledger: Ledger) -> None:
 
 
 async def test_the_same_block_gets_the_same_answer_again_and_counts_once(ledger: Ledger) -> None:
-    both = Frequency(1800, 2, 86_400)
+    both = FrequencyLimit(1800, 2, 86_400)
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     assert await first.ask(both, NUMBERS[:1]) == [None]
     before = await ledger.dump()
@@ -140,8 +140,8 @@ async def test_the_same_block_gets_the_same_answer_again_and_counts_once(ledger:
     assert await second.ask(both, NUMBERS[:1], word="bye") == [TOO_MANY]
 
 
-@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, Frequency(most=1, per_s=60), Frequency(1800, 1, 60)])
-async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger, frequency: Frequency) -> None:
+@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(most=1, per_s=60), FrequencyLimit(1800, 1, 60)])
+async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger, frequency: FrequencyLimit) -> None:
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     await first.ask(frequency)
     first.marks = first.marks[:2]
@@ -187,8 +187,8 @@ async def test_a_large_campaign_is_forgotten_over_several_calls(ledger: Ledger) 
     assert await ledger.redis.zcard(SAID) == 1
 
 
-@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, Frequency(most=3, per_s=86_400)])
-async def test_a_mark_takes_a_few_bytes(ledger: Ledger, frequency: Frequency) -> None:
+@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(most=3, per_s=86_400)])
+async def test_a_mark_takes_a_few_bytes(ledger: Ledger, frequency: FrequencyLimit) -> None:
     numbers = [f"919{place * 7_919 % 10**9:09}" for place in range(50_000)]
     first = await asker(ledger, "diwali01")
     await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", len(numbers))

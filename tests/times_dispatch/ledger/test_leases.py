@@ -4,7 +4,7 @@ import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import CampaignUnknown, LeaseLost
-from times_dispatch.ledger.leases import Block, Opened, Work, new_operation
+from times_dispatch.ledger.leases import BatchLeases, Block, Opened, new_operation
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.scripts import Script, campaign_key, tag
 from times_dispatch.ledger.states import CampaignState
@@ -231,7 +231,7 @@ async def test_a_zombie_can_neither_open_nor_record_nor_release_nor_renew(ledger
 
 async def test_a_short_lease_runs_out_by_itself(ledger: Ledger) -> None:
     await ledger.submit(3)
-    hurried = Work(ledger.redis, lease_s=0.001)
+    hurried = BatchLeases(ledger.redis, lease_s=0.001)
     [ring] = await hurried.issue(SENDER)
     lease = await hurried.take(ring.ref)
     assert lease

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
-from times_dispatch.ledger.leases import Block, Closed, Drained, Wait, new_operation
+from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait, new_operation
 from times_dispatch.ledger.scripts import campaign_key, tag
 
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -65,7 +65,7 @@ async def test_a_repeated_opening_gets_its_block_also_when_the_campaign_was_paus
     block = await ledger.work.open_block(lease, most=2, operation=operation)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     assert await ledger.work.open_block(lease, most=2, operation=operation) == block
-    assert await ledger.ask(lease) == Closed("paused")
+    assert await ledger.ask(lease) == BatchClosed("paused")
 
 
 async def test_a_block_passes_over_what_is_not_pending(ledger: Ledger) -> None:
@@ -143,7 +143,7 @@ async def test_no_block_is_opened_for_what_does_not_run(ledger: Ledger, hold: Ho
     await ledger.open(lease, most=1)
     await hold(ledger)
     before = await ledger.dump()
-    assert await ledger.ask(lease) == Closed(why)
+    assert await ledger.ask(lease) == BatchClosed(why)
     assert await ledger.dump() == before
 
 

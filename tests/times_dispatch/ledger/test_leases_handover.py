@@ -3,7 +3,7 @@
 import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
-from times_dispatch.ledger.leases import Block, Closed, Consequence, Lease, Wait
+from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import CampaignState
@@ -156,7 +156,7 @@ async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
     await _fail(ledger, lease, B, Consequence(brake="sender", reason="insufficient balance (6001)"))
-    assert await ledger.ask(lease) == Closed("provider braked")
+    assert await ledger.ask(lease) == BatchClosed("provider braked")
     await ledger.work.release(lease)
     before = await ledger.dump()
     assert await ledger.issue() == []
@@ -205,7 +205,7 @@ async def test_a_campaign_is_braked_whichever_provider_said_what_is_wrong_with_i
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await _fail(ledger, lease, B, Consequence(brake="campaign", reason="content id missing (7001)"))
-    assert await ledger.ask(lease) == Closed("braked")
+    assert await ledger.ask(lease) == BatchClosed("braked")
     assert (await ledger.view()).reason == "content id missing (7001)"
 
 
@@ -216,7 +216,7 @@ async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_wit
     await ledger.submit(3, provider="A")
     lease = await ledger.take()
     await _fail(ledger, lease, A, REFUSED if brakes else AWAY._replace(at_least_s=30.0))
-    assert isinstance(await ledger.ask(lease), Closed if brakes else Wait)
+    assert isinstance(await ledger.ask(lease), BatchClosed if brakes else Wait)
     await ledger.work.release(lease)
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
     [ref] = await ledger.issue()
@@ -243,7 +243,7 @@ async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_n
     assert isinstance(await ledger.ask(leases[0]), Wait), "the other could not go either"
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"], rate_per_s=own_rate_per_s)
     for lease in leases:
-        assert await ledger.ask(lease) == Closed("backing off")
+        assert await ledger.ask(lease) == BatchClosed("backing off")
         await ledger.work.release(lease)
     assert [ref.campaign for ref in await ledger.issue()] == [OTHER]
     await ledger.end_hold("A")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
-from times_dispatch.ledger.leases import Consequence, Drained, Work
+from times_dispatch.ledger.leases import BatchLeases, Consequence, Drained
 from times_dispatch.ledger.model import BatchRef, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState
@@ -266,7 +266,7 @@ async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
     await ledger.submit(6, campaign="another1")
     await damage(ledger)
     told: list[Damage] = []
-    work = Work(ledger.redis, on_damage=told.append)
+    work = BatchLeases(ledger.redis, on_damage=told.append)
     assert [(ring.ref.campaign, ring.ref.number) for ring in await work.issue(SENDER)] == [
         ("another1", 0),
         ("another1", 1),
@@ -291,7 +291,7 @@ async def test_a_damaged_campaign_whose_time_has_come_costs_no_other_anything(
         await ledger.redis.hset(KEY, "start_ms", 1)
     await ledger.redis.zadd(WAITING, {CAMPAIGN: 1})
     told: list[Damage] = []
-    (ring,) = await Work(ledger.redis, on_damage=told.append).issue(SENDER)
+    (ring,) = await BatchLeases(ledger.redis, on_damage=told.append).issue(SENDER)
     assert ring.ref.campaign == "another1"
     assert [it.campaign for it in told] == [CAMPAIGN]
     await ledger.redis.flushall()

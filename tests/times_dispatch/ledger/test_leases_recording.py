@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
-from times_dispatch.ledger.leases import Block, Closed, Consequence, Lease, Result, Wait
+from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Result, Wait
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
@@ -295,7 +295,7 @@ async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_
     brake = Consequence(brake="campaign", reason="content id missing (7001)")
     await ledger.record(lease, block, b"p", brake)
     assert (await ledger.view()).reason == "content id missing (7001)"
-    assert await ledger.ask(lease) == Closed("braked")
+    assert await ledger.ask(lease) == BatchClosed("braked")
     await ledger.work.release(lease)
     assert await ledger.issue() == []
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
@@ -317,7 +317,7 @@ async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays
     await ledger.record(lease, first, b"p", Consequence(brake="sender", reason="authentication failure (2070)"))
     await ledger.record(lease, second, b"p", Consequence(brake="sender", reason="insufficient balance (6001)"))
     assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure (2070)"
-    assert await ledger.ask(lease) == Closed("provider braked")
+    assert await ledger.ask(lease) == BatchClosed("provider braked")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).messages

@@ -26,10 +26,20 @@ from tests.times_dispatch.ledger.ledger_model import Campaign, Lost, Message, Mo
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import Block, Closed, Consequence, Drained, Lease, Result, Wait, Work, new_operation
-from times_dispatch.ledger.maintenance import Repair
+from times_dispatch.ledger.leases import (
+    BatchClosed,
+    BatchLeases,
+    Block,
+    Consequence,
+    Drained,
+    Lease,
+    Result,
+    Wait,
+    new_operation,
+)
+from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -81,7 +91,7 @@ class Scripts(RuleBasedStateMachine):
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         self.run(self.ledger.redis.flushall())
-        self.ledger.reported = Reported(self.ledger.redis)  # it remembers campaigns, also of the test before
+        self.ledger.reported = ReportApplier(self.ledger.redis)  # it remembers campaigns, also of the test before
         for _ in range(data.draw(st.integers(1, 2))):
             self.submit(data)
 
@@ -130,7 +140,7 @@ class Scripts(RuleBasedStateMachine):
         match answer:
             case Block():
                 return answer.messages
-            case Closed():
+            case BatchClosed():
                 return answer.why
             case Drained():
                 return "drained"
@@ -281,7 +291,7 @@ class Scripts(RuleBasedStateMachine):
         )
         rows = data.draw(st.lists(one, min_size=1, max_size=10))
         reports = [
-            Report(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
+            DeliveryReport(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
             for index, attempt, kind, code in rows
         ]
         answers = self.run(self.ledger.reported.apply(reports))
@@ -416,7 +426,7 @@ def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_se
     try:
         redis = connect(redis_server.url)
         ledger = Ledger(redis)
-        ledger.work, ledger.repair = Work(redis, lease_s=3_600), Repair(redis, lease_s=3_600)
+        ledger.work, ledger.repair = BatchLeases(redis, lease_s=3_600), Maintenance(redis, lease_s=3_600)
         run_state_machine_as_test(
             cast("type[Scripts]", lambda: Scripts(ledger, loop.run_until_complete)),
             settings=settings(

@@ -9,14 +9,14 @@ from redis.exceptions import OutOfMemoryError
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger, eventually
 from times_dispatch.ledger import maintenance as repair
 from times_dispatch.ledger.errors import Damage
-from times_dispatch.ledger.maintenance import Chores, Lapsed, Repair, still_wrong
+from times_dispatch.ledger.maintenance import Chores, ExpiredLeases, Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 LEASES, ENDS = f"{tag(SENDER)}:leases", f"{tag(SENDER)}:ends"
-NOTHING = Lapsed(0, 0, [])
+NOTHING = ExpiredLeases(0, 0, [])
 
 
 async def _cut_short(ledger: Ledger, number: int) -> None:
@@ -35,7 +35,7 @@ DAMAGED = pytest.mark.parametrize("damage", [_cut_short, _of_another_type])
 async def damages(ledger: Ledger) -> AsyncIterator[list[Damage]]:
     """What upkeep says is damaged; in the end the ledger of these tests is gone, because its books cannot balance."""
     told: list[Damage] = []
-    ledger.repair = Repair(ledger.redis, on_damage=told.append)
+    ledger.repair = Maintenance(ledger.redis, on_damage=told.append)
     yield told
     await ledger.redis.flushdb()
 
@@ -78,7 +78,7 @@ async def test_a_batch_whose_worker_is_gone_is_taken_in_and_handed_out_again(led
     await ledger.record(lease, await ledger.open(lease, most=2), b"ap")
     await ledger.open(lease, most=2)
     await ledger.run_out(lease.ref)
-    assert await ledger.repair.lapse(SENDER) == Lapsed(1, 2, [])
+    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 2, [])
     assert await ledger.states() == "aiippp"
     assert (await ledger.view()).codes == {"push:13": 2, "retry:429": 1}
     assert await ledger.repair.lapse(SENDER) == NOTHING
@@ -89,7 +89,7 @@ async def test_the_last_batch_whose_worker_is_gone_finishes_its_campaign(ledger:
     await ledger.submit(3)
     lease = await ledger.push(b"a")
     await ledger.run_out(lease.ref)
-    assert await ledger.repair.lapse(SENDER) == Lapsed(1, 0, [])
+    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.state() is CampaignState.FINISHED
 
 
@@ -101,7 +101,7 @@ async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_taken
     [ref] = await ledger.issue()
     await ledger.control.campaign(SENDER, CAMPAIGN, action)
     await ledger.run_out(ref)
-    assert await ledger.repair.lapse(SENDER) == Lapsed(1, 0, [])
+    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.redis.zcard(LEASES) == 0
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     assert await ledger.issue() == ([] if action == "cancel" else [ref])
@@ -112,7 +112,7 @@ async def test_a_batch_that_nobody_took_within_the_validity_is_taken_in_and_expi
     [ref] = await ledger.issue()
     await ledger.end_validity()
     await ledger.run_out(ref)
-    assert await ledger.repair.lapse(SENDER) == Lapsed(1, 0, [])
+    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.repair.end(SENDER) == 3
     assert await ledger.state() is CampaignState.FINISHED
 
@@ -137,7 +137,7 @@ async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
         await ledger.open(lease)
     await damage(ledger, 1)
     await ledger.run_out(*(lease.ref for lease in leases))
-    assert await ledger.repair.lapse(SENDER) == Lapsed(2, 6, [])
+    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(2, 6, [])
     assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "taken in")]
     view = await ledger.view()
     assert (view.state, view.reason) == (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
-from times_dispatch.ledger.leases import Block, Closed
+from times_dispatch.ledger.leases import BatchClosed, Block
 from times_dispatch.ledger.model import MissedStart
 from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import CampaignState
@@ -56,7 +56,7 @@ async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the
     await ledger.record(first, await ledger.open(first, most=2), b"aa")
 
     await ledger.close_hours()
-    assert await ledger.ask(first) == Closed("outside its hours")
+    assert await ledger.ask(first) == BatchClosed("outside its hours")
     await ledger.work.release(first)
     assert await ledger.issue() == []
     assert await ledger.states() == "aapppp"
@@ -75,7 +75,7 @@ async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(le
     await ledger.close_hours(in_ms=2_000)
     assert isinstance(await ledger.ask(lease, most=1), Block)
     await ledger.close_hours(in_ms=850)
-    assert await ledger.ask(other) == Closed("outside its hours")
+    assert await ledger.ask(other) == BatchClosed("outside its hours")
 
 
 async def test_hours_that_are_said_twice_or_late_change_nothing(ledger: Ledger) -> None:

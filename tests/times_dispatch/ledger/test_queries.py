@@ -6,7 +6,7 @@ from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Led
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.leases import Consequence
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.queries import Message, SenderView
+from times_dispatch.ledger.queries import MessageView, SenderView
 from times_dispatch.ledger.records import MessageRecord
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -148,7 +148,7 @@ async def test_messages_are_seen_with_their_rows(ledger: Ledger) -> None:
     messages = await ledger.messages()
     assert [message.index for message in messages] == [0, 1, 2, 3]
     assert [message.record.state.label for message in messages] == ["rejected", "accepted", "pending", "pending"]
-    assert messages[3] == Message(
+    assert messages[3] == MessageView(
         index=3,
         line=5,
         to="919800000003",

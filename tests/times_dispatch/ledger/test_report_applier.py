@@ -13,7 +13,7 @@ from times_dispatch.ledger import report_applier as reported
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import Applied, Report, Reported
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
@@ -232,7 +232,7 @@ async def test_a_report_about_nobody_is_unknown(ledger: Ledger) -> None:
     await ledger.send_all()
     assert await ledger.report("delivered", index=4) == [U]
     assert await ledger.report("delivered", index=6) == [U]
-    assert await ledger.reported.apply([Report(CampaignId("nobody00"), 0, 0, "delivered", 0, 1)]) == [U]
+    assert await ledger.reported.apply([DeliveryReport(CampaignId("nobody00"), 0, 0, "delivered", 0, 1)]) == [U]
     assert await ledger.states() == "aaaa"
 
 
@@ -261,8 +261,8 @@ async def test_answers_come_in_the_order_of_the_reports_whatever_their_batches(l
         await ledger.submit(5, batch_size=3, campaign=campaign)
     await ledger.send_all()
 
-    def report(campaign: CampaignId, index: int, kind: Any = "delivered") -> Report:
-        return Report(campaign, index, 0, kind, 901, 1_795_000_000)
+    def report(campaign: CampaignId, index: int, kind: Any = "delivered") -> DeliveryReport:
+        return DeliveryReport(campaign, index, 0, kind, 901, 1_795_000_000)
 
     answers = await ledger.reported.apply(
         [
@@ -310,9 +310,10 @@ async def test_reports_far_and_near_change_their_own_messages_and_no_others(
         if known and better:
             state = MessageState(kind[0])
             expected[index] = replace(known, state=state, code=code if state == "f" else 0, reported_s=ts)
-    reported = Reported(ledger.redis)
+    reported = ReportApplier(ledger.redis)
     assert (
-        await reported.apply([Report(CAMPAIGN, index, 0, kind, code, ts) for index, kind, code, ts in rows]) == answers
+        await reported.apply([DeliveryReport(CAMPAIGN, index, 0, kind, code, ts) for index, kind, code, ts in rows])
+        == answers
     )
     assert [message.record for message in await ledger.messages()] == list(expected.values())
 
@@ -325,7 +326,7 @@ async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are
     for campaign in campaigns:
         await ledger.submit(1, campaign=campaign)
     await ledger.send_all()
-    reports = [Report(campaign, 0, 0, "delivered", 0, 1_795_000_000) for campaign in campaigns]
+    reports = [DeliveryReport(campaign, 0, 0, "delivered", 0, 1_795_000_000) for campaign in campaigns]
     assert await ledger.reported.apply(reports) == [A, A, A]
 
 
@@ -333,7 +334,8 @@ async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are
 async def test_a_click_or_reply_counts_once_however_often_it_is_reported(ledger: Ledger, kind: Any) -> None:
     await _in_state(ledger, "a")
     clicks = [
-        Report(CAMPAIGN, 0, 0, kind, 0, 1_795_000_000, digest) for digest in (b"click  1", b"click  2", b"click  1")
+        DeliveryReport(CAMPAIGN, 0, 0, kind, 0, 1_795_000_000, digest)
+        for digest in (b"click  1", b"click  2", b"click  1")
     ]
     await ledger.reported.apply(clicks)
     await ledger.reported.apply(clicks)
@@ -345,7 +347,7 @@ async def test_a_click_or_reply_counts_once_however_often_it_is_reported(ledger:
 async def test_clicks_and_replies_are_told_apart(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
     await ledger.reported.apply(
-        [Report(CAMPAIGN, 0, 0, kind, 0, 1_795_000_000, b"the same") for kind in ("clicked", "replied")]
+        [DeliveryReport(CAMPAIGN, 0, 0, kind, 0, 1_795_000_000, b"the same") for kind in ("clicked", "replied")]
     )
     assert (await ledger.stat("clicked"), await ledger.stat("replied")) == (1, 1)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.report_applier import Applied, Report
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
@@ -166,7 +166,7 @@ async def test_a_click_on_an_attempt_that_was_never_made_proves_nothing(ledger: 
 async def test_a_click_still_counts_once_and_no_click_is_among_the_last_reports(ledger: Ledger) -> None:
     await ledger.submit(4, batch_size=20, brake=BrakeRule(reports=4, failed_share=0.5))
     lease = await ledger.push(b"i")
-    clicks = [Report(CAMPAIGN, index, 0, "clicked", 0, 1_795_000_000, b"click  1") for index in (0, 0)]
+    clicks = [DeliveryReport(CAMPAIGN, index, 0, "clicked", 0, 1_795_000_000, b"click  1") for index in (0, 0)]
     assert await ledger.reported.apply(clicks) == [A, D]
     for index in range(1, 4):
         await ledger.report("failed", index=index)
@@ -181,7 +181,7 @@ async def test_the_others_between_those_that_arrived_stay_as_they_are(ledger: Le
     await ledger.send_all(b"i")
     before = [message.record for message in await ledger.messages()]
     places = [place * 7 for place in range(len(kinds))]
-    reports = [Report(CAMPAIGN, at, 0, kind, 0, 1_795_000_000) for at, kind in zip(places, kinds, strict=True)]
+    reports = [DeliveryReport(CAMPAIGN, at, 0, kind, 0, 1_795_000_000) for at, kind in zip(places, kinds, strict=True)]
     await ledger.reported.apply(reports)
     for place, (was, message) in enumerate(zip(before, await ledger.messages(), strict=True)):
         is_one = place in places

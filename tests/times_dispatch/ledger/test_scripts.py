@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
-from times_dispatch.ledger.frequency_cap import Admissions, Frequency, Mark
+from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.scripts import Script, campaign_key, tag, text
 
@@ -47,7 +47,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.run_out(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
     await ledger.look_now()
-    admissions, marks = Admissions(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
+    admissions, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
     await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
@@ -64,8 +64,8 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
         "settle": lambda: ledger.repair.settle(SENDER),
-        "admit": lambda: admissions.admit(lease, block.number, Frequency(1800, 2, 60), "Hi", marks),
-        "take_back": lambda: admissions.take_back(lease, "operation", Frequency(1800, 2, 60), "Hi", marks),
+        "admit": lambda: admissions.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "take_back": lambda: admissions.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
         "forget": lambda: ledger.repair.forget(SENDER),
         "sweep": lambda: Script(ledger.redis, "sweep")(SENDER, CANCELLED, 0, 10, "x"),
     }

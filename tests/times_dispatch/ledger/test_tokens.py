@@ -8,7 +8,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.tokens import Tokens
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_cache import TokenKeeper
+from times_dispatch.provider.oauth.token_cache import TokenCache
 from times_dispatch.provider.oauth.token_store import TokenStore
 
 NAME = "other:1a2b"
@@ -78,7 +78,7 @@ async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis)
 
     credentials = ClientCredentials(token_url="https://sms.example/token", client_id="cid", client_secret="hush")
     keepers = [
-        TokenKeeper("other", credentials, transport=httpx.MockTransport(grant), store=Tokens(redis), timeout_s=5)
+        TokenCache("other", credentials, transport=httpx.MockTransport(grant), store=Tokens(redis), timeout_s=5)
         for _ in range(10)
     ]
     try:

@@ -10,7 +10,7 @@ import pytest
 from tests.times_dispatch.sandbox.conftest import BASIC, GOOD, Receiver, Start, correlation_id
 from times_dispatch.sandbox import Faults, ReportsConfig
 from times_dispatch.sandbox.books import Books
-from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, Mishap, Refusal, Report
+from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
 from times_dispatch.sandbox.journal import Journal
 
 
@@ -55,7 +55,7 @@ def test_senders_are_counted_apart_and_in_all() -> None:
         Arrival("B", "2", 10**9 + 1),
         Arrival("B", "2", 3 * 10**9),
         Refusal("B", 2054),
-        Mishap("A", "http_500"),
+        InjectedFault("A", "http_500"),
         acceptance(1, sender="A"),
     )
     shown = {sender: tally.as_dict() for sender, tally in books.senders.items()}
@@ -72,12 +72,12 @@ def test_reports_are_counted_once_as_distinct_and_each_time_as_posted() -> None:
     meta = correlation_id(1)
     books = books_of(
         acceptance(1),
-        Report("failed", meta, "901", "own"),
-        Report("failed", meta, "901", "own"),
-        Report("delivered", meta, "", "own"),
-        Report("failed", meta, "901", "own"),
-        Report("clicked", meta, "", "own"),
-        Report("failed", "nobody", "904", "forged"),
+        ReportEntry("failed", meta, "901", "own"),
+        ReportEntry("failed", meta, "901", "own"),
+        ReportEntry("delivered", meta, "", "own"),
+        ReportEntry("failed", meta, "901", "own"),
+        ReportEntry("clicked", meta, "", "own"),
+        ReportEntry("failed", "nobody", "904", "forged"),
     )
     shown = books.all.as_dict()["reports"]
     assert shown == {

@@ -3,7 +3,7 @@ import socket
 
 from aiohttp import web
 
-from times_dispatch.sandbox.connection import Connection, Server
+from times_dispatch.sandbox.connection import SandboxConnection, SandboxServer
 from times_dispatch.sandbox.listener import Listener, bind
 
 BURST = 300
@@ -14,7 +14,7 @@ async def test_a_burst_of_new_connections_is_read_within_a_few_turns_of_the_loop
     async def handle(_request: web.BaseRequest) -> web.Response:
         return web.Response()
 
-    server = Server(handle)
+    server = SandboxServer(handle)
     bound = bind("127.0.0.1", 0)
     clients = [socket.socket() for _ in range(BURST)]
     try:
@@ -24,7 +24,7 @@ async def test_a_burst_of_new_connections_is_read_within_a_few_turns_of_the_loop
                 client.sendall(b"GET / HTTP/1.1\r\nHost: sandbox\r\n\r\n")
             for _ in range(FEW_TURNS):
                 await asyncio.sleep(0)
-            read = [one for one in server.connections if isinstance(one, Connection) and one.arrived_ns]
+            read = [one for one in server.connections if isinstance(one, SandboxConnection) and one.arrived_ns]
             assert len(read) == BURST
             server.retire_all()
             await server.shutdown(1)

@@ -6,17 +6,17 @@ import pytest
 
 from tests.times_dispatch.sandbox.conftest import correlation_id
 from times_dispatch.sandbox import ReportsConfig, postback
-from times_dispatch.sandbox.reports import Event, Origin, Plan, Row, plan
-from times_dispatch.sandbox.seeded_random import Chance, pick
+from times_dispatch.sandbox.reports import Event, Origin, ReportPlan, ReportRow, plan
+from times_dispatch.sandbox.seeded_random import SeededRandom, pick
 
 QUIET = {"failed": 0.0, "early": 0.0, "duplicated": 0.0, "clicked": 0.0, "replied": 0.0}
 
 
-def plans(count: int = 400, seed: int = 1, **config: Any) -> list[Plan]:
-    return [plan(correlation_id(n), ReportsConfig(**{**QUIET, **config}), Chance(seed)) for n in range(count)]
+def plans(count: int = 400, seed: int = 1, **config: Any) -> list[ReportPlan]:
+    return [plan(correlation_id(n), ReportsConfig(**{**QUIET, **config}), SeededRandom(seed)) for n in range(count)]
 
 
-def events(planned: list[Plan]) -> Counter[Event]:
+def events(planned: list[ReportPlan]) -> Counter[Event]:
     return Counter(row.event for one in planned for row in [*one.early, *(row for _, row in one.later)])
 
 
@@ -29,7 +29,7 @@ def test_a_plan_depends_on_the_seed_and_the_id_alone() -> None:
         "forged": 0.3,
         "foreign": 0.3,
     }
-    config, chance = ReportsConfig(**{**QUIET, **everything}), Chance(1)
+    config, chance = ReportsConfig(**{**QUIET, **everything}), SeededRandom(1)
     backwards = [plan(correlation_id(n), config, chance) for n in reversed(range(50))]
     assert plans(50, **everything) == backwards[::-1]
     assert plans(50, **everything) != plans(50, seed=2, **everything)
@@ -82,10 +82,10 @@ def test_foreign_reports_name_no_message_of_ours() -> None:
 
 def test_a_body_groups_rows_by_event() -> None:
     rows = [
-        Row(Event.DELIVERED, "a"),
-        Row(Event.FAILED, "b", "901"),
-        Row(Event.DELIVERED, "c"),
-        Row(Event.REPLIED, "d"),
+        ReportRow(Event.DELIVERED, "a"),
+        ReportRow(Event.FAILED, "b", "901"),
+        ReportRow(Event.DELIVERED, "c"),
+        ReportRow(Event.REPLIED, "d"),
     ]
     body = orjson.loads(postback.body(rows, now_s=1_700_000_000))
     assert [(group["event"], [row["meta"] for row in group["data"]]) for group in body] == [
@@ -99,7 +99,7 @@ def test_a_body_groups_rows_by_event() -> None:
 
 
 def test_odd_rows_come_in_every_odd_shape() -> None:
-    odd = [Row(Event.FAILED, meta, "901", odd=True) for meta in "ab"] + [Row(Event.REPLIED, "c", odd=True)]
+    odd = [ReportRow(Event.FAILED, meta, "901", odd=True) for meta in "ab"] + [ReportRow(Event.REPLIED, "c", odd=True)]
     body = orjson.loads(postback.body(odd, now_s=1_700_000_000))
     assert [group["event"] for group in body] == ["failed_dnd", "replied"]
     assert {row["ts"] for row in body[0]["data"]} == {"1700000000", 1_700_000_000_000}

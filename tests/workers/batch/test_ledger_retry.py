@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from tests.workers.conftest import SENDER, Gateway, House, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.leases import Work
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.states import CampaignState, MessageState
 from workers.batch import worker as batch_module
 
@@ -101,11 +101,11 @@ class Lossy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
         self.calls: list[dict[str, Any]] = []
         self._left = times
-        self._inner: Callable[..., Awaitable[Any]] = getattr(Work, name)
-        monkeypatch.setattr(Work, name, self._call_of())
+        self._inner: Callable[..., Awaitable[Any]] = getattr(BatchLeases, name)
+        monkeypatch.setattr(BatchLeases, name, self._call_of())
 
     def _call_of(self) -> Callable[..., Awaitable[Any]]:
-        async def call(work: Work, *arguments: Any, **named: Any) -> Any:
+        async def call(work: BatchLeases, *arguments: Any, **named: Any) -> Any:
             self.calls.append(named)
             answer = await self._inner(work, *arguments, **named)
             if self._left > 0:

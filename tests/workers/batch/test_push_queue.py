@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from workers.batch import push_queue as pushers_module
-from workers.batch.push_queue import MOST_AHEAD, Pushers, Turn
+from workers.batch.push_queue import MOST_AHEAD, PushQueue, QueuedPush
 
 
 class Batch:
@@ -18,7 +18,7 @@ class Batch:
         self.in_flight = self.most_in_flight = 0
         self.gate = asyncio.Event()
 
-    async def push(self, turn: Turn) -> None:
+    async def push(self, turn: QueuedPush) -> None:
         self.pushed.append(turn.place)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -30,11 +30,11 @@ class Batch:
         finally:
             self.in_flight -= 1
 
-    def give_up(self, turn: Turn) -> None:
+    def give_up(self, turn: QueuedPush) -> None:
         self.given_up.append(turn.place)
 
-    def turn(self, place: int) -> Turn:
-        return Turn(self, place, 0, 1, 0, float("inf"))
+    def turn(self, place: int) -> QueuedPush:
+        return QueuedPush(self, place, 0, 1, 0, float("inf"))
 
 
 async def _settle() -> None:
@@ -43,7 +43,7 @@ async def _settle() -> None:
 
 
 async def test_no_more_are_in_flight_than_there_are_places_and_all_have_their_turn() -> None:
-    batch, pushers = Batch(), Pushers(3)
+    batch, pushers = Batch(), PushQueue(3)
     for place in range(10):
         pushers.add(batch.turn(place), due=False)
     await _settle()
@@ -55,7 +55,7 @@ async def test_no_more_are_in_flight_than_there_are_places_and_all_have_their_tu
 
 
 async def test_what_comes_when_nothing_is_in_flight_is_pushed_as_well() -> None:
-    batch, pushers = Batch(), Pushers(2)
+    batch, pushers = Batch(), PushQueue(2)
     batch.gate.set()
     for place in range(3):
         pushers.add(batch.turn(place), due=False)
@@ -64,7 +64,7 @@ async def test_what_comes_when_nothing_is_in_flight_is_pushed_as_well() -> None:
 
 
 async def test_what_is_due_goes_before_what_may_go_at_any_time() -> None:
-    batch, pushers = Batch(), Pushers(1)
+    batch, pushers = Batch(), PushQueue(1)
     for place in range(3):
         pushers.add(batch.turn(place), due=False)
     await _settle()
@@ -76,7 +76,7 @@ async def test_what_is_due_goes_before_what_may_go_at_any_time() -> None:
 
 
 async def test_what_waits_at_a_stop_is_given_up_and_what_is_in_flight_is_not() -> None:
-    batch, pushers = Batch(), Pushers(2)
+    batch, pushers = Batch(), PushQueue(2)
     for place in range(4):
         pushers.add(batch.turn(place), due=place == 3)
     await _settle()
@@ -89,7 +89,7 @@ async def test_what_waits_at_a_stop_is_given_up_and_what_is_in_flight_is_not() -
 
 
 async def test_what_is_cut_short_learns_of_it() -> None:
-    batch, pushers = Batch(), Pushers(2)
+    batch, pushers = Batch(), PushQueue(2)
     for place in range(2):
         pushers.add(batch.turn(place), due=False)
     await _settle()
@@ -116,7 +116,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.mark.parametrize(("pushed", "ahead"), [(0, 0), (2, 1), (100, 79), (5_000, MOST_AHEAD)])
 async def test_as_many_may_wait_as_are_pushed_in_a_moment(clock: Clock, pushed: int, ahead: int) -> None:
-    batch, pushers = Batch(), Pushers(1)
+    batch, pushers = Batch(), PushQueue(1)
     batch.gate.set()
     assert pushers.ahead() == 0
     for place in range(pushed):
@@ -127,7 +127,7 @@ async def test_as_many_may_wait_as_are_pushed_in_a_moment(clock: Clock, pushed: 
 
 
 async def test_when_pushes_take_long_nothing_may_wait_any_more(clock: Clock) -> None:
-    batch, pushers = Batch(), Pushers(1)
+    batch, pushers = Batch(), PushQueue(1)
     batch.gate.set()
     for place in range(100):
         pushers.add(batch.turn(place), due=False)

@@ -15,7 +15,7 @@ from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.scripts import tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
-from workers.batch.suppression_check import Screen
+from workers.batch.suppression_check import OptOutCache
 from workers.batch.worker import Batch
 
 SECOND = CampaignId("diwali02")
@@ -71,15 +71,15 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
 ) -> None:
     await house.submit(3)
     await OptOuts(house.redis).add([number(1)])
-    answers = Screen.opted_out
+    answers = OptOutCache.opted_out
     away_until = asyncio.get_running_loop().time() + 1.2
 
-    async def away_for_a_while(self: Screen, numbers: list[str]) -> list[bool]:
+    async def away_for_a_while(self: OptOutCache, numbers: list[str]) -> list[bool]:
         if asyncio.get_running_loop().time() < away_until:
             raise RedisAway("away")
         return await answers(self, numbers)
 
-    monkeypatch.setattr(Screen, "opted_out", away_for_a_while)
+    monkeypatch.setattr(OptOutCache, "opted_out", away_for_a_while)
     async with house.worker() as worker:
         await house.issue(worker)
         await asyncio.sleep(0.9)
@@ -94,14 +94,14 @@ async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block's slots have passed by then: it goes back, and out again at the pace."""
-    opted_out, late = Screen.opted_out, [0.5]
+    opted_out, late = OptOutCache.opted_out, [0.5]
 
-    async def slow(self: Screen, numbers: Sequence[str]) -> list[bool]:
+    async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
         if late:
             await asyncio.sleep(late.pop())
         return await opted_out(self, numbers)
 
-    monkeypatch.setattr(Screen, "opted_out", slow)
+    monkeypatch.setattr(OptOutCache, "opted_out", slow)
     await house.submit(30)
     with capture_logs() as logs:
         worker = await house.send(rates={SENDER: 200.0})
@@ -115,13 +115,13 @@ async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
 async def test_a_ledger_that_is_always_late_holds_nothing_up_for_ever(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opted_out = Screen.opted_out
+    opted_out = OptOutCache.opted_out
 
-    async def slow(self: Screen, numbers: Sequence[str]) -> list[bool]:
+    async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
         await asyncio.sleep(0.12)
         return await opted_out(self, numbers)
 
-    monkeypatch.setattr(Screen, "opted_out", slow)
+    monkeypatch.setattr(OptOutCache, "opted_out", slow)
     await house.submit(10)
     await house.send(rates={SENDER: 200.0})
     assert await house.states() == "a" * 10
@@ -133,11 +133,11 @@ async def test_what_waits_for_the_ledger_at_a_stop_goes_back_unsent(
     await house.submit(3)
     asked = asyncio.Event()
 
-    async def away(self: Screen, numbers: list[str]) -> list[bool]:
+    async def away(self: OptOutCache, numbers: list[str]) -> list[bool]:
         asked.set()
         raise RedisAway("away")
 
-    monkeypatch.setattr(Screen, "opted_out", away)
+    monkeypatch.setattr(OptOutCache, "opted_out", away)
     async with house.worker(grace_s=0.1) as worker:
         (ref,) = await house.issue(worker)
         await asked.wait()

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.workers.conftest import CAMPAIGN, SENDER, Arrived, House, answer, provider, refused, until
-from times_dispatch.ledger.leases import Lease, Opened, Work
+from times_dispatch.ledger.leases import BatchLeases, Lease, Opened
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.client import Client
@@ -17,8 +17,8 @@ from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.ids import CorrelationIds
 from workers.batch import worker as batch_module
 from workers.batch.capacity import Capacity
-from workers.batch.push_queue import Pushers
-from workers.batch.suppression_check import Screen
+from workers.batch.push_queue import PushQueue
+from workers.batch.suppression_check import OptOutCache
 from workers.batch.worker import Batch
 
 
@@ -333,7 +333,7 @@ async def test_a_bell_for_a_campaign_that_nobody_knows_is_nothing_owed(house: Ho
     assert worker.ended == ["nothing owed"]
 
 
-class SlowOnce(Work):
+class SlowOnce(BatchLeases):
     """A ledger whose first answer takes a while on its way."""
 
     def __init__(self, redis: Redis, *, answer_takes_s: float) -> None:
@@ -374,7 +374,7 @@ async def _pace(house: House) -> tuple[list[float], list[int]]:
     return late, [after - before for before, after in pairwise(sorted(let_go.values()))]
 
 
-async def _batch(house: House, *, lease_deadline: float = float("inf"), work: Work | None = None) -> Batch:
+async def _batch(house: House, *, lease_deadline: float = float("inf"), work: BatchLeases | None = None) -> Batch:
     """The next batch that is owed, taken, and not yet run."""
     (ref,) = await house.issue()
     lease = await house.work.take(ref)
@@ -390,9 +390,9 @@ async def _batch(house: House, *, lease_deadline: float = float("inf"), work: Wo
         clients={"times": Client(provider(), house.gateway)},
         ids=CorrelationIds(b"an-id-key-of-enough-bytes"),
         capacity=Capacity(10),
-        pushers=Pushers(10),
+        pushers=PushQueue(10),
         turnstile=asyncio.Lock(),
-        screen=Screen(house.redis),
+        screen=OptOutCache(house.redis),
         lease_deadline=lease_deadline,
         on_drained=nothing,
         on_provider_brake=nothing,

@@ -17,7 +17,7 @@ from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch import worker as batch_module
-from workers.batch.ledger_retry import Patience
+from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.recorder import Pushed, Recorder
 
 CHAIN = ("times", "second")
@@ -224,7 +224,7 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(house
         lease,
         work=house.work,
         chain=CHAIN,
-        patience=Patience(ref),
+        patience=LedgerRetry(ref),
         keep=asyncio.create_task,
         on_provider_brake=nothing,
         before=nothing,

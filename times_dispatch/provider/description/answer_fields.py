@@ -14,7 +14,7 @@ LONGEST_TEXT: Final = 4_096
 NAMES: Final = ("state", "code", "id", "parts", "text")
 
 
-class Fields(msgspec.Struct, frozen=True, gc=False):
+class JsonPaths(msgspec.Struct, frozen=True, gc=False):
     """Values as an answer gives them, of whatever type; None is absent."""
 
     state: Any = None
@@ -31,18 +31,18 @@ def steps(path: str) -> Steps:
     return tuple(path.split(".")) if path else ()
 
 
-def in_json(paths: Mapping[str, str]) -> Callable[[bytes], Fields | None]:
+def in_json(paths: Mapping[str, str]) -> Callable[[bytes], JsonPaths | None]:
     """Return what reads the fields of a JSON answer; it returns None for one that is neither object nor array."""
     ways = {name: steps(path) for name, path in paths.items() if path}
     decode = _at_the_top(ways) or msgspec.json.decode
 
-    def read(body: bytes) -> Fields | None:
+    def read(body: bytes) -> JsonPaths | None:
         try:
             found = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found = _lenient(body)
         if isinstance(found, dict | list):
-            return Fields(**{name: _follow(found, way) for name, way in ways.items()})
+            return JsonPaths(**{name: _follow(found, way) for name, way in ways.items()})
         return found if isinstance(found, msgspec.Struct) else None  # type: ignore[return-value]
 
     return read
@@ -57,16 +57,16 @@ def _at_the_top(ways: Mapping[str, Steps]) -> Callable[[bytes], Any] | None:
     # Not a subclass of Fields: inherited fields cannot be renamed.
     fields = [(name, Any, None) for name in keys]
     absent = {name: None for name in NAMES if name not in keys}
-    return msgspec.json.Decoder(msgspec.defstruct("Fields", fields, rename=keys, namespace=absent, gc=False)).decode
+    return msgspec.json.Decoder(msgspec.defstruct("JsonPaths", fields, rename=keys, namespace=absent, gc=False)).decode
 
 
-def in_text(pattern: str) -> Callable[[bytes], Fields | None]:
+def in_text(pattern: str) -> Callable[[bytes], JsonPaths | None]:
     """Return what reads the named groups of a regular expression; it returns None where that is not found."""
     search = re.compile(pattern).search
 
-    def read(body: bytes) -> Fields | None:
+    def read(body: bytes) -> JsonPaths | None:
         found = search(body[:LONGEST_TEXT].decode(errors="replace"))
-        return Fields(**found.groupdict()) if found else None
+        return JsonPaths(**found.groupdict()) if found else None
 
     return read
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from times_dispatch.provider.description import answer_fields as fields
-from times_dispatch.provider.description.answer_fields import Fields
+from times_dispatch.provider.description.answer_fields import JsonPaths
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
@@ -110,9 +110,9 @@ class AnswerReader:
             wait_s = _retry_after_s(headers.get("retry-after", ""), self._clock())
             if status == 429 or wait_s is not None:
                 return self._throttled(status, said, wait_s)
-        return said or self._by_status(status, found or Fields())
+        return said or self._by_status(status, found or JsonPaths())
 
-    def _by_fields(self, found: Fields) -> Outcome | None:
+    def _by_fields(self, found: JsonPaths) -> Outcome | None:
         """Judge by the body alone; None if it says nothing."""
         rules = self._rules
         code, number = _code(found.code)
@@ -150,7 +150,7 @@ class AnswerReader:
         start = text[:100].strip("\ufeff\r\n\t \"'").lower()
         return next((code for words, code in self._rules.words.items() if start.startswith(words)), "")
 
-    def _by_status(self, status: int, found: Fields) -> Outcome:
+    def _by_status(self, status: int, found: JsonPaths) -> Outcome:
         meaning = self._rules.statuses.get(status)
         if meaning is not None and meaning.verdict is Verdict.ACCEPTED and self._expects_id and not _text(found.id):
             meaning = None
@@ -168,7 +168,7 @@ class AnswerReader:
         return Outcome(verdict=Verdict.THROTTLED, code=status, retry_after_s=wait_s, reason=_THROTTLED)
 
 
-def _outcome(meaning: Meaning, code: int, found: Fields | None = None) -> Outcome:
+def _outcome(meaning: Meaning, code: int, found: JsonPaths | None = None) -> Outcome:
     return Outcome(
         verdict=meaning.verdict,
         code=code if meaning.number is None else meaning.number,

@@ -9,7 +9,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_cache import TokenKeeper
+from times_dispatch.provider.oauth.token_cache import TokenCache
 from times_dispatch.provider.oauth.token_store import OwnTokens
 from times_dispatch.provider.outcomes import Outcome
 
@@ -56,7 +56,7 @@ async def _ask(provider: Provider, transport: httpx.AsyncBaseTransport) -> Reach
 async def _ask_for_token(
     provider: Provider, credentials: ClientCredentials, transport: httpx.AsyncBaseTransport
 ) -> Reached:
-    keeper = TokenKeeper(
+    keeper = TokenCache(
         provider.nickname,
         credentials,
         transport=transport,

@@ -14,7 +14,7 @@ from times_dispatch.provider.description.validation import SECRET_WORDS
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.push import Push
 
-HIDDEN = "***"
+REDACTED = "***"
 
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 
@@ -38,13 +38,13 @@ def secrets_of(provider: Provider, push: Push, authorization: str = "") -> set[s
     return {value for value in values if value}
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """Hide secrets as they are, escaped (percent, JSON, HTML), and in base 64; the longest first."""
     forms = {form for secret in secrets for form in (secret, *_in_base_64(secret))}
     if not forms:
         return text
     longest_first = sorted(forms, key=len, reverse=True)
-    return re.sub("|".join("".join(map(_escaped, form)) for form in longest_first), HIDDEN, text, flags=re.IGNORECASE)
+    return re.sub("|".join("".join(map(_escaped, form)) for form in longest_first), REDACTED, text, flags=re.IGNORECASE)
 
 
 def _written_out(node: Any, *, secret: bool = False) -> Iterator[str]:

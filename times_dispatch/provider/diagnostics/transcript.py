@@ -11,7 +11,7 @@ import msgspec
 from times_dispatch.provider.description.json_template import Number, Object, parse
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import SECRET_WORDS
-from times_dispatch.provider.diagnostics.redaction import HIDDEN, hide, secrets_of
+from times_dispatch.provider.diagnostics.redaction import REDACTED, redact, secrets_of
 from times_dispatch.provider.oauth.credentials import ClientCredentials, NoAuthentication
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload
@@ -35,7 +35,7 @@ class Answered(msgspec.Struct, frozen=True):
         return f"Answered(status={self.status})"
 
 
-class Listener(httpx.AsyncBaseTransport):
+class RecordingTransport(httpx.AsyncBaseTransport):
     """Passes requests on to another transport, and remembers the last answer of the endpoint."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, endpoint: str) -> None:
@@ -64,9 +64,9 @@ def shown_request(provider: Provider, push: Push, mask: Callable[[str], str]) ->
     """
     masked = msgspec.structs.replace(
         provider,
-        username=provider.username and HIDDEN,
-        password=provider.password and HIDDEN,
-        secrets=tuple((name, HIDDEN) for name, _ in provider.secrets),
+        username=provider.username and REDACTED,
+        password=provider.password and REDACTED,
+        secrets=tuple((name, REDACTED) for name, _ in provider.secrets),
         headers=_named(provider.headers),
         custom=_named(provider.custom),
         auth=NoAuthentication(),
@@ -77,22 +77,22 @@ def shown_request(provider: Provider, push: Push, mask: Callable[[str], str]) ->
     lines = [f"{provider.method} {provider.address}"]
     lines += [f"{name}: {value}" for name, value in request.envelope.headers]
     if provider.auth.authorization() or isinstance(provider.auth, ClientCredentials):
-        lines.append(f"Authorization: {HIDDEN}")
+        lines.append(f"Authorization: {REDACTED}")
     return [*lines, "", *_payload_lines(provider, request.written or request.target.partition("?")[2].encode())]
 
 
 def shown_answer(answered: Answered, provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
     """Return the lines of an answer, as far as they are worth showing, without what it repeats of our secrets."""
-    text = hide(answered.body.decode(errors="replace"), secrets_of(provider, push, answered.authorization))
+    text = redact(answered.body.decode(errors="replace"), secrets_of(provider, push, answered.authorization))
     text = text.replace(push.to, mask(push.to)).replace(push.to[2:], mask(push.to[2:]))
-    text = _BEARER.sub(f"Bearer {HIDDEN}", text)[:LONGEST_SHOWN]
+    text = _BEARER.sub(f"Bearer {REDACTED}", text)[:LONGEST_SHOWN]
     printable = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
     return [f"HTTP {answered.status}", *printable.splitlines()]
 
 
 def _named(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Hide the values whose names are those of secrets."""
-    return tuple((name, HIDDEN if value and SECRET_WORDS.search(name) else value) for name, value in pairs)
+    return tuple((name, REDACTED if value and SECRET_WORDS.search(name) else value) for name, value in pairs)
 
 
 def _payload_lines(provider: Provider, content: bytes) -> list[str]:
@@ -110,7 +110,7 @@ def _shown(node: Any, *, secret: bool = False) -> Any:
         case list():
             return [_shown(value, secret=secret) for value in node]
         case str() if secret and node:
-            return HIDDEN
+            return REDACTED
         case Number():
             return msgspec.Raw(node.encode())
         case _:

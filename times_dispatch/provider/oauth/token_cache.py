@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from times_dispatch.provider.failures import Failure, classify
 from times_dispatch.provider.oauth import token_request
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_request import Away, Granted, Refused
+from times_dispatch.provider.oauth.token_request import TokenEndpointUnavailable, TokenGranted, TokenRefused
 from times_dispatch.provider.oauth.token_store import TokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
 
@@ -42,7 +42,7 @@ _END_AT_MOST_S: Final = 5.0
 _log = structlog.get_logger(__name__)
 
 
-class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+class StoredToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the store holds: a token, or why there is none."""
 
     authorization: str = ""
@@ -54,10 +54,10 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"Kept(why_not={self.why_not!r})"
 
 
-class Held(msgspec.Struct, frozen=True):
+class CachedToken(msgspec.Struct, frozen=True):
     """What this process knows, on its own clock."""
 
-    kept: Kept
+    kept: StoredToken
     until: float
     renew_at: float
 
@@ -65,7 +65,7 @@ class Held(msgspec.Struct, frozen=True):
         return f"Held({self.kept!r})"
 
 
-class TokenKeeper:
+class TokenCache:
     """Keeps one provider's token, on one event loop. Its requests go over the provider's own transport."""
 
     def __init__(
@@ -88,7 +88,7 @@ class TokenKeeper:
         self._clock = clock
         self._name = _name(nickname, credentials)
         self._seal = Fernet(_key(credentials))
-        self._held: Held | None = None
+        self._held: CachedToken | None = None
         self._look_at = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._refused = ""
@@ -120,7 +120,7 @@ class TokenKeeper:
         held = self._active()
         if held is not None and held.kept.authorization == authorization:
             self._refused = authorization
-            self._hold(Kept(why_not="HTTP 401 from the provider", refused=True), REFUSED_FOR_S)
+            self._hold(StoredToken(why_not="HTTP 401 from the provider", refused=True), REFUSED_FOR_S)
             _log.error("oauth.token_refused", provider=self._nickname, by="the provider", again_in_s=REFUSED_FOR_S)
             task = asyncio.create_task(self._tell_of_refusal())
             self._telling.add(task)
@@ -134,7 +134,7 @@ class TokenKeeper:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _active(self) -> Held | None:
+    def _active(self) -> CachedToken | None:
         held = self._held
         return held if held is not None and self._clock() < held.until else None
 
@@ -194,7 +194,7 @@ class TokenKeeper:
             if kept.authorization:
                 ttl_s -= self._clock() - asked_at
                 if ttl_s <= 0:
-                    kept, ttl_s = Kept(why_not="the token ended before it came"), AWAY_FOR_S
+                    kept, ttl_s = StoredToken(why_not="the token ended before it came"), AWAY_FOR_S
             elif not kept.refused and self._active():
                 # The old token is still good, for the others as well.
                 self._look_at = self._clock() + AWAY_FOR_S
@@ -213,16 +213,16 @@ class TokenKeeper:
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, OSError, TimeoutError) as error:
-            return Away(classify(error).reason)
+            return TokenEndpointUnavailable(classify(error).reason)
         return token_request.read(response.status_code, body)
 
-    def _judge(self, answer: token_request.Answer) -> tuple[Kept, float]:
+    def _judge(self, answer: token_request.Answer) -> tuple[StoredToken, float]:
         match answer:
-            case Granted(authorization, lifetime_s):
+            case TokenGranted(authorization, lifetime_s):
                 _log.info("oauth.token", provider=self._nickname, lifetime_s=lifetime_s)
                 ttl_s = lifetime_s - min(lifetime_s * _END_SHARE, _END_AT_MOST_S)
-                return Kept(authorization=authorization, lifetime_s=lifetime_s), ttl_s
-            case Refused(reason):
+                return StoredToken(authorization=authorization, lifetime_s=lifetime_s), ttl_s
+            case TokenRefused(reason):
                 _log.error(
                     "oauth.token_refused",
                     provider=self._nickname,
@@ -230,16 +230,16 @@ class TokenKeeper:
                     reason=reason,
                     again_in_s=REFUSED_FOR_S,
                 )
-                return Kept(why_not=reason, refused=True), REFUSED_FOR_S
-            case Away(reason):
+                return StoredToken(why_not=reason, refused=True), REFUSED_FOR_S
+            case TokenEndpointUnavailable(reason):
                 _log.warning("oauth.token_away", provider=self._nickname, reason=reason, again_in_s=AWAY_FOR_S)
-                return Kept(why_not=reason), AWAY_FOR_S
+                return StoredToken(why_not=reason), AWAY_FOR_S
 
-    def _hold(self, kept: Kept, left_s: float) -> None:
+    def _hold(self, kept: StoredToken, left_s: float) -> None:
         now = self._clock()
         until = now + left_s
         renew_at = until - min(kept.lifetime_s * _RENEW_SHARE, _RENEW_AT_MOST_S)
-        self._held = Held(kept, until, renew_at)
+        self._held = CachedToken(kept, until, renew_at)
         self._look_at = until if kept.why_not else min(now + _LOOK_EVERY_S, max(renew_at, now + _LOOK_AGAIN_S))
 
     async def _tell_of_refusal(self) -> None:
@@ -254,12 +254,12 @@ class TokenKeeper:
         except OSError as error:
             _log.warning("oauth.store_away", provider=self._nickname, error=type(error).__name__)
 
-    def _sealed(self, kept: Kept) -> bytes:
+    def _sealed(self, kept: StoredToken) -> bytes:
         return self._seal.encrypt(msgspec.json.encode(kept))
 
-    def _unseal(self, sealed: bytes) -> Kept | None:
+    def _unseal(self, sealed: bytes) -> StoredToken | None:
         try:
-            return msgspec.json.decode(self._seal.decrypt(sealed), type=Kept)
+            return msgspec.json.decode(self._seal.decrypt(sealed), type=StoredToken)
         except (InvalidToken, msgspec.DecodeError):
             return None
 

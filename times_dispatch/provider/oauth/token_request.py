@@ -20,7 +20,7 @@ _WORD: Final = re.compile(r"[a-z_]{1,40}")
 _PERHAPS_LATER: Final = frozenset({408, 425, 429})
 
 
-class Granted(msgspec.Struct, frozen=True):
+class TokenGranted(msgspec.Struct, frozen=True):
     """A token."""
 
     authorization: str
@@ -31,20 +31,20 @@ class Granted(msgspec.Struct, frozen=True):
         return f"Granted(lifetime_s={self.lifetime_s})"
 
 
-class Refused(msgspec.Struct, frozen=True):
+class TokenRefused(msgspec.Struct, frozen=True):
     """The server said no, and would say so again: credentials, scope or address are wrong."""
 
     reason: str
     """A short sentence without anything secret."""
 
 
-class Away(msgspec.Struct, frozen=True):
+class TokenEndpointUnavailable(msgspec.Struct, frozen=True):
     """No usable answer; another try may have one."""
 
     reason: str
 
 
-Answer = Granted | Refused | Away
+Answer = TokenGranted | TokenRefused | TokenEndpointUnavailable
 
 
 def request(credentials: ClientCredentials, *, timeout_s: float) -> httpx.Request:
@@ -73,17 +73,21 @@ def read(status: int, body: bytes) -> Answer:
     error = said.get("error")
     word = f": {error}" if isinstance(error, str) and _WORD.fullmatch(error) else ""
     reason = f"HTTP {status}{word}"
-    return Refused(reason) if 300 <= status < 500 and status not in _PERHAPS_LATER else Away(reason)
+    return (
+        TokenRefused(reason)
+        if 300 <= status < 500 and status not in _PERHAPS_LATER
+        else TokenEndpointUnavailable(reason)
+    )
 
 
 def _granted(said: dict[str, object]) -> Answer:
     token, kind = said.get("access_token"), said.get("token_type", "Bearer")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        return Away("the answer holds no access_token")
+        return TokenEndpointUnavailable("the answer holds no access_token")
     # Some servers say BearerToken, and mean what everybody means.
     if not isinstance(kind, str) or not kind.lower().startswith("bearer"):
-        return Refused("the token is of a type that is not Bearer")
-    return Granted(f"Bearer {token}", _lifetime_s(said.get("expires_in")))
+        return TokenRefused("the token is of a type that is not Bearer")
+    return TokenGranted(f"Bearer {token}", _lifetime_s(said.get("expires_in")))
 
 
 def _lifetime_s(value: object) -> float:

@@ -23,7 +23,7 @@ from times_dispatch.provider.push import Push
 Escape = Callable[[str], bytes]
 
 
-class Pattern:
+class ByteTemplate:
     """Bytes with places to fill. Build it with ``constant``, ``template`` and ``variables``, then ``fill`` it."""
 
     def __init__(self, constants: Mapping[str, str], defaults: Mapping[str, str]) -> None:

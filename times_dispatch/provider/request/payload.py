@@ -12,8 +12,8 @@ from times_dispatch.provider.description.provider import Encoding, Provider, Pro
 from times_dispatch.provider.description.validation import problems
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.byte_template import (
+    ByteTemplate,
     Escape,
-    Pattern,
     as_it_is,
     in_form,
     in_header,
@@ -82,7 +82,7 @@ class Payload:
         if self._in_query:
             self._target += "&" if "?" in provider.endpoint else "?"
         self._body = _body(provider)
-        self._changing: list[tuple[str, Pattern]] = []
+        self._changing: list[tuple[str, ByteTemplate]] = []
         """Headers that differ from push to push."""
         self._same = self._headers()
         self._authorization = provider.auth.authorization()
@@ -131,11 +131,11 @@ class Payload:
         return Envelope(self._provider.method, headers, _extensions(self._provider))
 
 
-def _pattern(provider: Provider) -> Pattern:
-    return Pattern(provider.constants, dict(provider.custom))
+def _pattern(provider: Provider) -> ByteTemplate:
+    return ByteTemplate(provider.constants, dict(provider.custom))
 
 
-def _body(provider: Provider) -> Pattern:
+def _body(provider: Provider) -> ByteTemplate:
     pattern, payload = _pattern(provider), provider.payload
     if provider.encoding == "json":
         _write(parse(payload) if isinstance(payload, str) else Object(list(payload)), pattern, as_it_is)
@@ -149,7 +149,7 @@ def _body(provider: Provider) -> Pattern:
     return pattern
 
 
-def _fill_in(template: str, pattern: Pattern, escape: Escape) -> None:
+def _fill_in(template: str, pattern: ByteTemplate, escape: Escape) -> None:
     """Write a template where *escape* is for; if it is the text of a JSON document, its values are escaped for both."""
     document = within(template)
     if document is None:
@@ -158,7 +158,7 @@ def _fill_in(template: str, pattern: Pattern, escape: Escape) -> None:
         _write(document, pattern, escape)
 
 
-def _write(node: Any, pattern: Pattern, outer: Escape) -> None:
+def _write(node: Any, pattern: ByteTemplate, outer: Escape) -> None:
     """Write a JSON document without blanks, escaped for where it stands itself."""
     match node:
         case Object(pairs):

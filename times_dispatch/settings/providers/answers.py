@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from times_dispatch.provider.description.answer_fields import NAMES
 from times_dispatch.provider.description.answers import HTTP_STATUSES, AnswerRules, Meaning, spelled
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 
 LARGEST_NUMBER = 65_535
 
@@ -60,7 +60,7 @@ States = Annotated[tuple[str, ...], BeforeValidator(_states)]
 Spelled = Annotated[str, BeforeValidator(_code)]
 
 
-class Groups(Table):
+class Groups(StrictTable):
     """What codes mean, each named at most once."""
 
     accepted: Codes = ()

@@ -27,7 +27,7 @@ _PRESETS: dict[str, Callable[..., Provider]] = {
     "timesmobile-get": timesmobile_get,
 }
 
-Given = Mapping[str, str]
+ProviderEnvironment = Mapping[str, str]
 """What the environment says of one provider: ``username``, ``password``, ``endpoint``, ``proxy``, ``client_id``,
 ``client_secret``, and its further secrets by their names."""
 
@@ -37,9 +37,9 @@ def prefix(nickname: str) -> str:
     return f"DISPATCH_PROVIDER_{re.sub(r'[^A-Z0-9]', '_', nickname.upper())}_"
 
 
-def read_given(environment: Environment, document: Document | None, *, needed: bool) -> dict[str, Given]:
+def read_given(environment: Environment, document: Document | None, *, needed: bool) -> dict[str, ProviderEnvironment]:
     """Read what the environment says of each provider in the file, also of those that the file gets wrong."""
-    given: dict[str, Given] = {}
+    given: dict[str, ProviderEnvironment] = {}
     taken: dict[str, str] = {}
     for nickname, table in tables(document):
         start = prefix(nickname)
@@ -51,7 +51,7 @@ def read_given(environment: Environment, document: Document | None, *, needed: b
     return given
 
 
-def read_one(environment: Environment, nickname: str, table: dict[str, Any], *, needed: bool) -> Given:
+def read_one(environment: Environment, nickname: str, table: dict[str, Any], *, needed: bool) -> ProviderEnvironment:
     """Read what the environment says of the provider that a table, as parsed, describes."""
     start, wanted = prefix(nickname), set(_wanted(table))
     purpose = f"credentials of provider {nickname}" if needed else ""
@@ -64,7 +64,7 @@ def read_one(environment: Environment, nickname: str, table: dict[str, Any], *, 
     return given | {"endpoint": read_address(environment, f"{start}ENDPOINT", http_url)}
 
 
-def build(nickname: str, table: ProviderSettings, given: Given) -> Provider:
+def build(nickname: str, table: ProviderSettings, given: ProviderEnvironment) -> Provider:
     """Return the provider that a table describes, unchecked: its validation is a step of its own."""
     username, password = given.get("username", ""), given.get("password", "")
     preset = _PRESETS[table.preset](nickname=nickname, username=username, password=password) if table.preset else None
@@ -109,7 +109,7 @@ def mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]
     ]
 
 
-def doubts(document: Document, providers: Mapping[str, Provider]) -> list[str]:
+def provider_warnings(document: Document, providers: Mapping[str, Provider]) -> list[str]:
     """Say what is allowed and probably not meant so, each at its place in the file."""
     return [
         document.mistake(("providers", nickname), warning)
@@ -124,7 +124,9 @@ def _merged(headers: Iterable[tuple[str, str]], own: Mapping[str, str]) -> tuple
     return (*((name, value) for name, value in headers if name.lower() not in replaced), *own.items())
 
 
-def _authentication(table: ProviderSettings, given: Given, secrets: Mapping[str, str]) -> Authentication | None:
+def _authentication(
+    table: ProviderSettings, given: ProviderEnvironment, secrets: Mapping[str, str]
+) -> Authentication | None:
     match table.auth:
         case "none":
             return NoAuthentication()

@@ -15,7 +15,7 @@ from times_dispatch.settings.providers.lenient import read_partly
 from times_dispatch.settings.secrets import Environment
 
 
-class Checked(msgspec.Struct, frozen=True):
+class CheckedProvider(msgspec.Struct, frozen=True):
     """What was found out about one provider."""
 
     nickname: str
@@ -28,28 +28,32 @@ class Checked(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def check(path: Path, variables: Mapping[str, str]) -> list[Checked]:
+def check(path: Path, variables: Mapping[str, str]) -> list[CheckedProvider]:
     """Look at every provider of a file by itself, in order; raise SettingsInvalid if the file cannot be read."""
     document = Document.read(path)
     return [_checked(document, nickname, table, variables) for nickname, table in accounts.tables(document)]
 
 
-def _checked(document: Document, nickname: str, table: dict[str, object], variables: Mapping[str, str]) -> Checked:
+def _checked(
+    document: Document, nickname: str, table: dict[str, object], variables: Mapping[str, str]
+) -> CheckedProvider:
     environment = Environment(variables)
     given = accounts.read_one(environment, nickname, table, needed=True)
     found = [*_misnamed(document, nickname), *second_default(document, nickname)]
     partly = read_partly(document, nickname, table)
     found += partly.mistakes
     if partly.described is None:
-        return Checked(nickname, None, [*found, *environment.mistakes], [], [])
+        return CheckedProvider(nickname, None, [*found, *environment.mistakes], [], [])
     provider = accounts.build(nickname, partly.described, given)
     built = {nickname: provider}
-    return Checked(
+    return CheckedProvider(
         nickname,
         None if partly.mistakes else provider,
         [*found, *accounts.mistakes(document, built), *environment.mistakes],
         # Placeholders and values may belong to what could not be read.
-        accounts.doubts(document, built) if not partly.settings & {"preset", "payload", "headers", "custom"} else [],
+        accounts.provider_warnings(document, built)
+        if not partly.settings & {"preset", "payload", "headers", "custom"}
+        else [],
         notes(provider) if not partly.mistakes else [],
     )
 

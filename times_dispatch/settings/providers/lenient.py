@@ -18,7 +18,7 @@ _ANSWERS = {"code": "code", "accepted": [0]}
 _OF_PRESETS = ("method", "endpoint", "payload", "encoding", "answers")
 
 
-class Partly(NamedTuple):
+class LenientTable(NamedTuple):
     """What could be made of a table."""
 
     described: ProviderSettings | None
@@ -29,7 +29,7 @@ class Partly(NamedTuple):
     """Those with a mistake, by name."""
 
 
-def read_partly(document: Document, nickname: str, table: dict[str, Any]) -> Partly:
+def read_partly(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
     """Read a provider's table as far as that goes."""
     rest, mistakes, wrong = deepcopy(table), list[str](), set[str]()
     while True:
@@ -45,9 +45,9 @@ def read_partly(document: Document, nickname: str, table: dict[str, Any]) -> Par
         else:
             if wrong & {"answers", "preset"}:  # what is left of them may lack what was taken out
                 described = ProviderSettings.model_validate({**rest, "answers": _ANSWERS})
-            return Partly(described, mistakes, frozenset(wrong))
+            return LenientTable(described, mistakes, frozenset(wrong))
         if rest == before:
-            return Partly(None, mistakes, frozenset(wrong))
+            return LenientTable(None, mistakes, frozenset(wrong))
 
 
 def _mend(rest: dict[str, Any], place: tuple[int | str, ...]) -> None:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 from times_dispatch.provider.description.provider import Encoding, Method
 from times_dispatch.settings.addresses import OptionalUrl
 from times_dispatch.settings.providers.answers import AnswerSettings
-from times_dispatch.settings.strict_table import Table
+from times_dispatch.settings.strict_table import StrictTable
 
 Preset = Literal["timesmobile-post", "timesmobile-get"]
 Seconds = Annotated[FiniteFloat, Field(gt=0, le=600)]
@@ -35,7 +35,7 @@ def _secret_name(name: str) -> str:
     return name
 
 
-class OAuthSettings(Table):
+class OAuthSettings(StrictTable):
     """``[providers.NICK.oauth2]``: client credentials; id and secret come from the environment."""
 
     token_url: OptionalUrl = ""
@@ -45,7 +45,7 @@ class OAuthSettings(Table):
     """Further key-values of the request for a token; ``$$name`` of a secret is filled in."""
 
 
-class ProviderSettings(Table):
+class ProviderSettings(StrictTable):
     """``[providers.NICK]``: a preset, or a description of one's own, or a preset with something in another way."""
 
     preset: Preset | None = None

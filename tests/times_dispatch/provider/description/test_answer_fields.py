@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from times_dispatch.provider.description.answer_fields import Fields, in_json, in_text, steps
+from times_dispatch.provider.description.answer_fields import JsonPaths, in_json, in_text, steps
 
 ANSWER = {"messages": [{"status": {"code": "0"}, "message-id": 17, "a/b": {"~": "odd"}}], "n": {"2": "two"}}
 
@@ -56,7 +56,7 @@ def test_a_key_may_be_as_odd_as_json_allows(key: str) -> None:
 
 def test_a_text_is_read_by_the_groups_of_a_pattern() -> None:
     read = in_text(r"^(?P<code>\d+)\|(?:\d+):(?P<id>\S+)")
-    assert read(b"1701|919876543210:abc-1\n") == Fields(code="1701", id="abc-1")
+    assert read(b"1701|919876543210:abc-1\n") == JsonPaths(code="1701", id="abc-1")
     assert read(b"1702") is None
     assert read(b"\xff\xfe") is None
     assert read(b" " * 5_000 + b"1701|9:x") is None

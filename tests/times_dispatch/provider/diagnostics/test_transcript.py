@@ -12,7 +12,7 @@ from times_dispatch.provider.description.provider import Encoding, Provider, tim
 from times_dispatch.provider.diagnostics.transcript import (
     LONGEST_SHOWN,
     Answered,
-    Listener,
+    RecordingTransport,
     shown_answer,
     shown_request,
 )
@@ -178,7 +178,7 @@ async def test_only_the_answer_of_the_endpoint_is_remembered() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(202, text="pushed" if request.url.path == "/send" else "token")
 
-    listener = Listener(httpx.MockTransport(handler), "https://sms.example/send?channel=1")
+    listener = RecordingTransport(httpx.MockTransport(handler), "https://sms.example/send?channel=1")
     proof = {"Authorization": "Bearer t"}
     await listener.handle_async_request(httpx.Request("POST", "https://sms.example/send?channel=1&x=2", headers=proof))
     await listener.handle_async_request(httpx.Request("POST", "https://sms.example/token"))

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_cache import AWAY_FOR_S, REFUSED_FOR_S, TokenKeeper
+from times_dispatch.provider.oauth.token_cache import AWAY_FOR_S, REFUSED_FOR_S, TokenCache
 from times_dispatch.provider.oauth.token_store import OwnTokens
 from times_dispatch.provider.outcomes import Outcome, Verdict
 
@@ -60,10 +60,10 @@ class House:
         self.clock = Clock()
         self.server = TokenServer()
         self.store: OwnTokens = OwnTokens(clock=self.clock)
-        self.keepers: list[TokenKeeper] = []
+        self.keepers: list[TokenCache] = []
 
-    def keeper(self, credentials: ClientCredentials = CREDENTIALS) -> TokenKeeper:
-        keeper = TokenKeeper(
+    def keeper(self, credentials: ClientCredentials = CREDENTIALS) -> TokenCache:
+        keeper = TokenCache(
             "other",
             credentials,
             transport=self.server,
@@ -84,7 +84,7 @@ async def house() -> AsyncIterator[House]:
         await keeper.aclose()
 
 
-async def settled(keeper: TokenKeeper, wanted: Callable[[], object]) -> None:
+async def settled(keeper: TokenCache, wanted: Callable[[], object]) -> None:
     """Let what runs in the background come to an end, not for ever."""
     for _ in range(200):
         if wanted():
@@ -340,7 +340,7 @@ async def test_without_its_store_a_process_asks_for_no_token_and_keeps_the_one_i
     await asyncio.sleep(0.01)
     assert good.current() == "Bearer token-1"
 
-    fresh = TokenKeeper("x", CREDENTIALS, transport=house.server, store=AwayStore(), timeout_s=1, clock=house.clock)
+    fresh = TokenCache("x", CREDENTIALS, transport=house.server, store=AwayStore(), timeout_s=1, clock=house.clock)
     assert throttled(await fresh.obtain(), Failure.TOKEN_AWAY, about_s=1)
     assert len(house.server.requests) == 1
 

@@ -8,9 +8,9 @@ from times_dispatch.provider.oauth.token_request import (
     LONGEST_LIFETIME_S,
     SHORTEST_LIFETIME_S,
     UNKNOWN_LIFETIME_S,
-    Away,
-    Granted,
-    Refused,
+    TokenEndpointUnavailable,
+    TokenGranted,
+    TokenRefused,
     read,
     request,
 )
@@ -57,22 +57,22 @@ def test_id_and_secret_may_go_in_the_body_with_further_values() -> None:
 )
 def test_a_token_is_good_for_as_long_as_the_server_says(said: dict[str, object], lifetime_s: float) -> None:
     body = json.dumps({"access_token": "t", "token_type": "Bearer", **said}).encode()
-    assert read(200, body) == Granted("Bearer t", lifetime_s)
+    assert read(200, body) == TokenGranted("Bearer t", lifetime_s)
 
 
 def test_a_token_without_a_type_is_a_bearer() -> None:
-    assert read(200, b'{"access_token":"t","expires_in":60}') == Granted("Bearer t", 60)
+    assert read(200, b'{"access_token":"t","expires_in":60}') == TokenGranted("Bearer t", 60)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404])
 def test_a_no_is_a_no(status: int) -> None:
-    assert read(status, b'{"error":"invalid_scope"}') == Refused(f"HTTP {status}: invalid_scope")
-    assert read(status, b"<html>") == Refused(f"HTTP {status}")
+    assert read(status, b'{"error":"invalid_scope"}') == TokenRefused(f"HTTP {status}: invalid_scope")
+    assert read(status, b"<html>") == TokenRefused(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", "BearerToken", "bearer_token"])
 def test_a_bearer_is_one_however_it_is_written(kind: str) -> None:
-    assert read(200, json.dumps({"access_token": "t", "token_type": kind}).encode()) == Granted(
+    assert read(200, json.dumps({"access_token": "t", "token_type": kind}).encode()) == TokenGranted(
         "Bearer t", UNKNOWN_LIFETIME_S
     )
 
@@ -80,21 +80,21 @@ def test_a_bearer_is_one_however_it_is_written(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["mac", "", "token", "no bearer", None, 5])
 def test_a_token_of_another_type_cannot_be_used(kind: object) -> None:
     answer = read(200, json.dumps({"access_token": "t", "token_type": kind}).encode())
-    assert answer == Refused("the token is of a type that is not Bearer")
+    assert answer == TokenRefused("the token is of a type that is not Bearer")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_what_may_change_by_itself_is_no_refusal(status: int) -> None:
-    assert read(status, b"") == Away(f"HTTP {status}")
+    assert read(status, b"") == TokenEndpointUnavailable(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("error", ["Invalid secret p&s", "x" * 41, 5, None])
 def test_what_the_server_says_in_its_own_words_is_not_repeated(error: object) -> None:
-    assert read(401, json.dumps({"error": error}).encode()) == Refused("HTTP 401")
+    assert read(401, json.dumps({"error": error}).encode()) == TokenRefused("HTTP 401")
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"\xff", b"{", b'{"access_token":5}', b'{"access_token":""}', b"[" * 10_000]
 )
 def test_an_answer_without_a_token_is_none(body: bytes) -> None:
-    assert isinstance(read(200, body), Away)
+    assert isinstance(read(200, body), TokenEndpointUnavailable)
