@@ -1,37 +1,16 @@
 """How a process of this room starts and stops."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from signal import SIGINT, SIGTERM
 from typing import Any, Final
 
 import structlog
 
-from times_dispatch.settings import logs
-from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.load import Need, load_from_environment
-from times_dispatch.settings.model import Settings
-
 log = structlog.get_logger(__name__)
 
 STOP_WITHIN_S: Final = 4.0
 """What is under way gets so long to end once the process is told to stop."""
-
-_AS_JSON = {"auto": None, "json": True, "console": False}
-
-
-def begin(*needs: Need) -> Settings:
-    """Load the settings and set up logging; exit with 2, after one line for each mistake, if they are not valid."""
-    try:
-        settings = load_from_environment(frozenset(needs))
-    except SettingsInvalid as invalid:
-        sys.stderr.write(f"{invalid}\n")
-        sys.exit(2)
-    logs.configure(json=_AS_JSON[settings.logs.format], level=settings.logs.level)
-    for warning in settings.warnings:
-        log.warning(warning)
-    return settings
 
 
 async def run_until_signalled(tasks: Callable[[asyncio.Event], Sequence[Coroutine[Any, Any, None]]]) -> None:

@@ -20,7 +20,6 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callbacks.process import begin
 from callbacks.request_body import LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import watch
@@ -28,6 +27,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
@@ -208,7 +208,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Start from the process's environment."""
-    uvloop.run(serve(begin(Need.LEDGER, Need.CALLBACKS)))
+    uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.CALLBACKS)))
 
 
 if __name__ == "__main__":

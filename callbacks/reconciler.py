@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from callbacks import relay
 from callbacks.classifier import ClassifiedReports, ReportClassifier
 from callbacks.dead_letters import DeadLetterRow, DeadLetters, Reason
-from callbacks.process import begin, run_until_signalled
+from callbacks.process import run_until_signalled
 from callbacks.retry_loop import run_forever
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, store_alone, unpack
 from times_dispatch.ledger.connection import connect
@@ -30,6 +30,7 @@ from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
+from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
@@ -261,7 +262,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Start from the process's environment."""
-    uvloop.run(serve(begin(Need.LEDGER, Need.IDS)))
+    uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.IDS)))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,11 @@
 """The Celery app: ``celery -A workers.app worker``, ``… beat``, ``… flower``."""
 
-import sys
-
 from times_dispatch.broker.app import QueueOrder, celery_app
-from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.load import load_from_environment
+from times_dispatch.settings.startup import load_settings_or_exit
 from workers.process import WorkerProcess, step
 from workers.tasks import register
 
-try:
-    settings = load_from_environment()
-except SettingsInvalid as invalid:
-    sys.stderr.write(f"{invalid}\n")
-    sys.exit(2)
-
+settings = load_settings_or_exit()
 app = celery_app(settings)
 app.conf.worker_pool = "times_dispatch.broker.thread_pool:TaskPool"
 app.conf.worker_concurrency = 200

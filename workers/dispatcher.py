@@ -12,11 +12,10 @@ from redis.exceptions import RedisError
 
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.errors import CampaignUnknown, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases, BatchReady, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
-from times_dispatch.ledger.scripts import may_pass
 from times_dispatch.ledger.tokens import Tokens
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider
@@ -172,7 +171,7 @@ class Dispatcher:
                     return "no provider"
                 lease = await self._work.take(ref)
             except RedisError as error:
-                if not may_pass(error):
+                if not is_transient(error):
                     raise
                 log.warning("ledger away", error=type(error).__name__, doing="take")
                 return "ledger away"

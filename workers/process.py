@@ -50,8 +50,6 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start everything, also while the ledger is away: batches wait for it."""
-        for warning in self._settings.warnings:
-            log.warning("settings", warning=warning)
         # Nearly nothing that pushes leave behind is in cycles: looking for some as often as usual costs a fifth of all.
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)

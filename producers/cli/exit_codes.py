@@ -7,8 +7,7 @@ from redis import exceptions
 
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignUnknown, LedgerError
-from times_dispatch.ledger.scripts import may_pass
+from times_dispatch.ledger.errors import CampaignUnknown, LedgerError, is_transient
 from times_dispatch.settings.errors import SettingsInvalid
 
 
@@ -37,7 +36,7 @@ def failure(error: Exception) -> Stopped | None:
             return Stopped(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
             return Stopped(f"{name}: {reason.lower()}")
-    if isinstance(error, exceptions.ResponseError) and not may_pass(error):
+    if isinstance(error, exceptions.ResponseError) and not is_transient(error):
         return Stopped("what the ledger holds here is damaged; restore it (docs/operations.md)")
     # The words of Redis' own errors may hold its address, and that its password.
     for kind, reason in _REDIS.items():

@@ -1,4 +1,4 @@
-"""Flower with this project's settings: ``python -m settings.flower [Flower's own options]``.
+"""Flower with this project's settings: ``python -m times_dispatch.broker.flower [Flower's own options]``.
 
 Flower needs the broker and its own password, and neither the tasks nor any other secret; so it does not load the
 workers' app. The password comes from the environment or a file, and never stands in a command line.
@@ -11,23 +11,17 @@ import flower.options  # type: ignore[import-untyped]  # noqa: F401  # defines t
 from tornado.options import options
 
 from times_dispatch.broker.app import celery_app
-from times_dispatch.settings import logs
-from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.load import Need, load_from_environment
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.startup import load_settings_or_exit
 
 COLUMNS = "name,state,result,args,received,runtime,worker"
 """A campaign's row then reads: campaign, PROGRESS, how far it is, its name."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run Flower until it is told to stop; 2 if the settings are wrong."""
-    try:
-        settings = load_from_environment(frozenset({Need.LEDGER, Need.FLOWER}))
-    except SettingsInvalid as invalid:
-        sys.stderr.write(f"{invalid}\n")
-        return 2
+    """Run Flower until it is told to stop; exits with 2 if the settings are wrong."""
+    settings = load_settings_or_exit(Need.LEDGER, Need.FLOWER)
     app = celery_app(settings)
-    logs.configure(json=settings.logs.as_json, level=settings.logs.level)
     options.basic_auth = [str(settings.flower_basic_auth)]
     options.tasks_columns = COLUMNS
     options.purge_offline_workers = 60

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key, may_pass, text
+from times_dispatch.ledger.scripts import campaign_key, text
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS
 
@@ -79,7 +80,7 @@ def _account(
     sender: SenderId, campaign: CampaignId, reply: Sequence[bytes | str | None] | RedisError
 ) -> CampaignCounters:
     if isinstance(reply, RedisError):
-        if may_pass(reply):
+        if is_transient(reply):
             raise reply
         return CampaignCounters(sender, campaign, {}, type(reply).__name__)
     try:

@@ -5,9 +5,9 @@ from typing import Literal
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import Script, campaign_key, may_pass, tag
+from times_dispatch.ledger.scripts import Script, campaign_key, tag
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import SENDERS
 
@@ -95,7 +95,7 @@ class Control:
             try:
                 _, _, resent, as_sent = await self._settle(sender, campaign, number, how)
             except ResponseError as error:
-                if may_pass(error):
+                if is_transient(error):
                     raise
                 damaged.append(str(number + 1))
             else:

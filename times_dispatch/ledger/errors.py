@@ -7,7 +7,10 @@ LedgerError
 └── LeaseLost          the batch has gone to another worker; nothing may be written for it
 """
 
+import re
 from typing import NamedTuple
+
+from redis import exceptions
 
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 
@@ -58,3 +61,22 @@ class LeaseLost(LedgerError):
 
     def __init__(self, ref: BatchRef) -> None:
         super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the lease has gone to another worker")
+
+
+_BEYOND_REPAIR = re.compile(
+    r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
+)
+"""How Redis 7 and 6.2 word a script's failure over the data that it found."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether waiting may mend an error of a call to the ledger.
+
+    It does when the server is away, slow, full, loading, a replica or closed to this user. It does not when a command
+    or a script failed over what it found in the ledger, or over what it was given: the same call fails again.
+    """
+    if isinstance(error, exceptions.DataError):
+        return False
+    if isinstance(error, exceptions.ResponseError):
+        return not _BEYOND_REPAIR.search(str(error))
+    return isinstance(error, exceptions.RedisError | OSError)

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read
-from times_dispatch.ledger.errors import Damage
+from times_dispatch.ledger.errors import Damage, is_transient
 from times_dispatch.ledger.leases import BatchReady, rings
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
-from times_dispatch.ledger.scripts import Script, campaign_key, may_pass, tag, text
+from times_dispatch.ledger.scripts import Script, campaign_key, tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _MOST_BATCHES = 200
@@ -202,7 +202,7 @@ def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
     """Read an error as damage; raise it if waiting may mend it."""
-    if isinstance(error, ResponseError) and may_pass(error):
+    if isinstance(error, ResponseError) and is_transient(error):
         raise error
     return Damage(sender, campaign, number, doing, str(error))
 

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.ledger.audit import COUNTERS, with_breach
-from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown
+from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.records import MessageRecord, read, unpack
-from times_dispatch.ledger.scripts import campaign_key, may_pass, tag, text
+from times_dispatch.ledger.scripts import campaign_key, tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS
 
@@ -183,7 +183,7 @@ def _sound(reply: dict[bytes, bytes] | RedisError) -> dict[bytes, bytes]:
 
 def _what(error: Exception) -> str:
     if isinstance(error, ResponseError):
-        if may_pass(error):
+        if is_transient(error):
             raise error
         return "something else stands in its place"
     if isinstance(error, KeyError) and isinstance(error.args[0], bytes):

@@ -1,21 +1,14 @@
 """The ledger's scripts, loaded from ``lua/`` and called by name."""
 
-import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.ledger.model import CampaignId, SenderId
 
 Argument = str | bytes | int | float
-
-_BEYOND_REPAIR = re.compile(
-    r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
-)
-"""Of Redis 7 and of 6.2; lack of memory or disk and a failover have words of their own."""
 
 
 def text(value: object) -> str:
@@ -59,8 +52,3 @@ class Script:
             for sender in senders:
                 await self._script(keys=[tag(sender)], args=arguments, client=pipe)
             return await pipe.execute(raise_on_error=False)
-
-
-def may_pass(error: RedisError) -> bool:
-    """Say whether waiting may mend it: not when a script fails over what it finds in the ledger."""
-    return not (isinstance(error, ResponseError) and _BEYOND_REPAIR.search(str(error)))

@@ -9,9 +9,8 @@ from typing import TypeVar
 import structlog
 from redis.exceptions import RedisError
 
-from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.errors import LeaseLost, is_transient
 from times_dispatch.ledger.model import BatchRef
-from times_dispatch.ledger.scripts import may_pass
 
 _RETRY_S = 0.25
 
@@ -40,7 +39,7 @@ class LedgerRetry:
             try:
                 return await call()
             except RedisError as error:
-                if not may_pass(error):
+                if not is_transient(error):
                     raise
                 log.warning("ledger away", error=type(error).__name__, batch=self._ref.number)
                 if time.monotonic() >= self._until:

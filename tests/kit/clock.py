@@ -1,0 +1,58 @@
+"""A clock that stands still until a test moves it."""
+
+import asyncio
+import heapq
+from itertools import count
+
+
+class FakeClock:
+    """Implements ``times_dispatch.clock.Clock``; time passes only in ``advance``, or at once with *auto*."""
+
+    def __init__(self, *, now: float = 1_000.0, epoch: float = 1_790_000_000.0, auto: bool = False) -> None:
+        self._now = now
+        self._epoch = epoch - now
+        self._auto = auto
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._number = count()
+        self.slept: list[float] = []
+        """Every wait that was asked for, in seconds."""
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def time(self) -> float:
+        return self._now + self._epoch
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self._auto or seconds <= 0:
+            self._now += max(seconds, 0.0)
+            await asyncio.sleep(0)
+            return
+        due = asyncio.Event()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._number), due))
+        await due.wait()
+
+    async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
+        if event.is_set():
+            return True
+        sleeping = asyncio.create_task(self.sleep(timeout_s))
+        waiting = asyncio.create_task(event.wait())
+        try:
+            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waiting.cancel()
+        return event.is_set()
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and let each sleeper that is due run before the next one is."""
+        until = self._now + seconds
+        while self._sleepers and self._sleepers[0][0] <= until:
+            self._now, _, due = heapq.heappop(self._sleepers)
+            due.set()
+            for _ in range(10):
+                await asyncio.sleep(0)
+        self._now = until
+        for _ in range(10):
+            await asyncio.sleep(0)

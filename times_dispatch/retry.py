@@ -1,0 +1,56 @@
+"""Retries of calls that may be repeated: the caller names the errors, how long to wait, and when to give up."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+T = TypeVar("T")
+
+
+class Backoff:
+    """Waits that double from ``first_s`` to ``max_s``; each is shortened by up to half at random (jitter)."""
+
+    def __init__(self, *, first_s: float, max_s: float, rng: random.Random | None = None) -> None:
+        self._first_s = first_s
+        self._max_s = max_s
+        self._rng = rng or random.Random()
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        """Return how long to wait now, in seconds; the wait after it is twice as long."""
+        wait_s = self._next_s * self._rng.uniform(0.5, 1.0)
+        self._next_s = min(self._next_s * 2, self._max_s)
+        return wait_s
+
+    def reset(self) -> None:
+        """Begin with the shortest wait again."""
+        self._next_s = self._first_s
+
+
+async def retry(
+    call: Callable[[], Awaitable[T]],
+    *,
+    on: Callable[[Exception], bool],
+    backoff: Backoff,
+    before_wait: Callable[[Exception], None] = lambda _: None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> T:
+    """Call until there is an answer, and return it.
+
+    Args:
+        call: makes the awaitable of one attempt.
+        on: says whether an error is worth another attempt; any other error is raised as it is.
+        backoff: how long to wait after each failed attempt.
+        before_wait: told each error before the wait; whatever it raises ends the retries (a deadline has passed).
+        clock: what the waits are taken from.
+    """
+    while True:
+        try:
+            return await call()
+        except Exception as error:
+            if not on(error):
+                raise
+            before_wait(error)
+        await clock.sleep(backoff.next_s())

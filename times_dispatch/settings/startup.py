@@ -1,0 +1,31 @@
+"""How every process begins: its settings are valid and its logs are set up, or it ends with 2."""
+
+import sys
+
+import structlog
+
+from times_dispatch.settings import logs
+from times_dispatch.settings.errors import SettingsInvalid
+from times_dispatch.settings.load import Need, load_from_environment
+from times_dispatch.settings.model import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def load_settings_or_exit(*needs: Need) -> Settings:
+    """Load the settings that a process needs and set up its logs.
+
+    Args:
+        needs: the secrets and addresses that must be there; none means all.
+
+    Exits with 2 after one line on stderr for each mistake in the settings.
+    """
+    try:
+        settings = load_from_environment(frozenset(needs)) if needs else load_from_environment()
+    except SettingsInvalid as invalid:
+        sys.stderr.write(f"{invalid}\n")
+        sys.exit(2)
+    logs.configure(json=settings.logs.as_json, level=settings.logs.level)
+    for warning in settings.warnings:
+        log.warning("settings", warning=warning)
+    return settings
