@@ -126,7 +126,7 @@ class House:
             seconds, microseconds = await redis.time()
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
-                wake_workers(app, await BatchLeases(redis).issue(sender))
+                await wake_workers(app, await BatchLeases(redis).issue(sender))
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         return self.ask(go)

@@ -217,7 +217,7 @@ async def ring_for(redis: Redis, settings: Settings, sender: SenderId) -> str:
     """Hand out the sender's next batches and ring for them; return a warning if nobody could hear it, else nothing."""
     rings = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
     try:
-        await asyncio.to_thread(wake_workers, celery_app(settings), rings)
+        await wake_workers(celery_app(settings), rings)
     except BrokerAway as away:
         return str(away)
     return ""

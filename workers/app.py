@@ -11,7 +11,7 @@ app.conf.worker_pool = "times_dispatch.broker.thread_pool:TaskPool"
 app.conf.worker_concurrency = 200
 # A Redis without memory, or one that became a replica, refuses commands for a while: a worker waits for it.
 app.conf.broker_channel_error_retry = True
-# It is about tasks that are acknowledged late, and there are none; left out, Celery warns at every lost connection.
+# Without this setting Celery warns at every lost connection. It concerns late acknowledgement, which is not used here.
 app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 process = WorkerProcess(app, settings)
 register(app, process)

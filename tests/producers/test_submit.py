@@ -318,7 +318,7 @@ async def test_a_broker_that_is_away_is_only_a_warning(
     submitted = await submit(Draft(campaign, recipients, settings=away), settings=away, redis=redis)
 
     assert submitted.state is CampaignState.RUNNING
-    assert submitted.warnings == ("the broker cannot be reached; upkeep rings again",)
+    assert submitted.warnings == ("the broker cannot be reached; upkeep wakes the workers later",)
 
 
 async def test_a_ledger_that_goes_away_leaves_a_submit_that_can_be_finished(

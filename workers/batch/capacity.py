@@ -1,66 +1,69 @@
-"""How many messages a process may have open; who asks first is served first."""
+"""How many messages a process may have open at once, over all its batches; who asks first is served first."""
 
 import asyncio
 from collections import deque
 from typing import NamedTuple
 
 
-class _Waiting(NamedTuple):
+class _Waiter(NamedTuple):
     turn: asyncio.Future[None]
     needs: int
-    """Free places, below 0 if more may be taken than there are."""
+    """Free slots that must be there; below 0 if more may be taken than there are."""
 
 
 class Capacity:
-    """Places for pushes. A place is taken before the block is opened, so that what is opened can be pushed at once."""
+    """Slots for open messages. A slot is taken before the block is opened, so that its messages can be pushed at once.
 
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._waiting: deque[_Waiting] = deque()
-        self._closed = False
+    The recorder gives a slot back when it has the message's result.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+        self._waiters: deque[_Waiter] = deque()
+        self._is_closed = False
 
     @property
     def free(self) -> int:
-        """Places that nobody holds; below 0 if more were taken than there are."""
+        """Slots that nobody holds; below 0 if more were taken than there are."""
         return self._free
 
-    async def take(self, most: int, *, ahead: int = 0) -> int:
-        """Wait until a place is free, then take up to ``most``; return how many, 0 if there will be none any more.
+    async def take(self, max_slots: int, *, lookahead: int = 0) -> int:
+        """Wait until a slot is free, then take up to *max_slots*; return how many, or 0 when the process stops.
 
-        ``ahead`` is how many more may be taken than there are. Of those half must be there, so that the ledger is not
-        asked again for every single push that ends.
+        *lookahead* is how many slots more may be taken than there are. Half of those must be free, so that the ledger
+        is not asked for a new block after every single push.
         """
-        needs = max(1, min(most, ahead // 2)) - ahead
-        if not self._closed and (self._free < needs or self._waiting):
-            waiting = _Waiting(asyncio.get_running_loop().create_future(), needs)
-            self._waiting.append(waiting)
+        needs = max(1, min(max_slots, lookahead // 2)) - lookahead
+        if not self._is_closed and (self._free < needs or self._waiters):
+            waiter = _Waiter(asyncio.get_running_loop().create_future(), needs)
+            self._waiters.append(waiter)
             try:
-                # It stays first in the row until it runs, so that nobody slips in between.
-                await waiting.turn
+                # The waiter stays in the row until it runs, so that nobody overtakes it.
+                await waiter.turn
             except asyncio.CancelledError:
-                self._waiting.remove(waiting)
-                self._wake()
+                self._waiters.remove(waiter)
+                self._wake_first()
                 raise
-            self._waiting.remove(waiting)
-        if self._closed:
+            self._waiters.remove(waiter)
+        if self._is_closed:
             return 0
-        taken = min(most, self._free + ahead)
+        taken = min(max_slots, self._free + lookahead)
         self._free -= taken
-        self._wake()
+        self._wake_first()
         return taken
 
-    def give_back(self, places: int) -> None:
-        """Free places."""
-        self._free += places
-        self._wake()
+    def give_back(self, slots: int) -> None:
+        """Free slots."""
+        self._free += slots
+        self._wake_first()
 
     def close(self) -> None:
-        """Give no place any more; whoever waits for one goes home."""
-        self._closed = True
-        for waiting in self._waiting:
-            if not waiting.turn.done():
-                waiting.turn.set_result(None)
+        """Hand out no slots any more; everybody who waits gets 0."""
+        self._is_closed = True
+        for waiter in self._waiters:
+            if not waiter.turn.done():
+                waiter.turn.set_result(None)
 
-    def _wake(self) -> None:
-        if self._waiting and self._free >= self._waiting[0].needs and not self._waiting[0].turn.done():
-            self._waiting[0].turn.set_result(None)
+    def _wake_first(self) -> None:
+        if self._waiters and self._free >= self._waiters[0].needs and not self._waiters[0].turn.done():
+            self._waiters[0].turn.set_result(None)
