@@ -4,6 +4,8 @@ import asyncio
 import heapq
 from itertools import count
 
+from times_dispatch.clock import SystemClock
+
 
 class FakeClock:
     """Implements ``times_dispatch.clock.Clock``; time passes only in ``advance``, or at once with *auto*."""
@@ -56,3 +58,17 @@ class FakeClock:
         self._now = until
         for _ in range(10):
             await asyncio.sleep(0)
+
+
+class SkippingClock(SystemClock):
+    """The system's clock, which a test may set forward: for tests that wait for sockets as well."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def skip(self, seconds: float) -> None:
+        """Let this much time be over at once; who sleeps already sleeps on."""
+        self._ahead_s += seconds
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead_s

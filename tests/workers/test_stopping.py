@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House, Worker, until
+from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, Worker, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.leases import BatchLeases
@@ -21,152 +21,152 @@ async def _stopped(worker: Worker) -> float:
     return time.monotonic() - began
 
 
-async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(house: House) -> None:
-    await house.submit(10)
-    house.gateway.gate.clear()
-    async with house.worker(max_in_flight=3, grace_s=5) as first, house.worker() as second:
-        await house.issue(first)
-        await until(lambda: house.gateway.in_flight == 3)
+async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig: WorkerRig) -> None:
+    await rig.submit(10)
+    rig.provider.may_answer.clear()
+    async with rig.worker(max_in_flight=3, grace_s=5) as first, rig.worker() as second:
+        await rig.issue(first)
+        await until(lambda: rig.provider.in_flight == 3)
         stopping = asyncio.create_task(first.dispatcher.stop())
         await asyncio.sleep(0.05)  # time in which it must not begin anything
-        assert len(house.gateway.ids) == 3
-        house.gateway.gate.set()
+        assert len(rig.provider.ids) == 3
+        rig.provider.may_answer.set()
         await stopping
-        assert await house.states() == "aaappppppp"
-        assert await house.leases() == 0
+        assert await rig.states() == "aaappppppp"
+        assert await rig.lease_count() == 0
 
-        await house.issue(second)
+        await rig.issue(second)
         await second.quiet()
     assert (first.ended, second.ended) == (["stopping"], ["done"])
-    assert await house.states() == "a" * 10
-    assert len(set(house.gateway.ids)) == len(house.gateway.ids) == 10
+    assert await rig.states() == "a" * 10
+    assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 10
 
 
-async def test_what_is_in_flight_after_the_grace_is_cut_short_and_in_doubt(house: House) -> None:
-    await house.submit(10)
-    house.gateway.gate.clear()
-    async with house.worker(max_in_flight=3, grace_s=0.2) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight == 3)
+async def test_what_is_in_flight_after_the_grace_is_cut_short_and_in_doubt(rig: WorkerRig) -> None:
+    await rig.submit(10)
+    rig.provider.may_answer.clear()
+    async with rig.worker(max_in_flight=3, grace_s=0.2) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 3)
         assert 0.2 <= await _stopped(worker) < 2
-        assert house.gateway.in_flight == 0
-        assert await house.states() == "iiippppppp"
-        assert (await house.view()).codes == {"push:13": 3}
-        assert await house.leases() == 0
+        assert rig.provider.in_flight == 0
+        assert await rig.states() == "iiippppppp"
+        assert (await rig.view()).codes == {"push:13": 3}
+        assert await rig.lease_count() == 0
 
 
-async def test_without_any_grace_everything_is_still_accounted_for(house: House) -> None:
-    await house.submit(400)
-    house.gateway.gate.clear()
-    async with house.worker(grace_s=0) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight >= 1)
+async def test_without_any_grace_everything_is_still_accounted_for(rig: WorkerRig) -> None:
+    await rig.submit(400)
+    rig.provider.may_answer.clear()
+    async with rig.worker(grace_s=0) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight >= 1)
         await _stopped(worker)
-    assert await house.leases() == 0
-    pushed = set(house.gateway.ids)
-    assert await house.count(MessageState.IN_DOUBT) == len(pushed)
-    assert await house.count(MessageState.SENDING) == 0
+    assert await rig.lease_count() == 0
+    pushed = set(rig.provider.ids)
+    assert await rig.count(MessageState.IN_DOUBT) == len(pushed)
+    assert await rig.count(MessageState.SENDING) == 0
 
 
 async def test_a_batch_that_waits_for_room_is_handed_back_without_waiting_for_the_pushes_of_others(
-    house: House,
+    rig: WorkerRig,
 ) -> None:
-    await house.submit(1, campaign="holder01")
-    house.gateway.gate.clear()
-    async with house.worker(rates={SENDER: 0, "OTHERS": 0}, max_in_flight=1, grace_s=5) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight == 1)
-        await house.submit(3, campaign="waiting1", sender="OTHERS")
-        await house.issue(worker, SenderId("OTHERS"))
+    await rig.submit(1, campaign="holder01")
+    rig.provider.may_answer.clear()
+    async with rig.worker(rates={SENDER: 0, "OTHERS": 0}, max_in_flight=1, grace_s=5) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 1)
+        await rig.submit(3, campaign="waiting1", sender="OTHERS")
+        await rig.issue(worker, SenderId("OTHERS"))
         await until(lambda: len(worker.dispatcher._batches) == 2)
         stopping = asyncio.create_task(worker.dispatcher.stop())
         await until(lambda: worker.ended == ["stopping"], within_s=1)
-        assert await house.leases(SenderId("OTHERS")) == 0
-        house.gateway.gate.set()
+        assert await rig.lease_count(SenderId("OTHERS")) == 0
+        rig.provider.may_answer.set()
         await stopping
-    assert len(house.gateway.ids) == 1
+    assert len(rig.provider.ids) == 1
 
 
-async def test_a_batch_that_waits_for_its_senders_limit_is_handed_back_at_once(house: House) -> None:
-    await house.submit(5)
-    async with house.worker(rates={SENDER: 0.1}, grace_s=5) as worker:
-        await house.issue(worker)
-        await until(lambda: house.count(MessageState.ACCEPTED))
+async def test_a_batch_that_waits_for_its_senders_limit_is_handed_back_at_once(rig: WorkerRig) -> None:
+    await rig.submit(5)
+    async with rig.worker(rates={SENDER: 0.1}, grace_s=5) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.count(MessageState.ACCEPTED))
         assert await _stopped(worker) < 1
-    assert await house.states() == "apppp"
-    assert await house.leases() == 0
+    assert await rig.states() == "apppp"
+    assert await rig.lease_count() == 0
 
 
-async def test_a_block_that_waits_for_its_slots_is_given_back(house: House) -> None:
-    await house.submit(100)
-    async with house.worker(rates={SENDER: 100}, grace_s=5) as worker:
-        await house.issue(worker)
-        await until(lambda: len(house.gateway.ids) >= 8)
+async def test_a_block_that_waits_for_its_slots_is_given_back(rig: WorkerRig) -> None:
+    await rig.submit(100)
+    async with rig.worker(rates={SENDER: 100}, grace_s=5) as worker:
+        await rig.issue(worker)
+        await until(lambda: len(rig.provider.ids) >= 8)
         assert await _stopped(worker) < 1
-        sent = len(house.gateway.ids)
-    assert await house.count(MessageState.ACCEPTED) == sent
-    assert await house.count(MessageState.PENDING) == 100 - sent
+        sent = len(rig.provider.ids)
+    assert await rig.count(MessageState.ACCEPTED) == sent
+    assert await rig.count(MessageState.PENDING) == 100 - sent
 
 
 @pytest.mark.parametrize("grace_s", [0, 0.3])
 async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_over(
-    gateway: Gateway, grace_s: float
+    provider: FakeProvider, grace_s: float
 ) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url, retries=0) as redis:
-            house = House(redis, gateway)
-            await house.submit(50)
-            async with house.worker(rates={SENDER: 50}, grace_s=grace_s) as worker:
-                await house.issue(worker)
-                await until(lambda: len(gateway.ids) >= 5)
+            rig = WorkerRig(redis, provider)
+            await rig.submit(50)
+            async with rig.worker(rates={SENDER: 50}, grace_s=grace_s) as worker:
+                await rig.issue(worker)
+                await until(lambda: len(provider.ids) >= 5)
                 server.kill()
-                pushed_by = len(gateway.ids)
+                pushed_by = len(provider.ids)
                 assert await _stopped(worker) < grace_s + 2
                 await worker.quiet()
-    assert len(gateway.ids) <= pushed_by + 5  # those of the block that was open
+    assert len(provider.ids) <= pushed_by + 5  # those of the block that was open
     assert worker.ended == ["lease lost"]
 
 
-async def test_a_ledger_that_does_not_answer_at_all_does_not_hold_up_the_stop(gateway: Gateway) -> None:
+async def test_a_ledger_that_does_not_answer_at_all_does_not_hold_up_the_stop(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url) as redis:
-            house = House(redis, gateway)
-            await house.submit(50)
-            async with house.worker(rates={SENDER: 50}, grace_s=0.2) as worker:
-                await house.issue(worker)
-                await until(lambda: len(gateway.ids) >= 5)
+            rig = WorkerRig(redis, provider)
+            await rig.submit(50)
+            async with rig.worker(rates={SENDER: 50}, grace_s=0.2) as worker:
+                await rig.issue(worker)
+                await until(lambda: len(provider.ids) >= 5)
                 server.send(signal.SIGSTOP)
                 assert await _stopped(worker) < 4
                 server.send(signal.SIGCONT)
 
 
-async def test_a_bell_that_is_heard_while_stopping_is_handed_back(house: House) -> None:
-    await house.submit(3)
-    async with house.worker() as worker:
+async def test_a_batch_that_comes_while_stopping_is_handed_back(rig: WorkerRig) -> None:
+    await rig.submit(3)
+    async with rig.worker() as worker:
         await worker.dispatcher.stop()
-        (ref,) = await house.issue(worker)
+        (ref,) = await rig.issue(worker)
         await worker.quiet()
         assert worker.ended == ["stopping"]
-        assert await house.leases() == 0
-        assert await house.issue() == [ref]  # the next round of upkeep would ring for it
-    assert house.gateway.ids == []
+        assert await rig.lease_count() == 0
+        assert await rig.issue() == [ref]  # the next round of upkeep would wake a worker for it
+    assert rig.provider.ids == []
 
 
-async def test_bells_for_which_there_was_no_room_are_handed_back(house: House) -> None:
-    await house.submit(3, batch_size=1)
-    house.gateway.gate.clear()
-    async with house.worker(most_batches=1, grace_s=0.1) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight == 1)
+async def test_batches_for_which_there_was_no_room_are_handed_back(rig: WorkerRig) -> None:
+    await rig.submit(3, batch_size=1)
+    rig.provider.may_answer.clear()
+    async with rig.worker(max_batches=1, grace_s=0.1) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 1)
         await _stopped(worker)
-    assert await house.leases() == 0
-    assert await house.states() == "ipp"
+    assert await rig.lease_count() == 0
+    assert await rig.states() == "ipp"
 
 
 async def test_a_stop_in_the_middle_of_taking_hands_the_batch_back(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.submit(3)
+    await rig.submit(3)
     take, taking = BatchLeases.take, asyncio.Event()
 
     async def slow(self: BatchLeases, *arguments: object) -> object:
@@ -175,38 +175,38 @@ async def test_a_stop_in_the_middle_of_taking_hands_the_batch_back(
         return await take(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(BatchLeases, "take", slow)
-    async with house.worker() as worker:
-        await house.issue(worker)
+    async with rig.worker() as worker:
+        await rig.issue(worker)
         await taking.wait()
         await _stopped(worker)
-        assert await house.leases() == 0
+        assert await rig.lease_count() == 0
     assert worker.ended == ["stopping"]
-    assert house.gateway.ids == []
+    assert rig.provider.ids == []
 
 
-async def test_many_batches_are_cut_short_together_and_not_one_after_the_other(house: House) -> None:
-    await house.submit(30, batch_size=2)
-    house.gateway.gate.clear()
-    async with house.worker(grace_s=0.1) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight == 30)
+async def test_many_batches_are_cut_short_together_and_not_one_after_the_other(rig: WorkerRig) -> None:
+    await rig.submit(30, batch_size=2)
+    rig.provider.may_answer.clear()
+    async with rig.worker(grace_s=0.1) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 30)
         assert await _stopped(worker) < 1.5
-    assert await house.states() == "i" * 30
+    assert await rig.states() == "i" * 30
 
 
-async def test_stopping_twice_or_with_nothing_to_do_is_quick(house: House) -> None:
-    async with house.worker(grace_s=5) as worker:
+async def test_stopping_twice_or_with_nothing_to_do_is_quick(rig: WorkerRig) -> None:
+    async with rig.worker(grace_s=5) as worker:
         assert await _stopped(worker) < 0.5
         assert await _stopped(worker) < 0.5
 
 
-async def test_no_bell_is_rung_for_a_stopping_worker_itself(house: House) -> None:
-    await house.submit(20, batch_size=1)
-    house.gateway.gate.clear()
-    async with house.worker(grace_s=0.1, max_in_flight=4) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight == 4)
-        rung = len(house.rung)
+async def test_a_stopping_worker_wakes_nobody(rig: WorkerRig) -> None:
+    await rig.submit(20, batch_size=1)
+    rig.provider.may_answer.clear()
+    async with rig.worker(grace_s=0.1, max_in_flight=4) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 4)
+        woken = len(rig.woken)
         await _stopped(worker)
-        assert len(house.rung) == rung
-    assert (await house.view(CAMPAIGN)).counts[MessageState.PENDING] == 16
+        assert len(rig.woken) == woken
+    assert (await rig.view(CAMPAIGN)).counts[MessageState.PENDING] == 16

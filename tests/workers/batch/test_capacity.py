@@ -36,7 +36,7 @@ async def test_who_asks_first_is_served_first() -> None:
     assert served == [0, 1, 2, 3]
 
 
-async def test_who_gives_a_place_back_and_asks_again_goes_behind_those_who_wait() -> None:
+async def test_who_gives_a_slot_back_and_asks_again_goes_behind_those_who_wait() -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     waiting = asyncio.create_task(capacity.take(1))
@@ -54,7 +54,7 @@ async def test_who_gives_a_place_back_and_asks_again_goes_behind_those_who_wait(
     await greedy
 
 
-async def test_places_that_one_waiter_leaves_go_to_the_next() -> None:
+async def test_slots_that_one_waiter_leaves_go_to_the_next() -> None:
     capacity = Capacity(4)
     await capacity.take(4)
     first, second = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(9))
@@ -64,10 +64,10 @@ async def test_places_that_one_waiter_leaves_go_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("after_its_turn_came", [False, True])
-async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(after_its_turn_came: bool) -> None:
+async def test_a_waiter_that_is_cancelled_takes_no_slot_with_it(after_its_turn_came: bool) -> None:
     capacity = Capacity(1)
     await capacity.take(1)
-    cancelled, next_one = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
+    cancelled, following = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
     await _settle()
     if after_its_turn_came:
         capacity.give_back(1)
@@ -76,11 +76,11 @@ async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(after_its_turn_
         cancelled.cancel()
         await _settle()
         capacity.give_back(1)
-    assert await next_one == 1
+    assert await following == 1
     assert cancelled.cancelled()
 
 
-async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_place() -> None:
+async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_slot() -> None:
     capacity = Capacity(2)
     await capacity.take(2)
     waiting = [asyncio.create_task(capacity.take(1)) for _ in range(3)]
@@ -93,39 +93,37 @@ async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_place() -> None:
 
 
 @given(
-    places=st.integers(1, 5),
+    slots=st.integers(1, 5),
     steps=st.lists(st.tuples(st.sampled_from(["ask", "cancel", "give", "turn"]), st.integers(0, 6)), max_size=40),
 )
-def test_whatever_happens_no_place_is_lost_or_made_and_the_order_holds(
-    places: int, steps: list[tuple[str, int]]
-) -> None:
+def test_whatever_happens_no_slot_is_lost_or_made_and_the_order_holds(slots: int, steps: list[tuple[str, int]]) -> None:
     async def story() -> None:
-        capacity, held = Capacity(places), [0]
+        capacity, held = Capacity(slots), [0]
         asked: list[asyncio.Task[None]] = []
         served: list[int] = []
 
-        async def ask(name: int, most: int) -> None:
-            taken = await capacity.take(most)
+        async def ask(name: int, max_slots: int) -> None:
+            taken = await capacity.take(max_slots)
             held[0] += taken
             served.append(name)
 
-        for what, number in steps:
-            if what == "ask":
+        for step, number in steps:
+            if step == "ask":
                 asked.append(asyncio.create_task(ask(len(asked), number + 1)))
-            elif what == "cancel" and asked:
+            elif step == "cancel" and asked:
                 asked[number % len(asked)].cancel()
-            elif what == "give" and (back := min(number, held[0])):
+            elif step == "give" and (back := min(number, held[0])):
                 held[0] -= back
                 capacity.give_back(back)
-            elif what == "turn":
+            elif step == "turn":
                 await asyncio.sleep(0)
             assert capacity.free >= 0
         while not all(task.done() for task in asked):
             await _settle()
-            assert held[0] or all(task.done() for task in asked), "somebody waits while all places are free"
+            assert held[0] or all(task.done() for task in asked), "somebody waits while all slots are free"
             capacity.give_back(held[0])
             held[0] = 0
-        assert capacity.free + held[0] == places
+        assert capacity.free + held[0] == slots
         assert served == sorted(served)
 
     asyncio.run(story())
