@@ -272,22 +272,12 @@ class WorkerRig:
         (ref,) = await self.issue()
         lease = await self.leases.take(ref)
         assert lease
-
-        async def nothing(*_: object) -> None:
-            pass
-
-        context = WorkerContext(
+        context = worker_context(
+            self.redis,
             leases=leases or self.leases,
             clients={"times": Client(described_provider(), self.provider)},
-            ids=CorrelationIds(ID_KEY),
-            capacity=Capacity(10),
-            push_queue=PushQueue(10, clock=clock),
-            opt_out_cache=OptOutCache(self.redis, clock=clock),
-            issue_batches=nothing,
-            brake_provider=nothing,
             timings=timings or BatchTimings(),
             clock=clock,
-            rng=random.Random(1),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
         return Batch(lease, plan, context, sender_lock=asyncio.Lock(), lease_deadline=lease_deadline)
@@ -334,6 +324,27 @@ class WorkerRig:
             states = Counter(message.record.state for message in await self.messages(view.id))
             assert {state: count for state, count in view.counts.items() if count} == states, view.id
             assert await still_wrong(self.redis, view.plan.sender, view.id) is None
+
+
+async def _nothing(*_: object) -> None:
+    """Stand for what a dispatcher does for its batches."""
+
+
+def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any) -> WorkerContext:
+    """What batches share, in a process with ten pushes at most in flight; ``changes`` replace some of it."""
+    fields: dict[str, Any] = {
+        "leases": BatchLeases(redis),
+        "clients": {},
+        "ids": CorrelationIds(ID_KEY),
+        "capacity": Capacity(10),
+        "push_queue": PushQueue(10, clock=clock),
+        "opt_out_cache": OptOutCache(redis, clock=clock),
+        "issue_batches": _nothing,
+        "brake_provider": _nothing,
+        "clock": clock,
+        "rng": random.Random(1),
+    }
+    return WorkerContext(**{**fields, **changes})
 
 
 async def until(reached: Callable[[], Any], *, within_s: float = 10.0) -> None:

@@ -36,7 +36,8 @@ class BatchRun:
 
     def may_push(self, start_by: float) -> bool:
         """Say whether a push that must start by this moment (on the monotonic clock) may start now."""
-        return not self.stopping.is_set() and self._clock.monotonic() < min(self.lease_deadline, start_by)
+        now = self._clock.monotonic()
+        return now < start_by and now < self.lease_deadline and not self.stopping.is_set()
 
     def stop(self, *, grace_s: float = 0.0) -> None:
         """Begin nothing more; pushes in flight may end, and the ledger has *grace_s* seconds to take the results."""

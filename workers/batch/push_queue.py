@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
@@ -42,15 +43,6 @@ class QueuedPush(NamedTuple):
     """On the monotonic clock: from then on the push must not start."""
 
 
-class _Lane:
-    """One push in flight after the other, done by one task: a task for each push would cost a tenth of the push."""
-
-    __slots__ = ("current",)
-
-    def __init__(self) -> None:
-        self.current: QueuedPush | None = None
-
-
 class PushQueue:
     """Pushes what is put in, in order; messages whose slot has come overtake messages without a slot."""
 
@@ -59,7 +51,7 @@ class PushQueue:
         self._clock = clock
         self._due: deque[QueuedPush] = deque()
         self._any_time: deque[QueuedPush] = deque()
-        self._lanes: dict[asyncio.Task[None], _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._pushed = 0
         self._measured_at = clock.monotonic()
         self._lookahead = 0
@@ -67,8 +59,8 @@ class PushQueue:
     def add(self, queued: QueuedPush, *, is_due: bool) -> None:
         """Put in a message; *is_due* says that its slot has come."""
         (self._due if is_due else self._any_time).append(queued)
-        if len(self._lanes) < self._max_in_flight:
-            self._start_lane()
+        if len(self._tasks) < self._max_in_flight:
+            self._start_task()
 
     def lookahead(self) -> int:
         """Return how many messages may wait in the queue, so that a push that ends is followed by another at once.
@@ -92,27 +84,32 @@ class PushQueue:
     def cut_short(self) -> None:
         """Cancel every push in flight; nothing is pushed from now on."""
         self._max_in_flight = 0
-        for task in self._lanes:
+        for task in self._tasks:
             task.cancel()
 
-    def _start_lane(self) -> None:
-        lane = _Lane()
-        task = asyncio.create_task(self._push_all(lane))
-        self._lanes[task] = lane
-        task.add_done_callback(self._lane_ended)
+    def _start_task(self) -> None:
+        task = asyncio.create_task(self._push_on())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _push_all(self, lane: _Lane) -> None:
+    async def _push_on(self) -> None:
+        """Do one push after the other while any waits: a task for each push would cost a tenth of the push."""
         due, any_time = self._due, self._any_time
-        while due or any_time:
-            lane.current = queued = (due or any_time).popleft()
-            await queued.handler.push(queued)
-            self._pushed += 1
+        queued: QueuedPush | None = None
+        try:
+            while due or any_time:
+                queued = (due or any_time).popleft()
+                await queued.handler.push(queued)
+                self._pushed += 1
+                queued = None
+        finally:
+            if queued and (task := asyncio.current_task()):
+                task.add_done_callback(partial(self._push_broken_off, queued))
 
-    def _lane_ended(self, task: asyncio.Task[None]) -> None:
-        lane = self._lanes.pop(task)
+    def _push_broken_off(self, queued: QueuedPush, task: asyncio.Task[None]) -> None:
+        """Pass on an error that ended a task in the middle of a push, and replace the task."""
         if task.cancelled() or (error := task.exception()) is None:
             return
-        assert lane.current  # noqa: S101  # nothing else in the task can raise
-        lane.current.handler.fail(error)
-        if (self._due or self._any_time) and len(self._lanes) < self._max_in_flight:
-            self._start_lane()
+        queued.handler.fail(error)
+        if (self._due or self._any_time) and len(self._tasks) < self._max_in_flight:
+            self._start_task()

@@ -13,8 +13,9 @@ from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.push_result import PushResult, consequence, ledger_result, part_disagreements, widest_brake
 from workers.batch.suppression_check import SuppressionCheck
 
-_WRITE_AT_ONCE = frozenset({Verdict.BRAKE, Verdict.THROTTLED})
-"""Every message that is opened before the ledger knows of these would get the same answer."""
+_WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
+"""Every message that is opened before the ledger knows of these would get the same answer. A tuple, for the hash of an
+enum's member is slow."""
 
 
 class Recorder:
@@ -40,8 +41,6 @@ class Recorder:
             ledger_retry: repeats the writes while the ledger is away.
             check: undoes the count of messages that were not sent, before each write.
         """
-        self.counts: Counter[str] = Counter()
-        """Results by their label, for the log."""
         self.outstanding = 0
         """Opened messages whose result has not come yet."""
         self.has_returned = False
@@ -49,10 +48,15 @@ class Recorder:
         self._lease = lease
         self._chain = chain
         self._context = context
+        self._capacity = context.capacity
+        self._group_size = context.timings.group_size
         self._run = run
         self._ledger_retry = ledger_retry
         self._check = check
         self._results: list[PushResult] = []
+        """Not taken for writing yet."""
+        self._taken: Counter[str] = Counter()
+        """Results that were taken for writing, by their label."""
         self._write_now = asyncio.Event()
         self._is_writing = False
 
@@ -61,26 +65,29 @@ class Recorder:
         """Whether every opened message has its result, and all results are written."""
         return not self.outstanding and not self._is_writing
 
+    @property
+    def counts(self) -> Counter[str]:
+        """How many results came so far, by their label."""
+        return self._taken + Counter(pushed.label for pushed in self._results)
+
     def expect(self, messages: int) -> None:
         """Note that a block was opened: one result will come for each of its messages."""
         self.outstanding += messages
 
     def add(self, pushed: PushResult) -> None:
         """Take the result of one message."""
-        self._context.capacity.give_back(1)
-        self.counts[pushed.label] += 1
+        self._capacity.give_back(1)
         self._results.append(pushed)
-        self._start_writing()
-        if len(self._results) >= self._context.timings.group_size or (
-            pushed.outcome and pushed.outcome.verdict in _WRITE_AT_ONCE
-        ):
+        if not self._is_writing:
+            self._start_writing()
+        if len(self._results) >= self._group_size or (pushed.outcome and pushed.outcome.verdict in _WRITE_AT_ONCE):
             self._write_now.set()
         self.outstanding -= 1
         if not self.outstanding:
             self._run.progress()
 
     def _start_writing(self) -> None:
-        if self._results and not self._is_writing and not self._run.is_lost:
+        if self._results and not self._run.is_lost:
             self._is_writing = True
             self._run.start_task(self._write_all())
 
@@ -90,6 +97,7 @@ class Recorder:
                 await self._collect()
                 group, self._results = self._results, []
                 self._write_now.clear()
+                self._taken.update(pushed.label for pushed in group)
                 by_provider = defaultdict[int, list[PushResult]](list)
                 for pushed in group:
                     by_provider[pushed.chain_index].append(pushed)
@@ -103,10 +111,8 @@ class Recorder:
 
     async def _collect(self) -> None:
         """Wait a moment for more results, unless there are enough or the batch stops."""
-        timings = self._context.timings
-        if len(self._results) >= timings.group_size or self._run.stopping.is_set():
-            return
-        await self._context.clock.wait(self._write_now, timings.group_wait_s)
+        if len(self._results) < self._group_size and not self._run.stopping.is_set():
+            await self._context.clock.wait(self._write_now, self._context.timings.group_wait_s)
 
     async def _write(self, group: list[PushResult], provider: str) -> None:
         results = [ledger_result(pushed) for pushed in group]

@@ -45,6 +45,8 @@ class SuppressionCheck:
 
         To be called before the results are written: as soon as they are, the messages can be opened and counted again.
         """
+        if not any(self._limit):
+            return
         marks = []
         for result in results:
             self._renderer.forget(result.index)

@@ -1,6 +1,7 @@
 """Redis away, restarted, or with an answer lost on the wire: nothing is sent meanwhile, and nothing twice."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -8,12 +9,67 @@ import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
-from tests.kit.workers import SENDER, FakeProvider, WorkerRig, until
+from tests.kit.clock import FakeClock
+from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.states import CampaignState, MessageState
+from workers.batch.batch_run import BatchRun
+from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.timings import BatchTimings
+
+REF = BatchRef(SENDER, CAMPAIGN, 0)
+
+
+class Unsteady:
+    """A call that raises these errors, one after the other, and then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self._errors:
+            raise self._errors.pop(0)
+        return "answer"
+
+
+def _retry(clock: FakeClock) -> tuple[LedgerRetry, BatchRun]:
+    run = BatchRun(lease_deadline=float("inf"), clock=clock)
+    return LedgerRetry(REF, run, max_wait_s=0.25, clock=clock, rng=random.Random(1)), run
+
+
+async def test_a_call_is_repeated_every_quarter_of_a_second_or_sooner_until_it_is_answered() -> None:
+    clock = FakeClock(auto=True)
+    ledger_retry, _ = _retry(clock)
+    call = Unsteady(*[exceptions.ConnectionError()] * 20, exceptions.ReadOnlyError(), ConnectionResetError())
+    assert await ledger_retry.call(call) == "answer"
+    assert call.calls == 23
+    assert all(0.125 <= wait_s <= 0.25 for wait_s in clock.slept)
+    assert len(set(clock.slept)) > 10
+
+
+async def test_what_waiting_does_not_mend_is_raised_at_once() -> None:
+    ledger_retry, _ = _retry(FakeClock(auto=True))
+    call = Unsteady(exceptions.ResponseError("WRONGTYPE Operation against a key"))
+    with pytest.raises(exceptions.ResponseError):
+        await ledger_retry.call(call)
+    assert call.calls == 1
+
+
+async def test_after_a_stop_the_first_failure_after_the_grace_ends_the_batch() -> None:
+    clock = FakeClock(auto=True)
+    ledger_retry, run = _retry(clock)
+    run.stop(grace_s=1.0)
+    call = Unsteady(*[exceptions.ConnectionError()] * 20)
+    with pytest.raises(LeaseLost):
+        await ledger_retry.call(call)
+    assert 1.0 <= sum(clock.slept) < 1.25
+
 
 SHORT = BatchTimings(start_within_s=0.25)
 
