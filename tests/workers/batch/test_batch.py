@@ -8,6 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from tests.kit.clock import FakeClock, SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refused, until
 from times_dispatch.ledger.leases import BatchLeases, Lease, Opened
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
@@ -203,13 +204,16 @@ async def test_a_lease_is_renewed_as_long_as_a_push_takes_and_the_work_goes_on_a
 
 async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own_clock(rig: WorkerRig) -> None:
     await rig.submit(5)
-    batch = await rig.batch(lease_deadline=time.monotonic() - 0.001)
+    clock = FakeClock()
+    batch = await rig.batch(lease_deadline=clock.monotonic(), clock=clock)
     run = asyncio.create_task(batch.work())
-    await asyncio.sleep(0.25)  # time in which it must do nothing
+    await clock.advance(10)
     assert rig.provider.ids == []
     assert await rig.states() == "ppppp"
-    batch.renewed(lease_deadline=time.monotonic() + 15)
-    await run
+    batch.renewed(lease_deadline=clock.monotonic() + 15)
+    async with asyncio.timeout(5):
+        while not run.done():  # between two answers of Redis
+            await clock.advance(0.01)
     assert await rig.states() == "aaaaa"
 
 
@@ -233,8 +237,9 @@ async def test_a_worker_frozen_between_opening_and_pushing_gives_back_what_it_di
 
 async def test_a_block_whose_answer_took_too_long_is_given_back_and_opened_again(rig: WorkerRig) -> None:
     await rig.submit(5)
-    leases = SlowOnce(rig.redis, answer_takes_s=0.15)
-    batch = await rig.batch(leases=leases, timings=BatchTimings(start_within_s=0.1))
+    clock = SkippingClock()
+    leases = SlowOnce(rig.redis, clock, answer_takes_s=BatchTimings().start_within_s)
+    batch = await rig.batch(leases=leases, clock=clock)
     await batch.work()
     assert batch.counts == {"never_begun": 5, "accepted": 5}
     assert min(push.at for push in rig.provider.arrived) >= leases.answered_at
@@ -328,8 +333,9 @@ async def test_a_wake_up_for_an_unknown_campaign_is_nothing_owed(rig: WorkerRig)
 class SlowOnce(BatchLeases):
     """A ledger whose first answer takes a while on its way."""
 
-    def __init__(self, redis: Redis, *, answer_takes_s: float) -> None:
+    def __init__(self, redis: Redis, clock: SkippingClock, *, answer_takes_s: float) -> None:
         super().__init__(redis)
+        self._clock = clock
         self.asked = 0
         self.answered_at = 0.0
         self._takes_s = answer_takes_s
@@ -338,7 +344,7 @@ class SlowOnce(BatchLeases):
         self.asked += 1
         opened = await super().open_block(lease, most=most, operation=operation)
         if self.asked == 1:
-            await asyncio.sleep(self._takes_s)
+            self._clock.skip(self._takes_s)
             self.answered_at = time.monotonic()
         return opened
 

@@ -9,7 +9,7 @@ import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
-from tests.kit.clock import FakeClock
+from tests.kit.clock import FakeClock, SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -71,12 +71,10 @@ async def test_after_a_stop_the_first_failure_after_the_grace_ends_the_batch() -
     assert 1.0 <= sum(clock.slept) < 1.25
 
 
-SHORT = BatchTimings(start_within_s=0.25)
-
-
-async def _assert_nothing_is_sent(provider: FakeProvider) -> None:
-    """But for what was open already, which may begin until its start limit."""
-    await asyncio.sleep(SHORT.start_within_s + 0.05)
+async def _assert_nothing_is_sent(provider: FakeProvider, clock: SkippingClock) -> None:
+    """Wait a while, after the messages that are open already may not begin any more."""
+    clock.skip(BatchTimings().start_within_s)
+    await asyncio.sleep(0.05)
     sent = len(provider.ids)
     await asyncio.sleep(0.3)
     assert len(provider.ids) == sent
@@ -102,11 +100,12 @@ async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself
 ) -> None:
     rig, provider = durable_rig, durable_rig.provider
     await rig.submit(300)
-    async with rig.worker(rates={SENDER: 300}, timings=SHORT) as worker:
+    clock = SkippingClock()
+    async with rig.worker(rates={SENDER: 300}, clock=clock) as worker:
         await rig.issue(worker)
         await until(lambda: len(provider.ids) >= 50)
         durable.kill()
-        await _assert_nothing_is_sent(provider)
+        await _assert_nothing_is_sent(provider, clock)
         durable.restart()
         await worker.quiet()
     assert await rig.states() == "a" * 300
@@ -138,7 +137,7 @@ async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(provider: Fa
         async with connect(server.url, retries=0) as redis:
             rig = WorkerRig(redis, provider)
             await rig.submit(100)
-            async with rig.worker(rates={SENDER: 100}, timings=SHORT) as worker:
+            async with rig.worker(rates={SENDER: 100}) as worker:
                 await rig.issue(worker)
                 await until(lambda: len(provider.ids) >= 5)
                 server.restart()
@@ -204,12 +203,13 @@ async def test_a_release_whose_answer_is_lost_has_happened_all_the_same_and_is_t
 
 async def test_a_ledger_without_memory_is_waited_for(rig: WorkerRig, redis: Redis) -> None:
     await rig.submit(50)
-    async with rig.worker(rates={SENDER: 100}, timings=SHORT) as worker:
+    clock = SkippingClock()
+    async with rig.worker(rates={SENDER: 100}, clock=clock) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) >= 5)
         await redis.config_set("maxmemory", 1)
         try:
-            await _assert_nothing_is_sent(rig.provider)
+            await _assert_nothing_is_sent(rig.provider, clock)
         finally:
             await redis.config_set("maxmemory", 0)
         await worker.quiet()
@@ -219,12 +219,13 @@ async def test_a_ledger_without_memory_is_waited_for(rig: WorkerRig, redis: Redi
 
 async def test_a_ledger_that_became_a_replica_is_waited_for(rig: WorkerRig, redis: Redis, unused_tcp_port: int) -> None:
     await rig.submit(50)
-    async with rig.worker(rates={SENDER: 100}, timings=SHORT) as worker:
+    clock = SkippingClock()
+    async with rig.worker(rates={SENDER: 100}, clock=clock) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) >= 5)
         await redis.replicaof("127.0.0.1", unused_tcp_port)
         try:
-            await _assert_nothing_is_sent(rig.provider)
+            await _assert_nothing_is_sent(rig.provider, clock)
         finally:
             await redis.replicaof("NO", "ONE")
         await worker.quiet()

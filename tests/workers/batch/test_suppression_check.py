@@ -18,6 +18,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.batch import Batch
 from workers.batch.opt_out_cache import OptOutCache
+from workers.batch.timings import BatchTimings
 
 SECOND = CampaignId("diwali02")
 
@@ -73,19 +74,24 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
 ) -> None:
     await rig.submit(3)
     await OptOuts(rig.redis).add([number(1)])
-    answers = OptOutCache.opted_out
-    away_until = asyncio.get_running_loop().time() + 1.2
+    opted_out, is_back, asked = OptOutCache.opted_out, asyncio.Event(), 0
 
     async def away_for_a_while(self: OptOutCache, numbers: list[str]) -> list[bool]:
-        if asyncio.get_running_loop().time() < away_until:
+        nonlocal asked
+        asked += 1
+        if not is_back.is_set():
             raise RedisAway("away")
-        return await answers(self, numbers)
+        return await opted_out(self, numbers)
 
     monkeypatch.setattr(OptOutCache, "opted_out", away_for_a_while)
-    async with rig.worker() as worker:
+    clock = SkippingClock()
+    async with rig.worker(clock=clock, timings=BatchTimings(ledger_retry_s=0.02)) as worker:
         await rig.issue(worker)
-        await asyncio.sleep(0.9)
+        await until(lambda: asked >= 3)
+        clock.skip(1.0)  # the block is opened once more after this, for its pushes would start too late
+        await until(lambda: asked >= 6)
         assert rig.provider.arrived == []
+        is_back.set()
         await worker.quiet()
     assert worker.ended == ["done"]
     assert await rig.states() == "aua"
@@ -96,17 +102,17 @@ async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
     rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block's slots have passed by then: it goes back, and out again at the pace."""
-    opted_out, late = OptOutCache.opted_out, [0.5]
+    opted_out, late, clock = OptOutCache.opted_out, [0.5], SkippingClock()
 
     async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
         if late:
-            await asyncio.sleep(late.pop())
+            clock.skip(late.pop())
         return await opted_out(self, numbers)
 
     monkeypatch.setattr(OptOutCache, "opted_out", slow)
     await rig.submit(30)
     with capture_logs() as logs:
-        worker = await rig.send(rates={SENDER: 200.0})
+        worker = await rig.send(rates={SENDER: 200.0}, clock=clock)
     assert await rig.states() == "a" * 30
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 30
     assert worker.ended == ["done"]
@@ -117,15 +123,15 @@ async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
 async def test_a_ledger_that_is_always_late_holds_nothing_up_for_ever(
     rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opted_out = OptOutCache.opted_out
+    opted_out, clock = OptOutCache.opted_out, SkippingClock()
 
     async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
-        await asyncio.sleep(0.12)
+        clock.skip(0.12)
         return await opted_out(self, numbers)
 
     monkeypatch.setattr(OptOutCache, "opted_out", slow)
     await rig.submit(10)
-    await rig.send(rates={SENDER: 200.0})
+    await rig.send(rates={SENDER: 200.0}, clock=clock)
     assert await rig.states() == "a" * 10
 
 
