@@ -29,7 +29,7 @@ from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
 from times_dispatch.settings.hours import hours
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day, price
+from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import effective
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -66,7 +66,7 @@ class Campaign:
             table,
             self._document,
             price=price(self.sender, self.category, settings.categories),
-            per_day=most_parts_per_day(table.sender, settings),
+            per_day=max_parts_per_day(table.sender, settings),
         )
         unlisted = [self._document.mistake(("template",), self._text_problem(it)) for it in self.whitelists().in_text()]
         if mistakes := [*self.budget.mistakes, *unlisted]:
@@ -111,7 +111,7 @@ class Campaign:
 
     def filling(self, heading: Heading) -> SlotSource:
         """Bind what fills the slots to the columns of a recipients file; raise InputInvalid with every mistake."""
-        longest = self.template_settings.longest_value
+        longest = self.template_settings.max_value_length
         return bind_slots(self.table, self.template, heading, longest=longest, document=self._document)
 
     def whitelists(self) -> Whitelists:
@@ -125,6 +125,7 @@ class Campaign:
     def warnings(self, now: datetime) -> Iterator[str]:
         """Name what does not keep it from being sent, and may still be wrong."""
         table = self.table
+        yield from self._document.warnings
         if not self.sender.entity_id:
             yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by it"
         registered = self.template_settings.category

@@ -1,8 +1,9 @@
 """What a campaign file may say, field by field."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
@@ -43,6 +44,8 @@ Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 class CampaignTable(StrictTable):
     """What stands in the file, types as written; a key that it does not know is a mistake."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"most_parts": "max_parts", "most_money": "max_money"}
+
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_name)]
     sender: str
     template: str
@@ -69,13 +72,13 @@ class CampaignTable(StrictTable):
     in_doubt: InDoubtPolicy = "give_up"
     rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(rate)] | None = None
     """Below the sender's own; above it, it has no effect."""
-    most_parts: Annotated[int, Field(ge=1)] | None = None
+    max_parts: Annotated[int, Field(ge=1)] | None = None
     """SMS parts that it may hand to the provider; what is left then is not sent."""
-    most_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
+    max_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
     """The same as money, ``"Rs 5,000"``; it needs a ``price_per_part`` of its sender or category."""
     custom: dict[str, str] = Field(default_factory=dict)
     """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` takes them from there."""
 
 
-ONE_OF_TWO = (("variables", "text"), ("validity", "finish_by"), ("most_parts", "most_money"))
+ONE_OF_TWO = (("variables", "text"), ("validity", "finish_by"), ("max_parts", "max_money"))
 """Fields that say the same in two ways."""
