@@ -12,7 +12,7 @@ from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.testsends import TestSendReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
-from times_dispatch.sms.reply_words import words
+from times_dispatch.sms.reply_words import comparable_words
 
 
 class StopWords:
@@ -22,12 +22,12 @@ class StopWords:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._entries = {entry for entry in map(tuple, map(words, entries)) if entry}
+        self._entries = {entry for entry in map(tuple, map(comparable_words, entries)) if entry}
         self._longest = max(map(len, self._entries), default=0)
 
     def begin(self, reply: str) -> bool:
         """Say whether a reply begins with one of the entries."""
-        first = tuple(islice(words(reply), self._longest))
+        first = tuple(islice(comparable_words(reply), self._longest))
         return any(first[:count] in self._entries for count in range(1, len(first) + 1))
 
 

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
 from times_dispatch.settings.durations import duration
-from times_dispatch.settings.money import optional_rupees
+from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import rate
 from times_dispatch.settings.senders import WindowText, Zone
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules.window import HOME
+from times_dispatch.sms.rules.window import INDIA_ZONE
 
 _YEARS = range(2000, 3000)
 
@@ -67,14 +67,14 @@ class CampaignTable(StrictTable):
     """Instead: what is not sent so long after it may first be sent expires; 24h if neither is given."""
     window: WindowText | None = None
     """Hours of the day in which it is sent, within those of its category and sender; left out, all of those."""
-    zone: Zone = HOME
+    zone: Zone = INDIA_ZONE
     """Of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
     rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(rate)] | None = None
     """Below the sender's own; above it, it has no effect."""
     max_parts: Annotated[int, Field(ge=1)] | None = None
     """SMS parts that it may hand to the provider; what is left then is not sent."""
-    max_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
+    max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
     """The same as money, ``"Rs 5,000"``; it needs a ``price_per_part`` of its sender or category."""
     custom: dict[str, str] = Field(default_factory=dict)
     """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` takes them from there."""

@@ -14,13 +14,13 @@ from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.settings.durations import in_words as duration_in_words
 from times_dispatch.settings.money import in_words
-from times_dispatch.sms.rules.window import HOME
+from times_dispatch.sms.rules.window import INDIA_ZONE
 
 _REASONS_SHOWN = 10
 _EXAMPLES_SHOWN = 2
 _CHARACTERS_SHOWN = 5
 _VALUE_SHOWN = 60
-_ZONE = ZoneInfo(HOME)
+_ZONE = ZoneInfo(INDIA_ZONE)
 
 
 def as_text(report: CheckReport) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 
-def http_url(url: str) -> str:
+def check_http_url(url: str) -> str:
     """Take a URL of http or https without credentials; the message of the ValueError never repeats it."""
     try:
         parts = urlsplit(url)
@@ -23,10 +23,10 @@ def http_url(url: str) -> str:
 
 
 def _optional_http_url(url: str) -> str:
-    return http_url(url) if url else url
+    return check_http_url(url) if url else url
 
 
-def listen_address(address: str) -> str:
+def check_listen_address(address: str) -> str:
     """Take ``host:port``; raise ValueError otherwise."""
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):

@@ -8,9 +8,9 @@ from typing import Any
 
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
-from times_dispatch.settings.hours import hours
 from times_dispatch.settings.prices import categories_of, price
 from times_dispatch.settings.senders import CategorySettings, Sender
+from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import CATEGORIES, Category
@@ -46,7 +46,7 @@ def broken_template_references(document: Document, senders: dict[str, dict[str, 
                 yield document.mistake(("templates", name, "category"), reason)
 
 
-def broken_allowances(
+def invalid_allowed_templates(
     document: Document, senders: Mapping[str, Sender], templates: Mapping[str, TemplateSettings]
 ) -> Iterator[str]:
     """Name the templates that senders are allowed and that do not exist or are not registered for them."""
@@ -60,19 +60,19 @@ def broken_allowances(
                 yield document.mistake(place, f"{name} is not registered for {header}, only for {registered}")
 
 
-def shut_windows(
+def windows_never_open(
     document: Document, senders: Mapping[str, Sender], categories: Mapping[Category, CategorySettings]
 ) -> Iterator[str]:
     """Name the senders whose hours never meet those of their category."""
     for header, sender in senders.items():
-        allowed = hours(sender, sender.category, categories)
-        if allowed.never:
-            always = hours(sender.model_copy(update={"window": None}), sender.category, categories)
+        allowed = sending_window(sender, sender.category, categories)
+        if allowed.is_never_open:
+            always = sending_window(sender.model_copy(update={"window": None}), sender.category, categories)
             reason = f"is never open while {sender.category} messages may be sent, {always}"
             yield document.mistake(("senders", header, "window"), reason)
 
 
-def unpriced_caps(
+def caps_without_price(
     document: Document,
     senders: Mapping[str, Sender],
     templates: Mapping[str, TemplateSettings],
@@ -87,7 +87,7 @@ def unpriced_caps(
                 yield document.mistake(("senders", header, "max_money_per_day"), reason)
 
 
-def second_default(document: Document, nickname: str) -> Iterator[str]:
+def duplicate_defaults(document: Document, nickname: str) -> Iterator[str]:
     """Say that a provider that is marked as the default is not the only one."""
     marked = _marked(_tables(document, "providers"))
     others = [other for other in marked if other != nickname]
@@ -115,7 +115,7 @@ def _tables(document: Document, name: str) -> dict[str, dict[str, Any]]:
 
 def _default_provider(document: Document, providers: dict[str, dict[str, Any]]) -> Iterator[str]:
     for nickname in _marked(providers)[1:]:
-        yield from second_default(document, nickname)
+        yield from duplicate_defaults(document, nickname)
     if document.data.get("providers") == {}:
         yield document.mistake(("providers",), "there is none; describe one as [providers.NICKNAME]")
 

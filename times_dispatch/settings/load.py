@@ -7,13 +7,13 @@ from enum import Enum
 from pathlib import Path
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import http_url, listen_address
+from times_dispatch.settings.addresses import check_http_url, check_listen_address
 from times_dispatch.settings.cross_checks import (
-    broken_allowances,
     broken_references,
+    caps_without_price,
     default_provider,
-    shut_windows,
-    unpriced_caps,
+    invalid_allowed_templates,
+    windows_never_open,
 )
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.environment import (
@@ -27,7 +27,7 @@ from times_dispatch.settings.environment import (
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.model import Callbacks, Settings, SettingsFile
 from times_dispatch.settings.providers import builder as accounts
-from times_dispatch.settings.registry import Registered, odd_content_ids, read_registry, registry_path
+from times_dispatch.settings.registry import Registered, content_id_warnings, read_registry, registry_path
 from times_dispatch.settings.secrets import Environment
 from times_dispatch.settings.senders import Sender
 from times_dispatch.settings.templates import TemplateSettings
@@ -73,9 +73,9 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     if document and file:
         templates |= file.templates | registered.templates
         if not registered.mistakes:
-            mistakes += broken_allowances(document, file.senders, templates)
-            mistakes += unpriced_caps(document, file.senders, templates, file.categories)
-        mistakes += shut_windows(document, file.senders, file.categories)
+            mistakes += invalid_allowed_templates(document, file.senders, templates)
+            mistakes += caps_without_price(document, file.senders, templates, file.categories)
+        mistakes += windows_never_open(document, file.senders, file.categories)
         providers = {nick: accounts.build(nick, table, given.get(nick, {})) for nick, table in file.providers.items()}
         mistakes += accounts.mistakes(document, providers)
     mistakes += environment.mistakes
@@ -128,9 +128,9 @@ def _line_of(mistake: str) -> int:
 def _callbacks(environment: Environment, table: Callbacks) -> Callbacks:
     """Let the environment's addresses go before the file's."""
     given = {
-        "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", listen_address),
-        "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", http_url),
-        "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", http_url),
+        "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", check_listen_address),
+        "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", check_http_url),
+        "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", check_http_url),
     }
     return table.model_copy(update={name: address for name, address in given.items() if address})
 
@@ -144,6 +144,6 @@ def _warnings(document: Document, file: SettingsFile) -> list[str]:
     entity_ids = [
         document.mistake(("senders", header, "entity_id"), doubt)
         for header, sender in file.senders.items()
-        if (doubt := ids.doubt(sender.entity_id))
+        if (doubt := ids.warning(sender.entity_id))
     ]
-    return [*entity_ids, *odd_content_ids(document, file.templates)]
+    return [*entity_ids, *content_id_warnings(document, file.templates)]

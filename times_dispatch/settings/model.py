@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import OptionalUrl, listen_address
+from times_dispatch.settings.addresses import OptionalUrl, check_listen_address
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.settings.senders import CategorySettings, Sender
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.settings.templates import Registry, TemplateSettings, template_name
+from times_dispatch.settings.templates import Registry, TemplateSettings, check_template_name
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import Category
 
@@ -40,7 +40,7 @@ Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 class Callbacks(StrictTable):
     """``[callbacks]``: where delivery reports come in, and where those that are not ours go."""
 
-    listen: Annotated[str, AfterValidator(listen_address)] = "127.0.0.1:8085"
+    listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
     """``host:port`` of the receiver."""
     public_url: OptionalUrl = ""
     """What the provider reaches the receiver by, without the secret part of the path."""
@@ -87,7 +87,7 @@ class SettingsFile(StrictTable):
     providers: dict[Annotated[str, AfterValidator(nickname)], ProviderSettings]
     senders: dict[Annotated[str, AfterValidator(_header)], Sender]
     categories: dict[Category, CategorySettings] = Field(default_factory=dict)
-    templates: dict[Annotated[str, AfterValidator(template_name)], TemplateSettings] = Field(default_factory=dict)
+    templates: dict[Annotated[str, AfterValidator(check_template_name)], TemplateSettings] = Field(default_factory=dict)
     registry: Registry = Registry()
     optouts: OptOutSettings = OptOutSettings()
     callbacks: Callbacks = Callbacks()

@@ -21,7 +21,7 @@ def rupees(amount: object) -> Decimal:
     return value
 
 
-def optional_rupees(amount: object) -> Decimal | None:
+def parse_optional_rupees(amount: object) -> Decimal | None:
     """Read an amount, or leave it out."""
     return None if amount is None else rupees(amount)
 

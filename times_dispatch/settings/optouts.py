@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.reply_words import words
+from times_dispatch.sms.reply_words import comparable_words
 
 STOP_WORDS = ("STOP", "UNSUBSCRIBE", "UNSUB", "OPTOUT", "DND", "बंद")
 
 
 def _with_words(entry: str) -> str:
-    if not any(words(entry)):
+    if not any(comparable_words(entry)):
         raise ValueError(f"holds no word, is {entry!r}; write what a reply must begin with, as in STOP")
     return entry
 

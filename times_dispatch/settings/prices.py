@@ -6,7 +6,7 @@ from decimal import Decimal
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.senders import CategorySettings, Sender
 from times_dispatch.settings.templates import TemplateSettings
-from times_dispatch.sms.rules.categories import Category, effective
+from times_dispatch.sms.rules.categories import Category, effective_category
 
 
 def price(sender: Sender, category: Category, categories: Mapping[Category, CategorySettings]) -> Decimal | None:
@@ -23,7 +23,7 @@ def parts_for(money: Decimal, price_per_part: Decimal) -> int:
 def categories_of(header: str, sender: Sender, templates: Mapping[str, TemplateSettings]) -> set[Category]:
     """Return what a sender's messages may go as: its own category, and that of every template that it may send."""
     allowed = [item for name, item in templates.items() if header in item.headers and sender.may_send(name)]
-    return {sender.category, *(effective(sender.category, item.category) for item in allowed)}
+    return {sender.category, *(effective_category(sender.category, item.category) for item in allowed)}
 
 
 def max_parts_per_day(header: str, settings: Settings) -> int:

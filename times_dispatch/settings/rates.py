@@ -2,7 +2,7 @@
 
 import math
 
-LEAST_PER_S = 0.01
+MIN_RATE_PER_S = 0.01
 """One in 100 s. What is far below it is no rate but a slip, and too small a number for the ledger's clock."""
 
 
@@ -12,8 +12,8 @@ def rate_problem(rate_per_s: float) -> str:
         return f"must be a finite number, is {rate_per_s}"
     if rate_per_s < 0:
         return f"must be above 0, is {rate_per_s:g}"
-    if 0 < rate_per_s < LEAST_PER_S:
-        return f"must be at least {LEAST_PER_S:g}, is {rate_per_s:g}"
+    if 0 < rate_per_s < MIN_RATE_PER_S:
+        return f"must be at least {MIN_RATE_PER_S:g}, is {rate_per_s:g}"
     return ""
 
 

@@ -44,15 +44,15 @@ def read_registry(document: Document) -> Registered:
         if name in _tables(document.data.get("templates")):
             mistakes.append(registry.mistake(("templates", name), f"is in {document.name} as well; rename one of them"))
     templates = file.templates if file else {}
-    return Registered(templates, mistakes, [*registry.warnings, *odd_content_ids(registry, templates)])
+    return Registered(templates, mistakes, [*registry.warnings, *content_id_warnings(registry, templates)])
 
 
-def odd_content_ids(document: Document, templates: Mapping[str, TemplateSettings]) -> list[str]:
+def content_id_warnings(document: Document, templates: Mapping[str, TemplateSettings]) -> list[str]:
     """Name the templates of a file whose content id is allowed but was never seen in the wild."""
     return [
         document.mistake(("templates", name, "content_id"), doubt)
         for name, item in templates.items()
-        if (doubt := ids.doubt(item.content_id))
+        if (doubt := ids.warning(item.content_id))
     ]
 
 

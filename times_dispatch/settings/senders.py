@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 from times_dispatch.ledger.model import CostUnit
 from times_dispatch.provider.description.provider import MOST_IN_GROUP
 from times_dispatch.settings.durations import seconds
-from times_dispatch.settings.money import optional_rupees
+from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import rate
 from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules import callback_numbers, ids, links
 from times_dispatch.sms.rules.categories import Category
-from times_dispatch.sms.rules.window import HOME, Window, check_zone
+from times_dispatch.sms.rules.window import INDIA_ZONE, Window, check_zone
 
 _FREQUENCY = re.compile(r"([0-9]{1,6}) in (\S+)")
 
@@ -74,7 +74,7 @@ def _pause(text: str) -> str:
 
 WindowText = Annotated[str, AfterValidator(_window)]
 Zone = Annotated[str, AfterValidator(check_zone)]
-Price = Annotated[Decimal | None, BeforeValidator(optional_rupees)]
+Price = Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)]
 Links = list[Annotated[str, AfterValidator(_link)]]
 CallbackNumbers = list[Annotated[str, AfterValidator(_callback_number)]]
 Parts = Annotated[int, Field(ge=0)]
@@ -85,7 +85,7 @@ class CategorySettings(StrictTable):
 
     window: WindowText | None = None
     """The hours of the day in which they go; left out, 10:00-21:00 for promotional, any time for the others."""
-    zone: Zone = HOME
+    zone: Zone = INDIA_ZONE
     """Of the window, by name."""
     price_per_part: Price = None
     """What the provider takes for one SMS part."""

@@ -10,12 +10,12 @@ from times_dispatch.settings.senders import CallbackNumbers, Links
 from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules import ids
 from times_dispatch.sms.rules.categories import Category
-from times_dispatch.sms.templates import LONGEST_VALUE, Template, TemplateInvalid
+from times_dispatch.sms.templates import MAX_VALUE_LENGTH, Template, TemplateInvalid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-def template_name(name: str) -> str:
+def check_template_name(name: str) -> str:
     """Take a template's name; raise ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError("a template's name is letters, digits, -, _ or ., at most 64")
@@ -48,7 +48,7 @@ class TemplateSettings(StrictTable):
     """As registered, byte for byte, with its ``{#var#}`` slots."""
     category: Category | None = None
     """As registered; left out, its sender's. A promotional template is promotional whoever sends it."""
-    max_value_length: Annotated[int, Field(ge=1, le=2_000)] = LONGEST_VALUE
+    max_value_length: Annotated[int, Field(ge=1, le=2_000)] = MAX_VALUE_LENGTH
     """Characters that a slot's value may have."""
     links: Links = Field(default_factory=list)
     """Whitelisted for it, beside those of its sender."""
@@ -77,4 +77,4 @@ class Registry(StrictTable):
 class RegistryFile(StrictTable):
     """The whole of the registry file."""
 
-    templates: dict[Annotated[str, AfterValidator(template_name)], TemplateSettings] = Field(default_factory=dict)
+    templates: dict[Annotated[str, AfterValidator(check_template_name)], TemplateSettings] = Field(default_factory=dict)

@@ -1,23 +1,26 @@
-"""What recipients write back, word by word: whatever the case, and what stands around a word."""
+"""The words of a recipient's reply, in a form in which they can be compared with stop words."""
 
 import unicodedata
 from collections.abc import Iterator
 
-_AROUND = frozenset("PSC")
-"""General categories of what may stand around a word: punctuation, symbols, invisible characters."""
+_IGNORED_CATEGORIES = frozenset("PSC")
+"""First letters of the Unicode categories that are ignored around a word: punctuation, symbols, invisible marks."""
 
 
-def words(text: str) -> Iterator[str]:
-    """Yield the words of a text in a form in which they can be compared; what is only punctuation is none."""
+def comparable_words(text: str) -> Iterator[str]:
+    """Yield the words of a text without case and without the punctuation around them.
+
+    A word of punctuation only is left out.
+    """
     for word in text.split():
-        if bare := _bare(word):
-            yield unicodedata.normalize("NFC", unicodedata.normalize("NFC", bare).casefold())
+        if stripped := _stripped(word):
+            yield unicodedata.normalize("NFC", unicodedata.normalize("NFC", stripped).casefold())
 
 
-def _bare(word: str) -> str:
+def _stripped(word: str) -> str:
     first, last = 0, len(word)
-    while first < last and unicodedata.category(word[first])[0] in _AROUND:
+    while first < last and unicodedata.category(word[first])[0] in _IGNORED_CATEGORIES:
         first += 1
-    while last > first and unicodedata.category(word[last - 1])[0] in _AROUND:
+    while last > first and unicodedata.category(word[last - 1])[0] in _IGNORED_CATEGORIES:
         last -= 1
     return word[first:last]

@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.times_dispatch.settings.conftest import FILE, Loader
-from times_dispatch.settings.hours import hours
 from times_dispatch.settings.prices import max_parts_per_day, price
+from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.sms.rules.window import Window
 
 Mistakes = Callable[..., list[str]]
@@ -29,8 +29,8 @@ def test_what_is_not_given_has_defaults(loaded: Loader) -> None:
     assert max_parts_per_day("TIMESM", settings) == 0
     assert price(sender, "service", settings.categories) is None
     assert (template.category, template.links, template.max_value_length) == (None, [], 30)
-    assert hours(sender, "service", settings.categories).always
-    assert hours(sender, "promotional", settings.categories) == Window(600, 1260, "Asia/Kolkata")
+    assert sending_window(sender, "service", settings.categories).is_always_open
+    assert sending_window(sender, "promotional", settings.categories) == Window(600, 1260, "Asia/Kolkata")
     assert settings.optouts.stop_words[:2] == ["STOP", "UNSUBSCRIBE"]
     assert settings.registry_path is None
 
@@ -52,8 +52,8 @@ def test_everything_can_be_given(loaded: Loader) -> None:
 
     sender = settings.senders["TIMESM"]
     assert (sender.max_per_number, sender.per_s, sender.repeat_after_s) == (3, 86_400, 0)
-    assert hours(sender, "promotional", settings.categories) == Window(570, 1200, "Asia/Kolkata")
-    assert hours(sender, "service", settings.categories) == Window(540, 1200, "Asia/Kolkata")
+    assert sending_window(sender, "promotional", settings.categories) == Window(570, 1200, "Asia/Kolkata")
+    assert sending_window(sender, "service", settings.categories) == Window(540, 1200, "Asia/Kolkata")
     assert max_parts_per_day("TIMESM", settings) == 833
     assert settings.templates["order-shipped"].category == "promotional"
 

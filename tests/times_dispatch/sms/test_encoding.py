@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.encoding import GSM_ALPHABET, GSM_EXTENSION, Measure, measure, offending
+from times_dispatch.sms.encoding import GSM_ALPHABET, GSM_EXTENSION, Measure, measure, non_gsm_characters
 
 
 def cut_greedily(pieces: list[int], *, whole: int, each: int) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def test_every_character_of_the_extension_table_takes_two_septets(character: str
 @pytest.mark.parametrize("character", "`₹“”‘’–—…ç\t\u00a0\u2126İ\x1b\x00\x7f")
 def test_what_looks_like_gsm_but_is_not_forces_ucs2(character: str) -> None:
     assert measure("a" + character).unicode
-    assert offending(f"a{character}b{character}") == character
+    assert non_gsm_characters(f"a{character}b{character}") == character
 
 
 def test_the_default_alphabet_has_all_its_127_characters_and_none_twice() -> None:
@@ -132,9 +132,9 @@ def test_the_default_alphabet_has_all_its_127_characters_and_none_twice() -> Non
 
 
 def test_offending_characters_are_named_once_each_in_the_order_they_appear() -> None:
-    assert offending("“Offer” for ₹500 – “today” 😀{}€é") == "“”₹–😀"
+    assert non_gsm_characters("“Offer” for ₹500 – “today” 😀{}€é") == "“”₹–😀"
 
 
 @given(st.text(max_size=200))
 def test_characters_offend_exactly_when_the_text_needs_unicode(text: str) -> None:
-    assert bool(offending(text)) == measure(text).unicode
+    assert bool(non_gsm_characters(text)) == measure(text).unicode

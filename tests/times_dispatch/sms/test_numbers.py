@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.numbers import NumberInvalid, normalise, valid
+from times_dispatch.sms.numbers import NumberInvalid, is_plausible, normalise
 
 mobiles = st.from_regex("[6-9][0-9]{9}", fullmatch=True)
 prefixes = st.sampled_from(["", "0", "91", "+91", "0091", "091", "(+91)", "＋91", "(0)", "+91 0", "0091 0"])
@@ -138,7 +138,7 @@ def test_any_text_gives_plausible_digits_or_a_reason_without_the_number(raw: str
 
 @pytest.mark.parametrize("number", ["919876543210", "+919876543210", "12345678", "123456789012345"])
 def test_plausible_digits_are_valid(number: str) -> None:
-    assert valid(number)
+    assert is_plausible(number)
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_plausible_digits_are_valid(number: str) -> None:
     ],
 )
 def test_what_is_not_plausible_is_not_valid(number: str) -> None:
-    assert not valid(number)
+    assert not is_plausible(number)

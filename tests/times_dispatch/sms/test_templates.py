@@ -94,7 +94,7 @@ def test_a_text_that_matches_can_be_cut_and_the_values_make_it_again(
 ) -> None:
     template = Template("".join(pieces))
 
-    values = template.cut(text, longest)
+    values = template.extract_values(text, longest)
 
     assert (values is not None) is template.matches(text, longest)
     if values is not None:
@@ -110,7 +110,7 @@ def test_literals_are_found_one_after_the_other_or_the_first_that_is_missing_is_
 ) -> None:
     template = Template("".join(pieces))
 
-    cut = template.cut_between_literals(text)
+    cut = template.values_between_literals(text)
 
     if isinstance(cut, list):
         assert template.render(cut) == text
@@ -132,7 +132,7 @@ def test_literals_are_found_one_after_the_other_or_the_first_that_is_missing_is_
     ],
 )
 def test_it_is_told_which_literal_is_missing(text: str, cut: list[str] | int) -> None:
-    assert Template("Dear {#var#}, pay {#var#}. Bye").cut_between_literals(text) == cut
+    assert Template("Dear {#var#}, pay {#var#}. Bye").values_between_literals(text) == cut
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from times_dispatch.provider.oauth.credentials import (
     ClientCredentials,
     NoAuthentication,
 )
-from times_dispatch.settings.addresses import http_url
+from times_dispatch.settings.addresses import check_http_url
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.environment import read_address
 from times_dispatch.settings.providers.tables import ProviderSettings
@@ -61,7 +61,7 @@ def read_one(environment: Environment, nickname: str, table: dict[str, Any], *, 
         name: str(environment.get(f"{start}{name.upper()}", needed=purpose if name in wanted else ""))
         for name in names
     }
-    return given | {"endpoint": read_address(environment, f"{start}ENDPOINT", http_url)}
+    return given | {"endpoint": read_address(environment, f"{start}ENDPOINT", check_http_url)}
 
 
 def build(nickname: str, table: ProviderSettings, given: ProviderEnvironment) -> Provider:

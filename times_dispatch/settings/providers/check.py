@@ -7,11 +7,11 @@ import msgspec
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import notes
-from times_dispatch.settings.cross_checks import second_default
+from times_dispatch.settings.cross_checks import duplicate_defaults
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.model import nickname as check_nickname
 from times_dispatch.settings.providers import builder as accounts
-from times_dispatch.settings.providers.lenient import read_partly
+from times_dispatch.settings.providers.lenient import read_leniently
 from times_dispatch.settings.secrets import Environment
 
 
@@ -39,8 +39,8 @@ def _checked(
 ) -> CheckedProvider:
     environment = Environment(variables)
     given = accounts.read_one(environment, nickname, table, needed=True)
-    found = [*_misnamed(document, nickname), *second_default(document, nickname)]
-    partly = read_partly(document, nickname, table)
+    found = [*_misnamed(document, nickname), *duplicate_defaults(document, nickname)]
+    partly = read_leniently(document, nickname, table)
     found += partly.mistakes
     if partly.described is None:
         return CheckedProvider(nickname, None, [*found, *environment.mistakes], [], [])

@@ -29,7 +29,7 @@ class LenientTable(NamedTuple):
     """Those with a mistake, by name."""
 
 
-def read_partly(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
+def read_leniently(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
     """Read a provider's table as far as that goes."""
     mistakes = document.replace_old_names(ProviderSettings, ("providers", nickname))
     rest, wrong = deepcopy(table), set[str]()

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.rules.links import LinkWhitelist, _plain, _taken_apart, entry_problem, find, may_hold
+from times_dispatch.sms.rules.links import (
+    LinkWhitelist,
+    _canonical,
+    _canonical_by_urlsplit,
+    entry_problem,
+    find,
+    may_hold,
+)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +123,9 @@ def test_a_link_is_allowed_only_as_it_was_whitelisted(entry: str, link: str, all
 @given(st.text("ax.-:/@?#\\W1", max_size=14), st.sampled_from(["", "http://", "https://", "www.", "https://www."]))
 def test_the_short_way_to_read_a_link_agrees_with_the_long_one(rest: str, start: str) -> None:
     link = start + rest
-    long_way = _taken_apart(link)
+    long_way = _canonical_by_urlsplit(link)
 
-    assert _plain(link) == long_way
+    assert _canonical(link) == long_way
 
 
 def test_nothing_is_found_that_the_quick_look_does_not_see() -> None:

@@ -42,13 +42,13 @@ def test_it_is_open_from_its_first_second_to_the_one_before_its_last(
         moment.astimezone(timezone(timedelta(0))),
     ):
         assert PROMOTIONAL.is_open(same) is is_open
-        assert PROMOTIONAL.opening(same) == opens
+        assert PROMOTIONAL.next_opening(same) == opens
 
 
 @pytest.mark.usefixtures("machine_zone")
 def test_it_closes_on_the_day_of_its_own_zone() -> None:
-    assert PROMOTIONAL.closing(ist("10:00:00").astimezone(NEW_YORK)) == ist("21:00:00")
-    assert Window.parse("10:00-24:00").closing(ist("23:59:59")) == ist("00:00:00", 9)
+    assert PROMOTIONAL.next_closing(ist("10:00:00").astimezone(NEW_YORK)) == ist("21:00:00")
+    assert Window.parse("10:00-24:00").next_closing(ist("23:59:59")) == ist("00:00:00", 9)
 
 
 @pytest.mark.parametrize("text", ["10:00-21:00", " 10:00 - 21:00 ", "10:00–21:00"])
@@ -82,9 +82,9 @@ def test_a_zone_must_exist(zone: str) -> None:
 def test_all_day_is_any_time() -> None:
     always = Window.parse("00:00-24:00")
 
-    assert always.always
+    assert always.is_always_open
     assert always == Window()
-    assert always.opening(ist("03:00:00")) == ist("03:00:00")
+    assert always.next_opening(ist("03:00:00")) == ist("03:00:00")
     assert always.open_s(ist("03:00:00"), ist("03:00:00", 10)) == 2 * 86_400
 
 
@@ -132,8 +132,8 @@ def test_where_clocks_are_set_it_still_opens_and_closes(day: datetime, start: in
     window = Window(start, min(start + length, 24 * 60), "America/New_York")
     moment = day + timedelta(hours=hour)
 
-    opens = window.opening(moment)
-    closes = window.closing(opens)
+    opens = window.next_opening(moment)
+    closes = window.next_closing(opens)
 
     assert moment <= opens < moment + timedelta(hours=50)  # an hour that is not there opens a day later
     assert window.is_open(opens)
