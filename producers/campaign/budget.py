@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.money import in_words
+from times_dispatch.settings.money import format_rupees
 from times_dispatch.settings.prices import parts_for
 
 
@@ -27,7 +27,7 @@ class Budget:
             reason = f"needs a price: price_per_part of the sender {table.sender}, or of its category, in the settings"
             self.mistakes.append(document.mistake(("max_money",), reason))
         elif not (parts := parts_for(table.max_money, price)):
-            self.mistakes.append(document.mistake(("max_money",), f"buys no part: one costs {in_words(price)}"))
+            self.mistakes.append(document.mistake(("max_money",), f"buys no part: one costs {format_rupees(price)}"))
         else:
             self.most_parts = parts
 
@@ -38,7 +38,7 @@ class Budget:
     def problems(self, parts: int, *, today: int = 0) -> Iterator[str]:
         """Say what caps so many parts go beyond, given those that the sender has used of the day it starts on."""
         if self.most_parts and parts > self.most_parts:
-            given = f"max_money = {in_words(self.money)}" if self.money else "max_parts"
+            given = f"max_money = {format_rupees(self.money)}" if self.money else "max_parts"
             yield f"it takes {parts:,} parts and {given} allows {self.most_parts:,}: what goes beyond is not sent"
         if self.per_day and parts > self.per_day - today:
             used = f", of which {today:,} are used today" if today else ""

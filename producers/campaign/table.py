@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
-from times_dispatch.settings.durations import duration
+from times_dispatch.settings.durations import check_duration
 from times_dispatch.settings.money import parse_optional_rupees
-from times_dispatch.settings.rates import rate
+from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.senders import WindowText, Zone
 from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules.window import INDIA_ZONE
@@ -63,14 +63,14 @@ class CampaignTable(StrictTable):
     """What becomes of it if nobody was there at ``start_at``: sent late, cancelled, or held until it is resumed."""
     finish_by: Moment = None
     """What is not sent by then expires."""
-    validity: Annotated[str, AfterValidator(duration)] | None = None
+    validity: Annotated[str, AfterValidator(check_duration)] | None = None
     """Instead: what is not sent so long after it may first be sent expires; 24h if neither is given."""
     window: WindowText | None = None
     """Hours of the day in which it is sent, within those of its category and sender; left out, all of those."""
     zone: Zone = INDIA_ZONE
     """Of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
-    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(rate)] | None = None
+    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(check_rate)] | None = None
     """Below the sender's own; above it, it has no effect."""
     max_parts: Annotated[int, Field(ge=1)] | None = None
     """SMS parts that it may hand to the provider; what is left then is not sent."""

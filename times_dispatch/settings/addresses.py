@@ -1,4 +1,4 @@
-"""Addresses as settings give them: URLs without credentials, and where something listens."""
+"""The form of addresses in settings: URLs without credentials, and ``host:port``."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -7,7 +7,11 @@ from pydantic import AfterValidator
 
 
 def check_http_url(url: str) -> str:
-    """Take a URL of http or https without credentials; the message of the ValueError never repeats it."""
+    """Return a URL of http or https without credentials.
+
+    Raises:
+        ValueError: the URL cannot be used; the message does not repeat the URL.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -22,16 +26,16 @@ def check_http_url(url: str) -> str:
     return url
 
 
-def _optional_http_url(url: str) -> str:
+def _check_optional_http_url(url: str) -> str:
     return check_http_url(url) if url else url
 
 
 def check_listen_address(address: str) -> str:
-    """Take ``host:port``; raise ValueError otherwise."""
+    """Return an address of the form ``host:port``; raise ValueError for another form."""
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError("must be host:port, as in 127.0.0.1:8085")
     return address
 
 
-OptionalUrl = Annotated[str, AfterValidator(_optional_http_url)]
+OptionalUrl = Annotated[str, AfterValidator(_check_optional_http_url)]

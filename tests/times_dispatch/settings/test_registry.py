@@ -1,13 +1,10 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.times_dispatch.settings.conftest import FILE, Loader
+from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 
-Mistakes = Callable[..., list[str]]
-
-NAMING = FILE + '\n[registry]\ntemplates = "templates.toml"\n'
+NAMING = SETTINGS_FILE + '\n[registry]\ntemplates = "templates.toml"\n'
 REGISTRY = """\
 [templates.bill]
 sender = "TIMESM"

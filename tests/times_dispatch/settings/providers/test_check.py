@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.providers.check import check
+from times_dispatch.settings.providers.check import check_providers
 
 FILE = """\
 [providers.fine]
@@ -31,7 +31,7 @@ VARIABLES = {"DISPATCH_PROVIDER_FINE_USERNAME": "u", "DISPATCH_PROVIDER_FINE_PAS
 def test_every_provider_is_looked_at_whatever_else_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text(FILE)
-    fine, broken, nine, odd = check(file, VARIABLES)
+    fine, broken, nine, odd = check_providers(file, VARIABLES)
 
     assert (fine.nickname, fine.problems, fine.warnings, fine.notes) == ("fine", [], [], [])
     assert fine.provider is not None
@@ -59,18 +59,18 @@ def test_every_provider_is_looked_at_whatever_else_is_wrong(tmp_path: Path) -> N
 def test_missing_credentials_are_a_problem(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text(FILE)
-    assert len(check(file, {})[0].problems) == 2
+    assert len(check_providers(file, {})[0].problems) == 2
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="there is no such file"):
-        check(tmp_path / "none.toml", {})
+        check_providers(tmp_path / "none.toml", {})
 
 
 def problems_of(tmp_path: Path, text: str, nickname: str = "x", **variables: str) -> list[str]:
     file = tmp_path / "dispatch.toml"
     file.write_text(text)
-    [found] = [item for item in check(file, variables) if item.nickname == nickname]
+    [found] = [item for item in check_providers(file, variables) if item.nickname == nickname]
     return [line.removeprefix(f"{file}:").partition("providers.")[2] or line for line in found.problems]
 
 

@@ -5,13 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.times_dispatch.settings.conftest import FILE, Loader
+from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 from times_dispatch.provider.description.answers import Meaning
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials, NoAuthentication
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
-
-Mistakes = Callable[..., list[str]]
 
 OTHER = """\
 [providers.other]
@@ -207,7 +205,7 @@ def test_without_a_preset_everything_must_be_said(mistakes: Mistakes) -> None:
 
 
 def test_a_preset_may_have_something_in_another_way(loaded: Loader) -> None:
-    text = FILE.replace(
+    text = SETTINGS_FILE.replace(
         'post"\n',
         'post"\nheaders = { ACCEPT = "*/*", X-Unit = "a" }\n'
         'answers = { rejected = [2055], brake_campaign = [2054], reasons = { 2055 = "landline" } }\n',
@@ -351,7 +349,7 @@ def test_a_sender_names_one_provider_or_several_by_priority(
 
 
 def test_a_sender_without_a_provider_has_no_fallback(loaded: Loader) -> None:
-    sender = loaded(FILE).senders["TIMESM"]
+    sender = loaded(SETTINGS_FILE).senders["TIMESM"]
     assert (sender.provider, sender.fallbacks) == ("timesmobile", ())
 
 
