@@ -20,7 +20,7 @@ def check_http_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError("must be a URL that begins with https:// or http://")
     if parts.username or parts.password:
-        raise ValueError("must not hold credentials: they are given as environment variables")
+        raise ValueError("must not contain credentials: give them as environment variables")
     if not all(character.isprintable() and not character.isspace() for character in url):
         raise ValueError("must be a URL without spaces and control characters")
     return url

@@ -49,7 +49,7 @@ def broken_template_references(document: Document, senders: dict[str, dict[str, 
                 reason = f"there is no sender {header}{closest(header, senders)}"
                 yield document.mistake(("templates", name, *path), reason)
             elif (category := table.get("category")) in CATEGORIES and headers.category_problem(header, category):
-                reason = f"{header} is a header of digits, which is promotional, and this says {category}"
+                reason = f"{header} is a header of digits, which is promotional, not {category}"
                 yield document.mistake(("templates", name, "category"), reason)
 
 

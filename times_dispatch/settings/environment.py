@@ -72,7 +72,7 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
     if not password:
         return url
     if parts.password:
-        environment.add_mistake("DISPATCH_REDIS_PASSWORD", "DISPATCH_REDIS_URL holds a password as well")
+        environment.add_mistake("DISPATCH_REDIS_PASSWORD", "DISPATCH_REDIS_URL contains a password too")
     host = parts.netloc.rpartition("@")[2]
     login = f"{quote(parts.username or '', safe='')}:{quote(password, safe='')}"
     return Secret(parts._replace(netloc=f"{login}@{host}").geturl())
@@ -88,7 +88,7 @@ def read_broker_url(environment: Environment) -> Secret:
 
 def read_id_key(environment: Environment, *, is_needed: bool) -> SecretBytes:
     """Read the key that signs correlation ids: 16 to 64 bytes, since blake2b takes at most 64."""
-    key = environment.get("DISPATCH_ID_KEY", purpose="it keys the ids of messages" if is_needed else "")
+    key = environment.get("DISPATCH_ID_KEY", purpose="it signs the ids of messages" if is_needed else "")
     encoded = SecretBytes(key.encode("utf-8", "surrogateescape"))
     if key and len(encoded) < 16:
         environment.add_mistake("DISPATCH_ID_KEY", f"must have at least 16 bytes, has {len(encoded)}")
@@ -102,7 +102,7 @@ def read_callback_secret(environment: Environment, *, is_needed: bool) -> Secret
     name = "DISPATCH_CALLBACK_SECRET"
     secret = environment.get(name, purpose="the secret part of the callback URL" if is_needed else "")
     if secret and not re.fullmatch(r"[A-Za-z0-9_-]{16,128}", secret):
-        environment.add_mistake(name, "must be 16 to 128 letters, digits, - or _, for it is part of a URL")
+        environment.add_mistake(name, "must be 16 to 128 letters, digits, - or _, because it is part of a URL")
     return secret
 
 

@@ -75,7 +75,7 @@ def describe_error(error: ErrorDetails, model: type[BaseModel]) -> str:
 def _unknown_setting(path: TomlPath, model: type[BaseModel]) -> str:
     name = str(path[-1])
     if _SECRET_WORDS.search(name):
-        return "a secret does not stand in the file: give it as an environment variable"
+        return "a secret must not be in the file: give it as an environment variable"
     return f"there is no such setting{closest(name, _settings_at(model, path[:-1]))}"
 
 

@@ -1,6 +1,6 @@
 """The logs of a process: lines of structlog and of the standard library, as JSON or as columns for people.
 
-``configure`` is the only place of the project that sets up logging. Phone numbers are masked in every line.
+No other module sets up the logs of producers, workers and callbacks. Phone numbers are masked in every line.
 """
 
 import logging

@@ -12,7 +12,7 @@ STOP_WORDS = ("STOP", "UNSUBSCRIBE", "UNSUB", "OPTOUT", "DND", "बंद")
 
 def _check_has_words(entry: str) -> str:
     if not any(comparable_words(entry)):
-        raise ValueError(f"holds no word, is {entry!r}; write what a reply must begin with, as in STOP")
+        raise ValueError(f"contains no word, is {entry!r}; write what a reply must begin with, as in STOP")
     return entry
 
 

@@ -141,11 +141,11 @@ class Sender(StrictTable):
 
     @property
     def urgent(self) -> bool:
-        """Say whether its campaigns are sent before bulk campaigns."""
+        """Return whether its campaigns are sent before bulk campaigns."""
         return self.category == "transactional"
 
     def may_send(self, template: str) -> bool:
-        """Say whether the sender may use a template that is registered for it."""
+        """Return whether the sender may use a template that is registered for it."""
         return not self.templates or template in self.templates
 
     @property

@@ -61,7 +61,7 @@ def normalise(raw: str, region: str = "IN") -> str:
 
 
 def is_plausible(number: str) -> bool:
-    """Say whether a text has the form of E.164 digits, with or without the plus."""
+    """Return whether a text has the form of E.164 digits, with or without the plus."""
     return _PLAUSIBLE.fullmatch(number) is not None
 
 
@@ -82,7 +82,7 @@ def _cleaned(raw: str) -> str:
         raise NumberInvalid("is empty")
     if _SCIENTIFIC.fullmatch(raw.strip()):
         raise NumberInvalid("is in scientific notation, its digits are lost: format the column as text")
-    raise NumberInvalid("holds characters that no phone number has")
+    raise NumberInvalid("contains characters that no phone number has")
 
 
 def _checked_by_library(digits: str, region: str) -> str:

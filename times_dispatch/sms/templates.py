@@ -22,7 +22,7 @@ _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 _LINK = re.compile(rf"(?:https?://)?{_HOST}(?::[0-9]+)?(?:[/?#][!-~]*)?")
 
 _FORMS: Final[dict[SlotKind, tuple[re.Pattern[str], str]]] = {
-    "var": (re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"), "holds a line break or a control character"),
+    "var": (re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"), "contains a line break or a control character"),
     "numeric": (_DIGITS, "must be digits only"),
     "number": (_DIGITS, "must be digits only"),
     "alphanumeric": (re.compile(rf"[^\W_](?:[^\W_]|[ {_MARKS}])*"), "must be letters, digits and spaces only"),
@@ -95,7 +95,7 @@ class Template:
         return "".join(pieces)
 
     def matches(self, text: str, max_length: int = MAX_VALUE_LENGTH) -> bool:
-        """Say whether allowed values in the slots of this template give the text, byte for byte.
+        """Return whether allowed values in the slots of this template give the text, byte for byte.
 
         A text may be split in several ways if slots are next to each other, or if a value contains the literal after
         it. All ways are followed at once, as the set of positions at which the next slot may start. So the time is

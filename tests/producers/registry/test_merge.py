@@ -121,8 +121,11 @@ def test_without_headers_it_is_said_whose_they_are() -> None:
         ({"approved": False, "status": ""}, "its status is empty: only approved ones can be used"),
         ({"headers": ()}, "names no header; say whose it is with --sender HEADER"),
         ({"headers": ("TIMESN",)}, "header TIMESN: there is no such sender in the settings; did you mean TIMESM?"),
-        ({"headers": ("TIMESM-S",)}, "header TIMESM-S: operators add the prefix and the suffix themselves; write TIMESM"),
-        ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, and this says service"),
+        (
+            {"headers": ("TIMESM-S",)},
+            "header TIMESM-S: operators add the prefix and the suffix themselves; write TIMESM",
+        ),
+        ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, not service"),
         ({"entity_id": "9" * 19}, f"belongs to the entity {'9' * 19}, and sender TIMESM to {ENTITY}"),
         (
             {"content_id": "1.10716E+18"},

@@ -16,7 +16,7 @@ def test_digits_and_a_template_of_another_category_contradict_each_other(mistake
     [mistake] = mistakes(text)
 
     assert mistake.startswith("dispatch.toml:12: templates.order-shipped.category: 567890 is a header of digits, which")
-    assert mistake.endswith("is promotional, and this says service")
+    assert mistake.endswith("is promotional, not service")
 
 
 def test_a_template_must_be_registered_for_the_sender_that_is_allowed_it(mistakes: Mistakes) -> None:

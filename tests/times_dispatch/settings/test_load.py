@@ -132,11 +132,11 @@ def test_an_empty_file_lacks_its_two_tables(mistakes: Mistakes) -> None:
 
 def test_a_secret_in_the_file_is_refused_and_not_repeated(mistakes: Mistakes) -> None:
     text = SETTINGS_FILE.replace('post"', 'post"\npassword = "hunter3"\nproxy = "http://me:hunter4@proxy"')
-    secret, credentials = "a secret does not stand in the file", "must not hold credentials"
+    secret, credentials = "a secret must not be in the file", "must not contain credentials"
     where = "environment variable"
     assert mistakes(text) == [
         f"dispatch.toml:3: providers.timesmobile.password: {secret}: give it as an {where}",
-        f"dispatch.toml:4: providers.timesmobile.proxy: {credentials}: they are given as {where}s",
+        f"dispatch.toml:4: providers.timesmobile.proxy: {credentials}: give them as {where}s",
     ]
 
 

@@ -53,7 +53,7 @@ def test_everything_can_be_given(loaded: Loader) -> None:
         ('[optouts]\nstop_words = [""]', "14: optouts.stop_words.0: must not be empty"),
         (
             '[optouts]\nstop_words = ["STOP", "?! -"]',
-            "14: optouts.stop_words.1: holds no word, is '?! -'; write what a reply must begin with, as in STOP",
+            "14: optouts.stop_words.1: contains no word, is '?! -'; write what a reply must begin with, as in STOP",
         ),
     ],
 )

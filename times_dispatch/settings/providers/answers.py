@@ -49,7 +49,7 @@ def _check_pattern(text: str) -> str:
     try:
         groups = set(re.compile(text).groupindex)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error.msg}") from None
+        raise ValueError(f"is not a regular expression: {error.msg}") from None
     if text and (not groups or groups - set(NAMES)):
         raise ValueError(f"needs named groups, as in (?P<code>[0-9]+), of {', '.join(NAMES)}")
     return text
@@ -82,7 +82,7 @@ class CodeGroups(StrictTable):
         seen: dict[str, str] = {}
         for group, code in self.codes_by_group():
             if seen.setdefault(code, group) != group:
-                raise ValueError(f"code {code} stands in {seen[code]} and in {group}")
+                raise ValueError(f"code {code} is in {seen[code]} and in {group}")
         return self
 
     def codes_by_group(self) -> Iterator[tuple[str, str]]:
@@ -99,7 +99,7 @@ class HttpStatusGroups(CodeGroups):
     def _are_statuses(self) -> "HttpStatusGroups":
         for group, code in self.codes_by_group():
             if not re.fullmatch("[1-5][0-9]{2}", code):
-                raise ValueError(f"{group}: {code} is no HTTP status")
+                raise ValueError(f"{group}: {code} is not an HTTP status")
         return self
 
 
@@ -138,11 +138,13 @@ class AnswerSettings(CodeGroups):
         for group, code in self.codes_by_group():
             is_number = code.isdecimal() and int(code) <= MAX_CODE_NUMBER
             if group != "accepted" and not is_number and self._number(code) is None:
-                reason = f"is not a number from 0 to {MAX_CODE_NUMBER}: say in numbers under which it is counted"
+                reason = (
+                    f"is not a number from 0 to {MAX_CODE_NUMBER}: give the number under which it is counted in numbers"
+                )
                 raise ValueError(f"code {code} {reason}")
         for table, codes in (("numbers", self.numbers), ("reasons", self.reasons)):
             if unknown := [code for code in codes if spelled(code) not in known_codes]:
-                raise ValueError(f"{table}: no group names the code {unknown[0]}")
+                raise ValueError(f"{table}: code {unknown[0]} is in no group")
         return self
 
     def rules(self, base: AnswerRules | None) -> AnswerRules:

@@ -54,7 +54,7 @@ def read_provider_environments(
     for nickname, table in provider_tables(document):
         prefix = variable_prefix(nickname)
         if prefix in nicknames:
-            reason = f"stands for both {nicknames[prefix]} and {nickname}; rename one of them"
+            reason = f"belongs to both {nicknames[prefix]} and {nickname}; rename one of them"
             environment.add_mistake(f"{prefix}…", reason)
             continue
         nicknames[prefix] = nickname

@@ -78,9 +78,11 @@ class ProviderSettings(StrictTable):
         required = ("method", "encoding", "payload", "answers")
         missing = [name for name in required if name not in self.model_fields_set]
         if self.preset is None and missing:
-            raise ValueError(f"needs {', '.join(missing)}; or a preset, which knows them")
+            raise ValueError(f"needs {', '.join(missing)}; or a preset, which has them")
         if (self.auth == "oauth2") != bool(self.oauth2.token_url):
-            raise ValueError('auth = "oauth2" and [providers.NICKNAME.oauth2] with its token_url need each other')
+            raise ValueError(
+                'auth = "oauth2" needs [providers.NICKNAME.oauth2] with a token_url, and that table needs it'
+            )
         return self
 
     @property

@@ -40,7 +40,7 @@ class NumberWhitelist:
         return bool(self._numbers)
 
     def allows(self, number: str) -> bool:
-        """Say whether a number is whitelisted."""
+        """Return whether a number is whitelisted."""
         return national_digits(number) in self._numbers
 
     def missing(self, text: str) -> list[str]:

@@ -71,7 +71,7 @@ def _is_link_without_path(ending: str) -> bool:
 
 @lru_cache(10_000)
 def is_public_suffix(label: str) -> bool:
-    """Say whether a label, in lower case, is the ending of domains."""
+    """Return whether a label, in lower case, is the ending of domains."""
     return _suffixes().publicsuffix(label) is not None
 
 

@@ -30,5 +30,5 @@ def category_problem(header: str, category: Category) -> str | None:
     A header of digits is promotional. A header of letters may have any category.
     """
     if header.isdigit() and category != "promotional":
-        return f"a header of digits is promotional, and this says {category}"
+        return f"a header of digits is promotional, not {category}"
     return None

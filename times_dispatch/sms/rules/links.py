@@ -93,7 +93,7 @@ class LinkWhitelist:
                 self._exact.add(link)
 
     def allows(self, link: str) -> bool:
-        """Say whether a link is whitelisted."""
+        """Return whether a link is whitelisted."""
         canonical = _canonical(link)
         if canonical is None:
             return False

@@ -42,19 +42,19 @@ class Window(NamedTuple):
 
     @property
     def is_always_open(self) -> bool:
-        """Say whether the window never closes."""
+        """Return whether the window never closes."""
         return self.from_min == 0 and self.until_min == _DAY_MIN
 
     @property
     def is_never_open(self) -> bool:
-        """Say whether the window never opens.
+        """Return whether the window never opens.
 
         The intersection of two windows without a common minute never opens. Its other methods must not be called.
         """
         return self.from_min >= self.until_min
 
     def is_open(self, moment: datetime) -> bool:
-        """Say whether the window is open at a moment, a datetime with a time zone."""
+        """Return whether the window is open at a moment, a datetime with a time zone."""
         local = moment.astimezone(ZoneInfo(self.zone))
         return self.from_min <= local.hour * 60 + local.minute < self.until_min
 
@@ -101,7 +101,7 @@ class Window(NamedTuple):
         return None
 
     def is_within(self, other: "Window", start: datetime, end: datetime) -> bool:
-        """Say whether the other window is open whenever this one is open, between two moments."""
+        """Return whether the other window is open whenever this one is open, between two moments."""
         if other.is_always_open or (
             self.zone == other.zone and other.from_min <= self.from_min < self.until_min <= other.until_min
         ):

@@ -15,5 +15,5 @@ def test_two_nicknames_that_share_their_variables_are_a_mistake(mistakes: Mistak
     variables = {"DISPATCH_PROVIDER_TM_A_USERNAME": "x", "DISPATCH_PROVIDER_TM_A_PASSWORD": "y"}
 
     assert mistakes(TWO_PROVIDERS, **variables) == [
-        "environment: DISPATCH_PROVIDER_TM_A_…: stands for both tm-a and tm_a; rename one of them"
+        "environment: DISPATCH_PROVIDER_TM_A_…: belongs to both tm-a and tm_a; rename one of them"
     ]

@@ -130,7 +130,7 @@ def test_oauth_wants_a_client_and_an_address(mistakes: Mistakes) -> None:
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_ID",
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_SECRET",
     ]
-    need_each_other = 'auth = "oauth2" and [providers.NICKNAME.oauth2] with its token_url need each other'
+    need_each_other = 'auth = "oauth2" needs [providers.NICKNAME.oauth2] with a token_url, and that table needs it'
     for text in ('auth = "oauth2"', OAUTH.replace("oauth2", "none", 1)):
         assert f"dispatch.toml:1: providers.other: {need_each_other}" in mistakes(
             other(text), **NO_CREDENTIALS, **CLIENT
@@ -139,7 +139,7 @@ def test_oauth_wants_a_client_and_an_address(mistakes: Mistakes) -> None:
 
 def test_a_secret_in_the_oauth_table_is_refused_and_not_repeated(mistakes: Mistakes) -> None:
     (only,) = mistakes(other(OAUTH + 'client_secret = "hunter5"'), **NO_CREDENTIALS, **CLIENT)
-    assert only.startswith("dispatch.toml:8: providers.other.oauth2.client_secret: a secret does not stand in the file")
+    assert only.startswith("dispatch.toml:8: providers.other.oauth2.client_secret: a secret must not be in the file")
     assert "hunter5" not in only
 
 
@@ -200,7 +200,7 @@ def test_a_form_is_flat(mistakes: Mistakes) -> None:
 def test_without_a_preset_everything_must_be_said(mistakes: Mistakes) -> None:
     text = '[providers.other]\nmethod = "POST"\n[senders.TIMESM]\ncategory = "service"\n'
     assert mistakes(text, **NO_CREDENTIALS) == [
-        "dispatch.toml:1: providers.other: needs encoding, payload, answers; or a preset, which knows them"
+        "dispatch.toml:1: providers.other: needs encoding, payload, answers; or a preset, which has them"
     ]
 
 
@@ -291,22 +291,22 @@ def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise
 @pytest.mark.parametrize(
     ("answers", "mistake"),
     [
-        ("rejected = [0]", "answers: code 0 stands in accepted and in rejected"),
+        ("rejected = [0]", "answers: code 0 is in accepted and in rejected"),
         ("rejected = [1, true]", "answers.rejected: must be an array of codes"),
         ("rejected = [1.5]", "answers.rejected: must be an array of codes"),
         ("rejected = 17", "answers.rejected: must be an array of codes"),
-        ('rejected = ["E_X"]', "answers: code E_X is not a number from 0 to 65535: say in numbers"),
-        ("rejected = [65536]", "answers: code 65536 is not a number from 0 to 65535: say in numbers"),
-        ("rejected = [-1]", "answers: code -1 is not a number from 0 to 65535: say in numbers"),
-        ("numbers = { E_X = 300 }", "answers: numbers: no group names the code E_X"),
-        ('reasons = { 5 = "x" }', "answers: reasons: no group names the code 5"),
+        ('rejected = ["E_X"]', "answers: code E_X is not a number from 0 to 65535: give the number"),
+        ("rejected = [65536]", "answers: code 65536 is not a number from 0 to 65535: give the number"),
+        ("rejected = [-1]", "answers: code -1 is not a number from 0 to 65535: give the number"),
+        ("numbers = { E_X = 300 }", "answers: numbers: code E_X is in no group"),
+        ('reasons = { 5 = "x" }', "answers: reasons: code 5 is in no group"),
         ("rejected = [7]\nnumbers = { 7 = 99 }", "answers.numbers.7: must be at least 100, is 99"),
         ('words = { x = "9" }', "answers.words stand for code 9, which has no meaning"),
-        ('pattern = "("', "answers.pattern: is no regular expression"),
+        ('pattern = "("', "answers.pattern: is not a regular expression"),
         ('pattern = "a"', "answers.pattern: needs named groups"),
         ('pattern = "(?P<cod>a)"', "answers.pattern: needs named groups"),
         ('rest = "accepted"', "answers.rest: must be in_doubt, rejected or http_status, is accepted"),
-        ("http = { accepted = [2000] }", "answers.http: accepted: 2000 is no HTTP status"),
+        ("http = { accepted = [2000] }", "answers.http: accepted: 2000 is not an HTTP status"),
         ('accepted_states = "OK"', "answers.accepted_states: must be an array of states"),
         ("acceptd = [1]", "answers.acceptd: there is no such setting; did you mean accepted?"),
     ],

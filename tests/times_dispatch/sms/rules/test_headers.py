@@ -27,6 +27,6 @@ def test_what_operators_add_is_told_from_what_is_wrong(header: str, reason: str)
 
 
 def test_digits_prove_a_category_and_letters_none() -> None:
-    assert headers.category_problem("567890", "service") == "a header of digits is promotional, and this says service"
+    assert headers.category_problem("567890", "service") == "a header of digits is promotional, not service"
     assert headers.category_problem("567890", "promotional") is None
     assert headers.category_problem("TIMESM", "promotional") is None
