@@ -10,7 +10,7 @@ from typing import Any
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.prices import categories_of, price
-from times_dispatch.settings.senders import CategorySettings, Sender
+from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.settings.strict_table import TomlPath
 from times_dispatch.settings.templates import TemplateSettings
@@ -54,7 +54,7 @@ def broken_template_references(document: Document, senders: dict[str, dict[str, 
 
 
 def invalid_allowed_templates(
-    document: Document, senders: Mapping[str, Sender], templates: Mapping[str, TemplateSettings]
+    document: Document, senders: Mapping[str, SenderSettings], templates: Mapping[str, TemplateSettings]
 ) -> Iterator[str]:
     """Yield a mistake for each template in a sender's list that does not exist or is not registered for the sender."""
     for header, sender in senders.items():
@@ -68,7 +68,7 @@ def invalid_allowed_templates(
 
 
 def windows_never_open(
-    document: Document, senders: Mapping[str, Sender], categories: Mapping[Category, CategorySettings]
+    document: Document, senders: Mapping[str, SenderSettings], categories: Mapping[Category, CategorySettings]
 ) -> Iterator[str]:
     """Yield a mistake for each sender whose window has no minute in common with that of its category."""
     for header, sender in senders.items():
@@ -81,7 +81,7 @@ def windows_never_open(
 
 def caps_without_price(
     document: Document,
-    senders: Mapping[str, Sender],
+    senders: Mapping[str, SenderSettings],
     templates: Mapping[str, TemplateSettings],
     categories: Mapping[Category, CategorySettings],
 ) -> Iterator[str]:

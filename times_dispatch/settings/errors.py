@@ -101,5 +101,5 @@ def _settings_at(model: type[BaseModel], path: TomlPath) -> Iterable[str]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = settings_of(annotation)[str(key)].annotation
         else:
-            annotation = annotation.__args__[-1]  # the Sender of dict[str, Sender]
+            annotation = annotation.__args__[-1]  # the SenderSettings of dict[str, SenderSettings]
     return settings_of(annotation) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else ()

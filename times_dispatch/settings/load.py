@@ -26,7 +26,7 @@ from times_dispatch.settings.environment import (
     read_redis_url,
 )
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.model import Callbacks, Settings, SettingsFile
+from times_dispatch.settings.model import CallbackSettings, Settings, SettingsFile
 from times_dispatch.settings.providers.builder import (
     build_provider,
     provider_mistakes,
@@ -34,7 +34,7 @@ from times_dispatch.settings.providers.builder import (
     read_provider_environments,
 )
 from times_dispatch.settings.registry import RegistryContent, content_id_warnings, read_registry, registry_path
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import ids
 
@@ -83,7 +83,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
     callback_secret = read_callback_secret(environment, is_needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
-    callbacks = _callbacks(environment, file.callbacks if file else Callbacks())
+    callbacks = _callbacks(environment, file.callbacks if file else CallbackSettings())
 
     registry = read_registry(document) if document else RegistryContent({}, [], [])
     mistakes += registry.mistakes
@@ -148,7 +148,7 @@ def _line_of(mistake: str) -> int:
     return int(line[1]) if line else 0
 
 
-def _callbacks(environment: Environment, table: Callbacks) -> Callbacks:
+def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSettings:
     """Return the table with the addresses that the environment overrides."""
     addresses = {
         "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", check_listen_address),
@@ -158,7 +158,7 @@ def _callbacks(environment: Environment, table: Callbacks) -> Callbacks:
     return table.model_copy(update={name: address for name, address in addresses.items() if address})
 
 
-def _with_provider(sender: Sender, default: str) -> Sender:
+def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:
     return sender if sender.provider else sender.model_copy(update={"chain": (default,) if default else ()})
 
 

@@ -12,7 +12,7 @@ from times_dispatch.settings.addresses import OptionalUrl, check_listen_address
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
-from times_dispatch.settings.senders import CategorySettings, Sender
+from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.settings.templates import RegistrySettings, TemplateSettings, check_template_name
 from times_dispatch.sms.rules import headers
@@ -37,7 +37,7 @@ def check_nickname(name: str) -> str:
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 
 
-class Callbacks(StrictTable):
+class CallbackSettings(StrictTable):
     """``[callbacks]``: the addresses of the receiver and of the relay of other systems' reports."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
@@ -48,7 +48,7 @@ class Callbacks(StrictTable):
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
 
 
-class Logs(StrictTable):
+class LogSettings(StrictTable):
     """``[logs]``: the form and the level of log lines."""
 
     format: Literal["auto", "json", "console"] = "auto"
@@ -61,7 +61,7 @@ class Logs(StrictTable):
         return {"auto": None, "json": True, "console": False}[self.format]
 
 
-class Brake(StrictTable):
+class BrakeSettings(StrictTable):
     """``[brake]``: the shares of failures at which a campaign stops itself. A count of 0 turns a brake off."""
 
     rejected_share: Share = 0.5
@@ -72,7 +72,7 @@ class Brake(StrictTable):
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
 
 
-class Worker(StrictTable):
+class WorkerSettings(StrictTable):
     """``[worker]``: the limits of one worker process."""
 
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 400
@@ -87,15 +87,15 @@ class SettingsFile(StrictTable):
     """The whole ``dispatch.toml``."""
 
     providers: dict[Annotated[str, AfterValidator(check_nickname)], ProviderSettings]
-    senders: dict[Annotated[str, AfterValidator(_check_header)], Sender]
+    senders: dict[Annotated[str, AfterValidator(_check_header)], SenderSettings]
     categories: dict[Category, CategorySettings] = Field(default_factory=dict)
     templates: dict[Annotated[str, AfterValidator(check_template_name)], TemplateSettings] = Field(default_factory=dict)
     registry: RegistrySettings = RegistrySettings()
     optouts: OptOutSettings = OptOutSettings()
-    callbacks: Callbacks = Callbacks()
-    logs: Logs = Logs()
-    brake: Brake = Brake()
-    worker: Worker = Worker()
+    callbacks: CallbackSettings = CallbackSettings()
+    logs: LogSettings = LogSettings()
+    brake: BrakeSettings = BrakeSettings()
+    worker: WorkerSettings = WorkerSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,17 +117,17 @@ class Settings:
     """The login of Flower, ``user:password``."""
     providers: dict[str, Provider] = field(default_factory=dict)
     default_provider: str = ""
-    senders: dict[str, Sender] = field(default_factory=dict)
+    senders: dict[str, SenderSettings] = field(default_factory=dict)
     categories: dict[Category, CategorySettings] = field(default_factory=dict)
     templates: dict[str, TemplateSettings] = field(default_factory=dict)
     """The templates of dispatch.toml and of the registry file."""
     registry_path: Path | None = None
     """The registry file; None if dispatch.toml does not name one."""
     optouts: OptOutSettings = field(default_factory=OptOutSettings)
-    callbacks: Callbacks = field(default_factory=Callbacks)
-    logs: Logs = field(default_factory=Logs)
-    brake: Brake = field(default_factory=Brake)
-    worker: Worker = field(default_factory=Worker)
+    callbacks: CallbackSettings = field(default_factory=CallbackSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
+    brake: BrakeSettings = field(default_factory=BrakeSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
     warnings: tuple[str, ...] = ()
     """One line for each value that is allowed but probably wrong. Each process logs the lines at its start."""
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.senders import CategorySettings, Sender
+from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules.categories import Category, effective_category
 
 
-def price(sender: Sender, category: Category, categories: Mapping[Category, CategorySettings]) -> Decimal | None:
+def price(
+    sender: SenderSettings, category: Category, categories: Mapping[Category, CategorySettings]
+) -> Decimal | None:
     """Return the price in rupees of one part of a sender's messages of a category; None if there is no price."""
     category_settings = categories.get(category)
     return sender.price_per_part or (category_settings.price_per_part if category_settings else None)
@@ -20,7 +22,7 @@ def parts_for(money: Decimal, price_per_part: Decimal) -> int:
     return int(money // price_per_part)
 
 
-def categories_of(header: str, sender: Sender, templates: Mapping[str, TemplateSettings]) -> set[Category]:
+def categories_of(header: str, sender: SenderSettings, templates: Mapping[str, TemplateSettings]) -> set[Category]:
     """Return the categories that a sender's messages can have, with all the templates that the sender may use."""
     allowed = [template for name, template in templates.items() if header in template.headers and sender.may_send(name)]
     return {sender.category, *(effective_category(sender.category, template.category) for template in allowed)}

@@ -91,7 +91,7 @@ class CategorySettings(StrictTable):
     """The provider's price for one SMS part."""
 
 
-class Sender(StrictTable):
+class SenderSettings(StrictTable):
     """``[senders.HEADER]``: a header as it is registered, with its case (docs/domain.md section 5)."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from times_dispatch.settings.senders import CategorySettings, Sender
+from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.rules.window import INDIA_ZONE, Window
 
@@ -10,7 +10,9 @@ PROMOTIONAL_WINDOW = "10:00-21:00"
 """The rule since October 2025; before, the window began at nine (docs/domain.md section 5)."""
 
 
-def sending_window(sender: Sender, category: Category, categories: Mapping[Category, CategorySettings]) -> Window:
+def sending_window(
+    sender: SenderSettings, category: Category, categories: Mapping[Category, CategorySettings]
+) -> Window:
     """Return the intersection of the window of a category and that of a sender.
 
     If the two have no minute in common, the result never opens.

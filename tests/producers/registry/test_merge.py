@@ -4,14 +4,14 @@ from hypothesis import strategies as st
 
 from producers.registry.merge import Line, Merge
 from producers.registry.portal import PortalRow
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 
 ENTITY = "1234567890123456789"
 SENDERS = {
-    "TIMESM": Sender(category="service", entity_id=ENTITY),
-    "TIMOTP": Sender(category="transactional"),
-    "567890": Sender(category="promotional"),
+    "TIMESM": SenderSettings(category="service", entity_id=ENTITY),
+    "TIMOTP": SenderSettings(category="transactional"),
+    "567890": SenderSettings(category="promotional"),
 }
 
 

@@ -1,7 +1,7 @@
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 
 
-def test_a_sender_that_could_never_send_is_a_mistake(mistakes: Mistakes) -> None:
+def test_a_sender_whose_window_never_opens_is_a_mistake(mistakes: Mistakes) -> None:
     text = SETTINGS_FILE.replace('"service"', '"promotional"\nwindow = "06:00-10:00"')
 
     [mistake] = mistakes(text)
@@ -10,7 +10,7 @@ def test_a_sender_that_could_never_send_is_a_mistake(mistakes: Mistakes) -> None
     assert mistake.endswith("10:00-21:00 Asia/Kolkata")
 
 
-def test_digits_and_a_template_of_another_category_contradict_each_other(mistakes: Mistakes) -> None:
+def test_a_header_of_digits_cannot_have_a_template_of_another_category(mistakes: Mistakes) -> None:
     text = SETTINGS_FILE.replace("TIMESM", "567890").replace('"service"', '"promotional"') + 'category = "service"\n'
 
     [mistake] = mistakes(text)
@@ -19,7 +19,7 @@ def test_digits_and_a_template_of_another_category_contradict_each_other(mistake
     assert mistake.endswith("is promotional, not service")
 
 
-def test_a_template_must_be_registered_for_the_sender_that_is_allowed_it(mistakes: Mistakes) -> None:
+def test_a_sender_cannot_be_allowed_a_template_that_is_not_registered_for_it(mistakes: Mistakes) -> None:
     text = SETTINGS_FILE + '\n[senders.OTHERS]\ncategory = "service"\ntemplates = ["order-shipped"]\n'
 
     assert mistakes(text) == [
@@ -48,7 +48,7 @@ def test_a_sender_without_a_provider_takes_the_default_one(loaded: Loader) -> No
     assert settings.default_provider == settings.senders["TIMESM"].provider == "two"
 
 
-def test_of_two_providers_one_must_be_the_default_if_a_sender_needs_it(mistakes: Mistakes) -> None:
+def test_with_two_providers_a_sender_without_a_provider_needs_a_default(mistakes: Mistakes) -> None:
     assert mistakes(TWO_PROVIDERS.format(default=""), **CREDENTIALS_OF_TWO) == [
         "dispatch.toml:6: senders.TIMESM.provider: is missing, and no provider is marked default = true"
     ]

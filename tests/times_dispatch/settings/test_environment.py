@@ -6,7 +6,7 @@ from tests.kit.settings import Loader, Mistakes
 from times_dispatch.settings.environment import Environment
 
 
-def test_a_file_goes_for_a_variable_without_its_last_line_end(tmp_path: Path) -> None:
+def test_a_file_gives_the_value_without_the_line_break_at_its_end(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b" sp aces stay \r\n")
     environment = Environment({"KEY_FILE": str(tmp_path / "key")})
     assert environment.get("KEY", purpose="to open the door") == " sp aces stay "
@@ -36,7 +36,7 @@ def test_a_variable_given_twice_is_a_mistake() -> None:
         (b"\xff", "is not UTF-8"),
     ],
 )
-def test_a_file_that_holds_no_secret_is_a_mistake(tmp_path: Path, content: bytes | None, mistake: str) -> None:
+def test_a_file_without_a_value_is_a_mistake(tmp_path: Path, content: bytes | None, mistake: str) -> None:
     file = tmp_path / "key"
     if content is not None:
         file.write_bytes(content)

@@ -97,12 +97,14 @@ max_in_flight = 1.5
         (SETTINGS_FILE.encode("utf-16"), "dispatch.toml:1: is not UTF-8; save the file as UTF-8"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_where(mistakes: Mistakes, text: str | bytes, mistake: str) -> None:
+def test_a_file_that_cannot_be_read_is_a_mistake_with_its_line(
+    mistakes: Mistakes, text: str | bytes, mistake: str
+) -> None:
     (only,) = mistakes(text)
     assert only.startswith(mistake)
 
 
-def test_what_is_wrong_with_the_environment_is_said_beside_a_syntax_error(mistakes: Mistakes) -> None:
+def test_mistakes_of_the_environment_are_reported_with_a_syntax_error(mistakes: Mistakes) -> None:
     assert [line.split(":")[0] for line in mistakes("a =", DISPATCH_ID_KEY=None)] == ["dispatch.toml", "environment"]
 
 
@@ -145,7 +147,7 @@ def test_a_providers_timeouts_must_fit_each_other(mistakes: Mistakes) -> None:
     assert only.startswith("dispatch.toml:1: providers.timesmobile: connect_timeout_s must be ")
 
 
-def test_addresses_of_the_environment_go_before_those_of_the_file(loaded: Loader) -> None:
+def test_addresses_of_the_environment_override_those_of_the_file(loaded: Loader) -> None:
     text = SETTINGS_FILE.replace(
         'post"', 'post"\nendpoint = "https://a.example/x"\nproxy = "http://proxy.example:3128"'
     )
@@ -179,7 +181,7 @@ def test_a_process_that_needs_only_the_ledger_can_do_without_the_rest(tmp_path: 
     assert settings.providers["timesmobile"].password == ""
 
 
-def test_what_a_process_does_not_need_is_checked_all_the_same_if_it_is_there(tmp_path: Path) -> None:
+def test_a_secret_that_is_not_needed_is_still_checked_if_it_is_given(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text(SETTINGS_FILE, encoding="utf-8")
     with pytest.raises(SettingsInvalid, match="DISPATCH_ID_KEY: must have at least 16 bytes"):

@@ -6,7 +6,7 @@ from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.sms.rules.window import Window
 
 
-def test_what_is_not_given_has_defaults(loaded: Loader) -> None:
+def test_settings_that_are_not_given_have_defaults(loaded: Loader) -> None:
     settings = loaded()
     sender, template = settings.senders["TIMESM"], settings.templates["order-shipped"]
 
@@ -21,7 +21,7 @@ def test_what_is_not_given_has_defaults(loaded: Loader) -> None:
     assert settings.registry_path is None
 
 
-def test_everything_can_be_given(loaded: Loader) -> None:
+def test_every_setting_of_a_sender_can_be_given(loaded: Loader) -> None:
     text = with_sender(
         'templates = ["order-shipped"]',
         'links = ["times.example", "https://times.example/app.apk"]',
@@ -57,7 +57,7 @@ def test_everything_can_be_given(loaded: Loader) -> None:
         ),
     ],
 )
-def test_a_mistake_in_another_table_is_told_at_its_line(mistakes: Mistakes, table: str, reason: str) -> None:
+def test_a_mistake_in_another_table_names_its_line(mistakes: Mistakes, table: str, reason: str) -> None:
     [mistake] = mistakes(f"{SETTINGS_FILE}\n{table}\n")
 
     assert mistake.startswith(f"dispatch.toml:{reason}")

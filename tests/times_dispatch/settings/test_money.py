@@ -28,10 +28,10 @@ def test_an_amount_without_its_unit_is_refused(amount: object) -> None:
 
 
 @pytest.mark.parametrize("amount", ["Rs 0", "0.00 paise"])
-def test_nothing_is_no_amount(amount: str) -> None:
+def test_an_amount_of_0_is_refused(amount: str) -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         parse_rupees(amount)
 
 
-def test_an_amount_is_worded() -> None:
+def test_an_amount_is_written_in_rupees() -> None:
     assert format_rupees(Decimal("125000.125")) == "Rs 125,000.12"

@@ -38,7 +38,7 @@ category = "promotional"
         (('templates = ["order-shipped"]',), 50),
     ],
 )
-def test_money_for_a_day_is_counted_at_the_dearest_price_of_what_may_be_sent(
+def test_a_daily_cap_in_money_is_converted_at_the_highest_price(
     loaded: Loader, lines: tuple[str, ...], most: int
 ) -> None:
     prices = '[categories.service]\nprice_per_part = "Rs 0.2"\n[categories.promotional]\nprice_per_part = "Rs 0.5"\n'
@@ -48,7 +48,7 @@ def test_money_for_a_day_is_counted_at_the_dearest_price_of_what_may_be_sent(
     assert max_parts_per_day("TIMESM", settings) == most
 
 
-def test_money_for_a_day_needs_a_price_for_each_category_that_may_be_sent(mistakes: Mistakes) -> None:
+def test_a_daily_cap_in_money_needs_a_price_for_each_category(mistakes: Mistakes) -> None:
     priced = '[categories.service]\nprice_per_part = "Rs 0.2"\n'
 
     [mistake] = mistakes(with_sender('max_money_per_day = "Rs 10"') + PROMOTIONAL + priced)

@@ -2,7 +2,7 @@ from tests.kit.settings import Loader
 from times_dispatch.settings.secrets import Secret, SecretBytes
 
 
-def test_a_secret_is_what_it_is_but_does_not_show_it() -> None:
+def test_a_secret_equals_its_text_and_its_repr_hides_it() -> None:
     secret, key = Secret("mellon"), SecretBytes(b"mellon")
     assert secret == "mellon"
     assert key == b"mellon"

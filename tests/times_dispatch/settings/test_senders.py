@@ -53,7 +53,7 @@ def test_an_entity_id_is_12_to_19_digits(mistakes: Mistakes, digits: str) -> Non
 
 
 @pytest.mark.parametrize("rate", ["-0.001", "1e-300", "0.0099", "inf", "-inf", "nan", '"5"', "true"])
-def test_a_rate_that_is_none_is_refused(mistakes: Mistakes, rate: str) -> None:
+def test_a_rate_that_cannot_be_used_is_refused(mistakes: Mistakes, rate: str) -> None:
     (only,) = mistakes(SETTINGS_FILE.replace('"service"', f'"service"\nrate_per_s = {rate}'))
     assert only.startswith("dispatch.toml:6: senders.TIMESM.rate_per_s: must be ")
 
@@ -86,7 +86,7 @@ def test_a_rate_may_be_whole_or_not_and_0_is_no_limit(loaded: Loader, rate: str)
         ('templates = ["order-shiped"]', "templates.0: there is no template order-shiped; did you mean order-shipped?"),
     ],
 )
-def test_a_mistake_in_a_sender_is_told_at_its_line(mistakes: Mistakes, line: str, reason: str) -> None:
+def test_a_mistake_in_a_sender_names_its_line(mistakes: Mistakes, line: str, reason: str) -> None:
     [mistake] = mistakes(with_sender(line))
 
     assert mistake.startswith(f"dispatch.toml:6: senders.TIMESM.{reason}")
@@ -130,7 +130,7 @@ def test_a_setting_under_both_its_names_is_a_mistake_at_the_line_of_the_old_one(
     ]
 
 
-def test_a_mistake_under_an_old_name_is_told_with_the_name_in_the_file(mistakes: Mistakes) -> None:
+def test_a_mistake_under_an_old_name_names_the_old_name(mistakes: Mistakes) -> None:
     assert mistakes(with_sender("most_parts_per_day = -1", 'most_money_per_day = "Rs 5"')) == [
         "dispatch.toml:6: senders.TIMESM.most_parts_per_day: must be at least 0, is -1",
         (

@@ -39,13 +39,13 @@ def test_an_old_name_in_a_template_is_read_with_a_warning_at_its_line(loaded: Lo
         ("max_value_length = 0", "max_value_length: must be at least 1, is 0"),
     ],
 )
-def test_a_mistake_in_a_template_is_told_at_its_line(mistakes: Mistakes, line: str, reason: str) -> None:
+def test_a_mistake_in_a_template_names_its_line(mistakes: Mistakes, line: str, reason: str) -> None:
     [mistake] = mistakes(with_template(line))
 
     assert mistake.startswith(f"dispatch.toml:12: templates.order-shipped.{reason}")
 
 
-def test_a_text_that_cannot_be_registered_is_told_at_its_line(mistakes: Mistakes) -> None:
+def test_a_text_that_cannot_be_registered_is_a_mistake_at_its_line(mistakes: Mistakes) -> None:
     [mistake] = mistakes(SETTINGS_FILE.replace("{#var#}", "{#VAR#}"))
 
     assert mistake.startswith("dispatch.toml:11: templates.order-shipped.text: unknown slot {#VAR#}; there are {#var#}")

@@ -28,7 +28,7 @@ answers = { code = "c", accepted = [0] }
 VARIABLES = {"DISPATCH_PROVIDER_FINE_USERNAME": "u", "DISPATCH_PROVIDER_FINE_PASSWORD": "p"}
 
 
-def test_every_provider_is_looked_at_whatever_else_is_wrong(tmp_path: Path) -> None:
+def test_every_provider_is_checked_whatever_other_mistakes_the_file_has(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text(FILE)
     fine, broken, nine, odd = check_providers(file, VARIABLES)
@@ -62,7 +62,7 @@ def test_missing_credentials_are_a_problem(tmp_path: Path) -> None:
     assert len(check_providers(file, {})[0].problems) == 2
 
 
-def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="there is no such file"):
         check_providers(tmp_path / "none.toml", {})
 
@@ -74,7 +74,7 @@ def problems_of(tmp_path: Path, text: str, nickname: str = "x", **variables: str
     return [line.removeprefix(f"{file}:").partition("providers.")[2] or line for line in found.problems]
 
 
-def test_one_wrong_field_hides_no_other(tmp_path: Path) -> None:
+def test_a_wrong_setting_hides_no_other_mistake(tmp_path: Path) -> None:
     text = """\
 [providers.x]
 method = "PUT"
@@ -130,13 +130,13 @@ rejected = ["E_NUMBER"]
         ('preset = "timesmobile-post"\npayload = 5\ncustom = { route = "4" }', ["x.payload"]),
     ],
 )
-def test_what_is_wrong_is_said_once(tmp_path: Path, lines: str, wrong: list[str]) -> None:
+def test_each_mistake_is_reported_once(tmp_path: Path, lines: str, wrong: list[str]) -> None:
     found = [problem for problem in problems_of(tmp_path, f"[providers.x]\n{lines}\n") if "environment" not in problem]
 
     assert [problem[: len(start)] for problem, start in zip(found, wrong, strict=True)] == wrong
 
 
-def test_a_wrong_nickname_hides_nothing(tmp_path: Path) -> None:
+def test_a_wrong_nickname_hides_no_other_mistake(tmp_path: Path) -> None:
     text = '[providers.9]\npreset = "timesmobile-post"\nmax_connections = 0\n'
 
     first, second, *_ = problems_of(tmp_path, text, "9")
@@ -145,7 +145,7 @@ def test_a_wrong_nickname_hides_nothing(tmp_path: Path) -> None:
     assert second.startswith("9.max_connections: must be at least 1")
 
 
-def test_two_defaults_are_told(tmp_path: Path) -> None:
+def test_two_default_providers_are_reported(tmp_path: Path) -> None:
     account = 'preset = "timesmobile-post"\ndefault = true\n'
     text = f"[providers.fine]\n{account}[providers.x]\n{account}"
 

@@ -72,7 +72,7 @@ def test_a_provider_may_be_described_without_a_preset(built: Callable[..., Provi
     assert (provider.connect_timeout_s, provider.total_timeout_s, provider.max_connections) == (2, 8, 50)
 
 
-def test_no_credentials_are_wanted_where_none_are_used(built: Callable[..., Provider]) -> None:
+def test_credentials_that_are_not_used_are_not_needed(built: Callable[..., Provider]) -> None:
     assert built().username == ""
 
 
@@ -86,7 +86,7 @@ def test_basic_authentication_takes_username_and_password(built: Callable[..., P
     ]
 
 
-def test_a_placeholder_of_a_credential_wants_it(built: Callable[..., Provider], mistakes: Mistakes) -> None:
+def test_a_credential_is_needed_if_a_placeholder_uses_it(built: Callable[..., Provider], mistakes: Mistakes) -> None:
     assert built(payload='pw = "$$Password"', DISPATCH_PROVIDER_OTHER_PASSWORD="hunter3").password == "hunter3"
     (only,) = mistakes(other('headers = { X-User = "u $$Username" }'), **NO_CREDENTIALS)
     assert only.startswith("environment: DISPATCH_PROVIDER_OTHER_USERNAME: is not set (credentials of provider other)")
@@ -103,7 +103,7 @@ def test_further_secrets_come_from_the_environment_under_their_names(
 
 
 @pytest.mark.parametrize("name", ["password", "Client_ID", "endpoint", "a-b", "1st", ""])
-def test_a_secret_needs_a_name_of_its_own(mistakes: Mistakes, name: str) -> None:
+def test_a_secret_cannot_have_a_reserved_name(mistakes: Mistakes, name: str) -> None:
     found = mistakes(other(f'secrets = ["{name}"]'), **NO_CREDENTIALS)
     assert found[0].startswith(f"dispatch.toml:5: providers.other.secrets.0: '{name}' cannot name a secret")
 
@@ -124,7 +124,7 @@ def test_oauth_takes_its_client_from_the_environment(built: Callable[..., Provid
     assert "hunter" not in repr(provider)
 
 
-def test_oauth_wants_a_client_and_an_address(mistakes: Mistakes) -> None:
+def test_oauth_needs_a_client_and_a_token_url(mistakes: Mistakes) -> None:
     found = mistakes(other(OAUTH), **NO_CREDENTIALS)
     assert [line.split(": is not set")[0] for line in found] == [
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_ID",
@@ -177,7 +177,7 @@ category = "service"
 @pytest.mark.parametrize(
     "payload", ["payload = 5", "payload = {}", 'payload = ""', "payload = [1]", "payload.x = 2026-01-01"]
 )
-def test_a_payload_that_is_none_is_refused(mistakes: Mistakes, payload: str) -> None:
+def test_a_payload_of_a_wrong_form_is_refused(mistakes: Mistakes, payload: str) -> None:
     text = f"""\
 [providers.other]
 method = "POST"
@@ -197,14 +197,14 @@ def test_a_form_is_flat(mistakes: Mistakes) -> None:
     assert only == "dispatch.toml:1: providers.other: the payload of a form must be a table of keys and texts"
 
 
-def test_without_a_preset_everything_must_be_said(mistakes: Mistakes) -> None:
+def test_without_a_preset_the_description_must_be_complete(mistakes: Mistakes) -> None:
     text = '[providers.other]\nmethod = "POST"\n[senders.TIMESM]\ncategory = "service"\n'
     assert mistakes(text, **NO_CREDENTIALS) == [
         "dispatch.toml:1: providers.other: needs encoding, payload, answers; or a preset, which has them"
     ]
 
 
-def test_a_preset_may_have_something_in_another_way(loaded: Loader) -> None:
+def test_settings_override_those_of_a_preset(loaded: Loader) -> None:
     text = SETTINGS_FILE.replace(
         'post"\n',
         'post"\nheaders = { ACCEPT = "*/*", X-Unit = "a" }\n'
@@ -279,7 +279,7 @@ def test_a_code_may_be_below_zero(built: Callable[..., Provider], code: str) -> 
     assert rules.codes["-1"] == Meaning(Verdict.REJECTED, "no such number", number=2054)
 
 
-def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise(
+def test_a_code_in_no_group_is_in_doubt_unless_the_settings_say_otherwise(
     built: Callable[..., Provider],
 ) -> None:
     rest = built().answers.rest
@@ -311,12 +311,12 @@ def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise
         ("acceptd = [1]", "answers.acceptd: there is no such setting; did you mean accepted?"),
     ],
 )
-def test_answers_that_cannot_be_meant_are_told_at_their_place(mistakes: Mistakes, answers: str, mistake: str) -> None:
+def test_a_mistake_in_answers_names_its_path(mistakes: Mistakes, answers: str, mistake: str) -> None:
     (only,) = mistakes(other(answers=answers), **NO_CREDENTIALS)
     assert only.partition("providers.other")[2].removeprefix(".").removeprefix(": ").startswith(mistake)
 
 
-def test_what_is_odd_about_a_provider_is_a_warning_of_the_settings(loaded: Loader) -> None:
+def test_warnings_about_a_provider_are_warnings_of_the_settings(loaded: Loader) -> None:
     settings = loaded(other().replace("https", "http"), **NO_CREDENTIALS)
     (warning,) = settings.warnings
     assert warning.startswith("dispatch.toml:1: providers.other: endpoint is plain http: ")
@@ -363,7 +363,7 @@ def credentials(count: int) -> dict[str, str | None]:
     return {f"DISPATCH_PROVIDER_P{n}_{part}": "x" for n in range(count) for part in ("USERNAME", "PASSWORD")}
 
 
-def test_a_group_has_up_to_ten_providers(loaded: Loader, mistakes: Mistakes) -> None:
+def test_a_chain_has_up_to_ten_providers(loaded: Loader, mistakes: Mistakes) -> None:
     assert len(loaded(ten(10), **credentials(10)).senders["TIMESM"].chain) == 10
     (only,) = mistakes(ten(11), **credentials(11))
     assert only == "dispatch.toml:25: senders.TIMESM.provider: must name 1 to 10 providers, names 11"
@@ -379,6 +379,6 @@ def test_a_group_has_up_to_ten_providers(loaded: Loader, mistakes: Mistakes) -> 
         ("5", "provider: must be a nickname in quotes, or an array of them"),
     ],
 )
-def test_a_group_that_cannot_be_meant_is_told_at_its_place(mistakes: Mistakes, chain: str, mistake: str) -> None:
+def test_a_mistake_in_a_chain_names_its_path(mistakes: Mistakes, chain: str, mistake: str) -> None:
     (only,) = mistakes(TWO.format(chain=chain), **BOTH)
     assert only == f"dispatch.toml:8: senders.TIMESM.{mistake}"

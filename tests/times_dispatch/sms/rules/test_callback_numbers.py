@@ -23,7 +23,7 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, entry_pro
         ("https://t.in/9876543210", []),
     ],
 )
-def test_numbers_are_told_from_what_only_looks_like_them(text: str, found: list[str]) -> None:
+def test_phone_numbers_are_found_and_other_digits_are_not(text: str, found: list[str]) -> None:
     assert find(text) == found
 
 
@@ -39,7 +39,7 @@ def test_country_code_and_trunk_prefix_make_no_difference(number: str) -> None:
     assert not NumberWhitelist(["9876543211"]).allows(number)
 
 
-def test_an_empty_list_is_none() -> None:
+def test_an_empty_whitelist_is_false() -> None:
     assert not NumberWhitelist([])
     assert NumberWhitelist(["139"])
     assert NumberWhitelist(["9876543210"]).missing("9876543210 or 9876543211") == ["9876543211"]

@@ -25,7 +25,7 @@ def test_portals_words_for_categories_are_known(word: str, category: Category | 
     assert categories.category_from_portal(word) == category
 
 
-def test_a_promotional_template_is_promotional_whoever_sends_it() -> None:
+def test_a_promotional_template_is_promotional_for_every_sender() -> None:
     assert categories.effective_category("service", "promotional") == "promotional"
     assert categories.effective_category("promotional", "service") == "promotional"
     assert categories.effective_category("transactional", "service") == "transactional"

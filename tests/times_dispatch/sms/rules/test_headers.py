@@ -22,11 +22,11 @@ def test_a_header_is_six_letters_or_six_digits(header: str) -> None:
         ("", "a header is 6 letters, or 6 digits"),
     ],
 )
-def test_what_operators_add_is_told_from_what_is_wrong(header: str, reason: str) -> None:
+def test_the_affixes_of_operators_have_a_reason_of_their_own(header: str, reason: str) -> None:
     assert reason in (headers.problem(header) or "")
 
 
-def test_digits_prove_a_category_and_letters_none() -> None:
+def test_digits_imply_a_category_and_letters_do_not() -> None:
     assert headers.category_problem("567890", "service") == "a header of digits is promotional, not service"
     assert headers.category_problem("567890", "promotional") is None
     assert headers.category_problem("TIMESM", "promotional") is None

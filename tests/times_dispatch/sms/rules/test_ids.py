@@ -20,5 +20,5 @@ def test_fewer_digits_than_were_ever_seen_are_a_warning() -> None:
 
 
 @pytest.mark.parametrize("mangled", ["1.20716E+18", "1,20716E+18", "1207161786534400000.0", "1.2e18"])
-def test_an_id_that_a_spreadsheet_spoilt_is_recognised(mangled: str) -> None:
+def test_an_id_changed_by_a_spreadsheet_is_recognised(mangled: str) -> None:
     assert "a spreadsheet made a number of it" in (ids.content_problem(mangled) or "")

@@ -6,7 +6,7 @@ from times_dispatch.sms.rules.words import fixed_text, words_with_slots
 from times_dispatch.sms.templates import Template
 
 
-def test_a_word_is_what_stands_between_blanks_around_slots() -> None:
+def test_a_word_is_the_text_between_blanks_around_slots() -> None:
     template = Template("Dear {#var#}, go to\nhttps://times.in/{#var#}{#var#}. Call {#cbn#}")
 
     found = words_with_slots(template)
@@ -19,7 +19,7 @@ def test_a_word_is_what_stands_between_blanks_around_slots() -> None:
     assert fixed_text(template).split() == ["Dear", "go", "to", "Call"]
 
 
-def test_values_are_put_together_with_what_stands_around_them() -> None:
+def test_values_are_joined_with_the_literals_around_them() -> None:
     [first, second, _] = words_with_slots(Template("Dear {#var#}, go to x.{#var#}/{#var#} {#var#}"))
     slots = [["Asha", "Ravi"], ["in", "com"], ["a", "b"], ["", ""]]
 
@@ -30,7 +30,7 @@ def test_values_are_put_together_with_what_stands_around_them() -> None:
 @pytest.mark.parametrize(
     ("text", "composed"), [("({#var#})", "v"), ("{#var#}.", "v"), ("{#var#}.in", "v.in"), ("#{#var#}", "#v")]
 )
-def test_only_what_may_join_a_link_or_number_is_kept_around_a_single_slot(text: str, composed: str) -> None:
+def test_around_a_single_slot_only_characters_of_links_and_numbers_are_kept(text: str, composed: str) -> None:
     assert list(words_with_slots(Template(text))[0].compose([["v"]])) == [composed]
 
 
