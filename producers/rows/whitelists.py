@@ -54,7 +54,7 @@ class Whitelists:
             name = " and ".join(names[place] for place in word.slot_indexes)
             texts = word.compose(slots)
             together = "\n".join(texts)
-            if kinds & _LINK_KINDS or links.may_hold(together):
+            if kinds & _LINK_KINDS or links.may_contain_links(together):
                 for index, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield (

@@ -67,7 +67,7 @@ class Document:
         return (None if mistakes else valid), mistakes
 
     def replace_old_names(self, model: type[BaseModel], path: TomlPath = ()) -> list[str]:
-        """Put the new names of settings in place of their old ones in ``data``, with a warning for each.
+        """Replace the old names of settings in ``data`` with their new names, and add a warning for each.
 
         Args:
             model: the model of the table at *path*.
@@ -79,6 +79,8 @@ class Document:
         table: Any = self.data
         for key in path:
             table = table[key]
+        if not isinstance(table, dict):
+            return []
         mistakes = []
         for old in replace_old_names(model, table, path):
             if old.is_given_twice:

@@ -28,7 +28,7 @@ _COMMON_FORM = re.compile(r"(?:https?://)?(?:www\.)?([a-z0-9-]+(?:\.[a-z0-9-]+)+
 _ENTRY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\s/@\\]+\.[^\s/@\\]+(?:[/?][^\s\\]*)?")
 
 
-def may_hold(text: str) -> bool:
+def may_contain_links(text: str) -> bool:
     """Return False if ``find`` certainly finds no link in a text. It is fast, and nearly all texts contain no link."""
     if "." in text and (_NAME.search(text) or (text.count(".") > 2 and _ADDRESS.search(text))):
         return True
@@ -41,7 +41,7 @@ def find(text: str) -> list[str]:
     A link is a substring that phones make a link of. For names without ``http://`` and ``www.``,
     ``times_dispatch.sms.rules.domains`` decides.
     """
-    if not may_hold(text):
+    if not may_contain_links(text):
         return []
     if not text.isascii():
         text = text.translate(_DOT_TABLE)

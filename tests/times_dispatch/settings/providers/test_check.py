@@ -154,3 +154,8 @@ def test_two_default_providers_are_reported(tmp_path: Path) -> None:
 
     assert problem == "x.default: only one provider can be the default, and fine is"
     assert other == "fine.default: only one provider can be the default, and x is"
+
+
+@pytest.mark.parametrize("value", ["5", '"preset"', "[]", '["preset"]'])
+def test_a_provider_that_is_not_a_table_is_reported_as_an_empty_one(tmp_path: Path, value: str) -> None:
+    assert problems_of(tmp_path, f"[providers]\nx = {value}\n") == problems_of(tmp_path, "[providers.x]\n")

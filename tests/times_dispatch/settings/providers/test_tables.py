@@ -1,5 +1,3 @@
-"""Providers and their groups: from the file and the environment to what the client takes."""
-
 import json
 from collections.abc import Callable
 
