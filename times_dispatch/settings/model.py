@@ -84,7 +84,7 @@ class WorkerSettings(StrictTable):
 
 
 class SettingsFile(StrictTable):
-    """The whole ``dispatch.toml``."""
+    """All tables of ``dispatch.toml``."""
 
     providers: dict[Annotated[str, AfterValidator(check_nickname)], ProviderSettings]
     senders: dict[Annotated[str, AfterValidator(_check_header)], SenderSettings]

@@ -80,5 +80,5 @@ def test_the_password_of_redis_may_come_by_itself_and_reaches_the_broker_as_well
 
 
 def test_two_passwords_of_redis_are_a_mistake(mistakes: Mistakes) -> None:
-    found = mistakes(DISPATCH_REDIS_URL="redis://:a@redis.example/0", DISPATCH_REDIS_PASSWORD="b")
-    assert found == ["environment: DISPATCH_REDIS_PASSWORD: DISPATCH_REDIS_URL contains a password too"]
+    lines = mistakes(DISPATCH_REDIS_URL="redis://:a@redis.example/0", DISPATCH_REDIS_PASSWORD="b")
+    assert lines == ["environment: DISPATCH_REDIS_PASSWORD: DISPATCH_REDIS_URL contains a password too"]

@@ -194,7 +194,7 @@ def test_the_fields_of_an_unexpected_error_name_its_position_and_not_its_text() 
     try:
         int("Dear Asha, your code is twelve")
     except ValueError as error:
-        said = logs.failure(error)
-    assert said["error"] == "ValueError"
-    assert "test_logs.py" in said["where"]
-    assert "Asha" not in said["where"].replace('int("Dear Asha, your code is twelve")', "")
+        fields = logs.failure(error)
+    assert fields["error"] == "ValueError"
+    assert "test_logs.py" in fields["where"]
+    assert "Asha" not in fields["where"].replace('int("Dear Asha, your code is twelve")', "")

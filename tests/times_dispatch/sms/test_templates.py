@@ -31,17 +31,17 @@ def filled_templates(draw: st.DrawFn, literal: str = "ab \n{é₹") -> tuple[Tem
     return Template(text or "a"), [draw(GOOD[kind]) for kind in kinds]
 
 
-def matches_naively(template: Template, text: str, longest: int, place: int = 0) -> bool:
+def matches_naively(template: Template, text: str, max_length: int, index: int = 0) -> bool:
     """Try every length for every slot: right, and exponential."""
-    if not text.startswith(template.literals[place]):
+    if not text.startswith(template.literals[index]):
         return False
-    rest = text[len(template.literals[place]) :]
-    if place == len(template.slots):
+    rest = text[len(template.literals[index]) :]
+    if index == len(template.slots):
         return not rest
     return any(
-        template.slots[place].check(rest[:length], longest) is None
-        and matches_naively(template, rest[length:], longest, place + 1)
-        for length in range(min(longest, len(rest)) + 1)
+        template.slots[index].check(rest[:length], max_length) is None
+        and matches_naively(template, rest[length:], max_length, index + 1)
+        for length in range(min(max_length, len(rest)) + 1)
     )
 
 
@@ -60,14 +60,14 @@ def test_a_text_with_a_changed_character_outside_the_slots_does_not_match(
     # Values without a letter of the literals: otherwise a slot may rightly take in what was changed.
     template = Template("".join(f"{literal}{{#numeric#}}" for literal in template.literals) + "z")
     pieces = [piece for literal in template.literals for piece in (literal, "42")][:-1]
-    changeable = [place for place in range(0, len(pieces), 2) if pieces[place]]
-    place = data.draw(st.sampled_from(changeable))
-    at = data.draw(st.integers(0, len(pieces[place]) - 1))
-    literal = pieces[place]
+    changeable = [index for index in range(0, len(pieces), 2) if pieces[index]]
+    index = data.draw(st.sampled_from(changeable))
+    at = data.draw(st.integers(0, len(pieces[index]) - 1))
+    literal = pieces[index]
     changed = data.draw(
         st.sampled_from([other for other in ("a", "b", "\r\n", "", " ", "5", "A") if other != literal[at]])
     )
-    pieces[place] = literal[:at] + changed + literal[at + 1 :]
+    pieces[index] = literal[:at] + changed + literal[at + 1 :]
     assert not template.matches("".join(pieces)) or "".join(pieces) == template.render(["42"] * len(template.slots))
 
 
@@ -78,9 +78,9 @@ def test_a_text_with_a_changed_character_outside_the_slots_does_not_match(
 )
 @example(["{#var#}", "a", "{#var#}", "a"], "aaa", 1)
 @example(["{#var#}", "{#numeric#}", "{#var#}"], "ab1ab", 2)
-def test_matching_equals_trying_every_split(pieces: list[str], text: str, longest: int) -> None:
+def test_matching_equals_trying_every_split(pieces: list[str], text: str, max_length: int) -> None:
     template = Template("".join(pieces))
-    assert template.matches(text, longest) == matches_naively(template, text, longest)
+    assert template.matches(text, max_length) == matches_naively(template, text, max_length)
 
 
 @given(
@@ -89,15 +89,15 @@ def test_matching_equals_trying_every_split(pieces: list[str], text: str, longes
     st.integers(0, 4),
 )
 @example(["{#var#}", "{#numeric#}", "{#var#}"], "ab1ab", 2)
-def test_the_values_of_a_matching_text_give_the_text_again(pieces: list[str], text: str, longest: int) -> None:
+def test_the_values_of_a_matching_text_give_the_text_again(pieces: list[str], text: str, max_length: int) -> None:
     template = Template("".join(pieces))
 
-    values = template.extract_values(text, longest)
+    values = template.extract_values(text, max_length)
 
-    assert (values is not None) is template.matches(text, longest)
+    assert (values is not None) is template.matches(text, max_length)
     if values is not None:
         assert template.render(values) == text
-        assert all(slot.check(value, longest) is None for slot, value in zip(template.slots, values, strict=True))
+        assert all(slot.check(value, max_length) is None for slot, value in zip(template.slots, values, strict=True))
 
 
 @given(
@@ -163,18 +163,18 @@ def test_the_text_equals_the_template_byte_for_byte_outside_the_slots(
 
 
 @pytest.mark.parametrize(
-    ("length", "longest", "fits"), [(29, 30, True), (30, 30, True), (31, 30, False), (40, 40, True)]
+    ("length", "max_length", "fits"), [(29, 30, True), (30, 30, True), (31, 30, False), (40, 40, True)]
 )
-def test_a_value_has_a_maximal_length(length: int, longest: int, fits: bool) -> None:
+def test_a_value_has_a_maximal_length(length: int, max_length: int, fits: bool) -> None:
     value = "न" * length
-    assert (Slot("var").check(value, longest) is None) is fits
-    assert Template("a {#var#} b").matches(f"a {value} b", longest) is fits
+    assert (Slot("var").check(value, max_length) is None) is fits
+    assert Template("a {#var#} b").matches(f"a {value} b", max_length) is fits
 
 
-@pytest.mark.parametrize(("longest", "fits"), [(5, False), (6, True)])
-def test_a_value_is_not_too_long_if_the_text_can_be_split_in_several_ways(longest: int, fits: bool) -> None:
+@pytest.mark.parametrize(("max_length", "fits"), [(5, False), (6, True)])
+def test_a_value_is_not_too_long_if_the_text_can_be_split_in_several_ways(max_length: int, fits: bool) -> None:
     # The number must be "125 34": what follows the other 5 is none, as it begins with a blank.
-    assert Template("{#var#}5{#cbn#}").matches("5125 34", longest) is fits
+    assert Template("{#var#}5{#cbn#}").matches("5125 34", max_length) is fits
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,8 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
 def problems_of(tmp_path: Path, text: str, nickname: str = "x", **variables: str) -> list[str]:
     file = tmp_path / "dispatch.toml"
     file.write_text(text)
-    [found] = [item for item in check_providers(file, variables) if item.nickname == nickname]
-    return [line.removeprefix(f"{file}:").partition("providers.")[2] or line for line in found.problems]
+    [checked] = [item for item in check_providers(file, variables) if item.nickname == nickname]
+    return [line.removeprefix(f"{file}:").partition("providers.")[2] or line for line in checked.problems]
 
 
 def test_a_wrong_setting_hides_no_other_mistake(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ token_url = "ftp://sms.example/"
 code = 5
 rejected = ["E_NUMBER"]
 """
-    found = problems_of(tmp_path, text, DISPATCH_PROVIDER_X_CLIENT_ID="i")
+    problems = problems_of(tmp_path, text, DISPATCH_PROVIDER_X_CLIENT_ID="i")
 
-    assert [problem.partition(": ")[0] for problem in found] == [
+    assert [problem.partition(": ")[0] for problem in problems] == [
         "x.method",
         "x.oauth2.token_url",
         "x.answers.code",
@@ -105,9 +105,9 @@ rejected = ["E_NUMBER"]
         "x",
         "environment",
     ]
-    assert [problem for problem in found if "endpoint must hold neither #" in problem]
-    assert [problem for problem in found if "header 'X Key'" in problem]
-    assert [problem for problem in found if "the payload needs $$To" in problem]
+    assert [problem for problem in problems if "endpoint must hold neither #" in problem]
+    assert [problem for problem in problems if "header 'X Key'" in problem]
+    assert [problem for problem in problems if "the payload needs $$To" in problem]
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,11 @@ rejected = ["E_NUMBER"]
     ],
 )
 def test_each_mistake_is_reported_once(tmp_path: Path, lines: str, wrong: list[str]) -> None:
-    found = [problem for problem in problems_of(tmp_path, f"[providers.x]\n{lines}\n") if "environment" not in problem]
+    problems = [
+        problem for problem in problems_of(tmp_path, f"[providers.x]\n{lines}\n") if "environment" not in problem
+    ]
 
-    assert [problem[: len(start)] for problem, start in zip(found, wrong, strict=True)] == wrong
+    assert [problem[: len(start)] for problem, start in zip(problems, wrong, strict=True)] == wrong
 
 
 def test_a_wrong_nickname_hides_no_other_mistake(tmp_path: Path) -> None:

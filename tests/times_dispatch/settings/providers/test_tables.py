@@ -77,8 +77,8 @@ def test_credentials_that_are_not_used_are_not_needed(built: Callable[..., Provi
 def test_basic_authentication_takes_username_and_password(built: Callable[..., Provider], mistakes: Mistakes) -> None:
     provider = built('auth = "basic"', DISPATCH_PROVIDER_OTHER_USERNAME="u", DISPATCH_PROVIDER_OTHER_PASSWORD="hunter3")
     assert provider.auth == BasicAuthentication("u", "hunter3")
-    found = mistakes(other('auth = "basic"'), **NO_CREDENTIALS)
-    assert [line.split(": is not set")[0] for line in found] == [
+    lines = mistakes(other('auth = "basic"'), **NO_CREDENTIALS)
+    assert [line.split(": is not set")[0] for line in lines] == [
         "environment: DISPATCH_PROVIDER_OTHER_USERNAME",
         "environment: DISPATCH_PROVIDER_OTHER_PASSWORD",
     ]
@@ -102,8 +102,8 @@ def test_further_secrets_come_from_the_environment_under_their_names(
 
 @pytest.mark.parametrize("name", ["password", "Client_ID", "endpoint", "a-b", "1st", ""])
 def test_a_secret_cannot_have_a_reserved_name(mistakes: Mistakes, name: str) -> None:
-    found = mistakes(other(f'secrets = ["{name}"]'), **NO_CREDENTIALS)
-    assert found[0].startswith(f"dispatch.toml:5: providers.other.secrets.0: '{name}' cannot name a secret")
+    lines = mistakes(other(f'secrets = ["{name}"]'), **NO_CREDENTIALS)
+    assert lines[0].startswith(f"dispatch.toml:5: providers.other.secrets.0: '{name}' cannot name a secret")
 
 
 OAUTH = 'auth = "oauth2"\n[providers.other.oauth2]\ntoken_url = "https://sms.example/token"\n'
@@ -123,8 +123,8 @@ def test_oauth_takes_its_client_from_the_environment(built: Callable[..., Provid
 
 
 def test_oauth_needs_a_client_and_a_token_url(mistakes: Mistakes) -> None:
-    found = mistakes(other(OAUTH), **NO_CREDENTIALS)
-    assert [line.split(": is not set")[0] for line in found] == [
+    lines = mistakes(other(OAUTH), **NO_CREDENTIALS)
+    assert [line.split(": is not set")[0] for line in lines] == [
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_ID",
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_SECRET",
     ]

@@ -4,7 +4,7 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, entry_pro
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "numbers"),
     [
         ("Call 9876543210.", ["9876543210"]),
         ("Call +91 98765-43210 or 09876543211", ["+91 98765-43210", "09876543211"]),
@@ -23,8 +23,8 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, entry_pro
         ("https://t.in/9876543210", []),
     ],
 )
-def test_phone_numbers_are_found_and_other_digits_are_not(text: str, found: list[str]) -> None:
-    assert find(text) == found
+def test_phone_numbers_are_found_and_other_digits_are_not(text: str, numbers: list[str]) -> None:
+    assert find(text) == numbers
 
 
 @pytest.mark.parametrize("number", ["1800 123 4567", "1800-123-4567", "18001234567"])

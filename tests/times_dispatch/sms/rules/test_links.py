@@ -13,7 +13,7 @@ from times_dispatch.sms.rules.links import (
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "links"),
     [
         ("Pay at https://times.in/a?b=c#d now", ["https://times.in/a?b=c#d"]),
         ("Pay at http://times.example.", ["http://times.example"]),
@@ -75,8 +75,8 @@ from times_dispatch.sms.rules.links import (
         ("//times", []),
     ],
 )
-def test_links_are_found_as_phones_find_them(text: str, found: list[str]) -> None:
-    assert find(text) == found
+def test_links_are_found_as_phones_find_them(text: str, links: list[str]) -> None:
+    assert find(text) == links
 
 
 @pytest.mark.parametrize(

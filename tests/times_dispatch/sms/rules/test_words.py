@@ -9,9 +9,9 @@ from times_dispatch.sms.templates import Template
 def test_a_word_is_the_text_between_blanks_around_slots() -> None:
     template = Template("Dear {#var#}, go to\nhttps://times.in/{#var#}{#var#}. Call {#cbn#}")
 
-    found = words_with_slots(template)
+    words = words_with_slots(template)
 
-    assert [(word.literals, word.slot_indexes) for word in found] == [
+    assert [(word.literals, word.slot_indexes) for word in words] == [
         (("", ","), (0,)),
         (("https://times.in/", "", "."), (1, 2)),
         (("", ""), (3,)),
@@ -43,7 +43,7 @@ def test_a_text_without_slots_is_all_fixed() -> None:
 def test_every_slot_is_in_one_word_and_every_other_word_is_fixed(pieces: list[str]) -> None:
     template = Template("".join(pieces))
 
-    assert [place for word in words_with_slots(template) for place in word.slot_indexes] == list(
+    assert [index for word in words_with_slots(template) for index in word.slot_indexes] == list(
         range(len(template.slots))
     )
     assert fixed_text(template).split() == [word for word in template.text.split() if "{#" not in word]
