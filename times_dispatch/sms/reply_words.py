@@ -1,10 +1,28 @@
-"""The words of a recipient's reply, in a form in which they can be compared with stop words."""
+"""The words of recipients' replies, and the stop words with which recipients opt out."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 _IGNORED_CATEGORIES = frozenset("PSC")
 """First letters of the Unicode categories that are ignored around a word: punctuation, symbols, invisible marks."""
+
+
+class StopWords:
+    """The entries that make a reply an opt-out if the reply begins with one of them.
+
+    An entry is one word or several. Case and the punctuation around the words make no difference. An entry without
+    words never matches.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._entries = {words for entry in entries if (words := tuple(comparable_words(entry)))}
+        self._max_words = max(map(len, self._entries), default=0)
+
+    def begin(self, reply: str) -> bool:
+        """Return whether a reply begins with one of the entries."""
+        first_words = tuple(islice(comparable_words(reply), self._max_words))
+        return any(first_words[:count] in self._entries for count in range(1, len(first_words) + 1))
 
 
 def comparable_words(text: str) -> Iterator[str]:
