@@ -4,32 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
-from itertools import islice
 
 from callbacks.dead_letters import DeadLetterRow, Reason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
-from times_dispatch.ledger.testsends import TestSendReport
+from times_dispatch.ledger.testsends import SendTestReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
-from times_dispatch.sms.reply_words import words
-
-
-class StopWords:
-    """A reply asks for it that begins with one of these, whatever its case and the punctuation around its words.
-
-    An entry may have several words; one without any never counts.
-    """
-
-    def __init__(self, entries: Iterable[str]) -> None:
-        self._entries = {entry for entry in map(tuple, map(words, entries)) if entry}
-        self._longest = max(map(len, self._entries), default=0)
-
-    def begin(self, reply: str) -> bool:
-        """Say whether a reply begins with one of the entries."""
-        first = tuple(islice(words(reply), self._longest))
-        return any(first[:count] in self._entries for count in range(1, len(first) + 1))
-
+from times_dispatch.sms.reply_words import StopWords
 
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
 """Thirty-two hexadecimal digits are another system's UUID: ours are drawn from all of ``[0-9a-z]``."""
@@ -53,7 +35,7 @@ class ClassifiedReports:
         self.events: list[ReportEvent] = []
         self.stops: list[int] = []
         """Places in ``reports`` of replies that ask for no more messages."""
-        self.trials: list[tuple[int, TestSendReport]] = []
+        self.trials: list[tuple[int, SendTestReport]] = []
         """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
         """Bodies to relay."""
@@ -100,7 +82,7 @@ class ReportClassifier:
                 continue
             kind = event.kind
             if ref.campaign == TRIAL_CAMPAIGN:
-                pile.trials.append((ref.index, TestSendReport(kind.value, event.code, event.ts)))
+                pile.trials.append((ref.index, SendTestReport(kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue
             if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):

@@ -82,7 +82,7 @@ class Dispatcher:
         self._rng = rng or random.Random()
         self._clients: dict[str, Client] = {}
         limits = {
-            name: FrequencyLimit(sender.repeat_after_s, sender.most_per_number, sender.per_s)
+            name: FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
             for name, sender in settings.senders.items()
         }
         self._context = WorkerContext(

@@ -12,7 +12,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day
+from times_dispatch.settings.prices import max_parts_per_day
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ async def _write_once(redis: Redis, settings: Settings) -> None:
     control = Control(redis)
     for name, sender in settings.senders.items():
         await control.configure_rate(SenderId(name), sender.rate_per_s)
-        await control.configure_daily_cap(SenderId(name), most_parts_per_day(name, settings))
+        await control.configure_daily_cap(SenderId(name), max_parts_per_day(name, settings))
 
 
 def _log_reason(error: Exception) -> None:

@@ -7,7 +7,7 @@ A message meets these modules in this order, and none of them twice:
 3. ``pacing`` puts each of the others into the push queue when its slot has come.
 4. ``push_queue`` starts the push as soon as one of the process' pushes in flight has ended.
 5. ``pusher`` renders the message (``renderer``) and hands it to the provider's client.
-6. ``recorder`` writes the result (``push_result``) into the ledger, with others in one group.
+6. ``recorder`` writes the result (``message_result``) into the ledger, with others in one group.
 
 A message that is not pushed after all (a stop, a lost lease, too late) goes straight to the recorder, which writes it
 back as pending. ``batch_run`` is what these parts know in common: whether the batch may still push, and when to stop.

@@ -12,8 +12,8 @@ from times_dispatch.ledger.model import Plan
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
+from workers.batch.message_result import MessageResult
 from workers.batch.pacing import Pacer
-from workers.batch.push_result import PushResult
 from workers.batch.pusher import Pusher
 from workers.batch.recorder import Recorder
 from workers.batch.renderer import MessageRenderer
@@ -203,14 +203,14 @@ class Batch:
         to_push = []
         for message, reason in zip(block.messages, reasons, strict=True):
             if reason:
-                self._recorder.add(PushResult(message[0], block.number, None, 0, block.provider, reason))
+                self._recorder.add(MessageResult(message[0], block.number, None, 0, block.provider, reason))
             else:
                 to_push.append(message)
         return block._replace(messages=to_push)
 
     def _give_back(self, block: Block) -> None:
         for index, _ in block.messages:
-            self._recorder.add(PushResult(index, block.number, None, 0, block.provider))
+            self._recorder.add(MessageResult(index, block.number, None, 0, block.provider))
 
     async def _have_messages_returned(self) -> bool:
         """Wait until a message is pending again, or until every result is written; say whether one is pending."""

@@ -6,8 +6,8 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.failures import TOO_LATE, Failure
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch.batch_run import BatchRun
+from workers.batch.message_result import MessageResult
 from workers.batch.push_queue import QueuedPush
-from workers.batch.push_result import PushResult
 from workers.batch.recorder import Recorder
 from workers.batch.renderer import MessageRenderer
 
@@ -40,14 +40,14 @@ class Pusher:
                 outcome = await client.push(push, may_begin=lambda: self._run.may_push(queued.start_by))
                 outcome = None if outcome is TOO_LATE else outcome
         finally:
-            self._recorder.add(PushResult(queued.message_index, queued.block, outcome, parts, queued.chain_index))
+            self._recorder.add(MessageResult(queued.message_index, queued.block, outcome, parts, queued.chain_index))
 
     def give_back(self, queued: QueuedPush) -> None:
         """Record that the push of a message was never begun.
 
         While the lease is ours the ledger puts the message back to pending; afterwards it refuses the record.
         """
-        self._recorder.add(PushResult(queued.message_index, queued.block, None, 0, queued.chain_index))
+        self._recorder.add(MessageResult(queued.message_index, queued.block, None, 0, queued.chain_index))
 
     def fail(self, error: BaseException) -> None:
         """End the run of the batch after an unexpected error of a push."""

@@ -10,7 +10,7 @@ from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
-from workers.batch.push_result import PushResult, consequence, ledger_result, part_disagreements, widest_brake
+from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
 from workers.batch.suppression_check import SuppressionCheck
 
 _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
@@ -53,7 +53,7 @@ class Recorder:
         self._run = run
         self._ledger_retry = ledger_retry
         self._check = check
-        self._results: list[PushResult] = []
+        self._results: list[MessageResult] = []
         """Not taken for writing yet."""
         self._taken: Counter[str] = Counter()
         """Results that were taken for writing, by their label."""
@@ -74,7 +74,7 @@ class Recorder:
         """Note that a block was opened: one result will come for each of its messages."""
         self.outstanding += messages
 
-    def add(self, pushed: PushResult) -> None:
+    def add(self, pushed: MessageResult) -> None:
         """Take the result of one message."""
         self._capacity.give_back(1)
         self._results.append(pushed)
@@ -98,7 +98,7 @@ class Recorder:
                 group, self._results = self._results, []
                 self._write_now.clear()
                 self._taken.update(pushed.label for pushed in group)
-                by_provider = defaultdict[int, list[PushResult]](list)
+                by_provider = defaultdict[int, list[MessageResult]](list)
                 for pushed in group:
                     by_provider[pushed.chain_index].append(pushed)
                 for chain_index, of_provider in by_provider.items():
@@ -114,7 +114,7 @@ class Recorder:
         if len(self._results) < self._group_size and not self._run.stopping.is_set():
             await self._context.clock.wait(self._write_now, self._context.timings.group_wait_s)
 
-    async def _write(self, group: list[PushResult], provider: str) -> None:
+    async def _write(self, group: list[MessageResult], provider: str) -> None:
         results = [ledger_result(pushed) for pushed in group]
         meaning = consequence(group, self._context.rng)
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:

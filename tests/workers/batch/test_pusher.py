@@ -10,8 +10,8 @@ from times_dispatch.provider.failures import TOO_LATE, Failure
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
 from workers.batch.batch_run import BatchRun
+from workers.batch.message_result import MessageResult
 from workers.batch.push_queue import QueuedPush
-from workers.batch.push_result import PushResult
 from workers.batch.pusher import Pusher
 
 NOW = 1_000.0
@@ -28,9 +28,9 @@ class FakeRenderer:
 
 class FakeRecorder:
     def __init__(self) -> None:
-        self.results: list[PushResult] = []
+        self.results: list[MessageResult] = []
 
-    def add(self, pushed: PushResult) -> None:
+    def add(self, pushed: MessageResult) -> None:
         self.results.append(pushed)
 
 
@@ -71,7 +71,7 @@ def scene() -> Scene:
 
 async def test_the_outcome_is_recorded_with_our_own_count_of_parts(scene: Scene) -> None:
     await scene.pusher.push(scene.queued())
-    assert scene.recorder.results == [PushResult(7, 3, ACCEPTED, 2, 0)]
+    assert scene.recorder.results == [MessageResult(7, 3, ACCEPTED, 2, 0)]
 
 
 async def test_a_push_that_comes_too_late_is_never_begun(scene: Scene) -> None:
@@ -113,7 +113,7 @@ async def test_a_push_that_is_cut_short_is_in_doubt(scene: Scene) -> None:
 async def test_a_message_that_cannot_be_rendered_is_given_back_and_the_error_is_raised(scene: Scene) -> None:
     with pytest.raises(KeyError):
         await scene.pusher.push(scene.queued(attempt=2))
-    assert scene.recorder.results == [PushResult(7, 3, None, 0, 0)]
+    assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]
 
 
 def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: Scene) -> None:
@@ -123,4 +123,4 @@ def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: Scene) -> None
 
 def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
     scene.pusher.give_back(scene.queued())
-    assert scene.recorder.results == [PushResult(7, 3, None, 0, 0)]
+    assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]

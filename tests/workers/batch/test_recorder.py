@@ -16,7 +16,7 @@ from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
-from workers.batch.push_result import PushResult
+from workers.batch.message_result import MessageResult
 from workers.batch.recorder import Recorder
 from workers.batch.renderer import MessageRenderer
 from workers.batch.suppression_check import SuppressionCheck
@@ -74,7 +74,7 @@ class Scene:
 
     async def add(self, *indexes: int, outcome: Outcome | None = ACCEPTED, chain_index: int = 0) -> None:
         for index in indexes:
-            self.recorder.add(PushResult(index, 1, outcome, 1, chain_index))
+            self.recorder.add(MessageResult(index, 1, outcome, 1, chain_index))
         await self.settle()
 
     async def settle(self) -> None:
@@ -143,7 +143,7 @@ async def test_a_ledger_that_says_that_the_lease_is_lost_ends_the_run(scene: Sce
 async def test_an_unexpected_error_in_one_group_does_not_keep_the_next_one_unwritten(scene: Scene) -> None:
     def break_once() -> None:
         scene.leases.before = lambda: None
-        scene.recorder.add(PushResult(1, 1, ACCEPTED, 1, 0))
+        scene.recorder.add(MessageResult(1, 1, ACCEPTED, 1, 0))
         raise KeyError
 
     scene.leases.before = break_once
@@ -205,8 +205,8 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(rig: 
     context = worker_context(rig.redis, clock=SYSTEM_CLOCK)
     recorder, run = _recorder(context, lease, await rig.leases.plan(SENDER, CAMPAIGN))
     recorder.expect(2)
-    not_sent = PushResult(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.provider)
-    accepted = PushResult(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.provider)
+    not_sent = MessageResult(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.provider)
+    accepted = MessageResult(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.provider)
     for pushed in (not_sent, accepted) if refused_first else (accepted, not_sent):
         recorder.add(pushed)
     await run.wait_while(lambda: not recorder.is_idle)

@@ -237,12 +237,12 @@ async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_t
 async def test_a_number_gets_two_messages_in_a_day_if_so_configured_and_no_third(rig: WorkerRig) -> None:
     for campaign in ("diwali01", "diwali02", "diwali03"):
         await rig.submit(5, campaign=campaign, text=f"{campaign} {{#var#}}")
-        await rig.send(sender_options={"most_per_number": "2 in 24h"})
+        await rig.send(sender_options={"max_per_number": "2 in 24h"})
     assert await rig.states(SECOND) == "aaaaa"
     assert (await rig.view(CampaignId("diwali03"))).codes == {"suppressed:32": 5}
 
 
-@pytest.mark.parametrize("sender_options", [{}, {"repeat_after": "0m", "most_per_number": "1 in 24h"}])
+@pytest.mark.parametrize("sender_options", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
 async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submitted_again(
     rig: WorkerRig, sender_options: dict[str, str]
 ) -> None:
@@ -260,7 +260,7 @@ async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submi
     assert await rig.states(SECOND) == "a" * 100
 
 
-@pytest.mark.parametrize("sender_options", [{}, {"repeat_after": "0m", "most_per_number": "1 in 24h"}])
+@pytest.mark.parametrize("sender_options", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
 async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
     rig: WorkerRig, sender_options: dict[str, str]
 ) -> None:
@@ -287,7 +287,7 @@ async def test_a_message_in_doubt_is_resent_although_its_text_may_have_been_sent
 async def test_what_was_not_sent_is_sent_later_and_marked_once(rig: WorkerRig) -> None:
     await rig.submit(2)
     rig.provider.script(NotSent(Failure.REFUSED))
-    await rig.send(sender_options={"most_per_number": "1 in 24h"})
+    await rig.send(sender_options={"max_per_number": "1 in 24h"})
     assert await rig.states() == "aa"
 
 

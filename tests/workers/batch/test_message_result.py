@@ -4,12 +4,12 @@ import pytest
 
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.push_result import PushResult, consequence, ledger_result, part_disagreements, widest_brake
+from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
 
 
-def _pushed(verdict: Verdict | None, *, parts: int = 1, **fields: object) -> PushResult:
+def _pushed(verdict: Verdict | None, *, parts: int = 1, **fields: object) -> MessageResult:
     outcome = Outcome(verdict=verdict, **fields) if verdict else None  # type: ignore[arg-type]
-    return PushResult(message_index=7, block=3, outcome=outcome, parts=parts, chain_index=0)
+    return MessageResult(message_index=7, block=3, outcome=outcome, parts=parts, chain_index=0)
 
 
 RNG = random.Random(1)
@@ -19,11 +19,11 @@ IN_DOUBT = _pushed(Verdict.IN_DOUBT, code=10, reason="no answer in time")
 NEVER_BEGUN = _pushed(None)
 
 
-def _throttled(retry_after_s: float | None = None) -> PushResult:
+def _throttled(retry_after_s: float | None = None) -> MessageResult:
     return _pushed(Verdict.THROTTLED, code=429, retry_after_s=retry_after_s, reason="throttled")
 
 
-def _brake(scope: BrakeScope, code: int = 2070, reason: str = "authentication failure") -> PushResult:
+def _brake(scope: BrakeScope, code: int = 2070, reason: str = "authentication failure") -> MessageResult:
     return _pushed(Verdict.BRAKE, code=code, scope=scope, reason=reason)
 
 
@@ -81,7 +81,7 @@ def test_what_was_never_begun_has_no_code_and_means_nothing_for_others() -> None
     ],
 )
 def test_the_sender_backs_off_when_the_provider_is_away_and_always_when_it_asks_for_it(
-    group: list[PushResult], back_off: str
+    group: list[MessageResult], back_off: str
 ) -> None:
     assert consequence(group, RNG).back_off == back_off
 
@@ -140,5 +140,5 @@ def test_parts_are_compared_with_the_gateways_count_if_it_said_one(ours: int, th
 
 
 def test_only_accepted_messages_have_parts_to_compare() -> None:
-    rejected = PushResult(0, 1, Outcome(verdict=Verdict.REJECTED, parts=3), 1, 0)
+    rejected = MessageResult(0, 1, Outcome(verdict=Verdict.REJECTED, parts=3), 1, 0)
     assert part_disagreements([rejected, NEVER_BEGUN]) == 0

@@ -20,7 +20,7 @@ _LABELS = {verdict: verdict.value for verdict in Verdict}
 _WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
 
 
-class PushResult(NamedTuple):
+class MessageResult(NamedTuple):
     """What became of one message of a block."""
 
     message_index: int
@@ -44,7 +44,7 @@ class PushResult(NamedTuple):
         return "suppressed" if self.suppressed else "never_begun"
 
 
-def ledger_result(pushed: PushResult) -> Result:
+def ledger_result(pushed: MessageResult) -> Result:
     """Return what the ledger records of one message."""
     outcome = pushed.outcome
     if pushed.suppressed:
@@ -56,13 +56,13 @@ def ledger_result(pushed: PushResult) -> Result:
     )
 
 
-def widest_brake(group: Sequence[PushResult]) -> Outcome | None:
+def widest_brake(group: Sequence[MessageResult]) -> Outcome | None:
     """Return the outcome of a group that stops the most: a provider rather than a sender rather than a campaign."""
     brakes = [pushed.outcome for pushed in group if pushed.outcome and pushed.outcome.verdict is Verdict.BRAKE]
     return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
 
 
-def consequence(group: Sequence[PushResult], rng: random.Random) -> Consequence:
+def consequence(group: Sequence[MessageResult], rng: random.Random) -> Consequence:
     """Return what results of one provider mean for the campaign and its sender: a brake, a back-off, or nothing.
 
     A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
@@ -84,7 +84,7 @@ def consequence(group: Sequence[PushResult], rng: random.Random) -> Consequence:
     return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
 
 
-def part_disagreements(group: Sequence[PushResult]) -> int:
+def part_disagreements(group: Sequence[MessageResult]) -> int:
     """Count the accepted messages of which the gateway counted other parts than we did."""
     return sum(
         1
