@@ -4,4 +4,5 @@ A wake-up (a Celery message with three ids) comes in through ``tasks``. ``proces
 share, and runs all of it on one event loop (``loop``). The ``dispatcher`` takes the batch's lease and works on the
 batch (``batch``, a package of its own). ``lease_renewal`` keeps the leases; ``sender_limits`` writes the senders'
 limits into the ledger, before anything is pushed. ``upkeep`` does a round every second, when beat asks for it.
+docs/glossary.md explains the words of the field.
 """

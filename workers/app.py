@@ -2,7 +2,7 @@
 
 from times_dispatch.broker.app import QueueOrder, celery_app
 from times_dispatch.settings.startup import load_settings_or_exit
-from workers.process import WorkerProcess, step
+from workers.process import WorkerProcess, bootstep
 from workers.tasks import register
 
 settings = load_settings_or_exit()
@@ -16,4 +16,4 @@ app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 process = WorkerProcess(app, settings)
 register(app, process)
 QueueOrder.is_full = staticmethod(process.is_full)
-app.steps["worker"].add(step(process))
+app.steps["worker"].add(bootstep(process))

@@ -183,7 +183,7 @@ class Dispatcher:
             await self._may_begin.wait()
             asked_at = self._clock.monotonic()
             try:
-                plan = await self._plan(ref)
+                plan = await self._cached_plan(ref)
                 if plan.provider not in self._clients:
                     reason = f"provider {plan.provider} is not in the worker's settings"
                     await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
@@ -245,7 +245,7 @@ class Dispatcher:
         if self._running:
             await asyncio.wait(self._running, timeout=max_s)
 
-    async def _plan(self, ref: BatchRef) -> Plan:
+    async def _cached_plan(self, ref: BatchRef) -> Plan:
         if (plan := self._plans.get(ref.campaign)) is None:
             plan = await self._context.leases.plan(ref.sender, ref.campaign)
             if len(self._plans) >= _MAX_CACHED_PLANS:

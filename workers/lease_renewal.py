@@ -14,7 +14,7 @@ from workers.batch.batch import Batch
 log = structlog.get_logger(__name__)
 
 _RENEWALS_PER_LEASE = 5
-"""A lease outlives this many failed renewals but one."""
+"""So a lease outlives four renewals in a row that fail."""
 
 
 class LeaseRenewal:

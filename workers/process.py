@@ -108,7 +108,7 @@ class WorkerProcess:
     def _stop_or_exit(self) -> None:
         deadline = time.monotonic() + self._settings.worker.grace_s + _MAX_STOP_S
         self.stop()
-        time.sleep(max(0.0, deadline - time.monotonic()))
+        time.sleep(max(0.0, deadline - time.monotonic()))  # in a thread of its own, whatever the loop does
         log.error("ended without Celery", reason="the broker does not answer")
         os._exit(1)
 
@@ -143,8 +143,8 @@ class WorkerProcess:
         return True
 
 
-def step(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
-    """Return the bootstep that starts and stops a process with its Celery worker.
+def bootstep(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
+    """Return the Celery bootstep that starts and stops a process with its Celery worker.
 
     Every way of stopping a worker calls ``close``, before the pool waits for its tasks.
     """

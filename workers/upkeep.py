@@ -71,7 +71,7 @@ class Upkeep:
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._audit = Audit(redis)
         self._logged: dict[CampaignId, Counters] = {}
-        """Campaigns whose accounting identity is broken, or that cannot be read, with their counters as last logged."""
+        """Counters of campaigns that cannot be read or whose accounting identity is broken, as last logged."""
         self._audited_per_round = audited_per_round
         self._rng = rng or random.Random()
         self._is_running = False
@@ -79,12 +79,12 @@ class Upkeep:
 
     async def round(self) -> None:
         """Look after every sender, then raise the first error that one of them met."""
-        lapse = await self._leases_could_be_renewed()
+        leases_may_expire = await self._leases_could_be_renewed()
         if self._is_running:
             return
         self._is_running = True
         try:
-            await self._look_after_all(lapse=lapse)
+            await self._look_after_all(leases_may_expire=leases_may_expire)
         finally:
             self._is_running = False
 
@@ -104,7 +104,7 @@ class Upkeep:
             return False
         return now_ms - int(since_ms) >= self._lease_ms // 3
 
-    async def _look_after_all(self, *, lapse: bool) -> None:
+    async def _look_after_all(self, *, leases_may_expire: bool) -> None:
         at_once = asyncio.Semaphore(_SENDERS_AT_ONCE)
 
         async def look_after(sender: SenderId) -> list[CampaignView]:
@@ -113,7 +113,7 @@ class Upkeep:
 
         self._rows_left = _MAX_ROWS
         chores = {
-            sender: of_sender._replace(lapse=of_sender.lapse and lapse)
+            sender: of_sender._replace(lapse=of_sender.lapse and leases_may_expire)
             for sender, of_sender in (await self._maintenance.chores(await self._queries.senders())).items()
         }
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]

@@ -255,7 +255,7 @@ class WorkerRig:
             await worker.quiet()
             await dispatcher.close()
             held = settings.worker.max_in_flight - dispatcher._context.capacity.free
-            assert held == 0, f"{held} slots for open messages were never given back"
+            assert held == 0, f"{held} permits for open messages were never given back"
 
     def client(self, description: Provider) -> Client:
         return Client(description, self.second_provider if description.nickname == "second" else self.provider)

@@ -11,5 +11,6 @@ A message meets these modules in this order, and none of them twice:
 
 A message that is not pushed after all (a stop, a lost lease, too late) goes straight to the recorder, which writes it
 back as pending. ``batch_run`` is what these parts know in common: whether the batch may still push, and when to stop.
-``context`` holds what all batches of a process share; ``capacity`` counts its open messages.
+``context`` holds what all batches of a process share; ``capacity`` bounds how many messages they have open at once.
+docs/glossary.md explains the words of the field.
 """

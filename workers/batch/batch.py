@@ -135,29 +135,30 @@ class Batch:
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
             if isinstance(opened, Wait) and opened.why != "campaign limit":
-                await self._sleep(opened.seconds)
-        if isinstance(opened, Wait) and opened.why == "campaign limit":  # which concerns no other batch
-            await self._sleep(opened.seconds)
+                await self._sleep(opened.seconds)  # with the lock: any batch that asked next would have to wait as well
+        if isinstance(opened, Wait) and opened.why == "campaign limit":
+            await self._sleep(opened.seconds)  # without the lock: the limit is this campaign's own
         if isinstance(opened, Block) and not self._clients[opened.provider]:
             await self._pass_over_provider(opened)
         elif isinstance(opened, Block):
             block = await self._check_block(opened, asked_at)
+            # The slots of a late block that is pushed all the same have passed: they count from now.
             paced_from = self._context.clock.monotonic() if self._late_blocks else opened_at
             self._pacer.start(block, opened_at=paced_from, start_by=asked_at + self._context.timings.start_within_s)
         return opened
 
     async def _open_with_capacity(self) -> tuple[float, Opened]:
-        """Take capacity, then open as many messages; return the moment of the asking, and the ledger's reply."""
+        """Wait for permits, then open as many messages; return when the ledger was asked, and its reply."""
         context = self._context
-        room = await context.capacity.take(MAX_BLOCK, lookahead=context.push_queue.lookahead())
+        permits = await context.capacity.take(MAX_BLOCK, lookahead=context.push_queue.lookahead())
         opened: Opened = BatchClosed("stopping")
         asked_at = context.clock.monotonic()
         try:
-            self._recorder.has_returned = False  # what is pending by now is seen by this opening
-            opened = await self._open(room, asked_at)
+            self._recorder.has_returned = False  # the ledger opens whatever is pending by now
+            opened = await self._open(permits, asked_at)
         finally:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
-            context.capacity.give_back(room - taken)
+            context.capacity.give_back(permits - taken)
             self._recorder.expect(taken)
         return asked_at, opened
 

@@ -8,32 +8,32 @@ from typing import NamedTuple
 class _Waiter(NamedTuple):
     turn: asyncio.Future[None]
     needs: int
-    """Free slots that must be there; below 0 if more may be taken than there are."""
+    """Free permits that must be there; below 0 if more may be taken than there are."""
 
 
 class Capacity:
-    """Slots for open messages. A slot is taken before the block is opened, so that its messages can be pushed at once.
+    """Permits for open messages: one for each message, from before its block is opened until it has its result.
 
-    The recorder gives a slot back when it has the message's result.
+    A batch takes permits before it opens a block, so that the messages of the block can be pushed at once.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._free = slots
+    def __init__(self, permits: int) -> None:
+        self._free = permits
         self._waiters: deque[_Waiter] = deque()
         self._is_closed = False
 
     @property
     def free(self) -> int:
-        """Slots that nobody holds; below 0 if more were taken than there are."""
+        """Permits that nobody holds; below 0 if more were taken than there are."""
         return self._free
 
-    async def take(self, max_slots: int, *, lookahead: int = 0) -> int:
-        """Wait until a slot is free, then take up to *max_slots*; return how many, or 0 when the process stops.
+    async def take(self, max_permits: int, *, lookahead: int = 0) -> int:
+        """Wait until a permit is free, then take up to *max_permits*; return how many, or 0 when the process stops.
 
-        *lookahead* is how many slots more may be taken than there are. Half of those must be free, so that the ledger
-        is not asked for a new block after every single push.
+        *lookahead* is how many permits may be taken beyond those that are free. The wait then ends when at least half
+        that many can be taken, and not after every single push: each take costs a call to the ledger.
         """
-        needs = max(1, min(max_slots, lookahead // 2)) - lookahead
+        needs = max(1, min(max_permits, lookahead // 2)) - lookahead
         if not self._is_closed and (self._free < needs or self._waiters):
             waiter = _Waiter(asyncio.get_running_loop().create_future(), needs)
             self._waiters.append(waiter)
@@ -47,18 +47,18 @@ class Capacity:
             self._waiters.remove(waiter)
         if self._is_closed:
             return 0
-        taken = min(max_slots, self._free + lookahead)
+        taken = min(max_permits, self._free + lookahead)
         self._free -= taken
         self._wake_first()
         return taken
 
-    def give_back(self, slots: int) -> None:
-        """Free slots."""
-        self._free += slots
+    def give_back(self, permits: int) -> None:
+        """Free permits."""
+        self._free += permits
         self._wake_first()
 
     def close(self) -> None:
-        """Hand out no slots any more; everybody who waits gets 0."""
+        """Hand out no permits any more; everybody who waits gets 0."""
         self._is_closed = True
         for waiter in self._waiters:
             if not waiter.turn.done():

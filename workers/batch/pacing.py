@@ -1,4 +1,8 @@
-"""The pacing of opened blocks: each message enters the push queue at its slot."""
+"""The pacing of opened blocks: each message enters the push queue at its slot.
+
+A slot is the moment at which the sender's limit lets a message go. The ledger says when the first slot of a block is
+and how far apart the slots are.
+"""
 
 from collections import deque
 
@@ -29,7 +33,7 @@ class Pacer:
         """Make the pacer of a batch.
 
         Args:
-            plan: the campaign's; its ``cost_unit`` says whether a slot is one message or one SMS part long.
+            plan: the campaign's; its ``cost_unit`` says whether a message takes one slot, or one for each SMS part.
             parts: SMS parts of each message, by index in the batch.
             handler: pushes what comes out of the queue, or gives it back.
             push_queue: the queue of the process.
@@ -37,7 +41,7 @@ class Pacer:
             max_sleep_s: the longest single wait, in seconds.
             clock: what slots are measured with.
         """
-        self._slots = parts if plan.cost_unit == "parts" else None
+        self._parts = parts if plan.cost_unit == "parts" else None
         self._handler = handler
         self._push_queue = push_queue
         self._run = run
@@ -73,7 +77,7 @@ class Pacer:
                     await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
                 queued = waiting.popleft()
                 self._enqueue(queued, is_due=True)
-                slot += block.interval_s * (self._slots[queued.message_index] if self._slots else 1)
+                slot += block.interval_s * (self._parts[queued.message_index] if self._parts else 1)
         finally:
             for queued in waiting:  # none, unless the wait was cancelled or failed
                 self._handler.give_back(queued)

@@ -14,8 +14,10 @@ from workers.batch.message_result import MessageResult, consequence, ledger_resu
 from workers.batch.suppression_check import SuppressionCheck
 
 _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
-"""Every message that is opened before the ledger knows of these would get the same answer. A tuple, for the hash of an
-enum's member is slow."""
+"""A result with one of these verdicts is written at once: every message that is opened before the ledger knows it would
+get the same answer. A tuple, for an enum member is slow to hash."""
+_PENDING_AGAIN = frozenset({b"p", b"b"})
+"""What the ledger is told of messages that it puts back to pending."""
 
 
 class Recorder:
@@ -36,7 +38,7 @@ class Recorder:
         Args:
             lease: the batch's.
             chain: nicknames of the campaign's providers, by priority.
-            context: what the batches of the process share; each result gives its place in ``capacity`` back.
+            context: what the batches of the process share; each result gives a permit of ``capacity`` back.
             run: the batch's; a lost lease ends the writing.
             ledger_retry: repeats the writes while the ledger is away.
             check: undoes the count of messages that were not sent, before each write.
@@ -127,6 +129,6 @@ class Recorder:
                 self._lease, results, meaning, provider=provider, part_disagreements=disagreements
             )
         )
-        if any(result.verdict in b"pb" for result in results):
+        if any(result.verdict in _PENDING_AGAIN for result in results):
             self.has_returned = True
             self._run.progress()

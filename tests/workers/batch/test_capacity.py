@@ -36,7 +36,7 @@ async def test_who_asks_first_is_served_first() -> None:
     assert served == [0, 1, 2, 3]
 
 
-async def test_who_gives_a_slot_back_and_asks_again_goes_behind_those_who_wait() -> None:
+async def test_who_gives_a_permit_back_and_asks_again_goes_behind_those_who_wait() -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     waiting = asyncio.create_task(capacity.take(1))
@@ -54,7 +54,7 @@ async def test_who_gives_a_slot_back_and_asks_again_goes_behind_those_who_wait()
     await greedy
 
 
-async def test_slots_that_one_waiter_leaves_go_to_the_next() -> None:
+async def test_permits_that_one_waiter_leaves_go_to_the_next() -> None:
     capacity = Capacity(4)
     await capacity.take(4)
     first, second = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(9))
@@ -64,7 +64,7 @@ async def test_slots_that_one_waiter_leaves_go_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("after_its_turn_came", [False, True])
-async def test_a_waiter_that_is_cancelled_takes_no_slot_with_it(after_its_turn_came: bool) -> None:
+async def test_a_waiter_that_is_cancelled_takes_no_permit_with_it(after_its_turn_came: bool) -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     cancelled, following = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
@@ -80,7 +80,7 @@ async def test_a_waiter_that_is_cancelled_takes_no_slot_with_it(after_its_turn_c
     assert cancelled.cancelled()
 
 
-async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_slot() -> None:
+async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_permit() -> None:
     capacity = Capacity(2)
     await capacity.take(2)
     waiting = [asyncio.create_task(capacity.take(1)) for _ in range(3)]
@@ -93,17 +93,19 @@ async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_slot() -> None:
 
 
 @given(
-    slots=st.integers(1, 5),
+    permits=st.integers(1, 5),
     steps=st.lists(st.tuples(st.sampled_from(["ask", "cancel", "give", "turn"]), st.integers(0, 6)), max_size=40),
 )
-def test_whatever_happens_no_slot_is_lost_or_made_and_the_order_holds(slots: int, steps: list[tuple[str, int]]) -> None:
+def test_whatever_happens_no_permit_is_lost_or_made_and_the_order_holds(
+    permits: int, steps: list[tuple[str, int]]
+) -> None:
     async def story() -> None:
-        capacity, held = Capacity(slots), [0]
+        capacity, held = Capacity(permits), [0]
         asked: list[asyncio.Task[None]] = []
         served: list[int] = []
 
-        async def ask(name: int, max_slots: int) -> None:
-            taken = await capacity.take(max_slots)
+        async def ask(name: int, max_permits: int) -> None:
+            taken = await capacity.take(max_permits)
             held[0] += taken
             served.append(name)
 
@@ -120,10 +122,10 @@ def test_whatever_happens_no_slot_is_lost_or_made_and_the_order_holds(slots: int
             assert capacity.free >= 0
         while not all(task.done() for task in asked):
             await _settle()
-            assert held[0] or all(task.done() for task in asked), "somebody waits while all slots are free"
+            assert held[0] or all(task.done() for task in asked), "somebody waits while all permits are free"
             capacity.give_back(held[0])
             held[0] = 0
-        assert capacity.free + held[0] == slots
+        assert capacity.free + held[0] == permits
         assert served == sorted(served)
 
     asyncio.run(story())

@@ -154,7 +154,7 @@ async def test_an_unexpected_error_in_one_group_does_not_keep_the_next_one_unwri
     assert isinstance(scene.run.unexpected, KeyError)
 
 
-async def test_each_result_gives_one_slot_of_the_capacity_back(scene: Scene) -> None:
+async def test_each_result_gives_one_permit_back(scene: Scene) -> None:
     await scene.add(0, 1, 2)
     assert scene.context.capacity.free == 13
     await scene.clock.advance(0.05)
