@@ -1,4 +1,4 @@
-"""Many batches in one process: room, poison, and what a worker finds when it starts."""
+"""Many batches in one process: how many at once, batches that cannot be worked on, and the start of a worker."""
 
 import asyncio
 import struct
@@ -239,14 +239,14 @@ async def test_a_take_whose_answer_is_lost_leaves_the_batch_to_its_lease(
 
 async def test_no_log_line_holds_a_number_a_text_or_a_credential(rig: WorkerRig) -> None:
     await rig.submit(30, batch_size=10)
-    rig.provider.reply = lambda push: None if _even(push) else ValueError(push.text, push.to)
+    rig.provider.reply = lambda push: None if _is_even(push) else ValueError(push.text, push.to)
     with capture_logs() as logs:
         await rig.send()
-    said = str(logs)
+    log_text = str(logs)
     assert [log["event"] for log in logs].count("batch") == 3
     for secret in ("9198", "name 1", "Dear", "hunter2", "shop", "an-id-key"):
-        assert secret not in said
+        assert secret not in log_text
 
 
-def _even(push: Arrived) -> bool:
+def _is_even(push: Arrived) -> bool:
     return int(push.to) % 2 == 0

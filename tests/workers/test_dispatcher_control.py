@@ -1,4 +1,4 @@
-"""What people change while a worker waits acts within a second of being said."""
+"""What a command changes while a worker waits acts within a second."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop: nothing new, what is in flight ends, and the rest is another's at once."""
+"""A worker that stops begins nothing, lets pushes in flight end, and hands everything else back at once."""
 
 import asyncio
 import signal

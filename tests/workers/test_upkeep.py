@@ -1,4 +1,4 @@
-"""A round of upkeep: what it repairs, whom it tells, and what it leaves alone."""
+"""A round of upkeep: what it repairs, whom it wakes, what it shows, and what it leaves alone."""
 
 import asyncio
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class Rounds:
         return True
 
     async def long_there(self, milliseconds: int = 10_000) -> None:
-        """As if there had been rounds all the while."""
+        """Pretend that there have been rounds for this long."""
         seconds, microseconds = await self.redis.time()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         await self.redis.set("upkeep:since", now_ms - milliseconds, px=9_000)
@@ -129,7 +129,7 @@ async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(rig: Wor
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
 
 
-async def test_a_breach_of_the_identity_is_an_error_with_its_numbers_and_stops_the_campaign(
+async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campaign(
     rig: WorkerRig, rounds: Rounds
 ) -> None:
     await rig.submit(5)
@@ -144,7 +144,7 @@ async def test_a_breach_of_the_identity_is_an_error_with_its_numbers_and_stops_t
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
 
 
-async def test_a_breach_of_campaigns_on_which_nothing_happens_is_found_and_told_once(
+async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged_once(
     rig: WorkerRig,
 ) -> None:
     rounds = Rounds(rig.redis, audited_per_round=2)
@@ -227,8 +227,8 @@ async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_
         await rounds.round()
     assert sorted(ref.campaign for ref in rounds.woken) == ["another1", "another2"]
     assert sorted(view.id for view in rounds.shown) == ["another1", "another2"]
-    told = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
-    assert sorted(told) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
+    damage = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
+    assert sorted(damage) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
     assert {log["campaign"] for log in logs if log["event"] == "damaged in the ledger"} == {CAMPAIGN}
     assert await rig.redis.hget(key, "reason") == b"batch 1 cannot be taken in: damaged in the ledger"
     with capture_logs() as logs:
@@ -312,13 +312,13 @@ async def test_a_short_lease_still_lapses(rig: WorkerRig) -> None:
     assert rounds.woken == [ref]
 
 
-async def test_a_round_forgets_what_may_be_said_again(rig: WorkerRig, rounds: Rounds) -> None:
+async def test_a_round_drops_recent_texts_that_may_be_sent_again(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(3)
     await rig.send()
-    said = f"{tag(SENDER)}:said"
+    recent_texts = f"{tag(SENDER)}:said"
     await rounds.round()
-    assert len(await rig.redis.keys(f"{said}*")) == 2
-    (member,) = await rig.redis.zrange(said, 0, -1)
-    await rig.redis.zadd(said, {text(member): 1})
+    assert len(await rig.redis.keys(f"{recent_texts}*")) == 2
+    (member,) = await rig.redis.zrange(recent_texts, 0, -1)
+    await rig.redis.zadd(recent_texts, {text(member): 1})
     await rounds.round()
-    assert await rig.redis.keys(f"{said}*") == []
+    assert await rig.redis.keys(f"{recent_texts}*") == []

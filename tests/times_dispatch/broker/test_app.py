@@ -103,7 +103,7 @@ def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: py
     assert order.consume(3) == list(QUEUES)
 
 
-def test_what_workers_say_of_their_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
+def test_the_settings_of_a_workers_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server, app_at(server.url).connection_for_read() as connection:
         assert "QueueOrder" in dumps(connection.info())
 
@@ -114,7 +114,7 @@ async def test_no_batch_is_no_message_and_needs_no_broker(
     await wake_workers(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), [])
 
 
-async def test_a_broker_that_is_away_is_said_soon_and_without_its_password(
+async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
     app_at: Callable[[str], Celery], unused_tcp_port: int
 ) -> None:
     started = time.monotonic()

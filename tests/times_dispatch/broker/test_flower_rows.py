@@ -171,7 +171,7 @@ def test_a_campaign_that_was_cancelled_before_its_first_push_took_no_time(app: C
     assert flower.row.runtime == 0
 
 
-def test_what_holds_a_campaign_up_is_said_in_its_row(app: Celery, flower: Flower) -> None:
+def test_the_row_says_what_holds_a_campaign_up(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show([_view(5, state=CampaignState.BRAKED, reason="authentication failure (2070)")])
     flower.receive(3)
     assert flower.row.result == "5/60,000 sent (0 %), braked, authentication failure (2070)"
@@ -206,6 +206,6 @@ def test_a_broker_that_is_away_is_an_error_without_its_password(unused_tcp_port:
 
 def test_no_event_holds_the_text_a_number_or_a_credential(app: Celery, flower: Flower, redis_url: str) -> None:
     FlowerRows(app).show([_view(5), _view(60_000, state=CampaignState.FINISHED)])
-    said = str(flower.receive(4))
+    events = str(flower.receive(4))
     for secret in (TEXT, "Dear", "1107160000000000001", redis_url):
-        assert secret not in said
+        assert secret not in events

@@ -160,7 +160,7 @@ async def test_a_campaign_that_waits_with_all_its_batches_out_makes_room_for_one
     assert len(rig.woken) < 40, "workers are not woken again and again for a batch that has to wait"
 
 
-async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_said(rig: WorkerRig) -> None:
+async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_logged(rig: WorkerRig) -> None:
     await rig.submit(20, fallbacks=["nobody", "second"])
     rig.provider.reply = lambda _: refused(2070)
     with capture_logs() as logs:

@@ -19,7 +19,7 @@ async def test_no_more_than_asked_for_are_taken_and_no_more_than_there_are() -> 
     assert capacity.free == 0
 
 
-async def test_who_asks_first_is_served_first() -> None:
+async def test_waiters_are_served_in_the_order_in_which_they_asked() -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     served: list[int] = []
@@ -36,7 +36,7 @@ async def test_who_asks_first_is_served_first() -> None:
     assert served == [0, 1, 2, 3]
 
 
-async def test_who_gives_a_permit_back_and_asks_again_goes_behind_those_who_wait() -> None:
+async def test_a_taker_that_gives_a_permit_back_and_asks_again_is_served_after_those_who_wait() -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     waiting = asyncio.create_task(capacity.take(1))
@@ -80,7 +80,7 @@ async def test_a_waiter_that_is_cancelled_takes_no_permit_with_it(after_its_turn
     assert cancelled.cancelled()
 
 
-async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_permit() -> None:
+async def test_after_the_close_nobody_waits_and_nobody_gets_a_permit() -> None:
     capacity = Capacity(2)
     await capacity.take(2)
     waiting = [asyncio.create_task(capacity.take(1)) for _ in range(3)]

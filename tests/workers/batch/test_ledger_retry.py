@@ -53,7 +53,7 @@ async def test_a_call_is_repeated_every_quarter_of_a_second_or_sooner_until_it_i
     assert len(set(clock.slept)) > 10
 
 
-async def test_what_waiting_does_not_mend_is_raised_at_once() -> None:
+async def test_an_error_that_waiting_does_not_mend_is_raised_at_once() -> None:
     ledger_retry, _ = _retry(FakeClock(auto=True))
     call = Unsteady(exceptions.ResponseError("WRONGTYPE Operation against a key"))
     with pytest.raises(exceptions.ResponseError):
@@ -190,9 +190,7 @@ async def test_outcomes_whose_answer_is_lost_count_once(rig: WorkerRig, monkeypa
     assert (view.parts, view.counts[MessageState.ACCEPTED]) == (5, 5)
 
 
-async def test_a_release_whose_answer_is_lost_has_happened_all_the_same_and_is_told_so(
-    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_release_whose_answer_is_lost_counts_as_done(rig: WorkerRig, monkeypatch: pytest.MonkeyPatch) -> None:
     Lossy(monkeypatch, "release", 1)
     await rig.submit(5)
     worker = await rig.send()

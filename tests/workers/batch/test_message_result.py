@@ -91,7 +91,7 @@ def test_the_longest_wait_that_the_provider_asked_for_holds_and_its_reason_goes_
     assert (meaning.at_least_s, meaning.reason) == (7.5, "throttled")
 
 
-def test_the_first_reason_to_back_off_is_told() -> None:
+def test_the_first_reason_to_back_off_is_the_one_that_is_given() -> None:
     assert consequence([ACCEPTED, NOT_SENT, IN_DOUBT], RNG).reason == "connection refused"
 
 

@@ -61,7 +61,7 @@ async def test_no_more_are_in_flight_than_allowed_and_all_are_pushed() -> None:
     assert handler.max_in_flight == 3
 
 
-async def test_what_comes_when_nothing_is_in_flight_is_pushed_as_well() -> None:
+async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once() -> None:
     handler, queue = Handler(), PushQueue(2)
     handler.may_end.set()
     for index in range(3):
@@ -95,7 +95,7 @@ async def test_what_waits_at_a_stop_is_given_back_and_what_is_in_flight_goes_on(
     assert handler.cut_short == []
 
 
-async def test_what_is_cut_short_learns_of_it() -> None:
+async def test_pushes_that_are_cut_short_are_cancelled() -> None:
     handler, queue = Handler(), PushQueue(2)
     for index in range(2):
         queue.add(handler.message(index), is_due=False)

@@ -160,7 +160,7 @@ async def test_each_result_gives_one_permit_back(scene: Scene) -> None:
     await scene.clock.advance(0.05)
 
 
-async def test_it_is_idle_when_every_expected_result_came_and_is_written(scene: Scene) -> None:
+async def test_the_recorder_is_idle_when_every_expected_result_came_and_is_written(scene: Scene) -> None:
     await scene.add(*range(999))
     await scene.clock.advance(0.05)
     assert not scene.recorder.is_idle
@@ -174,7 +174,7 @@ async def test_it_is_idle_when_every_expected_result_came_and_is_written(scene: 
     ("outcome", "has_returned"),
     [(ACCEPTED, False), (Outcome(Verdict.REJECTED, 2054), False), (Outcome(Verdict.NOT_SENT, 2), True), (None, True)],
 )
-async def test_it_knows_whether_messages_are_pending_again(
+async def test_the_recorder_knows_whether_messages_are_pending_again(
     scene: Scene, outcome: Outcome | None, has_returned: bool
 ) -> None:
     await scene.add(0, outcome=outcome)
@@ -210,7 +210,7 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(rig: 
     for pushed in (not_sent, accepted) if refused_first else (accepted, not_sent):
         recorder.add(pushed)
     await run.wait_while(lambda: not recorder.is_idle)
-    # What the second accepted says nothing about the first.
+    # A push that the second provider accepts does not end the back-off of the first.
     assert [held.provider for held in (await rig.queries.sender(SENDER)).held] == ["times"]
     assert await rig.states() == "pa"
     await rig.leases.release(lease)

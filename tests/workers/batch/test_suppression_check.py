@@ -1,4 +1,4 @@
-"""Whom nothing is pushed to, although the batch holds a message for them."""
+"""Messages that are suppressed when their block is opened."""
 
 import asyncio
 from collections.abc import Sequence
@@ -98,7 +98,7 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
     assert len(rig.provider.arrived) == 2
 
 
-async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
+async def test_messages_of_a_late_block_do_not_arrive_in_a_bunch(
     rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block's slots have passed by then: it goes back, and out again at the pace."""
@@ -135,7 +135,7 @@ async def test_a_ledger_that_is_always_late_holds_nothing_up_for_ever(
     assert await rig.states() == "a" * 10
 
 
-async def test_what_waits_for_the_ledger_at_a_stop_goes_back_unsent(
+async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
     rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await rig.submit(3)
@@ -172,9 +172,9 @@ async def test_no_number_reaches_the_log_or_the_wake_ups(rig: WorkerRig, capsys:
     await rig.submit(3)
     await OptOuts(rig.redis).add([number(1)])
     await rig.send()
-    said = capsys.readouterr()
-    assert number(1) not in said.out + said.err + repr(rig.woken)
-    assert CAMPAIGN in said.out + said.err
+    output = capsys.readouterr()
+    assert number(1) not in output.out + output.err + repr(rig.woken)
+    assert CAMPAIGN in output.out + output.err
 
 
 @pytest.mark.parametrize("rate", [0.0, 2_000.0])
@@ -199,18 +199,18 @@ async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppre
 async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(rig: WorkerRig) -> None:
     await rig.submit(3)
     await rig.send()
-    said = f"{tag(SENDER)}:said"
-    members: Any = await rig.redis.zrange(said, 0, -1, withscores=True)
+    recent_texts = f"{tag(SENDER)}:said"
+    members: Any = await rig.redis.zrange(recent_texts, 0, -1, withscores=True)
     ((member, until_s),) = members
     digest, campaign, created_s, buckets = text(member).split(":")
-    await rig.redis.delete(said)
-    await rig.redis.zadd(said, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
+    await rig.redis.delete(recent_texts)
+    await rig.redis.zadd(recent_texts, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
     await rig.submit(3, campaign=SECOND)
     await rig.send()
     assert await rig.states(SECOND) == "aaa"
 
 
-async def test_a_sender_may_repeat_itself_at_once_if_it_is_told_to(rig: WorkerRig) -> None:
+async def test_a_sender_may_repeat_a_text_at_once_if_so_configured(rig: WorkerRig) -> None:
     for campaign in (CAMPAIGN, SECOND):
         await rig.submit(3, campaign=campaign)
         await rig.send(sender_options={"repeat_after": "0m"})
@@ -284,7 +284,7 @@ async def test_a_message_in_doubt_is_resent_although_its_text_may_have_been_sent
     assert len(rig.provider.arrived) == 3
 
 
-async def test_what_was_not_sent_is_sent_later_and_marked_once(rig: WorkerRig) -> None:
+async def test_a_message_that_was_not_sent_is_sent_later_and_counted_once(rig: WorkerRig) -> None:
     await rig.submit(2)
     rig.provider.script(NotSent(Failure.REFUSED))
     await rig.send(sender_options={"max_per_number": "1 in 24h"})
