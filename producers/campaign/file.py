@@ -29,7 +29,7 @@ from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
 from times_dispatch.settings.hours import hours
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day, price
+from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import effective
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -66,7 +66,7 @@ class Campaign:
             table,
             self._document,
             price=price(self.sender, self.category, settings.categories),
-            max_parts_per_day=most_parts_per_day(table.sender, settings),
+            max_parts_per_day=max_parts_per_day(table.sender, settings),
         )
         unlisted = [
             self._document.mistake(("template",), self._not_whitelisted(problem))
@@ -114,7 +114,7 @@ class Campaign:
 
     def slot_source(self, heading: Heading) -> SlotSource:
         """Bind the variables, or the text, to the columns of a recipients file; raise InputInvalid with every mistake."""
-        max_length = self.template_settings.longest_value
+        max_length = self.template_settings.max_value_length
         return bind_slots(self.table, self.template, heading, max_length=max_length, document=self._document)
 
     def whitelists(self) -> Whitelists:
@@ -127,6 +127,7 @@ class Campaign:
 
     def warnings(self, now: datetime) -> Iterator[str]:
         """Name what may be wrong and does not keep the campaign from being sent."""
+        yield from self._document.warnings
         table = self.table
         if not self.sender.entity_id:
             yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by it"

@@ -1,8 +1,9 @@
 """The fields of a campaign file: names, types and defaults."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
@@ -42,6 +43,8 @@ Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 
 class CampaignTable(StrictTable):
     """The fields, with the types that TOML gives them; an unknown key is a mistake."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"most_parts": "max_parts", "most_money": "max_money"}
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_name)]
     sender: str

@@ -81,10 +81,10 @@ def unpriced_caps(
     """Name the senders with a cap in money whose templates go as a category that has no price."""
     for header, sender in senders.items():
         others = categories_of(header, sender, templates) - {sender.category}
-        for category in sorted(others) if sender.most_money_per_day else ():
+        for category in sorted(others) if sender.max_money_per_day else ():
             if price(sender, category, categories) is None:
                 reason = f"needs a price: price_per_part here, or in [categories.{category}] for a template of its own"
-                yield document.mistake(("senders", header, "most_money_per_day"), reason)
+                yield document.mistake(("senders", header, "max_money_per_day"), reason)
 
 
 def second_default(document: Document, nickname: str) -> Iterator[str]:
@@ -149,6 +149,6 @@ def _without_price(document: Document, senders: dict[str, dict[str, Any]]) -> It
     categories = _tables(document, "categories")
     for header, table in senders.items():
         category = categories.get(str(table.get("category")), {})
-        if "most_money_per_day" in table and "price_per_part" not in table and "price_per_part" not in category:
+        if "max_money_per_day" in table and "price_per_part" not in table and "price_per_part" not in category:
             reason = f"needs a price: price_per_part here, or in [categories.{table.get('category')}]"
-            yield document.mistake(("senders", header, "most_money_per_day"), reason)
+            yield document.mistake(("senders", header, "max_money_per_day"), reason)

@@ -13,9 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, AoT, Item
 
 from times_dispatch.settings.errors import SettingsInvalid, in_words
-
-Place = tuple[str | int, ...]
-"""The way to a value: ``("senders", "TIMESM", "rate_per_s")``; a number counts in an array, from 0."""
+from times_dispatch.settings.strict_table import TomlPath, replace_old_names
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -28,7 +26,11 @@ class Document:
     def __init__(self, name: str, text: str) -> None:
         """Parse *text*; raise SettingsInvalid with the line of a syntax error."""
         self.name = name
+        self.warnings: list[str] = []
+        """One line for each setting that the file gives under its old name; ``replace_old_names`` fills it."""
         self._text = text
+        self._old_keys: dict[TomlPath, str | int] = {}
+        """The last key of a setting's path in the file, by the path with the setting's new name."""
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -51,21 +53,49 @@ class Document:
         return cls(str(path), text)
 
     def check(self, model: type[ModelT]) -> tuple[ModelT | None, list[str]]:
-        """Validate the whole file; return the model, or nothing and every mistake."""
+        """Validate the whole file, also with old names of settings.
+
+        Returns:
+            The model and no mistakes, or None and every mistake.
+        """
+        mistakes = self.replace_old_names(model)
         try:
-            return model.model_validate(self.data), []
+            valid = model.model_validate(self.data)
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
-        return None, [self.mistake(error["loc"], in_words(error, model)) for error in errors]
+            return None, mistakes + [self.mistake(error["loc"], in_words(error, model)) for error in errors]
+        return (None if mistakes else valid), mistakes
 
-    def mistake(self, place: Place, reason: str) -> str:
+    def replace_old_names(self, model: type[BaseModel], path: TomlPath = ()) -> list[str]:
+        """Put the new names of settings in place of their old ones in ``data``, with a warning for each.
+
+        Args:
+            model: the model of the table at *path*.
+            path: the path of the table; the whole file if it is empty.
+
+        Returns:
+            A mistake for each setting that the file gives under both names.
+        """
+        table: Any = self.data
+        for key in path:
+            table = table[key]
+        mistakes = []
+        for old in replace_old_names(model, table, path):
+            if old.is_given_twice:
+                mistakes.append(self.mistake(old.path, f"is the old name of {old.new_name}, which is given as well"))
+            else:
+                self.warnings.append(self.mistake(old.path, f"is an old name; write {old.new_name}"))
+                self._old_keys[(*old.path[:-1], old.new_name)] = old.path[-1]
+        return mistakes
+
+    def mistake(self, path: TomlPath, reason: str) -> str:
         """Write a mistake as ``dispatch.toml:12: senders.TIMESM.rate_per_s: must be above 0, is -3``."""
-        place = tuple(step for step in place if step != "[key]")  # pydantic's way to say: the key itself
-        line = self.line(place)
+        path = self._path_in_file(tuple(key for key in path if key != "[key]"))  # pydantic's mark: the key is wrong
+        line = self.line(path)
         where = f"{self.name}:{line}" if line else self.name
-        return f"{where}: {'.'.join(map(str, place))}: {reason}"
+        return f"{where}: {'.'.join(map(str, path))}: {reason}"
 
-    def line(self, place: Place) -> int | None:
+    def line(self, path: TomlPath) -> int | None:
         """Find the line of a value, or else of the table that it should be in; None if that has no line either.
 
         The value is given a comment that stands nowhere else, the file is written out, and the comment looked for:
@@ -74,15 +104,20 @@ class Document:
         try:
             document = tomlkit.parse(self._text)
         except TOMLKitError:
-            return None  # tomllib took it, so this is a difference between the two; the place alone must do
-        for depth in range(len(place), 0, -1):
-            for item in _with_content(_item(document, place[:depth])):
+            return None  # tomllib took it, so this is a difference between the two; the path alone must do
+        path = self._path_in_file(path)
+        for depth in range(len(path), 0, -1):
+            for item in _with_content(_item(document, path[:depth])):
                 item.comment(_MARK)
                 before, mark, _ = document.as_string().partition(_MARK)
                 if mark:
                     height = 0 if isinstance(item, AbstractTable) else item.as_string().count("\n")
                     return before.count("\n") + 1 - height
         return None
+
+    def _path_in_file(self, path: TomlPath) -> TomlPath:
+        """Return a path with the old name of each setting that the file gives under its old name."""
+        return tuple(self._old_keys.get(path[: index + 1], key) for index, key in enumerate(path))
 
     def _syntax_mistake(self, message: str) -> str:
         where = re.search(r" \(at line (\d+), column \d+\)$", message)
@@ -91,9 +126,9 @@ class Document:
         return f"{self.name}:{line}: is not TOML: {what[:1].lower()}{what[1:]}"
 
 
-def _item(within: Any, place: Place) -> Any:
+def _item(within: Any, path: TomlPath) -> Any:
     found = within
-    for step in place:
+    for step in path:
         try:
             inner = found.item(step) if hasattr(found, "item") else found[step]
         except (KeyError, IndexError, TypeError, ValueError):

@@ -2,12 +2,13 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from times_dispatch.settings.strict_table import TomlPath, settings_of
 
 _SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
 
@@ -71,11 +72,11 @@ def in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
     return _OTHER_WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
 
 
-def _unknown_setting(place: Sequence[str | int], model: type[BaseModel]) -> str:
-    name = str(place[-1])
+def _unknown_setting(path: TomlPath, model: type[BaseModel]) -> str:
+    name = str(path[-1])
     if _SECRET_WORDS.search(name):
         return "a secret does not stand in the file: give it as an environment variable"
-    return f"there is no such setting{closest(name, _settings_at(model, place[:-1]))}"
+    return f"there is no such setting{closest(name, _settings_at(model, path[:-1]))}"
 
 
 def _kind(value: object) -> str:
@@ -93,17 +94,12 @@ def _kind(value: object) -> str:
     return "a date or time"
 
 
-def _settings_at(model: type[BaseModel], place: Sequence[str | int]) -> Iterable[str]:
-    """List the settings of the table at *place*, going down through tables of tables such as ``senders``."""
+def _settings_at(model: type[BaseModel], path: TomlPath) -> Iterable[str]:
+    """List the settings of the table at *path*, going down through tables of tables such as ``senders``."""
     here: Any = model
-    for step in place:
+    for step in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
-            here = _fields(here)[str(step)].annotation
+            here = settings_of(here)[str(step)].annotation
         else:
             here = here.__args__[-1]  # the Sender of dict[str, Sender]
-    return _fields(here) if isinstance(here, type) and issubclass(here, BaseModel) else ()
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return a model's fields by their names in the file."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
+    return settings_of(here) if isinstance(here, type) and issubclass(here, BaseModel) else ()

@@ -100,7 +100,12 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
-        warnings=(*_warnings(document, file), *registered.warnings, *accounts.provider_warnings(document, providers)),
+        warnings=(
+            *document.warnings,
+            *_warnings(document, file),
+            *registered.warnings,
+            *accounts.provider_warnings(document, providers),
+        ),
     )
 
 

@@ -26,16 +26,16 @@ def categories_of(header: str, sender: Sender, templates: Mapping[str, TemplateS
     return {sender.category, *(effective(sender.category, item.category) for item in allowed)}
 
 
-def most_parts_per_day(header: str, settings: Settings) -> int:
+def max_parts_per_day(header: str, settings: Settings) -> int:
     """Return the parts that a sender may hand to the provider in a day, the smaller of its two caps; 0 is no limit.
 
     Money is counted at the dearest price among its messages: the ledger counts parts, whatever their campaign.
     """
     sender = settings.senders[header]
-    caps = [sender.most_parts_per_day] if sender.most_parts_per_day else []
+    caps = [sender.max_parts_per_day] if sender.max_parts_per_day else []
     kinds = categories_of(header, sender, settings.templates)
     prices = [per_part for kind in kinds if (per_part := price(sender, kind, settings.categories))]
-    if sender.most_money_per_day and prices:
+    if sender.max_money_per_day and prices:
         # A cap that buys nothing still is one: 0 would mean none.
-        caps.append(max(1, parts_for(sender.most_money_per_day, max(prices))))
+        caps.append(max(1, parts_for(sender.max_money_per_day, max(prices))))
     return min(caps, default=0)

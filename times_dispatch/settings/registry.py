@@ -44,7 +44,7 @@ def read_registry(document: Document) -> Registered:
         if name in _tables(document.data.get("templates")):
             mistakes.append(registry.mistake(("templates", name), f"is in {document.name} as well; rename one of them"))
     templates = file.templates if file else {}
-    return Registered(templates, mistakes, odd_content_ids(registry, templates))
+    return Registered(templates, mistakes, [*registry.warnings, *odd_content_ids(registry, templates)])
 
 
 def odd_content_ids(document: Document, templates: Mapping[str, TemplateSettings]) -> list[str]:

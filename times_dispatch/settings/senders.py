@@ -1,8 +1,9 @@
 """``[senders.HEADER]`` and ``[categories.NAME]``: who sends, how fast, when, at what price, how often to one number."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
@@ -93,6 +94,12 @@ class CategorySettings(StrictTable):
 class Sender(StrictTable):
     """``[senders.HEADER]``: a header as registered, case and all (docs/domain.md section 5)."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "most_parts_per_day": "max_parts_per_day",
+        "most_money_per_day": "max_money_per_day",
+        "most_per_number": "max_per_number",
+    }
+
     chain: Annotated[tuple[str, ...], BeforeValidator(_chain)] = Field(default=(), alias="provider")
     """Nicknames by priority, one as a text or several as an array; left out, the default provider's (filled in when
     loaded)."""
@@ -112,11 +119,11 @@ class Sender(StrictTable):
     """Narrows the hours of its category, in that one's zone."""
     price_per_part: Price = None
     """Goes before that of its category."""
-    most_parts_per_day: Parts = 0
+    max_parts_per_day: Parts = 0
     """SMS parts that all its campaigns together may hand to the provider, from midnight to midnight in Asia/Kolkata."""
-    most_money_per_day: Price = None
+    max_money_per_day: Price = None
     """The same as money, at the dearest price among its own category and its templates'; each needs a price."""
-    frequency: Annotated[str, AfterValidator(_frequency)] = Field(default="", alias="most_per_number")
+    frequency: Annotated[str, AfterValidator(_frequency)] = Field(default="", alias="max_per_number")
     """Messages that one number may get in so long a time, from all its campaigns: ``3 in 24h``."""
     repeat_after: Annotated[str, AfterValidator(_pause)] = "30m"
     """The same text goes to the same number again only after so long; ``0m`` is at once. Gateways drop it before 30
@@ -142,13 +149,13 @@ class Sender(StrictTable):
         return not self.templates or template in self.templates
 
     @property
-    def most_per_number(self) -> int:
+    def max_per_number(self) -> int:
         """Messages that one number may get within ``per_s``; 0 is no limit."""
         return _parsed(self.frequency)[0]
 
     @property
     def per_s(self) -> int:
-        """The period of ``most_per_number``."""
+        """The period of ``max_per_number``."""
         return _parsed(self.frequency)[1]
 
     @property

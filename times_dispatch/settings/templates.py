@@ -1,7 +1,8 @@
 """``[templates.NAME]``: texts as registered with the DLT, in ``dispatch.toml`` or in the registry file it names."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -38,6 +39,8 @@ def _text(text: str) -> str:
 class TemplateSettings(StrictTable):
     """A text registered with the DLT, and who may send it."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"longest_value": "max_value_length"}
+
     sender: str = ""
     senders: list[str] = Field(default_factory=list)
     content_id: Annotated[str, AfterValidator(_content_id)]
@@ -45,7 +48,7 @@ class TemplateSettings(StrictTable):
     """As registered, byte for byte, with its ``{#var#}`` slots."""
     category: Category | None = None
     """As registered; left out, its sender's. A promotional template is promotional whoever sends it."""
-    longest_value: Annotated[int, Field(ge=1, le=2_000)] = LONGEST_VALUE
+    max_value_length: Annotated[int, Field(ge=1, le=2_000)] = LONGEST_VALUE
     """Characters that a slot's value may have."""
     links: Links = Field(default_factory=list)
     """Whitelisted for it, beside those of its sender."""

@@ -73,14 +73,14 @@ def test_what_is_the_same_is_unchanged() -> None:
 
 
 def test_a_change_keeps_the_name_and_what_the_portal_does_not_know() -> None:
-    before = template(longest_value=40, links=["times.in"], callback_numbers=["139"])
+    before = template(max_value_length=40, links=["times.in"], callback_numbers=["139"])
 
     merge = merged(row(text="Hi {#var#}", headers=("TIMESM", "TIMOTP")), registry={"bill": before})
 
     assert merge.changed == [Line(2, "bill", "another text and senders")]
     after = merge.templates["bill"]
     assert (after.text, after.headers) == ("Hi {#var#}", ("TIMESM", "TIMOTP"))
-    assert (after.longest_value, after.links, after.callback_numbers) == (40, ["times.in"], ["139"])
+    assert (after.max_value_length, after.links, after.callback_numbers) == (40, ["times.in"], ["139"])
 
 
 def test_rows_of_one_template_are_put_together() -> None:

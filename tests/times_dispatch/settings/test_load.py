@@ -35,7 +35,7 @@ def test_a_minimal_file_takes_defaults_for_the_rest(loaded: Loader) -> None:
     assert (provider.connect_timeout_s, provider.total_timeout_s, provider.max_connections) == (5.0, 15.0, 400)
     sender = settings.senders["TIMESM"]
     assert (sender.provider, sender.rate_per_s, sender.cost, sender.urgent) == ("timesmobile", 0.0, "messages", False)
-    assert settings.templates["order-shipped"].longest_value == 30
+    assert settings.templates["order-shipped"].max_value_length == 30
     assert (settings.worker.max_in_flight, settings.worker.lease_s, settings.worker.grace_s) == (400, 15.0, 5.0)
 
 

@@ -76,3 +76,22 @@ def test_an_odd_content_id_of_the_registry_is_a_warning(loaded: Loader) -> None:
     assert loaded(NAMING).warnings == (
         "templates.toml:3: templates.bill.content_id: has 8 digits, every known one has 19",
     )
+
+
+def test_an_old_name_in_the_registry_is_read_with_a_warning(loaded: Loader) -> None:
+    Path("templates.toml").write_text(REGISTRY + "longest_value = 40\n")
+
+    settings = loaded(NAMING)
+
+    assert settings.templates["bill"].max_value_length == 40
+    assert settings.warnings == (
+        "templates.toml:5: templates.bill.longest_value: is an old name; write max_value_length",
+    )
+
+
+def test_both_names_of_a_setting_in_the_registry_are_a_mistake(mistakes: Mistakes) -> None:
+    Path("templates.toml").write_text(REGISTRY + "longest_value = 40\nmax_value_length = 40\n")
+
+    assert mistakes(NAMING) == [
+        "templates.toml:5: templates.bill.longest_value: is the old name of max_value_length, which is given as well"
+    ]

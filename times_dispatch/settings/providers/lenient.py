@@ -31,7 +31,8 @@ class LenientTable(NamedTuple):
 
 def read_partly(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
     """Read a provider's table as far as that goes."""
-    rest, mistakes, wrong = deepcopy(table), list[str](), set[str]()
+    mistakes = document.replace_old_names(ProviderSettings, ("providers", nickname))
+    rest, wrong = deepcopy(table), set[str]()
     while True:
         before = deepcopy(rest)
         try:
