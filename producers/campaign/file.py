@@ -101,7 +101,7 @@ class Campaign:
             rate_per_s=table.rate_per_s or 0.0,
             cost_unit=sender.cost,
             in_doubt=table.in_doubt,
-            # The start is moved into the send window: missed_start then judges against the moment at which sending could begin.
+            # The start is moved into the send window, so that missed_start compares with the first possible moment.
             start_at_ms=_epoch_ms(max(times.start, times.opens)) if times.start else 0,
             valid_until_ms=_epoch_ms(times.ends),
             urgent=sender.urgent and self.category != "promotional",
@@ -113,7 +113,7 @@ class Campaign:
         )
 
     def slot_source(self, heading: Heading) -> SlotSource:
-        """Bind the variables, or the text, to the columns of a recipients file; raise InputInvalid with every mistake."""
+        """Bind variables, or the text, to the columns of a recipients file; raise InputInvalid with every mistake."""
         max_length = self.template_settings.max_value_length
         return bind_slots(self.table, self.template, heading, max_length=max_length, document=self._document)
 

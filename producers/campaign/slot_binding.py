@@ -61,8 +61,8 @@ def _variables(
         bound.append(variable)
         if not variable.columns and index < len(slots):
             constant = variable.compose({}, 1)[0]
-            if reason := slots[index].check(constant, max_length):
-                mistakes.append(document.mistake(("variables", index), reason))
+            if problem := slots[index].check(constant, max_length):
+                mistakes.append(document.mistake(("variables", index), problem))
     if mistakes:
         raise InputInvalid(*mistakes)
     return bound

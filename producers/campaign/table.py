@@ -50,7 +50,7 @@ class CampaignTable(StrictTable):
     sender: str
     template: str
     variables: list[str] | None = None
-    """The values of the template's slots, in order, with ``{column}`` placeholders. Default: the columns var1, var2, …"""
+    """Values of the template's slots, in order, with ``{column}`` placeholders. Default: the columns var1, var2, …"""
     text: Annotated[str, Field(min_length=1)] | None = None
     """Instead of ``variables``: the whole text with ``{column}`` placeholders, which must match the registered text."""
     recipients: Annotated[str, Field(min_length=1)] | None = None
@@ -77,7 +77,7 @@ class CampaignTable(StrictTable):
     max_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
     """Instead of ``max_parts``: a limit as money, ``"Rs 5,000"``; needs the sender's or category's price_per_part."""
     custom: dict[str, str] = Field(default_factory=dict)
-    """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` takes a value from a column."""
+    """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` stands for a cell."""
 
 
 ALTERNATIVES = (("variables", "text"), ("validity", "finish_by"), ("max_parts", "max_money"))

@@ -49,7 +49,7 @@ class PartsCounter:
         """Messages that some character forces into UCS-2, and their parts."""
 
     def parts(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
-        """Return the parts of each of ``messages`` messages, given their values, one list for each slot; add them up."""
+        """Count the parts of each of ``messages`` messages, given their values, one list for each slot."""
         values = "".join(map("".join, slots))
         joined = measure(self._literals + values)
         if joined.unicode != self._always_ucs2 or joined.units != len(self._literals) + len(values):

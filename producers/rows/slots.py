@@ -76,7 +76,7 @@ class FromText:
         self._max_length = max_length
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
-        """Compose the texts and cut them at the literals; a text that does not match gets empty values and a finding."""
+        """Compose the texts and cut them at the literals; a text without a match gets empty values and a finding."""
         slots = self.template.slots
         findings: dict[int, Finding] = {}
         texts = self._text.compose(cells, rows)
@@ -94,7 +94,9 @@ class FromText:
             return columns, findings
         # A text can often be cut in several ways. If no way gives valid values, the first says what is wrong with them.
         cuts = [
-            cut if index in findings or self._is_valid(cut) else self.template.cut(texts[index], self._max_length) or cut
+            cut
+            if index in findings or self._is_valid(cut)
+            else self.template.cut(texts[index], self._max_length) or cut
             for index, cut in enumerate(cuts)
         ]
         return [list(values) for values in zip(*cuts, strict=True)], findings

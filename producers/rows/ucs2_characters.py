@@ -1,4 +1,4 @@
-"""Which characters force messages into UCS-2, where a message costs more than twice as much (docs/domain.md section 6)."""
+"""Which characters force messages into UCS-2, which more than doubles their cost (docs/domain.md section 6)."""
 
 import unicodedata
 from collections import Counter

@@ -89,6 +89,10 @@ class Whitelists:
     def _unlisted_number(self, numbers: Sequence[str], own: str) -> str | None:
         own = callback_numbers.plain(own)
         return next(
-            (number for number in numbers if not self._numbers.allows(number) and callback_numbers.plain(number) != own),
+            (
+                number
+                for number in numbers
+                if not self._numbers.allows(number) and callback_numbers.plain(number) != own
+            ),
             None,
         )
