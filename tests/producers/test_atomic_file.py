@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from producers.atomic_file import whole_file
+from producers.atomic_file import open_atomic
 from producers.errors import CommandFailed
 
 
 def test_it_is_there_when_the_block_ends_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
 
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         file.write("नमस्ते\r\n")
         assert not path.exists()
 
@@ -23,7 +23,7 @@ def test_an_error_leaves_the_older_one(tmp_path: Path) -> None:
     path.write_text("old")
 
     def fail_half_way() -> None:
-        with whole_file(path) as file:
+        with open_atomic(path) as file:
             file.write("new")
             raise RuntimeError
 
@@ -41,14 +41,14 @@ def test_one_for_everybody_keeps_who_may_read_it(tmp_path: Path, before: int | N
         path.write_text("old")
         path.chmod(before)
 
-    with whole_file(path, for_everybody=True) as file:
+    with open_atomic(path, world_readable=True) as file:
         file.write("new")
 
     assert path.stat().st_mode & 0o777 == after
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    missing = whole_file(tmp_path / "none" / "a.csv")
+    missing = open_atomic(tmp_path / "none" / "a.csv")
 
     with pytest.raises(CommandFailed, match=r"none/a\.csv: cannot be written: no such file or directory"), missing:
         pass

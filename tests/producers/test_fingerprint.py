@@ -30,7 +30,7 @@ def test_any_other_content_order_or_salt_is_another(tmp_path: Path) -> None:
 
 
 def test_it_holds_while_nothing_changes(tmp_path: Path) -> None:
-    assert Fingerprint(files(tmp_path)).still_holds()
+    assert Fingerprint(files(tmp_path)).still_matches()
 
 
 @pytest.mark.parametrize("what", ["grown", "same size", "same size and time", "touched", "gone"])
@@ -51,4 +51,4 @@ def test_it_no_longer_holds_when_a_file_is(tmp_path: Path, what: str) -> None:
     elif what == "touched":
         os.utime(paths[1], ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
 
-    assert not fingerprint.still_holds()
+    assert not fingerprint.still_matches()

@@ -10,8 +10,16 @@ from redis.asyncio import Redis
 from producers.draft import Draft
 from producers.errors import InputInvalid
 from producers.submit import submit
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
-from tests.producers.test_submit import Died, dying_after, only_campaign
+from tests.kit.producers import (
+    CAMPAIGN,
+    SETTINGS,
+    ProcessDied,
+    WriteFile,
+    csv_of,
+    die_after,
+    only_campaign,
+    people,
+)
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -21,12 +29,6 @@ from times_dispatch.settings.model import Settings
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
 """In Kolkata."""
 WITH_END = CAMPAIGN + "finish_by = 2026-11-08T13:00:00\n"
-
-
-@pytest.fixture
-def recipients(write: WriteFile) -> Path:
-    """With batches of ten, three of them."""
-    return write("customers.csv", csv_of(people(25)))
 
 
 async def test_the_plan_in_the_ledger_says_when_and_how_much(
@@ -40,7 +42,7 @@ async def test_the_plan_in_the_ledger_says_when_and_how_much(
     plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
     assert (plan.most_parts, plan.missed_start) == (20, "ask")
-    assert submitted.warnings[0] == "it takes 25 parts and max_parts allows 20: what goes beyond is not sent"
+    assert submitted.warnings[0] == "it takes 25 parts and max_parts allows 20: the parts beyond are not sent"
 
 
 async def test_what_the_cap_of_the_day_leaves_is_a_warning(
@@ -78,15 +80,15 @@ async def test_one_that_was_submitted_in_time_is_named_for_ever(
 
     again = await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(days=30))
 
-    assert (again.already, again.campaign) == (True, first.campaign)
+    assert (again.already_submitted, again.campaign) == (True, first.campaign)
 
 
 async def test_one_that_broke_off_is_not_finished_when_it_is_too_late(
     write: WriteFile, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     draft = Draft(write("c.toml", WITH_END), recipients, settings=settings)
-    with pytest.raises(Died):
-        await submit(draft, settings=settings, redis=redis, now=NOON, batch_size=10, progress=dying_after(1))
+    with pytest.raises(ProcessDied):
+        await submit(draft, settings=settings, redis=redis, now=NOON, batch_size=10, progress=die_after(1))
 
     with pytest.raises(InputInvalid, match="finish_by: is past"):
         await submit(draft, settings=settings, redis=redis, now=NOON + timedelta(hours=1))
@@ -98,8 +100,8 @@ async def test_who_opts_out_between_two_runs_moves_no_message(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
-    with pytest.raises(Died):
-        await submit(draft, settings=settings, redis=redis, batch_size=10, progress=dying_after(2))
+    with pytest.raises(ProcessDied):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, progress=die_after(2))
     await OptOuts(redis).add(["919000000003", "919000000024"])
 
     submitted = await submit(draft, settings=settings, redis=redis)
@@ -117,8 +119,8 @@ async def test_who_leaves_the_list_between_two_runs_stays_suppressed_where_that_
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
     await OptOuts(redis).add(["919000000003", "919000000024"])
-    with pytest.raises(Died):
-        await submit(draft, settings=settings, redis=redis, batch_size=10, progress=dying_after(2))
+    with pytest.raises(ProcessDied):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, progress=die_after(2))
     await OptOuts(redis).remove(["919000000003", "919000000024"])
 
     submitted = await submit(draft, settings=settings, redis=redis)

@@ -4,7 +4,7 @@ import pytest
 
 from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
+from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
@@ -22,7 +22,7 @@ def priced(write: WriteFile) -> Settings:
 def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: int) -> None:
     campaign = Campaign(write("c.toml", CAMPAIGN + line + "\n"), priced)
 
-    assert campaign.budget.most_parts == most
+    assert campaign.budget.max_parts == most
     assert campaign.plan(NOW).most_parts == most
 
 
@@ -30,15 +30,15 @@ def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: 
     ("line", "parts", "problems"),
     [
         ("max_parts = 7", 7, []),
-        ("max_parts = 7", 8, ["it takes 8 parts and max_parts allows 7: what goes beyond is not sent"]),
+        ("max_parts = 7", 8, ["it takes 8 parts and max_parts allows 7: the parts beyond are not sent"]),
         ('max_money = "Rs 5"', 41, []),
         (
             'max_money = "Rs 5"',
             42,
-            ["it takes 42 parts and max_money = Rs 5.00 allows 41: what goes beyond is not sent"],
+            ["it takes 42 parts and max_money = Rs 5.00 allows 41: the parts beyond are not sent"],
         ),
         ("", 50, []),
-        ("", 51, ["it takes 51 parts and sender TIMESM may send 50 a day: what goes beyond waits for the next day"]),
+        ("", 51, ["it takes 51 parts and sender TIMESM may send 50 a day: the parts beyond wait for the next day"]),
     ],
 )
 def test_it_is_told_what_does_not_fit(
@@ -79,9 +79,11 @@ def test_money_needs_a_price(write: WriteFile, settings: Settings) -> None:
 def test_what_is_used_of_the_day_is_taken_off(write: WriteFile, priced: Settings) -> None:
     budget = Campaign(write("c.toml", CAMPAIGN), priced).budget
 
-    assert list(budget.problems(5, today=45)) == []
-    [problem] = budget.problems(6, today=45)
-    assert problem.startswith("it takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: what")
+    assert list(budget.problems(5, used_today=45)) == []
+    [problem] = budget.problems(6, used_today=45)
+    assert problem.startswith(
+        "it takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the parts"
+    )
 
 
 @pytest.mark.parametrize(

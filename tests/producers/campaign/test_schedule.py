@@ -7,7 +7,7 @@ import pytest
 
 from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
+from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from producers.cli import main
-from tests.producers.conftest import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, people
+from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, people
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 CHECK = ("check", "campaign.toml", "--recipients", "customers.csv")
@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFi
     assert "budget    2 parts: it does not fit" in done.stdout
     assert (
         done.stdout.splitlines()[-1]
-        == "problem   it takes 3 parts and max_parts allows 2: what goes beyond is not sent"
+        == "problem   it takes 3 parts and max_parts allows 2: the parts beyond are not sent"
     )
 
 
@@ -125,7 +125,7 @@ def test_the_cap_of_the_day_is_named(run: Run, write: WriteFile) -> None:
 
     assert done.exit_code == 1
     assert "a day     2 parts of sender TIMESM" in done.stdout
-    assert (answer["most_parts_per_day"], answer["parts_today"]) == (2, 0)
+    assert (answer["max_parts_per_day"], answer["parts_today"]) == (2, 0)
 
 
 def test_rejects_are_written_where_it_is_asked_for(run: Run) -> None:

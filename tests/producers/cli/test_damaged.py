@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis as SyncRedis
 
-from tests.producers.conftest import Run, WriteFile, csv_of, people
+from tests.kit.producers import Run, WriteFile, csv_of, people
 
 KEY = "{{TIMESM}}:c:{}"
 

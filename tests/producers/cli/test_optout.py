@@ -1,10 +1,9 @@
 import json
-import re
 from pathlib import Path
 
 import pytest
 
-from tests.producers.conftest import Run, WriteFile
+from tests.kit.producers import Run, WriteFile
 
 
 def count(run: Run) -> int:
@@ -131,22 +130,3 @@ def test_submit_suppresses_them_and_says_so(run: Run) -> None:
     assert "accepted  3 messages in 3 parts" in text
     assert "          1 suppressed: on the opt-out list" in text
     assert (again["accepted"], again["opted_out"]) == (3, 1)
-
-
-def test_show_says_who_was_suppressed_and_why_in_words(run: Run) -> None:
-    run("optout", "add", "9000000001")
-    submitted = run("submit", "campaign.toml", "--recipients", "customers.csv", "--json")
-    campaign = json.loads(submitted.stdout)["campaign"]
-
-    told = json.loads(run("show", campaign, "--json").stdout)
-    shown = run("show", campaign, "--export", "suppressed", "suppressed.csv")
-    table = run("show", campaign).stdout
-
-    assert (told["codes"], told["suppressed"]) == ({"suppressed:31": 1}, {"on the opt-out list": 1})
-    assert told["identity_holds"]
-    assert re.search(r"suppressed 31 +1 +on the opt-out list", table)
-    assert shown.exit_code == 0
-    heading, row = Path("suppressed.csv").read_text().splitlines()
-    assert heading.endswith(",code")
-    assert ",919000000001," in row
-    assert row.endswith(",31")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redis import Redis
 
 from callbacks.dead_letters import LONGEST_KEPT, DeadLetterRow, DeadLetters, Reason
-from tests.producers.conftest import Run
+from tests.kit.producers import Run
 from times_dispatch.ledger.connection import connect
 
 
@@ -30,7 +30,7 @@ def set_aside(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
 
 
 def test_what_was_set_aside_is_listed_with_its_reason_and_never_its_body(run: Run, redis_url: str) -> None:
-    assert run("reports", "rejected").stdout == "no report is set aside\n"
+    assert run("reports", "rejected").stdout == "no report is in the dead letters\n"
     set_aside(
         redis_url, [DeadLetterRow(Reason.UNKNOWN, b"what somebody wrote"), DeadLetterRow(Reason.POISON, b"and another")]
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.producers.conftest import SETTINGS, Run, WriteFile
+from tests.kit.producers import SETTINGS, Run, WriteFile
 
 NAMING = SETTINGS + '\n[registry]\ntemplates = "templates.toml"\n'
 HEADING = "Template ID,Template Name,Header,Template Type,Template Content,Status\n"

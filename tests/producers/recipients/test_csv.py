@@ -8,24 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.errors import InputInvalid
-from producers.recipients import RecipientsFile, open_recipients
+from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
-from tests.producers.conftest import WriteFile
-
-Row = tuple[int, list[str]]
-
-
-def read(file: RecipientsFile) -> tuple[list[Row], list[tuple[int, str]]]:
-    chunks = list(file.chunks())
-    rows = [(line, list(cells)) for chunk in chunks for line, cells in zip(chunk.lines, chunk.rows, strict=True)]
-    return rows, [(broken.line, broken.reason) for chunk in chunks for broken in chunk.broken]
+from tests.kit.producers import WriteFile, read_rows
 
 
 def test_rows_come_with_their_lines(write: WriteFile) -> None:
     file = open_recipients(write("a.csv", "to,name\n98,Asha\n99,Ravi\n"))
 
     assert file.heading.names == ("to", "name")
-    assert read(file) == ([(2, ["98", "Asha"]), (3, ["99", "Ravi"])], [])
+    assert read_rows(file) == ([(2, ["98", "Asha"]), (3, ["99", "Ravi"])], [])
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -36,7 +28,7 @@ def test_the_delimiter_is_the_one_under_which_the_heading_has_the_number(write: 
     file = open_recipients(write("a.csv", f"{heading}\n1{delimiter}2{delimiter}3\n"))
 
     assert file.heading.index("to") == 1
-    assert read(file)[0] == [(2, ["1", "2", "3"])]
+    assert read_rows(file)[0] == [(2, ["1", "2", "3"])]
 
 
 @pytest.mark.parametrize("heading", ['"to";"name"', '"to"\t"name"', '"to","name"', "to;name;a,a,a"])
@@ -46,21 +38,21 @@ def test_a_wrong_delimiter_under_which_the_heading_is_bad_does_no_harm(write: Wr
     file = open_recipients(write("a.csv", f"{heading}\n{row}\n"))
 
     assert file.heading.names[:2] == ("to", "name")
-    assert read(file)[0][0][1][:2] == ["98", "x"]
+    assert read_rows(file)[0][0][1][:2] == ["98", "x"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(write: WriteFile) -> None:
     file = open_recipients(write("a.csv", b"\xef\xbb\xbfto,name\n98,\xe0\xa4\x86\xe0\xa4\xb6\xe0\xa4\xbe\n"))
 
     assert file.heading.index("to") == 0
-    assert read(file)[0] == [(2, ["98", "आशा"])]
+    assert read_rows(file)[0] == [(2, ["98", "आशा"])]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_true_behind_quoted_line_breaks_and_blank_lines(write: WriteFile, end: str) -> None:
     text = end.join(["to,name", '98,"Asha', "", 'Patel"', "", "99,Ravi", '97,"two', 'lines"', "96,Meena", ""])
 
-    rows, _ = read(open_recipients(write("a.csv", text)))
+    rows, _ = read_rows(open_recipients(write("a.csv", text)))
 
     assert rows == [
         (2, ["98", f"Asha{end}{end}Patel"]),
@@ -71,7 +63,7 @@ def test_lines_are_true_behind_quoted_line_breaks_and_blank_lines(write: WriteFi
 
 
 def test_a_ragged_row_is_broken_and_the_file_is_not(write: WriteFile) -> None:
-    rows, broken = read(open_recipients(write("a.csv", "to,name\n98\n99,Ravi\n97,a,b\n")))
+    rows, broken = read_rows(open_recipients(write("a.csv", "to,name\n98\n99,Ravi\n97,a,b\n")))
 
     assert rows == [(3, ["99", "Ravi"])]
     assert broken == [(2, "has 1 cell, the heading has 2"), (4, "has 3 cells, the heading has 2")]
@@ -81,7 +73,7 @@ def test_a_ragged_row_is_broken_and_the_file_is_not(write: WriteFile) -> None:
 def test_lines_go_on_from_chunk_to_chunk(write: WriteFile, count: int) -> None:
     file = open_recipients(write("a.csv", "to\n" + "".join(f"{n}\n" for n in range(count))))
 
-    rows, _ = read(file)
+    rows, _ = read_rows(file)
 
     assert rows == [(n + 2, [str(n)]) for n in range(count)]
     assert file.fraction() == 1.0
@@ -119,7 +111,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_line(write: WriteFile, c
     path = write("a.csv", content)
 
     with pytest.raises(InputInvalid) as refused:
-        read(open_recipients(path))
+        read_rows(open_recipients(path))
 
     assert str(refused.value).startswith(str(path.with_name(reason)))
     assert "\n" not in str(refused.value)
@@ -137,11 +129,11 @@ def test_a_missing_heading_does_not_put_the_first_number_into_the_message(write:
 def test_columns_without_a_name_may_be_several(write: WriteFile) -> None:
     file = open_recipients(write("a.csv", "to,name,,\n98,Asha,,\n"))
 
-    assert read(file)[0] == [(2, ["98", "Asha", "", ""])]
+    assert read_rows(file)[0] == [(2, ["98", "Asha", "", ""])]
 
 
 def test_a_nul_byte_stays_in_its_cell(write: WriteFile) -> None:
-    assert read(open_recipients(write("a.csv", "to,name\n98,As\0ha\n")))[0] == [(2, ["98", "As\0ha"])]
+    assert read_rows(open_recipients(write("a.csv", "to,name\n98,As\0ha\n")))[0] == [(2, ["98", "As\0ha"])]
 
 
 def test_another_column_can_be_the_number(write: WriteFile) -> None:
@@ -184,7 +176,7 @@ def test_whatever_is_written_as_csv_is_read_back_with_true_lines(rows: list[tupl
         path = Path(folder, "a.csv")
         path.write_bytes(text.getvalue().encode())
 
-        read_back, broken = read(open_recipients(path))
+        read_back, broken = read_rows(open_recipients(path))
 
     assert read_back == [(line, list(row)) for line, row in zip(starts, rows, strict=True)]
     assert not broken

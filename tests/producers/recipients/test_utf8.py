@@ -2,7 +2,7 @@ import pytest
 
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
-from tests.producers.conftest import WriteFile
+from tests.kit.producers import WriteFile
 
 BLOCK = 1 << 20
 

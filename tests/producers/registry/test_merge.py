@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.registry.merge import Line, Merge
+from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalRow
 from times_dispatch.settings.senders import Sender
 from times_dispatch.settings.templates import TemplateSettings
@@ -47,14 +47,14 @@ def merged(
     sender: str = "",
 ) -> Merge:
     merge = Merge(registry or {}, elsewhere=elsewhere or {}, senders=SENDERS, default_sender=sender)
-    merge.take(rows)
+    merge.add(rows)
     return merge
 
 
 def test_a_new_template_gets_the_name_that_the_portal_gave_it() -> None:
     merge = merged(row(1, name="Order shipped! (v2)"), row(2, name="आदेश"))
 
-    assert merge.added == [Line(2, "Order-shipped-v2"), Line(3, "template")]
+    assert merge.added == [MergedRow(2, "Order-shipped-v2"), MergedRow(3, "template")]
     assert merge.templates["Order-shipped-v2"] == template(1, sender="", senders=["TIMESM"])
 
 
@@ -68,7 +68,10 @@ def test_names_that_are_taken_get_the_end_of_the_id() -> None:
 def test_what_is_the_same_is_unchanged() -> None:
     merge = merged(row(), registry={"bill": template()})
 
-    assert (merge.unchanged, merge.templates) == ([Line(2, "bill")], {"bill": template(sender="", senders=["TIMESM"])})
+    assert (merge.unchanged, merge.templates) == (
+        [MergedRow(2, "bill")],
+        {"bill": template(sender="", senders=["TIMESM"])},
+    )
     assert merge.added + merge.changed + merge.removed + merge.refused == []
 
 
@@ -77,7 +80,7 @@ def test_a_change_keeps_the_name_and_what_the_portal_does_not_know() -> None:
 
     merge = merged(row(text="Hi {#var#}", headers=("TIMESM", "TIMOTP")), registry={"bill": before})
 
-    assert merge.changed == [Line(2, "bill", "another text and senders")]
+    assert merge.changed == [MergedRow(2, "bill", "another text and senders")]
     after = merge.templates["bill"]
     assert (after.text, after.headers) == ("Hi {#var#}", ("TIMESM", "TIMOTP"))
     assert (after.max_value_length, after.links, after.callback_numbers) == (40, ["times.in"], ["139"])
@@ -88,18 +91,18 @@ def test_rows_of_one_template_are_put_together() -> None:
 
     [name] = merge.templates
     assert merge.templates[name].headers == ("TIMESM", "TIMOTP")
-    assert merge.refused == [Line(4, "Order 1", "has the template id of line 2, and another text or status")]
+    assert merge.refused == [MergedRow(4, "Order 1", "has the template id of line 2, and another text or status")]
 
 
 def test_what_is_approved_no_more_goes() -> None:
     merge = merged(row(approved=False, status="Blacklisted"), registry={"bill": template(), "other": template(2)})
 
-    assert merge.removed == [Line(2, "bill", "its status is Blacklisted")]
+    assert merge.removed == [MergedRow(2, "bill", "its status is Blacklisted")]
     assert list(merge.templates) == ["other"]
 
 
 def test_a_template_of_the_settings_file_is_left_to_it() -> None:
-    assert merged(row(), elsewhere={"bill": template()}).unchanged == [Line(2, "bill")]
+    assert merged(row(), elsewhere={"bill": template()}).unchanged == [MergedRow(2, "bill")]
     [refused] = merged(row(text="Hi"), elsewhere={"bill": template()}).refused
     assert refused.reason == "is bill in dispatch.toml, with another text: mend or remove it there"
 

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from producers.errors import InputInvalid
-from producers.registry.portal import Portal, PortalRow, is_approved
+from producers.registry.portal import PortalDownload, PortalRow, is_approved
 
 ID = "1107161786534401928"
 
 
 def rows_of(path: Path, text: str) -> list[PortalRow]:
     path.write_text(text, encoding="utf-8")
-    return list(Portal(path).rows())
+    return list(PortalDownload(path).rows())
 
 
 @pytest.mark.parametrize(

@@ -14,23 +14,23 @@ HEADING = Heading(Path("a.csv"), 1, ("to", "name", "message"))
 BILL = Template("Dear {#var#}, your bill is {#numeric#}. - TIMESM")
 
 
-def from_text(text: str, template: Template = BILL, longest: int = 30) -> FromText:
-    return FromText(template, Variable(text, HEADING), longest=longest)
+def from_text(text: str, template: Template = BILL, max_length: int = 30) -> FromText:
+    return FromText(template, Variable(text, HEADING), max_length=max_length)
 
 
 def test_variables_fill_the_slots_in_order() -> None:
-    filling = FromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
+    source = FromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
 
-    assert filling.columns == {1}
-    assert filling.names == ["variable 1 ({name})", "variable 2 (5)"]
-    assert filling.values({1: ["Asha", "Ravi"]}, 2) == ([["Asha", "Ravi"], ["5", "5"]], {})
+    assert source.columns == {1}
+    assert source.names == ["variable 1 ({name})", "variable 2 (5)"]
+    assert source.values({1: ["Asha", "Ravi"]}, 2) == ([["Asha", "Ravi"], ["5", "5"]], {})
 
 
 def test_a_text_of_ones_own_is_cut_into_the_slots_values() -> None:
-    filling = from_text("Dear {name}, your bill is {message}. - TIMESM")
+    source = from_text("Dear {name}, your bill is {message}. - TIMESM")
 
-    assert filling.columns == {1, 2}
-    assert filling.values({1: ["Asha", ""], 2: ["5", "60"]}, 2) == ([["Asha", ""], ["5", "60"]], {})
+    assert source.columns == {1, 2}
+    assert source.values({1: ["Asha", ""], 2: ["5", "60"]}, 2) == ([["Asha", ""], ["5", "60"]], {})
 
 
 def test_a_whole_text_may_come_from_a_column() -> None:

@@ -21,7 +21,7 @@ def found(lists: Whitelists, *values: str) -> list[tuple[RefusalReason, str]]:
     """Return the rules that one row breaks, and the values that break them."""
     slots = [[value] for value in values]
     names = [f"slot {place}" for place in range(1, len(slots) + 1)]
-    return [(finding.rule, finding.value) for _, finding in lists.findings(slots, [OWN], names)]
+    return [(finding.reason, finding.value) for _, finding in lists.findings(slots, [OWN], names)]
 
 
 @pytest.mark.parametrize(
@@ -72,17 +72,17 @@ def test_a_recipients_own_number_is_not_one_to_call() -> None:
 def test_the_registered_text_itself_is_compared_too() -> None:
     lists = whitelists("See evil.in or times.in/a, call 1800 123 4567 {#var#}", numbers=["139"])
 
-    assert lists.in_text() == [
+    assert lists.problems_in_text() == [
         "links to evil.in, which is not whitelisted",
         "names the number 1800 123 4567, which is not whitelisted",
     ]
-    assert lists.numbers_in_text() == []
+    assert lists.unlisted_numbers_in_text() == []
 
 
 def test_without_a_list_the_numbers_of_the_text_are_told() -> None:
     lists = whitelists("Call 1800 123 4567")
 
-    assert (lists.in_text(), lists.numbers_in_text()) == ([], ["1800 123 4567"])
+    assert (lists.problems_in_text(), lists.unlisted_numbers_in_text()) == ([], ["1800 123 4567"])
 
 
 def test_only_the_rows_that_break_a_rule_are_named() -> None:

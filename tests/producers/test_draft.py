@@ -1,8 +1,19 @@
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
-from producers.draft import batches
+from producers.draft import Draft, cut_batches
+from producers.errors import InputInvalid
 from producers.rows.checker import CheckedRows
+from tests.kit.producers import (
+    WriteFile,
+    csv_of,
+    people,
+)
+from times_dispatch.settings.model import Settings
 
 
 def chunk(first: int, count: int) -> CheckedRows:
@@ -20,7 +31,7 @@ def test_every_message_is_in_its_place_and_only_the_last_batch_is_short(counts: 
         chunks.append(chunk(total, count))
         total += count
 
-    cut = list(batches(iter(chunks), size))
+    cut = list(cut_batches(iter(chunks), size))
 
     assert [len(batch.to) for batch in cut[:-1]] == [size] * (len(cut) - 1)
     assert all(0 < len(batch.to) <= size for batch in cut)
@@ -33,6 +44,21 @@ def test_every_message_is_in_its_place_and_only_the_last_batch_is_short(counts: 
 
 
 def test_a_message_without_slots_has_no_columns() -> None:
-    [batch] = batches([CheckedRows([2], ["91"], [], [1], [])], 500)
+    [batch] = cut_batches([CheckedRows([2], ["91"], [], [1], [])], 500)
 
     assert batch.slots == []
+
+
+async def test_a_broken_file_leaves_no_campaign_if_it_is_small(
+    campaign: Path, write: WriteFile, settings: Settings, redis: Redis
+) -> None:
+    with pytest.raises(InputInvalid, match=r"customers\.csv:27: a quote is opened here"):
+        Draft(campaign, write("customers.csv", csv_of([*people(25), ('"9', "a", "b")])), settings=settings)
+
+    assert await redis.dbsize() == 0
+
+
+async def test_rejects_may_not_replace_what_is_submitted(campaign: Path, recipients: Path, settings: Settings) -> None:
+    for path in (campaign, recipients, recipients.parent / "." / recipients.name):
+        with pytest.raises(InputInvalid, match="would replace"):
+            Draft(campaign, recipients, settings=settings, rejects=path)
