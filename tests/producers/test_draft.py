@@ -25,7 +25,7 @@ def chunk(first: int, count: int) -> CheckedRows:
 
 
 @given(st.lists(st.integers(0, 25), max_size=8), st.integers(1, 12))
-def test_every_message_is_in_its_place_and_only_the_last_batch_is_short(counts: list[int], size: int) -> None:
+def test_batches_keep_the_order_and_only_the_last_batch_is_short(counts: list[int], size: int) -> None:
     chunks, total = [], 0
     for count in counts:
         chunks.append(chunk(total, count))
@@ -58,7 +58,7 @@ async def test_a_broken_file_leaves_no_campaign_if_it_is_small(
     assert await redis.dbsize() == 0
 
 
-async def test_rejects_may_not_replace_what_is_submitted(campaign: Path, recipients: Path, settings: Settings) -> None:
+async def test_the_rejects_file_must_not_replace_an_input(campaign: Path, recipients: Path, settings: Settings) -> None:
     for path in (campaign, recipients, recipients.parent / "." / recipients.name):
         with pytest.raises(InputInvalid, match="would replace"):
             Draft(campaign, recipients, settings=settings, rejects=path)

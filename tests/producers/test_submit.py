@@ -37,7 +37,7 @@ async def stored(redis: Redis, campaign: CampaignId) -> list[MessageView]:
     return [message async for message in Queries(redis).messages(campaign)]
 
 
-async def test_every_good_row_becomes_a_message_in_its_place(
+async def test_every_good_row_becomes_a_message_in_the_order_of_the_rows(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
@@ -57,7 +57,7 @@ async def test_every_good_row_becomes_a_message_in_its_place(
     assert not list(recipients.parent.glob("*rejects*"))
 
 
-async def test_refused_rows_are_counted_and_written_and_the_rest_goes(
+async def test_refused_rows_are_counted_and_written_and_the_others_are_sent(
     campaign: Path, write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
     rows = people(6)
@@ -82,7 +82,7 @@ async def test_refused_rows_are_counted_and_written_and_the_rest_goes(
     ]
 
 
-async def test_mended_rejects_can_be_submitted_as_they_are(
+async def test_a_corrected_rejects_file_can_be_submitted(
     campaign: Path, write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
     recipients = write("customers.csv", csv_of([*people(2), ("12", "Asha", "5")]))
@@ -111,7 +111,7 @@ async def test_the_same_files_are_submitted_once(
     }
 
 
-async def test_files_with_one_byte_changed_are_another_submit(
+async def test_a_file_with_one_changed_byte_is_another_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
 ) -> None:
     first = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
@@ -175,7 +175,7 @@ async def test_changed_settings_stop_an_unfinished_submit(
 async def test_settings_that_move_rows_between_batches_stop_an_unfinished_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
 ) -> None:
-    """Or else somebody who is in a stored batch would be in the next one as well."""
+    """Otherwise somebody in a stored batch would be in the next batch as well."""
     with pytest.raises(ProcessDied):
         await submit(
             Draft(campaign, recipients, settings=settings),
@@ -229,7 +229,7 @@ async def test_a_file_that_changes_while_it_is_read_stops_before_the_seal(
     assert not list(recipients.parent.glob("*rejects*"))
 
 
-async def test_if_no_row_is_good_there_is_no_campaign_but_the_rejects(
+async def test_without_a_good_row_there_is_a_rejects_file_and_no_campaign(
     campaign: Path, write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
     recipients = write("customers.csv", csv_of([("12", "Asha", "5"), ("9876543210", "", "5")]))
@@ -243,7 +243,7 @@ async def test_if_no_row_is_good_there_is_no_campaign_but_the_rejects(
     assert await redis.dbsize() == 0
 
 
-async def test_the_senders_rate_is_in_the_ledger_before_anything_can_go(
+async def test_submit_stores_the_senders_rate(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
@@ -251,7 +251,7 @@ async def test_the_senders_rate_is_in_the_ledger_before_anything_can_go(
     assert (await Queries(redis).sender(submitted.plan.sender)).rate_per_s == 500
 
 
-async def test_the_first_batches_are_rung_for(
+async def test_workers_are_woken_for_the_first_batches(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     submitted = await submit(
@@ -259,10 +259,10 @@ async def test_the_first_batches_are_rung_for(
     )
 
     assert submitted.warnings == ()
-    bells = await redis.lrange("bulk", 0, -1)
-    assert len(bells) == (await Queries(redis).sender(submitted.plan.sender)).batches_out > 0
-    args = [json.loads(b64decode(json.loads(bell)["body"]))[0] for bell in bells]
-    assert sorted(args) == [["TIMESM", submitted.campaign, number] for number in range(len(bells))]
+    wake_ups = await redis.lrange("bulk", 0, -1)
+    assert len(wake_ups) == (await Queries(redis).sender(submitted.plan.sender)).batches_out > 0
+    args = [json.loads(b64decode(json.loads(wake_up)["body"]))[0] for wake_up in wake_ups]
+    assert sorted(args) == [["TIMESM", submitted.campaign, number] for number in range(len(wake_ups))]
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ async def test_a_broker_that_is_away_is_only_a_warning(
     assert submitted.warnings == ("the broker cannot be reached; upkeep rings again",)
 
 
-async def test_a_ledger_that_goes_away_leaves_a_submit_that_can_be_finished(
+async def test_a_submit_that_lost_the_ledger_can_be_finished(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:

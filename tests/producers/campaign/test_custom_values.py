@@ -56,14 +56,14 @@ def test_values_are_constant_or_come_from_a_column_and_stay_with_their_message(
     assert draft.campaign.custom.constants == {"route": "4"}
 
 
-def test_a_campaign_without_columns_of_its_own_keeps_none(write: WriteFile, grouped: Settings) -> None:
+def test_constant_custom_values_are_not_stored_with_each_batch(write: WriteFile, grouped: Settings) -> None:
     draft = drafted(write, grouped, '[custom]\nroute = "{{4}}"\npoints = ""\nunit = "x"\n')
     with draft.read() as row_pass:
         assert [batch.custom for batch in row_pass.batches(500)] == [{}]
     assert draft.campaign.custom.constants == {"route": "{4}", "points": "", "unit": "x"}
 
 
-def test_what_no_provider_knows_and_what_one_lacks_are_told_together(write: WriteFile, grouped: Settings) -> None:
+def test_unknown_and_missing_custom_values_are_named_together(write: WriteFile, grouped: Settings) -> None:
     with pytest.raises(InputInvalid) as invalid:
         drafted(write, grouped, '[custom]\nrout = "4"\n')
     place = Path(invalid.value.mistakes[0].partition(":")[0])
@@ -78,7 +78,7 @@ def test_what_no_provider_knows_and_what_one_lacks_are_told_together(write: Writ
 @pytest.mark.parametrize(
     ("text", "reason"), [("{pints}", "has no column pints; did you mean {points}?"), ("{points", "stands alone")]
 )
-def test_a_column_that_is_not_there_is_told(write: WriteFile, grouped: Settings, text: str, reason: str) -> None:
+def test_a_missing_column_is_named(write: WriteFile, grouped: Settings, text: str, reason: str) -> None:
     with pytest.raises(InputInvalid) as invalid:
         drafted(write, grouped, f'[custom]\nroute = "4"\npoints = "{text}"\n')
     (only,) = invalid.value.mistakes
@@ -86,7 +86,7 @@ def test_a_column_that_is_not_there_is_told(write: WriteFile, grouped: Settings,
     assert reason in only
 
 
-def test_the_group_of_the_sender_is_frozen_into_the_plan(write: WriteFile, grouped: Settings) -> None:
+def test_the_plan_has_the_chain_of_providers_and_the_constant_values(write: WriteFile, grouped: Settings) -> None:
     draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points}"\n')
     plan = draft.campaign.plan(datetime(2026, 11, 8, 12, tzinfo=ZoneInfo("Asia/Kolkata")))
     assert (plan.provider, plan.fallbacks, plan.custom) == ("tm", ["other"], {"route": "4"})
@@ -132,6 +132,6 @@ def test_an_empty_cell_of_a_custom_column_is_refused(write: WriteFile, grouped: 
     assert row_pass.checker.refused == {"points is empty": 1}
 
 
-def test_a_constant_that_no_header_takes_is_told(write: WriteFile) -> None:
+def test_a_constant_that_no_header_takes_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match=r"custom\.route: stands in a header, and must be one line of ASCII"):
         drafted(write, in_header(write), '[custom]\nroute = "आशा"\npoints = "1"\n')

@@ -27,7 +27,7 @@ def test_the_plan_holds_what_workers_need(campaign: Path, settings: Settings) ->
     assert plan.valid_until_ms == ms(NOW + timedelta(hours=24))
 
 
-def test_everything_that_has_a_default_can_be_given(write: WriteFile, settings: Settings) -> None:
+def test_every_default_can_be_overridden(write: WriteFile, settings: Settings) -> None:
     path = write(
         "c.toml",
         'name = "closed"\nsender = "OTHERS"\ntemplate = "plain"\nto = "mobile"\nvalidity = "1d12h30m"\n'
@@ -73,7 +73,7 @@ def test_a_validity_may_be_seconds(write: WriteFile, settings: Settings) -> None
     assert Campaign(path, settings).plan(NOW).valid_until_ms == ms(NOW + timedelta(seconds=90))
 
 
-def test_plans_of_two_moments_are_the_same_but_for_times(campaign: Path, settings: Settings) -> None:
+def test_plans_of_two_moments_differ_only_in_their_times(campaign: Path, settings: Settings) -> None:
     first = Campaign(campaign, settings).plan(NOW)
     second = Campaign(campaign, settings).plan(NOW + timedelta(hours=1))
 
@@ -152,7 +152,7 @@ def test_a_value_out_of_range_is_refused(write: WriteFile, settings: Settings, l
         ("max_parts = 5", 'max_money = "Rs 5"', "max_money: max_parts"),
     ],
 )
-def test_what_is_said_in_two_ways_is_refused(
+def test_two_alternative_fields_are_refused(
     write: WriteFile, settings: Settings, one: str, other: str, place: str
 ) -> None:
     path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]) + f"{one}\n{other}\n")
@@ -169,7 +169,7 @@ def test_a_sender_sends_only_the_templates_that_it_is_allowed(write: WriteFile) 
     ]
 
 
-def test_what_the_registered_text_links_to_must_be_whitelisted(write: WriteFile) -> None:
+def test_links_in_the_registered_text_must_be_whitelisted(write: WriteFile) -> None:
     text = SETTINGS.replace("is {#var#}.", "is {#var#}, see times.in/pay?x=1.")
     campaign = write("c.toml", CAMPAIGN)
 
@@ -178,12 +178,12 @@ def test_what_the_registered_text_links_to_must_be_whitelisted(write: WriteFile)
         "c.toml:3: template: the text of bill links to times.in/pay?x=1, which is not whitelisted"
     )
 
-    for whose in ("[senders.TIMESM]", "[templates.bill]"):
-        listed = write("b.toml", text.replace(whose, f'{whose}\nlinks = ["https://times.in/pay?"]'))
+    for table in ("[senders.TIMESM]", "[templates.bill]"):
+        listed = write("b.toml", text.replace(table, f'{table}\nlinks = ["https://times.in/pay?"]'))
         Campaign(campaign, load(listed, {}, need=frozenset[Need]()))
 
 
-def test_what_may_be_wrong_is_a_warning(write: WriteFile) -> None:
+def test_things_that_may_be_wrong_are_warnings(write: WriteFile) -> None:
     text = SETTINGS.replace("closed tomorrow", "closed tomorrow, call 1800 123 4567")
     campaign = write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n')
 
@@ -193,7 +193,7 @@ def test_what_may_be_wrong_is_a_warning(write: WriteFile) -> None:
     ]
 
 
-def test_all_mistakes_are_told_at_once(write: WriteFile, settings: Settings) -> None:
+def test_all_mistakes_are_named_at_once(write: WriteFile, settings: Settings) -> None:
     path = write("c.toml", 'name = ""\nsender = "TIMESN"\ntemplate = "bil"\nvalidity = "x"\n')
 
     assert [mistake.split(": ")[1] for mistake in campaign_mistakes(path, settings)] == [

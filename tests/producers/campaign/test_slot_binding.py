@@ -34,7 +34,7 @@ def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, sett
         ("Hello", "c.toml:4: text: text differs from the registered one: it lacks 'Dear ' at its start"),
     ],
 )
-def test_a_text_of_ones_own_is_checked_as_far_as_it_can_be(
+def test_a_mistake_in_the_campaigns_own_text_is_named(
     write: WriteFile, settings: Settings, text: str, expected: str
 ) -> None:
     path = write("c.toml", CAMPAIGN.replace('variables = ["{name}", "Rs {amount}"]', f'text = "{text}"'))

@@ -1,4 +1,4 @@
-"""The commands with which people look at campaigns and senders, and change their course."""
+"""The commands that pause, resume, cancel and resolve campaigns, and change their budgets."""
 
 import asyncio
 import base64
@@ -26,18 +26,18 @@ def test_a_campaign_is_paused_resumed_and_cancelled(run: Run, submitted: str) ->
     assert again.stderr == f"campaign {submitted} is cancelled: it cannot be running any more\n"
 
 
-def test_a_budget_is_raised_and_taken_away(run: Run, submitted: str) -> None:
+def test_a_budget_can_be_raised_and_removed(run: Run, submitted: str) -> None:
     assert run("budget", submitted, "5000").stdout == f"campaign {submitted} may use 5,000 parts\n"
     assert run("budget", submitted, "0").stdout == f"campaign {submitted} has no budget\n"
     assert run("budget", submitted, "-1").exit_code == 2
 
 
-def test_nothing_in_doubt_is_nothing_to_resolve(run: Run, submitted: str) -> None:
+def test_a_campaign_without_messages_in_doubt_has_nothing_to_resolve(run: Run, submitted: str) -> None:
     assert run("resolve", submitted, "--as", "resend").stdout == "0 messages in doubt are now pending again\n"
 
 
 async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
-    """Let all messages be in doubt: who opened them cannot say what became of them. Meanwhile it is paused."""
+    """Pause a campaign whose messages are all in doubt, because the worker that opened them is gone."""
     redis, sender = connect(redis_url), SenderId("TIMESM")
     work = BatchLeases(redis)
     lease = await work.take(BatchRef(sender, CampaignId(campaign), 0))
@@ -48,7 +48,7 @@ async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
     await redis.aclose()
 
 
-def test_what_is_resent_of_a_held_campaign_is_said_to_wait(run: Run, submitted: str, redis_url: str) -> None:
+def test_messages_to_resend_of_a_paused_campaign_wait_for_its_resume(run: Run, submitted: str, redis_url: str) -> None:
     asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
     resolved = run("resolve", submitted, "--as", "resend").stdout
     assert resolved == (
@@ -58,7 +58,7 @@ def test_what_is_resent_of_a_held_campaign_is_said_to_wait(run: Run, submitted: 
     assert show(run, submitted)["state"] == "paused"
 
 
-def test_a_campaign_that_is_held_for_its_doubt_says_so_and_is_finished_by_its_resume(
+def test_a_paused_campaign_with_all_messages_in_doubt_is_finished_by_its_resume(
     run: Run, submitted: str, redis_url: str
 ) -> None:
     asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
@@ -68,7 +68,7 @@ def test_a_campaign_that_is_held_for_its_doubt_says_so_and_is_finished_by_its_re
     assert run("resolve", submitted, "--as", "resend").stdout == "0 messages in doubt are now pending again\n"
 
 
-def test_a_resume_says_what_else_keeps_a_campaign_from_going(run: Run, submitted: str, redis_url: str) -> None:
+def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: str, redis_url: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
         redis.hset("{TIMESM}:pace", "brake@tm", "insufficient balance (6001)")
     stopped = run("resume", submitted)
@@ -88,7 +88,7 @@ def test_a_resume_says_what_else_keeps_a_campaign_from_going(run: Run, submitted
     assert (done.exit_code, done.stdout) == (0, f"campaign {submitted} is running\n")
 
 
-def test_what_goes_by_itself_later_is_said_and_is_no_failure(run: Run, submitted: str, redis_url: str) -> None:
+def test_a_resume_during_a_back_off_succeeds_and_names_the_cause(run: Run, submitted: str, redis_url: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
         redis.hset("{TIMESM}:pace", mapping={"hold_n@tm": 1, "hold_why@tm": "connection refused"})
     waiting = run("resume", submitted)
@@ -97,7 +97,7 @@ def test_what_goes_by_itself_later_is_said_and_is_no_failure(run: Run, submitted
 
 
 @pytest.mark.parametrize(("command", "hint"), [("pause", "pause it when that has ended"), ("resume", "it runs by")])
-def test_a_campaign_that_is_still_being_submitted_can_be_steered_later(
+def test_a_campaign_that_is_still_being_submitted_can_be_neither_paused_nor_resumed(
     run: Run, submitted: str, redis_url: str, command: str, hint: str
 ) -> None:
     with SyncRedis.from_url(redis_url) as redis:
@@ -109,24 +109,24 @@ def test_a_campaign_that_is_still_being_submitted_can_be_steered_later(
     )
 
 
-def rung(redis_url: str) -> list[str]:
-    """Take the bells from their queue: the campaigns they are for."""
+def take_wake_ups(redis_url: str) -> list[str]:
+    """Empty the queue of wake-ups; return the campaign of each."""
     with SyncRedis.from_url(redis_url) as redis:
-        bells = [json.loads(bell) for bell in redis.lrange("bulk", 0, -1)]
+        wake_ups = [json.loads(wake_up) for wake_up in redis.lrange("bulk", 0, -1)]
         redis.delete("bulk")
-    return [json.loads(base64.b64decode(bell["body"]))[0][1] for bell in bells]
+    return [json.loads(base64.b64decode(wake_up["body"]))[0][1] for wake_up in wake_ups]
 
 
 @pytest.mark.parametrize("command", ["sender resume TIMESM", "sender rate TIMESM 50", "resume {}"])
-def test_what_may_go_again_is_rung_for_at_once(
+def test_workers_are_woken_at_once_for_what_may_be_sent_again(
     run: Run, submitted: str, redis_url: str, campaign: Path, write: WriteFile, *, command: str
 ) -> None:
     run("sender", "pause", "TIMESM")
     write("more.csv", csv_of(people(3, first=10)))
     later = json.loads(run("submit", str(campaign), "--recipients", "more.csv", "--json").stdout)["campaign"]
-    assert rung(redis_url) == [submitted]
+    assert take_wake_ups(redis_url) == [submitted]
     if not command.startswith("sender resume"):
         with SyncRedis.from_url(redis_url) as redis:
             redis.hdel("{TIMESM}:pace", "paused")
     assert run(*command.format(later).split()).exit_code == 0
-    assert rung(redis_url) == [later]
+    assert take_wake_ups(redis_url) == [later]

@@ -1,7 +1,11 @@
 import pytest
+from redis import exceptions
 
+from producers.cli.exit_codes import exit_for
+from producers.errors import CommandFailed, InputInvalid
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile
 from times_dispatch.demo.redis_server import EmbeddedServer
+from times_dispatch.ledger.errors import CampaignUnknown
 
 SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
 
@@ -41,7 +45,9 @@ def locked_redis() -> "EmbeddedServer":
     return EmbeddedServer(password="correct horse")
 
 
-def test_redis_away_or_locked_is_one_line_without_the_password(run: Run, locked_redis: EmbeddedServer) -> None:
+def test_an_unreachable_or_locked_redis_gives_one_line_without_the_password(
+    run: Run, locked_redis: EmbeddedServer
+) -> None:
     with locked_redis:
         port = locked_redis.port
         url = f"redis://:wrong-password@127.0.0.1:{port}/0"
@@ -57,8 +63,39 @@ def test_redis_away_or_locked_is_one_line_without_the_password(run: Run, locked_
 @pytest.mark.parametrize(
     "command", ["pause {}", "resume {}", "cancel {}", "show {}", "watch {}", "resolve {} --as sent", "budget {} 5"]
 )
-def test_a_campaign_that_nobody_knows_is_one_line(run: Run, command: str) -> None:
+def test_an_unknown_campaign_gives_one_line(run: Run, command: str) -> None:
     done = run(*command.format("nobody00").split())
     assert done.exit_code == 2
     assert done.stderr.count("\n") == 1
     assert "nobody00" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (InputInvalid("first", "second"), 2, "first\nsecond"),
+        (CommandFailed("a file changed"), 1, "a file changed"),
+        (CampaignUnknown("nobody00"), 2, "nobody00"),
+        (FileNotFoundError(2, "No such file or directory", "a.csv"), 1, "a.csv: no such file or directory"),
+        (exceptions.ConnectionError("10.0.0.1"), 2, "Redis went away in the middle; run the same command again"),
+        (exceptions.TimeoutError("10.0.0.1"), 2, "Redis did not answer in time; run the same command again"),
+        (exceptions.OutOfMemoryError("x"), 2, "Redis has no memory left: raise its maxmemory; run the same"),
+        (exceptions.ReadOnlyError("x"), 2, "Redis has become a replica and cannot be written to; run the same"),
+        (
+            exceptions.ResponseError("WRONGTYPE x"),
+            1,
+            "what the ledger holds here is damaged; restore it (docs/operations.md)",
+        ),
+    ],
+)
+def test_each_known_error_has_its_exit_code_and_message(error: Exception, code: int, message: str) -> None:
+    known = exit_for(error)
+
+    assert known
+    assert known.exit_code == code
+    assert known.message.startswith(message) or message in known.message
+    assert "10.0.0.1" not in known.message
+
+
+def test_a_fault_of_the_program_is_no_known_error() -> None:
+    assert exit_for(KeyError("x")) is None

@@ -9,7 +9,7 @@ from tests.kit.provider_settings import has_no_secret
 from tests.kit.sandbox_thread import Gateway
 
 
-def test_list_shows_what_is_set_up_and_who_goes_through_it(provider_run: Run, sandbox: Gateway) -> None:
+def test_list_shows_the_providers_and_their_senders(provider_run: Run, sandbox: Gateway) -> None:
     done = provider_run("provider", "list")
     assert done.exit_code == 0, done.stderr
     first, second, third = done.stdout.splitlines()[1:]
@@ -26,7 +26,7 @@ def test_list_shows_what_is_set_up_and_who_goes_through_it(provider_run: Run, sa
     assert has_no_secret(done)
 
 
-def test_check_finds_nothing_wrong_with_what_is_right_and_reaches_it(provider_run: Run, sandbox: Gateway) -> None:
+def test_check_finds_no_problem_in_good_settings_and_reaches_the_provider(provider_run: Run, sandbox: Gateway) -> None:
     done = provider_run("provider", "check", "--connect")
     assert done.exit_code == 0, done.stdout
     assert done.stdout.splitlines() == [
@@ -44,12 +44,12 @@ def test_check_finds_nothing_wrong_with_what_is_right_and_reaches_it(provider_ru
 
 
 def after(url: str, path: str, done: Result) -> str:
-    found = re.search(rf"{re.escape(f'{url}/{path}')} answers OPTIONS with HTTP 405 after \d+ ms", done.stdout)
-    assert found
-    return found[0]
+    line = re.search(rf"{re.escape(f'{url}/{path}')} answers OPTIONS with HTTP 405 after \d+ ms", done.stdout)
+    assert line
+    return line[0]
 
 
-def test_check_says_all_that_is_wrong_with_one(provider_run: Run, provider_folder: Path) -> None:
+def test_check_lists_all_problems_of_one_provider(provider_run: Run, provider_folder: Path) -> None:
     text = (provider_folder / "dispatch.toml").read_text()
     text = text.replace('mobile = "+$$To"', 'mobile = "$$to"').replace('accepted = ["QUEUED"]', "")
     (provider_folder / "dispatch.toml").write_text(text)
@@ -67,11 +67,11 @@ def test_check_says_all_that_is_wrong_with_one(provider_run: Run, provider_folde
         f"warning: {place}$$to is taken for a custom key-value; did you mean $$To?",
         "note: every campaign must give $$to, $$route under [custom]",
     ]
-    (found,) = json.loads(provider_run("provider", "check", "other", "--json").stdout)
-    assert len(found["problems"]) == 2
+    (checked,) = json.loads(provider_run("provider", "check", "other", "--json").stdout)
+    assert len(checked["problems"]) == 2
 
 
-def test_check_says_who_does_not_answer(provider_run: Run, sandbox: Gateway) -> None:
+def test_check_names_the_provider_that_does_not_answer(provider_run: Run, sandbox: Gateway) -> None:
     sandbox.change(token_refused=True)
     done = provider_run("provider", "check", "other", "--connect")
     assert done.exit_code == 1
@@ -79,7 +79,7 @@ def test_check_says_who_does_not_answer(provider_run: Run, sandbox: Gateway) -> 
     assert "token refused: HTTP 401: invalid_client" in done.stdout
 
 
-def test_an_unknown_name_is_told_with_the_nearest(provider_run: Run) -> None:
+def test_an_unknown_provider_gets_the_nearest_name_as_a_hint(provider_run: Run) -> None:
     for command in (("provider", "check", "timesmobil"), ("callback-url", "timesmobil")):
         done = provider_run(*command)
         assert done.exit_code == 2

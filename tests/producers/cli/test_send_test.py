@@ -36,13 +36,13 @@ def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(provi
     assert has_no_secret(done)
 
 
-def test_the_registered_text_raises_no_doubt(provider_run: Run) -> None:
+def test_a_message_that_matches_the_template_gets_no_warning(provider_run: Run) -> None:
     done = provider_run("send-test", *NUMBER, "--message", "Your order 17 is on its way.")
     assert "an operator may drop it" not in done.stdout
 
 
 @pytest.mark.parametrize(("encoding", "shown"), [("form", 'v = ["17 & 18"]'), ("json", '"17 & 18"')])
-def test_the_values_of_the_slots_go_along_where_the_provider_takes_them(
+def test_the_values_of_the_slots_are_sent_where_the_provider_takes_them(
     provider_run: Run, provider_folder: Path, encoding: str, shown: str
 ) -> None:
     text = (provider_folder / "dispatch.toml").read_text().replace('encoding = "form"', f'encoding = "{encoding}"')
@@ -96,7 +96,7 @@ def test_the_token_is_the_one_that_workers_share(provider_run: Run, sandbox: Gat
         (("--custom", "route"), "--custom route: must be NAME=VALUE"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_before_anything_is(
+def test_a_bad_request_is_refused_before_anything_is_sent(
     provider_run: Run, sandbox: Gateway, arguments: tuple[str, ...], complaint: str
 ) -> None:
     done = provider_run("send-test", *NUMBER, *MESSAGE, *arguments)
@@ -104,7 +104,7 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(
     assert sandbox.books()["all"]["arrivals"] == 0
 
 
-def test_a_number_that_is_none_is_not_repeated(provider_run: Run) -> None:
+def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
     done = provider_run("send-test", "--country-code", "91", "--number", "1234567", *MESSAGE)
     assert done.exit_code == 2
     assert done.stderr.startswith("the number ")
@@ -125,7 +125,7 @@ def test_a_number_that_is_none_is_not_repeated(provider_run: Run) -> None:
         ),
     ],
 )
-def test_a_sender_that_is_held_sends_no_test_either_unless_forced(
+def test_a_held_sender_sends_no_test_message_unless_forced(
     provider_run: Run, sandbox: Gateway, redis_url: str, pace: dict[str, str], why: str
 ) -> None:
     with Redis.from_url(redis_url) as redis:
@@ -138,7 +138,7 @@ def test_a_sender_that_is_held_sends_no_test_either_unless_forced(
     assert sandbox.books()["all"]["accepted"] == 1
 
 
-def test_without_the_ledger_only_force_sends(provider_run: Run, sandbox: Gateway) -> None:
+def test_without_a_ledger_a_test_message_needs_force(provider_run: Run, sandbox: Gateway) -> None:
     away = {"DISPATCH_REDIS_URL": "redis://127.0.0.1:1/0"}
     assert provider_run("send-test", *NUMBER, *MESSAGE, **away).exit_code == 2
     assert sandbox.books()["all"]["arrivals"] == 0
@@ -146,7 +146,7 @@ def test_without_the_ledger_only_force_sends(provider_run: Run, sandbox: Gateway
     assert provider_run("send-test", *NUMBER, *MESSAGE, "--force", DISPATCH_REDIS_URL=None).exit_code == 0
 
 
-def test_a_refusal_is_shown_with_what_it_would_do_to_a_campaign(provider_run: Run, sandbox: Gateway) -> None:
+def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: Gateway) -> None:
     sandbox.change(wrong_credentials=True)
     done = provider_run("send-test", *NUMBER, *MESSAGE)
     assert done.exit_code == 1
@@ -156,7 +156,9 @@ def test_a_refusal_is_shown_with_what_it_would_do_to_a_campaign(provider_run: Ru
     )
 
 
-def test_a_report_is_waited_for_if_asked(provider_run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_delivery_report_is_waited_for_and_shown(
+    provider_run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("secrets.randbelow", lambda _: 77)
     late = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report", "0.1")
     assert late.exit_code == 1

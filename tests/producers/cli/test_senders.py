@@ -5,7 +5,7 @@ import pytest
 from tests.kit.producers import Run, show
 
 
-def test_a_senders_rate_and_stops_are_seen_and_changed(run: Run, submitted: str) -> None:
+def test_senders_are_listed_paused_resumed_and_get_another_rate(run: Run, submitted: str) -> None:
     assert run("sender", "rate", "TIMESM", "25").stdout == "sender TIMESM may send 25/s\n"
     assert run("sender", "pause", "TIMESM").stdout == "sender TIMESM is paused\n"
     (view,) = json.loads(run("sender", "list", "--json").stdout)
@@ -21,7 +21,7 @@ def test_a_senders_rate_and_stops_are_seen_and_changed(run: Run, submitted: str)
 
 
 @pytest.mark.parametrize("rate", ["nan", "inf", "1e-300", "0.0099"])
-def test_a_rate_that_is_none_is_refused_and_the_old_one_stays(run: Run, submitted: str, rate: str) -> None:
+def test_an_invalid_rate_is_refused_and_the_old_rate_stays(run: Run, submitted: str, rate: str) -> None:
     assert submitted
     run("sender", "rate", "TIMESM", "0.01")
     refused = run("sender", "rate", "TIMESM", rate)

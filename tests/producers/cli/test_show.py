@@ -7,7 +7,7 @@ from redis import Redis as SyncRedis
 from tests.kit.producers import Run, show
 
 
-def test_books_that_do_not_balance_are_told_wherever_the_campaign_is(run: Run, submitted: str, redis_url: str) -> None:
+def test_counts_that_do_not_add_up_are_shown_by_every_command(run: Run, submitted: str, redis_url: str) -> None:
     run("pause", submitted, "--reason", "a mistake")
     with SyncRedis.from_url(redis_url) as redis:
         redis.hincrby(f"{{TIMESM}}:c:{submitted}", "a", 1)
@@ -32,17 +32,17 @@ def test_campaigns_are_listed_and_shown(run: Run, submitted: str) -> None:
     assert counts["total"] == 3
 
 
-def test_show_says_who_was_suppressed_and_why_in_words(run: Run) -> None:
+def test_show_counts_and_exports_suppressed_messages_with_the_reason(run: Run) -> None:
     run("optout", "add", "9000000001")
     submitted = run("submit", "campaign.toml", "--recipients", "customers.csv", "--json")
     campaign = json.loads(submitted.stdout)["campaign"]
 
-    told = json.loads(run("show", campaign, "--json").stdout)
+    answer = json.loads(run("show", campaign, "--json").stdout)
     shown = run("show", campaign, "--export", "suppressed", "suppressed.csv")
     table = run("show", campaign).stdout
 
-    assert (told["codes"], told["suppressed"]) == ({"suppressed:31": 1}, {"on the opt-out list": 1})
-    assert told["identity_holds"]
+    assert (answer["codes"], answer["suppressed"]) == ({"suppressed:31": 1}, {"on the opt-out list": 1})
+    assert answer["identity_holds"]
     assert re.search(r"suppressed 31 +1 +on the opt-out list", table)
     assert shown.exit_code == 0
     heading, row = Path("suppressed.csv").read_text().splitlines()

@@ -22,7 +22,7 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
     )
 
 
-def test_it_works_as_a_process(run: Run, redis_url: str) -> None:
+def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
 
@@ -31,7 +31,7 @@ def test_it_works_as_a_process(run: Run, redis_url: str) -> None:
     assert Path("customers.rejects.csv").exists()
 
 
-def test_a_terminal_gets_a_progress_bar_that_names_nobody(run: Run, redis_url: str) -> None:
+def test_a_terminal_gets_a_progress_bar_without_names_and_numbers(run: Run, redis_url: str) -> None:
     ours, terminal = pty.openpty()
     with start(redis_url, terminal) as process:
         out, _ = process.communicate(timeout=30)
@@ -46,7 +46,7 @@ def test_a_terminal_gets_a_progress_bar_that_names_nobody(run: Run, redis_url: s
     assert out.startswith("campaign  ")
 
 
-def test_submit_says_what_became_of_the_rows(run: Run) -> None:
+def test_submit_counts_accepted_and_refused_rows(run: Run) -> None:
     done = run(*SUBMIT)
 
     assert done.exit_code == 0, done.stderr
@@ -61,7 +61,7 @@ def test_submit_says_what_became_of_the_rows(run: Run) -> None:
     ]
 
 
-def test_json_is_one_object_and_names_nobody(run: Run) -> None:
+def test_json_is_one_object_without_names_and_numbers(run: Run) -> None:
     done = run(*SUBMIT, "--rejects", "bad.csv", "--json")
 
     answer = json.loads(done.stdout)
@@ -73,7 +73,7 @@ def test_json_is_one_object_and_names_nobody(run: Run) -> None:
     assert not re.search(r"Asha|Person|90000000", done.stdout + done.stderr)
 
 
-def test_a_second_run_says_so_and_again_sends_it_once_more(run: Run) -> None:
+def test_a_second_run_does_nothing_and_again_makes_another_campaign(run: Run) -> None:
     first = json.loads(run(*SUBMIT, "--json").stdout)
     second = run(*SUBMIT)
     again = run(*SUBMIT, "--again", "--json")

@@ -34,7 +34,7 @@ def forecast(
     )
 
 
-def test_it_takes_what_the_rate_takes() -> None:
+def test_the_senders_rate_decides_how_long_sending_takes() -> None:
     estimate = forecast(36_000)
 
     assert (estimate.starts, estimate.finishes, estimate.unsent, estimate.ahead) == (
@@ -51,27 +51,27 @@ def test_the_lower_of_two_rates_counts() -> None:
     assert forecast(3_600, rate=0, own=1).finishes == NOW + timedelta(hours=1)
 
 
-def test_without_a_limit_nobody_knows() -> None:
+def test_without_a_rate_there_is_no_finish_time() -> None:
     estimate = forecast(1_000_000, rate=0)
 
     assert (estimate.finishes, estimate.takes_s, estimate.unsent) == (None, 0, 0)
 
 
-def test_of_each_other_campaign_as_much_goes_before_as_we_have_ourselves() -> None:
+def test_each_other_campaign_sends_at_most_as_many_units_before_our_last() -> None:
     estimate = forecast(1_000, others=(10_000, 200))
 
     assert estimate.ahead == 1_200
     assert estimate.finishes == NOW + timedelta(seconds=220)
 
 
-def test_what_others_send_before_we_start_is_not_in_our_way() -> None:
+def test_units_that_others_send_before_our_start_do_not_delay_us() -> None:
     estimate = forecast(1_000, others=(30_000, 10_000), opens=NOW + timedelta(seconds=3_600))
 
     assert estimate.ahead == 1_000 + 1_000
     assert forecast(1_000, others=(3_000,), opens=NOW + timedelta(seconds=3_600)).ahead == 0
 
 
-def test_it_goes_on_in_the_hours_of_the_next_day() -> None:
+def test_sending_goes_on_in_the_hours_of_the_next_day() -> None:
     window = Window.parse("10:00-21:00")
 
     estimate = forecast(10 * 9 * 3600 + 10, window=window)
@@ -80,7 +80,7 @@ def test_it_goes_on_in_the_hours_of_the_next_day() -> None:
 
 
 @pytest.mark.parametrize(("units", "unsent"), [(36_000, 0), (36_001, 1), (72_000, 36_000)])
-def test_what_does_not_fit_into_its_validity_would_expire(units: int, unsent: int) -> None:
+def test_messages_beyond_the_validity_would_expire(units: int, unsent: int) -> None:
     estimate = forecast(units, valid=timedelta(hours=1))
 
     assert estimate.unsent == unsent
@@ -101,7 +101,7 @@ MIDNIGHT = NOW + timedelta(hours=12)
         (2_001, 0, MIDNIGHT + timedelta(days=1, seconds=0.1)),
     ],
 )
-def test_what_goes_beyond_the_day_waits_for_midnight_in_india(units: int, today: int, finishes: datetime) -> None:
+def test_messages_beyond_the_daily_limit_wait_for_midnight_in_india(units: int, today: int, finishes: datetime) -> None:
     estimate = forecast(units, cap=DailyCap(1_000, today), valid=timedelta(days=3))
 
     assert estimate.finishes is not None
@@ -110,14 +110,14 @@ def test_what_goes_beyond_the_day_waits_for_midnight_in_india(units: int, today:
 
 @pytest.mark.parametrize(("units", "unsent"), [(2_000, 0), (2_001, 1), (5_000, 3_000)])
 @pytest.mark.parametrize("rate", [10, 0])
-def test_what_the_caps_of_its_days_leave_would_expire(units: int, unsent: int, rate: float) -> None:
+def test_messages_beyond_the_limits_of_all_days_would_expire(units: int, unsent: int, rate: float) -> None:
     estimate = forecast(units, rate=rate, cap=DailyCap(1_000))
 
     assert estimate.unsent == unsent
     assert unsent == 0 or estimate.finishes is None
 
 
-def test_without_a_rate_what_waits_goes_as_soon_as_the_next_day_is_open() -> None:
+def test_without_a_rate_waiting_messages_are_sent_when_the_next_day_opens() -> None:
     window = Window.parse("10:00-21:00")
 
     assert forecast(500, rate=0, cap=DailyCap(1_000)).finishes is None
@@ -125,13 +125,13 @@ def test_without_a_rate_what_waits_goes_as_soon_as_the_next_day_is_open() -> Non
     assert forecast(500, rate=0, cap=DailyCap(1_000, 900), window=window).finishes == MIDNIGHT + timedelta(hours=10)
 
 
-def test_others_use_up_the_day_too() -> None:
+def test_other_campaigns_use_the_daily_limit_too() -> None:
     assert forecast(600, others=(600,), cap=DailyCap(1_000)).finishes == MIDNIGHT + timedelta(seconds=20)
     later = NOW + timedelta(hours=1)
     assert forecast(600, others=(600,), opens=later, cap=DailyCap(1_000)).finishes == MIDNIGHT + timedelta(seconds=20)
 
 
-def test_what_was_sent_today_is_no_matter_tomorrow() -> None:
+def test_parts_of_today_do_not_count_tomorrow() -> None:
     estimate = forecast(1_000, opens=MIDNIGHT, cap=DailyCap(1_000, 1_000))
 
     assert estimate.finishes == MIDNIGHT + timedelta(seconds=100)

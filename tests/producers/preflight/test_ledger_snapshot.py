@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
 """In India."""
 
 
-async def test_the_parts_of_today_are_in_the_ledger(
+async def test_the_snapshot_has_the_parts_of_today(
     write: WriteFile, settings: Settings, campaign: Path, redis: Redis
 ) -> None:
     plan = (
@@ -28,7 +28,7 @@ async def test_the_parts_of_today_are_in_the_ledger(
     assert (await take_snapshot(redis, plan)).parts_today == 7
 
 
-async def test_a_sender_that_never_sent_has_nothing_to_say(redis: Redis, settings: Settings, write: WriteFile) -> None:
+async def test_the_snapshot_of_an_unknown_sender_is_empty(redis: Redis, settings: Settings, write: WriteFile) -> None:
     campaign = Draft(write("c.toml", CAMPAIGN), write("a.csv", csv_of(people(1))), settings=settings).campaign
 
     assert await take_snapshot(redis, campaign.plan(NOON)) == SenderSnapshot()

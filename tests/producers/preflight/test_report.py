@@ -18,7 +18,7 @@ from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
-"""In Kolkata."""
+"""In India."""
 
 
 def settings_of(write: WriteFile, text: str = SETTINGS) -> Settings:
@@ -39,7 +39,7 @@ async def checked(
     return await check(draft, now=now, ledger=ledger, optouts=optouts)
 
 
-async def test_it_counts_what_submit_would_do_and_writes_nothing(write: WriteFile, tmp_path: Path) -> None:
+async def test_the_report_counts_what_submit_would_do_and_nothing_is_written(write: WriteFile, tmp_path: Path) -> None:
     rows = [*people(3), ("", "Asha", "5"), ("98", "Ravi", "6"), people(1)[0], ("9000000009", "आशा", "7")]
 
     report = await checked(write, settings_of(write), rows)
@@ -51,7 +51,7 @@ async def test_it_counts_what_submit_would_do_and_writes_nothing(write: WriteFil
     assert (report.opted_out, report.ledger, report.problems) == (None, None, [])
 
 
-async def test_examples_say_where_whose_why_and_what_to_do(write: WriteFile) -> None:
+async def test_examples_have_the_line_the_masked_number_the_reason_and_advice(write: WriteFile) -> None:
     rows = [
         *people(1),
         ("98765", "Asha", "5"),
@@ -68,14 +68,14 @@ async def test_examples_say_where_whose_why_and_what_to_do(write: WriteFile) -> 
     assert link.advice.startswith("have the link whitelisted")
 
 
-async def test_it_shows_at_most_three_of_a_reason(write: WriteFile) -> None:
+async def test_there_are_at_most_three_examples_of_a_reason(write: WriteFile) -> None:
     report = await checked(write, settings_of(write), [*people(1), *[("", "Asha", "5")] * 5])
 
     assert report.refused == {"to is empty": 5}
     assert [example.line for example in report.examples["to is empty"]] == [3, 4, 5]
 
 
-async def test_what_it_costs_is_compared_with_the_budget(write: WriteFile) -> None:
+async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
     settings = settings_of(
         write, SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12.5 paise"')
     )
@@ -122,7 +122,7 @@ async def test_promotional_messages_start_and_finish_in_their_hours(
     assert (report.forecast.estimate.starts, report.forecast.estimate.finishes) == (utc(starts), utc(finishes))
 
 
-async def test_what_would_expire_is_a_problem(write: WriteFile) -> None:
+async def test_messages_that_would_expire_are_a_problem(write: WriteFile) -> None:
     settings = settings_of(write, SETTINGS.replace("rate_per_s = 500", "rate_per_s = 0.1"))
 
     report = await checked(write, settings, people(7), 'validity = "1m"')
@@ -135,7 +135,7 @@ async def test_what_would_expire_is_a_problem(write: WriteFile) -> None:
 CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 10")
 
 
-async def test_what_the_cap_of_the_day_leaves_is_a_problem(write: WriteFile) -> None:
+async def test_messages_beyond_the_daily_limit_are_a_problem(write: WriteFile) -> None:
     report = await checked(write, settings_of(write, CAPPED), people(25))
 
     assert (report.forecast.estimate.finishes, report.forecast.estimate.unsent) == (None, 5)
@@ -145,7 +145,7 @@ async def test_what_the_cap_of_the_day_leaves_is_a_problem(write: WriteFile) -> 
     assert beyond == "it takes 25 parts and sender TIMESM may send 10 a day: the parts beyond wait for the next day"
 
 
-async def test_what_is_used_of_the_day_counts_if_it_starts_today(write: WriteFile) -> None:
+async def test_parts_of_today_count_only_for_a_campaign_that_starts_today(write: WriteFile) -> None:
     settings, ledger = settings_of(write, CAPPED), SenderSnapshot(rate_per_s=500, parts_today=9)
 
     today = await checked(write, settings, people(2), ledger=ledger)
@@ -159,7 +159,7 @@ async def test_what_is_used_of_the_day_counts_if_it_starts_today(write: WriteFil
     assert (tomorrow.forecast.parts_today, tomorrow.problems) == (0, [])
 
 
-async def test_the_cap_counts_parts_where_the_rate_counts_messages(write: WriteFile) -> None:
+async def test_the_daily_limit_counts_parts_where_the_rate_counts_messages(write: WriteFile) -> None:
     settings = settings_of(write, CAPPED)
     hindi = [(str(9_000_000_000 + n), "आशा" * 10, "आशा" * 8) for n in range(6)]
 
@@ -176,12 +176,12 @@ async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:
     assert (report.good, report.problems, report.samples) == (0, ["no row can be sent to"], [])
 
 
-async def test_what_can_never_be_sent_is_refused(write: WriteFile) -> None:
+async def test_a_campaign_that_can_never_be_sent_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match="finish_by: is past"):
         await checked(write, settings_of(write), people(1), "finish_by = 2026-11-08T11:00:00")
 
 
-async def test_a_text_of_ones_own_is_compared_row_by_row(write: WriteFile) -> None:
+async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -> None:
     campaign = write("c.toml", CAMPAIGN.replace('variables = ["{name}", "Rs {amount}"]', 'text = "{name}"'))
     good = "Dear Asha, your bill is 5. - TIMESM"
     rows = [("9000000001", f'"{good}"', ""), ("9000000002", f'"{good} "', ""), ("9000000003", '"Hello"', "")]

@@ -21,7 +21,7 @@ def test_rows_come_with_their_lines(write: WriteFile) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_the_one_under_which_the_heading_has_the_number(write: WriteFile, delimiter: str) -> None:
+def test_the_delimiter_is_the_one_with_which_the_heading_has_the_number(write: WriteFile, delimiter: str) -> None:
     others = [other for other in ",;\t" if other != delimiter]
     heading = delimiter.join([others[0].join("abcd"), "To", "name" + others[1] * 5])
 
@@ -32,7 +32,7 @@ def test_the_delimiter_is_the_one_under_which_the_heading_has_the_number(write: 
 
 
 @pytest.mark.parametrize("heading", ['"to";"name"', '"to"\t"name"', '"to","name"', "to;name;a,a,a"])
-def test_a_wrong_delimiter_under_which_the_heading_is_bad_does_no_harm(write: WriteFile, heading: str) -> None:
+def test_a_heading_that_is_invalid_with_a_wrong_delimiter_is_still_read(write: WriteFile, heading: str) -> None:
     row = "98" + heading.count(";") * ";x" + heading.count("\t") * "\tx" + (heading.count(",") == 1) * ",x"
 
     file = open_recipients(write("a.csv", f"{heading}\n{row}\n"))
@@ -49,7 +49,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(write: WriteFile) -> Non
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_are_true_behind_quoted_line_breaks_and_blank_lines(write: WriteFile, end: str) -> None:
+def test_line_numbers_are_right_after_quoted_line_breaks_and_blank_lines(write: WriteFile, end: str) -> None:
     text = end.join(["to,name", '98,"Asha', "", 'Patel"', "", "99,Ravi", '97,"two', 'lines"', "96,Meena", ""])
 
     rows, _ = read_rows(open_recipients(write("a.csv", text)))
@@ -62,7 +62,7 @@ def test_lines_are_true_behind_quoted_line_breaks_and_blank_lines(write: WriteFi
     ]
 
 
-def test_a_ragged_row_is_broken_and_the_file_is_not(write: WriteFile) -> None:
+def test_a_row_with_a_wrong_number_of_cells_is_broken_and_the_other_rows_are_read(write: WriteFile) -> None:
     rows, broken = read_rows(open_recipients(write("a.csv", "to,name\n98\n99,Ravi\n97,a,b\n")))
 
     assert rows == [(3, ["99", "Ravi"])]
@@ -136,7 +136,7 @@ def test_a_nul_byte_stays_in_its_cell(write: WriteFile) -> None:
     assert read_rows(open_recipients(write("a.csv", "to,name\n98,As\0ha\n")))[0] == [(2, ["98", "As\0ha"])]
 
 
-def test_another_column_can_be_the_number(write: WriteFile) -> None:
+def test_another_column_can_hold_the_numbers(write: WriteFile) -> None:
     path = write("a.csv", "Mobile;name\n98;Asha\n")
 
     assert open_recipients(path, to="mobile").heading.index("mobile") == 0
@@ -145,7 +145,7 @@ def test_another_column_can_be_the_number(write: WriteFile) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "folder.csv"])
-def test_what_is_no_file_is_refused(write: WriteFile, name: str) -> None:
+def test_a_path_that_is_no_file_is_refused(write: WriteFile, name: str) -> None:
     path = write("other.csv", "to\n98\n").with_name(name)
     if name == "folder.csv":
         path.mkdir()
@@ -154,7 +154,7 @@ def test_what_is_no_file_is_refused(write: WriteFile, name: str) -> None:
         open_recipients(path)
 
 
-def test_an_unknown_suffix_is_refused_with_those_there_are(write: WriteFile) -> None:
+def test_an_unknown_suffix_is_refused_with_the_known_ones(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match=r"cannot tell the format from \.docx; use \.csv"):
         open_recipients(write("a.docx", "to\n98\n"))
 
@@ -163,7 +163,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.sampled_from([("\n"), ("\r\n")]))
-def test_whatever_is_written_as_csv_is_read_back_with_true_lines(rows: list[tuple[str, str]], end: str) -> None:
+def test_csv_that_python_writes_is_read_with_the_right_lines(rows: list[tuple[str, str]], end: str) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(("to", "name"))

@@ -43,7 +43,7 @@ def test_values_that_are_no_text_make_no_column(write: WriteFile) -> None:
         ("[" * 100_000, "is not JSON"),
     ],
 )
-def test_a_line_that_is_no_row_is_broken_and_the_file_is_not(write: WriteFile, line: str, reason: str) -> None:
+def test_an_invalid_line_is_a_broken_row_and_the_other_rows_are_read(write: WriteFile, line: str, reason: str) -> None:
     good = '{"to": "98", "name": "Asha"}\n'
 
     rows, broken = read_rows(open_recipients(write("a.jsonl", good + line + "\n" + good)))

@@ -54,7 +54,7 @@ def test_rows_keep_their_order_over_chunks_and_row_groups(tmp_path: Path) -> Non
     assert file.fraction() == 1.0
 
 
-def test_what_is_no_parquet_file_is_refused(write: WriteFile) -> None:
+def test_a_file_that_is_not_parquet_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match=r"a\.parquet: is not a Parquet file"):
         open_recipients(write("a.parquet", "to,name\n98,Asha\n"))
 

@@ -122,7 +122,7 @@ def test_a_bad_row_is_refused_with_its_line_reason_and_cells(row: tuple[str, str
     assert not any(cell in refused.finding.message for cell in row if len(cell) > 3 and cell.strip())
 
 
-def test_a_value_of_exactly_the_longest_length_is_taken() -> None:
+def test_a_value_of_exactly_the_maximum_length_is_accepted() -> None:
     assert checker_of().check(chunk_of(("9876543210", "a" * 30, "5"))).refused == []
 
 
@@ -165,7 +165,7 @@ def test_only_columns_that_are_used_must_be_filled() -> None:
     assert checker.check(chunk_of(("9876543210", "Asha", ""))).to == ["919876543210"]
 
 
-def test_a_value_is_judged_as_composed() -> None:
+def test_the_length_of_a_value_is_that_of_the_composed_text() -> None:
     assert len("Rs 12345 by now, please, dear.") == 30
     checker = checker_of("Pay {#var#}.", ["Rs {amount} by now, please, dear."])
 
@@ -192,7 +192,7 @@ text = (
 
 
 @given(kinds, st.lists(text, min_size=1, max_size=6))
-def test_judging_a_chunk_agrees_with_judging_each_value(kind: SlotKind, values: list[str]) -> None:
+def test_checking_a_chunk_agrees_with_checking_each_value(kind: SlotKind, values: list[str]) -> None:
     checker = checker_of(f"{{#{kind}#}}", ["{name}"])
     fits = [bool(value.strip()) and Slot(kind).check(value, 30) is None for value in values]
 

@@ -16,7 +16,7 @@ raws = st.lists(
 
 
 @given(raws, st.sampled_from(["IN", "US"]))
-def test_it_agrees_with_normalising_one_by_one(raws: list[str], region: str) -> None:
+def test_normalising_many_numbers_agrees_with_normalising_each(raws: list[str], region: str) -> None:
     numbers, reasons = [], {}
     for position, raw in enumerate(raws):
         try:
@@ -32,7 +32,7 @@ def test_it_agrees_with_normalising_one_by_one(raws: list[str], region: str) -> 
     "raw",
     ["9876543210", "09876543210", "919876543210", "+919876543210", "+91 98765-43210", "98765 43210", "9 8 7 6-543210"],
 )
-def test_every_plain_indian_form_is_understood(raw: str) -> None:
+def test_every_plain_indian_form_is_normalised(raw: str) -> None:
     assert normalise_numbers([raw, "x", raw])[0] == ["919876543210", "", "919876543210"]
 
 
@@ -52,7 +52,7 @@ def test_a_repeat_within_one_call_is_found_too() -> None:
 
 
 @given(st.lists(st.lists(numbers, max_size=20), max_size=10))
-def test_it_agrees_with_a_plain_set(groups: list[list[int]]) -> None:
+def test_a_number_set_agrees_with_a_python_set(groups: list[list[int]]) -> None:
     fast, plain = NumberSet(), set[int]()
     for group in groups:
         expected = []

@@ -11,7 +11,7 @@ values = st.text("abc^€é`आ😀", max_size=40) | st.text("a", min_size=60, m
 
 
 @given(st.lists(literals, min_size=3, max_size=3), st.lists(st.tuples(values, values), max_size=6))
-def test_it_agrees_with_measuring_each_text(literals: list[str], rows: list[tuple[str, str]]) -> None:
+def test_counted_parts_agree_with_measuring_each_text(literals: list[str], rows: list[tuple[str, str]]) -> None:
     template = Template("a" + "{#var#}".join(literals))
     counter = PartsCounter(template)
     expected = [measure(template.render(row)) for row in rows]

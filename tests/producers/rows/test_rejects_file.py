@@ -25,7 +25,7 @@ def test_refused_rows_can_be_read_again_with_their_cells(tmp_path: Path) -> None
     ]
 
 
-def test_nothing_is_there_until_it_is_kept_and_nothing_is_left_when_it_is_not(tmp_path: Path) -> None:
+def test_the_file_appears_when_it_is_kept_and_nothing_is_left_when_it_is_not(tmp_path: Path) -> None:
     rejects = RejectsFile(tmp_path / "a.rejects.csv", ("to",))
     rejects.write([RefusedRow(2, EMPTY, ("",))])
 
@@ -55,7 +55,7 @@ def test_an_older_file_is_replaced_and_only_its_owner_can_read_the_new_one(tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_rejects_file_submitted_again_does_not_gather_columns(tmp_path: Path) -> None:
+def test_a_rejects_file_of_a_rejects_file_has_its_own_columns_once(tmp_path: Path) -> None:
     rejects = RejectsFile(tmp_path / "b.csv", (*OWN, "to", "link"))
     before = ("17", "to is empty", "", "mend it", "98", "ex.in")
     rejects.write(
@@ -74,7 +74,7 @@ def test_a_rejects_file_submitted_again_does_not_gather_columns(tmp_path: Path) 
         ]
 
 
-def test_a_folder_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
     rejects = RejectsFile(tmp_path / "none" / "a.csv", ("to",))
 
     with pytest.raises(InputInvalid, match=r"a\.csv: cannot be written: no such file or directory; --rejects PATH"):
@@ -82,5 +82,5 @@ def test_a_folder_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "customers.xlsx"])
-def test_its_place_is_beside_the_recipients(name: str) -> None:
+def test_the_rejects_file_is_beside_the_recipients_file(name: str) -> None:
     assert default_path(Path("lists", name)) == Path("lists", "customers.rejects.csv")

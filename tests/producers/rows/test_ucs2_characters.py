@@ -29,7 +29,7 @@ def test_the_backtick_counts_and_e_acute_does_not() -> None:
     assert [(each.character, each.messages) for each in characters.most_common(9)] == [("`", 2)]
 
 
-def test_where_the_template_forces_all_of_them_values_do_not_matter() -> None:
+def test_values_do_not_count_where_the_template_forces_ucs2() -> None:
     characters = Ucs2Characters(Template("नमस्ते {#var#}"))
 
     characters.add([["आशा"]])
