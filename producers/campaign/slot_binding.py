@@ -40,6 +40,7 @@ def bind_slots(
 def _variables(
     table: CampaignTable, template: Template, heading: Heading, *, max_length: int, document: Document
 ) -> list[Variable]:
+    """Bind one variable to each slot; the arguments are those of ``bind_slots``."""
     mistakes: list[str] = []
     bound: list[Variable] = []
     slots = template.slots

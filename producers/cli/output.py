@@ -60,17 +60,17 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
 
 
 def counted(number: int, noun: str) -> str:
-    """Return ``1 message`` or ``1,200 messages``."""
+    """Return a number with its noun: ``1 message`` or ``1,200 messages``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def minute_in_india(moment: datetime) -> str:
-    """Return ``2026-11-08 10:00 IST``."""
+    """Return a moment as the time in India to the minute: ``2026-11-08 10:00 IST``."""
     return f"{moment.astimezone(INDIA):%Y-%m-%d %H:%M} IST"
 
 
 def second_in_india(epoch_s: float) -> str:
-    """Return ``2026-11-08 10:00:00 IST``."""
+    """Return epoch seconds as the time in India to the second: ``2026-11-08 10:00:00 IST``."""
     return f"{datetime.fromtimestamp(epoch_s, INDIA):%Y-%m-%d %H:%M:%S} IST"
 
 

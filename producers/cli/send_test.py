@@ -34,7 +34,7 @@ _DEFAULT_REPORT_TIMEOUT_S = 120.0
 
 
 @click.command("send-test")
-@click.option("--country-code", required=True, metavar="91", help="Of the number.")
+@click.option("--country-code", required=True, metavar="91", help="The country code of the number.")
 @click.option("--number", required=True, metavar="9876543210", help="The mobile number, without its country code.")
 @click.option("--message", required=True, help="The text, exactly as it will be sent.")
 @click.option("--sender", default="", help="[default: the first that goes through the provider]")

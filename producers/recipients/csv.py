@@ -72,10 +72,12 @@ class CsvFile:
                 headings[delimiter] = self._first_row(delimiter)
         if not headings:
             self._refuse(_DELIMITERS[0])
-        delimiter = max(headings, key=lambda each: (is_among(hint, headings[each][1]), len(headings[each][1])))
+        delimiter = max(
+            headings, key=lambda candidate: (is_among(hint, headings[candidate][1]), len(headings[candidate][1]))
+        )
         line, names = headings[delimiter]
         if len(headings) < len(_DELIMITERS) and any('"' in name for name in names):
-            self._refuse(next(each for each in _DELIMITERS if each not in headings))
+            self._refuse(next(candidate for candidate in _DELIMITERS if candidate not in headings))
         if "\0" in "".join(names):
             raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? save it as UTF-8")
         return delimiter, Heading(self._path, line, names)

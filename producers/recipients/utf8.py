@@ -28,6 +28,16 @@ def check(path: Path) -> None:
 def _decode(
     decoder: codecs.IncrementalDecoder, block: bytes, path: Path, before: int, line: int, *, final: bool = False
 ) -> None:
+    """Decode a block; raise InputInvalid if that fails.
+
+    Args:
+        decoder: keeps the beginning of a character that the next block completes.
+        block: the bytes.
+        path: of the file.
+        before: bytes of the file before the block.
+        line: line breaks of the file before the block.
+        final: whether the file ends with the block.
+    """
     try:
         decoder.decode(block, final)
     except UnicodeDecodeError as error:
