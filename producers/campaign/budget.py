@@ -35,7 +35,7 @@ class Budget:
             reason = f"needs a price: price_per_part of the sender {table.sender}, or of its category, in the settings"
             self.mistakes.append(document.mistake(("max_money",), reason))
         elif not (parts := parts_for(table.max_money, price)):
-            self.mistakes.append(document.mistake(("max_money",), f"buys no part: one costs {in_words(price)}"))
+            self.mistakes.append(document.mistake(("max_money",), f"buys no part: a part costs {in_words(price)}"))
         else:
             self.max_parts = parts
 
@@ -52,10 +52,13 @@ class Budget:
         """
         if self.max_parts and parts > self.max_parts:
             limit = f"max_money = {in_words(self.max_money)}" if self.max_money else "max_parts"
-            yield f"it takes {parts:,} parts and {limit} allows {self.max_parts:,}: the parts beyond are not sent"
+            yield (
+                f"the campaign takes {parts:,} parts and {limit} allows {self.max_parts:,}: "
+                "the parts beyond are not sent"
+            )
         if self.max_parts_per_day and parts > self.max_parts_per_day - used_today:
             used = f", of which {used_today:,} are used today" if used_today else ""
             yield (
-                f"it takes {parts:,} parts and sender {self._sender} may send {self.max_parts_per_day:,} a day{used}: "
-                "the parts beyond wait for the next day"
+                f"the campaign takes {parts:,} parts and sender {self._sender} may send "
+                f"{self.max_parts_per_day:,} a day{used}: the parts beyond wait for the next day"
             )

@@ -58,7 +58,8 @@ class Campaign:
         allowed = hours(self.sender, self.category, settings.categories)
         if allowed.never:
             reason = (
-                f"its window {self.sender.window} never meets the hours of {self.category} messages, in the settings"
+                f"the window {self.sender.window} of the sender never meets the hours of {self.category} messages, "
+                "in the settings"
             )
             raise InputInvalid(self._document.mistake(("sender",), reason))
         self.schedule = Schedule(table, allowed, self._document)
@@ -135,7 +136,7 @@ class Campaign:
         if registered and registered != self.sender.category:
             yield (
                 f"template {table.template} is registered as {registered} and sender {table.sender} is "
-                f"{self.sender.category}: it goes as {self.category}, in the hours {self.schedule.window}"
+                f"{self.sender.category}: the campaign is sent as {self.category}, in the hours {self.schedule.window}"
             )
         for number in self.whitelists().unlisted_numbers_in_text():
             yield f"the text names {number}, and there are no callback_numbers in the settings to compare it with"

@@ -34,7 +34,7 @@ def report_as_text(report: CheckReport) -> str:
         lines.append(f"sample    line {sample.line}, {sample.to}, {encoding}, {counted(sample.parts, 'part')}")
         lines += [f"          | {line}" for line in sample.text.splitlines()]
     lines += [f"warning   {warning}" for warning in report.warnings]
-    lines += [f"problem   {problem}" for problem in report.problems] or ["fine      it can be sent"]
+    lines += [f"problem   {problem}" for problem in report.problems] or ["fine      the campaign can be sent"]
     return "\n".join(lines)
 
 
@@ -117,7 +117,7 @@ def _money(report: CheckReport) -> Iterator[str]:
         yield f"cost      {in_words(report.cost)}, at Rs {report.price_per_part} a part"
     if budget := report.plan.most_parts:
         fits = "fits" if report.parts <= budget else "does not fit"
-        yield f"budget    {counted(budget, 'part')}: it {fits}"
+        yield f"budget    {counted(budget, 'part')}: the campaign {fits}"
     forecast = report.forecast
     if forecast.max_parts_per_day:
         used = f", of which {forecast.parts_today:,} are used today" if forecast.parts_today else ""

@@ -46,7 +46,7 @@ def resume(options: CliContext, campaign: str) -> None:
         click.echo(f"campaign {campaign} is {view.state}: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and sender.waits_for_resume(view.plan.chain):
-        click.echo(f"campaign {campaign} is running, but nothing of it goes: {view.reason}", err=True)
+        click.echo(f"campaign {campaign} is running, but nothing is sent: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and view.reason:
         click.echo(f"campaign {campaign} is running: {view.reason}")

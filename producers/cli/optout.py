@@ -21,7 +21,7 @@ def optout() -> None:
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
 def add(options: CliContext, numbers: tuple[str, ...]) -> None:
-    """Put NUMBERS on the list: they get no more messages, also not of running campaigns."""
+    """Put NUMBERS on the list: they get no more messages, not even from running campaigns."""
     wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:

@@ -205,5 +205,5 @@ def _midnight(day: date) -> datetime:
 def _too_late(estimate: FinishEstimate, unit: str, *, is_capped: bool) -> Iterator[str]:
     if estimate.unsent:
         remedy = "raise the rate or the cap of the day" if is_capped else "raise the rate"
-        late = f"it does not finish in time: about {estimate.unsent:,} {unit} would expire"
+        late = f"the campaign does not finish in time: about {estimate.unsent:,} {unit} would expire"
         yield f"{late}; start earlier, end later, or {remedy}"

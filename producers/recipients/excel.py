@@ -27,7 +27,7 @@ class ExcelFile:
             sheet = fastexcel.read_excel(path).load_sheet(0, header_row=None, skip_rows=0, dtypes="string")
             self._frame = sheet.to_polars()
         except fastexcel.FastExcelError:
-            raise InputInvalid(f"{path}: is not a workbook that can be read, or a damaged or encrypted one") from None
+            raise InputInvalid(f"{path}: is not a workbook, or is damaged or encrypted") from None
         self._frame = self._frame.select(pl.all().fill_null(""))
         self._heading_row = next((index for index, row in enumerate(self._frame.iter_rows()) if any(row)), -1)
         if self._heading_row < 0:

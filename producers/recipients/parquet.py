@@ -33,7 +33,7 @@ class ParquetFile:
             schema = frame.collect_schema()
             self._rows = int(frame.select(pl.len()).collect().item())
         except pl.exceptions.PolarsError:
-            raise InputInvalid(f"{path}: is not a Parquet file, or a damaged one") from None
+            raise InputInvalid(f"{path}: is not a Parquet file, or is damaged") from None
         texts = [as_text for name, dtype in schema.items() if (as_text := _as_text(name, dtype)) is not None]
         self._frame = frame.select(texts)
         self.heading = Heading(path, 1, self._frame.collect_schema().names())

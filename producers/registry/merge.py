@@ -87,7 +87,7 @@ class Merge:
                 del self.templates[name]
                 self.removed.append(MergedRow(row.line, name, f"its status is {row.status}"))
             else:
-                self._refuse(row, f"its status is {row.status or 'empty'}: only approved ones can be used")
+                self._refuse(row, f"its status is {row.status or 'empty'}: only approved templates can be used")
             return
         senders, reason = self._senders_of(row)
         if not reason:
@@ -101,7 +101,7 @@ class Merge:
         """Return the senders that the settings know, or none and why the row is refused."""
         headers = row.headers or ((self._default_sender,) if self._default_sender else ())
         if not headers:
-            return [], "names no header; say whose it is with --sender HEADER"
+            return [], "names no header; name its sender with --sender HEADER"
         known = [header for header in headers if header in self._senders]
         if not known:
             problems = filter(None, map(header_rules.problem, headers))
@@ -129,7 +129,7 @@ class Merge:
         if row.content_id in self._elsewhere:
             name, item = self._elsewhere[row.content_id]
             if item.text != row.text:
-                return f"is {name} in dispatch.toml, with another text: mend or remove it there"
+                return f"is {name} in dispatch.toml, with another text: correct or remove it there"
             self.unchanged.append(MergedRow(row.line, name))
             return ""
         name = self._names.get(row.content_id) or self._new_name(row)

@@ -17,7 +17,7 @@ _MAX_ACCIDENTAL_CHARACTERS = 5
 
 
 def template_problems(name: str, settings: Settings) -> list[str]:
-    """Name what is wrong with a template or costs too much; the list is empty if nothing is."""
+    """List what is wrong with a template, and what makes its messages cost more than they need to."""
     item = settings.templates[name]
     template = Template(item.text)
     return [

@@ -26,7 +26,7 @@ class RefusalReason(Enum):
         return reason
 
     SHAPE = ("shape", "give the row as many cells as the heading has")
-    NUMBER = ("number", "mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code")
+    NUMBER = ("number", "correct the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code")
     DUPLICATE = ("duplicate", "nothing: the first good row with a number is sent")
     EMPTY = ("empty", "fill the cell, or leave the row out")
     SLOT = ("slot", "change the value, or register a template whose slot takes it")

@@ -42,7 +42,7 @@ async def test_the_plan_in_the_ledger_has_the_hours_and_the_budget(
     plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
     assert (plan.most_parts, plan.missed_start) == (20, "ask")
-    assert submitted.warnings[0] == "it takes 25 parts and max_parts allows 20: the parts beyond are not sent"
+    assert submitted.warnings[0] == "the campaign takes 25 parts and max_parts allows 20: the parts beyond are not sent"
 
 
 async def test_messages_beyond_the_daily_limit_are_a_warning_of_submit(
@@ -57,8 +57,10 @@ async def test_messages_beyond_the_daily_limit_are_a_warning_of_submit(
     submitted = await submit(draft, settings=settings, redis=redis)
 
     expire, beyond = submitted.warnings[:2]
-    assert expire.startswith("it does not finish in time: about 8 messages would expire")
-    assert beyond.startswith("it takes 25 parts and sender TIMESM may send 12 a day, of which 7 are used today")
+    assert expire.startswith("the campaign does not finish in time: about 8 messages would expire")
+    assert beyond.startswith(
+        "the campaign takes 25 parts and sender TIMESM may send 12 a day, of which 7 are used today"
+    )
 
 
 async def test_a_campaign_that_is_over_is_not_stored(

@@ -30,15 +30,19 @@ def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: 
     ("line", "parts", "problems"),
     [
         ("max_parts = 7", 7, []),
-        ("max_parts = 7", 8, ["it takes 8 parts and max_parts allows 7: the parts beyond are not sent"]),
+        ("max_parts = 7", 8, ["the campaign takes 8 parts and max_parts allows 7: the parts beyond are not sent"]),
         ('max_money = "Rs 5"', 41, []),
         (
             'max_money = "Rs 5"',
             42,
-            ["it takes 42 parts and max_money = Rs 5.00 allows 41: the parts beyond are not sent"],
+            ["the campaign takes 42 parts and max_money = Rs 5.00 allows 41: the parts beyond are not sent"],
         ),
         ("", 50, []),
-        ("", 51, ["it takes 51 parts and sender TIMESM may send 50 a day: the parts beyond wait for the next day"]),
+        (
+            "",
+            51,
+            ["the campaign takes 51 parts and sender TIMESM may send 50 a day: the parts beyond wait for the next day"],
+        ),
     ],
 )
 def test_parts_beyond_a_limit_are_a_problem(
@@ -57,7 +61,7 @@ def test_the_cost_is_exact(write: WriteFile, priced: Settings, settings: Setting
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('max_money = "Rs 0.11"', "max_money: buys no part: one costs Rs 0.12"),
+        ('max_money = "Rs 0.11"', "max_money: buys no part: a part costs Rs 0.12"),
         ("max_money = 5", "max_money: must be an amount in quotes"),
         ("max_parts = 0", "max_parts: must be at least 1, is 0"),
         (
@@ -82,7 +86,7 @@ def test_parts_that_are_used_today_reduce_the_daily_limit(write: WriteFile, pric
     assert list(budget.problems(5, used_today=45)) == []
     [problem] = budget.problems(6, used_today=45)
     assert problem.startswith(
-        "it takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the parts"
+        "the campaign takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the parts"
     )
 
 

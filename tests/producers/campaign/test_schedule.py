@@ -141,7 +141,7 @@ def test_hours_of_a_sender_that_never_meet_those_of_the_template_are_refused(wri
     settings = load(write("dispatch.toml", text), {}, need=frozenset[Need]())
 
     with pytest.raises(
-        InputInvalid, match=r"c\.toml:2: sender: its window 06:00-09:00 never meets the hours of promoti"
+        InputInvalid, match=r"c\.toml:2: sender: the window 06:00-09:00 of the sender never meets the hours of promoti"
     ):
         Campaign(write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n'), settings)
 

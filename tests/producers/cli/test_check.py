@@ -26,7 +26,7 @@ def test_check_prints_the_whole_report_and_sends_nothing(run: Run, write: WriteF
         "refused   1 row",
         "          1: to is not an Indian mobile number: ten digits, the first from six to nine",
         "            line 5: '9*'",
-        "            to do: mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code",
+        "            to do: correct the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code",
         "parts     4",
         "          GSM-7: 3 messages in 3 parts",
     ]
@@ -35,7 +35,7 @@ def test_check_prints_the_whole_report_and_sends_nothing(run: Run, write: WriteF
     assert "starts    WHEN IST" in shown
     assert "finishes  WHEN IST, 0 s of sending" in shown
     assert shown.count("          | Dear Person 0, your bill is Rs 0.50. - TIMESM") == 1
-    assert shown[-1] == "fine      it can be sent"
+    assert shown[-1] == "fine      the campaign can be sent"
     assert json.loads(run("list", "--json").stdout) == []
     assert not Path("customers.rejects.csv").exists()
 
@@ -109,10 +109,10 @@ def test_a_campaign_beyond_its_budget_gets_exit_code_1(run: Run, write: WriteFil
     done = run(*CHECK)
 
     assert done.exit_code == 1
-    assert "budget    2 parts: it does not fit" in done.stdout
+    assert "budget    2 parts: the campaign does not fit" in done.stdout
     assert (
         done.stdout.splitlines()[-1]
-        == "problem   it takes 3 parts and max_parts allows 2: the parts beyond are not sent"
+        == "problem   the campaign takes 3 parts and max_parts allows 2: the parts beyond are not sent"
     )
 
 

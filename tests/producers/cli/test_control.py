@@ -74,14 +74,13 @@ def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: 
     stopped = run("resume", submitted)
     assert (stopped.exit_code, stopped.stdout) == (1, "")
     assert stopped.stderr == (
-        f"campaign {submitted} is running, but nothing of it goes: provider tm is braked: "
+        f"campaign {submitted} is running, but nothing is sent: provider tm is braked: "
         "insufficient balance (6001); when that is mended: dispatch sender resume TIMESM\n"
     )
     run("sender", "resume", "TIMESM")
     run("sender", "pause", "TIMESM")
     assert run("resume", submitted).stderr == (
-        f"campaign {submitted} is running, but nothing of it goes: "
-        "the sender is paused: dispatch sender resume TIMESM\n"
+        f"campaign {submitted} is running, but nothing is sent: the sender is paused: dispatch sender resume TIMESM\n"
     )
     run("sender", "resume", "TIMESM")
     done = run("resume", submitted)

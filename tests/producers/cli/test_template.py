@@ -56,7 +56,7 @@ def test_refused_rows_are_listed_and_the_others_are_imported(named: Run, write: 
     done = named("template", "import", "download.csv")
 
     assert done.exit_code == 1
-    assert "          line 4: Offer: its status is Pending: only approved ones can be used" in done.stdout
+    assert "          line 4: Offer: its status is Pending: only approved templates can be used" in done.stdout
     assert "Order-shipped" in Path("templates.toml").read_text()
 
 

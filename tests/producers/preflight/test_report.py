@@ -84,7 +84,9 @@ async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
     too_much = await checked(write, settings, people(9), 'max_money = "Rs 1"')
 
     assert (str(fits.cost), fits.plan.most_parts, fits.problems) == ("1.000", 8, [])
-    assert too_much.problems == ["it takes 9 parts and max_money = Rs 1.00 allows 8: the parts beyond are not sent"]
+    assert too_much.problems == [
+        "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the parts beyond are not sent"
+    ]
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
@@ -129,7 +131,7 @@ async def test_messages_that_would_expire_are_a_problem(write: WriteFile) -> Non
 
     assert report.forecast.estimate.unsent == 1
     [problem] = report.problems
-    assert problem.startswith("it does not finish in time: about 1 messages would expire")
+    assert problem.startswith("the campaign does not finish in time: about 1 messages would expire")
 
 
 CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 10")
@@ -140,9 +142,14 @@ async def test_messages_beyond_the_daily_limit_are_a_problem(write: WriteFile) -
 
     assert (report.forecast.estimate.finishes, report.forecast.estimate.unsent) == (None, 5)
     late, beyond = report.problems
-    assert late.startswith("it does not finish in time: about 5 messages would expire; start earlier, end later, or")
+    assert late.startswith(
+        "the campaign does not finish in time: about 5 messages would expire; start earlier, end later, or"
+    )
     assert late.endswith("raise the rate or the cap of the day")
-    assert beyond == "it takes 25 parts and sender TIMESM may send 10 a day: the parts beyond wait for the next day"
+    assert (
+        beyond
+        == "the campaign takes 25 parts and sender TIMESM may send 10 a day: the parts beyond wait for the next day"
+    )
 
 
 async def test_parts_of_today_count_only_for_a_campaign_that_starts_today(write: WriteFile) -> None:
@@ -155,7 +162,9 @@ async def test_parts_of_today_count_only_for_a_campaign_that_starts_today(write:
     assert (today.forecast.parts_today, today.forecast.max_parts_per_day) == (9, 10)
     assert today.forecast.estimate.finishes is not None
     assert timedelta() <= today.forecast.estimate.finishes - midnight < timedelta(seconds=1)
-    assert today.problems[0].startswith("it takes 2 parts and sender TIMESM may send 10 a day, of which 9 are used")
+    assert today.problems[0].startswith(
+        "the campaign takes 2 parts and sender TIMESM may send 10 a day, of which 9 are used"
+    )
     assert (tomorrow.forecast.parts_today, tomorrow.problems) == (0, [])
 
 

@@ -104,7 +104,7 @@ def test_a_template_that_is_no_longer_approved_is_removed() -> None:
 def test_a_template_in_dispatch_toml_is_not_written_to_the_registry() -> None:
     assert merged(row(), elsewhere={"bill": template()}).unchanged == [MergedRow(2, "bill")]
     [refused] = merged(row(text="Hi"), elsewhere={"bill": template()}).refused
-    assert refused.reason == "is bill in dispatch.toml, with another text: mend or remove it there"
+    assert refused.reason == "is bill in dispatch.toml, with another text: correct or remove it there"
 
 
 def test_unknown_headers_are_left_out_if_one_is_known() -> None:
@@ -120,9 +120,9 @@ def test_rows_without_headers_belong_to_the_default_sender() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"approved": False, "status": "Pending"}, "its status is Pending: only approved ones can be used"),
-        ({"approved": False, "status": ""}, "its status is empty: only approved ones can be used"),
-        ({"headers": ()}, "names no header; say whose it is with --sender HEADER"),
+        ({"approved": False, "status": "Pending"}, "its status is Pending: only approved templates can be used"),
+        ({"approved": False, "status": ""}, "its status is empty: only approved templates can be used"),
+        ({"headers": ()}, "names no header; name its sender with --sender HEADER"),
         ({"headers": ("TIMESN",)}, "header TIMESN: there is no such sender in the settings; did you mean TIMESM?"),
         ({"headers": ("TIMESM-S",)}, "header TIMESM-S: operators add what stands around it themselves; write TIMESM"),
         ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, and this says service"),
