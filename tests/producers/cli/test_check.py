@@ -147,6 +147,7 @@ def gone_redis() -> str:
         return server.url
 
 
+@pytest.mark.processes
 def test_a_redis_that_is_away_is_only_a_warning(run: Run, gone_redis: str) -> None:
     done = run("--redis-url", gone_redis, *CHECK)
     silent = run("--redis-url", gone_redis, *CHECK, "--no-redis")

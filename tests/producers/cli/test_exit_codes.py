@@ -45,6 +45,7 @@ def locked_redis() -> "EmbeddedServer":
     return EmbeddedServer(password="correct horse")
 
 
+@pytest.mark.processes
 def test_an_unreachable_or_locked_redis_gives_one_line_without_the_password(
     run: Run, locked_redis: EmbeddedServer
 ) -> None:

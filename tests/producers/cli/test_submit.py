@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.kit.producers import Run
 
 SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
@@ -22,6 +24,7 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.processes
 def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
@@ -31,6 +34,7 @@ def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
     assert Path("customers.rejects.csv").exists()
 
 
+@pytest.mark.processes
 def test_a_terminal_gets_a_progress_bar_without_names_and_numbers(run: Run, redis_url: str) -> None:
     ours, terminal = pty.openpty()
     with start(redis_url, terminal) as process:

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from click.testing import CliRunner
 
 from producers.cli import COMMANDS, main
@@ -13,6 +14,7 @@ def test_wrong_usage_gets_exit_code_2(run: Run) -> None:
         assert run(*arguments).exit_code == 2
 
 
+@pytest.mark.processes
 def test_help_names_the_commands_without_importing_them() -> None:
     script = "import sys; from producers.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     started = time.perf_counter()
