@@ -120,7 +120,7 @@ async def check(
     checker, counts = row_pass.checker, row_pass.checker.parts_counter
     parts = counts.gsm_parts + counts.ucs2_parts
     expected = forecast(campaign, ledger, rows=checker.accepted, parts=parts, now=now)
-    most_common = characters.most_common(_MAX_CHARACTERS)
+    shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
         good=checker.accepted,
@@ -133,8 +133,8 @@ async def check(
         ucs2_messages=counts.ucs2_messages,
         ucs2_parts=counts.ucs2_parts,
         template_characters=characters.of_template,
-        characters=most_common,
-        more_characters=len(characters) - len(most_common),
+        characters=shown_characters,
+        more_characters=len(characters) - len(shown_characters),
         price_per_part=campaign.budget.price,
         cost=campaign.budget.cost(parts),
         forecast=expected,

@@ -63,7 +63,7 @@ class Ucs2Characters:
         for values in map("".join, zip(*slots, strict=True)):
             self._messages.update(offending(values))
 
-    def most_common(self, limit: int) -> list[Ucs2Character]:
+    def most_frequent(self, limit: int) -> list[Ucs2Character]:
         """Return at most ``limit`` characters, those in most messages first."""
         return [describe_character(character, messages) for character, messages in self._messages.most_common(limit)]
 
