@@ -48,7 +48,14 @@ class CliContext:
     redis_url: str | None
 
     def settings(self, *needs: "Need") -> "Settings":
-        """Load the settings, with the secrets and addresses that a command needs; raise SettingsInvalid otherwise."""
+        """Load the settings; every command loads them here.
+
+        Args:
+            needs: the secrets and addresses that must be there; without any, only the file itself must be valid.
+
+        Raises:
+            SettingsInvalid: with every mistake.
+        """
         from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
         variables = dict(os.environ)

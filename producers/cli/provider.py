@@ -66,6 +66,7 @@ def list_(options: CliContext, *, as_json: bool) -> None:
 def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool) -> None:
     """Check provider NAME, or all providers; exit with 1 if one cannot work, or does not answer with --connect."""
     configure(level="error")
+    # Unlike loading, this check goes on after the first provider with a mistake.
     checked = check_providers(options.settings_path, os.environ)
     if name:
         if name not in (known := [item.nickname for item in checked]):
