@@ -69,7 +69,7 @@ class Dispatcher:
         self._screen = OptOutCache(
             redis,
             {
-                name: FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.per_s)
+                name: FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
                 for name, sender in settings.senders.items()
             },
         )

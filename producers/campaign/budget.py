@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.money import in_words
+from times_dispatch.settings.money import format_rupees
 from times_dispatch.settings.prices import parts_for
 
 
@@ -35,7 +35,7 @@ class Budget:
             reason = f"needs a price: price_per_part of the sender {table.sender}, or of its category, in the settings"
             self.mistakes.append(document.mistake(("max_money",), reason))
         elif not (parts := parts_for(table.max_money, price)):
-            self.mistakes.append(document.mistake(("max_money",), f"buys no part: a part costs {in_words(price)}"))
+            self.mistakes.append(document.mistake(("max_money",), f"buys no part: a part costs {format_rupees(price)}"))
         else:
             self.max_parts = parts
 
@@ -51,7 +51,7 @@ class Budget:
             used_today: parts that the sender has used of its daily limit, on the day on which the campaign starts.
         """
         if self.max_parts and parts > self.max_parts:
-            limit = f"max_money = {in_words(self.max_money)}" if self.max_money else "max_parts"
+            limit = f"max_money = {format_rupees(self.max_money)}" if self.max_money else "max_parts"
             yield (
                 f"the campaign takes {parts:,} parts and {limit} allows {self.max_parts:,}: "
                 "the parts beyond are not sent"

@@ -27,11 +27,11 @@ from producers.rows.whitelists import Whitelists
 from times_dispatch.ledger.model import Plan, SenderId
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
-from times_dispatch.settings.hours import hours
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day, price
+from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
-from times_dispatch.sms.rules.categories import effective
+from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Template
 
@@ -54,9 +54,9 @@ class Campaign:
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
         self.template = Template(self.template_settings.text)
-        self.category = effective(self.sender.category, self.template_settings.category)
-        allowed = hours(self.sender, self.category, settings.categories)
-        if allowed.never:
+        self.category = effective_category(self.sender.category, self.template_settings.category)
+        allowed = sending_window(self.sender, self.category, settings.categories)
+        if allowed.is_never_open:
             reason = (
                 f"the window {self.sender.window} of the sender never meets the hours of {self.category} messages, "
                 "in the settings"
@@ -107,8 +107,8 @@ class Campaign:
             valid_until_ms=_epoch_ms(times.ends),
             urgent=sender.urgent and self.category != "promotional",
             missed_start=table.missed_start,
-            send_from_min=0 if window.always else window.from_min,
-            send_until_min=0 if window.always else window.until_min,
+            send_from_min=0 if window.is_always_open else window.from_min,
+            send_until_min=0 if window.is_always_open else window.until_min,
             zone=window.zone,
             most_parts=self.budget.max_parts,
         )

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.durations import seconds
+from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.sms.rules.window import Window
 
 _DEFAULT_VALIDITY = "24h"
@@ -45,8 +45,8 @@ class Schedule:
 
     def at(self, now: datetime) -> Times:
         """Return the times if the campaign is submitted now."""
-        opens = self.window.opening(max(now, self._start or now))
-        validity = timedelta(seconds=seconds(self._table.validity or _DEFAULT_VALIDITY))
+        opens = self.window.next_opening(max(now, self._start or now))
+        validity = timedelta(seconds=parse_seconds(self._table.validity or _DEFAULT_VALIDITY))
         return Times(self._start, opens, self._finish_by or opens + validity)
 
     def mistakes(self, now: datetime) -> Iterator[str]:
@@ -69,7 +69,7 @@ class Schedule:
     def waiting_warning(self, now: datetime) -> str:
         """Return a warning if the first message has to wait for the send window; otherwise an empty text."""
         start = max(now, self._start or now)
-        opens = self.window.opening(start)
+        opens = self.window.next_opening(start)
         if opens <= start:
             return ""
         local = opens.astimezone(ZoneInfo(self.window.zone))

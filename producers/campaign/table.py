@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
-from times_dispatch.settings.durations import duration
-from times_dispatch.settings.money import optional_rupees
-from times_dispatch.settings.rates import rate
+from times_dispatch.settings.durations import check_duration
+from times_dispatch.settings.money import parse_optional_rupees
+from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.senders import WindowText, Zone
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules.window import HOME
+from times_dispatch.sms.rules.window import INDIA_ZONE
 
 _YEARS = range(2000, 3000)
 
@@ -63,18 +63,18 @@ class CampaignTable(StrictTable):
     """What happens if no worker ran at ``start_at``: the campaign is sent late, cancelled, or paused until resumed."""
     finish_by: Moment = None
     """Messages that are unsent then expire."""
-    validity: Annotated[str, AfterValidator(duration)] | None = None
+    validity: Annotated[str, AfterValidator(check_duration)] | None = None
     """Instead of ``finish_by``: how long after the first possible moment unsent messages expire. Default: 24h."""
     window: WindowText | None = None
     """Hours of the day, within those of the category and the sender. Default: all of those hours."""
-    zone: Zone = HOME
+    zone: Zone = INDIA_ZONE
     """The time zone of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
-    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(rate)] | None = None
+    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(check_rate)] | None = None
     """A limit of the campaign's own; it has an effect only below the sender's limit."""
     max_parts: Annotated[int, Field(ge=1)] | None = None
     """SMS parts that the campaign may hand to the provider; messages beyond are not sent."""
-    max_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
+    max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
     """Instead of ``max_parts``: a limit as money, ``"Rs 5,000"``; needs the sender's or category's price_per_part."""
     custom: dict[str, str] = Field(default_factory=dict)
     """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` stands for a cell."""

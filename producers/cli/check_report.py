@@ -12,8 +12,8 @@ import msgspec
 from producers.cli.output import INDIA, counted, minute_in_india
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
-from times_dispatch.settings.durations import in_words as duration_in_words
-from times_dispatch.settings.money import in_words
+from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.money import format_rupees
 
 _MAX_REASONS = 10
 _MAX_EXAMPLES = 2
@@ -114,7 +114,7 @@ def _parts(report: CheckReport) -> Iterator[str]:
 
 def _money(report: CheckReport) -> Iterator[str]:
     if report.cost is not None and report.price_per_part is not None:
-        yield f"cost      {in_words(report.cost)}, at Rs {report.price_per_part} a part"
+        yield f"cost      {format_rupees(report.cost)}, at Rs {report.price_per_part} a part"
     if budget := report.plan.most_parts:
         fits = "fits" if report.parts <= budget else "does not fit"
         yield f"budget    {counted(budget, 'part')}: the campaign {fits}"
@@ -132,7 +132,7 @@ def _times(report: CheckReport) -> Iterator[str]:
         yield f"finishes  {moment}as fast as the workers are: no rate is set"
     else:
         others = f", beside {estimate.ahead:,} {unit} of {counted(len(report.others), 'other campaign')}"
-        sending = f"{duration_in_words(estimate.takes_s)} of sending" + (others if estimate.ahead else "")
+        sending = f"{format_duration(estimate.takes_s)} of sending" + (others if estimate.ahead else "")
         yield f"finishes  {minute_in_india(estimate.finishes) if estimate.finishes else 'too late'}, {sending}"
     yield f"expires   {minute_in_india(estimate.expires)}"
 

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import WORDS
-from times_dispatch.sms.rules.window import HOME
+from times_dispatch.sms.rules.window import INDIA_ZONE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from producers.draft import Draft, RowPass
 
-INDIA = ZoneInfo(HOME)
+INDIA = ZoneInfo(INDIA_ZONE)
 
 _WIDTH_WITHOUT_TERMINAL = 200
 """Columns of a table that a file or a program reads, so that no cell is cut."""

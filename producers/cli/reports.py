@@ -11,7 +11,7 @@ from callbacks.streams import backlog
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, second_in_india
-from times_dispatch.settings.durations import in_words
+from times_dispatch.settings.durations import format_duration
 
 
 @click.group()
@@ -81,7 +81,7 @@ def waiting(options: CliContext, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
     elif queue.entries:
-        click.echo(f"{queue.entries:,} wait for a reconciler, the oldest for {in_words(queue.oldest_s)}")
+        click.echo(f"{queue.entries:,} wait for a reconciler, the oldest for {format_duration(queue.oldest_s)}")
     else:
         click.echo("no report waits for a reconciler")
 

@@ -11,9 +11,9 @@ import msgspec
 from producers.campaign.file import Campaign
 from producers.campaign.schedule import Times
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
-from times_dispatch.sms.rules.window import HOME, Window
+from times_dispatch.sms.rules.window import INDIA_ZONE, Window
 
-_INDIA = ZoneInfo(HOME)
+_INDIA = ZoneInfo(INDIA_ZONE)
 _ROUNDING = 1e-6
 """Added before a quotient is rounded down, so that a floating-point error does not lose a message."""
 

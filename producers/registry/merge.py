@@ -8,8 +8,8 @@ import msgspec
 from pydantic import ValidationError
 
 from producers.registry.portal import PortalRow
-from times_dispatch.settings.errors import closest, in_words
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.errors import closest, describe_error
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers as header_rules
 
@@ -41,7 +41,7 @@ class Merge:
         registry: Mapping[str, TemplateSettings],
         *,
         elsewhere: Mapping[str, TemplateSettings],
-        senders: Mapping[str, Sender],
+        senders: Mapping[str, SenderSettings],
         default_sender: str = "",
     ) -> None:
         """Start with the templates as they are.
@@ -121,7 +121,7 @@ class Merge:
         except ValidationError as invalid:
             error = invalid.errors(include_url=False)[0]
             field = str(error["loc"][0]) if error["loc"] else ""
-            return _FIELDS_IN_WORDS.get(field, "") + in_words(error, TemplateSettings)
+            return _FIELDS_IN_WORDS.get(field, "") + describe_error(error, TemplateSettings)
         return ""
 
     def _store(self, row: PortalRow, senders: list[str]) -> str:

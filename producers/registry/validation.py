@@ -6,7 +6,7 @@ from producers.rows.ucs2_characters import describe_character
 from producers.rows.whitelists import Whitelists
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
-from times_dispatch.sms.encoding import measure, offending
+from times_dispatch.sms.encoding import measure, non_gsm_characters
 from times_dispatch.sms.rules import ids
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -28,8 +28,8 @@ def template_problems(name: str, settings: Settings) -> list[str]:
 
 
 def _id_problems(item: TemplateSettings, settings: Settings) -> Iterator[str]:
-    if doubt := ids.doubt(item.content_id):
-        yield f"its content id {doubt}"
+    if warning := ids.warning(item.content_id):
+        yield f"its content id {warning}"
     for header in item.headers:
         if not settings.senders[header].entity_id:
             yield f"sender {header} has no entity_id"
@@ -59,7 +59,7 @@ def _text_problems(item: TemplateSettings, template: Template) -> Iterator[str]:
     literals = "".join(template.literals)
     if not literals.strip():
         yield "its text is nothing but slots, which is never registered"
-    ucs2_characters = offending(literals)
+    ucs2_characters = non_gsm_characters(literals)
     if 0 < len(ucs2_characters) <= _MAX_ACCIDENTAL_CHARACTERS:
         for described in (describe_character(character, 0) for character in ucs2_characters):
             instead = f"; {described.instead} would not" if described.instead else ""

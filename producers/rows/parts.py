@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import add
 
-from times_dispatch.sms.encoding import MOST_PARTS, measure
+from times_dispatch.sms.encoding import MAX_PARTS, measure
 from times_dispatch.sms.templates import Template
 
-_CERTAINLY_FITS = MOST_PARTS * 66 // 2
-"""A text of this many characters never takes more than MOST_PARTS parts. The worst case is a text in which every
+_CERTAINLY_FITS = MAX_PARTS * 66 // 2
+"""A text of this many characters never takes more than MAX_PARTS parts. The worst case is a text in which every
 character is two UTF-16 units, so that each part of 67 units holds 33 characters and leaves one unit empty."""
 
 
@@ -24,7 +24,7 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
     if own + sum(max(map(len, values), default=0) for values in slots) <= _CERTAINLY_FITS:
         return
     for index, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
-        if own + sum(map(len, values)) > _CERTAINLY_FITS and measure(template.render(values)).parts > MOST_PARTS:
+        if own + sum(map(len, values)) > _CERTAINLY_FITS and measure(template.render(values)).parts > MAX_PARTS:
             yield index
 
 

@@ -82,7 +82,7 @@ class FromText:
         texts = self._text.compose(cells, rows)
         cuts: list[list[str]] = []
         for index, text in enumerate(texts):
-            cut = self.template.cut_between_literals(text)
+            cut = self.template.values_between_literals(text)
             if isinstance(cut, int):
                 findings[index] = self._difference(text, cut)
                 cut = [""] * len(slots)
@@ -96,7 +96,7 @@ class FromText:
         cuts = [
             cut
             if index in findings or self._is_valid(cut)
-            else self.template.cut(texts[index], self._max_length) or cut
+            else self.template.extract_values(texts[index], self._max_length) or cut
             for index, cut in enumerate(cuts)
         ]
         return [list(values) for values in zip(*cuts, strict=True)], findings

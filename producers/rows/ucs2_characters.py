@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from times_dispatch.sms.encoding import offending
+from times_dispatch.sms.encoding import non_gsm_characters
 from times_dispatch.sms.templates import Template
 
 _GSM_REPLACEMENTS = {
@@ -52,16 +52,16 @@ class Ucs2Characters:
     """
 
     def __init__(self, template: Template) -> None:
-        self.of_template = offending("".join(template.literals))
+        self.of_template = non_gsm_characters("".join(template.literals))
         """The UCS-2 characters of the registered text itself, in its order."""
         self._messages: Counter[str] = Counter()
 
     def add(self, slots: Sequence[Sequence[str]]) -> None:
         """Count the characters in the values of some messages, given one list for each slot."""
-        if self.of_template or not slots or not offending("".join(map("".join, slots))):
+        if self.of_template or not slots or not non_gsm_characters("".join(map("".join, slots))):
             return
         for values in map("".join, zip(*slots, strict=True)):
-            self._messages.update(offending(values))
+            self._messages.update(non_gsm_characters(values))
 
     def most_frequent(self, limit: int) -> list[Ucs2Character]:
         """Return at most ``limit`` characters, those in most messages first."""

@@ -6,7 +6,7 @@ from producers.rows.refusals import Finding, RefusalReason
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
-from times_dispatch.sms.rules.words import fixed, words
+from times_dispatch.sms.rules.words import fixed_text, words_with_slots
 from times_dispatch.sms.templates import Template
 
 _LINK_KINDS = frozenset({"url", "urlott"})
@@ -31,8 +31,8 @@ class Whitelists:
         """Rows that name a number, while there is no list of callback numbers to compare the number with."""
         self._links, self._numbers = links, numbers
         self._slots = template.slots
-        self._words = words(template)
-        self._fixed = fixed(template)
+        self._words = words_with_slots(template)
+        self._fixed = fixed_text(template)
 
     @property
     def has_numbers(self) -> bool:
@@ -63,17 +63,19 @@ class Whitelists:
         """
         for word in self._words:
             kinds = {slot.kind for slot in word.slots}
-            name = " and ".join(names[index] for index in word.places)
-            texts = word.composed(slots)
+            name = " and ".join(names[index] for index in word.slot_indexes)
+            texts = word.compose(slots)
             joined = "\n".join(texts)
-            if kinds & _LINK_KINDS or links.may_hold(joined):
+            if kinds & _LINK_KINDS or links.may_contain_links(joined):
                 for row, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield row, Finding(RefusalReason.LINK, f"{name} holds a link that is not whitelisted", unlisted)
             # A number never goes over a line break, so that one search through all rows finds whether there is any.
             if "cbn" in kinds or ("var" in kinds and callback_numbers.find(joined)):
                 for row, text in enumerate(texts):
-                    in_number_slots = [slots[index][row] for index in word.places if self._slots[index].kind == "cbn"]
+                    in_number_slots = [
+                        slots[index][row] for index in word.slot_indexes if self._slots[index].kind == "cbn"
+                    ]
                     numbers = in_number_slots or callback_numbers.find(text)
                     number = self._unlisted_number(numbers, to[row]) if numbers else None
                     if number and (in_number_slots or self._numbers):
@@ -87,12 +89,12 @@ class Whitelists:
         return next((link for link in candidates if not self._links.allows(link)), None)
 
     def _unlisted_number(self, numbers: Sequence[str], own: str) -> str | None:
-        own = callback_numbers.plain(own)
+        own = callback_numbers.national_digits(own)
         return next(
             (
                 number
                 for number in numbers
-                if not self._numbers.allows(number) and callback_numbers.plain(number) != own
+                if not self._numbers.allows(number) and callback_numbers.national_digits(number) != own
             ),
             None,
         )

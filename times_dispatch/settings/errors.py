@@ -1,4 +1,4 @@
-"""Mistakes in settings, in words that say what to do; a value that could be a secret is never repeated."""
+"""Mistakes in settings as sentences that say what to do. They never repeat a value that could be a secret."""
 
 import difflib
 import re
@@ -39,7 +39,7 @@ _TYPE_WORDS = {
 
 
 class SettingsInvalid(Exception):
-    """Holds every mistake, one a line, each with its file, line and place; never a secret."""
+    """The settings have mistakes: one line for each, with its file, line and path, and without secrets."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = tuple(mistakes)
@@ -47,26 +47,26 @@ class SettingsInvalid(Exception):
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Word a suggestion, ``; did you mean TIMESM?``, or else list what there is."""
+    """Return the end of a message about an unknown name: ``; did you mean TIMESM?``, or a list of the known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if matches:
+        return f"; did you mean {matches[0]}?"
     return f"; there is {', '.join(names)}" if names else "; there is none"
 
 
-def in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Say what is wrong with one value of *model*."""
-    kind, given, details = error["type"], error["input"], error.get("ctx", {})
+def describe_error(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return what is wrong with one value of a model."""
+    kind, value, details = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_setting(error["loc"], model)
     if kind in _LIMIT_WORDS:
         words, limit = _LIMIT_WORDS[kind]
-        return f"must be {words} {details[limit]:g}, is {given}"
+        return f"must be {words} {details[limit]:g}, is {value}"
     if kind in _TYPE_WORDS:
-        return f"must be {_TYPE_WORDS[kind]}, is {_kind(given)}"
+        return f"must be {_TYPE_WORDS[kind]}, is {_type_words(value)}"
     if kind == "literal_error":
-        return f"must be {str(details['expected']).replace(chr(39), '')}, is {given}"
+        return f"must be {str(details['expected']).replace(chr(39), '')}, is {value}"
     if kind == "value_error":
         return str(details["error"])
     return _OTHER_WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
@@ -75,11 +75,11 @@ def in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
 def _unknown_setting(path: TomlPath, model: type[BaseModel]) -> str:
     name = str(path[-1])
     if _SECRET_WORDS.search(name):
-        return "a secret does not stand in the file: give it as an environment variable"
+        return "a secret must not be in the file: give it as an environment variable"
     return f"there is no such setting{closest(name, _settings_at(model, path[:-1]))}"
 
 
-def _kind(value: object) -> str:
+def _type_words(value: object) -> str:
     match value:
         case bool():
             return "true or false"
@@ -95,11 +95,11 @@ def _kind(value: object) -> str:
 
 
 def _settings_at(model: type[BaseModel], path: TomlPath) -> Iterable[str]:
-    """List the settings of the table at *path*, going down through tables of tables such as ``senders``."""
-    here: Any = model
-    for step in path:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = settings_of(here)[str(step)].annotation
+    """Return the names of the settings in the table at a path."""
+    annotation: Any = model
+    for key in path:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            annotation = settings_of(annotation)[str(key)].annotation
         else:
-            here = here.__args__[-1]  # the Sender of dict[str, Sender]
-    return settings_of(here) if isinstance(here, type) and issubclass(here, BaseModel) else ()
+            annotation = annotation.__args__[-1]  # the SenderSettings of dict[str, SenderSettings]
+    return settings_of(annotation) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else ()

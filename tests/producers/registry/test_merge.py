@@ -4,14 +4,14 @@ from hypothesis import strategies as st
 
 from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalRow
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 
 ENTITY = "1234567890123456789"
 SENDERS = {
-    "TIMESM": Sender(category="service", entity_id=ENTITY),
-    "TIMOTP": Sender(category="transactional"),
-    "567890": Sender(category="promotional"),
+    "TIMESM": SenderSettings(category="service", entity_id=ENTITY),
+    "TIMOTP": SenderSettings(category="transactional"),
+    "567890": SenderSettings(category="promotional"),
 }
 
 
@@ -124,8 +124,11 @@ def test_rows_without_headers_belong_to_the_default_sender() -> None:
         ({"approved": False, "status": ""}, "its status is empty: only approved templates can be used"),
         ({"headers": ()}, "names no header; name its sender with --sender HEADER"),
         ({"headers": ("TIMESN",)}, "header TIMESN: there is no such sender in the settings; did you mean TIMESM?"),
-        ({"headers": ("TIMESM-S",)}, "header TIMESM-S: operators add what stands around it themselves; write TIMESM"),
-        ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, and this says service"),
+        (
+            {"headers": ("TIMESM-S",)},
+            "header TIMESM-S: operators add the prefix and the suffix themselves; write TIMESM",
+        ),
+        ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, not service"),
         ({"entity_id": "9" * 19}, f"belongs to the entity {'9' * 19}, and sender TIMESM to {ENTITY}"),
         (
             {"content_id": "1.10716E+18"},

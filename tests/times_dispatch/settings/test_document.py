@@ -73,7 +73,7 @@ def test_every_kind_of_value_is_found_at_its_line(path: TomlPath, line: int) -> 
     ("path", "line"),
     [(("second", "missing"), 18), (("first", "child", "missing"), 16), (("many", 7, "z"), 22), (("nowhere",), None)],
 )
-def test_what_is_missing_is_looked_for_where_it_should_be(path: TomlPath, line: int | None) -> None:
+def test_a_missing_value_has_the_line_of_its_table(path: TomlPath, line: int | None) -> None:
     assert Document("a.toml", LAYOUT).line(path) == line
 
 
@@ -99,7 +99,7 @@ _VALUES = st.one_of(
 _TABLE = st.dictionaries(_KEYS, _VALUES, max_size=4)
 
 
-def test_a_truth_value_is_found_also_where_its_table_comes_after_a_table_within_it() -> None:
+def test_a_boolean_is_found_in_a_table_that_comes_after_a_table_inside_it() -> None:
     assert Document("a.toml", "[a.b]\n[a]\nc = false").line(("a", "c")) == 3
 
 
@@ -139,7 +139,7 @@ class _File(BaseModel):
     ports: dict[str, _Port]
 
 
-def test_a_file_that_fits_a_model_becomes_it() -> None:
+def test_a_valid_file_becomes_its_model() -> None:
     model, mistakes = Document("a.toml", "[ports.a]\nnumber = 1\n").check(_File)
     assert model == _File(ports={"a": _Port(number=1)})
     assert mistakes == []

@@ -51,7 +51,7 @@ def test_of_two_values_the_one_under_the_new_name_stays() -> None:
 
 
 @pytest.mark.parametrize("value", [1, "text", [], [{"most": 1}]])
-def test_a_value_in_the_place_of_a_table_is_left_to_the_validation(value: object) -> None:
+def test_a_value_instead_of_a_table_is_left_to_the_validation(value: object) -> None:
     data = {"ports": {"x": value}, "port": value}
 
     assert replace_old_names(_File, data) == []
