@@ -94,7 +94,7 @@ class EntryApplier:
             elif result is Applied.UNKNOWN:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
         stops = applied.stop_replies
-        numbers = await self._report_applier.numbers([classified.reports[index] for index in stops])
+        numbers = await self._numbers([classified.reports[index] for index in stops])
         await self._optouts.add([number for number in numbers if number])
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
         dead_letters += [DeadLetter(DeadLetterReason.POISON, events[index].raw) for index in without_number]
@@ -129,6 +129,18 @@ class EntryApplier:
             log.warning("a report could not be applied", campaign=report.campaign, error=kind)
             return None
         return outcome[0]
+
+    async def _numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
+        """Return the numbers of the messages that reports are about; empty where the ledger cannot tell."""
+        outcome = await attempt(partial(self._report_applier.numbers, reports))
+        if not isinstance(outcome, Failed):
+            return outcome
+        await self._raise_unless_reports_are_at_fault(outcome.error)
+        if len(reports) > 1:
+            return [number for report in reports for number in await self._numbers([report])]
+        kind = type(outcome.error).__name__
+        log.warning("the number of a stop reply cannot be read", campaign=reports[0].campaign, error=kind)
+        return [""]
 
     async def _raise_unless_reports_are_at_fault(self, error: Exception) -> None:
         """Raise an error that has to do with the server's state; return if it has to do with the reports.

@@ -82,10 +82,19 @@ async def test_an_entry_leaves_the_stream_only_when_its_stops_are_on_the_list(
     assert await is_settled(redis)
 
 
-async def test_a_stop_whose_batch_is_damaged_becomes_a_dead_letter(redis: Redis, sent: SentCampaign) -> None:
-    await redis.set(f"{{TIMESM}}:c:{sent.campaign}:p:0", b"damaged")
-    await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
+@pytest.mark.parametrize("damage", ["other bytes", "another type"])
+async def test_a_stop_whose_batch_is_damaged_becomes_a_dead_letter_and_costs_no_other(
+    redis: Redis, sent: SentCampaign, damage: str
+) -> None:
+    key = f"{{TIMESM}}:c:{sent.campaign}:p:0"
+    await redis.delete(key)
+    if damage == "other bytes":
+        await redis.set(key, b"damaged")
+    else:
+        await redis.hset(key, "damaged", "1")
+    replies = [row(sent.meta(index), incomingText="STOP") for index in (3, 17)]
+    await accept(redis, posted("replied", *replies))
     await settle(make_reconciler(redis))
-    assert await opted_out(redis) == []
-    assert (await DeadLetters(redis).count())[DeadLetterReason.POISON] == 1
+    assert await opted_out(redis) == ["919876500007"]
+    assert (await DeadLetters(redis).count()) == {DeadLetterReason.POISON: 1}
     assert await is_settled(redis)
