@@ -10,7 +10,7 @@ from callbacks.dead_letters import DeadLetterRow, Reason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.testsends import TestSendReport
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import TEST_SEND_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import words
 
@@ -99,7 +99,7 @@ class ReportClassifier:
                 foreign.append(event)
                 continue
             kind = event.kind
-            if ref.campaign == TRIAL_CAMPAIGN:
+            if ref.campaign == TEST_SEND_CAMPAIGN:
                 pile.trials.append((ref.index, TestSendReport(kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue

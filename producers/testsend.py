@@ -17,9 +17,9 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import needed_of_campaigns
-from times_dispatch.provider.diagnostics.transcript import Answered, RecordingTransport
+from times_dispatch.provider.diagnostics.transcript import RecordedResponse, RecordingTransport
 from times_dispatch.provider.http.transport import ProviderTransport
-from times_dispatch.provider.ids import LAST_INDEX, TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import LAST_INDEX, TEST_SEND_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.outcomes import Outcome
 from times_dispatch.provider.push import Push
 from times_dispatch.settings.errors import closest
@@ -70,7 +70,7 @@ class Sent(msgspec.Struct, frozen=True):
     """What came of the push."""
 
     outcome: Outcome
-    answered: Answered | None
+    answered: RecordedResponse | None
     took_s: float
 
 
@@ -96,9 +96,9 @@ def prepare(wish: SendTestRequest, settings: Settings) -> TestMessage:
         text=wish.message,
         sender=sender,
         content_id=settings.templates[template].content_id if template else "",
-        correlation_id=CorrelationIds(settings.id_key).make(TRIAL_CAMPAIGN, index),
+        correlation_id=CorrelationIds(settings.id_key).make(TEST_SEND_CAMPAIGN, index),
         unicode=measure(wish.message).unicode,
-        campaign=TRIAL_CAMPAIGN,
+        campaign=TEST_SEND_CAMPAIGN,
         entity_id=settings.senders[sender].entity_id,
         variables=values or (),
         custom=wish.custom,
@@ -118,10 +118,10 @@ async def send(trial: TestMessage, *, redis: Redis | None) -> Sent:
     """Push it, once. With the ledger at hand an OAuth token is the one that workers share."""
     listener = RecordingTransport(ProviderTransport(trial.provider), trial.provider.endpoint)
     tokens, patience_s = Tokens(redis) if redis else None, trial.provider.total_timeout_s
-    async with Client(trial.provider, listener, tokens=tokens, token_patience_s=patience_s) as client:
+    async with Client(trial.provider, listener, tokens=tokens, token_timeout_s=patience_s) as client:
         began = time.monotonic()
         outcome = await client.push(trial.push)
-        return Sent(outcome, listener.heard, time.monotonic() - began)
+        return Sent(outcome, listener.last_response, time.monotonic() - began)
 
 
 async def wait_for_report(redis: Redis, trial: TestMessage, *, within_s: float) -> TestSendReport | None:

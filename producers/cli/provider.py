@@ -12,7 +12,7 @@ from producers.cli import CliContext
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.diagnostics.probe import Reached, reach
+from times_dispatch.provider.diagnostics.probe import ProbeResult, probe_provider
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.load import Need
@@ -75,7 +75,9 @@ def check(options: CliContext, name: str | None, *, connect: bool, for_programs:
     if not checked:
         raise InputInvalid(f"{options.settings_path}: there is no provider; describe one as [providers.NICKNAME]")
     reached = {
-        item.nickname: asyncio.run(reach(item.provider)) if connect and item.provider and not item.problems else []
+        item.nickname: asyncio.run(probe_provider(item.provider))
+        if connect and item.provider and not item.problems
+        else []
         for item in checked
     }
     if for_programs:
@@ -97,7 +99,7 @@ def _authentication(about: Provider) -> str:
             return "none"
 
 
-def _print(checked: CheckedProvider, reached: list[Reached]) -> None:
+def _print(checked: CheckedProvider, reached: list[ProbeResult]) -> None:
     click.echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:
         click.echo(f"  problem: {problem}")
@@ -106,14 +108,14 @@ def _print(checked: CheckedProvider, reached: list[Reached]) -> None:
     for note in checked.notes:
         click.echo(f"  note: {note}")
     for tried in reached:
-        click.echo(f"  {'answers' if tried.ok else 'does not answer'}: {tried.what}")
+        click.echo(f"  {'answers' if tried.ok else 'does not answer'}: {tried.message}")
 
 
-def _as_json(checked: CheckedProvider, reached: list[Reached]) -> dict[str, Any]:
+def _as_json(checked: CheckedProvider, reached: list[ProbeResult]) -> dict[str, Any]:
     return {
         "nickname": checked.nickname,
         "problems": checked.problems,
         "warnings": checked.warnings,
         "notes": checked.notes,
-        "reached": [{"ok": tried.ok, "what": tried.what} for tried in reached],
+        "reached": [{"ok": tried.ok, "what": tried.message} for tried in reached],
     }

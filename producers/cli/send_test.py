@@ -16,7 +16,7 @@ from producers.testsend import SendTestRequest, Sent, TestMessage, prepare, refu
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.testsends import TestSendReport
-from times_dispatch.provider.diagnostics.transcript import shown_answer, shown_request
+from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
 from times_dispatch.settings.load import Need
@@ -143,13 +143,13 @@ def _before(trial: TestMessage) -> list[str]:
         lines.append(
             "          $$TemplateVariables goes without values: write the message as its template, values filled in"
         )
-    return [*lines, *_indented("> ", shown_request(provider, push, mask))]
+    return [*lines, *_indented("> ", request_lines(provider, push, mask))]
 
 
 def _after(trial: TestMessage, sent: Sent) -> list[str]:
     lines = []
     if sent.answered:
-        lines += _indented("< ", shown_answer(sent.answered, trial.provider, trial.push, mask))
+        lines += _indented("< ", response_lines(sent.answered, trial.provider, trial.push, mask))
     return [*lines, f"{_VERDICTS[sent.outcome.verdict]:9} {_said(sent.outcome)}, after {sent.took_s * 1000:.0f} ms"]
 
 

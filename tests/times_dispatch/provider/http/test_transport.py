@@ -13,7 +13,7 @@ from tests.times_dispatch.provider.scripted_server import ACCEPTED, Connection, 
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import TOO_LATE
-from times_dispatch.provider.http.connection import LONGEST_ANSWER
+from times_dispatch.provider.http.connection import MAX_BODY_BYTES
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.push import Push
@@ -280,7 +280,7 @@ async def test_the_provider_s_proxy_is_used_with_its_credentials() -> None:
     assert proxy.received[0].headers["Proxy-Authorization"] == "Basic bWU6d29yZA=="
 
 
-@pytest.mark.parametrize("size", [LONGEST_ANSWER - 1, LONGEST_ANSWER, LONGEST_ANSWER + 1, 20 * LONGEST_ANSWER])
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES])
 async def test_an_endless_answer_is_cut_off(size: int) -> None:
     async def answer_much(connection: Connection) -> None:
         while True:
@@ -288,7 +288,7 @@ async def test_an_endless_answer_is_cut_off(size: int) -> None:
             await connection.answer(b"x" * size)
 
     async with serving(answer_much) as server, sending(provider(server.url)) as it:
-        assert len((await it.push()).content) == min(size, LONGEST_ANSWER)
+        assert len((await it.push()).content) == min(size, MAX_BODY_BYTES)
         assert (await it.push()).status_code == 200
 
 
