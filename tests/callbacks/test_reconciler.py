@@ -10,10 +10,10 @@ from callbacks.dead_letters import DeadLetters, Reason
 from callbacks.reconciler import GROUP
 from callbacks.streams import BODY, RELAY, REPORTS
 from tests.callbacks.conftest import ID_KEY, Sent, payloads, posted, row, send_campaign
-from tests.callbacks.reconciling import accept, is_settled, make, settle
+from tests.kit.reconciler import accept, is_settled, make, settle
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.testsends import TestSendReport, TestSends
-from times_dispatch.provider.ids import TEST_SEND_CAMPAIGN, CorrelationIds
+from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 pytestmark = pytest.mark.usefixtures("lines")
 
@@ -38,11 +38,11 @@ async def test_reports_reach_the_ledger_and_leave_the_stream(redis: Redis, sent:
 
 
 async def test_reports_of_trial_messages_wait_for_whoever_sent_them(redis: Redis, sent: Sent) -> None:
-    trial = CorrelationIds(ID_KEY.encode()).make(TEST_SEND_CAMPAIGN, 7)
+    trial = CorrelationIds(ID_KEY.encode()).make(SEND_TEST_CAMPAIGN, 7)
     await accept(redis, posted("delivered", row(trial), row(sent.meta(0))))
     await settle(make(redis))
-    (report,) = await TestSends(redis).of(7)
-    assert isinstance(report, TestSendReport)
+    (report,) = await SendTestReports(redis).of(7)
+    assert isinstance(report, SendTestReport)
     assert report.kind == "delivered"
     assert await is_settled(redis)
     assert await DeadLetters(redis).totals() == {}

@@ -13,7 +13,7 @@ import msgspec
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-TEST_SEND_CAMPAIGN: Final = "trial000"
+SEND_TEST_CAMPAIGN: Final = "trial000"
 """The campaign in the ids of test messages (``dispatch send-test``), which belong to no campaign."""
 
 LAST_INDEX: Final = 36**6 - 1
@@ -76,6 +76,6 @@ class CorrelationIds:
 
 def new_campaign_id() -> str:
     """Return a random campaign id: 8 characters of ``[0-9a-z]`` that nobody can guess."""
-    while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == TEST_SEND_CAMPAIGN:
+    while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == SEND_TEST_CAMPAIGN:
         pass
     return drawn

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from producers.cli import main
-from tests.producers.gateway import Gateway, gateway
-from times_dispatch.provider.ids import TEST_SEND_CAMPAIGN
+from tests.kit.sandbox_thread import Gateway, gateway
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
 
 SETTINGS = """\
 [providers.timesmobile]
@@ -209,7 +209,7 @@ def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(run: 
     assert done.exit_code == 0, done.stderr
     first, *lines = done.stdout.splitlines()
     assert re.fullmatch(
-        rf"message   {TEST_SEND_CAMPAIGN}[0-9a-z]{{24}} from TIMESM to 9198\*\*\*\*\*210 through timesmobile", first
+        rf"message   {SEND_TEST_CAMPAIGN}[0-9a-z]{{24}} from TIMESM to 9198\*\*\*\*\*210 through timesmobile", first
     )
     assert lines[:2] == [
         "template  shipped (1207161786534401928)",
