@@ -1,4 +1,4 @@
-"""``python -m timesmobile.sandbox``."""
+"""``python -m times_dispatch.sandbox``."""
 
 import logging
 

@@ -4,8 +4,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.times_dispatch.sandbox.conftest import correlation_id
-from times_dispatch.sandbox import ReportsConfig, postback
+from tests.kit.sandbox import correlation_id
+from times_dispatch.sandbox import ReportsConfig, report_body
 from times_dispatch.sandbox.reports import Event, Origin, ReportPlan, ReportRow, plan
 from times_dispatch.sandbox.seeded_random import SeededRandom, pick
 
@@ -87,7 +87,7 @@ def test_a_body_groups_rows_by_event() -> None:
         ReportRow(Event.DELIVERED, "c"),
         ReportRow(Event.REPLIED, "d"),
     ]
-    body = orjson.loads(postback.body(rows, now_s=1_700_000_000))
+    body = orjson.loads(report_body.encode(rows, now_s=1_700_000_000))
     assert [(group["event"], [row["meta"] for row in group["data"]]) for group in body] == [
         ("delivered", ["a", "c"]),
         ("failed", ["b"]),
@@ -100,11 +100,11 @@ def test_a_body_groups_rows_by_event() -> None:
 
 def test_odd_rows_come_in_every_odd_shape() -> None:
     odd = [ReportRow(Event.FAILED, meta, "901", odd=True) for meta in "ab"] + [ReportRow(Event.REPLIED, "c", odd=True)]
-    body = orjson.loads(postback.body(odd, now_s=1_700_000_000))
+    body = orjson.loads(report_body.encode(odd, now_s=1_700_000_000))
     assert [group["event"] for group in body] == ["failed_dnd", "replied"]
     assert {row["ts"] for row in body[0]["data"]} == {"1700000000", 1_700_000_000_000}
     assert "incomingMessage" in body[1]["data"][0]
-    assert isinstance(orjson.loads(postback.body(odd[:1], now_s=1)), dict)
+    assert isinstance(orjson.loads(report_body.encode(odd[:1], now_s=1)), dict)
 
 
 def test_picking_goes_by_weight_up_to_the_last_draw() -> None:

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from tests.times_dispatch.sandbox.conftest import Client, Start, correlation_id
+from tests.kit.sandbox import SandboxClient, Start, correlation_id
 from times_dispatch.sandbox.config import GenericConfig
 
 GENERIC = GenericConfig(client_id="cid", client_secret="csecret")
@@ -21,19 +21,19 @@ LOGIN = {"Authorization": "Basic Y2lkOmNzZWNyZXQ="}
 AS_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def ask(client: Client, headers: dict[str, str] | None = None, **form: str) -> tuple[int, Any]:
+async def ask(client: SandboxClient, headers: dict[str, str] | None = None, **form: str) -> tuple[int, Any]:
     body = urlencode({"grant_type": "client_credentials", **form}).encode()
     status, answer, _ = await client.post("/generic/oauth/token", body, {**AS_FORM, **(headers or {})})
     return status, orjson.loads(answer)
 
 
-async def token(client: Client) -> str:
+async def token(client: SandboxClient) -> str:
     status, said = await ask(client, LOGIN)
     assert (status, said["token_type"], said["expires_in"]) == (200, "bearer", 3_600)
     return str(said["access_token"])
 
 
-async def push(client: Client, bearer: str, *, channel: str = "bulk", **changes: str) -> tuple[int, Any]:
+async def push(client: SandboxClient, bearer: str, *, channel: str = "bulk", **changes: str) -> tuple[int, Any]:
     headers = {**AS_FORM, "Authorization": f"Bearer {bearer}", "X-Channel": channel}
     status, answer, _ = await client.post("/generic/v2/messages", urlencode({**FORM, **changes}).encode(), headers)
     return status, orjson.loads(answer)
@@ -100,7 +100,7 @@ async def test_the_token_endpoint_knows_its_client_by_login_or_form_and_counts_w
     await client.change(token_refused=True)
     assert (await ask(client, LOGIN))[0] == 401
     tokens = (await client.books())["tokens"]
-    assert (tokens["asked"], tokens["issued"], tokens["refused"], tokens["most_at_once"]) == (4, 1, 2, 1)
+    assert (tokens["asked"], tokens["issued"], tokens["refused"], tokens["max_at_once"]) == (4, 1, 2, 1)
 
 
 def test_its_client_is_in_no_representation() -> None:
