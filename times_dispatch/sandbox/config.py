@@ -63,7 +63,7 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retries: Milliseconds = 12
     """How often a POST is repeated after a 5xx response or a lost connection."""
     backoff_ms: Positive = 200
-    """The wait before the first repetition. It doubles up to ``backoff_max_ms``, and each wait is shortened by up to half
+    """The wait before the first repetition. It doubles up to ``backoff_max_ms``; each wait is shortened by up to half
     at random."""
     backoff_max_ms: Positive = 5_000
 

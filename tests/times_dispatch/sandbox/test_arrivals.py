@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from times_dispatch.sandbox.arrivals import SECOND_NS, Arrivals
 
 
-def most(stamps: list[int]) -> int:
+def max_per_second(stamps: list[int]) -> int:
     """Count in the plainest way: for each arrival, those in the second that it begins."""
     return max((sum(begin <= stamp < begin + SECOND_NS for stamp in stamps) for begin in stamps), default=0)
 
@@ -36,7 +36,7 @@ def test_counting_in_between_and_late_arrivals_change_nothing(groups: list[list[
         for stamp in group:
             arrivals.add(stamp)
         seen += group
-        assert arrivals.max_per_second() == most(seen)
+        assert arrivals.max_per_second() == max_per_second(seen)
         assert list(arrivals.stamps) == sorted(seen)
 
 

@@ -90,7 +90,7 @@ def _address_problems(provider: Provider) -> Iterator[str]:
     elif "@" in urlsplit(provider.endpoint).netloc:
         yield "endpoint must not hold credentials; give them as username and password"
     if "#" in provider.endpoint or PLACEHOLDER.search(provider.endpoint):
-        yield "endpoint must hold neither # nor placeholders; those belong into the payload"
+        yield "endpoint must hold neither # nor placeholders; put placeholders into the payload"
     if provider.proxy and not _is_address(provider.proxy):
         yield "proxy must be an http:// or https:// address"
     if isinstance(provider.auth, ClientCredentials) and not _is_address(provider.auth.token_url):
@@ -116,7 +116,7 @@ def _header_problems(provider: Provider) -> Iterator[str]:
         elif not HEADER_VALUE.fullmatch(filled):
             yield f"header {name}: the value must be one line of ASCII"
         elif name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-            yield f"header {name}: is written by the client itself"
+            yield f"header {name}: the client itself writes this header"
         elif name.lower() == "authorization" and (
             provider.auth.authorization() or isinstance(provider.auth, ClientCredentials)
         ):
@@ -148,7 +148,7 @@ def _payload_problems(provider: Provider) -> Iterator[str]:
 def _key_problems(document: Any) -> Iterator[str]:
     for key in keys(document):
         if PLACEHOLDER.search(key):
-            yield f"the payload's key {key!r}: placeholders belong into values"
+            yield f"the payload's key {key!r}: placeholders are only allowed in values"
 
 
 def _language_problems(provider: Provider) -> Iterator[str]:
@@ -159,10 +159,10 @@ def _language_problems(provider: Provider) -> Iterator[str]:
         if not names or nested_document(template) is not None:
             continue
         if _MARKUP.search(template):
-            yield f"{path}: $${names[0]} stands in markup, which it is not escaped for; use form fields or JSON"
+            yield f"{path}: $${names[0]} is inside XML or HTML, for which nothing escapes it; use form fields or JSON"
         elif _PIECE_OF_JSON.search(template):
             yield (
-                f"{path}: $${names[0]} stands in a piece of JSON, which it is not escaped for; "
+                f"{path}: $${names[0]} is inside a piece of JSON, for which nothing escapes it; "
                 "make the whole value one JSON document, with its placeholders in quotes"
             )
 
@@ -193,7 +193,7 @@ def _answer_problems(provider: Provider) -> Iterator[str]:
         yield "answers must say what is accepted: codes, states or HTTP statuses"
     has_codes = rules.pattern or rules.paths.get("code") or rules.words
     if rules.codes and not has_codes:
-        yield "answers name codes, and not where they stand: give code, pattern or words"
+        yield "answers name codes, but not where to find them: give code, pattern or words"
     for code in rules.words.values():
         if code not in rules.codes:
             yield f"answers.words stand for code {code}, which has no meaning: name it in accepted, rejected, …"
@@ -212,7 +212,7 @@ def _open_addresses(provider: Provider) -> Iterator[str]:
         addresses["oauth2.token_url"] = provider.auth.token_url
     for name, address in addresses.items():
         if _is_address(address) and address.startswith("http:") and not _is_loopback(urlsplit(address).hostname or ""):
-            yield f"{name} is plain http: whoever is on the way reads credentials, numbers and texts; use https"
+            yield f"{name} is plain http: the network can read credentials, numbers and texts; use https"
 
 
 def _is_loopback(host: str) -> bool:
@@ -237,14 +237,14 @@ def _odd_path(provider: Provider) -> Iterator[str]:
 def _odd_placeholders(provider: Provider) -> Iterator[str]:
     used = dict.fromkeys(_used(provider))
     if "MessageID" not in used:
-        yield "the payload has no $$MessageID: no delivery report finds its message, and what is in doubt stays so"
+        yield "the payload has no $$MessageID: delivery reports match no message, and messages in doubt stay in doubt"
     lower = {name.lower(): name for name in sorted(RESERVED)}
     for name in needed_of_campaigns(provider):
         if near := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.75):
             yield f"$${name} is taken for a custom key-value; did you mean $${lower[near[0]]}?"
     for name, _ in provider.custom:
         if name not in used:
-            yield f"custom.{name}: $${name} stands neither in the payload nor in a header"
+            yield f"custom.{name}: $${name} is used neither in the payload nor in a header"
 
 
 def _open_secrets(provider: Provider) -> Iterator[str]:

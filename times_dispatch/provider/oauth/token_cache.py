@@ -40,13 +40,14 @@ _READ_STORE_EVERY_S: Final = 1.0
 _LOCKED_RETRY_S: Final = 0.1
 """How soon the store is read again while another process requests a token."""
 _RENEW_SHARE: Final = 0.2
-"""A token is renewed when this share of its lifetime is left …"""
+"""A token is renewed when this share of its lifetime is left, or ``_MAX_RENEW_S`` if that is shorter."""
 _MAX_RENEW_S: Final = 60.0
-"""… but at most this time before it expires."""
+"""A token is renewed at most this time before it expires."""
 _MARGIN_SHARE: Final = 0.02
-"""A token is not used in the last share of its lifetime, because the push has still to reach the provider …"""
+"""In this last share of its lifetime, or in ``_MAX_MARGIN_S`` if that is shorter, a token is not used: the push might
+arrive too late."""
 _MAX_MARGIN_S: Final = 5.0
-"""… and that share is at most this time."""
+"""A token is used until at most this time before it expires."""
 
 _log = structlog.get_logger(__name__)
 
@@ -230,11 +231,11 @@ class TokenCache:
             requested_at = self._clock.monotonic()
             stored, ttl_s = self._judge(await self._post())
             if self._is_refused():
-                return True  # the provider refused the token before while this one was requested
+                return True  # the provider refused the previous token during this request
             if stored.authorization:
                 ttl_s -= self._clock.monotonic() - requested_at
                 if ttl_s <= 0:
-                    stored, ttl_s = StoredToken(why_not="the token ended before it came"), UNAVAILABLE_FOR_S
+                    stored, ttl_s = StoredToken(why_not="the token expired before it arrived"), UNAVAILABLE_FOR_S
             elif not stored.refused and self._valid():
                 # All processes can go on with the old token, so the failure is not stored.
                 self._refresh_at = self._clock.monotonic() + UNAVAILABLE_FOR_S

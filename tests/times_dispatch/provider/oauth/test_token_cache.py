@@ -307,7 +307,7 @@ async def test_a_token_that_ends_on_its_way_is_none(processes: Processes) -> Non
     outcome = await cache.get()
     assert throttled(outcome, Failure.TOKEN_UNAVAILABLE, about_s=UNAVAILABLE_FOR_S)
     assert isinstance(outcome, Outcome)
-    assert outcome.reason == "no token: the token ended before it came"
+    assert outcome.reason == "no token: the token expired before it arrived"
 
 
 async def test_the_store_holds_nothing_that_can_be_read_without_the_client_secret(processes: Processes) -> None:
