@@ -29,7 +29,7 @@ class DelayQueue:
         return rows
 
     def clear(self) -> None:
-        """Remove all rows."""
+        """Remove all rows, due or not."""
         self._heap.clear()
 
 

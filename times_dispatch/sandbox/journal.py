@@ -32,13 +32,13 @@ class Journal:
         self._file.truncate(complete_bytes)
 
     def write(self, entry: Entry) -> None:
-        """Append one entry."""
+        """Append an entry; it is in the file when this returns."""
         self._file.write(_encode(entry) + b"\n")
 
     def clear(self) -> None:
-        """Empty the file."""
+        """Remove all entries from the file."""
         self._file.truncate(0)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; nothing can be written afterwards."""
         self._file.close()

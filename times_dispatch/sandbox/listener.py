@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.sandbox.connection import SandboxServer
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def bind(host: str, port: int) -> socket.socket:
 class Listener:
     """Listens for a ``SandboxServer`` on a bound socket; ``async with`` opens and closes it."""
 
-    def __init__(self, server: SandboxServer, bound: socket.socket) -> None:
+    def __init__(self, server: SandboxServer, bound: socket.socket, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._server = server
         self._bound = bound
         self._address: tuple[str, int] = bound.getsockname()[:2]
@@ -71,7 +73,7 @@ class Listener:
         # A bound socket that does not listen refuses connections too, and reserves the port.
         bound = bind(*self._address)
         try:
-            await asyncio.sleep(seconds)
+            await self._clock.sleep(seconds)
         except asyncio.CancelledError:
             bound.close()
             raise

@@ -28,6 +28,15 @@ def count(text: str, *, unicode: bool) -> int:
 
 
 def _parts(units: int, characters: int, *, single: int, each: int, widths: Iterable[int]) -> int:
+    """Return how many parts a text takes.
+
+    Args:
+        units: the length of the text in units, which are GSM septets or UCS-2 code units.
+        characters: the length of the text in characters.
+        single: how many units fit into one part.
+        each: how many units fit into each of several parts.
+        widths: the units of each character.
+    """
     if units <= single:
         return 1
     if units == characters:

@@ -48,7 +48,7 @@ class TokenIssuer:
         return valid
 
     def revoke(self) -> None:
-        """Invalidate all tokens."""
+        """Invalidate every token that was issued."""
         self._valid_until.clear()
 
     def reset(self) -> None:

@@ -133,7 +133,7 @@ class ReadResponse(httpx.Response):
 
     @property
     def content(self) -> bytes:
-        """The body."""
+        """The complete body of the response."""
         return self._body
 
     async def aread(self) -> bytes:

@@ -4,18 +4,16 @@ A push waits only briefly for a token. Without a token nothing is sent, and the 
 """
 
 import asyncio
-from base64 import urlsafe_b64encode
-from hashlib import blake2b
 from typing import Final
 
 import httpx
 import msgspec
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.provider.failures import Failure, classify
 from times_dispatch.provider.oauth.credentials import ClientCredentials
+from times_dispatch.provider.oauth.stored_token import StoredToken, TokenCipher
 from times_dispatch.provider.oauth.token_request import (
     TokenEndpointUnavailable,
     TokenGranted,
@@ -50,18 +48,6 @@ _MAX_MARGIN_S: Final = 5.0
 """A token is used until at most this time before it expires."""
 
 _log = structlog.get_logger(__name__)
-
-
-class StoredToken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The content of the store: a token, or the reason why there is none."""
-
-    authorization: str = ""
-    lifetime_s: float = 0.0
-    why_not: str = ""
-    refused: bool = False
-
-    def __repr__(self) -> str:
-        return f"StoredToken(why_not={self.why_not!r})"
 
 
 class CachedToken(msgspec.Struct, frozen=True):
@@ -111,8 +97,8 @@ class TokenCache:
         self._request_timeout_s = request_timeout_s
         self._get_timeout_s = get_timeout_s
         self._clock = clock
-        self._name = _store_name(nickname, credentials)
-        self._fernet = Fernet(_encryption_key(credentials))
+        self._cipher = TokenCipher(credentials)
+        self._name = self._cipher.store_name(nickname)
         self._cached: CachedToken | None = None
         self._refresh_at = 0.0
         self._refreshing: asyncio.Task[None] | None = None
@@ -214,7 +200,7 @@ class TokenCache:
     async def _read_store(self) -> bool:
         """Cache the content of the store; return whether nothing needs to be requested."""
         entry = await self._store.read(self._name)
-        stored = self._decrypt(entry[0]) if entry else None
+        stored = self._cipher.decrypt(entry[0]) if entry else None
         if self._is_refused():
             return True  # the provider refused the token while the store was read
         if entry is None or stored is None or stored.authorization == self._last_refused != "":
@@ -241,7 +227,7 @@ class TokenCache:
                 self._refresh_at = self._clock.monotonic() + UNAVAILABLE_FOR_S
                 return True
             self._cache(stored, ttl_s)
-            await self._store.write(self._name, self._encrypt(stored), ttl_s=ttl_s)
+            await self._store.write(self._name, self._cipher.encrypt(stored), ttl_s=ttl_s)
             return True
 
     async def _post(self) -> TokenResponse:
@@ -293,32 +279,10 @@ class TokenCache:
         """Store the refusal, which stops the other processes; cache a newer token instead if the store has one."""
         try:
             entry = await self._store.read(self._name)
-            stored = self._decrypt(entry[0]) if entry else None
+            stored = self._cipher.decrypt(entry[0]) if entry else None
             if entry and stored and stored.authorization not in {"", self._last_refused}:
                 self._cache(stored, entry[1])
             elif self._cached and not (stored and stored.refused):
-                await self._store.write(self._name, self._encrypt(self._cached.stored), ttl_s=REFUSED_FOR_S)
+                await self._store.write(self._name, self._cipher.encrypt(self._cached.stored), ttl_s=REFUSED_FOR_S)
         except OSError as error:
             _log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)
-
-    def _encrypt(self, stored: StoredToken) -> bytes:
-        return self._fernet.encrypt(msgspec.json.encode(stored))
-
-    def _decrypt(self, encrypted: bytes) -> StoredToken | None:
-        try:
-            return msgspec.json.decode(self._fernet.decrypt(encrypted), type=StoredToken)
-        except (InvalidToken, msgspec.DecodeError):
-            return None
-
-
-def _store_name(nickname: str, credentials: ClientCredentials) -> str:
-    """Return the token's name in the store; other credentials give another name."""
-    parts = (credentials.token_url, credentials.client_id, credentials.extra)
-    digest = blake2b(msgspec.json.encode(parts), key=_encryption_key(credentials), digest_size=6)
-    return f"{nickname}:{digest.hexdigest()}"
-
-
-def _encryption_key(credentials: ClientCredentials) -> bytes:
-    """Derive the key from the client secret: a process that may request the token can read it, nobody else can."""
-    secret = blake2b(credentials.client_secret.encode(), digest_size=32, person=b"dispatch-token")
-    return urlsafe_b64encode(secret.digest())
