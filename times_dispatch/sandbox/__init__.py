@@ -4,6 +4,7 @@ Pushes come in over HTTP at the ``gateway``, are accepted or refused by the ``ac
 answered. Delivery reports go out to a configured URL through the ``poster``. ``faults`` make the sandbox misbehave.
 Which faults and reports occur depends only on a seed and on the messages. ``/sandbox/books`` (``control``) shows the
 counts. Start a sandbox with ``serve``, with ``dispatch sandbox``, or with ``python -m times_dispatch.sandbox``.
+The terms are explained in docs/glossary.md.
 """
 
 from times_dispatch.sandbox.config import ConfigInvalid, ReportsConfig, SandboxConfig
