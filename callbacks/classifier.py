@@ -9,7 +9,7 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.testsends import SendTestReport
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import StopWords
 
@@ -90,7 +90,7 @@ class ReportClassifier:
                 foreign.append(event)
                 continue
             kind = event.kind
-            if ref.campaign == TRIAL_CAMPAIGN:
+            if ref.campaign == SEND_TEST_CAMPAIGN:
                 classified.test_sends.append((ref.index, SendTestReport(kind.value, event.code, event.ts)))
                 classified.counts["test_sends"] += 1
                 continue

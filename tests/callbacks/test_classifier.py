@@ -9,7 +9,7 @@ from callbacks.classifier import ReportClassifier, join
 from callbacks.dead_letters import DeadLetterReason
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
 from times_dispatch.ledger.testsends import SendTestReport
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import parse
 
 IDS = CorrelationIds(ID_KEY.encode())
@@ -136,7 +136,7 @@ def test_joined_rows_are_read_back_as_they_were(texts: list[str]) -> None:
     assert [event.incoming_text for event in parse(join(rows)).events] == texts
 
 
-TEST_MESSAGE = IDS.make(TRIAL_CAMPAIGN, 1_234_567)
+TEST_MESSAGE = IDS.make(SEND_TEST_CAMPAIGN, 1_234_567)
 
 
 def test_a_report_of_a_test_message_is_for_no_campaign() -> None:

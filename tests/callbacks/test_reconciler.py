@@ -11,7 +11,7 @@ from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, sen
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
 async def test_reports_reach_the_ledger_and_leave_the_stream(
@@ -36,7 +36,7 @@ async def test_reports_reach_the_ledger_and_leave_the_stream(
 
 
 async def test_reports_of_test_messages_wait_for_whoever_sent_them(redis: Redis, sent: SentCampaign) -> None:
-    meta = CorrelationIds(ID_KEY.encode()).make(TRIAL_CAMPAIGN, 7)
+    meta = CorrelationIds(ID_KEY.encode()).make(SEND_TEST_CAMPAIGN, 7)
     await accept(redis, posted("delivered", row(meta), row(sent.meta(0))))
     await settle(make_reconciler(redis))
     (report,) = await SendTestReports(redis).of(7)
