@@ -10,7 +10,7 @@ from callbacks.dead_letters import DeadLetters, Reason
 from callbacks.reconciler import GROUP
 from callbacks.streams import BODY, RELAY, REPORTS
 from tests.callbacks.conftest import ID_KEY, Sent, payloads, posted, row, send_campaign
-from tests.callbacks.reconciling import accept, is_settled, make, settle
+from tests.kit.reconciler import accept, is_settled, make, settle
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.testsends import TestSendReport, TestSends
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
