@@ -11,7 +11,7 @@ from tests.chaos.evidence import Evidence, Story
 from tests.chaos.figures import figures
 from tests.chaos.stage import Loss, Notes, RateChange, Span, Stage
 from tests.chaos.watch import Look, Watch
-from tests.times_dispatch.ledger.conftest import plan
+from tests.kit.ledger import plan
 from times_dispatch.demo.reckoning import Reckoning
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import CampaignState, MessageState

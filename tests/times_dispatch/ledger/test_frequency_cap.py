@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import SENDER, Ledger
+from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark, fingerprint
 from times_dispatch.ledger.leases import Lease, new_operation
@@ -155,7 +155,7 @@ async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger,
 async def test_who_lost_the_lease_admits_nothing_and_takes_nothing_back(ledger: Ledger) -> None:
     first = await asker(ledger, "diwali01")
     await first.ask(HALF_AN_HOUR)
-    await ledger.work.release(first.lease)
+    await ledger.leases.release(first.lease)
     with pytest.raises(LeaseLost):
         await first.ask(HALF_AN_HOUR)
     with pytest.raises(LeaseLost):
@@ -166,10 +166,10 @@ async def test_what_was_said_is_forgotten_when_its_time_is_over_and_not_before(l
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     await first.ask(HALF_AN_HOUR)
     await second.ask(HALF_AN_HOUR, word="hello")
-    await ledger.repair.forget(SENDER)
+    await ledger.maintenance.forget(SENDER)
     assert len(await ledger.redis.keys(f"{SAID}*")) == 3
     await let_pass(ledger, "diwali01", 1801)
-    await ledger.repair.forget(SENDER)
+    await ledger.maintenance.forget(SENDER)
     left = [text(key) for key in await ledger.redis.keys(f"{SAID}:*")]
     assert [key.split(":")[3] for key in left] == ["diwali02"]
     assert await ledger.redis.zcard(SAID) == 1
@@ -180,9 +180,9 @@ async def test_a_large_campaign_is_forgotten_over_several_calls(ledger: Ledger) 
     await ledger.redis.zadd(SAID, {f"{digest}:diwali01:{created}:2500": created, f"{digest}:diwali02:{created}:1": 9e9})
     for bucket in (0, 999, 1000, 2499):
         await ledger.redis.hset(f"{SAID}:{digest}:diwali01:{bucket}", "abcdef", 1)
-    await ledger.repair.forget(SENDER, most_calls=1)
+    await ledger.maintenance.forget(SENDER, most_calls=1)
     assert len(await ledger.redis.keys(f"{SAID}:{digest}:*")) == 2
-    await ledger.repair.forget(SENDER)
+    await ledger.maintenance.forget(SENDER)
     assert await ledger.redis.keys(f"{SAID}:*") == []
     assert await ledger.redis.zcard(SAID) == 1
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
 
-from tests.times_dispatch.ledger.conftest import SENDER, Ledger
+from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.leases import AHEAD_US, TOLERANCE_US, Block, Drained, Lease, Wait
@@ -128,9 +128,9 @@ class Taker:
             pause_s = 0.0
             if self._lease or await self._next_batch():
                 assert self._lease
-                asked_at, opened = clock(), await self._ledger.ask(self._lease)
+                asked_at, opened = clock(), await self._ledger.open_block(self._lease)
                 if isinstance(opened, Drained):
-                    await self._ledger.work.release(self._lease)
+                    await self._ledger.leases.release(self._lease)
                     self._lease = None
                     continue
                 pause_s = opened.seconds if isinstance(opened, Wait) else 0.0
@@ -231,8 +231,8 @@ async def test_blocks_of_different_batches_share_the_senders_rate(ledger: Ledger
     first, second = [await ledger.take(ref) for ref in await ledger.issue()]
     assert len((await ledger.open(first)).messages) == 3
     assert len((await ledger.open(second)).messages) == 3
-    assert isinstance(await ledger.ask(first), Drained)
-    opened = await ledger.ask(second)
+    assert isinstance(await ledger.open_block(first), Drained)
+    opened = await ledger.open_block(second)
     assert isinstance(opened, Drained)
 
 
@@ -247,7 +247,7 @@ async def test_senders_do_not_share_a_rate(ledger: Ledger) -> None:
 async def test_who_comes_too_early_is_told_how_long_to_wait(ledger: Ledger) -> None:
     lease = await _lease(ledger, 10)
     await ledger.open(lease)
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "limit"
     assert opened.seconds == pytest.approx(0.05, abs=0.02)
@@ -256,7 +256,7 @@ async def test_who_comes_too_early_is_told_how_long_to_wait(ledger: Ledger) -> N
 async def test_parts_are_what_costs_where_parts_are_counted(ledger: Ledger) -> None:
     lease = await _lease(ledger, 100, messages=4, parts=(3, 1, 2, 1), cost_unit="parts")
     assert [index for index, _ in (await ledger.open(lease)).messages] == [0, 1, 2]
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     let_go = [message.record.let_go_ms for message in (await ledger.messages())[:3]]
     assert [at - let_go[0] for at in let_go] == pytest.approx([0, 20, 30], abs=1)
@@ -277,7 +277,7 @@ async def test_a_lower_limit_of_the_campaigns_own_holds_only_that_campaign(ledge
     await ledger.submit(500, batch_size=500, campaign="another1")
     fast = await ledger.take()
     assert len((await ledger.open(slow)).messages) == 1
-    opened = await ledger.ask(slow)
+    opened = await ledger.open_block(slow)
     assert isinstance(opened, Wait)
     assert opened.why == "campaign limit"
     assert opened.seconds == pytest.approx(0.06, abs=0.02)
@@ -287,7 +287,7 @@ async def test_a_lower_limit_of_the_campaigns_own_holds_only_that_campaign(ledge
 async def test_a_limit_of_the_campaigns_own_holds_also_where_the_sender_has_none(ledger: Ledger) -> None:
     lease = await _lease(ledger, 0, rate_per_s=10)
     assert len((await ledger.open(lease)).messages) == 1
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "limit"
 
@@ -296,7 +296,7 @@ async def test_a_lower_rate_acts_at_the_next_block(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1000)
     await ledger.open(lease)
     await ledger.control.set_rate(SENDER, 5)
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds == pytest.approx(0.2, abs=0.03)
     await asyncio.sleep(opened.seconds)
@@ -308,7 +308,7 @@ async def test_a_lower_rate_acts_at_the_next_block(ledger: Ledger) -> None:
 async def test_a_higher_rate_acts_at_the_next_block_however_low_the_old_one_was(ledger: Ledger) -> None:
     lease = await _lease(ledger, 0.001)
     await ledger.open(lease)
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
     await ledger.control.set_rate(SENDER, 1000)
     block = await ledger.open(lease)
     assert len(block.messages) > 40
@@ -327,7 +327,7 @@ async def test_a_clock_that_was_set_back_holds_nobody_up(ledger: Ledger) -> None
     await ledger.open(lease)
     in_an_hour_us = (await ledger.now_ms() + 3_600_000) * 1000
     await ledger.redis.hset(PACE, "slot", in_an_hour_us)
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds < 0.01
 
@@ -349,7 +349,7 @@ async def test_whenever_somebody_asks_no_second_overflows_and_who_waits_as_told_
         # Instead of waiting, move what was given out into the past.
         passed_s += after_s
         await ledger.redis.hset(PACE, "slot", await ledger.pace("slot") - after_s * 1e6)
-        opened = await ledger.ask(lease, most)
+        opened = await ledger.open_block(lease, most)
         if isinstance(opened, Wait):
             assert opened.seconds > 0
             assert after_s < told_s, "waited as long as told, and is told to wait again"

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.times_dispatch.ledger.conftest import PROVIDER, SENDER, Ledger
-from tests.times_dispatch.ledger.ledger_ending import come_to_an_end
-from tests.times_dispatch.ledger.ledger_model import Campaign, Lost, Message, Model, Place, agree
+from tests.kit.ledger import PROVIDER, SENDER, Ledger
+from tests.kit.ledger_drain import come_to_an_end
+from tests.kit.ledger_model import Campaign, Lost, Message, Model, Place, agree
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LeaseLost
@@ -91,7 +91,7 @@ class Scripts(RuleBasedStateMachine):
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         self.run(self.ledger.redis.flushall())
-        self.ledger.reported = ReportApplier(self.ledger.redis)  # it remembers campaigns, also of the test before
+        self.ledger.report_applier = ReportApplier(self.ledger.redis)  # it remembers campaigns, also of the test before
         for _ in range(data.draw(st.integers(1, 2))):
             self.submit(data)
 
@@ -187,7 +187,7 @@ class Scripts(RuleBasedStateMachine):
         self.take(data.draw(st.sampled_from(self.places())))
 
     def take(self, place: Place) -> None:
-        lease = self.run(self.ledger.work.take(BatchRef(SENDER, CampaignId(place[0]), place[1])))
+        lease = self.run(self.ledger.leases.take(BatchRef(SENDER, CampaignId(place[0]), place[1])))
         assert self.model.take(place, lease.token if lease else -1) == (lease is not None)
         if lease:
             assert all(lease.token > worker.lease.token for worker in self.workers)
@@ -200,7 +200,7 @@ class Scripts(RuleBasedStateMachine):
         worker.operation = new_operation()
         token = worker.lease.token
         block = self.both(
-            lambda: self.ledger.work.open_block(worker.lease, most=most, operation=worker.operation),
+            lambda: self.ledger.leases.open_block(worker.lease, most=most, operation=worker.operation),
             lambda: self.model.open(worker.place, token, most),
         )
         if isinstance(block, Block):
@@ -218,7 +218,7 @@ class Scripts(RuleBasedStateMachine):
         """Repeat the last opening, whatever came since."""
         worker = self.some_worker(data)
         if worker.blocks:
-            opened = self.run(self.ledger.work.open_block(worker.lease, most=4, operation=worker.opened_by))
+            opened = self.run(self.ledger.leases.open_block(worker.lease, most=4, operation=worker.opened_by))
             last = max(worker.blocks)
             assert (opened.number, opened.messages) == (last, worker.blocks[last])
 
@@ -238,7 +238,7 @@ class Scripts(RuleBasedStateMachine):
         brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
         consequence = Consequence(brake="campaign", reason="no balance") if brakes else Consequence()
         recorded = self.both(
-            lambda: self.ledger.work.record(worker.lease, results, consequence, provider=PROVIDER),
+            lambda: self.ledger.leases.record(worker.lease, results, consequence, provider=PROVIDER),
             lambda: self.model.record(worker.place, worker.lease.token, outcomes, brakes),
         )
         if recorded is None:
@@ -255,7 +255,7 @@ class Scripts(RuleBasedStateMachine):
 
     def release(self, worker: Worker) -> None:
         self.both(
-            lambda: self.ledger.work.release(worker.lease),
+            lambda: self.ledger.leases.release(worker.lease),
             lambda: self.model.release(worker.place, worker.lease.token),
         )
 
@@ -294,7 +294,7 @@ class Scripts(RuleBasedStateMachine):
             DeliveryReport(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
             for index, attempt, kind, code in rows
         ]
-        answers = self.run(self.ledger.reported.apply(reports))
+        answers = self.run(self.ledger.report_applier.apply(reports))
         assert answers == self.model.report((name, number), rows)
         for report, answer in zip(reports, answers, strict=True):
             if report.kind in {"intermediate", "clicked", "replied"} and answer is not Applied.UNKNOWN:
@@ -320,7 +320,7 @@ class Scripts(RuleBasedStateMachine):
         if campaign.shut:
             now_ms = self.run(self.ledger.now_ms())
             hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            self.run(self.ledger.repair.reopen(SENDER, CampaignId(name), **hours))
+            self.run(self.ledger.maintenance.reopen(SENDER, CampaignId(name), **hours))
             campaign.shut = campaign.state not in {"running", "paused", "braked"}
 
     def raise_budget(self, name: str) -> None:
@@ -352,17 +352,17 @@ class Scripts(RuleBasedStateMachine):
             case "lapse" if self.model.out:
                 self.lapse(data.draw(st.lists(st.sampled_from(sorted(self.model.out)), unique=True, min_size=1)))
             case "renew":
-                held = self.run(self.ledger.work.renew(SENDER, [worker.lease for worker in self.workers]))
+                held = self.run(self.ledger.leases.renew(SENDER, [worker.lease for worker in self.workers]))
                 assert held == [self.model.holds(worker.place, worker.lease.token) for worker in self.workers]
             case "settle":
-                self.run(self.ledger.look_now())
-                assert self.run(self.ledger.repair.settle(SENDER)) == self.model.settle()
+                self.run(self.ledger.make_all_due())
+                assert self.run(self.ledger.maintenance.settle(SENDER)) == self.model.settle()
             case "end":
-                assert self.run(self.ledger.repair.end(SENDER)) == self.model.end()
+                assert self.run(self.ledger.maintenance.end(SENDER)) == self.model.end()
 
     def lapse(self, places: list[Place]) -> None:
-        self.run(self.ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in places)))
-        taken_in, in_doubt, rings = self.run(self.ledger.repair.lapse(SENDER))
+        self.run(self.ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in places)))
+        taken_in, in_doubt, rings = self.run(self.ledger.maintenance.lapse(SENDER))
         again = [(ring.ref.campaign, ring.ref.number) for ring in rings]
         assert (taken_in, in_doubt, again) == self.model.lapse(places)
 
@@ -426,7 +426,7 @@ def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_se
     try:
         redis = connect(redis_server.url)
         ledger = Ledger(redis)
-        ledger.work, ledger.repair = BatchLeases(redis, lease_s=3_600), Maintenance(redis, lease_s=3_600)
+        ledger.leases, ledger.maintenance = BatchLeases(redis, lease_s=3_600), Maintenance(redis, lease_s=3_600)
         run_state_machine_as_test(
             cast("type[Scripts]", lambda: Scripts(ledger, loop.run_until_complete)),
             settings=settings(

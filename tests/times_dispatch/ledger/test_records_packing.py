@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.times_dispatch.ledger.conftest import recipients
+from tests.kit.ledger import recipients
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.ledger.records import pack, unpack
 

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
+from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.scripts import Script, campaign_key, tag, text
@@ -41,32 +41,32 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.submit(3, campaign=OTHER, sealed=False)
     await ledger.submit(3, campaign=WAITING)
     await ledger.submit(3, campaign=BY_DAY, send_from_min=600, send_until_min=1260)
-    await ledger.work.release(await ledger.push(b"iai", await ledger.take(first)))
+    await ledger.leases.release(await ledger.push(b"iai", await ledger.take(first)))
     lease = await ledger.take(second)
     block = await ledger.open(lease, most=2)
-    await ledger.run_out(second, third)
+    await ledger.expire_leases(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
-    await ledger.look_now()
+    await ledger.make_all_due()
     admissions, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
     await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
         "add_batch": lambda: ledger.submissions.add_batch(OTHER, SENDER, 1, recipients(3, 3)),
         "seal": lambda: ledger.submissions.seal(OTHER, SENDER, total=3, batches=1),
-        "issue": lambda: ledger.work.issue(SENDER),
-        "take": lambda: ledger.work.take(third),
-        "renew": lambda: ledger.work.renew(SENDER, [lease]),
-        "open_block": lambda: ledger.ask(lease),
+        "issue": lambda: ledger.leases.issue(SENDER),
+        "take": lambda: ledger.leases.take(third),
+        "renew": lambda: ledger.leases.renew(SENDER, [lease]),
+        "open_block": lambda: ledger.open_block(lease),
         "record": lambda: ledger.record(lease, block, b"a"),
-        "reopen": lambda: ledger.repair.reopen(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
-        "release": lambda: ledger.work.release(lease),
-        "lapse": lambda: ledger.repair.lapse(SENDER),
+        "reopen": lambda: ledger.maintenance.reopen(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
+        "release": lambda: ledger.leases.release(lease),
+        "lapse": lambda: ledger.maintenance.lapse(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
-        "settle": lambda: ledger.repair.settle(SENDER),
+        "settle": lambda: ledger.maintenance.settle(SENDER),
         "admit": lambda: admissions.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
         "take_back": lambda: admissions.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "forget": lambda: ledger.repair.forget(SENDER),
+        "forget": lambda: ledger.maintenance.forget(SENDER),
         "sweep": lambda: Script(ledger.redis, "sweep")(SENDER, CANCELLED, 0, 10, "x"),
     }
     await ledger.redis.config_set("maxmemory", 0)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, plan
+from tests.kit.ledger import CAMPAIGN, plan
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.summary import line

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from tests.times_dispatch.ledger.conftest import SENDER
+from tests.kit.ledger import SENDER
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read
 from times_dispatch.ledger.report_applier import Applied
