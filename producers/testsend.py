@@ -12,7 +12,7 @@ from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.testsends import TestSendReport, TestSends
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
@@ -117,7 +117,7 @@ async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
 async def send(trial: TestMessage, *, redis: Redis | None) -> Sent:
     """Push it, once. With the ledger at hand an OAuth token is the one that workers share."""
     listener = RecordingTransport(ProviderTransport(trial.provider), trial.provider.endpoint)
-    tokens, patience_s = Tokens(redis) if redis else None, trial.provider.total_timeout_s
+    tokens, patience_s = RedisTokenStore(redis) if redis else None, trial.provider.total_timeout_s
     async with Client(trial.provider, listener, tokens=tokens, token_patience_s=patience_s) as client:
         began = time.monotonic()
         outcome = await client.push(trial.push)

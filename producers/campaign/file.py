@@ -106,7 +106,7 @@ class Campaign:
             send_from_min=0 if window.always else window.from_min,
             send_until_min=0 if window.always else window.until_min,
             zone=window.zone,
-            most_parts=self.budget.most_parts,
+            max_parts=self.budget.most_parts,
         )
 
     def filling(self, heading: Heading) -> SlotSource:

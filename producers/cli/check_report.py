@@ -62,7 +62,7 @@ def as_json(report: CheckReport) -> dict[str, Any]:
         },
         "price_per_part": str(report.price_per_part) if report.price_per_part else None,
         "cost": str(report.cost) if report.cost is not None else None,
-        "most_parts": plan.most_parts or None,
+        "most_parts": plan.max_parts or None,
         "most_parts_per_day": report.most_parts_per_day or None,
         "parts_today": report.parts_today,
         "rate_per_s": report.rate_per_s,
@@ -116,7 +116,7 @@ def _parts(report: CheckReport) -> Iterator[str]:
 def _money(report: CheckReport) -> Iterator[str]:
     if report.cost is not None and report.price_per_part is not None:
         yield f"cost      {in_words(report.cost)}, at Rs {report.price_per_part} a part"
-    if allowed := report.plan.most_parts:
+    if allowed := report.plan.max_parts:
         fits = "fits" if report.parts <= allowed else "does not fit"
         yield f"budget    {_counted(allowed, 'part')}: it {fits}"
     if per_day := report.most_parts_per_day:

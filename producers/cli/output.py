@@ -11,7 +11,7 @@ from rich.console import Console
 
 from producers.draft import Draft, RowPass
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.states import WORDS
+from times_dispatch.ledger.states import SUPPRESSION_REASONS
 
 
 def as_json(view: CampaignView) -> dict[str, Any]:
@@ -32,15 +32,17 @@ def as_json(view: CampaignView) -> dict[str, Any]:
         "parts": view.parts,
         "codes": view.codes,
         "suppressed": {
-            words: number for code, words in WORDS.items() if (number := view.codes.get(f"suppressed:{code}"))
+            words: number
+            for code, words in SUPPRESSION_REASONS.items()
+            if (number := view.codes.get(f"suppressed:{code}"))
         },
         "stats": view.stats,
         "created_ms": view.created_ms,
         "sealed_ms": view.sealed_ms,
         "start_at_ms": plan.start_at_ms,
         "valid_until_ms": plan.valid_until_ms,
-        "first_let_go_ms": view.first_let_go_ms,
-        "last_let_go_ms": view.last_let_go_ms,
+        "first_let_go_ms": view.first_sent_ms,
+        "last_let_go_ms": view.last_sent_ms,
         "finished_ms": view.finished_ms,
     }
 

@@ -15,7 +15,7 @@ from producers.cli.output import FiniteFloatRange, console
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.summary import line
+from times_dispatch.ledger.summary import progress_line
 
 _EVERY_S = 0.5
 _SPAN = 10
@@ -58,7 +58,7 @@ async def _follow(views: Queries, campaign: CampaignId, timeout_s: float) -> Cam
         while True:
             now = time.monotonic()
             seen.append((now, view.done))
-            text = line(view, _rate(seen))
+            text = progress_line(view, _rate(seen))
             bar.update(task, completed=view.done, total=view.total, line=text)
             over = view.state in {CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.BRAKED}
             if over or (timeout_s and now - began > timeout_s):

@@ -12,7 +12,7 @@ async def come_to_an_end(ledger: Ledger, model: Model) -> None:
     await ledger.control.resume_sender(SENDER)
     now_ms = await ledger.now_ms()
     for name, campaign in model.campaigns.items():
-        if campaign.most_parts:
+        if campaign.max_parts:
             await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
         if campaign.shut:
             hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}

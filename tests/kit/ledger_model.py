@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.records import read
+from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.report_applier import Applied
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
@@ -58,7 +58,7 @@ class Campaign:
     """What was in doubt is being sent once more."""
     may_end: bool = True
     """Upkeep looks whether it is over."""
-    most_parts: int = 0
+    max_parts: int = 0
     """0 is no limit; every message has one part."""
     parts_out: int = 0
     shut: bool = False
@@ -91,7 +91,7 @@ class Campaign:
         return sum(message.state in "ps" for message in self.messages)
 
     def is_spent(self) -> bool:
-        return 0 < self.most_parts <= self.parts_out
+        return 0 < self.max_parts <= self.parts_out
 
     def is_in_doubt(self) -> bool:
         return any(message.state == "i" for message in self.messages)
@@ -180,8 +180,8 @@ class Model:
                 return "wait"
             campaign.state = "braked"
             return "budget spent"
-        if campaign.most_parts:
-            pending = pending[: campaign.most_parts - campaign.parts_out]
+        if campaign.max_parts:
+            pending = pending[: campaign.max_parts - campaign.parts_out]
         campaign.parts_out += len(pending)
         hold = self.out[place]
         hold.blocks += 1
@@ -388,5 +388,5 @@ async def agree(redis: Redis, model: Model) -> None:
         assert {number for number, records in enumerate(batches) if records} == campaign.begun
         for number, records in enumerate(batches):
             batch = campaign.batch(number)
-            found = [(record.state.value, record.attempt, record.code) for record in read(records, len(batch))]
+            found = [(record.state.value, record.attempt, record.code) for record in read_records(records, len(batch))]
             assert found == [(message.state, message.attempt, message.code) for message in batch]

@@ -39,7 +39,7 @@ async def test_the_plan_in_the_ledger_says_when_and_how_much(
 
     plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
-    assert (plan.most_parts, plan.missed_start) == (20, "ask")
+    assert (plan.max_parts, plan.missed_start) == (20, "ask")
     assert submitted.warnings[0] == "it takes 25 parts and most_parts allows 20: what goes beyond is not sent"
 
 

@@ -1,4 +1,4 @@
-"""The ledger's connection: bounded waits, bounded retries, and reasons in one line when it cannot be used."""
+"""The connection to the ledger: bounded waits, bounded retries, and a one-line reason when Redis cannot be used."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 SOCKET_TIMEOUT_S = 5.0
-"""Blocking reads (XREADGROUP) must ask for less."""
+"""Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
 _RETRIES = 3
 _PROBE = """
@@ -19,48 +19,55 @@ return redis.call('TIME')[1]
 
 
 class RedisUnavailable(Exception):
-    """The ledger cannot be used, and why, in one line that holds no password."""
+    """Redis cannot be used; the message is one line with the reason, and holds no password."""
 
 
-class _LeavesReplica(AbstractConnection):
-    """Ends when the server says that it is a replica.
+class _FailoverAwareConnection(AbstractConnection):
+    """A connection that closes itself when its server says that it is a replica.
 
-    After a failover the address stands for another server, and only a new connection gets there.
+    After a failover the same address leads to another server, which only a new connection reaches.
     """
 
-    async def read_response(self, *arguments: Any, **named: Any) -> Any:
-        """Read a response; raises whatever the server refused, a replica's as ReadOnlyError.
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Read a response; raise the server's error, and ReadOnlyError if the server is a replica.
 
-        What comes after it in the same pipeline is a lost connection.
+        After a ReadOnlyError, the remaining responses of the same pipeline raise a connection error.
         """
         try:
-            return await super().read_response(*arguments, **named)
+            return await super().read_response(*args, **kwargs)
         except exceptions.ResponseError as error:
-            # Scripts of Redis 6.2 and EXEC wrap it in an error of their own.
+            # Scripts of Redis 6.2 and EXEC wrap the replica's error in another error.
             if not isinstance(error, exceptions.ReadOnlyError) and "READONLY" not in str(error):
                 raise
             await self.disconnect(nowait=True)
             raise exceptions.ReadOnlyError(str(error)) from None
 
 
-class _Tcp(_LeavesReplica, Connection):
+class _Tcp(_FailoverAwareConnection, Connection):
     pass
 
 
-class _Tls(_LeavesReplica, SSLConnection):
+class _Tls(_FailoverAwareConnection, SSLConnection):
     pass
 
 
 def connect(
     url: str, *, max_connections: int = 64, socket_timeout_s: float = SOCKET_TIMEOUT_S, retries: int = _RETRIES
 ) -> Redis:
-    """Make a client over a pool of its own; nothing is connected yet. Close it with ``aclose()``.
+    """Return a client with its own connection pool. Nothing is connected yet; close the client with ``aclose()``.
 
-    A call waits for a free connection rather than fail, and is repeated *retries* times when the connection breaks or
-    stalls, also if the server may have done it: every script that changes the ledger is safe to repeat. A connection to
-    a server that has become a replica is not kept.
+    A call waits for a free connection, and is repeated when the connection breaks or stalls, even if the server may
+    have executed it: every script that changes the ledger can be repeated safely. A connection to a server that has
+    become a replica is closed.
 
-    Raises RedisUnavailable if the URL cannot be read.
+    Args:
+        url: ``redis://`` or ``rediss://``, with the password.
+        max_connections: Size of the pool.
+        socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
+        retries: How many times a call is repeated after a connection error.
+
+    Raises:
+        RedisUnavailable: The URL cannot be parsed.
     """
     try:
         pool = BlockingConnectionPool.from_url(
@@ -77,23 +84,24 @@ def connect(
     except ValueError:
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.
         raise RedisUnavailable("the address of Redis is not a URL like redis://host:6379/0") from None
-    # Not an argument of from_url: what the URL says goes before it.
+    # Not an argument of from_url, because the URL's scheme overrides that argument.
     pool.connection_class = _Tls if issubclass(pool.connection_class, SSLConnection) else _Tcp
     return Redis.from_pool(pool)
 
 
 async def check(redis: Redis) -> list[str]:
-    """Try the ledger with what it will be asked for; return warnings about its configuration, one line each.
+    """Check that Redis can be used as the ledger; return warnings about its configuration, one line each.
 
-    Raises RedisUnavailable: away, wrong password, not enough permission, read-only, out of memory.
+    The check runs a script that writes. It raises RedisUnavailable if Redis is away, refuses the password, denies the
+    permission, is read-only, or is out of memory.
     """
-    told = redis.connection_pool.connection_kwargs
-    name = f"{told.get('host', 'localhost')}:{told.get('port', 6379)}"
+    kwargs = redis.connection_pool.connection_kwargs
+    name = f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
     try:
         await redis.eval(_PROBE, 1, "{check}:probe")
         info = await _info(redis)
     except exceptions.AuthenticationError as error:
-        reason = "refused the password" if told.get("password") else "wants a password"
+        reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
         raise RedisUnavailable(f"Redis at {name} {_reason(error)}") from error
@@ -109,7 +117,7 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.ReadOnlyError, "is a replica: it cannot be written to"),
     (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
 )
-"""The first that fits holds: some are subclasses of others."""
+"""The first matching class gives the reason: some classes are subclasses of others."""
 
 
 def _reason(error: exceptions.RedisError) -> str:
@@ -123,10 +131,10 @@ def _reason(error: exceptions.RedisError) -> str:
 
 async def _info(redis: Redis) -> dict[str, object]:
     try:
-        found: dict[str, object] = await redis.info("everything")
+        info: dict[str, object] = await redis.info("everything")
     except exceptions.NoPermissionError:
-        return {}  # a managed service that keeps INFO to itself also keeps the configuration
-    return found
+        return {}  # a managed service that denies INFO also manages the configuration
+    return info
 
 
 def _warnings(info: dict[str, object]) -> list[str]:

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read
+from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
 from times_dispatch.ledger.leases import BatchReady, rings
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
@@ -215,5 +215,5 @@ def _damage(
 
 async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
     """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
-    counters = read(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
+    counters = read_counters(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
     return counters if imbalance(counters) else None

@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import unpack
+from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import Script, campaign_key, text
 from times_dispatch.ledger.submission import CAMPAIGNS
 
@@ -111,7 +111,7 @@ class ReportApplier:
     async def _batch_numbers(self, campaign: str, number: int) -> list[str]:
         packed = cast("bytes | None", await self._redis.get(f"{campaign}:p:{number}"))
         try:
-            return unpack(packed).to if packed else []
+            return unpack_recipients(packed).to if packed else []
         except ValueError:  # damaged
             return []
 

@@ -23,7 +23,7 @@ def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: 
     campaign = Campaign(write("c.toml", CAMPAIGN + line + "\n"), priced)
 
     assert campaign.budget.most_parts == most
-    assert campaign.plan(NOW).most_parts == most
+    assert campaign.plan(NOW).max_parts == most
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def test_what_it_costs_is_compared_with_the_budget(write: WriteFile) -> No
     fits = await checked(write, settings, people(8), 'most_money = "Rs 1"')
     too_much = await checked(write, settings, people(9), 'most_money = "Rs 1"')
 
-    assert (str(fits.cost), fits.plan.most_parts, fits.problems) == ("1.000", 8, [])
+    assert (str(fits.cost), fits.plan.max_parts, fits.problems) == ("1.000", 8, [])
     assert too_much.problems == ["it takes 9 parts and most_money = Rs 1.00 allows 8: what goes beyond is not sent"]
 
 

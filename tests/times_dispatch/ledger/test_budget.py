@@ -15,7 +15,7 @@ OTHER = CampaignId("another1")
 
 
 async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with_a_larger_one(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, parts=[1, 2, 1, 2, 1, 1], most_parts=5)
+    await ledger.submit(6, batch_size=6, parts=[1, 2, 1, 2, 1, 1], max_parts=5)
     lease = await ledger.take()
     block = await ledger.open(lease)
     assert [place for place, _ in block.messages] == [0, 1, 2]  # the next takes two, and one is left
@@ -32,14 +32,14 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
 
 
 async def test_a_budget_that_is_just_enough_is_enough(ledger: Ledger) -> None:
-    await ledger.submit(3, most_parts=3)
+    await ledger.submit(3, max_parts=3)
     await ledger.send_all()
     assert await ledger.state() is CampaignState.FINISHED
 
 
 @pytest.mark.parametrize("verdicts", [b"rrr", b"ppp", b"bbb"])
 async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, verdicts: bytes) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3, parts=[1, 1, 1, 1, 1, 1])
+    await ledger.submit(6, batch_size=6, max_parts=3, parts=[1, 1, 1, 1, 1, 1])
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=3), verdicts)
     block = await ledger.open(lease, most=6)
@@ -47,14 +47,14 @@ async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, verd
 
 
 async def test_what_is_in_doubt_costs(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3)
+    await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=3), b"iia")
     assert await ledger.open_block(lease) == BatchClosed("budget spent")
 
 
 async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3)
+    await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     block = await ledger.open(lease)
     assert isinstance(await ledger.open_block(lease), Wait)
@@ -64,14 +64,14 @@ async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledge
 
 
 async def test_workers_side_by_side_cannot_pass_a_budget_together(ledger: Ledger) -> None:
-    await ledger.submit(60, batch_size=6, most_parts=20)
+    await ledger.submit(60, batch_size=6, max_parts=20)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
     opened = await asyncio.gather(*(ledger.open_block(lease, most=5) for _ in range(3) for lease in leases))
     assert sum(len(block.messages) for block in opened if isinstance(block, Block)) == 20
 
 
 async def test_a_repeated_outcome_gives_its_parts_back_once(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3)
+    await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     block = await ledger.open(lease, most=3)
     for _ in range(3):

@@ -159,13 +159,13 @@ async def test_the_first_and_the_last_opening_stand_in_the_campaign(ledger: Ledg
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.open(lease, most=1)
-    first = (await ledger.view()).first_let_go_ms
+    first = (await ledger.view()).first_sent_ms
     assert first == pytest.approx(await ledger.now_ms(), abs=1_000)
     await ledger.redis.hset(KEY, "first_ms", first - 5)
     await ledger.open(lease, most=1)
     view = await ledger.view()
-    assert view.first_let_go_ms == first - 5
-    assert view.last_let_go_ms >= first
+    assert view.first_sent_ms == first - 5
+    assert view.last_sent_ms >= first
 
 
 async def test_a_campaign_of_which_a_block_was_opened_is_one_on_which_something_happened(ledger: Ledger) -> None:

@@ -95,9 +95,9 @@ async def _run(ledger: Ledger, sender: SenderId, case: Case) -> Went:
         created_ms = (await ledger.view(CampaignId(name))).created_ms
         let_go.append(
             sorted(
-                (message.record.let_go_ms + created_ms, parts[message.index])
+                (message.record.sent_ms + created_ms, parts[message.index])
                 for message in await ledger.messages(CampaignId(name))
-                if message.record.let_go_ms
+                if message.record.sent_ms
             )
         )
     return Went(let_go, asked)
@@ -219,8 +219,8 @@ async def test_the_moments_that_a_block_names_are_those_that_are_written_down(le
     lease = await _lease(ledger, 100)
     block = await ledger.open(lease)
     view = await ledger.view()
-    let_go = [message.record.let_go_ms for message in (await ledger.messages())[: len(block.messages)]]
-    opened_ms = view.first_let_go_ms - view.created_ms
+    let_go = [message.record.sent_ms for message in (await ledger.messages())[: len(block.messages)]]
+    opened_ms = view.first_sent_ms - view.created_ms
     slots_s = [block.starts_in_s + place * block.interval_s for place in range(len(block.messages))]
     assert let_go == [opened_ms + max(0, int(slot_s * 1000 + 1e-6)) for slot_s in slots_s]
 
@@ -258,7 +258,7 @@ async def test_parts_are_what_costs_where_parts_are_counted(ledger: Ledger) -> N
     assert [index for index, _ in (await ledger.open(lease)).messages] == [0, 1, 2]
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
-    let_go = [message.record.let_go_ms for message in (await ledger.messages())[:3]]
+    let_go = [message.record.sent_ms for message in (await ledger.messages())[:3]]
     assert [at - let_go[0] for at in let_go] == pytest.approx([0, 20, 30], abs=1)
 
 
@@ -361,8 +361,6 @@ async def test_whenever_somebody_asks_no_second_overflows_and_who_waits_as_told_
         assert isinstance(opened, Block)
         left_at_s.update((index, passed_s) for index, _ in opened.messages)
     messages = await ledger.messages()
-    let_go = [
-        (int(messages[index].record.let_go_ms + created_ms + at_s * 1000), 1) for index, at_s in left_at_s.items()
-    ]
+    let_go = [(int(messages[index].record.sent_ms + created_ms + at_s * 1000), 1) for index, at_s in left_at_s.items()]
     a_millisecond = rate_per_s / 1000
     assert most_in_a_second(sorted(let_go)) <= rate_per_s + max(rate_per_s / 20, 1) + a_millisecond

@@ -71,7 +71,7 @@ async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment
     await ledger.leases.record(lease, results, provider=PROVIDER)
     after = [message.record for message in await ledger.messages()]
     assert [(record.code, record.transaction_id) for record in after] == [(200, "205538399"), (200, "")]
-    assert [record.let_go_ms for record in after] == [record.let_go_ms for record in before]
+    assert [record.sent_ms for record in after] == [record.sent_ms for record in before]
     assert (await ledger.view()).parts == 3
 
 
@@ -108,7 +108,7 @@ async def test_outcomes_far_and_near_change_their_own_messages_and_no_others(
             continue
         record = message.record
         assert (record.state.value, record.code) == (outcomes[index], 300 + index)
-        assert (record.attempt, record.let_go_ms) == (before[index].attempt, before[index].let_go_ms)
+        assert (record.attempt, record.sent_ms) == (before[index].attempt, before[index].sent_ms)
         assert record.transaction_id == ("7" if outcomes[index] == "a" else "")
 
 

@@ -102,16 +102,16 @@ class Scripts(RuleBasedStateMachine):
         policy: Any = data.draw(st.sampled_from(["give_up", "resend"]))
         own_rate_per_s = data.draw(st.sampled_from([0.0, 1e9]))
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
-        most_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
+        max_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
         by_day = data.draw(st.booleans())
         opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
         about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "opted_out": opted_out}
         about |= {"send_until_min": 1_260} if by_day else {}
-        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, most_parts=most_parts, **about))
+        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, max_parts=max_parts, **about))
         # A validity that is lent once more must outlast the test.
         self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "sealed_ms", 1_000_000_000_000))
         rows = [Message("u", code=CODES["u"]) if index in opted_out else Message() for index in range(messages)]
-        campaign = Campaign(size, rows, policy, brake, most_parts=most_parts, shut=by_day)
+        campaign = Campaign(size, rows, policy, brake, max_parts=max_parts, shut=by_day)
         self.model.campaigns[name] = campaign
         campaign.begun = {index // size for index in opted_out}
         campaign.finish_if_done()
@@ -326,8 +326,8 @@ class Scripts(RuleBasedStateMachine):
     def raise_budget(self, name: str) -> None:
         campaign = self.model.campaigns[name]
         if campaign.is_spent():
-            campaign.most_parts += 2
-            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.most_parts))
+            campaign.max_parts += 2
+            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.max_parts))
 
     def control(self, name: str, action: Any) -> None:
         _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))

@@ -20,7 +20,7 @@ async def test_a_new_campaign_is_seen_as_it_was_submitted(ledger: Ledger) -> Non
     assert (view.id, view.state, view.reason, view.plan) == (CAMPAIGN, CampaignState.SUBMITTING, "", plan())
     assert (view.total, view.batches, view.unsent, view.done) == (5, 2, 5, 0)
     assert view.created_ms == pytest.approx(await ledger.now_ms(), abs=1_000)
-    assert (view.sealed_ms, view.first_let_go_ms, view.last_let_go_ms, view.finished_ms) == (0, 0, 0, 0)
+    assert (view.sealed_ms, view.first_sent_ms, view.last_sent_ms, view.finished_ms) == (0, 0, 0, 0)
     assert (view.codes, view.stats, view.parts) == ({}, {}, 0)
 
 
@@ -29,7 +29,7 @@ async def test_a_campaign_that_was_sent_says_when_and_what_became_of_it(ledger: 
     await ledger.send_all(b"ari")
     view = await ledger.view()
     assert (view.state, view.unsent, view.done) == (CampaignState.FINISHED, 0, 6)
-    times = [view.created_ms, view.sealed_ms, view.first_let_go_ms, view.last_let_go_ms, view.finished_ms]
+    times = [view.created_ms, view.sealed_ms, view.first_sent_ms, view.last_sent_ms, view.finished_ms]
     assert times == sorted(times)
     assert view.counts[MessageState.REJECTED] == 2
     assert view.codes == {"push:10": 2, "push:2054": 2}

@@ -136,7 +136,7 @@ async def test_a_report_keeps_the_transaction_and_the_moment_it_was_let_go(ledge
     await ledger.report("failed", code=70_000)
     [after] = await ledger.messages()
     assert after.record.transaction_id == before.record.transaction_id == "1000"
-    assert after.record.let_go_ms == before.record.let_go_ms
+    assert after.record.sent_ms == before.record.sent_ms
     assert after.record.code == 65_535
 
 

@@ -186,5 +186,5 @@ async def test_the_others_between_those_that_arrived_stay_as_they_are(ledger: Le
     for place, (was, message) in enumerate(zip(before, await ledger.messages(), strict=True)):
         is_one = place in places
         assert message.record.state is (MessageState.ACCEPTED if is_one else MessageState.IN_DOUBT)
-        assert message.record.let_go_ms == was.let_go_ms
+        assert message.record.sent_ms == was.sent_ms
         assert (message.record.code, message.record.reported_s) == (0 if is_one else was.code, was.reported_s)

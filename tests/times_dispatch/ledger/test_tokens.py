@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.scripts import text
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import TokenCache
 from times_dispatch.provider.oauth.token_store import TokenStore
@@ -15,7 +15,7 @@ NAME = "other:1a2b"
 
 
 async def test_a_value_is_kept_for_its_time_and_no_longer(redis: Redis) -> None:
-    tokens: TokenStore = Tokens(redis)
+    tokens: TokenStore = RedisTokenStore(redis)
     assert await tokens.read(NAME) is None
     await tokens.write(NAME, b"sealed", ttl_s=60)
     found = await tokens.read(NAME)
@@ -29,7 +29,7 @@ async def test_a_value_is_kept_for_its_time_and_no_longer(redis: Redis) -> None:
 
 
 async def test_all_its_keys_can_be_kept_from_others_by_their_beginning(redis: Redis) -> None:
-    tokens = Tokens(redis)
+    tokens = RedisTokenStore(redis)
     await tokens.write(NAME, b"sealed", ttl_s=60)
     async with tokens.alone(NAME, longest_s=5) as is_mine:
         assert is_mine
@@ -37,7 +37,7 @@ async def test_all_its_keys_can_be_kept_from_others_by_their_beginning(redis: Re
 
 
 async def test_one_is_alone_at_a_time_and_nobody_waits(redis: Redis) -> None:
-    first, second = Tokens(redis), Tokens(redis)
+    first, second = RedisTokenStore(redis), RedisTokenStore(redis)
     async with first.alone(NAME, longest_s=5) as is_mine, second.alone(NAME, longest_s=5) as is_mine_too:
         assert (is_mine, is_mine_too) == (True, False)
     async with second.alone(NAME, longest_s=5) as is_mine_then:
@@ -45,19 +45,19 @@ async def test_one_is_alone_at_a_time_and_nobody_waits(redis: Redis) -> None:
 
 
 async def test_one_who_died_alone_excludes_the_others_only_for_a_while(redis: Redis) -> None:
-    dead = Tokens(redis).alone(NAME, longest_s=0.05)
+    dead = RedisTokenStore(redis).alone(NAME, longest_s=0.05)
     assert await dead.__aenter__()
     await asyncio.sleep(0.1)  # for its time to be over
-    async with Tokens(redis).alone(NAME, longest_s=5) as is_mine:
+    async with RedisTokenStore(redis).alone(NAME, longest_s=5) as is_mine:
         assert is_mine
         await dead.__aexit__(None, None, None)  # back from the dead: it frees nothing that is not its own
-        async with Tokens(redis).alone(NAME, longest_s=5) as is_mine_too:
+        async with RedisTokenStore(redis).alone(NAME, longest_s=5) as is_mine_too:
             assert not is_mine_too
 
 
 async def test_redis_away_is_an_os_error() -> None:
     async with connect("redis://127.0.0.1:1/0", retries=0) as redis:
-        tokens = Tokens(redis)
+        tokens = RedisTokenStore(redis)
         with pytest.raises(OSError, match="ConnectionError"):
             await tokens.read(NAME)
         with pytest.raises(OSError, match="ConnectionError"):
@@ -78,7 +78,9 @@ async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis)
 
     credentials = ClientCredentials(token_url="https://sms.example/token", client_id="cid", client_secret="hush")
     keepers = [
-        TokenCache("other", credentials, transport=httpx.MockTransport(grant), store=Tokens(redis), timeout_s=5)
+        TokenCache(
+            "other", credentials, transport=httpx.MockTransport(grant), store=RedisTokenStore(redis), timeout_s=5
+        )
         for _ in range(10)
     ]
     try:
