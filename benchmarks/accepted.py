@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from benchmarks.seeding import plan, recipients
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import WIDTH, pack
+from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
@@ -26,14 +26,14 @@ async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool
     campaign = await submissions.claim(f"accepted-{new_campaign_id()}", sender, CampaignId(new_campaign_id()))
     await submissions.begin(campaign, plan(sender, "accepted"), batch_size=BATCH_SIZE)
     key = campaign_key(sender, campaign)
-    packed = pack(recipients(0, BATCH_SIZE)) if payloads else b""
+    packed = pack_recipients(recipients(0, BATCH_SIZE)) if payloads else b""
     for first in range(0, batches, _AT_ONCE):
         async with redis.pipeline(transaction=False) as pipe:
             for number in range(first, min(first + _AT_ONCE, batches)):
                 records = b"".join(
                     _RECORD.pack(0, 1, 200, 1, 0, number * BATCH_SIZE + place) for place in range(BATCH_SIZE)
                 )
-                if len(records) != BATCH_SIZE * WIDTH:
+                if len(records) != BATCH_SIZE * RECORD_WIDTH:
                     raise AssertionError("the records have another width than the ledger's")
                 pipe.set(f"{key}:m:{number}", b"a" * BATCH_SIZE + records)
                 if payloads:

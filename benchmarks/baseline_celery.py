@@ -17,7 +17,7 @@ from redis import Redis
 
 from benchmarks.house import CONTENT_ID, TEMPLATE
 from benchmarks.seeding import recipients
-from times_dispatch.demo.processes import Process, inherited
+from times_dispatch.demo.processes import Process, clean_environment
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 DONE = "baseline:done"
@@ -61,7 +61,7 @@ def send(to: str, values: list[str], correlation_id: str) -> None:
 def measure(url: str, folder: Path, *, processes: int, messages: int) -> float:
     """Return messages per second, from the first tenth's end to the last message's record."""
     with EmbeddedServer(directory=folder / "baseline-redis", appendonly=True) as server:
-        environment = {**inherited(), _REDIS: server.url, _URL: url, "PYTHONPATH": str(Path.cwd())}
+        environment = {**clean_environment(), _REDIS: server.url, _URL: url, "PYTHONPATH": str(Path.cwd())}
         batch = recipients(0, 500)
         with (
             Celery("baseline", broker=server.url, set_as_current=False) as enqueuing,

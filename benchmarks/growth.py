@@ -18,7 +18,7 @@ from benchmarks.nginx import Nginx
 from benchmarks.seeding import plan, recipients, write
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import pack
+from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Script, campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS, Submissions
@@ -150,7 +150,7 @@ def _pushed(house: House) -> int:
 async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batches: int) -> None:
     """Write many campaigns, all with the same recipients, packed once."""
     submissions, add_batch = Submissions(redis), Script(redis, "add_batch")
-    packed = [pack(recipients(number * BATCH_SIZE, BATCH_SIZE)) for number in range(batches)]
+    packed = [pack_recipients(recipients(number * BATCH_SIZE, BATCH_SIZE)) for number in range(batches)]
     await redis.sadd(SENDERS, *senders)
     numbers = iter(range(campaigns))
 

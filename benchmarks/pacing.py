@@ -14,10 +14,10 @@ from benchmarks.house import House, sender_names
 from benchmarks.seeding import write
 from benchmarks.slow_provider import SlowProvider
 from producers.submit import BATCH_SIZE
-from times_dispatch.demo.reckoning import most_in_a_second
+from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.records import read
+from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.scripts import campaign_key
 
 RATES = (10, 500, 5_000)
@@ -65,7 +65,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 def _judged(rate: int, let_go: list[int], arrived: list[int]) -> list[Figure]:
     first = let_go[0]
     used = sum(moment < first + SECONDS * 1000 for moment in let_go)
-    most_let_go, most_arrived = most_in_a_second(let_go), most_in_a_second(sorted(arrived))
+    most_let_go, most_arrived = max_per_second(let_go), max_per_second(sorted(arrived))
     one_more = 100 * (rate + 1) / rate
     return [
         Figure(name=f"pacing {rate:,}/s, used", value=100 * used / (rate * SECONDS), unit="%", must=97, aim=99),
@@ -97,5 +97,5 @@ async def _let_go_ms(redis: Redis, *, sender: SenderId, campaign: CampaignId) ->
     for number in range(view.batches):
         packed: Any = await redis.get(f"{key}:m:{number}")
         count = min(BATCH_SIZE, view.total - number * BATCH_SIZE)
-        moments += [record.let_go_ms for record in read(packed or b"", count) if record.let_go_ms]
+        moments += [record.sent_ms for record in read_records(packed or b"", count) if record.sent_ms]
     return sorted(moments)

@@ -20,7 +20,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.nginx import ACCEPTED
-from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 
 _LENGTH = re.compile(rb"[Ll]ength: (\d+)")
 _READY_WITHIN_S = 10.0
@@ -33,7 +33,7 @@ class SlowProvider:
         self._port = free_port()
         options = ["--latency-ms", str(latency_ms), "--tail-share", str(tail_share), "--tail-ms", str(tail_ms)]
         command = [sys.executable, "-m", "benchmarks.slow_provider", str(self._port), *options]
-        environment = {**inherited(), "PYTHONPATH": str(Path(__file__).parent.parent)}
+        environment = {**clean_environment(), "PYTHONPATH": str(Path(__file__).parent.parent)}
         self.process = Process("provider", command, environment=environment, folder=folder)
 
     @property

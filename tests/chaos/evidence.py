@@ -11,7 +11,7 @@ import msgspec
 
 from tests.chaos.stage import Notes, Span, Stage
 from tests.chaos.watch import Watch
-from times_dispatch.demo.reckoning import Reckoning, accepted, reckon
+from times_dispatch.demo.comparison import Comparison, compare, fetch_books
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
@@ -31,7 +31,7 @@ class Story:
 
     submitted: int
     view: CampaignView
-    reckoning: Reckoning
+    comparison: Comparison
     arrivals_s: list[float]
     """When its pushes reached the sandbox, sorted; seconds since the epoch."""
 
@@ -59,7 +59,7 @@ class Evidence:
             self,
             span=span,
             stories=stories,
-            accepted_ids=sum(story.reckoning.in_books for story in stories.values()),
+            accepted_ids=sum(story.comparison.in_books for story in stories.values()),
             arrivals_s={
                 sender: [at for at in moments if span.holds(at)] for sender, moments in self.arrivals_s.items()
             },
@@ -83,7 +83,7 @@ class Evidence:
 
     def count(self, *states: MessageState) -> int:
         """Count the messages in these states, record by record."""
-        return sum(story.reckoning.states[state] for story in self.stories.values() for state in states)
+        return sum(story.comparison.states[state] for story in self.stories.values() for state in states)
 
 
 async def gather(stage: Stage, watch: Watch) -> Evidence:
@@ -91,7 +91,7 @@ async def gather(stage: Stage, watch: Watch) -> Evidence:
     redis = connect(stage.stack.redis.url)
     views = Queries(redis)
     ids = CorrelationIds(stage.stack.environment["DISPATCH_ID_KEY"].encode())
-    books = await accepted(stage.stack.sandbox_url)
+    books = await fetch_books(stage.stack.sandbox_url)
     by_sender: defaultdict[str, list[float]] = defaultdict(list)
     by_campaign: defaultdict[str, list[float]] = defaultdict(list)
     for arrival in _arrivals(stage.journal):
@@ -101,8 +101,8 @@ async def gather(stage: Stage, watch: Watch) -> Evidence:
     stories = {}
     for campaign, count in stage.sent.items():
         view = await views.campaign(campaign)
-        reckoning = await reckon(views, view, ids=ids, books=books)
-        stories[campaign] = Story(count, view, reckoning, sorted(by_campaign[campaign]))
+        comparison = await compare(views, view, ids=ids, books=books)
+        stories[campaign] = Story(count, view, comparison, sorted(by_campaign[campaign]))
     await redis.aclose()
     return Evidence(
         span=Span(0.0),

@@ -56,25 +56,25 @@ def figures(evidence: Evidence, *, gap_s: float) -> list[Figure]:
 
 def accepted_twice(evidence: Evidence) -> Figure:
     """Count rows that the provider accepted more than once, under one id or under two attempts of the same row."""
-    return _none("rows accepted more than once", _per_story(evidence, lambda story: story.reckoning.accepted_twice))
+    return _none("rows accepted more than once", _per_story(evidence, lambda story: story.comparison.accepted_twice))
 
 
 def stateless(evidence: Evidence) -> Figure:
     """Count messages in no state or in two: by the submit, by the records, and by the counters."""
 
     def count(story: Story) -> int:
-        view, states = story.view, story.reckoning.states
+        view, states = story.view, story.comparison.states
         counted = sum(abs(states[state] - view.counts[state]) for state in MessageState)
-        return counted + abs(story.submitted - view.total) + abs(view.total - story.reckoning.messages)
+        return counted + abs(story.submitted - view.total) + abs(view.total - story.comparison.messages)
 
     return _none("messages in no state, or in two", _per_story(evidence, count))
 
 
 def differences(evidence: Evidence) -> Figure:
     """Count messages of which the ledger and the books say different things, and accepted ids of no message."""
-    counted = _per_story(evidence, lambda story: story.reckoning.differences)
-    named = [name for story in evidence.stories.values() for name in story.reckoning.named]
-    strangers = evidence.accepted_ids - sum(story.reckoning.in_books for story in evidence.stories.values())
+    counted = _per_story(evidence, lambda story: story.comparison.differences)
+    named = [name for story in evidence.stories.values() for name in story.comparison.examples]
+    strangers = evidence.accepted_ids - sum(story.comparison.in_books for story in evidence.stories.values())
     figure = _none("ledger against books, differences", counted, named)
     if strangers:
         return Figure(figure.name, f"{figure.value}, and {strangers} ids of no message", figure.must_be, False, named)
@@ -85,7 +85,7 @@ def undecided(evidence: Evidence) -> Figure:
     """Count messages still in doubt, and those given up although the provider had accepted and reported them."""
 
     def count(story: Story) -> int:
-        return story.reckoning.states[MessageState.IN_DOUBT] + story.reckoning.undecided_in_books
+        return story.comparison.states[MessageState.IN_DOUBT] + story.comparison.undecided_in_books
 
     figure = _none("in doubt after all reports came", _per_story(evidence, count))
     if before := evidence.notes.reported_in_doubt:
@@ -110,7 +110,7 @@ def never_accepted(evidence: Evidence) -> Figure:
     """
 
     def count(story: Story) -> int:
-        return story.view.total - sum(story.reckoning.states[state] for state in (*SENT, MessageState.SUPPRESSED))
+        return story.view.total - sum(story.comparison.states[state] for state in (*SENT, MessageState.SUPPRESSED))
 
     return _none("not accepted in the end", _per_story(evidence, count))
 
@@ -203,7 +203,7 @@ def let_go(evidence: Evidence) -> Figure:
     above = {}
     for sender, changes in evidence.notes.rates.items():
         stories = [story for story in evidence.stories.values() if story.view.plan.sender == sender]
-        moments = sorted(chain.from_iterable(story.reckoning.let_go_ms for story in stories))
+        moments = sorted(chain.from_iterable(story.comparison.sent_ms for story in stories))
         if changes[0].rate_per_s and moments:
             above[sender] = excess([moment / 1000 for moment in moments], changes)
     return _above("most in a second, let go", above, LET_GO_ABOVE)

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from tests.chaos.settings import TOTAL_TIMEOUT_S
 from tests.chaos.stage import Loss, MessageKey, Stage
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.records import WIDTH, MessageRecord, read
+from times_dispatch.ledger.records import RECORD_WIDTH, MessageRecord, read_records
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import LIVE, MessageState
 from times_dispatch.provider.failures import Failure
@@ -56,7 +56,7 @@ async def _sending(stage: Stage, before_s: float) -> dict[MessageKey, int] | Non
                 if view.state in LIVE and view.counts[MessageState.SENDING]:
                     async for key, record in _records(stage, view):
                         if record.state is MessageState.SENDING:
-                            found[key] = record.let_go_ms
+                            found[key] = record.sent_ms
         except RedisError:
             await asyncio.sleep(0.1)
         else:
@@ -68,5 +68,5 @@ async def _records(stage: Stage, view: CampaignView) -> AsyncIterator[tuple[Mess
     key = campaign_key(view.plan.sender, view.id)
     stored = await stage.redis.mget([f"{key}:m:{number}" for number in range(view.batches)])
     for number, packed in enumerate(cast("list[bytes | None]", stored)):
-        for record in read(packed, len(packed) // (1 + WIDTH)) if packed else ():
+        for record in read_records(packed, len(packed) // (1 + RECORD_WIDTH)) if packed else ():
             yield (view.id, number, record.index), record

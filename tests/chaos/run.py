@@ -67,7 +67,7 @@ async def run(stage: Stage, programme: Programme, *, say: Say) -> Result:
         if programme.resends:
             say("every report is in; sending again what is in doubt still")
             before = (await gather(stage, watch)).stories.values()
-            stage.notes.reported_in_doubt = sum(story.reckoning.undecided_in_books for story in before)
+            stage.notes.reported_in_doubt = sum(story.comparison.undecided_in_books for story in before)
             await mail.resend(stage)
         else:
             say("every report is in; waiting for the end of the validity")

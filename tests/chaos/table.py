@@ -86,7 +86,7 @@ def what_happened(stage: Stage) -> Iterator[str]:
         yield f"  {datetime.fromtimestamp(at_s, UTC):%H:%M:%S.%f} {deed}"
     for name, process in stage.stack.processes.items():
         yield f"the end of {name}'s log:"
-        yield from (f"  {_masked(line)}" for line in process.last_words(_TAIL).splitlines())
+        yield from (f"  {_masked(line)}" for line in process.log_tail(_TAIL).splitlines())
 
 
 def _line(verdict: Verdict, played: Played) -> dict[str, int]:

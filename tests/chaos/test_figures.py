@@ -12,7 +12,7 @@ from tests.chaos.figures import figures
 from tests.chaos.stage import Loss, Notes, RateChange, Span, Stage
 from tests.chaos.watch import Look, Watch
 from tests.kit.ledger import plan
-from times_dispatch.demo.reckoning import Reckoning
+from times_dispatch.demo.comparison import Comparison
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import CampaignState, MessageState
 
@@ -39,16 +39,16 @@ def good() -> Evidence:
         stats={},
         created_ms=0,
         sealed_ms=0,
-        first_let_go_ms=0,
-        last_let_go_ms=0,
+        first_sent_ms=0,
+        last_sent_ms=0,
         finished_ms=1,
     )
-    reckoning = Reckoning(
+    comparison = Comparison(
         campaign=CAMPAIGN,
         messages=MESSAGES,
         states=Counter({MessageState.DELIVERED: MESSAGES}),
         in_books=MESSAGES,
-        let_go_ms=[round(at_s * 1000) for at_s in sent_s],
+        sent_ms=[round(at_s * 1000) for at_s in sent_s],
     )
     watch = Watch(cast("Stage", None))
     watch.looks = [Look(100 + number / 5, frozenset({SENDER})) for number in range(180)]
@@ -62,7 +62,7 @@ def good() -> Evidence:
     )
     return Evidence(
         span=Span(0.0),
-        stories={CAMPAIGN: Story(MESSAGES, view, reckoning, list(sent_s))},
+        stories={CAMPAIGN: Story(MESSAGES, view, comparison, list(sent_s))},
         arrivals_s={SENDER: sent_s},
         accepted_ids=MESSAGES,
         doubted=[(121.0, 3)],
@@ -80,11 +80,11 @@ def test_a_run_in_which_all_went_well_holds() -> None:
 
 
 def _accepted_twice(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.accepted_twice = 1
+    run.stories[CAMPAIGN].comparison.accepted_twice = 1
 
 
 def _in_two_states(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.states[MessageState.PENDING] += 1
+    run.stories[CAMPAIGN].comparison.states[MessageState.PENDING] += 1
 
 
 def _lost_at_submit(run: Evidence) -> None:
@@ -92,11 +92,11 @@ def _lost_at_submit(run: Evidence) -> None:
 
 
 def _differs(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.differences = 1
+    run.stories[CAMPAIGN].comparison.differences = 1
 
 
 def _of_no_message(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.in_books -= 1
+    run.stories[CAMPAIGN].comparison.in_books -= 1
 
 
 def _more_in_doubt_than_open(run: Evidence) -> None:
@@ -109,7 +109,7 @@ def _in_doubt_and_not_open(run: Evidence) -> None:
 
 
 def _given_up_although_accepted(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.undecided_in_books = 1
+    run.stories[CAMPAIGN].comparison.undecided_in_books = 1
 
 
 def _in_doubt_until_sent_again(run: Evidence) -> None:
@@ -118,7 +118,7 @@ def _in_doubt_until_sent_again(run: Evidence) -> None:
 
 def _expired(run: Evidence) -> None:
     run.stories[CAMPAIGN].view.counts[MessageState.EXPIRED] = 1
-    run.stories[CAMPAIGN].reckoning.states[MessageState.EXPIRED] = 1
+    run.stories[CAMPAIGN].comparison.states[MessageState.EXPIRED] = 1
 
 
 def _silent(run: Evidence) -> None:
@@ -146,7 +146,7 @@ def _arriving_too_fast(run: Evidence) -> None:
 
 
 def _let_go_too_fast(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.let_go_ms[1:1] = [100_010, 100_020]
+    run.stories[CAMPAIGN].comparison.sent_ms[1:1] = [100_010, 100_020]
 
 
 def _slow_to_stop(run: Evidence) -> None:

@@ -79,11 +79,11 @@ def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(sta
     campaign = submit(stack, campaign_file(stack, "generic"), rows)
 
     watch(stack, campaign, timeout_s=60)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
 
     assert view.state is CampaignState.FINISHED
     assert view.identity_holds
-    assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     books = stack.books()
     assert books["all"]["accepted"] == sum(view.counts[state] for state in SENT)
     assert books["all"]["parts"] == view.parts
@@ -103,9 +103,9 @@ def test_a_slow_token_server_costs_time_and_no_message(stack: Stack) -> None:
     campaign = submit(stack, campaign_file(stack, "slow-token"), rows)
     watch(stack, campaign, timeout_s=60)
     change(stack)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
     assert view.state is CampaignState.FINISHED
-    assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     assert stack.books()["tokens"]["most_at_once"] == 1
 
 

@@ -39,10 +39,10 @@ def test_what_the_first_cannot_take_arrives_once_through_the_second_and_people_s
     assert "provider away is backing off" in " ".join(listed.split())
 
     watch(stack, campaign, timeout_s=60)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
 
     assert view.state is CampaignState.FINISHED
-    assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     books = stack.books()["all"]
     assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
     stack.check()
