@@ -1,5 +1,8 @@
 """The connection to the ledger: bounded waits, bounded retries, and a one-line reason when Redis cannot be used."""
 
+import asyncio
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 from redis import exceptions
@@ -22,19 +25,74 @@ class RedisUnavailable(Exception):
     """Redis cannot be used; the message is one line with the reason, and holds no password."""
 
 
-class _FailoverAwareConnection(AbstractConnection):
-    """A connection that closes itself when its server says that it is a replica.
+class _AsRedisError:
+    """A context manager that turns every other exception of a block into a Redis error, and closes the connection.
 
-    After a failover the same address leads to another server, which only a new connection reaches.
+    The event loop raises its own errors when a connection is lost at certain moments: uvloop raises ``RuntimeError``
+    during the handshake. Callers of the ledger handle only Redis errors, so they get a ``ConnectionError`` instead.
     """
 
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None or isinstance(error, exceptions.RedisError):
+            return
+        _abandon(self._connection)
+        if isinstance(error, TimeoutError):
+            raise exceptions.TimeoutError("Redis did not take a command in time") from error
+        if isinstance(error, Exception):
+            raise exceptions.ConnectionError(f"the connection was lost: {type(error).__name__}") from error
+
+
+def _abandon(connection: AbstractConnection) -> None:
+    writer, connection._writer, connection._reader = connection._writer, None, None
+    if writer:
+        with contextlib.suppress(RuntimeError, OSError):  # the transport may be closed already
+            writer.close()
+
+
+class _LedgerConnection(AbstractConnection):
+    """A connection that raises only Redis errors, loses no cancellation, and closes itself on a replica.
+
+    After a failover the same address leads to another server, which only a new connection reaches. So the connection
+    closes itself when its server says that it is a replica.
+    """
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        """Connect and do the handshake; raise only Redis errors."""
+        with _AsRedisError(self):
+            await super().connect_check_health(check_health, retry_socket_connect)
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        """Write a command; raise only Redis errors.
+
+        redis-py writes under ``asyncio.wait_for``. In Python 3.11, ``wait_for`` loses a cancellation that comes in the
+        same turn of the event loop as the end of the write, and the caller would wait forever for the task to end.
+        """
+        with _AsRedisError(self):
+            if not self.is_connected:
+                await self.connect_check_health(check_health=False)
+            if check_health:
+                await self.check_health()  # type: ignore[no-untyped-call]
+            if isinstance(command, str):
+                command = command.encode()
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command([command] if isinstance(command, bytes) else command)
+
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """Read a response; raise the server's error, and ReadOnlyError if the server is a replica.
+        """Read a response; raise only Redis errors, and ReadOnlyError if the server is a replica.
 
         After a ReadOnlyError, the remaining responses of the same pipeline raise a connection error.
         """
         try:
-            return await super().read_response(*args, **kwargs)
+            with _AsRedisError(self):
+                return await super().read_response(*args, **kwargs)
         except exceptions.ResponseError as error:
             # Scripts of Redis 6.2 and EXEC wrap the replica's error in another error.
             if not isinstance(error, exceptions.ReadOnlyError) and "READONLY" not in str(error):
@@ -42,12 +100,24 @@ class _FailoverAwareConnection(AbstractConnection):
             await self.disconnect(nowait=True)
             raise exceptions.ReadOnlyError(str(error)) from None
 
+    async def can_read(self) -> bool:
+        """Return whether an idle connection has data to read; raise only Redis errors."""
+        with _AsRedisError(self):
+            return bool(await super().can_read())
 
-class _Tcp(_FailoverAwareConnection, Connection):
+    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Disconnect, also if the transport is closed already."""
+        try:
+            await super().disconnect(*args, **kwargs)
+        except RuntimeError:
+            _abandon(self)
+
+
+class _Tcp(_LedgerConnection, Connection):
     pass
 
 
-class _Tls(_FailoverAwareConnection, SSLConnection):
+class _Tls(_LedgerConnection, SSLConnection):
     pass
 
 
