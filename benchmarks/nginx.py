@@ -1,4 +1,4 @@
-"""The provider that is never the bottleneck: an nginx that answers every push with the same accepted JSON."""
+"""A provider that is never the bottleneck: an nginx that answers every push with the same accepted JSON."""
 
 import shutil
 import socket
@@ -40,14 +40,14 @@ http {{
 
 
 class NginxMissing(Exception):
-    """There is no nginx on the PATH; the message says how to get one."""
+    """There is no nginx on the PATH; the message says how to install it."""
 
 
 class Nginx:
-    """One nginx process in a folder of its own; use it in a ``with``."""
+    """A context manager that runs one nginx process with its files in *folder*."""
 
     def __init__(self, folder: Path) -> None:
-        """Raise NginxMissing if there is none."""
+        """Find nginx; raise NginxMissing if there is none."""
         executable = shutil.which("nginx", path=f"{clean_environment().get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if executable is None:
             raise NginxMissing(HOW_TO_INSTALL)
@@ -60,7 +60,7 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """Where to push to."""
+        """The URL to push to."""
         return f"http://127.0.0.1:{self._port}/ct/api/v1/message"
 
     def __enter__(self) -> "Nginx":
