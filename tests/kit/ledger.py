@@ -1,4 +1,4 @@
-"""The ledger with all its sides on an empty Redis; whoever used it leaves books that balance, or fails."""
+"""The whole ledger for tests: all its classes on one Redis, short calls, and a check that the counters balance."""
 
 import asyncio
 from collections import Counter
@@ -27,8 +27,8 @@ CODES = {b"a": 200, b"r": 2054, b"i": 10, b"p": 429, b"b": 0, b"u": 31}
 
 
 def plan(**changes: Any) -> Plan:
-    """A plan that nothing holds back, but for ``changes``."""
-    about: dict[str, Any] = {
+    """A plan without limits that is valid until 2100, with *changes* of its fields."""
+    fields: dict[str, Any] = {
         "name": "diwali-sale",
         "sender": SENDER,
         "provider": PROVIDER,
@@ -38,11 +38,11 @@ def plan(**changes: Any) -> Plan:
         "category": "service",
         "valid_until_ms": YEAR_2100_MS,
     }
-    return Plan(**{**about, **changes})
+    return Plan(**{**fields, **changes})
 
 
 def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Recipients:
-    """Rows whose numbers, lines and names follow from the index."""
+    """A batch whose numbers, lines and names follow from the index."""
     indexes = range(first, first + count)
     return Recipients(
         first=first,
@@ -54,15 +54,15 @@ def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Re
 
 
 async def eventually(check: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Ask again and again until the answer is true, and return it."""
+    """Repeat a call until its result is true, and return the result."""
     async with asyncio.timeout(5):
-        while not (answer := await check()):  # what is waited for is Redis' clock
+        while not (answer := await check()):  # the wait is for Redis' clock
             await asyncio.sleep(0.005)
     return answer
 
 
 class Ledger:
-    """All sides of the ledger, and the short forms in which tests speak of it."""
+    """All classes of the ledger on one Redis, with short calls for tests."""
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
@@ -85,30 +85,41 @@ class Ledger:
         opted_out: Sequence[int] = (),
         **changes: Any,
     ) -> CampaignId:
-        """Submit a campaign whole, as a producer does; ``opted_out`` are indexes in it."""
-        made = plan(**changes)
-        claimed = await self.submissions.claim(campaign, made.sender, CampaignId(campaign))
-        await self.submissions.begin(claimed, made, batch_size=batch_size, brake=brake)
+        """Submit a whole campaign, as a producer does.
+
+        Args:
+            messages: Number of messages.
+            batch_size: Messages of a full batch.
+            campaign: The campaign's id, which is also its fingerprint.
+            sealed: Whether the campaign is sealed.
+            parts: SMS parts of each message; one each by default.
+            brake: When the campaign stops itself; never by default.
+            opted_out: Indexes of messages whose numbers have opted out.
+            changes: Fields of the plan.
+        """
+        campaign_plan = plan(**changes)
+        claimed = await self.submissions.claim(campaign, campaign_plan.sender, CampaignId(campaign))
+        await self.submissions.begin(claimed, campaign_plan, batch_size=batch_size, brake=brake)
         batches = -(-messages // batch_size)
         for number in range(batches):
             first = number * batch_size
             size = min(batch_size, messages - first)
-            cut = parts[first : first + size] if parts else None
-            held_back = [index - first for index in opted_out if first <= index < first + size]
+            batch_parts = parts[first : first + size] if parts else None
+            suppressed = [index - first for index in opted_out if first <= index < first + size]
             await self.submissions.add_batch(
-                claimed, made.sender, number, recipients(first, size, cut), opted_out=held_back
+                claimed, campaign_plan.sender, number, recipients(first, size, batch_parts), opted_out=suppressed
             )
         if sealed:
-            await self.submissions.seal(claimed, made.sender, total=messages, batches=batches)
+            await self.submissions.seal(claimed, campaign_plan.sender, total=messages, batches=batches)
         return claimed
 
     async def issue(self, sender: SenderId = SENDER) -> list[BatchRef]:
-        return [ring.ref for ring in await self.leases.issue(sender)]
+        return [ready.ref for ready in await self.leases.issue(sender)]
 
     async def take(self, ref: BatchRef | None = None) -> Lease:
-        """Take a batch (the first that is handed out now) that nobody holds."""
+        """Take a batch; by default issue batches and take the first."""
         lease = await self.leases.take(ref or (await self.issue())[0])
-        assert lease, "the batch is in other hands, or not owed"
+        assert lease, "another worker has the batch, or it was not handed out"
         return lease
 
     async def open_block(self, lease: Lease, most: int = 100) -> Opened:
@@ -122,7 +133,7 @@ class Ledger:
     async def record(
         self, lease: Lease, block: Block, verdicts: bytes, consequence: Consequence | None = None, **more: Any
     ) -> int:
-        """Record a verdict for each message of a block, or the same one for all."""
+        """Record a verdict for each message of a block, or one verdict for all of them."""
         if len(verdicts) == 1:
             verdicts *= len(block.messages)
         results = [
@@ -133,13 +144,13 @@ class Ledger:
         return await self.leases.record(lease, results, consequence, provider=chain[block.provider], **more)
 
     async def push(self, verdicts: bytes = b"a", lease: Lease | None = None) -> Lease:
-        """Open everything of a batch (the next), record the verdicts, and keep the lease."""
+        """Open all messages of a batch (by default the next one), record the verdicts, and keep the lease."""
         lease = lease or await self.take()
         await self.record(lease, await self.open(lease), verdicts)
         return lease
 
     async def send_all(self, verdicts: bytes = b"a") -> None:
-        """Work until nothing is handed out any more; every push gets the verdict."""
+        """Send all batches that are handed out; every push gets the same verdicts."""
         while refs := await self.issue():
             for ref in refs:
                 await self.leases.release(await self.push(verdicts, await self.take(ref)))
@@ -147,10 +158,10 @@ class Ledger:
     async def report(
         self, *kinds: Any, index: int = 0, attempt: int = 0, code: int = 901, ts: int = 1_795_000_000
     ) -> list[Applied]:
-        """Report these kinds, in this order and in one call, about one message of the campaign."""
+        """Apply reports of these kinds about one message, in this order and in one call."""
         reports = [
-            DeliveryReport(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + place)
-            for place, kind in enumerate(kinds)
+            DeliveryReport(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + offset)
+            for offset, kind in enumerate(kinds)
         ]
         return await self.report_applier.apply(reports)
 
@@ -161,7 +172,7 @@ class Ledger:
         return [message async for message in self.queries.messages(campaign)]
 
     async def states(self, campaign: CampaignId = CAMPAIGN) -> str:
-        """One letter per message."""
+        """The states of all messages, one letter each."""
         return "".join(message.record.state for message in await self.messages(campaign))
 
     async def state(self, campaign: CampaignId = CAMPAIGN) -> CampaignState:
@@ -181,7 +192,7 @@ class Ledger:
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def seconds_until(self, key: str, member: str) -> float:
-        """Seconds until the time that a member of a sorted set has."""
+        """Seconds from now until the time that is the score of a member of a sorted set."""
         at_ms = await self.redis.zscore(key, member)
         assert at_ms is not None
         return (at_ms - await self.now_ms()) / 1000
@@ -192,36 +203,36 @@ class Ledger:
             await self.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
 
     async def end_back_off(self, provider: str = PROVIDER) -> None:
-        """Move the end of a provider's backing off, and of the probe's turn, into the past."""
+        """Move the end of a provider's back-off, and the time of its next probe, into the past."""
         await self.redis.hset(
             f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
         )
 
     async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
-        """Let the hours of the day end so soon."""
+        """Let the daily send window end in *in_ms* milliseconds."""
         closes_ms = await self.now_ms() + in_ms
         await self.redis.hset(campaign_key(SENDER, campaign), "closes_ms", closes_ms)
         await self.redis.zadd(f"{tag(SENDER)}:hours", {campaign: closes_ms})
 
     async def move_start(self, in_ms: int, campaign: CampaignId = CAMPAIGN) -> None:
-        """Move the start of a campaign that waits for it."""
+        """Move the start of a waiting campaign to *in_ms* milliseconds from now."""
         start_ms = await self.now_ms() + in_ms
         await self.redis.hset(campaign_key(SENDER, campaign), "start_ms", start_ms)
         await self.redis.zadd(f"{tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
 
     async def issue_eventually(self) -> list[BatchRef]:
-        """Ask for batches until some are handed out."""
+        """Issue batches until some are handed out."""
         return await eventually(self.issue)
 
     async def end_day(self) -> None:
-        """Make what was counted today yesterday's."""
+        """Turn today's counts into yesterday's."""
         pace = f"{tag(SENDER)}:pace"
         for field in ("day", "full_day"):
             if await self.redis.hexists(pace, field):
                 await self.redis.hincrby(pace, field, -1)
 
     async def end_validity(self, campaign: CampaignId = CAMPAIGN) -> None:
-        """Move the end of the validity, and the looks that wait for it, into the past."""
+        """Move the end of the validity into the past, and make all batches due."""
         until_ms = await self.now_ms() - 1
         await self.redis.hset(campaign_key(SENDER, campaign), "until_ms", until_ms)
         await self.redis.zadd(f"{tag(SENDER)}:ends", {campaign: until_ms})
@@ -233,12 +244,12 @@ class Ledger:
         await self.make_all_due()
 
     async def make_all_due(self) -> None:
-        """Make upkeep look at every batch that it would look at some time."""
+        """Make every batch due that upkeep would settle at some time."""
         for member in await self.redis.zrange(f"{tag(SENDER)}:due", 0, -1):
             await self.redis.zadd(f"{tag(SENDER)}:due", {text(member): 1})
 
     async def dump(self) -> dict[str, Any]:
-        """Everything in Redis."""
+        """The content of all keys."""
         keys = sorted(text(key) for key in await self.redis.keys())
         return {key: await self._read(key) for key in keys}
 
@@ -258,7 +269,7 @@ class Ledger:
                 raise AssertionError(kind)
 
     async def assert_balanced(self) -> None:
-        """Fail unless every counter of every campaign and sender equals what the records say."""
+        """Fail unless all counters of all campaigns and senders equal the sums over the records."""
         for view in await self.queries.campaigns():
             messages = await self.messages(view.id)
             states = Counter(message.record.state for message in messages)
@@ -271,9 +282,9 @@ class Ledger:
             assert _errors(view, "suppressed") == _codes(messages, "u")
             assert (view.state is CampaignState.FINISHED) == bool(view.finished_ms)
             assert view.state is not CampaignState.FINISHED or view.unsent == 0
-            await self._balance_work(view)
+            await self._assert_batches_balanced(view)
 
-    async def _balance_work(self, view: CampaignView) -> None:
+    async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
         lane = ":own" if view.plan.rate_per_s else ""
         window = {text(member) for member in await self.redis.smembers(f"{tag(sender)}:window{lane}")}
@@ -284,13 +295,13 @@ class Ledger:
             records = await self.redis.get(f"{key}:m:{number}") or b""
             size = len(records) // 22
             held = await self.redis.hexists(f"{key}:b:{number}", "token")
-            assert held or b"s" not in records[:size], f"batch {number} is in nobody's hands, and being sent"
+            assert held or b"s" not in records[:size], f"nobody holds batch {number}, and messages of it are being sent"
             assert not held or f"{view.id}:{number}" in leases, f"batch {number} is held without a deadline"
 
 
 def _errors(view: CampaignView, origin: str) -> dict[int, int]:
     errors = {code.partition(":"): count for code, count in view.codes.items()}
-    return {int(code): count for (said_by, _, code), count in errors.items() if said_by == origin}
+    return {int(code): count for (code_origin, _, code), count in errors.items() if code_origin == origin}
 
 
 def _codes(messages: Sequence[MessageView], states: str) -> dict[int, int]:

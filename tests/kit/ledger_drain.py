@@ -1,4 +1,4 @@
-"""The end of a random sequence: whatever was done before, a ledger that is let go on loses nothing."""
+"""Finishes all campaigns of a random sequence: whatever was done before, no message may be lost."""
 
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.ledger_model import Model
@@ -6,8 +6,8 @@ from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import BatchRef, CampaignId
 
 
-async def come_to_an_end(ledger: Ledger, model: Model) -> None:
-    """Lift what holds anything up, send what is left, and fail unless every campaign ends with balanced books."""
+async def finish_all(ledger: Ledger, model: Model) -> None:
+    """Lift all holds, send the remaining messages, and fail unless every campaign ends with balanced counters."""
     await ledger.assert_balanced()
     await ledger.control.resume_sender(SENDER)
     now_ms = await ledger.now_ms()
@@ -19,8 +19,8 @@ async def come_to_an_end(ledger: Ledger, model: Model) -> None:
             await ledger.maintenance.reopen(SENDER, CampaignId(name), **hours)
         await ledger.control.campaign(SENDER, CampaignId(name), "resume")
     await ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in model.out))
-    for ring in (await ledger.maintenance.lapse(SENDER)).rings:
-        if lease := await ledger.leases.take(ring.ref):
+    for ready in (await ledger.maintenance.lapse(SENDER)).rings:
+        if lease := await ledger.leases.take(ready.ref):
             await ledger.leases.release(lease)
     await ledger.maintenance.end(SENDER)
     while refs := await ledger.issue():

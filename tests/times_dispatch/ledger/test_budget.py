@@ -1,4 +1,4 @@
-"""Caps in SMS parts, of a campaign and of a sender's day: taken where messages are opened, so nobody passes them."""
+"""Limits in SMS parts, of a campaign and of a sender's day; they act when messages are opened, so none is exceeded."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     await ledger.submit(6, batch_size=6, parts=[1, 2, 1, 2, 1, 1], max_parts=5)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    assert [place for place, _ in block.messages] == [0, 1, 2]  # the next takes two, and one is left
+    assert [index for index, _ in block.messages] == [0, 1, 2]  # the next message has two parts, and one part is left
     await ledger.record(lease, block, b"aaa")
     assert await ledger.open_block(lease) == BatchClosed("budget spent")
     view = await ledger.view()
@@ -28,7 +28,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     await ledger.control.set_budget(SENDER, CAMPAIGN, 7)
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     lease = await ledger.take()
-    assert [place for place, _ in (await ledger.open(lease)).messages] == [3, 4]
+    assert [index for index, _ in (await ledger.open(lease)).messages] == [3, 4]
 
 
 async def test_a_budget_that_is_just_enough_is_enough(ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""Steering campaigns and senders; what each step does to blocks is in test_blocks.py, to windows in test_issue.py."""
+"""Pausing, resuming and changing campaigns and senders; the effects on blocks are in test_leases_blocks.py."""
 
 from typing import Any
 
@@ -87,7 +87,7 @@ async def test_an_answer_for_a_paused_campaign_is_recorded(ledger: Ledger) -> No
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_a_campaign_that_nobody_knows_cannot_be_steered(ledger: Ledger) -> None:
+async def test_an_unknown_campaign_cannot_be_paused_or_resumed(ledger: Ledger) -> None:
     with pytest.raises(CampaignUnknown, match="campaign nobody00"):
         await ledger.control.campaign(SENDER, CampaignId("nobody00"), "pause")
     assert await ledger.redis.keys(f"{campaign_key(SENDER, CampaignId('nobody00'))}*") == []
@@ -99,7 +99,7 @@ async def test_an_error_of_redis_itself_is_not_taken_for_an_unknown_campaign(led
         await _act(ledger, "pause")
 
 
-async def test_the_configured_rate_holds_until_somebody_sets_another(ledger: Ledger) -> None:
+async def test_the_configured_rate_holds_until_a_person_sets_another(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 100)
     assert (await ledger.queries.sender(SENDER)).rate_per_s == 100
     await ledger.control.set_rate(SENDER, 20)
@@ -144,16 +144,16 @@ async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(l
     assert len((await ledger.open(lease)).messages) == 3
 
 
-async def test_steering_one_sender_leaves_the_others_alone(ledger: Ledger) -> None:
+async def test_pausing_or_resuming_one_sender_leaves_the_others_alone(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.control.pause_sender(SenderId("SHOPPY"))
     await ledger.control.brake_provider(SenderId("SHOPPY"), PROVIDER, "no balance")
     assert (await ledger.open(await ledger.take())).messages
 
 
-async def _in_doubt(ledger: Ledger, *, batches: int = 2, **about: Any) -> None:
-    """A campaign of batches of three: in doubt, accepted, in doubt."""
-    await ledger.submit(3 * batches, **about)
+async def _in_doubt(ledger: Ledger, *, batches: int = 2, **changes: Any) -> None:
+    """Submit a campaign of batches of three messages: in doubt, accepted, in doubt."""
+    await ledger.submit(3 * batches, **changes)
     await ledger.send_all(b"iai")
 
 
@@ -205,7 +205,7 @@ async def test_what_is_sent_again_joins_a_batch_that_is_in_work(ledger: Ledger) 
     assert (await ledger.open(lease)).messages == [(0, 1), (2, 1)]
 
 
-async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_rings_once(ledger: Ledger) -> None:
+async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_wakes_one_worker(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.leases.release(await ledger.push(b"iap"))
     await ledger.control.resolve(SENDER, CAMPAIGN, "resend")

@@ -1,4 +1,4 @@
-"""Opening blocks: the one place where messages become `sending`; the pace of it is in test_pacing.py."""
+"""Opening blocks, which makes messages ``sending``; the pacing of blocks is in test_leases_pacing.py."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Several providers of a sender: who gets the next block, and what is never handed over."""
+"""A sender with several providers: which provider gets a block, and which messages never go to another provider."""
 
 import pytest
 
@@ -15,16 +15,16 @@ A, B, C = range(3)
 
 
 async def _lease(ledger: Ledger, messages: int = 9) -> Lease:
-    """A batch of a campaign with the chain A, B."""
+    """Take the batch of a campaign with the chain A, B."""
     await ledger.submit(messages, batch_size=messages, provider="A", fallbacks=["B"])
     return await ledger.take()
 
 
-async def _fail(ledger: Ledger, lease: Lease, provider: int, meaning: Consequence = AWAY) -> Block:
-    """Let one message come back from the provider whose turn it is."""
+async def _fail(ledger: Ledger, lease: Lease, provider: int, consequence: Consequence = AWAY) -> Block:
+    """Open one message for the expected provider, and record that it was not sent."""
     block = await ledger.open(lease, most=1)
     assert block.provider == provider
-    await ledger.record(lease, block, b"p", meaning)
+    await ledger.record(lease, block, b"p", consequence)
     return block
 
 
@@ -98,7 +98,7 @@ async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_t
     assert await ledger.pace("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
 
 
-async def test_a_probe_that_fails_lengthens_the_hold_and_one_that_is_accepted_brings_everything_back(
+async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it(
     ledger: Ledger,
 ) -> None:
     lease = await _lease(ledger)
@@ -201,7 +201,7 @@ async def test_a_brake_at_one_sender_leaves_the_same_provider_to_the_others(ledg
     assert (await ledger.open(await ledger.take(ref))).provider == A
 
 
-async def test_a_campaign_is_braked_whichever_provider_said_what_is_wrong_with_it(ledger: Ledger) -> None:
+async def test_a_campaign_is_braked_whichever_provider_rejects_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await _fail(ledger, lease, B, Consequence(brake="campaign", reason="content id missing (7001)"))
@@ -224,13 +224,13 @@ async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_wit
     assert (await ledger.open(await ledger.take(ref))).provider == B
     before = await ledger.dump()
     assert await ledger.issue() == []
-    assert await ledger.dump() == before, "who is passed over keeps its place"
+    assert await ledger.dump() == before, "a campaign that is passed over keeps its turn"
     await ledger.control.resume_sender(SENDER)
     assert [ref.campaign for ref in await ledger.issue()] == [CAMPAIGN]
 
 
 @pytest.mark.parametrize("own_rate_per_s", [0.0, 100.0])
-async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_need_not(
+async def test_a_campaign_that_waits_long_for_its_providers_makes_room_for_another(
     ledger: Ledger, own_rate_per_s: float
 ) -> None:
     await ledger.control.configure_rate(SENDER, 1)  # a window of two batches
@@ -250,7 +250,7 @@ async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_n
     assert next(ref.campaign for ref in await ledger.issue()) == "another2"
 
 
-async def test_a_short_wait_for_a_provider_is_waited_whoever_else_is_there(ledger: Ledger) -> None:
+async def test_a_campaign_that_waits_shortly_for_a_provider_keeps_its_turn(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, provider="A")
     lease = await ledger.take()
     await _fail(ledger, lease, A, AWAY._replace(jitter=0.5))

@@ -1,4 +1,4 @@
-"""Handing out batches: how many are out at a time, and whose turn it is."""
+"""Handing out batches: how many at a time, and of which campaigns."""
 
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +16,7 @@ ROTATION = f"{tag(SENDER)}:rotation"
 WAITING = f"{tag(SENDER)}:waiting"
 
 
-async def test_a_ring_says_what_people_and_queues_need(ledger: Ledger) -> None:
+async def test_a_handed_out_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
     await ledger.submit(6, urgent=True, name="otp")
     first, second = await ledger.leases.issue(SENDER)
     assert (first.ref, first.batches, first.name, first.urgent) == (BatchRef(SENDER, CAMPAIGN, 0), 2, "otp", True)
@@ -265,19 +265,19 @@ async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
     await ledger.submit(6)
     await ledger.submit(6, campaign="another1")
     await damage(ledger)
-    told: list[Damage] = []
-    work = BatchLeases(ledger.redis, on_damage=told.append)
-    assert [(ring.ref.campaign, ring.ref.number) for ring in await work.issue(SENDER)] == [
+    damages: list[Damage] = []
+    leases = BatchLeases(ledger.redis, on_damage=damages.append)
+    assert [(ready.ref.campaign, ready.ref.number) for ready in await leases.issue(SENDER)] == [
         ("another1", 0),
         ("another1", 1),
     ]
-    assert [(it.campaign, it.batch, it.doing) for it in told] == [(CAMPAIGN, "", "handed out")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "handed out")]
     assert await ledger.redis.zscore(ROTATION, CAMPAIGN) is None
     assert await ledger.seconds_until(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
     assert await ledger.redis.zrange(f"{tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]
-    await work.issue(SENDER)
-    assert len(told) == 1
-    await ledger.redis.flushall()  # books that balance no more
+    await leases.issue(SENDER)
+    assert len(damages) == 1
+    await ledger.redis.flushall()  # the counters do not balance any more
 
 
 @DAMAGED
@@ -290,10 +290,10 @@ async def test_a_damaged_campaign_whose_time_has_come_costs_no_other_anything(
     if damage is not _is_no_hash:
         await ledger.redis.hset(KEY, "start_ms", 1)
     await ledger.redis.zadd(WAITING, {CAMPAIGN: 1})
-    told: list[Damage] = []
-    (ring,) = await BatchLeases(ledger.redis, on_damage=told.append).issue(SENDER)
-    assert ring.ref.campaign == "another1"
-    assert [it.campaign for it in told] == [CAMPAIGN]
+    damages: list[Damage] = []
+    (ready,) = await BatchLeases(ledger.redis, on_damage=damages.append).issue(SENDER)
+    assert ready.ref.campaign == "another1"
+    assert [damage.campaign for damage in damages] == [CAMPAIGN]
     await ledger.redis.flushall()
 
 

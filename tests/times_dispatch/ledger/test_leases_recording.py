@@ -1,4 +1,4 @@
-"""What is written of the outcomes of pushes, and what they mean beyond their own messages: backing off and brakes."""
+"""Recording outcomes of pushes, and their consequences beyond the messages: back-off and brakes."""
 
 from random import Random
 
@@ -23,7 +23,7 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
 
 
 async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verdict: bytes = b"p") -> float:
-    """Record one message with this consequence; return for how many seconds its sender holds back."""
+    """Record one message with this consequence; return the seconds for which the sender backs off."""
     await ledger.record(lease, await ledger.open(lease, most=1), verdict, consequence)
     opened = await ledger.open_block(lease, most=1)
     if isinstance(opened, Block):
@@ -57,10 +57,10 @@ async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_t
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"u")
     assert await ledger.pace("hold_n@times") == 1
-    assert len((await ledger.open(lease)).messages) == 1  # still backing off, and it need not wait
+    assert len((await ledger.open(lease)).messages) == 1  # the provider still backs off, and the block need not wait
 
 
-async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment_it_was_let_go(ledger: Ledger) -> None:
+async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_time_of_sending(ledger: Ledger) -> None:
     lease = await _lease(ledger, 2)
     block = await ledger.open(lease)
     before = [message.record for message in await ledger.messages()]
@@ -362,7 +362,7 @@ async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
     if together:
         await ledger.record(lease, await ledger.open(lease), verdicts)
     else:
-        # All are in flight before the first answer: a brake does not stop what was opened.
+        # All messages are in flight before the first answer: a brake does not stop opened messages.
         blocks = [await ledger.open(lease, most=1) for _ in verdicts]
         for block, verdict in zip(blocks, verdicts, strict=True):
             await ledger.record(lease, block, bytes([verdict]))

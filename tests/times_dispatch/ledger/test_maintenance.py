@@ -1,4 +1,4 @@
-"""Upkeep: leases that ran out, and campaigns that end; messages that waited long enough are in test_settling.py."""
+"""Upkeep: expired leases and campaigns that end; overdue messages are in test_maintenance_settling.py."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,10 +32,10 @@ DAMAGED = pytest.mark.parametrize("damage", [_cut_short, _of_another_type])
 
 @pytest.fixture
 async def damages(ledger: Ledger) -> AsyncIterator[list[Damage]]:
-    """What upkeep says is damaged; in the end the ledger of these tests is gone, because its books cannot balance."""
-    told: list[Damage] = []
-    ledger.maintenance = Maintenance(ledger.redis, on_damage=told.append)
-    yield told
+    """The damage that upkeep finds. The ledger is emptied at the end, because its counters cannot balance."""
+    damages: list[Damage] = []
+    ledger.maintenance = Maintenance(ledger.redis, on_damage=damages.append)
+    yield damages
     await ledger.redis.flushdb()
 
 
@@ -48,21 +48,21 @@ async def test_leases_that_run_are_left_alone(ledger: Ledger) -> None:
     assert await ledger.dump() == before
 
 
-async def test_a_batch_that_nobody_took_is_rung_again_and_later_each_time(ledger: Ledger) -> None:
+async def test_workers_are_woken_again_for_a_batch_that_nobody_took_and_later_each_time(ledger: Ledger) -> None:
     await ledger.submit(3, urgent=True, name="otp")
     [ref] = await ledger.issue()
     waits = []
     for _ in range(6):
         await ledger.expire_leases(ref)
-        taken_in, in_doubt, [ring] = await ledger.maintenance.lapse(SENDER)
+        taken_in, in_doubt, [ready] = await ledger.maintenance.lapse(SENDER)
         assert (taken_in, in_doubt) == (0, 0)
-        assert (ring.ref, ring.batches, ring.name, ring.urgent) == (ref, 1, "otp", True)
+        assert (ready.ref, ready.batches, ready.name, ready.urgent) == (ref, 1, "otp", True)
         waits.append(await ledger.seconds_until(LEASES, f"{CAMPAIGN}:0"))
     assert waits == pytest.approx([30, 60, 120, 240, 240, 240], abs=1)
     assert await ledger.take(ref)
 
 
-async def test_a_batch_that_was_rung_again_is_rung_once(ledger: Ledger) -> None:
+async def test_workers_are_woken_once_for_a_batch_whose_lease_expired(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.expire_leases(*await ledger.issue())
     await ledger.maintenance.lapse(SENDER)
@@ -71,7 +71,7 @@ async def test_a_batch_that_was_rung_again_is_rung_once(ledger: Ledger) -> None:
     assert await ledger.dump() == before
 
 
-async def test_a_batch_whose_worker_is_gone_is_taken_in_and_handed_out_again(ledger: Ledger) -> None:
+async def test_a_batch_whose_worker_is_gone_is_reclaimed_and_handed_out_again(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=2), b"ap")
@@ -93,7 +93,7 @@ async def test_the_last_batch_whose_worker_is_gone_finishes_its_campaign(ledger:
 
 
 @pytest.mark.parametrize("action", ["pause", "brake", "cancel"])
-async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_taken_in(
+async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_reclaimed(
     ledger: Ledger, action: Any
 ) -> None:
     await ledger.submit(3)
@@ -106,7 +106,7 @@ async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_taken
     assert await ledger.issue() == ([] if action == "cancel" else [ref])
 
 
-async def test_a_batch_that_nobody_took_within_the_validity_is_taken_in_and_expires(ledger: Ledger) -> None:
+async def test_a_batch_that_nobody_took_within_the_validity_is_reclaimed_and_expires(ledger: Ledger) -> None:
     await ledger.submit(3)
     [ref] = await ledger.issue()
     await ledger.end_validity()
@@ -124,7 +124,7 @@ async def test_no_more_than_so_many_batches_are_looked_after_in_one_call(ledger:
 
 
 @DAMAGED
-async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
+async def test_a_damaged_batch_is_not_reclaimed_and_no_other_batch_is_affected(
     ledger: Ledger, damages: list[Damage], damage: Any
 ) -> None:
     await ledger.submit(6)
@@ -135,7 +135,7 @@ async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
     await damage(ledger, 1)
     await ledger.expire_leases(*(lease.ref for lease in leases))
     assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(2, 6, [])
-    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "taken in")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "taken in")]
     view = await ledger.view()
     assert (view.state, view.reason) == (
         CampaignState.BRAKED,
@@ -146,7 +146,7 @@ async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
     assert len(damages) == 1
 
 
-async def test_a_campaign_whose_plan_is_gone_keeps_no_other_from_being_rung(
+async def test_a_campaign_whose_plan_is_gone_keeps_no_worker_from_being_woken_for_another(
     ledger: Ledger, damages: list[Damage]
 ) -> None:
     await ledger.submit(3)
@@ -154,8 +154,8 @@ async def test_a_campaign_whose_plan_is_gone_keeps_no_other_from_being_rung(
     refs = await ledger.issue()
     await ledger.redis.hdel(KEY, "plan")
     await ledger.expire_leases(*refs)
-    assert [ring.ref for ring in (await ledger.maintenance.lapse(SENDER)).rings] == [refs[1]]
-    assert [it.campaign for it in damages] == [CAMPAIGN]
+    assert [ready.ref for ready in (await ledger.maintenance.lapse(SENDER)).rings] == [refs[1]]
+    assert [damage.campaign for damage in damages] == [CAMPAIGN]
     assert await ledger.field("state") == "braked"
 
 
@@ -166,7 +166,7 @@ async def test_a_lease_of_no_campaign_keeps_no_other_from_being_looked_after(
     await ledger.expire_leases(*await ledger.issue())
     await ledger.redis.zadd(LEASES, {"nobody00:0": 1, "nonsense": 1})
     assert len((await ledger.maintenance.lapse(SENDER)).rings) == 1
-    assert sorted((it.campaign, it.batch) for it in damages) == [("nobody00", "0"), ("nonsense", "")]
+    assert sorted((damage.campaign, damage.batch) for damage in damages) == [("nobody00", "0"), ("nonsense", "")]
 
 
 @DAMAGED
@@ -179,7 +179,7 @@ async def test_a_damaged_batch_does_not_end_and_all_others_do(
     await ledger.end_validity()
     await ledger.end_validity(CampaignId("another1"))
     assert await ledger.maintenance.end(SENDER) == 9
-    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "ended")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "ended")]
     view = await ledger.view()
     assert (view.reason, view.identity_holds) == ("batch 2 cannot be ended: damaged in the ledger", True)
     assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
@@ -196,7 +196,7 @@ async def test_a_campaign_of_which_nothing_can_be_read_keeps_no_other_from_endin
     await ledger.redis.set(f"{tag(SENDER)}:c:broken01", "not a hash")
     await ledger.redis.hset(f"{tag(SENDER)}:c:broken02", mapping={"state": "running", "batches": "many"})
     assert await ledger.maintenance.end(SENDER) == 3
-    assert {it.campaign for it in damages} == {"broken01", "broken02"}
+    assert {damage.campaign for damage in damages} == {"broken01", "broken02"}
 
 
 @DAMAGED
@@ -209,7 +209,7 @@ async def test_a_damaged_batch_is_not_settled_and_all_others_are(
     await damage(ledger, 0)
     await ledger.end_report_wait()
     assert (await ledger.maintenance.settle(SENDER)).no_report == 3
-    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "0", "settled")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "0", "settled")]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be settled: damaged in the ledger")
     assert await ledger.seconds_until(f"{tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
@@ -372,7 +372,7 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
     assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
 
 
-async def test_campaigns_on_which_something_happened_are_told_once(ledger: Ledger) -> None:
+async def test_a_changed_campaign_is_returned_once(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
     assert sorted(await ledger.maintenance.moved(SENDER)) == ["another1", CAMPAIGN]
@@ -380,7 +380,7 @@ async def test_campaigns_on_which_something_happened_are_told_once(ledger: Ledge
     assert await ledger.maintenance.moved(SenderId("SHOPPY")) == []
 
 
-async def test_a_breach_of_the_identity_is_told_with_its_numbers(ledger: Ledger) -> None:
+async def test_an_imbalance_is_described_with_its_numbers(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert await still_wrong(ledger.redis, SENDER, CAMPAIGN) is None
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, 1)
@@ -390,7 +390,7 @@ async def test_a_breach_of_the_identity_is_told_with_its_numbers(ledger: Ledger)
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, -1)
 
 
-async def test_what_there_is_to_do_is_said_step_by_step(ledger: Ledger) -> None:
+async def test_chores_name_each_step_that_has_something_to_do(ledger: Ledger) -> None:
     async def chores() -> set[str]:
         (of_sender,) = (await ledger.maintenance.chores([SENDER])).values()
         return {step for step, is_to_be_done in of_sender._asdict().items() if is_to_be_done}
@@ -415,12 +415,14 @@ async def test_what_there_is_to_do_is_said_step_by_step(ledger: Ledger) -> None:
     assert await chores() >= {"reopen", "forget"}
 
 
-async def test_senders_are_asked_about_together_and_one_that_cannot_be_read_gets_every_step(ledger: Ledger) -> None:
+async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot_be_read_gets_every_step(
+    ledger: Ledger,
+) -> None:
     others = [SenderId(f"S{number:05}") for number in range(120)]
     await ledger.submit(6)
     await ledger.redis.set(f"{tag(others[60])}:leases", "junk")
-    found = await ledger.maintenance.chores([*others, SENDER])
-    assert list(found) == [*others, SENDER]
-    assert found[SENDER].issue
-    assert found[others[60]] == Chores()
-    assert {found[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 7)}
+    chores = await ledger.maintenance.chores([*others, SENDER])
+    assert list(chores) == [*others, SENDER]
+    assert chores[SENDER].issue
+    assert chores[others[60]] == Chores()
+    assert {chores[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 7)}

@@ -1,4 +1,4 @@
-"""Messages that waited long enough: without a report, or in doubt at the end of the validity."""
+"""Settling overdue messages: without a report, or in doubt at the end of the validity."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ KEY = campaign_key(SENDER, CAMPAIGN)
 DUE, ENDS = f"{tag(SENDER)}:due", f"{tag(SENDER)}:ends"
 
 
-async def test_a_report_is_waited_for_from_the_moment_a_batch_is_let_go(ledger: Ledger) -> None:
+async def test_the_wait_for_a_report_begins_when_a_batch_is_released(ledger: Ledger) -> None:
     await ledger.submit(3, report_wait_s=3_600)
     await ledger.send_all()
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=1)
@@ -49,7 +49,7 @@ async def test_each_message_waits_for_its_report_from_its_own_moment(ledger: Led
     await ledger.record(lease, await ledger.open(lease, most=1), b"a")
     await ledger.record(lease, await ledger.open(lease, most=1), b"a")
     await ledger.leases.release(lease)
-    # The second was let go 100 s after the first, which was 3,650 s ago.
+    # The second message was sent 100 s after the first, which was sent 3,650 s ago.
     await ledger.redis.hset(KEY, "created_ms", await ledger.now_ms() - 3_650_000)
     await ledger.redis.setrange(f"{KEY}:m:0", 2 + 5, (0).to_bytes(4, "big"))
     await ledger.redis.setrange(f"{KEY}:m:0", 2 + 21 + 5, (100_000).to_bytes(4, "big"))
@@ -194,7 +194,7 @@ async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_p
     assert await ledger.issue() == []
 
 
-async def test_what_is_resent_of_a_held_campaign_that_nobody_resumes_expires(ledger: Ledger) -> None:
+async def test_resent_messages_of_a_held_campaign_that_nobody_resumes_expire(ledger: Ledger) -> None:
     await _paused_in_doubt(ledger, in_doubt="resend")
     await ledger.end_validity()
     assert await ledger.maintenance.settle(SENDER) == Settled(resent=2)
@@ -218,9 +218,9 @@ async def test_a_held_campaign_is_finished_when_the_last_in_doubt_is_reported(le
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def _paused_in_doubt(ledger: Ledger, **about: Any) -> None:
-    """A paused campaign: in doubt, accepted, in doubt."""
-    await ledger.submit(3, **about)
+async def _paused_in_doubt(ledger: Ledger, **changes: Any) -> None:
+    """Submit and pause a campaign of three messages: in doubt, accepted, in doubt."""
+    await ledger.submit(3, **changes)
     lease = await ledger.push(b"iai")
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     await ledger.leases.release(lease)

@@ -1,4 +1,4 @@
-"""What people see of the ledger; the numbers themselves are checked at the end of every test of the ledger."""
+"""What people see of the ledger; the counters are checked at the end of every test of the ledger."""
 
 import pytest
 
@@ -44,7 +44,7 @@ async def test_errors_that_were_taken_back_are_not_shown(ledger: Ledger) -> None
     assert (await ledger.view()).codes == {}
 
 
-async def test_a_campaign_that_nobody_knows_is_an_error_that_names_it(ledger: Ledger) -> None:
+async def test_an_unknown_campaign_is_an_error_that_names_the_campaign(ledger: Ledger) -> None:
     with pytest.raises(CampaignUnknown, match="campaign nobody00: there is none with this id"):
         await ledger.view(CampaignId("nobody00"))
     with pytest.raises(CampaignUnknown):

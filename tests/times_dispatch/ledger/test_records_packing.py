@@ -41,7 +41,7 @@ def test_damaged_bytes_are_an_error_and_never_other_recipients(index: int, value
     if packed[index] == value:
         return
     packed[index] = value
-    # Not every bit of a frame matters: what still unpacks must be what it was.
+    # Not every bit of a compressed frame matters: bytes that still unpack must give the same batch.
     try:
         unpacked = unpack_recipients(bytes(packed))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Delivery reports: doubled, in any order, before `accepted`, of older attempts, for nobody."""
+"""Delivery reports: duplicated, in any order, before the push's answer, of older attempts, of unknown messages."""
 
 from itertools import permutations
 from typing import Any
@@ -22,7 +22,7 @@ A, D, S, U = Applied.APPLIED, Applied.DUPLICATE, Applied.STALE, Applied.UNKNOWN
 
 
 async def _in_state(ledger: Ledger, state: str) -> Lease | None:
-    """Bring the only message of a campaign into a state; return the lease if it is still held."""
+    """Bring the only message of a campaign into a state; return the lease if a worker still holds it."""
     await ledger.submit(1, batch_size=3)
     match state:
         case "p":
@@ -130,7 +130,7 @@ async def test_failed_replaces_an_error_of_the_push(ledger: Ledger, state: str) 
     assert (await ledger.view()).codes == {"report:916": 1}
 
 
-async def test_a_report_keeps_the_transaction_and_the_moment_it_was_let_go(ledger: Ledger) -> None:
+async def test_a_report_keeps_the_transaction_and_the_time_of_sending(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
     [before] = await ledger.messages()
     await ledger.report("failed", code=70_000)
@@ -226,7 +226,7 @@ async def test_an_attempt_that_was_never_made_is_unknown(ledger: Ledger, kind: s
     assert await ledger.states() == "a"
 
 
-async def test_a_report_about_nobody_is_unknown(ledger: Ledger) -> None:
+async def test_a_report_about_no_known_message_is_unknown(ledger: Ledger) -> None:
     await ledger.submit(4, batch_size=3)
     await ledger.send_all()
     assert await ledger.report("delivered", index=4) == [U]

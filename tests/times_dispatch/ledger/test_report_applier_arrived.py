@@ -180,11 +180,13 @@ async def test_the_others_between_those_that_arrived_stay_as_they_are(ledger: Le
     await ledger.submit(90, batch_size=60)
     await ledger.send_all(b"i")
     before = [message.record for message in await ledger.messages()]
-    places = [place * 7 for place in range(len(kinds))]
-    reports = [DeliveryReport(CAMPAIGN, at, 0, kind, 0, 1_795_000_000) for at, kind in zip(places, kinds, strict=True)]
+    indexes = [number * 7 for number in range(len(kinds))]
+    reports = [
+        DeliveryReport(CAMPAIGN, index, 0, kind, 0, 1_795_000_000) for index, kind in zip(indexes, kinds, strict=True)
+    ]
     await ledger.report_applier.apply(reports)
-    for place, (was, message) in enumerate(zip(before, await ledger.messages(), strict=True)):
-        is_one = place in places
-        assert message.record.state is (MessageState.ACCEPTED if is_one else MessageState.IN_DOUBT)
+    for index, (was, message) in enumerate(zip(before, await ledger.messages(), strict=True)):
+        has_arrived = index in indexes
+        assert message.record.state is (MessageState.ACCEPTED if has_arrived else MessageState.IN_DOUBT)
         assert message.record.sent_ms == was.sent_ms
-        assert (message.record.code, message.record.reported_s) == (0 if is_one else was.code, was.reported_s)
+        assert (message.record.code, message.record.reported_s) == (0 if has_arrived else was.code, was.reported_s)

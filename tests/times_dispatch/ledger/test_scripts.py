@@ -1,4 +1,4 @@
-"""What holds for every script: loaded when missing, and refused whole or not at all."""
+"""Every script is loaded again when Redis has forgotten it, and changes nothing when it is refused memory."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
@@ -33,7 +33,7 @@ async def test_a_server_that_forgot_the_scripts_gets_them_again(ledger: Ledger) 
 
 @pytest.fixture
 async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
-    """A ledger in which every script would change something, and a call of each."""
+    """A call of each script, on a ledger in which every script changes something."""
     await ledger.submit(12)
     await ledger.submit(3, campaign=CANCELLED)
     await ledger.control.campaign(SENDER, CANCELLED, "cancel")
@@ -72,11 +72,11 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-ONLY_LOOKING = {"contain_optouts.lua", "chores.lua"}
+READ_ONLY = {"contain_optouts.lua", "chores.lua"}
 SCRIPTS = sorted(
     file.name.removesuffix(".lua")
     for file in (resources.files("times_dispatch.ledger") / "lua").iterdir()
-    if file.name.endswith(".lua") and file.name not in {"prelude.lua", *ONLY_LOOKING}
+    if file.name.endswith(".lua") and file.name not in {"prelude.lua", *READ_ONLY}
 )
 
 
