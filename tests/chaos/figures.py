@@ -49,7 +49,7 @@ def figures(observations: Observations, *, gap_s: float) -> list[Figure]:
         lost_workers(observations),
         undecided(observations),
         unfinished(observations),
-        longest_gap(observations, gap_s),
+        max_gap(observations, gap_s),
         late_after_pause(observations),
         arriving(observations),
         sending(observations),
@@ -150,11 +150,11 @@ def lost_workers(observations: Observations) -> Figure:
     )
 
 
-def longest_gap(observations: Observations, max_s: float) -> Figure:
+def max_gap(observations: Observations, max_s: float) -> Figure:
     """Return the longest time in which a sender could have sent and did not."""
     begin_s, end_s = observations.span.begin_s, observations.span.end_s
     gaps = {
-        sender: observations.monitor.longest_gap_s(sender, times_s, begin_s=begin_s, end_s=end_s)
+        sender: observations.monitor.max_gap_s(sender, times_s, begin_s=begin_s, end_s=end_s)
         for sender, times_s in observations.arrivals_s.items()
     }
     longest = max(gaps.values(), default=0.0)

@@ -64,7 +64,7 @@ class Monitor:
         """Take no more samples."""
         self._stopped = True
 
-    def longest_gap_s(self, sender: str, sent_s: list[float], *, begin_s: float, end_s: float) -> float:
+    def max_gap_s(self, sender: str, sent_s: list[float], *, begin_s: float, end_s: float) -> float:
         """Return the longest time in which the sender could have sent and did not; *sent_s* are sorted.
 
         A time counts if the sender had messages to send, was not held, and all processes that sending needs were up.

@@ -15,7 +15,7 @@ def sampled(*samples: tuple[float, frozenset[str]]) -> Monitor:
 
 
 def gap_s(monitor: Monitor, sent_s: list[float]) -> float:
-    return monitor.longest_gap_s("TIMESM", sent_s, begin_s=0, end_s=100)
+    return monitor.max_gap_s("TIMESM", sent_s, begin_s=0, end_s=100)
 
 
 def test_a_gap_is_as_long_as_the_sender_could_have_sent() -> None:

@@ -90,7 +90,7 @@ class Stack:
 
     @property
     def flower_url(self) -> str:
-        """Flower's base URL."""
+        """The base URL of Flower."""
         return f"http://127.0.0.1:{self._ports['flower']}"
 
     @property

@@ -40,5 +40,5 @@ def ledger_and_books_table(view: CampaignView, books: dict[str, Any]) -> Table:
     table.add_section()
     seconds = (view.last_sent_ms - view.first_sent_ms) / 1000
     table.add_row("messages per second", f"{view.done / seconds:,.0f}" if seconds > 0 else "-", "")
-    table.add_row("most in one second", "", f"{totals['max_per_second']:,}")
+    table.add_row("most in one second", "", f"{totals['most_in_a_second']:,}")
     return table

@@ -1,4 +1,4 @@
-"""Frequency caps: messages to one number over all campaigns of a sender, and admissions that are taken back."""
+"""Frequency caps: messages to one number over all campaigns of a sender, and frequency_caps that are taken back."""
 
 import struct
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Asker:
 
     def __init__(self, ledger: Ledger, lease: Lease) -> None:
         self.lease = lease
-        self.admissions = FrequencyCaps(ledger.redis)
+        self.frequency_caps = FrequencyCaps(ledger.redis)
         self.block = 0
         self.marks: list[Mark] = []
 
@@ -40,12 +40,12 @@ class Asker:
         self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
     ) -> list[Suppression | None]:
         marks = [Mark(to, fingerprint(to, word), attempt) for to in numbers]
-        at_s, reasons = await self.admissions.admit(self.lease, self.block, frequency, TEXT, marks)
+        at_s, reasons = await self.frequency_caps.admit(self.lease, self.block, frequency, TEXT, marks)
         self.marks = [mark._replace(at_s=at_s) for mark, reason in zip(marks, reasons, strict=True) if not reason]
         return reasons
 
     async def take_back(self, frequency: FrequencyLimit, operation: str = "") -> None:
-        await self.admissions.take_back(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
+        await self.frequency_caps.take_back(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
 
 
 async def asker(ledger: Ledger, campaign: str, **changes: Any) -> Asker:

@@ -47,7 +47,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.expire_leases(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
     await ledger.make_all_due()
-    admissions, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
+    frequency_caps, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
     await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
@@ -64,8 +64,8 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
         "settle": lambda: ledger.maintenance.settle(SENDER),
-        "admit": lambda: admissions.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "take_back": lambda: admissions.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "admit": lambda: frequency_caps.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "take_back": lambda: frequency_caps.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
         "forget": lambda: ledger.maintenance.forget(SENDER),
         "sweep": lambda: Script(ledger.redis, "sweep")(SENDER, CANCELLED, 0, 10, "x"),
     }
