@@ -1,4 +1,4 @@
-"""A sender with two providers of which the first is away, from the command line to the books of the second."""
+"""A sender with two providers, the first of which is away, from the command line to the books of the second."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,9 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
-def test_what_the_first_cannot_take_arrives_once_through_the_second_and_people_see_why(stack: Stack) -> None:
+def test_messages_that_the_first_provider_cannot_take_arrive_once_through_the_second_and_people_see_why(
+    stack: Stack,
+) -> None:
     rows = stack.folder / "customers.csv"
     recipients.write(rows, 1_200, seed=31, wrong=False)
     campaign = submit(stack, campaign_file(stack, "handover"), rows)

@@ -1,4 +1,4 @@
-"""What leaves and what arrives, against a sender's limit: by the ledger's own times and by the sandbox's books."""
+"""The pacing of real workers against a sender's limit, by the ledger's times and by the sandbox's books."""
 
 import os
 import time
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.alone]
 RATE = 200
 MESSAGES = 3_000
 IDLE_S = float(os.environ.get("IDLE_S", "5"))
-"""A minute of it is tried with IDLE_S=60 in the environment."""
+"""Seconds without sending; IDLE_S=60 in the environment makes it a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
-def test_three_workers_keep_a_senders_limit_and_use_it_also_after_an_idle_while(stack: Stack) -> None:
+def test_three_workers_keep_and_use_a_senders_limit_also_after_an_idle_time(stack: Stack) -> None:
     first = send(stack, "paced", MESSAGES)
-    time.sleep(IDLE_S)  # nothing is waited for: idleness itself is what is tried
+    time.sleep(IDLE_S)  # there is no event to wait for: the idle time itself is tested
     second = send(stack, "after-idle", 600)
 
-    for let_go, seconds, messages in (first, second):
-        assert max_per_second(let_go) <= RATE * 1.05
+    for sent_ms, seconds, messages in (first, second):
+        assert max_per_second(sent_ms) <= RATE * 1.05
         assert seconds == pytest.approx(messages / RATE, rel=0.03)
     assert max_per_second(sorted(first[0] + second[0])) <= RATE * 1.05
     assert stack.books()["senders"]["TIMESM"]["most_in_a_second"] <= RATE * 1.1
