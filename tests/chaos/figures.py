@@ -217,7 +217,7 @@ def sending(observations: Observations) -> Figure:
         times_ms = sorted(chain.from_iterable(outcome.comparison.sent_ms for outcome in campaigns))
         if changes[0].rate_per_s and times_ms:
             excesses[sender] = rate_excess([time_ms / 1000 for time_ms in times_ms], changes)
-    return _excess_figure("most in a second, sending", excesses, MAX_SENDING_EXCESS)
+    return _excess_figure("most in a second, sent", excesses, MAX_SENDING_EXCESS)
 
 
 def stops(observations: Observations) -> Figure:

@@ -172,7 +172,7 @@ def _slow_to_stop(run: Observations) -> None:
         (_never_paused, "pushes later than 1 s after a pause"),
         (_paused_while_nothing_was_sent, "pushes later than 1 s after a pause"),
         (_arriving_too_fast, "most in a second, arriving"),
-        (_sending_too_fast, "most in a second, sending"),
+        (_sending_too_fast, "most in a second, sent"),
         (_slow_to_stop, "longest stop after SIGTERM"),
     ],
 )

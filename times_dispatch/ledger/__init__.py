@@ -5,4 +5,6 @@ caps (``frequency_cap``) and opt-outs (``optouts``). Callbacks apply delivery re
 pause, resume and cancel campaigns (``control``) and look at them (``queries``). Upkeep repairs what a lost worker left
 behind (``maintenance``) and verifies the counters (``audit``). Every change is a script in ``lua/``: each script is
 atomic, allows only legal state transitions, and can be repeated safely.
+
+Terms: docs/glossary.md.
 """
