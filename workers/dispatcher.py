@@ -16,7 +16,7 @@ from times_dispatch.ledger.errors import CampaignUnknown, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases, BatchReady, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.ids import CorrelationIds
@@ -77,7 +77,7 @@ class Dispatcher:
         self._wake_workers = wake_workers
         self._max_batches = max_batches
         self._full_at = full_at
-        self._make_client = make_client or (lambda provider: Client(provider, tokens=Tokens(redis)))
+        self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
         self._clock = clock
         self._rng = rng or random.Random()
         self._clients: dict[str, Client] = {}

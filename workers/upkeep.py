@@ -162,7 +162,7 @@ class Upkeep:
 
     async def _audit_some(self) -> None:
         """Check the accounting identity of some campaigns, and of others in the next round."""
-        for account in await self._audit.some(self._audited_per_round):
+        for account in await self._audit.next_counters(self._audited_per_round):
             if account.damage:
                 if self._logged.get(account.campaign) != account.counters:
                     _log_damage(Damage(account.sender, account.campaign, "", "read", account.damage))

@@ -9,7 +9,7 @@ from times_dispatch.broker.app import CAMPAIGN_TASK, campaign_row
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.summary import line
+from times_dispatch.ledger.summary import progress_line
 
 _MIN_SPAN_S = 0.9
 """A rate is measured over at least this time."""
@@ -34,7 +34,7 @@ class RateMeter:
         """
         at, done, rate = self._seen.get(view.id, (0.0, 0, 0.0))
         if not at:
-            running_s = (view.last_let_go_ms - view.first_let_go_ms) / 1000
+            running_s = (view.last_sent_ms - view.first_sent_ms) / 1000
             rate = view.done / running_s if running_s > _MIN_SPAN_S else 0.0
         elif now - at < _MIN_SPAN_S:
             return rate
@@ -77,13 +77,13 @@ class FlowerRows:
             now = self._clock.monotonic()
             for view in views:
                 row = campaign_row(view.id)
-                text = line(view, self._meter.rate_per_s(view, now))
+                text = progress_line(view, self._meter.rate_per_s(view, now))
                 fields = {"name": CAMPAIGN_TASK, "args": f"{view.plan.name} {view.id} {view.plan.sender}", "kwargs": ""}
                 if self._must_begin(view.id, now):
                     dispatcher.send("task-received", uuid=row, **fields)
                     dispatcher.send("task-started", uuid=row, **fields)
                 if view.state in {CampaignState.FINISHED, CampaignState.CANCELLED}:
-                    runtime = max(0, (view.finished_ms or view.last_let_go_ms) - view.first_let_go_ms) / 1000
+                    runtime = max(0, (view.finished_ms or view.last_sent_ms) - view.first_sent_ms) / 1000
                     dispatcher.send("task-succeeded", uuid=row, result=text, runtime=runtime, **fields)
                 else:
                     dispatcher.send("task-progress", uuid=row, result=text, **fields)

@@ -367,6 +367,6 @@ async def _pace(rig: WorkerRig) -> tuple[list[float], list[int]]:
     # By the fastest of some answers, which says best when Redis read its clock.
     _, ahead_ms = min([await _redis_ahead_ms(rig) for _ in range(20)])
     created_ms = (await rig.view()).created_ms
-    let_go = {f"9198{message.index:08}": message.record.let_go_ms for message in await rig.messages()}
-    late = [push.at * 1000 + ahead_ms - created_ms - let_go[push.to] for push in rig.provider.arrived]
-    return late, [after - before for before, after in pairwise(sorted(let_go.values()))]
+    sent = {f"9198{message.index:08}": message.record.sent_ms for message in await rig.messages()}
+    late = [push.at * 1000 + ahead_ms - created_ms - sent[push.to] for push in rig.provider.arrived]
+    return late, [after - before for before, after in pairwise(sorted(sent.values()))]
