@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 
@@ -20,13 +21,15 @@ class Clock(Protocol):
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
         """Wait for an event, at most so long; return whether it is set."""
 
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Cancel the block that it guards when it takes longer; the block then raises TimeoutError."""
+
 
 class SystemClock:
     """The clock of this host, and the waits of its event loop."""
 
-    def monotonic(self) -> float:
-        """Return ``time.monotonic()``."""
-        return time.monotonic()
+    # No method around it: a worker asks several times per push.
+    monotonic = staticmethod(time.monotonic)
 
     def time(self) -> float:
         """Return ``time.time()``."""
@@ -46,6 +49,10 @@ class SystemClock:
         except TimeoutError:
             return event.is_set()
         return True
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return ``asyncio.timeout(seconds)``."""
+        return asyncio.timeout(seconds)
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

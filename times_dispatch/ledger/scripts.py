@@ -1,6 +1,7 @@
 """The ledger's scripts, loaded from ``lua/`` and called by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
@@ -26,10 +27,30 @@ def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
     return f"{tag(sender)}:c:{campaign}"
 
 
+_exchanged_libs = dict[str, str]()
+
+
+@contextmanager
+def exchanged_lib(name: str, text: str) -> Iterator[None]:
+    """Use *text* in place of ``lua/lib/<name>.lua`` in every ``Script`` that is made inside this context.
+
+    A simulation, or a test, gives the scripts a clock of its own in this way: a lib ``clock`` must define
+    ``local function now_us()``, which returns microseconds since the epoch.
+    """
+    before = dict(_exchanged_libs)
+    _exchanged_libs[name] = text
+    try:
+        yield
+    finally:
+        _exchanged_libs.clear()
+        _exchanged_libs.update(before)
+
+
 def source(name: str) -> str:
-    """Return the text of a script of ``lua/``, with the prelude before it."""
+    """Return the text of a script of ``lua/``, with the libs that it uses before it."""
     folder = resources.files("times_dispatch.ledger") / "lua"
-    return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+    clock = _exchanged_libs.get("clock") or (folder / "lib" / "clock.lua").read_text("utf-8")
+    return clock + (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
 
 
 class Script:

@@ -17,7 +17,7 @@ local held = redis.call('HMGET', batch, 'token', 'asked', 'asked_s', 'admitted')
 if held[1] ~= token then return {'lost'} end
 if held[2] == block then return {'admitted', tonumber(held[3]), held[4]} end
 
-local now = math.floor(clock_us() / 1000000)
+local now = math.floor(now_us() / 1000000)
 local said = TAG .. ':said'
 local own, others, own_buckets, age = nil, {}, 0, 0
 if repeat_after > 0 then

@@ -111,5 +111,5 @@ if too_many_bad(campaign, 'report', table.concat(marks)) then
   brake_campaign(id, campaign, 'too many of the last delivery reports say failed')
 end
 redis.call('SADD', TAG .. ':moved', id)
-finish_if_done(id, campaign, clock_us())
+finish_if_done(id, campaign, now_us())
 return table.concat(answers)

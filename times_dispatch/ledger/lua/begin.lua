@@ -13,7 +13,7 @@ if created == 1 then
     'start_ms', ARGV[6], 'until_ms', ARGV[7], 'report_wait_ms', ARGV[8], 'urgent', ARGV[9], 'in_doubt', ARGV[10],
     'most_parts', ARGV[16], 'parts_out', 0,
     'brake_push_last', ARGV[11], 'brake_push_share', ARGV[12], 'brake_report_last', ARGV[13], 'brake_report_share', ARGV[14],
-    'chain', ARGV[15], 'created_ms', math.floor(clock_us() / 1000), 'total', 0, 'batches', 0, 'cursor', 0, 'out', 0,
+    'chain', ARGV[15], 'created_ms', math.floor(now_us() / 1000), 'total', 0, 'batches', 0, 'cursor', 0, 'out', 0,
     'p', 0, 's', 0, 'a', 0, 'd', 0, 'f', 0, 'n', 0, 'r', 0, 'i', 0, 'g', 0, 'u', 0, 'e', 0, 'x', 0)
 end
 local about = redis.call('HMGET', campaign, 'state', 'batches', 'size', 'plan')

@@ -1,6 +1,6 @@
 -- Say what upkeep has to do for a sender: most seconds there is little, and each step costs a round trip or two.
 -- Reply: for each step 1 if there is something to do: lapse, reopen, end, settle, forget, issue, show. O(1) but for logarithms.
-local now = clock_us()
+local now = now_us()
 local now_ms = math.floor(now / 1000)
 local function due(key, until_when)
   return #redis.call('ZRANGEBYSCORE', TAG .. key, '-inf', until_when, 'LIMIT', 0, 1)

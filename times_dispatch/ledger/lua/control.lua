@@ -23,9 +23,9 @@ unqueue_campaign(id)
 if to == 'running' then
   forget_bad(campaign)
   -- Who resumes it after its start has not missed that.
-  if tonumber(redis.call('HGET', campaign, 'start_ms')) <= clock_us() / 1000 then redis.call('HDEL', campaign, 'missed_start') end
+  if tonumber(redis.call('HGET', campaign, 'start_ms')) <= now_us() / 1000 then redis.call('HDEL', campaign, 'missed_start') end
   queue_campaign(id, campaign)
-  if finish_if_done(id, campaign, clock_us()) == 1 then to = 'finished' end
+  if finish_if_done(id, campaign, now_us()) == 1 then to = 'finished' end
 elseif to == 'cancelled' then
   redis.call('HDEL', campaign, 'finished_ms')
   redis.call('ZADD', TAG .. ':ends', 0, id)

@@ -3,7 +3,7 @@
 -- Reply: hashes that may be left of what is due, 0 if nothing is. O(hashes).
 local most = tonumber(ARGV[1])
 local said = TAG .. ':said'
-local now = math.floor(clock_us() / 1000000)
+local now = math.floor(now_us() / 1000000)
 local member = redis.call('ZRANGEBYSCORE', said, '-inf', now, 'LIMIT', 0, 1)[1]
 if not member then return 0 end
 local digest, id, buckets = string.match(member, '^(%x+):(%w+):%d+:(%d+)$')

@@ -6,7 +6,7 @@
 local OWN_MOST = 64
 local MOST_PASSED = 500
 local seconds, unlimited, lease_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = clock_us()
+local now = now_us()
 local now_ms = math.floor(now / 1000)
 local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused', 'full_day')
 

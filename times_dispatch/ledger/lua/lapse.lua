@@ -4,7 +4,7 @@
 -- Reply: {batches taken in, messages now in doubt, {{id, number, batches, name, urgent} to ring …}, {{lease, error} damaged …}}.
 -- O(batches). A batch that is damaged keeps its lease for a while and costs no other batch anything; the caller brakes its campaign.
 local lease_ms, most = tonumber(ARGV[1]), tonumber(ARGV[2])
-local now = clock_us()
+local now = now_us()
 local now_ms = math.floor(now / 1000)
 local taken_in, doubted, again, damaged = 0, 0, {}, {}
 

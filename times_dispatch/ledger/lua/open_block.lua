@@ -18,7 +18,7 @@ local held = redis.call('HMGET', batch, 'token', 'op', 'opened', 'low', 'blocks'
 if held[1] ~= token then return {'lost'} end
 if held[2] == operation then return {'opened', held[3]} end
 
-local now = clock_us()
+local now = now_us()
 local now_ms = math.floor(now / 1000)
 local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'slot', 'cost', 'created_ms', 'first_ms',
   'slot_cost', 'chain', 'opens_ms', 'closes_ms', 'most_parts', 'parts_out', 's')

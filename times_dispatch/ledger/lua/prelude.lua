@@ -13,11 +13,6 @@ local NO_TRANSACTION = string.rep('\0', 8)
 -- there, but Redis asks for memory first.
 redis.call('HSETNX', TAG .. ':pace', 'fence', 0)
 
-local function clock_us()
-  local time = redis.call('TIME')
-  return time[1] * 1000000 + time[2]
-end
-
 local function campaign_key(campaign)
   return TAG .. ':c:' .. campaign
 end

@@ -10,6 +10,6 @@ if redis.call('HGET', campaign .. ':b:' .. number, 'token') ~= token then
   if by ~= token then return {'lost'} end
   return {'released', tonumber(doubted), redis.call('HGET', campaign, 'state')}
 end
-local doubted = take_in(id, campaign, tonumber(number), clock_us())
+local doubted = take_in(id, campaign, tonumber(number), now_us())
 redis.call('SET', released, token .. ' ' .. doubted, 'PX', REMEMBERED_MS)
 return {'released', doubted, redis.call('HGET', campaign, 'state')}

@@ -1,7 +1,7 @@
 -- Renew the leases of all batches of this sender that one worker holds.
 -- ARGV: lease in ms, then for each batch: id, number, token
 -- Reply: for each batch 1 renewed, 0 lost. O(batches).
-local deadline = math.floor(clock_us() / 1000) + tonumber(ARGV[1])
+local deadline = math.floor(now_us() / 1000) + tonumber(ARGV[1])
 local renewed = {}
 for at = 2, #ARGV, 3 do
   local held = redis.call('HGET', campaign_key(ARGV[at]) .. ':b:' .. ARGV[at + 1], 'token') == ARGV[at + 2]

@@ -9,7 +9,7 @@ if about[1] ~= 'submitting' then return 0 end
 if about[2] ~= ARGV[2] or about[3] ~= ARGV[3] then
   return redis.error_reply('COUNT the ledger holds ' .. about[2] .. ' messages in ' .. about[3] .. ' batches')
 end
-local now = clock_us()
+local now = now_us()
 local now_ms = math.floor(now / 1000)
 redis.call('HSET', campaign, 'state', 'running', 'sealed_ms', now_ms)
 redis.call('ZADD', TAG .. ':ends', about[5], id)

@@ -7,7 +7,7 @@
 local id, number, how = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local campaign, member = campaign_key(id), ARGV[1] .. ':' .. ARGV[2]
 local messages = campaign .. ':m:' .. number
-local now = clock_us()
+local now = now_us()
 local now_ms = math.floor(now / 1000)
 local about = redis.call('HMGET', campaign, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt', 'start_ms', 'sealed_ms', 'p', 's',
   'second')

@@ -6,7 +6,7 @@
 local id, first, most, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local campaign = campaign_key(id)
 local about = redis.call('HMGET', campaign, 'state', 'batches', 'until_ms', 'p', 's')
-local now = clock_us()
+local now = now_us()
 local batches, pending, sending = tonumber(about[2]), tonumber(about[4]), tonumber(about[5])
 if (to == 'x' and about[1] ~= 'cancelled') or (to == 'e' and tonumber(about[3]) > now / 1000) then return {batches, 0, {}} end
 local number, ended, damaged = first, 0, {}

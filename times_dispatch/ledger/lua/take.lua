@@ -11,7 +11,7 @@ if held[1] and held[2] == ARGV[4] then
   return {'taken', tonumber(held[1]), tonumber(held[3]), redis.call('GET', campaign .. ':p:' .. number)}
 end
 if held[1] then return {'busy'} end
-local now = clock_us()
+local now = now_us()
 local count = batch_count(campaign, tonumber(number))
 if redis.call('EXISTS', messages) == 0 then
   redis.call('SET', messages, string.rep('p', count) .. string.rep('\0', count * WIDTH))
