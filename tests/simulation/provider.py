@@ -53,6 +53,7 @@ class SimulatedProvider:
         self.behaviour = Behaviour()
         self.accepted: defaultdict[tuple[str, int], list[Acceptance]] = defaultdict(list)
         """By campaign and index."""
+        self._new: list[tuple[str, int]] = []
         self.begun: list[tuple[float, str, str]] = []
         """Every push that began: virtual time, sender, campaign."""
         self.reported: Counter[str] = Counter()
@@ -81,12 +82,18 @@ class SimulatedProvider:
             return REJECTED
         # From here on the provider has the message, whatever becomes of the process that pushed it.
         self.accepted[ref.campaign, ref.index].append(Acceptance(ref.attempt, self._loop.time()))
+        self._new.append((ref.campaign, ref.index))
         self._report_later(push.correlation_id)
         if draw() < behaviour.answer_lost:
             await asyncio.sleep(15)
             return IN_DOUBT
         await asyncio.sleep(random.expovariate(1 / behaviour.latency_s))
         return ACCEPTED
+
+    def newly_accepted(self) -> list[tuple[str, int]]:
+        """Return the rows that were accepted since the last call."""
+        new, self._new = self._new, []
+        return new
 
     async def settle(self) -> None:
         """Wait until every report was posted."""

@@ -8,7 +8,8 @@ simulation's: scripts read it from a key (see ``CLOCK_LIB``), and ``TIME`` is an
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -20,8 +21,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 from tests.simulation.loop import SimulatedLoop
+from times_dispatch.ledger.scripts import exchanged_lib
 
 CLOCK_KEY = "simulation:now_us"
+CLOCK_LIB = f"""
+local function now_us()
+  return tonumber(redis.call('GET', '{CLOCK_KEY}'))
+end
+"""
 
 
 class Server:
@@ -231,3 +238,10 @@ def connect(wire: Wire) -> Redis:
     )
     assert math.isfinite(pool.timeout or 0)
     return Redis.from_pool(pool)
+
+
+@contextmanager
+def clock_exchanged() -> Iterator[None]:
+    """Let the scripts that are made meanwhile read the simulation's clock."""
+    with exchanged_lib("clock", CLOCK_LIB):
+        yield

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.simulation.wire import Server, Wire, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.description.provider import timesmobile_post
@@ -161,7 +162,12 @@ class World:
         self.operator_wire = Wire(self.server, self.random)
         self.operator = connect(self.operator_wire)
         self.control = Control(self.operator)
+        self.queries = Queries(self.operator)
         self.plans: dict[CampaignId, Plan] = {}
+        self.sealed: list[CampaignId] = []
+        self.rates = dict(RATES)
+        self.rate_excess = 0.05
+        self.invariants: Any = None
         self.totals: dict[CampaignId, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._names = 0
@@ -227,7 +233,70 @@ class World:
             except RedisError:
                 await asyncio.sleep(1)
             else:
+                self.sealed.append(campaign)
                 return campaign
+
+    async def pause_and_resume(self) -> None:
+        """Let the operator pause a campaign that runs, and resume it after a while; nothing if none runs."""
+        running = [campaign for campaign in self.sealed[-5:]]
+        if not running:
+            return
+        campaign = self.random.choice(running)
+        sender = self.plans[campaign].sender
+        try:
+            changed, state = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+        except RedisError:
+            return
+        if changed:
+            self.invariants.pauses[campaign] = self.loop.time()
+        await asyncio.sleep(self.random.uniform(1, 60))
+        if changed or state.value == "braked":
+            self.invariants.pauses.pop(campaign, None)
+            await self.persistently(lambda: self.control.campaign(sender, campaign, "resume"))
+
+    async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Call until the ledger answers."""
+        while True:
+            try:
+                return await call()
+            except RedisError:
+                await asyncio.sleep(1)
+
+    async def reachable_from(self, sender: str) -> list[str]:
+        """Return the members of everything that hands work out: leases, campaigns in turn, campaigns that wait."""
+        keys = ("leases", "rotation", "rotation:own", "waiting", "hours")
+        found: list[str] = []
+        for key in keys:
+            for member in await self.operator.zrange(f"{{{sender}}}:{key}", 0, -1):
+                found.append(member.decode())
+        return found
+
+    def heal(self) -> None:
+        """End every fault; all that is whole again may now finish."""
+        self.server.is_up, self.server.offset_s = True, 0.0
+        for worker in self.workers:
+            worker.wire.is_cut, worker.wire.one_way_s = False, 0.0002
+            worker.wire.answer_loss = worker.wire.request_loss = 0.0
+            worker.clock.offset_s = 0.0
+            if worker.process.is_frozen:
+                worker.process.thaw()
+        self.broker.lost = self.broker.doubled = 0.0
+        self.provider.behaviour.not_sent = self.provider.behaviour.throttled = 0.0
+
+    async def all_finished(self) -> bool:
+        """Resume whatever a brake stopped, and say whether every campaign has come to its end."""
+        done = True
+        for campaign in self.sealed:
+            view = await self.queries.campaign(campaign)
+            if view.state.value == "braked":
+                await self.control.campaign(self.plans[campaign].sender, campaign, "resume")
+            done = done and view.state.value in {"finished", "cancelled"}
+        return done
+
+    def close(self) -> None:
+        """Let go of the server, and of everything that still runs."""
+        self.server.close()
+        self.loop.close()
 
     def _beat(self) -> None:
         able = [w for w in self.workers if w.process.is_alive and not w.process.is_frozen]
