@@ -175,7 +175,7 @@ async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged
     await rig.redis.flushall()  # the fixture's balance would find it as well
 
 
-async def test_a_few_books_are_looked_into_in_a_round_and_all_of_them_in_turn(rig: WorkerRig) -> None:
+async def test_a_few_campaigns_are_audited_in_a_round_and_all_of_them_in_turn(rig: WorkerRig) -> None:
     campaigns = {await rig.submit(1, campaign=f"still{number:03}") for number in range(7)}
     audit = Audit(rig.redis)
     rounds = [[account.campaign for account in await audit.next_counters(3)] for _ in range(3)]
