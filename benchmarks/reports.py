@@ -7,8 +7,8 @@ from collections.abc import Callable
 from benchmarks import accepted, poster
 from benchmarks.figures import Figure
 from benchmarks.house import House, sender_names
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 

@@ -116,7 +116,7 @@ async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, b
         for ring in rings:
             lease = await work.take(ring.ref)
             assert lease
-            while isinstance(block := await work.open_block(lease, most=500, operation=new_operation()), Block):
+            while isinstance(block := await work.open_block(lease, max_messages=500, operation=new_operation()), Block):
                 results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
                 await work.record(lease, results, provider="times")
             await work.release(lease)

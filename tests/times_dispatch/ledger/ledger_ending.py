@@ -16,20 +16,20 @@ async def come_to_an_end(ledger: Ledger, model: Model) -> None:
             await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
         if campaign.shut:
             hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            await ledger.repair.reopen(SENDER, CampaignId(name), **hours)
+            await ledger.repair.set_next_hours(SENDER, CampaignId(name), **hours)
         await ledger.control.campaign(SENDER, CampaignId(name), "resume")
     await ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in model.out))
-    for ring in (await ledger.repair.lapse(SENDER)).rings:
+    for ring in (await ledger.repair.expire_leases(SENDER)).ready:
         if lease := await ledger.work.take(ring.ref):
             await ledger.work.release(lease)
-    await ledger.repair.end(SENDER)
+    await ledger.repair.end_pending(SENDER)
     while refs := await ledger.issue():
         for ref in refs:
             lease = await ledger.take(ref)
             while isinstance(block := await ledger.ask(lease), Block):
                 await ledger.record(lease, block, b"a")
             await ledger.work.release(lease)
-    await ledger.repair.end(SENDER)
+    await ledger.repair.end_pending(SENDER)
     for view in await ledger.views.campaigns():
         assert view.unsent == 0
         assert view.state in {"finished", "cancelled"}

@@ -6,9 +6,9 @@ import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
@@ -20,7 +20,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     block = await ledger.open(lease)
     assert [place for place, _ in block.messages] == [0, 1, 2]  # the next takes two, and one is left
     await ledger.record(lease, block, b"aaa")
-    assert await ledger.ask(lease) == BatchClosed("budget spent")
+    assert await ledger.ask(lease) == BatchClosed("budget_spent")
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "its budget of 5 parts is spent")
     await ledger.work.release(lease)
@@ -50,7 +50,7 @@ async def test_what_is_in_doubt_costs(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, most_parts=3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=3), b"iia")
-    assert await ledger.ask(lease) == BatchClosed("budget spent")
+    assert await ledger.ask(lease) == BatchClosed("budget_spent")
 
 
 async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledger: Ledger) -> None:
@@ -100,12 +100,12 @@ async def test_the_cap_of_a_day_holds_for_all_campaigns_of_a_sender_and_the_rest
     block = await ledger.open(second)
     assert len(block.messages) == 1
     await ledger.record(second, block, b"a")
-    assert await ledger.ask(second) == BatchClosed("parts of the day used up")
+    assert await ledger.ask(second) == BatchClosed("day_used_up")
     await ledger.work.release(second)
     assert await ledger.issue() == []
     assert (await ledger.view(OTHER)).reason == "the sender has used up its parts of the day"
     sender = await ledger.views.sender(SENDER)
-    assert (sender.parts_today, sender.most_parts_per_day, sender.day_is_used_up) == (4, 4, True)
+    assert (sender.parts_today, sender.max_parts_per_day, sender.day_is_used_up) == (4, 4, True)
 
     await ledger.turn_to_yesterday()
     assert await ledger.states(OTHER) == "app"
@@ -134,7 +134,7 @@ async def test_what_was_opened_yesterday_gives_nothing_back_to_today(ledger: Led
     await ledger.submit(9, batch_size=9)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    await ledger.redis.hincrby(f"{tag(SENDER)}:c:{CAMPAIGN}", "created_ms", -86_400_000)
+    await ledger.redis.hincrby(f"{hash_tag(SENDER)}:c:{CAMPAIGN}", "created_ms", -86_400_000)
     await ledger.turn_to_yesterday()
     second = await ledger.open(lease)
     await ledger.record(lease, block, b"rrr")

@@ -4,14 +4,15 @@ import pytest
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import CampaignUnknown, LeaseLost
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Block, Opened, new_operation
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.scripts import Script, campaign_key, tag
+from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import CampaignState
 
 REF = BatchRef(SENDER, CAMPAIGN, 0)
 KEY = campaign_key(SENDER, CAMPAIGN)
-LEASES = f"{tag(SENDER)}:leases"
+LEASES = f"{hash_tag(SENDER)}:leases"
 
 
 async def test_the_plan_is_read_as_it_was_submitted(ledger: Ledger) -> None:
@@ -41,10 +42,11 @@ async def test_a_taking_that_is_repeated_gets_the_same_lease_and_changes_nothing
     await ledger.submit()
     await ledger.issue()
     take = Script(ledger.redis, "take")
-    taken = await take(SENDER, CAMPAIGN, 0, 15_000, "one call")
+    first = {"campaign": CAMPAIGN, "number": 0, "lease_ms": 15_000, "taker": "one call"}
+    taken = await take(SENDER, **first)
     before = await ledger.dump()
-    assert await take(SENDER, CAMPAIGN, 0, 15_000, "one call") == taken
-    assert await take(SENDER, CAMPAIGN, 0, 15_000, "another call") == [b"busy"]
+    assert await take(SENDER, **first) == taken
+    assert await take(SENDER, **{**first, "taker": "another call"}) == {"status": b"busy"}
     assert await ledger.dump() == before
 
 
@@ -100,7 +102,7 @@ async def test_a_token_does_not_come_again_when_the_ledger_forgot_the_last_secon
 async def test_tokens_grow_also_while_the_clock_stands_still_or_goes_back(ledger: Ledger) -> None:
     await ledger.submit(6)
     ahead = (await ledger.now_ms() + 3_600_000) * 1_000 + 1
-    await ledger.redis.hset(f"{tag(SENDER)}:pace", "fence", ahead)
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:pace", "fence", ahead)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
     assert [lease.token for lease in leases] == [ahead + 1, ahead + 2]
     assert await ledger.work.renew(SENDER, leases) == [True, True]
@@ -208,10 +210,10 @@ async def test_a_zombie_can_neither_open_nor_record_nor_release_nor_renew(ledger
     await ledger.submit(6, batch_size=6)
     zombie = await ledger.take()
     operation = new_operation()
-    opened: Opened = await ledger.work.open_block(zombie, most=2, operation=operation)
+    opened: Opened = await ledger.work.open_block(zombie, max_messages=2, operation=operation)
     assert isinstance(opened, Block)
     await ledger.run_out(zombie.ref)
-    assert (await ledger.repair.lapse(SENDER)).in_doubt == 2
+    assert (await ledger.repair.expire_leases(SENDER)).in_doubt == 2
     for heir in (None, await ledger.take()):
         if heir:
             await ledger.open(heir, most=2)
@@ -219,7 +221,7 @@ async def test_a_zombie_can_neither_open_nor_record_nor_release_nor_renew(ledger
         with pytest.raises(LeaseLost, match=f"batch 0 of campaign {CAMPAIGN}"):
             await ledger.ask(zombie)
         with pytest.raises(LeaseLost):
-            await ledger.work.open_block(zombie, most=2, operation=operation)
+            await ledger.work.open_block(zombie, max_messages=2, operation=operation)
         with pytest.raises(LeaseLost):
             await ledger.record(zombie, opened, b"a")
         with pytest.raises(LeaseLost):
@@ -235,8 +237,8 @@ async def test_a_short_lease_runs_out_by_itself(ledger: Ledger) -> None:
     [ring] = await hurried.issue(SENDER)
     lease = await hurried.take(ring.ref)
     assert lease
-    while not (lapsed := await ledger.repair.lapse(SENDER)).taken_in:
+    while not (lapsed := await ledger.repair.expire_leases(SENDER)).reclaimed:
         assert await ledger.redis.zcard(LEASES) == 1
-    assert (lapsed.in_doubt, lapsed.rings) == (0, [])
+    assert (lapsed.in_doubt, lapsed.ready) == (0, [])
     with pytest.raises(LeaseLost):
         await ledger.ask(lease)

@@ -19,11 +19,11 @@ from redis import Redis as SyncRedis
 from tests.times_dispatch.ledger.conftest import SENDER, Ledger
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import AHEAD_US, TOLERANCE_US, Block, Drained, Lease, Wait
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from times_dispatch.ledger.scripts import tag
 
-PACE = f"{tag(SENDER)}:pace"
+PACE = f"{hash_tag(SENDER)}:pace"
 TAKERS = 3
 ASKING_S = 1.3
 IDLE_S = 1.1
@@ -249,7 +249,7 @@ async def test_who_comes_too_early_is_told_how_long_to_wait(ledger: Ledger) -> N
     await ledger.open(lease)
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "limit"
+    assert opened.reason == "rate_limit"
     assert opened.seconds == pytest.approx(0.05, abs=0.02)
 
 
@@ -279,7 +279,7 @@ async def test_a_lower_limit_of_the_campaigns_own_holds_only_that_campaign(ledge
     assert len((await ledger.open(slow)).messages) == 1
     opened = await ledger.ask(slow)
     assert isinstance(opened, Wait)
-    assert opened.why == "campaign limit"
+    assert opened.reason == "campaign_limit"
     assert opened.seconds == pytest.approx(0.06, abs=0.02)
     assert len((await ledger.open(fast)).messages) >= 40
 
@@ -289,7 +289,7 @@ async def test_a_limit_of_the_campaigns_own_holds_also_where_the_sender_has_none
     assert len((await ledger.open(lease)).messages) == 1
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "limit"
+    assert opened.reason == "rate_limit"
 
 
 async def test_a_lower_rate_acts_at_the_next_block(ledger: Ledger) -> None:
@@ -326,7 +326,7 @@ async def test_a_clock_that_was_set_back_holds_nobody_up(ledger: Ledger) -> None
     lease = await _lease(ledger, 1000)
     await ledger.open(lease)
     in_an_hour_us = (await ledger.now_ms() + 3_600_000) * 1000
-    await ledger.redis.hset(PACE, "slot", in_an_hour_us)
+    await ledger.redis.hset(PACE, "last_slot_us", in_an_hour_us)
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds < 0.01
@@ -348,7 +348,7 @@ async def test_whenever_somebody_asks_no_second_overflows_and_who_waits_as_told_
     for after_s, most in asks:
         # Instead of waiting, move what was given out into the past.
         passed_s += after_s
-        await ledger.redis.hset(PACE, "slot", await ledger.pace("slot") - after_s * 1e6)
+        await ledger.redis.hset(PACE, "last_slot_us", await ledger.pace("last_slot_us") - after_s * 1e6)
         opened = await ledger.ask(lease, most)
         if isinstance(opened, Wait):
             assert opened.seconds > 0

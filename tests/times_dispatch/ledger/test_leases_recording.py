@@ -7,14 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Result, Wait
-from times_dispatch.ledger.scripts import campaign_key, tag
+from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-PACE = f"{tag(SENDER)}:pace"
-BACK_OFF = Consequence("always", reason="the provider is overloaded")
+PACE = f"{hash_tag(SENDER)}:pace"
+BACK_OFF = Consequence(HoldPolicy.ALWAYS, reason="the provider is overloaded")
 
 
 async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = None) -> Lease:
@@ -56,7 +57,7 @@ async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_t
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.end_hold()
     await ledger.record(lease, await ledger.open(lease), b"u")
-    assert await ledger.pace("hold_n@times") == 1
+    assert await ledger.pace("hold_count@times") == 1
     assert len((await ledger.open(lease)).messages) == 1  # still backing off, and it need not wait
 
 
@@ -78,9 +79,9 @@ async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment
 async def test_a_campaign_of_which_outcomes_were_written_is_one_on_which_something_happened(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
-    await ledger.repair.moved(SENDER)
+    await ledger.repair.take_changed(SENDER)
     await ledger.record(lease, block, b"a")
-    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.repair.take_changed(SENDER) == [CAMPAIGN]
 
 
 async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -> None:
@@ -126,9 +127,11 @@ async def test_disagreements_about_parts_are_counted_once(ledger: Ledger) -> Non
     assert await ledger.stat("part_disagreements") == 2
 
 
-@pytest.mark.parametrize("back_off", ["", "alone", "always"])
+@pytest.mark.parametrize("back_off", HoldPolicy)
 @pytest.mark.parametrize("verdicts", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
-async def test_outcomes_that_are_written_twice_count_once(ledger: Ledger, verdicts: bytes, back_off: str) -> None:
+async def test_outcomes_that_are_written_twice_count_once(
+    ledger: Ledger, verdicts: bytes, back_off: HoldPolicy
+) -> None:
     lease = await _lease(ledger, 5)
     block = await ledger.open(lease)
     consequence = Consequence(back_off, reason="away")
@@ -216,7 +219,7 @@ async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sen
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds == pytest.approx(30, abs=0.2)
-    assert await ledger.pace(f"hold_n@{PROVIDER}") == 1
+    assert await ledger.pace(f"hold_count@{PROVIDER}") == 1
 
 
 async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: Ledger) -> None:
@@ -225,7 +228,7 @@ async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: L
     await ledger.record(lease, first, b"p", BACK_OFF)
     until = await ledger.pace(f"hold_until_us@{PROVIDER}")
     await ledger.record(lease, second, b"p", BACK_OFF)
-    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_n@{PROVIDER}")) == (until, 1)
+    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_count@{PROVIDER}")) == (until, 1)
 
 
 @pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
@@ -233,7 +236,9 @@ async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
     ledger: Ledger, verdicts: bytes, waits: bool
 ) -> None:
     lease = await _lease(ledger)
-    await ledger.record(lease, await ledger.open(lease, most=2), verdicts, Consequence("alone", reason="refused"))
+    await ledger.record(
+        lease, await ledger.open(lease, most=2), verdicts, Consequence(HoldPolicy.IF_NONE_ACCEPTED, reason="refused")
+    )
     assert isinstance(await ledger.ask(lease), Wait) is waits
 
 
@@ -250,7 +255,7 @@ async def test_after_the_hold_one_message_at_a_time_tries_the_provider(ledger: L
     assert len((await ledger.open(lease)).messages) == 1
     opened = await ledger.ask(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "backing off"
+    assert opened.reason == "backing_off"
     assert opened.seconds == pytest.approx(1, abs=0.2)
     await ledger.end_hold()
     assert len((await ledger.open(lease)).messages) == 1
@@ -292,7 +297,7 @@ async def test_a_resumed_sender_does_not_hold_back_any_more(ledger: Ledger) -> N
 async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_after_a_resume(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease, most=2)
-    brake = Consequence(brake="campaign", reason="content id missing (7001)")
+    brake = Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)")
     await ledger.record(lease, block, b"p", brake)
     assert (await ledger.view()).reason == "content id missing (7001)"
     assert await ledger.ask(lease) == BatchClosed("braked")
@@ -305,19 +310,23 @@ async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_
 async def test_an_outcome_repeated_after_a_resume_does_not_brake_again(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease, most=2)
-    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
-    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     assert await ledger.state() is CampaignState.RUNNING
 
 
 async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
-    await ledger.record(lease, first, b"p", Consequence(brake="sender", reason="authentication failure (2070)"))
-    await ledger.record(lease, second, b"p", Consequence(brake="sender", reason="insufficient balance (6001)"))
+    await ledger.record(
+        lease, first, b"p", Consequence(brake=BrakeTarget.SENDER, reason="authentication failure (2070)")
+    )
+    await ledger.record(
+        lease, second, b"p", Consequence(brake=BrakeTarget.SENDER, reason="insufficient balance (6001)")
+    )
     assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure (2070)"
-    assert await ledger.ask(lease) == BatchClosed("provider braked")
+    assert await ledger.ask(lease) == BatchClosed("provider_braked")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).messages
@@ -327,7 +336,7 @@ async def test_a_brake_does_not_touch_a_campaign_that_a_person_paused(ledger: Le
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause", reason="lunch")
-    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.PAUSED, "lunch")
 

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger import report_applier as reported
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -37,11 +37,11 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
         case "n":
             await ledger.send_all()
             await ledger.end_report_wait()
-            await ledger.repair.settle(SENDER)
+            await ledger.repair.settle_overdue(SENDER)
         case "g":
             await ledger.send_all(b"i")
             await ledger.end_validity()
-            await ledger.repair.settle(SENDER)
+            await ledger.repair.settle_overdue(SENDER)
         case "d" | "f":
             await ledger.send_all()
             await ledger.report("delivered" if state == "d" else "failed")
@@ -51,7 +51,7 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
                 await ledger.end_validity()
             else:
                 await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-            await ledger.repair.end(SENDER)
+            await ledger.repair.end_pending(SENDER)
     return None
 
 
@@ -321,7 +321,7 @@ async def test_reports_far_and_near_change_their_own_messages_and_no_others(
 async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are_remembered(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reported, "_KNOWN_CAMPAIGNS", 1)
+    monkeypatch.setattr(reported, "_MAX_KNOWN_CAMPAIGNS", 1)
     campaigns = [CampaignId(f"campaig{number}") for number in range(3)]
     for campaign in campaigns:
         await ledger.submit(1, campaign=campaign)
@@ -406,6 +406,6 @@ async def test_reports_do_not_brake_what_is_finished(ledger: Ledger) -> None:
 
 async def test_a_reported_campaign_is_one_on_which_something_happened(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
-    await ledger.repair.moved(SENDER)
+    await ledger.repair.take_changed(SENDER)
     await ledger.report("delivered")
-    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.repair.take_changed(SENDER) == [CAMPAIGN]

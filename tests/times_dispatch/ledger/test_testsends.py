@@ -25,4 +25,4 @@ async def test_reports_nobody_waits_for_go_by_themselves_and_never_grow(redis: R
     trials = TestSends(redis)
     await trials.add([(7, TestSendReport("replied", 0, ts)) for ts in range(50)])
     assert len(await trials.of(7)) == 20
-    assert 0 < await redis.ttl("trial:7") <= KEPT_S
+    assert 0 < await redis.ttl("test_send:7") <= KEPT_S
