@@ -1,7 +1,9 @@
 """The ledger's scripts: assembled from ``lua/``, called with arguments by name, answered by name.
 
-A script's first line names the libs of ``lua/lib/`` that it uses (``-- uses: names, keys``), a lib's first line those
-that the lib uses; their texts go before the script's, each once, because Redis 6.2 has no libraries for scripts. A
+A script's first line names the libs of ``lua/lib/`` that it uses (``-- uses: names keys``), a lib's first line those
+that the lib uses. The definitions of these that the script needs are put before it, because Redis 6.2 has no libraries
+for scripts; in a lib, every definition begins with ``local`` at the beginning of a line, and a function ends with
+``end`` there. A
 script declares the names of its arguments in a call of ``arguments``, and answers with ``reply``; both are in
 ``lua/lib/names.lua``.
 
@@ -15,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -26,12 +29,19 @@ Argument = str | bytes | int | float
 Reply = dict[str, Any]
 
 _FOLDER = resources.files("times_dispatch.ledger") / "lua"
-_USES = re.compile(r"-- uses: (\w+(?:, \w+)*)\n")
+_USES = re.compile(r"-- uses: (\w+(?: \w+)*)\n")
 _DECLARATION = re.compile(
     r"^local args = arguments\(\{(?P<names>[^{}]*)\}(?:,\s*\{(?P<tail>\w+) = \{(?P<of_item>[^{}]*)\}\})?\)",
     re.MULTILINE,
 )
 _NAME = re.compile(r"'(\w+)'")
+_DEFINITION = re.compile(r"(?:^--.*\n)*^local (?:function [\s\S]*?\nend|.*)\n", re.MULTILINE)
+_DEFINED = re.compile(r"\s*local (?:function )?(\w+(?:, \w+)*)")
+_CONSTANT = re.compile(r"^local ([A-Z_]+) = ('[^']*'|\d+)$", re.MULTILINE)
+_READ = re.compile(r"local (?P<name>\w+) = read_fields\((?P<key>[^,]+), (?P<fields>(?:'\w+',?\s*)+)\)")
+_TOKEN = re.compile(r"--.*|'[^']*'|\w+")
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 
 _exchanged_libs = dict[str, str]()
 
@@ -81,23 +91,69 @@ def lib_text(name: str) -> str:
 def used_libs(source: str) -> list[str]:
     """Return the names of the libs that the first line of a script or lib names."""
     uses = _USES.match(source)
-    return uses[1].split(", ") if uses else []
+    return uses[1].split() if uses else []
 
 
 def assemble(name: str) -> str:
-    """Return a script as Redis gets it: the libs that it uses, directly or not, each once, and then the script."""
+    """Return a script as Redis gets it: what it needs of its libs, and then the script."""
+    source = script_text(name)
     libs = dict[str, str]()
 
     def add(lib: str) -> None:
         if lib not in libs:
-            source = lib_text(lib)
-            for used in used_libs(source):
+            for used in used_libs(lib_text(lib)):
                 add(used)
-            libs[lib] = source
+            libs[lib] = lib_text(lib)
 
-    for lib in used_libs(script_text(name)):
+    for lib in used_libs(source):
         add(lib)
-    return "\n".join([*libs.values(), script_text(name)])
+    needed = _needed(source, list(chain.from_iterable(map(_definitions, libs.values()))))
+    return _with_reads_in_place(_with_constants_in_place("\n".join([*needed, source])))
+
+
+def _definitions(lib: str) -> list[str]:
+    """Cut a lib into its definitions, each with the comment before it."""
+    return [match[0] for match in _DEFINITION.finditer(lib)]
+
+
+def _needed(source: str, definitions: Sequence[str]) -> list[str]:
+    """Return the definitions that a script needs, in their order: Redis runs all of them at every call of the script."""
+    needed, words = list[str](), set(_WORD.findall(_without_comments(source)))
+    for definition in reversed(definitions):
+        code = _without_comments(definition)
+        if words.intersection(_defined(code)):
+            needed.append(definition)
+            words.update(_WORD.findall(code))
+    return needed[::-1]
+
+
+def _with_constants_in_place(source: str) -> str:
+    """Put numbers and texts in the place of their names: a constant costs at every call, for each function that uses it."""
+    constants = dict(_CONSTANT.findall(source))
+    source = _CONSTANT.sub(r"-- \1 = \2", source)
+    return _TOKEN.sub(lambda match: constants.get(match[0], match[0]), source)
+
+
+def _with_reads_in_place(source: str) -> str:
+    """Put what ``read_fields`` does in its place where the fields are fixed: then naming them costs next to nothing."""
+
+    def in_place(read: re.Match[str]) -> str:
+        name, fields = read["name"], _NAME.findall(read["fields"])
+        by_name = ", ".join(f"{field} = {name}[{position}]" for position, field in enumerate(fields, 1))
+        return f"local {name} = redis.call('HMGET', {read['key']}, {read['fields']}) {name} = {{{by_name}}}"
+
+    return _READ.sub(in_place, source)
+
+
+def _defined(code: str) -> list[str]:
+    """Return the names that a definition defines."""
+    match = _DEFINED.match(code)
+    assert match, code
+    return _WORD.findall(match[1])
+
+
+def _without_comments(source: str) -> str:
+    return _COMMENT.sub("", source)
 
 
 class Declaration(NamedTuple):

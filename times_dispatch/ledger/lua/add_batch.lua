@@ -1,4 +1,4 @@
--- uses: names, keys, memory, message_states, records
+-- uses: names keys memory states records
 --
 -- Append a batch of recipients to a campaign that is being submitted. Safe to repeat.
 --
@@ -48,13 +48,13 @@ if number > batches then return reply({status = 'gap', batches = batches}) end
 if count < 1 or count > batch_size then return reply({status = 'bad_size', batch_size = batch_size}) end
 if tonumber(campaign.total) ~= batches * batch_size then return reply({status = 'short_before'}) end
 
-redis.call('SET', key_of_recipients(campaign_key, number), args.recipients)
-if args.parts ~= '' then redis.call('SET', key_of_parts(campaign_key, number), args.parts) end
+redis.call('SET', key_of_batch(campaign_key, RECIPIENTS, number), args.recipients)
+if args.parts ~= '' then redis.call('SET', key_of_batch(campaign_key, PARTS, number), args.parts) end
 redis.call('HINCRBY', campaign_key, 'batches', 1)
 redis.call('HINCRBY', campaign_key, 'total', count)
 local suppressed = #args.suppressed / 2
 if suppressed > 0 then
-  redis.call('SET', key_of_messages(campaign_key, number), suppressed_messages())
+  redis.call('SET', key_of_batch(campaign_key, MESSAGES, number), suppressed_messages())
   redis.call('HINCRBY', campaign_key, SUPPRESSED, suppressed)
   redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. args.suppressed_code, suppressed)
 end

@@ -1,36 +1,46 @@
--- uses: names, keys, memory, clock, message_states, records, spans, counters, rotation, campaigns, brakes
+-- uses: names keys memory clock states records spans counters rotation campaigns brakes
 --
--- Apply delivery reports to the messages of a batch. Safe to repeat, in any order: delivered beats everything; the first failure
--- stays; a report may come before the message is accepted, or while it is pending again: then it was sent after all, and must not go
--- out a second time. The other kinds (a click, a reply, an event on the way) prove only that the push arrived: where that was not
--- known, the message is accepted, and waits for its report.
+-- Apply delivery reports to the messages of a batch. Safe to repeat, in any order: delivered beats everything; the
+-- first failure stays; a report may come before the message is accepted, or while it is pending again: then it was sent
+-- after all, and must not go out a second time. The other kinds (a click, a reply, an event on the way) prove only that
+-- the push arrived: where that was not known, the message is accepted, and waits for its report.
 --
 -- Arguments
 --   campaign, number  the batch
---   reports           for each report: index in the batch u16, attempt u8, kind (one byte, a ReportLetter), code u16, time u32 (epoch,
---                     seconds); cheapest if sorted by index
---   reactions         a list of clicks and replies: kind (clicked or replied), and digest, eight bytes that tell one from others
+--   reports           for each report: index in the batch u16, attempt u8, kind (one byte, a ReportLetter), code u16,
+--                     time u32 (epoch, seconds); cheapest if sorted by index
+--   reactions         a list of clicks and replies: kind (clicked or replied), and digest, eight bytes that tell one
+--                     from others
 -- Reply: answers, one byte for each report: an Applied.
--- Keys: campaign, messages and codes of the batch; recent_report, clicked and replied of the campaign; the sender's due and changed.
+-- Keys: campaign, messages and codes of the batch; recent_report, clicked and replied of the campaign; the sender's due
+-- and changed.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 local ITEM = '>I2I1c1I2'
 local ITEM_BYTES = 10
 -- Where code and time begin in a report, counted from its first byte.
-local REPORTED_CODE_OFFSET, REPORTED_TIME_OFFSET = 4, 6
+local REPORTED_CODE_OFFSET = 4
+local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
 -- The kinds of reports.
-local IS_DELIVERED, IS_FAILED, HAS_ARRIVED = 'd', 'f', 'o'
+local IS_DELIVERED = 'd'
+local IS_FAILED = 'f'
+local HAS_ARRIVED = 'o'
 -- The answers.
-local APPLIED, DUPLICATE, STALE, UNKNOWN = 'A', 'D', 'S', 'U'
+local APPLIED = 'A'
+local DUPLICATE = 'D'
+local STALE = 'S'
+local UNKNOWN = 'U'
 -- The states that a failure changes, and those that the proof of an arrival changes.
-local CAN_FAIL = {[PENDING] = true, [SENDING] = true, [ACCEPTED] = true, [IN_DOUBT] = true, [NO_REPORT] = true, [GIVEN_UP] = true}
+local CAN_FAIL = {
+  [PENDING] = true, [SENDING] = true, [ACCEPTED] = true, [IN_DOUBT] = true, [NO_REPORT] = true, [GIVEN_UP] = true,
+}
 local CAN_ARRIVE = {[PENDING] = true, [SENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
 local args = arguments({'campaign', 'number', 'reports'}, {reactions = {'kind', 'digest'}})
 local id, number, reports = args.campaign, tonumber(args.number), args.reports
 local campaign_key = key_of_campaign(id)
-local messages_key = key_of_messages(campaign_key, number)
+local messages_key = key_of_batch(campaign_key, MESSAGES, number)
 local sub, byte, unpack_bytes = string.sub, string.byte, struct.unpack
 local counts, codes, answers, marks = counter_deltas(), counter_deltas(), {}, {}
 -- When the first of the messages was sent that are accepted now.
@@ -58,9 +68,10 @@ local function count_change(state, old_code, to, code)
   if to ~= ACCEPTED then marks[#marks + 1] = to == FAILED and '1' or '0' end
 end
 
--- Apply the reports from byte `at` to the one at `last_at`; they are about messages from `first` to `last`, in order. Only code and
--- time of a record change: states and records are put together again from these and from the pieces between, so that a report
--- costs a few short strings. `n` messages have changed; a changed message has one new piece of the states and three of the records.
+-- Apply the reports from byte `at` to the one at `last_at`; they are about messages from `first` to `last`, in order.
+-- Only code and time of a record change: states and records are put together again from these and from the pieces
+-- between, so that a report costs a few short strings. `n` messages have changed; a changed message has one new piece
+-- of the states and three of the records.
 local function apply_span(at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
@@ -75,7 +86,8 @@ local function apply_span(at, last_at, first, last, count)
     local state = index == changed and changed_to or sub(states, offset + 1, offset + 1)
     local to, answer = new_state(state, byte(records, record), attempt, kind)
     if to then
-      count_change(state, index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET), to, code)
+      local old_code = index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET)
+      count_change(state, old_code, to, code)
       if index ~= changed then
         new_states[2 * n + 1] = sub(states, states_from, offset)
         new_records[4 * n + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
@@ -83,7 +95,8 @@ local function apply_span(at, last_at, first, last, count)
       end
       changed, changed_to, changed_code = index, to, to == FAILED and code or 0
       new_states[2 * n] = to
-      new_records[4 * n - 2] = to == FAILED and sub(reports, item_at + REPORTED_CODE_OFFSET, item_at + REPORTED_CODE_OFFSET + 1) or NO_CODE
+      local code_at = item_at + REPORTED_CODE_OFFSET
+      new_records[4 * n - 2] = to == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
       new_records[4 * n - 1] = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
       if to == ACCEPTED then
         new_records[4 * n] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
@@ -123,7 +136,8 @@ end
 -- Count clicks and replies, each once, however often it is reported.
 local function count_reactions()
   for _, reaction in ipairs(args.reactions) do
-    if redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1 then counts.add('stat:' .. reaction.kind, 1) end
+    local is_new = redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
+    if is_new then counts.add('stat:' .. reaction.kind, 1) end
   end
 end
 
@@ -136,9 +150,12 @@ counts.write(campaign_key)
 codes.write(key_of_codes(campaign_key))
 if first_sent_ms then
   local campaign = read_fields(campaign_key, 'created_ms', 'report_wait_ms')
-  redis.call('ZADD', key_of_sender('due'), 'LT', campaign.created_ms + first_sent_ms + campaign.report_wait_ms, batch_member(id, number))
+  local due_ms = campaign.created_ms + first_sent_ms + campaign.report_wait_ms
+  redis.call('ZADD', key_of_sender('due'), 'LT', due_ms, batch_member(id, number))
 end
-if too_many_bad(campaign_key, 'report', table.concat(marks)) then brake_campaign(id, campaign_key, 'too_many_failed') end
+if too_many_bad(campaign_key, 'report', table.concat(marks)) then
+  brake_campaign(id, campaign_key, 'too_many_failed')
+end
 mark_changed(id)
 finish_if_done(id, campaign_key, now_us())
 return reply({answers = table.concat(answers)})

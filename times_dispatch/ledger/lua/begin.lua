@@ -1,4 +1,4 @@
--- uses: names, keys, memory, clock, message_states
+-- uses: names keys memory clock states
 --
 -- Create a campaign that sends nothing yet, or say how far an earlier submit of it came. Safe to repeat.
 --
@@ -12,7 +12,8 @@
 --   report_wait_ms      how long an accepted message waits for its report
 --   urgent              1 if the campaign goes through the urgent queue, else 0
 --   in_doubt            what happens to messages in doubt when the validity ends: give_up or resend
---   brake_push_last, brake_push_share      the campaign stops if more than this share of so many last pushes was rejected; last 0: never
+--   brake_push_last, brake_push_share      the campaign stops if more than this share of so many last pushes was
+--                                          rejected; last 0: never
 --   brake_report_last, brake_report_share  the same for reports that say failed
 --   chain               the providers by priority, joined by blanks
 --   max_parts           SMS parts that the campaign may hand to providers; 0: no limit
@@ -25,22 +26,25 @@
 -- Keys: campaign; the sender's pace.
 -- Atomic: the campaign is there whole, or not at all.
 -- Cost: O(1).
-local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost', 'start_ms', 'until_ms', 'report_wait_ms', 'urgent', 'in_doubt',
-  'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain', 'max_parts', 'has_hours', 'missed_start'})
+local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost', 'start_ms', 'until_ms', 'report_wait_ms',
+  'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
+  'max_parts', 'has_hours', 'missed_start'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
   -- The hours of the campaign are over until upkeep has said when they are.
   if args.has_hours == '1' then redis.call('HSET', campaign_key, 'opens_ms', 0, 'closes_ms', 1) end
-  if args.missed_start ~= 'send' and tonumber(args.start_ms) > 0 then redis.call('HSET', campaign_key, 'missed_start', args.missed_start) end
+  if args.missed_start ~= 'send' and tonumber(args.start_ms) > 0 then
+    redis.call('HSET', campaign_key, 'missed_start', args.missed_start)
+  end
   redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
-    'batch_size', args.batch_size, 'rate', args.rate, 'cost', args.cost, 'start_ms', args.start_ms, 'until_ms', args.until_ms,
-    'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent, 'in_doubt', args.in_doubt, 'chain', args.chain,
+    'batch_size', args.batch_size, 'rate', args.rate, 'cost', args.cost, 'start_ms', args.start_ms,
+    'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent, 'in_doubt', args.in_doubt, 'chain', args.chain,
     'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
     'brake_report_last', args.brake_report_last, 'brake_report_share', args.brake_report_share,
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)
-  redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0, REJECTED, 0, IN_DOUBT, 0,
-    GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
+  redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0,
+    REJECTED, 0, IN_DOUBT, 0, GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
 end
 
 ask_for_memory()
@@ -48,6 +52,6 @@ local created = redis.call('HSETNX', campaign_key, 'plan', args.plan)
 if created == 1 then create() end
 local campaign = read_fields(campaign_key, 'state', 'batches', 'batch_size', 'plan')
 return reply({
-  created = created, state = campaign.state, batches = tonumber(campaign.batches), batch_size = tonumber(campaign.batch_size),
-  plan = campaign.plan,
+  created = created, state = campaign.state, plan = campaign.plan,
+  batches = tonumber(campaign.batches), batch_size = tonumber(campaign.batch_size),
 })

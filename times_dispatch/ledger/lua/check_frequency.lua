@@ -1,8 +1,8 @@
--- uses: names, keys, memory, clock, frequency
+-- uses: names keys memory clock frequency
 --
--- Say which messages of an open block may be pushed, and remember these: the same text goes to the same number only after a while, and
--- a number gets at most so many messages in a period. Fenced by the token. Safe to repeat: the same block gets the same answer again,
--- and counts once.
+-- Say which messages of an open block may be pushed, and remember these: the same text goes to the same number only
+-- after a while, and a number gets at most so many messages in a period. Fenced by the token. Safe to repeat: the same
+-- block gets the same answer again, and counts once.
 --
 -- Arguments
 --   campaign, number  the batch
@@ -18,23 +18,29 @@
 --   checked_s   when the numbers were remembered (epoch, seconds)
 --   answers     one byte for each message: a FrequencyAnswer
 -- or lost: the lease went to another worker.
--- Keys: campaign and lease of the batch; the sender's recent_texts and recent_numbers with all below them, and its pace.
+-- Keys: campaign and lease of the batch; the sender's recent_texts and recent_numbers with all below them, and its
+-- pace.
 -- Atomic: answers and what is remembered.
 -- Cost: O(messages x other campaigns with this text that sent something within repeat_after_s).
--- A number stands once in a campaign, so only other campaigns are looked at: a message that is sent again is not stopped by itself.
-local MAY_GO, TOO_MANY, SAME_TEXT = '0', '2', '3'
+-- A number stands once in a campaign, so only other campaigns are looked at: a message that is sent again is not
+-- stopped by itself.
+local MAY_GO = '0'
+local TOO_MANY = '2'
+local SAME_TEXT = '3'
 
-local args = arguments({'campaign', 'number', 'token', 'block', 'digest', 'repeat_after_s', 'max_messages', 'period_s', 'fingerprints'},
-  {numbers = {'number'}})
+local args = arguments({'campaign', 'number', 'token', 'block', 'digest', 'repeat_after_s', 'max_messages', 'period_s',
+  'fingerprints'}, {numbers = {'number'}})
 local id, digest, fingerprints = args.campaign, args.digest, args.fingerprints
-local repeat_after_s, max_messages, period_s = tonumber(args.repeat_after_s), tonumber(args.max_messages), tonumber(args.period_s)
+local repeat_after_s, period_s = tonumber(args.repeat_after_s), tonumber(args.period_s)
+local max_messages = tonumber(args.max_messages)
 local campaign_key, texts_key = key_of_campaign(id), key_of_sender('recent_texts')
-local lease_key = key_of_lease(campaign_key, args.number)
+local lease_key = key_of_batch(campaign_key, LEASE, args.number)
 local now_s = math.floor(now_us() / 1000000)
 -- Seconds from the campaign's creation until now, and its number of buckets.
 local age_s, own_buckets = 0, 0
 
--- Note that this campaign sends its text now. Returns the other campaigns that sent the text lately: id, age_s and buckets.
+-- Note that this campaign sends its text now. Returns the other campaigns that sent the text lately: id, age_s and
+-- buckets.
 local function note_text()
   local campaign = read_fields(campaign_key, 'created_ms', 'total')
   local created_s = math.floor(tonumber(campaign.created_ms) / 1000)
@@ -59,8 +65,8 @@ local function was_sent_by(others, fingerprint)
   return false
 end
 
--- Count a message to a number, unless it has had its most. The period ends now, so it is cut out of two periods of the clock; what lies
--- before them expires with its key.
+-- Count a message to a number, unless it has had its most. The period ends now, so it is cut out of two periods of the
+-- clock; what lies before them expires with its key.
 local function count_number(number)
   local period = math.floor(now_s / period_s)
   local before_key, before_field = recent_number(period - 1, number)

@@ -1,4 +1,4 @@
--- uses: names, keys
+-- uses: names keys
 --
 -- Say which numbers are on the opt-out list. Writes nothing.
 --

@@ -1,6 +1,7 @@
--- uses: names, keys, memory, clock, message_states, rotation, campaigns, brakes
+-- uses: names keys memory clock states rotation campaigns brakes
 --
--- Change the course of a campaign. This acts at the next block: nothing is opened for a campaign that is not running. Safe to repeat.
+-- Change the course of a campaign. This acts at the next block: nothing is opened for a campaign that is not running.
+-- Safe to repeat.
 --
 -- Arguments
 --   campaign  the id of the campaign
@@ -10,8 +11,8 @@
 -- Keys: campaign, and its recent_push and recent_report; the sender's pace, rotations, waiting, changed and ends.
 -- Atomic: the state and the campaign's place in the rotation.
 -- Cost: O(1).
--- A finished campaign can be cancelled while something of it is in doubt, so that this is not sent again. A campaign that has nothing left
--- to send is finished by its resume.
+-- A finished campaign can be cancelled while something of it is in doubt, so that this is not sent again. A campaign
+-- that has nothing left to send is finished by its resume.
 local NEW_STATES = {
   pause = {running = 'paused', braked = 'paused'},
   resume = {paused = 'running', braked = 'running'},
@@ -36,7 +37,9 @@ ask_for_memory()
 local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms')
 if not campaign.state then return reply({status = 'no_campaign'}) end
 local state = NEW_STATES[args.action][campaign.state]
-if args.action == 'cancel' and campaign.state == 'finished' and tonumber(campaign[IN_DOUBT]) > 0 then state = 'cancelled' end
+if args.action == 'cancel' and campaign.state == 'finished' and tonumber(campaign[IN_DOUBT]) > 0 then
+  state = 'cancelled'
+end
 if not state then return reply({status = 'unchanged', state = campaign.state}) end
 redis.call('HSET', campaign_key, 'state', state, 'reason', args.reason)
 mark_changed(id)

@@ -1,4 +1,4 @@
--- uses: names, keys, memory, clock, message_states, records, damage, campaigns
+-- uses: names keys memory clock states records damage campaigns
 --
 -- End what is pending in some batches of a campaign that was cancelled, or whose validity is over. Safe to repeat.
 --
@@ -14,8 +14,8 @@
 -- Keys: campaign and messages of each batch; the sender's pace, leases, ends, rotation and changed.
 -- Atomic: the states and the counters.
 -- Cost: O(batches x messages); O(1) if nothing is pending.
--- Batches that are out for work are passed over: they come back soon, and the next round begins with the first batch again. A campaign of
--- which nothing is pending or sending is not looked at again.
+-- Batches that are out for work are passed over: they come back soon, and the next round begins with the first batch
+-- again. A campaign of which nothing is pending or sending is not looked at again.
 local args = arguments({'campaign', 'first', 'max_batches', 'state'})
 local id, to, campaign_key = args.campaign, args.state, key_of_campaign(args.campaign)
 local ends_key = key_of_sender('ends')
@@ -30,7 +30,7 @@ end
 
 -- End what is pending in a batch; return how many messages.
 local function end_batch(number)
-  local messages_key = key_of_messages(campaign_key, number)
+  local messages_key = key_of_batch(campaign_key, MESSAGES, number)
   if redis.call('ZSCORE', key_of_sender('leases'), batch_member(id, number)) then return 0 end
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)

@@ -1,6 +1,7 @@
--- uses: names, keys, memory, clock, hours, damage, rotation, campaigns, providers
+-- uses: names keys memory clock hours damage rotation campaigns providers
 --
--- Hand out batches of a sender until its window is full, in turn among its campaigns. The caller wakes a worker for each batch.
+-- Hand out batches of a sender until its window is full, in turn among its campaigns. The caller wakes a worker for
+-- each batch.
 --
 -- Arguments
 --   window_s           the batches that are out shall hold the sender's messages of this many seconds
@@ -9,12 +10,14 @@
 -- Reply
 --   ready    a list of replies, one for each batch that was handed out: campaign, number, batches, name, urgent
 --   damaged  a list of replies, one for each campaign that cannot be handed out: campaign, error
--- Keys: the sender's pace, rotations, windows, waiting, leases, ends and changed; each campaign in turn with its redo list.
+-- Keys: the sender's pace, rotations, windows, waiting, leases, ends and changed; each campaign in turn with its redo
+-- list.
 -- Atomic: a batch is handed out once; a window never holds more than its limit.
 -- Cost: O(batches handed out + campaigns whose time has come + campaigns that are passed over).
 -- A damaged campaign is braked, looked at again after a while, and costs the other campaigns nothing.
 
--- Campaigns with a limit of their own have a window of their own; so many of their batches are out at most, for one sender.
+-- Campaigns with a limit of their own have a window of their own; so many of their batches are out at most, for one
+-- sender.
 local MAX_OWN_BATCHES = 64
 -- So many campaigns are passed over because none of their providers can take anything.
 local MAX_PASSED = 500
@@ -24,7 +27,8 @@ local MAX_WAITING = 100
 local MISSED_AFTER_MS = 60000
 
 local args = arguments({'window_s', 'unlimited_batches', 'lease_ms'})
-local window_s, unlimited_batches, lease_ms = tonumber(args.window_s), tonumber(args.unlimited_batches), tonumber(args.lease_ms)
+local window_s, lease_ms = tonumber(args.window_s), tonumber(args.lease_ms)
+local unlimited_batches = tonumber(args.unlimited_batches)
 local waiting_key, leases_key = key_of_sender('waiting'), key_of_sender('leases')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
@@ -90,21 +94,27 @@ local function hand_out_batch(id, campaign_key, campaign)
   if number and not redis.call('ZSCORE', leases_key, member) then
     redis.call('ZADD', leases_key, now_ms + lease_ms, member)
     enter_window(campaign_key, member)
-    ready[#ready + 1] = reply({campaign = id, number = number, batches = batches, name = name, urgent = tonumber(campaign.urgent)})
+    ready[#ready + 1] = reply({
+      campaign = id, number = number, batches = batches, name = name, urgent = tonumber(campaign.urgent),
+    })
   end
-  if next_batch < batches or redis.call('EXISTS', key_of_redo(campaign_key)) == 1 then queue_campaign(id, campaign_key) end
+  if next_batch < batches or redis.call('EXISTS', key_of_redo(campaign_key)) == 1 then
+    queue_campaign(id, campaign_key)
+  end
 end
 
 local rate
 local known_chains = {}
 
--- Give a campaign its turn, while `batches_out` batches of the sender are out and `max_out` may be (nil: as its rate says). Returns
--- 'full' if the window is full, 'passed' if the campaign keeps its place because no provider can take anything, 'done' otherwise.
+-- Give a campaign its turn, while `batches_out` batches of the sender are out and `max_out` may be (nil: as its rate
+-- says). Returns 'full' if the window is full, 'passed' if the campaign keeps its place because no provider can take
+-- anything, 'done' otherwise.
 local function take_turn(id, rotation_key, batches_out, max_out)
   local campaign_key = key_of_campaign(id)
-  local campaign = read_fields(campaign_key, 'state', 'batch_size', 'rate', 'batches_out', 'next_batch', 'batches', 'plan', 'start_ms',
-    'urgent', 'until_ms', 'chain', 'opens_ms', 'closes_ms')
-  local batch_size, own_rate, start_ms = tonumber(campaign.batch_size), tonumber(campaign.rate), tonumber(campaign.start_ms)
+  local campaign = read_fields(campaign_key, 'state', 'batch_size', 'rate', 'batches_out', 'next_batch', 'batches',
+    'plan', 'start_ms', 'urgent', 'until_ms', 'chain', 'opens_ms', 'closes_ms')
+  local batch_size, own_rate = tonumber(campaign.batch_size), tonumber(campaign.rate)
+  local start_ms = tonumber(campaign.start_ms)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
   local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
   if runs and start_ms <= now_ms and not can_take(campaign.chain, now, known_chains) then return 'passed' end

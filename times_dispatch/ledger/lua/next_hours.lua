@@ -1,6 +1,7 @@
--- uses: names, keys, memory, rotation, campaigns
+-- uses: names keys memory rotation campaigns
 --
--- Say when the hours of a campaign are next, once the last ones are over. Until then nothing of the campaign goes. Safe to repeat.
+-- Say when the hours of a campaign are next, once the last ones are over. Until then nothing of the campaign goes. Safe
+-- to repeat.
 --
 -- Arguments
 --   campaign             the id of the campaign

@@ -1,8 +1,8 @@
--- uses: names, keys, memory, clock, message_states, records, hours, rotation, campaigns, providers, pacing, budget
+-- uses: names keys memory clock states records hours rotation campaigns providers pacing budget
 --
--- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other script makes
--- a message sending, so all that forbids to send is checked here. Safe to repeat: the same operation gets the same block again, so
--- an answer lost on the wire leaves no messages in sending that nobody pushes.
+-- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
+-- script makes a message sending, so all that forbids to send is checked here. Safe to repeat: the same operation gets
+-- the same block again, so an answer lost on the wire leaves no messages in sending that nobody pushes.
 --
 -- Arguments
 --   campaign, number  the batch: the id of its campaign, and its number from 0
@@ -12,18 +12,25 @@
 --   ahead_us          how far ahead of the clock slots are given out, in microseconds
 --   tolerance_us      how long after a slot a worker may ask for it and still get it, in microseconds
 -- Reply: status is one of
---   opened   block: the messages, packed as pack_head and pack_message say
+--   opened   block: the messages, packed as PACKED_HEAD and PACKED_MESSAGE say
 --   wait     ms: nothing may go for this time; reason: a WaitReason
 --   drained  nothing of the batch is pending
 --   closed   reason: a CloseReason, or the campaign's state; the worker shall release the batch
 --   lost     the lease went to another worker
--- Keys: campaign, lease, messages and parts of the batch; the sender's pace, changed, and the window and rotation of the campaign;
+-- Keys: campaign, lease, messages and parts of the batch; the sender's pace, changed, and the window and rotation of
+-- the campaign;
 --   the chains of the sender's other campaigns, if all providers of this one back off.
 -- Atomic: the checks, the slots of the pace, the parts of the budgets and the states of the messages.
--- Cost: O(messages of the block); one byte is scanned for each message of the batch; one command for each provider that is passed over.
+-- Cost: O(messages of the block); one byte is scanned for each message of the batch; one command for each provider that
+-- is passed over.
 --
--- The last function is the whole course; the functions before it are its steps.
+-- The course begins at ask_for_memory(), below the functions that are its steps.
 
+-- A block as the worker gets it. The head: number of the block, time from now to the first slot in microseconds, time
+-- per unit of cost in microseconds, index of the provider in the campaign's chain. Then for each message: index in the
+-- batch, attempt.
+local PACKED_HEAD = '>I2ddI1'
+local PACKED_MESSAGE = '>I2I1'
 -- So many other campaigns are looked at, to know whether one of them can send while this one waits for its providers.
 local MAX_OTHERS = 100
 -- How long to wait for parts that messages in sending may give back.
@@ -35,15 +42,11 @@ local args = arguments({'campaign', 'number', 'token', 'operation', 'max_message
 local id, number = args.campaign, args.number
 local ahead_us, tolerance_us = tonumber(args.ahead_us), tonumber(args.tolerance_us)
 local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
-local lease_key, messages_key = key_of_lease(campaign_key, number), key_of_messages(campaign_key, number)
+local lease_key, messages_key = key_of_batch(campaign_key, LEASE, number), key_of_batch(campaign_key, MESSAGES, number)
 
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local today = day_of(now_ms)
-
-local function opened(block)
-  return reply({status = 'opened', block = block})
-end
 
 local function wait(ms, reason)
   return reply({status = 'wait', ms = math.ceil(ms), reason = reason})
@@ -62,15 +65,10 @@ local function why_closed(campaign)
   return nil
 end
 
--- Read the pace of the sender, and in the same command the fields of the first provider of the chain.
-local function read_pace(first_provider)
-  return read_fields(pace_key, 'rate', 'last_slot_us', 'last_slot_cost', 'paused', 'max_parts_per_day', 'day', 'day_parts',
-    provider_fields(first_provider))
-end
-
--- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is tried with one message
--- at a time (a probe), also while a provider after it could take all messages: so it comes back by itself. Returns the index of
--- the provider in the chain, and its name if this is a probe; or nil, nil and when the first of them is free (nil: all are braked).
+-- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
+-- tried with one message at a time (a probe), also while a provider after it could take all messages: so it comes back
+-- by itself. Returns the index of the provider in the chain, and its name if this is a probe; or nil, nil and when the
+-- first of them is free (nil: all are braked).
 local function choose_provider(chain, first_provider, pace)
   local chain_index, soonest_us = 0, nil
   for provider in string.gmatch(chain, '%S+') do
@@ -85,25 +83,22 @@ local function choose_provider(chain, first_provider, pace)
   return nil, nil, soonest_us
 end
 
--- Say whether another campaign in the rotation has a provider that can take something now.
-local function another_can_send()
-  local known = {}
-  for _, other in ipairs(redis.call('ZRANGE', rotation_of(campaign_key), 0, MAX_OTHERS - 1)) do
-    if can_take(redis.call('HGET', key_of_campaign(other), 'chain'), now, known) then return true end
-  end
-  return false
-end
-
--- Answer that no provider can take a message. A batch that has to wait for long leaves its place in the window to a campaign that
--- can send.
+-- Answer that no provider can take a message before `soonest_us`. A batch that has to wait for long leaves its place in
+-- the window to a campaign that can send now.
 local function no_provider(soonest_us)
   if not soonest_us then return closed('provider_braked') end
-  if soonest_us > now + SOON_US and another_can_send() then return closed('backing_off') end
+  local others = {}
+  if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_of(campaign_key), 0, MAX_OTHERS - 1) end
+  local known_chains = {}
+  for _, other in ipairs(others) do
+    local chain = redis.call('HGET', key_of_campaign(other), 'chain')
+    if can_take(chain, now, known_chains) then return closed('backing_off') end
+  end
   return wait((soonest_us - now) / 1000, 'backing_off')
 end
 
--- Return the pace that gives out slots: the sender's, or the campaign's own if the sender has no limit. `slot_us` is the next slot,
--- `per_unit_us` the time between two slots for each unit of cost, 0 without a limit.
+-- Return the pace that gives out slots: the sender's, or the campaign's own if the sender has no limit. `slot_us` is
+-- the next slot, `per_unit_us` the time between two slots for each unit of cost, 0 without a limit.
 local function main_pace(campaign, pace)
   local rate, fields, key = tonumber(pace.rate or '0'), pace, pace_key
   if rate <= 0 then rate, fields, key = tonumber(campaign.rate or '0'), campaign, campaign_key end
@@ -113,8 +108,8 @@ local function main_pace(campaign, pace)
   return {key = key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
--- Return the pace of a campaign with a limit below its sender's, nil if it has none. It gives out no slots: a message may go from
--- its next slot on.
+-- Return the pace of a campaign with a limit below its sender's, nil if it has none. It gives out no slots: a message
+-- may go from its next slot on.
 local function own_pace(campaign, pace)
   local rate = tonumber(campaign.rate or '0')
   if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
@@ -123,23 +118,30 @@ local function own_pace(campaign, pace)
   return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
--- Choose pending messages, from the first of them (at byte `at` of the states) until a pace or a limit of parts ends the block.
--- Moves the slots of both paces on. Returns the messages' indexes in ascending order, the cost of the last of them, the parts of all
--- of them, and the parts of the message that did not fit.
-local function choose_messages(states, at, max_messages, sizes, costs, main, own, of_budget, of_day)
-  local indexes, first_slot_us, used, cost, parts, size = {}, main.slot_us, 0, 0, 0, 0
-  while at and #indexes < max_messages do
-    size = sizes and string.byte(sizes, at) or 1
-    if main.slot_us > now + ahead_us or (own and own.slot_us > now) then break end
-    if parts + size > of_budget or parts + size > of_day then break end
-    indexes[#indexes + 1] = at - 1
+-- Choose pending messages, from the first of them (at byte `at` of the states) until a pace or a limit of parts ends
+-- the block. `sizes` and `costs` have the parts and the cost of each message in one byte, and are false where each is
+-- 1. Moves the slots of both paces on. Returns the messages' indexes in ascending order, the cost of the last of them,
+-- the parts of all of them, and the parts of the message that comes next if it did not fit.
+local function choose_messages(states, at, max_messages, sizes, costs, main, own, max_parts)
+  local find, byte, last_us = string.find, string.byte, now + ahead_us
+  local first_slot_us, per_unit_us = main.slot_us, main.per_unit_us
+  local slot_us, own_slot_us = first_slot_us, own and own.slot_us
+  local indexes, chosen, used, cost, parts, size = {}, 0, 0, 0, 0, 1
+  while at and chosen < max_messages and slot_us <= last_us do
+    if own and own_slot_us > now then break end
+    if sizes then size = byte(sizes, at) end
+    if parts + size > max_parts then break end
+    chosen = chosen + 1
+    indexes[chosen] = at - 1
     parts = parts + size
-    cost = costs and string.byte(costs, at) or 1
+    cost = costs and byte(costs, at) or 1
     used = used + cost
-    main.slot_us = first_slot_us + used * main.per_unit_us
-    if own then own.slot_us = own.slot_us + cost * own.per_unit_us end
-    at = string.find(states, PENDING, at + 1, true)
+    slot_us = first_slot_us + used * per_unit_us
+    if own then own_slot_us = own_slot_us + cost * own.per_unit_us end
+    at = find(states, PENDING, at + 1, true)
   end
+  main.slot_us = slot_us
+  if own then own.slot_us = own_slot_us end
   return indexes, cost, parts, size
 end
 
@@ -154,17 +156,6 @@ local function no_parts_left(campaign, size, of_budget)
   end
   redis.call('HSET', pace_key, 'full_day', today)
   return closed('day_used_up')
-end
-
--- The block as the worker gets it: number of the block u16, time from now to the first slot f64 (us), time per unit of cost f64 (us),
--- index of the provider in the campaign's chain u8 …
-local function pack_head(block, starts_in_us, per_unit_us, chain_index)
-  return struct.pack('>I2ddI1', block, starts_in_us, per_unit_us, chain_index)
-end
-
--- … then for each message its index in the batch u16 and its attempt u8.
-local function pack_message(index, attempt)
-  return struct.pack('>I2I1', index, attempt)
 end
 
 -- Mark messages as sending, and append them to `packed`. Messages that stand next to each other are written together.
@@ -182,7 +173,7 @@ local function mark_sending(packed, indexes, count, block, costs, since_created_
       local sent_ms = since_created_ms + math.max(0, math.floor((starts_in_us + spent * per_unit_us) / 1000))
       spent = spent + (costs and string.byte(costs, first + offset + 1) or 1)
       new_records[offset + 1] = struct.pack(RECORD, attempt, block, 0, sent_ms, 0, NO_TRANSACTION)
-      packed[#packed + 1] = pack_message(first + offset, attempt)
+      packed[#packed + 1] = struct.pack(PACKED_MESSAGE, first + offset, attempt)
     end
     redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))
     redis.call('SETRANGE', messages_key, start, table.concat(new_records))
@@ -190,64 +181,60 @@ local function mark_sending(packed, indexes, count, block, costs, since_created_
   end
 end
 
--- Count messages that became sending, in the campaign.
-local function count_sending(campaign, messages)
-  redis.call('HINCRBY', campaign_key, PENDING, -messages)
-  redis.call('HINCRBY', campaign_key, SENDING, messages)
-  if not campaign.first_sent_ms then redis.call('HSET', campaign_key, 'first_sent_ms', now_ms) end
-  redis.call('HSET', campaign_key, 'last_sent_ms', now_ms)
-end
-
-local function open_block()
-  local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count')
-  if lease.token ~= args.token then return reply({status = 'lost'}) end
-  if lease.operation == args.operation then return opened(lease.opened_block) end
-
-  local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost', 'cost',
-    'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', SENDING)
-  local reason = why_closed(campaign)
-  if reason then return closed(reason) end
-  local first_provider = string.match(campaign.chain, '%S+')
-  local pace = read_pace(first_provider)
-  if pace.paused == '1' then return closed('sender_paused') end
-  local chain_index, probed, soonest_us = choose_provider(campaign.chain, first_provider, pace)
-  if not chain_index then return no_provider(soonest_us) end
-
-  local count = tonumber(lease.count)
-  local states = redis.call('GETRANGE', messages_key, 0, count - 1)
-  local at = string.find(states, PENDING, tonumber(lease.first_pending) + 1, true)
-  if not at then
-    redis.call('HSET', lease_key, 'first_pending', count)
-    leave_window(campaign_key, batch_member(id, number))
-    return reply({status = 'drained'})
-  end
-
-  local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
-  if own and own.slot_us > now then return wait((own.slot_us - now) / 1000, 'campaign_limit') end
-  local first_slot_us = main.slot_us
-  if first_slot_us > now + ahead_us then return wait(math.max(1, (first_slot_us - now - ahead_us) / 1000), 'rate_limit') end
-
-  local of_budget, of_day = parts_left(campaign, pace, today)
-  local sizes = redis.call('GET', key_of_parts(campaign_key, number))
-  local costs = campaign.cost == 'parts' and sizes
-  local max_messages = probed and 1 or tonumber(args.max_messages)
-  local indexes, last_cost, parts, size = choose_messages(states, at, max_messages, sizes, costs, main, own, of_budget, of_day)
-  if #indexes == 0 then return no_parts_left(campaign, size, of_budget) end
-
-  local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
-  local packed = {pack_head(block, starts_in_us, main.per_unit_us, chain_index)}
-  mark_sending(packed, indexes, count, block, costs, now_ms - tonumber(campaign.created_ms), starts_in_us, main.per_unit_us)
-  local opened_block = table.concat(packed)
-  redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block,
-    'first_pending', indexes[#indexes] + 1, 'last_block', block)
-  count_sending(campaign, #indexes)
-  if main.key then keep_slot(main.key, main.slot_us, last_cost, main.per_unit_us) end
-  if own then keep_slot(own.key, own.slot_us, last_cost, own.per_unit_us) end
-  spend_parts(campaign_key, pace, today, parts)
-  if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + PROBE_INTERVAL_US)) end
-  mark_changed(id)
-  return opened(opened_block)
-end
-
 ask_for_memory()
-return open_block()
+local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count')
+if lease.token ~= args.token then return reply({status = 'lost'}) end
+if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
+
+local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost',
+  'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', PENDING, SENDING)
+local reason = why_closed(campaign)
+if reason then return closed(reason) end
+
+-- One command reads the pace of the sender and the state of the first provider.
+local first_provider = string.match(campaign.chain, '%S+')
+local pace = read_fields(pace_key, 'rate', 'last_slot_us', 'last_slot_cost', 'paused', 'max_parts_per_day', 'day',
+  'day_parts', provider_fields(first_provider))
+if pace.paused == '1' then return closed('sender_paused') end
+local chain_index, probed, soonest_us = choose_provider(campaign.chain, first_provider, pace)
+if not chain_index then return no_provider(soonest_us) end
+
+local count = tonumber(lease.count)
+local states = redis.call('GETRANGE', messages_key, 0, count - 1)
+local at = string.find(states, PENDING, tonumber(lease.first_pending) + 1, true)
+if not at then
+  redis.call('HSET', lease_key, 'first_pending', count)
+  leave_window(campaign_key, batch_member(id, number))
+  return reply({status = 'drained'})
+end
+
+local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
+if own and own.slot_us > now then return wait((own.slot_us - now) / 1000, 'campaign_limit') end
+local first_slot_us = main.slot_us
+if first_slot_us > now + ahead_us then
+  return wait(math.max(1, (first_slot_us - now - ahead_us) / 1000), 'rate_limit')
+end
+
+local of_budget, of_day = parts_left(campaign, pace, today)
+local sizes = redis.call('GET', key_of_batch(campaign_key, PARTS, number))
+local costs = campaign.cost == 'parts' and sizes
+local max_messages = probed and 1 or tonumber(args.max_messages)
+local max_parts = math.min(of_budget, of_day)
+local indexes, last_cost, parts, size = choose_messages(states, at, max_messages, sizes, costs, main, own, max_parts)
+if #indexes == 0 then return no_parts_left(campaign, size, of_budget) end
+
+local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
+local packed = {struct.pack(PACKED_HEAD, block, starts_in_us, main.per_unit_us, chain_index)}
+local since_created_ms = now_ms - tonumber(campaign.created_ms)
+mark_sending(packed, indexes, count, block, costs, since_created_ms, starts_in_us, main.per_unit_us)
+local opened_block = table.concat(packed)
+redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block,
+  'first_pending', indexes[#indexes] + 1, 'last_block', block)
+redis.call('HSET', campaign_key, PENDING, campaign[PENDING] - #indexes, SENDING, campaign[SENDING] + #indexes,
+  'parts_out', campaign.parts_out + parts, 'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
+if main.key then keep_slot(main.key, main.slot_us, last_cost, main.per_unit_us) end
+if own then keep_slot(own.key, own.slot_us, last_cost, own.per_unit_us) end
+spend_parts_of_day(pace, today, parts)
+if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + PROBE_INTERVAL_US)) end
+mark_changed(id)
+return reply({status = 'opened', block = opened_block})

@@ -1,6 +1,7 @@
--- uses: names, keys, clock
+-- uses: names keys clock
 --
--- Say what upkeep has to do for a sender: most of the time little, and each step costs a round trip or two. Writes nothing.
+-- Say what upkeep has to do for a sender: most of the time little, and each step costs a round trip or two. Writes
+-- nothing.
 --
 -- Arguments: none.
 -- Reply: for each step 1 if there is something to do, else 0

@@ -1,11 +1,13 @@
--- uses: names, keys, memory, clock, leases
+-- uses: names keys memory clock leases
 --
--- End work on a batch, finished or not. Fenced by the token. Safe to repeat: for a minute the same token gets the same answer.
+-- End work on a batch, finished or not. Fenced by the token. Safe to repeat: for a minute the same token gets the same
+-- answer.
 --
 -- Arguments
 --   campaign, number  the batch
 --   token             the fencing token of the worker's lease
--- Reply: status is released, with in_doubt: how many messages were still sending and are in doubt now; or lost: the lease went to another
+-- Reply: status is released, with in_doubt: how many messages were still sending and are in doubt now; or lost: the
+-- lease went to another
 --   worker.
 -- Keys: campaign, lease, messages, redo, codes and release of the batch; the sender's leases, window, due, rotation.
 -- Atomic: the end of the lease and what becomes of the batch's messages.
@@ -14,7 +16,8 @@ local REMEMBERED_MS = 60000
 
 local args = arguments({'campaign', 'number', 'token'})
 local campaign_key = key_of_campaign(args.campaign)
-local lease_key, release_key = key_of_lease(campaign_key, args.number), key_of_release(campaign_key, args.number)
+local lease_key = key_of_batch(campaign_key, LEASE, args.number)
+local release_key = key_of_batch(campaign_key, RELEASE, args.number)
 
 ask_for_memory()
 if redis.call('HGET', lease_key, 'token') ~= args.token then

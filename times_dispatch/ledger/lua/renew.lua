@@ -1,4 +1,4 @@
--- uses: names, keys, clock
+-- uses: names keys clock
 --
 -- Renew the leases that one worker holds of a sender's batches. Safe to repeat.
 --
@@ -11,10 +11,12 @@
 -- Only moves times of members that are there, so it does not ask for memory.
 local args = arguments({'lease_ms'}, {batches = {'campaign', 'number', 'token'}})
 local ends_ms = math.floor(now_us() / 1000) + tonumber(args.lease_ms)
+local leases_key = key_of_sender('leases')
 local held = {}
 for position, batch in ipairs(args.batches) do
-  local is_held = redis.call('HGET', key_of_lease(key_of_campaign(batch.campaign), batch.number), 'token') == batch.token
-  if is_held then redis.call('ZADD', key_of_sender('leases'), 'XX', ends_ms, batch_member(batch.campaign, batch.number)) end
+  local lease_key = key_of_batch(key_of_campaign(batch.campaign), LEASE, batch.number)
+  local is_held = redis.call('HGET', lease_key, 'token') == batch.token
+  if is_held then redis.call('ZADD', leases_key, 'XX', ends_ms, batch_member(batch.campaign, batch.number)) end
   held[position] = is_held and '1' or '0'
 end
 return reply({held = table.concat(held)})

@@ -1,4 +1,4 @@
--- uses: names, keys, memory, clock, rotation, campaigns
+-- uses: names keys memory clock rotation campaigns
 --
 -- Let a campaign run whose batches are all stored. Safe to repeat.
 --

@@ -1,22 +1,24 @@
--- uses: names, keys, memory, clock, message_states, records, counters, rotation, campaigns
+-- uses: names keys memory clock states records counters rotation campaigns
 --
--- Decide messages of a batch that waited long enough: accepted messages without a report, and messages in doubt. Safe to repeat.
+-- Decide messages of a batch that waited long enough: accepted messages without a report, and messages in doubt. Safe
+-- to repeat.
 --
 -- Arguments
 --   campaign, number  the batch
---   settlement        a Settlement: policy (the clock and the campaign's policy decide), sent or resend (a person decided what
---                     becomes of the messages that are in doubt now)
+--   settlement        a Settlement: policy (the clock and the campaign's policy decide), sent or resend (a person
+--                     decided what becomes of the messages that are in doubt now)
 -- Reply: how many messages became what
 --   no_report  accepted messages whose report is overdue
 --   given_up   messages in doubt that are not sent again
 --   resent     messages in doubt that are pending again
 --   as_sent    messages in doubt that count as accepted
--- Keys: campaign, messages, codes, lease and redo of the batch; the sender's pace, due, ends, hours, leases, window, rotation, changed.
+-- Keys: campaign, messages, codes, lease and redo of the batch; the sender's pace, due, ends, hours, leases, window,
+-- rotation, changed.
 -- Atomic: the states, the counters, and what a resend means for the campaign.
 -- Cost: O(messages of the batch).
--- Policy resends a message once at most, with the next attempt in its id. The campaign gets its validity once more for that; then all
--- messages that were in doubt after the first attempt are resent, in whatever batch. Nothing of a cancelled campaign is resent; what is
--- resent of a paused or braked campaign waits for its resume.
+-- Policy resends a message once at most, with the next attempt in its id. The campaign gets its validity once more for
+-- that; then all messages that were in doubt after the first attempt are resent, in whatever batch. Nothing of a
+-- cancelled campaign is resent; what is resent of a paused or braked campaign waits for its resume.
 
 -- A batch that waits for other messages of its campaign is looked at again after this time.
 local LOOK_AGAIN_MS = 1000
@@ -25,7 +27,7 @@ local DAY_MS = 86400000
 local args = arguments({'campaign', 'number', 'settlement'})
 local id, number, settlement = args.campaign, tonumber(args.number), args.settlement
 local campaign_key, member = key_of_campaign(id), batch_member(id, number)
-local messages_key, due_key = key_of_messages(campaign_key, number), key_of_sender('due')
+local messages_key, due_key = key_of_batch(campaign_key, MESSAGES, number), key_of_sender('due')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local counts, codes = counter_deltas(), counter_deltas()
@@ -57,13 +59,16 @@ local function change(at, first, state, to, fields)
   redis.call('SETRANGE', messages_key, at - 1, to)
   if to == PENDING then
     local attempt = math.min(fields.attempt + 1, 255)
-    redis.call('SETRANGE', messages_key, first, struct.pack(RECORD, attempt, fields.block, 0, fields.sent_ms, 0, NO_TRANSACTION))
+    local record = struct.pack(RECORD, attempt, fields.block, 0, fields.sent_ms, 0, NO_TRANSACTION)
+    redis.call('SETRANGE', messages_key, first, record)
   end
 end
 
--- Settle the messages of the batch; return when the next of them is to be looked at (epoch, milliseconds), nil if none is.
+-- Settle the messages of the batch; return when the next of them is to be looked at (epoch, milliseconds), nil if none
+-- is.
 local function settle_messages(campaign, count)
-  local created_ms, wait_ms, until_ms = tonumber(campaign.created_ms), tonumber(campaign.report_wait_ms), tonumber(campaign.until_ms)
+  local created_ms, until_ms = tonumber(campaign.created_ms), tonumber(campaign.until_ms)
+  local wait_ms = tonumber(campaign.report_wait_ms)
   local unsent = tonumber(campaign[PENDING]) + tonumber(campaign[SENDING])
   local is_over = until_ms <= now_ms and unsent == 0
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
@@ -98,7 +103,8 @@ end
 local function extend_validity(campaign)
   local until_ms = tonumber(campaign.until_ms)
   if until_ms > now_ms then return end
-  local validity_ms = until_ms - math.max(tonumber(campaign.start_ms), tonumber(campaign.sealed_ms or campaign.created_ms))
+  local began_ms = math.max(tonumber(campaign.start_ms), tonumber(campaign.sealed_ms or campaign.created_ms))
+  local validity_ms = until_ms - began_ms
   -- Of a campaign with hours of the day at least one day's must lie in the validity.
   if campaign.closes_ms then validity_ms = validity_ms + DAY_MS end
   redis.call('HSET', campaign_key, 'until_ms', now_ms + validity_ms)
@@ -111,7 +117,7 @@ local function go_on(campaign)
   redis.call('HDEL', campaign_key, 'finished_ms')
   if by_policy then redis.call('HSET', campaign_key, 'resending', 1) end
   extend_validity(campaign)
-  local lease_key = key_of_lease(campaign_key, number)
+  local lease_key = key_of_batch(campaign_key, LEASE, number)
   if redis.call('HEXISTS', lease_key, 'token') == 1 then
     redis.call('HSET', lease_key, 'first_pending', 0)
     enter_window(campaign_key, member)
@@ -123,8 +129,8 @@ local function go_on(campaign)
 end
 
 local function settle()
-  local campaign = read_fields(campaign_key, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt', 'start_ms', 'sealed_ms',
-    'closes_ms', 'resending', PENDING, SENDING)
+  local campaign = read_fields(campaign_key, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt', 'start_ms',
+    'sealed_ms', 'closes_ms', 'resending', PENDING, SENDING)
   if not campaign.state or redis.call('EXISTS', messages_key) == 0 then
     redis.call('ZREM', due_key, member)
     return

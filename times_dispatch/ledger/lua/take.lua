@@ -1,6 +1,7 @@
--- uses: names, keys, memory, clock, message_states, records
+-- uses: names keys memory clock states records
 --
--- Take the lease of a batch that was handed out, with a new fencing token. Safe to repeat: the same taker gets the same answer.
+-- Take the lease of a batch that was handed out, with a new fencing token. Safe to repeat: the same taker gets the same
+-- answer.
 --
 -- Arguments
 --   campaign, number  the batch
@@ -15,16 +16,18 @@
 -- Cost: O(messages of the batch).
 local args = arguments({'campaign', 'number', 'lease_ms', 'taker'})
 local number, campaign_key = args.number, key_of_campaign(args.campaign)
-local lease_key, messages_key = key_of_lease(campaign_key, number), key_of_messages(campaign_key, number)
+local lease_key, messages_key = key_of_batch(campaign_key, LEASE, number), key_of_batch(campaign_key, MESSAGES, number)
 local leases_key, pace_key = key_of_sender('leases'), key_of_sender('pace')
 local member = batch_member(args.campaign, number)
 
 local function taken(token)
-  return reply({status = 'taken', token = tonumber(token), recipients = redis.call('GET', key_of_recipients(campaign_key, number))})
+  local recipients = redis.call('GET', key_of_batch(campaign_key, RECIPIENTS, number))
+  return reply({status = 'taken', token = tonumber(token), recipients = recipients})
 end
 
--- Return a new fencing token. It counts on, but is not below the clock: a power cut may take the last second of the ledger with it, and
--- the count of tokens too, while the clock goes on. A double holds the clock's microseconds exactly until the year 2255.
+-- Return a new fencing token. It counts on, but is not below the clock: a power cut may take the last second of the
+-- ledger with it, and the count of tokens too, while the clock goes on. A double holds the clock's microseconds exactly
+-- until the year 2255.
 local function new_token(now)
   local token = math.max(tonumber(redis.call('HGET', pace_key, 'fence')) + 1, now)
   redis.call('HSET', pace_key, 'fence', string.format('%.0f', token))

@@ -1,8 +1,8 @@
--- uses: names, keys, frequency
+-- uses: names keys frequency
 --
--- Take back what check_frequency remembered of messages of a batch that were not sent after all. Fenced by the token. Safe to repeat.
--- To be called before the ledger is told that these messages are pending again: from then on they may be checked anew.
--- Frees, or shortens: runs also when Redis is full.
+-- Take back what check_frequency remembered of messages of a batch that were not sent after all. Fenced by the token.
+-- Safe to repeat. To be called before the ledger is told that these messages are pending again: from then on they may
+-- be checked anew. Frees, or shortens: runs also when Redis is full.
 --
 -- Arguments
 --   campaign, number  the batch
@@ -19,7 +19,7 @@
 local args = arguments({'campaign', 'number', 'token', 'operation', 'digest', 'period_s', 'fingerprints'},
   {counted = {'number', 'checked_s'}})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
-local lease_key = key_of_lease(campaign_key, args.number)
+local lease_key = key_of_batch(campaign_key, LEASE, args.number)
 
 local function forget_texts()
   local buckets = bucket_count(tonumber(redis.call('HGET', campaign_key, 'total')))

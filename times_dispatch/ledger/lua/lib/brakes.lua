@@ -1,14 +1,15 @@
 -- uses: names
--- The automatic brake of a campaign: it stops when too many of the last pushes were rejected, or of the last reports say failed.
--- `which` is push or report.
+-- The automatic brake of a campaign: it stops when too many of the last pushes were rejected, or of the last reports
+-- say failed. `which` is push or report.
 
 -- One byte for each of the last pushes or reports, 1 if it was bad, 0 if not; the oldest byte is overwritten.
 local function key_of_recent(campaign_key, which)
   return campaign_key .. ':recent_' .. which
 end
 
--- Keep marks (1 for bad, 0 for good) of a group, and say whether the share of bad marks among the last N is above what the
--- campaign allows. The answer is no before N marks were seen: three rejections at the start of a campaign prove nothing.
+-- Keep marks (1 for bad, 0 for good) of a group, and say whether the share of bad marks among the last N is above what
+-- the campaign allows. The answer is no before N marks were seen: three rejections at the start of a campaign prove
+-- nothing.
 local function too_many_bad(campaign_key, which, marks)
   local seen_field, bad_field = which .. '_seen', which .. '_bad'
   local last_field, share_field = 'brake_' .. which .. '_last', 'brake_' .. which .. '_share'

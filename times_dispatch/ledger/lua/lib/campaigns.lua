@@ -1,4 +1,4 @@
--- uses: names, keys, message_states, rotation
+-- uses: names keys states rotation
 -- The course of a campaign: what finishes it, what stops it.
 
 -- Note that something of a campaign changed, so that upkeep shows it.
@@ -6,8 +6,8 @@ local function mark_changed(id)
   redis.call('SADD', key_of_sender('changed'), id)
 end
 
--- Finish a campaign if nothing of it is pending or sending; return whether it was finished. A paused or braked campaign stays as it
--- is while something is in doubt: if that is sent again, it waits for a person's resume.
+-- Finish a campaign if nothing of it is pending or sending; return whether it was finished. A paused or braked campaign
+-- stays as it is while something is in doubt: if that is sent again, it waits for a person's resume.
 local function finish_if_done(id, campaign_key, now)
   local campaign = read_fields(campaign_key, 'state', PENDING, SENDING, IN_DOUBT)
   local is_held = campaign.state == 'paused' or campaign.state == 'braked'
@@ -18,7 +18,8 @@ local function finish_if_done(id, campaign_key, now)
   return true
 end
 
--- Stop a running campaign until a person resumes it. The reason is a StopReason of ledger/protocol.py, or a text for people.
+-- Stop a running campaign until a person resumes it. The reason is a StopReason of ledger/protocol.py, or a text for
+-- people.
 local function brake_campaign(id, campaign_key, reason)
   if redis.call('HGET', campaign_key, 'state') ~= 'running' then return end
   redis.call('HSET', campaign_key, 'state', 'braked', 'reason', reason)

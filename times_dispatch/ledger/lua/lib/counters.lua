@@ -1,4 +1,5 @@
--- Changes of a hash's counters, collected, so that a group of messages costs one HINCRBY for each counter and not for each message.
+-- Changes of a hash's counters, collected, so that a group of messages costs one HINCRBY for each counter and not for
+-- each message.
 
 -- Return a table of three functions:
 --   move(from, to)     takes one from a counter and gives it to another

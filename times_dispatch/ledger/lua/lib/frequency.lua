@@ -1,10 +1,10 @@
 -- uses: keys
 -- What the ledger keeps to know how often a number was texted, over all campaigns of a sender.
 --
--- Texts: a fingerprint of six bytes stands for (number, text). The fingerprints of a campaign are spread over hashes ("buckets") that
--- stay small enough for Redis' compact form, of up to 512 entries. Each is kept with the seconds since the campaign's creation.
--- Numbers: the times at which a number got its last messages, for each period of the clock, in a hash for all numbers that begin
--- alike; the last five digits are the field.
+-- Texts: a fingerprint of six bytes stands for (number, text). The fingerprints of a campaign are spread over hashes
+-- ("buckets") that stay small enough for Redis' compact form, of up to 512 entries. Each is kept with the seconds since
+-- the campaign's creation. Numbers: the times at which a number got its last messages, for each period of the clock, in
+-- a hash for all numbers that begin alike; the last five digits are the field.
 local FINGERPRINT_BYTES = 6
 local MESSAGES_PER_BUCKET = 128
 

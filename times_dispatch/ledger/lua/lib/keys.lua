@@ -1,5 +1,5 @@
--- The names of the ledger's keys; ledger/keys.py says what each key holds. KEYS has one entry, the sender's hash tag "{TIMESM}":
--- every key of a sender begins with it, so all of them are in one slot of a Redis Cluster.
+-- The names of the ledger's keys; ledger/keys.py says what each key holds. KEYS has one entry, the sender's hash tag
+-- "{TIMESM}": every key of a sender begins with it, so all of them are in one slot of a Redis Cluster.
 local HASH_TAG = unpack(KEYS)
 
 local function key_of_sender(name)
@@ -25,30 +25,21 @@ local function key_of_reactions(campaign_key, kind)
   return campaign_key .. ':' .. kind
 end
 
--- The state of a batch while a worker holds it.
-local function key_of_lease(campaign_key, number)
-  return campaign_key .. ':b:' .. number
+-- A key of a batch; the kinds follow.
+local function key_of_batch(campaign_key, kind, number)
+  return campaign_key .. ':' .. kind .. ':' .. number
 end
 
--- The states and records of a batch's messages.
-local function key_of_messages(campaign_key, number)
-  return campaign_key .. ':m:' .. number
-end
-
--- The packed recipients of a batch.
-local function key_of_recipients(campaign_key, number)
-  return campaign_key .. ':p:' .. number
-end
-
--- The SMS parts of each message of a batch; missing if every message has one part.
-local function key_of_parts(campaign_key, number)
-  return campaign_key .. ':k:' .. number
-end
-
--- What was answered to the worker that released a batch.
-local function key_of_release(campaign_key, number)
-  return campaign_key .. ':r:' .. number
-end
+-- The state of the batch while it is out for work.
+local LEASE = 'b'
+-- The states and records of its messages.
+local MESSAGES = 'm'
+-- Its packed recipients.
+local RECIPIENTS = 'p'
+-- The SMS parts of each message; missing if every message has one part.
+local PARTS = 'k'
+-- What was answered to the worker that released it.
+local RELEASE = 'r'
 
 -- A batch as a member of the sender's sets: "<campaign>:<number>".
 local function batch_member(id, number)

@@ -1,11 +1,11 @@
--- uses: names, keys, message_states, records, rotation, campaigns
+-- uses: names keys states records rotation campaigns
 -- Taking a batch back from a worker, which released it or died.
 
 -- The code of a message that became in doubt because its worker was lost; Failure.WORKER_LOST in provider/failures.py.
 local WORKER_LOST = 13
 
--- Return when upkeep must look at a batch again (epoch, ms): at messages in doubt when the validity ends, at accepted messages
--- when their report is overdue. Returns false if no message is in either state.
+-- Return when upkeep must look at a batch again (epoch, ms): at messages in doubt when the validity ends, at accepted
+-- messages when their report is overdue. Returns false if no message is in either state.
 local function next_look_ms(campaign_key, states, now_ms)
   local campaign = read_fields(campaign_key, 'until_ms', 'report_wait_ms')
   local look_ms = false
@@ -17,7 +17,8 @@ local function next_look_ms(campaign_key, states, now_ms)
   return look_ms
 end
 
--- Put in doubt what is still sending: nobody can say what became of it. Returns the states afterwards, and how many changed.
+-- Put in doubt what is still sending: nobody can say what became of it. Returns the states afterwards, and how many
+-- changed.
 local function doubt_sending(campaign_key, messages_key, count)
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
   if states == '' then return string.rep(PENDING, count), 0 end
@@ -39,16 +40,16 @@ local function doubt_sending(campaign_key, messages_key, count)
   return states, doubted
 end
 
--- End the lease of a batch. What is still sending becomes in doubt, what is pending waits in the campaign's redo list for the
--- batch's next turn. Returns how many messages became in doubt.
+-- End the lease of a batch. What is still sending becomes in doubt, what is pending waits in the campaign's redo list
+-- for the batch's next turn. Returns how many messages became in doubt.
 local function reclaim(id, campaign_key, number, now)
-  local messages_key, member = key_of_messages(campaign_key, number), batch_member(id, number)
+  local messages_key, member = key_of_batch(campaign_key, MESSAGES, number), batch_member(id, number)
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)
   local states, doubted = doubt_sending(campaign_key, messages_key, count)
   redis.call('ZREM', key_of_sender('leases'), member)
   leave_window(campaign_key, member)
-  redis.call('DEL', key_of_lease(campaign_key, number))
+  redis.call('DEL', key_of_batch(campaign_key, LEASE, number))
   if string.find(states, PENDING, 1, true) then
     redis.call('LPUSH', key_of_redo(campaign_key), number)
     queue_campaign(id, campaign_key)

@@ -1,9 +1,9 @@
 -- The one place where positions become names. Everywhere else arguments, hash fields and replies have names.
 
--- Return this call's arguments by the names that a script declares: arguments({'campaign', 'number'}). A second table names
--- the list that takes all further arguments: {numbers = {'number'}} makes a list of values, and
--- {batches = {'campaign', 'token'}} a list of tables by name. scripts.py reads this declaration from the script's text and puts the
--- arguments of a Python call into its order.
+-- Return this call's arguments by the names that a script declares: arguments({'campaign', 'number'}). A second table
+-- names the list that takes all further arguments: {numbers = {'number'}} makes a list of values, and
+-- {batches = {'campaign', 'token'}} a list of tables by name. scripts.py reads this declaration from the script's text
+-- and puts the arguments of a Python call into its order.
 local function arguments(names, tail)
   local named, count = {}, #names
   for position = 1, count do named[names[position]] = ARGV[position] end
@@ -30,7 +30,8 @@ local function read_fields(key, ...)
   return fields
 end
 
--- Turn a table by name into what Redis can send, a flat list of names and values; scripts.py turns the list back (read_reply).
+-- Turn a table by name into what Redis can send, a flat list of names and values; scripts.py turns the list back
+-- (read_reply).
 local function reply(fields)
   local list, length = {}, 0
   for name, value in pairs(fields) do

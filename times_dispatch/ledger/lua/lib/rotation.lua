@@ -1,7 +1,7 @@
 -- uses: keys
--- The rotation gives the campaigns of a sender their turns; the window holds the batches that are out and still have something to
--- open. Both exist twice: campaigns with a limit of their own stand apart, because their batches stay out for long and would
--- fill the window of their sender.
+-- The rotation gives the campaigns of a sender their turns; the window holds the batches that are out and still have
+-- something to open. Both exist twice: campaigns with a limit of their own stand apart, because their batches stay out
+-- for long and would fill the window of their sender.
 
 local function has_own_limit(campaign_key)
   return tonumber(redis.call('HGET', campaign_key, 'rate')) > 0
