@@ -39,7 +39,8 @@ local function create()
   end
   redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
     'batch_size', args.batch_size, 'rate', args.rate, 'cost', args.cost, 'start_ms', args.start_ms,
-    'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent, 'in_doubt', args.in_doubt, 'chain', args.chain,
+    'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,
+    'in_doubt', args.in_doubt, 'chain', args.chain,
     'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
     'brake_report_last', args.brake_report_last, 'brake_report_share', args.brake_report_share,
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)

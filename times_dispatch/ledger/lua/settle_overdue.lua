@@ -129,8 +129,8 @@ local function go_on(campaign)
 end
 
 local function settle()
-  local campaign = read_fields(campaign_key, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt', 'start_ms',
-    'sealed_ms', 'closes_ms', 'resending', PENDING, SENDING)
+  local campaign = read_fields(campaign_key, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt',
+    'start_ms', 'sealed_ms', 'closes_ms', 'resending', PENDING, SENDING)
   if not campaign.state or redis.call('EXISTS', messages_key) == 0 then
     redis.call('ZREM', due_key, member)
     return
