@@ -16,13 +16,13 @@ from times_dispatch.ledger.errors import CampaignUnknown, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases, BatchReady, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day
+from times_dispatch.settings.prices import max_parts_per_day
 from workers.batch.capacity import Capacity
 from workers.batch.push_queue import PushQueue
 from workers.batch.suppression_check import OptOutCache
@@ -62,14 +62,14 @@ class Dispatcher:
         self._control = Control(redis)
         self._wake_workers = wake_workers
         self._most_batches = most_batches
-        self._make_client = make_client or (lambda provider: Client(provider, tokens=Tokens(redis)))
+        self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._pushers = PushQueue(settings.worker.max_in_flight)
         self._screen = OptOutCache(
             redis,
             {
-                name: FrequencyLimit(sender.repeat_after_s, sender.most_per_number, sender.per_s)
+                name: FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
                 for name, sender in settings.senders.items()
             },
         )
@@ -139,7 +139,7 @@ class Dispatcher:
                     log.warning("ledger", warning=warning)
                 for name, sender in self._settings.senders.items():
                     await self._control.configure_rate(SenderId(name), sender.rate_per_s)
-                    most_parts = most_parts_per_day(name, self._settings)
+                    most_parts = max_parts_per_day(name, self._settings)
                     await self._control.configure_daily_cap(SenderId(name), most_parts)
             except (RedisUnavailable, RedisError) as error:
                 reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__

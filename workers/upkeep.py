@@ -148,7 +148,7 @@ class Upkeep:
 
     async def _look_into_books(self) -> None:
         """Check the identity of some campaigns, of others in the next round: also where nothing happens."""
-        for account in await self._audit.some(_AUDITED):
+        for account in await self._audit.next_counters(_AUDITED):
             if account.damage:
                 if self._broken.get(account.campaign) != account.counters:
                     _tell_of_damage(Damage(account.sender, account.campaign, "", "read", account.damage))
@@ -162,8 +162,8 @@ class Upkeep:
         """Say when the hours of campaigns are next whose last ones are over; until then the ledger lets nothing go."""
         for campaign, plan, now_ms in await self._repair.ended_hours(sender):
             window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
-            opens = window.opening(datetime.fromtimestamp(now_ms / 1000, UTC))
-            opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.closing(opens)))
+            opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
+            opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
             await self._repair.set_next_hours(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _read(self, sender: SenderId) -> list[CampaignView]:

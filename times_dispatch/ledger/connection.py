@@ -1,5 +1,8 @@
-"""The ledger's connection: bounded waits, bounded retries, and reasons in one line when it cannot be used."""
+"""The connection to the ledger: bounded waits, bounded retries, and a one-line reason when Redis cannot be used."""
 
+import asyncio
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 from redis import exceptions
@@ -9,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 SOCKET_TIMEOUT_S = 5.0
-"""Blocking reads (XREADGROUP) must ask for less."""
+"""Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
 _RETRIES = 3
 _PROBE = """
@@ -19,48 +22,122 @@ return redis.call('TIME')[1]
 
 
 class RedisUnavailable(Exception):
-    """The ledger cannot be used, and why, in one line that holds no password."""
+    """Redis cannot be used; the message is one line with the reason, and holds no password."""
 
 
-class _LeavesReplica(AbstractConnection):
-    """Ends when the server says that it is a replica.
+class _AsRedisError:
+    """A context manager that turns every other exception of a block into a Redis error, and closes the connection.
 
-    After a failover the address stands for another server, and only a new connection gets there.
+    The event loop raises its own errors when a connection is lost at certain moments: uvloop raises ``RuntimeError``
+    during the handshake. Callers of the ledger handle only Redis errors, so they get a ``ConnectionError`` instead.
     """
 
-    async def read_response(self, *arguments: Any, **named: Any) -> Any:
-        """Read a response; raises whatever the server refused, a replica's as ReadOnlyError.
+    __slots__ = ("_connection",)
 
-        What comes after it in the same pipeline is a lost connection.
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None or isinstance(error, exceptions.RedisError):
+            return
+        _abandon(self._connection)
+        if isinstance(error, TimeoutError):
+            raise exceptions.TimeoutError("Redis did not take a command in time") from error
+        if isinstance(error, Exception):
+            raise exceptions.ConnectionError(f"the connection was lost: {type(error).__name__}") from error
+
+
+def _abandon(connection: AbstractConnection) -> None:
+    writer, connection._writer, connection._reader = connection._writer, None, None
+    if writer:
+        with contextlib.suppress(RuntimeError, OSError):  # the transport may be closed already
+            writer.close()
+
+
+class _LedgerConnection(AbstractConnection):
+    """A connection that raises only Redis errors, loses no cancellation, and closes itself on a replica.
+
+    After a failover the same address leads to another server, which only a new connection reaches. So the connection
+    closes itself when its server says that it is a replica.
+    """
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        """Connect and do the handshake; raise only Redis errors."""
+        with _AsRedisError(self):
+            await super().connect_check_health(check_health, retry_socket_connect)
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        """Write a command; raise only Redis errors.
+
+        redis-py writes under ``asyncio.wait_for``. In Python 3.11, ``wait_for`` loses a cancellation that comes in the
+        same turn of the event loop as the end of the write, and the caller would wait forever for the task to end.
+        """
+        with _AsRedisError(self):
+            if not self.is_connected:
+                await self.connect_check_health(check_health=False)
+            if check_health:
+                await self.check_health()  # type: ignore[no-untyped-call]
+            if isinstance(command, str):
+                command = command.encode()
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command([command] if isinstance(command, bytes) else command)
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Read a response; raise only Redis errors, and ReadOnlyError if the server is a replica.
+
+        After a ReadOnlyError, the remaining responses of the same pipeline raise a connection error.
         """
         try:
-            return await super().read_response(*arguments, **named)
+            with _AsRedisError(self):
+                return await super().read_response(*args, **kwargs)
         except exceptions.ResponseError as error:
-            # Scripts of Redis 6.2 and EXEC wrap it in an error of their own.
+            # Scripts of Redis 6.2 and EXEC wrap the replica's error in another error.
             if not isinstance(error, exceptions.ReadOnlyError) and "READONLY" not in str(error):
                 raise
             await self.disconnect(nowait=True)
             raise exceptions.ReadOnlyError(str(error)) from None
 
+    async def can_read(self) -> bool:
+        """Return whether an idle connection has data to read; raise only Redis errors."""
+        with _AsRedisError(self):
+            return bool(await super().can_read())
 
-class _Tcp(_LeavesReplica, Connection):
+    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Disconnect, also if the transport is closed already."""
+        try:
+            await super().disconnect(*args, **kwargs)
+        except RuntimeError:
+            _abandon(self)
+
+
+class _Tcp(_LedgerConnection, Connection):
     pass
 
 
-class _Tls(_LeavesReplica, SSLConnection):
+class _Tls(_LedgerConnection, SSLConnection):
     pass
 
 
 def connect(
     url: str, *, max_connections: int = 64, socket_timeout_s: float = SOCKET_TIMEOUT_S, retries: int = _RETRIES
 ) -> Redis:
-    """Make a client over a pool of its own; nothing is connected yet. Close it with ``aclose()``.
+    """Return a client with its own connection pool. Nothing is connected yet; close the client with ``aclose()``.
 
-    A call waits for a free connection rather than fail, and is repeated *retries* times when the connection breaks or
-    stalls, also if the server may have done it: every script that changes the ledger is safe to repeat. A connection to
-    a server that has become a replica is not kept.
+    A call waits for a free connection, and is repeated when the connection breaks or stalls, even if the server may
+    have executed it: every script that changes the ledger can be repeated safely. A connection to a server that has
+    become a replica is closed.
 
-    Raises RedisUnavailable if the URL cannot be read.
+    Args:
+        url: ``redis://`` or ``rediss://``, with the password.
+        max_connections: Size of the pool.
+        socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
+        retries: How many times a call is repeated after a connection error.
+
+    Raises:
+        RedisUnavailable: The URL cannot be parsed.
     """
     try:
         pool = BlockingConnectionPool.from_url(
@@ -77,23 +154,24 @@ def connect(
     except ValueError:
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.
         raise RedisUnavailable("the address of Redis is not a URL like redis://host:6379/0") from None
-    # Not an argument of from_url: what the URL says goes before it.
+    # Not an argument of from_url, because the URL's scheme overrides that argument.
     pool.connection_class = _Tls if issubclass(pool.connection_class, SSLConnection) else _Tcp
     return Redis.from_pool(pool)
 
 
 async def check(redis: Redis) -> list[str]:
-    """Try the ledger with what it will be asked for; return warnings about its configuration, one line each.
+    """Check that Redis can be used as the ledger; return warnings about its configuration, one line each.
 
-    Raises RedisUnavailable: away, wrong password, not enough permission, read-only, out of memory.
+    The check runs a script that writes. It raises RedisUnavailable if Redis is away, refuses the password, denies the
+    permission, is read-only, or is out of memory.
     """
-    told = redis.connection_pool.connection_kwargs
-    name = f"{told.get('host', 'localhost')}:{told.get('port', 6379)}"
+    kwargs = redis.connection_pool.connection_kwargs
+    name = f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
     try:
         await redis.eval(_PROBE, 1, "{check}:probe")
         info = await _info(redis)
     except exceptions.AuthenticationError as error:
-        reason = "refused the password" if told.get("password") else "wants a password"
+        reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
         raise RedisUnavailable(f"Redis at {name} {_reason(error)}") from error
@@ -109,7 +187,7 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.ReadOnlyError, "is a replica: it cannot be written to"),
     (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
 )
-"""The first that fits holds: some are subclasses of others."""
+"""The first matching class gives the reason: some classes are subclasses of others."""
 
 
 def _reason(error: exceptions.RedisError) -> str:
@@ -123,10 +201,10 @@ def _reason(error: exceptions.RedisError) -> str:
 
 async def _info(redis: Redis) -> dict[str, object]:
     try:
-        found: dict[str, object] = await redis.info("everything")
+        info: dict[str, object] = await redis.info("everything")
     except exceptions.NoPermissionError:
-        return {}  # a managed service that keeps INFO to itself also keeps the configuration
-    return found
+        return {}  # a managed service that denies INFO also manages the configuration
+    return info
 
 
 def _warnings(info: dict[str, object]) -> list[str]:

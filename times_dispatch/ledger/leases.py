@@ -13,7 +13,7 @@ from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, Status, WaitReason
-from times_dispatch.ledger.records import transaction_bytes, unpack
+from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
 AHEAD_US = 40_000
@@ -168,7 +168,7 @@ class BatchLeases:
         )
         if text(reply["status"]) != Status.TAKEN:
             return None
-        return Lease(ref, reply["token"], unpack(reply["recipients"]))
+        return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
 
     async def renew(self, sender: SenderId, leases: Sequence[Lease]) -> list[bool]:
         """Renew leases of one sender; say for each whether it is still held."""

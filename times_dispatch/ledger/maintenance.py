@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read
+from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key, split_batch_member
 from times_dispatch.ledger.leases import BatchReady, batches_ready
@@ -82,13 +82,20 @@ class Maintenance:
     Args:
         redis: The ledger.
         lease_s: How long a lease lasts without renewal, in seconds.
+        max_batches: How many batches one call of a script looks at.
         on_damage: Called for each campaign or batch that cannot be worked on as it stands in the ledger.
     """
 
     def __init__(
-        self, redis: Redis, *, lease_s: float = 15.0, on_damage: Callable[[Damage], None] = lambda _: None
+        self,
+        redis: Redis,
+        *,
+        lease_s: float = 15.0,
+        max_batches: int = _MAX_BATCHES,
+        on_damage: Callable[[Damage], None] = lambda _: None,
     ) -> None:
         self._redis = redis
+        self._max_batches = max_batches
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._pending_chores = Script(redis, "pending_chores")
@@ -111,7 +118,7 @@ class Maintenance:
 
     async def expire_leases(self, sender: SenderId) -> ExpiredLeases:
         """Look after leases that ran out; the caller wakes workers."""
-        reply = await self._expire_leases(sender, lease_ms=self._lease_ms, max_batches=_MAX_BATCHES)
+        reply = await self._expire_leases(sender, lease_ms=self._lease_ms, max_batches=self._max_batches)
         for damaged in map(read_reply, reply["damaged"]):
             campaign, number, error = (text(damaged[name]) for name in ("campaign", "number", "error"))
             await self._report_damage(Damage(sender, CampaignId(campaign), number, "reclaimed", error))
@@ -127,6 +134,8 @@ class Maintenance:
                 stored = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
                 plan = msgspec.json.decode(stored or b"", type=Plan)
             except (ResponseError, msgspec.MsgspecError) as error:
+                if is_transient(error):
+                    raise
                 await self._report_damage(Damage(sender, campaign, "", "opened", type(error).__name__))
                 await self._redis.zadd(hours_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
             else:
@@ -165,7 +174,7 @@ class Maintenance:
         number, is_over, messages, calls, is_damaged = int(ended_batches or 0), False, 0, 0, False
         while not is_over and calls < max_calls:
             reply = await self._end_pending(
-                sender, campaign=campaign, first=number, max_batches=_MAX_BATCHES, state=to.value
+                sender, campaign=campaign, first=number, max_batches=self._max_batches, state=to.value
             )
             number, messages, calls = reply["next_batch"], messages + reply["ended"], calls + 1
             for damaged in map(read_reply, reply["damaged"]):
@@ -227,12 +236,12 @@ def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
     """Read an error as damage; raise it if waiting may mend it."""
-    if isinstance(error, ResponseError) and is_transient(error):
+    if is_transient(error):
         raise error
     return Damage(sender, campaign, number, doing, str(error))
 
 
 async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
     """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
-    counters = read(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
+    counters = read_counters(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
     return counters if imbalance(counters) else None

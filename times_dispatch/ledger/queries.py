@@ -12,7 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, with_breach
+from times_dispatch.ledger.audit import COUNTERS, reason_with_imbalance
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.keys import (
     CAMPAIGNS,
@@ -31,7 +31,7 @@ from times_dispatch.ledger.keys import (
 )
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import stop_reason_in_words
-from times_dispatch.ledger.records import MessageRecord, read, unpack
+from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
@@ -155,7 +155,7 @@ class Queries:
         keys = [batch_key(view.plan.sender, view.id, kind, number) for kind in kinds]
         packed, records = cast("list[bytes]", await self._redis.mget(keys))
         try:
-            messages = _messages(unpack(packed), records or b"")
+            messages = _messages(unpack_recipients(packed), records or b"")
         except _UNREADABLE as error:
             raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
         for message in messages:
@@ -219,7 +219,7 @@ def _messages(recipients: Recipients, records: bytes) -> list[MessageView]:
             slots=[column[record.index] for column in recipients.slots],
             record=record,
         )
-        for record in read(records, len(recipients.to))
+        for record in read_records(records, len(recipients.to))
     ]
 
 
@@ -233,7 +233,7 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, pace: Fields) -> 
     return CampaignView(
         id=campaign,
         state=state,
-        reason=with_breach(reason, counters),
+        reason=reason_with_imbalance(reason, counters),
         plan=plan,
         total=counters["total"],
         batches=int(fields[CampaignField.BATCHES]),
@@ -247,8 +247,8 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, pace: Fields) -> 
         },
         created_ms=int(fields[CampaignField.CREATED_MS]),
         sealed_ms=int(fields.get(CampaignField.SEALED_MS, 0)),
-        first_let_go_ms=int(fields.get(CampaignField.FIRST_SENT_MS, 0)),
-        last_let_go_ms=int(fields.get(CampaignField.LAST_SENT_MS, 0)),
+        first_sent_ms=int(fields.get(CampaignField.FIRST_SENT_MS, 0)),
+        last_sent_ms=int(fields.get(CampaignField.LAST_SENT_MS, 0)),
         finished_ms=int(fields.get(CampaignField.FINISHED_MS, 0)),
     )
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from times_dispatch.ledger.keys import CAMPAIGNS, BatchKey, CampaignField, batch_key, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ReportLetter
-from times_dispatch.ledger.records import unpack
+from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import Script, text
 
 _REPORT = struct.Struct(">HBcHI")
@@ -67,10 +67,11 @@ class _KnownCampaign(NamedTuple):
 
 
 class ReportApplier:
-    """The callbacks' side of the ledger."""
+    """The callbacks' side of the ledger; remembers the sender of up to *max_known_campaigns* campaigns."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, max_known_campaigns: int = _MAX_KNOWN_CAMPAIGNS) -> None:
         self._redis = redis
+        self._max_known_campaigns = max_known_campaigns
         self._apply = Script(redis, "apply_reports")
         self._campaigns: OrderedDict[CampaignId, _KnownCampaign] = OrderedDict()
 
@@ -117,7 +118,7 @@ class ReportApplier:
         key = batch_key(sender, campaign, BatchKey.RECIPIENTS, number)
         packed = cast("bytes | None", await self._redis.get(key))
         try:
-            return unpack(packed).to if packed else []
+            return unpack_recipients(packed).to if packed else []
         except ValueError:  # damaged
             return []
 
@@ -154,6 +155,6 @@ class ReportApplier:
         if batch_size is None:
             return None
         known = self._campaigns[campaign] = _KnownCampaign(SenderId(text(sender)), int(batch_size))
-        if len(self._campaigns) > _MAX_KNOWN_CAMPAIGNS:
+        if len(self._campaigns) > self._max_known_campaigns:
             self._campaigns.popitem(last=False)
         return known

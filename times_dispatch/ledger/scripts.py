@@ -117,7 +117,7 @@ def _definitions(lib: str) -> list[str]:
 
 
 def _needed(source: str, definitions: Sequence[str]) -> list[str]:
-    """Return the definitions that a script needs, in their order: Redis runs all of them at every call of the script."""
+    """Return the definitions that a script needs, in order: Redis runs all of them at every call of the script."""
     needed, words = list[str](), set(_WORD.findall(_without_comments(source)))
     for definition in reversed(definitions):
         code = _without_comments(definition)
@@ -128,7 +128,7 @@ def _needed(source: str, definitions: Sequence[str]) -> list[str]:
 
 
 def _with_constants_in_place(source: str) -> str:
-    """Put numbers and texts in the place of their names: a constant costs at every call, for each function that uses it."""
+    """Put constants in the place of their names: a name costs at every call, for each function that uses it."""
     constants = dict(_CONSTANT.findall(source))
     source = _CONSTANT.sub(r"-- \1 = \2", source)
     return _TOKEN.sub(lambda match: constants.get(match[0], match[0]), source)
@@ -148,8 +148,7 @@ def _with_reads_in_place(source: str) -> str:
 def _defined(code: str) -> list[str]:
     """Return the names that a definition defines."""
     match = _DEFINED.match(code)
-    assert match, code
-    return _WORD.findall(match[1])
+    return _WORD.findall(match[1]) if match else []
 
 
 def _without_comments(source: str) -> str:

@@ -10,7 +10,7 @@ from times_dispatch.ledger.errors import SubmissionRefused
 from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import Status
-from times_dispatch.ledger.records import pack
+from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
 
@@ -86,7 +86,7 @@ class Submissions:
             brake_report_last=brake.reports,
             brake_report_share=brake.failed_share,
             chain=" ".join(plan.chain),
-            max_parts=plan.most_parts,
+            max_parts=plan.max_parts,
             has_hours=int(plan.send_until_min > 0),
             missed_start=plan.missed_start,
         )
@@ -123,7 +123,7 @@ class Submissions:
             campaign=campaign,
             number=number,
             count=count,
-            recipients=pack(recipients),
+            recipients=pack_recipients(recipients),
             parts=costs,
             suppressed=struct.pack(f">{len(opted_out)}H", *opted_out),
             suppressed_code=Suppression.OPTED_OUT.value,

@@ -1,4 +1,4 @@
-"""After a failover behind the same address: who was connected to the old primary goes over to the new one."""
+"""After a failover behind the same address, every connection to the old primary is replaced."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Connection, Redis, SSLConnection
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
-from tests.failover import two_servers
+from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
 
 WITHIN_S = 5.0

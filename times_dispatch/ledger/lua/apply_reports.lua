@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records spans counters rotation campaigns brakes
+-- uses: names keys memory clock states records spans counters campaigns brakes
 --
 -- Apply delivery reports to the messages of a batch. Safe to repeat, in any order: delivered beats everything; the
 -- first failure stays; a report may come before the message is accepted, or while it is pending again: then it was sent

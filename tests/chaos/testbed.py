@@ -1,0 +1,196 @@
+"""The testbed: the whole stack of real processes, the faults in force at the moment, and a log of all actions."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from redis.asyncio import Redis
+
+from tests.chaos.settings import RATES, SANDBOX, dispatch_toml
+from times_dispatch.demo.processes import Process
+from times_dispatch.demo.stack import Stack
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState
+
+REDIS = "redis"
+_NICENESS = 5
+
+
+MessageKey = tuple[CampaignId, int, int]
+"""Campaign, number of the batch, index within the batch."""
+
+
+@dataclass
+class Span:
+    """A span of time, in seconds since the epoch."""
+
+    begin_s: float
+    end_s: float = float("inf")
+
+    def contains(self, at_s: float) -> bool:
+        """Whether a time lies in the span."""
+        return self.begin_s <= at_s < self.end_s
+
+
+@dataclass
+class RateChange:
+    """A change of a rate: the rate is certainly in force from ``end_s`` on, and possibly from ``begin_s`` on."""
+
+    span: Span
+    rate_per_s: float
+
+
+@dataclass
+class LostWorker:
+    """A worker that was killed, or frozen for longer than its leases."""
+
+    at_s: float
+    name: str
+    open: set[MessageKey] | None = None
+    """The messages that it was sending; None if Redis was away and could not say."""
+
+
+@dataclass
+class EventLog:
+    """All actions and faults of a run; times are seconds since the epoch."""
+
+    actions: list[tuple[float, str]] = field(default_factory=list)
+    lost_workers: list[LostWorker] = field(default_factory=list)
+    campaign_pauses: dict[str, list[Span]] = field(default_factory=dict)
+    sender_pauses: dict[str, list[Span]] = field(default_factory=dict)
+    rates: dict[str, list[RateChange]] = field(default_factory=dict)
+    stops_s: list[float] = field(default_factory=list)
+    """How long, in seconds, processes took to end after SIGTERM."""
+    reported_in_doubt: int = 0
+    """Messages in doubt that the provider had accepted and reported, counted before the resend."""
+
+
+class ChaosTestbed:
+    """The stack with its faults.
+
+    Enter the context outside of any event loop, because the processes are started there; then ``open`` the clients
+    inside of an event loop.
+    """
+
+    def __init__(self, *, seed: int, lease_s: float, workers: int = 2, reconcilers: int = 2) -> None:
+        self.lease_s = lease_s
+        self.seed = seed
+        self.stack = Stack(
+            settings=dispatch_toml(lease_s),
+            workers=workers,
+            reconcilers=reconcilers,
+            appendfsync="always",
+            sandbox={**SANDBOX, "seed": seed},
+        )
+        self.down: set[str] = set()
+        """Names of processes that are killed, frozen or failing at the moment."""
+        self.events = EventLog(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in RATES.items()})
+        self._background: list[asyncio.Task[None]] = []
+        self.paused_campaigns: dict[str, CampaignId] = {}
+        """Campaigns that an operator action paused, by sender."""
+        self.campaigns: dict[CampaignId, str] = {}
+        """All submitted campaigns, with their senders."""
+        self.sent: dict[CampaignId, int] = {}
+        """Number of messages of each campaign, by its recipients file."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.stack.start()
+            for name in self.stack.processes:
+                self.lower_priority(name)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(in_order=kind is None)
+
+    def _end(self, *, in_order: bool = False) -> None:
+        if not in_order:
+            for process in self.stack.processes.values():
+                process.kill()
+        self.stack.redis.send(signal.SIGCONT)
+        self.stack.stop()
+
+    async def open(self) -> None:
+        """Open the clients on the running event loop."""
+        # Short time-outs and no retries: the monitor must notice at once when Redis is away.
+        self.redis: Redis = connect(self.stack.redis.url, socket_timeout_s=1.0, retries=0)
+        self.queries = Queries(self.redis)
+        self.sandbox = httpx.AsyncClient(base_url=self.stack.sandbox_url, timeout=10, trust_env=False)
+
+    def start_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the faults; ``wait_for_background`` waits for its end."""
+        self._background.append(asyncio.create_task(coroutine))
+
+    async def wait_for_background(self) -> None:
+        """Wait for all coroutines in the background."""
+        await asyncio.gather(*self._background)
+
+    async def close(self) -> None:
+        """Close the clients."""
+        for task in self._background:
+            task.cancel()
+        await self.sandbox.aclose()
+        await self.redis.aclose()
+
+    def process(self, name: str) -> Process:
+        """Return a process by its name."""
+        return self.stack.processes[name]
+
+    def lower_priority(self, name: str) -> None:
+        """Lower the priority of a process below the sandbox's, because the sandbox measures times of arrival."""
+        if name != "sandbox" and (pid := self.process(name).pid):
+            os.setpriority(os.PRIO_PGRP, pid, _NICENESS)
+
+    def check(self) -> None:
+        """Raise ``ProcessFailed`` if a process that should run has ended by itself."""
+        for name, process in self.stack.processes.items():
+            if name not in self.down:
+                process.check()
+
+    def log_action(self, action: str) -> None:
+        """Add an action to the event log, with the time."""
+        self.events.actions.append((time.time(), action))
+
+    @property
+    def can_send(self) -> bool:
+        """Whether all processes that sending needs are up: Redis, beat, and a worker."""
+        return not self.down & {REDIS, "beat"} and not set(self.stack.worker_names) <= self.down
+
+    async def running_campaign(self, sender: str) -> CampaignId | None:
+        """Return the sender's newest running campaign."""
+        for campaign, its_sender in reversed(self.campaigns.items()):
+            if its_sender == sender and (await self.queries.campaign(campaign)).state is CampaignState.RUNNING:
+                return campaign
+        return None
+
+    def copy_logs(self, folder: Path) -> None:
+        """Copy all logs and the sandbox's journal to a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in [*self.stack.folder.glob("*.log"), self.journal]:
+            if file.exists():
+                shutil.copy(file, folder)
+
+    @property
+    def journal(self) -> Path:
+        """The sandbox's journal."""
+        return self.stack.folder / str(SANDBOX["journal"])
+
+
+async def until(at_s: float) -> None:
+    """Sleep until a time, in seconds since the epoch."""
+    await asyncio.sleep(max(0.0, at_s - time.time()))

@@ -1,0 +1,394 @@
+"""A reference model of the ledger in plain Python, without time, pace or bytes; the scripts must agree with it."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from tests.kit.ledger import SENDER
+from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.records import read_records
+from times_dispatch.ledger.report_applier import Applied
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import BrakeRule
+
+BatchKey = tuple[str, int]
+"""A campaign and the number of one of its batches."""
+NEXT_STATES = {
+    "pause": {"running": "paused", "braked": "paused"},
+    "resume": {"paused": "running", "braked": "running"},
+    "cancel": dict.fromkeys(("running", "paused", "braked"), "cancelled"),
+    "brake": {"running": "braked"},
+}
+REPORTED_FROM = {"delivered": "psafnrigexu", "failed": "psanig"}
+ARRIVED_FROM = "psig"
+"""States that become accepted by a click, a reply, or an intermediate report."""
+
+
+@dataclass
+class Message:
+    state: str = "p"
+    attempt: int = 0
+    block: int = 0
+    code: int = 0
+    answered: bool = False
+    """Whether the transaction id is known."""
+
+
+@dataclass
+class IssuedBatch:
+    """A batch that was handed out; its token is 0 until a worker takes the batch."""
+
+    token: int = 0
+    blocks: int = 0
+
+
+@dataclass
+class Campaign:
+    size: int
+    messages: list[Message]
+    policy: str
+    brake: BrakeRule
+    state: str = "running"
+    expired: bool = False
+    overdue: bool = False
+    """Whether every report is overdue."""
+    second: bool = False
+    """Whether messages in doubt are being sent again."""
+    may_end: bool = True
+    """Whether upkeep checks if the campaign is over."""
+    max_parts: int = 0
+    """0 means no limit; every message has one part."""
+    parts_out: int = 0
+    shut: bool = False
+    """Whether the time is outside the daily send window."""
+    cursor: int = 0
+    redo: list[int] = field(default_factory=list)
+    begun: set[int] = field(default_factory=set)
+    due: set[int] = field(default_factory=set)
+    pushes: deque[bool] = field(default_factory=deque)
+    reports: deque[bool] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.reset_brakes()
+
+    def reset_brakes(self) -> None:
+        self.pushes = deque(maxlen=self.brake.pushes)
+        self.reports = deque(maxlen=self.brake.reports)
+
+    @property
+    def batches(self) -> int:
+        return -(-len(self.messages) // self.size)
+
+    def batch(self, number: int) -> list[Message]:
+        return self.messages[number * self.size : (number + 1) * self.size]
+
+    def counts(self) -> Counter[str]:
+        return Counter(message.state for message in self.messages)
+
+    def unsent(self) -> int:
+        return sum(message.state in "ps" for message in self.messages)
+
+    def is_spent(self) -> bool:
+        return 0 < self.max_parts <= self.parts_out
+
+    def is_in_doubt(self) -> bool:
+        return any(message.state == "i" for message in self.messages)
+
+    def is_held(self) -> bool:
+        return self.state in {"paused", "braked"}
+
+    def finish_if_done(self) -> None:
+        if (self.state == "running" or (self.is_held() and not self.is_in_doubt())) and not self.unsent():
+            self.state = "finished"
+
+    def brake_if(self, last: deque[bool], share: float) -> None:
+        if last.maxlen and len(last) == last.maxlen and sum(last) > share * last.maxlen and self.state == "running":
+            self.state = "braked"
+
+
+class ModelLeaseLost(Exception):
+    """Another worker has the lease."""
+
+
+class Model:
+    """One sender and its campaigns."""
+
+    def __init__(self, campaigns: dict[str, Campaign]) -> None:
+        self.campaigns = campaigns
+        self.out: dict[BatchKey, IssuedBatch] = {}
+        self.released: dict[BatchKey, tuple[int, int]] = {}
+        """The token with which a batch was released last, and the number of messages that the release put in doubt."""
+        self.held_by = ""
+
+    def running(self) -> dict[str, Campaign]:
+        if self.held_by:
+            return {}
+        return {
+            name: campaign
+            for name, campaign in self.campaigns.items()
+            if campaign.state == "running" and not campaign.expired and not campaign.shut
+        }
+
+    def delivered(self) -> set[tuple[str, int]]:
+        return {
+            (name, index)
+            for name, campaign in self.campaigns.items()
+            for index, message in enumerate(campaign.messages)
+            if message.state == "d"
+        }
+
+    def may_go_on(self) -> bool:
+        return any(campaign.unsent() and not campaign.is_spent() for campaign in self.running().values())
+
+    def issue(self) -> list[BatchKey]:
+        issued: list[BatchKey] = []
+        for name, campaign in self.running().items():
+            for number in [*campaign.redo, *range(campaign.cursor, campaign.batches)]:
+                if (name, number) not in self.out:
+                    self.out[name, number] = IssuedBatch()
+                    issued.append((name, number))
+            campaign.redo, campaign.cursor = [], campaign.batches
+        return issued
+
+    def take(self, batch_key: BatchKey, token: int) -> bool:
+        """Take a batch with the next token; return whether that was possible."""
+        hold = self.out.get(batch_key)
+        if hold is None or hold.token:
+            return False
+        hold.token, hold.blocks = token, 0
+        self.campaigns[batch_key[0]].begun.add(batch_key[1])
+        return True
+
+    def holds(self, batch_key: BatchKey, token: int) -> bool:
+        return batch_key in self.out and self.out[batch_key].token == token
+
+    def open(self, batch_key: BatchKey, token: int, most: int) -> str | list[tuple[int, int]]:
+        """Return the opened messages, or the reason why none can be opened."""
+        if not self.holds(batch_key, token):
+            raise ModelLeaseLost
+        campaign = self.campaigns[batch_key[0]]
+        if held := self._held(campaign):
+            return held
+        batch = campaign.batch(batch_key[1])
+        pending = [index for index, message in enumerate(batch) if message.state == "p"][:most]
+        if not pending:
+            return "drained"
+        if campaign.is_spent():
+            if any(message.state == "s" for message in campaign.messages):
+                return "wait"
+            campaign.state = "braked"
+            return "budget_spent"
+        if campaign.max_parts:
+            pending = pending[: campaign.max_parts - campaign.parts_out]
+        campaign.parts_out += len(pending)
+        hold = self.out[batch_key]
+        hold.blocks += 1
+        for index in pending:
+            batch[index].state, batch[index].block = "s", hold.blocks
+            batch[index].code, batch[index].answered = 0, False
+        return [(index, batch[index].attempt) for index in pending]
+
+    def _held(self, campaign: Campaign) -> str:
+        """Return the reason why no message of a campaign can be opened; empty if there is none."""
+        if campaign.state != "running":
+            return campaign.state
+        if campaign.expired or campaign.shut:
+            return "expired" if campaign.expired else "outside_hours"
+        return self.held_by
+
+    def record(self, batch_key: BatchKey, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
+        """Record outcomes of (index, block, verdict, code); return how many of them changed a message."""
+        if not self.holds(batch_key, token):
+            raise ModelLeaseLost
+        campaign = self.campaigns[batch_key[0]]
+        batch = campaign.batch(batch_key[1])
+        changed, news = 0, False
+        for index, block, verdict, code in sorted(outcomes):
+            message = batch[index]
+            if message.block != block:
+                continue
+            if message.state == "s":
+                message.state = "p" if verdict == "b" else verdict
+                message.code, message.answered = code, verdict == "a"
+                changed, news = changed + 1, True
+                if verdict not in "ai":
+                    campaign.parts_out -= 1
+                if verdict in "ar":
+                    campaign.pushes.append(verdict == "r")
+            elif verdict == "a" and message.state in "adf" and not message.answered:
+                message.answered, news = True, True
+        if news:
+            campaign.brake_if(campaign.pushes, campaign.brake.rejected_share)
+            if brake and campaign.state == "running":
+                campaign.state = "braked"
+        return changed
+
+    def release(self, batch_key: BatchKey, token: int) -> int:
+        if not self.holds(batch_key, token):
+            if self.released.get(batch_key, (0, 0))[0] != token:
+                raise ModelLeaseLost
+            return self.released[batch_key][1]
+        self.released[batch_key] = token, self.reclaim(batch_key)
+        return self.released[batch_key][1]
+
+    def reclaim(self, batch_key: BatchKey) -> int:
+        """Put the sending messages of a batch in doubt; return how many there were."""
+        campaign = self.campaigns[batch_key[0]]
+        batch = campaign.batch(batch_key[1])
+        lost = [message for message in batch if message.state == "s"]
+        for message in lost:
+            message.state, message.code = "i", 13
+        del self.out[batch_key]
+        states = {message.state for message in batch}
+        if "p" in states:
+            campaign.redo.insert(0, batch_key[1])
+        if states & {"a", "i"}:
+            campaign.due.add(batch_key[1])
+        campaign.finish_if_done()
+        return len(lost)
+
+    def expire_leases(self, batch_keys: list[BatchKey]) -> tuple[int, int, list[BatchKey]]:
+        """Expire leases; return numbers of reclaimed batches and messages in doubt, and batches that go out again."""
+        reclaimed, in_doubt, woken = 0, 0, []
+        for batch_key in sorted(batch_keys, key=lambda batch_key: f"{batch_key[0]}:{batch_key[1]}"):
+            campaign = self.campaigns[batch_key[0]]
+            if campaign.state == "running" and not campaign.expired and not self.out[batch_key].token:
+                woken.append(batch_key)
+            else:
+                reclaimed, in_doubt = reclaimed + 1, in_doubt + self.reclaim(batch_key)
+        return reclaimed, in_doubt, woken
+
+    def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[Applied]:
+        """Apply reports of (index, attempt, kind, code)."""
+        campaign = self.campaigns[batch_key[0]]
+        if batch_key[1] not in campaign.begun:
+            return [Applied.UNKNOWN] * len(reports)
+        batch = campaign.batch(batch_key[1])
+        answers = [Applied.DUPLICATE] * len(reports)
+        # Reports are sorted by message; reports about one message stay in their order.
+        for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
+            if index >= len(batch) or attempt > batch[index].attempt:
+                answers[position] = Applied.UNKNOWN
+            elif kind == "failed" and attempt < batch[index].attempt:
+                answers[position] = Applied.STALE
+            elif batch[index].state in REPORTED_FROM.get(kind, ""):
+                batch[index].state, batch[index].code = kind[0], code if kind == "failed" else 0
+                campaign.reports.append(kind == "failed")
+                answers[position] = Applied.APPLIED
+            elif kind not in REPORTED_FROM and batch[index].state in ARRIVED_FROM:
+                batch[index].state, batch[index].code = "a", 0
+                campaign.due.add(batch_key[1])
+                answers[position] = Applied.APPLIED
+        campaign.brake_if(campaign.reports, campaign.brake.failed_share)
+        campaign.finish_if_done()
+        return answers
+
+    def control(self, name: str, action: str) -> str:
+        campaign = self.campaigns[name]
+        to = NEXT_STATES[action].get(campaign.state)
+        if action == "cancel" and campaign.state == "finished" and campaign.is_in_doubt():
+            to = "cancelled"
+        if to:
+            campaign.state = to
+            if to == "running":
+                campaign.reset_brakes()
+                campaign.finish_if_done()
+            campaign.may_end = campaign.may_end or to == "cancelled"
+        return campaign.state
+
+    def end_pending(self) -> int:
+        ended = 0
+        for name, campaign in self.campaigns.items():
+            if not campaign.may_end or not (campaign.expired or campaign.state == "cancelled"):
+                continue
+            to = "x" if campaign.state == "cancelled" else "e"
+            for number in range(campaign.batches):
+                pending = [message for message in campaign.batch(number) if message.state == "p"]
+                if pending and (name, number) not in self.out:
+                    campaign.begun.add(number)
+                    for message in pending:
+                        message.state = to
+                    ended += len(pending)
+            campaign.may_end = campaign.unsent() > 0
+            campaign.finish_if_done()
+        return ended
+
+    def settle_overdue(self) -> tuple[int, int, int]:
+        """Return the numbers of messages without a report, given up, and sent again."""
+        due = sorted(
+            (f"{name}:{number}", name, number) for name in self.campaigns for number in self.campaigns[name].due
+        )
+        totals = [self._settle(name, number, "time") for _, name, number in due]
+        no_report, given_up, resent, _ = (sum(column) for column in zip((0, 0, 0, 0), *totals, strict=True))
+        return no_report, given_up, resent
+
+    def resolve(self, name: str, how: str) -> int:
+        batches = [self._settle(name, number, how) for number in range(self.campaigns[name].batches)]
+        return sum(resent + as_sent for _, _, resent, as_sent in batches)
+
+    def _settle(self, name: str, number: int, how: str) -> tuple[int, int, int, int]:
+        campaign = self.campaigns[name]
+        if number not in campaign.begun:
+            return 0, 0, 0, 0
+        batch, over = campaign.batch(number), campaign.expired and not campaign.unsent()
+        resends = campaign.policy == "resend" and campaign.state != "cancelled"
+        changed: Counter[str] = Counter()
+        for message in batch:
+            to = ""
+            if message.state == "a" and how == "time" and campaign.overdue:
+                to = "n"
+            elif message.state == "i":
+                if how == "sent":
+                    to = "a"
+                elif how == "resend":
+                    to = "p" if campaign.state != "cancelled" else ""
+                elif resends and message.attempt == 0:
+                    to = "p" if campaign.second or over else ""
+                elif over:
+                    to = "g"
+            if to:
+                message.state = to
+                changed[to] += 1
+            if to == "p":
+                message.attempt, message.code, message.answered = message.attempt + 1, 0, False
+        if changed["p"]:
+            campaign.second = campaign.second or how == "time"
+            self._send_again(campaign, name, number)
+        waiting = any(message.state in "ai" for message in batch)
+        campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
+        if changed:
+            campaign.finish_if_done()
+        return changed["n"], changed["g"], changed["p"], changed["a"]
+
+    def _send_again(self, campaign: Campaign, name: str, number: int) -> None:
+        if campaign.state == "finished":
+            campaign.state = "running"
+        if campaign.expired:
+            campaign.expired, campaign.may_end = False, True
+        if (name, number) not in self.out:
+            campaign.redo.insert(0, number)
+
+
+async def assert_agrees(redis: Redis, model: Model) -> None:
+    """Fail unless the ledger's counters and records equal the model's."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for name, campaign in model.campaigns.items():
+            key = campaign_key(SENDER, CampaignId(name))
+            pipe.hgetall(key)
+            pipe.mget([f"{key}:m:{number}" for number in range(campaign.batches)])
+        replies = await pipe.execute()
+    for campaign, fields, batches in zip(model.campaigns.values(), replies[::2], replies[1::2], strict=True):
+        counts = {state.value: int(fields[state.value.encode()]) for state in MessageState}
+        assert sum(counts.values()) == len(campaign.messages), "the counters do not add up to the total"
+        assert {state: count for state, count in counts.items() if count} == campaign.counts()
+        assert fields[b"state"].decode() == campaign.state
+        assert int(fields[b"parts_out"]) == campaign.parts_out
+        assert {number for number, records in enumerate(batches) if records} == campaign.begun
+        for number, records in enumerate(batches):
+            batch = campaign.batch(number)
+            records_read = [
+                (record.state.value, record.attempt, record.code) for record in read_records(records, len(batch))
+            ]
+            assert records_read == [(message.state, message.attempt, message.code) for message in batch]
