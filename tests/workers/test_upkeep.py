@@ -225,7 +225,7 @@ async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_
     assert sorted(ref.campaign for ref in rounds.rung) == ["another1", "another2"]
     assert sorted(view.id for view in rounds.shown) == ["another1", "another2"]
     told = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
-    assert sorted(told) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
+    assert sorted(told) == [("read", ""), ("reclaimed", "0"), ("reclaimed", "1")]
     assert {log["campaign"] for log in logs if log["event"] == "damaged in the ledger"} == {CAMPAIGN}
     assert await house.redis.hget(key, "reason") == b"batch 1 cannot be reclaimed: damaged in the ledger"
     with capture_logs() as logs:
