@@ -113,8 +113,8 @@ class Upkeep:
 
         self._rows_left = _MAX_ROWS
         chores = {
-            sender: of_sender._replace(lapse=of_sender.lapse and leases_may_expire)
-            for sender, of_sender in (await self._maintenance.chores(await self._queries.senders())).items()
+            sender: of_sender._replace(expire_leases=of_sender.expire_leases and leases_may_expire)
+            for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
@@ -131,27 +131,29 @@ class Upkeep:
 
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         ready: list[BatchReady] = []
-        if chores.lapse:
-            lapsed = await self._maintenance.lapse(sender)
-            ready += lapsed.rings
-            if lapsed.taken_in:
-                log.warning("leases lapsed", sender=sender, batches=lapsed.taken_in, in_doubt=lapsed.in_doubt)
-        if chores.reopen:
+        if chores.expire_leases:
+            expired = await self._maintenance.expire_leases(sender)
+            ready += expired.ready
+            if expired.reclaimed:
+                log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
+        if chores.next_hours:
             await self._keep_hours(sender)
-        if chores.end or chores.settle:
-            ended = await self._maintenance.end(sender)
-            settled = await self._maintenance.settle(sender)
+        if chores.end_pending or chores.settle_overdue:
+            ended = await self._maintenance.end_pending(sender)
+            settled = await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if chores.forget:
-            await self._maintenance.forget(sender)
+        if chores.drop_recent_texts:
+            await self._maintenance.drop_recent_texts(sender)
         if any(chores[:-1]):  # each of the chores but the last may have made batches ready
             ready += await self._leases.issue(sender)
         if ready:
             await self._wake_workers(ready)
         # The ledger forgets which campaigns moved when it is asked, so they are kept here until they are shown.
         if self._rows_left > 0:
-            moved = await self._maintenance.moved(sender, most=min(self._rows_left, _MAX_ROWS_PER_SENDER))
+            moved = await self._maintenance.take_changed(
+                sender, max_campaigns=min(self._rows_left, _MAX_ROWS_PER_SENDER)
+            )
             self._rows_left -= len(moved)
             self._unshown[sender].update(moved)
         views = await self._read(sender)
@@ -174,11 +176,11 @@ class Upkeep:
 
     async def _keep_hours(self, sender: SenderId) -> None:
         """Write the next opening hours of each campaign whose last ones are over; until then nothing of it is sent."""
-        for campaign, plan, now_ms in await self._maintenance.closed(sender):
+        for campaign, plan, now_ms in await self._maintenance.ended_hours(sender):
             window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
-            await self._maintenance.reopen(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
+            await self._maintenance.set_next_hours(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _read(self, sender: SenderId) -> list[CampaignView]:
         """Read the campaigns on which something happened; leave out those that cannot be read."""

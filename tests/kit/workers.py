@@ -14,11 +14,11 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, BatchReady
 from times_dispatch.ledger.maintenance import Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.queries import MessageView, Queries
-from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
@@ -299,8 +299,8 @@ class WorkerRig:
     async def expire_leases(self, *refs: BatchRef) -> None:
         """Move the deadlines of leases into the past, and let upkeep take the batches back."""
         for ref in refs:
-            await self.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
-        await self.maintenance.lapse(SENDER)
+            await self.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
+        await self.maintenance.expire_leases(SENDER)
 
     async def view(self, campaign: CampaignId = CAMPAIGN) -> CampaignView:
         return await self.queries.campaign(campaign)
@@ -316,7 +316,7 @@ class WorkerRig:
         return (await self.view(campaign)).counts[state]
 
     async def lease_count(self, sender: SenderId = SENDER) -> int:
-        return int(await self.redis.zcard(f"{tag(sender)}:leases"))
+        return int(await self.redis.zcard(f"{hash_tag(sender)}:leases"))
 
     async def check_balance(self) -> None:
         """Fail unless the counters of every campaign equal what the records say."""

@@ -30,7 +30,7 @@ async def test_each_senders_rate_and_daily_cap_are_written(redis: Redis, setting
     queries = Queries(redis)
     assert (await queries.sender(SENDER)).rate_per_s == 50
     others = await queries.sender(OTHERS)
-    assert (others.rate_per_s, others.most_parts_per_day) == (0, 1_000)
+    assert (others.rate_per_s, others.max_parts_per_day) == (0, 1_000)
 
 
 async def test_a_ledger_that_is_away_is_tried_every_second_or_sooner_until_it_is_back(

@@ -13,9 +13,10 @@ from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -61,7 +62,7 @@ async def rounds(redis: Redis) -> Rounds:
 
 async def _expire_leases(rig: WorkerRig, *refs: BatchRef) -> None:
     for ref in refs:
-        await rig.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+        await rig.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
 
 
 async def test_a_round_hands_out_the_batches_of_every_sender(rig: WorkerRig, rounds: Rounds) -> None:
@@ -175,7 +176,7 @@ async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged
     await rig.redis.flushall()  # the fixture's balance would find it as well
 
 
-async def test_a_few_books_are_looked_into_in_a_round_and_all_of_them_in_turn(rig: WorkerRig) -> None:
+async def test_a_few_campaigns_are_audited_in_a_round_and_all_of_them_in_turn(rig: WorkerRig) -> None:
     campaigns = {await rig.submit(1, campaign=f"still{number:03}") for number in range(7)}
     audit = Audit(rig.redis)
     rounds = [[account.campaign for account in await audit.next_counters(3)] for _ in range(3)]
@@ -198,13 +199,13 @@ async def test_books_that_balance_are_no_error(rig: WorkerRig, rounds: Rounds) -
 async def test_one_broken_sender_does_not_keep_the_others_from_their_round(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(2)
     await rig.submit(2, campaign="others01", sender=OTHERS)
-    await rig.redis.delete(f"{tag(OTHERS)}:rotation")
-    await rig.redis.set(f"{tag(OTHERS)}:rotation", "not a sorted set")
+    await rig.redis.delete(f"{hash_tag(OTHERS)}:rotation")
+    await rig.redis.set(f"{hash_tag(OTHERS)}:rotation", "not a sorted set")
     with pytest.raises(ResponseError):
         await rounds.round()
     assert rounds.woken == [BatchRef(SENDER, CAMPAIGN, 0)]
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
-    await rig.redis.delete(f"{tag(OTHERS)}:rotation")
+    await rig.redis.delete(f"{hash_tag(OTHERS)}:rotation")
 
 
 async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_their_round(
@@ -228,9 +229,9 @@ async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_
     assert sorted(ref.campaign for ref in rounds.woken) == ["another1", "another2"]
     assert sorted(view.id for view in rounds.shown) == ["another1", "another2"]
     damage = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
-    assert sorted(damage) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
+    assert sorted(damage) == [("read", ""), ("reclaimed", "0"), ("reclaimed", "1")]
     assert {log["campaign"] for log in logs if log["event"] == "damaged in the ledger"} == {CAMPAIGN}
-    assert await rig.redis.hget(key, "reason") == b"batch 1 cannot be taken in: damaged in the ledger"
+    assert await rig.redis.hget(key, "reason") == b"batch 1 cannot be reclaimed: damaged in the ledger"
     with capture_logs() as logs:
         await rounds.round()
     assert not logs
@@ -315,7 +316,7 @@ async def test_a_short_lease_still_lapses(rig: WorkerRig) -> None:
 async def test_a_round_drops_recent_texts_that_may_be_sent_again(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(3)
     await rig.send()
-    recent_texts = f"{tag(SENDER)}:said"
+    recent_texts = f"{hash_tag(SENDER)}:recent_texts"
     await rounds.round()
     assert len(await rig.redis.keys(f"{recent_texts}*")) == 2
     (member,) = await rig.redis.zrange(recent_texts, 0, -1)

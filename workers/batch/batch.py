@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Opened, Wait, new_operation
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.protocol import WaitReason
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
@@ -121,7 +122,7 @@ class Batch:
             while not self._run.stopping.is_set():
                 opened = await self._open_next()
                 if isinstance(opened, BatchClosed):
-                    self._end_reason = opened.why
+                    self._end_reason = opened.reason
                     return
                 if isinstance(opened, Drained) and not await self._have_messages_returned():
                     return
@@ -134,11 +135,11 @@ class Batch:
         async with self._sender_lock:
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
-            if isinstance(opened, Wait) and opened.why != "campaign limit":
+            if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any batch that asked next would have to wait as well
-        if isinstance(opened, Wait) and opened.why == "campaign limit":
+        if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
             await self._sleep(opened.seconds)  # without the lock: the limit is this campaign's own
-        if isinstance(opened, Block) and not self._clients[opened.provider]:
+        if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._pass_over_provider(opened)
         elif isinstance(opened, Block):
             block = await self._check_block(opened, asked_at)
@@ -170,12 +171,12 @@ class Batch:
             return Wait(self._context.timings.renewal_wait_s, "renewal")
         operation = new_operation()
         return await self._ledger_retry.call(
-            lambda: self._context.leases.open_block(self.lease, most=max_messages, operation=operation)
+            lambda: self._context.leases.open_block(self.lease, max_messages=max_messages, operation=operation)
         )
 
     async def _pass_over_provider(self, block: Block) -> None:
         """Give back a block for a provider that this process does not know, so that the next in the chain is used."""
-        sender, nickname = self.lease.ref.sender, self._plan.chain[block.provider]
+        sender, nickname = self.lease.ref.sender, self._plan.chain[block.chain_index]
         reason = "it is not in the worker's settings"
         try:
             await self._ledger_retry.call(lambda: self._context.brake_provider(sender, nickname, reason))
@@ -204,14 +205,14 @@ class Batch:
         to_push = []
         for message, reason in zip(block.messages, reasons, strict=True):
             if reason:
-                self._recorder.add(MessageResult(message[0], block.number, None, 0, block.provider, reason))
+                self._recorder.add(MessageResult(message[0], block.number, None, 0, block.chain_index, reason))
             else:
                 to_push.append(message)
         return block._replace(messages=to_push)
 
     def _give_back(self, block: Block) -> None:
         for index, _ in block.messages:
-            self._recorder.add(MessageResult(index, block.number, None, 0, block.provider))
+            self._recorder.add(MessageResult(index, block.number, None, 0, block.chain_index))
 
     async def _have_messages_returned(self) -> bool:
         """Wait until a message is pending again, or until every result is written; say whether one is pending."""

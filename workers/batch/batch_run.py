@@ -10,8 +10,8 @@ from times_dispatch.clock import Clock
 class BatchRun:
     """One run of a batch in this process.
 
-    Every part of the batch (opening, pacing, pushing, recording) reads it before it begins something, and any part, or
-    the dispatcher, may end the run through it.
+    The parts of a batch are the opening of blocks, the pacing, the pushing and the recording. Each part looks here
+    before it begins something; each part, and the dispatcher, can end the run here.
     """
 
     def __init__(self, *, lease_deadline: float, clock: Clock) -> None:
@@ -24,7 +24,7 @@ class BatchRun:
         self.is_lost = False
         """Whether the lease has gone to another worker: then nothing may be written for the batch either."""
         self.unexpected: BaseException | None = None
-        """The first error that no part of the batch is made for."""
+        """The first error of a part of the batch for which nothing is provided; ``Batch.work`` raises it."""
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()

@@ -61,13 +61,13 @@ class Pacer:
             return
         for index, attempt in block.messages:
             self._enqueue(
-                QueuedPush(self._handler, index, attempt, block.number, block.provider, start_by), is_due=False
+                QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_due=False
             )
 
     async def _start_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
         slot = opened_at + block.starts_in_s
         waiting = deque(
-            QueuedPush(self._handler, index, attempt, block.number, block.provider, start_by)
+            QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by)
             for index, attempt in block.messages
         )
         try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.protocol import PushResult
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
@@ -16,7 +17,7 @@ from workers.batch.suppression_check import SuppressionCheck
 _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
 """A result with one of these verdicts is written at once: every message that is opened before the ledger knows it would
 get the same answer. A tuple, for an enum member is slow to hash."""
-_PENDING_AGAIN = frozenset({b"p", b"b"})
+_PENDING_AGAIN = (PushResult.NOT_SENT, PushResult.NEVER_BEGUN)
 """What the ledger is told of messages that it puts back to pending."""
 
 

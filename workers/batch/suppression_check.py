@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from times_dispatch.ledger.frequency_cap import Mark, fingerprint
 from times_dispatch.ledger.leases import Block, Lease, Result, new_operation
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.protocol import PushResult
 from times_dispatch.ledger.states import Suppression
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.renderer import MessageRenderer
 
-_UNSENT = frozenset({b"r", b"p", b"b"})
+_UNSENT = (PushResult.REJECTED, PushResult.NOT_SENT, PushResult.NEVER_BEGUN)
 """Verdicts after which a message does not count towards its number's frequency cap."""
 
 
@@ -55,7 +56,7 @@ class SuppressionCheck:
         if marks:
             operation, caps = new_operation(), self._cache.frequency_caps
             await self._ledger_retry.call(
-                lambda: caps.take_back(self._lease, operation, self._limit, self._template_text, marks)
+                lambda: caps.undo(self._lease, operation, self._limit, self._template_text, marks)
             )
 
     async def _count(self, block: int, messages: Sequence[tuple[int, int]]) -> Sequence[Suppression | None]:
@@ -65,7 +66,7 @@ class SuppressionCheck:
             marks.append(Mark(to, fingerprint(to, self._renderer.text(index)), attempt))
         caps = self._cache.frequency_caps
         at_s, reasons = await self._ledger_retry.call(
-            lambda: caps.admit(self._lease, block, self._limit, self._template_text, marks)
+            lambda: caps.check(self._lease, block, self._limit, self._template_text, marks)
         )
         for (index, _), mark, reason in zip(messages, marks, reasons, strict=True):
             if not reason:

@@ -180,7 +180,7 @@ async def test_when_both_refuse_their_accounts_the_batch_goes_back_and_each_says
     async with rig.worker(chain=CHAIN) as worker:
         await rig.issue(worker)
         await worker.quiet()
-        assert worker.ended == ["provider braked"]
+        assert worker.ended == ["provider_braked"]
     assert await rig.states() == "pppppp"
     assert (await rig.view()).reason == (
         "provider times is braked: authentication failure (2070); "
@@ -195,6 +195,6 @@ async def test_when_no_provider_is_left_the_batch_goes_back_and_wakes_nobody_aga
     async with rig.worker() as worker:
         await rig.issue(worker)
         await worker.quiet()
-        assert worker.ended == ["provider braked"]
+        assert worker.ended == ["provider_braked"]
         assert await rig.issue(worker) == []
     assert await rig.states() == "pppppp"

@@ -195,9 +195,9 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(rig: 
     (ref,) = await rig.issue()
     lease = await rig.leases.take(ref)
     assert lease
-    first = await rig.leases.open_block(lease, most=1, operation=new_operation())
+    first = await rig.leases.open_block(lease, max_messages=1, operation=new_operation())
     await rig.control.brake_provider(SENDER, "times", "for a moment")
-    second = await rig.leases.open_block(lease, most=1, operation=new_operation())
+    second = await rig.leases.open_block(lease, max_messages=1, operation=new_operation())
     await rig.control.resume_sender(SENDER)
     assert isinstance(first, Block)
     assert isinstance(second, Block)
@@ -205,8 +205,8 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(rig: 
     context = worker_context(rig.redis, clock=SYSTEM_CLOCK)
     recorder, run = _recorder(context, lease, await rig.leases.plan(SENDER, CAMPAIGN))
     recorder.expect(2)
-    not_sent = MessageResult(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.provider)
-    accepted = MessageResult(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.provider)
+    not_sent = MessageResult(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.chain_index)
+    accepted = MessageResult(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.chain_index)
     for pushed in (not_sent, accepted) if refused_first else (accepted, not_sent):
         recorder.add(pushed)
     await run.wait_while(lambda: not recorder.is_idle)

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.scripts import tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.batch import Batch
@@ -162,7 +163,7 @@ async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
     async with rig.worker() as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.arrived) == 2)
-        assert int(await rig.redis.hget(f"{{{SENDER}}}:pace", "hold_n@times") or 0) >= 1
+        assert int(await rig.redis.hget(f"{{{SENDER}}}:pace", "hold_count@times") or 0) >= 1
         assert await rig.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
     assert await rig.states() == "au"
@@ -199,7 +200,7 @@ async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppre
 async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(rig: WorkerRig) -> None:
     await rig.submit(3)
     await rig.send()
-    recent_texts = f"{tag(SENDER)}:said"
+    recent_texts = f"{hash_tag(SENDER)}:recent_texts"
     members: Any = await rig.redis.zrange(recent_texts, 0, -1, withscores=True)
     ((member, until_s),) = members
     digest, campaign, created_s, buckets = text(member).split(":")
@@ -215,7 +216,7 @@ async def test_a_sender_may_repeat_a_text_at_once_if_so_configured(rig: WorkerRi
         await rig.submit(3, campaign=campaign)
         await rig.send(sender_options={"repeat_after": "0m"})
     assert await rig.states(SECOND) == "aaa"
-    assert await rig.redis.keys("*:said*") == []
+    assert await rig.redis.keys("*:recent_texts*") == []
 
 
 async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(rig: WorkerRig) -> None:
@@ -251,7 +252,7 @@ async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submi
     await rig.send(sender_options=sender_options)
     await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
     await rig.control.resume_sender(SENDER)
-    await rig.maintenance.end(SENDER)
+    await rig.maintenance.end_pending(SENDER)
 
     rig.provider.reply = lambda _: None
     await rig.submit(100, campaign=SECOND)

@@ -1,7 +1,8 @@
--- Redis' clock: the only clock of the ledger. A simulation exchanges this lib (scripts.py, exchanged_lib).
+-- The ledger's only clock, Redis' own. A simulation or a test exchanges this lib for its own (exchanged_lib in
+-- scripts.py).
 
--- Microseconds since the epoch.
+-- Return microseconds since the epoch.
 local function now_us()
-  local time = redis.call('TIME')
-  return time[1] * 1000000 + time[2]
+  local seconds, microseconds = unpack(redis.call('TIME'))
+  return seconds * 1000000 + microseconds
 end
