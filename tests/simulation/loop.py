@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_KEPT: list[object] = []
+"""The tasks of all loops of this Python process: its end is the end of them."""
+
 _PROCESS: contextvars.ContextVar["SimulatedProcess | None"] = contextvars.ContextVar("process", default=None)
 
 
@@ -104,6 +107,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._virtual_s = 0.0
         self._selector = _JumpingSelector(self)
         self._clock_resolution = 1e-9
+
+    def create_task(self, coro: Any, **options: Any) -> "asyncio.Task[Any]":
+        """Create a task, and keep it: what a killed process left must not run its ``finally`` blocks when collected."""
+        task = super().create_task(coro, **options)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        _KEPT.append(task)
+        return task
 
     def time(self) -> float:
         """Return virtual seconds since the start."""

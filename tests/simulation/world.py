@@ -57,7 +57,6 @@ class SimulatedWorker:
             lease_s=world.settings.worker.lease_s,
             wake_workers=self._wake,
             show=_shown,
-            clock=self.clock,
             rng=Random(world.random.random()),
         )
         self._runs: set[asyncio.Task[Any]] = set()
