@@ -9,7 +9,7 @@ from itertools import islice
 from callbacks.dead_letters import DeadLetterRow, Reason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
-from times_dispatch.ledger.testsends import TestSendReport
+from times_dispatch.ledger.testsends import SendTestReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import words
@@ -53,7 +53,7 @@ class ClassifiedReports:
         self.events: list[ReportEvent] = []
         self.stops: list[int] = []
         """Places in ``reports`` of replies that ask for no more messages."""
-        self.trials: list[tuple[int, TestSendReport]] = []
+        self.trials: list[tuple[int, SendTestReport]] = []
         """Of messages that belong to no campaign, by the index in their ids."""
         self.foreign: list[bytes] = []
         """Bodies to relay."""
@@ -100,7 +100,7 @@ class ReportClassifier:
                 continue
             kind = event.kind
             if ref.campaign == TRIAL_CAMPAIGN:
-                pile.trials.append((ref.index, TestSendReport(kind.value, event.code, event.ts)))
+                pile.trials.append((ref.index, SendTestReport(kind.value, event.code, event.ts)))
                 pile.tally["trials"] += 1
                 continue
             if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):

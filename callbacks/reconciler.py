@@ -25,7 +25,7 @@ from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.testsends import TestSends
+from times_dispatch.ledger.testsends import SendTestReports
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import failure
@@ -70,7 +70,7 @@ class Reconciler:
         self._reported = reported
         self._triage = triage
         self._set_aside = DeadLetters(redis)
-        self._trials = TestSends(redis)
+        self._trials = SendTestReports(redis)
         self._optouts = OptOuts(redis)
         self._reader = Reader(redis, REPORTS, GROUP, name)
         self._claim_after_ms = claim_after_ms

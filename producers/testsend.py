@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
-from times_dispatch.ledger.testsends import TestSendReport, TestSends
+from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
 from times_dispatch.ledger.tokens import Tokens
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
@@ -47,7 +47,7 @@ class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"Wish(sender={self.sender!r}, template={self.template!r}, provider={self.provider!r})"
 
 
-class TestMessage(msgspec.Struct, frozen=True):
+class SendTestMessage(msgspec.Struct, frozen=True):
     """A trial message, ready to be pushed."""
 
     provider: Provider
@@ -74,7 +74,7 @@ class Sent(msgspec.Struct, frozen=True):
     took_s: float
 
 
-def prepare(wish: SendTestRequest, settings: Settings) -> TestMessage:
+def prepare(wish: SendTestRequest, settings: Settings) -> SendTestMessage:
     """Choose what was not said; raise InputInvalid if the settings have not what it takes."""
     try:
         to = normalise(wish.number)
@@ -103,7 +103,7 @@ def prepare(wish: SendTestRequest, settings: Settings) -> TestMessage:
         variables=values or (),
         custom=wish.custom,
     )
-    return TestMessage(provider, push, template, index, fits=values is not None)
+    return SendTestMessage(provider, push, template, index, fits=values is not None)
 
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
@@ -114,7 +114,7 @@ async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
         )
 
 
-async def send(trial: TestMessage, *, redis: Redis | None) -> Sent:
+async def send(trial: SendTestMessage, *, redis: Redis | None) -> Sent:
     """Push it, once. With the ledger at hand an OAuth token is the one that workers share."""
     listener = RecordingTransport(ProviderTransport(trial.provider), trial.provider.endpoint)
     tokens, patience_s = Tokens(redis) if redis else None, trial.provider.total_timeout_s
@@ -124,11 +124,11 @@ async def send(trial: TestMessage, *, redis: Redis | None) -> Sent:
         return Sent(outcome, listener.heard, time.monotonic() - began)
 
 
-async def wait_for_report(redis: Redis, trial: TestMessage, *, within_s: float) -> TestSendReport | None:
+async def wait_for_report(redis: Redis, trial: SendTestMessage, *, within_s: float) -> SendTestReport | None:
     """Return the report that says what became of it; None if none came in time."""
     until = time.monotonic() + within_s
     while True:
-        reports = await TestSends(redis).of(trial.index)
+        reports = await SendTestReports(redis).of(trial.index)
         if final := [report for report in reports if report.kind in {"delivered", "failed"}]:
             return final[-1]
         if time.monotonic() >= until:

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from producers.cli import CliContext
 from producers.cli.output import FiniteFloatRange
 from producers.errors import InputInvalid
-from producers.testsend import SendTestRequest, Sent, TestMessage, prepare, refuse_if_held, send, wait_for_report
+from producers.testsend import SendTestMessage, SendTestRequest, Sent, prepare, refuse_if_held, send, wait_for_report
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.testsends import TestSendReport
+from times_dispatch.ledger.testsends import SendTestReport
 from times_dispatch.provider.diagnostics.transcript import shown_answer, shown_request
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
@@ -90,8 +90,8 @@ def send_test(
 
 
 async def _run(
-    trial: TestMessage, settings: Settings, *, force: bool, wait_s: float | None, quiet: bool
-) -> tuple[Sent, TestSendReport | None]:
+    trial: SendTestMessage, settings: Settings, *, force: bool, wait_s: float | None, quiet: bool
+) -> tuple[Sent, SendTestReport | None]:
     redis = connect(settings.redis_url) if settings.redis_url and (not force or wait_s is not None) else None
     try:
         if redis:
@@ -110,8 +110,8 @@ async def _run(
 
 
 async def _report(
-    redis: Redis | None, trial: TestMessage, sent: Sent, wait_s: float | None, *, quiet: bool
-) -> TestSendReport | None:
+    redis: Redis | None, trial: SendTestMessage, sent: Sent, wait_s: float | None, *, quiet: bool
+) -> SendTestReport | None:
     if redis is None or wait_s is None or sent.outcome.verdict not in {Verdict.ACCEPTED, Verdict.IN_DOUBT}:
         return None
     report = await wait_for_report(redis, trial, within_s=wait_s)
@@ -130,7 +130,7 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _before(trial: TestMessage) -> list[str]:
+def _before(trial: SendTestMessage) -> list[str]:
     push, provider = trial.push, trial.provider
     lines = [f"message   {push.correlation_id} from {push.sender} to {mask(push.to)} through {provider.nickname}"]
     if trial.template:
@@ -146,7 +146,7 @@ def _before(trial: TestMessage) -> list[str]:
     return [*lines, *_indented("> ", shown_request(provider, push, mask))]
 
 
-def _after(trial: TestMessage, sent: Sent) -> list[str]:
+def _after(trial: SendTestMessage, sent: Sent) -> list[str]:
     lines = []
     if sent.answered:
         lines += _indented("< ", shown_answer(sent.answered, trial.provider, trial.push, mask))
@@ -176,7 +176,7 @@ def _said(outcome: Outcome) -> str:
     return said
 
 
-def _reported(report: TestSendReport) -> str:
+def _reported(report: SendTestReport) -> str:
     at = f"{datetime.fromtimestamp(report.ts, _ZONE):%Y-%m-%d %H:%M:%S} IST"
     why = f" ({report.code}, {describe(report.code)})" if report.kind == "failed" else ""
     return f"{report.kind}{why} at {at}"
@@ -186,7 +186,7 @@ def _indented(mark: str, lines: list[str]) -> list[str]:
     return [f"{mark}{line}".rstrip() for line in lines]
 
 
-def _as_json(trial: TestMessage, sent: Sent, report: TestSendReport | None) -> dict[str, Any]:
+def _as_json(trial: SendTestMessage, sent: Sent, report: SendTestReport | None) -> dict[str, Any]:
     outcome = sent.outcome
     return {
         "id": trial.push.correlation_id,

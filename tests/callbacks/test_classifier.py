@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from callbacks.classifier import ReportClassifier, join
 from callbacks.dead_letters import Reason
 from tests.callbacks.conftest import ID_KEY, NOW_S, posted, row
-from times_dispatch.ledger.testsends import TestSendReport
+from times_dispatch.ledger.testsends import SendTestReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import parse
 
@@ -142,8 +142,8 @@ TRIAL = IDS.make(TRIAL_CAMPAIGN, 1_234_567)
 def test_a_report_of_a_trial_message_is_for_no_campaign() -> None:
     pile = relaying().sort([posted("failed", row(TRIAL, code="910")), posted("delivered", row(TRIAL))])
     assert pile.trials == [
-        (1_234_567, TestSendReport("failed", 910, NOW_S)),
-        (1_234_567, TestSendReport("delivered", 0, NOW_S)),
+        (1_234_567, SendTestReport("failed", 910, NOW_S)),
+        (1_234_567, SendTestReport("delivered", 0, NOW_S)),
     ]
     assert (pile.reports, pile.events, pile.foreign, pile.aside) == ([], [], [], [])
     assert (pile.tally["ours"], pile.tally["trials"]) == (2, 2)

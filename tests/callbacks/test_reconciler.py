@@ -10,9 +10,9 @@ from callbacks.dead_letters import DeadLetters, Reason
 from callbacks.reconciler import GROUP
 from callbacks.streams import BODY, RELAY, REPORTS
 from tests.callbacks.conftest import ID_KEY, Sent, payloads, posted, row, send_campaign
-from tests.callbacks.reconciling import accept, is_settled, make, settle
+from tests.kit.reconciler import accept, is_settled, make, settle
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.testsends import TestSendReport, TestSends
+from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 
 pytestmark = pytest.mark.usefixtures("lines")
@@ -41,8 +41,8 @@ async def test_reports_of_trial_messages_wait_for_whoever_sent_them(redis: Redis
     trial = CorrelationIds(ID_KEY.encode()).make(TRIAL_CAMPAIGN, 7)
     await accept(redis, posted("delivered", row(trial), row(sent.meta(0))))
     await settle(make(redis))
-    (report,) = await TestSends(redis).of(7)
-    assert isinstance(report, TestSendReport)
+    (report,) = await SendTestReports(redis).of(7)
+    assert isinstance(report, SendTestReport)
     assert report.kind == "delivered"
     assert await is_settled(redis)
     assert await DeadLetters(redis).totals() == {}

@@ -13,7 +13,7 @@ from callbacks.dead_letters import LONG, DeadLetters, Reason
 from callbacks.reconciler import GROUP, LAST_ALONE, LAST_DELIVERY, reconcile
 from callbacks.streams import REPORTS, Reader
 from tests.callbacks.conftest import Sent, posted, row
-from tests.callbacks.reconciling import accept, is_settled, make, settle
+from tests.kit.reconciler import accept, is_settled, make, settle
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.reports.reports import parse

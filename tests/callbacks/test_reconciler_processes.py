@@ -14,7 +14,7 @@ from callbacks.dead_letters import DeadLetters
 from callbacks.reconciler import GROUP
 from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Reader
 from tests.callbacks.conftest import ID_KEY, SECRET, Processes, Sent, eventually, posted, row, send_campaign
-from tests.callbacks.reconciling import accept, is_settled, make, settle
+from tests.kit.reconciler import accept, is_settled, make, settle
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState
@@ -29,7 +29,7 @@ async def test_one_killed_between_applying_and_saying_so_does_no_harm(
 ) -> None:
     await accept(redis, posted("delivered", *(row(sent.meta(index)) for index in range(sent.total))))
     await accept(redis, posted("clicked", row(sent.meta(0), url="u")))
-    script = str(Path(__file__).with_name("dying_reconciler.py"))
+    script = str(Path(__file__).parents[1] / "kit" / "dying_reconciler.py")
     dying = processes.start(script, redis_url, ID_KEY, redis_url=redis_url)
     assert await asyncio.to_thread(dying.wait, 10) == -signal.SIGKILL
     assert await sent.count(MessageState.DELIVERED) == sent.total

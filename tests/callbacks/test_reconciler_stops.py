@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetters, Reason
 from tests.callbacks.conftest import ID_KEY, Sent, posted, row
-from tests.callbacks.reconciling import accept, is_settled, make, settle
+from tests.kit.reconciler import accept, is_settled, make, settle
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.provider.ids import CorrelationIds
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import REPORTS, unpack
 from tests.callbacks.conftest import payloads
-from tests.failover import two_servers
+from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.submitting import campaign_file, compare, show, submit, watch
+from tests.kit.command_line import campaign_file, compare, show, submit, watch
 from times_dispatch.demo import recipients
 from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import SETTINGS, Stack

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.submitting import campaign_file, compare, submit, watch
+from tests.kit.command_line import campaign_file, compare, submit, watch
 from times_dispatch.demo import recipients
 from times_dispatch.demo.reckoning import most_in_a_second
 from times_dispatch.demo.stack import SETTINGS, Stack

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.failover import two_servers
+from tests.kit.failover import two_servers
 from tests.workers.conftest import SENDER, Gateway, House, until
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import CampaignState

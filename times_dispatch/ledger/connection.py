@@ -1,5 +1,8 @@
 """The ledger's connection: bounded waits, bounded retries, and reasons in one line when it cannot be used."""
 
+import asyncio
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 from redis import exceptions
@@ -22,19 +25,75 @@ class RedisUnavailable(Exception):
     """The ledger cannot be used, and why, in one line that holds no password."""
 
 
-class _LeavesReplica(AbstractConnection):
-    """Ends when the server says that it is a replica.
+class _AsRedisError:
+    """Turns whatever is raised in a ``with`` block into a Redis error, and closes the connection it was raised on.
 
-    After a failover the address stands for another server, and only a new connection gets there.
+    The event loop raises errors of its own when a connection is lost at the wrong moment: uvloop a ``RuntimeError``
+    while the client greets the server. As a ``ConnectionError`` each of them is what it means to every caller: the
+    ledger is away.
     """
 
-    async def read_response(self, *arguments: Any, **named: Any) -> Any:
-        """Read a response; raises whatever the server refused, a replica's as ReadOnlyError.
+    __slots__ = ("_connection",)
 
-        What comes after it in the same pipeline is a lost connection.
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None or isinstance(error, exceptions.RedisError):
+            return
+        _abandon(self._connection)
+        if isinstance(error, TimeoutError):
+            raise exceptions.TimeoutError("Redis did not take a command in time") from error
+        if isinstance(error, Exception):
+            raise exceptions.ConnectionError(f"the connection was lost: {type(error).__name__}") from error
+
+
+def _abandon(connection: AbstractConnection) -> None:
+    writer, connection._writer, connection._reader = connection._writer, None, None
+    if writer:
+        with contextlib.suppress(RuntimeError, OSError):  # its transport may be closed already
+            writer.close()
+
+
+class _LedgerConnection(AbstractConnection):
+    """A connection on which whatever goes wrong is an error of Redis, and on which no cancellation is lost.
+
+    After a failover the address stands for another server, so the connection ends when the server says that it is a
+    replica: only a new one gets to the new primary.
+    """
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        """Connect and greet the server; raises a Redis error, whatever went wrong."""
+        with _AsRedisError(self):
+            await super().connect_check_health(check_health, retry_socket_connect)
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        """Write a command; raises a Redis error, whatever went wrong.
+
+        redis-py writes under ``asyncio.wait_for``. That of Python 3.11 swallows a cancellation that comes in the same
+        turn of the loop as the end of the write; who cancelled the task would wait for its end for ever.
+        """
+        with _AsRedisError(self):
+            if not self.is_connected:
+                await self.connect_check_health(check_health=False)
+            if check_health:
+                await self.check_health()  # type: ignore[no-untyped-call]
+            if isinstance(command, str):
+                command = command.encode()
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command([command] if isinstance(command, bytes) else command)
+
+    async def read_response(self, *arguments: Any, **named: Any) -> Any:
+        """Read a response; raises a Redis error, whatever went wrong; a replica's refusal is a ReadOnlyError.
+
+        What comes after a replica's refusal in the same pipeline is a lost connection.
         """
         try:
-            return await super().read_response(*arguments, **named)
+            with _AsRedisError(self):
+                return await super().read_response(*arguments, **named)
         except exceptions.ResponseError as error:
             # Scripts of Redis 6.2 and EXEC wrap it in an error of their own.
             if not isinstance(error, exceptions.ReadOnlyError) and "READONLY" not in str(error):
@@ -42,12 +101,24 @@ class _LeavesReplica(AbstractConnection):
             await self.disconnect(nowait=True)
             raise exceptions.ReadOnlyError(str(error)) from None
 
+    async def can_read(self) -> bool:
+        """Say whether data waits on an idle connection; raises a Redis error, whatever went wrong."""
+        with _AsRedisError(self):
+            return bool(await super().can_read())
 
-class _Tcp(_LeavesReplica, Connection):
+    async def disconnect(self, *arguments: Any, **named: Any) -> None:
+        """Disconnect; a transport that is closed already cannot refuse."""
+        try:
+            await super().disconnect(*arguments, **named)
+        except RuntimeError:
+            _abandon(self)
+
+
+class _Tcp(_LedgerConnection, Connection):
     pass
 
 
-class _Tls(_LeavesReplica, SSLConnection):
+class _Tls(_LedgerConnection, SSLConnection):
     pass
 
 

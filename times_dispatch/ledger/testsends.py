@@ -11,7 +11,7 @@ KEPT_S = 72 * 3600
 _MOST = 20
 
 
-class TestSendReport(msgspec.Struct, frozen=True, array_like=True):
+class SendTestReport(msgspec.Struct, frozen=True, array_like=True):
     """A row of a delivery report about a trial message."""
 
     kind: str
@@ -22,13 +22,13 @@ class TestSendReport(msgspec.Struct, frozen=True, array_like=True):
     """Epoch seconds."""
 
 
-class TestSends:
+class SendTestReports:
     """Where reports of trial messages wait, by the index in the message's id. Every method raises redis errors."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def add(self, reports: Sequence[tuple[int, TestSendReport]]) -> None:
+    async def add(self, reports: Sequence[tuple[int, SendTestReport]]) -> None:
         """Keep reports; one that comes twice is kept once."""
         if not reports:
             return
@@ -39,10 +39,10 @@ class TestSends:
                 pipe.expire(_key(index), KEPT_S)
             await pipe.execute()
 
-    async def of(self, index: int) -> list[TestSendReport]:
+    async def of(self, index: int) -> list[SendTestReport]:
         """Return what was reported of a trial message so far, in the order of the reports' own times."""
         found: Any = await self._redis.zrange(_key(index), 0, -1)
-        return [msgspec.json.decode(report, type=TestSendReport) for report in found]
+        return [msgspec.json.decode(report, type=SendTestReport) for report in found]
 
 
 def _key(index: int) -> str:

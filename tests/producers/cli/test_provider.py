@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from producers.cli import main
-from tests.producers.gateway import Gateway, gateway
+from tests.kit.sandbox_thread import Gateway, gateway
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN
 
 SETTINGS = """\

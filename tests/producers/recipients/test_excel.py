@@ -7,7 +7,7 @@ from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
 from tests.producers.conftest import WriteFile
 from tests.producers.recipients.test_csv import read
-from tests.producers.workbook import Cell, write_workbook
+from tests.kit.workbook import Cell, write_workbook
 
 
 def test_numbers_are_written_in_their_shortest_form_and_texts_stay(tmp_path: Path) -> None:

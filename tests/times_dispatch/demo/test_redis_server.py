@@ -127,7 +127,7 @@ def test_an_option_that_the_server_does_not_know_is_a_failure_and_not_a_wait() -
 
 def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     script = (
-        "import sys, time; from campaigns.embedded import EmbeddedServer\n"
+        "import sys, time; from times_dispatch.demo.redis_server import EmbeddedServer\n"
         "server = EmbeddedServer(); server.start(); print(server.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)

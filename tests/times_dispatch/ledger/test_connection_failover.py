@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Connection, Redis, SSLConnection
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
-from tests.failover import two_servers
+from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
 
 WITHIN_S = 5.0

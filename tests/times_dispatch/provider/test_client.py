@@ -8,7 +8,7 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from tests.times_dispatch.provider.scripted_server import Connection, accept_all, hold, serving
+from tests.kit.scripted_server import Connection, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, ProviderInvalid, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import Failure, NotSent

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.times_dispatch.provider.scripted_server import Connection, Script, Server, accept_all, hold, serving
+from tests.kit.scripted_server import Connection, Script, Server, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import NOT_SENT, Failure, NotSent, classify

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.provider.scripted_server import Connection, serving
+from tests.kit.scripted_server import Connection, serving
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
 from times_dispatch.provider.diagnostics.probe import reach
 from times_dispatch.provider.oauth.credentials import ClientCredentials

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests.times_dispatch.provider.scripted_server import Connection, accept_all, serving
+from tests.kit.scripted_server import Connection, accept_all, serving
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.push import Push

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.times_dispatch.provider.scripted_server import ACCEPTED, Connection, accept_all, hold, serving
+from tests.kit.scripted_server import ACCEPTED, Connection, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import TOO_LATE

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.times_dispatch.provider.reports.posted_reports import META, TS, body, only_event, only_rejected, row
+from tests.kit.posted_reports import META, TS, body, only_event, only_rejected, row
 from times_dispatch.provider.reports.reports import EventKind, ParsedReports, parse
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.times_dispatch.provider.reports.posted_reports import META, TS, body, only_event, row
+from tests.kit.posted_reports import META, TS, body, only_event, row
 from times_dispatch.provider.reports.reports import ReportsUnreadable, parse
 
 
