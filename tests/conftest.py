@@ -1,6 +1,8 @@
-"""What every room's tests may ask for: a real Redis, empty at the start of each test."""
+"""Fixtures for all tests: a real Redis, empty at the start of each test."""
 
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from unittest.mock import patch
 
 import pytest
 import structlog
@@ -21,6 +23,20 @@ def logs_unconfigured() -> Iterator[None]:
     """What a test does to the logs stays in it, whichever runs next."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def processes_only_where_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that starts a process without the marker ``processes``: ``make fast`` must not run such a test."""
+    if request.node.get_closest_marker("processes"):
+        yield
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("this test starts a process: mark it with @pytest.mark.processes")
+
+    with patch.object(subprocess.Popen, "__init__", refuse):
+        yield
 
 
 @pytest.fixture(scope="session")

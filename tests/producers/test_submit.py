@@ -306,6 +306,7 @@ def no_broker() -> str:
         return server.url
 
 
+@pytest.mark.processes
 async def test_a_broker_that_is_away_is_only_a_warning(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, *, no_broker: str, write: WriteFile
 ) -> None:

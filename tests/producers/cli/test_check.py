@@ -149,6 +149,7 @@ def nobody() -> str:
         return server.url
 
 
+@pytest.mark.processes
 def test_a_redis_that_is_away_is_only_a_warning(run: Run, nobody: str) -> None:
     done = run("--redis-url", nobody, *CHECK)
     silent = run("--redis-url", nobody, *CHECK, "--no-redis")

@@ -28,6 +28,7 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.processes
 def test_it_works_as_a_process(run: Run, redis_url: str) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
@@ -37,6 +38,7 @@ def test_it_works_as_a_process(run: Run, redis_url: str) -> None:
     assert Path("customers.rejects.csv").exists()
 
 
+@pytest.mark.processes
 def test_a_terminal_gets_a_progress_bar_that_names_nobody(run: Run, redis_url: str) -> None:
     ours, terminal = pty.openpty()
     with start(redis_url, terminal) as process:
@@ -133,6 +135,7 @@ def locked_redis() -> "EmbeddedServer":
     return EmbeddedServer(password="correct horse")
 
 
+@pytest.mark.processes
 def test_redis_away_or_locked_is_one_line_without_the_password(run: Run, locked_redis: EmbeddedServer) -> None:
     with locked_redis:
         port = locked_redis.port
@@ -146,6 +149,7 @@ def test_redis_away_or_locked_is_one_line_without_the_password(run: Run, locked_
     assert away.stderr == f"Redis at 127.0.0.1:{port} is away: no connection\n"
 
 
+@pytest.mark.processes
 def test_help_names_the_commands_without_importing_them() -> None:
     script = "import sys; from producers.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     started = time.perf_counter()

@@ -5,9 +5,9 @@ import pytest
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
+from tests.kit.workbook import Cell, write_workbook
 from tests.producers.conftest import WriteFile
 from tests.producers.recipients.test_csv import read
-from tests.kit.workbook import Cell, write_workbook
 
 
 def test_numbers_are_written_in_their_shortest_form_and_texts_stay(tmp_path: Path) -> None:
