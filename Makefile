@@ -30,7 +30,8 @@ fast: lint ## lint, and all tests that start no processes
 test: lint ## lint and all tests, with coverage
 	@status=0; \
 	$(BIN)/pytest -m alone || status=1; \
-	$(BIN)/pytest -m 'not alone' -n $(JOBS) --cov || status=1; \
+	$(BIN)/pytest -m 'processes and not alone' -n $(JOBS) || status=1; \
+	$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS) --cov || status=1; \
 	exit $$status
 
 one: $(READY) ## run one test: T=path/to/test_file.py, also with ::test_name or -k word
