@@ -18,7 +18,7 @@ MAKEFLAGS += --no-print-directory
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(READY) ## send 20,000 messages through the sandbox, and compare its books with the ledger
+demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and compare its books with the ledger
 	@$(BIN)/python -m times_dispatch.demo
 
 up: $(READY) ## start everything with the sandbox, until Ctrl-C
