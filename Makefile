@@ -25,7 +25,7 @@ up: $(READY) ## start everything with the sandbox, until Ctrl-C
 	@$(BIN)/python -m times_dispatch.demo up
 
 fast: lint ## lint, and all tests that start no processes
-	@$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS)
+	@$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS) --hypothesis-profile=quick
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \

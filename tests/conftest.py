@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 
-# The same tree gets the same answer, and none of them is about time. New examples: pytest --hypothesis-profile=default
-settings.register_profile("gate", deadline=None, derandomize=True)
-settings.load_profile("gate")
+# Every run tries the same examples, and no example has a time limit. New examples: pytest --hypothesis-profile=default
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=20)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
