@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
-from itertools import islice
 
 from callbacks.dead_letters import DeadLetterRow, Reason
 from times_dispatch.ledger.model import CampaignId
@@ -12,24 +11,7 @@ from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.testsends import SendTestReport
 from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
-from times_dispatch.sms.reply_words import words
-
-
-class StopWords:
-    """A reply asks for it that begins with one of these, whatever its case and the punctuation around its words.
-
-    An entry may have several words; one without any never counts.
-    """
-
-    def __init__(self, entries: Iterable[str]) -> None:
-        self._entries = {entry for entry in map(tuple, map(words, entries)) if entry}
-        self._longest = max(map(len, self._entries), default=0)
-
-    def begin(self, reply: str) -> bool:
-        """Say whether a reply begins with one of the entries."""
-        first = tuple(islice(words(reply), self._longest))
-        return any(first[:count] in self._entries for count in range(1, len(first) + 1))
-
+from times_dispatch.sms.reply_words import StopWords
 
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
 """Thirty-two hexadecimal digits are another system's UUID: ours are drawn from all of ``[0-9a-z]``."""

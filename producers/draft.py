@@ -106,7 +106,7 @@ class RowPass:
             draft.filling,
             names=heading.names,
             to=draft.to,
-            longest=campaign.template_settings.longest_value,
+            longest=campaign.template_settings.max_value_length,
             whitelists=campaign.whitelists(),
             custom=draft.custom,
         )

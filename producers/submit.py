@@ -28,7 +28,7 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
 from times_dispatch.provider.ids import new_campaign_id
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day
+from times_dispatch.settings.prices import max_parts_per_day
 
 BATCH_SIZE = 1000
 
@@ -99,7 +99,7 @@ async def submit(
         rejects = reading.keep_rejects()
     control, sender = Control(redis), settings.senders[plan.sender]
     await control.configure_rate(plan.sender, sender.rate_per_s)
-    await control.configure_daily_cap(plan.sender, most_parts_per_day(plan.sender, settings))
+    await control.configure_daily_cap(plan.sender, max_parts_per_day(plan.sender, settings))
     measuring, ledger = reading.rows.measuring, await take_snapshot(redis, plan)
     parts = measuring.gsm_parts + measuring.ucs2_parts
     ahead = forecast(draft.campaign, ledger, rows=reading.rows.accepted, parts=parts, now=now)

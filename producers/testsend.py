@@ -157,7 +157,7 @@ def _template(wish: SendTestRequest, sender: str, settings: Settings) -> str:
 
 def _values(message: str, registered: TemplateSettings) -> list[str] | None:
     """Return the values of the slots that make the message; None if it is not the template's text."""
-    return Template(registered.text).cut(message, registered.longest_value)
+    return Template(registered.text).extract_values(message, registered.max_value_length)
 
 
 def _held(view: SenderView, provider: str) -> str:

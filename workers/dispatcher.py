@@ -22,7 +22,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day
+from times_dispatch.settings.prices import max_parts_per_day
 from workers.batch.capacity import Capacity
 from workers.batch.push_queue import PushQueue
 from workers.batch.suppression_check import OptOutCache
@@ -69,7 +69,7 @@ class Dispatcher:
         self._screen = OptOutCache(
             redis,
             {
-                name: FrequencyLimit(sender.repeat_after_s, sender.most_per_number, sender.per_s)
+                name: FrequencyLimit(sender.repeat_after_s, sender.max_per_number, sender.frequency_period_s)
                 for name, sender in settings.senders.items()
             },
         )
@@ -139,7 +139,7 @@ class Dispatcher:
                     log.warning("ledger", warning=warning)
                 for name, sender in self._settings.senders.items():
                     await self._control.configure_rate(SenderId(name), sender.rate_per_s)
-                    most_parts = most_parts_per_day(name, self._settings)
+                    most_parts = max_parts_per_day(name, self._settings)
                     await self._control.configure_daily_cap(SenderId(name), most_parts)
             except (RedisUnavailable, RedisError) as error:
                 reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__

@@ -162,8 +162,8 @@ class Upkeep:
         """Say when the hours of campaigns are next whose last ones are over; until then the ledger lets nothing go."""
         for campaign, plan, now_ms in await self._repair.closed(sender):
             window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
-            opens = window.opening(datetime.fromtimestamp(now_ms / 1000, UTC))
-            opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.closing(opens)))
+            opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
+            opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
             await self._repair.reopen(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _read(self, sender: SenderId) -> list[CampaignView]:

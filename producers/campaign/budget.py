@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.money import in_words
+from times_dispatch.settings.money import format_rupees
 from times_dispatch.settings.prices import parts_for
 
 
@@ -17,17 +17,17 @@ class Budget:
         self.per_day = per_day
         """SMS parts that the sender may send from midnight to midnight; 0 is no limit."""
         self._sender = table.sender
-        self.money = table.most_money
-        self.most_parts = table.most_parts or 0
+        self.money = table.max_money
+        self.most_parts = table.max_parts or 0
         """0 is no limit."""
         self.mistakes: list[str] = []
-        if table.most_money is None:
+        if table.max_money is None:
             return
         if price is None:
             reason = f"needs a price: price_per_part of the sender {table.sender}, or of its category, in the settings"
-            self.mistakes.append(document.mistake(("most_money",), reason))
-        elif not (parts := parts_for(table.most_money, price)):
-            self.mistakes.append(document.mistake(("most_money",), f"buys no part: one costs {in_words(price)}"))
+            self.mistakes.append(document.mistake(("max_money",), reason))
+        elif not (parts := parts_for(table.max_money, price)):
+            self.mistakes.append(document.mistake(("max_money",), f"buys no part: one costs {format_rupees(price)}"))
         else:
             self.most_parts = parts
 
@@ -38,7 +38,7 @@ class Budget:
     def problems(self, parts: int, *, today: int = 0) -> Iterator[str]:
         """Say what caps so many parts go beyond, given those that the sender has used of the day it starts on."""
         if self.most_parts and parts > self.most_parts:
-            given = f"most_money = {in_words(self.money)}" if self.money else "most_parts"
+            given = f"max_money = {format_rupees(self.money)}" if self.money else "max_parts"
             yield f"it takes {parts:,} parts and {given} allows {self.most_parts:,}: what goes beyond is not sent"
         if self.per_day and parts > self.per_day - today:
             used = f", of which {today:,} are used today" if today else ""

@@ -27,11 +27,11 @@ from producers.rows.whitelists import Whitelists
 from times_dispatch.ledger.model import Plan, SenderId
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
-from times_dispatch.settings.hours import hours
 from times_dispatch.settings.model import Settings
-from times_dispatch.settings.prices import most_parts_per_day, price
+from times_dispatch.settings.prices import max_parts_per_day, price
+from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
-from times_dispatch.sms.rules.categories import effective
+from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Template
 
@@ -54,9 +54,9 @@ class Campaign:
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
         self.template = Template(self.template_settings.text)
-        self.category = effective(self.sender.category, self.template_settings.category)
-        allowed = hours(self.sender, self.category, settings.categories)
-        if allowed.never:
+        self.category = effective_category(self.sender.category, self.template_settings.category)
+        allowed = sending_window(self.sender, self.category, settings.categories)
+        if allowed.is_never_open:
             reason = (
                 f"its window {self.sender.window} never meets the hours of {self.category} messages, in the settings"
             )
@@ -66,7 +66,7 @@ class Campaign:
             table,
             self._document,
             price=price(self.sender, self.category, settings.categories),
-            per_day=most_parts_per_day(table.sender, settings),
+            per_day=max_parts_per_day(table.sender, settings),
         )
         unlisted = [self._document.mistake(("template",), self._text_problem(it)) for it in self.whitelists().in_text()]
         if mistakes := [*self.budget.mistakes, *unlisted]:
@@ -103,15 +103,15 @@ class Campaign:
             valid_until_ms=_epoch_ms(times.ends),
             urgent=sender.urgent and self.category != "promotional",
             missed_start=table.missed_start,
-            send_from_min=0 if window.always else window.from_min,
-            send_until_min=0 if window.always else window.until_min,
+            send_from_min=0 if window.is_always_open else window.from_min,
+            send_until_min=0 if window.is_always_open else window.until_min,
             zone=window.zone,
             most_parts=self.budget.most_parts,
         )
 
     def filling(self, heading: Heading) -> SlotSource:
         """Bind what fills the slots to the columns of a recipients file; raise InputInvalid with every mistake."""
-        longest = self.template_settings.longest_value
+        longest = self.template_settings.max_value_length
         return bind_slots(self.table, self.template, heading, longest=longest, document=self._document)
 
     def whitelists(self) -> Whitelists:
@@ -125,6 +125,7 @@ class Campaign:
     def warnings(self, now: datetime) -> Iterator[str]:
         """Name what does not keep it from being sent, and may still be wrong."""
         table = self.table
+        yield from self._document.warnings
         if not self.sender.entity_id:
             yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by it"
         registered = self.template_settings.category

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.durations import seconds
+from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.sms.rules.window import Window
 
 _VALIDITY = "24h"
@@ -39,8 +39,8 @@ class Schedule:
 
     def at(self, now: datetime) -> Times:
         """Return the times if it is submitted now."""
-        opens = self.window.opening(max(now, self._start or now))
-        validity = timedelta(seconds=seconds(self._table.validity or _VALIDITY))
+        opens = self.window.next_opening(max(now, self._start or now))
+        validity = timedelta(seconds=parse_seconds(self._table.validity or _VALIDITY))
         return Times(self._start, opens, self._finish_by or opens + validity)
 
     def mistakes(self, now: datetime) -> Iterator[str]:
@@ -62,7 +62,7 @@ class Schedule:
     def waits(self, now: datetime) -> str:
         """Say that the first message has to wait for the window; empty if it has not."""
         start = max(now, self._start or now)
-        opens = self.window.opening(start)
+        opens = self.window.next_opening(start)
         if opens <= start:
             return ""
         there = opens.astimezone(ZoneInfo(self.window.zone))

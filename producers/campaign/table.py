@@ -1,18 +1,19 @@
 """What a campaign file may say, field by field."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
-from times_dispatch.settings.durations import duration
-from times_dispatch.settings.money import optional_rupees
-from times_dispatch.settings.rates import rate
+from times_dispatch.settings.durations import check_duration
+from times_dispatch.settings.money import parse_optional_rupees
+from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.senders import WindowText, Zone
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules.window import HOME
+from times_dispatch.sms.rules.window import INDIA_ZONE
 
 _YEARS = range(2000, 3000)
 
@@ -43,6 +44,8 @@ Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 class CampaignTable(StrictTable):
     """What stands in the file, types as written; a key that it does not know is a mistake."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"most_parts": "max_parts", "most_money": "max_money"}
+
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_name)]
     sender: str
     template: str
@@ -60,22 +63,22 @@ class CampaignTable(StrictTable):
     """What becomes of it if nobody was there at ``start_at``: sent late, cancelled, or held until it is resumed."""
     finish_by: Moment = None
     """What is not sent by then expires."""
-    validity: Annotated[str, AfterValidator(duration)] | None = None
+    validity: Annotated[str, AfterValidator(check_duration)] | None = None
     """Instead: what is not sent so long after it may first be sent expires; 24h if neither is given."""
     window: WindowText | None = None
     """Hours of the day in which it is sent, within those of its category and sender; left out, all of those."""
-    zone: Zone = HOME
+    zone: Zone = INDIA_ZONE
     """Of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
-    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(rate)] | None = None
+    rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(check_rate)] | None = None
     """Below the sender's own; above it, it has no effect."""
-    most_parts: Annotated[int, Field(ge=1)] | None = None
+    max_parts: Annotated[int, Field(ge=1)] | None = None
     """SMS parts that it may hand to the provider; what is left then is not sent."""
-    most_money: Annotated[Decimal | None, BeforeValidator(optional_rupees)] = None
+    max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
     """The same as money, ``"Rs 5,000"``; it needs a ``price_per_part`` of its sender or category."""
     custom: dict[str, str] = Field(default_factory=dict)
     """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` takes them from there."""
 
 
-ONE_OF_TWO = (("variables", "text"), ("validity", "finish_by"), ("most_parts", "most_money"))
+ONE_OF_TWO = (("variables", "text"), ("validity", "finish_by"), ("max_parts", "max_money"))
 """Fields that say the same in two ways."""

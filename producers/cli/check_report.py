@@ -12,15 +12,15 @@ import msgspec
 
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
-from times_dispatch.settings.durations import in_words as duration_in_words
-from times_dispatch.settings.money import in_words
-from times_dispatch.sms.rules.window import HOME
+from times_dispatch.settings.durations import format_duration
+from times_dispatch.settings.money import format_rupees
+from times_dispatch.sms.rules.window import INDIA_ZONE
 
 _REASONS_SHOWN = 10
 _EXAMPLES_SHOWN = 2
 _CHARACTERS_SHOWN = 5
 _VALUE_SHOWN = 60
-_ZONE = ZoneInfo(HOME)
+_ZONE = ZoneInfo(INDIA_ZONE)
 
 
 def as_text(report: CheckReport) -> str:
@@ -115,7 +115,7 @@ def _parts(report: CheckReport) -> Iterator[str]:
 
 def _money(report: CheckReport) -> Iterator[str]:
     if report.cost is not None and report.price_per_part is not None:
-        yield f"cost      {in_words(report.cost)}, at Rs {report.price_per_part} a part"
+        yield f"cost      {format_rupees(report.cost)}, at Rs {report.price_per_part} a part"
     if allowed := report.plan.most_parts:
         fits = "fits" if report.parts <= allowed else "does not fit"
         yield f"budget    {_counted(allowed, 'part')}: it {fits}"
@@ -132,7 +132,7 @@ def _times(report: CheckReport) -> Iterator[str]:
         yield f"finishes  {at} fast as the workers are: no rate is set"
     else:
         beside = f", beside {forecast.ahead:,} {unit} of {_counted(len(report.others), 'other campaign')}"
-        how = f"{duration_in_words(forecast.takes_s)} of sending" + (beside if forecast.ahead else "")
+        how = f"{format_duration(forecast.takes_s)} of sending" + (beside if forecast.ahead else "")
         yield f"finishes  {_moment(forecast.finishes) if forecast.finishes else 'too late'}, {how}"
     yield f"expires   {_moment(forecast.expires)}"
 

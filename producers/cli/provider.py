@@ -17,8 +17,7 @@ from times_dispatch.provider.oauth.credentials import BasicAuthentication, Clien
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import configure
-from times_dispatch.settings.providers.check import CheckedProvider
-from times_dispatch.settings.providers.check import check as check_providers
+from times_dispatch.settings.providers.check import CheckedProvider, check_providers
 
 
 @click.group()

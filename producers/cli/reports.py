@@ -13,7 +13,7 @@ from callbacks.streams import backlog
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console
-from times_dispatch.settings.durations import in_words
+from times_dispatch.settings.durations import format_duration
 
 _ZONE = ZoneInfo("Asia/Kolkata")
 
@@ -77,7 +77,7 @@ def waiting(options: CliContext, *, for_programs: bool) -> None:
     if for_programs:
         click.echo(json.dumps({"entries": there.entries, "oldest_s": round(there.oldest_s, 1)}))
     elif there.entries:
-        click.echo(f"{there.entries:,} wait for a reconciler, the oldest for {in_words(there.oldest_s)}")
+        click.echo(f"{there.entries:,} wait for a reconciler, the oldest for {format_duration(there.oldest_s)}")
     else:
         click.echo("no report waits for a reconciler")
 

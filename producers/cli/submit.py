@@ -20,10 +20,10 @@ from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.model import Plan
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
-from times_dispatch.sms.rules.window import HOME, Window
+from times_dispatch.sms.rules.window import INDIA_ZONE, Window
 
 _REASONS_SHOWN = 10
-_ZONE = ZoneInfo(HOME)
+_ZONE = ZoneInfo(INDIA_ZONE)
 
 
 @click.command()

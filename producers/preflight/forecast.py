@@ -11,9 +11,9 @@ import msgspec
 from producers.campaign.file import Campaign
 from producers.campaign.schedule import Times
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
-from times_dispatch.sms.rules.window import HOME, Window
+from times_dispatch.sms.rules.window import INDIA_ZONE, Window
 
-_INDIA = ZoneInfo(HOME)
+_INDIA = ZoneInfo(INDIA_ZONE)
 
 
 class DailyCap(NamedTuple):
@@ -119,7 +119,7 @@ def _left(others: Sequence[CampaignAhead], sent: float) -> list[int]:
     return [math.ceil(other.units * share) for other in others]
 
 
-_INDIA = ZoneInfo(HOME)
+_INDIA = ZoneInfo(INDIA_ZONE)
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):

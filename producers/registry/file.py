@@ -9,8 +9,8 @@ from producers.atomic_file import whole_file
 from times_dispatch.settings.templates import TemplateSettings
 
 _ABOUT = (
-    "Written by: dispatch template import. Names, longest_value, links and callback_numbers may be changed by hand and",
-    "are kept by the next import; comments are not.",
+    "Written by: dispatch template import. Names, max_value_length, links and callback_numbers may be changed by hand",
+    "and are kept by the next import; comments are not.",
 )
 
 
@@ -43,7 +43,7 @@ def _table(template: TemplateSettings) -> tomlkit.items.Table:
     table.add("content_id", template.content_id)
     table.add("text", template.text)
     defaults = TemplateSettings(sender="x", content_id="0000", text="x")
-    for field in ("category", "longest_value", "links", "callback_numbers"):
+    for field in ("category", "max_value_length", "links", "callback_numbers"):
         value = getattr(template, field)
         if value != getattr(defaults, field):
             table.add(field, value)

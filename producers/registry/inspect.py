@@ -6,7 +6,7 @@ from producers.rows.ucs2_characters import described
 from producers.rows.whitelists import Whitelists
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
-from times_dispatch.sms.encoding import measure, offending
+from times_dispatch.sms.encoding import measure, non_gsm_characters
 from times_dispatch.sms.rules import ids
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -24,7 +24,7 @@ def problems(name: str, settings: Settings) -> list[str]:
 
 
 def _ids(item: TemplateSettings, settings: Settings) -> Iterator[str]:
-    if doubt := ids.doubt(item.content_id):
+    if doubt := ids.warning(item.content_id):
         yield f"its content id {doubt}"
     for header in item.headers:
         if not settings.senders[header].entity_id:
@@ -55,7 +55,7 @@ def _text(item: TemplateSettings, template: Template) -> Iterator[str]:
     literals = "".join(template.literals)
     if not literals.strip():
         yield "its text is nothing but slots, which is never registered"
-    dear = offending(literals)
+    dear = non_gsm_characters(literals)
     if 0 < len(dear) <= _DEAR:
         for it in (described(character, 0) for character in dear):
             instead = f"; {it.instead} would not" if it.instead else ""

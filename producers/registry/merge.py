@@ -8,8 +8,8 @@ import msgspec
 from pydantic import ValidationError
 
 from producers.registry.portal import PortalRow
-from times_dispatch.settings.errors import closest, in_words
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.errors import closest, describe_error
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers as header_rules
 
@@ -38,7 +38,7 @@ class Merge:
         registry: Mapping[str, TemplateSettings],
         *,
         elsewhere: Mapping[str, TemplateSettings],
-        senders: Mapping[str, Sender],
+        senders: Mapping[str, SenderSettings],
         default_sender: str = "",
     ) -> None:
         """Take the registry's templates, those of dispatch.toml, the senders, and the sender of rows without any."""
@@ -114,7 +114,7 @@ class Merge:
             field = (
                 {"content_id": "template id ", "text": "text: "}.get(str(error["loc"][0]), "") if error["loc"] else ""
             )
-            return field + in_words(error, TemplateSettings)
+            return field + describe_error(error, TemplateSettings)
         return ""
 
     def _keep(self, row: PortalRow, senders: list[str]) -> str:

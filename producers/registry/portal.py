@@ -8,8 +8,8 @@ import msgspec
 
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
-from times_dispatch.sms.rules.categories import Category, from_portal
-from times_dispatch.sms.rules.headers import registered
+from times_dispatch.sms.rules.categories import Category, category_from_portal
+from times_dispatch.sms.rules.headers import without_affixes
 
 CONTENT_ID = (
     "templateid",
@@ -100,7 +100,7 @@ class Portal:
                 raise InputInvalid(f"{self._file.heading.path}:{chunk.broken[0].line}: {chunk.broken[0].reason}")
             for line, cells in zip(chunk.lines, chunk.rows, strict=True):
                 status = _cell(cells, self._status)
-                found = (from_portal(cells[column]) for column in self._categories)
+                found = (category_from_portal(cells[column]) for column in self._categories)
                 yield PortalRow(
                     line=line,
                     content_id=_digits(_cell(cells, self._content_id)),
@@ -141,7 +141,7 @@ def _digits(cell: str) -> str:
 
 
 def _headers(cell: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(registered, re.findall(r"[A-Za-z0-9-]+", cell))))
+    return tuple(dict.fromkeys(map(without_affixes, re.findall(r"[A-Za-z0-9-]+", cell))))
 
 
 def _plain(name: str) -> str:

@@ -14,12 +14,12 @@ from producers.rows.parts import Measuring, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
 from producers.rows.slots import SlotSource, all_values_valid
 from producers.rows.whitelists import Whitelists
-from times_dispatch.sms.encoding import MOST_PARTS
+from times_dispatch.sms.encoding import MAX_PARTS
 from times_dispatch.sms.templates import Slot
 
 T = TypeVar("T")
 
-TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MOST_PARTS} parts")
+TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MAX_PARTS} parts")
 DUPLICATE = Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number")
 
 _EXAMPLES = 3

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import add
 
-from times_dispatch.sms.encoding import MOST_PARTS, measure
+from times_dispatch.sms.encoding import MAX_PARTS, measure
 from times_dispatch.sms.templates import Template
 
-_SURELY_FITS = MOST_PARTS * 66 // 2
+_SURELY_FITS = MAX_PARTS * 66 // 2
 """Characters, of two UTF-16 units each, that fill no more than the most parts, one unit in each left empty."""
 
 
@@ -17,7 +17,7 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
     if own + sum(max(map(len, values), default=0) for values in slots) <= _SURELY_FITS:
         return
     for place, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
-        if own + sum(map(len, values)) > _SURELY_FITS and measure(template.render(values)).parts > MOST_PARTS:
+        if own + sum(map(len, values)) > _SURELY_FITS and measure(template.render(values)).parts > MAX_PARTS:
             yield place
 
 

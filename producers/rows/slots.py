@@ -76,7 +76,7 @@ class FromText:
         texts = self._text.compose(cells, rows)
         cuts: list[list[str]] = []
         for index, text in enumerate(texts):
-            cut = self.template.cut_between_literals(text)
+            cut = self.template.values_between_literals(text)
             if isinstance(cut, int):
                 findings[index] = self._difference(text, cut)
                 cut = [""] * len(slots)
@@ -88,7 +88,9 @@ class FromText:
             return columns, findings
         # Another way to cut may be allowed; if none is, the values of this one say why.
         cuts = [
-            cut if index in findings or self._fits(cut) else self.template.cut(texts[index], self._longest) or cut
+            cut
+            if index in findings or self._fits(cut)
+            else self.template.extract_values(texts[index], self._longest) or cut
             for index, cut in enumerate(cuts)
         ]
         return [list(values) for values in zip(*cuts, strict=True)], findings

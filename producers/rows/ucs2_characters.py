@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from times_dispatch.sms.encoding import offending
+from times_dispatch.sms.encoding import non_gsm_characters
 from times_dispatch.sms.templates import Template
 
 _INSTEAD = {
@@ -49,16 +49,16 @@ class Characters:
     """Counts the messages in which each such character stands, unless the template's own text forces them all."""
 
     def __init__(self, template: Template) -> None:
-        self.of_template = offending("".join(template.literals))
+        self.of_template = non_gsm_characters("".join(template.literals))
         """Those in the registered text itself, in its order."""
         self._messages: Counter[str] = Counter()
 
     def add(self, slots: Sequence[Sequence[str]]) -> None:
         """Count those in the values of some messages, given by slot."""
-        if self.of_template or not slots or not offending("".join(map("".join, slots))):
+        if self.of_template or not slots or not non_gsm_characters("".join(map("".join, slots))):
             return
         for values in map("".join, zip(*slots, strict=True)):
-            self._messages.update(offending(values))
+            self._messages.update(non_gsm_characters(values))
 
     def most_common(self, most: int) -> list[Character]:
         """Return those that stand in most messages."""

@@ -6,7 +6,7 @@ from producers.rows.refusals import Finding, RefusalReason
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
-from times_dispatch.sms.rules.words import fixed, words
+from times_dispatch.sms.rules.words import fixed_text, words_with_slots
 from times_dispatch.sms.templates import Template
 
 _LINK_KINDS = frozenset({"url", "urlott"})
@@ -25,8 +25,8 @@ class Whitelists:
         """Rows with a number that nobody has whitelisted, where there is no list of numbers."""
         self._links, self._numbers = links, numbers
         self._slots = template.slots
-        self._words = words(template)
-        self._fixed = fixed(template)
+        self._words = words_with_slots(template)
+        self._fixed = fixed_text(template)
 
     @property
     def has_numbers(self) -> bool:
@@ -51,10 +51,10 @@ class Whitelists:
         """Yield what is wrong with rows, by their place, given the values by slot, the numbers and the slots' names."""
         for word in self._words:
             kinds = {slot.kind for slot in word.slots}
-            name = " and ".join(names[place] for place in word.places)
-            texts = word.composed(slots)
+            name = " and ".join(names[place] for place in word.slot_indexes)
+            texts = word.compose(slots)
             together = "\n".join(texts)
-            if kinds & _LINK_KINDS or links.may_hold(together):
+            if kinds & _LINK_KINDS or links.may_contain_links(together):
                 for index, text in enumerate(texts):
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield (
@@ -64,7 +64,7 @@ class Whitelists:
             # A number never goes over a line break, so that all rows can be looked through as one text.
             if "cbn" in kinds or ("var" in kinds and callback_numbers.find(together)):
                 for index, text in enumerate(texts):
-                    certain = [slots[at][index] for at in word.places if self._slots[at].kind == "cbn"]
+                    certain = [slots[at][index] for at in word.slot_indexes if self._slots[at].kind == "cbn"]
                     found = certain or callback_numbers.find(text)
                     number = self._unlisted_number(found, to[index]) if found else None
                     if number and (certain or self._numbers):
@@ -78,8 +78,12 @@ class Whitelists:
         return next((link for link in found if not self._links.allows(link)), None)
 
     def _unlisted_number(self, found: Sequence[str], own: str) -> str | None:
-        own = callback_numbers.plain(own)
+        own = callback_numbers.national_digits(own)
         return next(
-            (number for number in found if not self._numbers.allows(number) and callback_numbers.plain(number) != own),
+            (
+                number
+                for number in found
+                if not self._numbers.allows(number) and callback_numbers.national_digits(number) != own
+            ),
             None,
         )

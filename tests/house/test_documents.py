@@ -12,6 +12,7 @@ _CODE_SPAN = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(
     r"(?:producers|workers|callbacks|times_dispatch|tests|benchmarks|docs)/[\w./-]*\w|[\w/]+\.(?:lua|md|py)"
 )
+_QUOTED_TEST = re.compile(r"`(tests/[\w/]+\.py)`:\s+(?:… )?([^|;)`]+)")
 _MADE_UP = re.compile(r"NAME|PATH|FILE")
 
 
@@ -59,6 +60,17 @@ def test_every_path_and_test_that_a_document_names_exists() -> None:
                 missing.append(f"{tree.name(path)}: {span}")
             files = [file for file in _PATH.findall(span) if not _MADE_UP.search(file)]
             missing.extend(f"{tree.name(path)}: {file}" for file in files if f"/{file}/" not in _files())
+    assert not missing, "\n".join(missing)
+
+
+def test_every_quoted_test_is_in_its_file() -> None:
+    """A document of docs/ may quote a test as words: `tests/…/test_x.py`: a form goes into the body."""
+    missing = []
+    for path in tree.ROOT.glob("docs/*.md"):
+        for file, words in _QUOTED_TEST.findall(path.read_text("utf-8")):
+            name = "_".join(words.lower().split())
+            if name not in (tree.ROOT / file).read_text("utf-8"):
+                missing.append(f"{tree.name(path)}: {file}: {words}")
     assert not missing, "\n".join(missing)
 
 

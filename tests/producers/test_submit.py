@@ -204,7 +204,7 @@ async def test_settings_that_move_rows_between_batches_stop_an_unfinished_submit
             progress=dying_after(1),
         )
     stricter = load(
-        write("dispatch.toml", SETTINGS.replace("[templates.plain]", "longest_value = 8\n[templates.plain]")),
+        write("dispatch.toml", SETTINGS.replace("[templates.plain]", "max_value_length = 8\n[templates.plain]")),
         {"DISPATCH_REDIS_URL": settings.redis_url},
         need=frozenset({Need.LEDGER}),
     )

@@ -32,7 +32,7 @@ def recipients(write: WriteFile) -> Path:
 async def test_the_plan_in_the_ledger_says_when_and_how_much(
     write: WriteFile, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
-    lines = 'window = "09:00-18:30"\nmost_parts = 20\nmissed_start = "ask"\nstart_at = 2026-11-09T09:30:00\n'
+    lines = 'window = "09:00-18:30"\nmax_parts = 20\nmissed_start = "ask"\nstart_at = 2026-11-09T09:30:00\n'
     draft = Draft(write("c.toml", CAMPAIGN + lines), recipients, settings=settings)
 
     submitted = await submit(draft, settings=settings, redis=redis, now=NOON)
@@ -40,13 +40,13 @@ async def test_the_plan_in_the_ledger_says_when_and_how_much(
     plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
     assert (plan.most_parts, plan.missed_start) == (20, "ask")
-    assert submitted.warnings[0] == "it takes 25 parts and most_parts allows 20: what goes beyond is not sent"
+    assert submitted.warnings[0] == "it takes 25 parts and max_parts allows 20: what goes beyond is not sent"
 
 
 async def test_what_the_cap_of_the_day_leaves_is_a_warning(
     write: WriteFile, recipients: Path, redis: Redis, redis_url: str
 ) -> None:
-    text = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmost_parts_per_day = 12")
+    text = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 12")
     settings = load(write("dispatch.toml", text), {"DISPATCH_REDIS_URL": redis_url}, need=frozenset({Need.LEDGER}))
     today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
     await redis.hset("{TIMESM}:pace", mapping={"day": today, "day_parts": 7})

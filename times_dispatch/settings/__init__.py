@@ -1,7 +1,7 @@
-"""What a process is told from outside: ``dispatch.toml`` and the environment in, one valid ``Settings`` out.
+"""The settings of a process: ``dispatch.toml`` and the environment go in, one valid ``Settings`` comes out.
 
-Every process calls ``load_from_environment`` once, at its start, and ``logs.configure``; nothing further in reads the
-environment. ``broker`` holds what all of them have to agree on about Celery.
+Every process calls ``startup.load_settings_or_exit`` once, at its start; the command line calls ``load``. Both give all
+mistakes at once, each with its file, line and path. Nothing outside this package reads the environment or the file.
 """
 
 from times_dispatch.settings.errors import SettingsInvalid

@@ -1,4 +1,4 @@
-"""Addresses as settings give them: URLs without credentials, and where something listens."""
+"""The form of addresses in settings: URLs without credentials, and ``host:port``."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -6,8 +6,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 
-def http_url(url: str) -> str:
-    """Take a URL of http or https without credentials; the message of the ValueError never repeats it."""
+def check_http_url(url: str) -> str:
+    """Return a URL of http or https without credentials.
+
+    Raises:
+        ValueError: the URL cannot be used; the message does not repeat the URL.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -16,22 +20,22 @@ def http_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError("must be a URL that begins with https:// or http://")
     if parts.username or parts.password:
-        raise ValueError("must not hold credentials: they are given as environment variables")
+        raise ValueError("must not contain credentials: give them as environment variables")
     if not all(character.isprintable() and not character.isspace() for character in url):
         raise ValueError("must be a URL without spaces and control characters")
     return url
 
 
-def _optional_http_url(url: str) -> str:
-    return http_url(url) if url else url
+def _check_optional_http_url(url: str) -> str:
+    return check_http_url(url) if url else url
 
 
-def listen_address(address: str) -> str:
-    """Take ``host:port``; raise ValueError otherwise."""
+def check_listen_address(address: str) -> str:
+    """Return an address of the form ``host:port``; raise ValueError for another form."""
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError("must be host:port, as in 127.0.0.1:8085")
     return address
 
 
-OptionalUrl = Annotated[str, AfterValidator(_optional_http_url)]
+OptionalUrl = Annotated[str, AfterValidator(_check_optional_http_url)]

@@ -1,6 +1,7 @@
-"""What ties the tables of ``dispatch.toml`` together: names that must exist elsewhere in the file.
+"""Checks across the tables of ``dispatch.toml``: references, default provider, hours and prices.
 
-The checks read the file as parsed, not the validated model, so that they speak up beside mistakes of other kinds.
+The checks that need only references read the parsed file, not the validated model, so that they report their mistakes
+also in a file with mistakes of other kinds. They ignore values of a wrong type.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,87 +9,93 @@ from typing import Any
 
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
-from times_dispatch.settings.hours import hours
 from times_dispatch.settings.prices import categories_of, price
-from times_dispatch.settings.senders import CategorySettings, Sender
+from times_dispatch.settings.senders import CategorySettings, SenderSettings
+from times_dispatch.settings.sending_window import sending_window
+from times_dispatch.settings.strict_table import TomlPath
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import CATEGORIES, Category
 
 
 def broken_references(document: Document) -> list[str]:
-    """Name every sender, template and provider whose reference leads nowhere; parts of a wrong type are passed over."""
+    """Return a mistake for each reference of senders, templates and providers that leads nowhere."""
     providers, senders = _tables(document, "providers"), _tables(document, "senders")
     return [
-        *_default_provider(document, providers),
-        *_providers_of_senders(document, senders, providers),
-        *_digits_are_promotional(document, senders),
-        *_without_price(document, senders),
+        *_default_provider_mistakes(document, providers),
+        *_unknown_providers(document, senders, providers),
+        *_digits_not_promotional(document, senders),
+        *_caps_without_any_price(document, senders),
         *broken_template_references(document, senders),
     ]
 
 
 def broken_template_references(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Name what the templates of a file (dispatch.toml, or the registry) say of senders that are not so."""
+    """Yield a mistake for each unknown sender, and each impossible category, in the templates of a file.
+
+    Args:
+        document: ``dispatch.toml`` or the registry file.
+        senders: the tables of senders in ``dispatch.toml``, as parsed.
+    """
     for name, table in _tables(document, "templates").items():
         listed = table.get("senders", [])
-        named: list[tuple[tuple[str | int, ...], Any]] = [(("sender",), table.get("sender"))]
+        references: list[tuple[TomlPath, Any]] = [(("sender",), table.get("sender"))]
         if isinstance(listed, list):
-            named += [(("senders", position), header) for position, header in enumerate(listed)]
-        for place, header in named:
+            references += [(("senders", index), header) for index, header in enumerate(listed)]
+        for path, header in references:
             if not header or not isinstance(header, str):
                 continue
             if header not in senders:
                 reason = f"there is no sender {header}{closest(header, senders)}"
-                yield document.mistake(("templates", name, *place), reason)
+                yield document.mistake(("templates", name, *path), reason)
             elif (category := table.get("category")) in CATEGORIES and headers.category_problem(header, category):
-                reason = f"{header} is a header of digits, which is promotional, and this says {category}"
+                reason = f"{header} is a header of digits, which is promotional, not {category}"
                 yield document.mistake(("templates", name, "category"), reason)
 
 
-def broken_allowances(
-    document: Document, senders: Mapping[str, Sender], templates: Mapping[str, TemplateSettings]
+def invalid_allowed_templates(
+    document: Document, senders: Mapping[str, SenderSettings], templates: Mapping[str, TemplateSettings]
 ) -> Iterator[str]:
-    """Name the templates that senders are allowed and that do not exist or are not registered for them."""
+    """Yield a mistake for each template in a sender's list that does not exist or is not registered for the sender."""
     for header, sender in senders.items():
-        for position, name in enumerate(sender.templates):
-            place = ("senders", header, "templates", position)
+        for index, name in enumerate(sender.templates):
+            path = ("senders", header, "templates", index)
             if name not in templates:
-                yield document.mistake(place, f"there is no template {name}{closest(name, templates)}")
+                yield document.mistake(path, f"there is no template {name}{closest(name, templates)}")
             elif header not in templates[name].headers:
                 registered = ", ".join(templates[name].headers)
-                yield document.mistake(place, f"{name} is not registered for {header}, only for {registered}")
+                yield document.mistake(path, f"{name} is not registered for {header}, only for {registered}")
 
 
-def shut_windows(
-    document: Document, senders: Mapping[str, Sender], categories: Mapping[Category, CategorySettings]
+def windows_never_open(
+    document: Document, senders: Mapping[str, SenderSettings], categories: Mapping[Category, CategorySettings]
 ) -> Iterator[str]:
-    """Name the senders whose hours never meet those of their category."""
+    """Yield a mistake for each sender whose window has no minute in common with that of its category."""
     for header, sender in senders.items():
-        allowed = hours(sender, sender.category, categories)
-        if allowed.never:
-            always = hours(sender.model_copy(update={"window": None}), sender.category, categories)
-            reason = f"is never open while {sender.category} messages may be sent, {always}"
+        window = sending_window(sender, sender.category, categories)
+        if window.is_never_open:
+            of_category = sending_window(sender.model_copy(update={"window": None}), sender.category, categories)
+            reason = f"is never open while {sender.category} messages may be sent, {of_category}"
             yield document.mistake(("senders", header, "window"), reason)
 
 
-def unpriced_caps(
+def caps_without_price(
     document: Document,
-    senders: Mapping[str, Sender],
+    senders: Mapping[str, SenderSettings],
     templates: Mapping[str, TemplateSettings],
     categories: Mapping[Category, CategorySettings],
 ) -> Iterator[str]:
-    """Name the senders with a cap in money whose templates go as a category that has no price."""
+    """Yield a mistake for each sender with a cap in money and a template whose category has no price."""
     for header, sender in senders.items():
         others = categories_of(header, sender, templates) - {sender.category}
-        for category in sorted(others) if sender.most_money_per_day else ():
+        for category in sorted(others) if sender.max_money_per_day else ():
             if price(sender, category, categories) is None:
                 reason = f"needs a price: price_per_part here, or in [categories.{category}] for a template of its own"
-                yield document.mistake(("senders", header, "most_money_per_day"), reason)
+                yield document.mistake(("senders", header, "max_money_per_day"), reason)
 
 
-def second_default(document: Document, nickname: str) -> Iterator[str]:
-    """Say that a provider that is marked as the default is not the only one."""
+def duplicate_defaults(document: Document, nickname: str) -> Iterator[str]:
+    """Yield a mistake if a provider and another provider are both marked as the default."""
     marked = _marked(_tables(document, "providers"))
     others = [other for other in marked if other != nickname]
     if nickname in marked and others:
@@ -97,7 +104,7 @@ def second_default(document: Document, nickname: str) -> Iterator[str]:
 
 
 def default_provider(providers: dict[str, dict[str, Any]]) -> str:
-    """Return the nickname of the default provider: the one so marked, or the only one; empty if there is none."""
+    """Return the nickname of the default provider: the one marked so, or the only one; empty if there is none."""
     candidates = _marked(providers) or list(providers)
     return candidates[0] if len(candidates) == 1 else ""
 
@@ -113,42 +120,42 @@ def _tables(document: Document, name: str) -> dict[str, dict[str, Any]]:
     return {key: table for key, table in section.items() if isinstance(table, dict)}
 
 
-def _default_provider(document: Document, providers: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _default_provider_mistakes(document: Document, providers: dict[str, dict[str, Any]]) -> Iterator[str]:
     for nickname in _marked(providers)[1:]:
-        yield from second_default(document, nickname)
+        yield from duplicate_defaults(document, nickname)
     if document.data.get("providers") == {}:
         yield document.mistake(("providers",), "there is none; describe one as [providers.NICKNAME]")
 
 
-def _providers_of_senders(
+def _unknown_providers(
     document: Document, senders: dict[str, dict[str, Any]], providers: dict[str, dict[str, Any]]
 ) -> Iterator[str]:
     for header, table in senders.items():
-        named = table.get("provider", "")
-        places: list[tuple[tuple[str | int, ...], Any]] = [(("provider",), named)]
-        if isinstance(named, list):
-            places = [(("provider", position), nickname) for position, nickname in enumerate(named)]
-        for place, nickname in places:
+        chain = table.get("provider", "")
+        references: list[tuple[TomlPath, Any]] = [(("provider",), chain)]
+        if isinstance(chain, list):
+            references = [(("provider", index), nickname) for index, nickname in enumerate(chain)]
+        for path, nickname in references:
             if nickname and isinstance(nickname, str) and nickname not in providers:
                 reason = f"there is no provider {nickname}{closest(nickname, providers)}"
-                yield document.mistake(("senders", header, *place), reason)
-        if not named and providers and not default_provider(providers):
+                yield document.mistake(("senders", header, *path), reason)
+        if not chain and providers and not default_provider(providers):
             reason = "is missing, and no provider is marked default = true"
             yield document.mistake(("senders", header, "provider"), reason)
 
 
-def _digits_are_promotional(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Letters prove no category, but digits do (docs/domain.md section 5)."""
+def _digits_not_promotional(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield a mistake for each header of digits with another category than promotional (docs/domain.md section 5)."""
     for header, table in senders.items():
         category = table.get("category")
         if category in CATEGORIES and (reason := headers.category_problem(header, category)):
             yield document.mistake(("senders", header, "category"), reason)
 
 
-def _without_price(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _caps_without_any_price(document: Document, senders: dict[str, dict[str, Any]]) -> Iterator[str]:
     categories = _tables(document, "categories")
     for header, table in senders.items():
         category = categories.get(str(table.get("category")), {})
-        if "most_money_per_day" in table and "price_per_part" not in table and "price_per_part" not in category:
+        if "max_money_per_day" in table and "price_per_part" not in table and "price_per_part" not in category:
             reason = f"needs a price: price_per_part here, or in [categories.{table.get('category')}]"
-            yield document.mistake(("senders", header, "most_money_per_day"), reason)
+            yield document.mistake(("senders", header, "max_money_per_day"), reason)

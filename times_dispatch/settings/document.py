@@ -1,4 +1,4 @@
-"""A TOML file that can say on which line each of its values stands, and is checked with every mistake named at once."""
+"""A TOML file that is validated with all its mistakes at once, each with its line."""
 
 import re
 import tomllib
@@ -12,23 +12,25 @@ from tomlkit.container import OutOfOrderTableProxy
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, AoT, Item
 
-from times_dispatch.settings.errors import SettingsInvalid, in_words
-
-Place = tuple[str | int, ...]
-"""The way to a value: ``("senders", "TIMESM", "rate_per_s")``; a number counts in an array, from 0."""
+from times_dispatch.settings.errors import SettingsInvalid, describe_error
+from times_dispatch.settings.strict_table import TomlPath, replace_old_names
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_MARK = "times-dispatch:here"
+_MARKER = "times-dispatch:here"
 
 
 class Document:
-    """The content of one TOML file, and where each part of it stands."""
+    """The content of one TOML file, and the line of each value."""
 
     def __init__(self, name: str, text: str) -> None:
         """Parse *text*; raise SettingsInvalid with the line of a syntax error."""
         self.name = name
+        self.warnings: list[str] = []
+        """One line for each setting that the file gives under its old name; ``replace_old_names`` fills it."""
         self._text = text
+        self._old_keys: dict[TomlPath, str | int] = {}
+        """The last key of a setting's path in the file, by the path with the setting's new name."""
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -36,7 +38,7 @@ class Document:
 
     @classmethod
     def read(cls, path: Path) -> "Document":
-        """Read UTF-8, with or without a byte order mark; raise SettingsInvalid if that cannot be done."""
+        """Read a file in UTF-8, with or without a byte order mark; raise SettingsInvalid if it cannot be read."""
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
@@ -51,66 +53,101 @@ class Document:
         return cls(str(path), text)
 
     def check(self, model: type[ModelT]) -> tuple[ModelT | None, list[str]]:
-        """Validate the whole file; return the model, or nothing and every mistake."""
+        """Validate the whole file, also with old names of settings.
+
+        Returns:
+            The model and no mistakes, or None and every mistake.
+        """
+        mistakes = self.replace_old_names(model)
         try:
-            return model.model_validate(self.data), []
+            valid = model.model_validate(self.data)
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
-        return None, [self.mistake(error["loc"], in_words(error, model)) for error in errors]
+            return None, mistakes + [self.mistake(error["loc"], describe_error(error, model)) for error in errors]
+        return (None if mistakes else valid), mistakes
 
-    def mistake(self, place: Place, reason: str) -> str:
+    def replace_old_names(self, model: type[BaseModel], path: TomlPath = ()) -> list[str]:
+        """Replace the old names of settings in ``data`` with their new names, and add a warning for each.
+
+        Args:
+            model: the model of the table at *path*.
+            path: the path of the table; the whole file if it is empty.
+
+        Returns:
+            A mistake for each setting that the file gives under both names.
+        """
+        table: Any = self.data
+        for key in path:
+            table = table[key]
+        if not isinstance(table, dict):
+            return []
+        mistakes = []
+        for old in replace_old_names(model, table, path):
+            if old.is_given_twice:
+                mistakes.append(self.mistake(old.path, f"is the old name of {old.new_name}, which is given as well"))
+            else:
+                self.warnings.append(self.mistake(old.path, f"is an old name; write {old.new_name}"))
+                self._old_keys[(*old.path[:-1], old.new_name)] = old.path[-1]
+        return mistakes
+
+    def mistake(self, path: TomlPath, reason: str) -> str:
         """Write a mistake as ``dispatch.toml:12: senders.TIMESM.rate_per_s: must be above 0, is -3``."""
-        place = tuple(step for step in place if step != "[key]")  # pydantic's way to say: the key itself
-        line = self.line(place)
+        path = self._path_in_file(tuple(key for key in path if key != "[key]"))  # pydantic's mark: the key is wrong
+        line = self.line(path)
         where = f"{self.name}:{line}" if line else self.name
-        return f"{where}: {'.'.join(map(str, place))}: {reason}"
+        return f"{where}: {'.'.join(map(str, path))}: {reason}"
 
-    def line(self, place: Place) -> int | None:
-        """Find the line of a value, or else of the table that it should be in; None if that has no line either.
+    def line(self, path: TomlPath) -> int | None:
+        """Return the line of a value; if the value is missing, the line of the innermost table on its path, or None.
 
-        The value is given a comment that stands nowhere else, the file is written out, and the comment looked for:
-        a parser that keeps the layout knows what a search for the key's name could only guess.
+        A parser that keeps the layout of the file adds a unique comment to the value and writes the file again; the
+        line of the comment is the line of the value. A search for the key's name could find another key.
         """
         try:
             document = tomlkit.parse(self._text)
         except TOMLKitError:
-            return None  # tomllib took it, so this is a difference between the two; the place alone must do
-        for depth in range(len(place), 0, -1):
-            for item in _with_content(_item(document, place[:depth])):
-                item.comment(_MARK)
-                before, mark, _ = document.as_string().partition(_MARK)
-                if mark:
-                    height = 0 if isinstance(item, AbstractTable) else item.as_string().count("\n")
-                    return before.count("\n") + 1 - height
+            return None  # tomllib accepts the file and tomlkit does not: the message then has a path and no line
+        path = self._path_in_file(path)
+        for depth in range(len(path), 0, -1):
+            for item in _with_content(_item(document, path[:depth])):
+                item.comment(_MARKER)
+                before, marker, _ = document.as_string().partition(_MARKER)
+                if marker:
+                    line_breaks = 0 if isinstance(item, AbstractTable) else item.as_string().count("\n")
+                    return before.count("\n") + 1 - line_breaks
         return None
 
+    def _path_in_file(self, path: TomlPath) -> TomlPath:
+        """Return a path with the old name of each setting that the file gives under its old name."""
+        return tuple(self._old_keys.get(path[: index + 1], key) for index, key in enumerate(path))
+
     def _syntax_mistake(self, message: str) -> str:
-        where = re.search(r" \(at line (\d+), column \d+\)$", message)
-        line = int(where[1]) if where else self._text.count("\n") + 1
-        what = message[: where.start()] if where else message.removesuffix(" (at end of document)")
-        return f"{self.name}:{line}: is not TOML: {what[:1].lower()}{what[1:]}"
+        position = re.search(r" \(at line (\d+), column \d+\)$", message)
+        line = int(position[1]) if position else self._text.count("\n") + 1
+        reason = message[: position.start()] if position else message.removesuffix(" (at end of document)")
+        return f"{self.name}:{line}: is not TOML: {reason[:1].lower()}{reason[1:]}"
 
 
-def _item(within: Any, place: Place) -> Any:
-    found = within
-    for step in place:
+def _item(container: Any, path: TomlPath) -> Any:
+    item = container
+    for key in path:
         try:
-            inner = found.item(step) if hasattr(found, "item") else found[step]
+            inner = item.item(key) if hasattr(item, "item") else item[key]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
-        if isinstance(found, OutOfOrderTableProxy) and isinstance(inner, bool):
-            # The proxy gives out a truth value as Python's own, which has no place in the file.
-            inner = next(part.item(str(step)) for part in found._tables if step in part)
-        found = inner
-    return found
+        if isinstance(item, OutOfOrderTableProxy) and isinstance(inner, bool):
+            # The proxy converts a boolean to Python's own, which has no position in the file.
+            inner = next(part.item(str(key)) for part in item._tables if key in part)
+        item = inner
+    return item
 
 
 def _with_content(item: Any) -> Iterator[Item]:
-    """Yield the item and, since a table may have no heading of its own, what is in it."""
+    """Yield an item and, because a table may have no heading of its own, all items in it."""
     if isinstance(item, Item):
         yield item
     if isinstance(item, OutOfOrderTableProxy):
-        # Its parts stand apart, [a.b] before [a]; only one of them can have its own heading.
+        # Its parts are apart in the file, as [a.b] before [a]; at most one part has its own heading.
         yield from (part for part in item._tables if not part.is_super_table())
     if isinstance(item, AoT):
         for table in item:

@@ -1,15 +1,63 @@
-"""What each variable of the environment must look like; a message about one never repeats its value."""
+"""The environment variables: ``NAME``, or ``NAME_FILE`` with the path of a file that contains the value.
+
+A message about a variable never repeats its value.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from times_dispatch.settings.secrets import Environment, Secret, SecretBytes
+from times_dispatch.settings.secrets import Secret, SecretBytes
 
 
-def read_redis_url(environment: Environment, *, needed: bool) -> Secret:
-    """Read the ledger's address, and put in the password where that is given by itself."""
-    url = environment.get("DISPATCH_REDIS_URL", needed="the ledger, redis://host:6379/0" if needed else "")
+class Environment:
+    """Reads variables one by one and collects all mistakes in them."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.mistakes: list[str] = []
+
+    def get(self, name: str, *, purpose: str = "") -> Secret:
+        """Return the value of a variable; empty if the variable is not set.
+
+        Args:
+            name: the variable. If ``NAME_FILE`` is set instead, the value is the content of that file without the line
+                break at its end.
+            purpose: what the process needs the value for, for the message. If it is given, a variable that is not set
+                is a mistake.
+        """
+        value = self._variables.get(name, "")
+        path = self._variables.get(f"{name}_FILE", "")
+        if value and path:
+            self.add_mistake(name, f"is given twice, also as {name}_FILE")
+        elif path:
+            value = self._read(f"{name}_FILE", path)
+        elif not value and purpose:
+            self.add_mistake(name, f"is not set ({purpose}), and neither is {name}_FILE")
+        return Secret(value)
+
+    def add_mistake(self, name: str, reason: str) -> None:
+        """Add a mistake in a variable; the reason must not repeat its value."""
+        self.mistakes.append(f"environment: {name}: {reason}")
+
+    def _read(self, name: str, path: str) -> str:
+        try:
+            value = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            self.add_mistake(name, f"{path} cannot be read: {(error.strerror or 'unknown reason').lower()}")
+            return ""
+        except UnicodeDecodeError:
+            self.add_mistake(name, f"{path} is not UTF-8")
+            return ""
+        if not value:
+            self.add_mistake(name, f"{path} is empty")
+        return value
+
+
+def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
+    """Read the URL of the ledger's Redis, and put the password into it if the password has a variable of its own."""
+    url = environment.get("DISPATCH_REDIS_URL", purpose="the ledger, redis://host:6379/0" if is_needed else "")
     password = environment.get("DISPATCH_REDIS_PASSWORD")
     if not url:
         return url
@@ -19,58 +67,67 @@ def read_redis_url(environment: Environment, *, needed: bool) -> Secret:
     except ValueError:
         usable = False
     if not usable:
-        environment.refuse("DISPATCH_REDIS_URL", "must be a URL like redis://host:6379/0, or rediss:// for TLS")
+        environment.add_mistake("DISPATCH_REDIS_URL", "must be a URL like redis://host:6379/0, or rediss:// for TLS")
         return url
     if not password:
         return url
     if parts.password:
-        environment.refuse("DISPATCH_REDIS_PASSWORD", "DISPATCH_REDIS_URL holds a password as well")
+        environment.add_mistake("DISPATCH_REDIS_PASSWORD", "DISPATCH_REDIS_URL contains a password too")
     host = parts.netloc.rpartition("@")[2]
     login = f"{quote(parts.username or '', safe='')}:{quote(password, safe='')}"
     return Secret(parts._replace(netloc=f"{login}@{host}").geturl())
 
 
 def read_broker_url(environment: Environment) -> Secret:
-    """Read Celery's address; empty: it shares the ledger's Redis."""
+    """Read the URL of Celery's broker; empty if Celery uses the ledger's Redis."""
     url = environment.get("DISPATCH_BROKER_URL")
     if url and not re.match(r"(rediss?|amqps?)://.", url):
-        environment.refuse("DISPATCH_BROKER_URL", "must begin with redis://, rediss://, amqp:// or amqps://")
+        environment.add_mistake("DISPATCH_BROKER_URL", "must begin with redis://, rediss://, amqp:// or amqps://")
     return url
 
 
-def read_id_key(environment: Environment, *, needed: bool) -> SecretBytes:
-    """Read the key of the correlation ids' tags: 16 to 64 bytes, what blake2b takes."""
-    key = environment.get("DISPATCH_ID_KEY", needed="it keys the ids of messages" if needed else "")
+def read_id_key(environment: Environment, *, is_needed: bool) -> SecretBytes:
+    """Read the key that signs correlation ids: 16 to 64 bytes, since blake2b takes at most 64."""
+    key = environment.get("DISPATCH_ID_KEY", purpose="it signs the ids of messages" if is_needed else "")
     encoded = SecretBytes(key.encode("utf-8", "surrogateescape"))
     if key and len(encoded) < 16:
-        environment.refuse("DISPATCH_ID_KEY", f"must have at least 16 bytes, has {len(encoded)}")
+        environment.add_mistake("DISPATCH_ID_KEY", f"must have at least 16 bytes, has {len(encoded)}")
     if len(encoded) > 64:
-        environment.refuse("DISPATCH_ID_KEY", f"must have at most 64 bytes, has {len(encoded)}")
+        environment.add_mistake("DISPATCH_ID_KEY", f"must have at most 64 bytes, has {len(encoded)}")
     return encoded
 
 
-def read_callback_secret(environment: Environment, *, needed: bool) -> Secret:
-    """Read the part of the receiver's path that nobody can guess."""
+def read_callback_secret(environment: Environment, *, is_needed: bool) -> Secret:
+    """Read the secret part of the receiver's path."""
     name = "DISPATCH_CALLBACK_SECRET"
-    secret = environment.get(name, needed="the secret part of the callback URL" if needed else "")
+    secret = environment.get(name, purpose="the secret part of the callback URL" if is_needed else "")
     if secret and not re.fullmatch(r"[A-Za-z0-9_-]{16,128}", secret):
-        environment.refuse(name, "must be 16 to 128 letters, digits, - or _, for it is part of a URL")
+        environment.add_mistake(name, "must be 16 to 128 letters, digits, - or _, because it is part of a URL")
     return secret
 
 
-def read_flower_basic_auth(environment: Environment, *, needed: bool) -> Secret:
-    """Read ``user:password``."""
-    login = environment.get("DISPATCH_FLOWER_BASIC_AUTH", needed="user:password for Flower" if needed else "")
+def read_flower_basic_auth(environment: Environment, *, is_needed: bool) -> Secret:
+    """Read the login of Flower, ``user:password``."""
+    login = environment.get("DISPATCH_FLOWER_BASIC_AUTH", purpose="user:password for Flower" if is_needed else "")
     if login and not re.fullmatch(r"[^:]+:.+", login):
-        environment.refuse("DISPATCH_FLOWER_BASIC_AUTH", "must be user:password")
+        environment.add_mistake("DISPATCH_FLOWER_BASIC_AUTH", "must be user:password")
     return login
 
 
 def read_address(environment: Environment, name: str, check: Callable[[str], str]) -> str:
-    """Read an address that goes before the file's; *check* raises ValueError for one that is none. Empty: not given."""
+    """Read an address that overrides an address in the settings file.
+
+    Args:
+        environment: the variables; it collects the mistake if the address cannot be used.
+        name: the variable.
+        check: returns the address, or raises ValueError if it cannot be used.
+
+    Returns:
+        The address; empty if the variable is not set or its value cannot be used.
+    """
     value = environment.get(name)
     try:
         return str(check(value)) if value else ""
     except ValueError as error:
-        environment.refuse(name, str(error))
+        environment.add_mistake(name, str(error))
         return ""

@@ -1,13 +1,14 @@
-"""Mistakes in settings, in words that say what to do; a value that could be a secret is never repeated."""
+"""Mistakes in settings as sentences that say what to do. They never repeat a value that could be a secret."""
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from times_dispatch.settings.strict_table import TomlPath, settings_of
 
 _SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
 
@@ -38,7 +39,7 @@ _TYPE_WORDS = {
 
 
 class SettingsInvalid(Exception):
-    """Holds every mistake, one a line, each with its file, line and place; never a secret."""
+    """The settings have mistakes: one line for each, with its file, line and path, and without secrets."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = tuple(mistakes)
@@ -46,39 +47,39 @@ class SettingsInvalid(Exception):
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Word a suggestion, ``; did you mean TIMESM?``, or else list what there is."""
+    """Return the end of a message about an unknown name: ``; did you mean TIMESM?``, or a list of the known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if matches:
+        return f"; did you mean {matches[0]}?"
     return f"; there is {', '.join(names)}" if names else "; there is none"
 
 
-def in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Say what is wrong with one value of *model*."""
-    kind, given, details = error["type"], error["input"], error.get("ctx", {})
+def describe_error(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return what is wrong with one value of a model."""
+    kind, value, details = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_setting(error["loc"], model)
     if kind in _LIMIT_WORDS:
         words, limit = _LIMIT_WORDS[kind]
-        return f"must be {words} {details[limit]:g}, is {given}"
+        return f"must be {words} {details[limit]:g}, is {value}"
     if kind in _TYPE_WORDS:
-        return f"must be {_TYPE_WORDS[kind]}, is {_kind(given)}"
+        return f"must be {_TYPE_WORDS[kind]}, is {_type_words(value)}"
     if kind == "literal_error":
-        return f"must be {str(details['expected']).replace(chr(39), '')}, is {given}"
+        return f"must be {str(details['expected']).replace(chr(39), '')}, is {value}"
     if kind == "value_error":
         return str(details["error"])
     return _OTHER_WORDS.get(kind) or error["msg"][:1].lower() + error["msg"][1:]
 
 
-def _unknown_setting(place: Sequence[str | int], model: type[BaseModel]) -> str:
-    name = str(place[-1])
+def _unknown_setting(path: TomlPath, model: type[BaseModel]) -> str:
+    name = str(path[-1])
     if _SECRET_WORDS.search(name):
-        return "a secret does not stand in the file: give it as an environment variable"
-    return f"there is no such setting{closest(name, _settings_at(model, place[:-1]))}"
+        return "a secret must not be in the file: give it as an environment variable"
+    return f"there is no such setting{closest(name, _settings_at(model, path[:-1]))}"
 
 
-def _kind(value: object) -> str:
+def _type_words(value: object) -> str:
     match value:
         case bool():
             return "true or false"
@@ -93,17 +94,12 @@ def _kind(value: object) -> str:
     return "a date or time"
 
 
-def _settings_at(model: type[BaseModel], place: Sequence[str | int]) -> Iterable[str]:
-    """List the settings of the table at *place*, going down through tables of tables such as ``senders``."""
-    here: Any = model
-    for step in place:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = _fields(here)[str(step)].annotation
+def _settings_at(model: type[BaseModel], path: TomlPath) -> Iterable[str]:
+    """Return the names of the settings in the table at a path."""
+    annotation: Any = model
+    for key in path:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            annotation = settings_of(annotation)[str(key)].annotation
         else:
-            here = here.__args__[-1]  # the Sender of dict[str, Sender]
-    return _fields(here) if isinstance(here, type) and issubclass(here, BaseModel) else ()
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return a model's fields by their names in the file."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
+            annotation = annotation.__args__[-1]  # the SenderSettings of dict[str, SenderSettings]
+    return settings_of(annotation) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else ()

@@ -1,4 +1,4 @@
-"""Settings read once, at the edge: the file and the environment in, a valid whole or every mistake out."""
+"""The loading of settings: from the file and the environment to a valid ``Settings``, or to all mistakes."""
 
 import os
 import re
@@ -7,16 +7,17 @@ from enum import Enum
 from pathlib import Path
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import http_url, listen_address
+from times_dispatch.settings.addresses import check_http_url, check_listen_address
 from times_dispatch.settings.cross_checks import (
-    broken_allowances,
     broken_references,
+    caps_without_price,
     default_provider,
-    shut_windows,
-    unpriced_caps,
+    invalid_allowed_templates,
+    windows_never_open,
 )
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.environment import (
+    Environment,
     read_address,
     read_broker_url,
     read_callback_secret,
@@ -25,17 +26,24 @@ from times_dispatch.settings.environment import (
     read_redis_url,
 )
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.model import Callbacks, Settings, SettingsFile
-from times_dispatch.settings.providers import builder as accounts
-from times_dispatch.settings.registry import Registered, odd_content_ids, read_registry, registry_path
-from times_dispatch.settings.secrets import Environment
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.model import CallbackSettings, Settings, SettingsFile
+from times_dispatch.settings.providers.builder import (
+    build_provider,
+    provider_mistakes,
+    provider_warnings,
+    read_provider_environments,
+)
+from times_dispatch.settings.registry import RegistryContent, content_id_warnings, read_registry, registry_path
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import ids
 
 
 class Need(Enum):
-    """What a process cannot do without; what it does not name may be absent, and is checked only if it is there."""
+    """The secrets and addresses that a process can need.
+
+    Those that it does not need may be absent; if they are given, they are checked all the same.
+    """
 
     LEDGER = "the ledger's address"
     IDS = "the key of the correlation ids"
@@ -48,36 +56,51 @@ ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
-    """Load the file that ``DISPATCH_SETTINGS`` names (default: dispatch.toml here) with this process's environment."""
+    """Load the settings with the environment of this process.
+
+    ``DISPATCH_SETTINGS`` names the file; by default it is dispatch.toml in the working directory.
+    """
     return load(Path(os.environ.get("DISPATCH_SETTINGS") or "dispatch.toml"), os.environ, need=need)
 
 
 def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
-    """Read and validate everything; raise SettingsInvalid with all mistakes, in the file's order, then the rest."""
+    """Read and validate the file and the environment.
+
+    Args:
+        path: the settings file.
+        variables: the environment variables.
+        need: the secrets and addresses that must be given.
+
+    Raises:
+        SettingsInvalid: with all mistakes, first those of the file in the order of its lines.
+    """
     environment = Environment(variables)
     document, file, mistakes = _read(path)
 
-    redis_url = read_redis_url(environment, needed=Need.LEDGER in need)
+    redis_url = read_redis_url(environment, is_needed=Need.LEDGER in need)
     broker_url = read_broker_url(environment) or redis_url
-    id_key = read_id_key(environment, needed=Need.IDS in need)
-    callback_secret = read_callback_secret(environment, needed=Need.CALLBACKS in need)
-    flower_basic_auth = read_flower_basic_auth(environment, needed=Need.FLOWER in need)
-    given = accounts.read_given(environment, document, needed=Need.PROVIDERS in need)
-    callbacks = _callbacks(environment, file.callbacks if file else Callbacks())
+    id_key = read_id_key(environment, is_needed=Need.IDS in need)
+    callback_secret = read_callback_secret(environment, is_needed=Need.CALLBACKS in need)
+    flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
+    provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
+    callbacks = _callbacks(environment, file.callbacks if file else CallbackSettings())
 
-    registered = read_registry(document) if document else Registered({}, [], [])
-    mistakes += registered.mistakes
+    registry = read_registry(document) if document else RegistryContent({}, [], [])
+    mistakes += registry.mistakes
 
     templates: dict[str, TemplateSettings] = {}
     providers: dict[str, Provider] = {}
     if document and file:
-        templates |= file.templates | registered.templates
-        if not registered.mistakes:
-            mistakes += broken_allowances(document, file.senders, templates)
-            mistakes += unpriced_caps(document, file.senders, templates, file.categories)
-        mistakes += shut_windows(document, file.senders, file.categories)
-        providers = {nick: accounts.build(nick, table, given.get(nick, {})) for nick, table in file.providers.items()}
-        mistakes += accounts.mistakes(document, providers)
+        templates |= file.templates | registry.templates
+        if not registry.mistakes:
+            mistakes += invalid_allowed_templates(document, file.senders, templates)
+            mistakes += caps_without_price(document, file.senders, templates, file.categories)
+        mistakes += windows_never_open(document, file.senders, file.categories)
+        providers = {
+            nickname: build_provider(nickname, table, provider_environments.get(nickname, {}))
+            for nickname, table in file.providers.items()
+        }
+        mistakes += provider_mistakes(document, providers)
     mistakes += environment.mistakes
     if document is None or file is None or mistakes:
         raise SettingsInvalid(mistakes)
@@ -100,7 +123,12 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
-        warnings=(*_warnings(document, file), *registered.warnings, *accounts.provider_warnings(document, providers)),
+        warnings=(
+            *document.warnings,
+            *_id_warnings(document, file),
+            *registry.warnings,
+            *provider_warnings(document, providers),
+        ),
     )
 
 
@@ -120,25 +148,25 @@ def _line_of(mistake: str) -> int:
     return int(line[1]) if line else 0
 
 
-def _callbacks(environment: Environment, table: Callbacks) -> Callbacks:
-    """Let the environment's addresses go before the file's."""
-    given = {
-        "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", listen_address),
-        "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", http_url),
-        "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", http_url),
+def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSettings:
+    """Return the table with the addresses that the environment overrides."""
+    addresses = {
+        "listen": read_address(environment, "DISPATCH_CALLBACKS_LISTEN", check_listen_address),
+        "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", check_http_url),
+        "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", check_http_url),
     }
-    return table.model_copy(update={name: address for name, address in given.items() if address})
+    return table.model_copy(update={name: address for name, address in addresses.items() if address})
 
 
-def _with_provider(sender: Sender, default: str) -> Sender:
+def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:
     return sender if sender.provider else sender.model_copy(update={"chain": (default,) if default else ()})
 
 
-def _warnings(document: Document, file: SettingsFile) -> list[str]:
-    """Name what is allowed but was never seen in the wild (docs/domain.md section 5)."""
+def _id_warnings(document: Document, file: SettingsFile) -> list[str]:
+    """Return warnings of ids that are allowed but unusual (docs/domain.md section 5)."""
     entity_ids = [
-        document.mistake(("senders", header, "entity_id"), doubt)
+        document.mistake(("senders", header, "entity_id"), warning)
         for header, sender in file.senders.items()
-        if (doubt := ids.doubt(sender.entity_id))
+        if (warning := ids.warning(sender.entity_id))
     ]
-    return [*entity_ids, *odd_content_ids(document, file.templates)]
+    return [*entity_ids, *content_id_warnings(document, file.templates)]

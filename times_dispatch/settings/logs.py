@@ -1,4 +1,7 @@
-"""Logs: structlog's lines and the standard library's through one chain, JSON for machines, columns for people."""
+"""The logs of a process: lines of structlog and of the standard library, as JSON or as columns for people.
+
+No other module sets up the logs of producers, workers and callbacks. Phone numbers are masked in every line.
+"""
 
 import logging
 import logging.config
@@ -19,25 +22,28 @@ _MOBILE = re.compile(
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 QUIET = (
-    "httpx",  # logs every URL, and one of the GET API holds the password
+    "httpx",  # it logs every URL, and a URL of the GET API contains the password
     "httpcore",
     "urllib3",
-    "aiohttp.access",  # the path of the receiver holds the callback secret
+    "aiohttp.access",  # the receiver's path contains the callback secret
     "uvicorn.access",
-    "celery.app.trace",  # two lines per task beside the worker's own
+    "celery.app.trace",  # it logs two lines per task, and the worker has its own
     "celery.worker.strategy",
     "celery.beat",  # a line a second
 )
-"""Loggers of others that speak from WARNING upwards only, whatever the level."""
+"""Loggers of libraries that log WARNING and above only, whatever the level."""
 
 
 def failure(error: Exception) -> dict[str, str]:
-    """Return what a log line may say of an unforeseen error: not its own text, which may quote a message."""
+    """Return the fields of a log line about an unexpected error.
+
+    The text of the error is left out, because it may contain a number or a message.
+    """
     return {"error": type(error).__qualname__, "where": "".join(traceback.format_tb(error.__traceback__))}
 
 
 def mask(number: str) -> str:
-    """Hide the middle of a phone number, ``9198*****210``; all of it if it is too short to be one."""
+    """Hide the middle of a phone number: ``9198*****210``. Of fewer than ten digits, hide all."""
     digits = number.removeprefix("+")
     plus = number[: len(number) - len(digits)]
     if len(digits) < 10:
@@ -46,16 +52,19 @@ def mask(number: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Hide whatever looks like a mobile number or a URL's login in a text that should not have held one."""
+    """Hide all that looks like a mobile number, and the logins of URLs, in a text that should contain neither."""
     if "://" in text:
         text = _LOGIN.sub("***@", text)
-    return _MOBILE.sub(lambda found: mask(re.sub("[ -]", "", found[0])), text)
+    return _MOBILE.sub(lambda match: mask(re.sub("[ -]", "", match[0])), text)
 
 
 def configure(*, json: bool | None = None, level: str = "info", stream: TextIO | None = None) -> None:
-    """Set up logging for this process; *json* None means JSON unless the stream (stderr) is a terminal.
+    """Set up the logging of this process. A later call replaces the configuration of an earlier one.
 
-    Safe to call again: the last call holds.
+    Args:
+        json: JSON or columns; None means columns if the stream is a terminal, and JSON otherwise.
+        level: the lowest level that is logged.
+        stream: the stream of the lines; stderr if it is None.
     """
     out = stream or sys.stderr
     as_json = not out.isatty() if json is None else json
@@ -71,7 +80,7 @@ def configure(*, json: bool | None = None, level: str = "info", stream: TextIO |
         _to_json
         if as_json
         else structlog.dev.ConsoleRenderer(
-            # The default shows local variables, and those hold numbers and texts.
+            # The default shows local variables, which contain numbers and texts.
             colors=out.isatty(),
             exception_formatter=structlog.dev.plain_traceback,
         )
@@ -85,7 +94,7 @@ def configure(*, json: bool | None = None, level: str = "info", stream: TextIO |
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), _uncoloured, *chain],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), _colourless, *chain],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -98,12 +107,12 @@ def configure(*, json: bool | None = None, level: str = "info", stream: TextIO |
 
 
 def masked(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask every value of a log line: the net under the rule that numbers are masked where they are logged."""
+    """Mask every value of a log line, in case a caller did not mask a number."""
     return {key: value if key[0] == "_" else _masked(value) for key, value in event.items()}
 
 
-def _uncoloured(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event.pop("color_message", None)  # uvicorn says everything twice
+def _colourless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn gives each message twice
     return event
 
 
@@ -114,7 +123,7 @@ def _masked(value: Any) -> Any:
         case str():
             return mask_text(value)
         case int():
-            # Nothing below this has the ten digits of a mobile number; orjson takes no more than 64 bits.
+            # Smaller integers have fewer digits than a mobile number; orjson takes at most 64 bits.
             text = "" if -(2**63) <= value < 6_000_000_000 else mask_text(str(value))
             return text if text and (text != str(value) or value >= 2**63) else value
         case Mapping():

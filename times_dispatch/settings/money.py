@@ -1,4 +1,4 @@
-"""Amounts of money as people write them: ``Rs 5,000``, ``₹0.125``, ``12.5 paise``; kept as exact rupees."""
+"""Amounts of money as people write them, ``Rs 5,000``, ``₹0.125`` or ``12.5 paise``, and as exact rupees."""
 
 import re
 from decimal import Decimal
@@ -7,13 +7,16 @@ _RUPEES = re.compile(r"(?:Rs\.?|₹|INR)\s*([0-9][0-9,]*(?:\.[0-9]+)?)", re.IGNO
 _PAISE = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*paise", re.IGNORECASE)
 
 
-def rupees(amount: object) -> Decimal:
-    """Read an amount above 0; raise ValueError. A bare number is refused, for nobody knows rupees from paise by it."""
+def parse_rupees(amount: object) -> Decimal:
+    """Return an amount in rupees; raise ValueError if it is not above 0 or has no unit.
+
+    A number without a unit is refused because it could be rupees or paise.
+    """
     text = amount.strip() if isinstance(amount, str) else ""
-    if found := _RUPEES.fullmatch(text):
-        value = Decimal(found[1].replace(",", ""))
-    elif found := _PAISE.fullmatch(text):
-        value = Decimal(found[1].replace(",", "")) / 100
+    if match := _RUPEES.fullmatch(text):
+        value = Decimal(match[1].replace(",", ""))
+    elif match := _PAISE.fullmatch(text):
+        value = Decimal(match[1].replace(",", "")) / 100
     else:
         raise ValueError(f'must be an amount in quotes, as in "Rs 0.125" or "12.5 paise", is {amount!r}')
     if not value:
@@ -21,11 +24,11 @@ def rupees(amount: object) -> Decimal:
     return value
 
 
-def optional_rupees(amount: object) -> Decimal | None:
-    """Read an amount, or leave it out."""
-    return None if amount is None else rupees(amount)
+def parse_optional_rupees(amount: object) -> Decimal | None:
+    """Return an amount as ``parse_rupees`` does, and None for None."""
+    return None if amount is None else parse_rupees(amount)
 
 
-def in_words(amount: Decimal) -> str:
-    """Write an amount: ``Rs 1,250.50``."""
+def format_rupees(amount: Decimal) -> str:
+    """Write an amount of rupees: ``Rs 1,250.50``."""
     return f"Rs {amount:,.2f}"

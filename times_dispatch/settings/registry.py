@@ -1,4 +1,4 @@
-"""The registry file: templates that were imported, beside those that stand in ``dispatch.toml`` itself."""
+"""The registry file: templates imported from a DLT portal, in addition to those in ``dispatch.toml``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +11,8 @@ from times_dispatch.settings.templates import RegistryFile, TemplateSettings
 from times_dispatch.sms.rules import ids
 
 
-class Registered(NamedTuple):
-    """What the registry file holds."""
+class RegistryContent(NamedTuple):
+    """The templates of a registry file, and its mistakes and warnings, each with its file, line and path."""
 
     templates: dict[str, TemplateSettings]
     mistakes: list[str]
@@ -20,39 +20,39 @@ class Registered(NamedTuple):
 
 
 def registry_path(document: Document) -> Path | None:
-    """Return where the registry file is that ``dispatch.toml`` names; None if it names none."""
+    """Return the path of the registry file that ``dispatch.toml`` names; None if it names no file."""
     table = document.data.get("registry")
-    named = table.get("templates") if isinstance(table, dict) else None
-    return Path(document.name).parent / named if isinstance(named, str) and named else None
+    name = table.get("templates") if isinstance(table, dict) else None
+    return Path(document.name).parent / name if isinstance(name, str) and name else None
 
 
-def read_registry(document: Document) -> Registered:
-    """Read the registry file that a ``dispatch.toml`` names, and say all that is wrong with it."""
+def read_registry(document: Document) -> RegistryContent:
+    """Read the registry file that ``dispatch.toml`` names, with all its mistakes. Without a name it is empty."""
     path = registry_path(document)
     if path is None:
-        return Registered({}, [], [])
+        return RegistryContent({}, [], [])
     if not path.exists():
         reason = f"there is no file {path}; dispatch template import makes it"
-        return Registered({}, [document.mistake(("registry", "templates"), reason)], [])
+        return RegistryContent({}, [document.mistake(("registry", "templates"), reason)], [])
     try:
         registry = Document.read(path)
     except SettingsInvalid as invalid:
-        return Registered({}, list(invalid.mistakes), [])
+        return RegistryContent({}, list(invalid.mistakes), [])
     file, mistakes = registry.check(RegistryFile)
     mistakes += broken_template_references(registry, _tables(document.data.get("senders")))
     for name in _tables(registry.data.get("templates")):
         if name in _tables(document.data.get("templates")):
             mistakes.append(registry.mistake(("templates", name), f"is in {document.name} as well; rename one of them"))
     templates = file.templates if file else {}
-    return Registered(templates, mistakes, odd_content_ids(registry, templates))
+    return RegistryContent(templates, mistakes, [*registry.warnings, *content_id_warnings(registry, templates)])
 
 
-def odd_content_ids(document: Document, templates: Mapping[str, TemplateSettings]) -> list[str]:
-    """Name the templates of a file whose content id is allowed but was never seen in the wild."""
+def content_id_warnings(document: Document, templates: Mapping[str, TemplateSettings]) -> list[str]:
+    """Return a warning for each template of a file whose content id is allowed but unusual."""
     return [
-        document.mistake(("templates", name, "content_id"), doubt)
-        for name, item in templates.items()
-        if (doubt := ids.doubt(item.content_id))
+        document.mistake(("templates", name, "content_id"), warning)
+        for name, template in templates.items()
+        if (warning := ids.warning(template.content_id))
     ]
 
 

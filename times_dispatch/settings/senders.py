@@ -1,31 +1,32 @@
-"""``[senders.HEADER]`` and ``[categories.NAME]``: who sends, how fast, when, at what price, how often to one number."""
+"""``[senders.HEADER]`` and ``[categories.NAME]``: rates, hours, prices, caps and whitelists of senders."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import CostUnit
 from times_dispatch.provider.description.provider import MOST_IN_GROUP
-from times_dispatch.settings.durations import seconds
-from times_dispatch.settings.money import optional_rupees
-from times_dispatch.settings.rates import rate
+from times_dispatch.settings.durations import parse_seconds
+from times_dispatch.settings.money import parse_optional_rupees
+from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.strict_table import StrictTable
 from times_dispatch.sms.rules import callback_numbers, ids, links
 from times_dispatch.sms.rules.categories import Category
-from times_dispatch.sms.rules.window import HOME, Window, check_zone
+from times_dispatch.sms.rules.window import INDIA_ZONE, Window, check_zone
 
-_FREQUENCY = re.compile(r"([0-9]{1,6}) in (\S+)")
+_FREQUENCY_CAP = re.compile(r"([0-9]{1,6}) in (\S+)")
 
 
-def _entity_id(digits: str) -> str:
+def _check_entity_id(digits: str) -> str:
     if digits and (problem := ids.entity_problem(digits)):
         raise ValueError(problem)
     return digits
 
 
-def _chain(value: object) -> tuple[str, ...]:
+def _parse_chain(value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise ValueError("must be a nickname in quotes, or an array of them")
@@ -36,122 +37,128 @@ def _chain(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _window(text: str) -> str:
+def _check_window(text: str) -> str:
     Window.parse(text)
     return text
 
 
-def _link(entry: str) -> str:
+def _check_link(entry: str) -> str:
     if problem := links.entry_problem(entry):
         raise ValueError(problem)
     return entry
 
 
-def _callback_number(entry: str) -> str:
+def _check_callback_number(entry: str) -> str:
     if problem := callback_numbers.entry_problem(entry):
         raise ValueError(problem)
     return entry
 
 
-def _frequency(text: str) -> str:
+def _check_frequency_cap(text: str) -> str:
     if text:
-        most, period_s = _parsed(text)
-        if not most or not period_s:
+        max_messages, period_s = _parse_frequency_cap(text)
+        if not max_messages or not period_s:
             raise ValueError(f'must be a number and a time as in "3 in 24h", is {text!r}')
     return text
 
 
-def _parsed(frequency: str) -> tuple[int, int]:
-    found = _FREQUENCY.fullmatch(frequency)
-    return (int(found[1]), seconds(found[2])) if found else (0, 0)
+def _parse_frequency_cap(text: str) -> tuple[int, int]:
+    match = _FREQUENCY_CAP.fullmatch(text)
+    return (int(match[1]), parse_seconds(match[2])) if match else (0, 0)
 
 
-def _pause(text: str) -> str:
-    seconds(text, least=0)
+def _check_repeat_after(text: str) -> str:
+    parse_seconds(text, min_s=0)
     return text
 
 
-WindowText = Annotated[str, AfterValidator(_window)]
+WindowText = Annotated[str, AfterValidator(_check_window)]
 Zone = Annotated[str, AfterValidator(check_zone)]
-Price = Annotated[Decimal | None, BeforeValidator(optional_rupees)]
-Links = list[Annotated[str, AfterValidator(_link)]]
-CallbackNumbers = list[Annotated[str, AfterValidator(_callback_number)]]
+Price = Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)]
+Links = list[Annotated[str, AfterValidator(_check_link)]]
+CallbackNumbers = list[Annotated[str, AfterValidator(_check_callback_number)]]
 Parts = Annotated[int, Field(ge=0)]
 
 
 class CategorySettings(StrictTable):
-    """``[categories.NAME]``: what holds for all messages of a category."""
+    """``[categories.NAME]``: the settings of all messages of a category."""
 
     window: WindowText | None = None
-    """The hours of the day in which they go; left out, 10:00-21:00 for promotional, any time for the others."""
-    zone: Zone = HOME
-    """Of the window, by name."""
+    """The hours of the day in which they may be sent; by default 10:00-21:00 if promotional, and else any time."""
+    zone: Zone = INDIA_ZONE
+    """The time zone of the window, as ``Asia/Kolkata``."""
     price_per_part: Price = None
-    """What the provider takes for one SMS part."""
+    """The provider's price for one SMS part."""
 
 
-class Sender(StrictTable):
-    """``[senders.HEADER]``: a header as registered, case and all (docs/domain.md section 5)."""
+class SenderSettings(StrictTable):
+    """``[senders.HEADER]``: a header as it is registered, with its case (docs/domain.md section 5)."""
 
-    chain: Annotated[tuple[str, ...], BeforeValidator(_chain)] = Field(default=(), alias="provider")
-    """Nicknames by priority, one as a text or several as an array; left out, the default provider's (filled in when
-    loaded)."""
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "most_parts_per_day": "max_parts_per_day",
+        "most_money_per_day": "max_money_per_day",
+        "most_per_number": "max_per_number",
+    }
+
+    chain: Annotated[tuple[str, ...], BeforeValidator(_parse_chain)] = Field(default=(), alias="provider")
+    """The nicknames of its providers by priority: one as a text, or several as an array. By default it is the default
+    provider, which the loader fills in."""
     category: Category
-    entity_id: Annotated[str, AfterValidator(_entity_id)] = ""
+    entity_id: Annotated[str, AfterValidator(_check_entity_id)] = ""
     """The principal entity id: 12 to 19 digits."""
-    rate_per_s: Annotated[FiniteFloat, AfterValidator(rate)] = 0.0
-    """Messages (or parts, see ``cost``) per second over all its campaigns and all workers; 0 is no limit."""
+    rate_per_s: Annotated[FiniteFloat, AfterValidator(check_rate)] = 0.0
+    """Messages, or parts with ``cost = "parts"``, per second over all campaigns and all workers; 0 is no limit."""
     cost: CostUnit = "messages"
     templates: list[str] = Field(default_factory=list)
-    """The only ones that it may send; left out, all that are registered for it."""
+    """The templates that the sender may use; by default all that are registered for it."""
     links: Links = Field(default_factory=list)
-    """Whitelisted for all its templates, see ``times_dispatch.sms.rules.links``."""
+    """Links whitelisted for all its templates, see ``times_dispatch.sms.rules.links``."""
     callback_numbers: CallbackNumbers = Field(default_factory=list)
-    """Whitelisted for all its templates."""
+    """Phone numbers whitelisted for all its templates."""
     window: WindowText | None = None
-    """Narrows the hours of its category, in that one's zone."""
+    """Hours within those of its category, in the time zone of the category."""
     price_per_part: Price = None
-    """Goes before that of its category."""
-    most_parts_per_day: Parts = 0
-    """SMS parts that all its campaigns together may hand to the provider, from midnight to midnight in Asia/Kolkata."""
-    most_money_per_day: Price = None
-    """The same as money, at the dearest price among its own category and its templates'; each needs a price."""
-    frequency: Annotated[str, AfterValidator(_frequency)] = Field(default="", alias="most_per_number")
-    """Messages that one number may get in so long a time, from all its campaigns: ``3 in 24h``."""
-    repeat_after: Annotated[str, AfterValidator(_pause)] = "30m"
-    """The same text goes to the same number again only after so long; ``0m`` is at once. Gateways drop it before 30
-    minutes are over."""
+    """Overrides the price of its category."""
+    max_parts_per_day: Parts = 0
+    """SMS parts that all its campaigns together may hand to the provider in a day of Asia/Kolkata; 0 is no limit."""
+    max_money_per_day: Price = None
+    """The same cap as money, at the highest price among the categories of its messages; each category needs a price."""
+    frequency_cap: Annotated[str, AfterValidator(_check_frequency_cap)] = Field(default="", alias="max_per_number")
+    """Messages that one number may get in a period from all its campaigns: ``3 in 24h``. Empty is no limit."""
+    repeat_after: Annotated[str, AfterValidator(_check_repeat_after)] = "30m"
+    """The time after which the same text may go to the same number again; ``0m`` is at once. Gateways drop a repetition
+    within 30 minutes."""
 
     @property
     def provider(self) -> str:
-        """The provider that it goes through as long as that can be reached."""
+        """The provider of its messages while that provider can be reached."""
         return self.chain[0] if self.chain else ""
 
     @property
     def fallbacks(self) -> tuple[str, ...]:
-        """Those to turn to otherwise, in this order."""
+        """The providers that replace it when it cannot be reached, by priority."""
         return self.chain[1:]
 
     @property
     def urgent(self) -> bool:
-        """Say whether its campaigns go before bulk."""
+        """Return whether its campaigns are sent before bulk campaigns."""
         return self.category == "transactional"
 
     def may_send(self, template: str) -> bool:
-        """Say whether a template that is registered for it is among those that it is allowed."""
+        """Return whether the sender may use a template that is registered for it."""
         return not self.templates or template in self.templates
 
     @property
-    def most_per_number(self) -> int:
-        """Messages that one number may get within ``per_s``; 0 is no limit."""
-        return _parsed(self.frequency)[0]
+    def max_per_number(self) -> int:
+        """Messages that one number may get within ``frequency_period_s``; 0 is no limit."""
+        return _parse_frequency_cap(self.frequency_cap)[0]
 
     @property
-    def per_s(self) -> int:
-        """The period of ``most_per_number``."""
-        return _parsed(self.frequency)[1]
+    def frequency_period_s(self) -> int:
+        """The period of ``max_per_number``, in seconds; 0 without a limit."""
+        return _parse_frequency_cap(self.frequency_cap)[1]
 
     @property
     def repeat_after_s(self) -> int:
-        """Seconds before the same text may go to the same number again."""
-        return seconds(self.repeat_after, least=0)
+        """Seconds after which the same text may go to the same number again."""
+        return parse_seconds(self.repeat_after, min_s=0)

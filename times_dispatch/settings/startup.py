@@ -1,4 +1,4 @@
-"""How every process begins: its settings are valid and its logs are set up, or it ends with 2."""
+"""The start of every process: load the settings and set up the logs, or exit with 2."""
 
 import sys
 
@@ -13,12 +13,13 @@ log = structlog.get_logger(__name__)
 
 
 def load_settings_or_exit(*needs: Need) -> Settings:
-    """Load the settings that a process needs and set up its logs.
+    """Load the settings that a process needs, set up its logs, and log the warnings of the settings.
 
     Args:
-        needs: the secrets and addresses that must be there; none means all.
+        needs: the secrets and addresses that must be given; without an argument, all except Flower's login.
 
-    Exits with 2 after one line on stderr for each mistake in the settings.
+    Raises:
+        SystemExit: the settings have mistakes, which were written to stderr, one a line. The exit code is 2.
     """
     try:
         settings = load_from_environment(frozenset(needs)) if needs else load_from_environment()

@@ -1,4 +1,4 @@
-"""How a text travels: GSM 7-bit or UCS-2, and in how many parts (docs/domain.md section 6)."""
+"""The encoding of a text, GSM 7-bit or UCS-2, and the number of its SMS parts (docs/domain.md section 6)."""
 
 import re
 from typing import Final
@@ -9,34 +9,36 @@ GSM_ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""The default alphabet of GSM 03.38 (3GPP TS 23.038, section 6.2.1), one septet each."""
+"""The default alphabet of GSM 03.38 (3GPP TS 23.038, section 6.2.1). A character takes one septet."""
 
 GSM_EXTENSION: Final = "\f^{}\\[~]|€"
-"""Its extension table: an escape and a septet each."""
+"""The extension table of GSM 03.38. A character takes two septets: an escape and its own."""
 
 _ONE_SEPTET_EACH = re.compile(f"[{re.escape(GSM_ALPHABET)}]*")
 _NOT_GSM = re.compile(f"[^{re.escape(GSM_ALPHABET + GSM_EXTENSION)}]")
 _ESCAPED = re.compile(f"[{re.escape(GSM_EXTENSION)}]")
 _ESCAPE = "\x1b"
 
-
-MOST_PARTS: Final = 255
-"""Of one message: an octet in each part counts them (3GPP TS 23.040, section 9.2.3.24.1)."""
+MAX_PARTS: Final = 255
+"""SMS parts of one message: one octet counts them (3GPP TS 23.040, section 9.2.3.24.1)."""
 
 
 class Measure(msgspec.Struct, frozen=True, gc=False):
-    """What sending a text takes."""
+    """The encoding and the size of a text."""
 
     unicode: bool
-    """Needs UCS-2; the push API's ``unicode`` key."""
+    """The text needs UCS-2. It is the ``unicode`` key of the push API."""
     parts: int
     """SMS parts, at least 1."""
     units: int
-    """Septets if it fits the GSM alphabet, UTF-16 units otherwise."""
+    """Septets if all characters are in the GSM alphabet, UTF-16 units otherwise."""
 
 
 def measure(text: str) -> Measure:
-    """Measure a rendered text: 160 septets or 70 UTF-16 units in one part, 153 or 67 each in several."""
+    """Measure a rendered text.
+
+    One part holds 160 septets or 70 UTF-16 units. Each of several parts holds 153 or 67.
+    """
     if _ONE_SEPTET_EACH.fullmatch(text):
         units = len(text)
         return Measure(False, 1 if units <= 160 else -(-units // 153), units)
@@ -45,8 +47,8 @@ def measure(text: str) -> Measure:
     return _measure_escaped(text)
 
 
-def offending(text: str) -> str:
-    """Return the distinct characters that force UCS-2, in the order in which they first appear."""
+def non_gsm_characters(text: str) -> str:
+    """Return the distinct characters that force UCS-2, in the order of their first appearance."""
     return "".join(dict.fromkeys(_NOT_GSM.findall(text)))
 
 
@@ -57,14 +59,14 @@ def _measure_escaped(text: str) -> Measure:
         return Measure(False, 1, units)
     parts, end = 1, 153
     while end < units:
-        if septets[end - 1] == _ESCAPE:  # its second half would open the next part
+        if septets[end - 1] == _ESCAPE:  # an escape and its character must be in the same part
             end -= 1
         parts, end = parts + 1, end + 153
     return Measure(False, parts, units)
 
 
 def _measure_ucs2(text: str) -> Measure:
-    # A lone surrogate is no valid text, but it is countable, and the place to refuse it is not here.
+    # A lone surrogate is not valid text, but it can be measured; the caller refuses it.
     encoded = text.encode("utf-16-be", "surrogatepass")
     units = len(encoded) // 2
     if units <= 70:

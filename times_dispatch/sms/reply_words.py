@@ -1,23 +1,44 @@
-"""What recipients write back, word by word: whatever the case, and what stands around a word."""
+"""The words of recipients' replies, and the stop words with which recipients opt out."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-_AROUND = frozenset("PSC")
-"""General categories of what may stand around a word: punctuation, symbols, invisible characters."""
+_IGNORED_CATEGORIES = frozenset("PSC")
+"""First letters of the Unicode categories that are ignored around a word: punctuation, symbols, invisible marks."""
 
 
-def words(text: str) -> Iterator[str]:
-    """Yield the words of a text in a form in which they can be compared; what is only punctuation is none."""
+class StopWords:
+    """The entries that make a reply an opt-out if the reply begins with one of them.
+
+    An entry is one word or several. Case and the punctuation around the words make no difference. An entry without
+    words never matches.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._entries = {words for entry in entries if (words := tuple(comparable_words(entry)))}
+        self._max_words = max(map(len, self._entries), default=0)
+
+    def begin(self, reply: str) -> bool:
+        """Return whether a reply begins with one of the entries."""
+        first_words = tuple(islice(comparable_words(reply), self._max_words))
+        return any(first_words[:count] in self._entries for count in range(1, len(first_words) + 1))
+
+
+def comparable_words(text: str) -> Iterator[str]:
+    """Yield the words of a text without case and without the punctuation around them.
+
+    A word of punctuation only is left out.
+    """
     for word in text.split():
-        if bare := _bare(word):
-            yield unicodedata.normalize("NFC", unicodedata.normalize("NFC", bare).casefold())
+        if stripped := _stripped(word):
+            yield unicodedata.normalize("NFC", unicodedata.normalize("NFC", stripped).casefold())
 
 
-def _bare(word: str) -> str:
+def _stripped(word: str) -> str:
     first, last = 0, len(word)
-    while first < last and unicodedata.category(word[first])[0] in _AROUND:
+    while first < last and unicodedata.category(word[first])[0] in _IGNORED_CATEGORIES:
         first += 1
-    while last > first and unicodedata.category(word[last - 1])[0] in _AROUND:
+    while last > first and unicodedata.category(word[last - 1])[0] in _IGNORED_CATEGORIES:
         last -= 1
     return word[first:last]

@@ -1,4 +1,4 @@
-"""Registered DLT text and its slots: filling them, and judging values and finished texts (docs/domain.md section 5)."""
+"""Texts registered with the DLT, and the values of their slots (docs/domain.md section 5)."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -10,19 +10,19 @@ import msgspec
 
 SlotKind = Literal["var", "numeric", "number", "alphanumeric", "url", "urlott", "cbn", "email"]
 
-LONGEST_VALUE: Final = 30
-"""In characters, as most sources have it; newer ones say 40."""
+MAX_VALUE_LENGTH: Final = 30
+"""Characters in a slot's value. Most sources say 30, newer ones say 40."""
 
 _SLOT = re.compile(r"\{#(\w+)#\}")
 
-# A matra is no letter to a regular expression, but Hindi cannot be written without; nor without the joiners.
+# Regular expressions do not count vowel signs and joiners as letters, but Hindi words contain them.
 _MARKS = "".join(chr(code) for code in range(0x0900, 0x0E00) if category(chr(code)) in {"Mn", "Mc"}) + "\u200c\u200d"
 _DIGITS = re.compile("[0-9]+")
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 _LINK = re.compile(rf"(?:https?://)?{_HOST}(?::[0-9]+)?(?:[/?#][!-~]*)?")
 
 _FORMS: Final[dict[SlotKind, tuple[re.Pattern[str], str]]] = {
-    "var": (re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"), "holds a line break or a control character"),
+    "var": (re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"), "contains a line break or a control character"),
     "numeric": (_DIGITS, "must be digits only"),
     "number": (_DIGITS, "must be digits only"),
     "alphanumeric": (re.compile(rf"[^\W_](?:[^\W_]|[ {_MARKS}])*"), "must be letters, digits and spaces only"),
@@ -34,32 +34,38 @@ _FORMS: Final[dict[SlotKind, tuple[re.Pattern[str], str]]] = {
 
 
 class TemplateInvalid(ValueError):
-    """A text that cannot have been registered; the message is one line, and follows the template's name."""
+    """A text that cannot have been registered.
+
+    The message is a reason in one line, to be written after the template's name.
+    """
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """A place in a registered text that differs from message to message."""
+    """The part of a registered text that differs from message to message, as ``{#var#}``."""
 
     kind: SlotKind
 
-    def check(self, value: str, longest: int = LONGEST_VALUE) -> str | None:
-        """Return why an operator would drop a message with this value (lengths in characters), or None if it fits."""
-        if len(value) > longest:
-            return f"has {len(value)} characters, {longest} are allowed"
+    def check(self, value: str, max_length: int = MAX_VALUE_LENGTH) -> str | None:
+        """Return why an operator would drop a message with this value; None if the value is allowed.
+
+        ``max_length`` is in characters.
+        """
+        if len(value) > max_length:
+            return f"has {len(value)} characters, {max_length} are allowed"
         form, reason = _FORMS[self.kind]
         return None if form.fullmatch(value) else reason
 
 
 class Template:
-    """A registered text, cut at its slots.
+    """A registered text, split into its slots and the literals around them.
 
-    ``literals`` stand around ``slots`` in order, so there is always one more of them; some may be empty.
+    There is always one more literal than there are slots. A literal may be empty.
     """
 
     __slots__ = ("literals", "slots", "text")
 
     def __init__(self, text: str) -> None:
-        """Cut the text; raise TemplateInvalid if it is empty or holds a slot that DLT does not know."""
+        """Split the text; raise TemplateInvalid if it is empty or contains a slot that the DLT does not know."""
         if not text:
             raise TemplateInvalid("the text is empty")
         literals, names = (pieces := _SLOT.split(text))[::2], pieces[1::2]
@@ -76,7 +82,10 @@ class Template:
         self.slots: Final = tuple(Slot(cast(SlotKind, name)) for name in names)
 
     def render(self, values: Sequence[str]) -> str:
-        """Fill the slots in order with values that were checked before; raise ValueError if their number is wrong."""
+        """Fill the slots with values, in order; raise ValueError if there are too many or too few values.
+
+        The caller has checked the values.
+        """
         if len(values) != len(self.slots):
             msg = f"{len(values)} values for {len(self.slots)} slots"
             raise ValueError(msg)
@@ -85,67 +94,86 @@ class Template:
         pieces[1::2] = values
         return "".join(pieces)
 
-    def matches(self, text: str, longest: int = LONGEST_VALUE) -> bool:
-        """Say whether a text was made from this one: byte for byte outside the slots, allowed values inside.
+    def matches(self, text: str, max_length: int = MAX_VALUE_LENGTH) -> bool:
+        """Return whether allowed values in the slots of this template give the text, byte for byte.
 
-        Slots next to each other, or a value that holds the words after it, leave several ways to cut a text. All are
-        followed at once, as the set of places where the next slot may start, so the work is bounded by
-        slots x characters x longest.
+        A text may be split in several ways if slots are next to each other, or if a value contains the literal after
+        it. All ways are followed at once, as the set of positions at which the next slot may start. So the time is
+        bounded by slots x characters x ``max_length``.
         """
-        return bool(self._starts(text, longest))
+        return bool(self._starts(text, max_length))
 
-    def cut(self, text: str, longest: int = LONGEST_VALUE) -> list[str] | None:
-        """Return values that make this text, one way if there are several; None if it does not match."""
-        if not (levels := self._starts(text, longest)):
+    def extract_values(self, text: str, max_length: int = MAX_VALUE_LENGTH) -> list[str] | None:
+        """Return allowed values that give this text; None if the text does not match.
+
+        If the text can be split in several ways, the values are those of one way.
+        """
+        if not (starts_by_slot := self._starts(text, max_length)):
             return None
         values, start = [], len(text)
-        for slot, literal, starts in zip(self.slots[::-1], self.literals[:0:-1], levels[-2::-1], strict=True):
+        for slot, literal, starts in zip(self.slots[::-1], self.literals[:0:-1], starts_by_slot[-2::-1], strict=True):
             end = start - len(literal)
-            start = next(at for at in starts if at <= end and slot.check(text[at:end], longest) is None)
+            start = next(
+                position
+                for position in starts
+                if position <= end and slot.check(text[position:end], max_length) is None
+            )
             values.append(text[start:end])
         return values[::-1]
 
-    def cut_between_literals(self, text: str) -> list[str] | int:
-        """Return what stands between the literals where each is first found, allowed or not: nearly always the cut.
+    def values_between_literals(self, text: str) -> list[str] | int:
+        """Return the texts between the literals, each literal at its first occurrence.
 
-        If the literals are not all there, in order, return the number of the first that is not.
+        The texts may be values that are not allowed. For nearly all texts the result is that of ``extract_values``.
+        If the text does not contain all literals in order, return the index of the first missing literal.
         """
         if not text.startswith(self.literals[0]):
             return 0
         values, start = [], len(self.literals[0])
         last = len(self.slots)
-        for place, literal in enumerate(self.literals[1:], 1):
-            end = text.find(literal, start) if place < last else len(text) - len(literal)
+        for index, literal in enumerate(self.literals[1:], 1):
+            end = text.find(literal, start) if index < last else len(text) - len(literal)
             if end < start or not text.startswith(literal, end):
-                return place
+                return index
             values.append(text[start:end])
             start = end + len(literal)
         return values if start == len(text) else last
 
-    def _starts(self, text: str, longest: int) -> list[list[int]]:
-        """Return for each slot where its value may start, and last where the text ends; empty if it does not match."""
-        levels = [[len(self.literals[0])]] if text.startswith(self.literals[0]) else []
+    def _starts(self, text: str, max_length: int) -> list[list[int]]:
+        """Return the positions at which each slot's value may start, and last the end of the text.
+
+        The list is empty if the text does not match.
+        """
+        starts_by_slot = [[len(self.literals[0])]] if text.startswith(self.literals[0]) else []
         for slot, literal in zip(self.slots, self.literals[1:], strict=True):
-            if not levels or not levels[-1]:
+            if not starts_by_slot or not starts_by_slot[-1]:
                 return []
-            levels.append(_next_starts(text, levels[-1], slot, literal, longest))
-        if levels and len(text) in levels[-1]:
-            return [*levels[:-1], [len(text)]]
+            starts_by_slot.append(_next_starts(text, starts_by_slot[-1], slot, literal, max_length))
+        if starts_by_slot and len(text) in starts_by_slot[-1]:
+            return [*starts_by_slot[:-1], [len(text)]]
         return []
 
 
-def _next_starts(text: str, starts: list[int], slot: Slot, literal: str, longest: int) -> list[int]:
-    """Where the text after the slot and the literal may go on, if the slot began at one of ``starts`` (ascending)."""
+def _next_starts(text: str, starts: list[int], slot: Slot, literal: str, max_length: int) -> list[int]:
+    """Return the positions after a slot and the literal that follows it.
+
+    Args:
+        text: the whole text.
+        starts: the positions at which the slot's value may start, ascending.
+        slot: the slot.
+        literal: the literal after the slot.
+        max_length: characters that the slot's value may have.
+    """
     form, _ = _FORMS[slot.kind]
 
     def is_end(end: int) -> bool:
-        near = starts[bisect_left(starts, end - longest) : bisect_right(starts, end)]
-        return any(form.fullmatch(text, start, end) for start in near)
+        possible_starts = starts[bisect_left(starts, end - max_length) : bisect_right(starts, end)]
+        return any(form.fullmatch(text, start, end) for start in possible_starts)
 
-    upto = min(starts[-1] + longest, len(text)) + len(literal)
-    following, end = [], text.find(literal, starts[0], upto)
+    search_end = min(starts[-1] + max_length, len(text)) + len(literal)
+    following, end = [], text.find(literal, starts[0], search_end)
     while end >= 0:
         if is_end(end):
             following.append(end + len(literal))
-        end = text.find(literal, end + 1, upto)
+        end = text.find(literal, end + 1, search_end)
     return following

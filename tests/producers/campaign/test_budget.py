@@ -9,7 +9,7 @@ from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
 NOW = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
-PRICED = SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12 paise"\nmost_parts_per_day = 50')
+PRICED = SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12 paise"\nmax_parts_per_day = 50')
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def priced(write: WriteFile) -> Settings:
     return load(write("dispatch.toml", PRICED), {}, need=frozenset[Need]())
 
 
-@pytest.mark.parametrize(("line", "most"), [("most_parts = 7", 7), ('most_money = "Rs 5"', 41), ("", 0)])
+@pytest.mark.parametrize(("line", "most"), [("max_parts = 7", 7), ('max_money = "Rs 5"', 41), ("", 0)])
 def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: int) -> None:
     campaign = Campaign(write("c.toml", CAMPAIGN + line + "\n"), priced)
 
@@ -29,13 +29,13 @@ def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: 
 @pytest.mark.parametrize(
     ("line", "parts", "problems"),
     [
-        ("most_parts = 7", 7, []),
-        ("most_parts = 7", 8, ["it takes 8 parts and most_parts allows 7: what goes beyond is not sent"]),
-        ('most_money = "Rs 5"', 41, []),
+        ("max_parts = 7", 7, []),
+        ("max_parts = 7", 8, ["it takes 8 parts and max_parts allows 7: what goes beyond is not sent"]),
+        ('max_money = "Rs 5"', 41, []),
         (
-            'most_money = "Rs 5"',
+            'max_money = "Rs 5"',
             42,
-            ["it takes 42 parts and most_money = Rs 5.00 allows 41: what goes beyond is not sent"],
+            ["it takes 42 parts and max_money = Rs 5.00 allows 41: what goes beyond is not sent"],
         ),
         ("", 50, []),
         ("", 51, ["it takes 51 parts and sender TIMESM may send 50 a day: what goes beyond waits for the next day"]),
@@ -57,12 +57,12 @@ def test_what_it_costs_is_exact(write: WriteFile, priced: Settings, settings: Se
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('most_money = "Rs 0.11"', "most_money: buys no part: one costs Rs 0.12"),
-        ("most_money = 5", "most_money: must be an amount in quotes"),
-        ("most_parts = 0", "most_parts: must be at least 1, is 0"),
+        ('max_money = "Rs 0.11"', "max_money: buys no part: one costs Rs 0.12"),
+        ("max_money = 5", "max_money: must be an amount in quotes"),
+        ("max_parts = 0", "max_parts: must be at least 1, is 0"),
         (
-            'most_parts = 1\nmost_money = "Rs 5"',
-            "most_money: most_parts says the same in another way; leave one of them",
+            'max_parts = 1\nmax_money = "Rs 5"',
+            "max_money: max_parts says the same in another way; leave one of them",
         ),
     ],
 )
@@ -72,10 +72,8 @@ def test_a_cap_that_can_not_be_one_is_refused(write: WriteFile, priced: Settings
 
 
 def test_money_needs_a_price(write: WriteFile, settings: Settings) -> None:
-    with pytest.raises(
-        InputInvalid, match=r"c\.toml:5: most_money: needs a price: price_per_part of the sender TIMESM"
-    ):
-        Campaign(write("c.toml", CAMPAIGN + 'most_money = "Rs 5"\n'), settings)
+    with pytest.raises(InputInvalid, match=r"c\.toml:5: max_money: needs a price: price_per_part of the sender TIMESM"):
+        Campaign(write("c.toml", CAMPAIGN + 'max_money = "Rs 5"\n'), settings)
 
 
 def test_what_is_used_of_the_day_is_taken_off(write: WriteFile, priced: Settings) -> None:
@@ -84,3 +82,37 @@ def test_what_is_used_of_the_day_is_taken_off(write: WriteFile, priced: Settings
     assert list(budget.problems(5, today=45)) == []
     [problem] = budget.problems(6, today=45)
     assert problem.startswith("it takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: what")
+
+
+@pytest.mark.parametrize(
+    ("line", "old_name", "new_name"),
+    [("most_parts = 7", "most_parts", "max_parts"), ('most_money = "Rs 5"', "most_money", "max_money")],
+)
+def test_the_old_name_of_a_cap_is_read_with_a_warning(
+    write: WriteFile, priced: Settings, line: str, old_name: str, new_name: str
+) -> None:
+    old = Campaign(write("c.toml", f"{CAMPAIGN}{line}\n"), priced)
+    new = Campaign(write("new.toml", f"{CAMPAIGN}{line.replace(old_name, new_name)}\n"), priced)
+
+    assert old.table == new.table
+    warnings = set(old.warnings(NOW)) - set(new.warnings(NOW))
+    assert warnings == {f"{old.path}:5: {old_name}: is an old name; write {new_name}"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "mistake"),
+    [
+        ("max_parts = 7\nmost_parts = 7", "6: most_parts: is the old name of max_parts, which is given as well"),
+        (
+            'max_money = "Rs 5"\nmost_money = "Rs 5"',
+            "6: most_money: is the old name of max_money, which is given as well",
+        ),
+    ],
+)
+def test_a_cap_under_both_its_names_is_refused(write: WriteFile, priced: Settings, lines: str, mistake: str) -> None:
+    path = write("c.toml", f"{CAMPAIGN}{lines}\n")
+
+    with pytest.raises(InputInvalid) as invalid:
+        Campaign(path, priced)
+
+    assert str(invalid.value) == f"{path}:{mistake}"

@@ -193,7 +193,7 @@ def test_a_text_of_ones_own_is_checked_as_far_as_it_can_be(
     [
         ('variables = ["{name}", "{amount}"]', 'text = "x"', "text: variables"),
         ('validity = "1h"', "finish_by = 2026-11-09T10:00:00", "finish_by: validity"),
-        ("most_parts = 5", 'most_money = "Rs 5"', "most_money: most_parts"),
+        ("max_parts = 5", 'max_money = "Rs 5"', "max_money: max_parts"),
     ],
 )
 def test_what_is_said_in_two_ways_is_refused(

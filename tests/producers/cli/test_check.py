@@ -106,7 +106,7 @@ def test_a_number_that_is_none_is_told_by_its_first_digits_and_its_length(
 
 
 def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFile) -> None:
-    write("campaign.toml", CAMPAIGN + "most_parts = 2\n")
+    write("campaign.toml", CAMPAIGN + "max_parts = 2\n")
 
     done = run(*CHECK)
 
@@ -114,12 +114,12 @@ def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFi
     assert "budget    2 parts: it does not fit" in done.stdout
     assert (
         done.stdout.splitlines()[-1]
-        == "problem   it takes 3 parts and most_parts allows 2: what goes beyond is not sent"
+        == "problem   it takes 3 parts and max_parts allows 2: what goes beyond is not sent"
     )
 
 
 def test_the_cap_of_the_day_is_named(run: Run, write: WriteFile) -> None:
-    write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmost_parts_per_day = 2"))
+    write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 2"))
 
     done, answer = run(*CHECK), json.loads(run(*CHECK, "--json").stdout)
 

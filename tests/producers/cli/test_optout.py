@@ -53,7 +53,7 @@ def test_refused_rows_are_counted_by_reason_and_the_rest_goes_in(run: Run, write
     assert done.stdout.splitlines() == [
         "1 added, 0 on the list already, 4 refused",
         "          2: number is empty (the first in line 3)",
-        "          1: number holds characters that no phone number has (the first in line 4)",
+        "          1: number contains characters that no phone number has (the first in line 4)",
         "          1: number has 1 cell, the heading has 2 (the first in line 6)",
     ]
 

@@ -246,7 +246,7 @@ def test_a_value_may_be_as_long_as_its_template_says(run: Run, folder: Path) -> 
     message = ("--message", f"Your order {'1' * 40} is on its way.")
     assert "an operator may drop it" in run("send-test", *NUMBER, *message).stdout
     text = (folder / "dispatch.toml").read_text()
-    (folder / "dispatch.toml").write_text(text.replace("content_id", "longest_value = 40\ncontent_id"))
+    (folder / "dispatch.toml").write_text(text.replace("content_id", "max_value_length = 40\ncontent_id"))
     assert "an operator may drop it" not in run("send-test", *NUMBER, *message).stdout
 
 

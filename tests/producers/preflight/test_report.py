@@ -81,11 +81,11 @@ async def test_what_it_costs_is_compared_with_the_budget(write: WriteFile) -> No
         write, SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12.5 paise"')
     )
 
-    fits = await checked(write, settings, people(8), 'most_money = "Rs 1"')
-    too_much = await checked(write, settings, people(9), 'most_money = "Rs 1"')
+    fits = await checked(write, settings, people(8), 'max_money = "Rs 1"')
+    too_much = await checked(write, settings, people(9), 'max_money = "Rs 1"')
 
     assert (str(fits.cost), fits.plan.most_parts, fits.problems) == ("1.000", 8, [])
-    assert too_much.problems == ["it takes 9 parts and most_money = Rs 1.00 allows 8: what goes beyond is not sent"]
+    assert too_much.problems == ["it takes 9 parts and max_money = Rs 1.00 allows 8: what goes beyond is not sent"]
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
@@ -133,7 +133,7 @@ async def test_what_would_expire_is_a_problem(write: WriteFile) -> None:
     assert problem.startswith("it does not finish in time: about 1 messages would expire")
 
 
-CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmost_parts_per_day = 10")
+CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 10")
 
 
 async def test_what_the_cap_of_the_day_leaves_is_a_problem(write: WriteFile) -> None:

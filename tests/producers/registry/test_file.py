@@ -13,7 +13,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="{}#"), min_size
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True)
 templates = st.builds(
     lambda text, senders, longest, links: TemplateSettings(
-        content_id="1107161786534401928", text=text, senders=senders, longest_value=longest, links=links
+        content_id="1107161786534401928", text=text, senders=senders, max_value_length=longest, links=links
     ),
     texts,
     st.lists(st.sampled_from(["TIMESM", "TIMOTP"]), min_size=2, max_size=2),

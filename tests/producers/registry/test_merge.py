@@ -4,14 +4,14 @@ from hypothesis import strategies as st
 
 from producers.registry.merge import Line, Merge
 from producers.registry.portal import PortalRow
-from times_dispatch.settings.senders import Sender
+from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
 
 ENTITY = "1234567890123456789"
 SENDERS = {
-    "TIMESM": Sender(category="service", entity_id=ENTITY),
-    "TIMOTP": Sender(category="transactional"),
-    "567890": Sender(category="promotional"),
+    "TIMESM": SenderSettings(category="service", entity_id=ENTITY),
+    "TIMOTP": SenderSettings(category="transactional"),
+    "567890": SenderSettings(category="promotional"),
 }
 
 
@@ -73,14 +73,14 @@ def test_what_is_the_same_is_unchanged() -> None:
 
 
 def test_a_change_keeps_the_name_and_what_the_portal_does_not_know() -> None:
-    before = template(longest_value=40, links=["times.in"], callback_numbers=["139"])
+    before = template(max_value_length=40, links=["times.in"], callback_numbers=["139"])
 
     merge = merged(row(text="Hi {#var#}", headers=("TIMESM", "TIMOTP")), registry={"bill": before})
 
     assert merge.changed == [Line(2, "bill", "another text and senders")]
     after = merge.templates["bill"]
     assert (after.text, after.headers) == ("Hi {#var#}", ("TIMESM", "TIMOTP"))
-    assert (after.longest_value, after.links, after.callback_numbers) == (40, ["times.in"], ["139"])
+    assert (after.max_value_length, after.links, after.callback_numbers) == (40, ["times.in"], ["139"])
 
 
 def test_rows_of_one_template_are_put_together() -> None:
@@ -121,8 +121,11 @@ def test_without_headers_it_is_said_whose_they_are() -> None:
         ({"approved": False, "status": ""}, "its status is empty: only approved ones can be used"),
         ({"headers": ()}, "names no header; say whose it is with --sender HEADER"),
         ({"headers": ("TIMESN",)}, "header TIMESN: there is no such sender in the settings; did you mean TIMESM?"),
-        ({"headers": ("TIMESM-S",)}, "header TIMESM-S: operators add what stands around it themselves; write TIMESM"),
-        ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, and this says service"),
+        (
+            {"headers": ("TIMESM-S",)},
+            "header TIMESM-S: operators add the prefix and the suffix themselves; write TIMESM",
+        ),
+        ({"headers": ("567890",)}, "header 567890: a header of digits is promotional, not service"),
         ({"entity_id": "9" * 19}, f"belongs to the entity {'9' * 19}, and sender TIMESM to {ENTITY}"),
         (
             {"content_id": "1.10716E+18"},

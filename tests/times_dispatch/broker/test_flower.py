@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.times_dispatch.settings.conftest import FILE
+from tests.kit.settings import SETTINGS_FILE
 
 pytestmark = pytest.mark.processes
 
@@ -18,7 +18,7 @@ LOGIN = ("people", "mel,lon:4711")
 
 
 def _environment(folder: Path, redis_url: str, login: str) -> dict[str, str]:
-    (folder / "dispatch.toml").write_text(FILE, encoding="utf-8")
+    (folder / "dispatch.toml").write_text(SETTINGS_FILE, encoding="utf-8")
     (folder / "login").write_text(login, encoding="utf-8")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DISPATCH_", "FLOWER_"))}
     return {

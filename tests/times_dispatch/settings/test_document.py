@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from times_dispatch.settings.document import Document, Place
+from times_dispatch.settings.document import Document
+from times_dispatch.settings.strict_table import TomlPath
 
 LAYOUT = """\
 title = "top"            # 1
@@ -41,7 +42,7 @@ w = 28
 
 
 @pytest.mark.parametrize(
-    ("place", "line"),
+    ("path", "line"),
     [
         (("title",), 1),
         (("dotted",), 2),
@@ -64,16 +65,16 @@ w = 28
         (("implicit", "only", "child", "w"), 28),
     ],
 )
-def test_every_kind_of_value_is_found_at_its_line(place: Place, line: int) -> None:
-    assert Document("a.toml", LAYOUT).line(place) == line
+def test_every_kind_of_value_is_found_at_its_line(path: TomlPath, line: int) -> None:
+    assert Document("a.toml", LAYOUT).line(path) == line
 
 
 @pytest.mark.parametrize(
-    ("place", "line"),
+    ("path", "line"),
     [(("second", "missing"), 18), (("first", "child", "missing"), 16), (("many", 7, "z"), 22), (("nowhere",), None)],
 )
-def test_what_is_missing_is_looked_for_where_it_should_be(place: Place, line: int | None) -> None:
-    assert Document("a.toml", LAYOUT).line(place) == line
+def test_a_missing_value_has_the_line_of_its_table(path: TomlPath, line: int | None) -> None:
+    assert Document("a.toml", LAYOUT).line(path) == line
 
 
 def test_the_same_name_elsewhere_does_not_mislead() -> None:
@@ -98,7 +99,7 @@ _VALUES = st.one_of(
 _TABLE = st.dictionaries(_KEYS, _VALUES, max_size=4)
 
 
-def test_a_truth_value_is_found_also_where_its_table_comes_after_a_table_within_it() -> None:
+def test_a_boolean_is_found_in_a_table_that_comes_after_a_table_inside_it() -> None:
     assert Document("a.toml", "[a.b]\n[a]\nc = false").line(("a", "c")) == 3
 
 
@@ -107,13 +108,13 @@ def test_every_value_of_any_file_is_found_at_its_line(
     tables: dict[tuple[str, ...], dict[str, tuple[list[str], object]]], data: st.DataObject
 ) -> None:
     lines: list[str] = []
-    places: dict[Place, int] = {}
+    lines_of: dict[TomlPath, int] = {}
     for heading, table in tables.items():
         lines += data.draw(st.lists(st.sampled_from(["", "# a = 1", "  # [b]"]), max_size=2))
-        places[heading] = len(lines) + 1
+        lines_of[heading] = len(lines) + 1
         lines.append(f"[{'.'.join(heading)}]")
         for key, (written, _) in table.items():
-            places[(*heading, key)] = len(lines) + 1
+            lines_of[(*heading, key)] = len(lines) + 1
             lines += [f"{key} = {written[0]}", *written[1:]]
     text = "\n".join(lines)
     try:
@@ -123,7 +124,7 @@ def test_every_value_of_any_file_is_found_at_its_line(
 
     document = Document("a.toml", text)
 
-    assert {place: document.line(place) for place in places} == places
+    assert {path: document.line(path) for path in lines_of} == lines_of
 
 
 class _Port(BaseModel):
@@ -138,13 +139,13 @@ class _File(BaseModel):
     ports: dict[str, _Port]
 
 
-def test_a_file_that_fits_a_model_becomes_it() -> None:
+def test_a_valid_file_becomes_its_model() -> None:
     model, mistakes = Document("a.toml", "[ports.a]\nnumber = 1\n").check(_File)
     assert model == _File(ports={"a": _Port(number=1)})
     assert mistakes == []
 
 
-def test_mistakes_name_file_line_and_place() -> None:
+def test_mistakes_name_file_line_and_path() -> None:
     model, mistakes = Document("a.toml", "[ports.a]\nnumbre = 1\n").check(_File)
     assert model is None
     assert mistakes == [

@@ -59,7 +59,7 @@ def test_a_masked_number_keeps_its_ends_if_it_is_long_enough(number: str, masked
     ],
 )
 @pytest.mark.parametrize("around", ["{}", "to={}", '"{}"', "sent to {}, again", "({})", "/sms/{}?x=1"])
-def test_what_looks_like_a_mobile_number_is_masked_wherever_it_stands(number: str, around: str) -> None:
+def test_a_text_that_looks_like_a_mobile_number_is_masked_everywhere(number: str, around: str) -> None:
     text = logs.mask_text(around.format(number))
     assert "***" in text
     assert "54321" not in text.replace("-", "").replace(" ", "")
@@ -79,11 +79,11 @@ def test_what_looks_like_a_mobile_number_is_masked_wherever_it_stands(number: st
         "12/200",
     ],
 )
-def test_other_digits_stay(text: str) -> None:
+def test_other_digits_are_not_masked(text: str) -> None:
     assert logs.mask_text(text) == text
 
 
-def test_json_lines_hold_what_was_said_and_no_number(out: io.StringIO) -> None:
+def test_json_lines_contain_all_fields_and_no_number(out: io.StringIO) -> None:
     logs.configure(json=True, stream=out)
     structlog.get_logger().info(
         "gone to 9876543210",
@@ -152,7 +152,7 @@ def test_lines_below_the_level_are_dropped(out: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("name", logs.QUIET)
-def test_loggers_that_show_urls_are_quiet_also_when_everything_is_asked_for(out: io.StringIO, name: str) -> None:
+def test_loggers_that_show_urls_are_quiet_at_every_level(out: io.StringIO, name: str) -> None:
     logs.configure(json=True, level="debug", stream=out)
     logging.getLogger(name).info("GET https://example.com/send?password=hunter2")
     assert out.getvalue() == ""
@@ -160,13 +160,13 @@ def test_loggers_that_show_urls_are_quiet_also_when_everything_is_asked_for(out:
     assert len(_lines(out)) == 1
 
 
-def test_without_a_choice_a_stream_that_is_no_terminal_gets_json(out: io.StringIO) -> None:
+def test_by_default_a_stream_that_is_not_a_terminal_gets_json(out: io.StringIO) -> None:
     logs.configure(stream=out)
     structlog.get_logger().info("hello")
     assert _lines(out)[0]["event"] == "hello"
 
 
-def test_without_a_choice_a_terminal_gets_columns(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_default_a_terminal_gets_columns(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(out, "isatty", lambda: True)
     logs.configure(stream=out)
     structlog.get_logger().info("hello", batch=17)
@@ -191,11 +191,11 @@ def test_warnings_and_lines_of_a_process_go_to_stderr() -> None:
     assert "careful" in json.loads(done.stderr)["event"]
 
 
-def test_what_is_said_of_an_unforeseen_error_says_where_and_never_its_text() -> None:
+def test_the_fields_of_an_unexpected_error_name_its_position_and_not_its_text() -> None:
     try:
         int("Dear Asha, your code is twelve")
     except ValueError as error:
-        said = logs.failure(error)
-    assert said["error"] == "ValueError"
-    assert "test_logs.py" in said["where"]
-    assert "Asha" not in said["where"].replace('int("Dear Asha, your code is twelve")', "")
+        fields = logs.failure(error)
+    assert fields["error"] == "ValueError"
+    assert "test_logs.py" in fields["where"]
+    assert "Asha" not in fields["where"].replace('int("Dear Asha, your code is twelve")', "")

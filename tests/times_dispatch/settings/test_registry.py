@@ -1,13 +1,10 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.times_dispatch.settings.conftest import FILE, Loader
+from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 
-Mistakes = Callable[..., list[str]]
-
-NAMING = FILE + '\n[registry]\ntemplates = "templates.toml"\n'
+NAMING = SETTINGS_FILE + '\n[registry]\ntemplates = "templates.toml"\n'
 REGISTRY = """\
 [templates.bill]
 sender = "TIMESM"
@@ -16,7 +13,7 @@ text = "Your bill is {#var#}."
 """
 
 
-def test_templates_of_the_registry_stand_beside_those_of_the_file(loaded: Loader) -> None:
+def test_templates_of_the_registry_are_added_to_those_of_the_file(loaded: Loader) -> None:
     Path("templates.toml").write_text(REGISTRY)
 
     settings = loaded(NAMING)
@@ -34,7 +31,7 @@ def test_a_sender_may_be_allowed_a_template_of_the_registry(loaded: Loader) -> N
     ]
 
 
-def test_a_registry_that_is_not_there_is_a_mistake(mistakes: Mistakes) -> None:
+def test_a_missing_registry_file_is_a_mistake(mistakes: Mistakes) -> None:
     assert mistakes(NAMING) == [
         "dispatch.toml:14: registry.templates: there is no file templates.toml; dispatch template import makes it"
     ]
@@ -56,13 +53,13 @@ def test_a_registry_that_is_not_there_is_a_mistake(mistakes: Mistakes) -> None:
         ('"Your', "Your", "templates.toml:4: is not TOML"),
     ],
 )
-def test_a_mistake_in_the_registry_is_told_at_its_line(mistakes: Mistakes, old: str, new: str, mistake: str) -> None:
+def test_a_mistake_in_the_registry_names_its_line(mistakes: Mistakes, old: str, new: str, mistake: str) -> None:
     Path("templates.toml").write_text(REGISTRY.replace(old, new, 1))
 
     assert any(line.startswith(mistake) for line in mistakes(NAMING)), mistakes(NAMING)
 
 
-def test_mistakes_of_both_files_are_told_together(mistakes: Mistakes) -> None:
+def test_mistakes_of_both_files_are_reported_together(mistakes: Mistakes) -> None:
     Path("templates.toml").write_text(REGISTRY.replace("TIMESM", "TIMESN"))
 
     lines = mistakes(NAMING.replace('"service"', '"sevice"'))
@@ -76,3 +73,22 @@ def test_an_odd_content_id_of_the_registry_is_a_warning(loaded: Loader) -> None:
     assert loaded(NAMING).warnings == (
         "templates.toml:3: templates.bill.content_id: has 8 digits, every known one has 19",
     )
+
+
+def test_an_old_name_in_the_registry_is_read_with_a_warning(loaded: Loader) -> None:
+    Path("templates.toml").write_text(REGISTRY + "longest_value = 40\n")
+
+    settings = loaded(NAMING)
+
+    assert settings.templates["bill"].max_value_length == 40
+    assert settings.warnings == (
+        "templates.toml:5: templates.bill.longest_value: is an old name; write max_value_length",
+    )
+
+
+def test_both_names_of_a_setting_in_the_registry_are_a_mistake(mistakes: Mistakes) -> None:
+    Path("templates.toml").write_text(REGISTRY + "longest_value = 40\nmax_value_length = 40\n")
+
+    assert mistakes(NAMING) == [
+        "templates.toml:5: templates.bill.longest_value: is the old name of max_value_length, which is given as well"
+    ]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.encoding import GSM_ALPHABET, GSM_EXTENSION, Measure, measure, offending
+from times_dispatch.sms.encoding import GSM_ALPHABET, GSM_EXTENSION, Measure, measure, non_gsm_characters
 
 
 def cut_greedily(pieces: list[int], *, whole: int, each: int) -> tuple[int, int]:
@@ -49,12 +49,12 @@ def scattered(alphabet: str) -> st.SearchStrategy[str]:
 @given(st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=500), scattered("ab€{^[]\f😀₹\u200d")))
 @example("a" * 152 + "€" + "a" * 10)
 @example("₹" * 66 + "😀" + "a" * 10)
-def test_measuring_equals_counting_the_slow_way(text: str) -> None:
+def test_measuring_equals_a_simple_count(text: str) -> None:
     assert measure(text) == measured_naively(text)
 
 
 @given(scattered("ab€{^[]~|"))
-def test_texts_of_the_gsm_alphabet_equal_counting_the_slow_way(text: str) -> None:
+def test_measuring_gsm_texts_equals_a_simple_count(text: str) -> None:
     plain = text.replace("₹", "x")
     assert measure(plain) == measured_naively(plain)
     assert not measure(plain).unicode
@@ -111,7 +111,7 @@ def test_a_surrogate_pair_is_never_split_over_two_parts(text: str, parts: int, u
     assert measure(text) == Measure(True, parts, units)
 
 
-def test_half_an_emoji_is_counted_and_does_not_break_the_count() -> None:
+def test_a_lone_surrogate_is_counted() -> None:
     assert measure("\ud83d" * 71) == Measure(True, 2, 71)
 
 
@@ -121,9 +121,9 @@ def test_every_character_of_the_extension_table_takes_two_septets(character: str
 
 
 @pytest.mark.parametrize("character", "`₹“”‘’–—…ç\t\u00a0\u2126İ\x1b\x00\x7f")
-def test_what_looks_like_gsm_but_is_not_forces_ucs2(character: str) -> None:
+def test_characters_that_look_like_gsm_ones_force_ucs2(character: str) -> None:
     assert measure("a" + character).unicode
-    assert offending(f"a{character}b{character}") == character
+    assert non_gsm_characters(f"a{character}b{character}") == character
 
 
 def test_the_default_alphabet_has_all_its_127_characters_and_none_twice() -> None:
@@ -131,10 +131,10 @@ def test_the_default_alphabet_has_all_its_127_characters_and_none_twice() -> Non
     assert not set(GSM_ALPHABET) & set(GSM_EXTENSION)
 
 
-def test_offending_characters_are_named_once_each_in_the_order_they_appear() -> None:
-    assert offending("“Offer” for ₹500 – “today” 😀{}€é") == "“”₹–😀"
+def test_characters_that_force_ucs2_are_returned_once_each_in_their_order() -> None:
+    assert non_gsm_characters("“Offer” for ₹500 – “today” 😀{}€é") == "“”₹–😀"
 
 
 @given(st.text(max_size=200))
-def test_characters_offend_exactly_when_the_text_needs_unicode(text: str) -> None:
-    assert bool(offending(text)) == measure(text).unicode
+def test_a_text_has_characters_outside_gsm_exactly_if_it_needs_unicode(text: str) -> None:
+    assert bool(non_gsm_characters(text)) == measure(text).unicode

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.numbers import NumberInvalid, normalise, valid
+from times_dispatch.sms.numbers import NumberInvalid, is_plausible, normalise
 
 mobiles = st.from_regex("[6-9][0-9]{9}", fullmatch=True)
 prefixes = st.sampled_from(["", "0", "91", "+91", "0091", "091", "(+91)", "＋91", "(0)", "+91 0", "0091 0"])
@@ -13,7 +13,7 @@ scripts = st.sampled_from("0०০੦૦୦௦౦೦൦٠۰０")
 
 
 @given(prefixes, mobiles, separators)
-def test_an_indian_mobile_is_known_in_all_its_forms(prefix: str, mobile: str, between: list[str]) -> None:
+def test_an_indian_mobile_number_is_recognised_in_all_its_forms(prefix: str, mobile: str, between: list[str]) -> None:
     # A dot before the last digit or two would make a decimal number of it, and is left to its own test.
     *between, near_end, nearer_end, at_end = between
     marks = [*between, *(mark.replace(".", "") for mark in (near_end, nearer_end)), at_end.replace(".", " ")]
@@ -22,7 +22,7 @@ def test_an_indian_mobile_is_known_in_all_its_forms(prefix: str, mobile: str, be
 
 
 @given(mobiles, scripts)
-def test_digits_of_indian_scripts_are_digits(mobile: str, zero: str) -> None:
+def test_digits_of_indian_scripts_are_read(mobile: str, zero: str) -> None:
     assert normalise("".join(chr(ord(zero) + int(digit)) for digit in mobile)) == "91" + mobile
 
 
@@ -89,7 +89,7 @@ def test_ten_digits_that_begin_with_91_are_a_whole_number() -> None:
         ("+91 11 2345 6789", "not a mobile number"),
     ],
 )
-def test_what_is_no_number_to_send_to_is_refused_with_a_reason(raw: str, reason: str) -> None:
+def test_a_number_that_cannot_get_sms_is_refused_with_a_reason(raw: str, reason: str) -> None:
     with pytest.raises(NumberInvalid, match=reason):
         normalise(raw)
 
@@ -112,11 +112,11 @@ def test_a_nine_digit_spreadsheet_float_does_not_become_somebody_elses_number() 
         ("011 91 98765 43210", "US", "919876543210"),
     ],
 )
-def test_other_numbers_go_by_the_library_and_their_region(raw: str, region: str, digits: str) -> None:
+def test_other_numbers_are_checked_by_the_library_and_their_region(raw: str, region: str, digits: str) -> None:
     assert normalise(raw, region) == digits
 
 
-def test_a_bare_indian_mobile_is_not_taken_for_one_elsewhere() -> None:
+def test_ten_digits_are_not_an_indian_number_in_another_region() -> None:
     with pytest.raises(NumberInvalid):
         normalise("9876543210", "GB")
 
@@ -137,8 +137,8 @@ def test_any_text_gives_plausible_digits_or_a_reason_without_the_number(raw: str
 
 
 @pytest.mark.parametrize("number", ["919876543210", "+919876543210", "12345678", "123456789012345"])
-def test_plausible_digits_are_valid(number: str) -> None:
-    assert valid(number)
+def test_plausible_digits_are_recognised(number: str) -> None:
+    assert is_plausible(number)
 
 
 @pytest.mark.parametrize(
@@ -155,5 +155,5 @@ def test_plausible_digits_are_valid(number: str) -> None:
         "91x",
     ],
 )
-def test_what_is_not_plausible_is_not_valid(number: str) -> None:
-    assert not valid(number)
+def test_other_texts_are_not_plausible(number: str) -> None:
+    assert not is_plausible(number)

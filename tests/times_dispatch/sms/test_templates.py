@@ -31,17 +31,17 @@ def filled_templates(draw: st.DrawFn, literal: str = "ab \n{é₹") -> tuple[Tem
     return Template(text or "a"), [draw(GOOD[kind]) for kind in kinds]
 
 
-def matches_naively(template: Template, text: str, longest: int, place: int = 0) -> bool:
+def matches_naively(template: Template, text: str, max_length: int, index: int = 0) -> bool:
     """Try every length for every slot: right, and exponential."""
-    if not text.startswith(template.literals[place]):
+    if not text.startswith(template.literals[index]):
         return False
-    rest = text[len(template.literals[place]) :]
-    if place == len(template.slots):
+    rest = text[len(template.literals[index]) :]
+    if index == len(template.slots):
         return not rest
     return any(
-        template.slots[place].check(rest[:length], longest) is None
-        and matches_naively(template, rest[length:], longest, place + 1)
-        for length in range(min(longest, len(rest)) + 1)
+        template.slots[index].check(rest[:length], max_length) is None
+        and matches_naively(template, rest[length:], max_length, index + 1)
+        for length in range(min(max_length, len(rest)) + 1)
     )
 
 
@@ -60,14 +60,14 @@ def test_a_text_with_a_changed_character_outside_the_slots_does_not_match(
     # Values without a letter of the literals: otherwise a slot may rightly take in what was changed.
     template = Template("".join(f"{literal}{{#numeric#}}" for literal in template.literals) + "z")
     pieces = [piece for literal in template.literals for piece in (literal, "42")][:-1]
-    changeable = [place for place in range(0, len(pieces), 2) if pieces[place]]
-    place = data.draw(st.sampled_from(changeable))
-    at = data.draw(st.integers(0, len(pieces[place]) - 1))
-    literal = pieces[place]
+    changeable = [index for index in range(0, len(pieces), 2) if pieces[index]]
+    index = data.draw(st.sampled_from(changeable))
+    at = data.draw(st.integers(0, len(pieces[index]) - 1))
+    literal = pieces[index]
     changed = data.draw(
         st.sampled_from([other for other in ("a", "b", "\r\n", "", " ", "5", "A") if other != literal[at]])
     )
-    pieces[place] = literal[:at] + changed + literal[at + 1 :]
+    pieces[index] = literal[:at] + changed + literal[at + 1 :]
     assert not template.matches("".join(pieces)) or "".join(pieces) == template.render(["42"] * len(template.slots))
 
 
@@ -78,9 +78,9 @@ def test_a_text_with_a_changed_character_outside_the_slots_does_not_match(
 )
 @example(["{#var#}", "a", "{#var#}", "a"], "aaa", 1)
 @example(["{#var#}", "{#numeric#}", "{#var#}"], "ab1ab", 2)
-def test_matching_equals_trying_every_cut(pieces: list[str], text: str, longest: int) -> None:
+def test_matching_equals_trying_every_split(pieces: list[str], text: str, max_length: int) -> None:
     template = Template("".join(pieces))
-    assert template.matches(text, longest) == matches_naively(template, text, longest)
+    assert template.matches(text, max_length) == matches_naively(template, text, max_length)
 
 
 @given(
@@ -89,28 +89,26 @@ def test_matching_equals_trying_every_cut(pieces: list[str], text: str, longest:
     st.integers(0, 4),
 )
 @example(["{#var#}", "{#numeric#}", "{#var#}"], "ab1ab", 2)
-def test_a_text_that_matches_can_be_cut_and_the_values_make_it_again(
-    pieces: list[str], text: str, longest: int
-) -> None:
+def test_the_values_of_a_matching_text_give_the_text_again(pieces: list[str], text: str, max_length: int) -> None:
     template = Template("".join(pieces))
 
-    values = template.cut(text, longest)
+    values = template.extract_values(text, max_length)
 
-    assert (values is not None) is template.matches(text, longest)
+    assert (values is not None) is template.matches(text, max_length)
     if values is not None:
         assert template.render(values) == text
-        assert all(slot.check(value, longest) is None for slot, value in zip(template.slots, values, strict=True))
+        assert all(slot.check(value, max_length) is None for slot, value in zip(template.slots, values, strict=True))
 
 
 @given(
     st.lists(st.sampled_from(["a", "b", "{#var#}", "{#numeric#}"]), min_size=1, max_size=6), st.text("ab1", max_size=8)
 )
-def test_literals_are_found_one_after_the_other_or_the_first_that_is_missing_is_told(
+def test_values_are_found_between_the_literals_or_the_first_missing_literal_is_returned(
     pieces: list[str], text: str
 ) -> None:
     template = Template("".join(pieces))
 
-    cut = template.cut_between_literals(text)
+    cut = template.values_between_literals(text)
 
     if isinstance(cut, list):
         assert template.render(cut) == text
@@ -131,8 +129,8 @@ def test_literals_are_found_one_after_the_other_or_the_first_that_is_missing_is_
         ("Dear Asha, pay 5. By", 2),
     ],
 )
-def test_it_is_told_which_literal_is_missing(text: str, cut: list[str] | int) -> None:
-    assert Template("Dear {#var#}, pay {#var#}. Bye").cut_between_literals(text) == cut
+def test_the_index_of_the_missing_literal_is_returned(text: str, cut: list[str] | int) -> None:
+    assert Template("Dear {#var#}, pay {#var#}. Bye").values_between_literals(text) == cut
 
 
 @pytest.mark.parametrize(
@@ -165,20 +163,18 @@ def test_the_text_equals_the_template_byte_for_byte_outside_the_slots(
 
 
 @pytest.mark.parametrize(
-    ("length", "longest", "fits"), [(29, 30, True), (30, 30, True), (31, 30, False), (40, 40, True)]
+    ("length", "max_length", "fits"), [(29, 30, True), (30, 30, True), (31, 30, False), (40, 40, True)]
 )
-def test_a_value_has_a_longest_length(length: int, longest: int, fits: bool) -> None:
+def test_a_value_has_a_maximal_length(length: int, max_length: int, fits: bool) -> None:
     value = "न" * length
-    assert (Slot("var").check(value, longest) is None) is fits
-    assert Template("a {#var#} b").matches(f"a {value} b", longest) is fits
+    assert (Slot("var").check(value, max_length) is None) is fits
+    assert Template("a {#var#} b").matches(f"a {value} b", max_length) is fits
 
 
-@pytest.mark.parametrize(("longest", "fits"), [(5, False), (6, True)])
-def test_a_value_is_no_longer_than_allowed_also_where_the_text_can_be_cut_in_several_ways(
-    longest: int, fits: bool
-) -> None:
+@pytest.mark.parametrize(("max_length", "fits"), [(5, False), (6, True)])
+def test_a_value_is_not_too_long_if_the_text_can_be_split_in_several_ways(max_length: int, fits: bool) -> None:
     # The number must be "125 34": what follows the other 5 is none, as it begins with a blank.
-    assert Template("{#var#}5{#cbn#}").matches("5125 34", longest) is fits
+    assert Template("{#var#}5{#cbn#}").matches("5125 34", max_length) is fits
 
 
 @pytest.mark.parametrize(
@@ -243,7 +239,7 @@ def test_a_text_that_cannot_have_been_registered_is_refused_in_one_line(text: st
     assert "\n" not in str(refused.value)
 
 
-def test_a_template_is_cut_at_its_slots_in_order() -> None:
+def test_a_template_is_split_at_its_slots_in_order() -> None:
     template = Template("Dear {#var#},\nOTP {#numeric#}{#url#}")
     assert template.literals == ("Dear ", ",\nOTP ", "", "")
     assert template.slots == (Slot("var"), Slot("numeric"), Slot("url"))
@@ -261,7 +257,7 @@ def test_filling_with_too_few_or_too_many_values_is_an_error(values: list[str]) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_forty_slots_in_a_row_against_a_hostile_text_stay_bounded(kind: SlotKind) -> None:
+def test_matching_forty_slots_with_a_hostile_text_takes_bounded_time(kind: SlotKind) -> None:
     template = Template(f"{{#{kind}#}}" * 40 + "!")
     started = time.process_time()
     for unit in ("a", "1", "a.bc", "a@b.cd", "1 "):

@@ -227,12 +227,12 @@ async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_t
 async def test_a_number_gets_two_messages_in_a_day_if_so_configured_and_no_third(house: House) -> None:
     for campaign in ("diwali01", "diwali02", "diwali03"):
         await house.submit(5, campaign=campaign, text=f"{campaign} {{#var#}}")
-        await house.send(of_senders={"most_per_number": "2 in 24h"})
+        await house.send(of_senders={"max_per_number": "2 in 24h"})
     assert await house.states(SECOND) == "aaaaa"
     assert (await house.view(CampaignId("diwali03"))).codes == {"suppressed:32": 5}
 
 
-@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "most_per_number": "1 in 24h"}])
+@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
 async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submitted_again(
     house: House, of_senders: dict[str, str]
 ) -> None:
@@ -250,7 +250,7 @@ async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submi
     assert await house.states(SECOND) == "a" * 100
 
 
-@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "most_per_number": "1 in 24h"}])
+@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
 async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
     house: House, of_senders: dict[str, str]
 ) -> None:
@@ -277,7 +277,7 @@ async def test_a_message_in_doubt_is_resent_although_its_text_may_have_been_sent
 async def test_what_was_not_sent_is_sent_later_and_marked_once(house: House) -> None:
     await house.submit(2)
     house.gateway.script(NotSent(Failure.REFUSED))
-    await house.send(of_senders={"most_per_number": "1 in 24h"})
+    await house.send(of_senders={"max_per_number": "1 in 24h"})
     assert await house.states() == "aa"
 
 

@@ -1,4 +1,4 @@
-"""``[providers.NICK.answers]``: how a provider's answers are read, as data."""
+"""``[providers.NICKNAME.answers]``: the rules by which a provider's answers are read."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from times_dispatch.provider.description.answers import HTTP_STATUSES, AnswerRul
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from times_dispatch.settings.strict_table import StrictTable
 
-LARGEST_NUMBER = 65_535
+MAX_CODE_NUMBER = 65_535
 
 _MEANINGS = {
     "accepted": Meaning(Verdict.ACCEPTED, "accepted"),
@@ -29,116 +29,126 @@ _REST = {
 }
 
 
-def _codes(value: object) -> tuple[str, ...]:
+def _parse_codes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(code, int | str) and spelled(code) for code in value):
         raise ValueError('must be an array of codes, as in [0, 200, "QUEUED"]')
     return tuple(spelled(code) for code in value)
 
 
-def _code(value: object) -> str:
-    return _codes([value])[0]
+def _parse_code(value: object) -> str:
+    return _parse_codes([value])[0]
 
 
-def _states(value: object) -> tuple[str, ...]:
+def _parse_states(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(state, str | bool) for state in value):
         raise ValueError('must be an array of states, as in ["QUEUED"] or [true]')
     return tuple(str(state).strip().upper() for state in value)
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     try:
         groups = set(re.compile(text).groupindex)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error.msg}") from None
+        raise ValueError(f"is not a regular expression: {error.msg}") from None
     if text and (not groups or groups - set(NAMES)):
         raise ValueError(f"needs named groups, as in (?P<code>[0-9]+), of {', '.join(NAMES)}")
     return text
 
 
-Codes = Annotated[tuple[str, ...], BeforeValidator(_codes)]
-States = Annotated[tuple[str, ...], BeforeValidator(_states)]
-Spelled = Annotated[str, BeforeValidator(_code)]
+Codes = Annotated[tuple[str, ...], BeforeValidator(_parse_codes)]
+States = Annotated[tuple[str, ...], BeforeValidator(_parse_states)]
+Code = Annotated[str, BeforeValidator(_parse_code)]
 
 
-class Groups(StrictTable):
-    """What codes mean, each named at most once."""
+class CodeGroups(StrictTable):
+    """The meanings of codes. Each code is in at most one group."""
 
     accepted: Codes = ()
     rejected: Codes = ()
-    """Final for this recipient."""
+    """The provider refused the message for good."""
     brake_campaign: Codes = ()
-    """Nothing was sent, and the others of the campaign would be refused as well; likewise the next two."""
+    """Nothing was sent, and all other messages of the campaign would be refused too."""
     brake_sender: Codes = ()
+    """Nothing was sent, and all other messages of the sender would be refused too."""
     brake_provider: Codes = ()
+    """Nothing was sent, and all other messages of the account would be refused too."""
     throttled: Codes = ()
-    """Nothing was sent: not now."""
+    """Nothing was sent; the provider accepts the message later."""
     in_doubt: Codes = ()
-    """It may have been sent."""
+    """The message may have been sent."""
 
     @model_validator(mode="after")
-    def _names_each_once(self) -> "Groups":
+    def _has_each_code_once(self) -> "CodeGroups":
         seen: dict[str, str] = {}
-        for group, code in self.named():
+        for group, code in self.codes_by_group():
             if seen.setdefault(code, group) != group:
-                raise ValueError(f"code {code} stands in {seen[code]} and in {group}")
+                raise ValueError(f"code {code} is in {seen[code]} and in {group}")
         return self
 
-    def named(self) -> Iterator[tuple[str, str]]:
-        """Yield group and code."""
+    def codes_by_group(self) -> Iterator[tuple[str, str]]:
+        """Yield each code with its group, as ``(group, code)``."""
         for group in _MEANINGS:
             for code in getattr(self, group):
                 yield group, code
 
 
-class HttpGroups(Groups):
-    """``[providers.NICK.answers.http]``: what an HTTP status means where the body says nothing."""
+class HttpStatusGroups(CodeGroups):
+    """``[providers.NICKNAME.answers.http]``: the meanings of HTTP statuses of answers without a known code."""
 
     @model_validator(mode="after")
-    def _are_statuses(self) -> "HttpGroups":
-        for group, code in self.named():
+    def _are_statuses(self) -> "HttpStatusGroups":
+        for group, code in self.codes_by_group():
             if not re.fullmatch("[1-5][0-9]{2}", code):
-                raise ValueError(f"{group}: {code} is no HTTP status")
+                raise ValueError(f"{group}: {code} is not an HTTP status")
         return self
 
 
-class AnswerSettings(Groups):
-    """``[providers.NICK.answers]``. Over a preset it adds to what that knows, and goes before it."""
+class AnswerSettings(CodeGroups):
+    """``[providers.NICKNAME.answers]``: the fields and codes of answers. They override those of the preset."""
 
     state: str = ""
-    """Where it stands: a JSON pointer as ``/result/state``, or ``result.state``; likewise the next four."""
+    """The path of the state in a JSON answer: a JSON pointer as ``/result/state``, or ``result.state``."""
     code: str = ""
+    """The path of the code."""
     id: str = ""
+    """The path of the provider's id of the message."""
     parts: str = ""
+    """The path of the number of SMS parts."""
     text: str = ""
-    pattern: Annotated[str, AfterValidator(_pattern)] = ""
-    """Of answers that are not JSON: a regular expression whose named groups are these five."""
+    """The path of the text that explains the code."""
+    pattern: Annotated[str, AfterValidator(_check_pattern)] = ""
+    """A regular expression for answers that are not JSON, with named groups: state, code, id, parts, text."""
     accepted_states: States = ()
+    """States that mean that the message is accepted."""
     failed_states: States = ()
+    """States that mean that the message is not accepted."""
     rest: Literal["in_doubt", "rejected", "http_status"] = "in_doubt"
-    """What a code means that nothing here names."""
-    words: dict[str, Spelled] = Field(default_factory=dict)
-    """Code of an answer whose text, or that itself, begins so."""
-    numbers: dict[str, Annotated[int, Field(ge=100, le=LARGEST_NUMBER)]] = Field(default_factory=dict)
-    """Under which number codes are counted that are words, or below 0."""
+    """The meaning of a code that is in no group."""
+    words: dict[str, Code] = Field(default_factory=dict)
+    """The code of an answer without a code, by the words with which its text, or the answer itself, begins."""
+    numbers: dict[str, Annotated[int, Field(ge=100, le=MAX_CODE_NUMBER)]] = Field(default_factory=dict)
+    """The number under which a code is counted that is a word or a number below 0."""
     reasons: dict[str, str] = Field(default_factory=dict)
-    """What a code is called, in our words."""
-    http: HttpGroups = HttpGroups()
+    """The reason that commands show for a code."""
+    http: HttpStatusGroups = HttpStatusGroups()
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "AnswerSettings":
-        named = {code for _, code in self.named()}
-        for group, code in self.named():
-            is_number = code.isdecimal() and int(code) <= LARGEST_NUMBER
+    def _has_consistent_codes(self) -> "AnswerSettings":
+        known_codes = {code for _, code in self.codes_by_group()}
+        for group, code in self.codes_by_group():
+            is_number = code.isdecimal() and int(code) <= MAX_CODE_NUMBER
             if group != "accepted" and not is_number and self._number(code) is None:
-                reason = f"is not a number from 0 to {LARGEST_NUMBER}: say in numbers under which it is counted"
+                reason = (
+                    f"is not a number from 0 to {MAX_CODE_NUMBER}: give the number under which it is counted in numbers"
+                )
                 raise ValueError(f"code {code} {reason}")
         for table, codes in (("numbers", self.numbers), ("reasons", self.reasons)):
-            if unknown := [code for code in codes if spelled(code) not in named]:
-                raise ValueError(f"{table}: no group names the code {unknown[0]}")
+            if unknown := [code for code in codes if spelled(code) not in known_codes]:
+                raise ValueError(f"{table}: code {unknown[0]} is in no group")
         return self
 
     def rules(self, base: AnswerRules | None) -> AnswerRules:
-        """Return the rules, laid over those of a preset."""
+        """Return these rules together with those of a preset, which they override."""
         base = base or AnswerRules(statuses=HTTP_STATUSES, rest=_REST["in_doubt"])
         paths = {name: getattr(self, name) for name in NAMES if getattr(self, name)}
         return AnswerRules(
@@ -146,16 +156,16 @@ class AnswerSettings(Groups):
             pattern=self.pattern or base.pattern,
             accepted_states=frozenset(self.accepted_states) or base.accepted_states,
             failed_states=frozenset(self.failed_states) or base.failed_states,
-            codes={**base.codes, **{code: self._meaning(group, code) for group, code in self.named()}},
+            codes={**base.codes, **{code: self._meaning(group, code) for group, code in self.codes_by_group()}},
             rest=_REST[self.rest] if "rest" in self.model_fields_set else base.rest,
             words={**base.words, **{words.strip().lower(): code for words, code in self.words.items()}},
-            statuses={**base.statuses, **{int(code): _MEANINGS[group] for group, code in self.http.named()}},
+            statuses={**base.statuses, **{int(code): _MEANINGS[group] for group, code in self.http.codes_by_group()}},
         )
 
     def _meaning(self, group: str, code: str) -> Meaning:
-        found = _MEANINGS[group]
+        meaning = _MEANINGS[group]
         reasons = {spelled(name): reason for name, reason in self.reasons.items()}
-        return Meaning(found.verdict, reasons.get(code, found.reason), found.scope, self._number(code))
+        return Meaning(meaning.verdict, reasons.get(code, meaning.reason), meaning.scope, self._number(code))
 
     def _number(self, code: str) -> int | None:
         return {spelled(name): number for name, number in self.numbers.items()}.get(code)

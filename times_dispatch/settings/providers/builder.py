@@ -1,4 +1,4 @@
-"""Providers, from their tables in the file and what the environment says of them."""
+"""The construction of providers from their tables and their environment variables."""
 
 import json
 import re
@@ -16,11 +16,10 @@ from times_dispatch.provider.oauth.credentials import (
     ClientCredentials,
     NoAuthentication,
 )
-from times_dispatch.settings.addresses import http_url
+from times_dispatch.settings.addresses import check_http_url
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.environment import read_address
+from times_dispatch.settings.environment import Environment, read_address
 from times_dispatch.settings.providers.tables import ProviderSettings
-from times_dispatch.settings.secrets import Environment
 
 _PRESETS: dict[str, Callable[..., Provider]] = {
     "timesmobile-post": timesmobile_post,
@@ -28,45 +27,66 @@ _PRESETS: dict[str, Callable[..., Provider]] = {
 }
 
 ProviderEnvironment = Mapping[str, str]
-"""What the environment says of one provider: ``username``, ``password``, ``endpoint``, ``proxy``, ``client_id``,
-``client_secret``, and its further secrets by their names."""
+"""The values of one provider's environment variables: ``username``, ``password``, ``endpoint``, ``proxy``,
+``client_id``, ``client_secret``, and its further secrets by their names."""
 
 
-def prefix(nickname: str) -> str:
-    """Return how the variables of a provider begin."""
+def variable_prefix(nickname: str) -> str:
+    """Return the first part of the names of a provider's environment variables."""
     return f"DISPATCH_PROVIDER_{re.sub(r'[^A-Z0-9]', '_', nickname.upper())}_"
 
 
-def read_given(environment: Environment, document: Document | None, *, needed: bool) -> dict[str, ProviderEnvironment]:
-    """Read what the environment says of each provider in the file, also of those that the file gets wrong."""
-    given: dict[str, ProviderEnvironment] = {}
-    taken: dict[str, str] = {}
-    for nickname, table in tables(document):
-        start = prefix(nickname)
-        if start in taken:
-            environment.refuse(f"{start}…", f"stands for both {taken[start]} and {nickname}; rename one of them")
+def read_provider_environments(
+    environment: Environment, document: Document | None, *, are_needed: bool
+) -> dict[str, ProviderEnvironment]:
+    """Read the environment variables of all providers in a file, also of those whose tables have mistakes.
+
+    Args:
+        environment: the variables; it collects the mistakes.
+        document: the settings file; None if it cannot be read.
+        are_needed: a variable that is not set is a mistake, if the provider's table needs its value.
+
+    Returns:
+        The values of each provider by its nickname.
+    """
+    provider_environments: dict[str, ProviderEnvironment] = {}
+    nicknames: dict[str, str] = {}
+    for nickname, table in provider_tables(document):
+        prefix = variable_prefix(nickname)
+        if prefix in nicknames:
+            reason = f"belongs to both {nicknames[prefix]} and {nickname}; rename one of them"
+            environment.add_mistake(f"{prefix}…", reason)
             continue
-        taken[start] = nickname
-        given[nickname] = read_one(environment, nickname, table, needed=needed)
-    return given
+        nicknames[prefix] = nickname
+        provider_environments[nickname] = read_provider_environment(environment, nickname, table, is_needed=are_needed)
+    return provider_environments
 
 
-def read_one(environment: Environment, nickname: str, table: dict[str, Any], *, needed: bool) -> ProviderEnvironment:
-    """Read what the environment says of the provider that a table, as parsed, describes."""
-    start, wanted = prefix(nickname), set(_wanted(table))
-    purpose = f"credentials of provider {nickname}" if needed else ""
-    names = ("username", "password", "client_id", "client_secret", "proxy", *_secrets(table))
-    given = {
-        # Plain: the encoders of payloads take no subclasses of str.
-        name: str(environment.get(f"{start}{name.upper()}", needed=purpose if name in wanted else ""))
+def read_provider_environment(
+    environment: Environment, nickname: str, table: dict[str, Any], *, is_needed: bool
+) -> ProviderEnvironment:
+    """Read the environment variables of one provider.
+
+    Args:
+        environment: the variables; it collects the mistakes.
+        nickname: the nickname of the provider.
+        table: the provider's table as parsed, which may have mistakes.
+        is_needed: a variable that is not set is a mistake, if the table needs its value.
+    """
+    prefix, needed_names = variable_prefix(nickname), set(_needed_names(table))
+    purpose = f"credentials of provider {nickname}" if is_needed else ""
+    names = ("username", "password", "client_id", "client_secret", "proxy", *_secret_names(table))
+    values = {
+        # str and not Secret: the encoders of payloads do not accept subclasses of str.
+        name: str(environment.get(f"{prefix}{name.upper()}", purpose=purpose if name in needed_names else ""))
         for name in names
     }
-    return given | {"endpoint": read_address(environment, f"{start}ENDPOINT", http_url)}
+    return values | {"endpoint": read_address(environment, f"{prefix}ENDPOINT", check_http_url)}
 
 
-def build(nickname: str, table: ProviderSettings, given: ProviderEnvironment) -> Provider:
-    """Return the provider that a table describes, unchecked: its validation is a step of its own."""
-    username, password = given.get("username", ""), given.get("password", "")
+def build_provider(nickname: str, table: ProviderSettings, values: ProviderEnvironment) -> Provider:
+    """Return the provider of a table and its environment values. ``provider_mistakes`` checks the provider."""
+    username, password = values.get("username", ""), values.get("password", "")
     preset = _PRESETS[table.preset](nickname=nickname, username=username, password=password) if table.preset else None
     provider = preset or Provider(
         nickname=nickname,
@@ -77,14 +97,14 @@ def build(nickname: str, table: ProviderSettings, given: ProviderEnvironment) ->
         username=username,
         password=password,
     )
-    secrets = tuple((name, given.get(name, "")) for name in table.secrets)
+    secrets = tuple((name, values.get(name, "")) for name in table.secrets)
     changes: dict[str, Any] = {
         "method": table.method,
-        "endpoint": given.get("endpoint") or table.endpoint,
+        "endpoint": values.get("endpoint") or table.endpoint,
         "encoding": table.encoding,
-        "payload": table.written_payload,
-        "auth": _authentication(table, given, dict(secrets)),
-        "headers": _merged(provider.headers, table.headers),
+        "payload": table.payload_template,
+        "auth": _authentication(table, values, dict(secrets)),
+        "headers": _merged_headers(provider.headers, table.headers),
     }
     return msgspec.structs.replace(
         provider,
@@ -95,13 +115,13 @@ def build(nickname: str, table: ProviderSettings, given: ProviderEnvironment) ->
         connect_timeout_s=table.connect_timeout_s,
         total_timeout_s=table.total_timeout_s,
         max_connections=table.max_connections,
-        proxy=given.get("proxy") or table.proxy,
+        proxy=values.get("proxy") or table.proxy,
         ca_file=table.ca_file,
     )
 
 
-def mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]:
-    """Say what keeps providers from working, each at its place in the file."""
+def provider_mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]:
+    """Return all that keeps providers from working, each with the line and path of its provider."""
     return [
         document.mistake(("providers", nickname), problem)
         for nickname, provider in providers.items()
@@ -110,7 +130,7 @@ def mistakes(document: Document, providers: Mapping[str, Provider]) -> list[str]
 
 
 def provider_warnings(document: Document, providers: Mapping[str, Provider]) -> list[str]:
-    """Say what is allowed and probably not meant so, each at its place in the file."""
+    """Return all that is allowed but probably wrong in providers, each with the line and path of its provider."""
     return [
         document.mistake(("providers", nickname), warning)
         for nickname, provider in providers.items()
@@ -118,53 +138,53 @@ def provider_warnings(document: Document, providers: Mapping[str, Provider]) -> 
     ]
 
 
-def _merged(headers: Iterable[tuple[str, str]], own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Lay a table's headers over a preset's; case does not count."""
+def _merged_headers(headers: Iterable[tuple[str, str]], own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a preset, and of a table, which override them. Case makes no difference."""
     replaced = {name.lower() for name in own}
     return (*((name, value) for name, value in headers if name.lower() not in replaced), *own.items())
 
 
 def _authentication(
-    table: ProviderSettings, given: ProviderEnvironment, secrets: Mapping[str, str]
+    table: ProviderSettings, values: ProviderEnvironment, secrets: Mapping[str, str]
 ) -> Authentication | None:
     match table.auth:
         case "none":
             return NoAuthentication()
         case "basic":
-            return BasicAuthentication(given.get("username", ""), given.get("password", ""))
+            return BasicAuthentication(values.get("username", ""), values.get("password", ""))
         case "oauth2":
             extra = {
-                name: PLACEHOLDER.sub(lambda found: secrets.get(found[1], found[0]), value)
+                name: PLACEHOLDER.sub(lambda match: secrets.get(match[1], match[0]), value)
                 for name, value in table.oauth2.extra.items()
             }
             return ClientCredentials(
                 token_url=table.oauth2.token_url,
-                client_id=given.get("client_id", ""),
-                client_secret=given.get("client_secret", ""),
+                client_id=values.get("client_id", ""),
+                client_secret=values.get("client_secret", ""),
                 extra=tuple(extra.items()),
                 in_body=table.oauth2.credentials_in == "body",
             )
     return None
 
 
-def tables(document: Document | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def provider_tables(document: Document | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the nickname and the table of each provider in a file, as parsed."""
-    found = document.data.get("providers") if document else None
-    for nickname, table in (found if isinstance(found, dict) else {}).items():
+    providers = document.data.get("providers") if document else None
+    for nickname, table in (providers if isinstance(providers, dict) else {}).items():
         yield nickname, table if isinstance(table, dict) else {}
 
 
-def _wanted(table: dict[str, Any]) -> Iterator[str]:
-    """Name what a table, as parsed, cannot do without."""
-    auth, written = table.get("auth"), json.dumps(table, default=str)
+def _needed_names(table: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of the values that a table, as parsed, needs from the environment."""
+    auth, text = table.get("auth"), json.dumps(table, default=str)
     for name in ("username", "password"):
-        if "preset" in table or auth == "basic" or f"$${name.capitalize()}" in written:
+        if "preset" in table or auth == "basic" or f"$${name.capitalize()}" in text:
             yield name
     if auth == "oauth2":
         yield from ("client_id", "client_secret")
-    yield from _secrets(table)
+    yield from _secret_names(table)
 
 
-def _secrets(table: dict[str, Any]) -> list[str]:
-    named = table.get("secrets")
-    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+def _secret_names(table: dict[str, Any]) -> list[str]:
+    names = table.get("secrets")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

@@ -1,4 +1,4 @@
-"""Everything that can be said of the providers in a settings file, whatever else is wrong with it."""
+"""The check of each provider in a settings file, whatever other mistakes the file has."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,58 +7,65 @@ import msgspec
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import notes
-from times_dispatch.settings.cross_checks import second_default
+from times_dispatch.settings.cross_checks import duplicate_defaults
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.model import nickname as check_nickname
-from times_dispatch.settings.providers import builder as accounts
-from times_dispatch.settings.providers.lenient import read_partly
-from times_dispatch.settings.secrets import Environment
+from times_dispatch.settings.environment import Environment
+from times_dispatch.settings.model import check_nickname
+from times_dispatch.settings.providers.builder import (
+    build_provider,
+    provider_mistakes,
+    provider_tables,
+    provider_warnings,
+    read_provider_environment,
+)
+from times_dispatch.settings.providers.lenient import read_leniently
 
 
 class CheckedProvider(msgspec.Struct, frozen=True):
-    """What was found out about one provider."""
+    """A provider, and the results of its check."""
 
     nickname: str
     provider: Provider | None
-    """None if not all of its table can be read."""
+    """None if its table has mistakes."""
     problems: list[str]
-    """It cannot work; each at its place in the file or the environment."""
+    """All that keeps the provider from working, each with its line and path, or its environment variable."""
     warnings: list[str]
-    """It works, and is probably not meant so."""
+    """All that is allowed but probably wrong."""
     notes: list[str]
+    """Facts to know before the first push."""
 
 
-def check(path: Path, variables: Mapping[str, str]) -> list[CheckedProvider]:
-    """Look at every provider of a file by itself, in order; raise SettingsInvalid if the file cannot be read."""
+def check_providers(path: Path, variables: Mapping[str, str]) -> list[CheckedProvider]:
+    """Check each provider of a file by itself, in their order; raise SettingsInvalid if the file cannot be read."""
     document = Document.read(path)
-    return [_checked(document, nickname, table, variables) for nickname, table in accounts.tables(document)]
+    return [_check(document, nickname, table, variables) for nickname, table in provider_tables(document)]
 
 
-def _checked(
+def _check(
     document: Document, nickname: str, table: dict[str, object], variables: Mapping[str, str]
 ) -> CheckedProvider:
     environment = Environment(variables)
-    given = accounts.read_one(environment, nickname, table, needed=True)
-    found = [*_misnamed(document, nickname), *second_default(document, nickname)]
-    partly = read_partly(document, nickname, table)
-    found += partly.mistakes
-    if partly.described is None:
-        return CheckedProvider(nickname, None, [*found, *environment.mistakes], [], [])
-    provider = accounts.build(nickname, partly.described, given)
-    built = {nickname: provider}
+    values = read_provider_environment(environment, nickname, table, is_needed=True)
+    mistakes = [*_nickname_mistakes(document, nickname), *duplicate_defaults(document, nickname)]
+    lenient = read_leniently(document, nickname, table)
+    mistakes += lenient.mistakes
+    if lenient.settings is None:
+        return CheckedProvider(nickname, None, [*mistakes, *environment.mistakes], [], [])
+    provider = build_provider(nickname, lenient.settings, values)
+    providers = {nickname: provider}
     return CheckedProvider(
         nickname,
-        None if partly.mistakes else provider,
-        [*found, *accounts.mistakes(document, built), *environment.mistakes],
-        # Placeholders and values may belong to what could not be read.
-        accounts.provider_warnings(document, built)
-        if not partly.settings & {"preset", "payload", "headers", "custom"}
+        None if lenient.mistakes else provider,
+        [*mistakes, *provider_mistakes(document, providers), *environment.mistakes],
+        # A warning about a placeholder could be wrong if a setting that uses the placeholder could not be read.
+        provider_warnings(document, providers)
+        if not lenient.wrong_settings & {"preset", "payload", "headers", "custom"}
         else [],
-        notes(provider) if not partly.mistakes else [],
+        notes(provider) if not lenient.mistakes else [],
     )
 
 
-def _misnamed(document: Document, nickname: str) -> Iterator[str]:
+def _nickname_mistakes(document: Document, nickname: str) -> Iterator[str]:
     try:
         check_nickname(nickname)
     except ValueError as invalid:

@@ -1,6 +1,6 @@
-"""A provider's table with mistakes: all of them, and what the rest of it describes.
+"""The reading of a provider's table that has mistakes: all mistakes, and the settings without them.
 
-What cannot be read is taken out, or replaced by something that works, so that nothing more is said of it.
+A wrong value is removed, or replaced by a value that works, so that it causes no further mistake.
 """
 
 from copy import deepcopy
@@ -9,88 +9,94 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from times_dispatch.settings.document import Document
-from times_dispatch.settings.errors import in_words
+from times_dispatch.settings.errors import describe_error
 from times_dispatch.settings.providers.tables import ProviderSettings
+from times_dispatch.settings.strict_table import TomlPath
 
 _ADDRESS = "https://provider.invalid/"
 _PAYLOAD = {"to": "$$To", "text": "$$Body", "ref": "$$MessageID"}
 _ANSWERS = {"code": "code", "accepted": [0]}
-_OF_PRESETS = ("method", "endpoint", "payload", "encoding", "answers")
+_PRESET_SETTINGS = ("method", "endpoint", "payload", "encoding", "answers")
 
 
 class LenientTable(NamedTuple):
-    """What could be made of a table."""
+    """The settings of a table that may have mistakes."""
 
-    described: ProviderSettings | None
-    """None if nothing could."""
+    settings: ProviderSettings | None
+    """The settings without the wrong values; None if even that is not valid."""
     mistakes: list[str]
-    """Each at its place in the file."""
-    settings: frozenset[str]
-    """Those with a mistake, by name."""
+    """All mistakes, each with its line and path."""
+    wrong_settings: frozenset[str]
+    """The names of the settings with a mistake."""
 
 
-def read_partly(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
-    """Read a provider's table as far as that goes."""
-    rest, mistakes, wrong = deepcopy(table), list[str](), set[str]()
+def read_leniently(document: Document, nickname: str, table: dict[str, Any]) -> LenientTable:
+    """Read a provider's table, as parsed, with all its mistakes."""
+    mistakes = document.replace_old_names(ProviderSettings, ("providers", nickname))
+    values, wrong_settings = deepcopy(table), set[str]()
     while True:
-        before = deepcopy(rest)
+        before = deepcopy(values)
         try:
-            described = ProviderSettings.model_validate(rest)
+            settings = ProviderSettings.model_validate(values)
         except ValidationError as invalid:
             for error in invalid.errors(include_url=False):
-                place = error["loc"]
-                mistakes.append(document.mistake(("providers", nickname, *place), in_words(error, ProviderSettings)))
-                wrong.update(str(step) for step in place[:1])
-                _mend(rest, place)
+                path = error["loc"]
+                reason = describe_error(error, ProviderSettings)
+                mistakes.append(document.mistake(("providers", nickname, *path), reason))
+                wrong_settings.update(str(key) for key in path[:1])
+                _mend(values, path)
         else:
-            if wrong & {"answers", "preset"}:  # what is left of them may lack what was taken out
-                described = ProviderSettings.model_validate({**rest, "answers": _ANSWERS})
-            return LenientTable(described, mistakes, frozenset(wrong))
-        if rest == before:
-            return LenientTable(None, mistakes, frozenset(wrong))
+            if wrong_settings & {"answers", "preset"}:  # the answers may lack a setting that was removed
+                settings = ProviderSettings.model_validate({**values, "answers": _ANSWERS})
+            return LenientTable(settings, mistakes, frozenset(wrong_settings))
+        if values == before:
+            return LenientTable(None, mistakes, frozenset(wrong_settings))
 
 
-def _mend(rest: dict[str, Any], place: tuple[int | str, ...]) -> None:
-    if not place:
-        _mend_whole(rest)
+def _mend(values: dict[str, Any], path: TomlPath) -> None:
+    """Remove or replace the wrong value at a path; an empty path is a mistake in the combination of settings."""
+    if not path:
+        _mend_combination(values)
         return
-    _remove(rest, place)
-    match place[0]:
+    _remove(values, path)
+    match path[0]:
         case "preset":
-            for name in _OF_PRESETS:
-                rest.setdefault(name, _stand_in(name, rest))
+            for name in _PRESET_SETTINGS:
+                values.setdefault(name, _replacement(name, values))
         case "method" | "endpoint" | "payload" | "encoding" | "answers" as name:
-            rest.setdefault(name, _stand_in(name, rest))
-        case "auth" if "oauth2" in rest:
-            rest["auth"] = "oauth2"
-        case "oauth2" if rest.get("auth") == "oauth2":
-            rest.setdefault("oauth2", {}).setdefault("token_url", _ADDRESS)
+            values.setdefault(name, _replacement(name, values))
+        case "auth" if "oauth2" in values:
+            values["auth"] = "oauth2"
+        case "oauth2" if values.get("auth") == "oauth2":
+            values.setdefault("oauth2", {}).setdefault("token_url", _ADDRESS)
 
 
-def _mend_whole(rest: dict[str, Any]) -> None:
-    """Fill in what is missing; if nothing is, authentication contradicts itself."""
-    missing = [name for name in _OF_PRESETS if name not in rest and name != "endpoint" and "preset" not in rest]
+def _mend_combination(values: dict[str, Any]) -> None:
+    """Add the missing settings. If none is missing, remove authentication, which contradicts itself."""
+    required = () if "preset" in values else (name for name in _PRESET_SETTINGS if name != "endpoint")
+    missing = [name for name in required if name not in values]
     for name in missing:
-        rest[name] = _stand_in(name, rest)
+        values[name] = _replacement(name, values)
     if not missing:
-        rest.pop("auth", None)
-        rest.pop("oauth2", None)
+        values.pop("auth", None)
+        values.pop("oauth2", None)
 
 
-def _remove(rest: dict[str, Any], place: tuple[int | str, ...]) -> None:
-    """Take out what stands at a place; of an array all."""
-    table = rest
-    for step in place[:-1]:
-        inner = table.get(str(step))
+def _remove(values: dict[str, Any], path: TomlPath) -> None:
+    """Remove the value at a path. If the path leads into an array, remove the whole array."""
+    table = values
+    for key in path[:-1]:
+        inner = table.get(str(key))
         if not isinstance(inner, dict):
-            table.pop(str(step), None)
+            table.pop(str(key), None)
             return
         table = inner
-    table.pop(str(place[-1]), None)
+    table.pop(str(path[-1]), None)
 
 
-def _stand_in(name: str, rest: dict[str, Any]) -> Any:
-    payload = rest.get("payload")
+def _replacement(name: str, values: dict[str, Any]) -> Any:
+    """Return a value that works in place of a setting that is missing or wrong."""
+    payload = values.get("payload")
     match name:
         case "method":
             return "POST"
@@ -103,4 +109,4 @@ def _stand_in(name: str, rest: dict[str, Any]) -> Any:
     pairs = payload.values() if isinstance(payload, dict) else ()
     if isinstance(payload, str) or any(not isinstance(value, str) for value in pairs):
         return "json"
-    return "query" if rest.get("method") == "GET" else "form"
+    return "query" if values.get("method") == "GET" else "form"

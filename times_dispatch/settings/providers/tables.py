@@ -1,4 +1,4 @@
-"""``[providers.NICK]``: an account at a provider, with all that is not secret."""
+"""``[providers.NICKNAME]``: an account at a provider, without its secrets."""
 
 import json
 import re
@@ -15,11 +15,11 @@ Preset = Literal["timesmobile-post", "timesmobile-get"]
 Seconds = Annotated[FiniteFloat, Field(gt=0, le=600)]
 
 _SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
-_TAKEN = frozenset({"USERNAME", "PASSWORD", "ENDPOINT", "PROXY", "CLIENT_ID", "CLIENT_SECRET"})
-"""What the environment says of every provider."""
+_RESERVED_NAMES = frozenset({"USERNAME", "PASSWORD", "ENDPOINT", "PROXY", "CLIENT_ID", "CLIENT_SECRET"})
+"""The last part of the environment variables that every provider can have."""
 
 
-def _payload(value: object) -> object:
+def _check_payload(value: object) -> object:
     try:
         json.dumps(value)
     except TypeError:
@@ -29,63 +29,65 @@ def _payload(value: object) -> object:
     return value
 
 
-def _secret_name(name: str) -> str:
-    if not _SECRET_NAME.fullmatch(name) or name.upper() in _TAKEN:
+def _check_secret_name(name: str) -> str:
+    if not _SECRET_NAME.fullmatch(name) or name.upper() in _RESERVED_NAMES:
         raise ValueError(f"{name!r} cannot name a secret: a letter, then letters, digits or _, and not a name in use")
     return name
 
 
 class OAuthSettings(StrictTable):
-    """``[providers.NICK.oauth2]``: client credentials; id and secret come from the environment."""
+    """``[providers.NICKNAME.oauth2]``: client credentials; the client's id and secret come from the environment."""
 
     token_url: OptionalUrl = ""
     credentials_in: Literal["header", "body"] = "header"
-    """Whether id and secret go by HTTP Basic, or in the form."""
+    """The part of the request for a token that contains id and secret: HTTP Basic authentication, or the form."""
     extra: dict[str, str] = Field(default_factory=dict)
-    """Further key-values of the request for a token; ``$$name`` of a secret is filled in."""
+    """Further key-values of the request for a token; ``$$name`` is replaced by the secret of that name."""
 
 
 class ProviderSettings(StrictTable):
-    """``[providers.NICK]``: a preset, or a description of one's own, or a preset with something in another way."""
+    """``[providers.NICKNAME]``: a preset, a complete description, or a preset and settings that override it."""
 
     preset: Preset | None = None
     method: Method | None = None
     endpoint: OptionalUrl = ""
-    """Empty: the preset's own."""
+    """The URL of the provider's API; if empty, the preset's URL."""
     encoding: Encoding | None = None
-    """Where the payload stands: a JSON body, a form as body, or the query."""
-    payload: Annotated[Any, AfterValidator(_payload)] = None
-    """A table of key and template; for JSON it may have tables within, or be the text of a document."""
+    """The form of the payload: a JSON body, a form in the body, or the query."""
+    payload: Annotated[Any, AfterValidator(_check_payload)] = None
+    """A table of keys and templates. A JSON payload may have tables inside, or be the text of a JSON document."""
     auth: Literal["none", "basic", "oauth2"] | None = None
     oauth2: OAuthSettings = OAuthSettings()
     headers: dict[str, str] = Field(default_factory=dict)
     custom: dict[str, str] = Field(default_factory=dict)
-    """Values of placeholders of one's own, where neither campaign nor row gives another."""
-    secrets: list[Annotated[str, AfterValidator(_secret_name)]] = Field(default_factory=list)
-    """Placeholders whose values are secret: ``DISPATCH_PROVIDER_<NICK>_<NAME>``."""
+    """Values of custom placeholders; a value of the campaign or the row overrides them."""
+    secrets: list[Annotated[str, AfterValidator(_check_secret_name)]] = Field(default_factory=list)
+    """Placeholders with secret values, which ``DISPATCH_PROVIDER_<NICKNAME>_<NAME>`` gives."""
     answers: AnswerSettings = AnswerSettings()
     connect_timeout_s: Seconds = 5.0
     total_timeout_s: Seconds = 15.0
     max_connections: Annotated[int, Field(ge=1, le=10_000)] = 400
     proxy: OptionalUrl = ""
-    """Of http or https; a proxy with credentials is given as ``DISPATCH_PROVIDER_<NICK>_PROXY``."""
+    """URL of an HTTP proxy; a proxy with credentials is given as ``DISPATCH_PROVIDER_<NICKNAME>_PROXY``."""
     ca_file: str = ""
-    """PEM file of one more root certificate to trust."""
+    """PEM file of a further root certificate to trust."""
     default: bool = False
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "ProviderSettings":
-        wanted = ("method", "encoding", "payload", "answers")
-        missing = [name for name in wanted if name not in self.model_fields_set]
+    def _is_complete(self) -> "ProviderSettings":
+        required = ("method", "encoding", "payload", "answers")
+        missing = [name for name in required if name not in self.model_fields_set]
         if self.preset is None and missing:
-            raise ValueError(f"needs {', '.join(missing)}; or a preset, which knows them")
+            raise ValueError(f"needs {', '.join(missing)}; or a preset, which has them")
         if (self.auth == "oauth2") != bool(self.oauth2.token_url):
-            raise ValueError('auth = "oauth2" and [providers.NICKNAME.oauth2] with its token_url need each other')
+            raise ValueError(
+                'auth = "oauth2" needs [providers.NICKNAME.oauth2] with a token_url, and that table needs it'
+            )
         return self
 
     @property
-    def written_payload(self) -> tuple[tuple[str, str], ...] | str:
-        """The payload as ``times_dispatch.provider.description.provider.Provider`` takes it."""
+    def payload_template(self) -> tuple[tuple[str, str], ...] | str:
+        """The payload in the form that ``times_dispatch.provider.description.provider.Provider`` takes."""
         if isinstance(self.payload, dict) and not all(isinstance(value, str) for value in self.payload.values()):
             return json.dumps(self.payload, ensure_ascii=False)
         return self.payload if isinstance(self.payload, str) else tuple((self.payload or {}).items())

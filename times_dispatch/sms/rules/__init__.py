@@ -1,6 +1,6 @@
-"""India's rules (TRAI's TCCCPR and the DLT, docs/domain.md section 5) as pure functions over texts and times.
+"""India's rules for commercial SMS (TRAI's TCCCPR and the DLT, docs/domain.md section 5) as pure functions.
 
-`categories`, `headers` and `ids` judge what was registered; `links` and `callback_numbers` find in a text what has to
-be whitelisted, and compare it with the whitelist; `window` knows when one may send. The registered text itself is
-`times_dispatch.sms.templates`. Nothing here reads a file, a clock or a setting.
+`categories`, `headers` and `ids` check registered names and numbers. `links` and `callback_numbers` find the links and
+phone numbers of a text and compare them with a whitelist; `domains` and `words` serve them. `window` is the hours of
+the day in which messages may be sent. The registered text itself is in `times_dispatch.sms.templates`.
 """

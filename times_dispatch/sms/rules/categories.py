@@ -1,4 +1,4 @@
-"""What kind a message is: it decides the hours in which it may be sent (docs/domain.md section 5)."""
+"""The category of a message, which decides the hours in which it may be sent (docs/domain.md section 5)."""
 
 from typing import Literal, get_args
 
@@ -22,18 +22,18 @@ _PORTALS: dict[str, Category] = {
     "promotional": "promotional",
     "promo": "promotional",
     "p": "promotional",
-    # They became promotional, and kept their letter headers.
+    # The category "service explicit" was abolished: its templates are promotional, and their headers are still letters.
     "serviceexplicit": "promotional",
     "explicit": "promotional",
     "se": "promotional",
 }
 
 
-def from_portal(word: str) -> Category | None:
-    """Read a category as DLT portals write it (``Service - Implicit``, ``SERVICE_EXPLICIT``); None if it is unknown."""
+def category_from_portal(word: str) -> Category | None:
+    """Read a category as DLT portals write it, as in ``Service - Implicit``; return None if the word is unknown."""
     return _PORTALS.get("".join(filter(str.isalpha, word.casefold())))
 
 
-def effective(sender: Category, template: Category | None) -> Category:
-    """Return what a message goes as: promotional as soon as its template is; what its sender is otherwise."""
+def effective_category(sender: Category, template: Category | None) -> Category:
+    """Return the category of a message: promotional if its template is promotional, else its sender's category."""
     return "promotional" if template == "promotional" else sender

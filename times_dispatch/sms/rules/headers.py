@@ -1,4 +1,4 @@
-"""Headers, that is sender ids: their form, and what it says of the category (docs/domain.md section 5)."""
+"""Headers, also called sender ids: their form, and the category that it implies (docs/domain.md section 5)."""
 
 import re
 
@@ -10,22 +10,25 @@ _WITH_PREFIX = re.compile(r"[A-Za-z]{2}-([A-Za-z]{6}|[0-9]{6})(-[PSTGpstg])?")
 
 
 def problem(header: str) -> str | None:
-    """Say what is wrong with a header's form; None if nothing is. Case matters and is kept as registered."""
+    """Return what is wrong with the form of a header; None if nothing is. Case matters."""
     if _HEADER.fullmatch(header):
         return None
-    if (own := registered(header)) != header:
-        return f"operators add what stands around it themselves; write {own}"
+    if (stripped := without_affixes(header)) != header:
+        return f"operators add the prefix and the suffix themselves; write {stripped}"
     return "a header is 6 letters, or 6 digits if promotional, without the operator's suffix"
 
 
-def registered(header: str) -> str:
-    """Return a header without what operators add to it, ``TIMESM`` for ``AD-TIMESM-S``; any other as it is."""
+def without_affixes(header: str) -> str:
+    """Return a header without the prefix and suffix that operators add: ``TIMESM`` for ``AD-TIMESM-S``."""
     affixed = _WITH_SUFFIX.fullmatch(header) or _WITH_PREFIX.fullmatch(header)
     return affixed[1] if affixed else header
 
 
 def category_problem(header: str, category: Category) -> str | None:
-    """Say why a header cannot be of this category: digits are promotional. Letters prove nothing."""
+    """Return why a header cannot have a category; None if it can.
+
+    A header of digits is promotional. A header of letters may have any category.
+    """
     if header.isdigit() and category != "promotional":
-        return f"a header of digits is promotional, and this says {category}"
+        return f"a header of digits is promotional, not {category}"
     return None

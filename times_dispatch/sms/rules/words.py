@@ -1,4 +1,7 @@
-"""A registered text cut at its blanks: a link or a number may be put together by a slot and what stands around it."""
+"""The words of a registered text that contain slots.
+
+A slot's value and the literals around it may form a link or a phone number together.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,20 +17,23 @@ _JOINS_AFTER = re.compile(r"[\w:/@-]|[.。．｡].")
 
 
 class Word(msgspec.Struct, frozen=True):
-    """What stands between two blanks of a registered text, with at least one slot in it."""
+    """A text between two blanks of a registered text that contains at least one slot."""
 
     literals: tuple[str, ...]
-    """Around the slots: always one more than there are slots."""
+    """The literals around the slots: always one more than there are slots."""
     slots: tuple[Slot, ...]
-    places: tuple[int, ...]
-    """Which slots of the text they are, from 0."""
+    slot_indexes: tuple[int, ...]
+    """The indexes of the slots in the text, from 0."""
 
-    def composed(self, slots: Sequence[Sequence[str]]) -> Sequence[str]:
-        """Put the values of a text's slots in, for many rows at once; the values are given by slot.
+    def compose(self, slots: Sequence[Sequence[str]]) -> Sequence[str]:
+        """Return the word with its slots filled, for many rows at once.
 
-        Commas, brackets and the like around a single slot are left out: they are no part of any link or number.
+        Commas, brackets and the like around a single slot are left out: they are not part of a link or number.
+
+        Args:
+            slots: for each slot of the text, its value in each row.
         """
-        columns = [slots[place] for place in self.places]
+        columns = [slots[index] for index in self.slot_indexes]
         if (
             len(columns) == 1
             and not _JOINS_BEFORE.search(self.literals[0])
@@ -40,28 +46,28 @@ class Word(msgspec.Struct, frozen=True):
         return list(map("".join, zip(*pieces, repeat(self.literals[-1]), strict=False)))
 
 
-def words(template: Template) -> list[Word]:
-    """Return the words of a text that hold slots."""
-    found: list[Word] = []
-    literals, places = [_after_blank(template.literals[0])], [0]
-    for place, literal in enumerate(template.literals[1:], 1):
-        if place < len(template.slots) and not _BLANKS.search(literal):
+def words_with_slots(template: Template) -> list[Word]:
+    """Return the words of a text that contain slots."""
+    words: list[Word] = []
+    literals, indexes = [_after_blank(template.literals[0])], [0]
+    for index, literal in enumerate(template.literals[1:], 1):
+        if index < len(template.slots) and not _BLANKS.search(literal):
             literals.append(literal)
-            places.append(place)
+            indexes.append(index)
             continue
-        slots = tuple(template.slots[at] for at in places)
+        slots = tuple(template.slots[slot_index] for slot_index in indexes)
         if slots:
-            found.append(Word((*literals, _before_blank(literal)), slots, tuple(places)))
-        literals, places = [_after_blank(literal)], [place]
-    return found
+            words.append(Word((*literals, _before_blank(literal)), slots, tuple(indexes)))
+        literals, indexes = [_after_blank(literal)], [index]
+    return words
 
 
-def fixed(template: Template) -> str:
-    """Return what of a text no slot can change, its words with slots left out."""
+def fixed_text(template: Template) -> str:
+    """Return a text without the words that contain slots."""
     pieces = list(template.literals)
-    for place in range(1, len(pieces)):
-        pieces[place - 1] = pieces[place - 1][: len(pieces[place - 1]) - len(_after_blank(pieces[place - 1]))]
-        pieces[place] = pieces[place][len(_before_blank(pieces[place])) :]
+    for index in range(1, len(pieces)):
+        pieces[index - 1] = pieces[index - 1][: len(pieces[index - 1]) - len(_after_blank(pieces[index - 1]))]
+        pieces[index] = pieces[index][len(_before_blank(pieces[index])) :]
     return " ".join(pieces)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from times_dispatch.settings.errors import SettingsInvalid
-from times_dispatch.settings.providers.check import check
+from times_dispatch.settings.providers.check import check_providers
 
 FILE = """\
 [providers.fine]
@@ -28,10 +28,10 @@ answers = { code = "c", accepted = [0] }
 VARIABLES = {"DISPATCH_PROVIDER_FINE_USERNAME": "u", "DISPATCH_PROVIDER_FINE_PASSWORD": "p"}
 
 
-def test_every_provider_is_looked_at_whatever_else_is_wrong(tmp_path: Path) -> None:
+def test_every_provider_is_checked_whatever_other_mistakes_the_file_has(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text(FILE)
-    fine, broken, nine, odd = check(file, VARIABLES)
+    fine, broken, nine, odd = check_providers(file, VARIABLES)
 
     assert (fine.nickname, fine.problems, fine.warnings, fine.notes) == ("fine", [], [], [])
     assert fine.provider is not None
@@ -59,22 +59,22 @@ def test_every_provider_is_looked_at_whatever_else_is_wrong(tmp_path: Path) -> N
 def test_missing_credentials_are_a_problem(tmp_path: Path) -> None:
     file = tmp_path / "dispatch.toml"
     file.write_text(FILE)
-    assert len(check(file, {})[0].problems) == 2
+    assert len(check_providers(file, {})[0].problems) == 2
 
 
-def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="there is no such file"):
-        check(tmp_path / "none.toml", {})
+        check_providers(tmp_path / "none.toml", {})
 
 
 def problems_of(tmp_path: Path, text: str, nickname: str = "x", **variables: str) -> list[str]:
     file = tmp_path / "dispatch.toml"
     file.write_text(text)
-    [found] = [item for item in check(file, variables) if item.nickname == nickname]
-    return [line.removeprefix(f"{file}:").partition("providers.")[2] or line for line in found.problems]
+    [checked] = [item for item in check_providers(file, variables) if item.nickname == nickname]
+    return [line.removeprefix(f"{file}:").partition("providers.")[2] or line for line in checked.problems]
 
 
-def test_one_wrong_field_hides_no_other(tmp_path: Path) -> None:
+def test_a_wrong_setting_hides_no_other_mistake(tmp_path: Path) -> None:
     text = """\
 [providers.x]
 method = "PUT"
@@ -91,9 +91,9 @@ token_url = "ftp://sms.example/"
 code = 5
 rejected = ["E_NUMBER"]
 """
-    found = problems_of(tmp_path, text, DISPATCH_PROVIDER_X_CLIENT_ID="i")
+    problems = problems_of(tmp_path, text, DISPATCH_PROVIDER_X_CLIENT_ID="i")
 
-    assert [problem.partition(": ")[0] for problem in found] == [
+    assert [problem.partition(": ")[0] for problem in problems] == [
         "x.method",
         "x.oauth2.token_url",
         "x.answers.code",
@@ -105,9 +105,9 @@ rejected = ["E_NUMBER"]
         "x",
         "environment",
     ]
-    assert [problem for problem in found if "endpoint must hold neither #" in problem]
-    assert [problem for problem in found if "header 'X Key'" in problem]
-    assert [problem for problem in found if "the payload needs $$To" in problem]
+    assert [problem for problem in problems if "endpoint must hold neither #" in problem]
+    assert [problem for problem in problems if "header 'X Key'" in problem]
+    assert [problem for problem in problems if "the payload needs $$To" in problem]
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,15 @@ rejected = ["E_NUMBER"]
         ('preset = "timesmobile-post"\npayload = 5\ncustom = { route = "4" }', ["x.payload"]),
     ],
 )
-def test_what_is_wrong_is_said_once(tmp_path: Path, lines: str, wrong: list[str]) -> None:
-    found = [problem for problem in problems_of(tmp_path, f"[providers.x]\n{lines}\n") if "environment" not in problem]
+def test_each_mistake_is_reported_once(tmp_path: Path, lines: str, wrong: list[str]) -> None:
+    problems = [
+        problem for problem in problems_of(tmp_path, f"[providers.x]\n{lines}\n") if "environment" not in problem
+    ]
 
-    assert [problem[: len(start)] for problem, start in zip(found, wrong, strict=True)] == wrong
+    assert [problem[: len(start)] for problem, start in zip(problems, wrong, strict=True)] == wrong
 
 
-def test_a_wrong_nickname_hides_nothing(tmp_path: Path) -> None:
+def test_a_wrong_nickname_hides_no_other_mistake(tmp_path: Path) -> None:
     text = '[providers.9]\npreset = "timesmobile-post"\nmax_connections = 0\n'
 
     first, second, *_ = problems_of(tmp_path, text, "9")
@@ -145,7 +147,7 @@ def test_a_wrong_nickname_hides_nothing(tmp_path: Path) -> None:
     assert second.startswith("9.max_connections: must be at least 1")
 
 
-def test_two_defaults_are_told(tmp_path: Path) -> None:
+def test_two_default_providers_are_reported(tmp_path: Path) -> None:
     account = 'preset = "timesmobile-post"\ndefault = true\n'
     text = f"[providers.fine]\n{account}[providers.x]\n{account}"
 
@@ -154,3 +156,8 @@ def test_two_defaults_are_told(tmp_path: Path) -> None:
 
     assert problem == "x.default: only one provider can be the default, and fine is"
     assert other == "fine.default: only one provider can be the default, and x is"
+
+
+@pytest.mark.parametrize("value", ["5", '"preset"', "[]", '["preset"]'])
+def test_a_provider_that_is_not_a_table_is_reported_as_an_empty_one(tmp_path: Path, value: str) -> None:
+    assert problems_of(tmp_path, f"[providers]\nx = {value}\n") == problems_of(tmp_path, "[providers.x]\n")

@@ -1,17 +1,13 @@
-"""Providers and their groups: from the file and the environment to what the client takes."""
-
 import json
 from collections.abc import Callable
 
 import pytest
 
-from tests.times_dispatch.settings.conftest import FILE, Loader
+from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 from times_dispatch.provider.description.answers import Meaning
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials, NoAuthentication
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
-
-Mistakes = Callable[..., list[str]]
 
 OTHER = """\
 [providers.other]
@@ -74,21 +70,21 @@ def test_a_provider_may_be_described_without_a_preset(built: Callable[..., Provi
     assert (provider.connect_timeout_s, provider.total_timeout_s, provider.max_connections) == (2, 8, 50)
 
 
-def test_no_credentials_are_wanted_where_none_are_used(built: Callable[..., Provider]) -> None:
+def test_credentials_that_are_not_used_are_not_needed(built: Callable[..., Provider]) -> None:
     assert built().username == ""
 
 
 def test_basic_authentication_takes_username_and_password(built: Callable[..., Provider], mistakes: Mistakes) -> None:
     provider = built('auth = "basic"', DISPATCH_PROVIDER_OTHER_USERNAME="u", DISPATCH_PROVIDER_OTHER_PASSWORD="hunter3")
     assert provider.auth == BasicAuthentication("u", "hunter3")
-    found = mistakes(other('auth = "basic"'), **NO_CREDENTIALS)
-    assert [line.split(": is not set")[0] for line in found] == [
+    lines = mistakes(other('auth = "basic"'), **NO_CREDENTIALS)
+    assert [line.split(": is not set")[0] for line in lines] == [
         "environment: DISPATCH_PROVIDER_OTHER_USERNAME",
         "environment: DISPATCH_PROVIDER_OTHER_PASSWORD",
     ]
 
 
-def test_a_placeholder_of_a_credential_wants_it(built: Callable[..., Provider], mistakes: Mistakes) -> None:
+def test_a_credential_is_needed_if_a_placeholder_uses_it(built: Callable[..., Provider], mistakes: Mistakes) -> None:
     assert built(payload='pw = "$$Password"', DISPATCH_PROVIDER_OTHER_PASSWORD="hunter3").password == "hunter3"
     (only,) = mistakes(other('headers = { X-User = "u $$Username" }'), **NO_CREDENTIALS)
     assert only.startswith("environment: DISPATCH_PROVIDER_OTHER_USERNAME: is not set (credentials of provider other)")
@@ -105,9 +101,9 @@ def test_further_secrets_come_from_the_environment_under_their_names(
 
 
 @pytest.mark.parametrize("name", ["password", "Client_ID", "endpoint", "a-b", "1st", ""])
-def test_a_secret_needs_a_name_of_its_own(mistakes: Mistakes, name: str) -> None:
-    found = mistakes(other(f'secrets = ["{name}"]'), **NO_CREDENTIALS)
-    assert found[0].startswith(f"dispatch.toml:5: providers.other.secrets.0: '{name}' cannot name a secret")
+def test_a_secret_cannot_have_a_reserved_name(mistakes: Mistakes, name: str) -> None:
+    lines = mistakes(other(f'secrets = ["{name}"]'), **NO_CREDENTIALS)
+    assert lines[0].startswith(f"dispatch.toml:5: providers.other.secrets.0: '{name}' cannot name a secret")
 
 
 OAUTH = 'auth = "oauth2"\n[providers.other.oauth2]\ntoken_url = "https://sms.example/token"\n'
@@ -126,13 +122,13 @@ def test_oauth_takes_its_client_from_the_environment(built: Callable[..., Provid
     assert "hunter" not in repr(provider)
 
 
-def test_oauth_wants_a_client_and_an_address(mistakes: Mistakes) -> None:
-    found = mistakes(other(OAUTH), **NO_CREDENTIALS)
-    assert [line.split(": is not set")[0] for line in found] == [
+def test_oauth_needs_a_client_and_a_token_url(mistakes: Mistakes) -> None:
+    lines = mistakes(other(OAUTH), **NO_CREDENTIALS)
+    assert [line.split(": is not set")[0] for line in lines] == [
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_ID",
         "environment: DISPATCH_PROVIDER_OTHER_CLIENT_SECRET",
     ]
-    need_each_other = 'auth = "oauth2" and [providers.NICKNAME.oauth2] with its token_url need each other'
+    need_each_other = 'auth = "oauth2" needs [providers.NICKNAME.oauth2] with a token_url, and that table needs it'
     for text in ('auth = "oauth2"', OAUTH.replace("oauth2", "none", 1)):
         assert f"dispatch.toml:1: providers.other: {need_each_other}" in mistakes(
             other(text), **NO_CREDENTIALS, **CLIENT
@@ -141,7 +137,7 @@ def test_oauth_wants_a_client_and_an_address(mistakes: Mistakes) -> None:
 
 def test_a_secret_in_the_oauth_table_is_refused_and_not_repeated(mistakes: Mistakes) -> None:
     (only,) = mistakes(other(OAUTH + 'client_secret = "hunter5"'), **NO_CREDENTIALS, **CLIENT)
-    assert only.startswith("dispatch.toml:8: providers.other.oauth2.client_secret: a secret does not stand in the file")
+    assert only.startswith("dispatch.toml:8: providers.other.oauth2.client_secret: a secret must not be in the file")
     assert "hunter5" not in only
 
 
@@ -179,7 +175,7 @@ category = "service"
 @pytest.mark.parametrize(
     "payload", ["payload = 5", "payload = {}", 'payload = ""', "payload = [1]", "payload.x = 2026-01-01"]
 )
-def test_a_payload_that_is_none_is_refused(mistakes: Mistakes, payload: str) -> None:
+def test_a_payload_of_a_wrong_form_is_refused(mistakes: Mistakes, payload: str) -> None:
     text = f"""\
 [providers.other]
 method = "POST"
@@ -199,15 +195,15 @@ def test_a_form_is_flat(mistakes: Mistakes) -> None:
     assert only == "dispatch.toml:1: providers.other: the payload of a form must be a table of keys and texts"
 
 
-def test_without_a_preset_everything_must_be_said(mistakes: Mistakes) -> None:
+def test_without_a_preset_the_description_must_be_complete(mistakes: Mistakes) -> None:
     text = '[providers.other]\nmethod = "POST"\n[senders.TIMESM]\ncategory = "service"\n'
     assert mistakes(text, **NO_CREDENTIALS) == [
-        "dispatch.toml:1: providers.other: needs encoding, payload, answers; or a preset, which knows them"
+        "dispatch.toml:1: providers.other: needs encoding, payload, answers; or a preset, which has them"
     ]
 
 
-def test_a_preset_may_have_something_in_another_way(loaded: Loader) -> None:
-    text = FILE.replace(
+def test_settings_override_those_of_a_preset(loaded: Loader) -> None:
+    text = SETTINGS_FILE.replace(
         'post"\n',
         'post"\nheaders = { ACCEPT = "*/*", X-Unit = "a" }\n'
         'answers = { rejected = [2055], brake_campaign = [2054], reasons = { 2055 = "landline" } }\n',
@@ -281,7 +277,7 @@ def test_a_code_may_be_below_zero(built: Callable[..., Provider], code: str) -> 
     assert rules.codes["-1"] == Meaning(Verdict.REJECTED, "no such number", number=2054)
 
 
-def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise(
+def test_a_code_in_no_group_is_in_doubt_unless_the_settings_say_otherwise(
     built: Callable[..., Provider],
 ) -> None:
     rest = built().answers.rest
@@ -293,32 +289,32 @@ def test_a_code_that_nothing_names_is_in_doubt_unless_the_settings_say_otherwise
 @pytest.mark.parametrize(
     ("answers", "mistake"),
     [
-        ("rejected = [0]", "answers: code 0 stands in accepted and in rejected"),
+        ("rejected = [0]", "answers: code 0 is in accepted and in rejected"),
         ("rejected = [1, true]", "answers.rejected: must be an array of codes"),
         ("rejected = [1.5]", "answers.rejected: must be an array of codes"),
         ("rejected = 17", "answers.rejected: must be an array of codes"),
-        ('rejected = ["E_X"]', "answers: code E_X is not a number from 0 to 65535: say in numbers"),
-        ("rejected = [65536]", "answers: code 65536 is not a number from 0 to 65535: say in numbers"),
-        ("rejected = [-1]", "answers: code -1 is not a number from 0 to 65535: say in numbers"),
-        ("numbers = { E_X = 300 }", "answers: numbers: no group names the code E_X"),
-        ('reasons = { 5 = "x" }', "answers: reasons: no group names the code 5"),
+        ('rejected = ["E_X"]', "answers: code E_X is not a number from 0 to 65535: give the number"),
+        ("rejected = [65536]", "answers: code 65536 is not a number from 0 to 65535: give the number"),
+        ("rejected = [-1]", "answers: code -1 is not a number from 0 to 65535: give the number"),
+        ("numbers = { E_X = 300 }", "answers: numbers: code E_X is in no group"),
+        ('reasons = { 5 = "x" }', "answers: reasons: code 5 is in no group"),
         ("rejected = [7]\nnumbers = { 7 = 99 }", "answers.numbers.7: must be at least 100, is 99"),
         ('words = { x = "9" }', "answers.words stand for code 9, which has no meaning"),
-        ('pattern = "("', "answers.pattern: is no regular expression"),
+        ('pattern = "("', "answers.pattern: is not a regular expression"),
         ('pattern = "a"', "answers.pattern: needs named groups"),
         ('pattern = "(?P<cod>a)"', "answers.pattern: needs named groups"),
         ('rest = "accepted"', "answers.rest: must be in_doubt, rejected or http_status, is accepted"),
-        ("http = { accepted = [2000] }", "answers.http: accepted: 2000 is no HTTP status"),
+        ("http = { accepted = [2000] }", "answers.http: accepted: 2000 is not an HTTP status"),
         ('accepted_states = "OK"', "answers.accepted_states: must be an array of states"),
         ("acceptd = [1]", "answers.acceptd: there is no such setting; did you mean accepted?"),
     ],
 )
-def test_answers_that_cannot_be_meant_are_told_at_their_place(mistakes: Mistakes, answers: str, mistake: str) -> None:
+def test_a_mistake_in_answers_names_its_path(mistakes: Mistakes, answers: str, mistake: str) -> None:
     (only,) = mistakes(other(answers=answers), **NO_CREDENTIALS)
     assert only.partition("providers.other")[2].removeprefix(".").removeprefix(": ").startswith(mistake)
 
 
-def test_what_is_odd_about_a_provider_is_a_warning_of_the_settings(loaded: Loader) -> None:
+def test_warnings_about_a_provider_are_warnings_of_the_settings(loaded: Loader) -> None:
     settings = loaded(other().replace("https", "http"), **NO_CREDENTIALS)
     (warning,) = settings.warnings
     assert warning.startswith("dispatch.toml:1: providers.other: endpoint is plain http: ")
@@ -351,7 +347,7 @@ def test_a_sender_names_one_provider_or_several_by_priority(
 
 
 def test_a_sender_without_a_provider_has_no_fallback(loaded: Loader) -> None:
-    sender = loaded(FILE).senders["TIMESM"]
+    sender = loaded(SETTINGS_FILE).senders["TIMESM"]
     assert (sender.provider, sender.fallbacks) == ("timesmobile", ())
 
 
@@ -365,7 +361,7 @@ def credentials(count: int) -> dict[str, str | None]:
     return {f"DISPATCH_PROVIDER_P{n}_{part}": "x" for n in range(count) for part in ("USERNAME", "PASSWORD")}
 
 
-def test_a_group_has_up_to_ten_providers(loaded: Loader, mistakes: Mistakes) -> None:
+def test_a_chain_has_up_to_ten_providers(loaded: Loader, mistakes: Mistakes) -> None:
     assert len(loaded(ten(10), **credentials(10)).senders["TIMESM"].chain) == 10
     (only,) = mistakes(ten(11), **credentials(11))
     assert only == "dispatch.toml:25: senders.TIMESM.provider: must name 1 to 10 providers, names 11"
@@ -381,6 +377,6 @@ def test_a_group_has_up_to_ten_providers(loaded: Loader, mistakes: Mistakes) -> 
         ("5", "provider: must be a nickname in quotes, or an array of them"),
     ],
 )
-def test_a_group_that_cannot_be_meant_is_told_at_its_place(mistakes: Mistakes, chain: str, mistake: str) -> None:
+def test_a_mistake_in_a_chain_names_its_path(mistakes: Mistakes, chain: str, mistake: str) -> None:
     (only,) = mistakes(TWO.format(chain=chain), **BOTH)
     assert only == f"dispatch.toml:8: senders.TIMESM.{mistake}"

@@ -4,7 +4,7 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, entry_pro
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "numbers"),
     [
         ("Call 9876543210.", ["9876543210"]),
         ("Call +91 98765-43210 or 09876543211", ["+91 98765-43210", "09876543211"]),
@@ -23,8 +23,8 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, entry_pro
         ("https://t.in/9876543210", []),
     ],
 )
-def test_numbers_are_told_from_what_only_looks_like_them(text: str, found: list[str]) -> None:
-    assert find(text) == found
+def test_phone_numbers_are_found_and_other_digits_are_not(text: str, numbers: list[str]) -> None:
+    assert find(text) == numbers
 
 
 @pytest.mark.parametrize("number", ["1800 123 4567", "1800-123-4567", "18001234567"])
@@ -39,7 +39,7 @@ def test_country_code_and_trunk_prefix_make_no_difference(number: str) -> None:
     assert not NumberWhitelist(["9876543211"]).allows(number)
 
 
-def test_an_empty_list_is_none() -> None:
+def test_an_empty_whitelist_is_false() -> None:
     assert not NumberWhitelist([])
     assert NumberWhitelist(["139"])
     assert NumberWhitelist(["9876543210"]).missing("9876543210 or 9876543211") == ["9876543211"]

@@ -2,11 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.rules.links import LinkWhitelist, _plain, _taken_apart, entry_problem, find, may_hold
+from times_dispatch.sms.rules.links import (
+    LinkWhitelist,
+    _canonical,
+    _canonical_by_urlsplit,
+    entry_problem,
+    find,
+    may_contain_links,
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "links"),
     [
         ("Pay at https://times.in/a?b=c#d now", ["https://times.in/a?b=c#d"]),
         ("Pay at http://times.example.", ["http://times.example"]),
@@ -68,8 +75,8 @@ from times_dispatch.sms.rules.links import LinkWhitelist, _plain, _taken_apart, 
         ("//times", []),
     ],
 )
-def test_links_are_found_as_phones_find_them(text: str, found: list[str]) -> None:
-    assert find(text) == found
+def test_links_are_found_as_phones_find_them(text: str, links: list[str]) -> None:
+    assert find(text) == links
 
 
 @pytest.mark.parametrize(
@@ -114,16 +121,16 @@ def test_a_link_is_allowed_only_as_it_was_whitelisted(entry: str, link: str, all
 
 
 @given(st.text("ax.-:/@?#\\W1", max_size=14), st.sampled_from(["", "http://", "https://", "www.", "https://www."]))
-def test_the_short_way_to_read_a_link_agrees_with_the_long_one(rest: str, start: str) -> None:
+def test_the_fast_reading_of_a_link_agrees_with_urlsplit(rest: str, start: str) -> None:
     link = start + rest
-    long_way = _taken_apart(link)
+    long_way = _canonical_by_urlsplit(link)
 
-    assert _plain(link) == long_way
+    assert _canonical(link) == long_way
 
 
-def test_nothing_is_found_that_the_quick_look_does_not_see() -> None:
-    assert [may_hold(text) for text in ("Asha", "1,250.50", "आशा", "Rs.500")] == [False] * 4
-    assert all(map(may_hold, ("1.2.3.4/x", "a。in", "x://y", "evil.ru", "１.in")))
+def test_a_text_with_a_link_passes_the_fast_check() -> None:
+    assert [may_contain_links(text) for text in ("Asha", "1,250.50", "आशा", "Rs.500")] == [False] * 4
+    assert all(map(may_contain_links, ("1.2.3.4/x", "a。in", "x://y", "evil.ru", "１.in")))
 
 
 def test_without_a_whitelist_every_link_is_missing() -> None:
@@ -137,5 +144,5 @@ def test_domains_and_links_can_be_whitelisted(entry: str) -> None:
 
 
 @pytest.mark.parametrize("entry", ["", "times", "two words.in", "https://user@times.in", "*.in\\x", "9876543210"])
-def test_what_is_neither_cannot(entry: str) -> None:
+def test_other_entries_cannot_be_whitelisted(entry: str) -> None:
     assert entry_problem(entry) is not None

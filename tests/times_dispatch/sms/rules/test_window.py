@@ -30,9 +30,7 @@ def ist(clock: str, day: int = 8) -> datetime:
         ("00:00:00", False, ist("10:00:00")),
     ],
 )
-def test_it_is_open_from_its_first_second_to_the_one_before_its_last(
-    clock: str, is_open: bool, opens: datetime
-) -> None:
+def test_a_window_is_open_from_its_start_until_just_before_its_end(clock: str, is_open: bool, opens: datetime) -> None:
     moment = ist(clock)
 
     for same in (
@@ -42,17 +40,17 @@ def test_it_is_open_from_its_first_second_to_the_one_before_its_last(
         moment.astimezone(timezone(timedelta(0))),
     ):
         assert PROMOTIONAL.is_open(same) is is_open
-        assert PROMOTIONAL.opening(same) == opens
+        assert PROMOTIONAL.next_opening(same) == opens
 
 
 @pytest.mark.usefixtures("machine_zone")
-def test_it_closes_on_the_day_of_its_own_zone() -> None:
-    assert PROMOTIONAL.closing(ist("10:00:00").astimezone(NEW_YORK)) == ist("21:00:00")
-    assert Window.parse("10:00-24:00").closing(ist("23:59:59")) == ist("00:00:00", 9)
+def test_a_window_closes_on_the_day_of_its_own_zone() -> None:
+    assert PROMOTIONAL.next_closing(ist("10:00:00").astimezone(NEW_YORK)) == ist("21:00:00")
+    assert Window.parse("10:00-24:00").next_closing(ist("23:59:59")) == ist("00:00:00", 9)
 
 
 @pytest.mark.parametrize("text", ["10:00-21:00", " 10:00 - 21:00 ", "10:00–21:00"])
-def test_it_is_read_as_people_write_it(text: str) -> None:
+def test_a_window_is_read_as_people_write_it(text: str) -> None:
     assert Window.parse(text) == Window(600, 1260, "Asia/Kolkata")
     assert str(Window.parse(text)) == "10:00-21:00 Asia/Kolkata"
 
@@ -68,7 +66,7 @@ def test_it_is_read_as_people_write_it(text: str) -> None:
         ("10:00-10:00", "must end after it begins, on the same day, is '10:00-10:00'"),
     ],
 )
-def test_what_is_no_window_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_a_text_that_is_not_a_window_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(WindowInvalid, match="^" + reason.replace("'", ".") + "$"):
         Window.parse(text)
 
@@ -79,12 +77,12 @@ def test_a_zone_must_exist(zone: str) -> None:
         Window.parse("10:00-21:00", zone)
 
 
-def test_all_day_is_any_time() -> None:
+def test_a_window_of_all_day_is_always_open() -> None:
     always = Window.parse("00:00-24:00")
 
-    assert always.always
+    assert always.is_always_open
     assert always == Window()
-    assert always.opening(ist("03:00:00")) == ist("03:00:00")
+    assert always.next_opening(ist("03:00:00")) == ist("03:00:00")
     assert always.open_s(ist("03:00:00"), ist("03:00:00", 10)) == 2 * 86_400
 
 
@@ -95,7 +93,7 @@ def test_only_open_seconds_count() -> None:
     assert PROMOTIONAL.open_s(ist("12:00:00"), ist("11:00:00")) == 0
 
 
-def test_sending_goes_on_when_it_opens_again() -> None:
+def test_sending_continues_at_the_next_opening() -> None:
     limit = ist("00:00:00", 20)
 
     assert PROMOTIONAL.finish(ist("20:00:00"), 3600, limit=limit) == ist("21:00:00")
@@ -128,12 +126,14 @@ def test_a_window_elsewhere_may_fit_in_one_season_and_not_in_another() -> None:
 
 @pytest.mark.parametrize("day", [datetime(2026, 3, 8, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)])
 @given(st.integers(0, 23 * 60), st.integers(1, 24 * 60), st.integers(0, 47))
-def test_where_clocks_are_set_it_still_opens_and_closes(day: datetime, start: int, length: int, hour: int) -> None:
+def test_a_window_opens_and_closes_on_days_when_clocks_are_set(
+    day: datetime, start: int, length: int, hour: int
+) -> None:
     window = Window(start, min(start + length, 24 * 60), "America/New_York")
     moment = day + timedelta(hours=hour)
 
-    opens = window.opening(moment)
-    closes = window.closing(opens)
+    opens = window.next_opening(moment)
+    closes = window.next_closing(opens)
 
     assert moment <= opens < moment + timedelta(hours=50)  # an hour that is not there opens a day later
     assert window.is_open(opens)
@@ -142,7 +142,9 @@ def test_where_clocks_are_set_it_still_opens_and_closes(day: datetime, start: in
 
 
 @given(st.integers(0, 1439), st.integers(1, 1440), st.integers(0, 10**6), st.floats(0, 10**5))
-def test_what_is_finished_took_as_many_open_seconds(start: int, length: int, offset_s: int, seconds: float) -> None:
+def test_the_window_was_open_for_the_given_seconds_at_the_finish(
+    start: int, length: int, offset_s: int, seconds: float
+) -> None:
     window = Window(start, min(start + length, 1440))
     moment = ist("00:00:00", 1) + timedelta(seconds=offset_s)
 

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from tests.kit.settings import Loader, Mistakes
+from times_dispatch.settings.environment import Environment
+
+
+def test_a_file_gives_the_value_without_the_line_break_at_its_end(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b" sp aces stay \r\n")
+    environment = Environment({"KEY_FILE": str(tmp_path / "key")})
+    assert environment.get("KEY", purpose="to open the door") == " sp aces stay "
+    assert environment.mistakes == []
+
+
+def test_an_absent_variable_is_a_mistake_only_where_it_is_needed() -> None:
+    environment = Environment({"EMPTY": ""})
+    assert environment.get("KEY") == environment.get("EMPTY") == ""
+    assert environment.mistakes == []
+    environment.get("EMPTY", purpose="to open the door")
+    assert environment.mistakes == ["environment: EMPTY: is not set (to open the door), and neither is EMPTY_FILE"]
+
+
+def test_a_variable_given_twice_is_a_mistake() -> None:
+    environment = Environment({"KEY": "a", "KEY_FILE": "/b"})
+    environment.get("KEY")
+    assert environment.mistakes == ["environment: KEY: is given twice, also as KEY_FILE"]
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (None, "cannot be read: no such file or directory"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff", "is not UTF-8"),
+    ],
+)
+def test_a_file_without_a_value_is_a_mistake(tmp_path: Path, content: bytes | None, mistake: str) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    environment = Environment({"KEY_FILE": str(file)})
+    assert environment.get("KEY", purpose="to open the door") == ""
+    assert environment.mistakes == [f"environment: KEY_FILE: {file} {mistake}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DISPATCH_REDIS_URL", "hunter2.example:6379"),
+        ("DISPATCH_REDIS_URL", "http://hunter2.example"),
+        ("DISPATCH_REDIS_URL", "redis://:hun/ter2@redis.example:6379/0"),
+        ("DISPATCH_BROKER_URL", "memory://hunter2"),
+        ("DISPATCH_ID_KEY", "hunter2"),
+        ("DISPATCH_ID_KEY", "hunter2" * 10),
+        ("DISPATCH_CALLBACK_SECRET", "hunter2"),
+        ("DISPATCH_CALLBACK_SECRET", "hunter2/hunter2/hunter2"),
+        ("DISPATCH_FLOWER_BASIC_AUTH", "hunter2"),
+        ("DISPATCH_CALLBACKS_LISTEN", "hunter2"),
+        ("DISPATCH_CALLBACKS_LISTEN", "hunter2:70000"),
+        ("DISPATCH_CALLBACKS_RELAY_URL", "ftp://hunter2"),
+        ("DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT", "https://a:hunter2@b/"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_but_not_shown(mistakes: Mistakes, name: str, value: str) -> None:
+    (only,) = mistakes(**{name: value})
+    assert only.startswith(f"environment: {name}: must ")
+    assert "hun" not in only
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_an_id_key_has_16_to_64_bytes(loaded: Loader, size: int) -> None:
+    assert loaded(DISPATCH_ID_KEY="k" * size).id_key == b"k" * size
+
+
+def test_the_password_of_redis_may_come_by_itself_and_reaches_the_broker_as_well(loaded: Loader) -> None:
+    settings = loaded(DISPATCH_REDIS_URL="rediss://app@redis.example:6380/2", DISPATCH_REDIS_PASSWORD="p@ss/w:rd")
+    assert settings.redis_url == settings.broker_url == "rediss://app:p%40ss%2Fw%3Ard@redis.example:6380/2"
+
+
+def test_two_passwords_of_redis_are_a_mistake(mistakes: Mistakes) -> None:
+    lines = mistakes(DISPATCH_REDIS_URL="redis://:a@redis.example/0", DISPATCH_REDIS_PASSWORD="b")
+    assert lines == ["environment: DISPATCH_REDIS_PASSWORD: DISPATCH_REDIS_URL contains a password too"]
