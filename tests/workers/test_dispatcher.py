@@ -181,7 +181,6 @@ async def test_a_provider_that_the_worker_does_not_know_brakes_the_campaign(hous
     assert await house.states() == "pp"
 
 
-@pytest.mark.processes
 async def test_a_worker_that_starts_before_its_ledger_waits_for_it_and_keeps_the_rates(gateway: Gateway) -> None:
     with EmbeddedServer() as server:
         server.kill()
@@ -205,7 +204,6 @@ async def test_a_worker_that_is_stopped_before_its_ledger_came_ends_at_once(
     assert worker.ended == ["ledger away"]
 
 
-@pytest.mark.processes
 async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(gateway: Gateway) -> None:
     with EmbeddedServer(password="mellon") as server, capture_logs() as logs:
         wrong = server.url.replace("mellon", "swordfish")

@@ -2,14 +2,10 @@
 
 import asyncio
 
-import pytest
-
 from tests.kit.failover import two_servers
 from tests.workers.conftest import SENDER, Gateway, House, until
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import CampaignState
-
-pytestmark = pytest.mark.processes
 
 
 async def test_a_campaign_goes_on_within_seconds_and_nothing_goes_twice(gateway: Gateway) -> None:

@@ -6,13 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from producers.cli import main
-from tests.producers.conftest import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, people
+from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, people
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 CHECK = ("check", "campaign.toml", "--recipients", "customers.csv")
 
 
-def test_it_tells_everything_and_sends_nothing(run: Run, write: WriteFile) -> None:
+def test_check_prints_the_whole_report_and_sends_nothing(run: Run, write: WriteFile) -> None:
     write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12 paise"'))
     write("customers.csv", csv_of([*people(3), ("98", "Asha", "5"), ("9000000009", "आशा", "7")]))
 
@@ -26,7 +26,7 @@ def test_it_tells_everything_and_sends_nothing(run: Run, write: WriteFile) -> No
         "refused   1 row",
         "          1: to is not an Indian mobile number: ten digits, the first from six to nine",
         "            line 5: '9*'",
-        "            to do: mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code",
+        "            to do: correct the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code",
         "parts     4",
         "          GSM-7: 3 messages in 3 parts",
     ]
@@ -35,7 +35,7 @@ def test_it_tells_everything_and_sends_nothing(run: Run, write: WriteFile) -> No
     assert "starts    WHEN IST" in shown
     assert "finishes  WHEN IST, 0 s of sending" in shown
     assert shown.count("          | Dear Person 0, your bill is Rs 0.50. - TIMESM") == 1
-    assert shown[-1] == "fine      it can be sent"
+    assert shown[-1] == "fine      the campaign can be sent"
     assert json.loads(run("list", "--json").stdout) == []
     assert not Path("customers.rejects.csv").exists()
 
@@ -70,9 +70,7 @@ def test_the_campaign_file_may_name_its_recipients_beside_it(run: Run, write: Wr
 
 
 @pytest.mark.parametrize("command", ["check", "submit"])
-def test_recipients_that_are_named_nowhere_or_are_not_there_are_told_in_one_line(
-    run: Run, write: WriteFile, command: str
-) -> None:
+def test_missing_recipients_give_one_line(run: Run, write: WriteFile, command: str) -> None:
     done = run(command, "campaign.toml")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == (
@@ -95,7 +93,7 @@ def test_recipients_that_are_named_nowhere_or_are_not_there_are_told_in_one_line
         ("98\x1b[31m", "98\x1b[**m"),
     ],
 )
-def test_a_number_that_is_none_is_told_by_its_first_digits_and_its_length(
+def test_an_invalid_number_is_shown_by_its_first_digits_and_its_length(
     run: Run, write: WriteFile, written: str, shown: str
 ) -> None:
     write("customers.csv", csv_of([*people(1), (written, "Asha", "5")]))
@@ -105,37 +103,37 @@ def test_a_number_that_is_none_is_told_by_its_first_digits_and_its_length(
     assert f"            line 3: {shown!r}" in run(*CHECK).stdout.splitlines()
 
 
-def test_what_does_not_fit_is_a_problem_and_exit_code_1(run: Run, write: WriteFile) -> None:
+def test_a_campaign_beyond_its_budget_gets_exit_code_1(run: Run, write: WriteFile) -> None:
     write("campaign.toml", CAMPAIGN + "max_parts = 2\n")
 
     done = run(*CHECK)
 
     assert done.exit_code == 1
-    assert "budget    2 parts: it does not fit" in done.stdout
+    assert "budget    2 parts: the campaign does not fit" in done.stdout
     assert (
         done.stdout.splitlines()[-1]
-        == "problem   it takes 3 parts and max_parts allows 2: what goes beyond is not sent"
+        == "problem   the campaign takes 3 parts and max_parts allows 2: the parts beyond are not sent"
     )
 
 
-def test_the_cap_of_the_day_is_named(run: Run, write: WriteFile) -> None:
+def test_check_shows_the_daily_limit(run: Run, write: WriteFile) -> None:
     write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 2"))
 
     done, answer = run(*CHECK), json.loads(run(*CHECK, "--json").stdout)
 
     assert done.exit_code == 1
     assert "a day     2 parts of sender TIMESM" in done.stdout
-    assert (answer["most_parts_per_day"], answer["parts_today"]) == (2, 0)
+    assert (answer["max_parts_per_day"], answer["parts_today"]) == (2, 0)
 
 
-def test_rejects_are_written_where_it_is_asked_for(run: Run) -> None:
+def test_rejects_are_written_to_the_given_path(run: Run) -> None:
     done = run(*CHECK, "--rejects", "bad.csv")
 
     assert "refused   1 row, see bad.csv" in done.stdout
     assert "to is empty" in Path("bad.csv").read_text(encoding="utf-8-sig")
 
 
-def test_it_needs_no_redis(run: Run) -> None:
+def test_check_needs_no_redis(run: Run) -> None:
     without = CliRunner(env={"DISPATCH_REDIS_URL": ""}).invoke(main, [*CHECK, "--json"])
 
     answer = json.loads(without.stdout)
@@ -143,16 +141,16 @@ def test_it_needs_no_redis(run: Run) -> None:
 
 
 @pytest.fixture
-def nobody() -> str:
-    """The address of a Redis that is there no more."""
+def gone_redis() -> str:
+    """The address of a Redis that was stopped."""
     with EmbeddedServer() as server:
         return server.url
 
 
 @pytest.mark.processes
-def test_a_redis_that_is_away_is_only_a_warning(run: Run, nobody: str) -> None:
-    done = run("--redis-url", nobody, *CHECK)
-    silent = run("--redis-url", nobody, *CHECK, "--no-redis")
+def test_a_redis_that_is_away_is_only_a_warning(run: Run, gone_redis: str) -> None:
+    done = run("--redis-url", gone_redis, *CHECK)
+    silent = run("--redis-url", gone_redis, *CHECK, "--no-redis")
 
     assert (done.exit_code, silent.exit_code) == (0, 0)
     assert re.search(
@@ -161,7 +159,7 @@ def test_a_redis_that_is_away_is_only_a_warning(run: Run, nobody: str) -> None:
     assert "warning" not in silent.stdout
 
 
-def test_opt_outs_and_other_campaigns_are_counted(run: Run, write: WriteFile) -> None:
+def test_opted_out_numbers_and_other_campaigns_are_counted(run: Run, write: WriteFile) -> None:
     run("optout", "add", "9000000001")
     write("others.csv", csv_of(people(2, first=70)))
     run("submit", "campaign.toml", "--recipients", "others.csv")
@@ -190,7 +188,7 @@ def test_opt_outs_and_other_campaigns_are_counted(run: Run, write: WriteFile) ->
         ),
     ],
 )
-def test_what_can_not_be_sent_at_all_is_one_line_and_exit_code_2(
+def test_a_campaign_that_cannot_be_sent_gets_one_line_and_exit_code_2(
     run: Run, write: WriteFile, name: str, content: str, message: str
 ) -> None:
     write(name, content)
@@ -200,3 +198,15 @@ def test_what_can_not_be_sent_at_all_is_one_line_and_exit_code_2(
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+def test_an_old_name_in_the_campaign_file_is_read_with_one_line_of_warning(run: Run, write: WriteFile) -> None:
+    write("campaign.toml", CAMPAIGN + "most_parts = 5\n")
+    warning = "campaign.toml:5: most_parts: is an old name; write max_parts"
+
+    checked, answer = run(*CHECK), json.loads(run(*CHECK, "--json").stdout)
+    submitted = run("submit", "campaign.toml", "--recipients", "customers.csv")
+
+    assert [line for line in checked.stdout.splitlines() if "old name" in line] == [f"warning   {warning}"]
+    assert (answer["max_parts"], answer["warnings"]) == (5, [warning])
+    assert submitted.stderr == f"warning: {warning}\n"

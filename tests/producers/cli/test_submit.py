@@ -4,15 +4,11 @@ import pty
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from producers.cli import COMMANDS, main
-from tests.producers.conftest import CAMPAIGN, SETTINGS, Run, WriteFile
-from times_dispatch.demo.redis_server import EmbeddedServer
+from tests.kit.producers import Run
 
 SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
 
@@ -29,7 +25,7 @@ def start(redis_url: str, stderr: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.processes
-def test_it_works_as_a_process(run: Run, redis_url: str) -> None:
+def test_submit_works_as_a_process(run: Run, redis_url: str) -> None:
     with start(redis_url, subprocess.PIPE) as process:
         out, err = process.communicate(timeout=30)
 
@@ -39,7 +35,7 @@ def test_it_works_as_a_process(run: Run, redis_url: str) -> None:
 
 
 @pytest.mark.processes
-def test_a_terminal_gets_a_progress_bar_that_names_nobody(run: Run, redis_url: str) -> None:
+def test_a_terminal_gets_a_progress_bar_without_names_and_numbers(run: Run, redis_url: str) -> None:
     ours, terminal = pty.openpty()
     with start(redis_url, terminal) as process:
         out, _ = process.communicate(timeout=30)
@@ -54,7 +50,7 @@ def test_a_terminal_gets_a_progress_bar_that_names_nobody(run: Run, redis_url: s
     assert out.startswith("campaign  ")
 
 
-def test_submit_says_what_became_of_the_rows(run: Run) -> None:
+def test_submit_counts_accepted_and_refused_rows(run: Run) -> None:
     done = run(*SUBMIT)
 
     assert done.exit_code == 0, done.stderr
@@ -69,7 +65,7 @@ def test_submit_says_what_became_of_the_rows(run: Run) -> None:
     ]
 
 
-def test_json_is_one_object_and_names_nobody(run: Run) -> None:
+def test_json_is_one_object_without_names_and_numbers(run: Run) -> None:
     done = run(*SUBMIT, "--rejects", "bad.csv", "--json")
 
     answer = json.loads(done.stdout)
@@ -81,7 +77,7 @@ def test_json_is_one_object_and_names_nobody(run: Run) -> None:
     assert not re.search(r"Asha|Person|90000000", done.stdout + done.stderr)
 
 
-def test_a_second_run_says_so_and_again_sends_it_once_more(run: Run) -> None:
+def test_a_second_run_does_nothing_and_again_makes_another_campaign(run: Run) -> None:
     first = json.loads(run(*SUBMIT, "--json").stdout)
     second = run(*SUBMIT)
     again = run(*SUBMIT, "--again", "--json")
@@ -93,76 +89,3 @@ def test_a_second_run_says_so_and_again_sends_it_once_more(run: Run) -> None:
     assert json.loads(again.stdout)["campaign"] != first["campaign"]
     assert f"--salt {salt}" in again.stderr
     assert resumed.stdout.startswith(f"already submitted as {json.loads(again.stdout)['campaign']}")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("campaign.toml", CAMPAIGN.replace("TIMESM", "TIMESN"), "campaign.toml:2: sender: there is no sender TIMESN"),
-        ("campaign.toml", CAMPAIGN.replace("{name}", "{nam}"), "campaign.toml:4: variables.0: customers.csv has no"),
-        ("campaign.toml", None, "campaign.toml: no such file"),
-        ("customers.csv", None, "customers.csv: no such file"),
-        ("customers.csv", "", "customers.csv: is empty"),
-        ("customers.csv", "number,name\n1,2\n", "customers.csv:1: no column named to"),
-        ("customers.csv", b"to,name,amount\n98,Andr\xe9,5\n", "customers.csv:2: is not UTF-8"),
-        ("customers.csv", "to,name,amount\n12,Asha,5\n", "customers.csv: no row can be sent to"),
-        ("dispatch.toml", SETTINGS.replace("rate_per_s = 500", "rate_per_s = -1"), "dispatch.toml:8: senders.TIMESM."),
-        ("dispatch.toml", None, "dispatch.toml: there is no such file"),
-    ],
-)
-def test_bad_input_gets_one_line_and_exit_code_2(
-    run: Run, write: WriteFile, name: str, content: str | bytes | None, message: str
-) -> None:
-    path = write(name, content or "")
-    if content is None:
-        path.unlink()
-
-    done = run(*SUBMIT)
-
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith(message)
-    assert done.stderr.count("\n") == 1
-
-
-def test_wrong_usage_gets_exit_code_2(run: Run) -> None:
-    for arguments in (["submit"], ["submit", "campaign.toml"], ["sumbit"], ["--nothing"]):
-        assert run(*arguments).exit_code == 2
-
-
-@pytest.fixture
-def locked_redis() -> "EmbeddedServer":
-    """A server with a password."""
-    return EmbeddedServer(password="correct horse")
-
-
-@pytest.mark.processes
-def test_redis_away_or_locked_is_one_line_without_the_password(run: Run, locked_redis: EmbeddedServer) -> None:
-    with locked_redis:
-        port = locked_redis.port
-        url = f"redis://:wrong-password@127.0.0.1:{port}/0"
-        locked = run("--redis-url", url, *SUBMIT)
-        let_in = run("--redis-url", locked_redis.url, *SUBMIT)
-    away = run("--redis-url", url, *SUBMIT)
-
-    assert (locked.exit_code, let_in.exit_code, away.exit_code) == (2, 0, 2)
-    assert locked.stderr == f"Redis at 127.0.0.1:{port} refused the password\n"
-    assert away.stderr == f"Redis at 127.0.0.1:{port} is away: no connection\n"
-
-
-@pytest.mark.processes
-def test_help_names_the_commands_without_importing_them() -> None:
-    script = "import sys; from producers.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
-
-    assert time.perf_counter() - started < 5
-    assert "Check a campaign and its recipients" in done.stdout
-    modules = set(done.stdout.splitlines()[-1].split())
-    assert not modules & {"redis", "celery", "pydantic", "rich", "polars", "producers.cli.submit"}
-
-
-def test_every_command_can_be_imported_and_has_help() -> None:
-    for name in COMMANDS:
-        done = CliRunner().invoke(main, [name, "--help"])
-        assert done.exit_code == 0, name
-        assert f"{name} " in done.output

@@ -101,7 +101,6 @@ def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: py
     assert order.consume(3) == list(QUEUES)
 
 
-@pytest.mark.processes
 def test_what_workers_say_of_their_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server, app_at(server.url).connection_for_read() as connection:
         assert "QueueOrder" in dumps(connection.info())
@@ -121,13 +120,11 @@ def test_a_broker_that_is_away_is_said_soon_and_without_its_password(
     assert "swordfish" not in str(away.value)
 
 
-@pytest.mark.processes
 def test_a_broker_that_refuses_the_password_is_away_too(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer(password="mellon") as server, pytest.raises(BrokerAway):
         wake_workers(app_at(server.url.replace("mellon", "swordfish")), _rings(1))
 
 
-@pytest.mark.processes
 def test_bells_ring_again_after_a_restart_of_the_broker(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server:
         app = app_at(server.url)

@@ -44,7 +44,6 @@ async def durable_house(durable: EmbeddedServer, gateway: Gateway) -> AsyncItera
         await house.balance()
 
 
-@pytest.mark.processes
 async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself(
     durable: EmbeddedServer, durable_house: House
 ) -> None:
@@ -62,7 +61,6 @@ async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself
     assert (await house.view()).state is CampaignState.FINISHED
 
 
-@pytest.mark.processes
 async def test_outcomes_that_come_while_the_ledger_is_away_are_written_when_it_is_back(
     durable: EmbeddedServer, durable_house: House
 ) -> None:
@@ -82,7 +80,6 @@ async def test_outcomes_that_come_while_the_ledger_is_away_are_written_when_it_i
     assert len(gateway.ids) == 40
 
 
-@pytest.mark.processes
 async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(gateway: Gateway) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url, retries=0) as redis:
