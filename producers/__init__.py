@@ -1,6 +1,7 @@
 """A campaign file and a recipients file go in; a checked, batched and sealed campaign in the ledger comes out.
 
-Read `submit` for the order of things, `campaign_file` for what a campaign may say, `recipients` for the formats,
-`rows` for what becomes of each row. `cli` is the ``dispatch`` command line, a thin layer over these; nobody imports
-`producers`.
+Read `draft` and `submit` first. `campaign` has the campaign file, `recipients` the formats of recipients files, `rows`
+what becomes of each row, `preflight` the report of ``dispatch check``, and `registry` the import of registered
+templates. `cli` is the ``dispatch`` command line, a thin layer over all of these. No other package imports `producers`.
+Terms are explained in docs/glossary.md.
 """

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all, and replaces an older one in one step."""
+"""A text file that is written whole or not at all, and replaces an older file in one step."""
 
 import contextlib
 import os
@@ -11,11 +11,16 @@ from producers.errors import CommandFailed
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, for_everybody: bool = False) -> Iterator[TextIO]:
-    """Open a text file for writing, UTF-8, line ends as they are written; it is there when the block ends well.
+def open_atomic(path: Path, *, world_readable: bool = False) -> Iterator[TextIO]:
+    """Open a file for writing in UTF-8, line ends unchanged; it gets its path when the block ends without an error.
 
-    Only its owner can read it; for_everybody, it may be read by all, or by whom the older one let read it.
-    Raises CommandFailed if it cannot be written.
+    Args:
+        path: of the file; an older file keeps its content until the block ends.
+        world_readable: keep the permissions of an older file, or let everybody read a new one. By default only the
+            owner can read the file.
+
+    Raises:
+        CommandFailed: the file cannot be written.
     """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -25,7 +30,7 @@ def whole_file(path: Path, *, for_everybody: bool = False) -> Iterator[TextIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if for_everybody:
+            if world_readable:
                 temporary.chmod(path.stat().st_mode if path.exists() else 0o644)
             temporary.replace(path)
         finally:

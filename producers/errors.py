@@ -1,17 +1,17 @@
-"""What stops a command, as one small tree; the command line turns each into one line and an exit code.
+"""The errors that end a command; the command line turns each into lines on stderr and an exit code.
 
 DispatchError
-├── InputInvalid     what the user gave cannot be used: exit code 2, nothing half-done
-└── CommandFailed    the input was fine and it still did not work: exit code 1
+├── InputInvalid     the input cannot be used: exit code 2, and nothing was done
+└── CommandFailed    the input was fine, and something else failed: exit code 1
 """
 
 
 class DispatchError(Exception):
-    """Stop the command; the message names the thing and says what to do, and holds no number, text or credential."""
+    """End the command. The message names the cause and what to do; it holds no number, text or credential."""
 
 
 class InputInvalid(DispatchError):
-    """Refuse the input; several mistakes are told together, one a line."""
+    """Refuse the input; several mistakes are shown together, one on each line."""
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
@@ -19,4 +19,4 @@ class InputInvalid(DispatchError):
 
 
 class CommandFailed(DispatchError):
-    """Give up on something that is not the user's input."""
+    """End the command for a reason that is not in the input."""

@@ -1,4 +1,4 @@
-"""Which submit this is: a digest of the campaign file and the recipients file, byte for byte."""
+"""A digest of the campaign file and the recipients file, by which a submit that is run again is recognised."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,31 +6,31 @@ from pathlib import Path
 
 
 class Fingerprint:
-    """What some files hold at the moment when it is made, as a digest (1.5 GB/s) that can be compared later.
+    """The content of some files at the moment when the fingerprint is made.
 
-    The same contents give the same digest, wherever the files lie.
+    Equal contents give equal digests, wherever the files are. Reading goes at about 1.5 GB/s.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self._stamps = self._stamp()
-        self._digest = self._read()
+        self._stamps = self._read_stamps()
+        self._digest = self._read_digest()
 
     def digest(self, salt: str = "") -> str:
-        """Return 64 hexadecimal digits; a salt makes them others."""
+        """Return 64 hexadecimal digits; another salt gives another digest."""
         return hashlib.sha256(self._digest + salt.encode()).hexdigest()
 
-    def still_holds(self) -> bool:
-        """Say whether the files are what they were; they are read whole again, for a time stamp alone can lie."""
+    def still_matches(self) -> bool:
+        """Say whether the files are unchanged. They are read whole again, because time stamps alone can be wrong."""
         try:
-            return self._stamp() == self._stamps and self._read() == self._digest
+            return self._read_stamps() == self._stamps and self._read_digest() == self._digest
         except OSError:
             return False
 
-    def _stamp(self) -> list[tuple[int, int]]:
+    def _read_stamps(self) -> list[tuple[int, int]]:
         return [(status.st_size, status.st_mtime_ns) for status in map(Path.stat, self._paths)]
 
-    def _read(self) -> bytes:
+    def _read_digest(self) -> bytes:
         whole = hashlib.sha256()
         for path in self._paths:
             with path.open("rb") as file:

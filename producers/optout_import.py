@@ -1,4 +1,4 @@
-"""Numbers that must not be sent to any more: in from files, out to files; the list itself is in the ledger."""
+"""Imports phone numbers from files into the ledger's opt-out list, and exports the list to a file."""
 
 import csv
 import re
@@ -9,65 +9,70 @@ from pathlib import Path
 
 import msgspec
 
-from producers.atomic_file import whole_file
+from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
-from producers.rows.numbers import normalised
+from producers.rows.numbers import normalise_numbers
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "phone number", "msisdn")
-"""What the column with the numbers may be called; the first of them that is there counts."""
+"""Names of the column with the numbers; the first of these that a file has is used. An export has the first."""
 
-_AT_ONCE = 5_000
-_WITH_CODE = re.compile("91[6-9][0-9]{9}")
+_NUMBERS_PER_CALL = 5_000
+_INDIAN_WITH_CODE = re.compile("91[6-9][0-9]{9}")
 _TEN_DIGITS = re.compile("[6-9][0-9]{9}")
 
 
-class Imported(msgspec.Struct, frozen=True):
-    """What an import came to."""
+class ImportResult(msgspec.Struct, frozen=True):
+    """How many numbers an import added, and which rows it refused."""
 
     added: int
     known: int
-    """Those that were on the list, or twice in the file."""
+    """Numbers that were on the list already, or that stand in the file more than once."""
     refused: dict[str, int]
-    """Rows by reason."""
+    """Refused rows by reason, the most frequent reason first."""
     first_refused: dict[str, int]
-    """The first line of each reason."""
+    """The line of the first row of each reason."""
 
 
-async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> Imported:
-    """Add every number of a file, CSV, JSON Lines, Parquet or Excel; a plain list of numbers needs no heading.
+async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> ImportResult:
+    """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
 
-    Raises InputInvalid if the column cannot be told.
+    Args:
+        path: of the file.
+        optouts: the list in the ledger.
+        column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
+
+    Raises:
+        InputInvalid: the file cannot be read, or has no such column.
     """
     file = open_table(path, hint=column or COLUMNS[0])
-    place, added, good = _place(file.heading, column), 0, 0
+    index, added, valid = _column_index(file.heading, column), 0, 0
     refused: Counter[str] = Counter()
-    first: dict[str, int] = {}
-    headless = _number(file.heading.names[0])
-    numbers: list[str] = [headless] if headless else []
+    first_refused: dict[str, int] = {}
+    is_export = file.heading.names == COLUMNS[:1]
+    # In a plain list the first number stands where other files have a heading.
+    number_in_heading = _number_or_empty(file.heading.names[0])
+    pending: list[str] = [number_in_heading] if number_in_heading else []
     for chunk in file.chunks():
-        found, reasons = _numbers(list(map(itemgetter(place), chunk.rows)), exported=file.heading.names == COLUMNS[:1])
-        numbers += filter(None, found)
-        wrong = [(chunk.lines[at], reason) for at, reason in reasons.items()]
+        numbers, reasons = _normalise_cells(list(map(itemgetter(index), chunk.rows)), is_export=is_export)
+        pending += filter(None, numbers)
+        wrong = [(chunk.lines[row], reason) for row, reason in reasons.items()]
         for line, reason in [*wrong, *((broken.line, broken.reason) for broken in chunk.broken)]:
             refused[reason] += 1
-            first.setdefault(reason, line)
-        if len(numbers) >= _AT_ONCE:
-            added, good, numbers = added + await optouts.add(numbers), good + len(numbers), []
-    if numbers:
-        added, good = added + await optouts.add(numbers), good + len(numbers)
-    return Imported(added, good - added, dict(refused.most_common()), first)
+            first_refused.setdefault(reason, line)
+        if len(pending) >= _NUMBERS_PER_CALL:
+            added, valid, pending = added + await optouts.add(pending), valid + len(pending), []
+    if pending:
+        added, valid = added + await optouts.add(pending), valid + len(pending)
+    return ImportResult(added, valid - added, dict(refused.most_common()), first_refused)
 
 
 async def export_numbers(path: Path, optouts: OptOuts) -> int:
-    """Write all numbers, with their plus, to a CSV file that only its owner can read, whole or not at all.
-
-    Returns how many there are.
-    """
+    """Write all numbers, each with a plus, to a CSV file that only its owner can read; return how many there are."""
     written = 0
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS[:1])
         async for numbers in optouts.iterate():
@@ -76,46 +81,47 @@ async def export_numbers(path: Path, optouts: OptOuts) -> int:
     return written
 
 
-def numbers_given(raws: Sequence[str]) -> list[str]:
-    """Normalise numbers that were typed in; raise InputInvalid for those that are none, by their place."""
-    numbers, reasons = normalised(list(raws))
+def normalise_arguments(numbers: Sequence[str]) -> list[str]:
+    """Normalise numbers from the command line; raise InputInvalid with the position of each that is no number."""
+    normalised, reasons = normalise_numbers(list(numbers))
     if reasons:
-        raise InputInvalid(*(f"number {place + 1} {reason}" for place, reason in reasons.items()))
-    return numbers
+        raise InputInvalid(*(f"number {index + 1} {reason}" for index, reason in reasons.items()))
+    return normalised
 
 
-def _place(heading: Heading, column: str) -> int:
-    if _number(heading.names[0]) and not column:
+def _column_index(heading: Heading, column: str) -> int:
+    if _number_or_empty(heading.names[0]) and not column:
         return 0
     for name in (column,) if column else COLUMNS:
-        if (place := heading.index(name)) is not None:
-            return place
-    what = f"named {column}" if column else f"with numbers (named {', '.join(COLUMNS)})"
-    raise InputInvalid(f"{heading.path}:{heading.line}: no column {what}; {heading.described()}; --column names it")
+        if (index := heading.index(name)) is not None:
+            return index
+    missing = f"named {column}" if column else f"with numbers (named {', '.join(COLUMNS)})"
+    raise InputInvalid(f"{heading.path}:{heading.line}: no column {missing}; {heading.described()}; --column names it")
 
 
-def _numbers(cells: Sequence[str], *, exported: bool) -> tuple[list[str], dict[int, str]]:
-    """Normalise cells.
+def _normalise_cells(cells: Sequence[str], *, is_export: bool) -> tuple[list[str], dict[int, str]]:
+    """Normalise cells; return the numbers, empty for a cell that is none, and the reasons for these by index.
 
-    Lists that were ``exported`` before numbers had a plus have them all with their country's code: what is no Indian
-    number is another country's. Ten digits among them may be an Indian number or a shorter country's.
+    Exports of older versions have numbers with their country codes and without a plus. In an export a number that is
+    not Indian is therefore read as a number of another country. Ten digits beside numbers with codes are refused: they
+    may be an Indian number without its code, or a shorter number of another country.
     """
-    numbers, reasons = normalised(cells)
-    if not exported:
+    numbers, reasons = normalise_numbers(cells)
+    if not is_export:
         return numbers, reasons
-    bare = [cell.strip() for cell in cells]
-    with_codes = any(map(_WITH_CODE.fullmatch, bare))
-    for place, cell in enumerate(bare):
-        if place in reasons and cell.isdecimal() and (number := _number(f"+{cell}")):
-            numbers[place] = number
-            del reasons[place]
-        elif with_codes and _TEN_DIGITS.fullmatch(cell) and _number(f"+{cell}"):
-            numbers[place] = ""
-            reasons[place] = "may be Indian or another country's: write +91 or + before it"
+    stripped = [cell.strip() for cell in cells]
+    has_codes = any(map(_INDIAN_WITH_CODE.fullmatch, stripped))
+    for index, cell in enumerate(stripped):
+        if index in reasons and cell.isdecimal() and (number := _number_or_empty(f"+{cell}")):
+            numbers[index] = number
+            del reasons[index]
+        elif has_codes and _TEN_DIGITS.fullmatch(cell) and _number_or_empty(f"+{cell}"):
+            numbers[index] = ""
+            reasons[index] = "may be Indian or another country's: write +91 or + before it"
     return numbers, reasons
 
 
-def _number(cell: str) -> str:
+def _number_or_empty(cell: str) -> str:
     try:
         return normalise(cell)
     except NumberInvalid:

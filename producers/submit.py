@@ -1,7 +1,7 @@
-"""Submitting a draft: claim its id, write its batches as they fill, seal it, ring for it.
+"""Submits a draft: claims a campaign id, stores the batches one by one, seals the campaign and wakes workers.
 
-Nothing is sent before the seal. The same submit run again finishes one that died, because the campaign's id follows
-from the content of the files, and the same files always make the same batches.
+Nothing is sent before the seal. A submit that is run again finishes an earlier run that broke off: equal files lead to
+the same campaign id and the same batches.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ from times_dispatch.settings.prices import max_parts_per_day
 BATCH_SIZE = 1000
 
 Progress = Callable[[RowPass], None]
-"""Called after each batch."""
+"""Is called after each batch."""
 
 
-class Submitted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a submit came to."""
+class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The campaign that a submit made, and what became of the rows."""
 
     campaign: CampaignId
     plan: Plan
     state: CampaignState
-    already: bool = False
-    """An earlier run of the same submit did it all; the counts below are empty."""
+    already_submitted: bool = False
+    """An earlier run had finished the same submit; this one did nothing, and all counts are 0."""
     accepted: int = 0
     refused: dict[str, int] = {}
-    """Rows by reason."""
+    """Refused rows by reason, the most frequent reason first."""
     opted_out: int = 0
     """Accepted messages that are suppressed from the start, because their numbers are on the opt-out list."""
     rejects: Path | None = None
@@ -68,102 +68,141 @@ async def submit(
     batch_size: int = BATCH_SIZE,
     now: datetime | None = None,
     progress: Progress | None = None,
-) -> Submitted:
-    """Submit a draft, or finish an earlier run of the same submit, or find that there is nothing left to do.
+) -> SubmitResult:
+    """Submit a draft, finish an earlier run of the same submit, or find that an earlier run has finished it.
 
-    The same files are the same submit; a ``salt`` makes it another. Raises InputInvalid if no row can be sent to, if it
-    cannot be sent any more or at any time, or if the settings have changed since an earlier run, and CommandFailed if
-    a file changes while it is read: nothing is sent then.
+    Args:
+        draft: the campaign and its recipients.
+        settings: gives the sender's limits, the brake and the broker.
+        redis: the ledger.
+        salt: makes another submit of the same files, whose campaign has another id.
+        batch_size: messages in a batch; an earlier run's size stays.
+        now: the moment of the submit.
+        progress: is called after each batch.
+
+    Raises:
+        InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
+        CommandFailed: a file changed while it was read. Nothing is sent then.
     """
     now = now or datetime.now(UTC)
     plan = draft.campaign.plan(now)
-    with draft.read() as reading:
-        if next(reading.batches(1), None) is None:
-            raise InputInvalid(_nothing_to_send(draft, reading))
+    with draft.read() as row_pass:
+        if next(row_pass.batches(1), None) is None:
+            raise InputInvalid(_nothing_to_send(draft, row_pass))
     submissions, fingerprint = Submissions(redis), draft.fingerprint.digest(salt)
     if await submissions.find(fingerprint) is None:
         draft.campaign.check(now)
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
     begun = await submissions.begin(campaign, plan, batch_size=batch_size, brake=_brake_rule(settings))
     if begun.state is not CampaignState.SUBMITTING:
-        return Submitted(campaign=campaign, plan=begun.plan, state=begun.state, already=True)
+        return SubmitResult(campaign=campaign, plan=begun.plan, state=begun.state, already_submitted=True)
     draft.campaign.check(now)
-    _check_plan(campaign, plan, begun.plan, now)
-    with draft.read() as reading:
+    _check_stored_plan(campaign, plan, begun.plan, now)
+    with draft.read() as row_pass:
         try:
-            batches, opted_out = await _write(redis, campaign, begun, reading, progress)
-        except UnicodeDecodeError:  # it was UTF-8 when it was opened
-            raise _changed(campaign) from None
-        if not draft.fingerprint.still_holds():
-            raise _changed(campaign)
-        rejects = reading.keep_rejects()
-    control, sender = Control(redis), settings.senders[plan.sender]
-    await control.configure_rate(plan.sender, sender.rate_per_s)
-    await control.configure_daily_cap(plan.sender, max_parts_per_day(plan.sender, settings))
-    measuring, ledger = reading.rows.measuring, await take_snapshot(redis, plan)
-    parts = measuring.gsm_parts + measuring.ucs2_parts
-    ahead = forecast(draft.campaign, ledger, rows=reading.rows.accepted, parts=parts, now=now)
-    await submissions.seal(campaign, plan.sender, total=reading.rows.accepted, batches=batches)
-    return Submitted(
+            batches, opted_out = await _store_batches(redis, campaign, begun, row_pass, progress)
+        except UnicodeDecodeError:  # the file was UTF-8 when it was opened
+            raise _file_changed(campaign) from None
+        if not draft.fingerprint.still_matches():
+            raise _file_changed(campaign)
+        rejects = row_pass.keep_rejects()
+    await _apply_limits(redis, plan.sender, settings)
+    counts, accepted = row_pass.checker.parts_counter, row_pass.checker.accepted
+    expected = forecast(
+        draft.campaign,
+        await take_snapshot(redis, plan),
+        rows=accepted,
+        parts=counts.gsm_parts + counts.ucs2_parts,
+        now=now,
+    )
+    await submissions.seal(campaign, plan.sender, total=accepted, batches=batches)
+    broker_warning = await notify_workers(redis, settings, plan.sender)
+    return SubmitResult(
         campaign=campaign,
         plan=begun.plan,
-        state=CampaignState.RUNNING if opted_out < reading.rows.accepted else CampaignState.FINISHED,
-        accepted=reading.rows.accepted,
-        refused=dict(reading.rows.refused.most_common()),
+        state=CampaignState.RUNNING if opted_out < accepted else CampaignState.FINISHED,
+        accepted=accepted,
+        refused=dict(row_pass.checker.refused.most_common()),
         opted_out=opted_out,
         rejects=rejects,
-        gsm_messages=measuring.gsm_messages,
-        gsm_parts=measuring.gsm_parts,
-        ucs2_messages=measuring.ucs2_messages,
-        ucs2_parts=measuring.ucs2_parts,
+        gsm_messages=counts.gsm_messages,
+        gsm_parts=counts.gsm_parts,
+        ucs2_messages=counts.ucs2_messages,
+        ucs2_parts=counts.ucs2_parts,
         resumed_batches=begun.batches,
         warnings=(
             *draft.campaign.warnings(now),
-            *reading.warnings(),
-            *ahead.problems,
-            *filter(None, [await ring_for(redis, settings, plan.sender)]),
+            *row_pass.warnings(),
+            *expected.problems,
+            *([broker_warning] if broker_warning else []),
         ),
     )
 
 
-async def _write(
+async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> str:
+    """Issue the sender's next batches and wake workers for them.
+
+    Returns a warning if the broker is away, otherwise an empty text. Upkeep wakes workers later in that case.
+    """
+    issued = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
+    try:
+        await asyncio.to_thread(wake_workers, celery_app(settings), issued)
+    except BrokerAway as away:
+        return str(away)
+    return ""
+
+
+async def _store_batches(
     redis: Redis,
     campaign: CampaignId,
     begun: Begun,
-    reading: RowPass,
+    row_pass: RowPass,
     progress: Progress | None,
 ) -> tuple[int, int]:
-    """Store the batches that are not stored yet, compare those that are.
+    """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
-    Return how many there are, and how many messages are suppressed because their numbers are on the opt-out list.
-    These stay in their batches: the list may change before the submit is run again, and the batches must not.
+    A message whose number is on the opt-out list stays in its batch and is suppressed there. The list may change before
+    the submit is run again, and the batches must not.
+
+    Args:
+        redis: the ledger.
+        campaign: the campaign that is being submitted.
+        begun: what an earlier run has left, and the batch size.
+        row_pass: the pass that reads the rows.
+        progress: is called after each batch.
+
+    Returns:
+        How many batches there are, and how many messages are suppressed.
+
+    Raises:
+        InputInvalid: a batch differs from the stored one, because the settings have changed.
     """
-    submissions, views = Submissions(redis), Queries(redis)
-    view = await views.campaign(campaign)
+    submissions, queries = Submissions(redis), Queries(redis)
+    view = await queries.campaign(campaign)
     optouts = OptOuts(redis)
-    look_up = not await optouts.is_empty()
+    has_optouts = not await optouts.is_empty()
     number, opted_out = -1, 0
     storing: asyncio.Task[None] | None = None
     try:
-        for number, batch in enumerate(reading.batches(begun.batch_size)):
+        for number, batch in enumerate(row_pass.batches(begun.batch_size)):
             if number >= begun.batches:
-                on_list = await optouts.contains(batch.to) if look_up else []
-                places = [place for place, is_out in enumerate(on_list) if is_out]
-                opted_out += len(places)
+                on_list = await optouts.contains(batch.to) if has_optouts else []
+                suppressed = [index for index, is_on_list in enumerate(on_list) if is_on_list]
+                opted_out += len(suppressed)
                 if storing:
                     await storing
                 storing = asyncio.create_task(
-                    submissions.add_batch(campaign, begun.plan.sender, number, batch, opted_out=places)
+                    submissions.add_batch(campaign, begun.plan.sender, number, batch, opted_out=suppressed)
                 )
-                await asyncio.sleep(0)  # it is on its way now: Redis works while the next rows are checked
+                await asyncio.sleep(0)  # sends the batch, so that Redis stores it while the next rows are checked
             else:
-                stored = [message async for message in views.batch(view, number)]
-                if not _equal(batch, stored):
-                    # Shifted by one row, the next batch would text somebody twice.
+                stored = [message async for message in queries.batch(view, number)]
+                if not _is_stored(batch, stored):
+                    # A batch that is shifted by one row would text somebody twice.
                     raise _settings_changed(campaign)
                 opted_out += sum(message.record.state is MessageState.SUPPRESSED for message in stored)
             if progress:
-                progress(reading)
+                progress(row_pass)
     finally:
         if storing:
             await storing
@@ -172,12 +211,19 @@ async def _write(
     return number + 1, opted_out
 
 
-def _equal(batch: Recipients, stored: Sequence[MessageView]) -> bool:
+def _is_stored(batch: Recipients, stored: Sequence[MessageView]) -> bool:
     rows = zip(batch.lines, batch.to, zip(*batch.slots, strict=True) if batch.slots else repeat(()), strict=False)
     return [(line, to, list(values)) for line, to, values in rows] == [(row.line, row.to, row.slots) for row in stored]
 
 
-def _check_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: datetime) -> None:
+async def _apply_limits(redis: Redis, sender: SenderId, settings: Settings) -> None:
+    control = Control(redis)
+    await control.configure_rate(sender, settings.senders[sender].rate_per_s)
+    await control.configure_daily_cap(sender, max_parts_per_day(sender, settings))
+
+
+def _check_stored_plan(campaign: CampaignId, plan: Plan, stored: Plan, now: datetime) -> None:
+    """Raise InputInvalid if the plan of an earlier run differs from today's, or its validity has ended."""
     if not same_but_for_times(plan, stored):
         raise _settings_changed(campaign)
     if stored.valid_until_ms <= now.timestamp() * 1000:
@@ -196,13 +242,12 @@ def _brake_rule(settings: Settings) -> BrakeRule:
     )
 
 
-def _nothing_to_send(draft: Draft, reading: RowPass) -> str:
-    refused = reading.rows.refused
-    reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in refused.most_common(3))
-    return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {reading.keep_rejects()}"
+def _nothing_to_send(draft: Draft, row_pass: RowPass) -> str:
+    reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in row_pass.checker.refused.most_common(3))
+    return f"{draft.paths[1]}: no row can be sent to ({reasons}); see {row_pass.keep_rejects()}"
 
 
-def _changed(campaign: CampaignId) -> CommandFailed:
+def _file_changed(campaign: CampaignId) -> CommandFailed:
     return CommandFailed(f"campaign {campaign}: a file changed while it was read; nothing is sent, submit again")
 
 
@@ -211,13 +256,3 @@ def _settings_changed(campaign: CampaignId) -> InputInvalid:
         f"campaign {campaign}: the settings have changed since its submit was broken off; "
         f"put them back and submit again, or give it up (dispatch cancel {campaign}) and submit with --again"
     )
-
-
-async def ring_for(redis: Redis, settings: Settings, sender: SenderId) -> str:
-    """Hand out the sender's next batches and ring for them; return a warning if nobody could hear it, else nothing."""
-    rings = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
-    try:
-        await asyncio.to_thread(wake_workers, celery_app(settings), rings)
-    except BrokerAway as away:
-        return str(away)
-    return ""

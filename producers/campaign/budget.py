@@ -1,4 +1,4 @@
-"""What a campaign may cost: in SMS parts, also where it is given as money."""
+"""What a campaign may cost. All limits are SMS parts, also a limit that the file gives as money."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,39 +10,55 @@ from times_dispatch.settings.prices import parts_for
 
 
 class Budget:
-    """The cap in a campaign file; ``price`` is that of a part in rupees, ``per_day`` the parts of its sender's cap."""
+    """The campaign's own limit, and the daily limit of its sender.
 
-    def __init__(self, table: CampaignTable, document: Document, *, price: Decimal | None, per_day: int) -> None:
+    Args:
+        table: the fields of the campaign file.
+        document: the campaign file, which knows the line of each field.
+        price: of one part, in rupees; None if the settings have no price.
+        max_parts_per_day: what the sender may send from midnight to midnight in India; 0 is no limit.
+    """
+
+    def __init__(
+        self, table: CampaignTable, document: Document, *, price: Decimal | None, max_parts_per_day: int
+    ) -> None:
         self.price = price
-        self.per_day = per_day
-        """SMS parts that the sender may send from midnight to midnight; 0 is no limit."""
-        self._sender = table.sender
-        self.money = table.max_money
-        self.most_parts = table.max_parts or 0
-        """0 is no limit."""
+        self.max_parts_per_day = max_parts_per_day
+        self.max_parts = table.max_parts or 0
+        """Parts that the campaign may use; 0 is no limit."""
+        self.max_money = table.max_money
         self.mistakes: list[str] = []
+        self._sender = table.sender
         if table.max_money is None:
             return
         if price is None:
             reason = f"needs a price: price_per_part of the sender {table.sender}, or of its category, in the settings"
             self.mistakes.append(document.mistake(("max_money",), reason))
         elif not (parts := parts_for(table.max_money, price)):
-            self.mistakes.append(document.mistake(("max_money",), f"buys no part: one costs {format_rupees(price)}"))
+            self.mistakes.append(document.mistake(("max_money",), f"buys no part: a part costs {format_rupees(price)}"))
         else:
-            self.most_parts = parts
+            self.max_parts = parts
 
     def cost(self, parts: int) -> Decimal | None:
-        """Return what so many parts cost, in rupees; None if there is no price."""
+        """Return the cost of some parts, in rupees; None if there is no price."""
         return None if self.price is None else self.price * parts
 
-    def problems(self, parts: int, *, today: int = 0) -> Iterator[str]:
-        """Say what caps so many parts go beyond, given those that the sender has used of the day it starts on."""
-        if self.most_parts and parts > self.most_parts:
-            given = f"max_money = {format_rupees(self.money)}" if self.money else "max_parts"
-            yield f"it takes {parts:,} parts and {given} allows {self.most_parts:,}: what goes beyond is not sent"
-        if self.per_day and parts > self.per_day - today:
-            used = f", of which {today:,} are used today" if today else ""
+    def problems(self, parts: int, *, used_today: int = 0) -> Iterator[str]:
+        """Name the limits that a campaign exceeds.
+
+        Args:
+            parts: what the campaign takes.
+            used_today: parts that the sender has used of its daily limit, on the day on which the campaign starts.
+        """
+        if self.max_parts and parts > self.max_parts:
+            limit = f"max_money = {format_rupees(self.max_money)}" if self.max_money else "max_parts"
             yield (
-                f"it takes {parts:,} parts and sender {self._sender} may send {self.per_day:,} a day{used}: "
-                "what goes beyond waits for the next day"
+                f"the campaign takes {parts:,} parts and {limit} allows {self.max_parts:,}: "
+                "the parts beyond are not sent"
+            )
+        if self.max_parts_per_day and parts > self.max_parts_per_day - used_today:
+            used = f", of which {used_today:,} are used today" if used_today else ""
+            yield (
+                f"the campaign takes {parts:,} parts and sender {self._sender} may send "
+                f"{self.max_parts_per_day:,} a day{used}: the parts beyond wait for the next day"
             )

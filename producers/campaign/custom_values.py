@@ -1,10 +1,10 @@
-"""A campaign's ``[custom]``: values of the provider's own placeholders, the same for all messages or from a column."""
+"""A campaign's ``[custom]`` table: values of the provider's own placeholders, constant or taken from columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from producers.errors import InputInvalid
 from producers.recipients import Heading
-from producers.rows.custom_values import NO_HEADER, FromColumns
+from producers.rows.custom_values import NOT_A_HEADER_VALUE, CustomColumns
 from producers.rows.variables import Variable, VariableInvalid, has_placeholders
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import custom_names, names_in_headers, needed_of_campaigns
@@ -13,11 +13,11 @@ from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
 
 
-class Custom:
-    """The key-values of one campaign, for all providers that its messages may go through.
+class CustomValues:
+    """The custom values of one campaign, checked against every provider that its messages may go through.
 
-    Raises InputInvalid with every mistake: a name that none of them has, one that is missing, a value that no header
-    takes.
+    Raises InputInvalid with every mistake: a name that no provider uses, a name that a provider needs and the table
+    lacks, a constant that cannot stand in an HTTP header.
     """
 
     def __init__(self, texts: Mapping[str, str], providers: Sequence[Provider], document: Document) -> None:
@@ -27,21 +27,21 @@ class Custom:
         mistakes = [*_unknown(texts, providers, document), *_missing(texts, providers, document)]
         for name, value in self.constants.items():
             if name in self._in_headers and not HEADER_VALUE.fullmatch(value):
-                mistakes.append(document.mistake(("custom", name), NO_HEADER))
+                mistakes.append(document.mistake(("custom", name), NOT_A_HEADER_VALUE))
         if mistakes:
             raise InputInvalid(*mistakes)
 
     @property
     def constants(self) -> dict[str, str]:
-        """The values that are the same for all messages."""
+        """The values that are the same for all messages, by name."""
         return {
             name: text.replace("{{", "{").replace("}}", "}")
             for name, text in self._texts.items()
             if not has_placeholders(text)
         }
 
-    def bind(self, heading: Heading) -> "FromColumns":
-        """Bind the others to the columns of a recipients file; raise InputInvalid with every mistake."""
+    def bind(self, heading: Heading) -> CustomColumns:
+        """Bind the values with ``{column}`` placeholders to columns; raise InputInvalid with every mistake."""
         mistakes: list[str] = []
         bound: dict[str, Variable] = {}
         for name, text in self._texts.items():
@@ -52,15 +52,15 @@ class Custom:
                     mistakes.append(self._document.mistake(("custom", name), str(invalid)))
         if mistakes:
             raise InputInvalid(*mistakes)
-        return FromColumns(bound, in_headers=self._in_headers)
+        return CustomColumns(bound, in_headers=self._in_headers)
 
 
 def _unknown(texts: Mapping[str, str], providers: Sequence[Provider], document: Document) -> Iterator[str]:
     known = {name for provider in providers for name in custom_names(provider)}
-    named = " or ".join(provider.nickname for provider in providers)
+    nicknames = " or ".join(provider.nickname for provider in providers)
     for name in texts:
         if name not in known:
-            reason = f"there is no $${name} in the payload of {named}{closest(name, known)}"
+            reason = f"there is no $${name} in the payload of {nicknames}{closest(name, known)}"
             yield document.mistake(("custom", name), reason)
 
 

@@ -1,4 +1,4 @@
-"""The campaign file: what to send, from whom and when, in a TOML file small enough to read at a glance.
+"""The campaign file: what to send, from whom and when, as a small TOML file.
 
     name = "diwali-sale"
     sender = "TIMESM"
@@ -6,7 +6,7 @@
     variables = ["{name}", "Rs {amount}"]
     start_at = 2026-11-08T10:00:00
 
-Everything else has a default; ``CampaignTable`` lists it.
+All other fields have defaults; ``CampaignTable`` lists them.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from producers.campaign.binding import bind_slots
 from producers.campaign.budget import Budget
-from producers.campaign.custom_values import Custom
+from producers.campaign.custom_values import CustomValues
 from producers.campaign.schedule import Schedule
-from producers.campaign.table import ONE_OF_TWO, CampaignTable
+from producers.campaign.slot_binding import bind_slots
+from producers.campaign.table import ALTERNATIVES, CampaignTable
 from producers.errors import InputInvalid
 from producers.recipients import Heading
 from producers.rows.slots import SlotSource
@@ -40,7 +40,7 @@ class Campaign:
     """A campaign file that fits the settings."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        """Read and check it; raise InputInvalid with every mistake, each as ``campaign.toml:LINE: field: reason``."""
+        """Read and check the file; raise InputInvalid with every mistake, as ``campaign.toml:LINE: field: reason``."""
         self.path = path
         try:
             self._document = Document.read(path)
@@ -58,7 +58,8 @@ class Campaign:
         allowed = sending_window(self.sender, self.category, settings.categories)
         if allowed.is_never_open:
             reason = (
-                f"its window {self.sender.window} never meets the hours of {self.category} messages, in the settings"
+                f"the window {self.sender.window} of the sender never meets the hours of {self.category} messages, "
+                "in the settings"
             )
             raise InputInvalid(self._document.mistake(("sender",), reason))
         self.schedule = Schedule(table, allowed, self._document)
@@ -66,22 +67,25 @@ class Campaign:
             table,
             self._document,
             price=price(self.sender, self.category, settings.categories),
-            per_day=max_parts_per_day(table.sender, settings),
+            max_parts_per_day=max_parts_per_day(table.sender, settings),
         )
-        unlisted = [self._document.mistake(("template",), self._text_problem(it)) for it in self.whitelists().in_text()]
+        unlisted = [
+            self._document.mistake(("template",), self._not_whitelisted(problem))
+            for problem in self.whitelists().problems_in_text()
+        ]
         if mistakes := [*self.budget.mistakes, *unlisted]:
             raise InputInvalid(*mistakes)
-        self.custom = Custom(
+        self.custom = CustomValues(
             table.custom, [settings.providers[nickname] for nickname in self.sender.chain], self._document
         )
 
     def check(self, now: datetime) -> None:
-        """Raise InputInvalid if it cannot be sent when it is submitted now."""
+        """Raise InputInvalid if the campaign cannot be sent when it is submitted now."""
         if mistakes := list(self.schedule.mistakes(now)):
             raise InputInvalid(*mistakes)
 
     def plan(self, now: datetime) -> Plan:
-        """Freeze what workers need to know, as of this moment."""
+        """Return all that workers need to know of the campaign if it is submitted now."""
         table, sender = self.table, self.sender
         times, window = self.schedule.at(now), self.schedule.window
         return Plan(
@@ -98,7 +102,7 @@ class Campaign:
             rate_per_s=table.rate_per_s or 0.0,
             cost_unit=sender.cost,
             in_doubt=table.in_doubt,
-            # In its hours, so that being late for them is being late.
+            # The start is moved into the send window, so that missed_start compares with the first possible moment.
             start_at_ms=_epoch_ms(max(times.start, times.opens)) if times.start else 0,
             valid_until_ms=_epoch_ms(times.ends),
             urgent=sender.urgent and self.category != "promotional",
@@ -106,16 +110,16 @@ class Campaign:
             send_from_min=0 if window.is_always_open else window.from_min,
             send_until_min=0 if window.is_always_open else window.until_min,
             zone=window.zone,
-            most_parts=self.budget.most_parts,
+            most_parts=self.budget.max_parts,
         )
 
-    def filling(self, heading: Heading) -> SlotSource:
-        """Bind what fills the slots to the columns of a recipients file; raise InputInvalid with every mistake."""
-        longest = self.template_settings.max_value_length
-        return bind_slots(self.table, self.template, heading, longest=longest, document=self._document)
+    def slot_source(self, heading: Heading) -> SlotSource:
+        """Bind variables, or the text, to the columns of a recipients file; raise InputInvalid with every mistake."""
+        max_length = self.template_settings.max_value_length
+        return bind_slots(self.table, self.template, heading, max_length=max_length, document=self._document)
 
     def whitelists(self) -> Whitelists:
-        """Return what its messages may link to and which numbers they may name."""
+        """Return the links and callback numbers that the messages may contain."""
         return Whitelists(
             self.template,
             links=LinkWhitelist([*self.template_settings.links, *self.sender.links]),
@@ -123,36 +127,36 @@ class Campaign:
         )
 
     def warnings(self, now: datetime) -> Iterator[str]:
-        """Name what does not keep it from being sent, and may still be wrong."""
-        table = self.table
+        """Name what may be wrong and does not keep the campaign from being sent."""
         yield from self._document.warnings
+        table = self.table
         if not self.sender.entity_id:
             yield f"sender {table.sender} has no entity_id in the settings: the DLT knows its messages by it"
         registered = self.template_settings.category
         if registered and registered != self.sender.category:
             yield (
                 f"template {table.template} is registered as {registered} and sender {table.sender} is "
-                f"{self.sender.category}: it goes as {self.category}, in the hours {self.schedule.window}"
+                f"{self.sender.category}: the campaign is sent as {self.category}, in the hours {self.schedule.window}"
             )
-        for number in self.whitelists().numbers_in_text():
+        for number in self.whitelists().unlisted_numbers_in_text():
             yield f"the text names {number}, and there are no callback_numbers in the settings to compare it with"
-        if waits := self.schedule.waits(now):
-            yield waits
+        if waiting := self.schedule.waiting_warning(now):
+            yield waiting
 
-    def _text_problem(self, problem: str) -> str:
+    def _not_whitelisted(self, problem: str) -> str:
         return f"the text of {self.table.template} {problem}; add it to its whitelist or to that of {self.table.sender}"
 
 
 def same_but_for_times(plan: Plan, stored: Plan) -> bool:
-    """Say whether two submits of one campaign, at different moments, would send the same."""
+    """Say whether two plans of one campaign, made at different moments, send the same messages in the same way."""
     return stored == msgspec.structs.replace(plan, start_at_ms=stored.start_at_ms, valid_until_ms=stored.valid_until_ms)
 
 
 def _broken_references(document: Document, settings: Settings) -> Iterator[str]:
-    """Look at the file as parsed, so as to speak up beside mistakes of other kinds."""
-    for one, other in ONE_OF_TWO:
-        if one in document.data and other in document.data:
-            yield document.mistake((other,), f"{one} says the same in another way; leave one of them out")
+    """Check the parsed file rather than the table, so that these mistakes are named beside wrong types."""
+    for field, alternative in ALTERNATIVES:
+        if field in document.data and alternative in document.data:
+            yield document.mistake((alternative,), f"{field} says the same in another way; leave one of them out")
     sender, template = document.data.get("sender"), document.data.get("template")
     if isinstance(sender, str) and sender not in settings.senders:
         yield document.mistake(("sender",), f"there is no sender {sender}{closest(sender, settings.senders)}")

@@ -1,4 +1,4 @@
-"""What a campaign file may say, field by field."""
+"""The fields of a campaign file: names, types and defaults."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -32,17 +32,17 @@ def _moment(value: object) -> object:
             raise ValueError(f"must be a date and time as in 2026-11-08T10:00:00, is {value!r}") from None
     if isinstance(value, date) and not isinstance(value, datetime):
         raise ValueError(f"needs a time as well, as in {value.isoformat()}T10:00:00")
-    if isinstance(value, datetime) and value.year not in _YEARS:  # what is near either end of the calendar has no UTC
+    if isinstance(value, datetime) and value.year not in _YEARS:  # near the ends of the calendar, UTC may not exist
         raise ValueError(f"must be in a year from 2000 to 2999, is in {value.year}")
     return value
 
 
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
-"""In the campaign's ``zone`` if it names none itself."""
+"""A date and time; without an offset, in the campaign's ``zone``."""
 
 
 class CampaignTable(StrictTable):
-    """What stands in the file, types as written; a key that it does not know is a mistake."""
+    """The fields, with the types that TOML gives them; an unknown key is a mistake."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {"most_parts": "max_parts", "most_money": "max_money"}
 
@@ -50,35 +50,35 @@ class CampaignTable(StrictTable):
     sender: str
     template: str
     variables: list[str] | None = None
-    """One for each slot, in order, with ``{column}`` placeholders; left out, the columns var1, var2, …"""
+    """Values of the template's slots, in order, with ``{column}`` placeholders. Default: the columns var1, var2, …"""
     text: Annotated[str, Field(min_length=1)] | None = None
-    """Instead of variables: the whole text with ``{column}`` placeholders, which must match the registered one."""
+    """Instead of ``variables``: the whole text with ``{column}`` placeholders, which must match the registered text."""
     recipients: Annotated[str, Field(min_length=1)] | None = None
-    """The file with the rows, from where this file is; ``--recipients`` goes before it."""
+    """The recipients file, relative to the campaign file; ``--recipients`` overrides it."""
     to: Annotated[str, Field(min_length=1)] = "to"
-    """The column with the numbers."""
+    """The column that holds the numbers."""
     start_at: Moment = None
-    """Left out, or past, it is at once."""
+    """Nothing is sent before. Default: the campaign starts at once."""
     missed_start: MissedStart = "send"
-    """What becomes of it if nobody was there at ``start_at``: sent late, cancelled, or held until it is resumed."""
+    """What happens if no worker ran at ``start_at``: the campaign is sent late, cancelled, or paused until resumed."""
     finish_by: Moment = None
-    """What is not sent by then expires."""
+    """Messages that are unsent then expire."""
     validity: Annotated[str, AfterValidator(check_duration)] | None = None
-    """Instead: what is not sent so long after it may first be sent expires; 24h if neither is given."""
+    """Instead of ``finish_by``: how long after the first possible moment unsent messages expire. Default: 24h."""
     window: WindowText | None = None
-    """Hours of the day in which it is sent, within those of its category and sender; left out, all of those."""
+    """Hours of the day, within those of the category and the sender. Default: all of those hours."""
     zone: Zone = INDIA_ZONE
-    """Of ``start_at``, ``finish_by`` and ``window``."""
+    """The time zone of ``start_at``, ``finish_by`` and ``window``."""
     in_doubt: InDoubtPolicy = "give_up"
     rate_per_s: Annotated[FiniteFloat, Field(gt=0), AfterValidator(check_rate)] | None = None
-    """Below the sender's own; above it, it has no effect."""
+    """A limit of the campaign's own; it has an effect only below the sender's limit."""
     max_parts: Annotated[int, Field(ge=1)] | None = None
-    """SMS parts that it may hand to the provider; what is left then is not sent."""
+    """SMS parts that the campaign may hand to the provider; messages beyond are not sent."""
     max_money: Annotated[Decimal | None, BeforeValidator(parse_optional_rupees)] = None
-    """The same as money, ``"Rs 5,000"``; it needs a ``price_per_part`` of its sender or category."""
+    """Instead of ``max_parts``: a limit as money, ``"Rs 5,000"``; needs the sender's or category's price_per_part."""
     custom: dict[str, str] = Field(default_factory=dict)
-    """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` takes them from there."""
+    """Values of the provider's own placeholders, by name without the ``$$``; ``{column}`` stands for a cell."""
 
 
-ONE_OF_TWO = (("variables", "text"), ("validity", "finish_by"), ("max_parts", "max_money"))
-"""Fields that say the same in two ways."""
+ALTERNATIVES = (("variables", "text"), ("validity", "finish_by"), ("max_parts", "max_money"))
+"""Pairs of fields that are two ways to say one thing; a file may use one of each pair."""

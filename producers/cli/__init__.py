@@ -1,7 +1,8 @@
-"""The ``dispatch`` command line: one file for each command, imported only when it runs.
+"""The ``dispatch`` command line: a file for each command or group of commands, imported only when the command runs.
 
-A command is thin: it reads its options, calls one function and shows what came back. Whatever stops it ends here, as
-one line on stderr and an exit code: 1 it failed, 2 wrong usage, bad input, or Redis away.
+A command reads its options, calls one function of another package, and prints the result. Every error of a command
+arrives here and becomes a message on stderr and an exit code: 1 for a failure, 2 for wrong usage, bad input, or a Redis
+that is unavailable. Terms are explained in docs/glossary.md.
 """
 
 import os
@@ -22,50 +23,57 @@ COMMANDS = {
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
-    "pause": ("producers.cli.control:pause", "Hold a campaign."),
-    "resume": ("producers.cli.control:resume", "Let a campaign go on."),
-    "cancel": ("producers.cli.control:cancel", "Stop a campaign for good."),
+    "pause": ("producers.cli.control:pause", "Pause a campaign."),
+    "resume": ("producers.cli.control:resume", "Resume a campaign."),
+    "cancel": ("producers.cli.control:cancel", "Cancel a campaign."),
     "budget": ("producers.cli.control:budget", "Raise or lower what a campaign may cost."),
     "resolve": ("producers.cli.control:resolve", "Decide about messages in doubt."),
-    "sender": ("producers.cli.senders:sender", "Look at senders; change their rate; pause and resume them."),
-    "optout": ("producers.cli.optout:optout", "Keep the list of numbers that must not be sent to."),
-    "template": ("producers.cli.template:template", "Import, list and check the texts registered with the DLT."),
-    "provider": ("producers.cli.provider:provider", "List providers; check how they are set up."),
+    "sender": ("producers.cli.senders:sender", "List, pause and resume senders; change their rate."),
+    "optout": ("producers.cli.optout:optout", "Manage the list of numbers that must get no messages."),
+    "template": ("producers.cli.template:template", "Import, list and check templates registered with the DLT."),
+    "provider": ("producers.cli.provider:provider", "List providers; check their settings."),
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
-    "reports": ("producers.cli.reports:reports", "Look at reports that were set aside; try them again."),
-    "sandbox": ("times_dispatch.sandbox.command:sandbox", "Stand in for Times Mobile."),
+    "reports": ("producers.cli.reports:reports", "List reports that could not be used; try them again."),
+    "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a stand-in for Times Mobile."),
 }
-"""Name: where it is, and what ``dispatch --help`` says of it."""
+"""The module and attribute of each command, and its line in ``dispatch --help``."""
 
 
 @dataclass(frozen=True)
 class CliContext:
-    """The options that stand before the command."""
+    """The options before the command, such as ``dispatch --settings FILE submit``."""
 
     settings_path: Path
     redis_url: str | None
 
-    def settings(self, need: "frozenset[Need]") -> "Settings":
-        """Load the settings; raise SettingsInvalid with all mistakes."""
-        from times_dispatch.settings.load import load  # noqa: PLC0415  # not for --help
+    def settings(self, *needs: "Need") -> "Settings":
+        """Load the settings; every command loads them here.
+
+        Args:
+            needs: the secrets and addresses that must be there; without any, only the file itself must be valid.
+
+        Raises:
+            SettingsInvalid: with every mistake.
+        """
+        from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
         variables = dict(os.environ)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
-        return load(self.settings_path, variables, need=need)
+        return load(self.settings_path, variables, need=frozenset(needs))
 
 
 class Commands(click.Group):
-    """Imports a command when it is called, and turns what stops it into a line and an exit code."""
+    """Imports a command when it is called, and turns its errors into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """Name the commands in the order in which they are met."""
+        """List the commands in the order in which a user meets them, not by the alphabet."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command."""
+        """Import the module of a command and return the command; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -74,21 +82,23 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and end it with a message and an exit code if it raises a known error."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from producers.cli.exit_codes import failure  # noqa: PLC0415  # imports Redis, which --help can do without
+            # This is the one place in the process that catches every error: all commands pass through it, so that none
+            # has an exit code of its own. An error that is a fault of the program goes on as a traceback.
+            from producers.cli.exit_codes import exit_for  # noqa: PLC0415  # imports Redis, and --help does without
 
-            if stopped := failure(error):
-                raise stopped from error
+            if known := exit_for(error):
+                raise known from error
             raise
 
 
@@ -104,7 +114,7 @@ class Commands(click.Group):
     show_envvar=True,
     help="Providers, senders and templates.",
 )
-@click.option("--redis-url", help="The ledger's address; goes before DISPATCH_REDIS_URL.")
+@click.option("--redis-url", help="The ledger's address; overrides DISPATCH_REDIS_URL.")
 @click.pass_context
 def main(ctx: click.Context, settings_path: Path, redis_url: str | None) -> None:
     """Send bulk SMS campaigns through Times Mobile: never twice, never lost."""

@@ -1,4 +1,4 @@
-"""``dispatch callback-url``: what to paste into the provider's dashboard as its delivery report post back URL."""
+"""``dispatch callback-url``: the URL to which a provider posts delivery reports, for the provider's dashboard."""
 
 import click
 
@@ -7,19 +7,19 @@ from producers.errors import InputInvalid
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.load import Need
 
-HIDDEN = "********"
+_STAND_IN = "********"
 
 
 @click.command("callback-url")
 @click.argument("name")
-@click.option("--show-secret", is_flag=True, help="Print the whole URL, and nothing else: to be pasted or piped.")
+@click.option("--show-secret", is_flag=True, help="Print the whole URL and nothing else, to be pasted or piped.")
 @click.pass_obj
 def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:
     """Print the URL at which provider NAME posts its delivery reports.
 
-    Its last part is a secret: whoever knows it can post reports. So it is printed only with --show-secret.
+    The last part of the URL is a secret: whoever knows it can post reports. Only --show-secret prints it.
     """
-    settings = options.settings(frozenset({Need.CALLBACKS}))
+    settings = options.settings(Need.CALLBACKS)
     if name not in settings.providers:
         raise InputInvalid(f"there is no provider {name}{closest(name, settings.providers)}")
     public_url = settings.callbacks.public_url
@@ -28,7 +28,7 @@ def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:
             "[callbacks] public_url is not set: say by which address, as in https://sms.example.com, the provider "
             "reaches the receiver"
         )
-    click.echo(f"{public_url.rstrip('/')}/callbacks/{settings.callback_secret if show_secret else HIDDEN}")
+    click.echo(f"{public_url.rstrip('/')}/callbacks/{settings.callback_secret if show_secret else _STAND_IN}")
     if not show_secret:
         click.echo("the last part is a secret: --show-secret prints it", err=True)
     if public_url.startswith("http:"):

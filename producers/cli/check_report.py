@@ -1,30 +1,28 @@
-"""What ``dispatch check`` prints: for people, and as one object for programs.
+"""The report of ``dispatch check`` as text for people and as JSON for programs.
 
-Values of rows are shown here, because that is what the command is for; their numbers are masked. None of it is logged.
+The report shows values of rows, because it is made to find the bad ones; phone numbers are masked. It is never logged.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from producers.cli.output import INDIA, counted, minute_in_india
 from producers.preflight.report import CheckReport
 from producers.rows.refusals import Example
 from times_dispatch.settings.durations import format_duration
 from times_dispatch.settings.money import format_rupees
-from times_dispatch.sms.rules.window import INDIA_ZONE
 
-_REASONS_SHOWN = 10
-_EXAMPLES_SHOWN = 2
-_CHARACTERS_SHOWN = 5
-_VALUE_SHOWN = 60
-_ZONE = ZoneInfo(INDIA_ZONE)
+_MAX_REASONS = 10
+_MAX_EXAMPLES = 2
+_MAX_CHARACTERS = 5
+_MAX_VALUE_LENGTH = 60
 
 
-def as_text(report: CheckReport) -> str:
-    """Word a report, the most important first."""
+def report_as_text(report: CheckReport) -> str:
+    """Return a report as lines of text, the most important first."""
     plan = report.plan
     lines = [f"campaign  {plan.name} from {plan.sender} ({plan.category}), template {plan.template}"]
     lines += _rows(report)
@@ -33,16 +31,17 @@ def as_text(report: CheckReport) -> str:
     lines += _times(report)
     for sample in report.samples:
         encoding = "UCS-2" if sample.unicode else "GSM-7"
-        lines.append(f"sample    line {sample.line}, {sample.to}, {encoding}, {_counted(sample.parts, 'part')}")
+        lines.append(f"sample    line {sample.line}, {sample.to}, {encoding}, {counted(sample.parts, 'part')}")
         lines += [f"          | {line}" for line in sample.text.splitlines()]
     lines += [f"warning   {warning}" for warning in report.warnings]
-    lines += [f"problem   {problem}" for problem in report.problems] or ["fine      it can be sent"]
+    lines += [f"problem   {problem}" for problem in report.problems] or ["fine      the campaign can be sent"]
     return "\n".join(lines)
 
 
-def as_json(report: CheckReport) -> dict[str, Any]:
-    """Return a report as one object; times in ISO 8601 in Asia/Kolkata, money in rupees as text."""
-    plan, forecast = report.plan, report.outlook
+def report_as_json(report: CheckReport) -> dict[str, Any]:
+    """Return a report as one object; times are in ISO 8601 in Asia/Kolkata, money is in rupees, as text."""
+    plan, forecast = report.plan, report.forecast
+    estimate = forecast.estimate
     return {
         "name": plan.name,
         "sender": plan.sender,
@@ -62,15 +61,15 @@ def as_json(report: CheckReport) -> dict[str, Any]:
         },
         "price_per_part": str(report.price_per_part) if report.price_per_part else None,
         "cost": str(report.cost) if report.cost is not None else None,
-        "most_parts": plan.most_parts or None,
-        "most_parts_per_day": report.most_parts_per_day or None,
-        "parts_today": report.parts_today,
-        "rate_per_s": report.rate_per_s,
-        "starts": _iso(forecast.starts),
-        "finishes": _iso(forecast.finishes),
-        "expires": _iso(forecast.expires),
-        "takes_s": round(forecast.takes_s, 1),
-        "would_expire": forecast.unsent,
+        "max_parts": plan.most_parts or None,
+        "max_parts_per_day": forecast.max_parts_per_day or None,
+        "parts_today": forecast.parts_today,
+        "rate_per_s": forecast.rate_per_s,
+        "starts": _iso(estimate.starts),
+        "finishes": _iso(estimate.finishes),
+        "expires": _iso(estimate.expires),
+        "takes_s": round(estimate.takes_s, 1),
+        "would_expire": estimate.unsent,
         "ahead": msgspec.to_builtins(report.others),
         "samples": msgspec.to_builtins(report.samples),
         "warnings": report.warnings,
@@ -79,19 +78,19 @@ def as_json(report: CheckReport) -> dict[str, Any]:
 
 
 def _rows(report: CheckReport) -> Iterator[str]:
-    yield f"good      {_counted(report.good, 'row')}"
+    yield f"good      {counted(report.good, 'row')}"
     if report.opted_out:
         yield f"          {report.opted_out:,} of them will be suppressed: on the opt-out list"
     where = f", see {report.rejects}" if report.rejects else ""
-    yield f"refused   {_counted(sum(report.refused.values()), 'row')}{where}"
-    for reason, rows in list(report.refused.items())[:_REASONS_SHOWN]:
+    yield f"refused   {counted(sum(report.refused.values()), 'row')}{where}"
+    for reason, rows in list(report.refused.items())[:_MAX_REASONS]:
         yield f"          {rows:,}: {reason}"
         examples = report.examples.get(reason, [])
-        for row in examples[:_EXAMPLES_SHOWN]:
-            yield f"            line {row.line}{_shown(row)}"
+        for example in examples[:_MAX_EXAMPLES]:
+            yield f"            line {example.line}{_details(example)}"
         if examples:
-            yield f"            to do: {examples[0].to_do}"
-    if (more := len(report.refused) - _REASONS_SHOWN) > 0:
+            yield f"            to do: {examples[0].advice}"
+    if (more := len(report.refused) - _MAX_REASONS) > 0:
         yield f"          and {more:,} more reasons"
 
 
@@ -102,53 +101,49 @@ def _parts(report: CheckReport) -> Iterator[str]:
         ("UCS-2", report.ucs2_messages, report.ucs2_parts),
     ):
         if messages:
-            yield f"          {encoding}: {_counted(messages, 'message')} in {_counted(parts, 'part')}"
+            yield f"          {encoding}: {counted(messages, 'message')} in {counted(parts, 'part')}"
     if report.template_characters:
         yield f"          the template's own text needs UCS-2: {report.template_characters[:40]}"
-    for it in report.characters[:_CHARACTERS_SHOWN]:
-        instead = f", could be {it.instead}" if it.instead else ""
-        shown = it.character if it.character.isprintable() else " "
-        yield f"          {shown} {it.name} forces UCS-2 in {_counted(it.messages, 'message')}{instead}"
-    if (more := report.more_characters + len(report.characters) - _CHARACTERS_SHOWN) > 0:
-        yield f"          and {_counted(more, 'more character')}"
+    for character in report.characters[:_MAX_CHARACTERS]:
+        instead = f", could be {character.instead}" if character.instead else ""
+        shown = character.character if character.character.isprintable() else " "
+        yield f"          {shown} {character.name} forces UCS-2 in {counted(character.messages, 'message')}{instead}"
+    if (more := report.more_characters + len(report.characters) - _MAX_CHARACTERS) > 0:
+        yield f"          and {counted(more, 'more character')}"
 
 
 def _money(report: CheckReport) -> Iterator[str]:
     if report.cost is not None and report.price_per_part is not None:
         yield f"cost      {format_rupees(report.cost)}, at Rs {report.price_per_part} a part"
-    if allowed := report.plan.most_parts:
-        fits = "fits" if report.parts <= allowed else "does not fit"
-        yield f"budget    {_counted(allowed, 'part')}: it {fits}"
-    if per_day := report.most_parts_per_day:
-        used = f", of which {report.parts_today:,} are used today" if report.parts_today else ""
-        yield f"a day     {_counted(per_day, 'part')} of sender {report.plan.sender}{used}"
+    if budget := report.plan.most_parts:
+        fits = "fits" if report.parts <= budget else "does not fit"
+        yield f"budget    {counted(budget, 'part')}: the campaign {fits}"
+    forecast = report.forecast
+    if forecast.max_parts_per_day:
+        used = f", of which {forecast.parts_today:,} are used today" if forecast.parts_today else ""
+        yield f"a day     {counted(forecast.max_parts_per_day, 'part')} of sender {report.plan.sender}{used}"
 
 
 def _times(report: CheckReport) -> Iterator[str]:
-    forecast, unit = report.outlook, report.plan.cost_unit
-    yield f"starts    {_moment(forecast.starts)}"
-    if not forecast.takes_s and not forecast.unsent:
-        at = f"{_moment(forecast.finishes)}, as" if forecast.finishes else "as"
-        yield f"finishes  {at} fast as the workers are: no rate is set"
+    estimate, unit = report.forecast.estimate, report.plan.cost_unit
+    yield f"starts    {minute_in_india(estimate.starts)}"
+    if not estimate.takes_s and not estimate.unsent:
+        moment = f"{minute_in_india(estimate.finishes)}, " if estimate.finishes else ""
+        yield f"finishes  {moment}as fast as the workers are: no rate is set"
     else:
-        beside = f", beside {forecast.ahead:,} {unit} of {_counted(len(report.others), 'other campaign')}"
-        how = f"{format_duration(forecast.takes_s)} of sending" + (beside if forecast.ahead else "")
-        yield f"finishes  {_moment(forecast.finishes) if forecast.finishes else 'too late'}, {how}"
-    yield f"expires   {_moment(forecast.expires)}"
+        others = f", beside {estimate.ahead:,} {unit} of {counted(len(report.others), 'other campaign')}"
+        sending = f"{format_duration(estimate.takes_s)} of sending" + (others if estimate.ahead else "")
+        yield f"finishes  {minute_in_india(estimate.finishes) if estimate.finishes else 'too late'}, {sending}"
+    yield f"expires   {minute_in_india(estimate.expires)}"
 
 
-def _shown(row: Example) -> str:
-    value = f": {row.value[:_VALUE_SHOWN]!r}{'…' if len(row.value) > _VALUE_SHOWN else ''}" if row.value else ""
-    return (f", {row.to}" if row.to and row.to != row.value else "") + value
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _details(example: Example) -> str:
+    number = f", {example.to}" if example.to and example.to != example.value else ""
+    if not example.value:
+        return number
+    cut = "…" if len(example.value) > _MAX_VALUE_LENGTH else ""
+    return f"{number}: {example.value[:_MAX_VALUE_LENGTH]!r}{cut}"
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(_ZONE).isoformat(timespec="seconds") if moment else None
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(_ZONE):%Y-%m-%d %H:%M} IST"
+    return moment.astimezone(INDIA).isoformat(timespec="seconds") if moment else None

@@ -1,4 +1,4 @@
-"""What stops a command, as a line for people and an exit code for programs."""
+"""The exit codes of commands: which error ends a command with which code, and what stderr says."""
 
 from typing import IO, Any
 
@@ -11,41 +11,41 @@ from times_dispatch.ledger.errors import CampaignUnknown, LedgerError, is_transi
 from times_dispatch.settings.errors import SettingsInvalid
 
 
-class Stopped(click.ClickException):
-    """The input was fine and it still did not work; shown as it is, on stderr."""
+class FailureExit(click.ClickException):
+    """End with 1: the input was fine, and something else failed. Stderr gets the message and nothing else."""
 
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message."""
+        """Print the message without click's prefix ``Error:``."""
         click.echo(self.message, file=file, err=file is None)
 
 
-class CommandRefused(Stopped):
-    """Wrong usage, bad input, or Redis away."""
+class RefusalExit(FailureExit):
+    """End with 2: wrong usage, bad input, or Redis is unavailable."""
 
     exit_code = 2
 
 
-def failure(error: Exception) -> Stopped | None:
-    """Return what to say of an error that a command may meet; None if it is a fault of the program."""
+def exit_for(error: Exception) -> FailureExit | None:
+    """Return how an error ends a command; None if the error is a fault of the program."""
     match error:
         case InputInvalid() | SettingsInvalid() | RedisUnavailable() | CampaignUnknown():
-            return CommandRefused(str(error))
+            return RefusalExit(str(error))
         case CommandFailed() | LedgerError():
-            return Stopped(str(error))
+            return FailureExit(str(error))
         case OSError(filename=str(name), strerror=str(reason)):
-            return Stopped(f"{name}: {reason.lower()}")
+            return FailureExit(f"{name}: {reason.lower()}")
     if isinstance(error, exceptions.ResponseError) and not is_transient(error):
-        return Stopped("what the ledger holds here is damaged; restore it (docs/operations.md)")
-    # The words of Redis' own errors may hold its address, and that its password.
-    for kind, reason in _REDIS.items():
+        return FailureExit("what the ledger holds here is damaged; restore it (docs/operations.md)")
+    # The text of a Redis error may contain the address of Redis, and an address may contain a password.
+    for kind, reason in _REDIS_REASONS.items():
         if isinstance(error, kind):
-            return CommandRefused(f"Redis {reason}; run the same command again")
+            return RefusalExit(f"Redis {reason}; run the same command again")
     return None
 
 
-_REDIS = {
+_REDIS_REASONS = {
     exceptions.ConnectionError: "went away in the middle",
     exceptions.TimeoutError: "did not answer in time",
     exceptions.OutOfMemoryError: "has no memory left: raise its maxmemory",

@@ -1,4 +1,4 @@
-"""How a command reaches the ledger."""
+"""How commands connect to the ledger."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,33 +17,35 @@ T = TypeVar("T")
 
 
 def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]]) -> T:
-    """Connect to the ledger, run *call* with it and return what it returns.
+    """Connect to the ledger, await ``call`` with the connection, and return what it returns.
 
     Raises:
         SettingsInvalid: the settings or the ledger's address cannot be used.
-        RedisUnavailable: the ledger is away, or does not let us in.
+        RedisUnavailable: the ledger does not answer, or refuses the login.
     """
-    return asyncio.run(_run(options, call))
+    redis_url = options.settings(Need.LEDGER).redis_url
 
+    async def connect_and_call() -> T:
+        async with open_ledger(redis_url) as redis:
+            return await call(redis)
 
-async def ring_for(options: CliContext, redis: Redis, sender: SenderId) -> None:
-    """Let what a sender may send again begin at once; where that fails upkeep does it a little later."""
-    from producers import submit as bells  # noqa: PLC0415  # Celery is slow to import
-
-    with suppress(RedisError):
-        await bells.ring_for(redis, options.settings(frozenset({Need.LEDGER})), sender)
-
-
-async def _run(options: CliContext, call: Callable[[Redis], Awaitable[T]]) -> T:
-    async with _ledger(options) as redis:
-        return await call(redis)
+    return asyncio.run(connect_and_call())
 
 
 @asynccontextmanager
-async def _ledger(options: CliContext) -> AsyncIterator[Redis]:
-    redis = connect(options.settings(frozenset({Need.LEDGER})).redis_url)
+async def open_ledger(redis_url: str) -> AsyncIterator[Redis]:
+    """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
+    redis = connect(redis_url)
     try:
         await check(redis)
         yield redis
     finally:
         await redis.aclose()
+
+
+async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) -> None:
+    """Let workers begin at once with what a sender may send again; if that fails, upkeep does it some seconds later."""
+    from producers.submit import notify_workers as notify  # noqa: PLC0415  # imports Celery, which is slow
+
+    with suppress(RedisError):
+        await notify(redis, options.settings(Need.LEDGER), sender)

@@ -1,4 +1,4 @@
-"""``dispatch list``: all campaigns, the newest first."""
+"""``dispatch list``: lists all campaigns, the newest first."""
 
 import json
 
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import as_json, console
+from producers.cli.output import campaign_as_json, console
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
@@ -16,9 +16,9 @@ from times_dispatch.ledger.states import MessageState
 
 
 @click.command("list")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: CliContext, *, for_programs: bool) -> None:
+def list_(options: CliContext, *, as_json: bool) -> None:
     """List all campaigns, the newest first."""
     damaged = list[CampaignDamaged]()
 
@@ -29,8 +29,8 @@ def list_(options: CliContext, *, for_programs: bool) -> None:
     if damaged:
         ids = ", ".join(damage.campaign for damage in damaged)
         click.echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
-    if for_programs:
-        click.echo(json.dumps([*map(as_json, views), *map(_damaged_as_json, damaged)]))
+    if as_json:
+        click.echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
         return
     table = Table("id", "name", "sender", "state", box=None, pad_edge=False)
     for column in ("messages", "unsent", "delivered", "failed", "in doubt"):

@@ -1,4 +1,4 @@
-"""``dispatch optout``: whom not to send to, whatever the campaign."""
+"""``dispatch optout``: manages the numbers that get no messages, whatever the campaign."""
 
 import json
 from pathlib import Path
@@ -8,21 +8,21 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.optout_import import Imported, export_numbers, import_numbers, numbers_given
+from producers.optout_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from times_dispatch.ledger.optouts import OptOuts
 
 
 @click.group()
 def optout() -> None:
-    """Keep the list of numbers that do not want messages."""
+    """Manage the list of numbers that must get no messages."""
 
 
 @optout.command()
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
 def add(options: CliContext, numbers: tuple[str, ...]) -> None:
-    """Put NUMBERS on the list: nothing more goes to them, also of campaigns that are under way."""
-    wanted = numbers_given(numbers)
+    """Put NUMBERS on the list: they get no more messages, not even from running campaigns."""
+    wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:
         return await OptOuts(redis).add(wanted)
@@ -35,8 +35,8 @@ def add(options: CliContext, numbers: tuple[str, ...]) -> None:
 @click.argument("numbers", nargs=-1, required=True)
 @click.pass_obj
 def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
-    """Take NUMBERS off the list; what was suppressed stays so."""
-    wanted = numbers_given(numbers)
+    """Take NUMBERS off the list; messages that are suppressed already stay suppressed."""
+    wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:
         return await OptOuts(redis).remove(wanted)
@@ -50,22 +50,22 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
 @click.option(
     "--column", default="", help="The column with the numbers. [default: to, number, mobile, phone, msisdn, …]"
 )
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def import_(options: CliContext, file: Path, *, column: str, for_programs: bool) -> None:
+def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> None:
     """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exits with 1 if a row was refused."""
 
-    async def change(redis: Redis) -> Imported:
+    async def change(redis: Redis) -> ImportResult:
         return await import_numbers(file, OptOuts(redis), column=column)
 
-    done = with_ledger(options, change)
-    refused = sum(done.refused.values())
-    if for_programs:
-        click.echo(json.dumps({"added": done.added, "known": done.known, "refused": done.refused}))
+    result = with_ledger(options, change)
+    refused = sum(result.refused.values())
+    if as_json:
+        click.echo(json.dumps({"added": result.added, "known": result.known, "refused": result.refused}))
     else:
-        click.echo(f"{done.added:,} added, {done.known:,} on the list already, {refused:,} refused")
-        for reason, rows in done.refused.items():
-            click.echo(f"          {rows:,}: number {reason} (the first in line {done.first_refused[reason]})")
+        click.echo(f"{result.added:,} added, {result.known:,} on the list already, {refused:,} refused")
+        for reason, rows in result.refused.items():
+            click.echo(f"          {rows:,}: number {reason} (the first in line {result.first_refused[reason]})")
     if refused:
         raise SystemExit(1)
 
@@ -83,13 +83,13 @@ def export(options: CliContext, file: Path) -> None:
 
 
 @optout.command()
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def count(options: CliContext, *, for_programs: bool) -> None:
+def count(options: CliContext, *, as_json: bool) -> None:
     """Count the numbers on the list."""
 
-    async def look(redis: Redis) -> int:
+    async def count_numbers(redis: Redis) -> int:
         return await OptOuts(redis).count()
 
-    numbers = with_ledger(options, look)
-    click.echo(json.dumps({"numbers": numbers}) if for_programs else f"{numbers:,} numbers")
+    numbers = with_ledger(options, count_numbers)
+    click.echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")

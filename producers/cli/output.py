@@ -1,21 +1,81 @@
-"""What commands print tables and bars on."""
+"""What several commands print in the same way: tables, a progress bar, counts, times, and a campaign as JSON."""
 
 import contextlib
-import math
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-import click
-from rich.console import Console
-
-from producers.draft import Draft, RowPass
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import WORDS
+from times_dispatch.sms.rules.window import INDIA_ZONE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from producers.draft import Draft, RowPass
+
+INDIA = ZoneInfo(INDIA_ZONE)
+
+_WIDTH_WITHOUT_TERMINAL = 200
+"""Columns of a table that a file or a program reads, so that no cell is cut."""
 
 
-def as_json(view: CampaignView) -> dict[str, Any]:
-    """Return a campaign as one flat object; times are epoch milliseconds, 0 if they have not come."""
+def console() -> "Console":
+    """Return a console on stdout, as wide as the terminal if there is one."""
+    from rich.console import Console  # noqa: PLC0415  # slow to import, and JSON does without
+
+    out = Console(highlight=False, soft_wrap=True)
+    return out if out.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDTH_WITHOUT_TERMINAL)
+
+
+@contextlib.contextmanager
+def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]:
+    """Show on stderr how much of a recipients file is read; yield the function that updates the bar.
+
+    Yields None if stderr is not a terminal.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415  # slow to import, and programs do without
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[accepted]:,} accepted, {task.fields[refused]:,} refused"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(draft.paths[1].name, total=1.0, accepted=0, refused=0)
+
+        def update(row_pass: "RowPass") -> None:
+            checker = row_pass.checker
+            bar.update(task, completed=row_pass.fraction(), accepted=checker.accepted, refused=checker.refused.total())
+
+        yield update
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 message`` or ``1,200 messages``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def minute_in_india(moment: datetime) -> str:
+    """Return a moment as the time in India to the minute: ``2026-11-08 10:00 IST``."""
+    return f"{moment.astimezone(INDIA):%Y-%m-%d %H:%M} IST"
+
+
+def second_in_india(epoch_s: float) -> str:
+    """Return epoch seconds as the time in India to the second: ``2026-11-08 10:00:00 IST``."""
+    return f"{datetime.fromtimestamp(epoch_s, INDIA):%Y-%m-%d %H:%M:%S} IST"
+
+
+def campaign_as_json(view: CampaignView) -> dict[str, Any]:
+    """Return a campaign as one flat object; times are epoch milliseconds, and 0 while they are in the future."""
     plan = view.plan
     return {
         "id": view.id,
@@ -39,57 +99,7 @@ def as_json(view: CampaignView) -> dict[str, Any]:
         "sealed_ms": view.sealed_ms,
         "start_at_ms": plan.start_at_ms,
         "valid_until_ms": plan.valid_until_ms,
-        "first_let_go_ms": view.first_let_go_ms,
-        "last_let_go_ms": view.last_let_go_ms,
+        "first_sent_ms": view.first_let_go_ms,
+        "last_sent_ms": view.last_let_go_ms,
         "finished_ms": view.finished_ms,
     }
-
-
-Move = Callable[[RowPass], None]
-
-
-@contextlib.contextmanager
-def bar(draft: Draft) -> Iterator[Move | None]:
-    """Show a bar on stderr if somebody is looking; the function that it gives moves it on."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    # rich is slow to import, and only for people.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[accepted]:,} accepted, {task.fields[refused]:,} refused"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(draft.paths[1].name, total=1.0, accepted=0, refused=0)
-
-        def move(reading: RowPass) -> None:
-            refused = reading.rows.refused.total()
-            progress.update(task, completed=reading.fraction(), accepted=reading.rows.accepted, refused=refused)
-
-        yield move
-
-
-class FiniteFloatRange(click.FloatRange):
-    """A float within a range; neither ``nan``, which is in every range, nor ``inf``."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number", param, ctx)
-        return number
-
-
-_WIDE = 200
-
-
-def console() -> Console:
-    """Return a console as wide as the terminal, or wide enough where a file or a program reads."""
-    out = Console(highlight=False, soft_wrap=True)
-    return out if out.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)

@@ -1,4 +1,4 @@
-"""``dispatch provider``: what is set up, what is wrong with it, and whether it answers."""
+"""``dispatch provider``: lists providers, checks their settings, and tries whether they answer."""
 
 import asyncio
 import json
@@ -15,39 +15,38 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.diagnostics.probe import Reached, reach
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials
 from times_dispatch.settings.errors import closest
-from times_dispatch.settings.load import Need
 from times_dispatch.settings.logs import configure
 from times_dispatch.settings.providers.check import CheckedProvider, check_providers
 
 
 @click.group()
 def provider() -> None:
-    """Look at providers; check how they are set up."""
+    """List providers; check their settings."""
 
 
 @provider.command("list")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: CliContext, *, for_programs: bool) -> None:
+def list_(options: CliContext, *, as_json: bool) -> None:
     """List the providers, and the senders that go through each, by priority."""
-    settings = options.settings(frozenset[Need]())
+    settings = options.settings()
     rows: list[dict[str, Any]] = [
         {
             "nickname": nickname,
             "default": nickname == settings.default_provider,
-            "method": about.method,
-            "endpoint": about.address,
-            "encoding": about.encoding,
-            "authentication": _authentication(about),
+            "method": item.method,
+            "endpoint": item.address,
+            "encoding": item.encoding,
+            "authentication": _authentication(item),
             "senders": [
                 header if nickname == sender.provider else f"{header} ({sender.chain.index(nickname) + 1}.)"
                 for header, sender in settings.senders.items()
                 if nickname in sender.chain
             ],
         }
-        for nickname, about in settings.providers.items()
+        for nickname, item in settings.providers.items()
     ]
-    if for_programs:
+    if as_json:
         click.echo(json.dumps(rows))
         return
     table = Table("provider", "request", "authentication", "senders", box=None, pad_edge=False)
@@ -60,12 +59,13 @@ def list_(options: CliContext, *, for_programs: bool) -> None:
 
 @provider.command()
 @click.argument("name", required=False)
-@click.option("--connect", is_flag=True, help="Ask for a token and the endpoint's OPTIONS too; no message is sent.")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.option("--connect", is_flag=True, help="Also ask for a token and the endpoint's OPTIONS; no message is sent.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def check(options: CliContext, name: str | None, *, connect: bool, for_programs: bool) -> None:
-    """Say all that is wrong with provider NAME, or with every one. Exit code 1: it cannot work, or does not answer."""
+def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool) -> None:
+    """Check provider NAME, or all providers; exit with 1 if one cannot work, or does not answer with --connect."""
     configure(level="error")
+    # Unlike loading, this check goes on after the first provider with a mistake.
     checked = check_providers(options.settings_path, os.environ)
     if name:
         if name not in (known := [item.nickname for item in checked]):
@@ -77,17 +77,17 @@ def check(options: CliContext, name: str | None, *, connect: bool, for_programs:
         item.nickname: asyncio.run(reach(item.provider)) if connect and item.provider and not item.problems else []
         for item in checked
     }
-    if for_programs:
+    if as_json:
         click.echo(json.dumps([_as_json(item, reached[item.nickname]) for item in checked]))
     else:
         for item in checked:
             _print(item, reached[item.nickname])
-    if any(item.problems or not all(tried.ok for tried in reached[item.nickname]) for item in checked):
+    if any(item.problems or not all(attempt.ok for attempt in reached[item.nickname]) for item in checked):
         raise SystemExit(1)
 
 
-def _authentication(about: Provider) -> str:
-    match about.auth:
+def _authentication(description: Provider) -> str:
+    match description.auth:
         case BasicAuthentication():
             return "basic"
         case ClientCredentials():
@@ -104,8 +104,8 @@ def _print(checked: CheckedProvider, reached: list[Reached]) -> None:
         click.echo(f"  warning: {warning}")
     for note in checked.notes:
         click.echo(f"  note: {note}")
-    for tried in reached:
-        click.echo(f"  {'answers' if tried.ok else 'does not answer'}: {tried.what}")
+    for attempt in reached:
+        click.echo(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.what}")
 
 
 def _as_json(checked: CheckedProvider, reached: list[Reached]) -> dict[str, Any]:
@@ -114,5 +114,5 @@ def _as_json(checked: CheckedProvider, reached: list[Reached]) -> dict[str, Any]
         "problems": checked.problems,
         "warnings": checked.warnings,
         "notes": checked.notes,
-        "reached": [{"ok": tried.ok, "what": tried.what} for tried in reached],
+        "reached": [{"ok": attempt.ok, "what": attempt.what} for attempt in reached],
     }

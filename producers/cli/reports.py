@@ -1,8 +1,6 @@
-"""``dispatch reports``: delivery reports that wait, those that could not be used, and trying them again."""
+"""``dispatch reports``: shows delivery reports that wait or could not be used, and tries the latter again."""
 
 import json
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import click
 from redis.asyncio import Redis
@@ -12,33 +10,40 @@ from callbacks.dead_letters import DeadLetter, DeadLetters
 from callbacks.streams import backlog
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console
+from producers.cli.output import console, second_in_india
 from times_dispatch.settings.durations import format_duration
-
-_ZONE = ZoneInfo("Asia/Kolkata")
 
 
 @click.group()
 def reports() -> None:
-    """Look at delivery reports that wait or were set aside; try them again."""
+    """Show delivery reports that wait or could not be used; try the latter again."""
 
 
 @reports.command()
-@click.option("--reason", default="", help="Only those set aside for this reason.")
-@click.option("--most", default=50, show_default=True, type=click.IntRange(min=1), help="List so many at the most.")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option("--reason", default="", help="Only reports that could not be used for this reason.")
+@click.option(
+    "--max",
+    "--most",
+    "max_rows",
+    default=50,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Rows to list, at most.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def rejected(options: CliContext, *, reason: str, most: int, for_programs: bool) -> None:
+def rejected(options: CliContext, *, reason: str, max_rows: int, as_json: bool) -> None:
     """List the reports that could not be used, oldest first, with the reason; their bodies are not shown.
 
-    Of one that was too long to be kept only this line is left: it cannot be tried again.
+    The body of a report that was too long is not stored, so that the report cannot be tried again.
     """
 
-    async def look(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[DeadLetter]]:
-        aside = DeadLetters(redis)
-        return await aside.count(), await aside.totals(), await aside.kept(reason=reason, most=most)
+    async def read(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[DeadLetter]]:
+        dead_letters = DeadLetters(redis)
+        kept = await dead_letters.kept(reason=reason, most=max_rows)
+        return await dead_letters.count(), await dead_letters.totals(), kept
 
-    count, totals, kept = with_ledger(options, look)
+    count, totals, kept = with_ledger(options, read)
     rows = [
         {
             "id": row.id,
@@ -49,44 +54,43 @@ def rejected(options: CliContext, *, reason: str, most: int, for_programs: bool)
         }
         for row in kept
     ]
-    if for_programs:
+    if as_json:
         click.echo(json.dumps({"kept": count, "ever": totals, "rows": rows}))
         return
     if not count:
-        console().print("no report is set aside")
+        console().print("no report is in the dead letters")
         return
     summary = Table("reason", box=None, pad_edge=False)
     summary.add_column("kept", justify="right")
     summary.add_column("ever", justify="right")
     for name in sorted({*count, *totals}):
         summary.add_row(name, f"{count.get(name, 0):,}", f"{totals.get(name, 0):,}")
-    listed = Table("id", "set aside", "reason", box=None, pad_edge=False)
+    listed = Table("id", "since", "reason", box=None, pad_edge=False)
     for row in kept:
-        at = f"{datetime.fromtimestamp(row.at_ms / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}"
-        lost = f"; not kept: too long, {row.too_long:,} bytes" if row.too_long else ""
-        listed.add_row(row.id, at, row.reason + lost)
+        not_stored = f"; not kept: too long, {row.too_long:,} bytes" if row.too_long else ""
+        listed.add_row(row.id, second_in_india(row.at_ms / 1000), row.reason + not_stored)
     console().print(summary, "", listed, sep="\n")
 
 
 @reports.command()
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def waiting(options: CliContext, *, for_programs: bool) -> None:
-    """Say how many stored posts of reports no reconciler is done with, and for how long the oldest has been waiting."""
-    there = with_ledger(options, backlog)
-    if for_programs:
-        click.echo(json.dumps({"entries": there.entries, "oldest_s": round(there.oldest_s, 1)}))
-    elif there.entries:
-        click.echo(f"{there.entries:,} wait for a reconciler, the oldest for {format_duration(there.oldest_s)}")
+def waiting(options: CliContext, *, as_json: bool) -> None:
+    """Count the posts of reports that no reconciler has finished, and show how long the oldest has waited."""
+    queue = with_ledger(options, backlog)
+    if as_json:
+        click.echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
+    elif queue.entries:
+        click.echo(f"{queue.entries:,} wait for a reconciler, the oldest for {format_duration(queue.oldest_s)}")
     else:
         click.echo("no report waits for a reconciler")
 
 
 @reports.command()
-@click.option("--reason", default="", help="Only those set aside for this reason.")
+@click.option("--reason", default="", help="Only reports that could not be used for this reason.")
 @click.pass_obj
 def replay(options: CliContext, *, reason: str) -> None:
-    """Hand the reports that were set aside to the reconcilers once more; what fails again is set aside again."""
+    """Give the reports that could not be used to the reconcilers again; those that fail again are listed again."""
 
     async def again(redis: Redis) -> int:
         return await DeadLetters(redis).replay(reason=reason)

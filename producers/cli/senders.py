@@ -1,4 +1,4 @@
-"""``dispatch sender``: limits and stops of a sender, for all workers at once."""
+"""``dispatch sender``: lists senders, changes their rate, pauses and resumes them, for all workers at once."""
 
 import json
 
@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext
-from producers.cli.ledger import ring_for, with_ledger
+from producers.cli.ledger import notify_workers, with_ledger
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from times_dispatch.ledger.control import Control
@@ -19,21 +19,21 @@ from times_dispatch.settings.rates import rate_problem
 
 @click.group()
 def sender() -> None:
-    """Look at senders, change their rate, pause and resume them."""
+    """List senders, change their rate, pause and resume them."""
 
 
 @sender.command("list")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: CliContext, *, for_programs: bool) -> None:
+def list_(options: CliContext, *, as_json: bool) -> None:
     """List the senders with their rates and what holds them back."""
 
-    async def look(redis: Redis) -> list[SenderView]:
-        views = Queries(redis)
-        return [await views.sender(name) for name in await views.senders()]
+    async def read(redis: Redis) -> list[SenderView]:
+        queries = Queries(redis)
+        return [await queries.sender(name) for name in await queries.senders()]
 
-    senders = with_ledger(options, look)
-    if for_programs:
+    senders = with_ledger(options, read)
+    if as_json:
         click.echo(json.dumps(msgspec.to_builtins(senders)))
         return
     columns = ("sender", "rate", "state", "parts today", "batches out", "campaigns in turn")
@@ -50,14 +50,14 @@ def list_(options: CliContext, *, for_programs: bool) -> None:
 @click.argument("per_second", type=float)
 @click.pass_obj
 def rate(options: CliContext, name: str, per_second: float) -> None:
-    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. It holds until the settings change."""
+    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. A change in the settings overrides it."""
     if problem := rate_problem(per_second):
         raise InputInvalid(f"sender {name}: the rate {problem}")
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
         await Control(redis).set_rate(sender, per_second)
-        await ring_for(options, redis, sender)
+        await notify_workers(options, redis, sender)
 
     with_ledger(options, change)
     click.echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
@@ -67,7 +67,7 @@ def rate(options: CliContext, name: str, per_second: float) -> None:
 @click.argument("name")
 @click.pass_obj
 def pause(options: CliContext, name: str) -> None:
-    """Hold all campaigns of NAME."""
+    """Pause all campaigns of NAME."""
 
     async def change(redis: Redis) -> None:
         await Control(redis).pause_sender(await _known(redis, name))
@@ -80,12 +80,12 @@ def pause(options: CliContext, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def resume(options: CliContext, name: str) -> None:
-    """Let NAME's campaigns go on, also after it stopped itself or while it is backing off."""
+    """Resume all campaigns of NAME, also if NAME stopped itself or is backing off."""
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
         await Control(redis).resume_sender(sender)
-        await ring_for(options, redis, sender)
+        await notify_workers(options, redis, sender)
 
     with_ledger(options, change)
     click.echo(f"sender {name} goes on")

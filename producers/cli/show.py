@@ -1,10 +1,8 @@
-"""``dispatch show``: where every message of a campaign stands."""
+"""``dispatch show``: counts the messages of a campaign by state and by error."""
 
 import csv
 import json
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 from redis.asyncio import Redis
@@ -12,18 +10,16 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import as_json, console
+from producers.cli.output import campaign_as_json, console, second_in_india
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, WORDS, MessageState
 from times_dispatch.provider.reports.codes import describe
 
-_ZONE = ZoneInfo("Asia/Kolkata")
-
 
 @click.command()
 @click.argument("campaign")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
     "--export",
     type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path)),
@@ -31,33 +27,33 @@ _ZONE = ZoneInfo("Asia/Kolkata")
     help="Write the rows in this state to a CSV file: line, to, the slots' values, code.",
 )
 @click.pass_obj
-def show(options: CliContext, campaign: str, *, for_programs: bool, export: tuple[str, Path] | None) -> None:
-    """Show where every message of CAMPAIGN stands, and errors by code; exit with 1 if the accounts do not close."""
+def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
+    """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
 
-    async def look(redis: Redis) -> CampaignView:
-        views = Queries(redis)
-        view = await views.campaign(CampaignId(campaign))
+    async def read(redis: Redis) -> CampaignView:
+        queries = Queries(redis)
+        view = await queries.campaign(CampaignId(campaign))
         if export:
-            written = await _export(views, view, MessageState[export[0].upper()], export[1])
+            written = await _export(queries, view, MessageState[export[0].upper()], export[1])
             click.echo(f"{written:,} rows written to {export[1]}", err=True)
         return view
 
-    view = with_ledger(options, look)
-    if for_programs:
-        click.echo(json.dumps(as_json(view)))
+    view = with_ledger(options, read)
+    if as_json:
+        click.echo(json.dumps(campaign_as_json(view)))
     elif not export:
         _print(view)
     if not view.identity_holds:
         raise SystemExit(1)
 
 
-async def _export(views: Queries, view: CampaignView, state: MessageState, path: Path) -> int:
+async def _export(queries: Queries, view: CampaignView, state: MessageState, path: Path) -> int:
     written = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         slots = view.plan.text.count("{#")
         rows.writerow(["line", "to", *(f"var{number}" for number in range(1, slots + 1)), "code"])
-        async for message in views.messages(view.id):
+        async for message in queries.messages(view.id):
             if message.record.state is state:
                 rows.writerow([message.line, message.to, *message.slots, message.record.code or ""])
                 written += 1
@@ -71,14 +67,14 @@ def _print(view: CampaignView) -> None:
     out.print(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
     )
-    for name, moment in (
+    for name, epoch_ms in (
         ("submitted", view.sealed_ms),
         ("first sent", view.first_let_go_ms),
         ("last sent", view.last_let_go_ms),
         ("finished", view.finished_ms),
     ):
-        if moment:
-            out.print(f"{name} {datetime.fromtimestamp(moment / 1000, _ZONE):%Y-%m-%d %H:%M:%S %Z}")
+        if epoch_ms:
+            out.print(f"{name} {second_in_india(epoch_ms / 1000)}")
     states = Table("state", box=None, pad_edge=False)
     states.add_column("messages", justify="right")
     states.add_column("")

@@ -1,29 +1,27 @@
-"""``dispatch submit``: a campaign file and a recipients file in, a running campaign out."""
+"""``dispatch submit``: makes a running campaign of a campaign file and a recipients file."""
 
 import gc
 import secrets
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 import orjson
 import uvloop
 
 from producers.cli import CliContext
-from producers.cli.output import bar
+from producers.cli.ledger import open_ledger
+from producers.cli.output import INDIA, counted, minute_in_india, progress_bar
 from producers.draft import Draft
-from producers.submit import Progress, Submitted
+from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
-from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.model import Plan
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
-from times_dispatch.sms.rules.window import INDIA_ZONE, Window
+from times_dispatch.sms.rules.window import Window
 
-_REASONS_SHOWN = 10
-_ZONE = ZoneInfo(INDIA_ZONE)
+_MAX_REASONS = 10
 
 
 @click.command()
@@ -36,7 +34,7 @@ _ZONE = ZoneInfo(INDIA_ZONE)
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path),
-    help="Where refused rows go. [default: customers.rejects.csv beside customers.csv]",
+    help="Where refused rows are written. [default: customers.rejects.csv beside customers.csv]",
 )
 @click.option("--again", is_flag=True, help="Send it once more, although the same files were submitted before.")
 @click.option("--salt", help="Finish a submit --again that broke off: the salt that it printed.")
@@ -52,12 +50,12 @@ def submit(
     salt: str | None,
     as_json: bool,
 ) -> None:
-    """Check the CAMPAIGN file and its recipients, write its messages, and send it.
+    """Check the CAMPAIGN file and its recipients, store the messages, and send them.
 
-    Nothing is sent before every row is checked and stored. Run the same command again if it broke off: it goes on where
-    it stopped. Once it is done, running it again does nothing.
+    Nothing is sent before every row is checked and stored. If the command breaks off, run it again: it goes on where it
+    stopped. Once it has finished, running it again does nothing.
     """
-    settings = options.settings(frozenset({Need.LEDGER}))
+    settings = options.settings(Need.LEDGER)
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects)
     if again and not salt:
         salt = secrets.token_hex(4)
@@ -65,81 +63,73 @@ def submit(
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    with bar(draft) as progress:
-        submitted = uvloop.run(_submit(draft, settings, salt or "", progress))
-    for warning in (*settings.warnings, *submitted.warnings):
+    with progress_bar(draft) as progress:
+        result = uvloop.run(_submit(draft, settings, salt or "", progress))
+    for warning in (*settings.warnings, *result.warnings):
         click.echo(f"warning: {warning}", err=True)
-    click.echo(orjson.dumps(_as_json(submitted, salt)) if as_json else _as_text(submitted))
+    click.echo(orjson.dumps(_as_json(result, salt)) if as_json else _as_text(result))
 
 
-async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None) -> Submitted:
-    redis = connect(settings.redis_url)
-    try:
-        await check(redis)
+async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None) -> SubmitResult:
+    async with open_ledger(settings.redis_url) as redis:
         return await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress)
-    finally:
-        await redis.aclose()
 
 
-def _as_json(submitted: Submitted, salt: str | None) -> dict[str, Any]:
+def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
     return {
-        "campaign": submitted.campaign,
-        "name": submitted.plan.name,
-        "sender": submitted.plan.sender,
-        "state": submitted.state.value,
-        "already_submitted": submitted.already,
-        "accepted": submitted.accepted,
-        "refused": submitted.refused,
-        "opted_out": submitted.opted_out,
-        "rejects": str(submitted.rejects) if submitted.rejects else None,
-        "messages": {"gsm": submitted.gsm_messages, "ucs2": submitted.ucs2_messages},
-        "parts": {"gsm": submitted.gsm_parts, "ucs2": submitted.ucs2_parts},
-        "start_at": _iso(submitted.plan.start_at_ms),
-        "valid_until": _iso(submitted.plan.valid_until_ms),
+        "campaign": result.campaign,
+        "name": result.plan.name,
+        "sender": result.plan.sender,
+        "state": result.state.value,
+        "already_submitted": result.already_submitted,
+        "accepted": result.accepted,
+        "refused": result.refused,
+        "opted_out": result.opted_out,
+        "rejects": str(result.rejects) if result.rejects else None,
+        "messages": {"gsm": result.gsm_messages, "ucs2": result.ucs2_messages},
+        "parts": {"gsm": result.gsm_parts, "ucs2": result.ucs2_parts},
+        "start_at": _iso(result.plan.start_at_ms),
+        "valid_until": _iso(result.plan.valid_until_ms),
         "salt": salt,
-        "warnings": submitted.warnings,
+        "warnings": result.warnings,
     }
 
 
-def _as_text(submitted: Submitted) -> str:
-    if submitted.already:
-        return f"already submitted as {submitted.campaign} ({submitted.state.value}); --again sends it once more"
-    parts = submitted.gsm_parts + submitted.ucs2_parts
+def _as_text(result: SubmitResult) -> str:
+    if result.already_submitted:
+        return f"already submitted as {result.campaign} ({result.state.value}); --again sends it once more"
+    parts = result.gsm_parts + result.ucs2_parts
     lines = [
-        f"campaign  {submitted.campaign}  {submitted.plan.name} from {submitted.plan.sender}",
-        f"accepted  {_counted(submitted.accepted, 'message')} in {_counted(parts, 'part')}",
+        f"campaign  {result.campaign}  {result.plan.name} from {result.plan.sender}",
+        f"accepted  {counted(result.accepted, 'message')} in {counted(parts, 'part')}",
     ]
     for encoding, messages, parts in (
-        ("GSM-7", submitted.gsm_messages, submitted.gsm_parts),
-        ("UCS-2", submitted.ucs2_messages, submitted.ucs2_parts),
+        ("GSM-7", result.gsm_messages, result.gsm_parts),
+        ("UCS-2", result.ucs2_messages, result.ucs2_parts),
     ):
         if messages:
-            lines.append(f"          {encoding}: {_counted(messages, 'message')} in {_counted(parts, 'part')}")
-    if submitted.opted_out:
-        lines.append(f"          {submitted.opted_out:,} suppressed: on the opt-out list")
-    where = f", see {submitted.rejects}" if submitted.rejects else ""
-    lines.append(f"refused   {_counted(sum(submitted.refused.values()), 'row')}{where}")
-    lines += [f"          {rows:,}: {reason}" for reason, rows in list(submitted.refused.items())[:_REASONS_SHOWN]]
-    if (more := len(submitted.refused) - _REASONS_SHOWN) > 0:
+            lines.append(f"          {encoding}: {counted(messages, 'message')} in {counted(parts, 'part')}")
+    if result.opted_out:
+        lines.append(f"          {result.opted_out:,} suppressed: on the opt-out list")
+    where = f", see {result.rejects}" if result.rejects else ""
+    lines.append(f"refused   {counted(sum(result.refused.values()), 'row')}{where}")
+    lines += [f"          {rows:,}: {reason}" for reason, rows in list(result.refused.items())[:_MAX_REASONS]]
+    if (more := len(result.refused) - _MAX_REASONS) > 0:
         lines.append(f"          and {more:,} more reasons")
-    lines.append(f"starts    {_start(submitted.plan)}")
+    lines.append(f"starts    {_start(result.plan)}")
     return "\n".join(lines)
 
 
 def _start(plan: Plan) -> str:
-    starts = _moment(plan.start_at_ms) if plan.start_at_ms else "at once"
+    starts = minute_in_india(_moment(plan.start_at_ms)) if plan.start_at_ms else "at once"
     if not plan.send_until_min:
         return starts
     return f"{starts}, in the hours {Window(plan.send_from_min, plan.send_until_min, plan.zone)}"
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _iso(epoch_ms: int) -> str | None:
+    return _moment(epoch_ms).isoformat() if epoch_ms else None
 
 
-def _iso(ms: int) -> str | None:
-    return datetime.fromtimestamp(ms / 1000, _ZONE).isoformat() if ms else None
-
-
-def _moment(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, _ZONE):%Y-%m-%d %H:%M} IST"
+def _moment(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms / 1000, INDIA)

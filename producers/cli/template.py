@@ -1,4 +1,4 @@
-"""``dispatch template``: texts registered with the DLT; importing, listing and checking them."""
+"""``dispatch template``: imports, lists and checks templates that are registered with the DLT."""
 
 import json
 from pathlib import Path
@@ -10,66 +10,64 @@ from producers.cli import CliContext
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from producers.registry import file
-from producers.registry.inspect import problems
-from producers.registry.merge import Line, Merge
-from producers.registry.portal import Portal
+from producers.registry.merge import Merge, MergedRow
+from producers.registry.portal import PortalDownload
+from producers.registry.validation import template_problems
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.registry import registry_path
 from times_dispatch.sms.templates import Template
 
-_LINES_SHOWN = 20
+_MAX_ROWS = 20
 
 
 @click.group()
 def template() -> None:
-    """Import, list and check the texts registered with the DLT."""
+    """Import, list and check templates that are registered with the DLT."""
 
 
 @template.command("import")
 @click.argument("download", type=click.Path(path_type=Path))
-@click.option("--sender", default="", help="Whose templates they are, if the download names no headers.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON object.")
+@click.option("--sender", default="", help="The sender of templates for which the download names no header.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def import_(options: CliContext, download: Path, *, sender: str, dry_run: bool, for_programs: bool) -> None:
-    """Take approved templates from DOWNLOAD, a CSV or Excel file of a DLT portal, into the registry file.
+def import_(options: CliContext, download: Path, *, sender: str, dry_run: bool, as_json: bool) -> None:
+    """Import the approved templates of DOWNLOAD, a CSV or Excel file of a DLT portal, into the registry file.
 
-    dispatch.toml names the registry file: [registry] templates = "templates.toml". A template is known again by its id
-    and keeps its name here. Exits with 1 if a row was refused.
+    dispatch.toml names the registry file: [registry] templates = "templates.toml". A template that is imported again is
+    recognised by its content id and keeps its name. Exits with 1 if a row was refused.
     """
-    path = _registry(options)
+    path = _registry_path(options)
     if not path.exists():
         file.write(path, {})
-    settings = options.settings(frozenset())
+    settings = options.settings()
     if sender and sender not in settings.senders:
         raise InputInvalid(f"--sender {sender}: there is no such sender in the settings")
-    own = Document.read(options.settings_path).data.get("templates", {})
+    in_dispatch_toml = Document.read(options.settings_path).data.get("templates", {})
     merge = Merge(
-        {name: item for name, item in settings.templates.items() if name not in own},
-        elsewhere={name: item for name, item in settings.templates.items() if name in own},
+        {name: item for name, item in settings.templates.items() if name not in in_dispatch_toml},
+        elsewhere={name: item for name, item in settings.templates.items() if name in in_dispatch_toml},
         senders=settings.senders,
         default_sender=sender,
     )
-    merge.take(Portal(download).rows())
+    merge.add(PortalDownload(download).rows())
     if not dry_run and (merge.added or merge.changed or merge.removed):
         file.write(path, merge.templates)
-    _print_import(merge, for_programs=for_programs)
+    _print_import(merge, as_json=as_json)
     if merge.refused:
         raise SystemExit(1)
 
 
 @template.command("list")
-@click.option("--sender", default="", help="Only those that it may send.")
-@click.option("--json", "for_programs", is_flag=True, help="One JSON array.")
+@click.option("--sender", default="", help="Only templates that this sender may send.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: CliContext, *, sender: str, for_programs: bool) -> None:
+def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
     """List the templates with their ids, senders and slots."""
     templates = {
-        name: item
-        for name, item in options.settings(frozenset()).templates.items()
-        if not sender or sender in item.headers
+        name: item for name, item in options.settings().templates.items() if not sender or sender in item.headers
     }
-    if for_programs:
+    if as_json:
         click.echo(json.dumps([{"name": name, **item.model_dump()} for name, item in templates.items()]))
         return
     table = Table("template", "content id", "senders", "category", "slots", box=None, pad_edge=False)
@@ -83,21 +81,21 @@ def list_(options: CliContext, *, sender: str, for_programs: bool) -> None:
 @click.argument("names", nargs=-1)
 @click.pass_obj
 def check(options: CliContext, names: tuple[str, ...]) -> None:
-    """Check templates (all, if none is NAMED) for what operators drop and what costs; exits with 1 if there is any."""
-    settings = options.settings(frozenset())
+    """Check the templates NAMES, or all, for what drops messages or costs too much; exit with 1 if there is any."""
+    settings = options.settings()
     if unknown := [name for name in names if name not in settings.templates]:
         raise InputInvalid(*(f"there is no template {name}" for name in unknown))
-    found = {name: problems(name, settings) for name in names or settings.templates}
-    for name, lines in found.items():
-        for line in lines:
-            click.echo(f"{name}: {line}")
-    bad = sum(map(bool, found.values()))
-    click.echo(f"{len(found):,} templates checked, {bad:,} with something to look at")
-    if bad:
+    checked = {name: template_problems(name, settings) for name in names or settings.templates}
+    for name, problems in checked.items():
+        for problem in problems:
+            click.echo(f"{name}: {problem}")
+    with_problems = sum(map(bool, checked.values()))
+    click.echo(f"{len(checked):,} templates checked, {with_problems:,} with something to look at")
+    if with_problems:
         raise SystemExit(1)
 
 
-def _registry(options: CliContext) -> Path:
+def _registry_path(options: CliContext) -> Path:
     path = registry_path(Document.read(options.settings_path))
     if path is None:
         raise InputInvalid(
@@ -107,22 +105,22 @@ def _registry(options: CliContext) -> Path:
     return path
 
 
-def _print_import(merge: Merge, *, for_programs: bool) -> None:
-    found: dict[str, list[Line]] = {
+def _print_import(merge: Merge, *, as_json: bool) -> None:
+    outcomes: dict[str, list[MergedRow]] = {
         "added": merge.added,
         "changed": merge.changed,
         "removed": merge.removed,
         "unchanged": merge.unchanged,
         "refused": merge.refused,
     }
-    if for_programs:
-        click.echo(json.dumps({what: [line._asdict() for line in lines] for what, lines in found.items()}))
+    if as_json:
+        click.echo(json.dumps({outcome: [row._asdict() for row in rows] for outcome, rows in outcomes.items()}))
         return
-    for what, lines in found.items():
-        click.echo(f"{what:10}{len(lines):,}")
-        if what == "unchanged":
+    for outcome, rows in outcomes.items():
+        click.echo(f"{outcome:10}{len(rows):,}")
+        if outcome == "unchanged":
             continue
-        for line in lines[:_LINES_SHOWN]:
-            click.echo(f"          line {line.line}: {line.name}" + (f": {line.reason}" if line.reason else ""))
-        if (more := len(lines) - _LINES_SHOWN) > 0:
+        for row in rows[:_MAX_ROWS]:
+            click.echo(f"          line {row.line}: {row.name}" + (f": {row.reason}" if row.reason else ""))
+        if (more := len(rows) - _MAX_ROWS) > 0:
             click.echo(f"          and {more:,} more; --json lists all")

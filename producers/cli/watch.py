@@ -1,7 +1,5 @@
-"""``dispatch watch``: a campaign's progress, live."""
+"""``dispatch watch``: shows a campaign's progress until nothing is left to send."""
 
-import asyncio
-import time
 from collections import deque
 
 import click
@@ -11,24 +9,27 @@ from rich.text import Text
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import FiniteFloatRange, console
+from producers.cli.output import console
+from producers.cli.types import FiniteFloatRange
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.summary import line
 
-_EVERY_S = 0.5
-_SPAN = 10
-"""The rate is that of the last so many looks."""
-_LINE_EVERY_S = 2.0
-"""Where there is no terminal, a line is printed so often."""
+_POLL_INTERVAL_S = 0.5
+_POLLS_FOR_RATE = 10
+"""The rate is measured over this many of the latest polls."""
+_PRINT_INTERVAL_S = 2.0
+"""Without a terminal, a line is printed this often."""
 
 
-class _Line(ProgressColumn):
-    """The campaign's line, as Flower shows it."""
+class _SummaryColumn(ProgressColumn):
+    """Shows the campaign's summary, the same line as in Flower."""
 
     def render(self, task: Task) -> Text:
-        return Text(str(task.fields.get("line", "")))
+        """Return the summary of the latest poll."""
+        return Text(str(task.fields.get("summary", "")))
 
 
 @click.command()
@@ -38,41 +39,51 @@ class _Line(ProgressColumn):
 def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
     """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""
 
-    async def follow(redis: Redis) -> CampaignView:
-        return await _follow(Queries(redis), CampaignId(campaign), timeout_s)
+    async def follow_campaign(redis: Redis) -> CampaignView:
+        return await follow(Queries(redis), CampaignId(campaign), timeout_s=timeout_s)
 
-    view = with_ledger(options, follow)
+    view = with_ledger(options, follow_campaign)
     if view.state is not CampaignState.FINISHED:
         click.echo(f"campaign {campaign} is {view.state}" + (f": {view.reason}" if view.reason else ""), err=True)
         raise SystemExit(1)
 
 
-async def _follow(views: Queries, campaign: CampaignId, timeout_s: float) -> CampaignView:
+async def follow(
+    queries: Queries, campaign: CampaignId, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK
+) -> CampaignView:
+    """Print a campaign's progress until nothing is left to send; return the campaign as it is then.
+
+    Args:
+        queries: read the campaign.
+        campaign: its id.
+        timeout_s: seconds after which to return in any case; 0 is no limit.
+        clock: what the waits are taken from.
+    """
     out = console()
-    seen: deque[tuple[float, int]] = deque(maxlen=_SPAN)
-    began = printed = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), _Line())
+    polls: deque[tuple[float, int]] = deque(maxlen=_POLLS_FOR_RATE)
+    started_s = printed_s = clock.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), _SummaryColumn())
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
-        view = await views.campaign(campaign)
+        view = await queries.campaign(campaign)
         task = bar.add_task(view.plan.name, total=view.total)
         while True:
-            now = time.monotonic()
-            seen.append((now, view.done))
-            text = line(view, _rate(seen))
-            bar.update(task, completed=view.done, total=view.total, line=text)
-            over = view.state in {CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.BRAKED}
-            if over or (timeout_s and now - began > timeout_s):
+            now_s = clock.monotonic()
+            polls.append((now_s, view.done))
+            summary = line(view, _rate_per_s(polls))
+            bar.update(task, completed=view.done, total=view.total, summary=summary)
+            has_ended = view.state in {CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.BRAKED}
+            if has_ended or (timeout_s and now_s - started_s > timeout_s):
                 break
-            if not out.is_terminal and now - printed >= _LINE_EVERY_S:
-                out.print(text)
-                printed = now
-            await asyncio.sleep(_EVERY_S)
-            view = await views.campaign(campaign)
+            if not out.is_terminal and now_s - printed_s >= _PRINT_INTERVAL_S:
+                out.print(summary)
+                printed_s = now_s
+            await clock.sleep(_POLL_INTERVAL_S)
+            view = await queries.campaign(campaign)
     if not out.is_terminal:
-        out.print(text)
+        out.print(summary)
     return view
 
 
-def _rate(seen: deque[tuple[float, int]]) -> float:
-    (first_at, first), (last_at, last) = seen[0], seen[-1]
-    return (last - first) / (last_at - first_at) if last_at > first_at else 0.0
+def _rate_per_s(polls: deque[tuple[float, int]]) -> float:
+    (first_s, first), (last_s, last) = polls[0], polls[-1]
+    return (last - first) / (last_s - first_s) if last_s > first_s else 0.0

@@ -1,1 +1,5 @@
-"""``dispatch check``: what a submit would do, from the same rows and a snapshot of the ledger, without sending."""
+"""A draft and a snapshot of the ledger go in; a report comes out of what a submit would do, and nothing is sent.
+
+`report` checks every row, `forecast` works out when the campaign would start and finish, and `ledger_snapshot` reads
+the sender's state from the ledger. Terms are explained in docs/glossary.md.
+"""

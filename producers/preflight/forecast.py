@@ -1,4 +1,4 @@
-"""When a campaign would start and finish, at its sender's rate, in its hours, beside the sender's other campaigns."""
+"""When a campaign would start and finish: at its sender's rate, in its hours, beside the sender's other campaigns."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,94 +14,184 @@ from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from times_dispatch.sms.rules.window import INDIA_ZONE, Window
 
 _INDIA = ZoneInfo(INDIA_ZONE)
+_ROUNDING = 1e-6
+"""Added before a quotient is rounded down, so that a floating-point error does not lose a message."""
 
 
 class DailyCap(NamedTuple):
-    """What the sender may send from midnight to midnight in India, and has sent today; in the outlook's units."""
+    """The sender's limit from midnight to midnight in India, in the units of the forecast (messages or parts)."""
 
-    most: float
-    today: float = 0.0
+    limit: float
+    used_today: float = 0.0
 
 
 class FinishEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A forecast: all campaigns go on in turn, nobody pauses any, and the provider is there."""
+    """When a campaign starts and finishes if nothing is paused and the provider is reachable."""
 
     starts: datetime
     finishes: datetime | None
-    """None if it does not finish before it expires, or nothing limits its rate."""
+    """None if the campaign expires before it finishes, or if no rate limits it."""
     expires: datetime
     takes_s: float
-    """Seconds of sending; 0 if nothing limits its rate."""
+    """Seconds of sending, without closed hours; 0 if no rate limits the campaign."""
     unsent: int
-    """Messages (or parts) that would expire; 0 if it finishes in time."""
+    """Messages (or parts) that would expire; 0 if the campaign finishes in time."""
     ahead: int
-    """Messages (or parts) of other campaigns that go out before its last."""
+    """Messages (or parts) of other campaigns that are sent before the campaign's last message."""
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """An estimate, the limits that it was made with, and what keeps messages from being sent in time."""
+
+    estimate: FinishEstimate
+    rate_per_s: float
+    """The sender's rate; 0 is no limit."""
+    max_parts_per_day: int
+    """The sender's daily limit; 0 is no limit."""
+    parts_today: int
+    """Parts of the daily limit that are used on the day on which the campaign starts."""
+    problems: list[str]
+    """What keeps messages from being sent at all, or on the first day."""
+
+
+def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, parts: int, now: datetime) -> Forecast:
+    """Forecast a campaign that is submitted now.
+
+    Args:
+        campaign: the campaign file.
+        ledger: the state of the sender; None if no ledger was asked, and then nothing counts as sent yet.
+        rows: messages of the campaign.
+        parts: SMS parts of the campaign.
+        now: the moment of the submit.
+    """
+    ledger = ledger or SenderSnapshot()
+    times, sender, budget = campaign.schedule.at(now), campaign.sender, campaign.budget
+    rate_per_s = sender.rate_per_s if ledger.rate_per_s is None else ledger.rate_per_s
+    units = parts if sender.cost == "parts" else rows
+    parts_per_unit = parts / units if units else 1.0  # the daily limit counts parts, the rate perhaps messages
+    cap = None
+    if budget.max_parts_per_day:
+        cap = DailyCap(budget.max_parts_per_day / parts_per_unit, ledger.parts_today / parts_per_unit)
+    estimate = finish_estimate(
+        units,
+        sender_rate_per_s=rate_per_s,
+        own_rate_per_s=campaign.table.rate_per_s or 0.0,
+        times=times,
+        window=campaign.schedule.window,
+        others=ledger.others,
+        now=now,
+        cap=cap,
+    )
+    parts_today = ledger.parts_today if _day(now) == _day(times.opens) else 0
+    return Forecast(
+        estimate=estimate,
+        rate_per_s=rate_per_s,
+        max_parts_per_day=budget.max_parts_per_day,
+        parts_today=parts_today,
+        problems=[
+            *_too_late(estimate, sender.cost, is_capped=cap is not None),
+            *budget.problems(parts, used_today=parts_today),
+        ],
+    )
 
 
 def finish_estimate(
     units: int,
     *,
-    sender_rate: float,
-    own_rate: float,
+    sender_rate_per_s: float,
+    own_rate_per_s: float,
     times: Times,
     window: Window,
     others: Sequence[CampaignAhead],
     now: datetime,
     cap: DailyCap | None = None,
 ) -> FinishEstimate:
-    """Forecast so many messages or parts; a rate of 0 is no limit.
+    """Estimate when a campaign finishes.
 
-    The sender's campaigns take turns, so of each other one as much goes before our last message as we have ourselves,
-    or all of it if that is less.
+    The sender's campaigns take turns. Of each other campaign, as many units are sent before our last one as we have
+    ourselves, or all of its units if they are fewer.
+
+    Args:
+        units: messages of the campaign, or parts if the sender's rate counts parts.
+        sender_rate_per_s: units per second of all the sender's campaigns together; 0 is no limit.
+        own_rate_per_s: units per second of this campaign; 0 is no limit of its own.
+        times: start and end of the campaign.
+        window: the hours in which the campaign is sent.
+        others: the sender's other campaigns that have unsent messages.
+        now: the moment of the submit.
+        cap: the sender's daily limit; None is no limit.
     """
-    left = _left(others, sender_rate * max((times.opens - now).total_seconds(), 0.0))
-    ahead = sum(min(theirs, units) for theirs in left)
-    takes_s = max((units + ahead) / sender_rate if sender_rate else 0.0, units / own_rate if own_rate else 0.0)
+    left = _left_at_start(others, sender_rate_per_s * max((times.opens - now).total_seconds(), 0.0))
+    ahead = sum(min(other_units, units) for other_units in left)
+    takes_s = max(
+        (units + ahead) / sender_rate_per_s if sender_rate_per_s else 0.0,
+        units / own_rate_per_s if own_rate_per_s else 0.0,
+    )
     finishes, unsent = None, 0
     if cap:
         starts_today = _day(now) == _day(times.opens)
-        since = now if starts_today else _midnight(_day(times.opens))
-        meanwhile = min(sender_rate * max((times.opens - since).total_seconds(), 0.0), sum(it.units for it in others))
-        used = meanwhile + (cap.today if starts_today else 0.0)
-        finishes, share = _by_day(units + ahead, takes_s, times, window, cap._replace(today=used))
-        unsent = units - math.floor(units * share + 1e-6)
+        day_begins = now if starts_today else _midnight(_day(times.opens))
+        sent_before = min(
+            sender_rate_per_s * max((times.opens - day_begins).total_seconds(), 0.0),
+            sum(other.units for other in others),
+        )
+        used = sent_before + (cap.used_today if starts_today else 0.0)
+        finishes, share = _finish_day_by_day(units + ahead, takes_s, times, window, cap._replace(used_today=used))
+        unsent = units - math.floor(units * share + _ROUNDING)
     elif takes_s:
         finishes = window.finish(times.opens, takes_s, limit=times.ends)
         if finishes is None:
             open_s = window.open_s(times.opens, times.ends)
-            # A hair more than the quotient, so that a rounding error is no message.
-            unsent = units - math.floor(units * open_s / takes_s + 1e-6)
+            unsent = units - math.floor(units * open_s / takes_s + _ROUNDING)
     return FinishEstimate(
         starts=times.opens,
         finishes=finishes,
         expires=times.ends,
         takes_s=takes_s,
         unsent=unsent,
-        ahead=ahead if sender_rate or cap else 0,
+        ahead=ahead if sender_rate_per_s or cap else 0,
     )
 
 
-def _by_day(work: int, takes_s: float, times: Times, window: Window, cap: DailyCap) -> tuple[datetime | None, float]:
-    """Return when so much is sent, day after day up to the cap, or None and the share of it that is sent in time.
+def _left_at_start(others: Sequence[CampaignAhead], sent: float) -> list[int]:
+    """Return what each other campaign has left after they have sent some units together, in turn."""
+    total = sum(other.units for other in others)
+    share = max(0.0, 1 - sent / total) if total else 0.0
+    return [math.ceil(other.units * share) for other in others]
 
-    Without a rate a day's part is sent at once; within the first day nobody knows when it is.
+
+def _finish_day_by_day(
+    units: int, takes_s: float, times: Times, window: Window, cap: DailyCap
+) -> tuple[datetime | None, float]:
+    """Send day after day, each day at most up to the daily limit.
+
+    Args:
+        units: of the campaign and of others that are sent before its last.
+        takes_s: seconds of sending; 0 if no rate limits it, and then each day's units are sent at once.
+        times: start and end of the campaign.
+        window: the hours in which the campaign is sent.
+        cap: the daily limit, and what of it is used on the first day.
+
+    Returns:
+        When all is sent, and the share of the units that is sent in time, from 0 to 1. The time is None if not all is
+        sent, and if all is sent at once on the first day, for then nobody knows when.
     """
-    moment, left, may = times.opens, float(work), max(0.0, cap.most - cap.today)
+    moment, left, today = times.opens, float(units), max(0.0, cap.limit - cap.used_today)
     while moment < times.ends:
         midnight = _midnight(_day(moment) + timedelta(days=1))
         until = min(midnight, times.ends)
         open_s = window.open_s(moment, until)
         if takes_s:
-            may = min(may, work * open_s / takes_s)
+            today = min(today, units * open_s / takes_s)
         elif not open_s:
-            may = 0.0
-        if left <= may + 1e-6:
+            today = 0.0
+        if left <= today + _ROUNDING:
             if not takes_s and moment == times.opens:
                 return None, 1.0
-            return window.finish(moment, takes_s * left / work, limit=until) or until, 1.0
-        left -= may
-        moment, may = midnight, cap.most
-    return None, 1 - left / work if work else 1.0
+            return window.finish(moment, takes_s * left / units, limit=until) or until, 1.0
+        left -= today
+        moment, today = midnight, cap.limit
+    return None, 1 - left / units if units else 1.0
 
 
 def _day(moment: datetime) -> date:
@@ -112,60 +202,8 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), _INDIA).astimezone(UTC)
 
 
-def _left(others: Sequence[CampaignAhead], sent: float) -> list[int]:
-    """Return what others have left once so much of it is sent, all of them in turn."""
-    whole = sum(other.units for other in others)
-    share = max(0.0, 1 - sent / whole) if whole else 0.0
-    return [math.ceil(other.units * share) for other in others]
-
-
-_INDIA = ZoneInfo(INDIA_ZONE)
-
-
-class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """The outlook, and what it rests on."""
-
-    estimate: FinishEstimate
-    rate_per_s: float
-    """The sender's; 0 is no limit."""
-    most_parts_per_day: int
-    """The sender's; 0 is no limit."""
-    parts_today: int
-    """Used of that on the day on which the campaign starts."""
-    problems: list[str]
-    """What keeps messages from being sent, or from being sent on the first day."""
-
-
-def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, parts: int, now: datetime) -> Forecast:
-    """Forecast a campaign of so many messages and parts; without a ledger its sender has sent nothing yet."""
-    ledger = ledger or SenderSnapshot()
-    times, sender, budget = campaign.schedule.at(now), campaign.sender, campaign.budget
-    rate = sender.rate_per_s if ledger.rate_per_s is None else ledger.rate_per_s
-    units = parts if sender.cost == "parts" else rows
-    # The cap counts parts, and so much of it is a unit of the rate.
-    size = parts / units if units else 1.0
-    ahead = finish_estimate(
-        units,
-        sender_rate=rate,
-        own_rate=campaign.table.rate_per_s or 0.0,
-        times=times,
-        window=campaign.schedule.window,
-        others=ledger.others,
-        now=now,
-        cap=DailyCap(budget.per_day / size, ledger.parts_today / size) if budget.per_day else None,
-    )
-    today = ledger.parts_today if now.astimezone(_INDIA).date() == times.opens.astimezone(_INDIA).date() else 0
-    return Forecast(
-        estimate=ahead,
-        rate_per_s=rate,
-        most_parts_per_day=budget.per_day,
-        parts_today=today,
-        problems=[*_late(ahead, sender.cost, capped=bool(budget.per_day)), *budget.problems(parts, today=today)],
-    )
-
-
-def _late(ahead: FinishEstimate, unit: str, *, capped: bool) -> Iterator[str]:
-    if ahead.unsent:
-        what = "raise the rate or the cap of the day" if capped else "raise the rate"
-        late = f"it does not finish in time: about {ahead.unsent:,} {unit} would expire"
-        yield f"{late}; start earlier, end later, or {what}"
+def _too_late(estimate: FinishEstimate, unit: str, *, is_capped: bool) -> Iterator[str]:
+    if estimate.unsent:
+        remedy = "raise the rate or the cap of the day" if is_capped else "raise the rate"
+        late = f"the campaign does not finish in time: about {estimate.unsent:,} {unit} would expire"
+        yield f"{late}; start earlier, end later, or {remedy}"

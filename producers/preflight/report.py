@@ -1,4 +1,4 @@
-"""A campaign and its recipients, checked as submit would, without sending or storing anything."""
+"""Checks a draft as submit would, without sending or storing anything, and reports what would happen."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -8,21 +8,23 @@ from pathlib import Path
 import msgspec
 
 from producers.draft import Draft, RowPass
-from producers.preflight.forecast import FinishEstimate, forecast
+from producers.preflight.forecast import Forecast, forecast
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.rows.refusals import Example, examples
-from producers.rows.ucs2_characters import Character, Characters
+from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
 from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.settings.logs import mask
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
 
-_MOST = 3
+_BATCH_SIZE = 1000
+_MAX_SAMPLES = 3
+_MAX_CHARACTERS = 10
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One message with its text; the number is masked."""
+    """One message with its text and a masked number."""
 
     line: int
     to: str
@@ -31,85 +33,41 @@ class Sample(msgspec.Struct, frozen=True):
     unicode: bool
 
 
-class Samples:
-    """Chooses from batches that are shown to it in their order; it looks closely at few of them."""
-
-    def __init__(self, template: Template) -> None:
-        self._template = template
-        self._first: list[Sample] = []
-        self._longest: Sample | None = None
-        self._other: Sample | None = None
-
-    def add(self, batch: Recipients) -> None:
-        """Look at a batch."""
-        if len(self._first) < _MOST:
-            self._first += [self._sample(batch, at) for at in range(min(_MOST, len(batch.to)))]
-        most = max(batch.parts)
-        if self._longest is None or most > self._longest.parts:
-            self._longest = self._sample(batch, batch.parts.index(most))
-        if self._other is None:
-            unicode = self._first[0].unicode
-            for at, values in enumerate(zip(*batch.slots, strict=True)):
-                if not unicode and "".join(values).isascii():
-                    continue
-                if measure(self._template.render(values)).unicode != unicode:
-                    self._other = self._sample(batch, at)
-                    break
-
-    def chosen(self) -> list[Sample]:
-        """Return at most three, no line twice, in the order of the lines."""
-        wanted = [*self._first[:1], self._longest, self._other, *self._first[1:]]
-        by_line = {sample.line: sample for sample in wanted if sample}
-        return sorted(list(by_line.values())[:_MOST], key=lambda sample: sample.line)
-
-    def _sample(self, batch: Recipients, at: int) -> Sample:
-        text = self._template.render([values[at] for values in batch.slots])
-        measured = measure(text)
-        return Sample(batch.lines[at], mask(batch.to[at]), text, measured.parts, measured.unicode)
-
-
-_BATCH = 1000
-_CHARACTERS_SHOWN = 10
-
-
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found."""
+    """What a submit would do, and what stands in its way."""
 
     plan: Plan
     good: int
-    """Rows that would be sent to."""
+    """Rows that would become messages."""
     refused: dict[str, int]
-    """Rows by reason, the most frequent first."""
+    """Refused rows by reason, the most frequent reason first."""
     examples: dict[str, list[Example]]
-    """The first rows of each reason."""
+    """The first refused rows of each reason."""
     rejects: Path | None
-    """Where all of them are, if that was asked for."""
+    """The rejects file; None if none was asked for, or no row was refused."""
     opted_out: int | None
-    """Good rows whose number is on the opt-out list; None if there was no ledger to ask."""
+    """Good rows whose number is on the opt-out list; None if no ledger was asked."""
     gsm_messages: int
     gsm_parts: int
     ucs2_messages: int
     ucs2_parts: int
     template_characters: str
-    """Those of the registered text that force all messages into UCS-2."""
-    characters: list[Character]
-    """Those of the values that force some, in most messages first."""
+    """Characters of the registered text that force all messages into UCS-2."""
+    characters: list[Ucs2Character]
+    """Characters in values that force a message into UCS-2, those in most messages first."""
     more_characters: int
-    """How many more there are."""
+    """How many such characters are left out of the list."""
     price_per_part: Decimal | None
+    """In rupees."""
     cost: Decimal | None
-    outlook: FinishEstimate
-    rate_per_s: float
-    """The sender's; 0 is no limit."""
-    most_parts_per_day: int
-    """The sender's; 0 is no limit."""
-    parts_today: int
-    """Used of that on the day on which it starts, as far as the ledger is known."""
+    """In rupees."""
+    forecast: Forecast
     ledger: SenderSnapshot | None
     samples: list[Sample]
     warnings: list[str]
+    """What may be wrong and does not keep messages from being sent."""
     problems: list[str]
-    """What keeps messages from being sent that the rows themselves would allow."""
+    """What keeps messages of good rows from being sent."""
 
     @property
     def parts(self) -> int:
@@ -118,7 +76,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def others(self) -> list[CampaignAhead]:
-        """The sender's running campaigns, if there was a ledger to ask."""
+        """The sender's other running campaigns; none if no ledger was asked."""
         return self.ledger.others if self.ledger else []
 
 
@@ -131,56 +89,102 @@ async def check(
     keep_rejects: bool = False,
     progress: Callable[[RowPass], None] | None = None,
 ) -> CheckReport:
-    """Check every row and forecast the rest; raise InputInvalid if it cannot be sent at all at this moment.
+    """Check every row of a draft and forecast its campaign.
 
-    The rejects file is written only if it is to be kept.
+    Args:
+        draft: the campaign and its recipients.
+        now: the moment for which the check is made.
+        ledger: the state of the sender; None if no ledger was asked.
+        optouts: the opt-out list; None if no ledger was asked.
+        keep_rejects: whether refused rows are written to the draft's rejects file.
+        progress: is called after each batch.
+
+    Raises:
+        InputInvalid: nothing can be sent at this moment.
     """
     campaign = draft.campaign
     campaign.check(now)
     plan = campaign.plan(now)
-    look_up = optouts is not None and not await optouts.is_empty()
-    characters, samples = Characters(campaign.template), Samples(campaign.template)
+    has_optouts = optouts is not None and not await optouts.is_empty()
+    characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
     opted_out = 0
-    with draft.read(rejects=keep_rejects) as reading:
-        for batch in reading.batches(_BATCH):
+    with draft.read(rejects=keep_rejects) as row_pass:
+        for batch in row_pass.batches(_BATCH_SIZE):
             characters.add(batch.slots)
             samples.add(batch)
-            if optouts and look_up:
+            if optouts and has_optouts:
                 opted_out += sum(await optouts.contains(batch.to))
             if progress:
-                progress(reading)
-        rejects = reading.keep_rejects()
-    rows, measuring = reading.rows, reading.rows.measuring
-    parts = measuring.gsm_parts + measuring.ucs2_parts
-    ahead = forecast(campaign, ledger, rows=rows.accepted, parts=parts, now=now)
-    most_common = characters.most_common(_CHARACTERS_SHOWN)
+                progress(row_pass)
+        rejects = row_pass.keep_rejects()
+    checker, counts = row_pass.checker, row_pass.checker.parts_counter
+    parts = counts.gsm_parts + counts.ucs2_parts
+    expected = forecast(campaign, ledger, rows=checker.accepted, parts=parts, now=now)
+    shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
-        good=rows.accepted,
-        refused=dict(rows.refused.most_common()),
-        examples={reason: examples(some, to=draft.to) for reason, some in rows.examples.items()},
+        good=checker.accepted,
+        refused=dict(checker.refused.most_common()),
+        examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
         opted_out=opted_out if optouts else None,
-        gsm_messages=measuring.gsm_messages,
-        gsm_parts=measuring.gsm_parts,
-        ucs2_messages=measuring.ucs2_messages,
-        ucs2_parts=measuring.ucs2_parts,
+        gsm_messages=counts.gsm_messages,
+        gsm_parts=counts.gsm_parts,
+        ucs2_messages=counts.ucs2_messages,
+        ucs2_parts=counts.ucs2_parts,
         template_characters=characters.of_template,
-        characters=most_common,
-        more_characters=len(characters) - len(most_common),
+        characters=shown_characters,
+        more_characters=len(characters) - len(shown_characters),
         price_per_part=campaign.budget.price,
         cost=campaign.budget.cost(parts),
-        outlook=ahead.estimate,
-        rate_per_s=ahead.rate_per_s,
-        most_parts_per_day=ahead.most_parts_per_day,
-        parts_today=ahead.parts_today,
+        forecast=expected,
         ledger=ledger,
         samples=samples.chosen(),
-        warnings=[*campaign.warnings(now), *reading.warnings(), *_held(plan, ledger)],
-        problems=[*(() if rows.accepted else ["no row can be sent to"]), *ahead.problems],
+        warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger)],
+        problems=[*(() if checker.accepted else ["no row can be sent to"]), *expected.problems],
     )
 
 
-def _held(plan: Plan, ledger: SenderSnapshot | None) -> Iterator[str]:
+class SampleChooser:
+    """Chooses messages to show: the first, the one with most parts, and one in the other encoding than the first.
+
+    Batches are added in their order. Few of their texts are rendered, because rendering all would take too long.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._first: list[Sample] = []
+        self._most_parts: Sample | None = None
+        self._other_encoding: Sample | None = None
+
+    def add(self, batch: Recipients) -> None:
+        """Look for better samples in a batch."""
+        if len(self._first) < _MAX_SAMPLES:
+            self._first += [self._sample(batch, index) for index in range(min(_MAX_SAMPLES, len(batch.to)))]
+        parts = max(batch.parts)
+        if self._most_parts is None or parts > self._most_parts.parts:
+            self._most_parts = self._sample(batch, batch.parts.index(parts))
+        if self._other_encoding is None:
+            unicode = self._first[0].unicode
+            for index, values in enumerate(zip(*batch.slots, strict=True)):
+                if not unicode and "".join(values).isascii():
+                    continue
+                if measure(self._template.render(values)).unicode != unicode:
+                    self._other_encoding = self._sample(batch, index)
+                    break
+
+    def chosen(self) -> list[Sample]:
+        """Return at most three samples of different lines, in the order of the lines."""
+        wanted = [*self._first[:1], self._most_parts, self._other_encoding, *self._first[1:]]
+        by_line = {sample.line: sample for sample in wanted if sample}
+        return sorted(list(by_line.values())[:_MAX_SAMPLES], key=lambda sample: sample.line)
+
+    def _sample(self, batch: Recipients, index: int) -> Sample:
+        text = self._template.render([values[index] for values in batch.slots])
+        measured = measure(text)
+        return Sample(batch.lines[index], mask(batch.to[index]), text, measured.parts, measured.unicode)
+
+
+def _held_warning(plan: Plan, ledger: SenderSnapshot | None) -> Iterator[str]:
     if ledger and ledger.held:
         yield f"sender {plan.sender} sends nothing now: {ledger.held}"

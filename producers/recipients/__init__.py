@@ -1,23 +1,24 @@
-"""Recipients files: a path goes in, rows of text come out in chunks, whatever the format.
+"""The path of a recipients file goes in; its rows come out in chunks, as texts, whatever the format.
 
-`file` holds the contract; `csv`, `json_lines`, `parquet` and `excel` are its variants, chosen by the file's suffix.
-Nothing is judged here but the format: what a row is worth is decided by `producers.rows.checker`.
+`file` has the contract; `csv`, `json_lines`, `parquet` and `excel` are its variants, chosen by the file's suffix. Only
+the format is checked here: `producers.rows.checker` decides what becomes of a row. Terms are explained in
+docs/glossary.md.
 """
 
 from pathlib import Path
 
 from producers.errors import InputInvalid
-from producers.recipients.file import Broken, Chunk, RecipientsFile
+from producers.recipients.file import BrokenRow, Chunk, RecipientsFile
 from producers.recipients.heading import Heading
 
-__all__ = ["Broken", "Chunk", "Heading", "RecipientsFile", "open_recipients", "open_table"]
+__all__ = ["BrokenRow", "Chunk", "Heading", "RecipientsFile", "open_recipients", "open_table"]
 
 
 def open_recipients(path: Path, *, to: str = "to") -> RecipientsFile:
-    """Open a recipients file and read its heading; ``to`` names the column that must hold the number.
+    """Open a recipients file and read its heading; ``to`` is the name of the column that holds the numbers.
 
-    Raises InputInvalid, with the file and line, if there is no such file, it is not of its suffix's format, it holds no
-    row, or it has no such column.
+    Raises InputInvalid, with the file and line, if there is no such file, if it is not of the format that its suffix
+    names, or if it has no row or no such column.
     """
     file = open_table(path, hint=to)
     if file.heading.index(to) is None:
@@ -26,9 +27,10 @@ def open_recipients(path: Path, *, to: str = "to") -> RecipientsFile:
 
 
 def open_table(path: Path, *, hint: str) -> RecipientsFile:
-    """Open a file of one of these formats for another purpose; ``hint`` names a column that it probably has.
+    """Open a file of one of these formats without demanding a column; ``hint`` is the name of a probable column.
 
-    Raises InputInvalid as open_recipients does, but for the missing column.
+    The hint helps to find the delimiter of a CSV file. Raises InputInvalid as open_recipients does, but not for a
+    missing column.
     """
     if not path.is_file():
         raise InputInvalid(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
@@ -37,13 +39,13 @@ def open_table(path: Path, *, hint: str) -> RecipientsFile:
     return _open(path, hint)
 
 
-def _open(path: Path, to: str) -> RecipientsFile:
-    # Each variant is imported when its suffix asks for it: polars alone costs 40 MB and 0.2 s.
+def _open(path: Path, hint: str) -> RecipientsFile:
+    # Each variant is imported only for its suffix: polars alone costs 40 MB and 0.2 s.
     match path.suffix.lower():
         case ".csv" | ".tsv" | ".txt":
             from producers.recipients.csv import CsvFile  # noqa: PLC0415
 
-            return CsvFile(path, to=to)
+            return CsvFile(path, hint=hint)
         case ".jsonl" | ".ndjson":
             from producers.recipients.json_lines import JsonLinesFile  # noqa: PLC0415
 

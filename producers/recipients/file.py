@@ -8,7 +8,7 @@
         for broken in chunk.broken:
             ...
 
-Memory holds one chunk at a time (Excel excepted: its format cannot be streamed).
+One chunk at a time is in memory, except with Excel, whose format cannot be streamed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,11 +17,11 @@ from typing import NamedTuple, Protocol
 from producers.recipients.heading import Heading
 
 CHUNK_ROWS = 1000
-"""Enough that the work done once per chunk weighs nothing, small enough to stay in the processor's cache."""
+"""Large enough to make the cost of each chunk negligible, small enough for the processor's cache."""
 
 
-class Broken(NamedTuple):
-    """A row that has not the shape of the heading."""
+class BrokenRow(NamedTuple):
+    """A row that has more or fewer cells than the heading, or cannot be read at all."""
 
     line: int
     reason: str
@@ -29,26 +29,27 @@ class Broken(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Some consecutive rows; ``lines[i]`` is where ``rows[i]`` starts in the file, from 1, counting the heading."""
+    """Consecutive rows of a file."""
 
     lines: Sequence[int]
+    """The line on which each row starts, from 1, counting the heading."""
     rows: Sequence[Sequence[str]]
     """Every row has exactly the heading's columns."""
-    broken: Sequence[Broken]
+    broken: Sequence[BrokenRow]
 
 
 class RecipientsFile(Protocol):
-    """A recipients file whose heading is read; its rows are read anew by each call of ``chunks``."""
+    """A recipients file whose heading has been read; each call of ``chunks`` reads the rows from the first."""
 
     @property
     def heading(self) -> Heading:
-        """Name the columns that hold text or numbers."""
+        """The columns that hold texts or numbers."""
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows in the file's order, blank ones left out.
+        """Read the rows in the file's order, without the blank ones.
 
-        Raises InputInvalid, with the line, where the file stops being of its format.
+        Raises InputInvalid, with the line, where the rest of the file is not of the format.
         """
 
     def fraction(self) -> float:
-        """Say how much of the file ``chunks`` has read, from 0 to 1."""
+        """Return how much of the file ``chunks`` has read, from 0 to 1."""

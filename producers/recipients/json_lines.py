@@ -1,4 +1,4 @@
-"""Recipients as JSON Lines: one object a line; its texts and numbers are the cells, numbers as they are written."""
+"""Recipients as JSON Lines: one object on each line. Its texts and numbers are the cells."""
 
 import json
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ from typing import BinaryIO, NoReturn, TextIO
 
 from producers.errors import InputInvalid
 from producers.recipients import utf8
-from producers.recipients.file import CHUNK_ROWS, Broken, Chunk
+from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading
 
-Cells = dict[str, object]
+JsonObject = dict[str, object]
 
-_HALF = "holds half a surrogate pair, which is no character"
+_HALF_SURROGATE = "holds half a surrogate pair, which is no character"
 
 
 class _RowUnusable(ValueError):
-    """Says why a line is not a row."""
+    """A line that is no row; the message is the reason."""
 
 
 class JsonLinesFile:
-    """A JSON Lines file; its columns are the keys of the first object that hold a text, a number or null."""
+    """A JSON Lines file. Its columns are those keys of the first object whose value is a text, a number or null."""
 
     def __init__(self, path: Path) -> None:
         utf8.check(path)
@@ -31,13 +31,13 @@ class JsonLinesFile:
         self._keys, self.heading = self._heading()
 
     def fraction(self) -> float:
-        """Say how much of the file is read."""
+        """Return how much of the file has been read, from 0 to 1."""
         if self._bytes is None or self._bytes.closed:
             return 0.0 if self._bytes is None else 1.0
         return self._bytes.tell() / self._size
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows; a key that is missing or null is an empty cell."""
+        """Read the rows; a missing key and null give an empty cell."""
         keys = self._keys
         with self._open() as file:
             self._bytes = file.buffer
@@ -45,14 +45,14 @@ class JsonLinesFile:
             while batch := list(islice(numbered, CHUNK_ROWS)):
                 lines: list[int] = []
                 rows: list[list[str]] = []
-                broken: list[Broken] = []
+                broken: list[BrokenRow] = []
                 for line, text in batch:
                     if text.isspace():
                         continue
                     try:
-                        row = _cells(_parsed(text), keys)
+                        row = _cells(_parse(text), keys)
                     except _RowUnusable as unusable:
-                        broken.append(Broken(line, str(unusable), ()))
+                        broken.append(BrokenRow(line, str(unusable), ()))
                     else:
                         lines.append(line)
                         rows.append(row)
@@ -72,16 +72,18 @@ class JsonLinesFile:
                 f"jq -c '.[]' {self._path.name} > {self._path.stem}.jsonl"
             )
         try:
-            cells = _parsed(first)
+            cells = _parse(first)
         except _RowUnusable as unusable:
             raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; its keys name the columns") from None
         keys = [key for key, cell in cells.items() if cell is None or isinstance(cell, str)]
         if not _is_writable(keys):
-            raise InputInvalid(f"{self._path}:{line}: a key of the first row {_HALF}; its keys name the columns")
+            raise InputInvalid(
+                f"{self._path}:{line}: a key of the first row {_HALF_SURROGATE}; its keys name the columns"
+            )
         return keys, Heading(self._path, line, keys)
 
 
-def _unique(pairs: list[tuple[str, object]]) -> Cells:
+def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     cells = dict(pairs)
     if len(cells) != len(pairs):
         raise _RowUnusable("has a key twice")
@@ -92,13 +94,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _RowUnusable(f"holds {name}, which is not JSON")
 
 
-# Numbers stay as they are written: 99.50 must not become 99.5, nor a number of twelve digits a float.
+# Numbers stay as they are written: 99.50 must not become 99.5, and twelve digits must not become a float.
 _decode = json.JSONDecoder(
     parse_float=str, parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_unique
 ).decode
 
 
-def _parsed(text: str) -> Cells:
+def _parse(text: str) -> JsonObject:
     try:
         cells = _decode(text)
     except _RowUnusable:
@@ -110,10 +112,10 @@ def _parsed(text: str) -> Cells:
     return cells
 
 
-def _cells(cells: Cells, keys: list[str]) -> list[str]:
+def _cells(json_object: JsonObject, keys: list[str]) -> list[str]:
     row: list[str] = []
     for key in keys:
-        match cells.get(key):
+        match json_object.get(key):
             case str(cell):
                 row.append(cell)
             case None:
@@ -121,7 +123,7 @@ def _cells(cells: Cells, keys: list[str]) -> list[str]:
             case _:
                 raise _RowUnusable(f"holds neither a text nor a number as {key}")
     if not _is_writable(row):
-        raise _RowUnusable(_HALF)
+        raise _RowUnusable(_HALF_SURROGATE)
     return row
 
 

@@ -1,4 +1,4 @@
-"""Recipients as Parquet, read in a stream through polars (the ``files`` extra)."""
+"""Recipients as Parquet, streamed with polars (the ``files`` extra)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class ParquetFile:
-    """A Parquet file; columns of which no text can be made (lists, structs, booleans, bytes) are left out.
+    """A Parquet file. Columns that cannot become text (lists, structs, booleans, bytes) are left out.
 
-    A date is written as 2026-11-08, a moment as 2026-11-08 10:30:00, a float without a fraction as a whole number.
+    A date becomes 2026-11-08, a date and time 2026-11-08 10:30:00, and a float without a fraction a whole number.
     Lines are counted as in a spreadsheet: the first row is line 2.
     """
 
@@ -33,7 +33,7 @@ class ParquetFile:
             schema = frame.collect_schema()
             self._rows = int(frame.select(pl.len()).collect().item())
         except pl.exceptions.PolarsError:
-            raise InputInvalid(f"{path}: is not a Parquet file, or a damaged one") from None
+            raise InputInvalid(f"{path}: is not a Parquet file, or is damaged") from None
         texts = [as_text for name, dtype in schema.items() if (as_text := _as_text(name, dtype)) is not None]
         self._frame = frame.select(texts)
         self.heading = Heading(path, 1, self._frame.collect_schema().names())
@@ -41,11 +41,11 @@ class ParquetFile:
             raise InputInvalid(f"{path}: has no rows")
 
     def fraction(self) -> float:
-        """Say how much of the file is read."""
+        """Return how much of the file has been read, from 0 to 1."""
         return self._rows_read / self._rows
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows; null is an empty cell."""
+        """Read the rows; null gives an empty cell."""
         import polars as pl  # noqa: PLC0415
 
         self._rows_read = 0

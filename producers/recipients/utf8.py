@@ -1,4 +1,4 @@
-"""Text files as UTF-8, with or without a byte order mark; any other encoding is refused in words."""
+"""Checks that a text file is UTF-8, with or without a byte order mark, and says how to convert any other encoding."""
 
 import codecs
 from pathlib import Path
@@ -9,9 +9,9 @@ _BLOCK = 1 << 20
 
 
 def check(path: Path) -> None:
-    """Read a whole file (about 1 GB/s) and raise InputInvalid if it is not UTF-8.
+    """Read a whole file, at about 1 GB/s, and raise InputInvalid with the line if it is not UTF-8.
 
-    Done before anything is made of the file, so that a wrong byte near its end leaves nothing half-done.
+    Called before any row is used, so that a wrong byte near the end of the file leaves nothing half-done.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     before = line = 0
@@ -28,10 +28,20 @@ def check(path: Path) -> None:
 def _decode(
     decoder: codecs.IncrementalDecoder, block: bytes, path: Path, before: int, line: int, *, final: bool = False
 ) -> None:
+    """Decode a block; raise InputInvalid if that fails.
+
+    Args:
+        decoder: keeps the beginning of a character that the next block completes.
+        block: the bytes.
+        path: of the file.
+        before: bytes of the file before the block.
+        line: line breaks of the file before the block.
+        final: whether the file ends with the block.
+    """
     try:
         decoder.decode(block, final)
     except UnicodeDecodeError as error:
-        # The decoder kept the last bytes of the block before, if they were a character's beginning.
+        # The decoder keeps the last bytes of the previous block if they are the beginning of a character.
         at = before - (len(error.object) - len(block)) + error.start
         line += error.object.count(b"\n", 0, error.start) + 1
         raise InputInvalid(

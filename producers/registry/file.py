@@ -1,31 +1,31 @@
-"""The registry file, written whole or not at all."""
+"""Writes the registry file."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import tomlkit
 
-from producers.atomic_file import whole_file
+from producers.atomic_file import open_atomic
 from times_dispatch.settings.templates import TemplateSettings
 
-_ABOUT = (
+_HEAD_COMMENT = (
     "Written by: dispatch template import. Names, max_value_length, links and callback_numbers may be changed by hand",
     "and are kept by the next import; comments are not.",
 )
 
 
 def write(path: Path, templates: Mapping[str, TemplateSettings]) -> None:
-    """Replace the file; raise CommandFailed if that cannot be done, and leave the old one then."""
+    """Replace the registry file; raise CommandFailed, and leave the old file, if it cannot be written."""
     text = toml(templates)
-    # Settings are read by every process, and workers may run as somebody else; there is no secret in this file.
-    with whole_file(path, for_everybody=True) as file:
+    # Every process reads the registry file, and workers may run as another user. The file holds no secret.
+    with open_atomic(path, world_readable=True) as file:
         file.write(text)
 
 
 def toml(templates: Mapping[str, TemplateSettings]) -> str:
-    """Write templates as TOML, in the order of their names; a text keeps every byte, line breaks as escapes."""
+    """Return templates as TOML, in the order of their names; a text keeps every byte, with line breaks as escapes."""
     document = tomlkit.document()
-    for line in _ABOUT:
+    for line in _HEAD_COMMENT:
         document.add(tomlkit.comment(line))
     tables = tomlkit.table(is_super_table=True)
     for name in sorted(templates):

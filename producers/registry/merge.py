@@ -1,4 +1,4 @@
-"""What becomes of the registry when a portal's download is imported, row by row."""
+"""Merges the rows of a portal's download into the templates of the registry file."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,23 +14,26 @@ from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers as header_rules
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
-_LONGEST_NAME = 64
+_MAX_NAME_LENGTH = 64
+_FIELDS_IN_WORDS = {"content_id": "template id ", "text": "text: "}
 
 
-class Line(NamedTuple):
-    """One row, and what was made of it."""
+class MergedRow(NamedTuple):
+    """A row of the download after the merge."""
 
     line: int
     name: str
-    """The template's name here, or the portal's if it was refused."""
+    """The template's name in the registry; of a refused row, the portal's name or the content id."""
     reason: str = ""
+    """Why the row was refused or the template removed, or what changed."""
 
 
 class Merge:
-    """Takes a download into the templates of the registry; ``templates`` is what they are then.
+    """Merges downloads into the templates of the registry; ``templates`` holds the result.
 
-    A template is known again by its content id and keeps its name, since campaign files use it, and what the portals do
-    not know: longest value, links, callback numbers. Nothing is taken out but what the portal says is approved no more.
+    A content id identifies a template. A template that is known already keeps its name, which campaign files use, and
+    what portals do not know: max_value_length, links and callback_numbers. A template is removed only if the download
+    gives it a status that is not approved.
     """
 
     def __init__(
@@ -41,13 +44,20 @@ class Merge:
         senders: Mapping[str, SenderSettings],
         default_sender: str = "",
     ) -> None:
-        """Take the registry's templates, those of dispatch.toml, the senders, and the sender of rows without any."""
+        """Start with the templates as they are.
+
+        Args:
+            registry: templates in the registry file, by name.
+            elsewhere: templates in ``dispatch.toml``, by name.
+            senders: the senders in the settings, by header.
+            default_sender: the sender of rows that name no header; empty if such rows are refused.
+        """
         self.templates = dict(registry)
-        self.added: list[Line] = []
-        self.changed: list[Line] = []
-        self.unchanged: list[Line] = []
-        self.removed: list[Line] = []
-        self.refused: list[Line] = []
+        self.added: list[MergedRow] = []
+        self.changed: list[MergedRow] = []
+        self.unchanged: list[MergedRow] = []
+        self.removed: list[MergedRow] = []
+        self.refused: list[MergedRow] = []
         self._registry = registry
         self._names = {item.content_id: name for name, item in registry.items()}
         self._elsewhere = {item.content_id: (name, item) for name, item in elsewhere.items()}
@@ -55,79 +65,76 @@ class Merge:
         self._senders = senders
         self._default_sender = default_sender
 
-    def take(self, rows: Iterable[PortalRow]) -> None:
-        """Take the rows of a download; those of one template, one for each header, are put together."""
-        together: dict[str, PortalRow] = {}
+    def add(self, rows: Iterable[PortalRow]) -> None:
+        """Merge the rows of a download; rows that differ only in the header become one template."""
+        joined: dict[str, PortalRow] = {}
         for row in rows:
-            before = together.get(row.content_id)
+            before = joined.get(row.content_id)
             if before is None or not row.content_id:
-                together[row.content_id or f"line {row.line}"] = row
+                joined[row.content_id or f"line {row.line}"] = row
             elif (before.text, before.approved) != (row.text, row.approved):
                 self._refuse(row, f"has the template id of line {before.line}, and another text or status")
             else:
                 headers = tuple(dict.fromkeys((*before.headers, *row.headers)))
-                together[row.content_id] = msgspec.structs.replace(before, headers=headers)
-        for row in together.values():
-            self._take(row)
+                joined[row.content_id] = msgspec.structs.replace(before, headers=headers)
+        for row in joined.values():
+            self._merge_row(row)
         self.refused.sort()
 
-    def _take(self, row: PortalRow) -> None:
+    def _merge_row(self, row: PortalRow) -> None:
         if not row.approved:
             if name := self._names.get(row.content_id):
                 del self.templates[name]
-                self.removed.append(Line(row.line, name, f"its status is {row.status}"))
+                self.removed.append(MergedRow(row.line, name, f"its status is {row.status}"))
             else:
-                self._refuse(row, f"its status is {row.status or 'empty'}: only approved ones can be used")
+                self._refuse(row, f"its status is {row.status or 'empty'}: only approved templates can be used")
             return
         senders, reason = self._senders_of(row)
         if not reason:
-            reason = self._mistake(row, senders)
+            reason = self._validation_error(row, senders)
         if not reason:
-            reason = self._keep(row, senders)
+            reason = self._store(row, senders)
         if reason:
             self._refuse(row, reason)
 
     def _senders_of(self, row: PortalRow) -> tuple[list[str], str]:
+        """Return the senders that the settings know, or none and why the row is refused."""
         headers = row.headers or ((self._default_sender,) if self._default_sender else ())
         if not headers:
-            return [], "names no header; say whose it is with --sender HEADER"
+            return [], "names no header; name its sender with --sender HEADER"
         known = [header for header in headers if header in self._senders]
         if not known:
             problems = filter(None, map(header_rules.problem, headers))
-            what = (
-                next(problems, None) or f"there is no such sender in the settings{closest(headers[0], self._senders)}"
-            )
-            return [], f"header {', '.join(headers)}: {what}"
+            unknown = f"there is no such sender in the settings{closest(headers[0], self._senders)}"
+            return [], f"header {', '.join(headers)}: {next(problems, None) or unknown}"
         for header in known:
-            if row.category and (wrong := header_rules.category_problem(header, row.category)):
-                return [], f"header {header}: {wrong}"
+            if row.category and (problem := header_rules.category_problem(header, row.category)):
+                return [], f"header {header}: {problem}"
             entity = self._senders[header].entity_id
             if row.entity_id and entity and row.entity_id != entity:
                 return [], f"belongs to the entity {row.entity_id}, and sender {header} to {entity}"
         return known, ""
 
-    def _mistake(self, row: PortalRow, senders: list[str]) -> str:
+    def _validation_error(self, row: PortalRow, senders: list[str]) -> str:
         try:
             TemplateSettings(content_id=row.content_id, text=row.text, senders=senders, category=row.category)
         except ValidationError as invalid:
             error = invalid.errors(include_url=False)[0]
-            field = (
-                {"content_id": "template id ", "text": "text: "}.get(str(error["loc"][0]), "") if error["loc"] else ""
-            )
-            return field + describe_error(error, TemplateSettings)
+            field = str(error["loc"][0]) if error["loc"] else ""
+            return _FIELDS_IN_WORDS.get(field, "") + describe_error(error, TemplateSettings)
         return ""
 
-    def _keep(self, row: PortalRow, senders: list[str]) -> str:
-        """Put a good row into the registry; return why that cannot be."""
+    def _store(self, row: PortalRow, senders: list[str]) -> str:
+        """Put a valid row into the registry; return why the row is refused, or an empty text."""
         if row.content_id in self._elsewhere:
             name, item = self._elsewhere[row.content_id]
             if item.text != row.text:
-                return f"is {name} in dispatch.toml, with another text: mend or remove it there"
-            self.unchanged.append(Line(row.line, name))
+                return f"is {name} in dispatch.toml, with another text: correct or remove it there"
+            self.unchanged.append(MergedRow(row.line, name))
             return ""
         name = self._names.get(row.content_id) or self._new_name(row)
         before = self._registry.get(name)
-        fresh = {
+        from_portal = {
             "content_id": row.content_id,
             "text": row.text,
             "sender": "",
@@ -135,27 +142,27 @@ class Merge:
             "category": row.category,
         }
         kept = before.model_dump() if before else {}
-        self.templates[name] = after = TemplateSettings.model_validate(kept | fresh)
+        self.templates[name] = after = TemplateSettings.model_validate(kept | from_portal)
         if before is None:
-            self.added.append(Line(row.line, name))
+            self.added.append(MergedRow(row.line, name))
         elif (before.text, before.headers, before.category) == (after.text, after.headers, after.category):
-            self.unchanged.append(Line(row.line, name))
+            self.unchanged.append(MergedRow(row.line, name))
         else:
-            self.changed.append(Line(row.line, name, _differences(before, after)))
+            self.changed.append(MergedRow(row.line, name, _differences(before, after)))
         return ""
 
     def _new_name(self, row: PortalRow) -> str:
-        plain = _NOT_IN_NAMES.sub("-", row.name).strip("-._")[: _LONGEST_NAME - 20] or "template"
+        base = _NOT_IN_NAMES.sub("-", row.name).strip("-._")[: _MAX_NAME_LENGTH - 20] or "template"
         name = next(
             name
-            for name in (plain, f"{plain}-{row.content_id[-4:]}", f"{plain}-{row.content_id}")
+            for name in (base, f"{base}-{row.content_id[-4:]}", f"{base}-{row.content_id}")
             if name not in self._taken_names
         )
         self._taken_names.add(name)
         return name
 
     def _refuse(self, row: PortalRow, reason: str) -> None:
-        self.refused.append(Line(row.line, row.name or row.content_id, reason))
+        self.refused.append(MergedRow(row.line, row.name or row.content_id, reason))
 
 
 def _differences(before: TemplateSettings, after: TemplateSettings) -> str:

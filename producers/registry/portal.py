@@ -1,4 +1,4 @@
-"""A list of templates as downloaded from a DLT portal: its columns found by the names that portals give them."""
+"""Reads the list of templates that a DLT portal offers for download; every portal names the columns in its own way."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -48,14 +48,14 @@ CATEGORY = (
     "category",
     "contentcategory",
 )
-"""Portals disagree on what these mean: ``Template Type`` is a category at one and TEXT or UNICODE at another, so the
-first of them counts that holds a category."""
+"""Portals disagree on what these columns mean: ``Template Type`` is a category at one portal, and TEXT or UNICODE at
+another. The first of the columns that holds a category decides."""
 
 _APPROVED = re.compile(r"\b(approved?|registered|active|activated|live)\b", re.IGNORECASE)
-_NOT = re.compile(
+_NOT_APPROVED = re.compile(
     r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in ?active)\b", re.IGNORECASE
 )
-_WRAPPED = re.compile('="([^"]*)"')
+_SPREADSHEET_TEXT = re.compile('="([^"]*)"')
 
 
 class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,64 +66,64 @@ class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     text: str
     headers: tuple[str, ...]
-    """Empty if there is no such column."""
+    """Empty if the download has no such column."""
     category: Category | None
     entity_id: str
     status: str
-    """As it stands there; empty if there is no such column."""
+    """In the portal's words; empty if the download has no such column."""
     approved: bool
 
 
-class Portal:
-    """A download, CSV or Excel; raises InputInvalid if it cannot be one, with the columns that it lacks."""
+class PortalDownload:
+    """A download as CSV or Excel. Raises InputInvalid with the column that is missing, if one is."""
 
     def __init__(self, path: Path) -> None:
         self._file = open_table(path, hint="Template ID")
-        columns = {_plain(name): index for index, name in reversed(list(enumerate(self._file.heading.names)))}
-        self._content_id = self._needed(columns, CONTENT_ID, "Template ID", self._file.heading)
-        self._text = self._needed(columns, TEXT, "Template Content", self._file.heading)
+        columns = {_letters(name): index for index, name in reversed(list(enumerate(self._file.heading.names)))}
+        self._content_id = self._required(columns, CONTENT_ID, "Template ID", self._file.heading)
+        self._text = self._required(columns, TEXT, "Template Content", self._file.heading)
         self._name = _first(columns, NAME)
         self._headers = _first(columns, HEADERS)
         self._entity = _first(columns, ENTITY)
         self._status = _first(columns, STATUS)
-        self._categories = [columns[name] for name in CATEGORY if name in columns]
+        self._category_columns = [columns[name] for name in CATEGORY if name in columns]
 
     @property
     def has_headers(self) -> bool:
-        """Say whether the download tells which headers a template belongs to."""
+        """Say whether the download has a column for headers."""
         return self._headers is not None
 
     def rows(self) -> Iterator[PortalRow]:
-        """Read the rows; raise InputInvalid at one that has not the shape of the heading: the file is damaged then."""
+        """Read the rows; raise InputInvalid at a row with more or fewer cells than the heading: the file is damaged."""
         for chunk in self._file.chunks():
             if chunk.broken:
                 raise InputInvalid(f"{self._file.heading.path}:{chunk.broken[0].line}: {chunk.broken[0].reason}")
             for line, cells in zip(chunk.lines, chunk.rows, strict=True):
                 status = _cell(cells, self._status)
-                found = (category_from_portal(cells[column]) for column in self._categories)
+                categories = (category_from_portal(cells[column]) for column in self._category_columns)
                 yield PortalRow(
                     line=line,
                     content_id=_digits(_cell(cells, self._content_id)),
                     name=_cell(cells, self._name),
                     text=cells[self._text],
                     headers=_headers(_cell(cells, self._headers)),
-                    category=next(filter(None, found), None),
+                    category=next(filter(None, categories), None),
                     entity_id=_digits(_cell(cells, self._entity)),
                     status=status,
                     approved=self._status is None or is_approved(status),
                 )
 
     @staticmethod
-    def _needed(columns: dict[str, int], names: tuple[str, ...], usual: str, heading: Heading) -> int:
-        found = _first(columns, names)
-        if found is None:
-            raise InputInvalid(f"{heading.path}:{heading.line}: no column like {usual}; {heading.described()}")
-        return found
+    def _required(columns: dict[str, int], names: tuple[str, ...], usual_name: str, heading: Heading) -> int:
+        column = _first(columns, names)
+        if column is None:
+            raise InputInvalid(f"{heading.path}:{heading.line}: no column like {usual_name}; {heading.described()}")
+        return column
 
 
 def is_approved(status: str) -> bool:
-    """Say whether a status as portals word it (``Approved``, ``REGISTERED VIA AIRTEL``) lets a template be used."""
-    return _APPROVED.search(status) is not None and _NOT.search(status) is None
+    """Say whether a status in a portal's words, such as ``REGISTERED VIA AIRTEL``, lets a template be used."""
+    return _APPROVED.search(status) is not None and _NOT_APPROVED.search(status) is None
 
 
 def _first(columns: dict[str, int], names: tuple[str, ...]) -> int | None:
@@ -135,14 +135,14 @@ def _cell(cells: Sequence[str], column: int | None) -> str:
 
 
 def _digits(cell: str) -> str:
-    """Take off the apostrophe before, or ``="…"`` around, by which portals make spreadsheets leave digits alone."""
-    wrapped = _WRAPPED.fullmatch(cell)
-    return (wrapped[1] if wrapped else cell).strip().lstrip("'")
+    """Remove the apostrophe, or the ``="…"``, with which portals keep spreadsheets from changing long numbers."""
+    text = _SPREADSHEET_TEXT.fullmatch(cell)
+    return (text[1] if text else cell).strip().lstrip("'")
 
 
 def _headers(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(without_affixes, re.findall(r"[A-Za-z0-9-]+", cell))))
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))

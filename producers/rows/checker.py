@@ -1,4 +1,4 @@
-"""What becomes of each row of a recipients file: a message that is fit to be sent, or a refusal with its reason."""
+"""What becomes of each row of a recipients file: a message that can be sent, or a refused row with its reason."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from producers.recipients import Chunk
-from producers.rows.custom_values import FromColumns
-from producers.rows.numbers import NumberSet, normalised
-from producers.rows.parts import Measuring, too_long
+from producers.rows.custom_values import CustomColumns
+from producers.rows.numbers import NumberSet, normalise_numbers
+from producers.rows.parts import PartsCounter, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
 from producers.rows.slots import SlotSource, all_values_valid
 from producers.rows.whitelists import Whitelists
@@ -23,75 +23,91 @@ TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MAX_PARTS} 
 DUPLICATE = Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number")
 
 _EXAMPLES = 3
-_EXAMPLE_REASONS = 50
+"""Refused rows that are kept for each message."""
+_EXAMPLE_MESSAGES = 50
+"""Different messages for which refused rows are kept."""
 
 
 class CheckedRows(NamedTuple):
-    """A chunk's fate: its messages by column, entry *i* of each being one message; its refused rows in their order."""
+    """A checked chunk: its messages by column, entry *i* of each column being one message, and its refused rows."""
 
     lines: list[int]
     to: list[str]
     slots: list[list[str]]
     parts: list[int]
     refused: list[RefusedRow]
+    """In the order of their lines."""
     custom: Mapping[str, list[str]] = MappingProxyType({})
-    """Values of the provider's own placeholders that come from columns; filled in by ``producers.draft``."""
+    """Custom values that come from columns, by name; ``producers.draft`` fills them in."""
 
 
-class Rows:
-    """Checks the rows of one campaign, chunk by chunk, in their order; the first good row with a number counts.
+class RowChecker:
+    """Checks the rows of one campaign, chunk by chunk, in their order.
 
-    A row is refused for its number, for an empty cell, for a value that the template's slot or a header does not take
-    or that is not whitelisted, for a text longer than an SMS can be, and as a duplicate; of several reasons the first
-    is told. What can be said of a whole chunk at once, is.
+    A row is refused for its shape, its number, an empty cell, a value that its slot or a header does not take, a value
+    that is not whitelisted, a text that is longer than an SMS can be, or as a duplicate: the first good row with a
+    number counts. A row with several of these faults is refused for the first of them.
+
+    Whatever can be checked for a whole chunk at once is not checked row by row: a million rows take seconds.
     """
 
     def __init__(
         self,
-        filling: SlotSource,
+        slot_source: SlotSource,
         *,
         names: Sequence[str],
         to: int,
-        longest: int,
+        max_length: int,
         whitelists: Whitelists,
-        custom: FromColumns | None = None,
+        custom: CustomColumns | None = None,
         region: str = "IN",
     ) -> None:
-        """Take what fills the slots, the columns' names, the number's column, the most characters of a value."""
+        """Prepare for the first chunk.
+
+        Args:
+            slot_source: makes the values of the template's slots.
+            names: the names of the columns.
+            to: index of the column that holds the number.
+            max_length: characters of a slot's value, at most.
+            whitelists: links and callback numbers that values may contain.
+            custom: custom values that come from columns.
+            region: the country of numbers without a country code, as two letters.
+        """
         self.accepted = 0
+        """Rows that became messages."""
         self.refused: Counter[str] = Counter()
-        """By reason."""
+        """Refused rows by the message of their finding."""
         self.examples: dict[str, list[RefusedRow]] = {}
-        """The first rows of each reason, and of so many reasons."""
-        self.measuring = Measuring(filling.template)
+        """The first refused rows for each message, and for a limited number of messages."""
+        self.parts_counter = PartsCounter(slot_source.template)
         self.whitelists = whitelists
-        self._filling = filling
-        self._custom = custom or FromColumns({})
-        self._used = sorted(filling.columns | self._custom.columns)
+        self._slot_source = slot_source
+        self._custom = custom or CustomColumns({})
+        self._used_columns = sorted(slot_source.columns | self._custom.columns)
         self._names = names
         self._to = to
-        self._longest = longest
+        self._max_length = max_length
         self._region = region
         self._seen = NumberSet()
 
     def check(self, chunk: Chunk) -> CheckedRows:
-        """Check the chunk that follows the one checked before."""
+        """Check a chunk; chunks must come in the file's order, because duplicates are found across chunks."""
         rows = chunk.rows
-        to, numberless = normalised(list(map(itemgetter(self._to), rows)), self._region)
+        to, number_reasons = normalise_numbers(list(map(itemgetter(self._to), rows)), self._region)
         findings = {
             index: Finding(RefusalReason.NUMBER, f"{self._names[self._to]} {reason}", rows[index][self._to])
-            for index, reason in numberless.items()
+            for index, reason in number_reasons.items()
         }
-        slots = self._values(rows, to, findings)
+        slots = self._slot_values(rows, to, findings)
         if findings:
-            to = _left(to, findings)
-        if again := self._seen.add(list(map(int, to))):
-            left = _left(range(len(rows)), findings)
-            findings.update((left[position], DUPLICATE) for position in again)
-            to = _left(to, again)
+            to = _without(to, findings)
+        if duplicates := self._seen.add(list(map(int, to))):
+            remaining = _without(range(len(rows)), findings)
+            findings.update((remaining[index], DUPLICATE) for index in duplicates)
+            to = _without(to, duplicates)
         if findings:
-            slots = [_left(values, findings) for values in slots]
-        lines = _left(chunk.lines, findings) if findings else list(chunk.lines)
+            slots = [_without(values, findings) for values in slots]
+        lines = _without(chunk.lines, findings) if findings else list(chunk.lines)
         refused = [RefusedRow(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
         refused += [
             RefusedRow(broken.line, Finding(RefusalReason.SHAPE, broken.reason), broken.cells)
@@ -100,49 +116,54 @@ class Rows:
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
         self._count(refused)
-        return CheckedRows(lines, to, slots, self.measuring.parts(slots, len(to)), refused)
+        return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused)
 
     def _count(self, refused: Sequence[RefusedRow]) -> None:
         for row in refused:
-            reason = row.finding.reason
-            self.refused[reason] += 1
-            if self.refused[reason] <= _EXAMPLES and (reason in self.examples or len(self.examples) < _EXAMPLE_REASONS):
-                self.examples.setdefault(reason, []).append(row)
+            message = row.finding.message
+            self.refused[message] += 1
+            if self.refused[message] > _EXAMPLES:
+                continue
+            if message in self.examples or len(self.examples) < _EXAMPLE_MESSAGES:
+                self.examples.setdefault(message, []).append(row)
 
-    def _values(
+    def _slot_values(
         self, rows: Sequence[Sequence[str]], to: Sequence[str], findings: dict[int, Finding]
     ) -> list[list[str]]:
-        cells = {column: list(map(itemgetter(column), rows)) for column in self._used}
+        """Return the values, one list for each slot; add what is wrong with rows to ``findings``."""
+        source = self._slot_source
+        cells = {column: list(map(itemgetter(column), rows)) for column in self._used_columns}
         for column, values in cells.items():
             if not all(map(str.strip, values)):
                 empty = Finding(RefusalReason.EMPTY, f"{self._names[column]} is empty")
                 for index, value in enumerate(values):
                     if not value.strip():
                         findings.setdefault(index, empty)
-        slots, unfit = self._filling.values(cells, len(rows))
-        for index, finding in unfit.items():
+        slots, text_findings = source.values(cells, len(rows))
+        for index, finding in text_findings.items():
             findings.setdefault(index, finding)
-        for slot, name, values in zip(self._filling.template.slots, self._filling.names, slots, strict=True):
-            if not all_values_valid(slot, values, self._longest):
+        for slot, name, values in zip(source.template.slots, source.names, slots, strict=True):
+            if not all_values_valid(slot, values, self._max_length):
                 for index, value in enumerate(values):
-                    if reason := self._misfit(slot, value):
-                        findings.setdefault(index, Finding(RefusalReason.SLOT, f"{name} {reason}", value))
-        for index, finding in self.whitelists.findings(slots, to, self._filling.names):
+                    if problem := self._slot_problem(slot, value):
+                        findings.setdefault(index, Finding(RefusalReason.SLOT, f"{name} {problem}", value))
+        for index, finding in self.whitelists.findings(slots, to, source.names):
             findings.setdefault(index, finding)
         for index, finding in self._custom.findings(cells, len(rows)):
             findings.setdefault(index, finding)
-        for index in too_long(self._filling.template, slots, len(rows)):
+        for index in too_long(source.template, slots, len(rows)):
             findings.setdefault(index, TOO_LONG)
         return slots
 
-    def _misfit(self, slot: Slot, value: str) -> str | None:
-        if len(value) > self._longest:
-            return f"is longer than {self._longest} characters"
-        return slot.check(value, self._longest)
+    def _slot_problem(self, slot: Slot, value: str) -> str | None:
+        if len(value) > self._max_length:
+            return f"is longer than {self._max_length} characters"
+        return slot.check(value, self._max_length)
 
 
-def _left(values: Sequence[T], gone: Iterable[int]) -> list[T]:
+def _without(values: Sequence[T], indexes: Iterable[int]) -> list[T]:
+    """Return the values but for those at these indexes."""
     stays = bytearray(b"\1") * len(values)
-    for position in gone:
-        stays[position] = 0
+    for index in indexes:
+        stays[index] = 0
     return list(compress(values, stays))

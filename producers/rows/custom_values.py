@@ -1,4 +1,4 @@
-"""The key-values of a campaign that take their values from columns."""
+"""Custom values that come from columns: the provider's own placeholders, filled row by row."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,30 +7,32 @@ from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
 
-NO_HEADER = "stands in a header, and must be one line of ASCII"
-
-Columns = dict[str, list[str]]
-"""Values by name without the ``$$``; entry *i* of each belongs to one message."""
+NOT_A_HEADER_VALUE = "stands in a header, and must be one line of ASCII"
 
 
-class FromColumns:
-    """Key-values that take their values from columns."""
+class CustomColumns:
+    """The custom values of a campaign that differ from row to row.
+
+    Args:
+        variables: the texts that make the values, by the name of the placeholder without its ``$$``.
+        in_headers: names of the placeholders that stand in an HTTP header.
+    """
 
     def __init__(self, variables: Mapping[str, Variable], *, in_headers: frozenset[str] = frozenset()) -> None:
         self.columns = frozenset(column for variable in variables.values() for column in variable.columns)
-        """Where the columns that they need stand in a row."""
+        """Indexes of the columns whose cells are needed."""
         self._variables = variables
         self._in_headers = {name: variable for name, variable in variables.items() if name in in_headers}
 
     def findings(self, cells: Mapping[int, Sequence[str]], rows: int) -> Iterator[tuple[int, Finding]]:
-        """Yield what is wrong with so many rows, by their place, from the cells of each column."""
+        """Yield the index of each row with a value that no header takes, and what is wrong with the value."""
         for name, variable in self._in_headers.items():
             for index, value in enumerate(variable.compose(cells, rows)):
                 if not HEADER_VALUE.fullmatch(value):
-                    yield index, Finding(RefusalReason.HEADER, f"custom.{name} {NO_HEADER}", value)
+                    yield index, Finding(RefusalReason.HEADER, f"custom.{name} {NOT_A_HEADER_VALUE}", value)
 
-    def values(self, chunk: Chunk, lines: Sequence[int]) -> Columns:
-        """Return the values of those rows of a chunk that have these line numbers."""
+    def values(self, chunk: Chunk, lines: Sequence[int]) -> dict[str, list[str]]:
+        """Return the values, by name, of those rows of a chunk that stand on these lines, in the order of the lines."""
         if not self._variables:
             return {}
         rows = dict(zip(chunk.lines, chunk.rows, strict=True))

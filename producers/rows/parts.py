@@ -1,4 +1,4 @@
-"""SMS parts of many messages at once, and what they add up to."""
+"""SMS parts of many messages at once, and their sums by encoding."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
@@ -7,25 +7,32 @@ from operator import add
 from times_dispatch.sms.encoding import MAX_PARTS, measure
 from times_dispatch.sms.templates import Template
 
-_SURELY_FITS = MAX_PARTS * 66 // 2
-"""Characters, of two UTF-16 units each, that fill no more than the most parts, one unit in each left empty."""
+_CERTAINLY_FITS = MAX_PARTS * 66 // 2
+"""A text of this many characters never takes more than MAX_PARTS parts. The worst case is a text in which every
+character is two UTF-16 units, so that each part of 67 units holds 33 characters and leaves one unit empty."""
 
 
 def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) -> Iterator[int]:
-    """Yield the places of the messages that take more parts than an SMS can have; values are given by slot."""
+    """Yield the indexes of the messages that take more parts than an SMS can have.
+
+    Args:
+        template: the registered text.
+        slots: the values, one list for each slot.
+        messages: how many messages there are; a template without slots has no values to count.
+    """
     own = sum(map(len, template.literals))
-    if own + sum(max(map(len, values), default=0) for values in slots) <= _SURELY_FITS:
+    if own + sum(max(map(len, values), default=0) for values in slots) <= _CERTAINLY_FITS:
         return
-    for place, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
-        if own + sum(map(len, values)) > _SURELY_FITS and measure(template.render(values)).parts > MAX_PARTS:
-            yield place
+    for index, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
+        if own + sum(map(len, values)) > _CERTAINLY_FITS and measure(template.render(values)).parts > MAX_PARTS:
+            yield index
 
 
-class Measuring:
-    """Measures the messages of one template as `times_dispatch.sms.encoding.measure` would measure each rendered text.
+class PartsCounter:
+    """Counts the parts of one template's messages, as `times_dispatch.sms.encoding.measure` counts each rendered text.
 
-    A text in which every character takes one unit has as many parts as any other of its length and encoding. Where that
-    holds for a whole chunk, only lengths are looked at; where it holds for its texts in ASCII, the others are measured
+    Texts in which every character takes one unit have equal parts if their lengths and encodings are equal. If all
+    texts of a chunk are of this kind, their lengths decide. If only its ASCII texts are, the other texts are measured
     one by one.
     """
 
@@ -42,13 +49,13 @@ class Measuring:
         """Messages that some character forces into UCS-2, and their parts."""
 
     def parts(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
-        """Return the parts of so many messages, given the values of each slot by column."""
+        """Count the parts of each of ``messages`` messages, given their values, one list for each slot."""
         values = "".join(map("".join, slots))
-        together = measure(self._literals + values)
-        if together.unicode != self._always_ucs2 or together.units != len(self._literals) + len(values):
+        joined = measure(self._literals + values)
+        if joined.unicode != self._always_ucs2 or joined.units != len(self._literals) + len(values):
             return self._one_by_one(slots, messages)
         parts = self._by_length(slots, messages)
-        self._count(unicode=together.unicode, messages=messages, parts=sum(parts))
+        self._count(unicode=joined.unicode, messages=messages, parts=sum(parts))
         return parts
 
     def _by_length(self, slots: Sequence[Sequence[str]], messages: int) -> list[int]:
@@ -65,22 +72,22 @@ class Measuring:
         own, in_ucs2 = len(self._literals), self._always_ucs2
         texts = list(map("".join, zip(*slots, strict=True))) if slots else [""] * messages
         in_ascii = "".join(filter(str.isascii, texts))
-        together = measure(in_ascii)
+        joined = measure(in_ascii)
         others: Sequence[int] = range(messages)
         parts = [0] * messages
-        if self._one_unit_each and not together.unicode and together.units == len(in_ascii):
-            others = [place for place, text in enumerate(texts) if not text.isascii()]
+        if self._one_unit_each and not joined.unicode and joined.units == len(in_ascii):
+            others = [index for index, text in enumerate(texts) if not text.isascii()]
             parts_of_length = self._ucs2_parts if in_ucs2 else self._gsm_parts
             parts = [parts_of_length[own + len(text)] for text in texts]
         switched = switched_parts = 0
-        for place in others:
-            measured = measure(texts[place])
+        for index in others:
+            measured = measure(texts[index])
             unicode = in_ucs2 or measured.unicode
-            if self._one_unit_each and measured.units == len(texts[place]):
+            if self._one_unit_each and measured.units == len(texts[index]):
                 taken = (self._ucs2_parts if unicode else self._gsm_parts)[own + measured.units]
             else:
-                taken = measure(self._template.render([values[place] for values in slots])).parts
-            parts[place] = taken
+                taken = measure(self._template.render([values[index] for values in slots])).parts
+            parts[index] = taken
             if unicode and not in_ucs2:
                 switched += 1
                 switched_parts += taken
@@ -98,7 +105,7 @@ class Measuring:
 
 
 class _PartsOfLength(dict[int, int]):
-    """Parts by length, of texts in which every character takes one unit; asked of the encoder once for each length."""
+    """Parts of a text by its length, if every character takes one unit; the encoder is asked once for each length."""
 
     def __init__(self, character: str) -> None:
         super().__init__()

@@ -1,87 +1,94 @@
-"""Why a row is not sent to: the rule that it breaks, the value that breaks it, and what to do."""
+"""Why a row is refused: the reason, the value that caused the refusal, and advice for mending the row."""
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
+from enum import Enum, unique
 from typing import NamedTuple
 
 import msgspec
 
 from times_dispatch.settings.logs import mask
 
+_MAX_DIGITS_SHOWN = 4
+"""Digits of an invalid number that an example shows, at most."""
 
+
+@unique
 class RefusalReason(Enum):
-    """What a row must keep; its value is what to do about one that does not."""
+    """The kinds of refusal. The value is the kind in words; ``advice`` says what to do about a row of this kind."""
 
-    SHAPE = "give the row as many cells as the heading has"
-    NUMBER = "mend the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code"
-    DUPLICATE = "nothing: the first good row with a number is sent"
-    EMPTY = "fill the cell, or leave the row out"
-    SLOT = "change the value, or register a template whose slot takes it"
-    TEXT = "write the text as it is registered, byte for byte, or register it"
-    HEADER = "write the value in one line of ASCII, for the provider gets it in a header"
-    LENGTH = "shorten the values or the registered text"
-    LINK = "have the link whitelisted, and add it to the links of the template or the sender"
-    CALLBACK_NUMBER = "have the number whitelisted, and add it to the callback_numbers of the template or the sender"
+    advice: str
 
-    @property
-    def name_in_words(self) -> str:
-        """The rule as it is told to people and programs: ``callback number``."""
-        return self.name.lower().replace("_", " ")
+    def __new__(cls, words: str, advice: str) -> "RefusalReason":
+        """Make the words alone the value, so that two reasons with equal advice stay two reasons."""
+        reason = object.__new__(cls)
+        reason._value_ = words
+        reason.advice = advice
+        return reason
+
+    SHAPE = ("shape", "give the row as many cells as the heading has")
+    NUMBER = ("number", "correct the number: ten digits from 6, 7, 8 or 9 on, or + and the country's code")
+    DUPLICATE = ("duplicate", "nothing: the first good row with a number is sent")
+    EMPTY = ("empty", "fill the cell, or leave the row out")
+    SLOT = ("slot", "change the value, or register a template whose slot takes it")
+    TEXT = ("text", "write the text as it is registered, byte for byte, or register it")
+    HEADER = ("header", "write the value in one line of ASCII, for the provider gets it in a header")
+    LENGTH = ("length", "shorten the values or the registered text")
+    LINK = ("link", "have the link whitelisted, and add it to the links of the template or the sender")
+    CALLBACK_NUMBER = (
+        "callback number",
+        "have the number whitelisted, and add it to the callback_numbers of the template or the sender",
+    )
 
 
 class Finding(NamedTuple):
-    """What is wrong with one row.
+    """What is wrong with one row."""
 
-    The reason names a column or a variable and never holds a value, so that it can be shown and counted by.
-    """
-
-    rule: RefusalReason
-    reason: str
+    reason: RefusalReason
+    message: str
+    """Names the column or the variable, and never holds a value: it can be shown, and refused rows counted by it."""
     value: str = ""
-    """What broke the rule; a piece of the row, never for a log."""
+    """The value that caused the refusal. It is a piece of the row, so it must not be logged."""
 
 
 class RefusedRow(NamedTuple):
-    """A row that is not sent to, with its cells as they were read."""
+    """A row that gets no message, with its cells as they were read."""
 
     line: int
     finding: Finding
     cells: Sequence[str]
 
 
-_DIGITS_SHOWN = 4
-
-
-class Example(msgspec.Struct, frozen=True):
-    """One refused row."""
+class Example(msgspec.Struct, frozen=True, rename={"reason": "rule", "advice": "to_do"}):
+    """A refused row as ``dispatch check`` shows it; in its JSON, two fields have older names."""
 
     line: int
     to: str
-    """The number, masked; empty if the row has not the shape of the heading."""
-    rule: str
+    """The number, masked; empty if the row has fewer or more cells than the heading."""
+    reason: str
+    """The value of a RefusalReason."""
     value: str
-    """What broke the rule; a number is masked."""
-    to_do: str
+    """The value that caused the refusal; a phone number is masked."""
+    advice: str
 
 
 def examples(refused: Iterable[RefusedRow], *, to: int) -> list[Example]:
-    """Show some rows, given the column that holds the number."""
+    """Turn refused rows into examples; ``to`` is the index of the column that holds the number."""
     return [_example(row, to) for row in refused]
 
 
 def _example(row: RefusedRow, to: int) -> Example:
-    rule, _, value = row.finding
-    if rule is RefusalReason.NUMBER:
-        number = value = _masked(value)
+    reason, _, value = row.finding
+    if reason is RefusalReason.NUMBER:
+        number = value = _mask_invalid_number(value)
     else:
-        number = mask(row.cells[to]) if rule is not RefusalReason.SHAPE else ""
-    return Example(row.line, number, rule.name_in_words, value, rule.value)
+        number = mask(row.cells[to]) if reason is not RefusalReason.SHAPE else ""
+    return Example(row.line, number, reason.value, value, reason.advice)
 
 
-def _masked(cell: str) -> str:
-    """Hide the digits of what is no number but for the first, at most four of them and half; show all else."""
+def _mask_invalid_number(cell: str) -> str:
+    """Replace digits by asterisks, but for the first half of them and at most four; keep every other character."""
     digits = sum(map(str.isdigit, cell))
-    shown = min(digits // 2, _DIGITS_SHOWN)
+    shown = min(digits // 2, _MAX_DIGITS_SHOWN)
     masked = ""
     for character in cell:
         if not character.isdigit():

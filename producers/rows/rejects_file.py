@@ -1,4 +1,4 @@
-"""The rejects file: refused rows with their reason, what to do and their cells, to be mended and submitted again."""
+"""The rejects file: refused rows with the reason, advice and their cells, to be mended and submitted again."""
 
 import csv
 import os
@@ -18,18 +18,24 @@ def default_path(recipients: Path) -> Path:
     return recipients.with_name(f"{recipients.stem}.rejects.csv")
 
 
-class Rejects:
-    """Writes a rejects file beside its final place, where it appears whole with ``keep`` or not at all.
+class RejectsFile:
+    """Writes refused rows to a temporary file, which ``keep`` moves to its final path and ``discard`` removes.
 
-    It is CSV in UTF-8 with a byte order mark, by which spreadsheets know it, and readable by its owner only: it holds
-    what the recipients file holds. A rejects file that is submitted in its turn loses its old reasons.
+    The file is CSV in UTF-8 with a byte order mark, by which spreadsheets recognise UTF-8. Only its owner can read it,
+    because it holds what the recipients file holds. When a rejects file is submitted in its turn, the columns that an
+    earlier run added are replaced.
+
+    Args:
+        path: the final path.
+        columns: the names in the heading of the recipients file.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self.rows = 0
-        self._cut = len(_OWN_COLUMNS) if tuple(columns[: len(_OWN_COLUMNS)]) == _OWN_COLUMNS else 0
-        self._columns = columns[self._cut :]
+        """Rows that were written."""
+        self._own_columns = len(_OWN_COLUMNS) if tuple(columns[: len(_OWN_COLUMNS)]) == _OWN_COLUMNS else 0
+        self._columns = columns[self._own_columns :]
         self._file: TextIO | None = None
 
     def write(self, refused: Sequence[RefusedRow]) -> None:
@@ -38,14 +44,17 @@ class Rejects:
             return
         try:
             if self._file is None:
-                self._file = self._begun()
+                self._file = self._create()
             csv.writer(self._file).writerows(map(self._row, refused))
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._cannot_write(error) from None
         self.rows += len(refused)
 
     def keep(self) -> Path | None:
-        """Put the file in its place, if there is a row in it; return where it is."""
+        """Move the file to its final path and return the path; do nothing and return None if no row was written.
+
+        Raises InputInvalid if the file cannot be written.
+        """
         if self._file is None:
             return None
         try:
@@ -54,28 +63,28 @@ class Rejects:
             self._file.close()
             self._temporary.replace(self.path)
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._cannot_write(error) from None
         self._file = None
         return self.path
 
     def discard(self) -> None:
-        """Remove what was written and not kept."""
+        """Remove the temporary file, unless ``keep`` has moved it."""
         if self._file is not None:
             self._file.close()
             self._temporary.unlink(missing_ok=True)
             self._file = None
 
     def _row(self, refused: RefusedRow) -> Sequence[object]:
-        finding = refused.finding
-        return (refused.line, finding.reason, finding.value, finding.rule.value, *refused.cells[self._cut :])
+        reason, message, value = refused.finding
+        return (refused.line, message, value, reason.advice, *refused.cells[self._own_columns :])
 
-    def _begun(self) -> TextIO:
+    def _create(self) -> TextIO:
         handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         self._temporary = Path(name)
         file = os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
         csv.writer(file).writerow((*_OWN_COLUMNS, *self._columns))
         return file
 
-    def _unwritable(self, error: OSError) -> InputInvalid:
+    def _cannot_write(self, error: OSError) -> InputInvalid:
         reason = (error.strerror or "unknown reason").lower()
         return InputInvalid(f"{self.path}: cannot be written: {reason}; --rejects PATH puts it elsewhere")

@@ -1,4 +1,8 @@
-"""What fills a template's slots, row by row: a variable for each slot, or a text of the campaign's own."""
+"""The values of a template's slots for many rows at once: from one variable for each slot, or from whole texts.
+
+A campaign file gives either ``variables``, one for each slot, or ``text``, the whole text with ``{column}``
+placeholders. `FromVariables` and `FromText` are these two, and `SlotSource` is what both of them can do.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -7,70 +11,72 @@ from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
 from times_dispatch.sms.templates import Slot, Template
 
-_JUDGED_BY_CHARACTER = frozenset({"var", "numeric", "number"})
-"""Slots of these kinds look at each character by itself, so that many values can be judged as one text; an
-alphanumeric one also looks at how a value begins."""
-
-
-def all_values_valid(slot: Slot, values: Sequence[str], longest: int) -> bool:
-    """Say whether all values surely fit; False only means that each must be looked at."""
-    if slot.kind not in _JUDGED_BY_CHARACTER or max(map(len, values), default=0) > longest:
-        return False
-    if slot.kind != "var" and not all(values):
-        return False
-    together = "".join(values)
-    return slot.check(together, len(together)) is None
-
-
 Cells = Mapping[int, Sequence[str]]
-"""The cells of some rows, by the column they stand in."""
+"""The cells of some rows, by the index of their column."""
 
-_SHOWN = 40
-"""Characters of a text that show where it departs from the registered one."""
+_CHECKED_BY_CHARACTER = frozenset({"var", "numeric", "number"})
+"""Kinds of slots that allow or forbid each character by itself, so that many values can be checked as one text; an
+alphanumeric slot also checks how a value begins."""
+
+_CHARACTERS_SHOWN = 40
+"""How much of a text is shown where the text departs from the registered one."""
 
 
 class SlotSource(Protocol):
-    """Makes the values of a template's slots.
-
-    ``columns`` are those that it needs. ``names`` says how to call a slot's value when something is wrong with it.
-    """
+    """Makes the values of a template's slots from the cells of rows."""
 
     template: Template
     columns: frozenset[int]
+    """Indexes of the columns whose cells are needed."""
     names: Sequence[str]
+    """For each slot, how to name its value in a message about the value."""
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
-        """Return the values of so many rows, a list for each slot, and what is wrong with rows, by their place."""
+        """Make the values of many rows.
+
+        Args:
+            cells: the cells of the needed columns.
+            rows: how many rows there are; a source that needs no column cannot tell from the cells.
+
+        Returns:
+            The values, one list for each slot, and what is wrong with rows, by the row's index.
+        """
 
 
 class FromVariables:
-    """A variable for each slot, in order; the text is then the registered one whatever the values."""
+    """One variable for each slot, in order. The text of each message is then the registered text by construction."""
 
     def __init__(self, template: Template, variables: Sequence[Variable]) -> None:
         self.template = template
         self.columns = frozenset(column for variable in variables for column in variable.columns)
         self.names: Sequence[str] = [
-            f"variable {place} ({variable.text})" for place, variable in enumerate(variables, 1)
+            f"variable {number} ({variable.text})" for number, variable in enumerate(variables, 1)
         ]
         self._variables = variables
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
-        """Compose the values."""
+        """Compose the values of each slot; variables alone can make no row wrong."""
         return [variable.compose(cells, rows) for variable in self._variables], {}
 
 
 class FromText:
-    """A whole text, which must match the registered one; its slots' values are what stands between the literals."""
+    """A whole text that must match the registered one; the values of the slots are cut out of it.
 
-    def __init__(self, template: Template, text: Variable, *, longest: int) -> None:
+    Args:
+        template: the registered text.
+        text: the campaign's own text.
+        max_length: characters of a value, at most.
+    """
+
+    def __init__(self, template: Template, text: Variable, *, max_length: int) -> None:
         self.template = template
         self.columns = frozenset(text.columns)
-        self.names: Sequence[str] = [f"slot {place} of the text" for place in range(1, len(template.slots) + 1)]
+        self.names: Sequence[str] = [f"slot {number} of the text" for number in range(1, len(template.slots) + 1)]
         self._text = text
-        self._longest = longest
+        self._max_length = max_length
 
     def values(self, cells: Cells, rows: int) -> tuple[list[list[str]], Mapping[int, Finding]]:
-        """Compose the texts and cut them; one that does not match gets empty values and a finding."""
+        """Compose the texts and cut them at the literals; a text without a match gets empty values and a finding."""
         slots = self.template.slots
         findings: dict[int, Finding] = {}
         texts = self._text.compose(cells, rows)
@@ -84,24 +90,24 @@ class FromText:
         if not cuts:
             return [[] for _ in slots], findings
         columns = [list(values) for values in zip(*cuts, strict=True)]
-        if all(all_values_valid(slot, values, self._longest) for slot, values in zip(slots, columns, strict=True)):
+        if all(all_values_valid(slot, values, self._max_length) for slot, values in zip(slots, columns, strict=True)):
             return columns, findings
-        # Another way to cut may be allowed; if none is, the values of this one say why.
+        # A text can often be cut in several ways. If no way gives valid values, the first says what is wrong with them.
         cuts = [
             cut
-            if index in findings or self._fits(cut)
-            else self.template.extract_values(texts[index], self._longest) or cut
+            if index in findings or self._is_valid(cut)
+            else self.template.extract_values(texts[index], self._max_length) or cut
             for index, cut in enumerate(cuts)
         ]
         return [list(values) for values in zip(*cuts, strict=True)], findings
 
-    def _fits(self, cut: Sequence[str]) -> bool:
+    def _is_valid(self, cut: Sequence[str]) -> bool:
         return all(
-            slot.check(value, self._longest) is None for slot, value in zip(self.template.slots, cut, strict=True)
+            slot.check(value, self._max_length) is None for slot, value in zip(self.template.slots, cut, strict=True)
         )
 
     def _difference(self, text: str, missing: int) -> Finding:
-        """Say where a text departs from the registered one, whose literal of this number it lacks."""
+        """Say where a text departs from the registered one; ``missing`` is the index of the literal that it lacks."""
         literals = self.template.literals
         start = 0
         for literal in literals[1:missing]:
@@ -109,6 +115,16 @@ class FromText:
         if missing:
             start = max(start, len(literals[0]))
         lacking = literals[missing]
-        where = f"lacks {lacking[:_SHOWN]!r}" if lacking else "goes on after the end"
-        reason = f"text differs from the registered one: it {where}" + (" at its start" if not missing else "")
-        return Finding(RefusalReason.TEXT, reason, text[start : start + _SHOWN])
+        difference = f"lacks {lacking[:_CHARACTERS_SHOWN]!r}" if lacking else "goes on after the end"
+        message = f"text differs from the registered one: it {difference}" + (" at its start" if not missing else "")
+        return Finding(RefusalReason.TEXT, message, text[start : start + _CHARACTERS_SHOWN])
+
+
+def all_values_valid(slot: Slot, values: Sequence[str], max_length: int) -> bool:
+    """Say whether a slot certainly takes all of these values; False only means that each must be checked by itself."""
+    if slot.kind not in _CHECKED_BY_CHARACTER or max(map(len, values), default=0) > max_length:
+        return False
+    if slot.kind != "var" and not all(values):
+        return False
+    joined = "".join(values)
+    return slot.check(joined, len(joined)) is None

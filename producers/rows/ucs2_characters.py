@@ -1,4 +1,4 @@
-"""Which characters force messages into UCS-2, where they cost more than twice as much (docs/domain.md section 6)."""
+"""Which characters force messages into UCS-2, which more than doubles their cost (docs/domain.md section 6)."""
 
 import unicodedata
 from collections import Counter
@@ -9,7 +9,7 @@ import msgspec
 from times_dispatch.sms.encoding import non_gsm_characters
 from times_dispatch.sms.templates import Template
 
-_INSTEAD = {
+_GSM_REPLACEMENTS = {
     "‘": "'",
     "’": "'",
     "`": "'",
@@ -30,45 +30,48 @@ _INSTEAD = {
     "\ufeff": "nothing",
     "\t": "a blank",
 }
-"""What can be written for it in the GSM alphabet without anybody missing something."""
+"""What the GSM alphabet offers instead of a character, without a reader missing anything."""
 
 
-class Character(msgspec.Struct, frozen=True):
-    """One character that forces UCS-2."""
+class Ucs2Character(msgspec.Struct, frozen=True):
+    """A character that forces messages into UCS-2."""
 
     character: str
     name: str
-    """``U+20B9 INDIAN RUPEE SIGN``."""
+    """The code point and its name: ``U+20B9 INDIAN RUPEE SIGN``."""
     messages: int
-    """In which it stands."""
+    """How many messages contain the character."""
     instead: str
-    """What could be written for it; empty if there is nothing like it."""
+    """What could be written in its place; empty if the GSM alphabet has nothing similar."""
 
 
-class Characters:
-    """Counts the messages in which each such character stands, unless the template's own text forces them all."""
+class Ucs2Characters:
+    """Counts, for each such character in the values of slots, the messages that contain it.
+
+    Nothing is counted if the template's own text already forces all messages into UCS-2.
+    """
 
     def __init__(self, template: Template) -> None:
         self.of_template = non_gsm_characters("".join(template.literals))
-        """Those in the registered text itself, in its order."""
+        """The UCS-2 characters of the registered text itself, in its order."""
         self._messages: Counter[str] = Counter()
 
     def add(self, slots: Sequence[Sequence[str]]) -> None:
-        """Count those in the values of some messages, given by slot."""
+        """Count the characters in the values of some messages, given one list for each slot."""
         if self.of_template or not slots or not non_gsm_characters("".join(map("".join, slots))):
             return
         for values in map("".join, zip(*slots, strict=True)):
             self._messages.update(non_gsm_characters(values))
 
-    def most_common(self, most: int) -> list[Character]:
-        """Return those that stand in most messages."""
-        return [described(character, messages) for character, messages in self._messages.most_common(most)]
+    def most_frequent(self, limit: int) -> list[Ucs2Character]:
+        """Return at most ``limit`` characters, those in most messages first."""
+        return [describe_character(character, messages) for character, messages in self._messages.most_common(limit)]
 
     def __len__(self) -> int:
         return len(self._messages)
 
 
-def described(character: str, messages: int) -> Character:
-    """Name a character that forces so many messages."""
+def describe_character(character: str, messages: int) -> Ucs2Character:
+    """Name a character that forces this many messages into UCS-2."""
     name = f"U+{ord(character):04X} {unicodedata.name(character, 'without a name')}"
-    return Character(character, name, messages, _INSTEAD.get(character, ""))
+    return Ucs2Character(character, name, messages, _GSM_REPLACEMENTS.get(character, ""))

@@ -1,4 +1,4 @@
-"""What fills a template's slots: texts with ``{column}`` placeholders, composed for many rows at once."""
+"""Texts with ``{column}`` placeholders, composed for many rows at once."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,18 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 def has_placeholders(text: str) -> bool:
-    """Say whether a text needs columns, or has a brace that is wrong."""
+    """Say whether a text has a placeholder, or a brace that would be refused as a bad placeholder."""
     return any(token[0] not in ("{{", "}}") for token in _TOKEN.finditer(text))
 
 
 class VariableInvalid(ValueError):
-    """A variable that cannot be composed; the message is a reason that follows its place."""
+    """Refuse a variable; the message is a reason without the place of the variable, which the caller adds."""
 
 
 class Variable:
-    """One entry of ``variables``: ``Rs {amount}``. ``{{`` and ``}}`` stand for braces.
+    """A text with placeholders, such as ``Rs {amount}``; ``{{`` and ``}}`` stand for braces.
 
-    Raises VariableInvalid if a brace is not closed, or a placeholder names no column.
+    Raises VariableInvalid if a brace is not closed, or if a placeholder names no column.
     """
 
     def __init__(self, text: str, heading: Heading) -> None:
@@ -38,12 +38,12 @@ class Variable:
                 raise VariableInvalid(f"the {token[0]} at character {token.start() + 1} stands alone; write it twice")
         literals[-1] += text[start:]
         self.columns = tuple(columns)
-        """Where the columns that it needs stand in a row."""
+        """Indexes of the columns that the placeholders name, in their order."""
         self._literals = literals
         self._format = "{}".join(literal.replace("{", "{{").replace("}", "}}") for literal in literals).format
 
     def compose(self, cells: Mapping[int, Sequence[str]], rows: int) -> list[str]:
-        """Compose the values of so many rows, from the cells of each column."""
+        """Compose the text for each of ``rows`` rows, given their cells by the index of the column."""
         match self.columns:
             case ():
                 return [self._literals[0]] * rows

@@ -99,7 +99,7 @@ def test_a_cancelled_campaign_sends_no_more_and_its_accounts_close(stack: Stack)
     rows = stack.folder / "cancelled.csv"
     recipients.write(rows, 4_000, seed=4, wrong=False)
     campaign = submit(stack, campaign_file(stack, "cancelled", extra="rate_per_s = 100\n"), rows)
-    while show(stack, campaign)["first_let_go_ms"] == 0:
+    while show(stack, campaign)["first_sent_ms"] == 0:
         pass
 
     assert run(["dispatch", "cancel", campaign], stack.environment).returncode == 0

@@ -14,14 +14,14 @@ def files(folder: Path, first: bytes = b"a", second: bytes = b"b") -> list[Path]
     return paths
 
 
-def test_the_same_contents_are_the_same_wherever_they_lie(tmp_path: Path) -> None:
+def test_equal_contents_give_equal_digests_wherever_the_files_are(tmp_path: Path) -> None:
     here, there = Fingerprint(files(tmp_path / "here")), Fingerprint(files(tmp_path / "there"))
 
     assert here.digest() == there.digest()
     assert here.digest("salt") == there.digest("salt")
 
 
-def test_any_other_content_order_or_salt_is_another(tmp_path: Path) -> None:
+def test_another_content_order_or_salt_gives_another_digest(tmp_path: Path) -> None:
     contents = [(b"a", b"b"), (b"b", b"a"), (b"ab", b""), (b"", b"ab"), (b"a", b"b\n")]
     digests = {Fingerprint(files(tmp_path, *content)).digest() for content in contents}
     digests |= {Fingerprint(files(tmp_path)).digest(salt) for salt in ("1", "2")}
@@ -29,12 +29,12 @@ def test_any_other_content_order_or_salt_is_another(tmp_path: Path) -> None:
     assert len(digests) == len(contents) + 2
 
 
-def test_it_holds_while_nothing_changes(tmp_path: Path) -> None:
-    assert Fingerprint(files(tmp_path)).still_holds()
+def test_a_fingerprint_matches_unchanged_files(tmp_path: Path) -> None:
+    assert Fingerprint(files(tmp_path)).still_matches()
 
 
 @pytest.mark.parametrize("what", ["grown", "same size", "same size and time", "touched", "gone"])
-def test_it_no_longer_holds_when_a_file_is(tmp_path: Path, what: str) -> None:
+def test_a_fingerprint_does_not_match_a_file_that_is(tmp_path: Path, what: str) -> None:
     paths = files(tmp_path)
     fingerprint = Fingerprint(paths)
     before = paths[1].stat()
@@ -51,4 +51,4 @@ def test_it_no_longer_holds_when_a_file_is(tmp_path: Path, what: str) -> None:
     elif what == "touched":
         os.utime(paths[1], ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
 
-    assert not fingerprint.still_holds()
+    assert not fingerprint.still_matches()

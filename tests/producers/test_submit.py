@@ -2,7 +2,6 @@ import asyncio
 import csv
 import json
 from base64 import b64decode
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +12,16 @@ from redis.exceptions import ConnectionError as RedisGone
 from producers.draft import Draft, RowPass
 from producers.errors import CommandFailed, InputInvalid
 from producers.submit import submit
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
+from tests.kit.producers import (
+    CAMPAIGN,
+    SETTINGS,
+    ProcessDied,
+    WriteFile,
+    csv_of,
+    die_after,
+    only_campaign,
+    people,
+)
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import MessageView, Queries
@@ -25,38 +33,11 @@ from times_dispatch.settings.model import Settings
 NOW = datetime(2026, 11, 8, 4, 30, tzinfo=UTC)
 
 
-@pytest.fixture
-def recipients(write: WriteFile) -> Path:
-    """Twenty-five good rows: with batches of ten, three of them."""
-    return write("customers.csv", csv_of(people(25)))
-
-
-class Died(Exception):
-    """Stands for whatever ends a process."""
-
-
-def dying_after(batches: int) -> Callable[[RowPass], None]:
-    """Return a progress function that ends the submit when so many batches are stored."""
-    seen: list[RowPass] = []
-
-    def progress(reading: RowPass) -> None:
-        seen.append(reading)
-        if len(seen) == batches:
-            raise Died
-
-    return progress
-
-
 async def stored(redis: Redis, campaign: CampaignId) -> list[MessageView]:
     return [message async for message in Queries(redis).messages(campaign)]
 
 
-async def only_campaign(redis: Redis) -> CampaignId:
-    [view] = await Queries(redis).campaigns()
-    return view.id
-
-
-async def test_every_good_row_becomes_a_message_in_its_place(
+async def test_every_good_row_becomes_a_message_in_the_order_of_the_rows(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
@@ -76,7 +57,7 @@ async def test_every_good_row_becomes_a_message_in_its_place(
     assert not list(recipients.parent.glob("*rejects*"))
 
 
-async def test_refused_rows_are_counted_and_written_and_the_rest_goes(
+async def test_refused_rows_are_counted_and_written_and_the_others_are_sent(
     campaign: Path, write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
     rows = people(6)
@@ -101,7 +82,7 @@ async def test_refused_rows_are_counted_and_written_and_the_rest_goes(
     ]
 
 
-async def test_mended_rejects_can_be_submitted_as_they_are(
+async def test_a_corrected_rejects_file_can_be_submitted(
     campaign: Path, write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
     recipients = write("customers.csv", csv_of([*people(2), ("12", "Asha", "5")]))
@@ -121,16 +102,16 @@ async def test_the_same_files_are_submitted_once(
     second = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
     again = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis, salt="again")
 
-    assert (second.campaign, second.already, second.state) == (first.campaign, True, CampaignState.RUNNING)
+    assert (second.campaign, second.already_submitted, second.state) == (first.campaign, True, CampaignState.RUNNING)
     assert again.campaign != first.campaign
-    assert not again.already
+    assert not again.already_submitted
     assert {view.id: view.total for view in await Queries(redis).campaigns()} == {
         first.campaign: 25,
         again.campaign: 25,
     }
 
 
-async def test_files_with_one_byte_changed_are_another_submit(
+async def test_a_file_with_one_changed_byte_is_another_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
 ) -> None:
     first = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
@@ -145,8 +126,8 @@ async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_ag
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, batches: int
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
-    with pytest.raises(Died):
-        await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=dying_after(batches))
+    with pytest.raises(ProcessDied):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=die_after(batches))
     unfinished = await Queries(redis).campaign(await only_campaign(redis))
     assert (unfinished.state, unfinished.batches) == (CampaignState.SUBMITTING, batches)
 
@@ -171,13 +152,13 @@ async def test_a_submit_that_died_sends_nothing_and_is_finished_by_running_it_ag
 async def test_changed_settings_stop_an_unfinished_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, *, write: WriteFile, change: tuple[str, str]
 ) -> None:
-    with pytest.raises(Died):
+    with pytest.raises(ProcessDied):
         await submit(
             Draft(campaign, recipients, settings=settings),
             settings=settings,
             redis=redis,
             batch_size=10,
-            progress=dying_after(1),
+            progress=die_after(1),
         )
     changed = load(
         write("dispatch.toml", SETTINGS.replace(*change)),
@@ -194,14 +175,14 @@ async def test_changed_settings_stop_an_unfinished_submit(
 async def test_settings_that_move_rows_between_batches_stop_an_unfinished_submit(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, write: WriteFile
 ) -> None:
-    """Or else somebody who is in a stored batch would be in the next one as well."""
-    with pytest.raises(Died):
+    """Otherwise somebody in a stored batch would be in the next batch as well."""
+    with pytest.raises(ProcessDied):
         await submit(
             Draft(campaign, recipients, settings=settings),
             settings=settings,
             redis=redis,
             batch_size=15,
-            progress=dying_after(1),
+            progress=die_after(1),
         )
     stricter = load(
         write("dispatch.toml", SETTINGS.replace("[templates.plain]", "max_value_length = 8\n[templates.plain]")),
@@ -217,8 +198,8 @@ async def test_a_submit_whose_validity_has_ended_is_not_finished(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     draft = Draft(campaign, recipients, settings=settings)
-    with pytest.raises(Died):
-        await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=dying_after(1))
+    with pytest.raises(ProcessDied):
+        await submit(draft, settings=settings, redis=redis, batch_size=10, now=NOW, progress=die_after(1))
 
     with pytest.raises(InputInvalid, match="its validity has ended"):
         await submit(draft, settings=settings, redis=redis, now=NOW + timedelta(hours=24))
@@ -232,7 +213,7 @@ async def test_a_file_that_changes_while_it_is_read_stops_before_the_seal(
 ) -> None:
     path = campaign.with_name(which)
 
-    def change(reading: RowPass) -> None:
+    def change(row_pass: RowPass) -> None:
         path.write_bytes(path.read_bytes() + b"\n")
 
     with pytest.raises(CommandFailed, match="a file changed while it was read; nothing is sent"):
@@ -248,7 +229,7 @@ async def test_a_file_that_changes_while_it_is_read_stops_before_the_seal(
     assert not list(recipients.parent.glob("*rejects*"))
 
 
-async def test_if_no_row_is_good_there_is_no_campaign_but_the_rejects(
+async def test_without_a_good_row_there_is_a_rejects_file_and_no_campaign(
     campaign: Path, write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
     recipients = write("customers.csv", csv_of([("12", "Asha", "5"), ("9876543210", "", "5")]))
@@ -262,22 +243,7 @@ async def test_if_no_row_is_good_there_is_no_campaign_but_the_rejects(
     assert await redis.dbsize() == 0
 
 
-async def test_a_broken_file_leaves_no_campaign_if_it_is_small(
-    campaign: Path, write: WriteFile, settings: Settings, redis: Redis
-) -> None:
-    with pytest.raises(InputInvalid, match=r"customers\.csv:27: a quote is opened here"):
-        Draft(campaign, write("customers.csv", csv_of([*people(25), ('"9', "a", "b")])), settings=settings)
-
-    assert await redis.dbsize() == 0
-
-
-async def test_rejects_may_not_replace_what_is_submitted(campaign: Path, recipients: Path, settings: Settings) -> None:
-    for path in (campaign, recipients, recipients.parent / "." / recipients.name):
-        with pytest.raises(InputInvalid, match="would replace"):
-            Draft(campaign, recipients, settings=settings, rejects=path)
-
-
-async def test_the_senders_rate_is_in_the_ledger_before_anything_can_go(
+async def test_submit_stores_the_senders_rate(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
@@ -285,7 +251,7 @@ async def test_the_senders_rate_is_in_the_ledger_before_anything_can_go(
     assert (await Queries(redis).sender(submitted.plan.sender)).rate_per_s == 500
 
 
-async def test_the_first_batches_are_rung_for(
+async def test_workers_are_woken_for_the_first_batches(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis
 ) -> None:
     submitted = await submit(
@@ -293,10 +259,10 @@ async def test_the_first_batches_are_rung_for(
     )
 
     assert submitted.warnings == ()
-    bells = await redis.lrange("bulk", 0, -1)
-    assert len(bells) == (await Queries(redis).sender(submitted.plan.sender)).batches_out > 0
-    args = [json.loads(b64decode(json.loads(bell)["body"]))[0] for bell in bells]
-    assert sorted(args) == [["TIMESM", submitted.campaign, number] for number in range(len(bells))]
+    wake_ups = await redis.lrange("bulk", 0, -1)
+    assert len(wake_ups) == (await Queries(redis).sender(submitted.plan.sender)).batches_out > 0
+    args = [json.loads(b64decode(json.loads(wake_up)["body"]))[0] for wake_up in wake_ups]
+    assert sorted(args) == [["TIMESM", submitted.campaign, number] for number in range(len(wake_ups))]
 
 
 @pytest.fixture
@@ -322,7 +288,7 @@ async def test_a_broker_that_is_away_is_only_a_warning(
     assert submitted.warnings == ("the broker cannot be reached; upkeep rings again",)
 
 
-async def test_a_ledger_that_goes_away_leaves_a_submit_that_can_be_finished(
+async def test_a_submit_that_lost_the_ledger_can_be_finished(
     campaign: Path, recipients: Path, settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:

@@ -4,7 +4,7 @@ import pytest
 
 from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
+from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
@@ -19,10 +19,10 @@ def priced(write: WriteFile) -> Settings:
 
 
 @pytest.mark.parametrize(("line", "most"), [("max_parts = 7", 7), ('max_money = "Rs 5"', 41), ("", 0)])
-def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: int) -> None:
+def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: str, most: int) -> None:
     campaign = Campaign(write("c.toml", CAMPAIGN + line + "\n"), priced)
 
-    assert campaign.budget.most_parts == most
+    assert campaign.budget.max_parts == most
     assert campaign.plan(NOW).most_parts == most
 
 
@@ -30,24 +30,28 @@ def test_a_cap_is_in_parts(write: WriteFile, priced: Settings, line: str, most: 
     ("line", "parts", "problems"),
     [
         ("max_parts = 7", 7, []),
-        ("max_parts = 7", 8, ["it takes 8 parts and max_parts allows 7: what goes beyond is not sent"]),
+        ("max_parts = 7", 8, ["the campaign takes 8 parts and max_parts allows 7: the parts beyond are not sent"]),
         ('max_money = "Rs 5"', 41, []),
         (
             'max_money = "Rs 5"',
             42,
-            ["it takes 42 parts and max_money = Rs 5.00 allows 41: what goes beyond is not sent"],
+            ["the campaign takes 42 parts and max_money = Rs 5.00 allows 41: the parts beyond are not sent"],
         ),
         ("", 50, []),
-        ("", 51, ["it takes 51 parts and sender TIMESM may send 50 a day: what goes beyond waits for the next day"]),
+        (
+            "",
+            51,
+            ["the campaign takes 51 parts and sender TIMESM may send 50 a day: the parts beyond wait for the next day"],
+        ),
     ],
 )
-def test_it_is_told_what_does_not_fit(
+def test_parts_beyond_a_limit_are_a_problem(
     write: WriteFile, priced: Settings, line: str, parts: int, problems: list[str]
 ) -> None:
     assert list(Campaign(write("c.toml", CAMPAIGN + line + "\n"), priced).budget.problems(parts)) == problems
 
 
-def test_what_it_costs_is_exact(write: WriteFile, priced: Settings, settings: Settings) -> None:
+def test_the_cost_is_exact(write: WriteFile, priced: Settings, settings: Settings) -> None:
     path = write("c.toml", CAMPAIGN)
 
     assert str(Campaign(path, priced).budget.cost(1_000_001)) == "120000.12"
@@ -57,7 +61,7 @@ def test_what_it_costs_is_exact(write: WriteFile, priced: Settings, settings: Se
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('max_money = "Rs 0.11"', "max_money: buys no part: one costs Rs 0.12"),
+        ('max_money = "Rs 0.11"', "max_money: buys no part: a part costs Rs 0.12"),
         ("max_money = 5", "max_money: must be an amount in quotes"),
         ("max_parts = 0", "max_parts: must be at least 1, is 0"),
         (
@@ -66,7 +70,7 @@ def test_what_it_costs_is_exact(write: WriteFile, priced: Settings, settings: Se
         ),
     ],
 )
-def test_a_cap_that_can_not_be_one_is_refused(write: WriteFile, priced: Settings, line: str, reason: str) -> None:
+def test_an_impossible_budget_is_refused(write: WriteFile, priced: Settings, line: str, reason: str) -> None:
     with pytest.raises(InputInvalid, match=reason):
         Campaign(write("c.toml", f"{CAMPAIGN}{line}\n"), priced)
 
@@ -76,19 +80,21 @@ def test_money_needs_a_price(write: WriteFile, settings: Settings) -> None:
         Campaign(write("c.toml", CAMPAIGN + 'max_money = "Rs 5"\n'), settings)
 
 
-def test_what_is_used_of_the_day_is_taken_off(write: WriteFile, priced: Settings) -> None:
+def test_parts_that_are_used_today_reduce_the_daily_limit(write: WriteFile, priced: Settings) -> None:
     budget = Campaign(write("c.toml", CAMPAIGN), priced).budget
 
-    assert list(budget.problems(5, today=45)) == []
-    [problem] = budget.problems(6, today=45)
-    assert problem.startswith("it takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: what")
+    assert list(budget.problems(5, used_today=45)) == []
+    [problem] = budget.problems(6, used_today=45)
+    assert problem.startswith(
+        "the campaign takes 6 parts and sender TIMESM may send 50 a day, of which 45 are used today: the parts"
+    )
 
 
 @pytest.mark.parametrize(
     ("line", "old_name", "new_name"),
     [("most_parts = 7", "most_parts", "max_parts"), ('most_money = "Rs 5"', "most_money", "max_money")],
 )
-def test_the_old_name_of_a_cap_is_read_with_a_warning(
+def test_the_old_name_of_a_budget_is_read_with_a_warning(
     write: WriteFile, priced: Settings, line: str, old_name: str, new_name: str
 ) -> None:
     old = Campaign(write("c.toml", f"{CAMPAIGN}{line}\n"), priced)
@@ -109,7 +115,7 @@ def test_the_old_name_of_a_cap_is_read_with_a_warning(
         ),
     ],
 )
-def test_a_cap_under_both_its_names_is_refused(write: WriteFile, priced: Settings, lines: str, mistake: str) -> None:
+def test_a_budget_under_both_its_names_is_refused(write: WriteFile, priced: Settings, lines: str, mistake: str) -> None:
     path = write("c.toml", f"{CAMPAIGN}{lines}\n")
 
     with pytest.raises(InputInvalid) as invalid:

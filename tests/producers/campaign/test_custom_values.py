@@ -6,7 +6,7 @@ import pytest
 
 from producers.draft import Draft
 from producers.errors import InputInvalid
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
+from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
@@ -41,8 +41,8 @@ def test_values_are_constant_or_come_from_a_column_and_stay_with_their_message(
 ) -> None:
     rows = ROWS.replace("9000000002,", "12,").replace("9000000004,", "9000000003,")
     draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points} pts"\n', rows)
-    with draft.read() as reading:
-        batches = list(reading.batches(2))
+    with draft.read() as row_pass:
+        batches = list(row_pass.batches(2))
     assert [batch.to for batch in batches] == [
         ["919000000000", "919000000001"],
         ["919000000003", "919000000005"],
@@ -56,14 +56,14 @@ def test_values_are_constant_or_come_from_a_column_and_stay_with_their_message(
     assert draft.campaign.custom.constants == {"route": "4"}
 
 
-def test_a_campaign_without_columns_of_its_own_keeps_none(write: WriteFile, grouped: Settings) -> None:
+def test_constant_custom_values_are_not_stored_with_each_batch(write: WriteFile, grouped: Settings) -> None:
     draft = drafted(write, grouped, '[custom]\nroute = "{{4}}"\npoints = ""\nunit = "x"\n')
-    with draft.read() as reading:
-        assert [batch.custom for batch in reading.batches(500)] == [{}]
+    with draft.read() as row_pass:
+        assert [batch.custom for batch in row_pass.batches(500)] == [{}]
     assert draft.campaign.custom.constants == {"route": "{4}", "points": "", "unit": "x"}
 
 
-def test_what_no_provider_knows_and_what_one_lacks_are_told_together(write: WriteFile, grouped: Settings) -> None:
+def test_unknown_and_missing_custom_values_are_named_together(write: WriteFile, grouped: Settings) -> None:
     with pytest.raises(InputInvalid) as invalid:
         drafted(write, grouped, '[custom]\nrout = "4"\n')
     place = Path(invalid.value.mistakes[0].partition(":")[0])
@@ -78,7 +78,7 @@ def test_what_no_provider_knows_and_what_one_lacks_are_told_together(write: Writ
 @pytest.mark.parametrize(
     ("text", "reason"), [("{pints}", "has no column pints; did you mean {points}?"), ("{points", "stands alone")]
 )
-def test_a_column_that_is_not_there_is_told(write: WriteFile, grouped: Settings, text: str, reason: str) -> None:
+def test_a_missing_column_is_named(write: WriteFile, grouped: Settings, text: str, reason: str) -> None:
     with pytest.raises(InputInvalid) as invalid:
         drafted(write, grouped, f'[custom]\nroute = "4"\npoints = "{text}"\n')
     (only,) = invalid.value.mistakes
@@ -86,7 +86,7 @@ def test_a_column_that_is_not_there_is_told(write: WriteFile, grouped: Settings,
     assert reason in only
 
 
-def test_the_group_of_the_sender_is_frozen_into_the_plan(write: WriteFile, grouped: Settings) -> None:
+def test_the_plan_has_the_chain_of_providers_and_the_constant_values(write: WriteFile, grouped: Settings) -> None:
     draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points}"\n')
     plan = draft.campaign.plan(datetime(2026, 11, 8, 12, tzinfo=ZoneInfo("Asia/Kolkata")))
     assert (plan.provider, plan.fallbacks, plan.custom) == ("tm", ["other"], {"route": "4"})
@@ -105,33 +105,33 @@ def test_a_row_whose_value_no_header_takes_is_refused(write: WriteFile) -> None:
     rows = 'to,name,amount,points\n9000000000,A,1,fine\n9000000001,B,2,आशा\n9000000002,C,3,"a\r\nX-Evil: 1"\n'
     draft = drafted(write, in_header(write), '[custom]\nroute = "{points}"\npoints = "{points}"\n', rows)
 
-    with draft.read(rejects=False) as reading:
-        [batch] = reading.batches(10)
+    with draft.read(rejects=False) as row_pass:
+        [batch] = row_pass.batches(10)
 
     assert batch.custom == {"route": ["fine"], "points": ["fine"]}
     reason = "custom.route stands in a header, and must be one line of ASCII"
-    assert reading.rows.refused == {reason: 2}
-    assert [row.finding.value for row in reading.rows.examples[reason]] == ["आशा", "a\r\nX-Evil: 1"]
+    assert row_pass.checker.refused == {reason: 2}
+    assert [row.finding.value for row in row_pass.checker.examples[reason]] == ["आशा", "a\r\nX-Evil: 1"]
 
 
 def test_a_value_outside_headers_may_be_anything(write: WriteFile, grouped: Settings) -> None:
     rows = "to,name,amount,points\n9000000000,A,1,आशा\n"
     draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points}"\n', rows)
 
-    with draft.read(rejects=False) as reading:
-        assert [batch.custom for batch in reading.batches(10)] == [{"points": ["आशा"]}]
+    with draft.read(rejects=False) as row_pass:
+        assert [batch.custom for batch in row_pass.batches(10)] == [{"points": ["आशा"]}]
 
 
 def test_an_empty_cell_of_a_custom_column_is_refused(write: WriteFile, grouped: Settings) -> None:
     rows = "to,name,amount,points\n9000000000,A,1,10\n9000000001,B,2, \n"
     draft = drafted(write, grouped, '[custom]\nroute = "4"\npoints = "{points} pts"\n', rows)
 
-    with draft.read(rejects=False) as reading:
-        assert [batch.custom for batch in reading.batches(10)] == [{"points": ["10 pts"]}]
+    with draft.read(rejects=False) as row_pass:
+        assert [batch.custom for batch in row_pass.batches(10)] == [{"points": ["10 pts"]}]
 
-    assert reading.rows.refused == {"points is empty": 1}
+    assert row_pass.checker.refused == {"points is empty": 1}
 
 
-def test_a_constant_that_no_header_takes_is_told(write: WriteFile) -> None:
+def test_a_constant_that_no_header_takes_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match=r"custom\.route: stands in a header, and must be one line of ASCII"):
         drafted(write, in_header(write), '[custom]\nroute = "आशा"\npoints = "1"\n')

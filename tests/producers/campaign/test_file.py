@@ -4,26 +4,16 @@ from pathlib import Path
 import pytest
 
 from producers.campaign.file import Campaign, same_but_for_times
-from producers.errors import InputInvalid
-from producers.recipients import Heading
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
+from tests.kit.producers import CAMPAIGN, HEADING, SETTINGS, WriteFile, campaign_mistakes
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
 NOW = datetime(2026, 11, 8, 4, 30, tzinfo=UTC)
 """10:00 in Kolkata."""
-HEADING = Heading(Path("customers.csv"), 1, ["to", "name", "amount"])
 
 
 def ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def mistakes(path: Path, settings: Settings) -> list[str]:
-    """Return what is wrong, without the folder."""
-    with pytest.raises(InputInvalid) as invalid:
-        Campaign(path, settings).filling(HEADING)
-    return [mistake.removeprefix(f"{path.parent}/") for mistake in invalid.value.mistakes]
 
 
 def test_the_plan_holds_what_workers_need(campaign: Path, settings: Settings) -> None:
@@ -37,7 +27,7 @@ def test_the_plan_holds_what_workers_need(campaign: Path, settings: Settings) ->
     assert plan.valid_until_ms == ms(NOW + timedelta(hours=24))
 
 
-def test_everything_that_has_a_default_can_be_given(write: WriteFile, settings: Settings) -> None:
+def test_every_default_can_be_overridden(write: WriteFile, settings: Settings) -> None:
     path = write(
         "c.toml",
         'name = "closed"\nsender = "OTHERS"\ntemplate = "plain"\nto = "mobile"\nvalidity = "1d12h30m"\n'
@@ -51,7 +41,7 @@ def test_everything_that_has_a_default_can_be_given(write: WriteFile, settings: 
     assert plan.start_at_ms == ms(NOW + timedelta(hours=2))
     assert plan.valid_until_ms == ms(NOW + timedelta(hours=2 + 36, minutes=30))
     assert campaign.table.to == "mobile"
-    assert campaign.filling(HEADING).values({}, 2) == ([], {})
+    assert campaign.slot_source(HEADING).values({}, 2) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -83,7 +73,7 @@ def test_a_validity_may_be_seconds(write: WriteFile, settings: Settings) -> None
     assert Campaign(path, settings).plan(NOW).valid_until_ms == ms(NOW + timedelta(seconds=90))
 
 
-def test_plans_of_two_moments_are_the_same_but_for_times(campaign: Path, settings: Settings) -> None:
+def test_plans_of_two_moments_differ_only_in_their_times(campaign: Path, settings: Settings) -> None:
     first = Campaign(campaign, settings).plan(NOW)
     second = Campaign(campaign, settings).plan(NOW + timedelta(hours=1))
 
@@ -91,24 +81,6 @@ def test_plans_of_two_moments_are_the_same_but_for_times(campaign: Path, setting
     assert same_but_for_times(second, first)
     campaign.write_text(CAMPAIGN.replace('"bills"', '"other"'))
     assert not same_but_for_times(Campaign(campaign, settings).plan(NOW), first)
-
-
-def test_variables_are_bound_in_order(campaign: Path, settings: Settings) -> None:
-    filling = Campaign(campaign, settings).filling(HEADING)
-
-    assert filling.columns == {1, 2}
-    assert filling.values({1: ["Asha"], 2: ["5"]}, 1) == ([["Asha"], ["Rs 5"]], {})
-
-
-def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, settings: Settings) -> None:
-    path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]))
-    heading = Heading(Path("customers.csv"), 1, ["to", "VAR2", "var1"])
-
-    assert Campaign(path, settings).filling(heading).values({1: ["b"], 2: ["a"]}, 1)[0] == [["a"], ["b"]]
-    assert mistakes(path, settings) == [
-        f"c.toml: variables: is missing, and for its default customers.csv has no column {name}; {HEADING.described()}"
-        for name in ("var1", "var2")
-    ]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +110,7 @@ def test_without_variables_the_columns_are_var1_and_so_on(write: WriteFile, sett
 def test_a_mistake_names_file_line_and_field(
     write: WriteFile, settings: Settings, old: str, new: str, expected: str
 ) -> None:
-    [mistake] = mistakes(write("c.toml", CAMPAIGN.replace(old, new, 1)), settings)
+    [mistake] = campaign_mistakes(write("c.toml", CAMPAIGN.replace(old, new, 1)), settings)
 
     assert mistake.startswith(expected)
 
@@ -167,25 +139,9 @@ def test_a_mistake_names_file_line_and_field(
     ],
 )
 def test_a_value_out_of_range_is_refused(write: WriteFile, settings: Settings, line: str, expected: str) -> None:
-    [mistake] = mistakes(write("c.toml", CAMPAIGN + line + "\n"), settings)
+    [mistake] = campaign_mistakes(write("c.toml", CAMPAIGN + line + "\n"), settings)
 
     assert mistake.startswith(f"c.toml:5: {expected}")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Dear {nam}, your bill is 5.", "c.toml:4: text: customers.csv has no column nam; did you mean {name}?"),
-        ("Dear {name, your bill", "c.toml:4: text: the { at character 6 stands alone; write it twice"),
-        ("Hello", "c.toml:4: text: text differs from the registered one: it lacks 'Dear ' at its start"),
-    ],
-)
-def test_a_text_of_ones_own_is_checked_as_far_as_it_can_be(
-    write: WriteFile, settings: Settings, text: str, expected: str
-) -> None:
-    path = write("c.toml", CAMPAIGN.replace('variables = ["{name}", "Rs {amount}"]', f'text = "{text}"'))
-
-    assert mistakes(path, settings) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -196,36 +152,38 @@ def test_a_text_of_ones_own_is_checked_as_far_as_it_can_be(
         ("max_parts = 5", 'max_money = "Rs 5"', "max_money: max_parts"),
     ],
 )
-def test_what_is_said_in_two_ways_is_refused(
+def test_two_alternative_fields_are_refused(
     write: WriteFile, settings: Settings, one: str, other: str, place: str
 ) -> None:
     path = write("c.toml", "".join(CAMPAIGN.splitlines(keepends=True)[:3]) + f"{one}\n{other}\n")
 
-    assert f"c.toml:5: {place} says the same in another way; leave one of them out" in mistakes(path, settings)
+    assert f"c.toml:5: {place} says the same in another way; leave one of them out" in campaign_mistakes(path, settings)
 
 
 def test_a_sender_sends_only_the_templates_that_it_is_allowed(write: WriteFile) -> None:
     path = write("dispatch.toml", SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\ntemplates = ["plain"]'))
     allowed = load(path, {}, need=frozenset[Need]())
 
-    assert mistakes(write("c.toml", CAMPAIGN), allowed) == ["c.toml:3: template: TIMESM may not send bill, only plain"]
+    assert campaign_mistakes(write("c.toml", CAMPAIGN), allowed) == [
+        "c.toml:3: template: TIMESM may not send bill, only plain"
+    ]
 
 
-def test_what_the_registered_text_links_to_must_be_whitelisted(write: WriteFile) -> None:
+def test_links_in_the_registered_text_must_be_whitelisted(write: WriteFile) -> None:
     text = SETTINGS.replace("is {#var#}.", "is {#var#}, see times.in/pay?x=1.")
     campaign = write("c.toml", CAMPAIGN)
 
-    [mistake] = mistakes(campaign, load(write("a.toml", text), {}, need=frozenset[Need]()))
+    [mistake] = campaign_mistakes(campaign, load(write("a.toml", text), {}, need=frozenset[Need]()))
     assert mistake.startswith(
         "c.toml:3: template: the text of bill links to times.in/pay?x=1, which is not whitelisted"
     )
 
-    for whose in ("[senders.TIMESM]", "[templates.bill]"):
-        listed = write("b.toml", text.replace(whose, f'{whose}\nlinks = ["https://times.in/pay?"]'))
+    for table in ("[senders.TIMESM]", "[templates.bill]"):
+        listed = write("b.toml", text.replace(table, f'{table}\nlinks = ["https://times.in/pay?"]'))
         Campaign(campaign, load(listed, {}, need=frozenset[Need]()))
 
 
-def test_what_may_be_wrong_is_a_warning(write: WriteFile) -> None:
+def test_things_that_may_be_wrong_are_warnings(write: WriteFile) -> None:
     text = SETTINGS.replace("closed tomorrow", "closed tomorrow, call 1800 123 4567")
     campaign = write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n')
 
@@ -235,10 +193,10 @@ def test_what_may_be_wrong_is_a_warning(write: WriteFile) -> None:
     ]
 
 
-def test_all_mistakes_are_told_at_once(write: WriteFile, settings: Settings) -> None:
+def test_all_mistakes_are_named_at_once(write: WriteFile, settings: Settings) -> None:
     path = write("c.toml", 'name = ""\nsender = "TIMESN"\ntemplate = "bil"\nvalidity = "x"\n')
 
-    assert [mistake.split(": ")[1] for mistake in mistakes(path, settings)] == [
+    assert [mistake.split(": ")[1] for mistake in campaign_mistakes(path, settings)] == [
         "name",
         "validity",
         "sender",
@@ -247,4 +205,4 @@ def test_all_mistakes_are_told_at_once(write: WriteFile, settings: Settings) -> 
 
 
 def test_a_missing_file_is_named(tmp_path: Path, settings: Settings) -> None:
-    assert mistakes(tmp_path / "c.toml", settings) == ["c.toml: there is no such file"]
+    assert campaign_mistakes(tmp_path / "c.toml", settings) == ["c.toml: there is no such file"]

@@ -7,7 +7,7 @@ import pytest
 
 from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile
+from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
@@ -77,7 +77,7 @@ def test_promotional_messages_wait_for_ten_and_stop_at_nine_in_the_evening_in_in
     assert bool(waits) is (opens > now)
 
 
-def test_others_may_be_sent_at_any_time(write: WriteFile, settings: Settings) -> None:
+def test_other_categories_may_be_sent_at_any_time(write: WriteFile, settings: Settings) -> None:
     plan = campaign_with(write, settings).plan(ist("23:00:00"))
 
     assert (plan.send_from_min, plan.send_until_min) == (0, 0)
@@ -103,7 +103,7 @@ def test_a_campaign_may_have_hours_of_its_own_in_its_own_zone(write: WriteFile, 
     assert campaign.schedule.at(ist("10:00:00")).opens == datetime(2026, 11, 9, 8, tzinfo=new_york)
 
 
-def test_a_moment_that_names_its_zone_keeps_it(write: WriteFile, settings: Settings) -> None:
+def test_a_time_with_an_offset_keeps_it(write: WriteFile, settings: Settings) -> None:
     campaign = campaign_with(
         write, settings, 'zone = "America/New_York"', "start_at = 2026-11-09T10:00:00Z", 'missed_start = "ask"'
     )
@@ -114,7 +114,7 @@ def test_a_moment_that_names_its_zone_keeps_it(write: WriteFile, settings: Setti
     assert plan.missed_start == "ask"
 
 
-def test_its_hours_must_lie_within_those_of_its_category(write: WriteFile, promotional: Settings) -> None:
+def test_a_campaigns_hours_must_lie_within_those_of_its_category(write: WriteFile, promotional: Settings) -> None:
     now = ist("12:00:00")
 
     campaign_with(write, promotional, 'window = "10:00-21:00"').check(now)
@@ -125,7 +125,7 @@ def test_its_hours_must_lie_within_those_of_its_category(write: WriteFile, promo
         assert refusal(campaign, now) == reason
 
 
-def test_a_template_may_make_it_promotional_whoever_sends_it(write: WriteFile, settings: Settings) -> None:
+def test_a_promotional_template_makes_every_campaign_promotional(write: WriteFile, settings: Settings) -> None:
     path = write("dispatch.toml", SETTINGS + 'category = "promotional"\n')
     settings = load(path, {}, need=frozenset[Need]())
     campaign = Campaign(write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n'), settings)
@@ -136,12 +136,12 @@ def test_a_template_may_make_it_promotional_whoever_sends_it(write: WriteFile, s
     assert any("registered as promotional" in warning for warning in campaign.warnings(ist("12:00:00")))
 
 
-def test_a_senders_hours_that_never_meet_those_of_the_template_are_told(write: WriteFile) -> None:
+def test_hours_of_a_sender_that_never_meet_those_of_the_template_are_refused(write: WriteFile) -> None:
     text = SETTINGS.replace('cost = "parts"', 'cost = "parts"\nwindow = "06:00-09:00"') + 'category = "promotional"\n'
     settings = load(write("dispatch.toml", text), {}, need=frozenset[Need]())
 
     with pytest.raises(
-        InputInvalid, match=r"c\.toml:2: sender: its window 06:00-09:00 never meets the hours of promoti"
+        InputInvalid, match=r"c\.toml:2: sender: the window 06:00-09:00 of the sender never meets the hours of promoti"
     ):
         Campaign(write("c.toml", 'name = "x"\nsender = "OTHERS"\ntemplate = "plain"\n'), settings)
 
@@ -164,7 +164,7 @@ def test_a_senders_hours_that_never_meet_those_of_the_template_are_told(write: W
         ),
     ],
 )
-def test_what_can_not_be_sent_any_more_is_refused(
+def test_a_campaign_that_is_over_is_refused(
     write: WriteFile, settings: Settings, lines: list[str], reason: str
 ) -> None:
     assert refusal(campaign_with(write, settings, *lines), ist("12:00:00")) == reason
@@ -215,7 +215,7 @@ def test_a_start_that_has_come_is_no_missed_one(write: WriteFile, settings: Sett
     campaign_with(write, settings, lines[0]).check(ist("23:00:00"))
 
 
-def test_validity_counts_from_when_it_may_be_sent(write: WriteFile, promotional: Settings) -> None:
+def test_validity_counts_from_the_first_moment_of_sending(write: WriteFile, promotional: Settings) -> None:
     campaign = campaign_with(write, promotional, 'validity = "2h"', "start_at = 2026-11-08T21:30:00")
 
     assert campaign.plan(ist("12:00:00")).valid_until_ms == ms(ist("12:00:00", 9))

@@ -5,23 +5,23 @@ from collections.abc import Sequence
 from redis import Redis
 
 from callbacks.dead_letters import LONGEST_KEPT, DeadLetterRow, DeadLetters, Reason
-from tests.producers.conftest import Run
+from tests.kit.producers import Run
 from times_dispatch.ledger.connection import connect
 
 
-def test_it_is_said_how_many_reports_wait_and_since_when(run: Run, redis_url: str) -> None:
+def test_waiting_reports_are_counted_with_the_age_of_the_oldest(run: Run, redis_url: str) -> None:
     assert run("reports", "waiting").stdout == "no report waits for a reconciler\n"
     with Redis.from_url(redis_url) as redis:
         seconds, _ = redis.time()
         for age_s in (7_300, 10):
             redis.xadd("reports", {"b": b"[]"}, id=f"{(int(seconds) - age_s) * 1000}-0")
     assert run("reports", "waiting").stdout == "2 wait for a reconciler, the oldest for 2h 2m\n"
-    told = json.loads(run("reports", "waiting", "--json").stdout)
-    assert told["entries"] == 2
-    assert 7_300 <= told["oldest_s"] < 7_360
+    answer = json.loads(run("reports", "waiting", "--json").stdout)
+    assert answer["entries"] == 2
+    assert 7_300 <= answer["oldest_s"] < 7_360
 
 
-def set_aside(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
+def add_dead_letters(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
     async def add() -> None:
         async with connect(redis_url) as redis:
             await DeadLetters(redis).add(rows)
@@ -29,25 +29,32 @@ def set_aside(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
     asyncio.run(add())
 
 
-def test_what_was_set_aside_is_listed_with_its_reason_and_never_its_body(run: Run, redis_url: str) -> None:
-    assert run("reports", "rejected").stdout == "no report is set aside\n"
-    set_aside(
+def test_dead_letters_are_listed_with_their_reason_and_without_their_body(run: Run, redis_url: str) -> None:
+    assert run("reports", "rejected").stdout == "no report is in the dead letters\n"
+    add_dead_letters(
         redis_url, [DeadLetterRow(Reason.UNKNOWN, b"what somebody wrote"), DeadLetterRow(Reason.POISON, b"and another")]
     )
-    told = run("reports", "rejected", "--reason", Reason.POISON).stdout
-    assert [line.split()[-1] for line in told.splitlines() if line.startswith("unknown")] == ["1"]
-    assert told.splitlines()[-1].endswith("could not be applied")
-    assert "wrote" not in told
-    assert "another" not in told
+    answer = run("reports", "rejected", "--reason", Reason.POISON).stdout
+    assert [line.split()[-1] for line in answer.splitlines() if line.startswith("unknown")] == ["1"]
+    assert answer.splitlines()[-1].endswith("could not be applied")
+    assert "wrote" not in answer
+    assert "another" not in answer
 
 
-def test_what_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis_url: str) -> None:
+def test_a_report_that_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis_url: str) -> None:
     too_long = LONGEST_KEPT + 1
-    set_aside(redis_url, [DeadLetterRow(Reason.POISON, b"x" * LONGEST_KEPT)])
+    add_dead_letters(redis_url, [DeadLetterRow(Reason.POISON, b"x" * LONGEST_KEPT)])
     assert "too long" not in run("reports", "rejected").stdout
-    set_aside(redis_url, [DeadLetterRow(Reason.POISON, b"x" * too_long)])
+    add_dead_letters(redis_url, [DeadLetterRow(Reason.POISON, b"x" * too_long)])
     last = run("reports", "rejected").stdout.splitlines()[-1]
     assert last.endswith(f"could not be applied; not kept: too long, {too_long:,} bytes")
     rows = json.loads(run("reports", "rejected", "--json").stdout)["rows"]
     assert [(row["bytes"], row["too_long"]) for row in rows] == [(LONGEST_KEPT, False), (too_long, True)]
     assert run("reports", "replay").stdout == "1 reports are on their way to the reconcilers again\n"
+
+
+def test_the_number_of_listed_rows_can_be_limited(run: Run, redis_url: str) -> None:
+    add_dead_letters(redis_url, [DeadLetterRow(Reason.POISON, b"one"), DeadLetterRow(Reason.POISON, b"two")])
+    for option in ("--max", "--most"):
+        answer = json.loads(run("reports", "rejected", option, "1", "--json").stdout)
+        assert (len(answer["rows"]), answer["kept"]) == (1, {"could not be applied": 2})

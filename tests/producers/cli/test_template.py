@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.producers.conftest import SETTINGS, Run, WriteFile
+from tests.kit.producers import SETTINGS, Run, WriteFile
 
 NAMING = SETTINGS + '\n[registry]\ntemplates = "templates.toml"\n'
 HEADING = "Template ID,Template Name,Header,Template Type,Template Content,Status\n"
@@ -19,7 +19,7 @@ def named(run: Run, write: WriteFile) -> Run:
     return run
 
 
-def test_an_import_makes_the_registry_and_campaigns_can_use_it(named: Run, write: WriteFile) -> None:
+def test_an_import_writes_the_registry_and_campaigns_can_use_it(named: Run, write: WriteFile) -> None:
     done = named("template", "import", "download.csv")
 
     assert (done.exit_code, done.stderr) == (0, "")
@@ -50,13 +50,13 @@ def test_a_dry_run_changes_nothing(named: Run) -> None:
     assert "Order-shipped" not in Path("templates.toml").read_text()
 
 
-def test_refused_rows_are_told_and_the_rest_goes_in(named: Run, write: WriteFile) -> None:
+def test_refused_rows_are_listed_and_the_others_are_imported(named: Run, write: WriteFile) -> None:
     write("download.csv", HEADING + GOOD + PENDING)
 
     done = named("template", "import", "download.csv")
 
     assert done.exit_code == 1
-    assert "          line 4: Offer: its status is Pending: only approved ones can be used" in done.stdout
+    assert "          line 4: Offer: its status is Pending: only approved templates can be used" in done.stdout
     assert "Order-shipped" in Path("templates.toml").read_text()
 
 
@@ -68,7 +68,7 @@ def test_refused_rows_are_told_and_the_rest_goes_in(named: Run, write: WriteFile
         (NAMING.replace("500", "-1"), (), "dispatch.toml:8: senders.TIMESM.rate_per_s: must be above 0, is -1\n"),
     ],
 )
-def test_what_can_not_be_done_is_told_with_exit_code_2(
+def test_an_impossible_import_gets_a_message_and_exit_code_2(
     run: Run, write: WriteFile, settings: str, arguments: tuple[str, ...], message: str
 ) -> None:
     write("dispatch.toml", settings)
@@ -80,7 +80,7 @@ def test_what_can_not_be_done_is_told_with_exit_code_2(
     assert done.stderr.startswith(message)
 
 
-def test_a_mistake_in_the_registry_is_told_with_its_line(named: Run) -> None:
+def test_a_mistake_in_the_registry_is_named_with_its_line(named: Run) -> None:
     named("template", "import", "download.csv")
     registry = Path("templates.toml")
     registry.write_text(registry.read_text().replace("TIMESM", "TIMESN"))
@@ -104,7 +104,7 @@ def test_templates_are_listed(named: Run) -> None:
     assert "bill" not in table
 
 
-def test_a_check_says_what_is_worth_a_look(run: Run, write: WriteFile) -> None:
+def test_check_lists_the_problems_of_each_template(run: Run, write: WriteFile) -> None:
     write(
         "dispatch.toml",
         SETTINGS.replace("OTHERS]", 'OTHERS]\nentity_id = "1234567890123456789"')

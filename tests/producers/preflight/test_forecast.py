@@ -24,8 +24,8 @@ def forecast(
 ) -> FinishEstimate:
     return finish_estimate(
         units,
-        sender_rate=rate,
-        own_rate=own,
+        sender_rate_per_s=rate,
+        own_rate_per_s=own,
         times=Times(None, opens, opens + valid),
         window=window,
         others=[CampaignAhead(f"c{n}", "other", units) for n, units in enumerate(others)],
@@ -34,10 +34,15 @@ def forecast(
     )
 
 
-def test_it_takes_what_the_rate_takes() -> None:
-    found = forecast(36_000)
+def test_the_senders_rate_decides_how_long_sending_takes() -> None:
+    estimate = forecast(36_000)
 
-    assert (found.starts, found.finishes, found.unsent, found.ahead) == (NOW, NOW + timedelta(hours=1), 0, 0)
+    assert (estimate.starts, estimate.finishes, estimate.unsent, estimate.ahead) == (
+        NOW,
+        NOW + timedelta(hours=1),
+        0,
+        0,
+    )
 
 
 def test_the_lower_of_two_rates_counts() -> None:
@@ -46,40 +51,40 @@ def test_the_lower_of_two_rates_counts() -> None:
     assert forecast(3_600, rate=0, own=1).finishes == NOW + timedelta(hours=1)
 
 
-def test_without_a_limit_nobody_knows() -> None:
-    found = forecast(1_000_000, rate=0)
+def test_without_a_rate_there_is_no_finish_time() -> None:
+    estimate = forecast(1_000_000, rate=0)
 
-    assert (found.finishes, found.takes_s, found.unsent) == (None, 0, 0)
-
-
-def test_of_each_other_campaign_as_much_goes_before_as_we_have_ourselves() -> None:
-    found = forecast(1_000, others=(10_000, 200))
-
-    assert found.ahead == 1_200
-    assert found.finishes == NOW + timedelta(seconds=220)
+    assert (estimate.finishes, estimate.takes_s, estimate.unsent) == (None, 0, 0)
 
 
-def test_what_others_send_before_we_start_is_not_in_our_way() -> None:
-    found = forecast(1_000, others=(30_000, 10_000), opens=NOW + timedelta(seconds=3_600))
+def test_each_other_campaign_sends_at_most_as_many_units_before_our_last() -> None:
+    estimate = forecast(1_000, others=(10_000, 200))
 
-    assert found.ahead == 1_000 + 1_000
+    assert estimate.ahead == 1_200
+    assert estimate.finishes == NOW + timedelta(seconds=220)
+
+
+def test_units_that_others_send_before_our_start_do_not_delay_us() -> None:
+    estimate = forecast(1_000, others=(30_000, 10_000), opens=NOW + timedelta(seconds=3_600))
+
+    assert estimate.ahead == 1_000 + 1_000
     assert forecast(1_000, others=(3_000,), opens=NOW + timedelta(seconds=3_600)).ahead == 0
 
 
-def test_it_goes_on_in_the_hours_of_the_next_day() -> None:
+def test_sending_goes_on_in_the_hours_of_the_next_day() -> None:
     window = Window.parse("10:00-21:00")
 
-    found = forecast(10 * 9 * 3600 + 10, window=window)
+    estimate = forecast(10 * 9 * 3600 + 10, window=window)
 
-    assert found.finishes == datetime(2026, 11, 9, 4, 30, 1, tzinfo=UTC)
+    assert estimate.finishes == datetime(2026, 11, 9, 4, 30, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("units", "unsent"), [(36_000, 0), (36_001, 1), (72_000, 36_000)])
-def test_what_does_not_fit_into_its_validity_would_expire(units: int, unsent: int) -> None:
-    found = forecast(units, valid=timedelta(hours=1))
+def test_messages_beyond_the_validity_would_expire(units: int, unsent: int) -> None:
+    estimate = forecast(units, valid=timedelta(hours=1))
 
-    assert found.unsent == unsent
-    assert (found.finishes is None) is bool(unsent)
+    assert estimate.unsent == unsent
+    assert (estimate.finishes is None) is bool(unsent)
 
 
 MIDNIGHT = NOW + timedelta(hours=12)
@@ -96,23 +101,23 @@ MIDNIGHT = NOW + timedelta(hours=12)
         (2_001, 0, MIDNIGHT + timedelta(days=1, seconds=0.1)),
     ],
 )
-def test_what_goes_beyond_the_day_waits_for_midnight_in_india(units: int, today: int, finishes: datetime) -> None:
-    found = forecast(units, cap=DailyCap(1_000, today), valid=timedelta(days=3))
+def test_messages_beyond_the_daily_limit_wait_for_midnight_in_india(units: int, today: int, finishes: datetime) -> None:
+    estimate = forecast(units, cap=DailyCap(1_000, today), valid=timedelta(days=3))
 
-    assert found.finishes is not None
-    assert (abs(found.finishes - finishes) < timedelta(milliseconds=1), found.unsent) == (True, 0)
+    assert estimate.finishes is not None
+    assert (abs(estimate.finishes - finishes) < timedelta(milliseconds=1), estimate.unsent) == (True, 0)
 
 
 @pytest.mark.parametrize(("units", "unsent"), [(2_000, 0), (2_001, 1), (5_000, 3_000)])
 @pytest.mark.parametrize("rate", [10, 0])
-def test_what_the_caps_of_its_days_leave_would_expire(units: int, unsent: int, rate: float) -> None:
-    found = forecast(units, rate=rate, cap=DailyCap(1_000))
+def test_messages_beyond_the_limits_of_all_days_would_expire(units: int, unsent: int, rate: float) -> None:
+    estimate = forecast(units, rate=rate, cap=DailyCap(1_000))
 
-    assert found.unsent == unsent
-    assert unsent == 0 or found.finishes is None
+    assert estimate.unsent == unsent
+    assert unsent == 0 or estimate.finishes is None
 
 
-def test_without_a_rate_what_waits_goes_as_soon_as_the_next_day_is_open() -> None:
+def test_without_a_rate_waiting_messages_are_sent_when_the_next_day_opens() -> None:
     window = Window.parse("10:00-21:00")
 
     assert forecast(500, rate=0, cap=DailyCap(1_000)).finishes is None
@@ -120,13 +125,13 @@ def test_without_a_rate_what_waits_goes_as_soon_as_the_next_day_is_open() -> Non
     assert forecast(500, rate=0, cap=DailyCap(1_000, 900), window=window).finishes == MIDNIGHT + timedelta(hours=10)
 
 
-def test_others_use_up_the_day_too() -> None:
+def test_other_campaigns_use_the_daily_limit_too() -> None:
     assert forecast(600, others=(600,), cap=DailyCap(1_000)).finishes == MIDNIGHT + timedelta(seconds=20)
     later = NOW + timedelta(hours=1)
     assert forecast(600, others=(600,), opens=later, cap=DailyCap(1_000)).finishes == MIDNIGHT + timedelta(seconds=20)
 
 
-def test_what_was_sent_today_is_no_matter_tomorrow() -> None:
-    found = forecast(1_000, opens=MIDNIGHT, cap=DailyCap(1_000, 1_000))
+def test_parts_of_today_do_not_count_tomorrow() -> None:
+    estimate = forecast(1_000, opens=MIDNIGHT, cap=DailyCap(1_000, 1_000))
 
-    assert found.finishes == MIDNIGHT + timedelta(seconds=100)
+    assert estimate.finishes == MIDNIGHT + timedelta(seconds=100)

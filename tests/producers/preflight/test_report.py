@@ -2,7 +2,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from redis.asyncio import Redis
@@ -12,14 +11,14 @@ from producers.errors import InputInvalid
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot, take_snapshot
 from producers.preflight.report import CheckReport, check
 from producers.submit import submit
-from tests.producers.conftest import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
+from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
 NOON = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
-"""In Kolkata."""
+"""In India."""
 
 
 def settings_of(write: WriteFile, text: str = SETTINGS) -> Settings:
@@ -40,7 +39,7 @@ async def checked(
     return await check(draft, now=now, ledger=ledger, optouts=optouts)
 
 
-async def test_it_counts_what_submit_would_do_and_writes_nothing(write: WriteFile, tmp_path: Path) -> None:
+async def test_the_report_counts_what_submit_would_do_and_nothing_is_written(write: WriteFile, tmp_path: Path) -> None:
     rows = [*people(3), ("", "Asha", "5"), ("98", "Ravi", "6"), people(1)[0], ("9000000009", "आशा", "7")]
 
     report = await checked(write, settings_of(write), rows)
@@ -52,7 +51,7 @@ async def test_it_counts_what_submit_would_do_and_writes_nothing(write: WriteFil
     assert (report.opted_out, report.ledger, report.problems) == (None, None, [])
 
 
-async def test_examples_say_where_whose_why_and_what_to_do(write: WriteFile) -> None:
+async def test_examples_have_the_line_the_masked_number_the_reason_and_advice(write: WriteFile) -> None:
     rows = [
         *people(1),
         ("98765", "Asha", "5"),
@@ -63,20 +62,20 @@ async def test_examples_say_where_whose_why_and_what_to_do(write: WriteFile) -> 
     report = await checked(write, settings_of(write), rows)
 
     [number], [link], [long] = report.examples.values()
-    assert (number.line, number.to, number.rule, number.value) == (3, "98***", "number", "98***")
-    assert (link.line, link.to, link.rule, link.value) == (4, "9000***005", "link", "evil.in/x")
-    assert (long.line, long.rule, long.value) == (5, "slot", "x" * 31)
-    assert link.to_do.startswith("have the link whitelisted")
+    assert (number.line, number.to, number.reason, number.value) == (3, "98***", "number", "98***")
+    assert (link.line, link.to, link.reason, link.value) == (4, "9000***005", "link", "evil.in/x")
+    assert (long.line, long.reason, long.value) == (5, "slot", "x" * 31)
+    assert link.advice.startswith("have the link whitelisted")
 
 
-async def test_it_shows_at_most_three_of_a_reason(write: WriteFile) -> None:
+async def test_there_are_at_most_three_examples_of_a_reason(write: WriteFile) -> None:
     report = await checked(write, settings_of(write), [*people(1), *[("", "Asha", "5")] * 5])
 
     assert report.refused == {"to is empty": 5}
     assert [example.line for example in report.examples["to is empty"]] == [3, 4, 5]
 
 
-async def test_what_it_costs_is_compared_with_the_budget(write: WriteFile) -> None:
+async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
     settings = settings_of(
         write, SETTINGS.replace("rate_per_s = 500", 'rate_per_s = 500\nprice_per_part = "12.5 paise"')
     )
@@ -85,7 +84,9 @@ async def test_what_it_costs_is_compared_with_the_budget(write: WriteFile) -> No
     too_much = await checked(write, settings, people(9), 'max_money = "Rs 1"')
 
     assert (str(fits.cost), fits.plan.most_parts, fits.problems) == ("1.000", 8, [])
-    assert too_much.problems == ["it takes 9 parts and max_money = Rs 1.00 allows 8: what goes beyond is not sent"]
+    assert too_much.problems == [
+        "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the parts beyond are not sent"
+    ]
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
@@ -120,69 +121,62 @@ async def test_promotional_messages_start_and_finish_in_their_hours(
 
     report = await checked(write, settings_of(write, text), people(10), now=utc(clock))
 
-    assert (report.outlook.starts, report.outlook.finishes) == (utc(starts), utc(finishes))
+    assert (report.forecast.estimate.starts, report.forecast.estimate.finishes) == (utc(starts), utc(finishes))
 
 
-async def test_what_would_expire_is_a_problem(write: WriteFile) -> None:
+async def test_messages_that_would_expire_are_a_problem(write: WriteFile) -> None:
     settings = settings_of(write, SETTINGS.replace("rate_per_s = 500", "rate_per_s = 0.1"))
 
     report = await checked(write, settings, people(7), 'validity = "1m"')
 
-    assert report.outlook.unsent == 1
+    assert report.forecast.estimate.unsent == 1
     [problem] = report.problems
-    assert problem.startswith("it does not finish in time: about 1 messages would expire")
+    assert problem.startswith("the campaign does not finish in time: about 1 messages would expire")
 
 
 CAPPED = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 10")
 
 
-async def test_what_the_cap_of_the_day_leaves_is_a_problem(write: WriteFile) -> None:
+async def test_messages_beyond_the_daily_limit_are_a_problem(write: WriteFile) -> None:
     report = await checked(write, settings_of(write, CAPPED), people(25))
 
-    assert (report.outlook.finishes, report.outlook.unsent) == (None, 5)
+    assert (report.forecast.estimate.finishes, report.forecast.estimate.unsent) == (None, 5)
     late, beyond = report.problems
-    assert late.startswith("it does not finish in time: about 5 messages would expire; start earlier, end later, or")
+    assert late.startswith(
+        "the campaign does not finish in time: about 5 messages would expire; start earlier, end later, or"
+    )
     assert late.endswith("raise the rate or the cap of the day")
-    assert beyond == "it takes 25 parts and sender TIMESM may send 10 a day: what goes beyond waits for the next day"
+    assert (
+        beyond
+        == "the campaign takes 25 parts and sender TIMESM may send 10 a day: the parts beyond wait for the next day"
+    )
 
 
-async def test_what_is_used_of_the_day_counts_if_it_starts_today(write: WriteFile) -> None:
+async def test_parts_of_today_count_only_for_a_campaign_that_starts_today(write: WriteFile) -> None:
     settings, ledger = settings_of(write, CAPPED), SenderSnapshot(rate_per_s=500, parts_today=9)
 
     today = await checked(write, settings, people(2), ledger=ledger)
     tomorrow = await checked(write, settings, people(2), "start_at = 2026-11-09T00:00:00", ledger=ledger)
 
     midnight = datetime(2026, 11, 8, 18, 30, tzinfo=UTC)
-    assert (today.parts_today, today.most_parts_per_day) == (9, 10)
-    assert today.outlook.finishes is not None
-    assert timedelta() <= today.outlook.finishes - midnight < timedelta(seconds=1)
-    assert today.problems[0].startswith("it takes 2 parts and sender TIMESM may send 10 a day, of which 9 are used")
-    assert (tomorrow.parts_today, tomorrow.problems) == (0, [])
+    assert (today.forecast.parts_today, today.forecast.max_parts_per_day) == (9, 10)
+    assert today.forecast.estimate.finishes is not None
+    assert timedelta() <= today.forecast.estimate.finishes - midnight < timedelta(seconds=1)
+    assert today.problems[0].startswith(
+        "the campaign takes 2 parts and sender TIMESM may send 10 a day, of which 9 are used"
+    )
+    assert (tomorrow.forecast.parts_today, tomorrow.problems) == (0, [])
 
 
-async def test_the_cap_counts_parts_where_the_rate_counts_messages(write: WriteFile) -> None:
+async def test_the_daily_limit_counts_parts_where_the_rate_counts_messages(write: WriteFile) -> None:
     settings = settings_of(write, CAPPED)
     hindi = [(str(9_000_000_000 + n), "आशा" * 10, "आशा" * 8) for n in range(6)]
 
     fits = await checked(write, settings, hindi[:5], 'validity = "1h"')
     too_much = await checked(write, settings, hindi, 'validity = "1h"')
 
-    assert (fits.good, fits.parts, fits.outlook.unsent) == (5, 10, 0)
-    assert (too_much.parts, too_much.outlook.unsent) == (12, 1)
-
-
-async def test_the_parts_of_today_are_in_the_ledger(
-    write: WriteFile, settings: Settings, campaign: Path, redis: Redis
-) -> None:
-    plan = (
-        await submit(
-            Draft(campaign, write("a.csv", csv_of(people(1))), settings=settings), settings=settings, redis=redis
-        )
-    ).plan
-    today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
-    await redis.hset(f"{{{plan.sender}}}:pace", mapping={"day": today, "day_parts": 7})
-
-    assert (await take_snapshot(redis, plan)).parts_today == 7
+    assert (fits.good, fits.parts, fits.forecast.estimate.unsent) == (5, 10, 0)
+    assert (too_much.parts, too_much.forecast.estimate.unsent) == (12, 1)
 
 
 async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:
@@ -191,12 +185,12 @@ async def test_without_a_good_row_there_is_a_problem(write: WriteFile) -> None:
     assert (report.good, report.problems, report.samples) == (0, ["no row can be sent to"], [])
 
 
-async def test_what_can_never_be_sent_is_refused(write: WriteFile) -> None:
+async def test_a_campaign_that_can_never_be_sent_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match="finish_by: is past"):
         await checked(write, settings_of(write), people(1), "finish_by = 2026-11-08T11:00:00")
 
 
-async def test_a_text_of_ones_own_is_compared_row_by_row(write: WriteFile) -> None:
+async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -> None:
     campaign = write("c.toml", CAMPAIGN.replace('variables = ["{name}", "Rs {amount}"]', 'text = "{name}"'))
     good = "Dear Asha, your bill is 5. - TIMESM"
     rows = [("9000000001", f'"{good}"', ""), ("9000000002", f'"{good} "', ""), ("9000000003", '"Hello"', "")]
@@ -211,21 +205,6 @@ async def test_a_text_of_ones_own_is_compared_row_by_row(write: WriteFile) -> No
     }
 
 
-async def test_the_senders_other_campaigns_are_counted(
-    write: WriteFile, settings: Settings, campaign: Path, redis: Redis
-) -> None:
-    other = Draft(campaign, write("others.csv", csv_of(people(40))), settings=settings)
-    submitted = await submit(other, settings=settings, redis=redis)
-    await Control(redis).set_rate(submitted.plan.sender, 4)
-
-    ledger = await take_snapshot(redis, submitted.plan)
-    report = await checked(write, settings, people(10, first=50), ledger=ledger)
-
-    assert ledger == SenderSnapshot(rate_per_s=4, others=[CampaignAhead(submitted.campaign, "bills", 40)])
-    assert (report.rate_per_s, report.outlook.ahead) == (4, 10)
-    assert report.outlook.finishes == NOON + timedelta(seconds=5)
-
-
 async def test_a_sender_that_is_held_is_a_warning(
     write: WriteFile, settings: Settings, campaign: Path, redis: Redis
 ) -> None:
@@ -238,12 +217,6 @@ async def test_a_sender_that_is_held_is_a_warning(
     assert report.warnings == ["sender TIMESM sends nothing now: it is paused"]
 
 
-async def test_a_sender_that_never_sent_has_nothing_to_say(redis: Redis, settings: Settings, write: WriteFile) -> None:
-    campaign = Draft(write("c.toml", CAMPAIGN), write("a.csv", csv_of(people(1))), settings=settings).campaign
-
-    assert await take_snapshot(redis, campaign.plan(NOON)) == SenderSnapshot()
-
-
 async def test_numbers_on_the_opt_out_list_are_counted_and_stay(
     write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
@@ -254,3 +227,18 @@ async def test_numbers_on_the_opt_out_list_are_counted_and_stay(
     report = await checked(write, settings, people(3), optouts=optouts)
 
     assert (report.good, report.opted_out) == (3, 2)
+
+
+async def test_the_senders_other_campaigns_are_counted(
+    write: WriteFile, settings: Settings, campaign: Path, redis: Redis
+) -> None:
+    other = Draft(campaign, write("others.csv", csv_of(people(40))), settings=settings)
+    submitted = await submit(other, settings=settings, redis=redis)
+    await Control(redis).set_rate(submitted.plan.sender, 4)
+
+    ledger = await take_snapshot(redis, submitted.plan)
+    report = await checked(write, settings, people(10, first=50), ledger=ledger)
+
+    assert ledger == SenderSnapshot(rate_per_s=4, others=[CampaignAhead(submitted.campaign, "bills", 40)])
+    assert (report.forecast.rate_per_s, report.forecast.estimate.ahead) == (4, 10)
+    assert report.forecast.estimate.finishes == NOON + timedelta(seconds=5)

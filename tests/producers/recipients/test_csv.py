@@ -8,59 +8,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.errors import InputInvalid
-from producers.recipients import RecipientsFile, open_recipients
+from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
-from tests.producers.conftest import WriteFile
-
-Row = tuple[int, list[str]]
-
-
-def read(file: RecipientsFile) -> tuple[list[Row], list[tuple[int, str]]]:
-    chunks = list(file.chunks())
-    rows = [(line, list(cells)) for chunk in chunks for line, cells in zip(chunk.lines, chunk.rows, strict=True)]
-    return rows, [(broken.line, broken.reason) for chunk in chunks for broken in chunk.broken]
+from tests.kit.producers import WriteFile, read_rows
 
 
 def test_rows_come_with_their_lines(write: WriteFile) -> None:
     file = open_recipients(write("a.csv", "to,name\n98,Asha\n99,Ravi\n"))
 
     assert file.heading.names == ("to", "name")
-    assert read(file) == ([(2, ["98", "Asha"]), (3, ["99", "Ravi"])], [])
+    assert read_rows(file) == ([(2, ["98", "Asha"]), (3, ["99", "Ravi"])], [])
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_the_one_under_which_the_heading_has_the_number(write: WriteFile, delimiter: str) -> None:
+def test_the_delimiter_is_the_one_with_which_the_heading_has_the_number(write: WriteFile, delimiter: str) -> None:
     others = [other for other in ",;\t" if other != delimiter]
     heading = delimiter.join([others[0].join("abcd"), "To", "name" + others[1] * 5])
 
     file = open_recipients(write("a.csv", f"{heading}\n1{delimiter}2{delimiter}3\n"))
 
     assert file.heading.index("to") == 1
-    assert read(file)[0] == [(2, ["1", "2", "3"])]
+    assert read_rows(file)[0] == [(2, ["1", "2", "3"])]
 
 
 @pytest.mark.parametrize("heading", ['"to";"name"', '"to"\t"name"', '"to","name"', "to;name;a,a,a"])
-def test_a_wrong_delimiter_under_which_the_heading_is_bad_does_no_harm(write: WriteFile, heading: str) -> None:
+def test_a_heading_that_is_invalid_with_a_wrong_delimiter_is_still_read(write: WriteFile, heading: str) -> None:
     row = "98" + heading.count(";") * ";x" + heading.count("\t") * "\tx" + (heading.count(",") == 1) * ",x"
 
     file = open_recipients(write("a.csv", f"{heading}\n{row}\n"))
 
     assert file.heading.names[:2] == ("to", "name")
-    assert read(file)[0][0][1][:2] == ["98", "x"]
+    assert read_rows(file)[0][0][1][:2] == ["98", "x"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(write: WriteFile) -> None:
     file = open_recipients(write("a.csv", b"\xef\xbb\xbfto,name\n98,\xe0\xa4\x86\xe0\xa4\xb6\xe0\xa4\xbe\n"))
 
     assert file.heading.index("to") == 0
-    assert read(file)[0] == [(2, ["98", "आशा"])]
+    assert read_rows(file)[0] == [(2, ["98", "आशा"])]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_are_true_behind_quoted_line_breaks_and_blank_lines(write: WriteFile, end: str) -> None:
+def test_line_numbers_are_right_after_quoted_line_breaks_and_blank_lines(write: WriteFile, end: str) -> None:
     text = end.join(["to,name", '98,"Asha', "", 'Patel"', "", "99,Ravi", '97,"two', 'lines"', "96,Meena", ""])
 
-    rows, _ = read(open_recipients(write("a.csv", text)))
+    rows, _ = read_rows(open_recipients(write("a.csv", text)))
 
     assert rows == [
         (2, ["98", f"Asha{end}{end}Patel"]),
@@ -70,8 +62,8 @@ def test_lines_are_true_behind_quoted_line_breaks_and_blank_lines(write: WriteFi
     ]
 
 
-def test_a_ragged_row_is_broken_and_the_file_is_not(write: WriteFile) -> None:
-    rows, broken = read(open_recipients(write("a.csv", "to,name\n98\n99,Ravi\n97,a,b\n")))
+def test_a_row_with_a_wrong_number_of_cells_is_broken_and_the_other_rows_are_read(write: WriteFile) -> None:
+    rows, broken = read_rows(open_recipients(write("a.csv", "to,name\n98\n99,Ravi\n97,a,b\n")))
 
     assert rows == [(3, ["99", "Ravi"])]
     assert broken == [(2, "has 1 cell, the heading has 2"), (4, "has 3 cells, the heading has 2")]
@@ -81,7 +73,7 @@ def test_a_ragged_row_is_broken_and_the_file_is_not(write: WriteFile) -> None:
 def test_lines_go_on_from_chunk_to_chunk(write: WriteFile, count: int) -> None:
     file = open_recipients(write("a.csv", "to\n" + "".join(f"{n}\n" for n in range(count))))
 
-    rows, _ = read(file)
+    rows, _ = read_rows(file)
 
     assert rows == [(n + 2, [str(n)]) for n in range(count)]
     assert file.fraction() == 1.0
@@ -119,7 +111,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_line(write: WriteFile, c
     path = write("a.csv", content)
 
     with pytest.raises(InputInvalid) as refused:
-        read(open_recipients(path))
+        read_rows(open_recipients(path))
 
     assert str(refused.value).startswith(str(path.with_name(reason)))
     assert "\n" not in str(refused.value)
@@ -137,14 +129,14 @@ def test_a_missing_heading_does_not_put_the_first_number_into_the_message(write:
 def test_columns_without_a_name_may_be_several(write: WriteFile) -> None:
     file = open_recipients(write("a.csv", "to,name,,\n98,Asha,,\n"))
 
-    assert read(file)[0] == [(2, ["98", "Asha", "", ""])]
+    assert read_rows(file)[0] == [(2, ["98", "Asha", "", ""])]
 
 
 def test_a_nul_byte_stays_in_its_cell(write: WriteFile) -> None:
-    assert read(open_recipients(write("a.csv", "to,name\n98,As\0ha\n")))[0] == [(2, ["98", "As\0ha"])]
+    assert read_rows(open_recipients(write("a.csv", "to,name\n98,As\0ha\n")))[0] == [(2, ["98", "As\0ha"])]
 
 
-def test_another_column_can_be_the_number(write: WriteFile) -> None:
+def test_another_column_can_hold_the_numbers(write: WriteFile) -> None:
     path = write("a.csv", "Mobile;name\n98;Asha\n")
 
     assert open_recipients(path, to="mobile").heading.index("mobile") == 0
@@ -153,7 +145,7 @@ def test_another_column_can_be_the_number(write: WriteFile) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "folder.csv"])
-def test_what_is_no_file_is_refused(write: WriteFile, name: str) -> None:
+def test_a_path_that_is_no_file_is_refused(write: WriteFile, name: str) -> None:
     path = write("other.csv", "to\n98\n").with_name(name)
     if name == "folder.csv":
         path.mkdir()
@@ -162,7 +154,7 @@ def test_what_is_no_file_is_refused(write: WriteFile, name: str) -> None:
         open_recipients(path)
 
 
-def test_an_unknown_suffix_is_refused_with_those_there_are(write: WriteFile) -> None:
+def test_an_unknown_suffix_is_refused_with_the_known_ones(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match=r"cannot tell the format from \.docx; use \.csv"):
         open_recipients(write("a.docx", "to\n98\n"))
 
@@ -171,7 +163,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.sampled_from([("\n"), ("\r\n")]))
-def test_whatever_is_written_as_csv_is_read_back_with_true_lines(rows: list[tuple[str, str]], end: str) -> None:
+def test_csv_that_python_writes_is_read_with_the_right_lines(rows: list[tuple[str, str]], end: str) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(("to", "name"))
@@ -184,7 +176,7 @@ def test_whatever_is_written_as_csv_is_read_back_with_true_lines(rows: list[tupl
         path = Path(folder, "a.csv")
         path.write_bytes(text.getvalue().encode())
 
-        read_back, broken = read(open_recipients(path))
+        read_back, broken = read_rows(open_recipients(path))
 
     assert read_back == [(line, list(row)) for line, row in zip(starts, rows, strict=True)]
     assert not broken

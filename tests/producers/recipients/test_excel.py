@@ -5,9 +5,8 @@ import pytest
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
+from tests.kit.producers import WriteFile, read_rows
 from tests.kit.workbook import Cell, write_workbook
-from tests.producers.conftest import WriteFile
-from tests.producers.recipients.test_csv import read
 
 
 def test_numbers_are_written_in_their_shortest_form_and_texts_stay(tmp_path: Path) -> None:
@@ -17,7 +16,7 @@ def test_numbers_are_written_in_their_shortest_form_and_texts_stay(tmp_path: Pat
     file = open_recipients(write_workbook(tmp_path / "a.xlsx", rows))
 
     assert file.heading.names == ("To", "name", "amount")
-    assert read(file)[0] == [
+    assert read_rows(file)[0] == [
         (2, ["919876543210", "Asha", "99.5"]),
         (3, ["9876543211", "आशा", "99.50"]),
         (4, ["98", " x ", ""]),
@@ -30,7 +29,7 @@ def test_lines_are_the_rows_of_the_sheet_wherever_the_table_begins(tmp_path: Pat
     file = open_recipients(path)
 
     assert file.heading.line == 4
-    assert read(file)[0] == [(5, ["98"]), (7, ["99"])]
+    assert read_rows(file)[0] == [(5, ["98"]), (7, ["99"])]
 
 
 def test_lines_go_on_from_chunk_to_chunk(tmp_path: Path) -> None:
@@ -38,7 +37,7 @@ def test_lines_go_on_from_chunk_to_chunk(tmp_path: Path) -> None:
 
     file = open_recipients(write_workbook(tmp_path / "a.xlsx", rows))
 
-    assert read(file)[0] == [(n + 2, [str(n)]) for n in range(CHUNK_ROWS + 1)]
+    assert read_rows(file)[0] == [(n + 2, [str(n)]) for n in range(CHUNK_ROWS + 1)]
     assert file.fraction() == 1.0
 
 
@@ -58,6 +57,6 @@ def test_a_sheet_that_cannot_be_used_is_refused(tmp_path: Path, rows: list[tuple
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.ods"])
-def test_what_is_no_workbook_is_refused(write: WriteFile, name: str) -> None:
-    with pytest.raises(InputInvalid, match="is not a workbook that can be read"):
+def test_a_file_that_is_no_workbook_is_refused(write: WriteFile, name: str) -> None:
+    with pytest.raises(InputInvalid, match="is not a workbook, or is damaged"):
         open_recipients(write(name, "to,name\n98,Asha\n"))

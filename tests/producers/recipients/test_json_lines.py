@@ -5,28 +5,27 @@ import pytest
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
-from tests.producers.conftest import WriteFile
-from tests.producers.recipients.test_csv import read
+from tests.kit.producers import WriteFile, read_rows
 
 
 def test_numbers_are_taken_as_they_are_written(write: WriteFile) -> None:
     file = open_recipients(write("a.jsonl", '{"to": 919876543210, "amount": 99.50}\n{"to": "98", "amount": 1e2}\n'))
 
     assert file.heading.names == ("to", "amount")
-    assert read(file) == ([(1, ["919876543210", "99.50"]), (2, ["98", "1e2"])], [])
+    assert read_rows(file) == ([(1, ["919876543210", "99.50"]), (2, ["98", "1e2"])], [])
 
 
 def test_a_missing_key_and_null_are_empty_cells_and_an_unknown_key_is_passed_over(write: WriteFile) -> None:
     file = open_recipients(write("a.ndjson", '{"to": "98", "name": null}\n\n{"to": "99", "city": "Pune"}\n'))
 
-    assert read(file)[0] == [(1, ["98", ""]), (3, ["99", ""])]
+    assert read_rows(file)[0] == [(1, ["98", ""]), (3, ["99", ""])]
 
 
 def test_values_that_are_no_text_make_no_column(write: WriteFile) -> None:
     file = open_recipients(write("a.jsonl", '{"to": "98", "tags": ["x"], "vip": true, "of": {"a": 1}}\n'))
 
     assert file.heading.names == ("to",)
-    assert read(file)[0] == [(1, ["98"])]
+    assert read_rows(file)[0] == [(1, ["98"])]
 
 
 @pytest.mark.parametrize(
@@ -44,17 +43,17 @@ def test_values_that_are_no_text_make_no_column(write: WriteFile) -> None:
         ("[" * 100_000, "is not JSON"),
     ],
 )
-def test_a_line_that_is_no_row_is_broken_and_the_file_is_not(write: WriteFile, line: str, reason: str) -> None:
+def test_an_invalid_line_is_a_broken_row_and_the_other_rows_are_read(write: WriteFile, line: str, reason: str) -> None:
     good = '{"to": "98", "name": "Asha"}\n'
 
-    rows, broken = read(open_recipients(write("a.jsonl", good + line + "\n" + good)))
+    rows, broken = read_rows(open_recipients(write("a.jsonl", good + line + "\n" + good)))
 
     assert [line for line, _ in rows] == [1, 3]
     assert broken == [(2, reason)]
 
 
 def test_a_whole_surrogate_pair_is_a_character(write: WriteFile) -> None:
-    assert read(open_recipients(write("a.jsonl", '{"to": "\\ud83d\\ude00"}\n')))[0] == [(1, ["😀"])]
+    assert read_rows(open_recipients(write("a.jsonl", '{"to": "\\ud83d\\ude00"}\n')))[0] == [(1, ["😀"])]
 
 
 @pytest.mark.parametrize(
@@ -84,5 +83,5 @@ def test_lines_go_on_from_chunk_to_chunk(write: WriteFile) -> None:
     count = 2 * CHUNK_ROWS + 1
     file = open_recipients(write("a.jsonl", "".join(json.dumps({"to": n}) + "\n" for n in range(count))))
 
-    assert read(file)[0] == [(n + 1, [str(n)]) for n in range(count)]
+    assert read_rows(file)[0] == [(n + 1, [str(n)]) for n in range(count)]
     assert file.fraction() == 1.0

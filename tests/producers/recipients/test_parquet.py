@@ -9,8 +9,7 @@ import pytest
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
 from producers.recipients.file import CHUNK_ROWS
-from tests.producers.conftest import WriteFile
-from tests.producers.recipients.test_csv import read
+from tests.kit.producers import WriteFile, read_rows
 
 
 def test_values_of_every_kind_become_text(tmp_path: Path) -> None:
@@ -31,7 +30,7 @@ def test_values_of_every_kind_become_text(tmp_path: Path) -> None:
     file = open_recipients(tmp_path / "a.parquet")
 
     assert file.heading.names == ("to", "name", "amount", "share", "due", "at", "city")
-    (first_line, first), (second_line, second) = read(file)[0]
+    (first_line, first), (second_line, second) = read_rows(file)[0]
     assert (first_line, second_line) == (2, 3)
     assert first == ["919876543210", "Asha", "99.50", "0.5", "2026-11-08", "2026-11-08 10:30:00", "Pune"]
     assert second == ["", "आशा", "1.00", "1250", "", "", "Agra"]
@@ -50,12 +49,12 @@ def test_rows_keep_their_order_over_chunks_and_row_groups(tmp_path: Path) -> Non
 
     file = open_recipients(tmp_path / "a.parquet")
 
-    assert read(file)[0] == [(n + 2, [str(n)]) for n in range(count)]
-    assert read(file)[0][-1] == (count + 1, [str(count - 1)])  # it can be read again
+    assert read_rows(file)[0] == [(n + 2, [str(n)]) for n in range(count)]
+    assert read_rows(file)[0][-1] == (count + 1, [str(count - 1)])  # it can be read again
     assert file.fraction() == 1.0
 
 
-def test_what_is_no_parquet_file_is_refused(write: WriteFile) -> None:
+def test_a_file_that_is_not_parquet_is_refused(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match=r"a\.parquet: is not a Parquet file"):
         open_recipients(write("a.parquet", "to,name\n98,Asha\n"))
 

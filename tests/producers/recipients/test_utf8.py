@@ -2,7 +2,7 @@ import pytest
 
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
-from tests.producers.conftest import WriteFile
+from tests.kit.producers import WriteFile
 
 BLOCK = 1 << 20
 
@@ -21,14 +21,14 @@ def test_another_encoding_is_refused_with_byte_line_and_advice(write: WriteFile,
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_utf_16_is_named(write: WriteFile, encoding: str) -> None:
+def test_utf_16_is_recognised_by_its_byte_order_mark(write: WriteFile, encoding: str) -> None:
     mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
 
     with pytest.raises(InputInvalid, match=r"is UTF-16, not UTF-8; .* iconv -f UTF-16"):
         open_recipients(write("a.csv", mark + "to,name\n98,Asha\n".encode(encoding)))
 
 
-def test_utf_16_without_a_mark_is_guessed_from_its_nul_bytes(write: WriteFile) -> None:
+def test_utf_16_without_a_mark_is_recognised_by_its_nul_bytes(write: WriteFile) -> None:
     with pytest.raises(InputInvalid, match="holds NUL bytes; is it UTF-16"):
         open_recipients(write("a.csv", "to,name\n98,Asha\n".encode("utf-16-le")))
 

@@ -23,13 +23,13 @@ templates = st.builds(
 
 
 @given(st.dictionaries(names, templates, max_size=4))
-def test_what_is_written_is_read_again_byte_for_byte(written: dict[str, TemplateSettings]) -> None:
+def test_written_templates_are_read_again_byte_for_byte(written: dict[str, TemplateSettings]) -> None:
     read, mistakes = Document("templates.toml", file.toml(written)).check(RegistryFile)
 
     assert (mistakes, read and read.templates) == ([], written)
 
 
-def test_it_is_written_in_the_order_of_names_with_what_is_not_the_default(tmp_path: Path) -> None:
+def test_templates_are_written_in_the_order_of_names_without_defaults(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     one = TemplateSettings(sender="TIMESM", content_id="1234", text='two\r\n"lines"')
     two = TemplateSettings(senders=["TIMESM"], content_id="1235", text="x", category="promotional")
@@ -43,7 +43,7 @@ def test_it_is_written_in_the_order_of_names_with_what_is_not_the_default(tmp_pa
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_no_templates_are_a_file_as_well(tmp_path: Path) -> None:
+def test_a_registry_without_templates_can_be_read(tmp_path: Path) -> None:
     file.write(tmp_path / "t.toml", {})
 
     read, mistakes = Document.read(tmp_path / "t.toml").check(RegistryFile)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.registry.merge import Line, Merge
+from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalRow
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
@@ -47,28 +47,31 @@ def merged(
     sender: str = "",
 ) -> Merge:
     merge = Merge(registry or {}, elsewhere=elsewhere or {}, senders=SENDERS, default_sender=sender)
-    merge.take(rows)
+    merge.add(rows)
     return merge
 
 
 def test_a_new_template_gets_the_name_that_the_portal_gave_it() -> None:
     merge = merged(row(1, name="Order shipped! (v2)"), row(2, name="आदेश"))
 
-    assert merge.added == [Line(2, "Order-shipped-v2"), Line(3, "template")]
+    assert merge.added == [MergedRow(2, "Order-shipped-v2"), MergedRow(3, "template")]
     assert merge.templates["Order-shipped-v2"] == template(1, sender="", senders=["TIMESM"])
 
 
-def test_names_that_are_taken_get_the_end_of_the_id() -> None:
+def test_a_name_that_is_taken_gets_the_end_of_the_content_id() -> None:
     merge = merged(row(1, name="A"), row(2, name="A"), elsewhere={"B": template(9)})
 
     assert list(merge.templates) == ["A", "A-0002"]
     assert list(merged(row(1, name="B"), elsewhere={"B": template(9)}).templates) == ["B-0001"]
 
 
-def test_what_is_the_same_is_unchanged() -> None:
+def test_an_equal_template_is_unchanged() -> None:
     merge = merged(row(), registry={"bill": template()})
 
-    assert (merge.unchanged, merge.templates) == ([Line(2, "bill")], {"bill": template(sender="", senders=["TIMESM"])})
+    assert (merge.unchanged, merge.templates) == (
+        [MergedRow(2, "bill")],
+        {"bill": template(sender="", senders=["TIMESM"])},
+    )
     assert merge.added + merge.changed + merge.removed + merge.refused == []
 
 
@@ -77,49 +80,49 @@ def test_a_change_keeps_the_name_and_what_the_portal_does_not_know() -> None:
 
     merge = merged(row(text="Hi {#var#}", headers=("TIMESM", "TIMOTP")), registry={"bill": before})
 
-    assert merge.changed == [Line(2, "bill", "another text and senders")]
+    assert merge.changed == [MergedRow(2, "bill", "another text and senders")]
     after = merge.templates["bill"]
     assert (after.text, after.headers) == ("Hi {#var#}", ("TIMESM", "TIMOTP"))
     assert (after.max_value_length, after.links, after.callback_numbers) == (40, ["times.in"], ["139"])
 
 
-def test_rows_of_one_template_are_put_together() -> None:
+def test_rows_with_one_content_id_become_one_template() -> None:
     merge = merged(row(), row(line=3, headers=("TIMOTP",)), row(line=4, text="other"))
 
     [name] = merge.templates
     assert merge.templates[name].headers == ("TIMESM", "TIMOTP")
-    assert merge.refused == [Line(4, "Order 1", "has the template id of line 2, and another text or status")]
+    assert merge.refused == [MergedRow(4, "Order 1", "has the template id of line 2, and another text or status")]
 
 
-def test_what_is_approved_no_more_goes() -> None:
+def test_a_template_that_is_no_longer_approved_is_removed() -> None:
     merge = merged(row(approved=False, status="Blacklisted"), registry={"bill": template(), "other": template(2)})
 
-    assert merge.removed == [Line(2, "bill", "its status is Blacklisted")]
+    assert merge.removed == [MergedRow(2, "bill", "its status is Blacklisted")]
     assert list(merge.templates) == ["other"]
 
 
-def test_a_template_of_the_settings_file_is_left_to_it() -> None:
-    assert merged(row(), elsewhere={"bill": template()}).unchanged == [Line(2, "bill")]
+def test_a_template_in_dispatch_toml_is_not_written_to_the_registry() -> None:
+    assert merged(row(), elsewhere={"bill": template()}).unchanged == [MergedRow(2, "bill")]
     [refused] = merged(row(text="Hi"), elsewhere={"bill": template()}).refused
-    assert refused.reason == "is bill in dispatch.toml, with another text: mend or remove it there"
+    assert refused.reason == "is bill in dispatch.toml, with another text: correct or remove it there"
 
 
-def test_headers_of_others_are_left_out_if_one_is_ours() -> None:
+def test_unknown_headers_are_left_out_if_one_is_known() -> None:
     [item] = merged(row(headers=("ABCDEF", "TIMESM"))).templates.values()
 
     assert item.headers == ("TIMESM",)
 
 
-def test_without_headers_it_is_said_whose_they_are() -> None:
+def test_rows_without_headers_belong_to_the_default_sender() -> None:
     assert merged(row(headers=()), sender="TIMOTP").templates["Order-1"].headers == ("TIMOTP",)
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"approved": False, "status": "Pending"}, "its status is Pending: only approved ones can be used"),
-        ({"approved": False, "status": ""}, "its status is empty: only approved ones can be used"),
-        ({"headers": ()}, "names no header; say whose it is with --sender HEADER"),
+        ({"approved": False, "status": "Pending"}, "its status is Pending: only approved templates can be used"),
+        ({"approved": False, "status": ""}, "its status is empty: only approved templates can be used"),
+        ({"headers": ()}, "names no header; name its sender with --sender HEADER"),
         ({"headers": ("TIMESN",)}, "header TIMESN: there is no such sender in the settings; did you mean TIMESM?"),
         (
             {"headers": ("TIMESM-S",)},
@@ -146,8 +149,8 @@ def test_a_row_that_can_not_be_used_is_refused_with_the_reason(changes: dict[str
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["A", "A", "B", ""])), max_size=8))
-def test_importing_the_same_download_again_changes_nothing(found: list[tuple[int, str]]) -> None:
-    rows = [row(number, name=name, line=line) for line, (number, name) in enumerate(found, 2)]
+def test_importing_the_same_download_again_changes_nothing(downloaded: list[tuple[int, str]]) -> None:
+    rows = [row(number, name=name, line=line) for line, (number, name) in enumerate(downloaded, 2)]
     first = merged(*rows)
 
     second = merged(*rows, registry=first.templates)

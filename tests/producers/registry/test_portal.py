@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from producers.errors import InputInvalid
-from producers.registry.portal import Portal, PortalRow, is_approved
+from producers.registry.portal import PortalDownload, PortalRow, is_approved
 
 ID = "1107161786534401928"
 
 
 def rows_of(path: Path, text: str) -> list[PortalRow]:
     path.write_text(text, encoding="utf-8")
-    return list(Portal(path).rows())
+    return list(PortalDownload(path).rows())
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,18 @@ def rows_of(path: Path, text: str) -> list[PortalRow]:
     ],
 )
 def test_columns_are_found_by_the_names_that_portals_give_them(tmp_path: Path, heading: str, row: str) -> None:
-    [found] = rows_of(tmp_path / "a.csv", f"{heading}\n{row}\n")
+    [portal_row] = rows_of(tmp_path / "a.csv", f"{heading}\n{row}\n")
 
-    assert (found.line, found.content_id, found.name, found.headers) == (2, ID, "Order", ("TIMESM",))
-    assert (found.text, found.category, found.approved) == ("Hello {#var#}", "service", True)
+    assert (portal_row.line, portal_row.content_id, portal_row.name, portal_row.headers) == (
+        2,
+        ID,
+        "Order",
+        ("TIMESM",),
+    )
+    assert (portal_row.text, portal_row.category, portal_row.approved) == ("Hello {#var#}", "service", True)
 
 
-def test_an_entity_is_told_without_what_stands_around_it(tmp_path: Path) -> None:
+def test_an_entity_id_is_read_without_its_spreadsheet_quoting(tmp_path: Path) -> None:
     [row] = rows_of(tmp_path / "a.csv", f'Template ID,PE ID,Content\n{ID},="1201159134572839402",="x"\n')
 
     assert (row.entity_id, row.text) == ("1201159134572839402", '="x"')
@@ -79,7 +84,7 @@ def test_several_headers_may_stand_in_one_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "status", ["Approved", "APPROVED", "Registered", "REGISTERED VIA AIRTEL", "Active", " approved "]
 )
-def test_these_are_approved(status: str) -> None:
+def test_these_statuses_are_approved(status: str) -> None:
     assert is_approved(status)
 
 
@@ -97,7 +102,7 @@ def test_these_are_approved(status: str) -> None:
         "Blacklisted",
     ],
 )
-def test_these_are_not(status: str) -> None:
+def test_these_statuses_are_not_approved(status: str) -> None:
     assert not is_approved(status)
 
 
@@ -110,7 +115,7 @@ def test_these_are_not(status: str) -> None:
         (f"Template ID,Content\n{ID},b,c\n", "a.csv:2: has 3 cells, the heading has 2"),
     ],
 )
-def test_what_is_no_download_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_file_that_is_no_download_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(InputInvalid) as invalid:
         rows_of(tmp_path / "a.csv", text)
 

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.recipients import Broken, Chunk, Heading
+from producers.recipients import BrokenRow, Chunk, Heading
 from producers.rows.checker import DUPLICATE as DUPLICATE_FINDING
-from producers.rows.checker import Rows
+from producers.rows.checker import RowChecker
 from producers.rows.refusals import RefusalReason
 from producers.rows.slots import FromVariables
 from producers.rows.variables import Variable
 from producers.rows.whitelists import Whitelists
-from tests.producers.conftest import chunk_of
+from tests.kit.producers import chunk_of
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Slot, SlotKind, Template
 
 NAMES = ("to", "name", "amount")
-DUPLICATE = DUPLICATE_FINDING.reason
+DUPLICATE = DUPLICATE_FINDING.message
 
 
 class AnyLink(LinkWhitelist):
@@ -41,12 +41,14 @@ class AnyNumber(NumberWhitelist):
         return True
 
 
-def rows_of(text: str = "Dear {#var#}, Rs {#var#}.", variables: Sequence[str] = ("{name}", "{amount}")) -> Rows:
+def checker_of(
+    text: str = "Dear {#var#}, Rs {#var#}.", variables: Sequence[str] = ("{name}", "{amount}")
+) -> RowChecker:
     heading = Heading(Path("a.csv"), 1, NAMES)
     bound = [Variable(variable, heading) for variable in variables]
     template = Template(text)
     whitelists = Whitelists(template, links=AnyLink(), numbers=AnyNumber())
-    return Rows(FromVariables(template, bound), names=NAMES, to=0, longest=30, whitelists=whitelists)
+    return RowChecker(FromVariables(template, bound), names=NAMES, to=0, max_length=30, whitelists=whitelists)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +58,13 @@ def rows_of(text: str = "Dear {#var#}, Rs {#var#}.", variables: Sequence[str] = 
 )
 def test_a_text_has_at_most_255_parts(fill: str, most: int) -> None:
     text = fill * (most - 2) + "{#var#}"
-    rows = rows_of(text, ["{name}"])
+    checker = checker_of(text, ["{name}"])
 
-    checked = rows.check(chunk_of(("9876543210", fill * 3, ""), ("9876543210", fill * 2, ""), ("9876543211", fill, "")))
+    checked = checker.check(
+        chunk_of(("9876543210", fill * 3, ""), ("9876543210", fill * 2, ""), ("9876543211", fill, ""))
+    )
 
-    assert [(row.line, row.finding.rule, row.finding.reason) for row in checked.refused] == [
+    assert [(row.line, row.finding.reason, row.finding.message) for row in checked.refused] == [
         (2, RefusalReason.LENGTH, "the text takes more than 255 parts")
     ]
     assert (checked.lines, checked.parts) == ([3, 4], [255, 255])
@@ -68,22 +72,22 @@ def test_a_text_has_at_most_255_parts(fill: str, most: int) -> None:
 
 @pytest.mark.parametrize(("length", "refused"), [(255 * 153, 0), (255 * 153 + 1, 2)])
 def test_a_registered_text_without_slots_has_at_most_255_parts_too(length: int, refused: int) -> None:
-    checked = rows_of("a" * length, []).check(chunk_of(("9876543210", "", ""), ("9876543211", "", "")))
+    checked = checker_of("a" * length, []).check(chunk_of(("9876543210", "", ""), ("9876543211", "", "")))
 
     assert len(checked.refused) == refused
 
 
 def test_good_rows_become_messages_by_column() -> None:
-    rows = rows_of()
+    checker = checker_of()
 
-    checked = rows.check(chunk_of(("+91 98765-43210", "Asha", "5.00"), ("9876543211", " आशा ", "6")))
+    checked = checker.check(chunk_of(("+91 98765-43210", "Asha", "5.00"), ("9876543211", " आशा ", "6")))
 
     assert checked.lines == [2, 3]
     assert checked.to == ["919876543210", "919876543211"]
     assert checked.slots == [["Asha", " आशा "], ["5.00", "6"]]  # byte for byte
     assert checked.parts == [1, 1]
     assert checked.refused == []
-    assert (rows.accepted, rows.measuring.gsm_messages, rows.measuring.ucs2_messages) == (2, 1, 1)
+    assert (checker.accepted, checker.parts_counter.gsm_messages, checker.parts_counter.ucs2_messages) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -103,49 +107,49 @@ def test_good_rows_become_messages_by_column() -> None:
     ],
 )
 def test_a_bad_row_is_refused_with_its_line_reason_and_cells(row: tuple[str, str, str], reason: str) -> None:
-    rows = rows_of()
+    checker = checker_of()
     good, last = ("9876543210", "Asha", "5"), ("9876543299", "Ravi", "6")
 
-    checked = rows.check(chunk_of(good, row, last, first=7))
+    checked = checker.check(chunk_of(good, row, last, first_line=7))
 
     assert checked.lines == [7, 9]
     assert checked.to == ["919876543210", "919876543299"]
     assert checked.slots == [["Asha", "Ravi"], ["5", "6"]]
     [refused] = checked.refused
     assert (refused.line, refused.cells) == (8, row)
-    assert refused.finding.reason.startswith(reason)
-    assert rows.refused == {refused.finding.reason: 1}
-    assert not any(cell in refused.finding.reason for cell in row if len(cell) > 3 and cell.strip())
+    assert refused.finding.message.startswith(reason)
+    assert checker.refused == {refused.finding.message: 1}
+    assert not any(cell in refused.finding.message for cell in row if len(cell) > 3 and cell.strip())
 
 
-def test_a_value_of_exactly_the_longest_length_is_taken() -> None:
-    assert rows_of().check(chunk_of(("9876543210", "a" * 30, "5"))).refused == []
+def test_a_value_of_exactly_the_maximum_length_is_accepted() -> None:
+    assert checker_of().check(chunk_of(("9876543210", "a" * 30, "5"))).refused == []
 
 
 def test_a_number_whose_first_row_was_refused_is_no_duplicate() -> None:
-    checked = rows_of().check(
+    checked = checker_of().check(
         chunk_of(("9876543210", "", "5"), ("9876543210", "Asha", "5"), ("9876543210", "Ravi", "5"))
     )
 
     assert checked.lines == [3]
-    assert [(refused.line, refused.finding.reason) for refused in checked.refused] == [
+    assert [(refused.line, refused.finding.message) for refused in checked.refused] == [
         (2, "name is empty"),
         (4, DUPLICATE),
     ]
 
 
 def test_duplicates_are_found_over_chunks() -> None:
-    rows = rows_of()
-    rows.check(chunk_of(("9876543210", "Asha", "5")))
+    checker = checker_of()
+    checker.check(chunk_of(("9876543210", "Asha", "5")))
 
-    assert rows.check(chunk_of(("09876543210", "Asha", "5"), first=3)).refused[0].finding.reason == DUPLICATE
-    assert rows.accepted == 1
+    assert checker.check(chunk_of(("09876543210", "Asha", "5"), first_line=3)).refused[0].finding.message == DUPLICATE
+    assert checker.accepted == 1
 
 
 def test_broken_rows_stand_among_the_refused_in_the_order_of_lines() -> None:
-    chunk = Chunk([2, 4], [("x", "a", "b"), ("y", "a", "b")], [Broken(3, "has 1 cell, the heading has 3", ("z",))])
+    chunk = Chunk([2, 4], [("x", "a", "b"), ("y", "a", "b")], [BrokenRow(3, "has 1 cell, the heading has 3", ("z",))])
 
-    checked = rows_of().check(chunk)
+    checked = checker_of().check(chunk)
 
     assert [(refused.line, refused.cells) for refused in checked.refused] == [
         (2, ("x", "a", "b")),
@@ -156,23 +160,23 @@ def test_broken_rows_stand_among_the_refused_in_the_order_of_lines() -> None:
 
 
 def test_only_columns_that_are_used_must_be_filled() -> None:
-    rows = rows_of("Dear {#var#}.", ["{name}"])
+    checker = checker_of("Dear {#var#}.", ["{name}"])
 
-    assert rows.check(chunk_of(("9876543210", "Asha", ""))).to == ["919876543210"]
+    assert checker.check(chunk_of(("9876543210", "Asha", ""))).to == ["919876543210"]
 
 
-def test_a_value_is_judged_as_composed() -> None:
+def test_the_length_of_a_value_is_that_of_the_composed_text() -> None:
     assert len("Rs 12345 by now, please, dear.") == 30
-    rows = rows_of("Pay {#var#}.", ["Rs {amount} by now, please, dear."])
+    checker = checker_of("Pay {#var#}.", ["Rs {amount} by now, please, dear."])
 
-    checked = rows.check(chunk_of(("9876543210", "", "123456"), ("9876543211", "", "12345")))
+    checked = checker.check(chunk_of(("9876543210", "", "123456"), ("9876543211", "", "12345")))
 
     assert checked.slots == [["Rs 12345 by now, please, dear."]]
-    assert checked.refused[0].finding.reason.endswith("is longer than 30 characters")
+    assert checked.refused[0].finding.message.endswith("is longer than 30 characters")
 
 
 def test_a_template_without_slots_needs_only_numbers() -> None:
-    checked = rows_of("Closed tomorrow.", []).check(chunk_of(("9876543210", "", "")))
+    checked = checker_of("Closed tomorrow.", []).check(chunk_of(("9876543210", "", "")))
 
     assert (checked.to, checked.slots, checked.parts) == (["919876543210"], [], [1])
 
@@ -188,10 +192,10 @@ text = (
 
 
 @given(kinds, st.lists(text, min_size=1, max_size=6))
-def test_judging_a_chunk_agrees_with_judging_each_value(kind: SlotKind, values: list[str]) -> None:
-    rows = rows_of(f"{{#{kind}#}}", ["{name}"])
+def test_checking_a_chunk_agrees_with_checking_each_value(kind: SlotKind, values: list[str]) -> None:
+    checker = checker_of(f"{{#{kind}#}}", ["{name}"])
     fits = [bool(value.strip()) and Slot(kind).check(value, 30) is None for value in values]
 
-    checked = rows.check(chunk_of(*((str(9_000_000_000 + n), value, "") for n, value in enumerate(values))))
+    checked = checker.check(chunk_of(*((str(9_000_000_000 + n), value, "") for n, value in enumerate(values))))
 
     assert checked.lines == [line for line, fit in enumerate(fits, 2) if fit]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.numbers import normalised
+from producers.rows.numbers import NumberSet, normalise_numbers
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 # What real columns hold, what looks like it, and what could put the lines of a column out of step.
@@ -16,7 +16,7 @@ raws = st.lists(
 
 
 @given(raws, st.sampled_from(["IN", "US"]))
-def test_it_agrees_with_normalising_one_by_one(raws: list[str], region: str) -> None:
+def test_normalising_many_numbers_agrees_with_normalising_each(raws: list[str], region: str) -> None:
     numbers, reasons = [], {}
     for position, raw in enumerate(raws):
         try:
@@ -25,12 +25,41 @@ def test_it_agrees_with_normalising_one_by_one(raws: list[str], region: str) -> 
             numbers.append("")
             reasons[position] = str(invalid)
 
-    assert normalised(raws, region) == (numbers, reasons)
+    assert normalise_numbers(raws, region) == (numbers, reasons)
 
 
 @pytest.mark.parametrize(
     "raw",
     ["9876543210", "09876543210", "919876543210", "+919876543210", "+91 98765-43210", "98765 43210", "9 8 7 6-543210"],
 )
-def test_every_plain_indian_form_is_understood(raw: str) -> None:
-    assert normalised([raw, "x", raw])[0] == ["919876543210", "", "919876543210"]
+def test_every_plain_indian_form_is_normalised(raw: str) -> None:
+    assert normalise_numbers([raw, "x", raw])[0] == ["919876543210", "", "919876543210"]
+
+
+numbers = st.integers(0, 10**15 - 1) | st.integers(0, 5)
+
+
+def test_a_number_is_new_once() -> None:
+    numbers = NumberSet()
+
+    assert numbers.add([919876543210, 919876543211]) == []
+    assert numbers.add([919876543212, 919876543210]) == [1]
+    assert len(numbers) == 3
+
+
+def test_a_repeat_within_one_call_is_found_too() -> None:
+    assert NumberSet().add([5, 6, 5, 5]) == [2, 3]
+
+
+@given(st.lists(st.lists(numbers, max_size=20), max_size=10))
+def test_a_number_set_agrees_with_a_python_set(groups: list[list[int]]) -> None:
+    fast, plain = NumberSet(), set[int]()
+    for group in groups:
+        expected = []
+        for position, number in enumerate(group):
+            if number in plain:
+                expected.append(position)
+            plain.add(number)
+
+        assert fast.add(group) == expected
+    assert len(fast) == len(plain)

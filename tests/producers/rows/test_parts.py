@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.parts import Measuring
+from producers.rows.parts import PartsCounter
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
 
@@ -11,31 +11,31 @@ values = st.text("abc^€é`आ😀", max_size=40) | st.text("a", min_size=60, m
 
 
 @given(st.lists(literals, min_size=3, max_size=3), st.lists(st.tuples(values, values), max_size=6))
-def test_it_agrees_with_measuring_each_text(literals: list[str], rows: list[tuple[str, str]]) -> None:
+def test_counted_parts_agree_with_measuring_each_text(literals: list[str], rows: list[tuple[str, str]]) -> None:
     template = Template("a" + "{#var#}".join(literals))
-    measuring = Measuring(template)
+    counter = PartsCounter(template)
     expected = [measure(template.render(row)) for row in rows]
 
-    parts = measuring.parts([[row[slot] for row in rows] for slot in range(2)], len(rows))
+    parts = counter.parts([[row[slot] for row in rows] for slot in range(2)], len(rows))
 
-    assert parts == [one.parts for one in expected]
-    assert measuring.gsm_messages == sum(not one.unicode for one in expected)
-    assert measuring.gsm_parts == sum(one.parts for one in expected if not one.unicode)
-    assert measuring.ucs2_messages == sum(one.unicode for one in expected)
-    assert measuring.ucs2_parts == sum(one.parts for one in expected if one.unicode)
+    assert parts == [each.parts for each in expected]
+    assert counter.gsm_messages == sum(not each.unicode for each in expected)
+    assert counter.gsm_parts == sum(each.parts for each in expected if not each.unicode)
+    assert counter.ucs2_messages == sum(each.unicode for each in expected)
+    assert counter.ucs2_parts == sum(each.parts for each in expected if each.unicode)
 
 
 @pytest.mark.parametrize(("letter", "one", "several"), [("a", 160, 153), ("आ", 70, 67)])
 def test_parts_change_just_over_the_limits(letter: str, one: int, several: int) -> None:
-    measuring = Measuring(Template(letter + "{#var#}"))
+    counter = PartsCounter(Template(letter + "{#var#}"))
     lengths = [one - 1, one, one + 1, 2 * several, 2 * several + 1]
 
-    assert measuring.parts([[letter * (length - 1) for length in lengths]], 5) == [1, 1, 2, 2, 3]
+    assert counter.parts([[letter * (length - 1) for length in lengths]], 5) == [1, 1, 2, 2, 3]
 
 
 def test_a_template_without_slots_has_the_same_parts_for_all() -> None:
-    euro = Measuring(Template("€" * 81))  # 162 septets
+    euro = PartsCounter(Template("€" * 81))  # 162 septets
 
     assert euro.parts([], 3) == [2, 2, 2]
     assert (euro.gsm_messages, euro.gsm_parts) == (3, 6)
-    assert Measuring(Template("Hello")).parts([], 2) == [1, 1]
+    assert PartsCounter(Template("Hello")).parts([], 2) == [1, 1]

@@ -6,14 +6,14 @@ import pytest
 from producers.errors import InputInvalid
 from producers.recipients import open_recipients
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
-from producers.rows.rejects_file import Rejects, default_path
+from producers.rows.rejects_file import RejectsFile, default_path
 
 EMPTY = Finding(RefusalReason.NUMBER, "to is empty")
 OWN = ("line", "reason", "refused value", "what to do")
 
 
 def test_refused_rows_can_be_read_again_with_their_cells(tmp_path: Path) -> None:
-    rejects = Rejects(tmp_path / "a.rejects.csv", ("to", "name"))
+    rejects = RejectsFile(tmp_path / "a.rejects.csv", ("to", "name"))
     cells = [("98", 'As"ha, of\nPune'), ("=1+1", "आशा"), ("", "\0")]
     rejects.write([RefusedRow(line, EMPTY, row) for line, row in enumerate(cells, 2)])
 
@@ -21,12 +21,12 @@ def test_refused_rows_can_be_read_again_with_their_cells(tmp_path: Path) -> None
 
     [chunk] = open_recipients(tmp_path / "a.rejects.csv").chunks()
     assert chunk.rows == [
-        [str(line), "to is empty", "", RefusalReason.NUMBER.value, *row] for line, row in enumerate(cells, 2)
+        [str(line), "to is empty", "", RefusalReason.NUMBER.advice, *row] for line, row in enumerate(cells, 2)
     ]
 
 
-def test_nothing_is_there_until_it_is_kept_and_nothing_is_left_when_it_is_not(tmp_path: Path) -> None:
-    rejects = Rejects(tmp_path / "a.rejects.csv", ("to",))
+def test_the_file_appears_when_it_is_kept_and_nothing_is_left_when_it_is_not(tmp_path: Path) -> None:
+    rejects = RejectsFile(tmp_path / "a.rejects.csv", ("to",))
     rejects.write([RefusedRow(2, EMPTY, ("",))])
 
     assert not (tmp_path / "a.rejects.csv").exists()
@@ -36,7 +36,7 @@ def test_nothing_is_there_until_it_is_kept_and_nothing_is_left_when_it_is_not(tm
 
 
 def test_without_refused_rows_there_is_no_file(tmp_path: Path) -> None:
-    rejects = Rejects(tmp_path / "a.rejects.csv", ("to",))
+    rejects = RejectsFile(tmp_path / "a.rejects.csv", ("to",))
     rejects.write([])
 
     assert rejects.keep() is None
@@ -46,7 +46,7 @@ def test_without_refused_rows_there_is_no_file(tmp_path: Path) -> None:
 def test_an_older_file_is_replaced_and_only_its_owner_can_read_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "a.rejects.csv"
     path.write_text("old")
-    rejects = Rejects(path, ("to",))
+    rejects = RejectsFile(path, ("to",))
     rejects.write([RefusedRow(2, EMPTY, ("",))])
     rejects.keep()
 
@@ -55,8 +55,8 @@ def test_an_older_file_is_replaced_and_only_its_owner_can_read_the_new_one(tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_rejects_file_submitted_again_does_not_gather_columns(tmp_path: Path) -> None:
-    rejects = Rejects(tmp_path / "b.csv", (*OWN, "to", "link"))
+def test_a_rejects_file_of_a_rejects_file_has_its_own_columns_once(tmp_path: Path) -> None:
+    rejects = RejectsFile(tmp_path / "b.csv", (*OWN, "to", "link"))
     before = ("17", "to is empty", "", "mend it", "98", "ex.in")
     rejects.write(
         [
@@ -69,18 +69,18 @@ def test_a_rejects_file_submitted_again_does_not_gather_columns(tmp_path: Path) 
     with (tmp_path / "b.csv").open(encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == [
             [*OWN, "to", "link"],
-            ["2", "link is not whitelisted", "ex.in", RefusalReason.LINK.value, "98", "ex.in"],
-            ["3", "has 1 cell", "", RefusalReason.SHAPE.value],
+            ["2", "link is not whitelisted", "ex.in", RefusalReason.LINK.advice, "98", "ex.in"],
+            ["3", "has 1 cell", "", RefusalReason.SHAPE.advice],
         ]
 
 
-def test_a_folder_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> None:
-    rejects = Rejects(tmp_path / "none" / "a.csv", ("to",))
+def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
+    rejects = RejectsFile(tmp_path / "none" / "a.csv", ("to",))
 
     with pytest.raises(InputInvalid, match=r"a\.csv: cannot be written: no such file or directory; --rejects PATH"):
         rejects.write([RefusedRow(2, EMPTY, ("",))])
 
 
 @pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "customers.xlsx"])
-def test_its_place_is_beside_the_recipients(name: str) -> None:
+def test_the_rejects_file_is_beside_the_recipients_file(name: str) -> None:
     assert default_path(Path("lists", name)) == Path("lists", "customers.rejects.csv")

@@ -14,23 +14,23 @@ HEADING = Heading(Path("a.csv"), 1, ("to", "name", "message"))
 BILL = Template("Dear {#var#}, your bill is {#numeric#}. - TIMESM")
 
 
-def from_text(text: str, template: Template = BILL, longest: int = 30) -> FromText:
-    return FromText(template, Variable(text, HEADING), longest=longest)
+def from_text(text: str, template: Template = BILL, max_length: int = 30) -> FromText:
+    return FromText(template, Variable(text, HEADING), max_length=max_length)
 
 
 def test_variables_fill_the_slots_in_order() -> None:
-    filling = FromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
+    source = FromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
 
-    assert filling.columns == {1}
-    assert filling.names == ["variable 1 ({name})", "variable 2 (5)"]
-    assert filling.values({1: ["Asha", "Ravi"]}, 2) == ([["Asha", "Ravi"], ["5", "5"]], {})
+    assert source.columns == {1}
+    assert source.names == ["variable 1 ({name})", "variable 2 (5)"]
+    assert source.values({1: ["Asha", "Ravi"]}, 2) == ([["Asha", "Ravi"], ["5", "5"]], {})
 
 
-def test_a_text_of_ones_own_is_cut_into_the_slots_values() -> None:
-    filling = from_text("Dear {name}, your bill is {message}. - TIMESM")
+def test_the_campaigns_own_text_is_cut_into_the_values_of_the_slots() -> None:
+    source = from_text("Dear {name}, your bill is {message}. - TIMESM")
 
-    assert filling.columns == {1, 2}
-    assert filling.values({1: ["Asha", ""], 2: ["5", "60"]}, 2) == ([["Asha", ""], ["5", "60"]], {})
+    assert source.columns == {1, 2}
+    assert source.values({1: ["Asha", ""], 2: ["5", "60"]}, 2) == ([["Asha", ""], ["5", "60"]], {})
 
 
 def test_a_whole_text_may_come_from_a_column() -> None:
@@ -50,7 +50,7 @@ def test_a_whole_text_may_come_from_a_column() -> None:
         ("", "it lacks 'Dear ' at its start", ""),
     ],
 )
-def test_a_text_that_differs_is_told_where(text: str, reason: str, value: str) -> None:
+def test_a_finding_shows_where_a_text_differs(text: str, reason: str, value: str) -> None:
     values, findings = from_text("{message}").values({2: [text]}, 1)
 
     assert values == [[""], [""]]
@@ -64,12 +64,12 @@ def test_other_ways_to_cut_are_tried_before_a_value_is_blamed() -> None:
     assert from_text("{message}", template).values({2: ["a, b."]}, 1) == ([["a"], ["b"]], {})
 
 
-def test_no_rows_are_no_values() -> None:
+def test_no_rows_give_no_values() -> None:
     assert from_text("{message}").values({2: []}, 0) == ([[], []], {})
 
 
 @given(st.lists(st.text("ab 1,.", max_size=5), min_size=2, max_size=2))
-def test_values_of_a_text_make_it_again(values: list[str]) -> None:
+def test_the_values_of_a_text_render_to_the_same_text(values: list[str]) -> None:
     template = Template("{#var#}, {#var#}. a")
     text = template.render(values)
 

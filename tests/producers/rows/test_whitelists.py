@@ -13,15 +13,15 @@ OWN = "919000000001"
 
 
 def whitelists(text: str, *, numbers: list[str] | None = None) -> Whitelists:
-    """Whitelist one domain, and no numbers unless they are given."""
+    """Return whitelists with one domain, and no numbers unless some are given."""
     return Whitelists(Template(text), links=LinkWhitelist(["times.in"]), numbers=NumberWhitelist(numbers or []))
 
 
-def found(lists: Whitelists, *values: str) -> list[tuple[RefusalReason, str]]:
-    """Return the rules that one row breaks, and the values that break them."""
+def findings_of(lists: Whitelists, *values: str) -> list[tuple[RefusalReason, str]]:
+    """Return the reason and the value of each finding in one row."""
     slots = [[value] for value in values]
-    names = [f"slot {place}" for place in range(1, len(slots) + 1)]
-    return [(finding.rule, finding.value) for _, finding in lists.findings(slots, [OWN], names)]
+    names = [f"slot {number}" for number in range(1, len(slots) + 1)]
+    return [(finding.reason, finding.value) for _, finding in lists.findings(slots, [OWN], names)]
 
 
 @pytest.mark.parametrize(
@@ -44,48 +44,50 @@ def found(lists: Whitelists, *values: str) -> list[tuple[RefusalReason, str]]:
     ],
 )
 def test_a_link_in_a_value_or_made_by_one_must_be_whitelisted(text: str, values: list[str], link: str | None) -> None:
-    assert found(whitelists(text), *values) == ([(RefusalReason.LINK, link)] if link else [])
+    assert findings_of(whitelists(text), *values) == ([(RefusalReason.LINK, link)] if link else [])
 
 
-def test_a_number_in_a_slot_for_them_must_be_whitelisted() -> None:
-    assert found(whitelists("Call {#cbn#}"), "1800 123 4567") == [(RefusalReason.CALLBACK_NUMBER, "1800 123 4567")]
-    assert found(whitelists("Call {#cbn#}", numbers=["18001234567"]), "1800 123 4567") == []
+def test_a_number_in_a_callback_number_slot_must_be_whitelisted() -> None:
+    assert findings_of(whitelists("Call {#cbn#}"), "1800 123 4567") == [
+        (RefusalReason.CALLBACK_NUMBER, "1800 123 4567")
+    ]
+    assert findings_of(whitelists("Call {#cbn#}", numbers=["18001234567"]), "1800 123 4567") == []
 
 
 def test_numbers_elsewhere_are_refused_only_if_there_is_a_list() -> None:
     without, with_list = whitelists("Call {#var#}"), whitelists("Call {#var#}", numbers=["18001234567"])
 
-    assert found(without, "9876543210") == []
+    assert findings_of(without, "9876543210") == []
     assert without.unlisted_numbers == 1
-    assert found(with_list, "9876543210") == [(RefusalReason.CALLBACK_NUMBER, "9876543210")]
-    assert found(with_list, "1800-1234567") == []
+    assert findings_of(with_list, "9876543210") == [(RefusalReason.CALLBACK_NUMBER, "9876543210")]
+    assert findings_of(with_list, "1800-1234567") == []
     assert with_list.unlisted_numbers == 0
 
 
 def test_a_recipients_own_number_is_not_one_to_call() -> None:
     lists = whitelists("Your number {#var#} is recharged", numbers=["139"])
 
-    assert found(lists, "9000000001") == []
-    assert found(lists, "+91 90000 00001") == []
+    assert findings_of(lists, "9000000001") == []
+    assert findings_of(lists, "+91 90000 00001") == []
 
 
 def test_the_registered_text_itself_is_compared_too() -> None:
     lists = whitelists("See evil.in or times.in/a, call 1800 123 4567 {#var#}", numbers=["139"])
 
-    assert lists.in_text() == [
+    assert lists.problems_in_text() == [
         "links to evil.in, which is not whitelisted",
         "names the number 1800 123 4567, which is not whitelisted",
     ]
-    assert lists.numbers_in_text() == []
+    assert lists.unlisted_numbers_in_text() == []
 
 
-def test_without_a_list_the_numbers_of_the_text_are_told() -> None:
+def test_without_a_list_the_numbers_of_the_text_are_returned() -> None:
     lists = whitelists("Call 1800 123 4567")
 
-    assert (lists.in_text(), lists.numbers_in_text()) == ([], ["1800 123 4567"])
+    assert (lists.problems_in_text(), lists.unlisted_numbers_in_text()) == ([], ["1800 123 4567"])
 
 
-def test_only_the_rows_that_break_a_rule_are_named() -> None:
+def test_only_rows_with_an_unlisted_link_have_a_finding() -> None:
     lists = whitelists("See {#var#}")
     slots = [["times.in", "evil.in", "nothing", "http://evil.zz"]]
 
@@ -98,7 +100,7 @@ values = st.text("a1.:/ -", max_size=12) | st.sampled_from(
 
 
 @given(st.lists(values, min_size=1, max_size=5))
-def test_looking_at_a_chunk_agrees_with_looking_at_each_text(column: list[str]) -> None:
+def test_searching_a_chunk_agrees_with_searching_each_text(column: list[str]) -> None:
     lists = whitelists("Dear {#var#}, hello", numbers=["139"])
     bad = [
         index
@@ -114,10 +116,10 @@ def test_looking_at_a_chunk_agrees_with_looking_at_each_text(column: list[str]) 
 @given(
     st.text("a1.:/ -,)(", max_size=12), st.sampled_from(["{#var#}", "({#var#})", "{#var#}.", "x{#var#}", "{#var#}/"])
 )
-def test_what_stands_around_a_slot_hides_no_link(value: str, around: str) -> None:
+def test_the_text_around_a_slot_hides_no_link(value: str, around: str) -> None:
     text = around.replace("{#var#}", value)
 
-    assert bool(found(whitelists(f"go {around} now"), value)) >= bool(
+    assert bool(findings_of(whitelists(f"go {around} now"), value)) >= bool(
         LinkWhitelist(["times.in"]).missing(f"go {text} now")
     )
     assert links.find(text) == links.find(f"go {text} now") or " " in value

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis import Redis as SyncRedis
 
-from tests.producers.conftest import Run, WriteFile, csv_of, people
+from tests.kit.producers import Run, WriteFile, csv_of, people
 
 KEY = "{{TIMESM}}:c:{}"
 
@@ -36,7 +36,7 @@ def test_a_campaign_without_its_plan_is_listed_as_damaged_among_the_others(
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "pause", "resume", "cancel", "resolve --as sent"])
-def test_a_campaign_that_is_something_else_is_one_line(run: Run, submitted: str, redis_url: str, command: str) -> None:
+def test_a_campaign_key_of_another_type_gives_one_line(run: Run, submitted: str, redis_url: str, command: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
         redis.delete(KEY.format(submitted))
         redis.set(KEY.format(submitted), "not a hash")
@@ -46,7 +46,7 @@ def test_a_campaign_that_is_something_else_is_one_line(run: Run, submitted: str,
     assert "damaged" in done.stderr
 
 
-def test_a_damaged_batch_is_one_line_and_does_not_keep_the_others_from_being_resolved(
+def test_a_damaged_batch_gives_one_line_and_the_other_batches_are_resolved(
     run: Run, submitted: str, redis_url: str
 ) -> None:
     with SyncRedis.from_url(redis_url) as redis:
@@ -60,7 +60,7 @@ def test_a_damaged_batch_is_one_line_and_does_not_keep_the_others_from_being_res
 
 
 @pytest.mark.parametrize(("part", "value"), [("m", b"pp"), ("m", b"?" * 66), ("p", b"junk"), ("p", None)])
-def test_an_export_of_a_damaged_batch_is_one_line(
+def test_an_export_of_a_damaged_batch_gives_one_line(
     run: Run, submitted: str, redis_url: str, part: str, value: bytes | None
 ) -> None:
     with SyncRedis.from_url(redis_url) as redis:

@@ -1,8 +1,8 @@
-"""What is worth a look in a registered template: what operators drop messages for, and what makes them dear."""
+"""Checks registered templates for reasons to drop their messages, and for avoidable costs."""
 
 from collections.abc import Iterator
 
-from producers.rows.ucs2_characters import described
+from producers.rows.ucs2_characters import describe_character
 from producers.rows.whitelists import Whitelists
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
@@ -12,26 +12,30 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Template
 
-_DEAR = 5
-"""Characters that force UCS-2: with more of them than this it is meant, as in Hindi."""
+_MAX_ACCIDENTAL_CHARACTERS = 5
+"""A text with more characters than this that force UCS-2 is in UCS-2 on purpose, as a text in Hindi is."""
 
 
-def problems(name: str, settings: Settings) -> list[str]:
-    """Say what is worth a look in a template; empty if nothing is."""
+def template_problems(name: str, settings: Settings) -> list[str]:
+    """List what is wrong with a template, and what makes its messages cost more than they need to."""
     item = settings.templates[name]
     template = Template(item.text)
-    return [*_ids(item, settings), *_whitelists(item, template, settings), *_text(item, template)]
+    return [
+        *_id_problems(item, settings),
+        *_whitelist_problems(item, template, settings),
+        *_text_problems(item, template),
+    ]
 
 
-def _ids(item: TemplateSettings, settings: Settings) -> Iterator[str]:
-    if doubt := ids.warning(item.content_id):
-        yield f"its content id {doubt}"
+def _id_problems(item: TemplateSettings, settings: Settings) -> Iterator[str]:
+    if warning := ids.warning(item.content_id):
+        yield f"its content id {warning}"
     for header in item.headers:
         if not settings.senders[header].entity_id:
             yield f"sender {header} has no entity_id"
 
 
-def _whitelists(item: TemplateSettings, template: Template, settings: Settings) -> Iterator[str]:
+def _whitelist_problems(item: TemplateSettings, template: Template, settings: Settings) -> Iterator[str]:
     for header in item.headers:
         sender = settings.senders[header]
         whitelists = Whitelists(
@@ -39,9 +43,9 @@ def _whitelists(item: TemplateSettings, template: Template, settings: Settings) 
             links=LinkWhitelist([*item.links, *sender.links]),
             numbers=NumberWhitelist([*item.callback_numbers, *sender.callback_numbers]),
         )
-        for problem in whitelists.in_text():
+        for problem in whitelists.problems_in_text():
             yield f"from {header} it {problem}"
-        for number in whitelists.numbers_in_text():
+        for number in whitelists.unlisted_numbers_in_text():
             yield f"from {header} it names the number {number}, and there are no callback_numbers to compare it with"
         if not item.links and not sender.links and any(slot.kind in ("url", "urlott") for slot in template.slots):
             yield f"from {header} it has a slot for links, and no links are whitelisted: no value will fit"
@@ -49,18 +53,18 @@ def _whitelists(item: TemplateSettings, template: Template, settings: Settings) 
             yield f"from {header} it has a slot for callback numbers, and none are whitelisted: no value will fit"
 
 
-def _text(item: TemplateSettings, template: Template) -> Iterator[str]:
+def _text_problems(item: TemplateSettings, template: Template) -> Iterator[str]:
     if item.text != item.text.strip():
         yield "its text begins or ends with a blank or a line break: is that how it is registered?"
     literals = "".join(template.literals)
     if not literals.strip():
         yield "its text is nothing but slots, which is never registered"
-    dear = non_gsm_characters(literals)
-    if 0 < len(dear) <= _DEAR:
-        for it in (described(character, 0) for character in dear):
-            instead = f"; {it.instead} would not" if it.instead else ""
-            shown = it.character if it.character.isprintable() else " "
-            yield f"{shown} ({it.name}) makes all its messages UCS-2{instead}"
+    ucs2_characters = non_gsm_characters(literals)
+    if 0 < len(ucs2_characters) <= _MAX_ACCIDENTAL_CHARACTERS:
+        for described in (describe_character(character, 0) for character in ucs2_characters):
+            instead = f"; {described.instead} would not" if described.instead else ""
+            shown = described.character if described.character.isprintable() else " "
+            yield f"{shown} ({described.name}) makes all its messages UCS-2{instead}"
     parts = measure(literals).parts
     if parts > 1:
         yield f"its text takes {parts} parts before any slot is filled"

@@ -1,0 +1,73 @@
+"""Binds a campaign's variables, or its own text, to the columns of a recipients file."""
+
+from producers.campaign.table import CampaignTable
+from producers.errors import InputInvalid
+from producers.recipients import Heading
+from producers.rows.slots import FromText, FromVariables, SlotSource
+from producers.rows.variables import Variable, VariableInvalid
+from times_dispatch.settings.document import Document
+from times_dispatch.sms.templates import Template
+
+
+def bind_slots(
+    table: CampaignTable, template: Template, heading: Heading, *, max_length: int, document: Document
+) -> SlotSource:
+    """Return what makes the values of the template's slots from the columns of a recipients file.
+
+    Args:
+        table: the fields of the campaign file.
+        template: the registered text.
+        heading: the columns of the recipients file.
+        max_length: characters of a slot's value, at most.
+        document: the campaign file, which knows the line of each field.
+
+    Raises:
+        InputInvalid: with every mistake in ``variables`` or ``text``.
+    """
+    if table.text is None:
+        return FromVariables(template, _variables(table, template, heading, max_length=max_length, document=document))
+    try:
+        text = Variable(table.text, heading)
+    except VariableInvalid as invalid:
+        raise InputInvalid(document.mistake(("text",), str(invalid))) from None
+    source = FromText(template, text, max_length=max_length)
+    # A text without placeholders is the same in every row, so that its one finding is a mistake in the campaign file.
+    if not text.columns and (finding := source.values({}, 1)[1].get(0)):
+        raise InputInvalid(document.mistake(("text",), finding.message))
+    return source
+
+
+def _variables(
+    table: CampaignTable, template: Template, heading: Heading, *, max_length: int, document: Document
+) -> list[Variable]:
+    """Bind one variable to each slot; the arguments are those of ``bind_slots``."""
+    mistakes: list[str] = []
+    bound: list[Variable] = []
+    slots = template.slots
+    texts = table.variables
+    if texts is not None and len(texts) != len(slots):
+        entries = _counted(len(texts), "entry", "entries")
+        reason = f"has {entries}, template {table.template} has {_counted(len(slots), 'slot', 'slots')}"
+        mistakes.append(document.mistake(("variables",), reason))
+    default = [f"{{var{number}}}" for number in range(1, len(slots) + 1)]
+    for index, text in enumerate(default if texts is None else texts):
+        try:
+            variable = Variable(text, heading)
+        except VariableInvalid as invalid:
+            if texts is None:
+                mistakes.append(document.mistake(("variables",), f"is missing, and for its default {invalid}"))
+            else:
+                mistakes.append(document.mistake(("variables", index), str(invalid)))
+            continue
+        bound.append(variable)
+        if not variable.columns and index < len(slots):
+            constant = variable.compose({}, 1)[0]
+            if problem := slots[index].check(constant, max_length):
+                mistakes.append(document.mistake(("variables", index), problem))
+    if mistakes:
+        raise InputInvalid(*mistakes)
+    return bound
+
+
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"

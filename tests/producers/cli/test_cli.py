@@ -1,0 +1,33 @@
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from producers.cli import COMMANDS, main
+from tests.kit.producers import Run
+
+
+def test_wrong_usage_gets_exit_code_2(run: Run) -> None:
+    for arguments in (["submit"], ["submit", "campaign.toml"], ["sumbit"], ["--nothing"]):
+        assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.processes
+def test_help_names_the_commands_without_importing_them() -> None:
+    script = "import sys; from producers.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+
+    assert time.perf_counter() - started < 5
+    assert "Check a campaign and its recipients" in done.stdout
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert not modules & {"redis", "celery", "pydantic", "rich", "polars", "producers.cli.submit"}
+
+
+def test_every_command_can_be_imported_and_has_help() -> None:
+    for name in COMMANDS:
+        done = CliRunner().invoke(main, [name, "--help"])
+        assert done.exit_code == 0, name
+        assert f"{name} " in done.output

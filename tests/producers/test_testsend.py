@@ -1,0 +1,58 @@
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from producers.testsend import SendTestMessage, SendTestRequest, prepare, wait_for_report
+from tests.kit.clock import FakeClock
+from tests.kit.producers import SETTINGS, WriteFile
+from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
+from times_dispatch.settings.load import Need, load
+from times_dispatch.settings.model import Settings
+
+REQUEST = SendTestRequest(number="+919876543210", message="We are closed tomorrow. - TIMESM", template="plain")
+
+
+@pytest.fixture
+def sending(write: WriteFile) -> Settings:
+    """Settings with the key of the ids."""
+    path = write("dispatch.toml", SETTINGS)
+    return load(path, {"DISPATCH_ID_KEY": "0123456789abcdef"}, need=frozenset({Need.IDS}))
+
+
+@pytest.fixture
+def message(sending: Settings) -> SendTestMessage:
+    return prepare(REQUEST, sending)
+
+
+def test_a_request_does_not_show_its_number_and_text() -> None:
+    assert repr(REQUEST) == "SendTestRequest(sender='', template='plain', provider='')"
+
+
+def test_empty_fields_are_chosen_from_the_settings(message: SendTestMessage) -> None:
+    assert (message.push.sender, message.provider.nickname, message.template) == ("TIMESM", "tm", "plain")
+    assert message.matches_template
+
+
+async def test_waiting_for_a_report_ends_with_the_timeout(message: SendTestMessage, redis: Redis) -> None:
+    clock = FakeClock(auto=True)
+
+    assert await wait_for_report(redis, message, timeout_s=1, clock=clock) is None
+
+    assert clock.slept == [0.2] * len(clock.slept)
+    assert 5 <= len(clock.slept) <= 6  # 0.2 is no exact binary fraction
+
+
+async def test_an_intermediate_report_is_not_the_end(message: SendTestMessage, redis: Redis) -> None:
+    reports, clock = SendTestReports(redis), FakeClock()
+    await reports.add([(message.index, SendTestReport("intermediate", 0, 1_795_300_000))])
+    waiting = asyncio.create_task(wait_for_report(redis, message, timeout_s=60, clock=clock))
+    async with asyncio.timeout(10):
+        while not clock.slept:
+            await asyncio.sleep(0)
+    final = SendTestReport("delivered", 0, 1_795_300_001)
+    await reports.add([(message.index, final)])
+
+    await clock.advance(0.2)
+
+    assert await waiting == final
