@@ -1,8 +1,8 @@
-"""Delivery reports and clicks: in over HTTP, durably queued, reconciled into the ledger.
+"""Delivery reports and clicks: in over HTTP, stored in a Redis stream, applied to the ledger.
 
-What the provider posts comes in through ``receiver``, which stores it in a Redis stream (``intake``) before it
-answers. The ``reconciler`` reads that stream, sorts the rows (``triage``), applies ours to the ledger
-(``times_dispatch.ledger.report_applier``), sets aside what it cannot use (``set_aside``) and hands on what another
-system sent through
-the same account (``relay``). Receiver and reconciler are processes of their own, as many of each as are useful.
+The provider posts reports to the ``receiver``, which answers 200 once its ``stream_writer`` has stored them in the
+stream ``reports``. A ``reconciler`` reads that stream (``stream_reader``), classifies the rows (``classifier``) and
+applies ours to the ledger (``entry_applier``). A row that cannot be used becomes one of the ``dead_letters``; what
+another system sent through the same account is posted to it by the ``relay``. Receiver and reconciler are processes of
+their own, and any number of each may run.
 """

@@ -1,15 +1,15 @@
-"""Whose a posted row is: ours, somebody else's, or nobody's."""
+"""Whose a row of a delivery report is: ours, another system's, or unusable. The id that the row carries decides."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from callbacks.dead_letters import DeadLetterRow, Reason
+from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.testsends import SendTestReport
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import StopWords
 
@@ -28,52 +28,61 @@ _HAPPEN_MORE_THAN_ONCE = frozenset({EventKind.CLICKED, EventKind.REPLIED})
 
 
 class ClassifiedReports:
-    """Posted rows, sorted. ``reports`` and ``events`` run in parallel: a report, and the row that it was read from."""
+    """The rows of posted bodies, by what is to be done with them."""
 
     def __init__(self) -> None:
         self.reports: list[DeliveryReport] = []
+        """To be applied to the ledger."""
         self.events: list[ReportEvent] = []
-        self.stops: list[int] = []
-        """Places in ``reports`` of replies that ask for no more messages."""
-        self.trials: list[tuple[int, SendTestReport]] = []
-        """Of messages that belong to no campaign, by the index in their ids."""
-        self.foreign: list[bytes] = []
-        """Bodies to relay."""
-        self.aside: list[DeadLetterRow] = []
-        self.tally: Counter[str] = Counter()
-        """Rows by what they were found to be: ``ours``, ``trials``, ``foreign``, ``forged``, ``unusable``."""
+        """For each of ``reports``, in the same order, the row that it was read from."""
+        self.stop_replies: list[int] = []
+        """Indexes in ``reports`` of replies that ask for no more messages."""
+        self.test_sends: list[tuple[int, SendTestReport]] = []
+        """Reports about messages of ``dispatch send-test``, each with the index in the message's id."""
+        self.foreign_bodies: list[bytes] = []
+        """To be relayed to the other system of the account."""
+        self.dead_letters: list[DeadLetter] = []
+        self.counts: Counter[str] = Counter()
+        """How many rows are ``ours``, ``test_sends`` (a part of ours), ``foreign``, ``forged`` and ``unusable``."""
 
 
 class ReportClassifier:
-    """Sorts the rows of posted bodies.
+    """Classifies the rows of posted bodies.
 
-    What is not ours goes to the relay, if there is one, untouched: a body without a row of ours in its original
-    bytes, also the rows that we cannot read, for its owner may; of a mixed body only the foreign rows, each in its
-    own bytes, as one array. A row of our form with a wrong tag is forged, or another system's look-alike: counted
-    apart, treated as foreign.
+    With a relay, what is not ours is relayed with no byte changed. A body without a row of ours is relayed as it was
+    posted, with the rows that we cannot read: the other system may be able to. Of a body that is partly ours, the
+    foreign rows are relayed as one array. An id that has the form of ours and a wrong signature is forged, or another
+    system's that looks alike: its row is counted as forged and then treated as foreign.
     """
 
     def __init__(self, ids: CorrelationIds, *, relaying: bool, stop_words: Iterable[str] = ()) -> None:
+        """Make a classifier.
+
+        Args:
+            ids: tells our ids from others.
+            relaying: whether there is a relay; without one, foreign rows become dead letters.
+            stop_words: a reply that begins with one of these asks for no more messages.
+        """
         self._ids = ids
         self._relaying = relaying
         self._stop_words = StopWords(stop_words)
 
-    def sort(self, bodies: Iterable[bytes]) -> ClassifiedReports:
-        """Sort the rows of bodies that the receiver took."""
-        pile = ClassifiedReports()
+    def classify(self, bodies: Iterable[bytes]) -> ClassifiedReports:
+        """Classify the rows of bodies that the receiver stored."""
+        classified = ClassifiedReports()
         for body in bodies:
-            self._sort(body, pile)
-        return pile
+            self._classify_body(body, classified)
+        return classified
 
-    def _sort(self, body: bytes, pile: ClassifiedReports) -> None:
+    def _classify_body(self, body: bytes, classified: ClassifiedReports) -> None:
         try:
             parsed = parse(body)
         except ReportsUnreadable:
-            pile.tally["unusable"] += 1
-            pile.aside.append(DeadLetterRow(Reason.UNREADABLE, body))
+            classified.counts["unusable"] += 1
+            classified.dead_letters.append(DeadLetter(DeadLetterReason.UNREADABLE, body))
             return
-        parse_id, reports, events = self._ids.parse, pile.reports, pile.events
-        before = len(reports) + len(pile.trials)
+        parse_id, reports, events = self._ids.parse, classified.reports, classified.events
+        ours_before = len(reports) + len(classified.test_sends)
         foreign: list[ReportEvent] = []
         for event in parsed.events:
             ref = parse_id(event.meta)
@@ -81,12 +90,12 @@ class ReportClassifier:
                 foreign.append(event)
                 continue
             kind = event.kind
-            if ref.campaign == TRIAL_CAMPAIGN:
-                pile.trials.append((ref.index, SendTestReport(kind.value, event.code, event.ts)))
-                pile.tally["trials"] += 1
+            if ref.campaign == SEND_TEST_CAMPAIGN:
+                classified.test_sends.append((ref.index, SendTestReport(kind.value, event.code, event.ts)))
+                classified.counts["test_sends"] += 1
                 continue
             if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
-                pile.stops.append(len(reports))
+                classified.stop_replies.append(len(reports))
             digest = _digest(event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
                 DeliveryReport(
@@ -94,27 +103,29 @@ class ReportClassifier:
                 )
             )
             events.append(event)
-        ours = len(reports) + len(pile.trials) - before
-        pile.tally["ours"] += ours
+        ours = len(reports) + len(classified.test_sends) - ours_before
+        classified.counts["ours"] += ours
         if foreign:
-            self._sort_foreign(body if not ours else None, foreign, pile)
-        if parsed.rejected and not (self._relaying and foreign and not ours):
-            pile.tally["unusable"] += len(parsed.rejected)
-            pile.aside.extend(DeadLetterRow(row.reason, row.raw) for row in parsed.rejected)
+            self._add_foreign(foreign, None if ours else body, classified)
+        is_relayed_whole = self._relaying and foreign and not ours
+        if parsed.rejected and not is_relayed_whole:
+            classified.counts["unusable"] += len(parsed.rejected)
+            classified.dead_letters.extend(DeadLetter(row.reason, row.raw) for row in parsed.rejected)
 
-    def _sort_foreign(self, whole: bytes | None, events: list[ReportEvent], pile: ClassifiedReports) -> None:
+    def _add_foreign(self, events: list[ReportEvent], whole_body: bytes | None, classified: ClassifiedReports) -> None:
+        """Add the foreign rows of one body; *whole_body* is that body if no row of it is ours."""
         forged = [bool(_OUR_FORM.fullmatch(event.meta)) for event in events]
-        pile.tally["forged"] += sum(forged)
-        pile.tally["foreign"] += len(events) - sum(forged)
+        classified.counts["forged"] += sum(forged)
+        classified.counts["foreign"] += len(events) - sum(forged)
         if not self._relaying:
-            pile.aside.extend(
-                DeadLetterRow(Reason.FORGED if is_forged else Reason.NOT_OURS, event.raw)
+            classified.dead_letters.extend(
+                DeadLetter(DeadLetterReason.FORGED if is_forged else DeadLetterReason.NOT_OURS, event.raw)
                 for event, is_forged in zip(events, forged, strict=True)
             )
-        elif whole is not None:
-            pile.foreign.append(whole)
+        elif whole_body is not None:
+            classified.foreign_bodies.append(whole_body)
         else:
-            pile.foreign.append(join([event.raw for event in events]))
+            classified.foreign_bodies.append(join([event.raw for event in events]))
 
 
 def join(rows: list[bytes]) -> bytes:
@@ -123,5 +134,6 @@ def join(rows: list[bytes]) -> bytes:
 
 
 def _digest(event: ReportEvent) -> bytes:
-    told_apart = "\0".join((event.meta, event.kind, str(event.ts), event.url, event.incoming_text))
-    return blake2b(told_apart.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    """Return eight bytes that are equal for two clicks (or two replies) only if they are the same one."""
+    identifying = "\0".join((event.meta, event.kind, str(event.ts), event.url, event.incoming_text))
+    return blake2b(identifying.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -1,7 +1,8 @@
-"""Rows that could not be used: kept with their reason, counted, and tried again when somebody says so."""
+"""Dead letters: rows of reports that could not be used, kept with the reason, counted, and replayed on demand."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -9,163 +10,181 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from callbacks.request_body import LONGEST_BODY
+from callbacks.request_body import MAX_BODY_BYTES
 from callbacks.streams import (
     BODY,
-    FOREIGN,
-    FOREIGN_LONG,
-    PAGE,
-    REJECTED,
-    REJECTED_LONG,
-    TOTALS,
+    DEAD_LETTER_TOTALS,
+    DEAD_LETTERS,
+    FOREIGN_DEAD_LETTERS,
+    LONG_DEAD_LETTERS,
+    LONG_FOREIGN_DEAD_LETTERS,
     raise_first,
-    store_alone,
+    store_one_by_one,
 )
 
-MOST_KEPT: Final = 50_000
-"""Rows of each of the two streams, about; beyond it the oldest go, and only the totals still tell of them."""
+_SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
+_LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 
-LONG: Final = 64 * 1024
-"""Bytes; a longer row goes to a stream for such, whose bound is small enough for the longest."""
-
-MOST_LONG_KEPT: Final = 256
-"""Rows of each of these two streams: a quarter of a GiB of the longest."""
-
-LONGEST_KEPT: Final = LONGEST_BODY + 1024
-"""Bytes: whatever the receiver takes, and a row of it as a body of its own. Of a longer one only reason and size."""
-
-_PAGES: Final = {REJECTED: PAGE, REJECTED_LONG: 8, FOREIGN: PAGE, FOREIGN_LONG: 8}
-"""All streams of rows set aside, and how many are read at once."""
-
-_REASON = b"reason"
-_CUT = b"cut"
+_REASON: Final = b"reason"
+_TOO_LONG: Final = b"cut"
+"""The field that holds how many bytes a row had that was too long to be kept."""
 
 
-class Reason(StrEnum):
-    """Why a row was set aside; the parser's own reasons (``RejectedRow.reason``) come beside these."""
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterLimits:
+    """How many dead letters are kept. The oldest rows of a full stream are deleted; the totals still count them."""
+
+    max_rows: int = 50_000
+    """In each of the two streams of short rows, approximately."""
+    long_bytes: int = 64 * 1024
+    """A row with more bytes than this is long, and goes to one of the two streams of long rows."""
+    max_long_rows: int = 256
+    """In each of the two streams of long rows: a quarter of a GiB, if all have the length of the longest body."""
+    max_row_bytes: int = MAX_BODY_BYTES + 1024
+    """The longest body that the receiver accepts, and some bytes to make a row a body of its own. Of a longer row only
+    the reason and the size are kept."""
+    page: int = 1_000
+    """Short rows that are read in one call to Redis."""
+    long_page: int = 8
+
+
+_DEFAULT_LIMITS: Final = DeadLetterLimits()
+
+
+class DeadLetterReason(StrEnum):
+    """Why a row was moved to the dead letters. The parser has reasons of its own besides (``RejectedRow.reason``)."""
 
     NOT_OURS = "not ours"
-    """It carries somebody else's id, and there is no relay to hand it to."""
+    """Its id is not one of ours, and no relay is configured."""
     FORGED = "forged"
-    """It carries an id of our form with a tag that our key did not make."""
+    """Its id has the form of ours, but our key did not make its signature."""
     UNKNOWN = "unknown campaign or message"
-    """It carries an id of ours, but the ledger knows no such message (any more)."""
+    """Its id is ours, but the ledger has no such message, or no longer."""
     UNREADABLE = "unreadable"
     POISON = "could not be applied"
-    """The ledger refused it, or reconcilers died of it, again and again."""
+    """Each try to apply it failed or ended its reconciler; or it is a stop reply and the ledger has lost its number."""
     RELAY_REFUSED = "refused by the relay's host"
     RELAY_FAILED = "the relay's host could not be reached in time"
     RELAY_FULL = "too much is waiting for the relay's host"
 
 
 _FOREIGN_REASONS = frozenset(
-    {Reason.NOT_OURS, Reason.FORGED, Reason.RELAY_REFUSED, Reason.RELAY_FAILED, Reason.RELAY_FULL}
+    {
+        DeadLetterReason.NOT_OURS,
+        DeadLetterReason.FORGED,
+        DeadLetterReason.RELAY_REFUSED,
+        DeadLetterReason.RELAY_FAILED,
+        DeadLetterReason.RELAY_FULL,
+    }
 )
 
 
-class DeadLetterRow(NamedTuple):
-    """A row (or a whole body) to set aside."""
+class DeadLetter(NamedTuple):
+    """A row, or a whole body, to be moved to the dead letters."""
 
     reason: str
     body: bytes
-    """Bytes that can be posted again as they are."""
+    """Can be posted again as it is."""
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
-    """A row that was set aside."""
+class StoredDeadLetter(msgspec.Struct, frozen=True):
+    """A dead letter as it is kept."""
 
     id: str
     at_ms: int
-    """Epoch milliseconds."""
+    """When it was moved there, in epoch milliseconds."""
     reason: str
     body: bytes
-    """As it came; may hold what people wrote and clicked. Empty if it was too long to be kept."""
+    """As it was posted; may hold what recipients wrote and clicked. Empty if it was too long to be kept."""
     too_long: int = 0
-    """The bytes that it had, if it was too long to be kept."""
+    """How many bytes it had, if it was too long to be kept; else 0."""
 
 
 class DeadLetters:
-    """All rows set aside. Every method raises redis errors."""
+    """All dead letters. Every method raises Redis errors."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, limits: DeadLetterLimits = _DEFAULT_LIMITS) -> None:
         self._redis = redis
+        self._limits = limits
 
-    async def add(self, rows: Sequence[DeadLetterRow]) -> None:
-        """Keep rows. Raises the first error bare, because redis-py's own would quote what the row holds."""
+    async def add(self, rows: Sequence[DeadLetter]) -> None:
+        """Keep rows, and count them by reason."""
         if not rows:
             return
+        limits = self._limits
         async with self._redis.pipeline(transaction=False) as pipe:
             for reason, body in rows:
-                short, long = (FOREIGN, FOREIGN_LONG) if reason in _FOREIGN_REASONS else (REJECTED, REJECTED_LONG)
-                kept: dict[Any, Any] = {_REASON: reason, BODY: body}
-                if len(body) > LONGEST_KEPT:
-                    kept = {_REASON: reason, BODY: b"", _CUT: len(body)}
-                if LONG < len(body) <= LONGEST_KEPT:
-                    pipe.xadd(long, kept, maxlen=MOST_LONG_KEPT, approximate=False)
+                is_foreign = reason in _FOREIGN_REASONS
+                fields: dict[Any, Any] = {_REASON: reason, BODY: body}
+                if len(body) > limits.max_row_bytes:
+                    fields = {_REASON: reason, BODY: b"", _TOO_LONG: len(body)}
+                if limits.long_bytes < len(body) <= limits.max_row_bytes:
+                    pipe.xadd(_LONG_STREAMS[is_foreign], fields, maxlen=limits.max_long_rows, approximate=False)
                 else:
-                    pipe.xadd(short, kept, maxlen=MOST_KEPT, approximate=True)
+                    pipe.xadd(_SHORT_STREAMS[is_foreign], fields, maxlen=limits.max_rows, approximate=True)
             for reason, number in Counter(row.reason for row in rows).items():
-                pipe.hincrby(TOTALS, reason, number)
+                pipe.hincrby(DEAD_LETTER_TOTALS, reason, number)
             raise_first(await pipe.execute(raise_on_error=False))
 
-    async def kept(self, *, reason: str = "", most: int = 100) -> list[DeadLetter]:
-        """List what is kept, oldest first, of one reason or (empty) of all."""
-        found: list[DeadLetter] = []
-        for stream in _PAGES:
-            enough = len(found) + most
+    async def oldest(self, *, reason: str = "", limit: int = 100) -> list[StoredDeadLetter]:
+        """Return the oldest *limit* dead letters of one reason, or of all reasons if it is empty; the oldest first."""
+        matching: list[StoredDeadLetter] = []
+        for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
+            enough = len(matching) + limit
             async for page in self._pages(stream):
-                found.extend(kept for kept in page if reason in ("", kept.reason))
-                if len(found) >= enough:
+                matching.extend(row for row in page if reason in ("", row.reason))
+                if len(matching) >= enough:
                     break
-        return sorted(found, key=attrgetter("at_ms"))[:most]
+        return sorted(matching, key=attrgetter("at_ms"))[:limit]
 
     async def count(self) -> dict[str, int]:
-        """Count what is kept now, by reason; reads it all."""
+        """Return how many dead letters there are now, by reason. Reads them all."""
         counter: Counter[str] = Counter()
-        for stream in _PAGES:
+        for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                counter.update(kept.reason for kept in page)
+                counter.update(row.reason for row in page)
         return dict(counter)
 
     async def totals(self) -> dict[str, int]:
-        """Return how many rows were ever set aside, by reason."""
-        totals: Any = await self._redis.hgetall(TOTALS)
+        """Return how many rows were ever moved to the dead letters, by reason."""
+        totals: Any = await self._redis.hgetall(DEAD_LETTER_TOTALS)
         return {reason.decode(): int(number) for reason, number in totals.items()}
 
     async def replay(self, *, reason: str = "") -> int:
-        """Hand what is kept (of one reason, or of all) to the reconcilers once more; return how many rows that was.
+        """Give the dead letters of one reason, or all of them, to the reconcilers again; return how many.
 
-        What fails again is set aside again, as a new row; what was too long to be kept stays. Stopped half-way it may
-        hand rows over twice, which is harmless.
+        A row that fails again becomes a new dead letter. A row that was too long to be kept stays. A replay that is
+        stopped half-way may give rows to the reconcilers twice, which is harmless.
         """
-        moved = 0
-        for stream in _PAGES:
+        replayed = 0
+        for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [kept for kept in page if kept.body and reason in ("", kept.reason)]
+                rows = [row for row in page if row.body and reason in ("", row.reason)]
                 if rows:
-                    await store_alone(self._redis, [kept.body for kept in rows])
-                    await self._redis.xdel(stream, *(kept.id for kept in rows))
-                    moved += len(rows)
-        return moved
+                    await store_one_by_one(self._redis, [row.body for row in rows])
+                    await self._redis.xdel(stream, *(row.id for row in rows))
+                    replayed += len(rows)
+        return replayed
 
-    async def _pages(self, stream: str) -> AsyncIterator[list[DeadLetter]]:
-        """Read a stream to the end that it had at the start: what a replay sets aside again is not met again."""
+    async def _pages(self, stream: str) -> AsyncIterator[list[StoredDeadLetter]]:
+        """Yield a stream's rows up to the newest at the start, so that a replay does not meet its own failures."""
+        size = self._limits.long_page if stream in _LONG_STREAMS else self._limits.page
         newest: Any = await self._redis.xrevrange(stream, count=1)
         after = "-"
         while newest:
-            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=_PAGES[stream])
+            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=size)
             yield [_read(id_, fields) for id_, fields in page]
-            if len(page) < _PAGES[stream]:
+            if len(page) < size:
                 return
             after = "(" + page[-1][0].decode()
 
 
-def _read(id_: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _read(id_: bytes, fields: dict[bytes, bytes]) -> StoredDeadLetter:
     text = id_.decode()
-    return DeadLetter(
-        text,
-        int(text.partition("-")[0]),
-        fields.get(_REASON, b"").decode(),
-        fields.get(BODY, b""),
-        int(fields.get(_CUT, 0)),
+    return StoredDeadLetter(
+        id=text,
+        at_ms=int(text.partition("-")[0]),
+        reason=fields.get(_REASON, b"").decode(),
+        body=fields.get(BODY, b""),
+        too_long=int(fields.get(_TOO_LONG, 0)),
     )

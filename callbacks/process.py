@@ -1,37 +1,57 @@
-"""How a process of this room starts and stops."""
+"""How an asyncio process runs: it opens its resources in order, runs its loops until a signal, and closes all of it.
+
+Open the resources with ``async with`` around ``run_until_signalled``. They are then closed in reverse order, after the
+loops have ended:
+
+    async with connect(settings.redis_url) as redis:
+        await run_until_signalled(Reconciler(redis, …).run, Relay(redis, …).run)
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from signal import SIGINT, SIGTERM
-from typing import Any, Final
+from typing import Final
 
 import structlog
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 log = structlog.get_logger(__name__)
 
 STOP_WITHIN_S: Final = 4.0
-"""What is under way gets so long to end once the process is told to stop."""
+
+Run = Callable[[asyncio.Event], Awaitable[None]]
+"""A loop: runs until the event (the stop) is set, then finishes what is under way and returns."""
 
 
-async def run_until_signalled(tasks: Callable[[asyncio.Event], Sequence[Coroutine[Any, Any, None]]]) -> None:
-    """Run coroutines, made from a stop event that SIGTERM and SIGINT set, to their end.
+async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Run several loops at once until SIGTERM or SIGINT, or until one of them ends by itself.
 
-    What has not ended ``STOP_WITHIN_S`` after the signal is cut off.
+    Args:
+        runs: the loops; all get the same stop event.
+        stop_within_s: a loop that has not ended this many seconds after the stop is cancelled.
+        clock: times the stop.
+
+    Raises:
+        ExceptionGroup: a loop raised an error; the other loops are then cancelled.
     """
-    loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    try:
-        async with asyncio.timeout(None) as limit:
+    for signal in (SIGTERM, SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal, stop.set)
 
-            def stop_now() -> None:
-                if not stop.is_set():
-                    stop.set()
-                    limit.reschedule(loop.time() + STOP_WITHIN_S)
+    async def run_one(run: Run) -> None:
+        try:
+            await run(stop)
+        finally:
+            stop.set()
 
-            for signal in (SIGTERM, SIGINT):
-                loop.add_signal_handler(signal, stop_now)
-            async with asyncio.TaskGroup() as group:
-                for task in tasks(stop):
-                    group.create_task(task)
-    except TimeoutError:
-        log.warning("stopped in the middle of a step; what it held is claimed by others", after_s=STOP_WITHIN_S)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run_one(run)) for run in runs]
+        await stop.wait()
+        try:
+            async with clock.timeout(stop_within_s):
+                await asyncio.wait(tasks)
+        except TimeoutError:
+            log.warning("what did not end in time after the stop is cancelled", after_s=stop_within_s)
+            for task in tasks:
+                task.cancel()

@@ -1,16 +1,15 @@
 """Takes delivery reports over HTTP and answers 200 only when they are durably stored: ``python -m callbacks.receiver``.
 
-A raw ASGI application, because one small JSON body per request leaves no room for a framework. What is answered, and in
-which form: see docs/domain.md section 3. Posters repeat a 5xx and never a 4xx, so 4xx is kept for what can never be
-read.
+The application is plain ASGI: for one small JSON body a request, a framework would cost more than it saves. The answers
+and their form are those of docs/domain.md section 3. A poster repeats its request after a 5xx and never after a 4xx, so
+4xx is only answered to a request that can never succeed.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hmac import compare_digest
-from signal import SIGINT, SIGTERM
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +19,11 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from callbacks.request_body import LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, Receive, read_body
+from callbacks.backlog import watch_backlog
+from callbacks.process import run_until_signalled
+from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
-from callbacks.streams import watch
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
 from times_dispatch.settings.load import Need
@@ -31,31 +32,32 @@ from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 
 PING_TIMEOUT_S: Final = 1.0
-STOP_WITHIN_S: Final = 4
+FINISH_WITHIN_S: Final = 4
+"""Requests that are under way at the stop get this long to be answered."""
+STOP_WITHIN_S: Final = FINISH_WITHIN_S + 1.0
 KEEP_ALIVE_S: Final = 75
-"""Longer than common proxies keep a connection, so that they close it first and never write into a closed one."""
+"""Longer than common proxies keep a connection open, so that the proxy closes first and never writes into a connection
+that we have closed."""
 
-MOST_CONNECTIONS: Final = 4096
+MAX_CONNECTIONS: Final = 4096
 
-NEEDED: Final = ["event", "ts", "meta"]
-"""The fields named as missing when a body cannot be read at all."""
+MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
+"""The answer names these as missing when a body cannot be read at all."""
 
 
 class Receiver:
     """The ASGI application: ``POST /callbacks/<secret>``, ``GET /health`` and ``GET /ready`` (with Redis)."""
 
-    def __init__(
-        self, redis: Redis, intake: ReportStreamWriter, secret: str, *, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, redis: Redis, writer: ReportStreamWriter, secret: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._redis = redis
-        self._intake = intake
+        self._writer = writer
         self._path = f"/callbacks/{secret}".encode()
-        self._now = now
+        self._clock = clock
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             msg = f"the receiver does not speak {scope['type']}"
@@ -63,7 +65,7 @@ class Receiver:
         path, method = scope["path"].encode("utf-8", "surrogateescape"), scope["method"]
         if compare_digest(path, self._path):
             if method == "POST":
-                await self._take(scope, receive, send)
+                await self._accept(scope, receive, send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])
         elif path in {b"/health", b"/ready"}:
@@ -74,40 +76,41 @@ class Receiver:
         else:
             await self._refuse(send, 404, "Not found.")
 
-    async def _take(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _accept(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
+        """Store the reports of one request, and answer it."""
         try:
-            body = await read_body(scope["headers"], receive)
+            body = await read_body(scope["headers"], receive, clock=self._clock)
             parsed = parse(body)
         except BodyTooLong:
-            log.warning("a callback is too long", longest=LONGEST_BODY)
-            await self._refuse(send, 413, f"The body is longer than {LONGEST_BODY} bytes.", close=True)
+            log.warning("a posted body is too long", max_bytes=MAX_BODY_BYTES)
+            await self._refuse(send, 413, f"The body is longer than {MAX_BODY_BYTES} bytes.", close=True)
         except BodyIncomplete:
             await self._refuse(send, 503, "The body did not arrive in time.", close=True)
         except ReportsUnreadable:
-            await self._refuse_as_incomplete(send, NEEDED)
+            await self._refuse_as_incomplete(send, MANDATORY_FIELDS)
         else:
             if not parsed.events and not parsed.rejected:
-                await self._thank(send, 0)
+                await self._confirm(send, 0)
             elif not parsed.events and all(map(is_incomplete, parsed.rejected)):
                 missing = {field for row in parsed.rejected for field in row.missing_fields}
-                await self._refuse_as_incomplete(send, sorted(missing) or NEEDED)
-            else:
+                await self._refuse_as_incomplete(send, sorted(missing) or MANDATORY_FIELDS)
+            else:  # the rows that are wrong become dead letters, and cost the others nothing
                 await self._store(body, len(parsed.events), send)
 
     async def _store(self, body: bytes, events: int, send: Send) -> None:
         try:
-            await self._intake.put(body)
+            await self._writer.put(body)
         except NotStored:
             await self._refuse(send, 503, "The reports could not be stored. Please post them again.")
         else:
-            await self._thank(send, events)
+            await self._confirm(send, events)
 
-    async def _thank(self, send: Send, events: int) -> None:
-        taken = {"processed_events": events, "timestamp": int(self._now())}
-        await answer(send, 200, {"status": "success", "message": "Callback processed successfully", "data": taken})
+    async def _confirm(self, send: Send, events: int) -> None:
+        data = {"processed_events": events, "timestamp": int(self._clock.time())}
+        await answer(send, 200, {"status": "success", "message": "Callback processed successfully", "data": data})
 
     async def _refuse_as_incomplete(self, send: Send, missing: list[str]) -> None:
-        log.warning("a callback cannot be read", missing=missing)
+        log.warning("a posted body cannot be read", missing=missing)
         message = "Bad request. Some mandatory parameter was missing."
         await self._refuse(send, 400, message, details={"missing_fields": missing})
 
@@ -121,39 +124,50 @@ class Receiver:
         headers: Iterable[tuple[bytes, bytes]] = (),
         close: bool = False,
     ) -> None:
+        """Answer with an error.
+
+        Args:
+            send: the way to the poster.
+            status: of the HTTP answer; 5xx if the poster is to post again.
+            message: says for people what is wrong.
+            details: what programs may want to know of it.
+            headers: of the HTTP answer, beside those that every answer has.
+            close: whether the connection is closed after the answer.
+        """
         content = {
             "status": "error",
             "message": message,
             "error_code": status,
-            "details": {**(details or {}), "timestamp": int(self._now())},
+            "details": {**(details or {}), "timestamp": int(self._clock.time())},
         }
         await answer(send, status, content, headers=[*headers, (b"connection", b"close")] if close else headers)
 
     async def _probe(self, send: Send, *, with_redis: bool) -> None:
         try:
             if with_redis:
-                async with asyncio.timeout(PING_TIMEOUT_S):
+                async with self._clock.timeout(PING_TIMEOUT_S):
                     await self._redis.ping()
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError):
             await answer(send, 503, {"status": "redis does not answer"})
         else:
             await answer(send, 200, {"status": "ok"})
 
 
-class _Shape(msgspec.Struct):
+class _GroupOfRows(msgspec.Struct):
     event: str
     data: list[dict[str, Any]] | dict[str, Any]
 
 
 def is_incomplete(row: RejectedRow) -> bool:
-    """Say whether a row lacks something that it must have, or has not even the shape of a report.
+    """Say whether a row lacks a mandatory field, or has not even the shape of a report.
 
-    Any other (an event that nobody knows yet, a time out of bounds) is stored, to be set aside where people can see it.
+    A row that is wrong in another way (an unknown event, a time out of bounds) is stored and becomes a dead letter, so
+    that people can see it.
     """
     if row.missing_fields:
         return True
     try:
-        msgspec.json.decode(row.raw, type=list[_Shape])
+        msgspec.json.decode(row.raw, type=list[_GroupOfRows])
     except (msgspec.DecodeError, RecursionError):
         return True
     return False
@@ -167,47 +181,55 @@ async def answer(send: Send, status: int, content: Any, *, headers: Iterable[tup
     await send({"type": "http.response.body", "body": body})
 
 
-class Server(uvicorn.Server):
-    """Uvicorn, ending well on a signal: its own way ends with the signal raised once more, and so with a failure."""
+class HttpServer(uvicorn.Server):
+    """Uvicorn, stopped by an event: by itself it handles signals, and raises them once more when it has ended."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop serving on SIGTERM and SIGINT."""
-        for signal in (SIGTERM, SIGINT):
-            asyncio.get_running_loop().add_signal_handler(signal, setattr, self, "should_exit", True)
+        """Leave the signals to ``run_until_signalled``."""
         yield
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Serve until the stop is set; then listen no more, and answer the requests that are under way."""
+
+        async def stop_serving() -> None:
+            await stop.wait()
+            self.should_exit = True
+
+        stopping = asyncio.create_task(stop_serving())
+        try:
+            await self.serve()
+        finally:
+            stopping.cancel()
 
 
 async def serve(settings: Settings) -> None:
-    """Receive until a signal; what is under way then is finished."""
+    """Receive until a signal, and answer the requests that are under way then."""
     host, _, port = settings.callbacks.listen.rpartition(":")
-    redis = connect(settings.redis_url)
-    receiver = Receiver(redis, ReportStreamWriter(redis), settings.callback_secret)
-    config = uvicorn.Config(
-        receiver,
-        host=host.strip("[]"),
-        port=int(port),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,  # the path holds the secret
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_WITHIN_S,
-    )
-    watching = asyncio.create_task(watch(redis))
-    await Server(config).serve()
-    watching.cancel()
-    await asyncio.wait([watching], timeout=PING_TIMEOUT_S)  # a cancellation may be lost inside of a call to Redis
-    await redis.aclose()
+    async with connect(settings.redis_url) as redis:
+        server = HttpServer(
+            uvicorn.Config(
+                Receiver(redis, ReportStreamWriter(redis), settings.callback_secret),
+                host=host.strip("[]"),
+                port=int(port),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,  # the path holds the secret
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=FINISH_WITHIN_S,
+            )
+        )
+        await run_until_signalled(server.run_until, partial(watch_backlog, redis), stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 
 
 def main() -> None:
-    """Start from the process's environment."""
+    """Run the process with the settings that its environment names."""
     uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.CALLBACKS)))
 
 

@@ -1,34 +1,33 @@
 """Applies the reports that the receiver stored to the ledger: ``python -m callbacks.reconciler``, any number of them.
 
-At least once: an entry leaves the stream only after its reports were applied and whatever could not be was set aside
-or queued for the relay. A reconciler may be killed at any point; another claims what it held, and applying twice
-changes nothing.
+Each report is applied at least once. An entry leaves the stream only after its reports were applied, and after what
+could not be applied was queued for the relay or moved to the dead letters. A reconciler may be killed at any moment:
+another one claims the entries that it held, and applying a report twice changes nothing.
 """
 
 import asyncio
-import time
 from collections import Counter, deque
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 import uvloop
-from msgspec import DecodeError
 from redis.asyncio import Redis
 
-from callbacks import relay
-from callbacks.classifier import ClassifiedReports, ReportClassifier
-from callbacks.dead_letters import DeadLetterRow, DeadLetters, Reason
+from callbacks.classifier import ReportClassifier
+from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.entry_applier import AppliedEntries, EntryApplier, posted_bodies
 from callbacks.process import run_until_signalled
+from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
-from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Entry, Reader, is_trouble, store_alone, unpack
+from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
+from callbacks.streams import REPORTS, store_one_by_one
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.testsends import SendTestReports
+from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
 
@@ -36,232 +35,197 @@ log = structlog.get_logger(__name__)
 
 GROUP: Final = "reconcilers"
 
-READ_AT_ONCE: Final = 128
-"""Entries; the receiver puts up to 128 KiB into one when it is busy."""
 
-APPLIED_AT_ONCE: Final = 1024 * 1024
-"""Bytes of bodies, some thousands of reports: a script call serves several, and all are done in well under a second."""
+@dataclass(frozen=True, kw_only=True)
+class ReconcilerLimits:
+    """How much a reconciler does at once, and how often it tries what fails."""
 
-LAST_DELIVERY: Final = 5
-"""Of an entry that was handed out so often, what fails is set aside. If its reconcilers only died, it may have been in
-bad company, and comes alone from then on."""
+    read_entries: int = 128
+    """Entries that are read, or claimed, at once. The receiver puts up to 128 KiB of bodies into one entry."""
+    group_bytes: int = 1024 * 1024
+    """Bytes of the entries that are applied together: some thousands of reports, applied within a second."""
+    block_ms: int = 1_000
+    """How long one read waits for a new entry."""
+    claim_after_ms: int = CLAIM_AFTER_MS
+    """An entry that another reconciler has held for this long is claimed from it."""
+    claim_every_s: float = 5.0
+    """How often the reconciler looks for such entries."""
+    renew_every_s: float = 5.0
+    """How often the reconciler claims its own entries anew, so that no other takes them for those of a dead one."""
+    max_deliveries: int = 5
+    """At this delivery of an entry, those of its reports that still fail become dead letters. An entry that is handed
+    out more often has killed its reconcilers, or was handed out together with an entry that did: it is handed out alone
+    from then on."""
+    max_deliveries_alone: int = 8
+    """An entry that is handed out more often than this kills the reconcilers that open it: it becomes a dead letter
+    unopened."""
 
-LAST_ALONE: Final = 8
-"""Deliveries; whatever still has not been settled then kills whoever looks into it."""
 
-BLOCK_MS: Final = 1_000
-LOOK_FOR_DEAD_EVERY_S: Final = 5.0
-KEEP_EVERY_S: Final = 5.0
+_DEFAULT_LIMITS: Final = ReconcilerLimits()
 
 
 class Reconciler:
-    """One reader of the stream ``reports``. Call ``step`` again and again, then ``leave``."""
+    """One reader of the stream ``reports``.
+
+    To settle an entry is to apply its reports to the ledger, to store everything else that it asks for, and then to
+    delete it from the stream.
+    """
 
     def __init__(
         self,
         redis: Redis,
-        reported: ReportApplier,
-        triage: ReportClassifier,
+        report_applier: ReportApplier,
+        classifier: ReportClassifier,
         *,
         name: str | None = None,
-        claim_after_ms: int = CLAIM_AFTER_MS,
+        limits: ReconcilerLimits = _DEFAULT_LIMITS,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._redis = redis
-        self._reported = reported
-        self._triage = triage
-        self._set_aside = DeadLetters(redis)
-        self._trials = SendTestReports(redis)
-        self._optouts = OptOuts(redis)
-        self._reader = Reader(redis, REPORTS, GROUP, name)
-        self._claim_after_ms = claim_after_ms
-        self._hand: deque[Entry] = deque()
-        self._kept_at = 0.0
-        # Not at once: where an entry kills reconciler after reconciler, each new one gets something done before.
-        self._look_for_dead_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_S
+        """Make a reconciler.
 
-    async def step(self, *, block_ms: int = BLOCK_MS) -> None:
-        """Settle one group of entries, waiting for the first; if Redis is in trouble they stay in hand for the next."""
-        if not self._hand:
-            self._hand.extend(await self._next(block_ms))
-            self._kept_at = time.monotonic()
-        await self._keep_hand()
+        Args:
+            redis: where the stream, the dead letters and the opt-outs are.
+            report_applier: applies reports to the ledger.
+            classifier: tells our reports from others.
+            name: this process's name among the reconcilers; None makes one.
+            limits: how much it does at once, and how often it tries what fails.
+            clock: says when to claim and to renew.
+        """
+        self._redis = redis
+        self._applier = EntryApplier(redis, report_applier, classifier)
+        self._dead_letters = DeadLetters(redis)
+        self._reader = StreamReader(redis, REPORTS, GROUP, name, clock=clock)
+        self._limits = limits
+        self._clock = clock
+        self._claimed: deque[Entry] = deque()
+        """Entries that were read, or claimed from a dead reconciler, and are not settled; the oldest first."""
+        self._renewed_at = clock.monotonic()
+        # Not at once: where an entry kills one reconciler after another, each settles some others before it.
+        self._claim_at = clock.monotonic() + limits.claim_every_s
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reconcile until the stop is set, then hand back what is not settled."""
+        await run_forever(self.step, stop, clock=self._clock)
+        await self._reader.hand_back([entry.id for entry in self._claimed])
+
+    async def step(self) -> None:
+        """Settle one group of the claimed entries; if there are none, read or claim some first.
+
+        Raises the error that kept a group from being settled, usually Redis'. Its entries stay claimed, and the next
+        step tries them again.
+        """
+        if not self._claimed:
+            self._claimed.extend(await self._next_entries())
+            self._renewed_at = self._clock.monotonic()
+        await self._renew_claims()
         group = self._next_group()
         if group:
             await self._settle(group)
             for _ in group:
-                self._hand.popleft()
+                self._claimed.popleft()
 
-    async def leave(self) -> None:
-        """Hand back what is in hand."""
-        await self._reader.leave([entry.id for entry in self._hand])
-
-    async def _keep_hand(self) -> None:
-        """Claim what is in hand anew before anybody takes it for a dead reconciler's."""
-        if time.monotonic() - self._kept_at > KEEP_EVERY_S:
-            await self._reader.keep([entry.id for entry in self._hand])
-            self._kept_at = time.monotonic()
-
-    async def _next(self, block_ms: int) -> list[Entry]:
-        if time.monotonic() >= self._look_for_dead_at:
-            left_behind = await self._reader.claim(
-                READ_AT_ONCE, lambda _: self._claim_after_ms, together_until=LAST_DELIVERY
+    async def _next_entries(self) -> list[Entry]:
+        limits = self._limits
+        if self._clock.monotonic() >= self._claim_at:
+            entries = await self._reader.claim(
+                limits.read_entries, lambda _: limits.claim_after_ms, alone_after=limits.max_deliveries
             )
-            if left_behind:
-                log.info("entries of another reconciler claimed", entries=len(left_behind))
-                return left_behind
-            self._look_for_dead_at = time.monotonic() + LOOK_FOR_DEAD_EVERY_S
-        return await self._reader.read(READ_AT_ONCE, block_ms=block_ms)
+            if entries:
+                log.info("entries of another reconciler claimed", entries=len(entries))
+                return entries
+            self._claim_at = self._clock.monotonic() + limits.claim_every_s
+        return await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
+
+    async def _renew_claims(self) -> None:
+        if self._clock.monotonic() - self._renewed_at > self._limits.renew_every_s:
+            await self._reader.renew([entry.id for entry in self._claimed])
+            self._renewed_at = self._clock.monotonic()
 
     def _next_group(self) -> list[Entry]:
         group: list[Entry] = []
         size = 0
-        for entry in self._hand:
+        for entry in self._claimed:
             size += len(entry.payload)
-            if group and size > APPLIED_AT_ONCE:
+            if group and size > self._limits.group_bytes:
                 break
             group.append(entry)
         return group
 
     async def _settle(self, group: Sequence[Entry]) -> None:
-        """Settle entries together; if that fails for another reason than Redis' state, one by one.
+        """Settle entries together; if their reports are why that fails, settle each entry alone.
 
-        One that comes alone is tried as it is, then row by row, then no more.
+        The group is a single entry if that was handed out more than ``max_deliveries`` times: it is settled as usual at
+        the first such delivery, report by report at the next ones, and given up in the end.
         """
-        deliveries = group[0].deliveries
-        if deliveries > LAST_ALONE:
+        limits, deliveries = self._limits, group[0].deliveries
+        if deliveries > limits.max_deliveries_alone:
             await self._give_up(group[0])
             return
-        if deliveries > LAST_DELIVERY:
-            log.warning("an entry that reconcilers ended over is tried alone", delivery=deliveries)
-        if deliveries > LAST_DELIVERY + 1:
+        if deliveries > limits.max_deliveries:
+            log.warning("an entry with which reconcilers ended is tried alone", delivery=deliveries)
+        if deliveries > limits.max_deliveries + 1:
             await self._settle_alone(group[0])
             return
-        try:
-            pile = self._triage.sort(body for entry in group for body in bodies(entry))
-            answers = await self._reported.apply(pile.reports)
-        except Exception as error:  # poison may fail in any way
-            if is_trouble(error):
-                raise
-            event = "reports could not be applied together; trying them one by one"
-            log.error(event, entries=len(group), **failure(error))
-            for entry in group:
-                await self._settle_alone(entry)
-        else:
-            await self._finish(group, pile, answers)
+        if applied := await self._applier.apply_together(group):
+            await self._finish(group, applied)
+            return
+        for entry in group:
+            await self._settle_alone(entry)
 
     async def _settle_alone(self, entry: Entry) -> None:
-        """Apply what can be applied of one entry, row by row.
+        """Apply the reports of one entry one by one.
 
-        The rest keeps it in the stream, to be claimed and tried again, until its last delivery.
+        If one of them fails, the whole entry stays in the stream: it is claimed and tried again, until its last
+        delivery, when the reports that fail become dead letters.
         """
-        good, bad = self._sortable(entry)
-        pile = self._triage.sort(good)
-        pile.aside += [DeadLetterRow(Reason.POISON, body) for body in bad]
-        answers = [await self._apply_alone(report) for report in pile.reports]
-        if entry.deliveries >= LAST_DELIVERY or not (bad or None in answers):
-            await self._finish([entry], pile, answers)
-
-    def _sortable(self, entry: Entry) -> tuple[list[bytes], list[bytes]]:
-        """Return the bodies of an entry that can be sorted, and those that cannot."""
-        good: list[bytes] = []
-        bad: list[bytes] = []
-        for body in bodies(entry):
-            try:
-                self._triage.sort([body])
-            except Exception as error:  # noqa: BLE001  # poison may fail in any way
-                log.error("reports could not be sorted", delivery=entry.deliveries, **failure(error))
-                bad.append(body)
-            else:
-                good.append(body)
-        return good, bad
-
-    async def _apply_alone(self, report: DeliveryReport) -> Applied | None:
-        await self._keep_hand()
-        try:
-            (answer,) = await self._reported.apply([report])
-        except Exception as error:  # poison may fail in any way
-            if is_trouble(error):
-                raise
-            log.warning("a report could not be applied", campaign=report.campaign, error=type(error).__name__)
-            return None
-        return answer
+        applied = await self._applier.apply_one_by_one(entry, before_each=self._renew_claims)
+        if entry.deliveries >= self._limits.max_deliveries or not applied.is_partial:
+            await self._finish([entry], applied)
 
     async def _give_up(self, entry: Entry) -> None:
-        """Set an entry aside whole: what kills reconcilers is not looked into again.
+        """Move an entry to the dead letters unopened.
 
-        Of several bodies that were stored together each gets the same number of tries without the others first.
+        Of an entry with several bodies, each first becomes an entry of its own, with as many tries.
         """
-        whole = bodies(entry)
-        if len(whole) > 1:
-            log.warning("the bodies of an entry that reconcilers ended over are parted", bodies=len(whole))
-            await store_alone(self._redis, whole)
+        bodies = posted_bodies(entry)
+        if len(bodies) > 1:
+            log.warning("the bodies of an entry with which reconcilers ended are separated", bodies=len(bodies))
+            await store_one_by_one(self._redis, bodies)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
-            await self._set_aside.add([DeadLetterRow(Reason.POISON, body) for body in whole])
-        await self._reader.done([entry.id])
+            await self._dead_letters.add([DeadLetter(DeadLetterReason.POISON, body) for body in bodies])
+        await self._reader.finish([entry.id])
 
-    async def _finish(
-        self, entries: Sequence[Entry], pile: ClassifiedReports, answers: Sequence[Applied | None]
-    ) -> None:
-        """Opt out who asked, set aside and queue for the relay what was not applied; only then let the entries go."""
-        aside = pile.aside
-        for answer, event in zip(answers, pile.events, strict=True):
-            if answer is None:
-                aside.append(DeadLetterRow(Reason.POISON, event.raw))
-            elif answer is Applied.UNKNOWN:
-                aside.append(DeadLetterRow(Reason.UNKNOWN, event.raw))
-        stops = [place for place in pile.stops if answers[place] not in {None, Applied.UNKNOWN}]
-        numbers = await self._reported.numbers([pile.reports[place] for place in stops])
-        await self._optouts.add([number for number in numbers if number])
-        unheard = [at for at, number in zip(stops, numbers, strict=True) if not number]
-        aside += [DeadLetterRow(Reason.POISON, pile.events[at].raw) for at in unheard]
-        aside += await relay.queue(self._redis, pile.foreign)
-        await self._trials.add(pile.trials)
-        await self._set_aside.add(aside)
-        await self._reader.done([entry.id for entry in entries])
-        if entries:
-            did = {answer.name.lower(): rows for answer, rows in Counter(answers).items() if answer}
-            log.info(
-                "reports reconciled", entries=len(entries), **pile.tally, **did, set_aside=len(aside), stops=len(stops)
-            )
-
-
-def bodies(entry: Entry) -> list[bytes]:
-    """Take the posted bodies out of an entry; one that the receiver did not write counts as a body itself."""
-    try:
-        return unpack(entry.payload)
-    except DecodeError:
-        return [entry.payload]
-
-
-async def reconcile(reconciler: Reconciler, stop: asyncio.Event) -> None:
-    """Reconcile until told to stop."""
-    await run_forever(reconciler.step, stop)
-    await reconciler.leave()
+    async def _finish(self, entries: Sequence[Entry], applied: AppliedEntries) -> None:
+        """Store what else the entries ask for, and only then delete them from the stream."""
+        dead_letters = await self._applier.store_rest(applied)
+        await self._reader.finish([entry.id for entry in entries])
+        log.info(
+            "reports reconciled",
+            entries=len(entries),
+            **applied.classified.counts,
+            **{result.name.lower(): reports for result, reports in Counter(applied.results).items() if result},
+            dead_letters=dead_letters,
+            stop_replies=len(applied.stop_replies),
+        )
 
 
 async def serve(settings: Settings) -> None:
-    """Reconcile, and relay if there is somewhere to relay to, until a signal."""
-    redis = connect(settings.redis_url, retries=1)  # a step that fails is repeated anyway
-    triage = ReportClassifier(
+    """Reconcile until a signal, and relay if the settings have an address for that."""
+    classifier = ReportClassifier(
         CorrelationIds(settings.id_key), relaying=bool(settings.relay_url), stop_words=settings.optouts.stop_words
     )
-    reconciler = Reconciler(redis, ReportApplier(redis), triage)
-
-    def tasks(stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        log.info("reconciler started", relaying=bool(settings.relay_url))
-        running = [reconcile(reconciler, stop)]
+    async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
+        runs = [Reconciler(redis, ReportApplier(redis), classifier).run]
         if settings.relay_url:
-            running.append(relay.Relay(redis, settings.relay_url).run(stop))
-        return running
-
-    await run_until_signalled(tasks)
-    await redis.aclose()
+            runs.append(Relay(redis, settings.relay_url).run)
+        log.info("reconciler started", relaying=bool(settings.relay_url))
+        await run_until_signalled(*runs)
     log.info("reconciler stopped")
 
 
 def main() -> None:
-    """Start from the process's environment."""
+    """Run the process with the settings that its environment names."""
     uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.IDS)))
 
 

@@ -1,8 +1,9 @@
-"""Hands reports of messages that another system sent through the same account on to it (docs/domain.md section 3)."""
+"""Posts reports about messages that another system sent through the same account to it (docs/domain.md section 3)."""
 
 import asyncio
-import time
+import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -10,61 +11,77 @@ import aiohttp
 import structlog
 from redis.asyncio import Redis
 
-from callbacks.dead_letters import DeadLetterRow, DeadLetters, Reason
-from callbacks.retry_loop import Backoff, run_forever
-from callbacks.streams import BODY, RELAY, Entry, Reader, raise_first
+from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.retry_loop import run_forever
+from callbacks.stream_reader import Entry, StreamReader
+from callbacks.streams import BODY, RELAY, raise_first
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.retry import Backoff
 
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "relays"
 
-MOST_WAITING: Final = 100_000
-"""Bodies; what comes beyond it is set aside."""
+MAX_WAITING: Final = 100_000
+"""Bodies that may wait for the relay's host; more become dead letters."""
 
-AT_ONCE: Final = 16
-BLOCK_MS: Final = 1_000
-LOOK_FOR_DUE_EVERY_S: Final = 2.0
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, connect=5.0)
 
-MOST_TRIES: Final = 24
-"""About nine hours with the waits of ``wait_ms``."""
-
-_NOT_NOW = frozenset({408, 425, 429})
+_TRY_LATER = frozenset({408, 425, 429})
+"""Answers that a post is repeated after, besides 5xx."""
 
 
-def wait_ms(tries: int) -> int:
-    """Return how long after its n-th try a body is tried again: from 20 s, doubling, to half an hour."""
+@dataclass(frozen=True, kw_only=True)
+class RelayLimits:
+    """How much a relay does at once, and how often."""
+
+    posts_at_once: int = 16
+    max_tries: int = 24
+    """With the waits of ``retry_after_ms``, the last try is about nine hours after the first."""
+    block_ms: int = 1_000
+    """How long one read waits for a new body."""
+    claim_every_s: float = 2.0
+    """How often the relay looks for bodies that are to be tried again, and for those of relays that died."""
+    max_pause_s: float = 60.0
+    """The longest pause between two groups of posts while none succeeds."""
+
+
+_DEFAULT_LIMITS: Final = RelayLimits()
+
+
+def retry_after_ms(tries: int) -> int:
+    """Return how long to wait after this many tries of a body: 20 s, doubling with each try, up to half an hour."""
     return min(20_000 << min(tries - 1, 10), 1_800_000)
 
 
-async def queue(redis: Redis, bodies: Sequence[bytes]) -> list[DeadLetterRow]:
-    """Put bodies on their way; return those to set aside instead, because too much is waiting. Raises redis errors."""
+async def enqueue(redis: Redis, bodies: Sequence[bytes], *, max_waiting: int = MAX_WAITING) -> list[DeadLetter]:
+    """Add bodies to the relay's stream; return those that are too many, as dead letters. Raises Redis errors."""
     if not bodies:
         return []
     waiting: int = await redis.xlen(RELAY)
-    room = max(0, MOST_WAITING - waiting)
+    room = max(0, max_waiting - waiting)
     if bodies[:room]:
         async with redis.pipeline(transaction=False) as pipe:
             for body in bodies[:room]:
                 pipe.xadd(RELAY, {BODY: body})
             raise_first(await pipe.execute(raise_on_error=False))
-    return [DeadLetterRow(Reason.RELAY_FULL, body) for body in bodies[room:]]
+    return [DeadLetter(DeadLetterReason.RELAY_FULL, body) for body in bodies[room:]]
 
 
-class _Sent(Enum):
+class _PostResult(Enum):
     TAKEN = auto()
     REFUSED = auto()
     FAILED = auto()
-    """Not, or not known to be: to be tried again."""
+    """The body was not taken, or nobody knows whether it was: it is to be posted again."""
 
 
 class Relay:
-    """Posts what is queued to one URL; any number of processes may.
+    """Posts the bodies of its stream to one URL. Any number of processes may do so together.
 
-    At least once: a body whose answer was lost is posted again. A 5xx, 408, 425 or 429 and a failed connection are
-    tried again with growing waits; any other answer but a 2xx sets the body aside at once. While nothing gets
-    through, only a few bodies are tried, at growing intervals: a dead host costs nothing, and the queue waits in its
-    stream. Redirects are not followed, and the URL is never logged.
+    A body is posted at least once: again if the answer was lost. After a 5xx, 408, 425 or 429 or a failed connection
+    the body is posted again, with growing waits; after any answer but these and a 2xx it becomes a dead letter at once.
+    While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in the stream: a host
+    that is away for long costs little. Redirects are not followed, and the URL is never logged.
     """
 
     def __init__(
@@ -73,69 +90,90 @@ class Relay:
         url: str,
         *,
         name: str | None = None,
-        longest_pause_s: float = 60.0,
-        wait_ms: Callable[[int], int] = wait_ms,
+        limits: RelayLimits = _DEFAULT_LIMITS,
+        retry_after_ms: Callable[[int], int] = retry_after_ms,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: random.Random | None = None,
     ) -> None:
+        """Make a relay.
+
+        Args:
+            redis: where the stream is.
+            url: where the bodies are posted to; it may hold a secret.
+            name: this process's name among the relays; None makes one.
+            limits: how much it does at once, and how often.
+            retry_after_ms: how many milliseconds after its last try a body is tried again, by the number of its tries.
+            clock: what the pauses are taken from.
+            rng: shortens the pauses at random.
+        """
         self._url = url
-        self._reader = Reader(redis, RELAY, GROUP, name)
-        self._set_aside = DeadLetters(redis)
-        self._longest_pause_s = longest_pause_s
-        self._wait_ms = wait_ms
-        self._look_for_due_at = 0.0
+        self._reader = StreamReader(redis, RELAY, GROUP, name, clock=clock)
+        self._dead_letters = DeadLetters(redis)
+        self._limits = limits
+        self._retry_after_ms = retry_after_ms
+        self._clock = clock
+        self._rng = rng
+        self._claim_at = clock.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until told to stop."""
-        pause = Backoff(stop, first_s=min(1.0, self._longest_pause_s), longest_s=self._longest_pause_s)
+        """Relay until the stop is set."""
+        max_pause_s = self._limits.max_pause_s
+        backoff = Backoff(first_s=min(1.0, max_pause_s), max_s=max_pause_s, rng=self._rng)
         async with aiohttp.ClientSession(timeout=TIMEOUT, headers={"content-type": "application/json"}) as session:
 
             async def step() -> None:
-                entries = await self._next()
+                entries = await self._next_entries()
                 results = await asyncio.gather(*(self._post(session, entry.payload) for entry in entries))
                 await self._settle(entries, results)
-                if results and _Sent.FAILED in results and _Sent.TAKEN not in results:
-                    await pause.wait()
+                if results and _PostResult.FAILED in results and _PostResult.TAKEN not in results:
+                    await self._clock.wait(stop, backoff.next_s())
                 else:
-                    pause.reset()
+                    backoff.reset()
 
-            await run_forever(step, stop)
-        await self._reader.leave()
+            await run_forever(step, stop, clock=self._clock, rng=self._rng)
+        await self._reader.hand_back()
 
-    async def _next(self) -> list[Entry]:
-        if time.monotonic() >= self._look_for_due_at:
-            due = await self._reader.claim(AT_ONCE, self._wait_ms)
+    async def _next_entries(self) -> list[Entry]:
+        limits = self._limits
+        if self._clock.monotonic() >= self._claim_at:
+            due = await self._reader.claim(limits.posts_at_once, self._retry_after_ms)
             if due:
                 return due
-            self._look_for_due_at = time.monotonic() + LOOK_FOR_DUE_EVERY_S
-        return await self._reader.read(AT_ONCE, block_ms=BLOCK_MS)
+            self._claim_at = self._clock.monotonic() + limits.claim_every_s
+        return await self._reader.read(limits.posts_at_once, block_ms=limits.block_ms)
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> _Sent:
+    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> _PostResult:
         try:
             async with session.post(self._url, data=body, allow_redirects=False) as answer:
                 status = answer.status
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return _Sent.FAILED
+        except (aiohttp.ClientError, OSError):
+            return _PostResult.FAILED
         if 200 <= status < 300:
-            return _Sent.TAKEN
-        return _Sent.FAILED if status >= 500 or status in _NOT_NOW else _Sent.REFUSED
+            return _PostResult.TAKEN
+        return _PostResult.FAILED if status >= 500 or status in _TRY_LATER else _PostResult.REFUSED
 
-    async def _settle(self, entries: Sequence[Entry], results: Sequence[_Sent]) -> None:
+    async def _settle(self, entries: Sequence[Entry], results: Sequence[_PostResult]) -> None:
+        """Finish what was taken or refused, or has failed too often; leave the rest in the stream.
+
+        A body in the stream is claimed and posted again after ``retry_after_ms``.
+        """
         if not entries:
             return
-        over: list[bytes] = []
-        aside: list[DeadLetterRow] = []
+        finished: list[bytes] = []
+        dead_letters: list[DeadLetter] = []
         for entry, result in zip(entries, results, strict=True):
-            if result is _Sent.REFUSED:
-                aside.append(DeadLetterRow(Reason.RELAY_REFUSED, entry.payload))
-            elif result is _Sent.FAILED and entry.deliveries >= MOST_TRIES:
-                aside.append(DeadLetterRow(Reason.RELAY_FAILED, entry.payload))
-            elif result is _Sent.FAILED:
+            if result is _PostResult.REFUSED:
+                dead_letters.append(DeadLetter(DeadLetterReason.RELAY_REFUSED, entry.payload))
+            elif result is _PostResult.FAILED and entry.deliveries >= self._limits.max_tries:
+                dead_letters.append(DeadLetter(DeadLetterReason.RELAY_FAILED, entry.payload))
+            elif result is _PostResult.FAILED:
                 continue
-            over.append(entry.id)
-        await self._set_aside.add(aside)
-        await self._reader.done(over)
+            finished.append(entry.id)
+        await self._dead_letters.add(dead_letters)
+        await self._reader.finish(finished)
         log.info(
             "reports relayed",
-            taken=results.count(_Sent.TAKEN),
-            refused=results.count(_Sent.REFUSED),
-            failed=results.count(_Sent.FAILED),
+            taken=results.count(_PostResult.TAKEN),
+            refused=results.count(_PostResult.REFUSED),
+            failed=results.count(_PostResult.FAILED),
         )

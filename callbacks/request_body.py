@@ -1,36 +1,36 @@
-"""The body of a request to the receiver: whole, of bearable size, and in time."""
+"""The body of a request to the receiver: read whole, within a size and a time."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
-LONGEST_BODY: Final = 1024 * 1024
-"""Bytes; one more is refused with 413."""
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
 
-DISCARDED: Final = 8 * LONGEST_BODY
-"""Bytes of an oversized body that are read and thrown away, so that whoever posts it gets to read the answer."""
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+MAX_DISCARDED_BYTES: Final = 8 * MAX_BODY_BYTES
+"""Of a body that is too long, this much is read and thrown away, so that its poster gets to read the answer."""
 
 BODY_TIMEOUT_S: Final = 10.0
 """From the end of a request's head to the last byte of its body."""
 
 
 class BodyTooLong(Exception):
-    """More than ``LONGEST_BODY`` was posted."""
+    """The body has more than ``MAX_BODY_BYTES``."""
 
 
 class BodyIncomplete(Exception):
-    """The poster went away, or stalled, before the whole body was there."""
+    """The poster hung up or stalled before the whole body had arrived."""
 
 
-async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> bytes:
-    """Read a request's whole body; raises ``BodyTooLong`` or ``BodyIncomplete``."""
-    if int(dict(headers).get(b"content-length", b"0")) > DISCARDED:
+async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, *, clock: Clock = SYSTEM_CLOCK) -> bytes:
+    """Read a request's whole body; raise ``BodyTooLong`` or ``BodyIncomplete``."""
+    if int(dict(headers).get(b"content-length", b"0")) > MAX_DISCARDED_BYTES:
         raise BodyTooLong
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with clock.timeout(BODY_TIMEOUT_S):
             return await _read(receive)
     except TimeoutError as error:
         raise BodyIncomplete from error
@@ -41,12 +41,12 @@ async def _read(receive: Receive) -> bytes:
     size = 0
     while (message := await receive())["type"] == "http.request":
         size += len(message["body"])
-        if size > DISCARDED:
+        if size > MAX_DISCARDED_BYTES:
             raise BodyTooLong
-        if size <= LONGEST_BODY:
+        if size <= MAX_BODY_BYTES:
             chunks.append(message["body"])
         if not message.get("more_body"):
-            if size > LONGEST_BODY:
+            if size > MAX_BODY_BYTES:
                 raise BodyTooLong
             return b"".join(chunks)
     raise BodyIncomplete

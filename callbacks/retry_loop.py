@@ -1,59 +1,70 @@
-"""How a loop goes on: step after step, through whatever happens to Redis, until it is told to stop."""
+"""The loop of a callbacks process: step after step until the stop, whatever error a step raises."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
-from callbacks.streams import is_trouble
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.errors import is_transient
+from times_dispatch.retry import Backoff
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
 
-
-class Backoff:
-    """Waits that double from ``first_s`` to ``longest_s``, with jitter; a stop ends them at once."""
-
-    def __init__(self, stop: asyncio.Event, *, first_s: float, longest_s: float) -> None:
-        self._stop = stop
-        self._first_s = first_s
-        self._longest_s = longest_s
-        self._next_s = first_s
-
-    def reset(self) -> None:
-        """Begin with the shortest again."""
-        self._next_s = self._first_s
-
-    async def wait(self) -> None:
-        """Wait once."""
-        wait_s = self._next_s * random.uniform(0.5, 1.0)
-        self._next_s = min(self._next_s * 2, self._longest_s)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._stop.wait()
+T = TypeVar("T")
 
 
-async def run_forever(step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-    """Repeat a step until the stop.
+@dataclass(frozen=True)
+class Failed:
+    """The outcome of a call that raised an error."""
 
-    This is the place that survives everything: a step that failed is logged and, after a pause, tried again.
+    error: Exception
+
+
+async def attempt(call: Callable[[], Awaitable[T]]) -> T | Failed:
+    """Make a call; return its result, or the error that it raised.
+
+    This is the one place in callbacks that catches every error: neither an unusable Redis nor a report of an unforeseen
+    shape may end a process. The caller logs the error or raises it again.
     """
-    pause = Backoff(stop, first_s=0.1, longest_s=2.0)
-    in_trouble = False
+    try:
+        return await call()
+    except Exception as error:  # noqa: BLE001  # see above
+        return Failed(error)
+
+
+async def run_forever(
+    step: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    rng: random.Random | None = None,
+) -> None:
+    """Repeat a step until the stop. After a step that raised an error, log the error and wait a little.
+
+    Args:
+        step: is called again and again, never twice at once.
+        stop: ends the loop after the running step, and ends a wait at once.
+        clock: what the waits are taken from.
+        rng: shortens the waits at random.
+    """
+    backoff = Backoff(first_s=0.1, max_s=2.0, rng=rng)
+    is_waiting_for_redis = False
     while not stop.is_set():
-        try:
-            await step()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the loop goes on
-            if not is_trouble(error):
-                log.error("a step failed; going on", **failure(error))
-            elif not in_trouble:
-                log.warning("redis is in trouble; waiting for it", error=type(error).__name__)
-                in_trouble = True
-            await pause.wait()
-        else:
-            if in_trouble:
-                log.info("redis is back")
-                in_trouble = False
-            pause.reset()
+        outcome = await attempt(step)
+        if not isinstance(outcome, Failed):
+            if is_waiting_for_redis:
+                log.info("redis can be used again")
+            is_waiting_for_redis = False
+            backoff.reset()
+            continue
+        if not is_transient(outcome.error):
+            log.error("a step failed; going on with the next", **failure(outcome.error))
+        elif not is_waiting_for_redis:
+            log.warning("redis cannot be used; waiting for it", error=type(outcome.error).__name__)
+            is_waiting_for_redis = True
+        await clock.wait(stop, backoff.next_s())

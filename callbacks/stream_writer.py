@@ -1,104 +1,121 @@
-"""The receiver's way to the stream: many requests at once, one durable write."""
+"""How the receiver stores posted bodies: all that arrive during one write share the next (group commit)."""
 
 import asyncio
 from collections import deque
 from collections.abc import MutableSequence
+from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from callbacks.streams import BODY, REPORTS, pack
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 log = structlog.get_logger(__name__)
 
-Waiting = tuple[bytes, asyncio.Future[None]]
-
 
 class NotStored(Exception):
-    """A body was not (or not known to be) written; whoever posted it must post it again."""
+    """A body is not known to be in the stream; the poster must post it again."""
+
+
+class _WaitingBody(NamedTuple):
+    body: bytes
+    stored: asyncio.Future[None]
 
 
 class ReportStreamWriter:
-    """Writes bodies to the stream ``reports``, and says when they are there.
+    """Writes posted bodies to the stream ``reports``; ``put`` returns when the body is stored.
 
-    While one write is on its way the bodies that arrive meanwhile gather for the next (group commit), so that a write
-    is cheap under load and immediate without. Nobody waits much longer than ``patience_s``: when a write fails, all
-    that were waiting behind it fail as well. A body whose write failed may be in the stream all the same; reports are
-    applied idempotently, so posting it again does no harm.
+    A write is immediate while the receiver is idle and cheap for each body while it is busy. When a write fails, the
+    bodies that wait for the next one fail with it, so that no poster waits much longer than the time-out. A body whose
+    write failed may be in the stream all the same: reports may be applied more than once, so posting it again does no
+    harm.
     """
 
     def __init__(
         self,
         redis: Redis,
         *,
-        patience_s: float = 3.0,
-        group_bytes: int = 128 * 1024,
-        held_bytes: int = 128 * 1024 * 1024,
+        timeout_s: float = 3.0,
+        max_group_bytes: int = 128 * 1024,
+        max_held_bytes: int = 128 * 1024 * 1024,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Make a writer.
+
+        Args:
+            redis: where the stream is.
+            timeout_s: seconds that one write may take.
+            max_group_bytes: bytes of bodies in one write; a longer body is written alone.
+            max_held_bytes: bytes of bodies that may wait to be stored; ``put`` refuses more.
+            clock: times the writes.
+        """
         self._redis = redis
-        self._patience_s = patience_s
-        self._group_bytes = group_bytes
-        self._held_bytes = held_bytes
-        self._held = 0
-        self._waiting: deque[Waiting] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._timeout_s = timeout_s
+        self._max_group_bytes = max_group_bytes
+        self._max_held_bytes = max_held_bytes
+        self._clock = clock
+        self._held_bytes = 0
+        self._waiting: deque[_WaitingBody] = deque()
+        self._writing: asyncio.Task[None] | None = None
         self._refused = 0
+        """Bodies that failed since the last write that succeeded."""
 
     async def put(self, body: bytes) -> None:
-        """Return when the body is in the stream; raises ``NotStored``."""
-        if self._held + len(body) > self._held_bytes:
+        """Return when the body is in the stream; raise ``NotStored`` if it is not known to be."""
+        if self._held_bytes + len(body) > self._max_held_bytes:
             raise NotStored("too much is waiting to be stored")
-        written = asyncio.get_running_loop().create_future()
-        self._held += len(body)
-        self._waiting.append((body, written))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all())
+        stored = asyncio.get_running_loop().create_future()
+        self._held_bytes += len(body)
+        self._waiting.append(_WaitingBody(body, stored))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
         try:
-            await written
+            await stored
         finally:
-            self._held -= len(body)
+            self._held_bytes -= len(body)
 
     async def _write_all(self) -> None:
         try:
             while self._waiting:
                 await self._write(self._next_group())
         finally:
-            self._writer = None
+            self._writing = None
             self._fail(self._waiting)
 
-    def _next_group(self) -> list[Waiting]:
+    def _next_group(self) -> list[_WaitingBody]:
         group = [self._waiting.popleft()]
-        size = len(group[0][0])
-        while self._waiting and (size := size + len(self._waiting[0][0])) <= self._group_bytes:
+        size = len(group[0].body)
+        while self._waiting and (size := size + len(self._waiting[0].body)) <= self._max_group_bytes:
             group.append(self._waiting.popleft())
         return group
 
-    async def _write(self, group: list[Waiting]) -> None:
+    async def _write(self, group: list[_WaitingBody]) -> None:
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with self._clock.timeout(self._timeout_s):
                 await self._redis.xadd(REPORTS, {BODY: pack([body for body, _ in group])})
-        except (RedisError, OSError, TimeoutError) as error:
-            self._note_failure(error, len(group) + len(self._waiting))
+        except (RedisError, OSError) as error:
+            self._log_failure(error, len(group) + len(self._waiting))
             self._fail(self._waiting)
         else:
-            for _, written in group:
-                if not written.done():
-                    written.set_result(None)
+            for _, stored in group:
+                if not stored.done():
+                    stored.set_result(None)
             if self._refused:
                 log.info("reports are stored again", refused=self._refused)
                 self._refused = 0
         finally:
             self._fail(group)
 
-    def _note_failure(self, error: Exception, requests: int) -> None:
+    def _log_failure(self, error: Exception, bodies: int) -> None:
         if not self._refused:
-            log.error("reports cannot be stored; posters are asked to come again", error=type(error).__name__)
-        self._refused += requests
+            log.error("reports cannot be stored; posters are answered with 503", error=type(error).__name__)
+        self._refused += bodies
 
     @staticmethod
-    def _fail(group: MutableSequence[Waiting]) -> None:
-        for _, written in group:
-            if not written.done():
-                written.set_exception(NotStored("the reports could not be stored"))
+    def _fail(group: MutableSequence[_WaitingBody]) -> None:
+        for _, stored in group:
+            if not stored.done():
+                stored.set_exception(NotStored("the reports could not be stored"))
         group.clear()

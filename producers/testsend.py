@@ -16,9 +16,9 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import needed_of_campaigns
-from times_dispatch.provider.diagnostics.transcript import Answered, RecordingTransport
+from times_dispatch.provider.diagnostics.transcript import RecordedResponse, RecordingTransport
 from times_dispatch.provider.http.transport import ProviderTransport
-from times_dispatch.provider.ids import LAST_INDEX, TRIAL_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.ids import LAST_INDEX, SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.outcomes import Outcome
 from times_dispatch.provider.push import Push
 from times_dispatch.settings.errors import closest
@@ -70,7 +70,7 @@ class SendTestResult(msgspec.Struct, frozen=True):
     """The outcome of the push, and the provider's answer."""
 
     outcome: Outcome
-    answered: Answered | None
+    answered: RecordedResponse | None
     """None if the provider did not answer."""
     took_s: float
 
@@ -97,9 +97,9 @@ def prepare(request: SendTestRequest, settings: Settings) -> SendTestMessage:
         text=request.message,
         sender=sender,
         content_id=settings.templates[template].content_id if template else "",
-        correlation_id=CorrelationIds(settings.id_key).make(TRIAL_CAMPAIGN, index),
+        correlation_id=CorrelationIds(settings.id_key).make(SEND_TEST_CAMPAIGN, index),
         unicode=measure(request.message).unicode,
-        campaign=TRIAL_CAMPAIGN,
+        campaign=SEND_TEST_CAMPAIGN,
         entity_id=settings.senders[sender].entity_id,
         variables=values or (),
         custom=request.custom,
@@ -119,10 +119,10 @@ async def send(message: SendTestMessage, *, redis: Redis | None, clock: Clock = 
     """Push a test message once. With a ledger, the OAuth token is the one that workers share."""
     transport = RecordingTransport(ProviderTransport(message.provider), message.provider.endpoint)
     tokens, timeout_s = Tokens(redis) if redis else None, message.provider.total_timeout_s
-    async with Client(message.provider, transport, tokens=tokens, token_patience_s=timeout_s) as client:
+    async with Client(message.provider, transport, tokens=tokens, token_timeout_s=timeout_s) as client:
         started_s = clock.monotonic()
         outcome = await client.push(message.push)
-        return SendTestResult(outcome, transport.heard, clock.monotonic() - started_s)
+        return SendTestResult(outcome, transport.last_response, clock.monotonic() - started_s)
 
 
 async def wait_for_report(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 
@@ -19,6 +20,9 @@ class Clock(Protocol):
 
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
         """Wait for an event, at most so long; return whether it is set."""
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Cancel the block that it guards when it takes longer; the block then raises TimeoutError."""
 
 
 class SystemClock:
@@ -46,6 +50,10 @@ class SystemClock:
         except TimeoutError:
             return event.is_set()
         return True
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """Return ``asyncio.timeout(seconds)``."""
+        return asyncio.timeout(seconds)
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

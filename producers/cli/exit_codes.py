@@ -39,9 +39,10 @@ def exit_for(error: Exception) -> FailureExit | None:
     if isinstance(error, exceptions.ResponseError) and not is_transient(error):
         return FailureExit("what the ledger holds here is damaged; restore it (docs/operations.md)")
     # The text of a Redis error may contain the address of Redis, and an address may contain a password.
-    for kind, reason in _REDIS_REASONS.items():
-        if isinstance(error, kind):
-            return RefusalExit(f"Redis {reason}; run the same command again")
+    if isinstance(error, exceptions.RedisError) and is_transient(error):
+        unnamed = f"cannot be used now ({type(error).__name__})"
+        reason = next((reason for kind, reason in _REDIS_REASONS.items() if isinstance(error, kind)), unnamed)
+        return RefusalExit(f"Redis {reason}; run the same command again")
     return None
 
 

@@ -12,7 +12,7 @@ from producers.cli import CliContext
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.diagnostics.probe import Reached, reach
+from times_dispatch.provider.diagnostics.probe import ProbeResult, probe_provider
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.logs import configure
@@ -74,7 +74,9 @@ def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool
     if not checked:
         raise InputInvalid(f"{options.settings_path}: there is no provider; describe one as [providers.NICKNAME]")
     reached = {
-        item.nickname: asyncio.run(reach(item.provider)) if connect and item.provider and not item.problems else []
+        item.nickname: asyncio.run(probe_provider(item.provider))
+        if connect and item.provider and not item.problems
+        else []
         for item in checked
     }
     if as_json:
@@ -96,7 +98,7 @@ def _authentication(description: Provider) -> str:
             return "none"
 
 
-def _print(checked: CheckedProvider, reached: list[Reached]) -> None:
+def _print(checked: CheckedProvider, reached: list[ProbeResult]) -> None:
     click.echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:
         click.echo(f"  problem: {problem}")
@@ -105,14 +107,14 @@ def _print(checked: CheckedProvider, reached: list[Reached]) -> None:
     for note in checked.notes:
         click.echo(f"  note: {note}")
     for attempt in reached:
-        click.echo(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.what}")
+        click.echo(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.message}")
 
 
-def _as_json(checked: CheckedProvider, reached: list[Reached]) -> dict[str, Any]:
+def _as_json(checked: CheckedProvider, reached: list[ProbeResult]) -> dict[str, Any]:
     return {
         "nickname": checked.nickname,
         "problems": checked.problems,
         "warnings": checked.warnings,
         "notes": checked.notes,
-        "reached": [{"ok": attempt.ok, "what": attempt.what} for attempt in reached],
+        "reached": [{"ok": attempt.ok, "what": attempt.message} for attempt in reached],
     }

@@ -6,8 +6,8 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from callbacks.dead_letters import DeadLetter, DeadLetters
-from callbacks.streams import backlog
+from callbacks.backlog import read_backlog
+from callbacks.dead_letters import DeadLetters, StoredDeadLetter
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, second_in_india
@@ -38,9 +38,9 @@ def rejected(options: CliContext, *, reason: str, max_rows: int, as_json: bool) 
     The body of a report that was too long is not stored, so that the report cannot be tried again.
     """
 
-    async def read(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[DeadLetter]]:
+    async def read(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[StoredDeadLetter]]:
         dead_letters = DeadLetters(redis)
-        kept = await dead_letters.kept(reason=reason, most=max_rows)
+        kept = await dead_letters.oldest(reason=reason, limit=max_rows)
         return await dead_letters.count(), await dead_letters.totals(), kept
 
     count, totals, kept = with_ledger(options, read)
@@ -77,7 +77,7 @@ def rejected(options: CliContext, *, reason: str, max_rows: int, as_json: bool) 
 @click.pass_obj
 def waiting(options: CliContext, *, as_json: bool) -> None:
     """Count the posts of reports that no reconciler has finished, and show how long the oldest has waited."""
-    queue = with_ledger(options, backlog)
+    queue = with_ledger(options, read_backlog)
     if as_json:
         click.echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
     elif queue.entries:

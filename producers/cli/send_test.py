@@ -23,7 +23,7 @@ from producers.testsend import (
 )
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.testsends import SendTestReport
-from times_dispatch.provider.diagnostics.transcript import shown_answer, shown_request
+from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
 from times_dispatch.settings.load import Need
@@ -153,13 +153,13 @@ def _request_lines(message: SendTestMessage) -> list[str]:
         lines.append(
             "          $$TemplateVariables goes without values: write the message as its template, values filled in"
         )
-    return [*lines, *_indented("> ", shown_request(provider, push, mask))]
+    return [*lines, *_indented("> ", request_lines(provider, push, mask))]
 
 
 def _answer_lines(message: SendTestMessage, result: SendTestResult) -> list[str]:
     lines = []
     if result.answered:
-        lines += _indented("< ", shown_answer(result.answered, message.provider, message.push, mask))
+        lines += _indented("< ", response_lines(result.answered, message.provider, message.push, mask))
     verdict, words = _VERDICTS[result.outcome.verdict], _outcome_in_words(result.outcome)
     return [*lines, f"{verdict:9} {words}, after {result.took_s * 1000:.0f} ms"]
 

@@ -1,43 +1,15 @@
-"""A campaign whose messages are out, bodies of reports about them, and this room's real processes."""
-
-import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.streams import BODY, REPORTS, unpack
+from tests.kit.callbacks import ID_KEY, Processes, SentCampaign, send_campaign
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.leases import BatchLeases, Block, Result, new_operation
-from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.submission import Submissions
-from times_dispatch.provider.ids import CorrelationIds, new_campaign_id
-
-ID_KEY = "an-id-key-of-enough-bytes"
-SECRET = "a-secret-path-of-the-tests"
-SENDER = SenderId("TIMESM")
-NOW_S = 1_795_300_000
-
-SETTINGS = """
-[providers.times]
-preset = "timesmobile-post"
-default = true
-
-[senders.TIMESM]
-category = "service"
-"""
+from times_dispatch.provider.ids import CorrelationIds
 
 
 @pytest.fixture
@@ -45,155 +17,16 @@ def ids() -> CorrelationIds:
     return CorrelationIds(ID_KEY.encode())
 
 
-def row(meta: str, **more: Any) -> dict[str, Any]:
-    return {"ts": NOW_S, "meta": meta, **more}
-
-
-def posted(event: str, *rows: dict[str, Any]) -> bytes:
-    """The body that a provider posts for rows of one event."""
-    return msgspec.json.encode([{"event": event, "data": list(rows)}])
-
-
-async def payloads(redis: Redis, stream: str) -> list[bytes]:
-    """What the entries of a stream hold."""
-    entries: Any = await redis.xrange(stream)
-    return [fields[BODY] for _, fields in entries]
-
-
-async def stored(redis: Redis) -> list[bytes]:
-    """The bodies that wait for the reconcilers."""
-    return [body for payload in await payloads(redis, REPORTS) for body in unpack(payload)]
-
-
-async def eventually(check: Callable[[], Awaitable[Any]], *, within_s: float = 10.0) -> Any:
-    """Ask again and again until the answer is true, and return it."""
-    async with asyncio.timeout(within_s):
-        while not (answer := await check()):
-            await asyncio.sleep(0.02)
-    return answer
-
-
-class Sent:
-    """A campaign in the ledger with all of its messages accepted by the provider."""
-
-    def __init__(self, redis: Redis, ids: CorrelationIds, campaign: CampaignId, total: int) -> None:
-        self.campaign = campaign
-        self.total = total
-        self._ids = ids
-        self._views = Queries(redis)
-
-    def meta(self, index: int, attempt: int = 0) -> str:
-        return self._ids.make(self.campaign, index, attempt)
-
-    async def count(self, state: MessageState) -> int:
-        return (await self._views.campaign(self.campaign)).counts[state]
-
-    async def stat(self, name: str) -> int:
-        return (await self._views.campaign(self.campaign)).stats.get(name, 0)
-
-
-async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, batch_size: int = 10) -> Sent:
-    """Submit a campaign and accept all of its messages, as a producer and a worker would."""
-    submissions, work = Submissions(redis), BatchLeases(redis)
-    campaign = await submissions.claim(new_campaign_id(), SENDER, CampaignId(new_campaign_id()))
-    plan = Plan(
-        name="reports",
-        sender=SENDER,
-        provider="times",
-        template="t",
-        content_id="1",
-        text="Hi",
-        category="service",
-        valid_until_ms=4_000_000_000_000,
-    )
-    await submissions.begin(campaign, plan, batch_size=batch_size)
-    for number, first in enumerate(range(0, total, batch_size)):
-        size = min(batch_size, total - first)
-        recipients = Recipients(first, [f"9198765{i:05}" for i in range(size)], list(range(size)), [], [1] * size)
-        await submissions.add_batch(campaign, SENDER, number, recipients)
-    await submissions.seal(campaign, SENDER, total=total, batches=-(-total // batch_size))
-    while rings := await work.issue(SENDER):
-        for ring in rings:
-            lease = await work.take(ring.ref)
-            assert lease
-            while isinstance(block := await work.open_block(lease, most=500, operation=new_operation()), Block):
-                results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
-                await work.record(lease, results, provider="times")
-            await work.release(lease)
-    sent = Sent(redis, ids, campaign, total)
-    assert await sent.count(MessageState.ACCEPTED) == total
-    return sent
-
-
 @pytest.fixture
-async def sent(redis: Redis, ids: CorrelationIds) -> Sent:
+async def sent(redis: Redis, ids: CorrelationIds) -> SentCampaign:
     return await send_campaign(redis, ids)
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """The log's lines, of reconcilers that look for the dead at every step."""
-    monkeypatch.setattr("callbacks.reconciler.LOOK_FOR_DEAD_EVERY_S", 0.0)
-    with capture_logs() as said:
-        yield said
-
-
-class Processes:
-    """Starts this room's processes, and ends all of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._started: list[subprocess.Popen[bytes]] = []
-        self._settings = folder / "dispatch.toml"
-        self._settings.write_text(SETTINGS)
-
-    def start(self, *command: str, redis_url: str, **environment: str) -> subprocess.Popen[bytes]:
-        with (self._folder / f"{len(self._started)}.log").open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, *command],
-                env={
-                    **os.environ,
-                    "DISPATCH_SETTINGS": str(self._settings),
-                    "DISPATCH_REDIS_URL": redis_url,
-                    "DISPATCH_ID_KEY": ID_KEY,
-                    "DISPATCH_CALLBACK_SECRET": SECRET,
-                    **environment,
-                },
-                stdout=out,
-                stderr=out,
-            )
-        self._started.append(process)
-        return process
-
-    def receiver(self, redis_url: str) -> tuple[subprocess.Popen[bytes], str]:
-        """Start a receiver and wait until it listens; return it with its base URL."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        process = self.start("-m", "callbacks.receiver", redis_url=redis_url, DISPATCH_CALLBACKS_LISTEN=address)
-        url = f"http://{address}"
-        transport = httpx.HTTPTransport(retries=0)
-        with httpx.Client(transport=transport) as client:
-            for _ in range(500):
-                assert process.poll() is None, self.logs()
-                try:
-                    if client.get(f"{url}/health").status_code == 200:
-                        return process, url
-                except httpx.TransportError:
-                    signal.sigtimedwait([], 0.02)
-        raise AssertionError(self.logs())
-
-    def reconciler(self, redis_url: str, **environment: str) -> subprocess.Popen[bytes]:
-        return self.start("-m", "callbacks.reconciler", redis_url=redis_url, **environment)
-
-    def logs(self) -> str:
-        """All that the processes said."""
-        return "\n".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
-
-    def end(self) -> None:
-        for process in self._started:
-            process.kill()
-            process.wait()
+def lines() -> Iterator[list[Any]]:
+    """The lines that are logged during the test."""
+    with capture_logs() as captured:
+        yield captured
 
 
 @pytest.fixture
@@ -205,7 +38,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def receiver_url(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real receiver on the session's Redis, for tests that do it no harm."""
+    """The URL of a real receiver on the session's Redis, for tests that do it no harm."""
     started = Processes(tmp_path_factory.mktemp("receiver"))
     _, url = started.receiver(redis_server.url)
     yield url

@@ -1,105 +1,120 @@
-"""What could not be used: kept, counted, tried again."""
+"""Rows that could not be used: kept, counted, replayed."""
 
 import asyncio
 
-import pytest
 from redis.asyncio import Redis
 
-from callbacks import dead_letters as set_aside
-from callbacks.dead_letters import LONG, LONGEST_KEPT, DeadLetterRow, DeadLetters, Reason
-from callbacks.request_body import LONGEST_BODY
-from callbacks.streams import FOREIGN, REJECTED
-from tests.callbacks.conftest import stored
+from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
+from callbacks.request_body import MAX_BODY_BYTES
+from callbacks.streams import DEAD_LETTERS, FOREIGN_DEAD_LETTERS
+from tests.kit.callbacks import stored
+
+LIMITS = DeadLetterLimits()
 
 
 async def test_rows_are_listed_with_reason_and_bytes(redis: Redis) -> None:
-    aside = DeadLetters(redis)
-    await aside.add([DeadLetterRow("fields are missing", b"1"), DeadLetterRow(Reason.UNKNOWN, b"2")])
-    kept = await aside.kept()
-    assert [(row.reason, row.body) for row in kept] == [("fields are missing", b"1"), (Reason.UNKNOWN, b"2")]
+    dead_letters = DeadLetters(redis)
+    await dead_letters.add([DeadLetter("fields are missing", b"1"), DeadLetter(DeadLetterReason.UNKNOWN, b"2")])
+    kept = await dead_letters.oldest()
+    assert [(row.reason, row.body) for row in kept] == [("fields are missing", b"1"), (DeadLetterReason.UNKNOWN, b"2")]
     assert kept[0].at_ms > 1_700_000_000_000
-    assert [row.body for row in await aside.kept(reason=Reason.UNKNOWN)] == [b"2"]
-    assert [row.body for row in await aside.kept(most=1)] == [b"1"]
+    assert [row.body for row in await dead_letters.oldest(reason=DeadLetterReason.UNKNOWN)] == [b"2"]
+    assert [row.body for row in await dead_letters.oldest(limit=1)] == [b"1"]
 
 
 async def test_rows_are_counted_by_reason_now_and_ever(redis: Redis) -> None:
-    aside = DeadLetters(redis)
-    await aside.add(
-        [DeadLetterRow(Reason.NOT_OURS, b"1"), DeadLetterRow(Reason.NOT_OURS, b"2"), DeadLetterRow(Reason.POISON, b"3")]
+    dead_letters = DeadLetters(redis)
+    await dead_letters.add(
+        [
+            DeadLetter(DeadLetterReason.NOT_OURS, b"1"),
+            DeadLetter(DeadLetterReason.NOT_OURS, b"2"),
+            DeadLetter(DeadLetterReason.POISON, b"3"),
+        ]
     )
-    await aside.replay(reason=Reason.NOT_OURS)
-    assert await aside.count() == {Reason.POISON: 1}
-    assert await aside.totals() == {Reason.NOT_OURS: 2, Reason.POISON: 1}
+    await dead_letters.replay(reason=DeadLetterReason.NOT_OURS)
+    assert await dead_letters.count() == {DeadLetterReason.POISON: 1}
+    assert await dead_letters.totals() == {DeadLetterReason.NOT_OURS: 2, DeadLetterReason.POISON: 1}
 
 
-async def test_a_replay_moves_every_row_back_once(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(set_aside, "PAGE", 3)
-    aside = DeadLetters(redis)
-    await aside.add([DeadLetterRow(Reason.FORGED if n % 2 else Reason.UNKNOWN, b"%d" % n) for n in range(12)])
-    assert await aside.replay() == 12
+async def test_a_replay_moves_every_row_back_once(redis: Redis) -> None:
+    dead_letters = DeadLetters(redis, limits=DeadLetterLimits(page=3))
+    await dead_letters.add(
+        [DeadLetter(DeadLetterReason.FORGED if n % 2 else DeadLetterReason.UNKNOWN, b"%d" % n) for n in range(12)]
+    )
+    assert await dead_letters.replay() == 12
     assert sorted(await stored(redis), key=int) == [b"%d" % n for n in range(12)]
-    assert await aside.count() == {}
-    assert await aside.replay() == 0
+    assert await dead_letters.count() == {}
+    assert await dead_letters.replay() == 0
 
 
 async def test_a_replay_of_one_reason_leaves_the_others(redis: Redis) -> None:
-    aside = DeadLetters(redis)
-    await aside.add(
-        [DeadLetterRow(Reason.UNKNOWN, b"1"), DeadLetterRow(Reason.POISON, b"2"), DeadLetterRow(Reason.UNKNOWN, b"3")]
+    dead_letters = DeadLetters(redis)
+    await dead_letters.add(
+        [
+            DeadLetter(DeadLetterReason.UNKNOWN, b"1"),
+            DeadLetter(DeadLetterReason.POISON, b"2"),
+            DeadLetter(DeadLetterReason.UNKNOWN, b"3"),
+        ]
     )
-    assert await aside.replay(reason=Reason.UNKNOWN) == 2
+    assert await dead_letters.replay(reason=DeadLetterReason.UNKNOWN) == 2
     assert await stored(redis) == [b"1", b"3"]
-    assert [row.body for row in await aside.kept()] == [b"2"]
+    assert [row.body for row in await dead_letters.oldest()] == [b"2"]
 
 
 async def test_the_longest_row_is_kept_and_one_byte_more_leaves_only_its_reason(redis: Redis) -> None:
-    aside = DeadLetters(redis)
-    await aside.add(
-        [DeadLetterRow(Reason.POISON, b"x" * LONGEST_KEPT), DeadLetterRow(Reason.POISON, b"x" * (LONGEST_KEPT + 1))]
+    dead_letters = DeadLetters(redis)
+    await dead_letters.add(
+        [
+            DeadLetter(DeadLetterReason.POISON, b"x" * LIMITS.max_row_bytes),
+            DeadLetter(DeadLetterReason.POISON, b"x" * (LIMITS.max_row_bytes + 1)),
+        ]
     )
-    kept = await aside.kept()
-    assert sorted((len(row.body), row.too_long) for row in kept) == [(0, LONGEST_KEPT + 1), (LONGEST_KEPT, 0)]
-    assert await aside.replay() == 1
-    assert [row.too_long for row in await aside.kept()] == [LONGEST_KEPT + 1]
+    kept = await dead_letters.oldest()
+    assert sorted((len(row.body), row.too_long) for row in kept) == [
+        (0, LIMITS.max_row_bytes + 1),
+        (LIMITS.max_row_bytes, 0),
+    ]
+    assert await dead_letters.replay() == 1
+    assert [row.too_long for row in await dead_letters.oldest()] == [LIMITS.max_row_bytes + 1]
 
 
-async def test_whatever_the_receiver_takes_is_kept_whole(redis: Redis) -> None:
-    aside = DeadLetters(redis)
-    await aside.add([DeadLetterRow(Reason.POISON, b"x" * LONGEST_BODY)])
-    assert [len(row.body) for row in await aside.kept()] == [LONGEST_BODY]
+async def test_whatever_the_receiver_accepts_is_kept_whole(redis: Redis) -> None:
+    dead_letters = DeadLetters(redis)
+    await dead_letters.add([DeadLetter(DeadLetterReason.POISON, b"x" * MAX_BODY_BYTES)])
+    assert [len(row.body) for row in await dead_letters.oldest()] == [MAX_BODY_BYTES]
 
 
-async def test_long_rows_are_few_and_push_no_short_one_out(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(set_aside, "MOST_LONG_KEPT", 3)
-    aside = DeadLetters(redis)
-    await aside.add([DeadLetterRow(Reason.POISON, b"x" * LONG)])
-    await aside.add([DeadLetterRow(Reason.POISON, b"%d" % n + b"x" * LONG) for n in range(5)])
-    await aside.add([DeadLetterRow(Reason.RELAY_FULL, b"x" * (LONG + 1))] * 5)
-    kept = await aside.kept(reason=Reason.POISON)
+async def test_long_rows_are_few_and_push_no_short_one_out(redis: Redis) -> None:
+    dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_long_rows=3))
+    await dead_letters.add([DeadLetter(DeadLetterReason.POISON, b"x" * LIMITS.long_bytes)])
+    await dead_letters.add(
+        [DeadLetter(DeadLetterReason.POISON, b"%d" % n + b"x" * LIMITS.long_bytes) for n in range(5)]
+    )
+    await dead_letters.add([DeadLetter(DeadLetterReason.RELAY_FULL, b"x" * (LIMITS.long_bytes + 1))] * 5)
+    kept = await dead_letters.oldest(reason=DeadLetterReason.POISON)
     assert sorted(row.body[:1] for row in kept) == [b"2", b"3", b"4", b"x"]
-    assert await aside.count() == {Reason.POISON: 4, Reason.RELAY_FULL: 3}
-    assert await aside.totals() == {Reason.POISON: 6, Reason.RELAY_FULL: 5}
+    assert await dead_letters.count() == {DeadLetterReason.POISON: 4, DeadLetterReason.RELAY_FULL: 3}
+    assert await dead_letters.totals() == {DeadLetterReason.POISON: 6, DeadLetterReason.RELAY_FULL: 5}
 
 
 async def test_long_and_short_rows_are_listed_oldest_first(redis: Redis) -> None:
-    aside = DeadLetters(redis)
-    lengths = [LONG + 1, 1, LONG + 2, 2, LONG + 3]
+    dead_letters = DeadLetters(redis)
+    lengths = [LIMITS.long_bytes + 1, 1, LIMITS.long_bytes + 2, 2, LIMITS.long_bytes + 3]
     for length in lengths:
-        await aside.add([DeadLetterRow(Reason.NOT_OURS if length == 1 else Reason.POISON, b"x" * length)])
+        await dead_letters.add(
+            [DeadLetter(DeadLetterReason.NOT_OURS if length == 1 else DeadLetterReason.POISON, b"x" * length)]
+        )
         await asyncio.sleep(0.002)
-    assert [len(row.body) for row in await aside.kept()] == lengths
-    assert [len(row.body) for row in await aside.kept(most=3)] == lengths[:3]
-    assert await aside.replay() == 5
+    assert [len(row.body) for row in await dead_letters.oldest()] == lengths
+    assert [len(row.body) for row in await dead_letters.oldest(limit=3)] == lengths[:3]
+    assert await dead_letters.replay() == 5
     assert sorted(len(body) for body in await stored(redis)) == sorted(lengths)
 
 
-async def test_a_flood_of_foreign_rows_is_bounded_and_pushes_no_other_row_out(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(set_aside, "MOST_KEPT", 100)
-    aside = DeadLetters(redis)
-    await aside.add([DeadLetterRow(Reason.UNKNOWN, b"precious")])
-    await aside.add([DeadLetterRow(Reason.NOT_OURS, b"theirs")] * 1000)
-    assert await redis.xlen(FOREIGN) < 300
-    assert await redis.xlen(REJECTED) == 1
-    assert (await aside.totals())[Reason.NOT_OURS] == 1000
+async def test_a_flood_of_foreign_rows_is_bounded_and_pushes_no_other_row_out(redis: Redis) -> None:
+    dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_rows=100))
+    await dead_letters.add([DeadLetter(DeadLetterReason.UNKNOWN, b"precious")])
+    await dead_letters.add([DeadLetter(DeadLetterReason.NOT_OURS, b"theirs")] * 1000)
+    assert await redis.xlen(FOREIGN_DEAD_LETTERS) < 300
+    assert await redis.xlen(DEAD_LETTERS) == 1
+    assert (await dead_letters.totals())[DeadLetterReason.NOT_OURS] == 1000

@@ -3,16 +3,16 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
-from callbacks.request_body import DISCARDED, LONGEST_BODY, BodyIncomplete, BodyTooLong, Message, read_body
+from callbacks.request_body import MAX_BODY_BYTES, MAX_DISCARDED_BYTES
 from callbacks.streams import REPORTS
-from tests.callbacks.conftest import SECRET, Processes, eventually, posted, row, stored
+from tests.kit.callbacks import SECRET, Processes, eventually, posted, row, stored
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 
@@ -23,7 +23,7 @@ GOOD = posted("delivered", row("m1"), row("m2"))
 
 
 def without_timestamp(answer: httpx.Response) -> dict[str, object]:
-    """The answer's content, its timestamp checked and taken out."""
+    """Check the timestamp of an answer, and return the content without it."""
     content: dict[str, object] = answer.json()
     inner = content.get("data") or content["details"]
     assert isinstance(inner, dict)
@@ -117,7 +117,9 @@ async def chunks(body: bytes, size: int = 60_000) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize(("size", "status"), [(LONGEST_BODY - 1, 200), (LONGEST_BODY, 200), (LONGEST_BODY + 1, 413)])
+@pytest.mark.parametrize(
+    ("size", "status"), [(MAX_BODY_BYTES - 1, 200), (MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)]
+)
 async def test_a_body_may_have_one_mebibyte_and_not_a_byte_more(
     redis: Redis, http: httpx.AsyncClient, size: int, status: int, chunked: bool
 ) -> None:
@@ -132,63 +134,23 @@ async def test_a_huge_body_is_refused_without_reading_it_all(redis: Redis, http:
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
-        while sent < 100 * DISCARDED:
+        while sent < 100 * MAX_DISCARDED_BYTES:
             sent += 60_000
             yield b" " * 60_000
 
     with suppress(httpx.WriteError, httpx.ReadError):  # it may hang up while the poster still writes
         assert (await http.post(PATH, content=endless())).status_code == 413
-    assert sent < 3 * DISCARDED
+    assert sent < 3 * MAX_DISCARDED_BYTES
     assert await redis.keys() == []
 
 
 async def test_a_declared_giant_is_refused_before_its_first_byte(receiver_url: str) -> None:
     url = httpx.URL(receiver_url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {DISCARDED + 1}\r\n\r\n".encode())
+    writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {MAX_DISCARDED_BYTES + 1}\r\n\r\n".encode())
     assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 413 ")
     writer.close()
     await writer.wait_closed()
-
-
-async def test_a_body_that_never_ends_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callbacks.request_body.BODY_TIMEOUT_S", 0.05)
-    begun = False
-
-    async def receive() -> Message:
-        nonlocal begun
-        if begun:
-            await asyncio.Event().wait()
-        begun = True
-        return {"type": "http.request", "body": b"[", "more_body": True}
-
-    with pytest.raises(BodyIncomplete):
-        await read_body([], receive)
-
-
-async def test_a_body_cut_off_by_a_lost_connection_is_incomplete() -> None:
-    messages: Iterator[Message] = iter(
-        [{"type": "http.request", "body": GOOD, "more_body": True}, {"type": "http.disconnect"}]
-    )
-
-    async def receive() -> Message:
-        return next(messages)
-
-    with pytest.raises(BodyIncomplete):
-        await read_body([], receive)
-
-
-async def test_what_is_read_beyond_the_limit_is_not_kept() -> None:
-    received = 0
-
-    async def receive() -> Message:
-        nonlocal received
-        received += 1
-        return {"type": "http.request", "body": b"x" * 65_536, "more_body": received < 20}
-
-    with pytest.raises(BodyTooLong):
-        await read_body([], receive)
-    assert received == 20
 
 
 async def test_many_at_once_are_all_stored(redis: Redis, http: httpx.AsyncClient) -> None:

@@ -2,23 +2,21 @@
 
 from typing import Any
 
-import pytest
 from redis.asyncio import Redis
 
-from callbacks import reconciler as module
-from callbacks.dead_letters import DeadLetters, Reason
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.reconciler import GROUP
 from callbacks.streams import BODY, RELAY, REPORTS
-from tests.callbacks.conftest import ID_KEY, Sent, payloads, posted, row, send_campaign
-from tests.kit.reconciler import accept, is_settled, make, settle
+from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, send_campaign
+from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN, CorrelationIds
-
-pytestmark = pytest.mark.usefixtures("lines")
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
-async def test_reports_reach_the_ledger_and_leave_the_stream(redis: Redis, sent: Sent, lines: list[Any]) -> None:
+async def test_reports_reach_the_ledger_and_leave_the_stream(
+    redis: Redis, sent: SentCampaign, lines: list[Any]
+) -> None:
     await accept(
         redis,
         posted("delivered", row(sent.meta(0)), row(sent.meta(11))),
@@ -26,7 +24,7 @@ async def test_reports_reach_the_ledger_and_leave_the_stream(redis: Redis, sent:
     )
     await accept(redis, posted("clicked", row(sent.meta(0), url="https://example.test")))
     await accept(redis, posted("replied", row(sent.meta(0), incomingText="STOP")))
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 2
     assert await sent.count(MessageState.FAILED) == 1
     assert await sent.stat("clicked") == await sent.stat("replied") == 1
@@ -37,10 +35,10 @@ async def test_reports_reach_the_ledger_and_leave_the_stream(redis: Redis, sent:
     assert "example.test" not in repr(lines)
 
 
-async def test_reports_of_trial_messages_wait_for_whoever_sent_them(redis: Redis, sent: Sent) -> None:
-    trial = CorrelationIds(ID_KEY.encode()).make(TRIAL_CAMPAIGN, 7)
-    await accept(redis, posted("delivered", row(trial), row(sent.meta(0))))
-    await settle(make(redis))
+async def test_reports_of_test_messages_wait_for_whoever_sent_them(redis: Redis, sent: SentCampaign) -> None:
+    meta = CorrelationIds(ID_KEY.encode()).make(SEND_TEST_CAMPAIGN, 7)
+    await accept(redis, posted("delivered", row(meta), row(sent.meta(0))))
+    await settle(make_reconciler(redis))
     (report,) = await SendTestReports(redis).of(7)
     assert isinstance(report, SendTestReport)
     assert report.kind == "delivered"
@@ -48,7 +46,7 @@ async def test_reports_of_trial_messages_wait_for_whoever_sent_them(redis: Redis
     assert await DeadLetters(redis).totals() == {}
 
 
-async def test_doubled_and_reordered_reports_change_nothing_more(redis: Redis, sent: Sent) -> None:
+async def test_doubled_and_reordered_reports_change_nothing_more(redis: Redis, sent: SentCampaign) -> None:
     bodies = [
         posted("delivered", row(sent.meta(0))),
         posted("failed", row(sent.meta(0), code="901")),
@@ -57,17 +55,16 @@ async def test_doubled_and_reordered_reports_change_nothing_more(redis: Redis, s
         posted("clicked", row(sent.meta(0), url="u")),
     ]
     await accept(redis, *bodies, *reversed(bodies))
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await sent.count(MessageState.ACCEPTED) == sent.total - 1
     assert await sent.stat("clicked") == 1
 
 
-async def test_two_reconcilers_share_the_work(redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "READ_AT_ONCE", 2)
+async def test_two_reconcilers_share_the_work(redis: Redis, sent: SentCampaign) -> None:
     for index in range(sent.total):
         await accept(redis, posted("delivered", row(sent.meta(index))))
-    ann, bob = make(redis, name="ann"), make(redis, name="bob")
+    ann, bob = (make_reconciler(redis, name=name, read_entries=2) for name in ("ann", "bob"))
     await settle(ann, bob, steps=2)
     assert 0 < await redis.xlen(REPORTS) < sent.total
     await settle(ann, bob, steps=5)
@@ -75,18 +72,15 @@ async def test_two_reconcilers_share_the_work(redis: Redis, sent: Sent, monkeypa
     assert await sent.stat("duplicate_reports") == 0
 
 
-async def test_a_group_is_cut_at_its_size_and_none_is_left_out(
-    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "APPLIED_AT_ONCE", 300)
+async def test_a_group_is_cut_at_its_size_and_none_is_left_out(redis: Redis, sent: SentCampaign) -> None:
     for index in range(sent.total):
         await accept(redis, posted("delivered", row(sent.meta(index), description="x" * (index * 40))))
-    await settle(make(redis), steps=sent.total + 2)
+    await settle(make_reconciler(redis, group_bytes=300), steps=sent.total + 2)
     assert await sent.count(MessageState.DELIVERED) == sent.total
 
 
-async def test_what_is_not_ours_forged_unknown_or_bad_is_set_aside_and_ours_is_applied(
-    redis: Redis, sent: Sent
+async def test_what_is_not_ours_forged_unknown_or_bad_becomes_a_dead_letter_and_ours_is_applied(
+    redis: Redis, sent: SentCampaign
 ) -> None:
     forged = sent.meta(0)[:-1] + "-"
     forged = forged.replace("-", "0" if sent.meta(0)[-1] != "0" else "1")
@@ -99,13 +93,13 @@ async def test_what_is_not_ours_forged_unknown_or_bad_is_set_aside_and_ours_is_a
     )
     await redis.xadd(REPORTS, {BODY: posted("delivered", row(sent.meta(4)))})  # by hand, as people do
     await redis.xadd(REPORTS, {"x": "y"})
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 2
     assert await DeadLetters(redis).count() == {
-        Reason.NOT_OURS: 1,
-        Reason.FORGED: 1,
-        Reason.UNKNOWN: 2,
-        Reason.UNREADABLE: 2,
+        DeadLetterReason.NOT_OURS: 1,
+        DeadLetterReason.FORGED: 1,
+        DeadLetterReason.UNKNOWN: 2,
+        DeadLetterReason.UNREADABLE: 2,
         "fields are missing": 1,
     }
     assert await is_settled(redis)
@@ -116,27 +110,27 @@ async def test_what_was_unknown_is_applied_when_it_is_replayed_later(redis: Redi
     everything: dict[Any, Any] = {key: await redis.dump(key) for key in await redis.keys()}
     await redis.flushall()
     await accept(redis, posted("delivered", row(sent.meta(0))))
-    await settle(make(redis))
-    assert await DeadLetters(redis).count() == {Reason.UNKNOWN: 1}
+    await settle(make_reconciler(redis))
+    assert await DeadLetters(redis).count() == {DeadLetterReason.UNKNOWN: 1}
     for key, value in everything.items():
         await redis.restore(key, 0, value)
     assert await DeadLetters(redis).replay() == 1
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await DeadLetters(redis).count() == {}
 
 
-async def test_foreign_rows_are_queued_for_the_relay_if_there_is_one(redis: Redis, sent: Sent) -> None:
+async def test_foreign_rows_are_queued_for_the_relay_if_there_is_one(redis: Redis, sent: SentCampaign) -> None:
     foreign = b'[ {"event" : "delivered", "data": {"ts": 1, "meta": "theirs"}} ]'
     await accept(redis, foreign, posted("delivered", row(sent.meta(0))))
-    await settle(make(redis, relaying=True))
+    await settle(make_reconciler(redis, relaying=True))
     assert await payloads(redis, RELAY) == [foreign]
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await DeadLetters(redis).count() == {}
 
 
 async def test_a_flushed_server_is_no_end(redis: Redis, ids: CorrelationIds) -> None:
-    reconciler = make(redis)
+    reconciler = make_reconciler(redis)
     await settle(reconciler)
     await redis.flushall()
     sent = await send_campaign(redis, ids)

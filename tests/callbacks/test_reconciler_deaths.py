@@ -1,4 +1,4 @@
-"""Reports that cannot be applied, reconcilers that end over them, and a Redis in trouble: nothing is lost."""
+"""Reports that cannot be applied, reconcilers that die, and a Redis that refuses writes: nothing is lost."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,33 +8,34 @@ import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks import reconciler as module
-from callbacks.dead_letters import LONG, DeadLetters, Reason
-from callbacks.reconciler import GROUP, LAST_ALONE, LAST_DELIVERY, reconcile
-from callbacks.streams import REPORTS, Reader
-from tests.callbacks.conftest import Sent, posted, row
-from tests.kit.reconciler import accept, is_settled, make, settle
+from callbacks.dead_letters import DeadLetterLimits, DeadLetterReason, DeadLetters
+from callbacks.reconciler import GROUP, ReconcilerLimits
+from callbacks.stream_reader import StreamReader
+from callbacks.streams import REPORTS
+from tests.kit.callbacks import SentCampaign, posted, row
+from tests.kit.clock import FakeClock
+from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.reports.reports import parse
 
-pytestmark = pytest.mark.usefixtures("lines")
+DEFAULTS = ReconcilerLimits()
 
 
-async def test_what_a_dead_reconciler_left_is_claimed(redis: Redis, sent: Sent) -> None:
+async def test_what_a_dead_reconciler_left_is_claimed(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
-    dead = Reader(redis, REPORTS, GROUP, "dead")
+    dead = StreamReader(redis, REPORTS, GROUP, "dead")
     while not await dead.read(10, block_ms=1):
         pass
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert not await is_settled(redis)
-    await settle(make(redis, claim_after_ms=0))
+    await settle(make_reconciler(redis, claim_after_ms=0))
     assert await is_settled(redis)
     assert await sent.count(MessageState.DELIVERED) == 1
 
 
 class Poisoned(ReportApplier):
-    """A ledger that always fails on one message."""
+    """Fails whenever it is to apply a report about one message."""
 
     def __init__(self, redis: Redis, index: int, error: Exception) -> None:
         super().__init__(redis)
@@ -47,51 +48,55 @@ class Poisoned(ReportApplier):
         return await super().apply(reports)
 
 
-POISON = [exceptions.ResponseError("user_script:3: attempt to index a nil value"), KeyError("a bug")]
+POISON = [
+    exceptions.ResponseError("user_script:3: attempt to index a nil value"),
+    exceptions.ResponseError("NEW an answer that no list of final errors has"),
+    KeyError("a bug"),
+]
 
 
 @pytest.mark.parametrize("error", POISON)
-async def test_a_poison_row_is_set_aside_after_a_few_tries_and_costs_no_other(
-    redis: Redis, sent: Sent, error: Exception
+async def test_a_poisonous_row_becomes_a_dead_letter_after_a_few_tries_and_costs_no_other(
+    redis: Redis, sent: SentCampaign, error: Exception
 ) -> None:
     poison = posted("delivered", row(sent.meta(1)))
     await accept(
         redis, posted("delivered", row(sent.meta(0)), row(sent.meta(1))), posted("delivered", row(sent.meta(2)))
     )
     await accept(redis, posted("delivered", row(sent.meta(3))))
-    reconciler = make(redis, Poisoned(redis, 1, error), claim_after_ms=0)
+    reconciler = make_reconciler(redis, Poisoned(redis, 1, error), claim_after_ms=0)
     await settle(reconciler, steps=2)
     assert await sent.count(MessageState.DELIVERED) == 3
     assert await redis.xlen(REPORTS) == 1
-    await settle(reconciler, steps=LAST_DELIVERY)
+    await settle(reconciler, steps=DEFAULTS.max_deliveries)
     assert await is_settled(redis)
-    (kept,) = await DeadLetters(redis).kept()
-    assert (kept.reason, kept.body) == (Reason.POISON, poison)
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.POISON, poison)
     assert await DeadLetters(redis).replay() == 1
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
 
 
 async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
-    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, sent: SentCampaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reconciler = make(redis, claim_after_ms=0)
+    reconciler = make_reconciler(redis, claim_after_ms=0)
     good = posted("delivered", row(sent.meta(0)))
     await accept(redis, b"[]", good)
     monkeypatch.setattr("callbacks.classifier.parse", lambda _: 1 / 0)
-    await settle(reconciler, steps=LAST_DELIVERY + 2)
-    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).kept()] == [
-        (Reason.POISON, b"[]"),
-        (Reason.POISON, good),
+    await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
+    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
+        (DeadLetterReason.POISON, b"[]"),
+        (DeadLetterReason.POISON, good),
     ]
 
 
 class Killed(BaseException):
-    """The end of a reconciler's process: nothing catches it, and it tidies nothing up."""
+    """The end of a reconciler's process: nothing catches this error, and nothing is tidied up."""
 
 
 class Deadly(ReportApplier):
-    """A ledger over which every reconciler dies that applies a report about one message."""
+    """Kills every reconciler that is to apply a report about one message."""
 
     def __init__(self, redis: Redis, index: int) -> None:
         super().__init__(redis)
@@ -103,16 +108,16 @@ class Deadly(ReportApplier):
         return await super().apply(reports)
 
 
-async def outlive(redis: Redis, reported: ReportApplier) -> int:
+async def outlive(redis: Redis, applier: ReportApplier) -> int:
     """Start a reconciler after each that died, until all is settled; return how many died."""
     deaths = 0
-    reconciler = make(redis, reported, claim_after_ms=0)
+    reconciler = make_reconciler(redis, applier, claim_after_ms=0)
     for _ in range(100):
         try:
-            await reconciler.step(block_ms=1)
+            await reconciler.step()
         except Killed:
             deaths += 1
-            reconciler = make(redis, reported, claim_after_ms=0)
+            reconciler = make_reconciler(redis, applier, claim_after_ms=0)
         if await is_settled(redis):
             return deaths
     raise AssertionError(f"not settled after {deaths} deaths")
@@ -120,21 +125,25 @@ async def outlive(redis: Redis, reported: ReportApplier) -> int:
 
 async def hand_out(redis: Redis, *, deliveries: int) -> None:
     """Hand everything in the stream to readers that die of something else, so often."""
-    dying = Reader(redis, REPORTS, GROUP, "dying")
+    dying = StreamReader(redis, REPORTS, GROUP, "dying")
     while not await dying.read(100, block_ms=1):
         pass
     for _ in range(deliveries - 1):
         await dying.claim(100, lambda _: 0)
 
 
-@pytest.mark.parametrize("deliveries", [LAST_DELIVERY, LAST_DELIVERY + 1, LAST_ALONE - 1])
-async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(redis: Redis, sent: Sent, deliveries: int) -> None:
+@pytest.mark.parametrize(
+    "deliveries", [DEFAULTS.max_deliveries, DEFAULTS.max_deliveries + 1, DEFAULTS.max_deliveries_alone - 1]
+)
+async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(
+    redis: Redis, sent: SentCampaign, deliveries: int
+) -> None:
     long = posted("delivered", *(row(sent.meta(index), description="x" * 18 * 1024) for index in range(4)))
-    assert len(long) > LONG
+    assert len(long) > DeadLetterLimits().long_bytes
     await accept(redis, long)
     await accept(redis, posted("clicked", row(sent.meta(5), url="u")))
     await hand_out(redis, deliveries=deliveries)
-    await settle(make(redis, claim_after_ms=0))
+    await settle(make_reconciler(redis, claim_after_ms=0))
     assert await sent.count(MessageState.DELIVERED) == 4
     assert await sent.stat("clicked") == 1
     assert await sent.stat("duplicate_reports") == 0
@@ -142,95 +151,98 @@ async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(redis: Redi
     assert await DeadLetters(redis).totals() == {}
 
 
-async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: Sent) -> None:
+async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     deadly = posted("delivered", row(sent.meta(1)))
     await accept(redis, deadly)
     for index in range(2, sent.total):
         await accept(redis, posted("delivered", row(sent.meta(index))))
-    assert await outlive(redis, Deadly(redis, 1)) == LAST_ALONE
+    assert await outlive(redis, Deadly(redis, 1)) == DEFAULTS.max_deliveries_alone
     assert await sent.count(MessageState.DELIVERED) == sent.total - 1
     assert await sent.stat("duplicate_reports") == 0
-    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).kept()] == [(Reason.POISON, deadly)]
+    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
+        (DeadLetterReason.POISON, deadly)
+    ]
 
 
 async def test_between_two_deaths_over_what_kills_every_reconciler_new_reports_are_applied(
-    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, sent: SentCampaign
 ) -> None:
     await accept(redis, posted("delivered", row(sent.meta(1))))
-    await hand_out(redis, deliveries=LAST_DELIVERY)
+    await hand_out(redis, deliveries=DEFAULTS.max_deliveries)
     await accept(redis, posted("delivered", row(sent.meta(2))))
-    monkeypatch.setattr(module, "LOOK_FOR_DEAD_EVERY_S", 0.1)
-    reconciler = make(redis, Deadly(redis, 1), claim_after_ms=0)
-    await reconciler.step(block_ms=1)
+    clock = FakeClock()
+    reconciler = make_reconciler(redis, Deadly(redis, 1), clock=clock, claim_after_ms=0, claim_every_s=5.0)
+    await reconciler.step()
     assert await sent.count(MessageState.DELIVERED) == 1
-    await asyncio.sleep(0.1)
+    await clock.advance(5.0)
     with pytest.raises(Killed):
-        await reconciler.step(block_ms=1)
+        await reconciler.step()
 
 
-async def test_of_bodies_stored_together_only_the_one_that_kills_is_given_up(redis: Redis, sent: Sent) -> None:
+async def test_of_bodies_stored_together_only_the_one_that_kills_is_given_up(redis: Redis, sent: SentCampaign) -> None:
     deadly = posted("delivered", row(sent.meta(1)))
     await accept(redis, posted("delivered", row(sent.meta(0))), deadly, posted("delivered", row(sent.meta(2))))
-    assert await outlive(redis, Deadly(redis, 1)) == 2 * LAST_ALONE
+    assert await outlive(redis, Deadly(redis, 1)) == 2 * DEFAULTS.max_deliveries_alone
     assert await sent.count(MessageState.DELIVERED) == 2
-    assert [kept.body for kept in await DeadLetters(redis).kept()] == [deadly]
+    assert [kept.body for kept in await DeadLetters(redis).oldest()] == [deadly]
 
 
-async def test_a_long_body_that_was_given_up_is_applied_when_it_is_replayed(redis: Redis, sent: Sent) -> None:
+async def test_a_long_body_that_was_given_up_is_applied_when_it_is_replayed(redis: Redis, sent: SentCampaign) -> None:
     long = posted("delivered", *(row(sent.meta(index), description="x" * 18 * 1024) for index in range(4)))
     await accept(redis, long)
     await outlive(redis, Deadly(redis, 1))
-    assert [kept.body for kept in await DeadLetters(redis).kept()] == [long]
+    assert [kept.body for kept in await DeadLetters(redis).oldest()] == [long]
     assert await DeadLetters(redis).replay() == 1
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
     assert await DeadLetters(redis).count() == {}
     assert await is_settled(redis)
 
 
 async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
-    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, sent: SentCampaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))), b"[]", posted("delivered", row(sent.meta(1))))
     monkeypatch.setattr("callbacks.classifier.parse", lambda body: parse(body) if len(body) > 2 else 1 / 0)
-    await settle(make(redis, claim_after_ms=0), steps=LAST_DELIVERY + 2)
+    await settle(make_reconciler(redis, claim_after_ms=0), steps=DEFAULTS.max_deliveries + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
-    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).kept()] == [(Reason.POISON, b"[]")]
+    assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
+        (DeadLetterReason.POISON, b"[]")
+    ]
 
 
-async def test_an_entry_that_takes_long_row_by_row_is_taken_for_nobodys(
-    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.0)
+async def test_an_entry_that_takes_long_row_by_row_is_renewed_meanwhile(redis: Redis, sent: SentCampaign) -> None:
+    clock = FakeClock()
     held_ms: list[int] = []
 
     class Slow(ReportApplier):
         async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+            held: Any
             (held,) = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1)
-            held_ms.append(int(held["time_since_delivered"]))
-            await asyncio.sleep(0.05)
+            held_ms.append(held["time_since_delivered"])
+            await StreamReader(redis, REPORTS, GROUP, "slow").renew([held["message_id"]], idle_ms=6_000)
+            await clock.advance(6.0)
             return await super().apply(reports)
 
     await accept(redis, posted("delivered", *(row(sent.meta(index)) for index in range(6))))
-    await hand_out(redis, deliveries=LAST_DELIVERY + 1)
-    await settle(make(redis, Slow(redis), claim_after_ms=0))
+    await hand_out(redis, deliveries=DEFAULTS.max_deliveries + 1)
+    await settle(make_reconciler(redis, Slow(redis), name="slow", clock=clock, claim_after_ms=0))
     assert len(held_ms) == 6
-    assert max(held_ms) < 50
+    assert max(held_ms) < 6_000
 
 
-async def test_trouble_keeps_everything_in_hand_and_counts_as_no_delivery(
-    redis: Redis, sent: Sent, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+async def test_a_full_redis_leaves_all_entries_claimed_and_counts_as_no_delivery(
+    redis: Redis, sent: SentCampaign, lines: list[Any]
 ) -> None:
-    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.0)
-    reconciler = make(redis, claim_after_ms=0)
+    reconciler = make_reconciler(redis, claim_after_ms=0, renew_every_s=0.0)
     await settle(reconciler)
     await accept(redis, posted("delivered", row(sent.meta(0))))
     await redis.config_set("maxmemory", 1)
     try:
-        for _ in range(LAST_DELIVERY + 3):
+        for _ in range(DEFAULTS.max_deliveries + 3):
             with pytest.raises(exceptions.OutOfMemoryError):
-                await reconciler.step(block_ms=1)
+                await reconciler.step()
     finally:
         await redis.config_set("maxmemory", 0)
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
@@ -239,7 +251,29 @@ async def test_trouble_keeps_everything_in_hand_and_counts_as_no_delivery(
     assert await DeadLetters(redis).count() == {}
 
 
-async def test_one_that_is_stopped_in_trouble_hands_back_what_it_holds(redis: Redis, sent: Sent) -> None:
+async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    applier = Poisoned(redis, 0, exceptions.ResponseError("NEW an answer that no list of final errors has"))
+    reconciler = make_reconciler(redis, applier, claim_after_ms=0)
+    await settle(reconciler)
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    await redis.config_set("maxmemory", 1)
+    try:
+        for _ in range(DEFAULTS.max_deliveries + 3):
+            with pytest.raises(exceptions.ResponseError, match="NEW"):
+                await reconciler.step()
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert await DeadLetters(redis).count() == {}
+    applier.index = -1
+    await settle(reconciler)
+    assert await sent.count(MessageState.DELIVERED) == 1
+
+
+async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_it_holds(
+    redis: Redis, sent: SentCampaign
+) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     stop = asyncio.Event()
 
@@ -250,6 +284,6 @@ async def test_one_that_is_stopped_in_trouble_hands_back_what_it_holds(redis: Re
                 raise exceptions.ConnectionError
             return []
 
-    await asyncio.wait_for(reconcile(make(redis, Stopping(redis)), stop), 5)
-    await settle(make(redis))  # which claims after the usual 15 s
+    await asyncio.wait_for(make_reconciler(redis, Stopping(redis)).run(stop), 5)
+    await settle(make_reconciler(redis))  # which claims after the usual 15 s
     assert await sent.count(MessageState.DELIVERED) == 1

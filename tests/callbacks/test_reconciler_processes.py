@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,29 +11,27 @@ from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetters
 from callbacks.reconciler import GROUP
-from callbacks.streams import CLAIM_AFTER_MS, REPORTS, Reader
-from tests.callbacks.conftest import ID_KEY, SECRET, Processes, Sent, eventually, posted, row, send_campaign
-from tests.kit.reconciler import accept, is_settled, make, settle
+from callbacks.stream_reader import CLAIM_AFTER_MS, StreamReader
+from callbacks.streams import REPORTS
+from tests.kit.callbacks import ID_KEY, SECRET, Processes, SentCampaign, eventually, posted, row, send_campaign
+from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 
-pytestmark = pytest.mark.usefixtures("lines")
-
 
 @pytest.mark.processes
-async def test_one_killed_between_applying_and_saying_so_does_no_harm(
-    redis: Redis, redis_url: str, sent: Sent, processes: Processes
+async def test_a_reconciler_that_is_killed_between_applying_and_finishing_does_no_harm(
+    redis: Redis, redis_url: str, sent: SentCampaign, processes: Processes
 ) -> None:
     await accept(redis, posted("delivered", *(row(sent.meta(index)) for index in range(sent.total))))
     await accept(redis, posted("clicked", row(sent.meta(0), url="u")))
-    script = str(Path(__file__).parents[1] / "kit" / "dying_reconciler.py")
-    dying = processes.start(script, redis_url, ID_KEY, redis_url=redis_url)
+    dying = processes.start("-m", "tests.kit.dying_reconciler", redis_url, ID_KEY, redis_url=redis_url)
     assert await asyncio.to_thread(dying.wait, 10) == -signal.SIGKILL
     assert await sent.count(MessageState.DELIVERED) == sent.total
     assert not await is_settled(redis)
-    await settle(make(redis, claim_after_ms=0))
+    await settle(make_reconciler(redis, claim_after_ms=0))
     assert await is_settled(redis)
     assert await sent.count(MessageState.DELIVERED) == sent.total
     assert await sent.stat("clicked") == 1
@@ -79,8 +76,8 @@ async def test_every_acknowledged_report_is_applied_through_kills_and_restarts_o
 
             held: Any = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1000)
             # As if the time had passed after which what the dead hold is claimed.
-            await Reader(redis, REPORTS, GROUP, "dead").keep(
-                [one["message_id"] for one in held], idle_ms=CLAIM_AFTER_MS
+            await StreamReader(redis, REPORTS, GROUP, "dead").renew(
+                [entry["message_id"] for entry in held], idle_ms=CLAIM_AFTER_MS
             )
             await eventually(all_delivered, within_s=25)
             await eventually(all_started)

@@ -1,6 +1,7 @@
-"""Handing on what is not ours, to a real little HTTP host."""
+"""Relaying what is not ours to a real little HTTP host."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -11,20 +12,20 @@ from aiohttp import web
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks import relay
-from callbacks.dead_letters import DeadLetters, Reason
-from callbacks.relay import Relay, queue, wait_ms
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.relay import TIMEOUT, Relay, RelayLimits, enqueue, retry_after_ms
 from callbacks.streams import RELAY
-from tests.callbacks.conftest import eventually
+from tests.kit.callbacks import eventually
+from tests.kit.clock import FakeClock
 
 
-class Host:
-    """The other system: answers what it is told to, and remembers what it was posted."""
+class RelayHost:
+    """The other system: gives the answers that a test sets, and keeps what it was posted."""
 
     def __init__(self) -> None:
         self.posted: list[bytes] = []
         self.statuses: dict[bytes, list[int]] = {}
-        """What to answer to a body, in turn; afterwards, and to others, 200."""
+        """The answers to a body, one for each post; later posts, and other bodies, get 200."""
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -39,8 +40,8 @@ class Host:
 
 
 @pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    host = Host()
+async def host() -> AsyncIterator[RelayHost]:
+    host = RelayHost()
     application = web.Application()
     application.router.add_post("/sms/generic", host.answer)
     runner = web.AppRunner(application)
@@ -61,14 +62,10 @@ async def running(*relays: Relay) -> AsyncIterator[asyncio.Event]:
     await asyncio.wait_for(asyncio.gather(*tasks), 10)
 
 
-@pytest.fixture(autouse=True)
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "LOOK_FOR_DUE_EVERY_S", 0.05)
-    monkeypatch.setattr(relay, "BLOCK_MS", 50)
-
-
-def quick(redis: Redis, host: Host, wait: Callable[[int], int] = lambda _: 100) -> Relay:
-    return Relay(redis, host.url, longest_pause_s=0.05, wait_ms=wait)
+def quick(redis: Redis, host: RelayHost, *, max_tries: int = 24) -> Relay:
+    """Make a relay that tries again after a tenth of a second."""
+    limits = RelayLimits(max_tries=max_tries, block_ms=50, claim_every_s=0.05, max_pause_s=0.05)
+    return Relay(redis, host.url, limits=limits, retry_after_ms=lambda _: 100)
 
 
 def emptied(redis: Redis) -> Callable[[], Coroutine[Any, Any, bool]]:
@@ -78,9 +75,9 @@ def emptied(redis: Redis) -> Callable[[], Coroutine[Any, Any, bool]]:
     return is_empty
 
 
-async def test_bodies_arrive_in_their_own_bytes_and_the_queue_is_empty(redis: Redis, host: Host) -> None:
+async def test_bodies_arrive_in_their_own_bytes_and_the_stream_is_empty(redis: Redis, host: RelayHost) -> None:
     bodies = [b'[ {"a" : 1} ]', b"[2]"]
-    assert await queue(redis, bodies) == []
+    assert await enqueue(redis, bodies) == []
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert sorted(host.posted) == sorted(bodies)
@@ -88,9 +85,9 @@ async def test_bodies_arrive_in_their_own_bytes_and_the_queue_is_empty(redis: Re
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408, 0])
-async def test_what_failed_for_now_is_posted_again(redis: Redis, host: Host, status: int) -> None:
+async def test_what_failed_for_now_is_posted_again(redis: Redis, host: RelayHost, status: int) -> None:
     host.statuses = {b"[1]": [status, status]}
-    await queue(redis, [b"[1]", b"[2]"])
+    await enqueue(redis, [b"[1]", b"[2]"])
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert Counter(host.posted) == {b"[1]": 3, b"[2]": 1}
@@ -98,41 +95,44 @@ async def test_what_failed_for_now_is_posted_again(redis: Redis, host: Host, sta
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 302, 307])
-async def test_a_refusal_sets_the_body_aside_and_is_not_repeated(redis: Redis, host: Host, status: int) -> None:
+async def test_a_refused_body_becomes_a_dead_letter_and_is_not_posted_again(
+    redis: Redis, host: RelayHost, status: int
+) -> None:
     host.statuses = {b"[1]": [status]}
-    await queue(redis, [b"[1]", b"[2]"])
+    await enqueue(redis, [b"[1]", b"[2]"])
     async with running(quick(redis, host)):
         await eventually(emptied(redis))
     assert Counter(host.posted) == {b"[1]": 1, b"[2]": 1}
-    (kept,) = await DeadLetters(redis).kept()
-    assert (kept.reason, kept.body) == (Reason.RELAY_REFUSED, b"[1]")
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.RELAY_REFUSED, b"[1]")
 
 
-async def test_after_its_last_try_a_body_is_set_aside(
-    redis: Redis, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(relay, "MOST_TRIES", 3)
+async def test_after_its_last_try_a_body_becomes_a_dead_letter(redis: Redis, host: RelayHost) -> None:
     host.statuses = {b"[1]": [500] * 10}
-    await queue(redis, [b"[1]"])
-    async with running(quick(redis, host)):
+    await enqueue(redis, [b"[1]"])
+    async with running(quick(redis, host, max_tries=3)):
         await eventually(emptied(redis))
     assert len(host.posted) == 3
-    assert await DeadLetters(redis).count() == {Reason.RELAY_FAILED: 1}
+    assert await DeadLetters(redis).count() == {DeadLetterReason.RELAY_FAILED: 1}
 
 
-async def test_while_the_host_is_dead_only_a_few_bodies_are_tried(redis: Redis, host: Host) -> None:
+async def test_while_the_host_is_dead_only_a_few_bodies_are_tried(redis: Redis, host: RelayHost) -> None:
     bodies = [b"[%d]" % n for n in range(200)]
     host.statuses = {body: [503] * 3 for body in bodies}
-    await queue(redis, bodies)
-    stopped = Relay(redis, host.url, longest_pause_s=60, wait_ms=lambda _: 60_000)
-    async with running(stopped):
-        await eventually(lambda: asyncio.sleep(0, len(host.posted) >= relay.AT_ONCE))
-    assert len(host.posted) < len(bodies)
+    await enqueue(redis, bodies)
+    clock, waited_s = FakeClock(), list[float]()
+    async with running(Relay(redis, host.url, clock=clock, rng=random.Random(1))):
+        for waits in range(1, 5):
+            await eventually(lambda: asyncio.sleep(0, len(clock.slept)))
+            assert len(host.posted) == waits * RelayLimits().posts_at_once
+            waited_s.append(clock.slept.pop())
+            await clock.advance(waited_s[-1])
+    assert all(full / 2 <= wait <= full for wait, full in zip(waited_s, [1, 2, 4, 8], strict=True))
     assert await redis.xlen(RELAY) == len(bodies)
 
 
-async def test_what_a_dead_relay_held_is_relayed_by_another(redis: Redis, host: Host) -> None:
-    await queue(redis, [b"[1]"])
+async def test_what_a_dead_relay_held_is_relayed_by_another(redis: Redis, host: RelayHost) -> None:
+    await enqueue(redis, [b"[1]"])
     dead = quick(redis, host)
     while not await dead._reader.read(10, block_ms=1):
         pass
@@ -141,17 +141,16 @@ async def test_what_a_dead_relay_held_is_relayed_by_another(redis: Redis, host: 
     assert host.posted == [b"[1]"]
 
 
-async def test_beyond_its_bound_the_queue_takes_nothing(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "MOST_WAITING", 3)
-    assert await queue(redis, [b"1", b"2"]) == []
-    assert await queue(redis, [b"3", b"4"]) == [(Reason.RELAY_FULL, b"4")]
-    assert await queue(redis, [b"5"]) == [(Reason.RELAY_FULL, b"5")]
+async def test_beyond_its_bound_the_stream_takes_nothing(redis: Redis) -> None:
+    assert await enqueue(redis, [b"1", b"2"], max_waiting=3) == []
+    assert await enqueue(redis, [b"3", b"4"], max_waiting=3) == [(DeadLetterReason.RELAY_FULL, b"4")]
+    assert await enqueue(redis, [b"5"], max_waiting=3) == [(DeadLetterReason.RELAY_FULL, b"5")]
     assert await redis.xlen(RELAY) == 3
 
 
-async def test_the_url_is_in_no_log_line(redis: Redis, host: Host) -> None:
+async def test_the_url_is_in_no_log_line(redis: Redis, host: RelayHost) -> None:
     host.statuses = {b"[1]": [500, 0, 404]}
-    await queue(redis, [b"[1]"])
+    await enqueue(redis, [b"[1]"])
     with capture_logs() as lines:
         async with running(quick(redis, host)):
             await eventually(emptied(redis))
@@ -160,8 +159,8 @@ async def test_the_url_is_in_no_log_line(redis: Redis, host: Host) -> None:
 
 
 def test_waits_double_to_half_an_hour_and_add_up_to_a_working_day() -> None:
-    waits = [wait_ms(tries) for tries in range(1, relay.MOST_TRIES)]
+    waits = [retry_after_ms(tries) for tries in range(1, RelayLimits().max_tries)]
     assert waits[:3] == [20_000, 40_000, 80_000]
     assert max(waits) == 1_800_000
     assert 8 < sum(waits) / 3_600_000 < 10
-    assert waits[0] > 1000 * (relay.TIMEOUT.total or 0)
+    assert waits[0] > 1000 * (TIMEOUT.total or 0)

@@ -1,4 +1,4 @@
-"""Many requests, one durable write."""
+"""Many posted bodies, one durable write."""
 
 import asyncio
 from typing import Any
@@ -9,13 +9,14 @@ from structlog.testing import capture_logs
 
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import REPORTS, unpack
-from tests.callbacks.conftest import payloads
+from tests.kit.callbacks import payloads
+from tests.kit.clock import FakeClock
 from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
 
 
 async def stored(redis: Redis) -> list[list[bytes]]:
-    """The bodies of every entry."""
+    """Return the bodies of every entry."""
     return [unpack(payload) for payload in await payloads(redis, REPORTS)]
 
 
@@ -25,28 +26,28 @@ async def test_a_body_is_in_the_stream_when_put_returns(redis: Redis) -> None:
 
 
 async def test_bodies_that_arrive_during_a_write_share_the_next(redis: Redis) -> None:
-    intake = ReportStreamWriter(redis)
-    await asyncio.gather(*(intake.put(b"%d" % n) for n in range(50)))
+    writer = ReportStreamWriter(redis)
+    await asyncio.gather(*(writer.put(b"%d" % n) for n in range(50)))
     entries = await stored(redis)
     assert len(entries) <= 2
     assert [body for bodies in entries for body in bodies] == [b"%d" % n for n in range(50)]
 
 
 async def test_a_group_is_cut_at_its_size_but_takes_at_least_one(redis: Redis) -> None:
-    intake = ReportStreamWriter(redis, group_bytes=10)
+    writer = ReportStreamWriter(redis, max_group_bytes=10)
     bodies = [b"x" * 11, b"1" * 5, b"2" * 5, b"3", b"y" * 20]
-    await asyncio.gather(*(intake.put(body) for body in bodies))
+    await asyncio.gather(*(writer.put(body) for body in bodies))
     assert await stored(redis) == [bodies[:1], bodies[1:3], bodies[3:4], bodies[4:]]
 
 
 async def test_what_would_not_fit_into_memory_is_refused_at_once(redis: Redis) -> None:
-    intake = ReportStreamWriter(redis, held_bytes=10)
-    first = asyncio.create_task(intake.put(b"x" * 8))
+    writer = ReportStreamWriter(redis, max_held_bytes=10)
+    first = asyncio.create_task(writer.put(b"x" * 8))
     await asyncio.sleep(0)
     with pytest.raises(NotStored):
-        await intake.put(b"x" * 3)
+        await writer.put(b"x" * 3)
     await first
-    await intake.put(b"x" * 10)
+    await writer.put(b"x" * 10)
     assert [len(bodies[0]) for bodies in await stored(redis)] == [8, 10]
 
 
@@ -54,7 +55,7 @@ async def test_what_would_not_fit_into_memory_is_refused_at_once(redis: Redis) -
 async def test_a_write_that_redis_refuses_fails_everybody_and_the_next_is_tried_afresh(
     redis: Redis, failing: str
 ) -> None:
-    intake = ReportStreamWriter(redis)
+    writer = ReportStreamWriter(redis)
     match failing:
         case "oom":
             await redis.config_set("maxmemory", 1)
@@ -64,7 +65,7 @@ async def test_a_write_that_redis_refuses_fails_everybody_and_the_next_is_tried_
             await redis.set(REPORTS, "in the way")
     try:
         with capture_logs() as lines:
-            results = await asyncio.gather(*(intake.put(b"1") for _ in range(5)), return_exceptions=True)
+            results = await asyncio.gather(*(writer.put(b"1") for _ in range(5)), return_exceptions=True)
     finally:
         await redis.config_set("maxmemory", 0)
         await redis.replicaof("NO", "ONE")
@@ -72,14 +73,14 @@ async def test_a_write_that_redis_refuses_fails_everybody_and_the_next_is_tried_
     assert [line["log_level"] for line in lines] == ["error"]
     await redis.delete(REPORTS)
     with capture_logs() as lines:
-        await intake.put(b"2")
+        await writer.put(b"2")
     assert await stored(redis) == [[b"2"]]
     assert lines[0]["refused"] == 5
 
 
-async def _is_stored(intake: ReportStreamWriter, body: bytes) -> bool:
+async def _is_stored(writer: ReportStreamWriter, body: bytes) -> bool:
     try:
-        await intake.put(body)
+        await writer.put(body)
     except NotStored:
         return False
     return True
@@ -88,26 +89,29 @@ async def _is_stored(intake: ReportStreamWriter, body: bytes) -> bool:
 @pytest.mark.processes
 async def test_after_a_failover_bodies_go_to_the_new_primary() -> None:
     async with two_servers() as failover, connect(failover.url) as redis:
-        intake = ReportStreamWriter(redis)
-        await asyncio.gather(*(intake.put(b"1") for _ in range(5)))
+        writer = ReportStreamWriter(redis)
+        await asyncio.gather(*(writer.put(b"1") for _ in range(5)))
         await failover.happen()
         async with asyncio.timeout(5):
-            while not await _is_stored(intake, b"2"):
+            while not await _is_stored(writer, b"2"):
                 await asyncio.sleep(0.05)
         assert (await stored(redis))[-1] == [b"2"]
 
 
-async def test_nobody_waits_longer_than_the_patience(redis: Redis) -> None:
-    intake = ReportStreamWriter(redis, patience_s=0.2)
-    await redis.client_pause(800)
+async def test_nobody_waits_longer_than_the_timeout(redis: Redis) -> None:
+    clock = FakeClock()
+    writer = ReportStreamWriter(redis, timeout_s=3.0, clock=clock)
+    await writer.put(b"0")
+    await redis.client_pause(60_000, all=False)  # writes only
     try:
-        started = asyncio.get_running_loop().time()
-        results = await asyncio.gather(*(intake.put(b"1") for _ in range(3)), return_exceptions=True)
-        waited_s = asyncio.get_running_loop().time() - started
+        puts = [asyncio.create_task(writer.put(b"%d" % number)) for number in range(1, 4)]
+        await clock.advance(2.9)
+        assert not any(put.done() for put in puts)
+        await clock.advance(0.1)
+        results = await asyncio.wait_for(asyncio.gather(*puts, return_exceptions=True), 5)
     finally:
         await redis.client_unpause()
     assert {type(result) for result in results} == {NotStored}
-    assert 0.2 <= waited_s < 0.7
 
 
 async def test_a_refused_connection_is_not_stored(redis: Redis) -> None:
@@ -117,9 +121,9 @@ async def test_a_refused_connection_is_not_stored(redis: Redis) -> None:
     await away.aclose()
 
 
-async def test_one_who_gave_up_waiting_costs_the_others_nothing(redis: Redis) -> None:
-    intake = ReportStreamWriter(redis)
-    puts: list[asyncio.Task[Any]] = [asyncio.create_task(intake.put(b"%d" % n)) for n in range(3)]
+async def test_a_poster_that_gives_up_waiting_costs_the_others_nothing(redis: Redis) -> None:
+    writer = ReportStreamWriter(redis)
+    puts: list[asyncio.Task[Any]] = [asyncio.create_task(writer.put(b"%d" % n)) for n in range(3)]
     await asyncio.sleep(0)
     puts[1].cancel()
     results = await asyncio.gather(*puts, return_exceptions=True)

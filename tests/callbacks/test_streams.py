@@ -1,7 +1,4 @@
-"""Reading a stream together, against a real server."""
-
-import asyncio
-from collections.abc import Callable
+"""What an entry of a stream holds, and errors of pipelines."""
 
 import pytest
 from hypothesis import given
@@ -10,30 +7,8 @@ from msgspec import DecodeError
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks.streams import BODY, Reader, is_trouble, pack, raise_first, unpack
-
-STREAM, GROUP = "some-stream", "readers"
-
-
-def waiting(ms: int) -> Callable[[int], int]:
-    return lambda _: ms
-
-
-async def add(redis: Redis, *payloads: bytes) -> None:
-    for payload in payloads:
-        await redis.xadd(STREAM, {BODY: payload})
-
-
-def reader(redis: Redis, name: str) -> Reader:
-    return Reader(redis, STREAM, GROUP, name)
-
-
-async def read(from_: Reader, count: int = 10) -> list[bytes]:
-    """Read payloads; the first read of all makes the group and returns nothing."""
-    for _ in range(2):
-        if entries := await from_.read(count, block_ms=1):
-            return [entry.payload for entry in entries]
-    return []
+from callbacks.streams import BODY, pack, raise_first, store_one_by_one, unpack
+from tests.kit.callbacks import payloads
 
 
 @given(st.lists(st.binary(max_size=50), max_size=10))
@@ -47,149 +22,9 @@ def test_a_payload_that_nobody_packed_is_refused(payload: bytes) -> None:
         unpack(payload)
 
 
-async def test_readers_share_what_was_there_before_the_group(redis: Redis) -> None:
-    await add(redis, b"1", b"2", b"3")
-    ann, bob = reader(redis, "ann"), reader(redis, "bob")
-    assert await read(ann, 2) == [b"1", b"2"]
-    assert await read(bob) == [b"3"]
-    assert await read(ann) == []
-
-
-async def test_a_read_waits_for_the_first_entry(redis: Redis) -> None:
-    ann = reader(redis, "ann")
-    await read(ann)
-    waiting_read = asyncio.create_task(ann.read(10, block_ms=3000))
-    await add(redis, b"late")
-    assert [entry.payload for entry in await waiting_read] == [b"late"]
-
-
-async def test_what_is_done_is_held_by_nobody_and_gone(redis: Redis) -> None:
-    await add(redis, b"1", b"2")
-    ann = reader(redis, "ann")
-    await read(ann, 1)
-    (entry,) = await ann.claim(10, waiting(0))
-    await ann.done([entry.id])
-    assert await ann.claim(10, waiting(0)) == []
-    assert await redis.xlen(STREAM) == 1
-
-
-async def test_a_dead_readers_entries_are_claimed_with_their_deliveries_counted(redis: Redis) -> None:
-    await add(redis, b"1", b"2")
-    await read(reader(redis, "dead"))
-    heirs = [reader(redis, name) for name in ("ann", "bob", "cid")]
-    claimed = [await heir.claim(10, waiting(0)) for heir in heirs]
-    assert [[entry.payload for entry in entries] for entries in claimed] == [[b"1", b"2"]] * 3
-    assert [{entry.deliveries for entry in entries} for entries in claimed] == [{2}, {3}, {4}]
-
-
-async def test_a_live_readers_entries_are_not_claimed(redis: Redis) -> None:
-    await add(redis, b"1")
-    await read(reader(redis, "ann"))
-    assert await reader(redis, "bob").claim(10, waiting(60_000)) == []
-
-
-async def test_of_two_that_claim_at_once_one_gets_it(redis: Redis) -> None:
-    await add(redis, b"1")
-    dead = reader(redis, "dead")
-    await read(dead)
-    (entry,) = await dead.claim(10, waiting(0))
-    await dead.keep([entry.id], idle_ms=60_000)
-    claims = await asyncio.gather(*(reader(redis, f"heir-{n}").claim(10, waiting(50_000)) for n in range(8)))
-    assert sorted(map(len, claims)) == [0] * 7 + [1]
-
-
-async def test_a_claim_finds_an_overdue_entry_behind_many_that_are_not(redis: Redis) -> None:
-    await add(redis, *[b"patient"] * 1100, b"due")
-    dead = reader(redis, "dead")
-    await read(dead, 1100)
-    await dead.claim(2000, waiting(0))  # delivered twice
-    await read(dead)
-    (entry,) = await reader(redis, "ann").claim(10, lambda deliveries: 0 if deliveries == 1 else 60_000)
-    assert entry.payload == b"due"
-
-
-async def test_what_was_handed_out_too_often_comes_alone_after_the_others(redis: Redis) -> None:
-    await add(redis, b"suspect", b"another")
-    dead = reader(redis, "dead")
-    await read(dead)
-    await dead.claim(10, waiting(0))
-    await add(redis, b"1", b"2")
-    await read(dead)
-    ann = reader(redis, "ann")
-
-    async def claimed() -> list[tuple[bytes, int]]:
-        entries = await ann.claim(10, waiting(0), together_until=2)
-        return [(entry.payload, entry.deliveries) for entry in entries]
-
-    assert await claimed() == [(b"1", 2), (b"2", 2)]
-    assert await claimed() == [(b"suspect", 3)]
-    assert await claimed() == [(b"suspect", 4)]
-
-
-async def test_keeping_makes_entries_young_and_counts_no_delivery(redis: Redis) -> None:
-    await add(redis, b"1")
-    ann = reader(redis, "ann")
-    await read(ann)
-    (entry,) = await ann.claim(10, waiting(0))
-    await ann.keep([entry.id], idle_ms=60_000)
-    assert len(await redis.xpending_range(STREAM, GROUP, "-", "+", 10, idle=60_000)) == 1
-    await ann.keep([entry.id])
-    assert await reader(redis, "bob").claim(10, waiting(30_000)) == []
-    (again,) = await reader(redis, "bob").claim(10, waiting(0))
-    assert again.deliveries == entry.deliveries + 1
-
-
-async def test_an_entry_that_was_deleted_while_held_is_no_obstacle(redis: Redis) -> None:
-    await add(redis, b"1", b"2")
-    await read(reader(redis, "dead"))
-    await redis.xtrim(STREAM, maxlen=1, approximate=False)
-    assert [entry.payload for entry in await reader(redis, "ann").claim(10, waiting(0))] == [b"2"]
-
-
-async def test_a_flushed_server_gets_its_group_again(redis: Redis) -> None:
-    ann = reader(redis, "ann")
-    await read(ann)
-    await redis.flushall()
-    await add(redis, b"new")
-    assert await ann.claim(10, waiting(0)) == []
-    assert await read(ann) == [b"new"]
-    await redis.flushall()
-    await ann.done([b"1-1"])
-    await ann.leave([b"1-1"])
-
-
-async def test_a_reader_that_leaves_hands_back_and_stays_known_while_it_holds_something(redis: Redis) -> None:
-    await add(redis, b"1")
-    ann = reader(redis, "ann")
-    await read(ann)
-    (entry,) = await ann.claim(10, waiting(0))
-    await ann.leave([entry.id])
-    (handed_back,) = await reader(redis, "bob").claim(10, waiting(15_000))
-    assert handed_back.payload == b"1"
-    await ann.leave()
-    assert [consumer["name"] for consumer in await redis.xinfo_consumers(STREAM, GROUP)] == [b"bob"]
-
-
-@pytest.mark.parametrize(
-    ("error", "trouble"),
-    [
-        (exceptions.ConnectionError(), True),
-        (exceptions.TimeoutError(), True),
-        (exceptions.BusyLoadingError(), True),
-        (exceptions.OutOfMemoryError(), True),
-        (exceptions.ReadOnlyError(), True),
-        (exceptions.AuthenticationError(), True),
-        (exceptions.ResponseError("MISCONF Errors writing to the AOF file"), True),
-        (exceptions.ResponseError("BUSY Redis is busy running a script"), True),
-        (ConnectionResetError(), True),
-        (exceptions.ResponseError("WRONGTYPE Operation against a key"), False),
-        (exceptions.ResponseError("BUSYGROUP Consumer Group name already exists"), False),
-        (exceptions.ResponseError("user_script:3: attempt to index a nil value"), False),
-        (ValueError("OOM "), False),
-    ],
-)
-def test_trouble_is_told_from_a_wrong_command(error: Exception, trouble: bool) -> None:
-    assert is_trouble(error) is trouble
+async def test_bodies_are_stored_one_by_one_in_their_order(redis: Redis) -> None:
+    await store_one_by_one(redis, [b"1", b"2"])
+    assert [unpack(payload) for payload in await payloads(redis, "reports")] == [[b"1"], [b"2"]]
 
 
 async def test_an_error_in_a_pipeline_does_not_quote_the_command(redis: Redis) -> None:

@@ -18,8 +18,8 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
-from times_dispatch.sandbox.clock import seconds
 from times_dispatch.sandbox.entries import Arrival, Entry
+from times_dispatch.sandbox.timestamps import seconds
 
 _LAPSED = "leases lapsed"
 """What upkeep logs when it takes batches in whose worker is gone."""

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from tests.chaos import processes, redis_trouble
+from tests.chaos.provider_faults import EVERYTHING, IN_DOUBT, NOT_NOW
 from tests.chaos.schedule import Lane
 from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
 from tests.chaos.steering import CAMPAIGN_PAUSED, RATE_CHANGED, STEERING
-from tests.chaos.weather import EVERYTHING, IN_DOUBT, NOT_NOW
 
 WORKERS = ("worker-1", "worker-2")
 OTHERS = ("receiver", "reconciler-1", "reconciler-2", "beat")

@@ -92,7 +92,7 @@ def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(sta
     seconds = books["all"]["last_arrival"] - books["all"]["first_arrival"]
     assert seconds > 2 * LIFETIME_S
     assert 2 <= tokens["issued"] <= seconds / (LIFETIME_S * 0.7) + 1
-    assert (tokens["most_at_once"], tokens["locked_out"], tokens["refused"]) == (1, 0, 0)
+    assert (tokens["max_at_once"], tokens["locked_out"], tokens["refused"]) == (1, 0, 0)
 
 
 def test_a_slow_token_server_costs_time_and_no_message(stack: Stack) -> None:
@@ -106,7 +106,7 @@ def test_a_slow_token_server_costs_time_and_no_message(stack: Stack) -> None:
     view, reckoning = compare(stack, campaign)
     assert view.state is CampaignState.FINISHED
     assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
-    assert stack.books()["tokens"]["most_at_once"] == 1
+    assert stack.books()["tokens"]["max_at_once"] == 1
 
 
 def test_a_test_message_needs_no_campaign_and_its_report_comes_back(stack: Stack) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import heapq
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 
 
@@ -45,14 +47,36 @@ class FakeClock:
             waiting.cancel()
         return event.is_set()
 
+    @asynccontextmanager
+    async def timeout(self, seconds: float) -> AsyncIterator[None]:
+        """Expires only in ``advance``, also with *auto*: what it guards takes no time of this clock."""
+        loop = asyncio.get_running_loop()
+        due = asyncio.Event()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._number), due))
+        async with asyncio.timeout(None) as limit:
+
+            async def expire() -> None:
+                await due.wait()
+                limit.reschedule(loop.time())
+
+            expiring = asyncio.create_task(expire())
+            try:
+                yield
+            finally:
+                expiring.cancel()
+
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and let each sleeper that is due run before the next one is."""
+        """Let running tasks reach their waits, then let time pass; each sleeper runs before the next one is due."""
+        await _run_tasks()
         until = self._now + seconds
         while self._sleepers and self._sleepers[0][0] <= until:
             self._now, _, due = heapq.heappop(self._sleepers)
             due.set()
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await _run_tasks()
         self._now = until
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await _run_tasks()
+
+
+async def _run_tasks() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A reconciler that is killed after it applied a group and before it says so; started with REDIS_URL ID_KEY."""
+"""A reconciler that is killed after it applied a group and before it finishes it; started with REDIS_URL ID_KEY."""
 
 import asyncio
 import os
@@ -13,23 +13,20 @@ from times_dispatch.ledger.report_applier import Applied, DeliveryReport, Report
 from times_dispatch.provider.ids import CorrelationIds
 
 
-class Dying(ReportApplier):
-    """The ledger as a reconciler sees it last."""
+class DyingApplier(ReportApplier):
+    """Kills its own process as soon as the ledger has applied a report."""
 
     async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
-        """Apply, and be gone."""
-        answers = await super().apply(reports)
+        results = await super().apply(reports)
         if reports:
             os.kill(os.getpid(), signal.SIGKILL)
-        return answers
+        return results
 
 
 async def main(redis_url: str, id_key: str) -> None:
-    """Step until killed."""
     redis = connect(redis_url)
-    reconciler = Reconciler(redis, Dying(redis), ReportClassifier(CorrelationIds(id_key.encode()), relaying=False))
-    while True:
-        await reconciler.step()
+    classifier = ReportClassifier(CorrelationIds(id_key.encode()), relaying=False)
+    await Reconciler(redis, DyingApplier(redis), classifier).run(asyncio.Event())
 
 
 asyncio.run(main(*sys.argv[1:]))

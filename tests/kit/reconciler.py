@@ -1,4 +1,4 @@
-"""Reconcilers in the test's own process, and what the receiver would have put before them."""
+"""Reconcilers in the test's own process, and entries as the receiver stores them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 from redis.asyncio import Redis
 
 from callbacks.classifier import ReportClassifier
-from callbacks.reconciler import Reconciler
+from callbacks.reconciler import Reconciler, ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
-from tests.callbacks.conftest import ID_KEY
+from tests.kit.callbacks import ID_KEY
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -18,23 +19,32 @@ async def accept(redis: Redis, *bodies: bytes) -> None:
     await redis.xadd(REPORTS, {BODY: pack(bodies)})
 
 
-def make(
+def make_reconciler(
     redis: Redis,
-    reported: ReportApplier | None = None,
+    applier: ReportApplier | None = None,
     *,
     relaying: bool = False,
     stop_words: Sequence[str] = ("STOP",),
-    **more: Any,
+    name: str | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    **limits: Any,
 ) -> Reconciler:
-    triage = ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words)
-    return Reconciler(redis, reported or ReportApplier(redis), triage, **more)
+    """Make a reconciler that does not wait for new entries, and looks at every step for those of dead reconcilers."""
+    return Reconciler(
+        redis,
+        applier or ReportApplier(redis),
+        ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words),
+        name=name,
+        limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
+        clock=clock,
+    )
 
 
 async def settle(*reconcilers: Reconciler, steps: int = 3) -> None:
     """Let reconcilers step; the very first step of all makes the group."""
     for _ in range(steps):
         for reconciler in reconcilers:
-            await reconciler.step(block_ms=1)
+            await reconciler.step()
 
 
 async def is_settled(redis: Redis) -> bool:

@@ -40,5 +40,5 @@ def books_beside_ledger(view: CampaignView, books: dict[str, Any]) -> Table:
     table.add_section()
     seconds = (view.last_let_go_ms - view.first_let_go_ms) / 1000
     table.add_row("messages per second", f"{view.done / seconds:,.0f}" if seconds > 0 else "-", "")
-    table.add_row("most in one second", "", f"{theirs['most_in_a_second']:,}")
+    table.add_row("most in one second", "", f"{theirs['max_per_second']:,}")
     return table

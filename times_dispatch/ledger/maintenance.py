@@ -113,6 +113,8 @@ class Maintenance:
                     await self._redis.hget(campaign_key(sender, campaign), "plan") or b"", type=Plan
                 )
             except (ResponseError, msgspec.MsgspecError) as error:
+                if is_transient(error):
+                    raise
                 await self._set_aside(Damage(sender, campaign, "", "opened", type(error).__name__))
                 await self._redis.zadd(f"{tag(sender)}:hours", {campaign: now_ms + _DAMAGED_MS}, xx=True)
             else:
@@ -202,7 +204,7 @@ def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
     """Read an error as damage; raise it if waiting may mend it."""
-    if isinstance(error, ResponseError) and is_transient(error):
+    if is_transient(error):
         raise error
     return Damage(sender, campaign, number, doing, str(error))
 

@@ -32,9 +32,9 @@ class Tokens:
         await _or_away(self._redis.set(_key(name), value, px=max(1, round(ttl_s * 1000))))
 
     @asynccontextmanager
-    async def alone(self, name: str, *, longest_s: float) -> AsyncIterator[bool]:
+    async def lock(self, name: str, *, ttl_s: float) -> AsyncIterator[bool]:
         """Enter with True for one caller at a time among all processes, with False for the others."""
-        lock = self._redis.lock(f"{_key(name)}:lock", timeout=longest_s, blocking=False, thread_local=False)
+        lock = self._redis.lock(f"{_key(name)}:lock", timeout=ttl_s, blocking=False, thread_local=False)
         is_mine = await _or_away(lock.acquire())
         try:
             yield is_mine

@@ -1,5 +1,8 @@
-"""The provider: Times Mobile's payloads, answers and delivery reports; ids, encoding, templates; and its sandbox.
+"""An SMS provider's HTTP API, described by data; Times Mobile is the preset.
 
-A ``Push`` goes into ``client``, an ``Outcome`` comes out; a posted body goes into ``reports``, events come out. It
-knows nothing of the ledger or of Celery.
+``client.Client`` takes a ``push.Push`` (one rendered message) and returns an ``outcomes.Outcome``: accepted, rejected,
+not sent, or in doubt. ``reports.reports.parse`` takes the body of a posted delivery report and returns its events.
+Workers push through ``client``, the callback receiver and the reconciler read ``reports``, the commands
+``dispatch provider`` and ``dispatch send-test`` use ``diagnostics``. Nothing here knows the ledger, Celery or the
+rules of Indian SMS. The terms are explained in docs/glossary.md.
 """

@@ -1,4 +1,4 @@
-"""The push: a message in, what became of it out."""
+"""The client of one provider: a push goes in, its outcome comes out."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ from typing import Final, Self
 import httpx
 import structlog
 
-from times_dispatch.provider.description.answers import HEADERS_MATTER, AnswerReader
+from times_dispatch.provider.description.answers import STATUSES_WITH_HEADERS, AnswerReader
 from times_dispatch.provider.description.placeholders import PushUnsendable
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import TOO_LATE, UNSENDABLE, Failure, TooLate, classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_cache import PATIENCE_S, TokenCache
-from times_dispatch.provider.oauth.token_store import OwnTokens, TokenStore
+from times_dispatch.provider.oauth.token_cache import TOKEN_TIMEOUT_S, TokenCache
+from times_dispatch.provider.oauth.token_store import InMemoryTokenStore, TokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload, PushRequest
@@ -25,12 +25,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Client:
-    """Pushes messages through one provider, over one pool of connections, on one event loop.
-
-    ``transport`` is for tests and experiments; whatever it is, only a NotSent that it raises means not sent. ``tokens``
-    is where an OAuth token is shared with other processes, and ``token_patience_s`` how long a push waits for one.
-    Raises ProviderInvalid for a provider that cannot work.
-    """
+    """Pushes messages through one provider, over one pool of connections, on one event loop."""
 
     def __init__(
         self,
@@ -38,74 +33,88 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         tokens: TokenStore | None = None,
-        token_patience_s: float = PATIENCE_S,
+        token_timeout_s: float = TOKEN_TIMEOUT_S,
     ) -> None:
+        """Compile the provider's description; no connection is made yet.
+
+        Args:
+            provider: the description of the provider.
+            transport: replaces ``ProviderTransport`` in tests and experiments. Whatever the transport is, a message
+                counts as not sent only if it raises NotSent.
+            tokens: where an OAuth token is shared with other processes; None keeps it in this process.
+            token_timeout_s: how long a push waits for an OAuth token, in seconds.
+
+        Raises:
+            ProviderInvalid: the description cannot work.
+        """
         self._nickname = provider.nickname
         self._payload = Payload(provider)
         self._reader = AnswerReader(provider.answers)
         self._transport = transport or ProviderTransport(provider)
-        # Ours keeps the total time-out itself, with one timer for all pushes.
-        ours = isinstance(self._transport, ProviderTransport)
-        self._total_timeout_s = None if ours else provider.total_timeout_s
-        self._keeper: TokenCache | None = None
+        # ProviderTransport keeps the total time-out itself, with one timer for all pushes.
+        keeps_timeout = isinstance(self._transport, ProviderTransport)
+        self._total_timeout_s = None if keeps_timeout else provider.total_timeout_s
+        self._token_cache: TokenCache | None = None
         if isinstance(provider.auth, ClientCredentials):
-            self._keeper = TokenCache(
+            self._token_cache = TokenCache(
                 provider.nickname,
                 provider.auth,
                 transport=self._transport,
-                store=tokens or OwnTokens(),
-                timeout_s=provider.total_timeout_s,
-                patience_s=token_patience_s,
+                store=tokens or InMemoryTokenStore(),
+                request_timeout_s=provider.total_timeout_s,
+                get_timeout_s=token_timeout_s,
             )
 
     async def push(self, push: Push, *, may_begin: Callable[[], bool] | None = None) -> Outcome:
-        """Send one message, once, and say what it came to. Raises nothing.
+        """Send one message at most once and return its outcome; errors of the transport become outcomes too.
 
-        ``may_begin`` is asked again when there is a token and a connection: if it says no the outcome is ``TOO_LATE``.
-        Cancelling it is the caller's doubt: the request may have been written by then, or may still be.
+        ``may_begin`` is called when the push has a token and a connection; if it returns False, nothing is written and
+        the outcome is ``TOO_LATE``. A caller that cancels the push must treat the message as in doubt.
         """
-        token = ""
-        if self._keeper is not None:
-            obtained = await self._keeper.obtain()
-            if isinstance(obtained, Outcome):
-                return obtained
-            token = obtained
+        authorization = ""
+        if self._token_cache is not None:
+            token = await self._token_cache.get()
+            if isinstance(token, Outcome):
+                return token
+            authorization = token
         try:
-            request = self._payload.request(push, authorization=token)
+            request = self._payload.request(push, authorization=authorization)
         except (PushUnsendable, UnicodeEncodeError):
             return UNSENDABLE
         if may_begin:
             request.may_begin = may_begin
         try:
             if self._total_timeout_s is None:
-                return await self._exchange(request, token)
+                return await self._exchange(request, authorization)
             async with asyncio.timeout(self._total_timeout_s):
-                return await self._exchange(request, token)
+                return await self._exchange(request, authorization)
         except TooLate:
             return TOO_LATE
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the message may have gone: an outcome, not a crash
+        # Exception, because the provider may have the message, whatever the transport or the reading of a strange
+        # answer raises. That leaves this one message in doubt; if the error went up, it would end the whole batch.
+        except Exception as error:  # noqa: BLE001
             outcome = classify(error)
             if outcome.code == Failure.UNEXPECTED:
-                # Not its text, which may hold the URL or the message.
+                # Only the type: the text of the error may contain the URL or the message.
                 _log.error("push.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
             return outcome
 
-    async def _exchange(self, request: PushRequest, token: str) -> Outcome:
+    async def _exchange(self, request: PushRequest, authorization: str) -> Outcome:
         response = await self._transport.handle_async_request(request)
         try:
             body = await response.aread()
         finally:
             await response.aclose()
         status = response.status_code
-        outcome = self._reader.read(status, response.headers if status in HEADERS_MATTER else _NO_HEADERS, body)
-        if status == 401 and token and self._keeper and outcome.verdict is not Verdict.ACCEPTED:
-            return self._keeper.refused(token)
+        outcome = self._reader.read(status, response.headers if status in STATUSES_WITH_HEADERS else _NO_HEADERS, body)
+        if status == 401 and authorization and self._token_cache and outcome.verdict is not Verdict.ACCEPTED:
+            return self._token_cache.note_refusal(authorization)
         return outcome
 
     async def aclose(self) -> None:
         """Close the connections; pushes still in flight come out in doubt."""
-        if self._keeper:
-            await self._keeper.aclose()
+        if self._token_cache:
+            await self._token_cache.aclose()
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

@@ -1,11 +1,11 @@
-"""What a push without an answer means: not sent if that is proved, in doubt in every other case (docs/concepts.md).
+"""The outcome of a push that got no answer: not sent if that is proved, otherwise in doubt (docs/concepts.md).
 
-    NotSent             nothing was written; made by a transport that can prove it
+    NotSent             no byte was written; only a transport that can prove it raises this
+    TooLate             no byte was written, because the push was no longer allowed to begin
     any other error     the request may have been written: in doubt
 
-``httpx.ConnectError`` is no proof: some transports raise it for a connection that was lost after the server had
-read the request. Ours (``times_dispatch.provider.http.transport``) raises NotSent until a connection is handed out,
-and never after.
+``httpx.ConnectError`` is no proof: some transports raise it when a connection is lost after the server has read the
+request. ``times_dispatch.provider.http.transport`` raises NotSent only before it has a connection for the request.
 """
 
 from enum import IntEnum
@@ -17,7 +17,7 @@ from times_dispatch.provider.outcomes import Outcome, Verdict
 
 
 class Failure(IntEnum):
-    """Our own codes, below all of the provider's."""
+    """Codes of outcomes without a provider's code; all are below 100, and providers' codes are above."""
 
     DNS = 1
     REFUSED = 2
@@ -25,9 +25,9 @@ class Failure(IntEnum):
     TLS = 4
     POOL_TIMEOUT = 5
     UNREACHABLE = 6
-    TOO_LATE = 9
     TOKEN_REFUSED = 7
-    TOKEN_AWAY = 8
+    TOKEN_UNAVAILABLE = 8
+    TOO_LATE = 9
     READ_TIMEOUT = 10
     CONNECTION_LOST = 11
     UNREADABLE_ANSWER = 12
@@ -44,7 +44,8 @@ NOT_SENT: Final = {
     Failure.POOL_TIMEOUT: "no free connection in time",
     Failure.UNREACHABLE: "the provider's host cannot be reached",
 }
-"""The allow-list: before each of these not one byte of the request was written. A real socket tests every line."""
+"""The allow-list: each of these failures happens before a byte of the request is written. A test with a real socket
+proves every line."""
 
 _IN_DOUBT: Final = {
     Failure.READ_TIMEOUT: "no answer in time",
@@ -55,14 +56,14 @@ _IN_DOUBT: Final = {
 
 
 class TooLate(httpx.TransportError):
-    """Nothing was written: there was no connection until the push was no longer allowed to begin."""
+    """No byte was written: when a connection became free, the push was no longer allowed to begin."""
 
     def __init__(self) -> None:
         super().__init__("no connection in time")
 
 
 class NotSent(httpx.TransportError):
-    """Provably not sent, and why."""
+    """No byte of the request was written; ``failure`` says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(NOT_SENT[failure])
@@ -76,20 +77,21 @@ _OUTCOMES: Final = {
 }
 
 TOO_LATE: Final = Outcome(
-    verdict=Verdict.NOT_SENT, code=Failure.TOO_LATE.value, reason="no connection before its time to begin was over"
+    verdict=Verdict.NOT_SENT, code=Failure.TOO_LATE.value, reason="no connection before the push had to begin"
 )
-"""For a push that was never begun; it says nothing about the provider."""
+"""The outcome of a push that never began; it says nothing about the provider."""
 
 UNSENDABLE: Final = Outcome(
     verdict=Verdict.REJECTED,
     code=Failure.UNSENDABLE.value,
     reason="the message does not fit into the provider's payload",
 )
-"""For a message from which no request can be made: an unpaired surrogate, or a placeholder without a value."""
+"""The outcome of a message that cannot become a request: it has an unpaired surrogate, or a placeholder without a
+value."""
 
 
 def classify(error: Exception) -> Outcome:
-    """Return what an error of the exchange means; whatever is not on the allow-list is in doubt."""
+    """Return the outcome of a push that ended in an error; every error outside the allow-list is in doubt."""
     if isinstance(error, NotSent):
         return _OUTCOMES[error.failure]
     if isinstance(error, httpx.TimeoutException | TimeoutError):

@@ -1,4 +1,7 @@
-"""Correlation ids: born with the row, known again without a lookup, and not to be guessed (docs/concepts.md)."""
+"""Correlation ids of messages: made without a lookup, recognised without a lookup, impossible to guess.
+
+docs/concepts.md explains why the id is made from the row and not drawn at random.
+"""
 
 import re
 import secrets
@@ -10,8 +13,8 @@ import msgspec
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-TRIAL_CAMPAIGN: Final = "trial000"
-"""Stands in the ids of messages that belong to no campaign: those of ``dispatch send-test``."""
+SEND_TEST_CAMPAIGN: Final = "trial000"
+"""The campaign in the ids of test messages (``dispatch send-test``), which belong to no campaign."""
 
 LAST_INDEX: Final = 36**6 - 1
 LAST_ATTEMPT: Final = 36**2 - 1
@@ -22,19 +25,20 @@ _CAMPAIGN = re.compile("[0-9a-z]{8}")
 
 
 class MessageRef(msgspec.Struct, frozen=True, gc=False):
-    """Which message an id names."""
+    """The message that an id names."""
 
     campaign: str
     index: int
-    """The message's place in its campaign, from 0."""
+    """The message's index in its campaign, from 0."""
     attempt: int
-    """0 for the first push, one more for each resend that somebody decided on."""
+    """0 for the first push; each resend that a person or a policy decided on adds 1."""
 
 
 class CorrelationIds:
-    """Makes and knows our ids under one secret key of 16 to 64 bytes.
+    """Makes and parses correlation ids under one secret key of 16 to 64 bytes.
 
-    An id is 32 characters of ``[0-9a-z]``: campaign (8), index (6) and attempt (2) in base 36, and a keyed tag (16).
+    An id is 32 characters of ``[0-9a-z]``: campaign (8), index (6) and attempt (2) in base 36, then a signature (16),
+    which is a keyed hash of the first 16 characters.
     """
 
     __slots__ = ("_keyed",)
@@ -46,32 +50,32 @@ class CorrelationIds:
         self._keyed = blake2b(key=key, digest_size=16)
 
     def make(self, campaign: str, index: int, attempt: int = 0) -> str:
-        """Make the id of one attempt at one message; raise ValueError for what has no place in an id."""
+        """Return the id of one attempt at one message; raise ValueError for values that do not fit into an id."""
         if not (_CAMPAIGN.fullmatch(campaign) and 0 <= index <= LAST_INDEX and 0 <= attempt <= LAST_ATTEMPT):
             msg = f"no correlation id for campaign {campaign!r}, index {index}, attempt {attempt}"
             raise ValueError(msg)
         high, low = divmod(index, 1296)
-        place = campaign + _PAIRS[high // 1296] + _PAIRS[high % 1296] + _PAIRS[low] + _PAIRS[attempt]
-        return place + self._tag(place.encode()).decode()
+        named = campaign + _PAIRS[high // 1296] + _PAIRS[high % 1296] + _PAIRS[low] + _PAIRS[attempt]
+        return named + self._signature(named.encode()).decode()
 
     def parse(self, meta: str) -> MessageRef | None:
-        """Read an id back; None if it is not ours: another form, or a tag that our key did not make."""
+        """Return what an id names; None if it has another form, or a signature that this key did not make."""
         if len(meta) != 32 or not meta.isascii():
             return None
-        # What has the right tag was made above, and so has the right form.
+        # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
         raw = meta.encode()
-        if not compare_digest(raw[16:], self._tag(raw[:16])):
+        if not compare_digest(raw[16:], self._signature(raw[:16])):
             return None
         return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
 
-    def _tag(self, place: bytes) -> bytes:
+    def _signature(self, named: bytes) -> bytes:
         keyed = self._keyed.copy()
-        keyed.update(place)
+        keyed.update(named)
         return keyed.digest().translate(_TO_DIGIT)
 
 
 def new_campaign_id() -> str:
-    """Draw a campaign id: 8 characters of ``[0-9a-z]`` that nobody can guess."""
-    while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == TRIAL_CAMPAIGN:
+    """Return a random campaign id: 8 characters of ``[0-9a-z]`` that nobody can guess."""
+    while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == SEND_TEST_CAMPAIGN:
         pass
     return drawn

@@ -1,4 +1,4 @@
-"""What a push came to, as values: one table decides what each answer and each failure means (docs/concepts.md)."""
+"""The outcome of a push, as a value (docs/concepts.md). Answers and failures without an answer both become one."""
 
 from enum import StrEnum
 
@@ -6,23 +6,24 @@ import msgspec
 
 
 class Verdict(StrEnum):
-    """What we know after a push."""
+    """What is known after a push."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     """Final for this recipient."""
     BRAKE = "brake"
-    """Rejected, nothing was sent, and everybody else would be rejected as well: back to pending, and stop."""
+    """Rejected for a reason that holds for other messages too; nothing was sent. The message goes back to pending and
+    pushing stops."""
     NOT_SENT = "not_sent"
-    """Provably not sent (no connection was made): back to pending, and back off."""
+    """Provably not sent, because no connection was made. The message goes back to pending, after a back-off."""
     THROTTLED = "throttled"
-    """The provider said *not now* (429, 503 with Retry-After): back to pending, and wait."""
+    """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending."""
     IN_DOUBT = "in_doubt"
-    """It may have been sent. Never resent by itself."""
+    """The message may have been sent. It is never resent automatically."""
 
 
 class BrakeScope(StrEnum):
-    """What a brake stops."""
+    """How much a brake stops."""
 
     CAMPAIGN = "campaign"
     SENDER = "sender"
@@ -34,12 +35,11 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     verdict: Verdict
     code: int = 0
-    """The provider's status code; for failures without an answer one of ours below 100
-    (``times_dispatch.provider.failures``)."""
+    """The provider's status code. A push without an answer gets a ``failures.Failure`` code, which is below 100."""
     transaction_id: str = ""
     parts: int = 0
-    """The gateway's own count of parts (``pdu``); 0 if it said nothing."""
+    """The provider's own count of parts (``pdu``); 0 if the answer has none."""
     scope: BrakeScope | None = None
     retry_after_s: float | None = None
     reason: str = ""
-    """A short constant sentence; never holds a URL, a number, a text or a credential."""
+    """A short constant sentence. It never contains a URL, a phone number, a message text or a credential."""

@@ -1,4 +1,4 @@
-"""One push as a value: all that differs from one message to the next."""
+"""A push as a value: everything that differs between two messages of one provider."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,25 +10,25 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message to hand to the provider, rendered and ready."""
 
     to: str
-    """E.164 digits, as a rule without the plus: ``919876543210``."""
+    """The recipient's number in E.164 digits, usually without the plus: ``919876543210``."""
     text: str
     sender: str
     content_id: str
     """The DLT content (template) id."""
     correlation_id: str
-    """Comes back in the delivery report, byte for byte; see ``times_dispatch.provider.ids``."""
+    """The delivery report repeats this id byte for byte; see ``times_dispatch.provider.ids``."""
     unicode: bool
     campaign: str = ""
     entity_id: str = ""
     """The principal entity id of the sender."""
     variables: Sequence[str] = ()
-    """The values of the template's slots, in order."""
+    """The values of the template's slots, in their order."""
     custom: Mapping[str, str] | None = None
-    """Values of the campaign's or the row's own placeholders, by name without the ``$$``."""
+    """Values of custom placeholders, from the campaign or the row, by name without the ``$$``."""
 
     @property
     def unicode_word(self) -> str:
-        """Say ``unicode`` as the API takes it: a string, not a JSON boolean (docs/domain.md section 1)."""
+        """``unicode`` as the string that the API expects instead of a JSON boolean (docs/domain.md section 1)."""
         return "true" if self.unicode else "false"
 
     def __repr__(self) -> str:

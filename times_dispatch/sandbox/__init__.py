@@ -1,9 +1,10 @@
-"""A stand-in for Times Mobile that keeps honest books.
+"""A stand-in for Times Mobile with complete books, for tests, the demo and benchmarks.
 
-Pushes come in at the ``gateway``, are ruled on by the ``account``, entered into the ``books`` and answered; delivery
-reports go out to a configured URL through the ``poster``. ``faults`` make it misbehave, everything random comes from a
-seed, and ``/sandbox/books`` (``control``) says what happened. Run it with ``serve``, with ``dispatch sandbox``, or with
-``python -m timesmobile.sandbox``.
+Pushes come in over HTTP at the ``gateway``, are accepted or refused by the ``account``, counted in the ``books`` and
+answered. Delivery reports go out to a configured URL through the ``poster``. ``faults`` make the sandbox misbehave.
+Which faults and reports occur depends only on a seed and on the messages. ``/sandbox/books`` (``control``) shows the
+counts. Start a sandbox with ``serve``, with ``dispatch sandbox``, or with ``python -m times_dispatch.sandbox``.
+The terms are explained in docs/glossary.md.
 """
 
 from times_dispatch.sandbox.config import ConfigInvalid, ReportsConfig, SandboxConfig

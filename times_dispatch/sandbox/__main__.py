@@ -1,4 +1,4 @@
-"""``python -m timesmobile.sandbox``."""
+"""Runs a sandbox: ``python -m times_dispatch.sandbox`` takes the options of ``dispatch sandbox``."""
 
 import logging
 

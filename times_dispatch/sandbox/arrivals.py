@@ -1,4 +1,4 @@
-"""When requests arrived, and the most of them in any one second."""
+"""Arrival times of requests, and their maximum number in any one second."""
 
 from array import array
 from bisect import bisect_right
@@ -12,31 +12,31 @@ class Arrivals:
     def __init__(self) -> None:
         self.stamps = array("q")
         self._counted = 0
-        self._most = 0
+        self._max = 0
 
     def add(self, at_ns: int) -> None:
-        """Take one arrival; one that is late in the queue is put where it belongs."""
+        """Add an arrival; times may come out of order."""
         stamps = self.stamps
         if not stamps or at_ns >= stamps[-1]:
             stamps.append(at_ns)
             return
-        place = bisect_right(stamps, at_ns)
-        stamps.insert(place, at_ns)
-        self._counted = min(self._counted, place)
+        index = bisect_right(stamps, at_ns)
+        stamps.insert(index, at_ns)
+        self._counted = min(self._counted, index)
 
-    def most_in_a_second(self) -> int:
-        """Count the most arrivals in any half-open second: two that are exactly one second apart are not in one."""
+    def max_per_second(self) -> int:
+        """Return the maximum number of arrivals in any half-open second; exactly one second apart is not within one."""
         stamps = self.stamps
         if self._counted < len(stamps):
             first = bisect_right(stamps, stamps[self._counted] - SECOND_NS)
             for last in range(self._counted, len(stamps)):
-                gone = stamps[last] - SECOND_NS
-                while stamps[first] <= gone:
+                ends_before = stamps[last] - SECOND_NS
+                while stamps[first] <= ends_before:
                     first += 1
-                self._most = max(self._most, last - first + 1)
+                self._max = max(self._max, last - first + 1)
             self._counted = len(stamps)
-        return self._most
+        return self._max
 
     def since(self, at_ns: int) -> "array[int]":
-        """List the arrivals after ``at_ns``."""
+        """Return the arrivals after ``at_ns``."""
         return self.stamps[bisect_right(self.stamps, at_ns) :]

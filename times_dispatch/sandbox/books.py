@@ -1,44 +1,45 @@
-"""The sandbox's honest books: what arrived, what was accepted, what was reported, per sender and in all."""
+"""The books of the sandbox: what arrived, what was accepted and what was reported, per sender and in total."""
 
 from collections import Counter
 
 import msgspec
 
-from times_dispatch.sandbox.clock import seconds
+from times_dispatch.sandbox.counters import SenderCounters
 from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
 from times_dispatch.sandbox.journal import Journal
-from times_dispatch.sandbox.tally import Tally
+from times_dispatch.sandbox.timestamps import seconds
 
 CAMPAIGN_CHARACTERS = 8
-"""A correlation id begins with its campaign."""
+"""How many characters of a correlation id are the campaign id; they stand at its beginning."""
 
 
 class Accepted(msgspec.Struct, kw_only=True, gc=False):
-    """One accepted id; what ``/sandbox/accepted`` lists."""
+    """An accepted correlation id, as ``/sandbox/accepted`` lists it."""
 
     n: int
-    """Its place in the order of first acceptance, from 1."""
+    """The number in the order of first acceptance, from 1."""
     id: str
     sender: str
     to: str
-    """A hash, see ``entries.number_hash``."""
+    """A hash of the phone number, see ``entries.number_hash``."""
     at: float
-    """Arrival of the request that was first accepted, in s since the epoch."""
+    """When the request that was first accepted arrived, in s since the epoch."""
     parts: int
     times: int = 1
+    """How often this id was accepted."""
     event: str = ""
-    """What the receiver acknowledged: delivered, else failed (the first one), else nothing yet."""
+    """The event that the receiver acknowledged: delivered if any, else failed, else empty."""
     code: str = ""
-    """Of the failure, when ``event`` is failed."""
+    """The code of the first failure, if ``event`` is failed."""
     delivered: int = 0
-    """Rows of each kind that the receiver acknowledged, duplicates included."""
+    """The number of acknowledged rows with this event, duplicates included; likewise the next three."""
     failed: int = 0
     clicked: int = 0
     replied: int = 0
 
 
 class Books:
-    """Everything that happened; an entry is in the journal, if there is one, before anybody is told."""
+    """Counts everything that happened. With a journal, an entry is written there before any client gets its answer."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal: Journal | None = None
@@ -49,13 +50,13 @@ class Books:
         self._journal = journal
 
     def reset(self) -> None:
-        """Start afresh."""
-        self.all = Tally()
-        self.senders: dict[str, Tally] = {}
+        """Empty the books and the journal."""
+        self.all = SenderCounters()
+        self.senders: dict[str, SenderCounters] = {}
         self.messages: dict[str, Accepted] = {}
         self.in_order: list[Accepted] = []
-        self.strays: Counter[str] = Counter()
-        """Acknowledged rows that are not ours, by origin: forged, foreign."""
+        self.unknown_reports: Counter[str] = Counter()
+        """Acknowledged rows that are about no message of this account, by origin: forged, foreign."""
         self._arrivals_of: dict[str, int] = {}
         self._numbers: set[str] = set()
         self._repeated_numbers: set[str] = set()
@@ -63,7 +64,7 @@ class Books:
             self._journal.clear()
 
     def enter(self, entry: Entry) -> None:
-        """Enter what happened."""
+        """Write an entry to the journal, and count it."""
         if self._journal:
             self._journal.write(entry)
         match entry:
@@ -83,18 +84,18 @@ class Books:
                 self._report(entry)
 
     def arrivals_of(self, message_id: str) -> int:
-        """Count the arrivals of an id so far."""
+        """Return how often an id has arrived."""
         return self._arrivals_of.get(message_id, 0)
 
     def unreported(self) -> list[Accepted]:
-        """List the accepted messages without an acknowledged report."""
+        """Return the accepted messages without an acknowledged report."""
         return [message for message in self.in_order if not message.event]
 
-    def _of(self, sender: str) -> Tally:
-        tally = self.senders.get(sender)
-        if tally is None:
-            tally = self.senders[sender] = Tally()
-        return tally
+    def _of(self, sender: str) -> SenderCounters:
+        counters = self.senders.get(sender)
+        if counters is None:
+            counters = self.senders[sender] = SenderCounters()
+        return counters
 
     def _accept(self, entry: Acceptance) -> None:
         message = self.messages.get(entry.message_id)
@@ -115,16 +116,16 @@ class Books:
         if is_second:
             self._repeated_numbers.add(number)
         self._numbers.add(number)
-        for tally in (self.all, self._of(entry.sender)):
-            tally.accept(entry.message_id, times=message.times, parts=entry.parts)
-            tally.repeated_numbers += is_second
-            tally.unicode_mismatches += entry.unicode_mismatch
-            tally.unicode_needless += entry.unicode_needless
+        for counters in (self.all, self._of(entry.sender)):
+            counters.accept(entry.message_id, times=message.times, parts=entry.parts)
+            counters.repeated_numbers += is_second
+            counters.unicode_mismatches += entry.unicode_mismatch
+            counters.unicode_needless += entry.unicode_needless
 
     def _report(self, entry: ReportEntry) -> None:
         message = self.messages.get(entry.meta)
         if message is None or entry.origin != "own":
-            self.strays[entry.origin] += 1
+            self.unknown_reports[entry.origin] += 1
             return
         rows = getattr(message, entry.event) + 1
         setattr(message, entry.event, rows)
@@ -132,5 +133,5 @@ class Books:
             message.event, message.code = entry.event, ""
         elif entry.event == "failed" and not message.event:
             message.event, message.code = entry.event, entry.code
-        for tally in (self.all, self._of(message.sender)):
-            tally.report(entry.event, entry.code, is_first=rows == 1)
+        for counters in (self.all, self._of(message.sender)):
+            counters.report(entry.event, entry.code, is_first=rows == 1)

@@ -1,4 +1,4 @@
-"""The command ``sandbox``: options in, a running sandbox out."""
+"""The command ``dispatch sandbox``."""
 
 import asyncio
 import gc
@@ -11,14 +11,14 @@ import uvloop
 from times_dispatch.sandbox.config import ConfigInvalid, SandboxConfig, read
 from times_dispatch.sandbox.service import serve
 
-_RARELY = (100_000, 50, 1_000)
+_RARE_COLLECTIONS = (100_000, 50, 1_000)
 _RANGE = (click.IntRange(min=0), click.IntRange(min=0))
 
 
 @click.command()
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one. [default: 0]")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="TOML file; options given here come first.")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="TOML file; options given here override it.")
 @click.option("--seed", type=int, help="The same seed gives the same answers, reports and faults. [default: 1]")
 @click.option("--username", envvar="SANDBOX_USERNAME", show_envvar=True)
 @click.option("--password", envvar="SANDBOX_PASSWORD", show_envvar=True, help="Better in the environment than here.")
@@ -57,7 +57,7 @@ async def _run(config: SandboxConfig) -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_RARELY)  # a full collection is a pause, and a pause falsifies arrival times
+    gc.set_threshold(*_RARE_COLLECTIONS)  # a full collection is a pause, which would falsify arrival times
     serving = asyncio.ensure_future(serve(config, ready=click.echo))
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

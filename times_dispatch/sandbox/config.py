@@ -1,4 +1,4 @@
-"""How a sandbox behaves: everything that can be chosen, with its defaults; shares are between 0 and 1."""
+"""The configuration of a sandbox, with defaults; shares are between 0 and 1."""
 
 import tomllib
 from pathlib import Path
@@ -24,15 +24,15 @@ FAILURE_CODES = {
     "918": 2,
     "919": 3,
 }
-"""Codes of failed reports (docs/domain.md section 3), each with its weight."""
+"""The codes of failed reports (docs/domain.md section 3), each with its weight."""
 
 
 class ConfigInvalid(ValueError):
-    """The configuration file cannot be used; the message names the file and the place in it."""
+    """The configuration cannot be used; the message names the file and the key."""
 
 
 class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which delivery reports are posted, when and where; an empty ``url`` posts none."""
+    """The delivery reports to post; an empty ``url`` posts none."""
 
     url: str = ""
     delay_min_ms: Milliseconds = 200
@@ -40,52 +40,54 @@ class ReportsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     failed: Share = 0.05
     failed_codes: dict[str, Positive] = msgspec.field(default_factory=FAILURE_CODES.copy)
     missing: Share = 0.0
-    """Messages that never get a report."""
+    """The share of messages that never get a report."""
     early: Share = 0.02
-    """Messages whose report is posted, and answered, before their push is answered."""
+    """The share of messages whose report is posted, and acknowledged, before their push is answered."""
     duplicated: Share = 0.02
     contradicted: Share = 0.0
-    """Delivered messages that are also reported failed, in either order."""
+    """The share of delivered messages that are also reported failed, in either order."""
     clicked: Share = 0.03
-    """Share of delivered messages, as is ``replied``."""
+    """A share of the delivered messages, as is ``replied``."""
     replied: Share = 0.01
     forged: Share = 0.0
-    """Messages with a second report whose id was changed in one place."""
+    """The share of messages with a second report whose id has one changed character."""
     foreign: Share = 0.0
-    """Messages accompanied by a report of another system's message."""
+    """The share of messages that are followed by a report about another system's message."""
     odd: Share = 0.0
-    """Rows in unusual shapes (docs/domain.md section 3): ``ts`` as text or in ms, ``failed_dnd``, a bare object."""
+    """The share of rows in unusual formats (docs/domain.md section 3): ``ts`` as text or in ms, ``failed_dnd``, an
+    object instead of an array."""
     batch_max: Positive = 100
     batch_wait_ms: Positive = 100
     concurrency: Positive = 4
     timeout_ms: Positive = 10_000
     retries: Milliseconds = 12
-    """How often a POST is repeated after a 5xx answer or a lost connection."""
+    """How often a POST is repeated after a 5xx response or a lost connection."""
     backoff_ms: Positive = 200
-    """Wait before the first repetition; doubles up to ``backoff_max_ms``."""
+    """The wait before the first repetition. It doubles up to ``backoff_max_ms``; each wait is shortened by up to half
+    at random."""
     backoff_max_ms: Positive = 5_000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Raise ValueError for values that contradict each other."""
         if self.delay_min_ms > self.delay_max_ms:
             raise ValueError("delay_min_ms must not be above delay_max_ms")
         if self.failed and not self.failed_codes:
             raise ValueError("failed_codes must name at least one code")
 
     def __repr__(self) -> str:
-        """Name no URL: it holds the receiver's secret."""
+        """Return a representation without the URL, which contains the receiver's secret."""
         return f"ReportsConfig(url={'set' if self.url else 'none'})"
 
 
 class GenericConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The second provider, which shares the account and the books; without a ``client_id`` it is not there."""
+    """The second provider, which shares the account and the books; without a ``client_id`` it has no endpoints."""
 
     client_id: str = ""
     client_secret: str = ""
     token_lifetime_s: Annotated[int, msgspec.Meta(ge=1)] = 3_600
 
     def __repr__(self) -> str:
-        """Name no credential."""
+        """Return a representation without credentials."""
         return f"GenericConfig(client={'set' if self.client_id else 'none'})"
 
 
@@ -99,40 +101,40 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """0 takes a free port."""
     seed: int = 1
     senders: dict[str, tuple[str, ...]] = {}
-    """Registered senders, each with its content ids (none = any); an empty table takes any sender."""
+    """Registered senders, each with its content ids (none allows any). An empty table allows any sender."""
     latency_min_ms: Milliseconds = 0
     latency_max_ms: Milliseconds = 0
     string_answers: Share = 0.2
-    """Answers whose transactionId and statusCode are strings."""
+    """The share of answers whose transactionId and statusCode are strings."""
     bare_refusals: Share = 0.0
-    """Refusals of credentials and senders that are a bare word instead of JSON."""
+    """The share of refusals of credentials and senders that are a bare word instead of JSON."""
     invalid_numbers: Share = 0.0
-    """Well-formed numbers that are refused as invalid all the same."""
+    """The share of well-formed numbers that are refused as invalid."""
     balance: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """Parts that can still be paid for; null never runs out."""
+    """How many parts can still be paid for; null never runs out."""
     journal: str = ""
-    """File that keeps the books over a restart; empty keeps them in memory only."""
+    """The file that keeps the books over a restart; empty keeps them in memory only."""
     reports: ReportsConfig = ReportsConfig()
     faults: Faults = Faults()
     generic: GenericConfig = GenericConfig()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Raise ValueError for values that contradict each other."""
         if self.latency_min_ms > self.latency_max_ms:
             raise ValueError("latency_min_ms must not be above latency_max_ms")
 
     def __repr__(self) -> str:
-        """Name no credential."""
+        """Return a representation without credentials."""
         return f"SandboxConfig(host={self.host!r}, port={self.port}, seed={self.seed}, senders={list(self.senders)})"
 
 
 def read(path: Path | None, **options: object) -> SandboxConfig:
-    """Read a TOML file and lay ``options`` over it (``reports_x`` is x of reports); ``None`` leaves the file's value.
+    """Read a TOML file, which ``options`` override (``reports_x`` is x of reports; ``None`` leaves the file's value).
 
     Raises:
         ConfigInvalid: the file cannot be read, or a value is not allowed.
     """
-    place = str(path) if path else "options"
+    source = str(path) if path else "options"
     try:
         table = tomllib.loads(path.read_text("utf-8")) if path else {}
         given = {name: value for name, value in options.items() if value is not None}
@@ -143,8 +145,8 @@ def read(path: Path | None, **options: object) -> SandboxConfig:
             inner[name.removeprefix("reports_")] = value
         return msgspec.convert(table, SandboxConfig)
     except OSError as error:
-        raise ConfigInvalid(f"{place}: {error.strerror}") from None
+        raise ConfigInvalid(f"{source}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigInvalid(f"{place}: not UTF-8") from None
+        raise ConfigInvalid(f"{source}: not UTF-8") from None
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigInvalid(f"{place}: {error}") from None
+        raise ConfigInvalid(f"{source}: {error}") from None

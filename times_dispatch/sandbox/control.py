@@ -1,4 +1,4 @@
-"""The endpoints under ``/sandbox/``: for tests and people, unknown to the real gateway."""
+"""The endpoints under ``/sandbox/``, for tests and people: they show the books and change the faults."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
@@ -9,12 +9,12 @@ from aiohttp import web
 
 from times_dispatch.sandbox.account import Account
 from times_dispatch.sandbox.books import Books
-from times_dispatch.sandbox.clock import seconds
 from times_dispatch.sandbox.connection import SandboxServer
 from times_dispatch.sandbox.faults import Faults, Seconds
 from times_dispatch.sandbox.gateway import Gateway
 from times_dispatch.sandbox.listener import Listener
 from times_dispatch.sandbox.poster import Poster
+from times_dispatch.sandbox.timestamps import seconds
 from times_dispatch.sandbox.tokens import TokenIssuer
 
 PREFIX = "/sandbox/"
@@ -25,17 +25,17 @@ Query = dict[str, str]
 
 
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a POST to ``/sandbox/faults`` may ask for besides ``Faults``."""
+    """The keys of a POST to ``/sandbox/faults`` besides those of ``Faults``."""
 
     balance: int | msgspec.UnsetType | None = msgspec.UNSET
-    """Parts that can be paid for from now on; null never runs out."""
+    """The new balance in parts; null never runs out."""
     top_up: int = 0
     refuse_connections_s: Seconds = 0.0
     revoke_tokens: bool = False
 
 
 class ControlRoutes:
-    """Shows the books and changes the weather."""
+    """Handles the requests under ``/sandbox/``."""
 
     def __init__(
         self,
@@ -48,6 +48,17 @@ class ControlRoutes:
         server: SandboxServer,
         listener: Listener,
     ) -> None:
+        """Create the routes.
+
+        Args:
+            books: the counts to show and to reset.
+            gateway: has the faults in force, and counts misaddressed requests.
+            account: has the balance.
+            tokens: can revoke its tokens.
+            poster: shows and posts pending reports.
+            server: counts connections.
+            listener: can refuse connections for a while.
+        """
         self._books = books
         self._gateway = gateway
         self._account = account
@@ -67,14 +78,14 @@ class ControlRoutes:
         }
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
-        """Answer a request whose path begins with ``PREFIX``."""
+        """Return the answer to a request whose path begins with ``PREFIX``."""
         path, _, query = request.raw_path.partition("?")
         route = self._routes.get((request.method, path.removeprefix(PREFIX)))
         if route is None:
             return _json({"error": "no such endpoint"}, status=404)
         try:
             return await route(request, dict(parse_qsl(query)))
-        except ValueError as error:  # also msgspec's: what the caller sent cannot be meant
+        except ValueError as error:  # also msgspec.ValidationError: the request is wrong
             return _json({"error": str(error)}, status=400)
 
     async def _health(self, _request: web.BaseRequest, _query: Query) -> web.Response:
@@ -85,10 +96,10 @@ class ControlRoutes:
         return _json(
             {
                 "all": books.all.as_dict(),
-                "senders": {sender: tally.as_dict() for sender, tally in books.senders.items()},
+                "senders": {sender: counters.as_dict() for sender, counters in books.senders.items()},
                 "reports": {
                     "pending": self._poster.pending,
-                    "strays": dict(books.strays),
+                    "unknown_reports": dict(books.unknown_reports),
                     "posts": msgspec.to_builtins(self._poster.posts),
                 },
                 "connections": {"opened": self._server.opened, "open": len(self._server.connections)},
@@ -98,30 +109,30 @@ class ControlRoutes:
         )
 
     async def _show_accepted(self, _request: web.BaseRequest, query: Query) -> web.Response:
-        """Answer JSON lines; the ``n`` of the last is the next ``after``; no line means that there are no more yet."""
+        """Return accepted messages as JSON lines, those ``after`` a number ``n``; an empty answer means no more yet."""
         after = max(0, int(query.get("after", "0")))
         rows = self._books.in_order[after : after + int(query.get("limit", _PAGE_ROWS))]
         return web.Response(body=_lines(rows), content_type="application/x-ndjson")
 
     async def _show_arrivals(self, _request: web.BaseRequest, query: Query) -> web.Response:
-        """Answer arrival times in s since the epoch, of one ``sender`` or of all, all or those ``after`` a time."""
+        """Return arrival times in s since the epoch, of one ``sender`` or of all, optionally only ``after`` a time."""
         sender = query.get("sender")
-        tally = self._books.senders.get(sender) if sender else self._books.all
-        stamps = tally.arrivals.since(int(float(query.get("after", "0")) * 1e9)) if tally else []
+        counters = self._books.senders.get(sender) if sender else self._books.all
+        stamps = counters.arrivals.since(int(float(query.get("after", "0")) * 1e9)) if counters else []
         return _json({"count": len(stamps), "arrivals": [seconds(stamp) for stamp in stamps]})
 
     async def _show_faults(self, _request: web.BaseRequest, _query: Query) -> web.Response:
         return _json({**msgspec.to_builtins(self._gateway.faults), "balance": self._account.balance})
 
     async def _change_faults(self, request: web.BaseRequest, query: Query) -> web.Response:
-        """Change only what is named; ``?only=1`` puts the rest back to nothing."""
-        wanted = orjson.loads(await request.read())
-        if not isinstance(wanted, dict):
+        """Change the faults that the request names; ``?only=1`` switches all others off."""
+        keys = orjson.loads(await request.read())
+        if not isinstance(keys, dict):
             raise ValueError("expected a JSON object")
-        actions = msgspec.convert(wanted, Actions)
-        changes = {name: value for name, value in wanted.items() if name not in Actions.__struct_fields__}
+        actions = msgspec.convert(keys, Actions)
+        changes = {name: value for name, value in keys.items() if name not in Actions.__struct_fields__}
         current = {} if query.get("only") else msgspec.to_builtins(self._gateway.faults)
-        self._gateway.change(msgspec.convert({**current, **changes}, Faults))
+        self._gateway.set_faults(msgspec.convert({**current, **changes}, Faults))
         if not isinstance(actions.balance, msgspec.UnsetType):
             self._account.balance = actions.balance
         if self._account.balance is not None:
@@ -133,14 +144,14 @@ class ControlRoutes:
         return await self._show_faults(request, query)
 
     async def _reset(self, _request: web.BaseRequest, _query: Query) -> web.Response:
-        """Empty the books and forget the reports that are not on their way yet; faults and balance stay."""
+        """Empty the books and drop the reports that are not under way; faults and balance stay."""
         self._poster.clear()
         self._books.reset()
         self._tokens.reset()
         return _json({"status": "ok"})
 
     async def _flush(self, request: web.BaseRequest, query: Query) -> web.Response:
-        """Answer when every report has been acknowledged or given up."""
+        """Post all pending reports, and answer when each is acknowledged or given up."""
         await self._poster.flush()
         return await self._show_books(request, query)
 

@@ -1,4 +1,4 @@
-"""What is entered into the books; also the lines of the journal."""
+"""The entries of the books, which are also the lines of the journal."""
 
 from hashlib import sha256
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Arrival(msgspec.Struct, tag="arrival", array_like=True, frozen=True, gc=False):
-    """A request reached an endpoint, whatever came of it."""
+    """A request reached an endpoint, whatever its answer was."""
 
     sender: str
     message_id: str
@@ -20,7 +20,7 @@ class Acceptance(msgspec.Struct, tag="acceptance", array_like=True, frozen=True,
     message_id: str
     at_ns: int
     number: str
-    """A hash, see ``number_hash``."""
+    """A hash of the phone number, see ``number_hash``."""
     parts: int
     unicode_mismatch: bool = False
     unicode_needless: bool = False
@@ -33,8 +33,8 @@ class Refusal(msgspec.Struct, tag="refusal", array_like=True, frozen=True, gc=Fa
     code: int
 
 
-class InjectedFault(msgspec.Struct, tag="mishap", array_like=True, frozen=True, gc=False):
-    """A fault was played on a request."""
+class InjectedFault(msgspec.Struct, tag="injected_fault", array_like=True, frozen=True, gc=False):
+    """A fault was injected into the handling of a request."""
 
     sender: str
     fault: str
@@ -53,5 +53,5 @@ Entry = Arrival | Acceptance | Refusal | InjectedFault | ReportEntry
 
 
 def number_hash(number: str) -> str:
-    """Stand for a number in the books: the first 16 hex digits of the SHA-256 of its digits, without a ``+``."""
+    """Return the first 16 hex digits of the SHA-256 of a phone number without its ``+``; the books hold no numbers."""
     return sha256(number.removeprefix("+").encode("utf-8", "surrogatepass")).hexdigest()[:16]

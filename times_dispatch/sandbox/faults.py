@@ -1,4 +1,4 @@
-"""What can be made to go wrong, as data: shares of requests, and switches."""
+"""The faults that the sandbox can inject, as data: shares of requests, and switches."""
 
 from bisect import bisect_right
 from enum import StrEnum
@@ -12,7 +12,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
 
 class Fault(StrEnum):
-    """What may happen to one request; ``*_after`` happens after the message was accepted, all others instead of it."""
+    """A fault of one request; ``*_after`` happens after the message was accepted, every other fault instead."""
 
     RESET_BEFORE = "reset_before"
     STALL_BEFORE = "stall_before"
@@ -36,7 +36,7 @@ AFTER_ACCEPTING = frozenset(
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The share of requests each fault hits (together at most 1), and the switches."""
+    """The share of requests that each fault hits (at most 1 in total), and the switches."""
 
     reset_before: Share = 0.0
     stall_before: Share = 0.0
@@ -55,32 +55,32 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stall_s: Seconds = 20.0
     """How long a stalled request hangs before its connection is dropped unanswered."""
     retry_after_s: Annotated[int, msgspec.Meta(ge=0)] = 1
-    """What Retry-After says, in whole seconds."""
+    """The value of Retry-After, in whole seconds."""
     wrong_credentials: bool = False
-    """Refuse every credential with 2070."""
+    """Whether all credentials are refused with 2070."""
     unregistered: tuple[str, ...] = ()
-    """Senders refused with 2051 although they are known."""
+    """Senders that are refused with 2051 although they are registered."""
     token_refused: bool = False
-    """Refuse every request for a token."""
+    """Whether every request for a token is refused."""
     token_delay_s: Seconds = 0.0
     """How long a request for a token waits for its answer."""
 
     def __post_init__(self) -> None:
-        """Refuse shares that cannot all be had."""
+        """Raise ValueError if the shares exceed 1 in total."""
         if sum(getattr(self, fault) for fault in Fault) > 1 + 1e-9:
             raise ValueError("the shares of all faults together must not be above 1")
 
 
 class FaultTable:
-    """The faults in force; at most one of them hits a request."""
+    """Chooses the fault of each request; at most one fault hits a request."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._kinds = [fault for fault in Fault if getattr(faults, fault) > 0]
         self._bounds = list(accumulate(getattr(faults, fault) for fault in self._kinds))
 
-    def hit(self, draw: float) -> Fault | None:
-        """Say which fault a draw in [0, 1) stands for."""
+    def choose(self, draw: float) -> Fault | None:
+        """Return the fault for a random number in [0, 1), or None."""
         if not self._bounds or draw >= self._bounds[-1]:
             return None
         return self._kinds[bisect_right(self._bounds, draw)]

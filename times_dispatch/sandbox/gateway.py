@@ -1,16 +1,16 @@
-"""Where pushes come in: book, judge, play the fault, answer in the endpoint's dialect (docs/domain.md section 1)."""
+"""Handles pushes: notes the arrival, injects a fault or asks the account, and answers (docs/domain.md section 1)."""
 
-import asyncio
 from typing import cast
 
 from aiohttp import web
 
-from times_dispatch.sandbox import answer
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.sandbox import responses
 from times_dispatch.sandbox.account import ACCEPTED, Account
+from times_dispatch.sandbox.api import ProviderApi
 from times_dispatch.sandbox.books import Books
 from times_dispatch.sandbox.config import SandboxConfig
 from times_dispatch.sandbox.connection import SandboxConnection
-from times_dispatch.sandbox.dialect import Dialect
 from times_dispatch.sandbox.entries import Acceptance, Arrival, InjectedFault, Refusal, number_hash
 from times_dispatch.sandbox.faults import AFTER_ACCEPTING, Fault, Faults, FaultTable
 from times_dispatch.sandbox.poster import Poster
@@ -21,10 +21,10 @@ GET_PATH = "/ct/api/v1/send"
 POST_PATH = "/ct/api/v1/message"
 
 UNKNOWN_SENDER = "?"
-"""Under this name the books keep requests without a sender that could be one."""
-_LONGEST_SENDER = 11
+"""The name in the books for requests without a possible sender."""
+_MAX_SENDER_LENGTH = 11
 
-_FAULT, _DETAIL, _LATENCY, _TRANSACTION, _TRANSACTION_LOW = 0, 1, 2, 5, 6  # 3 and 4 are the dialect's
+_FAULT, _DETAIL, _LATENCY, _TRANSACTION, _TRANSACTION_LOW = 0, 1, 2, 5, 6  # 3 and 4: see api.py
 _STATUS = {
     Fault.HTTP_429: 429,
     Fault.HTTP_500: 500,
@@ -38,62 +38,75 @@ _WITH_RETRY_AFTER = (Fault.HTTP_429, Fault.HTTP_503_RETRY_AFTER)
 
 
 class Gateway:
-    """Takes pushes. A message is in the books before anything of its answer is written."""
+    """Handles pushes; a message is in the books before a byte of its answer is written."""
 
     def __init__(
         self,
         config: SandboxConfig,
-        chance: SeededRandom,
+        seeded_random: SeededRandom,
         *,
         books: Books,
         account: Account,
         tokens: TokenIssuer,
         poster: Poster,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Create a gateway with the faults of the configuration.
+
+        Args:
+            config: latencies and the first faults.
+            seeded_random: decides about faults, latencies and transaction ids.
+            books: where arrivals, acceptances, refusals and faults are entered.
+            account: accepts or refuses submissions.
+            tokens: gets the faults in force too.
+            poster: plans the reports of accepted messages.
+            clock: waits for latencies and stalls.
+        """
         self._config = config
-        self._chance = chance
+        self._random = seeded_random
+        self._clock = clock
         self._books = books
         self._account = account
         self._tokens = tokens
         self._poster = poster
         self.misaddressed = 0
-        """Requests for another path or with another method; no arrivals."""
-        self.change(config.faults)
+        """How many requests had an unknown path or the wrong method; they do not count as arrivals."""
+        self.set_faults(config.faults)
 
     @property
     def faults(self) -> Faults:
         """The faults in force."""
         return self._table.faults
 
-    def change(self, faults: Faults) -> None:
+    def set_faults(self, faults: Faults) -> None:
         """Put other faults in force."""
         self._table = FaultTable(faults)
         self._account.faults = self._tokens.faults = faults
 
     async def push(
-        self, request: web.BaseRequest, connection: SandboxConnection, dialect: Dialect
+        self, request: web.BaseRequest, connection: SandboxConnection, api: ProviderApi
     ) -> web.StreamResponse | None:
-        """Handle a request to one of the endpoints; None when the connection was cut instead of answered."""
+        """Return the answer to a push, or None if the connection was cut instead."""
         at_ns = connection.arrived_ns
-        submission = await dialect.read(request)
-        sender = submission.sender if 0 < len(submission.sender) <= _LONGEST_SENDER else UNKNOWN_SENDER
+        submission = await api.read(request)
+        sender = submission.sender if 0 < len(submission.sender) <= _MAX_SENDER_LENGTH else UNKNOWN_SENDER
         self._books.enter(Arrival(sender, submission.correlation_id, at_ns))
         arrival = f"{submission.correlation_id}:{self._books.arrivals_of(submission.correlation_id)}"
-        draws = self._chance.draws(arrival, purpose=b"arrival")
+        draws = self._random.draws(arrival, purpose=b"arrival")
 
-        fault = self._table.hit(draws[_FAULT])
+        fault = self._table.choose(draws[_FAULT])
         if fault and fault not in AFTER_ACCEPTING:
             self._books.enter(InjectedFault(sender, fault.value))
-            return await self._play(fault, connection, draws, b"")
+            return await self._inject(fault, connection, draws, b"")
 
-        if turned_away := dialect.locked_out(request):
-            return turned_away
-        ruling = self._account.rule(submission, authorization=dialect.authorization(request))
+        if denied := api.deny_access(request):
+            return denied
+        result = self._account.submit(submission, authorization=api.authorization(request))
         transaction = int(draws[_TRANSACTION] * 2**20) << 32 | int(draws[_TRANSACTION_LOW] * 2**32)
-        response = dialect.answer(ruling.code, transaction=transaction, parts=ruling.parts, draws=draws)
-        if ruling.code != ACCEPTED:
-            self._books.enter(Refusal(sender, ruling.code))
-            await self._linger(draws)
+        response = api.answer(result.code, transaction=transaction, parts=result.parts, draws=draws)
+        if result.code != ACCEPTED:
+            self._books.enter(Refusal(sender, result.code))
+            await self._delay(draws)
             return response
 
         self._books.enter(
@@ -102,9 +115,9 @@ class Gateway:
                 submission.correlation_id,
                 at_ns,
                 number_hash(submission.to),
-                ruling.parts,
-                ruling.unicode_mismatch,
-                ruling.unicode_needless,
+                result.parts,
+                result.unicode_mismatch,
+                result.unicode_needless,
             )
         )
         early = self._poster.plan(submission.correlation_id)
@@ -112,29 +125,29 @@ class Gateway:
             await self._poster.post_early(early)
         if fault:
             self._books.enter(InjectedFault(sender, fault.value))
-            return await self._play(fault, connection, draws, cast(bytes, response.body))
-        await self._linger(draws)
+            return await self._inject(fault, connection, draws, cast(bytes, response.body))
+        await self._delay(draws)
         return response
 
-    async def _linger(self, draws: Draws) -> None:
-        longest_ms, shortest_ms = self._config.latency_max_ms, self._config.latency_min_ms
-        if longest_ms:
-            await asyncio.sleep((shortest_ms + draws[_LATENCY] * (longest_ms - shortest_ms)) / 1000)
+    async def _delay(self, draws: Draws) -> None:
+        max_ms, min_ms = self._config.latency_max_ms, self._config.latency_min_ms
+        if max_ms:
+            await self._clock.sleep((min_ms + draws[_LATENCY] * (max_ms - min_ms)) / 1000)
 
-    async def _play(
+    async def _inject(
         self, fault: Fault, connection: SandboxConnection, draws: Draws, content: bytes
     ) -> web.StreamResponse | None:
         match fault:
             case Fault.RESET_BEFORE | Fault.RESET_AFTER:
                 connection.cut(abruptly=draws[_DETAIL] < 0.5)
             case Fault.STALL_BEFORE | Fault.STALL_AFTER:
-                await asyncio.sleep(self.faults.stall_s)
+                await self._clock.sleep(self.faults.stall_s)
                 connection.cut(abruptly=draws[_DETAIL] < 0.5)
             case Fault.HALF_BODY_AFTER:
-                connection.write_and_close(answer.half(content))
+                connection.write_and_close(responses.truncated(content))
             case Fault.GARBAGE_BEFORE | Fault.GARBAGE_AFTER:
-                return answer.garbage(draws[_DETAIL])
+                return responses.garbage(draws[_DETAIL])
             case _:
                 retry_after_s = self.faults.retry_after_s if fault in _WITH_RETRY_AFTER else None
-                return answer.page(_STATUS[fault], retry_after_s=retry_after_s)
+                return responses.error_page(_STATUS[fault], retry_after_s=retry_after_s)
         return None

@@ -1,4 +1,4 @@
-"""A file that lets the books outlive their process: one line per entry, written before anybody is told."""
+"""A file that keeps the books over a restart: one line per entry, written before the client gets its answer."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,34 +9,36 @@ from times_dispatch.sandbox.entries import Entry
 
 _decode = msgspec.json.Decoder(Entry).decode
 _encode = msgspec.json.Encoder().encode
+_OLD_FAULT_TAG, _FAULT_TAG = b'["mishap",', b'["injected_fault",'
+"""How an injected fault begins in journals of earlier versions, and how it begins now."""
 
 
 class Journal:
-    """Appends entries unbuffered: they survive the death of the process, though not that of the machine."""
+    """Appends entries unbuffered: they survive the death of the process, but not a power failure."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("ab", buffering=0)
 
     def read(self) -> Iterator[Entry]:
-        """Read what is there; a last line that was cut off is dropped from the file."""
-        whole = 0
+        """Yield the entries of the file; an incomplete last line is removed from the file."""
+        complete_bytes = 0
         with self._path.open("rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                whole += len(line)
-                yield _decode(line)
-        self._file.truncate(whole)
+                complete_bytes += len(line)
+                yield _decode(line.replace(_OLD_FAULT_TAG, _FAULT_TAG, 1))
+        self._file.truncate(complete_bytes)
 
     def write(self, entry: Entry) -> None:
-        """Append one entry."""
+        """Append an entry; it is in the file when this returns."""
         self._file.write(_encode(entry) + b"\n")
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries from the file."""
         self._file.truncate(0)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; nothing can be written afterwards."""
         self._file.close()

@@ -1,7 +1,7 @@
-"""The listening socket, which can be closed for a while and comes back on the same port.
+"""The listening socket, which can be closed for a while and opened again on the same port.
 
-It accepts all that wait at once. uvloop's own server accepts one connection in each turn of the loop, so that a burst
-of new ones would be read, and stamped, half a second after it arrived.
+It accepts all waiting connections at once. uvloop's own server accepts one connection per turn of the event loop, so
+that the arrival times of a burst of new connections would be half a second late.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.sandbox.connection import SandboxServer
 
 log = logging.getLogger(__name__)
@@ -17,10 +18,10 @@ _BACKLOG = 1024
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind a socket without listening yet; port 0 takes a free one.
+    """Return a bound socket that does not listen yet; port 0 takes a free port.
 
     Raises:
-        OSError: the address is taken, or not of this host.
+        OSError: the address is in use, or not of this host.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -33,15 +34,16 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """Listens for a ``SandboxServer`` on a bound socket, which it closes in the end; open it with ``async with``."""
+    """Listens for a ``SandboxServer`` on a bound socket; ``async with`` opens and closes it."""
 
-    def __init__(self, server: SandboxServer, bound: socket.socket) -> None:
+    def __init__(self, server: SandboxServer, bound: socket.socket, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._server = server
         self._bound = bound
         self._address: tuple[str, int] = bound.getsockname()[:2]
         self._listening: socket.socket | None = None
-        self._greetings: set[asyncio.Task[None]] = set()
-        self._absence: asyncio.Task[None] | None = None
+        self._accepting: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -54,24 +56,24 @@ class Listener:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._absence:
-            self._absence.cancel()
-            await asyncio.gather(self._absence, return_exceptions=True)
+        if self._pause:
+            self._pause.cancel()
+            await asyncio.gather(self._pause, return_exceptions=True)
         if self._listening:
             self._close(self._listening)
 
     def refuse(self, seconds: float) -> None:
         """Close the listening socket and all connections (busy ones after their answer), and listen again later."""
-        if self._listening and (self._absence is None or self._absence.done()):
-            self._absence = asyncio.create_task(self._be_absent(self._listening, seconds))
+        if self._listening and (self._pause is None or self._pause.done()):
+            self._pause = asyncio.create_task(self._pause_for(self._listening, seconds))
 
-    async def _be_absent(self, listening: socket.socket, seconds: float) -> None:
+    async def _pause_for(self, listening: socket.socket, seconds: float) -> None:
         self._close(listening)
-        self._server.retire_all()
-        # Bound but not listening refuses just as well, and keeps the port from being given to somebody else.
+        self._server.close_all_when_idle()
+        # A bound socket that does not listen refuses connections too, and reserves the port.
         bound = bind(*self._address)
         try:
-            await asyncio.sleep(seconds)
+            await self._clock.sleep(seconds)
         except asyncio.CancelledError:
             bound.close()
             raise
@@ -93,12 +95,12 @@ class Listener:
         for _ in range(_BACKLOG):
             try:
                 accepted, _address = listening.accept()
-            except OSError:  # nobody waits any more, or who did has gone, or there is no descriptor left
+            except OSError:  # no connection waits, or the client has gone, or there is no descriptor left
                 return
-            greeting = asyncio.get_running_loop().create_task(self._greet(accepted))
-            self._greetings.add(greeting)
-            greeting.add_done_callback(self._greetings.discard)
+            task = asyncio.get_running_loop().create_task(self._serve(accepted))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
 
-    async def _greet(self, accepted: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # it has gone again
+    async def _serve(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client has gone
             await asyncio.get_running_loop().connect_accepted_socket(self._server, accepted)

@@ -1,4 +1,7 @@
-"""The gateway's own count of parts, written apart from ours on purpose: two counts can disagree, one cannot."""
+"""The provider's count of parts.
+
+It is implemented apart from ``times_dispatch.sms.encoding`` on purpose: a mistake in either makes the counts differ.
+"""
 
 from collections.abc import Iterable
 
@@ -11,12 +14,12 @@ _GSM = _BASIC | _ESCAPED
 
 
 def is_gsm(text: str) -> bool:
-    """Tell whether ``text`` can be written in the GSM 03.38 alphabet."""
+    """Return whether ``text`` can be written in the GSM 03.38 alphabet."""
     return _GSM.issuperset(text)
 
 
 def count(text: str, *, unicode: bool) -> int:
-    """Count the parts ``text`` is billed as (docs/domain.md section 6); without ``unicode`` it is taken as GSM."""
+    """Return the number of billed parts of ``text`` (docs/domain.md section 6), in UCS-2 or in GSM 03.38."""
     if unicode:
         units = len(text.encode("utf-16-le", "surrogatepass")) // 2
         return _parts(units, len(text), single=70, each=67, widths=(1 + (c > "\uffff") for c in text))
@@ -25,13 +28,22 @@ def count(text: str, *, unicode: bool) -> int:
 
 
 def _parts(units: int, characters: int, *, single: int, each: int, widths: Iterable[int]) -> int:
+    """Return how many parts a text takes.
+
+    Args:
+        units: the length of the text in units, which are GSM septets or UCS-2 code units.
+        characters: the length of the text in characters.
+        single: how many units fit into one part.
+        each: how many units fit into each of several parts.
+        widths: the units of each character.
+    """
     if units <= single:
         return 1
     if units == characters:
         return -(-units // each)
-    parts, room = 1, each
+    parts, left = 1, each
     for width in widths:
-        if width > room:  # a pair is never split: the last unit of this part stays empty
-            parts, room = parts + 1, each
-        room -= width
+        if width > left:  # a pair of units is never split: the last unit of this part stays empty
+            parts, left = parts + 1, each
+        left -= width
     return parts

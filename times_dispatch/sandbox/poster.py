@@ -1,42 +1,46 @@
-"""Posts delivery reports: when they are due, several in one POST, again after a 5xx, never again after a 4xx."""
+"""Posts delivery reports when they are due, several rows in one POST; repeats a POST after a 5xx, never after a 4xx."""
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
-from itertools import count
 
 import aiohttp
 import msgspec
 
-from times_dispatch.sandbox import postback
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.retry import Backoff, retry
+from times_dispatch.sandbox import report_body
 from times_dispatch.sandbox.config import ReportsConfig
-from times_dispatch.sandbox.due import DueRows, in_batches
+from times_dispatch.sandbox.delay_queue import DelayQueue, in_batches
 from times_dispatch.sandbox.entries import ReportEntry
 from times_dispatch.sandbox.reports import ReportRow, plan
 from times_dispatch.sandbox.seeded_random import SeededRandom
 
 log = logging.getLogger(__name__)
 
-_EARLY_S = 2.0
-"""A push waits no longer than this for its early report."""
+_EARLY_TIMEOUT_S = 2.0
+"""How long a push waits for the acknowledgement of its early report."""
 
 
-class Posts(msgspec.Struct):
-    """How posting went."""
+class PostCounters(msgspec.Struct):
+    """Counts of POSTs, as ``/sandbox/books`` shows them."""
 
     acknowledged: int = 0
     repeated: int = 0
     refused: int = 0
-    """Given up because of an answer below 500 that is not 2xx."""
+    """POSTs that were given up because of a response below 500 that is not 2xx."""
     exhausted: int = 0
-    """Given up after the last repetition."""
+    """POSTs that were given up after the last repetition."""
     rows_lost: int = 0
-    """Rows of the POSTs that were given up; the receiver may have taken some all the same."""
+    """Rows of the POSTs that were given up; the receiver may still have taken some of them."""
+
+
+class _NotAcknowledged(Exception):
+    """A POST got a 5xx or no response: it may be repeated."""
 
 
 def open_session(config: ReportsConfig) -> aiohttp.ClientSession:
-    """Make the client that posts."""
+    """Return the HTTP client for the POSTs."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=config.timeout_ms / 1000),
@@ -45,128 +49,162 @@ def open_session(config: ReportsConfig) -> aiohttp.ClientSession:
 
 
 class Poster:
-    """Owns the rows from their plan to the receiver's answer."""
+    """Plans the report rows of accepted messages and posts them until the receiver acknowledges them."""
 
     def __init__(
         self,
         config: ReportsConfig,
-        chance: SeededRandom,
+        seeded_random: SeededRandom,
         session: aiohttp.ClientSession,
         acknowledge: Callable[[ReportEntry], None],
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Create a poster; ``run`` makes it work.
+
+        Args:
+            config: where, when and how often to post, and which rows.
+            seeded_random: decides which rows a message gets.
+            session: the HTTP client.
+            acknowledge: called for each row that the receiver acknowledged.
+            clock: measures delays, and the time that rows have.
+        """
         self._config = config
-        self._chance = chance
+        self._random = seeded_random
         self._acknowledge = acknowledge
-        self._due = DueRows()
+        self._clock = clock
+        self._delayed = DelayQueue()
         self._batches: asyncio.Queue[list[ReportRow]] = asyncio.Queue()
-        self._unsettled = 0
+        self._rows_under_way = 0
         self._session = session
-        self.posts = Posts()
+        self.posts = PostCounters()
 
     @property
     def pending(self) -> int:
-        """Rows that are planned or on their way."""
-        return len(self._due) + self._unsettled
+        """How many rows are planned or under way."""
+        return len(self._delayed) + self._rows_under_way
 
     async def run(self) -> None:
-        """Post what is due, until cancelled."""
+        """Post rows when they are due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._tick())
+            tasks.create_task(self._queue_due_rows())
             for _ in range(self._config.concurrency):
                 tasks.create_task(self._post_batches())
 
     def plan(self, meta: str) -> list[ReportRow]:
-        """Plan the reports of an accepted message; the rows returned are to be posted before its push is answered."""
+        """Plan the rows of an accepted message; return those to post before its push is answered."""
         if not self._config.url:
             return []
-        planned = plan(meta, self._config, self._chance)
-        now_s = time.monotonic()
+        planned = plan(meta, self._config, self._random)
+        now_s = self._clock.monotonic()
         for delay_s, row in planned.later:
-            self._due.add(now_s + delay_s, row)
+            self._delayed.push(now_s + delay_s, row)
         return planned.early
 
     def resume(self, meta: str) -> None:
-        """Plan the reports of a message that was accepted before a restart."""
-        self._hand_over(self.plan(meta))
+        """Plan the rows of a message that was accepted before a restart."""
+        self._queue(self.plan(meta))
 
     async def post_early(self, rows: list[ReportRow]) -> None:
-        """Post ``rows`` now and wait for the answer; if there is none soon, they go the ordinary way."""
-        self._unsettled += len(rows)
+        """Post ``rows`` now and wait for the response; without an acknowledgement in time they join the queue."""
+        self._rows_under_way += len(rows)
         try:
-            async with asyncio.timeout(_EARLY_S):
-                status = await self._send(postback.body(rows, now_s=int(time.time())))
+            async with asyncio.timeout(_EARLY_TIMEOUT_S):
+                status = await self._send(self._body(rows))
         except TimeoutError:
             status = 0
         finally:
-            self._unsettled -= len(rows)
+            self._rows_under_way -= len(rows)
         if 200 <= status < 300:
             self.posts.acknowledged += 1
-            self._enter(rows)
+            self._note_acknowledged(rows)
         else:
-            self._hand_over(rows)
+            self._queue(rows)
 
     async def flush(self) -> None:
-        """Post everything pending now, whenever it was due, and wait until it is acknowledged or given up."""
-        self._hand_over(self._due.take(float("inf")))
+        """Post all pending rows now, and wait until each is acknowledged or given up."""
+        self._queue(self._delayed.pop_due(float("inf")))
         await self._batches.join()
 
     def clear(self) -> None:
-        """Forget what is not on its way yet."""
-        self._due.clear()
-        self.posts = Posts()
+        """Drop the rows that are not under way, and reset the counters."""
+        self._delayed.clear()
+        self.posts = PostCounters()
 
-    def _hand_over(self, rows: list[ReportRow]) -> None:
-        self._unsettled += len(rows)
+    def _queue(self, rows: list[ReportRow]) -> None:
+        self._rows_under_way += len(rows)
         for batch in in_batches(rows, self._config.batch_max):
             self._batches.put_nowait(batch)
 
-    async def _tick(self) -> None:
+    async def _queue_due_rows(self) -> None:
         while True:
-            self._hand_over(self._due.take(time.monotonic()))
-            await asyncio.sleep(self._config.batch_wait_ms / 1000)
+            self._queue(self._delayed.pop_due(self._clock.monotonic()))
+            await self._clock.sleep(self._config.batch_wait_ms / 1000)
 
     async def _post_batches(self) -> None:
         while True:
             batch = await self._batches.get()
             try:
-                await self._settle(batch)
+                await self._post(batch)
             finally:
                 self._batches.task_done()
 
-    async def _settle(self, rows: list[ReportRow]) -> None:
+    async def _post(self, rows: list[ReportRow]) -> None:
         try:
-            if await self._deliver(rows):
-                self._enter(rows)
+            if await self._is_acknowledged(rows):
+                self._note_acknowledged(rows)
             else:
                 self.posts.rows_lost += len(rows)
         finally:
-            self._unsettled -= len(rows)
+            self._rows_under_way -= len(rows)
 
-    def _enter(self, rows: list[ReportRow]) -> None:
+    def _note_acknowledged(self, rows: list[ReportRow]) -> None:
         for row in rows:
             self._acknowledge(ReportEntry(row.event.value, row.meta, row.code, row.origin.value))
 
-    async def _deliver(self, rows: list[ReportRow]) -> bool:
-        body = postback.body(rows, now_s=int(time.time()))
-        for attempt in count(1):
+    async def _is_acknowledged(self, rows: list[ReportRow]) -> bool:
+        """Post rows until they are acknowledged, refused, or given up; return whether they are acknowledged."""
+        body, config = self._body(rows), self._config
+        first_ms = min(config.backoff_ms, config.backoff_max_ms)
+        repetitions = 0
+
+        async def post() -> int:
             status = await self._send(body)
-            if 200 <= status < 300:
-                self.posts.acknowledged += 1
-                return True
-            if 0 < status < 500:
-                self.posts.refused += 1
-                log.warning("the receiver refused %d report rows with HTTP %d", len(rows), status)
-                return False
-            if attempt > self._config.retries:
-                break
+            if status == 0 or status >= 500:
+                raise _NotAcknowledged
+            return status
+
+        def count_repetition(error: Exception) -> None:
+            nonlocal repetitions
+            if repetitions == config.retries:
+                raise error
+            repetitions += 1
             self.posts.repeated += 1
-            await asyncio.sleep(min(self._config.backoff_max_ms, self._config.backoff_ms * 2 ** (attempt - 1)) / 1000)
-        self.posts.exhausted += 1
-        log.warning("gave up posting %d report rows after %d attempts", len(rows), self._config.retries + 1)
+
+        try:
+            status = await retry(
+                post,
+                on=lambda error: isinstance(error, _NotAcknowledged),
+                backoff=Backoff(first_s=first_ms / 1000, max_s=config.backoff_max_ms / 1000),
+                before_wait=count_repetition,
+                clock=self._clock,
+            )
+        except _NotAcknowledged:
+            self.posts.exhausted += 1
+            log.warning("gave up posting %d report rows after %d attempts", len(rows), repetitions + 1)
+            return False
+        if 200 <= status < 300:
+            self.posts.acknowledged += 1
+            return True
+        self.posts.refused += 1
+        log.warning("the receiver refused %d report rows with HTTP %d", len(rows), status)
         return False
 
+    def _body(self, rows: list[ReportRow]) -> bytes:
+        return report_body.encode(rows, now_s=int(self._clock.time()))
+
     async def _send(self, body: bytes) -> int:
-        """POST once; 0 when there was no answer."""
+        """POST once; return the HTTP status, or 0 without a response."""
         try:
             async with self._session.post(self._config.url, data=body, allow_redirects=False) as response:
                 await response.read()

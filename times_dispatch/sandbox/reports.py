@@ -1,4 +1,4 @@
-"""Which delivery reports a message gets, and when: decided from the seed and its id alone."""
+"""The plan of delivery reports for a message, which depends only on the seed and the message's id."""
 
 from enum import StrEnum
 
@@ -30,7 +30,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Event(StrEnum):
-    """The events a report tells of (docs/domain.md section 3)."""
+    """The events that a report is about (docs/domain.md section 3)."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -39,7 +39,7 @@ class Event(StrEnum):
 
 
 class Origin(StrEnum):
-    """Whose row it is; only ``OWN`` rows say something true about a message of this account."""
+    """The origin of a row; only ``OWN`` rows are true reports about a message of this account."""
 
     OWN = "own"
     FORGED = "forged"
@@ -47,7 +47,7 @@ class Origin(StrEnum):
 
 
 class ReportRow(msgspec.Struct, frozen=True, gc=False):
-    """One row of a report, before it has a time."""
+    """A row of a report, without its time."""
 
     event: Event
     meta: str
@@ -57,15 +57,15 @@ class ReportRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReportPlan(msgspec.Struct, frozen=True):
-    """The rows of one message: those to be posted before the push is answered, and the others with their delay in s."""
+    """The rows of one message: early ones are posted before the push is answered, later ones after a delay in s."""
 
     early: list[ReportRow]
     later: list[tuple[float, ReportRow]]
 
 
-def plan(meta: str, config: ReportsConfig, chance: SeededRandom) -> ReportPlan:
-    """Plan every row that the acceptance of ``meta`` leads to."""
-    draws = chance.draws(meta, purpose=b"reports")
+def plan(meta: str, config: ReportsConfig, seeded_random: SeededRandom) -> ReportPlan:
+    """Return all rows about the accepted message ``meta``."""
+    draws = seeded_random.draws(meta, purpose=b"reports")
     odd = draws[_ODD] < config.odd
     early: list[ReportRow] = []
     later: list[tuple[float, ReportRow]] = []
@@ -107,7 +107,7 @@ def _failure(meta: str, config: ReportsConfig, draw: float, *, odd: bool) -> Rep
 
 
 def _forge(meta: str, draw: float) -> str:
-    """Change one character anywhere: of the campaign, the index, the attempt or the tag."""
-    place = int(draw * len(meta))
-    other = _ALPHABET[(_ALPHABET.find(meta[place]) + 1) % len(_ALPHABET)]
-    return meta[:place] + other + meta[place + 1 :]
+    """Return an id with one changed character: in the campaign, the index, the attempt or the signature."""
+    index = int(draw * len(meta))
+    other = _ALPHABET[(_ALPHABET.find(meta[index]) + 1) % len(_ALPHABET)]
+    return meta[:index] + other + meta[index + 1 :]

@@ -1,4 +1,4 @@
-"""Randomness from the seed alone: what is drawn for a message does not depend on the order messages arrive in."""
+"""Random numbers from a seed and a name: the numbers for a message do not depend on the order of arrivals."""
 
 import struct
 from hashlib import blake2b
@@ -11,19 +11,19 @@ _SCALE = 2.0**-32
 
 
 class SeededRandom:
-    """A source of draws, one set for every name."""
+    """Returns sixteen random numbers for every name."""
 
     def __init__(self, seed: int) -> None:
         self._key = str(seed).encode()[:64]
 
     def draws(self, name: str, *, purpose: bytes) -> Draws:
-        """Draw for ``name``; the same seed, name and purpose (at most 16 bytes) always give the same numbers."""
+        """Return the numbers for ``name``; the same seed, name and purpose (at most 16 bytes) give the same numbers."""
         digest = blake2b(name.encode("utf-8", "surrogatepass"), key=self._key, person=purpose).digest()
         return tuple([word * _SCALE for word in _WORDS.unpack(digest)])
 
 
 def pick(weights: dict[str, int], draw: float) -> str:
-    """Choose a key of ``weights`` in proportion to its weight."""
+    """Return a key of ``weights``, with a probability in proportion to its weight."""
     left = draw * sum(weights.values())
     for name, weight in weights.items():
         left -= weight

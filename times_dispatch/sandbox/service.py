@@ -1,4 +1,4 @@
-"""Start the sandbox in order, stop it in reverse."""
+"""Starts the parts of the sandbox in order, and stops them in reverse."""
 
 import asyncio
 import logging
@@ -11,17 +11,17 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from times_dispatch.sandbox.account import Account
-from times_dispatch.sandbox.answer import page
+from times_dispatch.sandbox.api import ProviderApi, TimesMobileApi
 from times_dispatch.sandbox.books import Books
 from times_dispatch.sandbox.config import SandboxConfig
 from times_dispatch.sandbox.connection import SandboxConnection, SandboxServer
 from times_dispatch.sandbox.control import PREFIX, ControlRoutes
-from times_dispatch.sandbox.dialect import Dialect, TimesMobile
 from times_dispatch.sandbox.gateway import GET_PATH, POST_PATH, Gateway
-from times_dispatch.sandbox.generic import MESSAGES_PATH, TOKEN_PATH, Generic
+from times_dispatch.sandbox.generic_api import MESSAGES_PATH, TOKEN_PATH, GenericApi
 from times_dispatch.sandbox.journal import Journal
 from times_dispatch.sandbox.listener import Listener, bind
 from times_dispatch.sandbox.poster import Poster, open_session
+from times_dispatch.sandbox.responses import error_page
 from times_dispatch.sandbox.seeded_random import SeededRandom
 from times_dispatch.sandbox.tokens import TokenIssuer
 
@@ -35,21 +35,21 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
     """Run a sandbox until cancelled; ``ready`` is called with its URL once it listens.
 
     Raises:
-        OSError: the address cannot be listened on, or the journal cannot be written.
+        OSError: the address cannot be used, or the journal cannot be written.
     """
     journal = Journal(Path(config.journal)) if config.journal else None
     with closing(journal) if journal else nullcontext():
         bound = bind(config.host, config.port)
-        chance = SeededRandom(config.seed)
+        seeded_random = SeededRandom(config.seed)
         books = Books(journal)
-        account = Account(config, chance)
+        account = Account(config, seeded_random)
         async with open_session(config.reports) as session, asyncio.TaskGroup() as tasks:
-            poster = Poster(config.reports, chance, session, books.enter)
+            poster = Poster(config.reports, seeded_random, session, books.enter)
             tokens = TokenIssuer(config.generic)
-            gateway = Gateway(config, chance, books=books, account=account, tokens=tokens, poster=poster)
-            doors = _doors(config, tokens)
+            gateway = Gateway(config, seeded_random, books=books, account=account, tokens=tokens, poster=poster)
+            routes = _routes(config, tokens)
             server = SandboxServer(
-                lambda request: _handle(request, doors, tokens, gateway, control),
+                lambda request: _handle(request, routes, tokens, gateway, control),
                 access_log=None,
                 logger=_quiet_logger(),
             )
@@ -73,57 +73,66 @@ async def serve(config: SandboxConfig, *, ready: Callable[[str], None] | None = 
                 try:
                     await asyncio.shield(posting)
                 finally:
-                    server.retire_all()
+                    server.close_all_when_idle()
                     await server.shutdown(_GRACE_S)
 
 
-Doors = dict[str, tuple[str, Dialect]]
-"""Path of an endpoint: its method, and how it is spoken to."""
+Routes = dict[str, tuple[str, ProviderApi]]
+"""Method and API of each path."""
 
 
-def _doors(config: SandboxConfig, tokens: TokenIssuer) -> Doors:
-    times_mobile = TimesMobile(string_answers=config.string_answers, bare_refusals=config.bare_refusals)
-    doors: Doors = {GET_PATH: ("GET", times_mobile), POST_PATH: ("POST", times_mobile)}
+def _routes(config: SandboxConfig, tokens: TokenIssuer) -> Routes:
+    times_mobile = TimesMobileApi(string_answers=config.string_answers, bare_refusals=config.bare_refusals)
+    routes: Routes = {GET_PATH: ("GET", times_mobile), POST_PATH: ("POST", times_mobile)}
     if config.generic.client_id:
-        doors[MESSAGES_PATH] = ("POST", Generic(config, tokens))
-    return doors
+        routes[MESSAGES_PATH] = ("POST", GenericApi(config, tokens))
+    return routes
 
 
 async def _handle(
-    request: web.BaseRequest, doors: Doors, tokens: TokenIssuer, gateway: Gateway, control: ControlRoutes
+    request: web.BaseRequest, routes: Routes, tokens: TokenIssuer, gateway: Gateway, control: ControlRoutes
 ) -> web.StreamResponse:
+    """Answer one request, and write the answer.
+
+    Args:
+        request: the request, whose protocol is a SandboxConnection.
+        routes: the endpoints for pushes.
+        tokens: answers token requests, if a second provider is configured.
+        gateway: answers pushes, and counts requests to unknown paths.
+        control: answers requests below ``/sandbox/``.
+    """
     connection = cast(SandboxConnection, request.protocol)
     try:
         path = request.raw_path.partition("?")[0]
         if path.startswith(PREFIX):
             response: web.StreamResponse | None = await control.handle(request)
-        elif path == TOKEN_PATH and MESSAGES_PATH in doors:
+        elif path == TOKEN_PATH and MESSAGES_PATH in routes:
             response = await tokens.issue(request)
-        elif path not in doors:
+        elif path not in routes:
             gateway.misaddressed += 1
-            response = page(404)
-        elif request.method != doors[path][0]:
+            response = error_page(404)
+        elif request.method != routes[path][0]:
             gateway.misaddressed += 1
-            response = page(405)
+            response = error_page(405)
         else:
-            response = await gateway.push(request, connection, doors[path][1])
+            response = await gateway.push(request, connection, routes[path][1])
         if response is None:
-            return web.Response()  # goes nowhere: the connection is cut
-        # Written here and not by the framework, to know when a connection may be closed without losing an answer.
+            return web.Response()  # is not sent, because the connection is cut
+        # The framework does not say when it has written the answer, and a connection must not be closed before that.
         with suppress(ConnectionError):
             await response.prepare(request)
             await response.write_eof()
         return response
     finally:
-        connection.settle()
+        connection.answer_written()
 
 
 def _quiet_logger() -> logging.Logger:
-    """Drop the framework's accounts of malformed requests: they quote the request line, which may hold a password."""
+    """Return a logger without the framework's messages about malformed requests, which may quote a password."""
     if not _http_log.filters:
-        _http_log.addFilter(_is_not_about_a_request)
+        _http_log.addFilter(_is_no_request_error)
     return _http_log
 
 
-def _is_not_about_a_request(record: logging.LogRecord) -> bool:
+def _is_no_request_error(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

@@ -1,4 +1,4 @@
-"""What a client hands in: the eight keys, from a JSON body or from a query string (docs/domain.md section 1)."""
+"""A message as a client submits it: eight keys, in a JSON body or a query string (docs/domain.md section 1)."""
 
 from urllib.parse import parse_qsl
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
-    """The eight keys, spelt exactly so; a key that is missing or spelt otherwise is empty."""
+    """The eight keys with exactly these names; a key that is missing or has another name is empty."""
 
     username: str = ""
     password: str = ""
@@ -18,18 +18,18 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     correlation_id: str = msgspec.field(default="", name="corelationid")
 
     def __repr__(self) -> str:
-        """Show no credential, number or text."""
+        """Return a representation without credentials, number and text."""
         return f"Submission(sender={self.sender!r}, correlation_id={self.correlation_id!r})"
 
 
 UNREADABLE = Submission()
-"""Stands for a request that does not hold the eight keys in a shape the gateway reads."""
+"""The submission of a request in an unknown format."""
 
 _decode = msgspec.json.Decoder(Submission).decode
 
 
 def from_json(body: bytes) -> Submission:
-    """Read the body of a POST: one flat object of strings."""
+    """Read the body of a POST: a flat object of strings."""
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -37,5 +37,5 @@ def from_json(body: bytes) -> Submission:
 
 
 def from_query(query: str) -> Submission:
-    """Read the query string of a GET; a ``+`` in it is a space, as in any form."""
+    """Read the query string of a GET; a ``+`` is a space, as in every form."""
     return msgspec.convert(dict(parse_qsl(query, keep_blank_values=True)), Submission)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 
 from times_dispatch.ledger.model import CostUnit
-from times_dispatch.provider.description.provider import MOST_IN_GROUP
+from times_dispatch.provider.description.provider import MAX_PROVIDERS_PER_SENDER
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import check_rate
@@ -30,8 +30,8 @@ def _parse_chain(value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise ValueError("must be a nickname in quotes, or an array of them")
-    if not 1 <= len(names) <= MOST_IN_GROUP:
-        raise ValueError(f"must name 1 to {MOST_IN_GROUP} providers, names {len(names)}")
+    if not 1 <= len(names) <= MAX_PROVIDERS_PER_SENDER:
+        raise ValueError(f"must name 1 to {MAX_PROVIDERS_PER_SENDER} providers, names {len(names)}")
     if len(set(names)) < len(names):
         raise ValueError("names a provider twice")
     return tuple(names)

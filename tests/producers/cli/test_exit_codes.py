@@ -81,6 +81,11 @@ def test_an_unknown_campaign_gives_one_line(run: Run, command: str) -> None:
         (exceptions.ConnectionError("10.0.0.1"), 2, "Redis went away in the middle; run the same command again"),
         (exceptions.TimeoutError("10.0.0.1"), 2, "Redis did not answer in time; run the same command again"),
         (exceptions.OutOfMemoryError("x"), 2, "Redis has no memory left: raise its maxmemory; run the same"),
+        (
+            exceptions.ResponseError("MISCONF x"),
+            2,
+            "Redis cannot be used now (ResponseError); run the same command again",
+        ),
         (exceptions.ReadOnlyError("x"), 2, "Redis has become a replica and cannot be written to; run the same"),
         (
             exceptions.ResponseError("WRONGTYPE x"),
@@ -98,5 +103,6 @@ def test_each_known_error_has_its_exit_code_and_message(error: Exception, code: 
     assert "10.0.0.1" not in known.message
 
 
-def test_a_fault_of_the_program_is_no_known_error() -> None:
-    assert exit_for(KeyError("x")) is None
+@pytest.mark.parametrize("error", [KeyError("x"), exceptions.DataError("x")])
+def test_a_fault_of_the_program_is_no_known_error(error: Exception) -> None:
+    assert exit_for(error) is None

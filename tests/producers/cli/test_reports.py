@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from redis import Redis
 
-from callbacks.dead_letters import LONGEST_KEPT, DeadLetterRow, DeadLetters, Reason
+from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from tests.kit.producers import Run
 from times_dispatch.ledger.connection import connect
+
+MAX_ROW_BYTES = DeadLetterLimits().max_row_bytes
 
 
 def test_waiting_reports_are_counted_with_the_age_of_the_oldest(run: Run, redis_url: str) -> None:
@@ -21,7 +23,7 @@ def test_waiting_reports_are_counted_with_the_age_of_the_oldest(run: Run, redis_
     assert 7_300 <= answer["oldest_s"] < 7_360
 
 
-def add_dead_letters(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
+def add_dead_letters(redis_url: str, rows: Sequence[DeadLetter]) -> None:
     async def add() -> None:
         async with connect(redis_url) as redis:
             await DeadLetters(redis).add(rows)
@@ -32,9 +34,13 @@ def add_dead_letters(redis_url: str, rows: Sequence[DeadLetterRow]) -> None:
 def test_dead_letters_are_listed_with_their_reason_and_without_their_body(run: Run, redis_url: str) -> None:
     assert run("reports", "rejected").stdout == "no report is in the dead letters\n"
     add_dead_letters(
-        redis_url, [DeadLetterRow(Reason.UNKNOWN, b"what somebody wrote"), DeadLetterRow(Reason.POISON, b"and another")]
+        redis_url,
+        [
+            DeadLetter(DeadLetterReason.UNKNOWN, b"what somebody wrote"),
+            DeadLetter(DeadLetterReason.POISON, b"and another"),
+        ],
     )
-    answer = run("reports", "rejected", "--reason", Reason.POISON).stdout
+    answer = run("reports", "rejected", "--reason", DeadLetterReason.POISON).stdout
     assert [line.split()[-1] for line in answer.splitlines() if line.startswith("unknown")] == ["1"]
     assert answer.splitlines()[-1].endswith("could not be applied")
     assert "wrote" not in answer
@@ -42,19 +48,21 @@ def test_dead_letters_are_listed_with_their_reason_and_without_their_body(run: R
 
 
 def test_a_report_that_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis_url: str) -> None:
-    too_long = LONGEST_KEPT + 1
-    add_dead_letters(redis_url, [DeadLetterRow(Reason.POISON, b"x" * LONGEST_KEPT)])
+    too_long = MAX_ROW_BYTES + 1
+    add_dead_letters(redis_url, [DeadLetter(DeadLetterReason.POISON, b"x" * MAX_ROW_BYTES)])
     assert "too long" not in run("reports", "rejected").stdout
-    add_dead_letters(redis_url, [DeadLetterRow(Reason.POISON, b"x" * too_long)])
+    add_dead_letters(redis_url, [DeadLetter(DeadLetterReason.POISON, b"x" * too_long)])
     last = run("reports", "rejected").stdout.splitlines()[-1]
     assert last.endswith(f"could not be applied; not kept: too long, {too_long:,} bytes")
     rows = json.loads(run("reports", "rejected", "--json").stdout)["rows"]
-    assert [(row["bytes"], row["too_long"]) for row in rows] == [(LONGEST_KEPT, False), (too_long, True)]
+    assert [(row["bytes"], row["too_long"]) for row in rows] == [(MAX_ROW_BYTES, False), (too_long, True)]
     assert run("reports", "replay").stdout == "1 reports are on their way to the reconcilers again\n"
 
 
 def test_the_number_of_listed_rows_can_be_limited(run: Run, redis_url: str) -> None:
-    add_dead_letters(redis_url, [DeadLetterRow(Reason.POISON, b"one"), DeadLetterRow(Reason.POISON, b"two")])
+    add_dead_letters(
+        redis_url, [DeadLetter(DeadLetterReason.POISON, b"one"), DeadLetter(DeadLetterReason.POISON, b"two")]
+    )
     for option in ("--max", "--most"):
         answer = json.loads(run("reports", "rejected", option, "1", "--json").stdout)
         assert (len(answer["rows"]), answer["kept"]) == (1, {"could not be applied": 2})

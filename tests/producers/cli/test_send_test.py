@@ -8,7 +8,7 @@ from redis import Redis
 from tests.kit.producers import Run
 from tests.kit.provider_settings import has_no_secret
 from tests.kit.sandbox_thread import Gateway
-from times_dispatch.provider.ids import TRIAL_CAMPAIGN
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
 
 NUMBER = ("--country-code", "91", "--number", "9876543210")
 
@@ -21,7 +21,7 @@ def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(provi
     assert done.exit_code == 0, done.stderr
     first, *lines = done.stdout.splitlines()
     assert re.fullmatch(
-        rf"message   {TRIAL_CAMPAIGN}[0-9a-z]{{24}} from TIMESM to 9198\*\*\*\*\*210 through timesmobile", first
+        rf"message   {SEND_TEST_CAMPAIGN}[0-9a-z]{{24}} from TIMESM to 9198\*\*\*\*\*210 through timesmobile", first
     )
     assert lines[:2] == [
         "template  shipped (1207161786534401928)",

@@ -31,27 +31,27 @@ async def test_a_value_is_kept_for_its_time_and_no_longer(redis: Redis) -> None:
 async def test_all_its_keys_can_be_kept_from_others_by_their_beginning(redis: Redis) -> None:
     tokens = Tokens(redis)
     await tokens.write(NAME, b"sealed", ttl_s=60)
-    async with tokens.alone(NAME, longest_s=5) as is_mine:
+    async with tokens.lock(NAME, ttl_s=5) as is_mine:
         assert is_mine
         assert {text(key) for key in await redis.keys()} == {f"token:{NAME}", f"token:{NAME}:lock"}
 
 
 async def test_one_is_alone_at_a_time_and_nobody_waits(redis: Redis) -> None:
     first, second = Tokens(redis), Tokens(redis)
-    async with first.alone(NAME, longest_s=5) as is_mine, second.alone(NAME, longest_s=5) as is_mine_too:
+    async with first.lock(NAME, ttl_s=5) as is_mine, second.lock(NAME, ttl_s=5) as is_mine_too:
         assert (is_mine, is_mine_too) == (True, False)
-    async with second.alone(NAME, longest_s=5) as is_mine_then:
+    async with second.lock(NAME, ttl_s=5) as is_mine_then:
         assert is_mine_then
 
 
 async def test_one_who_died_alone_excludes_the_others_only_for_a_while(redis: Redis) -> None:
-    dead = Tokens(redis).alone(NAME, longest_s=0.05)
+    dead = Tokens(redis).lock(NAME, ttl_s=0.05)
     assert await dead.__aenter__()
     await asyncio.sleep(0.1)  # for its time to be over
-    async with Tokens(redis).alone(NAME, longest_s=5) as is_mine:
+    async with Tokens(redis).lock(NAME, ttl_s=5) as is_mine:
         assert is_mine
         await dead.__aexit__(None, None, None)  # back from the dead: it frees nothing that is not its own
-        async with Tokens(redis).alone(NAME, longest_s=5) as is_mine_too:
+        async with Tokens(redis).lock(NAME, ttl_s=5) as is_mine_too:
             assert not is_mine_too
 
 
@@ -63,7 +63,7 @@ async def test_redis_away_is_an_os_error() -> None:
         with pytest.raises(OSError, match="ConnectionError"):
             await tokens.write(NAME, b"x", ttl_s=1)
         with pytest.raises(OSError, match="ConnectionError"):
-            async with tokens.alone(NAME, longest_s=1):
+            async with tokens.lock(NAME, ttl_s=1):
                 pass
 
 
@@ -78,11 +78,11 @@ async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis)
 
     credentials = ClientCredentials(token_url="https://sms.example/token", client_id="cid", client_secret="hush")
     keepers = [
-        TokenCache("other", credentials, transport=httpx.MockTransport(grant), store=Tokens(redis), timeout_s=5)
+        TokenCache("other", credentials, transport=httpx.MockTransport(grant), store=Tokens(redis), request_timeout_s=5)
         for _ in range(10)
     ]
     try:
-        assert {*await asyncio.gather(*(keeper.obtain() for keeper in keepers))} == {"Bearer token-1"}
+        assert {*await asyncio.gather(*(keeper.get() for keeper in keepers))} == {"Bearer token-1"}
         assert asked == 1
     finally:
         for keeper in keepers:

@@ -26,10 +26,10 @@ def test_an_id_has_32_characters_and_reads_back_as_what_it_was_made_from(
 
 @given(campaigns, indexes, attempts, st.integers(0, 31), st.sampled_from(DIGITS))
 def test_an_id_with_one_character_changed_is_not_ours(
-    campaign: str, index: int, attempt: int, place: int, other: str
+    campaign: str, index: int, attempt: int, index_in_id: int, other: str
 ) -> None:
     made = OURS.make(campaign, index, attempt)
-    forged = made[:place] + other + made[place + 1 :]
+    forged = made[:index_in_id] + other + made[index_in_id + 1 :]
     assert OURS.parse(forged) is None or forged == made
 
 

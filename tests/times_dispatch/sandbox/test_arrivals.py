@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from times_dispatch.sandbox.arrivals import SECOND_NS, Arrivals
 
 
-def most(stamps: list[int]) -> int:
+def max_per_second(stamps: list[int]) -> int:
     """Count in the plainest way: for each arrival, those in the second that it begins."""
     return max((sum(begin <= stamp < begin + SECOND_NS for stamp in stamps) for begin in stamps), default=0)
 
@@ -15,14 +15,14 @@ def test_a_second_holds_its_beginning_and_not_its_end(apart_ns: int, count: int)
     arrivals = Arrivals()
     arrivals.add(10**18)
     arrivals.add(10**18 + apart_ns)
-    assert arrivals.most_in_a_second() == count
+    assert arrivals.max_per_second() == count
 
 
 def test_the_fullest_second_need_not_begin_at_a_whole_one() -> None:
     arrivals = Arrivals()
     for stamp in (600, 700, 800, 900, 1100, 1300, 1500, 1599, 1600):
         arrivals.add(stamp * 1_000_000)
-    assert arrivals.most_in_a_second() == 8
+    assert arrivals.max_per_second() == 8
 
 
 times = st.integers(0, 40).map(lambda step: step * SECOND_NS // 8)
@@ -36,7 +36,7 @@ def test_counting_in_between_and_late_arrivals_change_nothing(groups: list[list[
         for stamp in group:
             arrivals.add(stamp)
         seen += group
-        assert arrivals.most_in_a_second() == most(seen)
+        assert arrivals.max_per_second() == max_per_second(seen)
         assert list(arrivals.stamps) == sorted(seen)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from tests.times_dispatch.sandbox.conftest import BASIC, GOOD, Receiver, Start, correlation_id
+from tests.kit.sandbox import BASIC, GOOD, ReportReceiver, Start, correlation_id
 from times_dispatch.sandbox import Faults, ReportsConfig
 from times_dispatch.sandbox.books import Books
 from times_dispatch.sandbox.entries import Acceptance, Arrival, Entry, InjectedFault, Refusal, ReportEntry
@@ -38,7 +38,7 @@ def test_an_id_accepted_three_times_is_one_repeated_id() -> None:
 def test_repeated_ids_are_all_counted_and_twenty_named() -> None:
     books = books_of(*(acceptance(n, to=str(n)) for n in range(25) for _ in range(2)))
     assert books.all.repeated_ids == 25
-    assert len(books.all.repeated_ids_named) == 20
+    assert len(books.all.repeated_ids_listed) == 20
 
 
 def test_a_number_may_be_accepted_once_per_campaign() -> None:
@@ -60,8 +60,8 @@ def test_senders_are_counted_apart_and_in_all() -> None:
     )
     shown = {sender: tally.as_dict() for sender, tally in books.senders.items()}
     assert [shown[sender]["arrivals"] for sender in "AB"] == [1, 2]
-    assert [shown[sender]["most_in_a_second"] for sender in "AB"] == [1, 1]
-    assert books.all.as_dict()["most_in_a_second"] == 2
+    assert [shown[sender]["max_per_second"] for sender in "AB"] == [1, 1]
+    assert books.all.as_dict()["max_per_second"] == 2
     assert (shown["B"]["first_arrival"], shown["B"]["last_arrival"]) == (1.000000001, 3.0)
     assert (shown["A"]["refused"], shown["B"]["refused"]) == ({}, {"2054": 1})
     assert (shown["A"]["faults"], shown["A"]["accepted"], shown["B"]["accepted"]) == ({"http_500": 1}, 1, 0)
@@ -87,7 +87,7 @@ def test_reports_are_counted_once_as_distinct_and_each_time_as_posted() -> None:
     }
     message = books.messages[meta]
     assert (message.event, message.code, message.failed, message.clicked) == ("delivered", "", 3, 1)
-    assert books.strays == {"forged": 1}
+    assert books.unknown_reports == {"forged": 1}
     assert books.unreported() == []
 
 
@@ -153,7 +153,7 @@ async def test_unicode_that_does_not_fit_the_text_is_counted(start: Start) -> No
     assert (books["unicode_mismatches"], books["unicode_needless"], books["parts"]) == (1, 1, 3)
 
 
-async def test_a_reset_empties_the_books_and_forgets_pending_reports(start: Start, receiver: Receiver) -> None:
+async def test_a_reset_empties_the_books_and_forgets_pending_reports(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=ReportsConfig(url=receiver.url, delay_min_ms=60_000, delay_max_ms=60_000, early=0.0))
     await client.push()
     assert (await client.books())["reports"]["pending"] >= 1
@@ -164,7 +164,9 @@ async def test_a_reset_empties_the_books_and_forgets_pending_reports(start: Star
     assert receiver.bodies == []
 
 
-async def test_the_journal_keeps_the_books_over_a_restart(start: Start, receiver: Receiver, tmp_path: Path) -> None:
+async def test_the_journal_keeps_the_books_over_a_restart(
+    start: Start, receiver: ReportReceiver, tmp_path: Path
+) -> None:
     path = tmp_path / "books"
     slow = ReportsConfig(url=receiver.url, delay_min_ms=60_000, delay_max_ms=60_000, early=0.5, duplicated=0.0)
     before = await start(journal=str(path), reports=slow)
@@ -193,6 +195,13 @@ def test_a_reset_is_kept_over_a_restart_too(tmp_path: Path) -> None:
     again = Journal(tmp_path / "books")
     assert [message.id for message in Books(again).in_order] == [correlation_id(2)]
     again.close()
+
+
+def test_injected_faults_in_a_journal_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    (tmp_path / "books").write_bytes(b'["mishap","TIMESM","http_429"]\n["injected_fault","TIMESM","http_429"]\n')
+    journal = Journal(tmp_path / "books")
+    assert Books(journal).all.faults == {"http_429": 2}
+    journal.close()
 
 
 async def test_connections_are_counted(start: Start) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 
-from tests.times_dispatch.sandbox.conftest import GOOD, PASSWORD, USERNAME
+from tests.kit.sandbox import GOOD, PASSWORD, USERNAME
 from times_dispatch.sandbox import ConfigInvalid, SandboxConfig
 from times_dispatch.sandbox.command import sandbox
 from times_dispatch.sandbox.config import read

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.times_dispatch.sandbox.conftest import BASIC, GOOD, Client, Start, correlation_id
+from tests.kit.sandbox import BASIC, GOOD, SandboxClient, Start, correlation_id
 from times_dispatch.sandbox.faults import AFTER_ACCEPTING, Fault, Faults, FaultTable
 
 
-async def raw_push(client: Client, **changes: str) -> bytes:
+async def raw_push(client: SandboxClient, **changes: str) -> bytes:
     """Push over a bare socket and read to its end."""
     body = orjson.dumps({**GOOD, **changes})
     address = urlsplit(client.url)
@@ -29,7 +29,7 @@ async def raw_push(client: Client, **changes: str) -> bytes:
         writer.close()
 
 
-async def accepted_and_faults(client: Client) -> tuple[int, dict[str, int]]:
+async def accepted_and_faults(client: SandboxClient) -> tuple[int, dict[str, int]]:
     books = (await client.books())["all"]
     assert books["arrivals"] == 1
     return books["accepted"], books["faults"]
@@ -214,7 +214,7 @@ async def test_a_change_that_cannot_be_meant_changes_nothing(start: Start, body:
 async def test_the_same_seed_hits_the_same_arrivals_in_any_order(start: Start) -> None:
     faults = Faults(http_500=0.3, http_429=0.3)
 
-    async def statuses(client: Client, numbers: Any) -> dict[int, list[int]]:
+    async def statuses(client: SandboxClient, numbers: Any) -> dict[int, list[int]]:
         return {n: [(await client.push(corelationid=correlation_id(n)))[0] for _ in range(2)] for n in numbers}
 
     first = await statuses(await start(faults=faults, seed=7), range(25))
@@ -235,11 +235,11 @@ def test_each_fault_gets_its_share_of_the_draws(draw: float, shares: list[float]
         if below <= draw < below + share:
             expected = fault
         below += share
-    assert FaultTable(faults).hit(draw) == expected
+    assert FaultTable(faults).choose(draw) == expected
 
 
 def test_all_draws_hit_when_shares_fill_everything() -> None:
     table = FaultTable(Faults(reset_before=0.5, http_500_after=0.5))
-    assert table.hit(0.0) == Fault.RESET_BEFORE
-    assert table.hit(0.5) == Fault.HTTP_500_AFTER
-    assert table.hit(1 - 2**-32) == Fault.HTTP_500_AFTER
+    assert table.choose(0.0) == Fault.RESET_BEFORE
+    assert table.choose(0.5) == Fault.HTTP_500_AFTER
+    assert table.choose(1 - 2**-32) == Fault.HTTP_500_AFTER

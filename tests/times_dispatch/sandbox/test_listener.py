@@ -26,7 +26,7 @@ async def test_a_burst_of_new_connections_is_read_within_a_few_turns_of_the_loop
                 await asyncio.sleep(0)
             read = [one for one in server.connections if isinstance(one, SandboxConnection) and one.arrived_ns]
             assert len(read) == BURST
-            server.retire_all()
+            server.close_all_when_idle()
             await server.shutdown(1)
     finally:
         for client in clients:

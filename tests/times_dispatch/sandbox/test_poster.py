@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.sandbox.conftest import Client, Receiver, Start, correlation_id, until
+from tests.kit.sandbox import ReportReceiver, SandboxClient, Start, correlation_id, until
 from times_dispatch.sandbox import ReportsConfig
 
 PLAIN = {
@@ -21,16 +21,16 @@ PLAIN = {
 }
 
 
-def plain(receiver: Receiver, **changes: Any) -> ReportsConfig:
+def plain(receiver: ReportReceiver, **changes: Any) -> ReportsConfig:
     return ReportsConfig(url=receiver.url, **{**PLAIN, **changes})
 
 
-async def push(client: Client, count: int) -> None:
+async def push(client: SandboxClient, count: int) -> None:
     for n in range(count):
         await client.push(corelationid=correlation_id(n))
 
 
-async def test_an_accepted_message_is_reported_and_booked_as_reported(start: Start, receiver: Receiver) -> None:
+async def test_an_accepted_message_is_reported_and_booked_as_reported(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver))
     await client.push()
     await until(lambda: bool(receiver.rows))
@@ -41,14 +41,14 @@ async def test_an_accepted_message_is_reported_and_booked_as_reported(start: Sta
     assert (await client.books())["all"]["reports"]["posted"] == {"delivered": 1}
 
 
-async def test_a_refused_message_is_not_reported(start: Start, receiver: Receiver) -> None:
+async def test_a_refused_message_is_not_reported(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver))
     await client.push(to="1")
     assert (await client.flush())["reports"]["pending"] == 0
     assert receiver.bodies == []
 
 
-async def test_a_flush_posts_in_batches_whatever_is_pending(start: Start, receiver: Receiver) -> None:
+async def test_a_flush_posts_in_batches_whatever_is_pending(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver, delay_min_ms=60_000, delay_max_ms=60_000, batch_max=4))
     await push(client, 10)
     assert (await client.books())["reports"]["pending"] == 10
@@ -58,7 +58,7 @@ async def test_a_flush_posts_in_batches_whatever_is_pending(start: Start, receiv
     assert {row["meta"] for _, row in receiver.rows} == {correlation_id(n) for n in range(10)}
 
 
-async def test_a_post_is_repeated_after_503_until_it_is_taken(start: Start, receiver: Receiver) -> None:
+async def test_a_post_is_repeated_after_503_until_it_is_taken(start: Start, receiver: ReportReceiver) -> None:
     receiver.statuses = [503, 500, 502]
     client = await start(reports=plain(receiver))
     await client.push()
@@ -69,7 +69,7 @@ async def test_a_post_is_repeated_after_503_until_it_is_taken(start: Start, rece
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 429, 302])
-async def test_a_post_is_never_repeated_after_a_4xx(start: Start, receiver: Receiver, status: int) -> None:
+async def test_a_post_is_never_repeated_after_a_4xx(start: Start, receiver: ReportReceiver, status: int) -> None:
     receiver.statuses = [status]
     client = await start(reports=plain(receiver))
     await client.push()
@@ -79,7 +79,7 @@ async def test_a_post_is_never_repeated_after_a_4xx(start: Start, receiver: Rece
     assert (await client.accepted())[0]["event"] == ""
 
 
-async def test_a_post_is_given_up_after_its_last_repetition(start: Start, receiver: Receiver) -> None:
+async def test_a_post_is_given_up_after_its_last_repetition(start: Start, receiver: ReportReceiver) -> None:
     receiver.statuses = [503] * 10
     client = await start(reports=plain(receiver, retries=2))
     await client.push()
@@ -88,7 +88,7 @@ async def test_a_post_is_given_up_after_its_last_repetition(start: Start, receiv
     assert len(receiver.bodies) == 3
 
 
-async def test_a_receiver_that_is_away_gets_its_reports_when_it_is_back(start: Start, receiver: Receiver) -> None:
+async def test_a_receiver_that_is_away_gets_its_reports_when_it_is_back(start: Start, receiver: ReportReceiver) -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     client = await start(reports=plain(receiver, retries=200, concurrency=1))
@@ -113,7 +113,7 @@ async def test_a_receiver_that_is_away_gets_its_reports_when_it_is_back(start: S
     listening.close()
 
 
-async def test_an_early_report_is_answered_before_the_push_is(start: Start, receiver: Receiver) -> None:
+async def test_an_early_report_is_answered_before_the_push_is(start: Start, receiver: ReportReceiver) -> None:
     receiver.hold.clear()
     client = await start(reports=plain(receiver, early=1.0))
     pushing = asyncio.create_task(client.push())
@@ -125,7 +125,7 @@ async def test_an_early_report_is_answered_before_the_push_is(start: Start, rece
     assert (await client.accepted())[0]["delivered"] == 1
 
 
-async def test_an_early_report_that_is_not_taken_goes_the_ordinary_way(start: Start, receiver: Receiver) -> None:
+async def test_an_early_report_that_is_not_taken_goes_the_ordinary_way(start: Start, receiver: ReportReceiver) -> None:
     receiver.statuses = [503]
     client = await start(reports=plain(receiver, early=1.0))
     assert (await client.push())[0] == 200
@@ -133,7 +133,7 @@ async def test_an_early_report_that_is_not_taken_goes_the_ordinary_way(start: St
     assert len(receiver.bodies) == 2
 
 
-async def test_reports_come_reordered_and_duplicated(start: Start, receiver: Receiver) -> None:
+async def test_reports_come_reordered_and_duplicated(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver, duplicated=1.0, delay_max_ms=200, batch_max=3))
     await push(client, 12)
     await until(lambda: len(receiver.rows) == 24)
@@ -145,16 +145,16 @@ async def test_reports_come_reordered_and_duplicated(start: Start, receiver: Rec
     assert (books["distinct"], books["posted"]) == ({"delivered": 12}, {"delivered": 24})
 
 
-async def test_forged_and_foreign_rows_are_posted_and_booked_apart(start: Start, receiver: Receiver) -> None:
+async def test_forged_and_foreign_rows_are_posted_and_booked_apart(start: Start, receiver: ReportReceiver) -> None:
     client = await start(reports=plain(receiver, forged=1.0, foreign=1.0))
     await push(client, 5)
     books = await client.flush()
-    assert books["reports"]["strays"] == {"forged": 5, "foreign": 5}
+    assert books["reports"]["unknown_reports"] == {"forged": 5, "foreign": 5}
     assert books["all"]["reports"]["distinct"] == {"delivered": 5}
     assert len(receiver.rows) == 15
 
 
-async def test_no_more_posts_run_at_once_than_allowed(start: Start, receiver: Receiver) -> None:
+async def test_no_more_posts_run_at_once_than_allowed(start: Start, receiver: ReportReceiver) -> None:
     receiver.hold.clear()
     client = await start(reports=plain(receiver, delay_min_ms=60_000, delay_max_ms=60_000, batch_max=1, concurrency=2))
     await push(client, 6)

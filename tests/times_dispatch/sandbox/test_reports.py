@@ -1,13 +1,12 @@
 from collections import Counter
 from typing import Any
 
-import orjson
 import pytest
 
-from tests.times_dispatch.sandbox.conftest import correlation_id
-from times_dispatch.sandbox import ReportsConfig, postback
-from times_dispatch.sandbox.reports import Event, Origin, ReportPlan, ReportRow, plan
-from times_dispatch.sandbox.seeded_random import SeededRandom, pick
+from tests.kit.sandbox import correlation_id
+from times_dispatch.sandbox import ReportsConfig
+from times_dispatch.sandbox.reports import Event, Origin, ReportPlan, plan
+from times_dispatch.sandbox.seeded_random import SeededRandom
 
 QUIET = {"failed": 0.0, "early": 0.0, "duplicated": 0.0, "clicked": 0.0, "replied": 0.0}
 
@@ -17,7 +16,7 @@ def plans(count: int = 400, seed: int = 1, **config: Any) -> list[ReportPlan]:
 
 
 def events(planned: list[ReportPlan]) -> Counter[Event]:
-    return Counter(row.event for one in planned for row in [*one.early, *(row for _, row in one.later)])
+    return Counter(row.event for item in planned for row in [*item.early, *(row for _, row in item.later)])
 
 
 def test_a_plan_depends_on_the_seed_and_the_id_alone() -> None:
@@ -29,8 +28,8 @@ def test_a_plan_depends_on_the_seed_and_the_id_alone() -> None:
         "forged": 0.3,
         "foreign": 0.3,
     }
-    config, chance = ReportsConfig(**{**QUIET, **everything}), SeededRandom(1)
-    backwards = [plan(correlation_id(n), config, chance) for n in reversed(range(50))]
+    config, seeded_random = ReportsConfig(**{**QUIET, **everything}), SeededRandom(1)
+    backwards = [plan(correlation_id(n), config, seeded_random) for n in reversed(range(50))]
     assert plans(50, **everything) == backwards[::-1]
     assert plans(50, **everything) != plans(50, seed=2, **everything)
 
@@ -65,48 +64,16 @@ def test_only_what_was_delivered_is_clicked() -> None:
 
 
 def test_a_forgery_differs_in_one_character_anywhere() -> None:
-    places = set()
+    indexes = set()
     for n, one in enumerate(plans(forged=1.0)):
         (forged,) = [row.meta for _, row in one.later if row.origin is Origin.FORGED]
-        differing = [place for place, (a, b) in enumerate(zip(forged, correlation_id(n), strict=True)) if a != b]
+        differing = [index for index, (a, b) in enumerate(zip(forged, correlation_id(n), strict=True)) if a != b]
         assert len(differing) == 1
-        places.update(differing)
-    assert places == set(range(32))
+        indexes.update(differing)
+    assert indexes == set(range(32))
 
 
 def test_foreign_reports_name_no_message_of_ours() -> None:
     foreign = {row.meta for one in plans(foreign=1.0) for _, row in one.later if row.origin is Origin.FOREIGN}
     assert len(foreign) == 400
     assert not foreign & {correlation_id(n) for n in range(400)}
-
-
-def test_a_body_groups_rows_by_event() -> None:
-    rows = [
-        ReportRow(Event.DELIVERED, "a"),
-        ReportRow(Event.FAILED, "b", "901"),
-        ReportRow(Event.DELIVERED, "c"),
-        ReportRow(Event.REPLIED, "d"),
-    ]
-    body = orjson.loads(postback.body(rows, now_s=1_700_000_000))
-    assert [(group["event"], [row["meta"] for row in group["data"]]) for group in body] == [
-        ("delivered", ["a", "c"]),
-        ("failed", ["b"]),
-        ("replied", ["d"]),
-    ]
-    assert body[1]["data"][0]["code"] == "901"
-    assert all(row["ts"] == 1_700_000_000 for group in body for row in group["data"])
-    assert body[2]["data"][0]["incomingText"]
-
-
-def test_odd_rows_come_in_every_odd_shape() -> None:
-    odd = [ReportRow(Event.FAILED, meta, "901", odd=True) for meta in "ab"] + [ReportRow(Event.REPLIED, "c", odd=True)]
-    body = orjson.loads(postback.body(odd, now_s=1_700_000_000))
-    assert [group["event"] for group in body] == ["failed_dnd", "replied"]
-    assert {row["ts"] for row in body[0]["data"]} == {"1700000000", 1_700_000_000_000}
-    assert "incomingMessage" in body[1]["data"][0]
-    assert isinstance(orjson.loads(postback.body(odd[:1], now_s=1)), dict)
-
-
-def test_picking_goes_by_weight_up_to_the_last_draw() -> None:
-    weights = {"a": 1, "b": 3}
-    assert [pick(weights, draw) for draw in (0.0, 0.2499, 0.25, 1 - 2**-32)] == ["a", "a", "b", "b"]

@@ -1,1 +1,6 @@
-"""A provider described by data: endpoint, payload template, placeholders, and how its answers are read."""
+"""A provider described by data: endpoint, payload template, placeholders, and how answers are read.
+
+``times_dispatch.settings`` builds a ``provider.Provider`` from a table of ``dispatch.toml`` and gets its problems and
+warnings from ``validation``. ``request`` compiles the payload template, and ``client`` turns an HTTP answer into an
+``Outcome`` with ``answers.AnswerReader``.
+"""

@@ -1,4 +1,4 @@
-"""Where an answer says what: the values of interest, found in JSON by their paths, or in a text by a pattern."""
+"""The fields of an answer: read from JSON by their paths, or from a text by a regular expression."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,16 +6,16 @@ from typing import Any, Final
 
 import msgspec
 
-Steps = tuple[str, ...]
+JsonPath = tuple[str, ...]
 
-LONGEST_TEXT: Final = 4_096
-"""Bytes of an answer in which a pattern is looked for."""
+MAX_TEXT_BYTES: Final = 4_096
+"""How many bytes of an answer a regular expression is searched in."""
 
-NAMES: Final = ("state", "code", "id", "parts", "text")
+FIELD_NAMES: Final = ("state", "code", "id", "parts", "text")
 
 
-class JsonPaths(msgspec.Struct, frozen=True, gc=False):
-    """Values as an answer gives them, of whatever type; None is absent."""
+class AnswerFields(msgspec.Struct, frozen=True, gc=False):
+    """The fields of an answer with the types that the answer has; None is absent."""
 
     state: Any = None
     code: Any = None
@@ -24,67 +24,70 @@ class JsonPaths(msgspec.Struct, frozen=True, gc=False):
     text: Any = None
 
 
-def steps(path: str) -> Steps:
-    """Read a path: a JSON pointer (``/messages/0/id``, RFC 6901) or dotted (``messages.0.id``); empty is nowhere."""
-    if path.startswith("/"):
-        return tuple(step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/"))
-    return tuple(path.split(".")) if path else ()
+def parse_path(text: str) -> JsonPath:
+    """Parse a JSON pointer (``/messages/0/id``, RFC 6901) or a dotted path (``messages.0.id``); empty leads nowhere."""
+    if text.startswith("/"):
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
+    return tuple(text.split(".")) if text else ()
 
 
-def in_json(paths: Mapping[str, str]) -> Callable[[bytes], JsonPaths | None]:
-    """Return what reads the fields of a JSON answer; it returns None for one that is neither object nor array."""
-    ways = {name: steps(path) for name, path in paths.items() if path}
-    decode = _at_the_top(ways) or msgspec.json.decode
+def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], AnswerFields | None]:
+    """Return a function that reads the fields of a JSON answer; it returns None if that is no object or array."""
+    parsed_paths = {name: parse_path(path) for name, path in paths.items() if path}
+    decode = _top_level_decoder(parsed_paths) or msgspec.json.decode
 
-    def read(body: bytes) -> JsonPaths | None:
+    def read(body: bytes) -> AnswerFields | None:
         try:
-            found = decode(body)
+            document = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found = _lenient(body)
-        if isinstance(found, dict | list):
-            return JsonPaths(**{name: _follow(found, way) for name, way in ways.items()})
-        return found if isinstance(found, msgspec.Struct) else None  # type: ignore[return-value]
+            document = _decode_leniently(body)
+        if isinstance(document, dict | list):
+            return AnswerFields(**{name: _follow(document, path) for name, path in parsed_paths.items()})
+        return document if isinstance(document, msgspec.Struct) else None  # type: ignore[return-value]
 
     return read
 
 
-def _at_the_top(ways: Mapping[str, Steps]) -> Callable[[bytes], Any] | None:
-    """Return a decoder straight to the fields, for objects that have them all at the top: half the time."""
-    keys = {name: way[0] for name, way in ways.items()}
-    are_plain = all(len(way) == 1 and way[0].isprintable() and not set('"\\') & set(way[0]) for way in ways.values())
+def _top_level_decoder(paths: Mapping[str, JsonPath]) -> Callable[[bytes], Any] | None:
+    """Return a decoder straight into the fields if all are keys of the top object: it takes half the time."""
+    keys = {name: path[0] for name, path in paths.items()}
+    are_plain = all(
+        len(path) == 1 and path[0].isprintable() and not set('"\\') & set(path[0]) for path in paths.values()
+    )
     if not are_plain or len(set(keys.values())) < len(keys):
         return None
-    # Not a subclass of Fields: inherited fields cannot be renamed.
+    # Not a subclass of AnswerFields: inherited fields cannot be renamed.
     fields = [(name, Any, None) for name in keys]
-    absent = {name: None for name in NAMES if name not in keys}
-    return msgspec.json.Decoder(msgspec.defstruct("JsonPaths", fields, rename=keys, namespace=absent, gc=False)).decode
+    absent = {name: None for name in FIELD_NAMES if name not in keys}
+    struct = msgspec.defstruct("AnswerFields", fields, rename=keys, namespace=absent, gc=False)
+    return msgspec.json.Decoder(struct).decode
 
 
-def in_text(pattern: str) -> Callable[[bytes], JsonPaths | None]:
-    """Return what reads the named groups of a regular expression; it returns None where that is not found."""
+def text_reader(pattern: str) -> Callable[[bytes], AnswerFields | None]:
+    """Return a function that reads the named groups of a regular expression; it returns None without a match."""
     search = re.compile(pattern).search
 
-    def read(body: bytes) -> JsonPaths | None:
-        found = search(body[:LONGEST_TEXT].decode(errors="replace"))
-        return JsonPaths(**found.groupdict()) if found else None
+    def read(body: bytes) -> AnswerFields | None:
+        match = search(body[:MAX_TEXT_BYTES].decode(errors="replace"))
+        return AnswerFields(**match.groupdict()) if match else None
 
     return read
 
 
-def _lenient(body: bytes) -> Any:
-    """Read JSON whose text is not all UTF-8, or that has a byte order mark."""
+def _decode_leniently(body: bytes) -> Any:
+    """Decode JSON that has a byte order mark, or whose text is not all UTF-8; return None for anything else."""
     try:
         return msgspec.json.decode(body.decode(errors="replace").lstrip("\ufeff"))
     except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _follow(found: Any, way: Steps) -> Any:
-    for step in way:
-        if isinstance(found, dict):
-            found = found.get(step)
-        elif isinstance(found, list) and step.isascii() and step.isdecimal() and int(step) < len(found):
-            found = found[int(step)]
+def _follow(node: Any, path: JsonPath) -> Any:
+    for step in path:
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and step.isascii() and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
         else:
             return None
-    return found
+    return node

@@ -1,78 +1,76 @@
-"""What a provider's answer means: one table, and the body goes before the HTTP status (docs/domain.md section 1)."""
+"""What a provider's answer means, as one table; the body overrides the HTTP status (docs/domain.md section 1)."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
 
-from times_dispatch.provider.description import answer_fields as fields
-from times_dispatch.provider.description.answer_fields import JsonPaths
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.provider.description.answer_fields import AnswerFields, json_reader, text_reader
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
-LONGEST_RETRY_AFTER_S: Final = 900.0
-"""Whatever the provider asks for, it is tried again after a quarter of an hour."""
+MAX_RETRY_AFTER_S: Final = 900.0
+"""Even if the provider asks for a longer wait, the next push is tried after this time."""
 
-HEADERS_MATTER: Final = frozenset({429, 503})
-"""Only answers with one of these statuses are judged by a header, too."""
+STATUSES_WITH_HEADERS: Final = frozenset({429, 503})
+"""The statuses of answers that are judged by a header (Retry-After) too."""
 
-_MOST: Final = 65_535
-"""The largest code that the ledger's records hold."""
+_MAX_CODE: Final = 65_535
+"""The largest code that a message record of the ledger can hold."""
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What one code or status is to us."""
+    """What one code or HTTP status means for a message."""
 
     verdict: Verdict
     reason: str
     scope: BrakeScope | None = None
     number: int | None = None
-    """Under which a code that is not a number is counted."""
+    """The code to record instead, for a code that is not a number."""
 
 
 class AnswerRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How a provider's answers are read. What no table names, and no state that is known, is in doubt."""
+    """How a provider's answers are read. An answer whose code, state and HTTP status are all unknown is in doubt."""
 
     paths: Mapping[str, str] = {}
-    """Where ``state``, ``code``, ``id``, ``parts`` and ``text`` stand in a JSON answer
-    (``times_dispatch.provider.description.answer_fields``)."""
+    """Paths of ``state``, ``code``, ``id``, ``parts`` and ``text`` in a JSON answer (``answer_fields.parse_path``)."""
     pattern: str = ""
-    """Of answers that are not JSON: a regular expression with groups of these names."""
+    """A regular expression with groups of these names, for answers that are not JSON."""
     accepted_states: frozenset[str] = frozenset()
-    """In capitals, as are ``failed_states`` and the codes."""
+    """In capital letters, as are ``failed_states`` and the codes."""
     failed_states: frozenset[str] = frozenset()
     codes: Mapping[str, Meaning] = {}
-    """By the code in the body; a whole number without leading zeros, below 0 too."""
+    """Meanings by the code in the body. A numeric code is written without leading zeros, and may be negative."""
     rest: Meaning | None = None
-    """Of a code that ``codes`` does not name; None leaves it to the HTTP status."""
+    """The meaning of a code that ``codes`` does not name; None lets the HTTP status decide."""
     words: Mapping[str, str] = {}
-    """By the first words, in lower case, of the answer's text, or of an answer that cannot be read: a code."""
+    """Codes by the first words, in lower case, of the ``text`` field, or of a body that has no fields."""
     statuses: Mapping[int, Meaning]
-    """By HTTP status, when the body says nothing. One that means accepted counts only with an id, if there is a path
-    to one."""
+    """Meanings by HTTP status, for bodies that decide nothing. If ``paths`` has an ``id``, a status that means accepted
+    counts only when the body has that id."""
 
 
 _ACCEPTED: Final = Meaning(Verdict.ACCEPTED, "accepted")
 _REFUSED: Final = Meaning(Verdict.REJECTED, "rejected by the provider")
 _CONTRADICTION: Final = Meaning(Verdict.IN_DOUBT, "the answer contradicts itself")
-_SILENCE: Final = Meaning(Verdict.IN_DOUBT, "the answer cannot be read")
+_UNREADABLE: Final = Meaning(Verdict.IN_DOUBT, "the answer cannot be read")
 _THROTTLED: Final = "the provider asks to wait"
 
-_LOCKED_OUT: Final = Meaning(Verdict.BRAKE, "access refused without a readable answer", BrakeScope.PROVIDER)
-_WRONG_DOOR: Final = Meaning(Verdict.BRAKE, "nothing takes messages at the endpoint", BrakeScope.PROVIDER)
+_ACCESS_REFUSED: Final = Meaning(Verdict.BRAKE, "access refused without a readable answer", BrakeScope.PROVIDER)
+_WRONG_ENDPOINT: Final = Meaning(Verdict.BRAKE, "nothing takes messages at the endpoint", BrakeScope.PROVIDER)
 _REDIRECTED: Final = Meaning(Verdict.BRAKE, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
 _MALFORMED: Final = Meaning(Verdict.REJECTED, "the request was refused without a readable answer")
 
 HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
-    # 303 is not among the redirects: it is how some servers say that they have done what the POST asked for.
+    # 303 is no redirect here: some servers answer it when they have done what the POST asked for.
     **dict.fromkeys((301, 302, 307, 308), _REDIRECTED),
-    **dict.fromkeys((401, 402, 403, 407), _LOCKED_OUT),
-    **dict.fromkeys((404, 405, 406, 410, 411, 415), _WRONG_DOOR),
+    **dict.fromkeys((401, 402, 403, 407), _ACCESS_REFUSED),
+    **dict.fromkeys((404, 405, 406, 410, 411, 415), _WRONG_ENDPOINT),
     **dict.fromkeys((400, 413, 414, 422, 431), _MALFORMED),
 }
-"""What a bare status means, whoever the provider is."""
+"""What an HTTP status means for every provider, when the body says nothing."""
 
 TIMES_MOBILE_ANSWERS: Final = AnswerRules(
     paths={"state": "state", "code": "statusCode", "id": "transactionId", "parts": "pdu"},
@@ -94,36 +92,36 @@ TIMES_MOBILE_ANSWERS: Final = AnswerRules(
 
 
 class AnswerReader:
-    """Reads answers by a provider's rules."""
+    """Turns HTTP answers into outcomes, by a provider's rules."""
 
-    def __init__(self, rules: AnswerRules = TIMES_MOBILE_ANSWERS, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, rules: AnswerRules = TIMES_MOBILE_ANSWERS, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._rules = rules
         self._clock = clock
-        self._fields = fields.in_text(rules.pattern) if rules.pattern else fields.in_json(rules.paths)
+        self._read_fields = text_reader(rules.pattern) if rules.pattern else json_reader(rules.paths)
         self._expects_id = bool(rules.paths.get("id")) and not rules.pattern
 
     def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """Judge one answer; ``headers`` are looked at only if the status is one of HEADERS_MATTER."""
-        found = self._fields(body)
-        said = self._by_words(body) if found is None else self._by_fields(found)
-        if status in HEADERS_MATTER:
-            wait_s = _retry_after_s(headers.get("retry-after", ""), self._clock())
+        """Return the outcome of an answer; ``headers`` are read only if the status is in STATUSES_WITH_HEADERS."""
+        fields = self._read_fields(body)
+        by_body = self._by_words(body) if fields is None else self._by_fields(fields)
+        if status in STATUSES_WITH_HEADERS:
+            wait_s = _retry_after_s(headers.get("retry-after", ""), self._clock.time())
             if status == 429 or wait_s is not None:
-                return self._throttled(status, said, wait_s)
-        return said or self._by_status(status, found or JsonPaths())
+                return self._throttled(status, by_body, wait_s)
+        return by_body or self._by_status(status, fields or AnswerFields())
 
-    def _by_fields(self, found: JsonPaths) -> Outcome | None:
-        """Judge by the body alone; None if it says nothing."""
+    def _by_fields(self, fields: AnswerFields) -> Outcome | None:
+        """Judge by the fields of the body alone; None if they decide nothing."""
         rules = self._rules
-        code, number = _code(found.code)
+        code, number = _code(fields.code)
         meaning = rules.codes.get(code)
-        if meaning is None and found.text is not None and (coded := self._coded(str(found.text))):
-            (code, number), meaning = _code(coded), rules.codes[coded]
-        state = found.state
+        if meaning is None and fields.text is not None and (text_code := self._code_of_text(str(fields.text))):
+            (code, number), meaning = _code(text_code), rules.codes[text_code]
+        state = fields.state
         if type(state) is not str or state not in rules.accepted_states:
             state = _state(state)
         if state in rules.accepted_states:
-            if meaning is None and found.code is None:
+            if meaning is None and fields.code is None:
                 meaning = _ACCEPTED
             elif meaning is None or meaning.verdict is not Verdict.ACCEPTED:
                 meaning = _CONTRADICTION
@@ -137,60 +135,63 @@ class AnswerReader:
                 return None
             meaning = rules.rest
         elif state and meaning.verdict is Verdict.ACCEPTED:
-            meaning = _SILENCE
-        return _outcome(meaning, number or 0, found)
+            meaning = _UNREADABLE
+        return _outcome(meaning, number or 0, fields)
 
     def _by_words(self, body: bytes) -> Outcome | None:
-        """Judge a body that has no fields by its first words; None if they are not known."""
-        code = self._coded(body[:100].decode(errors="replace"))
+        """Judge a body without fields by its first words; None if the rules do not name them."""
+        code = self._code_of_text(body[:100].decode(errors="replace"))
         return _outcome(self._rules.codes[code], _code(code)[1] or 0) if code else None
 
-    def _coded(self, text: str) -> str:
-        """Return the code that a text stands for; empty if none."""
+    def _code_of_text(self, text: str) -> str:
+        """Return the code that the rules give a text; empty if none."""
         start = text[:100].strip("\ufeff\r\n\t \"'").lower()
         return next((code for words, code in self._rules.words.items() if start.startswith(words)), "")
 
-    def _by_status(self, status: int, found: JsonPaths) -> Outcome:
+    def _by_status(self, status: int, fields: AnswerFields) -> Outcome:
         meaning = self._rules.statuses.get(status)
-        if meaning is not None and meaning.verdict is Verdict.ACCEPTED and self._expects_id and not _text(found.id):
+        if meaning is not None and meaning.verdict is Verdict.ACCEPTED and self._expects_id and not _text(fields.id):
             meaning = None
         if meaning is None:
             code = Failure.UNREADABLE_ANSWER.value if 200 <= status < 300 else status
-            return _outcome(_SILENCE, code)
-        return _outcome(meaning, status, found)
+            return _outcome(_UNREADABLE, code)
+        return _outcome(meaning, status, fields)
 
-    def _throttled(self, status: int, said: Outcome | None, wait_s: float | None) -> Outcome:
-        """Let a code that the table names go before the status; an acceptance that was throttled is in doubt."""
-        if said is not None and said.verdict is Verdict.ACCEPTED:
+    def _throttled(self, status: int, by_body: Outcome | None, wait_s: float | None) -> Outcome:
+        """Judge a status that asks to wait: a code that the rules name overrides it.
+
+        A body that says accepted contradicts such a status, and the message is in doubt.
+        """
+        if by_body is not None and by_body.verdict is Verdict.ACCEPTED:
             return _outcome(_CONTRADICTION, status)
-        if said is not None and said.verdict is not Verdict.THROTTLED and said.reason != _REFUSED.reason:
-            return said
+        if by_body is not None and by_body.verdict is not Verdict.THROTTLED and by_body.reason != _REFUSED.reason:
+            return by_body
         return Outcome(verdict=Verdict.THROTTLED, code=status, retry_after_s=wait_s, reason=_THROTTLED)
 
 
-def _outcome(meaning: Meaning, code: int, found: JsonPaths | None = None) -> Outcome:
+def _outcome(meaning: Meaning, code: int, fields: AnswerFields | None = None) -> Outcome:
     return Outcome(
         verdict=meaning.verdict,
         code=code if meaning.number is None else meaning.number,
-        transaction_id=_text(found.id) if found else "",
-        parts=(_number(found.parts, most=255) or 0) if found else 0,
+        transaction_id=_text(fields.id) if fields else "",
+        parts=(_number(fields.parts, max_value=255) or 0) if fields else 0,
         scope=meaning.scope,
         reason=meaning.reason,
     )
 
 
-def spelled(code: object) -> str:
-    """Return a code as ``AnswerRules`` spells it; empty for what is none."""
+def normalise_code(code: object) -> str:
+    """Return a code in the form that ``AnswerRules`` uses; empty for a value that is no code."""
     return _code(code)[0]
 
 
 def _code(value: object) -> tuple[str, int | None]:
-    """Return a code as the tables spell it, and as the number that it is, if the ledger can hold that."""
-    if type(value) is int and 0 <= value <= _MOST:
+    """Return a code in the form of ``AnswerRules``, and as a number if the ledger can hold that."""
+    if type(value) is int and 0 <= value <= _MAX_CODE:
         return str(value), value
     number = _whole(value)
     if number is not None and abs(number) <= 10**18:
-        return str(number), number if 0 <= number <= _MOST else None
+        return str(number), number if 0 <= number <= _MAX_CODE else None
     return (value.strip().upper()[:64] if isinstance(value, str) else ""), None
 
 
@@ -207,18 +208,18 @@ def _state(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a transaction id; an answer that has none says 0, or nothing."""
+    """Return a transaction id; an answer without one has 0 or nothing in its place."""
     return str(value)[:64] if value and value != "0" and type(value) in (str, int) else ""
 
 
-def _number(value: object, *, most: int) -> int | None:
-    """Return a whole number from 0 to ``most``, given as a number or a string; None for anything else."""
+def _number(value: object, *, max_value: int) -> int | None:
+    """Return a whole number from 0 to ``max_value``, given as a number or a string; None for anything else."""
     number = _whole(value)
-    return number if number is not None and 0 <= number <= most else None
+    return number if number is not None and 0 <= number <= max_value else None
 
 
 def _whole(value: object) -> int | None:
-    """Return a whole number, given as one or as a string; None for anything else."""
+    """Return a whole number, given as a number or a string; None for anything else."""
     if type(value) is int:
         return value
     if isinstance(value, str):
@@ -229,12 +230,12 @@ def _whole(value: object) -> int | None:
 
 
 def _retry_after_s(value: str, now_s: float) -> float | None:
-    """Read a Retry-After header, in seconds or as an HTTP date; None if it is absent or neither."""
+    """Return the wait of a Retry-After header, a number of seconds or an HTTP date; None if it is neither."""
     value = value.strip()
     if value.isascii() and value.isdecimal():
-        return min(float(value[:9]), LONGEST_RETRY_AFTER_S)
+        return min(float(value[:9]), MAX_RETRY_AFTER_S)
     try:
         wait_s = parsedate_to_datetime(value).timestamp() - now_s
     except (ValueError, OverflowError):
         return None
-    return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
+    return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)

@@ -1,7 +1,7 @@
-"""A JSON document whose strings are templates: read when a provider is described, written out for each push.
+"""JSON documents whose strings are templates with placeholders.
 
-Placeholders stand inside strings, so that what fills them can be escaped. Numbers stay as they are written. A string
-may itself be the text of such a document.
+Placeholders are only allowed inside strings, so that their values can be escaped. Numbers keep the form in which they
+are written. A string may itself be the text of such a document.
 """
 
 import json
@@ -12,17 +12,17 @@ from times_dispatch.provider.description.placeholders import PLACEHOLDER
 
 
 class JsonTemplateInvalid(ValueError):
-    """The text is no such document; the message is a reason that holds none of its values."""
+    """The text is no JSON template; the message says why and contains none of the text's values."""
 
 
 class Number(str):
-    """A number as it is written."""
+    """A JSON number in the form in which it is written."""
 
     __slots__ = ()
 
 
 class Object(NamedTuple):
-    """An object, in order."""
+    """A JSON object with its keys in order."""
 
     pairs: list[tuple[str, Any]]
 
@@ -43,8 +43,8 @@ def parse(text: str) -> Any:
     return document
 
 
-def within(text: str) -> Any | None:
-    """Return the document that a template is the text of; None if it is another text, or the same for every push."""
+def nested_document(text: str) -> Any | None:
+    """Return the document that a template is the text of; None for any other text, or without placeholders."""
     if not text.lstrip().startswith(("{", "[")) or not PLACEHOLDER.search(text):
         return None
     try:
@@ -54,7 +54,7 @@ def within(text: str) -> Any | None:
 
 
 def strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every string that is a value, after the nearest key above it."""
+    """Yield every string value, each after the nearest key above it."""
     match node:
         case Object(pairs):
             for name, value in pairs:
@@ -69,7 +69,7 @@ def strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def keys(node: Any) -> Iterator[str]:
-    """Yield every key, also of the documents that strings are the text of."""
+    """Yield every key, also the keys of documents that are nested in strings."""
     match node:
         case Object(pairs):
             for name, value in pairs:
@@ -79,7 +79,7 @@ def keys(node: Any) -> Iterator[str]:
             for value in node:
                 yield from keys(value)
         case str():
-            yield from keys(within(node))
+            yield from keys(nested_document(node))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Object:

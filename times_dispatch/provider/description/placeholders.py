@@ -1,4 +1,4 @@
-"""The placeholders of payloads and headers (docs/domain.md section 2), and where each takes its value from."""
+"""The placeholders of payloads and headers, and the source of each value (docs/domain.md section 2)."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ Getter = Callable[[Push], str]
 
 
 class PushUnsendable(ValueError):
-    """No request can be made of this push."""
+    """No request can be made from this push."""
 
 
 def _variables(push: Push) -> str:
     return msgspec.json.encode(push.variables).decode()
 
 
-OF_PUSH: Final[Mapping[str, Getter]] = {
+PUSH_GETTERS: Final[Mapping[str, Getter]] = {
     "To": attrgetter("to"),
     "Body": attrgetter("text"),
     "TemplateID": attrgetter("content_id"),
@@ -35,26 +35,25 @@ OF_PUSH: Final[Mapping[str, Getter]] = {
     "Unicode": attrgetter("unicode_word"),
     VARIABLES: _variables,
 }
-"""What each message brings. ``$$TemplateVariables`` are the slots' values as a JSON array: a list joined by anything
-else could be split in another place by a recipient's name."""
+"""How placeholders get their values from a push. ``$$TemplateVariables`` is a JSON array of the slots' values: a list
+with a separator would be ambiguous if a recipient's name contained the separator."""
 
 CREDENTIALS: Final = frozenset({"Username", "Password"})
 
-KNOWN: Final = frozenset(OF_PUSH) | CREDENTIALS
-"""Any other name is a custom key-value: of the provider, of the campaign, or of the row."""
+RESERVED: Final = frozenset(PUSH_GETTERS) | CREDENTIALS
+"""Names with a fixed meaning. Any other name is a custom key-value of the provider, the campaign or the row."""
 
-
-PLAIN: Final = frozenset({"To", "TemplateID", "MessageID", "CampaignID", "From", "EntityID", "Unicode"})
-"""Letters and digits whatever the message: they need no escape anywhere."""
+ESCAPE_FREE: Final = frozenset({"To", "TemplateID", "MessageID", "CampaignID", "From", "EntityID", "Unicode"})
+"""Placeholders whose values are always letters and digits, which need no escaping anywhere."""
 
 
 def names_in(text: str) -> list[str]:
-    """Name the placeholders of a template, in order."""
+    """Return the names of a template's placeholders, in order."""
     return PLACEHOLDER.findall(text)
 
 
-def custom(name: str, default: str | None) -> Getter:
-    """Return what gets a custom value: the push's own, else the provider's. Raises PushUnsendable if there is none."""
+def custom_getter(name: str, default: str | None) -> Getter:
+    """Return a function that gets a custom value from a push, else the default, else raises PushUnsendable."""
 
     def get(push: Push) -> str:
         value = push.custom.get(name, default) if push.custom else default

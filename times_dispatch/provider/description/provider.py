@@ -1,10 +1,10 @@
-"""A provider, described: where a push goes, how it proves itself, what it carries and how the answer is read.
+"""A provider's description: endpoint, authentication, payload, and the rules for reading answers.
 
-Nothing here knows Times Mobile but the two presets at the end (docs/domain.md sections 1 and 2).
+Only the two presets at the end know Times Mobile (docs/domain.md sections 1 and 2).
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import msgspec
 
@@ -14,14 +14,14 @@ from times_dispatch.provider.oauth.credentials import Authentication, BasicAuthe
 
 Method = Literal["GET", "POST"]
 Encoding = Literal["json", "form", "query"]
-"""Where the payload stands: a JSON body, a form-urlencoded body, or the query string."""
+"""What the payload becomes: a JSON body, a form-urlencoded body, or the query string."""
 
-MOST_IN_GROUP = 10
-"""Providers of one sender, by priority."""
+MAX_PROVIDERS_PER_SENDER = 10
+"""How long the chain of providers of one sender may be."""
 
 
 class ProviderInvalid(ValueError):
-    """The description cannot work; ``problems`` are sentences that hold no secret."""
+    """The description cannot work; ``problems`` are sentences that contain no secret."""
 
     def __init__(self, nickname: str, problems: list[str]) -> None:
         super().__init__(f"provider {nickname}: " + "; ".join(problems))
@@ -29,33 +29,34 @@ class ProviderInvalid(ValueError):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One account at one HTTP SMS provider; ``validation`` checks it, constructing it checks nothing."""
+    """One account at one HTTP SMS provider. ``validation`` checks a description; the constructor checks nothing."""
 
     nickname: str
     method: Method
     endpoint: str
-    """Absolute and case-sensitive; may have a query of its own."""
+    """An absolute, case-sensitive URL; it may have a query."""
     encoding: Encoding
     payload: tuple[tuple[str, str], ...] | str
-    """Key and template, in order; or, as JSON, the text of a whole document whose strings are templates. For the
-    placeholders see ``times_dispatch.provider.description.placeholders``."""
+    """Pairs of key and template, in order; or the text of a JSON document whose strings are templates
+    (``json_template``). ``placeholders`` lists what a template may contain."""
     username: str = ""
     password: str = ""
     auth: Authentication = NoAuthentication()
     headers: tuple[tuple[str, str], ...] = ()
-    """Name and template."""
+    """Pairs of name and template."""
     custom: tuple[tuple[str, str], ...] = ()
-    """Name without ``$$`` and value; a push's own value goes before it."""
+    """Pairs of a placeholder's name (without ``$$``) and its value; a push's custom value overrides it."""
     secrets: tuple[tuple[str, str], ...] = ()
-    """The same for values that nobody may see; no push's value goes before these."""
+    """Such pairs for values that nobody may see; no push's value overrides them."""
     answers: AnswerRules = TIMES_MOBILE_ANSWERS
     connect_timeout_s: float = 5.0
-    """For name, TCP, proxy and TLS together; also the longest wait for a free connection."""
+    """For DNS, TCP, proxy and TLS together; also the longest wait for a free connection."""
     total_timeout_s: float = 15.0
-    """From the call to the last byte of the answer."""
+    """From the start of the push to the last byte of the answer."""
     max_connections: int = 400
     keep_idle_s: float = 4.0
-    """Idle connections are closed after this: just before common servers (5 s) do it, which leaves pushes in doubt."""
+    """Idle connections are closed after this time. Common servers close them after 5 s; a push that meets such a close
+    is in doubt."""
     proxy: str = ""
     """``http://[user:password@]host:port``. The environment's proxies are never used."""
     ca_file: str = ""
@@ -63,17 +64,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def address(self) -> str:
-        """The endpoint without what may be secret: its query, and credentials that should not be there."""
+        """The endpoint without its query and without credentials, which may be secret."""
         scheme, _, rest = self.endpoint.partition("?")[0].partition("://")
         return f"{scheme}://{rest.rpartition('@')[2]}"
 
     @property
     def constants(self) -> dict[str, str]:
-        """What placeholders stand for whatever the push, by name without the ``$$``."""
+        """Values of placeholders that are the same for every push, by name without the ``$$``."""
         return {"Username": self.username, "Password": self.password, **dict(self.secrets)}
 
     def templates(self) -> Iterator[tuple[str, str]]:
-        """Yield key and template of everything in the payload; raise JsonTemplateInvalid if it cannot be read."""
+        """Yield each key and template of the payload; raise JsonTemplateInvalid if the payload is no JSON template."""
         yield from strings(parse(self.payload)) if isinstance(self.payload, str) else self.payload
 
     def __repr__(self) -> str:
@@ -98,61 +99,42 @@ _TIMES_MOBILE_PAYLOAD = (
 )
 
 
-def timesmobile_post(
-    *,
-    nickname: str,
-    username: str,
-    password: str,
-    endpoint: str = TIMES_MOBILE_POST,
-    connect_timeout_s: float = 5.0,
-    total_timeout_s: float = 15.0,
-    max_connections: int = 400,
-    proxy: str = "",
-    ca_file: str = "",
-) -> Provider:
-    """Describe Times Mobile's POST API: one flat JSON object, and Basic authentication beside the credentials in it."""
-    return Provider(
+class ProviderOptions(TypedDict, total=False):
+    """The fields of ``Provider`` that a user of a preset may change."""
+
+    endpoint: str
+    connect_timeout_s: float
+    total_timeout_s: float
+    max_connections: int
+    proxy: str
+    ca_file: str
+
+
+def timesmobile_post(*, nickname: str, username: str, password: str, **options: Unpack[ProviderOptions]) -> Provider:
+    """Describe Times Mobile's POST API: a flat JSON object with the credentials in it, and Basic authentication."""
+    preset = Provider(
         nickname=nickname,
         method="POST",
-        endpoint=endpoint,
+        endpoint=TIMES_MOBILE_POST,
         encoding="json",
         payload=_TIMES_MOBILE_PAYLOAD,
         username=username,
         password=password,
         auth=BasicAuthentication(username, password),
         headers=(("Content-Type", "application/JSON"), ("Accept", "application/JSON")),
-        connect_timeout_s=connect_timeout_s,
-        total_timeout_s=total_timeout_s,
-        max_connections=max_connections,
-        proxy=proxy,
-        ca_file=ca_file,
     )
+    return msgspec.structs.replace(preset, **options)
 
 
-def timesmobile_get(
-    *,
-    nickname: str,
-    username: str,
-    password: str,
-    endpoint: str = TIMES_MOBILE_GET,
-    connect_timeout_s: float = 5.0,
-    total_timeout_s: float = 15.0,
-    max_connections: int = 400,
-    proxy: str = "",
-    ca_file: str = "",
-) -> Provider:
-    """Describe Times Mobile's GET API: everything in the query, the password too, so its URL is never shown."""
-    return Provider(
+def timesmobile_get(*, nickname: str, username: str, password: str, **options: Unpack[ProviderOptions]) -> Provider:
+    """Describe Times Mobile's GET API: everything is in the query, also the password, so its URL is never shown."""
+    preset = Provider(
         nickname=nickname,
         method="GET",
-        endpoint=endpoint,
+        endpoint=TIMES_MOBILE_GET,
         encoding="query",
         payload=_TIMES_MOBILE_PAYLOAD,
         username=username,
         password=password,
-        connect_timeout_s=connect_timeout_s,
-        total_timeout_s=total_timeout_s,
-        max_connections=max_connections,
-        proxy=proxy,
-        ca_file=ca_file,
     )
+    return msgspec.structs.replace(preset, **options)

@@ -1,8 +1,8 @@
-"""What is wrong with a provider's description, what is odd about it, and what is worth knowing before its first push.
+"""Checks of a provider's description.
 
-problem     it cannot work: nothing starts with it
-warning     it works, and is probably not meant so
-note        only said when somebody asks
+problem     the description cannot work; no process starts with it
+warning     the description works, and is probably a mistake
+note        a fact to know before the first push; only ``dispatch provider check`` prints it
 """
 
 import difflib
@@ -12,15 +12,15 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from times_dispatch.provider.description.json_template import JsonTemplateInvalid, keys, parse, strings, within
-from times_dispatch.provider.description.placeholders import KNOWN, PLACEHOLDER, PLAIN, names_in
+from times_dispatch.provider.description.json_template import JsonTemplateInvalid, keys, nested_document, parse, strings
+from times_dispatch.provider.description.placeholders import ESCAPE_FREE, PLACEHOLDER, RESERVED, names_in
 from times_dispatch.provider.description.provider import TIMES_MOBILE_GET, TIMES_MOBILE_POST, Provider
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
 
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLACEHOLDER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 SECRET_WORDS: Final = re.compile(r"pass(word|wd)?$|^pwd$|secret|token|api.?key|^auth|credential", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"<[A-Za-z/!?][^<>]*>")
 _PIECE_OF_JSON: Final = re.compile(r"[{\[]\s*[\"{\[]")
@@ -29,7 +29,7 @@ _TIMES_MOBILE_PATHS: Final = {"GET": urlsplit(TIMES_MOBILE_GET).path, "POST": ur
 
 
 def problems(provider: Provider) -> list[str]:
-    """Say all that keeps the description from working; empty is fine. No sentence holds a secret."""
+    """Return a sentence for everything that keeps the description from working; no sentence contains a secret."""
     return [
         *_address_problems(provider),
         *_header_problems(provider),
@@ -42,41 +42,41 @@ def problems(provider: Provider) -> list[str]:
 
 
 def warnings(provider: Provider) -> list[str]:
-    """Say what works and is probably not meant so. No sentence holds a secret."""
+    """Return a sentence for everything that works and is probably a mistake; no sentence contains a secret."""
     return [*_open_addresses(provider), *_odd_path(provider), *_odd_placeholders(provider), *_open_secrets(provider)]
 
 
 def notes(provider: Provider) -> list[str]:
-    """Say what to know before the first push."""
-    found = []
+    """Return facts to know before the first push."""
+    facts = []
     path = urlsplit(provider.endpoint).path
     if path != path.lower() and not list(_odd_path(provider)):
-        found.append(f"the path {path} is sent as it is written: endpoints are case-sensitive")
+        facts.append(f"the path {path} is sent as it is written: endpoints are case-sensitive")
     if needed := needed_of_campaigns(provider):
         listed = ", ".join(f"$${name}" for name in needed)
-        found.append(f"every campaign must give {listed} under [custom]")
-    return found
+        facts.append(f"every campaign must give {listed} under [custom]")
+    return facts
 
 
 def custom_names(provider: Provider) -> list[str]:
-    """Name the placeholders that campaigns may give values, in order of their use."""
-    fixed = KNOWN | provider.constants.keys()
+    """Return the placeholders to which campaigns may give values, in order of their use."""
+    fixed = RESERVED | provider.constants.keys()
     return [name for name in dict.fromkeys(_used(provider)) if name not in fixed]
 
 
 def names_in_headers(provider: Provider) -> frozenset[str]:
-    """Name the placeholders that stand in headers: their values must match ``pattern.HEADER_VALUE``."""
+    """Return the placeholders in headers: their values must match ``byte_template.HEADER_VALUE``."""
     return frozenset(name for _, template in provider.headers for name in names_in(template))
 
 
 def needed_of_campaigns(provider: Provider) -> list[str]:
-    """Name those of them for which the provider has no value of its own."""
+    """Return the placeholders to which every campaign must give a value, because the provider has none."""
     given = {name for name, _ in provider.custom}
     return [name for name in custom_names(provider) if name not in given]
 
 
 def _used(provider: Provider) -> list[str]:
-    """List the placeholders of payload and headers; nothing of a payload that cannot be read."""
+    """Return the placeholders of payload and headers; a payload that cannot be parsed counts as empty."""
     try:
         templates = [template for _, template in provider.templates()]
     except JsonTemplateInvalid:
@@ -90,7 +90,7 @@ def _address_problems(provider: Provider) -> Iterator[str]:
     elif "@" in urlsplit(provider.endpoint).netloc:
         yield "endpoint must not hold credentials; give them as username and password"
     if "#" in provider.endpoint or PLACEHOLDER.search(provider.endpoint):
-        yield "endpoint must hold neither # nor placeholders; those belong into the payload"
+        yield "endpoint must hold neither # nor placeholders; put placeholders into the payload"
     if provider.proxy and not _is_address(provider.proxy):
         yield "proxy must be an http:// or https:// address"
     if isinstance(provider.auth, ClientCredentials) and not _is_address(provider.auth.token_url):
@@ -110,13 +110,13 @@ def _is_address(text: str) -> bool:
 def _header_problems(provider: Provider) -> Iterator[str]:
     constants = provider.constants
     for name, value in provider.headers:
-        filled = PLACEHOLDER.sub(lambda found: constants.get(found[1], ""), value)
-        if not _HEADER.fullmatch(name):
+        filled = PLACEHOLDER.sub(lambda match: constants.get(match[1], ""), value)
+        if not _HEADER_NAME.fullmatch(name):
             yield f"header {name!r}: the name is not one that HTTP allows"
         elif not HEADER_VALUE.fullmatch(filled):
             yield f"header {name}: the value must be one line of ASCII"
         elif name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-            yield f"header {name}: is written by the client itself"
+            yield f"header {name}: the client itself writes this header"
         elif name.lower() == "authorization" and (
             provider.auth.authorization() or isinstance(provider.auth, ClientCredentials)
         ):
@@ -148,41 +148,41 @@ def _payload_problems(provider: Provider) -> Iterator[str]:
 def _key_problems(document: Any) -> Iterator[str]:
     for key in keys(document):
         if PLACEHOLDER.search(key):
-            yield f"the payload's key {key!r}: placeholders belong into values"
+            yield f"the payload's key {key!r}: placeholders are only allowed in values"
 
 
 def _language_problems(provider: Provider) -> Iterator[str]:
-    """Look for values that are read once more at the other end, in a language that nothing here escapes for."""
-    free = {name for name in _used(provider) if name not in PLAIN and name not in provider.constants}
-    for place, template in _places(provider):
+    """Find placeholders in XML or in pieces of JSON, for which nothing here escapes their values."""
+    free = {name for name in _used(provider) if name not in ESCAPE_FREE and name not in provider.constants}
+    for path, template in _templates_with_paths(provider):
         names = [name for name in names_in(template) if name in free]
-        if not names or within(template) is not None:
+        if not names or nested_document(template) is not None:
             continue
         if _MARKUP.search(template):
-            yield f"{place}: $${names[0]} stands in markup, which it is not escaped for; use form fields or JSON"
+            yield f"{path}: $${names[0]} is inside XML or HTML, for which nothing escapes it; use form fields or JSON"
         elif _PIECE_OF_JSON.search(template):
             yield (
-                f"{place}: $${names[0]} stands in a piece of JSON, which it is not escaped for; "
+                f"{path}: $${names[0]} is inside a piece of JSON, for which nothing escapes it; "
                 "make the whole value one JSON document, with its placeholders in quotes"
             )
 
 
-def _places(provider: Provider) -> Iterator[tuple[str, str]]:
-    """Yield every template of payload and headers after its place; those of a document within one by themselves."""
+def _templates_with_paths(provider: Provider) -> Iterator[tuple[str, str]]:
+    """Yield path and template of every value of payload and headers, also of values in nested documents."""
     try:
         templates = [(f"payload.{key}", template) for key, template in provider.templates()]
     except JsonTemplateInvalid:
         templates = []
-    for place, template in (*templates, *((f"headers.{name}", value) for name, value in provider.headers)):
-        yield place, template
-        yield from ((f"{place}.{key}", inner) for key, inner in strings(within(template)))
+    for path, template in (*templates, *((f"headers.{name}", value) for name, value in provider.headers)):
+        yield path, template
+        yield from ((f"{path}.{key}", inner) for key, inner in strings(nested_document(template)))
 
 
 def _custom_problems(provider: Provider) -> Iterator[str]:
     for name, _ in (*provider.custom, *provider.secrets):
-        if not _NAME.fullmatch(name):
+        if not _PLACEHOLDER_NAME.fullmatch(name):
             yield f"custom.{name}: a name is a letter, then letters, digits or _"
-        elif name in KNOWN:
+        elif name in RESERVED:
             yield f"custom.{name}: $${name} has a meaning already"
 
 
@@ -191,9 +191,9 @@ def _answer_problems(provider: Provider) -> Iterator[str]:
     meanings = (*rules.codes.values(), *rules.statuses.values())
     if not rules.accepted_states and not any(meaning.verdict is Verdict.ACCEPTED for meaning in meanings):
         yield "answers must say what is accepted: codes, states or HTTP statuses"
-    places = rules.pattern or rules.paths.get("code") or rules.words
-    if rules.codes and not places:
-        yield "answers name codes, and not where they stand: give code, pattern or words"
+    has_codes = rules.pattern or rules.paths.get("code") or rules.words
+    if rules.codes and not has_codes:
+        yield "answers name codes, but not where to find them: give code, pattern or words"
     for code in rules.words.values():
         if code not in rules.codes:
             yield f"answers.words stand for code {code}, which has no meaning: name it in accepted, rejected, …"
@@ -212,7 +212,7 @@ def _open_addresses(provider: Provider) -> Iterator[str]:
         addresses["oauth2.token_url"] = provider.auth.token_url
     for name, address in addresses.items():
         if _is_address(address) and address.startswith("http:") and not _is_loopback(urlsplit(address).hostname or ""):
-            yield f"{name} is plain http: whoever is on the way reads credentials, numbers and texts; use https"
+            yield f"{name} is plain http: the network can read credentials, numbers and texts; use https"
 
 
 def _is_loopback(host: str) -> bool:
@@ -237,22 +237,22 @@ def _odd_path(provider: Provider) -> Iterator[str]:
 def _odd_placeholders(provider: Provider) -> Iterator[str]:
     used = dict.fromkeys(_used(provider))
     if "MessageID" not in used:
-        yield "the payload has no $$MessageID: no delivery report finds its message, and what is in doubt stays so"
-    lower = {name.lower(): name for name in sorted(KNOWN)}
+        yield "the payload has no $$MessageID: delivery reports match no message, and messages in doubt stay in doubt"
+    lower = {name.lower(): name for name in sorted(RESERVED)}
     for name in needed_of_campaigns(provider):
         if near := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.75):
             yield f"$${name} is taken for a custom key-value; did you mean $${lower[near[0]]}?"
     for name, _ in provider.custom:
         if name not in used:
-            yield f"custom.{name}: $${name} stands neither in the payload nor in a header"
+            yield f"custom.{name}: $${name} is used neither in the payload nor in a header"
 
 
 def _open_secrets(provider: Provider) -> Iterator[str]:
-    """Look for secrets that are written out, where those who see the settings file see them."""
+    """Find secrets that are written into the settings file, where everybody who reads the file sees them."""
     try:
-        places = [("payload", key, value) for key, value in provider.templates()]
+        templates = [("payload", key, value) for key, value in provider.templates()]
     except JsonTemplateInvalid:
-        places = []
-    for where, key, value in (*places, *(("headers", name, value) for name, value in provider.headers)):
+        templates = []
+    for table, key, value in (*templates, *(("headers", name, value) for name, value in provider.headers)):
         if value and SECRET_WORDS.search(key) and not names_in(value):
-            yield f"{where}.{key}: looks like a secret; name it in secrets, and put its placeholder here"
+            yield f"{table}.{key}: looks like a secret; name it in secrets, and put its placeholder here"

@@ -1,1 +1,5 @@
-"""What helps a person to set a provider up: a probe, a transcript of one exchange, redaction of secrets."""
+"""Tools for a person who sets a provider up.
+
+``probe`` finds out whether a provider answers (``dispatch provider check --connect``). ``transcript`` shows one push as
+request and response (``dispatch send-test``), with secrets replaced by ``redaction``.
+"""

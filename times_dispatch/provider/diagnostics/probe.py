@@ -1,74 +1,75 @@
-"""Whether a provider can be reached and answers, found out without sending a message."""
-
-import time
+"""Checks whether a provider can be reached and answers, without sending a message."""
 
 import httpx
 import msgspec
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import TokenCache
-from times_dispatch.provider.oauth.token_store import OwnTokens
+from times_dispatch.provider.oauth.token_store import InMemoryTokenStore
 from times_dispatch.provider.outcomes import Outcome
 
 
-class Reached(msgspec.Struct, frozen=True):
-    """What came of one try."""
+class ProbeResult(msgspec.Struct, frozen=True):
+    """The result of one request of a probe."""
 
     ok: bool
-    what: str
+    message: str
     """A sentence without anything secret."""
 
 
-async def reach(provider: Provider) -> list[Reached]:
-    """Ask for a token, if the provider wants one, and ask the endpoint for its OPTIONS, over the way of a push.
+async def probe_provider(provider: Provider, *, clock: Clock = SYSTEM_CLOCK) -> list[ProbeResult]:
+    """Request a token, if the provider wants one, and the OPTIONS of the endpoint.
 
-    That goes through the same proxy and the same TLS, carries neither payload nor credentials, and so is no message.
+    Both requests take the route of a push, through the same proxy and with the same TLS. The OPTIONS request has no
+    payload and no credentials, so the provider cannot take it for a message.
     """
     transport = ProviderTransport(provider)
     try:
-        tried = [await _ask(provider, transport)]
+        results = [await _request_options(provider, transport, clock)]
         if isinstance(provider.auth, ClientCredentials):
-            tried.insert(0, await _ask_for_token(provider, provider.auth, transport))
-        return tried
+            results.insert(0, await _request_token(provider, provider.auth, transport, clock))
+        return results
     finally:
         await transport.aclose()
 
 
-async def _ask(provider: Provider, transport: httpx.AsyncBaseTransport) -> Reached:
-    began = time.monotonic()
+async def _request_options(provider: Provider, transport: httpx.AsyncBaseTransport, clock: Clock) -> ProbeResult:
+    began = clock.monotonic()
     try:
         response = await transport.handle_async_request(httpx.Request("OPTIONS", provider.address))
         await response.aread()
     except httpx.TransportError as error:
-        return Reached(ok=False, what=f"{provider.address}: {classify(error).reason}")
-    took_ms = (time.monotonic() - began) * 1000
-    answers = f"{provider.address} answers OPTIONS with HTTP {response.status_code} after {took_ms:.0f} ms"
+        return ProbeResult(ok=False, message=f"{provider.address}: {classify(error).reason}")
+    took_ms = (clock.monotonic() - began) * 1000
+    message = f"{provider.address} answers OPTIONS with HTTP {response.status_code} after {took_ms:.0f} ms"
     if response.status_code >= 500:
-        return Reached(ok=False, what=answers)
+        return ProbeResult(ok=False, message=message)
     if response.status_code == 404:
-        return Reached(ok=True, what=f"{answers}: look at the path again, its case counts")
-    return Reached(ok=True, what=answers)
+        return ProbeResult(ok=True, message=f"{message}: look at the path again, its case counts")
+    return ProbeResult(ok=True, message=message)
 
 
-async def _ask_for_token(
-    provider: Provider, credentials: ClientCredentials, transport: httpx.AsyncBaseTransport
-) -> Reached:
-    keeper = TokenCache(
+async def _request_token(
+    provider: Provider, credentials: ClientCredentials, transport: httpx.AsyncBaseTransport, clock: Clock
+) -> ProbeResult:
+    cache = TokenCache(
         provider.nickname,
         credentials,
         transport=transport,
-        store=OwnTokens(),
-        timeout_s=provider.total_timeout_s,
-        patience_s=provider.total_timeout_s,
+        store=InMemoryTokenStore(clock=clock),
+        request_timeout_s=provider.total_timeout_s,
+        get_timeout_s=provider.total_timeout_s,
+        clock=clock,
     )
-    where = credentials.token_url.partition("?")[0]
+    address = credentials.token_url.partition("?")[0]
     try:
-        obtained = await keeper.obtain()
+        token = await cache.get()
     finally:
-        await keeper.aclose()
-    if isinstance(obtained, Outcome):
-        return Reached(ok=False, what=f"{where}: {obtained.reason}")
-    return Reached(ok=True, what=f"{where} grants a token")
+        await cache.aclose()
+    if isinstance(token, Outcome):
+        return ProbeResult(ok=False, message=f"{address}: {token.reason}")
+    return ProbeResult(ok=True, message=f"{address} grants a token")

@@ -1,4 +1,4 @@
-"""A provider's secrets, found again in a text that somebody else wrote, in whatever form it repeats them."""
+"""Replaces a provider's secrets in a text, in every form in which a server may repeat them."""
 
 import json
 import re
@@ -16,13 +16,13 @@ from times_dispatch.provider.push import Push
 
 REDACTED = "***"
 
-_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+_HTML_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 
 
 def secrets_of(provider: Provider, push: Push, authorization: str = "") -> set[str]:
-    """Return what nobody may see of a provider, of a push's own values, and of the Authorization header that it had.
+    """Return the secret values of a provider, of a push's custom values, and of the request's Authorization header.
 
-    A value that is written out counts if its name is that of a secret.
+    A value that is written into the settings counts as a secret if its name is that of a secret.
     """
     custom = {**dict(provider.custom), **(push.custom or {})}.items()
     constants, auth = provider.constants, provider.auth
@@ -32,49 +32,54 @@ def secrets_of(provider: Provider, push: Push, authorization: str = "") -> set[s
         values |= {auth.client_id, auth.client_secret}
         named += auth.extra
     payload = parse(provider.payload) if isinstance(provider.payload, str) else Object(list(provider.payload))
-    for template in _written_out([payload, Object(named)]):
-        values |= _proofs(PLACEHOLDER.sub(lambda found: constants.get(found[1], found[0]), template))
-    values |= _proofs(auth.authorization()) | _proofs(authorization)
+    for template in _secret_values([payload, Object(named)]):
+        values |= _header_forms(PLACEHOLDER.sub(lambda match: constants.get(match[1], match[0]), template))
+    values |= _header_forms(auth.authorization()) | _header_forms(authorization)
     return {value for value in values if value}
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Hide secrets as they are, escaped (percent, JSON, HTML), and in base 64; the longest first."""
-    forms = {form for secret in secrets for form in (secret, *_in_base_64(secret))}
+    """Replace secrets, also percent-, JSON- or HTML-escaped, and also in base 64.
+
+    The longest form is replaced first, so that no rest of it remains.
+    """
+    forms = {form for secret in secrets for form in (secret, *_base64_forms(secret))}
     if not forms:
         return text
     longest_first = sorted(forms, key=len, reverse=True)
-    return re.sub("|".join("".join(map(_escaped, form)) for form in longest_first), REDACTED, text, flags=re.IGNORECASE)
+    return re.sub(
+        "|".join("".join(map(_character_pattern, form)) for form in longest_first), REDACTED, text, flags=re.IGNORECASE
+    )
 
 
-def _written_out(node: Any, *, secret: bool = False) -> Iterator[str]:
-    """Yield the values that stand anywhere under a key that names a secret."""
+def _secret_values(node: Any, *, secret: bool = False) -> Iterator[str]:
+    """Yield the string values at any depth below a key that names a secret."""
     match node:
         case Object(pairs):
             for key, value in pairs:
-                yield from _written_out(value, secret=secret or bool(SECRET_WORDS.search(key)))
+                yield from _secret_values(value, secret=secret or bool(SECRET_WORDS.search(key)))
         case list():
             for value in node:
-                yield from _written_out(value, secret=secret)
+                yield from _secret_values(value, secret=secret)
         case str() if secret:
             yield node
 
 
-def _proofs(value: str) -> set[str]:
-    """Return a header's value, and it without the scheme before it (``Basic``, ``ApiKey``) and the padding after it."""
-    proof = value.partition(" ")[2]
-    return {value, proof, proof.rstrip("=")}
+def _header_forms(value: str) -> set[str]:
+    """Return a header's value, also without its scheme (``Basic``, ``ApiKey``), and also without base 64 padding."""
+    credentials = value.partition(" ")[2]
+    return {value, credentials, credentials.rstrip("=")}
 
 
-def _in_base_64(secret: str) -> Iterator[str]:
+def _base64_forms(secret: str) -> Iterator[str]:
     for encode in (b64encode, urlsafe_b64encode):
         encoded = encode(secret.encode()).decode()
         yield encoded
         yield encoded.rstrip("=")
 
 
-def _escaped(character: str) -> str:
-    """Return a pattern for a character in all the forms that servers write it in."""
+def _character_pattern(character: str) -> str:
+    """Return a regular expression for all the forms in which servers write a character."""
     if character.isascii() and character.isalnum():
         return character
     forms = {
@@ -82,10 +87,10 @@ def _escaped(character: str) -> str:
         "".join(f"%{byte:02X}" for byte in character.encode()),
         json.dumps(character)[1:-1],
         "\\u" + f"{ord(character):04x}",
-        _NAMED.get(character, character),
+        _HTML_ENTITIES.get(character, character),
     }
     if character == " ":
         forms.add("+")
-    numbered = rf"&\#0*{ord(character)};|&\#x0*{ord(character):x};"
-    before = "" if character == "\\" else r"\\{0,3}"
-    return rf"(?:{before}(?:{'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))}|{numbered}))"
+    numeric_entities = rf"&\#0*{ord(character)};|&\#x0*{ord(character):x};"
+    backslashes = "" if character == "\\" else r"\\{0,3}"
+    return rf"(?:{backslashes}(?:{'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))}|{numeric_entities}))"

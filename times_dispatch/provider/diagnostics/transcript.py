@@ -1,4 +1,4 @@
-"""One push as it went over the wire, to be shown: with nothing secret in it, and the number masked."""
+"""The request and the response of one push as text for people, without secrets and with a masked number."""
 
 import re
 from collections.abc import Callable
@@ -16,39 +16,39 @@ from times_dispatch.provider.oauth.credentials import ClientCredentials, NoAuthe
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload
 
-LONGEST_SHOWN = 2_000
-"""Characters of an answer."""
+MAX_SHOWN = 2_000
+"""How many characters of a response body are shown."""
 
 _BEARER = re.compile(r"bearer [\w.~+/=-]+", re.IGNORECASE)
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """An answer."""
+class RecordedResponse(msgspec.Struct, frozen=True):
+    """A response as it came."""
 
     status: int
     body: bytes
-    """As it came; may repeat what is secret."""
+    """May repeat secrets of the request."""
     authorization: str = ""
-    """The header of the request that was answered, which the answer may repeat."""
+    """The Authorization header of the request, which the body may repeat."""
 
     def __repr__(self) -> str:
-        return f"Answered(status={self.status})"
+        return f"RecordedResponse(status={self.status})"
 
 
 class RecordingTransport(httpx.AsyncBaseTransport):
-    """Passes requests on to another transport, and remembers the last answer of the endpoint."""
+    """Passes requests on to another transport, and records the last response of the endpoint."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, endpoint: str) -> None:
-        self.heard: Answered | None = None
+        self.last_response: RecordedResponse | None = None
         self._transport = transport
         self._endpoint = endpoint.partition("?")[0]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on."""
+        """Pass a request on, and record the response if the request went to the endpoint."""
         response = await self._transport.handle_async_request(request)
         if str(request.url).partition("?")[0] == self._endpoint:
             authorization = request.headers.get("Authorization", "")
-            self.heard = Answered(response.status_code, await response.aread(), authorization)
+            self.last_response = RecordedResponse(response.status_code, await response.aread(), authorization)
         return response
 
     async def aclose(self) -> None:
@@ -56,59 +56,61 @@ class RecordingTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-def shown_request(provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
-    """Return the lines of a request, with the payload unescaped: for people, not for a socket.
+def request_lines(provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
+    """Return the lines of a request with its payload unescaped; ``mask`` masks the phone number.
 
-    It is built anew from a description and a message without secrets, and not by hiding what was found: so no form of
-    escaping can let one slip through.
+    The request is built again from a description and a message whose secrets are replaced. Searching for secrets in the
+    real request could miss one that is escaped in an unforeseen way.
     """
     masked = msgspec.structs.replace(
         provider,
         username=provider.username and REDACTED,
         password=provider.password and REDACTED,
         secrets=tuple((name, REDACTED) for name, _ in provider.secrets),
-        headers=_named(provider.headers),
-        custom=_named(provider.custom),
+        headers=_redact_by_name(provider.headers),
+        custom=_redact_by_name(provider.custom),
         auth=NoAuthentication(),
         endpoint=provider.address,
     )
-    custom = dict(_named(tuple((push.custom or {}).items())))
+    custom = dict(_redact_by_name(tuple((push.custom or {}).items())))
     request = Payload(masked).request(msgspec.structs.replace(push, to=mask(push.to), custom=custom))
     lines = [f"{provider.method} {provider.address}"]
     lines += [f"{name}: {value}" for name, value in request.envelope.headers]
     if provider.auth.authorization() or isinstance(provider.auth, ClientCredentials):
         lines.append(f"Authorization: {REDACTED}")
-    return [*lines, "", *_payload_lines(provider, request.written or request.target.partition("?")[2].encode())]
+    return [*lines, "", *_payload_lines(provider, request.body or request.target.partition("?")[2].encode())]
 
 
-def shown_answer(answered: Answered, provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
-    """Return the lines of an answer, as far as they are worth showing, without what it repeats of our secrets."""
-    text = redact(answered.body.decode(errors="replace"), secrets_of(provider, push, answered.authorization))
+def response_lines(response: RecordedResponse, provider: Provider, push: Push, mask: Callable[[str], str]) -> list[str]:
+    """Return status and body of a response, cut to MAX_SHOWN characters, with secrets and number replaced."""
+    text = redact(response.body.decode(errors="replace"), secrets_of(provider, push, response.authorization))
     text = text.replace(push.to, mask(push.to)).replace(push.to[2:], mask(push.to[2:]))
-    text = _BEARER.sub(f"Bearer {REDACTED}", text)[:LONGEST_SHOWN]
+    text = _BEARER.sub(f"Bearer {REDACTED}", text)[:MAX_SHOWN]
     printable = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
-    return [f"HTTP {answered.status}", *printable.splitlines()]
+    return [f"HTTP {response.status}", *printable.splitlines()]
 
 
-def _named(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Hide the values whose names are those of secrets."""
+def _redact_by_name(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Replace the values whose names are those of secrets."""
     return tuple((name, REDACTED if value and SECRET_WORDS.search(name) else value) for name, value in pairs)
 
 
 def _payload_lines(provider: Provider, content: bytes) -> list[str]:
     if provider.encoding == "json":
-        return msgspec.json.format(msgspec.json.encode(_shown(parse(content.decode()))), indent=2).decode().splitlines()
-    pairs = _named(tuple(parse_qsl(content.decode("ascii"), keep_blank_values=True)))
+        return (
+            msgspec.json.format(msgspec.json.encode(_redacted(parse(content.decode()))), indent=2).decode().splitlines()
+        )
+    pairs = _redact_by_name(tuple(parse_qsl(content.decode("ascii"), keep_blank_values=True)))
     return [f"{key} = {value}" for key, value in pairs]
 
 
-def _shown(node: Any, *, secret: bool = False) -> Any:
-    """Return a JSON document with all values hidden that stand anywhere under a key that names a secret."""
+def _redacted(node: Any, *, secret: bool = False) -> Any:
+    """Return a JSON document with all strings replaced at any depth below a key that names a secret."""
     match node:
         case Object(pairs):
-            return {key: _shown(value, secret=secret or bool(SECRET_WORDS.search(key))) for key, value in pairs}
+            return {key: _redacted(value, secret=secret or bool(SECRET_WORDS.search(key))) for key, value in pairs}
         case list():
-            return [_shown(value, secret=secret) for value in node]
+            return [_redacted(value, secret=secret) for value in node]
         case str() if secret and node:
             return REDACTED
         case Number():

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection: a request out, its answer in, one exchange at a time."""
+"""One kept-alive HTTP/1.1 connection: a request is written and its response read, one exchange at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from typing import Final, NamedTuple, cast
 import httptools
 import httpx
 
-LONGEST_ANSWER: Final = 65_536
-"""Bytes of a body that are read; a longer one is no answer of the API's."""
+MAX_BODY_BYTES: Final = 65_536
+"""How many bytes of a response body are read; a longer body is no answer of an SMS API."""
 
 NEVER: Final = float("inf")
 _LENGTH_KNOWN: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
-class Answer(NamedTuple):
-    """What came back."""
+class RawResponse(NamedTuple):
+    """A response, read to its end."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -23,29 +23,29 @@ class Answer(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """A connection that stands; ``httptools`` (llhttp, the parser of Node.js) reads what comes over it.
+    """An open connection; ``httptools`` (llhttp, the parser of Node.js) parses what is received.
 
-    An answer belongs to the exchange under way and to nothing else: whatever comes while there is none, or after the
-    answer's end, closes the connection.
+    A response belongs to the exchange under way. Bytes that come without an exchange, or after the end of a response,
+    close the connection: they could be taken for the response to another push.
     """
 
     def __init__(self) -> None:
         self.closed = False
         self.reusable = True
-        """Whether another exchange may follow, as far as the answers so far say."""
+        """Whether another exchange may follow, according to the responses so far."""
         self.deadline = NEVER
-        """On the loop's clock: when the exchange under way is over at the latest."""
+        """When the exchange under way times out, on the event loop's clock."""
         self.idle_since = 0.0
         self.on_lost: Callable[[Connection], None] | None = None
-        self._waiting: asyncio.Future[Answer] | None = None
+        self._waiting: asyncio.Future[RawResponse] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = b""
         self._head_is_read = False
 
-    def exchange(self, request: bytes, deadline: float) -> asyncio.Future[Answer]:
-        """Write a request and return its answer to come. What ends without one ends in an httpx.TransportError."""
-        waiting: asyncio.Future[Answer] = self._loop.create_future()
+    def exchange(self, request: bytes, deadline: float) -> asyncio.Future[RawResponse]:
+        """Write a request and return the future of its response, or of an httpx.TransportError."""
+        waiting: asyncio.Future[RawResponse] = self._loop.create_future()
         if self.closed:
             waiting.set_exception(httpx.ReadError("connection lost"))
             return waiting
@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         return waiting
 
     def expire(self) -> None:
-        """End the exchange for its time being over."""
+        """End the exchange under way with a read time-out, and close."""
         self._fail(httpx.ReadTimeout("no answer in time"))
 
     def close(self) -> None:
@@ -65,15 +65,15 @@ class Connection(asyncio.Protocol):
             self.closed, self.reusable = True, False
             self._transport.abort()
 
-    # What the loop calls.
+    # Called by the event loop (asyncio.Protocol).
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
+        self._transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transports are no subclasses of asyncio.Transport
         self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
         if self._waiting is None:
             self.close()
             return
@@ -83,43 +83,37 @@ class Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError("the answer is not HTTP"))
 
     def eof_received(self) -> None:
-        """Take notice that nothing more will come; the loop closes the connection."""
-        self.reusable = False
+        self.reusable = False  # the loop closes the connection after this call
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End."""
         if error is None and self._waiting and self._head_is_read and not self._length_is_known():
-            self._complete()  # an answer without a length ends with its connection
+            self._complete()  # a response without a length ends with its connection
         self.closed, self.reusable = True, False
         self._fail(httpx.ReadError("connection lost"))
         if self.on_lost:
             self.on_lost(self)
 
-    # What the parser calls.
+    # Called by the parser (httptools.HttpResponseParser).
 
     def on_message_begin(self) -> None:
-        """Begin an answer."""
         self._headers, self._head_is_read = [], False
         if self._waiting is None:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Take notice that the body begins."""
         self._head_is_read = True
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body."""
         self._body = self._body + body if self._body else body
-        if len(self._body) > LONGEST_ANSWER:
+        if len(self._body) > MAX_BODY_BYTES:
             self.reusable = False
             self._complete()
 
     def on_message_complete(self) -> None:
-        """End an answer, if it is one: 100 and 103 only announce it."""
+        # 100 and 103 only announce the response.
         if self._parser.get_status_code() >= 200 and self._waiting is not None:
             self.reusable = self.reusable and self._parser.should_keep_alive()
             self._complete()
@@ -128,8 +122,8 @@ class Connection(asyncio.Protocol):
         waiting, self._waiting = self._waiting, None
         self.deadline = NEVER
         if waiting is not None and not waiting.done():
-            answer = Answer(self._parser.get_status_code(), self._headers, self._body[:LONGEST_ANSWER])
-            waiting.set_result(answer)
+            response = RawResponse(self._parser.get_status_code(), self._headers, self._body[:MAX_BODY_BYTES])
+            waiting.set_result(response)
 
     def _fail(self, error: httpx.TransportError) -> None:
         waiting, self._waiting = self._waiting, None

@@ -1,4 +1,4 @@
-"""Making connections: name, TCP, the provider's proxy, TLS. When this fails, not one byte of a request was written."""
+"""Making connections: DNS, TCP, the provider's proxy, TLS. If this fails, no byte of a request was written."""
 
 import asyncio
 import socket
@@ -14,47 +14,52 @@ from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.http.connection import Connection
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_LONGEST_REPLY_OF_A_PROXY: Final = 16_384
+_MAX_PROXY_REPLY_BYTES: Final = 16_384
 
 
 class Dialer:
-    """Makes connections to where a URL points, through the provider's proxy if it has one."""
+    """Makes connections to the origin of a URL, through the provider's proxy if there is one."""
 
     def __init__(self, url: httpx.URL, provider: Provider) -> None:
         self.host = url.raw_host.decode("ascii")
         self.port = url.port or _DEFAULT_PORTS[url.scheme]
         self.forwards = bool(provider.proxy) and url.scheme == "http"
-        """Whether requests go to the proxy itself, to be handed on: then they name the whole URL."""
+        """Whether a proxy forwards requests, as for http, and does not tunnel them. Such requests name the full URL."""
         self.proxy_authorization = ""
-        self._tls = _tls(provider) if url.scheme == "https" else None
+        self._tls = _tls_context(provider) if url.scheme == "https" else None
         self._proxy = urlsplit(provider.proxy) if provider.proxy else None
         if self._proxy and self._proxy.username:
             login = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
             self.proxy_authorization = "Basic " + b64encode(login.encode()).decode()
 
     async def dial(self, within_s: float) -> Connection:
-        """Return a new connection; raise NotSent with what kept it from being made."""
+        """Return a new connection within ``within_s`` seconds; raise NotSent with the reason if there is none."""
         try:
             async with asyncio.timeout(within_s):
                 return await self._dial()
         except (OSError, EOFError, UnicodeError, ValueError) as error:
             failure = _failure(error)
-        raise NotSent(failure)  # outside, so that the original is not its context
+        raise NotSent(failure)  # outside of ``except``, so that the original error is not its context
 
     async def _dial(self) -> Connection:
         if self._proxy is None:
-            return await _connected(self.host, self.port, self._tls, self.host)
+            return await _connect(self.host, self.port, self._tls, self.host)
         host, scheme = self._proxy.hostname or "", self._proxy.scheme
         port = self._proxy.port or _DEFAULT_PORTS[scheme]
         to_proxy = httpx.create_ssl_context(trust_env=False) if scheme == "https" else None
         if self._tls is None:
-            return await _connected(host, port, to_proxy, host)
-        return await self._tunnelled(await _first(host, port), port, to_proxy, host)
+            return await _connect(host, port, to_proxy, host)
+        return await self._connect_through_tunnel(await _first_address(host, port), port, to_proxy, host)
 
-    async def _tunnelled(self, address: str, port: int, to_proxy: ssl.SSLContext | None, name: str) -> Connection:
-        """Ask the proxy for a tunnel (RFC 9110, section 9.3.6) and speak TLS through it."""
+    async def _connect_through_tunnel(
+        self, address: str, port: int, to_proxy: ssl.SSLContext | None, name: str
+    ) -> Connection:
+        """Ask the proxy at an address for a tunnel (RFC 9110, section 9.3.6), and start TLS through the tunnel.
+
+        ``to_proxy`` is the TLS context for the proxy itself, and ``name`` the host name in the proxy's certificate.
+        """
         reader, writer = await asyncio.open_connection(
-            address, port, ssl=to_proxy, server_hostname=name if to_proxy else None, limit=_LONGEST_REPLY_OF_A_PROXY
+            address, port, ssl=to_proxy, server_hostname=name if to_proxy else None, limit=_MAX_PROXY_REPLY_BYTES
         )
         try:
             to = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -77,8 +82,8 @@ class Dialer:
         return connection
 
 
-async def _connected(host: str, port: int, tls: ssl.SSLContext | None, name: str) -> Connection:
-    """Connect to the first address of a host that takes it."""
+async def _connect(host: str, port: int, tls: ssl.SSLContext | None, name: str) -> Connection:
+    """Connect to the first address of a host that accepts; ``name`` is the host name in the certificate."""
     loop = asyncio.get_running_loop()
     refusal: OSError | None = None
     for address in await _addresses(host, port):
@@ -95,17 +100,17 @@ async def _connected(host: str, port: int, tls: ssl.SSLContext | None, name: str
     raise refusal or OSError("no address")
 
 
-async def _first(host: str, port: int) -> str:
+async def _first_address(host: str, port: int) -> str:
     return (await _addresses(host, port))[0]
 
 
 async def _addresses(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[4][0]) for address in found]
+    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(info[4][0]) for info in infos]
 
 
 def _failure(error: Exception) -> Failure:
-    """Say what kept a connection from being made. It only matters to whoever reads it: none of these sent anything."""
+    """Return the reason why no connection was made. It only informs people: none of the reasons means a sent byte."""
     match error:
         case socket.gaierror() | UnicodeError():
             return Failure.DNS
@@ -116,12 +121,12 @@ def _failure(error: Exception) -> Failure:
         case ConnectionRefusedError():
             return Failure.REFUSED
         case ConnectionError():
-            return Failure.TLS  # lost again before the handshake was over
+            return Failure.TLS  # lost during the handshake
         case _:
             return Failure.UNREACHABLE
 
 
-def _tls(provider: Provider) -> ssl.SSLContext:
+def _tls_context(provider: Provider) -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     context.set_alpn_protocols(["http/1.1"])
     if provider.ca_file:

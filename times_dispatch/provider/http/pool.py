@@ -1,4 +1,4 @@
-"""The connections to one origin: kept while they are useful, bounded in number, watched by one clock."""
+"""The pool of connections to one origin: bounded in number, kept alive while used, with one timer for all time-outs."""
 
 import asyncio
 from collections import deque
@@ -9,35 +9,34 @@ from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.http.connection import Connection
 from times_dispatch.provider.http.dialing import Dialer
 
-_LONGEST_TICK_S: Final = 0.25
-_TICKS: Final = 20
-"""Time-outs are kept to a twentieth of themselves, or to a quarter of a second."""
+_MAX_TICK_S: Final = 0.25
+_TICKS_PER_TIMEOUT: Final = 20
+"""A time-out may come late by a twentieth of its length, but at most by ``_MAX_TICK_S``."""
 
 
 class Pool:
-    """Hands out connections; the one used last goes first, so that those not needed grow idle and are closed.
+    """Hands out connections, the last used one first, so that superfluous connections become idle and are closed.
 
-    All time-outs are kept by one timer that looks at every connection: a timer for each push would cost more than its
-    parsing does.
+    One timer checks the deadlines of all connections: a timer for each push would cost more than parsing its response.
     """
 
     def __init__(self, provider: Provider, dialer: Dialer) -> None:
         self.dialer = dialer
         self._limit = provider.max_connections
-        self._patience_s = provider.connect_timeout_s
+        self._connect_timeout_s = provider.connect_timeout_s
         self._keep_idle_s = provider.keep_idle_s
-        self._tick_s = min(_LONGEST_TICK_S, provider.total_timeout_s / _TICKS, provider.keep_idle_s / 2)
+        self._tick_s = min(_MAX_TICK_S, provider.total_timeout_s / _TICKS_PER_TIMEOUT, provider.keep_idle_s / 2)
         self._open = 0
-        """Connections, those that are being made included."""
+        """How many connections exist, including those that are being made."""
         self._connections: set[Connection] = set()
         self._idle: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._watch: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._gone: asyncio.Future[None] | None = None
+        self._all_lost: asyncio.Future[None] | None = None
 
     def take_idle(self) -> Connection | None:
-        """Return a connection that is ready now."""
+        """Return an idle connection, or None."""
         while self._idle:
             connection = self._idle.pop()
             if connection.reusable:
@@ -46,7 +45,7 @@ class Pool:
         return None
 
     async def take(self, deadline: float) -> Connection:
-        """Return a connection, made anew or waited for until the deadline at the most; raise NotSent."""
+        """Return a new connection, or one that a push gives back before the deadline; raise NotSent without either."""
         loop = asyncio.get_running_loop()
         if self._open >= self._limit and (handed := await self._wait(deadline)):
             return handed
@@ -54,20 +53,20 @@ class Pool:
             raise NotSent(Failure.POOL_TIMEOUT)
         self._open += 1
         try:
-            connection = await self.dialer.dial(min(self._patience_s, deadline - loop.time()))
+            connection = await self.dialer.dial(min(self._connect_timeout_s, deadline - loop.time()))
         except BaseException:
-            self._leave()
+            self._forget_one()
             raise
         self._connections.add(connection)
         connection.on_lost = self._lost
         if connection.closed:
             self._lost(connection)
-        elif self._watch is None:
-            self._look_later(loop)
+        elif self._timer is None:
+            self._start_timer(loop)
         return connection
 
     def give_back(self, connection: Connection) -> None:
-        """Take a connection back after its exchange."""
+        """Take a connection back after its exchange: hand it to the first waiting push, or keep it idle."""
         if self._closed or not connection.reusable:
             connection.close()
             return
@@ -80,69 +79,69 @@ class Pool:
         self._idle.append(connection)
 
     async def close(self) -> None:
-        """Close everything; exchanges under way are lost, whoever waits gets nothing."""
+        """Close all connections: exchanges under way fail, and waiting pushes get no connection."""
         self._closed = True
-        if self._watch:
-            self._watch.cancel()
+        if self._timer:
+            self._timer.cancel()
         for connection in self._connections:
             connection.close()
         while self._waiting:
-            self._wake()
+            self._wake_first_waiter()
         if self._connections:
-            self._gone = asyncio.get_running_loop().create_future()
-            await self._gone  # the loop takes a turn or two to let go of them
+            self._all_lost = asyncio.get_running_loop().create_future()
+            await self._all_lost  # the loop reports closed connections a turn or two later
 
     async def _wait(self, deadline: float) -> Connection | None:
-        """Wait in the row; return a connection, or None if one may be made."""
+        """Wait in the queue; return a connection, or None if a new one may be made; raise NotSent at the time-out."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection | None] = loop.create_future()
         self._waiting.append(waiter)
         try:
-            async with asyncio.timeout_at(min(loop.time() + self._patience_s, deadline)):
+            async with asyncio.timeout_at(min(loop.time() + self._connect_timeout_s, deadline)):
                 return await waiter
         except BaseException as error:
-            self._pass_on(waiter)
+            self._stop_waiting(waiter)
             if not isinstance(error, TimeoutError):
                 raise
         raise NotSent(Failure.POOL_TIMEOUT)
 
-    def _pass_on(self, waiter: "asyncio.Future[Connection | None]") -> None:
-        """Leave the row; what had been handed over in the same moment goes to the next."""
+    def _stop_waiting(self, waiter: "asyncio.Future[Connection | None]") -> None:
+        """Leave the queue; pass on a connection that was handed over in the same moment."""
         if not waiter.done() or waiter.cancelled():
             waiter.cancel()
         elif connection := waiter.result():
             self.give_back(connection)
         else:
-            self._wake()
+            self._wake_first_waiter()
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        if self._gone and not self._connections and not self._gone.done():
-            self._gone.set_result(None)
-        self._leave()
+        if self._all_lost and not self._connections and not self._all_lost.done():
+            self._all_lost.set_result(None)
+        self._forget_one()
 
-    def _leave(self) -> None:
+    def _forget_one(self) -> None:
         self._open -= 1
-        self._wake()
+        self._wake_first_waiter()
 
-    def _wake(self) -> None:
-        """Let the first that waits make a connection."""
+    def _wake_first_waiter(self) -> None:
+        """Let the first waiting push make a connection."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return
 
-    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._watch = loop.call_later(self._tick_s, self._look, loop)
+    def _start_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(self._tick_s, self._check_deadlines, loop)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End exchanges whose time is over, and connections that nobody needed for long."""
+    def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End exchanges that are past their deadline, and close connections that were idle for too long."""
         now = loop.time()
-        for connection in [one for one in self._connections if one.deadline <= now]:
+        for connection in [item for item in self._connections if item.deadline <= now]:
             connection.expire()
         while self._idle and (self._idle[0].closed or self._idle[0].idle_since + self._keep_idle_s <= now):
             self._idle.popleft().close()
-        self._watch = None
+        self._timer = None
         if self._connections:
-            self._look_later(loop)
+            self._start_timer(loop)

@@ -1,8 +1,8 @@
-"""The wire: an httpx transport over connections of our own (``pool``, ``dialing``, ``connection``).
+"""An httpx transport for pushes, over the package's own connections (``pool``, ``dialing``, ``connection``).
 
-Where a request ends is what it means: before a connection is handed out nothing was written (NotSent); after that,
-something may have been. Nothing is sent twice, no redirect is followed. No cookie, no compression, no proxy but the
-provider's own.
+The error of a failed request says what is known: NotSent, if it failed before it had a connection and no byte was
+written; any other error, if bytes may have been written. No request is sent twice, and no redirect is followed. There
+are no cookies, no compression, and no proxy but the provider's own.
 """
 
 import asyncio
@@ -19,15 +19,17 @@ from times_dispatch.provider.request.payload import Envelope, PushRequest
 Origin = tuple[str, str, int | None]
 
 _USER_AGENT = b"times-dispatch"
-_OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
+_OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
 
 
 class ProviderTransport(httpx.AsyncBaseTransport):
     """Sends requests over a bounded pool of kept-alive HTTP/1.1 connections, on one event loop.
 
-    Ends every request within the provider's total time-out, the wait for a connection and the body included. Raises
-    NotSent if nothing was written, and otherwise an httpx.TransportError; neither holds the URL. Cancelling closes the
-    connection, so that no late answer can reach another push. Raises TooLate for a push that must not begin any more.
+    The provider's total time-out bounds every request, with its wait for a connection and the body of its response.
+    Cancelling a request closes its connection, so that no late response can reach another push.
+
+    Raises NotSent if no byte was written, TooLate if the push was no longer allowed to begin, and otherwise another
+    httpx.TransportError. No error contains the URL.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -37,23 +39,23 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         self._endpoint_length = len(provider.endpoint)
         self._pools: dict[Origin, Pool] = {}
         self._pool = self._pool_of(self._endpoint)
-        """The provider's; others are for what goes beside the pushes, such as fetching a token."""
+        """The pool for the provider's endpoint. Other origins, such as a token server, have their own pools."""
         self._envelope: Envelope | None = None
         self._before_target = self._after_target = b""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request and read its whole answer."""
+        """Send one request and read its whole response."""
         if isinstance(request, PushRequest):
-            pool, written = self._pool, self._push(request)
+            pool, raw = self._pool, self._encode_push(request)
         else:
-            pool, written = self._pool_of(request.url), await self._any(request)
+            pool, raw = self._pool_of(request.url), await self._encode(request)
         deadline = asyncio.get_running_loop().time() + self._total_timeout_s
         connection = pool.take_idle() or await pool.take(deadline)
         if isinstance(request, PushRequest) and not request.may_begin():
             pool.give_back(connection)
             raise TooLate
         try:
-            status, headers, body = await connection.exchange(written, deadline)
+            status, headers, body = await connection.exchange(raw, deadline)
         except BaseException:
             connection.close()
             raise
@@ -61,7 +63,7 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         return ReadResponse(status, body, headers)
 
     async def aclose(self) -> None:
-        """Close the connections; what is in flight fails."""
+        """Close the connections; requests in flight fail."""
         for pool in self._pools.values():
             await pool.close()
 
@@ -71,72 +73,72 @@ class ProviderTransport(httpx.AsyncBaseTransport):
             pool = self._pools[origin] = Pool(self._provider, Dialer(url, self._provider))
         return pool
 
-    def _push(self, request: PushRequest) -> bytes:
-        """Write a push of this provider's: all but its query or its body is written once."""
+    def _encode_push(self, request: PushRequest) -> bytes:
+        """Return the bytes of a push; only its query or body is encoded anew, the rest once per envelope."""
         if request.envelope is not self._envelope:
-            self._prepare(request.envelope)
-        content, before, after = request.written, self._before_target, self._after_target
-        if content is None:
+            self._encode_envelope(request.envelope)
+        body, before, after = request.body, self._before_target, self._after_target
+        if body is None:
             query = request.target[self._endpoint_length :].encode("ascii")
             return b"%b%b%b\r\n" % (before, query, after)
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (before, after, len(content), content)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (before, after, len(body), body)
 
-    def _prepare(self, envelope: Envelope) -> None:
+    def _encode_envelope(self, envelope: Envelope) -> None:
         headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in envelope.headers]
         self._before_target = b"%b %b" % (envelope.method.encode("ascii"), self._target(self._endpoint))
-        self._after_target = self._rest_of_head(headers, self._endpoint)
+        self._after_target = self._head_after_target(headers, self._endpoint)
         self._envelope = envelope
 
-    async def _any(self, request: httpx.Request) -> bytes:
-        """Write any other request."""
+    async def _encode(self, request: httpx.Request) -> bytes:
+        """Return the bytes of any other request."""
         content = await request.aread()
-        headers = [pair for pair in request.headers.raw if pair[0].lower() not in _OURS]
+        headers = [pair for pair in request.headers.raw if pair[0].lower() not in _OWN_HEADERS]
         if content or request.method not in {"GET", "HEAD"}:
             headers.append((b"Content-Length", b"%d" % len(content)))
         method, target = request.method.encode("ascii"), self._target(request.url)
-        return b"%b %b%b\r\n%b" % (method, target, self._rest_of_head(headers, request.url), content)
+        return b"%b %b%b\r\n%b" % (method, target, self._head_after_target(headers, request.url), content)
 
     def _target(self, url: httpx.URL) -> bytes:
         if not self._pool_of(url).dialer.forwards:
             return url.raw_path
         return b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
 
-    def _rest_of_head(self, headers: list[tuple[bytes, bytes]], url: httpx.URL) -> bytes:
-        given = {name.lower() for name, _ in headers}
-        every = [(b"Host", url.netloc), *headers]
-        if b"accept" not in given:
-            every.append((b"Accept", b"*/*"))
-        if b"user-agent" not in given:
-            every.append((b"User-Agent", _USER_AGENT))
+    def _head_after_target(self, headers: list[tuple[bytes, bytes]], url: httpx.URL) -> bytes:
+        names = {name.lower() for name, _ in headers}
+        all_headers = [(b"Host", url.netloc), *headers]
+        if b"accept" not in names:
+            all_headers.append((b"Accept", b"*/*"))
+        if b"user-agent" not in names:
+            all_headers.append((b"User-Agent", _USER_AGENT))
         dialer = self._pool_of(url).dialer
         if dialer.forwards and dialer.proxy_authorization:
-            every.append((b"Proxy-Authorization", dialer.proxy_authorization.encode("ascii")))
-        return b" HTTP/1.1\r\n" + b"".join(b"%b: %b\r\n" % pair for pair in every)
+            all_headers.append((b"Proxy-Authorization", dialer.proxy_authorization.encode("ascii")))
+        return b" HTTP/1.1\r\n" + b"".join(b"%b: %b\r\n" % pair for pair in all_headers)
 
 
 class ReadResponse(httpx.Response):
-    """An httpx.Response, read to its end, that becomes whole when somebody looks at more than status and content."""
+    """An httpx.Response, read to its end, that is only constructed when more than status and content is read."""
 
-    def __init__(self, status_code: int, body: bytes, received: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, status_code: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.status_code = status_code
         self._body = body
-        self._received: list[tuple[bytes, bytes]] | None = received
+        self._raw_headers: list[tuple[bytes, bytes]] | None = headers
 
     def __getattr__(self, name: str) -> Any:
-        received = self.__dict__.pop("_received", None)
-        if received is None:
+        headers = self.__dict__.pop("_raw_headers", None)
+        if headers is None:
             raise AttributeError(name)
-        super().__init__(self.status_code, headers=received, stream=httpx.ByteStream(self._body))
+        super().__init__(self.status_code, headers=headers, stream=httpx.ByteStream(self._body))
         return getattr(self, name)
 
     @property
     def content(self) -> bytes:
-        """The body as it came."""
+        """The complete body of the response."""
         return self._body
 
     async def aread(self) -> bytes:
-        """Return the body, which is here already."""
+        """Return the body, which is already complete."""
         return self._body
 
     async def aclose(self) -> None:
-        """Do nothing: the connection went back when the body had been read."""
+        """Do nothing: the connection went back to the pool when the body was complete."""

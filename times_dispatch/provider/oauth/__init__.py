@@ -1,1 +1,5 @@
-"""OAuth 2.0 client credentials: asking for tokens, caching and sharing them."""
+"""The Authorization header: none, HTTP Basic, or an OAuth 2.0 token that all workers share.
+
+``credentials`` holds what the settings give. ``token_cache.TokenCache`` takes client credentials and returns the header
+of a valid token; ``client`` asks it before each push.
+"""

@@ -1,4 +1,4 @@
-"""How a request proves who sends it: not at all, by HTTP Basic, or by a token (docs/domain.md section 2)."""
+"""How a request proves who sends it: nothing, HTTP Basic, or an OAuth token (docs/domain.md section 2)."""
 
 from base64 import b64encode
 from typing import Any, Protocol
@@ -15,14 +15,14 @@ class Authentication(Protocol):
     """
 
     def authorization(self) -> str:
-        """Return the header's value, which never changes; empty is none of its own."""
+        """Return the header's constant value; an empty value means that there is no constant header."""
 
 
 class NoAuthentication(msgspec.Struct, frozen=True):
-    """Credentials, if any, are in the payload or in headers."""
+    """No Authorization header: credentials, if there are any, are in the payload or in other headers."""
 
     def authorization(self) -> str:
-        """Return nothing."""
+        """Return the empty string."""
         return ""
 
 
@@ -46,20 +46,20 @@ class BasicAuthentication(msgspec.Struct, frozen=True):
 class ClientCredentials(msgspec.Struct, frozen=True, kw_only=True):
     """OAuth 2.0 client credentials (RFC 6749 section 4.4).
 
-    The header is not constant: ``times_dispatch.provider.oauth.token_cache`` gets tokens with these and keeps them
-    fresh.
+    The header is not constant: ``times_dispatch.provider.oauth.token_cache`` requests tokens with these credentials and
+    renews them.
     """
 
     token_url: str
     client_id: str
     client_secret: str
     extra: tuple[tuple[str, str], ...] = ()
-    """Further key-values of the request for a token, such as ``scope``."""
+    """Further key-values of the token request, such as ``scope``."""
     in_body: bool = False
-    """Id and secret go as ``client_id`` and ``client_secret`` in the form, instead of by HTTP Basic."""
+    """Whether id and secret are sent as ``client_id`` and ``client_secret`` in the form, instead of by HTTP Basic."""
 
     def authorization(self) -> str:
-        """Return nothing: each push gets the token of its moment."""
+        """Return the empty string: each push gets its header from the token cache."""
         return ""
 
     def __repr__(self) -> str:

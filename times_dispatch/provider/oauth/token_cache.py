@@ -1,72 +1,72 @@
-"""A provider's token: got once for all workers, renewed before it ends, and given up for a while when it is refused.
+"""A provider's OAuth token: requested once for all workers, renewed before it expires, shared through a store.
 
-A push never waits long for one. Without a token nothing is sent, provably, and the outcome says when to come again.
+A push waits only briefly for a token. Without a token nothing is sent, and the outcome says when to try again.
 """
 
 import asyncio
-import time
-from base64 import urlsafe_b64encode
-from collections.abc import Callable
-from hashlib import blake2b
 from typing import Final
 
 import httpx
 import msgspec
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.provider.failures import Failure, classify
-from times_dispatch.provider.oauth import token_request
 from times_dispatch.provider.oauth.credentials import ClientCredentials
-from times_dispatch.provider.oauth.token_request import TokenEndpointUnavailable, TokenGranted, TokenRefused
+from times_dispatch.provider.oauth.stored_token import StoredToken, TokenCipher
+from times_dispatch.provider.oauth.token_request import (
+    TokenEndpointUnavailable,
+    TokenGranted,
+    TokenRefused,
+    TokenResponse,
+    read_response,
+    token_request,
+)
 from times_dispatch.provider.oauth.token_store import TokenStore
 from times_dispatch.provider.outcomes import Outcome, Verdict
+from times_dispatch.retry import Backoff, retry
 
 REFUSED_FOR_S: Final = 120.0
-"""After a refused token nothing is sent for so long; only then is another asked for (docs/domain.md section 2)."""
-AWAY_FOR_S: Final = 5.0
-"""After a request for a token that got no answer, nobody asks again for so long."""
+"""After a refused token nothing is sent, and no token is requested, for this time (docs/domain.md section 2)."""
+UNAVAILABLE_FOR_S: Final = 5.0
+"""After a token request without a usable response no process sends another for this time."""
+TOKEN_TIMEOUT_S: Final = 0.5
+"""How long a push waits for a token. Then its message goes back to pending, because a pause may have come since."""
 
-_LOOK_EVERY_S: Final = 1.0
-"""What another process did with the token is seen after so long."""
-_LOOK_AGAIN_S: Final = 0.1
-PATIENCE_S: Final = 0.5
-"""The longest that a push waits for a token; then its message goes back, because a pause may have come since."""
+_READ_STORE_EVERY_S: Final = 1.0
+"""How soon this process sees a token, or a refusal, that another process wrote to the store."""
+_LOCKED_RETRY_S: Final = 0.1
+"""How soon the store is read again while another process requests a token."""
 _RENEW_SHARE: Final = 0.2
-_RENEW_AT_MOST_S: Final = 60.0
-"""A token is renewed when a fifth of its life is left, or a minute."""
-_END_SHARE: Final = 0.02
-_END_AT_MOST_S: Final = 5.0
-"""It is not used in its last moments: the push has still to get there."""
+"""A token is renewed when this share of its lifetime is left, or ``_MAX_RENEW_S`` if that is shorter."""
+_MAX_RENEW_S: Final = 60.0
+"""A token is renewed at most this time before it expires."""
+_MARGIN_SHARE: Final = 0.02
+"""In this last share of its lifetime, or in ``_MAX_MARGIN_S`` if that is shorter, a token is not used: the push might
+arrive too late."""
+_MAX_MARGIN_S: Final = 5.0
+"""A token is used until at most this time before it expires."""
 
 _log = structlog.get_logger(__name__)
 
 
-class StoredToken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the store holds: a token, or why there is none."""
-
-    authorization: str = ""
-    lifetime_s: float = 0.0
-    why_not: str = ""
-    refused: bool = False
-
-    def __repr__(self) -> str:
-        return f"Kept(why_not={self.why_not!r})"
-
-
 class CachedToken(msgspec.Struct, frozen=True):
-    """What this process knows, on its own clock."""
+    """A stored token with its times on this process' monotonic clock."""
 
-    kept: StoredToken
-    until: float
+    stored: StoredToken
+    expires_at: float
     renew_at: float
 
     def __repr__(self) -> str:
-        return f"Held({self.kept!r})"
+        return f"CachedToken({self.stored!r})"
+
+
+class _RequestedElsewhere(Exception):
+    """Another process is requesting the token at this moment."""
 
 
 class TokenCache:
-    """Keeps one provider's token, on one event loop. Its requests go over the provider's own transport."""
+    """Caches one provider's token, on one event loop."""
 
     def __init__(
         self,
@@ -75,138 +75,165 @@ class TokenCache:
         *,
         transport: httpx.AsyncBaseTransport,
         store: TokenStore,
-        timeout_s: float,
-        patience_s: float = PATIENCE_S,
-        clock: Callable[[], float] = time.monotonic,
+        request_timeout_s: float,
+        get_timeout_s: float = TOKEN_TIMEOUT_S,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Create an empty cache; nothing is requested before the first ``get``.
+
+        Args:
+            nickname: the provider's name in logs, and part of the token's key in the store.
+            credentials: what the token is requested with.
+            transport: carries the token request; the provider's own, so that proxy and TLS are those of the pushes.
+            store: where the processes share the token.
+            request_timeout_s: how long the token server has to answer, in seconds.
+            get_timeout_s: how long ``get`` waits for a token, in seconds.
+            clock: measures lifetimes and waits.
+        """
         self._nickname = nickname
         self._credentials = credentials
         self._transport = transport
         self._store = store
-        self._timeout_s = timeout_s
-        self._patience_s = patience_s
+        self._request_timeout_s = request_timeout_s
+        self._get_timeout_s = get_timeout_s
         self._clock = clock
-        self._name = _name(nickname, credentials)
-        self._seal = Fernet(_key(credentials))
-        self._held: CachedToken | None = None
-        self._look_at = 0.0
-        self._looking: asyncio.Task[None] | None = None
-        self._refused = ""
-        """The last token that the provider refused."""
-        self._telling: set[asyncio.Task[None]] = set()
+        self._cipher = TokenCipher(credentials)
+        self._name = self._cipher.store_name(nickname)
+        self._cached: CachedToken | None = None
+        self._refresh_at = 0.0
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refresh_ended = asyncio.Event()
+        self._last_refused = ""
+        """The last Authorization header that the provider refused."""
+        self._publishing: set[asyncio.Task[None]] = set()
 
     def current(self) -> str:
-        """Return the header's value as of now; empty if there is no token. Looks after it in the background."""
-        now = self._clock()
-        if now >= self._look_at and self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-            self._looking.add_done_callback(self._looked)
-        held = self._held
-        return held.kept.authorization if held is not None and now < held.until else ""
+        """Return the Authorization header, or an empty string without a valid token; start a refresh if one is due."""
+        now = self._clock.monotonic()
+        if now >= self._refresh_at and self._refreshing is None:
+            self._refresh_ended.clear()
+            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing.add_done_callback(self._on_refresh_ended)
+        cached = self._cached
+        return cached.stored.authorization if cached is not None and now < cached.expires_at else ""
 
-    async def obtain(self) -> str | Outcome:
-        """Return the header's value, or what a push without it comes to: nothing was sent."""
+    async def get(self) -> str | Outcome:
+        """Return the Authorization header, or the outcome of a push that gets none: nothing was sent."""
         if authorization := self.current():
             return authorization
-        if self._looking:
-            await asyncio.wait([self._looking], timeout=self._patience_s)
+        if self._refreshing:
+            await self._clock.wait(self._refresh_ended, self._get_timeout_s)
         return self.current() or self._outcome()
 
-    def refused(self, authorization: str) -> Outcome:
-        """Take notice that the provider refused a token with 401; return what that push came to.
+    def note_refusal(self, authorization: str) -> Outcome:
+        """Note that the provider answered 401 to a push with this header; return the outcome of that push.
 
-        If it has ended since, or there is a newer one, nothing stops.
+        Pushes stop for REFUSED_FOR_S only if the refused token is the current one: a token that has expired since, or
+        was replaced, stops nothing.
         """
-        held = self._active()
-        if held is not None and held.kept.authorization == authorization:
-            self._refused = authorization
-            self._hold(StoredToken(why_not="HTTP 401 from the provider", refused=True), REFUSED_FOR_S)
+        cached = self._valid()
+        if cached is not None and cached.stored.authorization == authorization:
+            self._last_refused = authorization
+            self._cache(StoredToken(why_not="HTTP 401 from the provider", refused=True), REFUSED_FOR_S)
             _log.error("oauth.token_refused", provider=self._nickname, by="the provider", again_in_s=REFUSED_FOR_S)
-            task = asyncio.create_task(self._tell_of_refusal())
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+            task = asyncio.create_task(self._publish_refusal())
+            self._publishing.add(task)
+            task.add_done_callback(self._publishing.discard)
         return self._outcome()
 
     async def aclose(self) -> None:
-        """End what runs in the background."""
-        tasks = [*self._telling, *([self._looking] if self._looking else [])]
+        """Cancel the tasks in the background and wait for their end."""
+        tasks = [*self._publishing, *([self._refreshing] if self._refreshing else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _active(self) -> CachedToken | None:
-        held = self._held
-        return held if held is not None and self._clock() < held.until else None
+    def _valid(self) -> CachedToken | None:
+        cached = self._cached
+        return cached if cached is not None and self._clock.monotonic() < cached.expires_at else None
 
     def _is_refused(self) -> bool:
-        held = self._active()
-        return held is not None and held.kept.refused
+        cached = self._valid()
+        return cached is not None and cached.stored.refused
 
     def _outcome(self) -> Outcome:
-        left_s, failure, reason = 1.0, Failure.TOKEN_AWAY, "there is no token yet"
-        if (held := self._active()) is not None and held.kept.why_not:
-            left_s = max(held.until - self._clock(), 1.0)
-            if held.kept.refused:
-                failure, reason = Failure.TOKEN_REFUSED, f"token refused: {held.kept.why_not}"
+        left_s, failure, reason = 1.0, Failure.TOKEN_UNAVAILABLE, "there is no token yet"
+        if (cached := self._valid()) is not None and cached.stored.why_not:
+            left_s = max(cached.expires_at - self._clock.monotonic(), 1.0)
+            if cached.stored.refused:
+                failure, reason = Failure.TOKEN_REFUSED, f"token refused: {cached.stored.why_not}"
             else:
-                reason = f"no token: {held.kept.why_not}"
+                reason = f"no token: {cached.stored.why_not}"
         return Outcome(verdict=Verdict.THROTTLED, code=failure.value, retry_after_s=left_s, reason=reason)
 
-    async def _look(self) -> None:
-        """Take over what the store has; if that is nothing or ends soon, get a token, unless somebody else does."""
+    async def _refresh(self) -> None:
+        backoff = Backoff(first_s=_LOCKED_RETRY_S, max_s=_LOCKED_RETRY_S)
         try:
-            while not await self._take_over() and not await self._get():
-                if self._active():
-                    self._look_at = self._clock() + _LOOK_EVERY_S
-                    return
-                await asyncio.sleep(_LOOK_AGAIN_S)
+            await retry(
+                self._refresh_once,
+                on=lambda error: isinstance(error, _RequestedElsewhere),
+                backoff=backoff,
+                clock=self._clock,
+            )
         except OSError as error:
-            _log.warning("oauth.store_away", provider=self._nickname, error=type(error).__name__)
-            self._look_at = self._clock() + _LOOK_EVERY_S
+            _log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)
+            self._refresh_at = self._clock.monotonic() + _READ_STORE_EVERY_S
 
-    def _looked(self, looking: asyncio.Task[None]) -> None:
-        self._looking = None
-        if not looking.cancelled() and (error := looking.exception()):
-            self._look_at = self._clock() + AWAY_FOR_S
+    async def _refresh_once(self) -> None:
+        """Cache the stored token; if there is none, or it expires soon, request one.
+
+        Raises _RequestedElsewhere if another process requests one already and the cache has no valid token till then.
+        """
+        if await self._read_store() or await self._request():
+            return
+        if not self._valid():
+            raise _RequestedElsewhere
+        self._refresh_at = self._clock.monotonic() + _READ_STORE_EVERY_S
+
+    def _on_refresh_ended(self, refreshing: asyncio.Task[None]) -> None:
+        self._refreshing = None
+        self._refresh_ended.set()
+        if not refreshing.cancelled() and (error := refreshing.exception()):
+            self._refresh_at = self._clock.monotonic() + UNAVAILABLE_FOR_S
             _log.error("oauth.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
 
-    async def _take_over(self) -> bool:
-        """Hold what the store has; return whether that is good for a while."""
-        found = await self._store.read(self._name)
-        kept = self._unseal(found[0]) if found else None
+    async def _read_store(self) -> bool:
+        """Cache the content of the store; return whether nothing needs to be requested."""
+        entry = await self._store.read(self._name)
+        stored = self._cipher.decrypt(entry[0]) if entry else None
         if self._is_refused():
-            return True  # by the provider, meanwhile
-        if found is None or kept is None or kept.authorization == self._refused != "":
+            return True  # the provider refused the token while the store was read
+        if entry is None or stored is None or stored.authorization == self._last_refused != "":
             return False
-        self._hold(kept, found[1])
-        return self._clock() < self._held.renew_at if self._held else False
+        self._cache(stored, entry[1])
+        return self._clock.monotonic() < self._cached.renew_at if self._cached else False
 
-    async def _get(self) -> bool:
-        """Ask for a token, alone among all processes, and tell them; return False if somebody else is at it."""
-        async with self._store.alone(self._name, longest_s=self._timeout_s + 5.0) as is_mine:
-            # Whoever was alone before may just have written.
-            if not is_mine or await self._take_over():
+    async def _request(self) -> bool:
+        """Request a token and store it; return False if another process is doing so."""
+        async with self._store.lock(self._name, ttl_s=self._request_timeout_s + 5.0) as is_mine:
+            # The process that held the lock before may have written a token.
+            if not is_mine or await self._read_store():
                 return is_mine
-            asked_at = self._clock()
-            kept, ttl_s = self._judge(await self._ask())
+            requested_at = self._clock.monotonic()
+            stored, ttl_s = self._judge(await self._post())
             if self._is_refused():
-                return True  # by the provider, meanwhile
-            if kept.authorization:
-                ttl_s -= self._clock() - asked_at
+                return True  # the provider refused the previous token during this request
+            if stored.authorization:
+                ttl_s -= self._clock.monotonic() - requested_at
                 if ttl_s <= 0:
-                    kept, ttl_s = StoredToken(why_not="the token ended before it came"), AWAY_FOR_S
-            elif not kept.refused and self._active():
-                # The old token is still good, for the others as well.
-                self._look_at = self._clock() + AWAY_FOR_S
+                    stored, ttl_s = StoredToken(why_not="the token expired before it arrived"), UNAVAILABLE_FOR_S
+            elif not stored.refused and self._valid():
+                # All processes can go on with the old token, so the failure is not stored.
+                self._refresh_at = self._clock.monotonic() + UNAVAILABLE_FOR_S
                 return True
-            self._hold(kept, ttl_s)
-            await self._store.write(self._name, self._sealed(kept), ttl_s=ttl_s)
+            self._cache(stored, ttl_s)
+            await self._store.write(self._name, self._cipher.encrypt(stored), ttl_s=ttl_s)
             return True
 
-    async def _ask(self) -> token_request.Answer:
-        request = token_request.request(self._credentials, timeout_s=self._timeout_s)
+    async def _post(self) -> TokenResponse:
+        request = token_request(self._credentials, timeout_s=self._request_timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._request_timeout_s):
                 response = await self._transport.handle_async_request(request)
                 try:
                     body = await response.aread()
@@ -214,13 +241,14 @@ class TokenCache:
                     await response.aclose()
         except (httpx.HTTPError, OSError, TimeoutError) as error:
             return TokenEndpointUnavailable(classify(error).reason)
-        return token_request.read(response.status_code, body)
+        return read_response(response.status_code, body)
 
-    def _judge(self, answer: token_request.Answer) -> tuple[StoredToken, float]:
-        match answer:
+    def _judge(self, response: TokenResponse) -> tuple[StoredToken, float]:
+        """Return what to store, and for how many seconds."""
+        match response:
             case TokenGranted(authorization, lifetime_s):
-                _log.info("oauth.token", provider=self._nickname, lifetime_s=lifetime_s)
-                ttl_s = lifetime_s - min(lifetime_s * _END_SHARE, _END_AT_MOST_S)
+                _log.info("oauth.token_granted", provider=self._nickname, lifetime_s=lifetime_s)
+                ttl_s = lifetime_s - min(lifetime_s * _MARGIN_SHARE, _MAX_MARGIN_S)
                 return StoredToken(authorization=authorization, lifetime_s=lifetime_s), ttl_s
             case TokenRefused(reason):
                 _log.error(
@@ -232,46 +260,29 @@ class TokenCache:
                 )
                 return StoredToken(why_not=reason, refused=True), REFUSED_FOR_S
             case TokenEndpointUnavailable(reason):
-                _log.warning("oauth.token_away", provider=self._nickname, reason=reason, again_in_s=AWAY_FOR_S)
-                return StoredToken(why_not=reason), AWAY_FOR_S
+                _log.warning(
+                    "oauth.token_unavailable", provider=self._nickname, reason=reason, again_in_s=UNAVAILABLE_FOR_S
+                )
+                return StoredToken(why_not=reason), UNAVAILABLE_FOR_S
 
-    def _hold(self, kept: StoredToken, left_s: float) -> None:
-        now = self._clock()
-        until = now + left_s
-        renew_at = until - min(kept.lifetime_s * _RENEW_SHARE, _RENEW_AT_MOST_S)
-        self._held = CachedToken(kept, until, renew_at)
-        self._look_at = until if kept.why_not else min(now + _LOOK_EVERY_S, max(renew_at, now + _LOOK_AGAIN_S))
+    def _cache(self, stored: StoredToken, left_s: float) -> None:
+        now = self._clock.monotonic()
+        expires_at = now + left_s
+        renew_at = expires_at - min(stored.lifetime_s * _RENEW_SHARE, _MAX_RENEW_S)
+        self._cached = CachedToken(stored, expires_at, renew_at)
+        if stored.why_not:
+            self._refresh_at = expires_at
+        else:
+            self._refresh_at = min(now + _READ_STORE_EVERY_S, max(renew_at, now + _LOCKED_RETRY_S))
 
-    async def _tell_of_refusal(self) -> None:
-        """Stop the other processes as well, unless there is a newer token already: then go on with that."""
+    async def _publish_refusal(self) -> None:
+        """Store the refusal, which stops the other processes; cache a newer token instead if the store has one."""
         try:
-            found = await self._store.read(self._name)
-            kept = self._unseal(found[0]) if found else None
-            if found and kept and kept.authorization not in {"", self._refused}:
-                self._hold(kept, found[1])
-            elif self._held and not (kept and kept.refused):
-                await self._store.write(self._name, self._sealed(self._held.kept), ttl_s=REFUSED_FOR_S)
+            entry = await self._store.read(self._name)
+            stored = self._cipher.decrypt(entry[0]) if entry else None
+            if entry and stored and stored.authorization not in {"", self._last_refused}:
+                self._cache(stored, entry[1])
+            elif self._cached and not (stored and stored.refused):
+                await self._store.write(self._name, self._cipher.encrypt(self._cached.stored), ttl_s=REFUSED_FOR_S)
         except OSError as error:
-            _log.warning("oauth.store_away", provider=self._nickname, error=type(error).__name__)
-
-    def _sealed(self, kept: StoredToken) -> bytes:
-        return self._seal.encrypt(msgspec.json.encode(kept))
-
-    def _unseal(self, sealed: bytes) -> StoredToken | None:
-        try:
-            return msgspec.json.decode(self._seal.decrypt(sealed), type=StoredToken)
-        except (InvalidToken, msgspec.DecodeError):
-            return None
-
-
-def _name(nickname: str, credentials: ClientCredentials) -> str:
-    """Return the name of the token in the store: other credentials, another token."""
-    told = (credentials.token_url, credentials.client_id, credentials.extra)
-    digest = blake2b(msgspec.json.encode(told), key=_key(credentials), digest_size=6)
-    return f"{nickname}:{digest.hexdigest()}"
-
-
-def _key(credentials: ClientCredentials) -> bytes:
-    """Derive the key of what is kept: who may ask for the token may read it, and nobody who only reads the store."""
-    secret = blake2b(credentials.client_secret.encode(), digest_size=32, person=b"dispatch-token")
-    return urlsafe_b64encode(secret.digest())
+            _log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)

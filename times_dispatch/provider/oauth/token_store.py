@@ -1,56 +1,57 @@
-"""Where a token is kept, so that many processes ask for one and not each for its own."""
+"""Where a token is stored, so that many processes share one token instead of requesting one each."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
 
 class TokenStore(Protocol):
-    """Keeps opaque, encrypted values by name for a while. All methods raise OSError if the store is away.
+    """Stores opaque, encrypted values by key until they expire. All methods raise OSError if the store is unavailable.
 
     Two processes that share a store:
 
-        async with store.alone("other:1a2b", longest_s=20) as is_mine:
+        async with store.lock("other:1a2b", ttl_s=20) as is_mine:
             if is_mine:
-                await store.write("other:1a2b", sealed, ttl_s=3540)
+                await store.write("other:1a2b", encrypted, ttl_s=3540)
     """
 
     async def read(self, name: str) -> tuple[bytes, float] | None:
-        """Return a value and the seconds that it has left; None if there is none."""
+        """Return a value and the seconds until it expires; None if there is none."""
 
     async def write(self, name: str, value: bytes, *, ttl_s: float) -> None:
-        """Keep a value for so long, in place of the one before."""
+        """Store a value for ``ttl_s`` seconds, in place of the value before."""
 
-    def alone(self, name: str, *, longest_s: float) -> AbstractAsyncContextManager[bool]:
-        """Enter with True for one caller at a time, with False, without waiting, for all others.
+    def lock(self, name: str, *, ttl_s: float) -> AbstractAsyncContextManager[bool]:
+        """Enter with True for one caller at a time; enter at once with False for all others.
 
-        It ends by itself after the longest time, in case its holder died.
+        The lock expires after ``ttl_s`` seconds, in case its holder died.
         """
 
 
-class OwnTokens:
-    """A store that nobody shares: for a command that sends one message, and for tests."""
+class InMemoryTokenStore:
+    """A store inside this process: for a command that sends one message, and for tests."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._values: dict[str, tuple[bytes, float]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def read(self, name: str) -> tuple[bytes, float] | None:
-        """Return what is still good."""
-        value, until = self._values.get(name, (b"", 0.0))
-        left_s = until - self._clock()
+        """Return a value and the seconds until it expires; None if there is none."""
+        value, expires_at = self._values.get(name, (b"", 0.0))
+        left_s = expires_at - self._clock.monotonic()
         return (value, left_s) if left_s > 0 else None
 
     async def write(self, name: str, value: bytes, *, ttl_s: float) -> None:
-        """Keep it in memory."""
-        self._values[name] = (value, self._clock() + ttl_s)
+        """Store a value for ``ttl_s`` seconds, in place of the value before."""
+        self._values[name] = (value, self._clock.monotonic() + ttl_s)
 
     @asynccontextmanager
-    async def alone(self, name: str, *, longest_s: float) -> AsyncIterator[bool]:  # noqa: ARG002  # its holder is here
-        """Exclude other tasks of this process."""
+    async def lock(self, name: str, *, ttl_s: float) -> AsyncIterator[bool]:  # noqa: ARG002  # dies with its holder
+        """Enter with True for one task of this process at a time; enter at once with False for all others."""
         lock = self._locks.setdefault(name, asyncio.Lock())
         if lock.locked():
             yield False

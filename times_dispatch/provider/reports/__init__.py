@@ -1,1 +1,5 @@
-"""Delivery reports as providers post them, and the meaning of their codes."""
+"""Delivery reports as providers post them, and the meaning of their failure codes.
+
+``reports.parse`` takes the body of a POST and returns events and rejected rows; the callback receiver and the
+reconciler call it. ``codes.describe`` explains a failure code to people.
+"""

@@ -1,14 +1,14 @@
-"""What failure codes mean, as data: those of reports (docs/domain.md section 3) and of DLT scrubbing (section 5)."""
+"""The meaning of failure codes: of delivery reports (docs/domain.md section 3) and of DLT scrubbing (section 5)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 OTHER: Final = 900
-"""The code of a failure that came without a usable one."""
+"""The code of a failed report without a usable code."""
 
 DND: Final = 901
-"""What the event ``failed_dnd`` means."""
+"""The code of the event ``failed_dnd``."""
 
 REPORTED: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -52,9 +52,9 @@ SCRUBBING: Final[Mapping[int, str]] = MappingProxyType(
         701: "DLT: link not whitelisted",
     }
 )
-"""The numbering seen most; vendors renumber, so a provider may bring its own."""
+"""The most common numbering. Vendors renumber, so ``describe`` takes another table."""
 
 
 def describe(code: int, scrubbing: Mapping[int, str] = SCRUBBING) -> str:
-    """Say what a failure code means; an unknown one is said to be unknown and still means failed."""
+    """Return the meaning of a failure code; a report with an unknown code still means failed."""
     return REPORTED.get(code) or scrubbing.get(code) or f"unknown code {code}"

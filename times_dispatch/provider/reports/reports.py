@@ -1,4 +1,4 @@
-"""Delivery reports as they are posted, read with all the leniency that they need (docs/domain.md section 3)."""
+"""A lenient parser of posted delivery reports (docs/domain.md section 3)."""
 
 import json
 import re
@@ -9,21 +9,21 @@ import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
 
-LONGEST_META: Final = 200
-LONGEST_INCOMING_TEXT: Final = 512
-LONGEST_CODE_TEXT: Final = 40
-HIGHEST_CODE: Final = 65535
+MAX_META: Final = 200
+MAX_INCOMING_TEXT: Final = 512
+MAX_CODE_TEXT: Final = 40
+MAX_CODE: Final = 65535
 
 
 class EventKind(StrEnum):
-    """What a report says happened."""
+    """The event that a report is about."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
     CLICKED = "clicked"
     REPLIED = "replied"
     INTERMEDIATE = "intermediate"
-    """On its way; any final report beats it."""
+    """The message is on its way; any final report overrides this."""
 
 
 _KINDS: Final = {
@@ -31,14 +31,14 @@ _KINDS: Final = {
     "failed_dnd": EventKind.FAILED,
     "delivrd": EventKind.DELIVERED,
     **dict.fromkeys(("expired", "deleted", "undeliv", "rejectd"), EventKind.FAILED),
-    "UNKNOWN": EventKind.FAILED,  # SMPP's word for a final state; in lower case it is nobody's event
+    "UNKNOWN": EventKind.FAILED,  # SMPP's name for a final state; no provider sends it in lower case
     **dict.fromkeys(
         ("sent", "submitted", "accepted", "acceptd", "enroute", "queued", "buffered", "scheduled"),
         EventKind.INTERMEDIATE,
     ),
 }
 _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
-"""Those of which nothing but the time and the id is wanted."""
+"""Kinds of events of which only the time and the id are read."""
 _NUMBER = re.compile("[0-9]{1,17}(?:[.][0-9]{1,9})?")
 _CODE = re.compile("([0-9]{1,5})(?:[.]0)?")
 
@@ -50,54 +50,54 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """Epoch seconds, at least 0 and below 2**32."""
     meta: str
-    """The correlation id as we sent it, or somebody else's: 1 to 200 characters."""
-    opening: bytes
-    """How a body begins that holds only this row."""
+    """The correlation id of the push, or the id of another system's message: 1 to 200 characters."""
+    prefix: bytes
+    """The beginning of a body that contains only this row."""
     row: msgspec.Raw
-    """The row's own bytes, untouched."""
+    """The row's bytes, unchanged."""
     code: int = 0
-    """Why it failed: at most 65535, and 900 if the row gave no such number; 0 for the other kinds."""
+    """The failure code: at most 65535, 900 if the row has no such number, 0 for other kinds of events."""
     code_text: str = ""
-    """The code as it came, its first 40 characters."""
+    """The first 40 characters of the code in the row."""
     url: str = ""
     incoming_text: str = ""
-    """The reply's first 512 characters."""
+    """The first 512 characters of the reply."""
 
     @property
     def raw(self) -> bytes:
-        """The row as a body of its own, its own bytes untouched; ``parse`` reads the same event from it again."""
-        return _alone(self.opening, self.row)
+        """A body that contains only this row, with its bytes unchanged; ``parse`` reads the same event from it."""
+        return _single_row_body(self.prefix, self.row)
 
     def __repr__(self) -> str:
-        # Without what may hold a number or a text.
+        # Without the fields that may contain a phone number or a text.
         return f"ReportEvent(kind={self.kind.value!r}, ts={self.ts}, meta={self.meta!r}, code={self.code})"
 
 
 class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that says nothing we can use, kept with the reason."""
+    """A row that cannot be used, with the reason."""
 
     reason: str
     missing_fields: tuple[str, ...] = ()
     raw: bytes
-    """As in ReportEvent."""
+    """A body that contains only this row, as in ReportEvent."""
 
     def __repr__(self) -> str:
         return f"RejectedRow(reason={self.reason!r}, missing_fields={self.missing_fields})"
 
 
 class ParsedReports(msgspec.Struct, frozen=True):
-    """What a body held."""
+    """The content of a body."""
 
     events: list[ReportEvent]
     rejected: list[RejectedRow]
 
 
 class ReportsUnreadable(ValueError):
-    """A body that can never be read, however often it is posted."""
+    """The body can never be read, however often it is posted."""
 
 
 class _Unusable(Exception):
-    """Why a row goes to the rejected ones."""
+    """A row cannot be used, for this reason."""
 
     def __init__(self, reason: str, missing_fields: tuple[str, ...] = ()) -> None:
         self.reason = reason
@@ -119,14 +119,14 @@ class _Row(msgspec.Struct, gc=False):
 
 
 class _PlainRow(_Row, kw_only=True):
-    """A row whose time and id need no leniency."""
+    """A row whose time and id have the documented types."""
 
     ts: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
-    meta: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_META)]
+    meta: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_META)]
 
 
-_LONGEST_EVENT: Final = 200
-"""Bytes of JSON."""
+_MAX_EVENT_BYTES: Final = 200
+"""The maximum length of an event's name in JSON."""
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
@@ -136,54 +136,54 @@ _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def parse(body: bytes) -> ParsedReports:
-    """Read a posted body; raise ReportsUnreadable if it is not JSON, no array or object, or an empty array.
+    """Parse a posted body; raise ReportsUnreadable if it is not JSON, no array or object, or an empty array.
 
-    A row that cannot be used is set aside with its reason and costs no other row.
+    A row that cannot be used is returned as a rejected row, and does not affect the other rows.
     """
     parsed = ParsedReports([], [])
     for group in _groups(body):
         try:
-            event, opening, data, rows = _opened(group)
-        except _Unusable as why:
-            parsed.rejected.append(_rejected(why, b"[" + bytes(group) + b"]"))
+            event, prefix, data, rows = _parse_group(group)
+        except _Unusable as error:
+            parsed.rejected.append(_rejected(error, b"[" + bytes(group) + b"]"))
             continue
         kind = _KINDS.get(event) or _KINDS.get(event.strip().lower())
         if kind in _PLAIN_KINDS and (plain := _plain(data)):
             parsed.events.extend(
                 [
-                    ReportEvent(kind, fields.ts, fields.meta, opening, row)
+                    ReportEvent(kind, fields.ts, fields.meta, prefix, row)
                     for fields, row in zip(plain, rows, strict=True)
                 ]
             )
             continue
         for row in rows:
             try:
-                parsed.events.append(_read(event, kind, opening, row))
-            except _Unusable as why:
-                parsed.rejected.append(_rejected(why, _alone(opening, row)))
+                parsed.events.append(_read(event, kind, prefix, row))
+            except _Unusable as error:
+                parsed.rejected.append(_rejected(error, _single_row_body(prefix, row)))
     return parsed
 
 
-def _alone(opening: bytes, row: msgspec.Raw) -> bytes:
-    return opening + bytes(row) + b"]}]"
+def _single_row_body(prefix: bytes, row: msgspec.Raw) -> bytes:
+    return prefix + bytes(row) + b"]}]"
 
 
-def _rejected(why: _Unusable, raw: bytes) -> RejectedRow:
-    return RejectedRow(reason=why.reason, missing_fields=why.missing_fields, raw=raw)
+def _rejected(error: _Unusable, raw: bytes) -> RejectedRow:
+    return RejectedRow(reason=error.reason, missing_fields=error.missing_fields, raw=raw)
 
 
 def _groups(body: bytes) -> list[msgspec.Raw]:
     try:
-        body.decode()  # msgspec does not look into the strings that it skips
-        groups = _listed(body)
+        body.decode()  # msgspec does not check the encoding of strings that it skips
+        groups = _decode_groups(body)
     except _UNREADABLE:
-        groups = _listed_mended(body)
+        groups = _decode_mended(body)
     if not groups:
         raise ReportsUnreadable("the body is an empty array")
     return groups
 
 
-def _listed(body: bytes) -> list[msgspec.Raw]:
+def _decode_groups(body: bytes) -> list[msgspec.Raw]:
     match body.lstrip()[:1]:
         case b"[":
             return _LIST.decode(body)
@@ -193,25 +193,25 @@ def _listed(body: bytes) -> list[msgspec.Raw]:
             raise ReportsUnreadable("the body is neither an array nor an object")
 
 
-def _listed_mended(body: bytes) -> list[msgspec.Raw]:
-    """Read almost-JSON: a byte order mark, bad UTF-8, half an emoji, a bare line break in a reply, NaN.
+def _decode_mended(body: bytes) -> list[msgspec.Raw]:
+    """Decode JSON with a byte order mark, bad UTF-8, an unpaired surrogate, a bare line break in a reply, or NaN.
 
-    A poster never repeats what got a 4xx, so one such row would cost all the rows it came with.
+    Providers never repeat a POST that was answered with a 4xx, so one such row would lose all the rows of its body.
     """
     try:
-        almost = json.loads(body.decode("utf-8-sig", "replace"), strict=False, parse_constant=lambda _: None)
-        return _listed(json.dumps(almost, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+        document = json.loads(body.decode("utf-8-sig", "replace"), strict=False, parse_constant=lambda _: None)
+        return _decode_groups(json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
 
-def _opened(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
-    """Return a group's event (empty if it has none), the beginning of a body for each row alone, data and its rows."""
+def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
+    """Return a group's event (empty if it has none), the prefix of its single-row bodies, its data and its rows."""
     try:
         fields = _GROUP.decode(group)
         event, data = bytes(fields.event), bytes(fields.data)
-        if len(event) > _LONGEST_EVENT:
-            raise _Unusable("the event's name is too long")  # each of its rows would be kept with it
+        if len(event) > _MAX_EVENT_BYTES:
+            raise _Unusable("the event's name is too long")  # the name is repeated in the body of each row
         name = _NAME.decode(event) or ""
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
     except (msgspec.DecodeError, RecursionError):
@@ -222,14 +222,14 @@ def _opened(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Raw]]:
 
 
 def _plain(data: bytes) -> list[_PlainRow]:
-    """Read all rows at once, at a third of the cost; nothing if one of them is not plain."""
+    """Decode all rows at once, at a third of the cost; return nothing if one of them is not plain."""
     try:
         return _PLAIN_ROWS.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return []
 
 
-def _read(event: str, kind: EventKind | None, opening: bytes, row: msgspec.Raw) -> ReportEvent:
+def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -> ReportEvent:
     try:
         fields = _ROW.decode(row)
     except (msgspec.DecodeError, RecursionError):
@@ -242,13 +242,13 @@ def _read(event: str, kind: EventKind | None, opening: bytes, row: msgspec.Raw) 
     return ReportEvent(
         kind=kind,
         ts=_epoch_s(fields.ts),
-        meta=_text("meta", fields.meta, LONGEST_META),
-        opening=opening,
+        meta=_text("meta", fields.meta, MAX_META),
+        prefix=prefix,
         row=row,
         code=code,
         code_text=code_text,
         url=_text("url", fields.url) if kind is EventKind.CLICKED else "",
-        incoming_text=_incoming(fields)[:LONGEST_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
+        incoming_text=_incoming(fields)[:MAX_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
     )
 
 
@@ -277,11 +277,11 @@ def _epoch_s(ts: object) -> int:
     raise _Unusable("ts is not a time in epoch seconds")
 
 
-def _text(name: str, value: object, longest: int | None = None) -> str:
+def _text(name: str, value: object, max_length: int | None = None) -> str:
     if not isinstance(value, str):
         raise _Unusable(f"{name} is not a text")
-    if longest is not None and len(value) > longest:
-        raise _Unusable(f"{name} is longer than {longest} characters")
+    if max_length is not None and len(value) > max_length:
+        raise _Unusable(f"{name} is longer than {max_length} characters")
     return value
 
 
@@ -290,8 +290,8 @@ def _incoming(fields: _Row) -> str:
 
 
 def _code(event: str, code: object) -> tuple[int, str]:
-    text = str(code).strip()[:LONGEST_CODE_TEXT] if isinstance(code, str | int | float) else ""
+    text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, str | int | float) else ""
     if event.strip().lower() == "failed_dnd":
         return DND, text
-    number = int(found[1]) if (found := _CODE.fullmatch(text)) else OTHER
-    return number if number <= HIGHEST_CODE else OTHER, text
+    number = int(match[1]) if (match := _CODE.fullmatch(text)) else OTHER
+    return number if number <= MAX_CODE else OTHER, text

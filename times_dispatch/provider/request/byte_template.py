@@ -1,6 +1,7 @@
-"""Constant bytes around escaped inserts: what a template becomes before the first push.
+"""Byte templates: constant bytes with escaped values between them, compiled before the first push.
 
-A value is escaped for where it stands and never read again, so that no name or text can change what surrounds it.
+A value is escaped for the context in which it is inserted and is not parsed afterwards, so that no name or text can
+change the bytes around it.
 """
 
 import re
@@ -11,12 +12,12 @@ from urllib.parse import quote_from_bytes
 import msgspec
 
 from times_dispatch.provider.description.placeholders import (
-    OF_PUSH,
     PLACEHOLDER,
+    PUSH_GETTERS,
     VARIABLES,
     Getter,
     PushUnsendable,
-    custom,
+    custom_getter,
 )
 from times_dispatch.provider.push import Push
 
@@ -24,10 +25,15 @@ Escape = Callable[[str], bytes]
 
 
 class ByteTemplate:
-    """Bytes with places to fill. Build it with ``constant``, ``template`` and ``variables``, then ``fill`` it."""
+    """Bytes with placeholders. Add to it with the ``add_`` methods, then ``fill`` it per push."""
 
     def __init__(self, constants: Mapping[str, str], defaults: Mapping[str, str]) -> None:
-        """Take what placeholders stand for whatever the push, and what they stand for if it brings nothing."""
+        """Create an empty template.
+
+        Args:
+            constants: values of placeholders that are the same for every push, by name.
+            defaults: values of custom placeholders for pushes that have none of their own, by name.
+        """
         self._constants = constants
         self._defaults = defaults
         self._bytes = b""
@@ -35,49 +41,50 @@ class ByteTemplate:
 
     @property
     def is_constant(self) -> bool:
-        """Say whether every push gets the same."""
+        """Whether every push gets the same bytes."""
         return not self._inserts
 
-    def constant(self, raw: bytes) -> None:
-        """Add bytes as they are."""
+    def add_bytes(self, raw: bytes) -> None:
+        """Add bytes that are the same for every push."""
         self._bytes += raw.replace(b"%", b"%%")
 
-    def template(self, text: str, escape: Escape) -> None:
-        """Add a text and what its placeholders stand for."""
-        for place, piece in enumerate(PLACEHOLDER.split(text)):
-            if place % 2 == 0:
-                self.constant(escape(piece))
-            elif (known := self._constants.get(piece)) is not None:
-                self.constant(escape(known))
+    def add_text(self, text: str, escape: Escape) -> None:
+        """Add a text whose placeholders get their values when the template is filled."""
+        for index, piece in enumerate(PLACEHOLDER.split(text)):
+            if index % 2 == 0:  # text between placeholders; the pieces with odd indexes are their names
+                self.add_bytes(escape(piece))
+            elif (value := self._constants.get(piece)) is not None:
+                self.add_bytes(escape(value))
             else:
                 self._bytes += b"%b"
-                self._inserts.append((OF_PUSH.get(piece) or custom(piece, self._defaults.get(piece)), escape))
+                getter = PUSH_GETTERS.get(piece) or custom_getter(piece, self._defaults.get(piece))
+                self._inserts.append((getter, escape))
 
-    def variables(self, escape: Escape) -> None:
-        """Add the values of the slots as a JSON array that is not inside a string of its document."""
+    def add_variables(self, escape: Escape) -> None:
+        """Add the values of the template's slots as a JSON array, which stands outside the strings of its document."""
         self._bytes += b"%b"
-        self._inserts.append((OF_PUSH[VARIABLES], escape))
+        self._inserts.append((PUSH_GETTERS[VARIABLES], escape))
 
     def fill(self, push: Push) -> bytes:
-        """Return the bytes for one push; raise PushUnsendable or UnicodeEncodeError if there are none."""
+        """Return the bytes for one push; raise PushUnsendable or UnicodeEncodeError if a value is missing or unfit."""
         return self._bytes % tuple([escape(get(push)) for get, escape in self._inserts])
 
 
-def as_it_is(value: str) -> bytes:
-    """Pass what is escaped already."""
+def no_escape(value: str) -> bytes:
+    """Return the UTF-8 of a value that is escaped already."""
     return value.encode()
 
 
-def in_json(value: str) -> bytes:
+def escape_json(value: str) -> bytes:
     """Escape for the inside of a JSON string."""
     return msgspec.json.encode(value)[1:-1]
 
 
-def in_json_within(outer: Escape) -> Escape:
-    """Return what escapes for the inside of a string of a JSON document whose text is itself escaped by *outer*."""
+def escape_nested_json(outer: Escape) -> Escape:
+    """Return the escape for a string in a JSON document whose whole text is escaped by *outer*."""
 
     def escape(value: str) -> bytes:
-        return outer(in_json(value).decode())
+        return outer(escape_json(value).decode())
 
     return escape
 
@@ -86,23 +93,23 @@ _UNRESERVED: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _PERCENT: Final = {code: f"%{code:02X}" for code in range(128) if chr(code) not in _UNRESERVED}
 
 
-def in_form(value: str) -> bytes:
+def escape_form(value: str) -> bytes:
     """Escape for a form or a query.
 
-    A blank becomes %20: everybody reads it, while a plus is a blank only to those who think of forms.
+    A blank becomes %20, which every server reads as a blank. A plus is a blank only for servers that parse a form.
     """
     if value.isascii():
         if value.isalnum():
             return value.encode("ascii")
-        return value.translate(_PERCENT).encode("ascii")  # half the time that quote takes
+        return value.translate(_PERCENT).encode("ascii")  # takes half the time of quote
     return quote_from_bytes(value.encode(), safe="").encode("ascii")
 
 
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
 
-def in_header(value: str) -> bytes:
-    """Pass a header's value, which nothing can escape; raise PushUnsendable if it is not one line of ASCII."""
+def check_header(value: str) -> bytes:
+    """Return a header's value, for which there is no escape; raise PushUnsendable if it is not one line of ASCII."""
     if not HEADER_VALUE.fullmatch(value):
         raise PushUnsendable("a header's value must be one line of ASCII")
     return value.encode("ascii")

@@ -1,4 +1,4 @@
-"""Requests out of pushes: a provider's payload and headers, compiled into byte templates."""
+"""Requests out of pushes: a provider's payload and headers, compiled into byte templates once."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from times_dispatch.provider.description.json_template import Number, Object, parse, within
+from times_dispatch.provider.description.json_template import Number, Object, nested_document, parse
 from times_dispatch.provider.description.placeholders import VARIABLES
 from times_dispatch.provider.description.provider import Encoding, Provider, ProviderInvalid
 from times_dispatch.provider.description.validation import problems
@@ -14,18 +14,18 @@ from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.byte_template import (
     ByteTemplate,
     Escape,
-    as_it_is,
-    in_form,
-    in_header,
-    in_json,
-    in_json_within,
+    check_header,
+    escape_form,
+    escape_json,
+    escape_nested_json,
+    no_escape,
 )
 
 Headers = tuple[tuple[str, str], ...]
 
 
 class Envelope(msgspec.Struct, frozen=True, eq=False):
-    """What many requests of a provider have in common."""
+    """What consecutive requests of a provider share: everything but the target and the body."""
 
     method: str
     headers: Headers
@@ -35,23 +35,23 @@ class Envelope(msgspec.Struct, frozen=True, eq=False):
         return f"Envelope({self.method})"
 
 
-def _at_any_time() -> bool:
+def _always() -> bool:
     return True
 
 
 class PushRequest(httpx.Request):
-    """An httpx.Request that becomes whole when somebody looks at it.
+    """An httpx.Request that is only constructed when one of its attributes is read.
 
-    httpx's own constructor costs more than all the rest of a push. The transport that knows this class takes the
-    envelope, the target and the content as they are; any other finds a complete httpx.Request.
+    httpx's constructor costs more than the rest of a push. ``ProviderTransport`` knows this class, and reads envelope,
+    target and body instead. For every other transport this is a complete httpx.Request.
     """
 
-    def __init__(self, envelope: Envelope, target: str, content: bytes | None) -> None:
+    def __init__(self, envelope: Envelope, target: str, body: bytes | None) -> None:
         self.envelope = envelope
         self.target = target
-        self.written = content
-        self.may_begin: Callable[[], bool] = _at_any_time
-        """Asked once more when a connection is there; if it says no, nothing is written."""
+        self.body = body
+        self.may_begin: Callable[[], bool] = _always
+        """Called when there is a connection; if it returns False, nothing is written."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in {"method", "url", "headers", "extensions", "stream", "_content"} or "url" in self.__dict__:
@@ -61,128 +61,128 @@ class PushRequest(httpx.Request):
             envelope.method,
             self.target,
             headers=envelope.headers,
-            content=self.written,
+            content=self.body,
             extensions=envelope.extensions,
         )
         return getattr(self, name)
 
     def __repr__(self) -> str:
-        return f"<PushRequest({self.envelope.method} {self.target.partition('?')[0]})>"  # a query may hold a password
+        # Without the query, which may contain a password.
+        return f"<PushRequest({self.envelope.method} {self.target.partition('?')[0]})>"
 
 
 class Payload:
-    """A provider's description, compiled. Raises ProviderInvalid for one that cannot work."""
+    """A provider's compiled payload; the constructor raises ProviderInvalid for a description that cannot work."""
 
     def __init__(self, provider: Provider) -> None:
-        if wrong := problems(provider):
-            raise ProviderInvalid(provider.nickname, wrong)
+        if found_problems := problems(provider):
+            raise ProviderInvalid(provider.nickname, found_problems)
         self._provider = provider
         self._in_query = provider.encoding == "query"
         self._target = provider.endpoint
         if self._in_query:
             self._target += "&" if "?" in provider.endpoint else "?"
-        self._body = _body(provider)
-        self._changing: list[tuple[str, ByteTemplate]] = []
-        """Headers that differ from push to push."""
-        self._same = self._headers()
+        self._body = _compile_body(provider)
+        self._varying_headers: list[tuple[str, ByteTemplate]] = []
+        self._constant_headers = self._compile_headers()
         self._authorization = provider.auth.authorization()
-        self._envelope = self._sealed()
+        self._envelope = self._new_envelope()
 
     def encode(self, push: Push) -> bytes:
-        """Return the body or the query; raise PushUnsendable or UnicodeEncodeError if there is none."""
+        """Return the body, or the query; raise PushUnsendable or UnicodeEncodeError if a value is missing or unfit."""
         return self._body.fill(push)
 
     def request(self, push: Push, *, authorization: str = "") -> PushRequest:
-        """Return the whole request; raise as ``encode`` does.
+        """Return the whole request; raises the errors of ``encode``.
 
-        ``authorization`` replaces that header's value, from now on; a change costs less than a push.
+        ``authorization`` becomes the Authorization header of this request and the following ones.
         """
         content = self._body.fill(push)
         if authorization and authorization != self._authorization:
             self._authorization = authorization
-            self._envelope = self._sealed()
+            self._envelope = self._new_envelope()
         envelope = self._envelope
-        if self._changing:
-            own = [(name, pattern.fill(push).decode("ascii")) for name, pattern in self._changing]
-            envelope = Envelope(envelope.method, (*envelope.headers, *own), envelope.extensions)
+        if self._varying_headers:
+            varying = [(name, template.fill(push).decode("ascii")) for name, template in self._varying_headers]
+            envelope = Envelope(envelope.method, (*envelope.headers, *varying), envelope.extensions)
         if not self._in_query:
             return PushRequest(envelope, self._target, content)
         return PushRequest(envelope, self._target + content.decode("ascii"), None)
 
-    def _headers(self) -> Headers:
-        """Return the headers that all pushes share, and note the others."""
-        provider, same = self._provider, []
-        for name, template in provider.headers:
-            pattern = _pattern(provider)
-            _fill_in(template, pattern, in_header)
-            if pattern.is_constant:
-                same.append((name, pattern.fill(_NOBODY).decode("ascii")))
+    def _compile_headers(self) -> Headers:
+        """Return the headers that all pushes share; add the others to ``_varying_headers``."""
+        provider, constant = self._provider, []
+        for name, value in provider.headers:
+            template = _empty_template(provider)
+            _add_value(template, value, check_header)
+            if template.is_constant:
+                constant.append((name, template.fill(_EMPTY_PUSH).decode("ascii")))
             else:
-                self._changing.append((name, pattern))
-        given = {name.lower() for name, _ in provider.headers}
-        if provider.encoding in _CONTENT_TYPES and "content-type" not in given:
-            same.append(("Content-Type", _CONTENT_TYPES[provider.encoding]))
-        return tuple(same)
+                self._varying_headers.append((name, template))
+        names = {name.lower() for name, _ in provider.headers}
+        if provider.encoding in _CONTENT_TYPES and "content-type" not in names:
+            constant.append(("Content-Type", _CONTENT_TYPES[provider.encoding]))
+        return tuple(constant)
 
-    def _sealed(self) -> Envelope:
-        headers = self._same
+    def _new_envelope(self) -> Envelope:
+        headers = self._constant_headers
         if self._authorization:
             headers = (*headers, ("Authorization", self._authorization))
         return Envelope(self._provider.method, headers, _extensions(self._provider))
 
 
-def _pattern(provider: Provider) -> ByteTemplate:
+def _empty_template(provider: Provider) -> ByteTemplate:
     return ByteTemplate(provider.constants, dict(provider.custom))
 
 
-def _body(provider: Provider) -> ByteTemplate:
-    pattern, payload = _pattern(provider), provider.payload
+def _compile_body(provider: Provider) -> ByteTemplate:
+    template, payload = _empty_template(provider), provider.payload
     if provider.encoding == "json":
-        _write(parse(payload) if isinstance(payload, str) else Object(list(payload)), pattern, as_it_is)
-        return pattern
-    assert not isinstance(payload, str)  # noqa: S101  # inspected before
-    between = b""
-    for key, template in payload:
-        pattern.constant(between + in_form(key) + b"=")
-        _fill_in(template, pattern, in_form)
-        between = b"&"
-    return pattern
+        _add_json(template, parse(payload) if isinstance(payload, str) else Object(list(payload)), no_escape)
+        return template
+    assert not isinstance(payload, str)  # noqa: S101  # ``problems`` has checked it
+    separator = b""
+    for key, value in payload:
+        template.add_bytes(separator + escape_form(key) + b"=")
+        _add_value(template, value, escape_form)
+        separator = b"&"
+    return template
 
 
-def _fill_in(template: str, pattern: ByteTemplate, escape: Escape) -> None:
-    """Write a template where *escape* is for; if it is the text of a JSON document, its values are escaped for both."""
-    document = within(template)
+def _add_value(template: ByteTemplate, value: str, escape: Escape) -> None:
+    """Add a value with placeholders; if it is the text of a JSON document, they are escaped for that document too."""
+    document = nested_document(value)
     if document is None:
-        pattern.template(template, escape)
+        template.add_text(value, escape)
     else:
-        _write(document, pattern, escape)
+        _add_json(template, document, escape)
 
 
-def _write(node: Any, pattern: ByteTemplate, outer: Escape) -> None:
-    """Write a JSON document without blanks, escaped for where it stands itself."""
+def _add_json(template: ByteTemplate, node: Any, outer: Escape) -> None:
+    """Add a JSON document without blanks, escaped by *outer* for the context in which the document stands."""
     match node:
         case Object(pairs):
-            for place, (key, value) in enumerate(pairs):
-                name = in_json(key).decode()
-                pattern.constant(outer(f'{"{" if place == 0 else ","}"{name}":'))
-                _write(value, pattern, outer)
-            pattern.constant(outer("}" if pairs else "{}"))
+            for index, (key, value) in enumerate(pairs):
+                name = escape_json(key).decode()
+                template.add_bytes(outer(f'{"{" if index == 0 else ","}"{name}":'))
+                _add_json(template, value, outer)
+            template.add_bytes(outer("}" if pairs else "{}"))
         case list():
-            pattern.constant(outer("["))
-            for place, value in enumerate(node):
-                pattern.constant(outer("," if place else ""))
-                _write(value, pattern, outer)
-            pattern.constant(outer("]"))
+            template.add_bytes(outer("["))
+            for index, value in enumerate(node):
+                template.add_bytes(outer("," if index else ""))
+                _add_json(template, value, outer)
+            template.add_bytes(outer("]"))
         case Number():
-            pattern.constant(outer(str(node)))
+            template.add_bytes(outer(str(node)))
         case str() if node == f"$${VARIABLES}":
-            pattern.variables(outer)
+            template.add_variables(outer)
         case str():
-            pattern.constant(outer('"'))
-            _fill_in(node, pattern, in_json if outer is as_it_is else in_json_within(outer))
-            pattern.constant(outer('"'))
+            template.add_bytes(outer('"'))
+            _add_value(template, node, escape_json if outer is no_escape else escape_nested_json(outer))
+            template.add_bytes(outer('"'))
         case _:
-            pattern.constant(outer(msgspec.json.encode(node).decode()))
+            template.add_bytes(outer(msgspec.json.encode(node).decode()))
 
 
 _CONTENT_TYPES: Final[dict[Encoding, str]] = {
@@ -190,10 +190,10 @@ _CONTENT_TYPES: Final[dict[Encoding, str]] = {
     "form": "application/x-www-form-urlencoded",
 }
 
-_NOBODY: Final = Push(to="", text="", sender="", content_id="", correlation_id="", unicode=False)
+_EMPTY_PUSH: Final = Push(to="", text="", sender="", content_id="", correlation_id="", unicode=False)
 
 
 def _extensions(provider: Provider) -> dict[str, Any]:
-    """Tell any httpx transport the time-outs; the total one is the client's to keep."""
+    """Return the time-outs in the form that every httpx transport reads; the client keeps the total time-out."""
     total_s, connect_s = provider.total_timeout_s, provider.connect_timeout_s
     return {"timeout": {"connect": connect_s, "pool": connect_s, "read": total_s, "write": total_s}}

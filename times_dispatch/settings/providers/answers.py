@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from times_dispatch.provider.description.answer_fields import NAMES
-from times_dispatch.provider.description.answers import HTTP_STATUSES, AnswerRules, Meaning, spelled
+from times_dispatch.provider.description.answer_fields import FIELD_NAMES
+from times_dispatch.provider.description.answers import HTTP_STATUSES, AnswerRules, Meaning, normalise_code
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from times_dispatch.settings.strict_table import StrictTable
 
@@ -30,9 +30,9 @@ _REST = {
 
 
 def _parse_codes(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(code, int | str) and spelled(code) for code in value):
+    if not isinstance(value, list) or not all(isinstance(code, int | str) and normalise_code(code) for code in value):
         raise ValueError('must be an array of codes, as in [0, 200, "QUEUED"]')
-    return tuple(spelled(code) for code in value)
+    return tuple(normalise_code(code) for code in value)
 
 
 def _parse_code(value: object) -> str:
@@ -50,8 +50,8 @@ def _check_pattern(text: str) -> str:
         groups = set(re.compile(text).groupindex)
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error.msg}") from None
-    if text and (not groups or groups - set(NAMES)):
-        raise ValueError(f"needs named groups, as in (?P<code>[0-9]+), of {', '.join(NAMES)}")
+    if text and (not groups or groups - set(FIELD_NAMES)):
+        raise ValueError(f"needs named groups, as in (?P<code>[0-9]+), of {', '.join(FIELD_NAMES)}")
     return text
 
 
@@ -143,14 +143,14 @@ class AnswerSettings(CodeGroups):
                 )
                 raise ValueError(f"code {code} {reason}")
         for table, codes in (("numbers", self.numbers), ("reasons", self.reasons)):
-            if unknown := [code for code in codes if spelled(code) not in known_codes]:
+            if unknown := [code for code in codes if normalise_code(code) not in known_codes]:
                 raise ValueError(f"{table}: code {unknown[0]} is in no group")
         return self
 
     def rules(self, base: AnswerRules | None) -> AnswerRules:
         """Return these rules together with those of a preset, which they override."""
         base = base or AnswerRules(statuses=HTTP_STATUSES, rest=_REST["in_doubt"])
-        paths = {name: getattr(self, name) for name in NAMES if getattr(self, name)}
+        paths = {name: getattr(self, name) for name in FIELD_NAMES if getattr(self, name)}
         return AnswerRules(
             paths={**base.paths, **paths},
             pattern=self.pattern or base.pattern,
@@ -164,8 +164,8 @@ class AnswerSettings(CodeGroups):
 
     def _meaning(self, group: str, code: str) -> Meaning:
         meaning = _MEANINGS[group]
-        reasons = {spelled(name): reason for name, reason in self.reasons.items()}
+        reasons = {normalise_code(name): reason for name, reason in self.reasons.items()}
         return Meaning(meaning.verdict, reasons.get(code, meaning.reason), meaning.scope, self._number(code))
 
     def _number(self, code: str) -> int | None:
-        return {spelled(name): number for name, number in self.numbers.items()}.get(code)
+        return {normalise_code(name): number for name, number in self.numbers.items()}.get(code)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.clock import FakeClock
 from times_dispatch.provider.description.answers import (
-    LONGEST_RETRY_AFTER_S,
+    MAX_RETRY_AFTER_S,
     TIMES_MOBILE_ANSWERS,
     AnswerReader,
     AnswerRules,
@@ -19,7 +20,7 @@ NOW_S = 1_792_000_000.0  # 2026-10-14 17:46:40 UTC
 
 def read(status: int, body: object, **headers: str) -> Outcome:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    reader = AnswerReader(clock=lambda: NOW_S)
+    reader = AnswerReader(clock=FakeClock(epoch=NOW_S))
     return reader.read(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
 
 
@@ -204,12 +205,12 @@ def test_without_a_readable_body_the_status_decides(
     [
         ("0", 0.0),
         (" 7 ", 7.0),
-        ("900", LONGEST_RETRY_AFTER_S),
-        ("901", LONGEST_RETRY_AFTER_S),
-        ("9" * 400, LONGEST_RETRY_AFTER_S),
+        ("900", MAX_RETRY_AFTER_S),
+        ("901", MAX_RETRY_AFTER_S),
+        ("9" * 400, MAX_RETRY_AFTER_S),
         ("Wed, 14 Oct 2026 17:46:50 GMT", 10.0),
         ("Wed, 14 Oct 2026 17:46:30 GMT", 0.0),
-        ("Thu, 15 Oct 2026 17:46:40 GMT", LONGEST_RETRY_AFTER_S),
+        ("Thu, 15 Oct 2026 17:46:40 GMT", MAX_RETRY_AFTER_S),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
@@ -319,7 +320,7 @@ def nested(code: object = None, status: int = 200, **found: object) -> Outcome:
     text = found.pop("text", None)
     body = {"result": {"status": {"code": code, "text": text}, **found}}
     headers = {"retry-after": "3"} if status == 429 else {}
-    return AnswerReader(NESTED, clock=lambda: NOW_S).read(status, headers, json.dumps(body).encode())
+    return AnswerReader(NESTED, clock=FakeClock(epoch=NOW_S)).read(status, headers, json.dumps(body).encode())
 
 
 def test_codes_may_be_words_deep_in_an_answer_and_are_counted_as_numbers() -> None:
@@ -406,7 +407,7 @@ def test_whatever_comes_is_an_outcome_that_fits_its_record(status: int, body: by
     assert 0 <= outcome.parts <= 255
     assert len(outcome.transaction_id) <= 64
     assert (outcome.scope is None) == (outcome.verdict is not Verdict.BRAKE)
-    assert outcome.retry_after_s is None or 0 <= outcome.retry_after_s <= LONGEST_RETRY_AFTER_S
+    assert outcome.retry_after_s is None or 0 <= outcome.retry_after_s <= MAX_RETRY_AFTER_S
 
 
 @given(statuses, objects)

@@ -6,7 +6,6 @@ import pytest
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.description.validation import problems, warnings
 from times_dispatch.provider.oauth.credentials import BasicAuthentication
-from times_dispatch.provider.push import Push
 
 SECRETS = ("u-secret", "p-secret", "h-secret", "c-secret", "x-secret", "q-secret")
 
@@ -54,23 +53,11 @@ def test_a_preset_takes_another_endpoint(preset: Callable[..., Provider]) -> Non
     assert preset(nickname="tm", username="u", password="p", endpoint="http://localhost:1/x").endpoint.endswith("/x")
 
 
-def test_basic_credentials_are_utf8() -> None:
-    assert BasicAuthentication("शा", "ß").authorization() == "Basic 4KS24KS+OsOf"
-
-
 @pytest.mark.parametrize("show", [repr, str, lambda shown: repr(shown.__rich_repr__())])
 def test_no_representation_shows_a_secret(show: Callable[[Any], str]) -> None:
     shown = show(secretive()) + show(secretive().auth)
     assert "other" in shown
     assert not [secret for secret in SECRETS if secret in shown]
-
-
-def test_a_push_shows_neither_number_nor_text() -> None:
-    push = Push(to="919876543210", text="Hi Asha", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
-    for shown in (repr(push), str(push), repr(push.__rich_repr__())):
-        assert "c1" in shown
-        assert "9876543210" not in shown
-        assert "Asha" not in shown
 
 
 def test_an_address_that_is_shown_holds_neither_query_nor_credentials() -> None:

@@ -50,7 +50,7 @@ def rules(**given: object) -> AnswerRules:
         ({"headers": (("X-Key", "p-secret ₹"),)}, "header X-Key: the value"),
         ({"headers": (("X-Key", "$$Password"),), "password": "p-secret\n"}, "header X-Key: the value"),
         ({"headers": (("X-Key", "$$key"),), "secrets": (("key", "p-secret é"),)}, "header X-Key: the value"),
-        ({"headers": (("Content-Length", "5"),)}, "header Content-Length: is written by the client"),
+        ({"headers": (("Content-Length", "5"),)}, "header Content-Length: the client itself writes"),
         ({"headers": (("AUTHORIZATION", "x"),), "auth": BasicAuthentication("u", "p")}, "header AUTHORIZATION: auth"),
         ({"headers": (("Authorization", "x"),), "auth": OAUTH}, "header Authorization: auth writes it"),
         ({"method": "GET"}, "a GET carries its payload in the query"),
@@ -63,22 +63,22 @@ def rules(**given: object) -> AnswerRules:
         ({"payload": '{"a": "$$Body"}', "encoding": "json"}, "the payload needs $$To"),
         ({"payload": (("x", '{"$$To": "$$Body"}'),)}, "the payload's key '$$To'"),
         ({"payload": '{"x": "{\\"$$To\\": \\"$$Body\\"}"}', "encoding": "json"}, "the payload's key '$$To'"),
-        ({"payload": (("xml", "<to>$$To</to><m>$$Body</m>"),)}, "payload.xml: $$Body stands in markup"),
-        ({"payload": (("xml", "<sms to='$$To' text='$$Body'/>"),)}, "payload.xml: $$Body stands in markup"),
-        ({"payload": (("xml", "<![CDATA[$$To $$Body]]>"),)}, "payload.xml: $$Body stands in markup"),
+        ({"payload": (("xml", "<to>$$To</to><m>$$Body</m>"),)}, "payload.xml: $$Body is inside XML or HTML"),
+        ({"payload": (("xml", "<sms to='$$To' text='$$Body'/>"),)}, "payload.xml: $$Body is inside XML or HTML"),
+        ({"payload": (("xml", "<![CDATA[$$To $$Body]]>"),)}, "payload.xml: $$Body is inside XML or HTML"),
         (
             {"payload": '{"a": "$$To", "b": {"xml": "<m>$$Body</m>"}}', "encoding": "json"},
-            "payload.xml: $$Body stands in markup",
+            "payload.xml: $$Body is inside XML or HTML",
         ),
-        ({"payload": (("j", '{"to":"$$To","x":"<m>$$Body</m>"}'),)}, "payload.j.x: $$Body stands in markup"),
-        ({"headers": (("X-Data", "<n>$$name</n>"),)}, "headers.X-Data: $$name stands in markup"),
-        ({"payload": (("j", '{"to": $$To, "m": "$$Body"}'),)}, "payload.j: $$Body stands in a piece of JSON"),
-        ({"payload": (("j", 'send({"to":"$$To","m":"$$Body"})'),)}, "payload.j: $$Body stands in a piece of JSON"),
+        ({"payload": (("j", '{"to":"$$To","x":"<m>$$Body</m>"}'),)}, "payload.j.x: $$Body is inside XML or HTML"),
+        ({"headers": (("X-Data", "<n>$$name</n>"),)}, "headers.X-Data: $$name is inside XML or HTML"),
+        ({"payload": (("j", '{"to": $$To, "m": "$$Body"}'),)}, "payload.j: $$Body is inside a piece of JSON"),
+        ({"payload": (("j", 'send({"to":"$$To","m":"$$Body"})'),)}, "payload.j: $$Body is inside a piece of JSON"),
         ({"custom": (("a-b", "x"),)}, "custom.a-b: a name is"),
         ({"custom": (("Body", "x"),)}, "custom.Body: $$Body has a meaning"),
         ({"secrets": (("Password", "x"),)}, "custom.Password: $$Password has a meaning"),
         ({"answers": rules()}, "answers must say what is accepted"),
-        ({"answers": rules(codes=TAKEN)}, "answers name codes, and not where they stand"),
+        ({"answers": rules(codes=TAKEN)}, "answers name codes, but not where to find them"),
         ({"answers": rules(codes=TAKEN, words={"ok": "2"})}, "answers.words stand for code 2"),
         ({"connect_timeout_s": 0}, "connect_timeout_s"),
         ({"connect_timeout_s": 15.1}, "connect_timeout_s"),
@@ -149,7 +149,7 @@ CONSTANT = (("mobile", "$$To"), ("message", "$$Body"))
         ({"payload": (*CONSTANT, ("ref", "$$MessageId"))}, "$$MessageId is taken for a custom key-value; did you mean"),
         ({"payload": (*CONSTANT, ("x", "$$to"))}, "$$to is taken for a custom key-value; did you mean $$To?"),
         ({"payload": (*CONSTANT, ("x", "$$TemplateVariable"))}, "$$TemplateVariable is taken"),
-        ({"custom": (("route", "4"),)}, "custom.route: $$route stands neither in the payload nor in a header"),
+        ({"custom": (("route", "4"),)}, "custom.route: $$route is used neither in the payload nor in a header"),
         ({"payload": (*CONSTANT, ("apiKey", "p-secret"))}, "payload.apiKey: looks like a secret"),
         (
             {"payload": '{"x": "$$To $$Body", "auth": {"token": "p-secret"}}', "encoding": "json"},
@@ -193,14 +193,14 @@ def test_nothing_is_to_be_said_of_a_preset(preset: Provider) -> None:
 
 
 def test_custom_key_values_without_a_value_are_for_campaigns_to_give() -> None:
-    about = provider(
+    described = provider(
         payload=(*CONSTANT, ("a", "$$route"), ("b", "$$points $$route $$key")),
         headers=(("X-Unit", "$$unit"),),
         custom=(("points", "0"),),
         secrets=(("key", "k"),),
     )
-    assert needed_of_campaigns(about) == ["route", "unit"]
-    assert notes(about) == ["every campaign must give $$route, $$unit under [custom]"]
+    assert needed_of_campaigns(described) == ["route", "unit"]
+    assert notes(described) == ["every campaign must give $$route, $$unit under [custom]"]
 
 
 def test_capitals_in_a_path_are_noted() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.scripted_server import Connection, serving
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
-from times_dispatch.provider.diagnostics.probe import reach
+from times_dispatch.provider.diagnostics.probe import probe_provider
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 
 Script = Callable[[Connection], Any]
@@ -37,22 +37,22 @@ def saying(status: str, body: bytes = b"") -> Script:
 )
 async def test_it_asks_without_sending_a_message(status: str, ok: bool, says: str) -> None:
     async with serving(saying(status)) as server:
-        (tried,) = await reach(provider(f"{server.url}?key=hush"))
-    assert tried.ok is ok
-    assert says in tried.what
+        (result,) = await probe_provider(provider(f"{server.url}?key=hush"))
+    assert result.ok is ok
+    assert says in result.message
     (received,) = server.received
     assert received.line == "OPTIONS /ct/api/v1/message HTTP/1.1"
     assert received.body == b""
     assert not [name for name in received.headers if name.lower() == "authorization"]
-    assert "hush" not in tried.what + repr(received)
+    assert "hush" not in result.message + repr(received)
 
 
 async def test_it_says_why_it_cannot_be_reached() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # and does not listen
-        (tried,) = await reach(provider(f"http://127.0.0.1:{bound.getsockname()[1]}/x"))
-    assert not tried.ok
-    assert tried.what.endswith("/x: connection refused")
+        (result,) = await probe_provider(provider(f"http://127.0.0.1:{bound.getsockname()[1]}/x"))
+    assert not result.ok
+    assert result.message.endswith("/x: connection refused")
 
 
 async def test_a_plain_server_behind_https_is_found_out() -> None:
@@ -60,9 +60,9 @@ async def test_a_plain_server_behind_https_is_found_out() -> None:
         await connection.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with serving(speak_plainly) as server:
-        (tried,) = await reach(provider(server.url.replace("http:", "https:")))
-    assert not tried.ok
-    assert tried.what.endswith("the TLS or proxy handshake failed")
+        (result,) = await probe_provider(provider(server.url.replace("http:", "https:")))
+    assert not result.ok
+    assert result.message.endswith("the TLS or proxy handshake failed")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_a_plain_server_behind_https_is_found_out() -> None:
 )
 async def test_a_token_is_asked_for_where_one_is_needed(status: str, body: bytes, ok: bool, says: str) -> None:
     async with serving(saying(status, body)) as server:
-        about = Provider(
+        described = Provider(
             nickname="other",
             method="POST",
             endpoint=server.url,
@@ -83,8 +83,8 @@ async def test_a_token_is_asked_for_where_one_is_needed(status: str, body: bytes
             payload=(("to", "$$To"), ("text", "$$Body")),
             auth=ClientCredentials(token_url=f"{server.url}?tenant=hush", client_id="c", client_secret="hush"),
         )
-        token, endpoint = await reach(about)
+        token, endpoint = await probe_provider(described)
     assert token.ok is ok
-    assert token.what.endswith(says)
-    assert "hush" not in token.what + endpoint.what
-    assert "t0ken" not in token.what
+    assert token.message.endswith(says)
+    assert "hush" not in token.message + endpoint.message
+    assert "t0ken" not in token.message

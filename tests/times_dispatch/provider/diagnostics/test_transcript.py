@@ -10,11 +10,11 @@ import pytest
 
 from times_dispatch.provider.description.provider import Encoding, Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.diagnostics.transcript import (
-    LONGEST_SHOWN,
-    Answered,
+    MAX_SHOWN,
+    RecordedResponse,
     RecordingTransport,
-    shown_answer,
-    shown_request,
+    request_lines,
+    response_lines,
 )
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials
 from times_dispatch.provider.push import Push
@@ -55,7 +55,7 @@ PROVIDERS = [
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: f"{provider.nickname}-{provider.encoding}")
 def test_a_request_is_shown_without_anything_secret_in_any_escaping(provider: Provider) -> None:
-    shown = "\n".join(shown_request(provider, push(), mask))
+    shown = "\n".join(request_lines(provider, push(), mask))
     assert "TIMESM" in shown or provider.nickname == "other"
     assert "Hi & 1+1" in shown
     assert "9198*****210" in shown
@@ -64,7 +64,7 @@ def test_a_request_is_shown_without_anything_secret_in_any_escaping(provider: Pr
 
 
 def test_a_request_is_shown_line_by_line() -> None:
-    assert shown_request(other("form"), push(), mask) == [
+    assert request_lines(other("form"), push(), mask) == [
         "POST https://sms.example/send",
         "X-Key: ***",
         "X-Api-Key: ***",
@@ -81,7 +81,7 @@ def test_a_request_is_shown_line_by_line() -> None:
 
 def test_an_answer_is_shown_without_what_it_repeats() -> None:
     body = b"shopkeeper:hush-hush k3y&+ c-secret +919876543210 09876543210\nAuthorization: Bearer abc.def\x1b[31m"
-    shown = shown_answer(Answered(401, body), other("form"), push(), mask)
+    shown = response_lines(RecordedResponse(401, body), other("form"), push(), mask)
     assert shown[0] == "HTTP 401"
     assert shown[1] == "***:*** *** *** +9198*****210 09876***210"
     assert shown[2] == "Authorization: Bearer *** [31m"
@@ -129,17 +129,17 @@ def test_an_answer_that_repeats_a_secret_in_another_form_is_shown_without_it(rep
         auth=BasicAuthentication("acct", PASSWORD),
     )
     sent = msgspec.structs.replace(push(), custom={"token": "CUSTOMSECRET"})
-    answered = Answered(401, f"begin {repeated} end".encode(), "Bearer a-granted-token")
+    answered = RecordedResponse(401, f"begin {repeated} end".encode(), "Bearer a-granted-token")
 
-    [_, shown] = shown_answer(answered, provider, sent, mask)
+    [_, shown] = response_lines(answered, provider, sent, mask)
 
     assert re.fullmatch(r'begin ["\\]*\*\*\*["\\=]* end', shown)
 
 
 def test_a_secret_at_the_place_where_a_long_answer_is_cut_is_hidden_whole() -> None:
-    body = b"." * (LONGEST_SHOWN - 4) + b"hush-hush"
+    body = b"." * (MAX_SHOWN - 4) + b"hush-hush"
 
-    assert shown_answer(Answered(200, body), other("form"), push(), mask)[1] == "." * (LONGEST_SHOWN - 4) + "***"
+    assert response_lines(RecordedResponse(200, body), other("form"), push(), mask)[1] == "." * (MAX_SHOWN - 4) + "***"
 
 
 @pytest.mark.parametrize("encoding", ["json", "form", "query"])
@@ -149,7 +149,7 @@ def test_a_request_hides_written_out_values_under_the_name_of_a_secret(encoding:
         payload=(("to", "$$To"), ("authkey", "LITERALSECRET"), ("v", "$$api_key$$token"), ("text", "$$Body")),
         custom=(("api_key", "CUSTOMSECRET"),),
     )
-    shown = "\n".join(shown_request(provider, msgspec.structs.replace(push(), custom={"token": "OWNSECRET"}), mask))
+    shown = "\n".join(request_lines(provider, msgspec.structs.replace(push(), custom={"token": "OWNSECRET"}), mask))
 
     assert "authkey" in shown
     assert "SECRET" not in shown
@@ -157,7 +157,7 @@ def test_a_request_hides_written_out_values_under_the_name_of_a_secret(encoding:
 
 def test_a_document_hides_all_that_stands_under_the_name_of_a_secret_and_shows_the_rest_as_it_is_written() -> None:
     payload = '{"to": "$$To", "n": 1.50, "auth": {"a": "DEEPSECRET", "b": [777], "c": ""}, "text": "$$Body"}'
-    shown = "\n".join(shown_request(msgspec.structs.replace(other("json"), payload=payload), push(), mask))
+    shown = "\n".join(request_lines(msgspec.structs.replace(other("json"), payload=payload), push(), mask))
 
     assert '"n": 1.50' in shown
     assert '"c": ""' in shown
@@ -166,23 +166,23 @@ def test_a_document_hides_all_that_stands_under_the_name_of_a_secret_and_shows_t
 
 
 def test_an_answer_does_not_show_itself() -> None:
-    assert repr(Answered(200, b"hush-hush", "Bearer t")) == "Answered(status=200)"
+    assert repr(RecordedResponse(200, b"hush-hush", "Bearer t")) == "RecordedResponse(status=200)"
 
 
 def test_a_long_answer_is_cut_and_one_that_is_no_text_is_shown_all_the_same() -> None:
-    shown = shown_answer(Answered(200, b"\xff" * 10_000), other("form"), push(), mask)
-    assert len(shown[1]) == LONGEST_SHOWN
+    shown = response_lines(RecordedResponse(200, b"\xff" * 10_000), other("form"), push(), mask)
+    assert len(shown[1]) == MAX_SHOWN
 
 
 async def test_only_the_answer_of_the_endpoint_is_remembered() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(202, text="pushed" if request.url.path == "/send" else "token")
 
-    listener = RecordingTransport(httpx.MockTransport(handler), "https://sms.example/send?channel=1")
+    transport = RecordingTransport(httpx.MockTransport(handler), "https://sms.example/send?channel=1")
     proof = {"Authorization": "Bearer t"}
-    await listener.handle_async_request(httpx.Request("POST", "https://sms.example/send?channel=1&x=2", headers=proof))
-    await listener.handle_async_request(httpx.Request("POST", "https://sms.example/token"))
-    assert listener.heard == Answered(202, b"pushed", "Bearer t")
-    await listener.handle_async_request(httpx.Request("POST", "https://sms.example/send"))
-    assert listener.heard == Answered(202, b"pushed")
-    await listener.aclose()
+    await transport.handle_async_request(httpx.Request("POST", "https://sms.example/send?channel=1&x=2", headers=proof))
+    await transport.handle_async_request(httpx.Request("POST", "https://sms.example/token"))
+    assert transport.last_response == RecordedResponse(202, b"pushed", "Bearer t")
+    await transport.handle_async_request(httpx.Request("POST", "https://sms.example/send"))
+    assert transport.last_response == RecordedResponse(202, b"pushed")
+    await transport.aclose()

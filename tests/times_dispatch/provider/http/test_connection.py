@@ -29,9 +29,9 @@ class Sending:
 
 @asynccontextmanager
 async def sending(url: str) -> AsyncIterator[Sending]:
-    it = Sending(url)
-    async with it.transport:
-        yield it
+    sender = Sending(url)
+    async with sender.transport:
+        yield sender
 
 
 def writing(*pieces: bytes) -> Callable[[Connection], object]:
@@ -61,9 +61,9 @@ async def test_an_answer_is_read_however_it_is_framed_and_cut(answer: bytes, siz
     if size == 1 and len(answer) > 1000:
         pytest.skip("nothing that the short ones do not say")
     pieces = [answer[at : at + size] for at in range(0, len(answer), size)]
-    async with serving(writing(*pieces)) as server, sending(server.url) as it:  # type: ignore[arg-type]
+    async with serving(writing(*pieces)) as server, sending(server.url) as sender:  # type: ignore[arg-type]
         for _ in range(2):
-            response = await it.push()
+            response = await sender.push()
             assert (response.status_code, response.content) == (200, b"body")
     assert server.connections == 1
 
@@ -74,9 +74,9 @@ async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
         await connection.write(b"dy")
 
-    async with serving(answer_and_close) as server, sending(server.url) as it:
+    async with serving(answer_and_close) as server, sending(server.url) as sender:
         for _ in range(2):
-            assert (await it.push()).content == b"body"
+            assert (await sender.push()).content == b"body"
     assert server.connections == 2
 
 
@@ -87,9 +87,9 @@ async def test_an_answer_without_a_length_that_is_reset_is_lost() -> None:
         await asyncio.sleep(0.02)  # a reset overtakes what was not read yet
         connection.reset()
 
-    async with serving(answer_and_reset) as server, sending(server.url) as it:
+    async with serving(answer_and_reset) as server, sending(server.url) as sender:
         with pytest.raises(httpx.ReadError):
-            await it.push()
+            await sender.push()
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ async def test_an_answer_without_a_length_that_is_reset_is_lost() -> None:
     ],
 )
 async def test_a_connection_that_will_not_be_kept_is_used_once(answer: bytes) -> None:
-    async with serving(writing(answer)) as server, sending(server.url) as it:  # type: ignore[arg-type]
+    async with serving(writing(answer)) as server, sending(server.url) as sender:  # type: ignore[arg-type]
         for _ in range(3):
-            assert (await it.push()).content == b"body"
+            assert (await sender.push()).content == b"body"
         while server.open:
             await asyncio.sleep(0.001)
     assert server.connections == 3
@@ -115,8 +115,8 @@ async def test_a_second_answer_that_nobody_asked_for_is_not_the_next_pushs() -> 
             forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
             await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody" + forged)
 
-    async with serving(answer_twice) as server, sending(server.url) as it:
-        assert [(await it.push()).content for _ in range(5)] == [b"body"] * 5
+    async with serving(answer_twice) as server, sending(server.url) as sender:
+        assert [(await sender.push()).content for _ in range(5)] == [b"body"] * 5
     assert server.connections == 5
 
 
@@ -132,10 +132,10 @@ async def test_what_a_server_says_unasked_closes_the_connection_and_answers_noth
             await connection.client_gone()
             said.set()
 
-    async with serving(answer_and_speak) as server, sending(server.url) as it:
-        assert (await it.push()).content == b"body"
+    async with serving(answer_and_speak) as server, sending(server.url) as sender:
+        assert (await sender.push()).content == b"body"
         await asyncio.wait_for(said.wait(), 5)
-        response = await it.push()
+        response = await sender.push()
     assert (response.status_code, response.content) == (200, b"body")
     assert server.connections == 2
 
@@ -152,24 +152,24 @@ async def test_what_a_server_says_unasked_closes_the_connection_and_answers_noth
     ids=["upgrade", "bad-length", "two-lengths", "length-and-chunks", "tls-alert"],
 )
 async def test_what_is_not_an_answer_is_no_answer(answer: bytes) -> None:
-    async with serving(writing(answer)) as server, sending(server.url) as it:  # type: ignore[arg-type]
+    async with serving(writing(answer)) as server, sending(server.url) as sender:  # type: ignore[arg-type]
         with pytest.raises(httpx.RemoteProtocolError):
-            await it.push()
+            await sender.push()
 
 
 async def test_a_status_without_a_body_is_an_answer() -> None:
-    async with serving(writing(b"HTTP/1.1 204 No Content\r\n\r\n")) as server, sending(server.url) as it:  # type: ignore[arg-type]
-        response = await it.push()
+    async with serving(writing(b"HTTP/1.1 204 No Content\r\n\r\n")) as server, sending(server.url) as sender:  # type: ignore[arg-type]
+        response = await sender.push()
         assert (response.status_code, response.content) == (204, b"")
-        await it.push()
+        await sender.push()
     assert server.connections == 1
 
 
 async def test_a_token_may_come_from_another_host_over_the_same_transport() -> None:
-    async with serving(accept_all) as server, serving(accept_all) as other, sending(server.url) as it:
+    async with serving(accept_all) as server, serving(accept_all) as other, sending(server.url) as sender:
         request = httpx.Request("POST", other.url, content=b"grant_type=client_credentials")
-        response = await it.transport.handle_async_request(request)
-        await it.push()
+        response = await sender.transport.handle_async_request(request)
+        await sender.push()
     assert response.status_code == 200
     assert [received.body for received in other.received] == [b"grant_type=client_credentials"]
     assert len(server.received) == 1

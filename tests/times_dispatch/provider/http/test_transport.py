@@ -13,7 +13,7 @@ from tests.kit.scripted_server import ACCEPTED, Connection, accept_all, hold, se
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import TOO_LATE
-from times_dispatch.provider.http.connection import LONGEST_ANSWER
+from times_dispatch.provider.http.connection import MAX_BODY_BYTES
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.push import Push
@@ -48,14 +48,14 @@ class Sending:
 
 @asynccontextmanager
 async def sending(described: Provider) -> AsyncIterator[Sending]:
-    it = Sending(described)
-    async with it.transport:
-        yield it
+    sender = Sending(described)
+    async with sender.transport:
+        yield sender
 
 
 async def test_a_post_is_on_the_wire_as_described() -> None:
-    async with serving(accept_all) as server, sending(provider(server.url)) as it:
-        response = await it.push()
+    async with serving(accept_all) as server, sending(provider(server.url)) as sender:
+        response = await sender.push()
     (received,) = server.received
     assert received.line == "POST /ct/api/v1/message HTTP/1.1"
     assert received.headers == {
@@ -66,15 +66,15 @@ async def test_a_post_is_on_the_wire_as_described() -> None:
         "Host": f"127.0.0.1:{server.port}",
         "Content-Length": str(len(received.body)),
     }
-    assert received.body == it.payload.encode(message())
+    assert received.body == sender.payload.encode(message())
     assert (response.status_code, await response.aread()) == (200, ACCEPTED)
 
 
 async def test_a_get_is_on_the_wire_as_described() -> None:
-    async with serving(accept_all) as server, sending(provider(server.url, timesmobile_get)) as it:
-        await it.push()
+    async with serving(accept_all) as server, sending(provider(server.url, timesmobile_get)) as sender:
+        await sender.push()
     (received,) = server.received
-    query = it.payload.encode(message()).decode()
+    query = sender.payload.encode(message()).decode()
     assert "to=%2B919876543210&text=Hi%20%26%20%E0%A4%A8" in query
     assert received.line == f"GET /ct/api/v1/message?{query} HTTP/1.1"
     assert received.headers == {
@@ -90,8 +90,8 @@ async def test_a_response_is_a_whole_httpx_response() -> None:
         await connection.request()
         await connection.answer(status="503 Busy", headers="Retry-After: 7\r\nX-A: 1\r\nX-A: 2\r\n")
 
-    async with serving(answer) as server, sending(provider(server.url)) as it:
-        response = await it.push()
+    async with serving(answer) as server, sending(provider(server.url)) as sender:
+        response = await sender.push()
     assert isinstance(response, httpx.Response)
     assert response.headers["retry-after"] == "7"
     assert response.headers.get_list("x-a") == ["1", "2"]
@@ -115,9 +115,9 @@ async def test_it_carries_any_httpx_request() -> None:
 
 
 async def test_connections_are_kept_alive() -> None:
-    async with serving(accept_all) as server, sending(provider(server.url)) as it:
+    async with serving(accept_all) as server, sending(provider(server.url)) as sender:
         for _ in range(20):
-            await it.push()
+            await sender.push()
     assert (len(server.received), server.connections) == (20, 1)
 
 
@@ -136,33 +136,33 @@ async def test_an_idle_connection_is_closed_from_our_side() -> None:
             payload=(("to", "$$To"), ("text", "$$Body")),
             keep_idle_s=0.1,
         )
-        async with sending(described) as it:
-            await it.push()
+        async with sending(described) as sender:
+            await sender.push()
             await asyncio.wait_for(server.closed_by_client.wait(), 5)
-            await it.push()
+            await sender.push()
     assert server.connections == 2
 
 
 async def test_no_more_requests_are_under_way_than_allowed() -> None:
-    under_way = most = 0
+    under_way = max_under_way = 0
     gate = asyncio.Semaphore(0)
 
     async def count(connection: Connection) -> None:
-        nonlocal under_way, most
+        nonlocal under_way, max_under_way
         while True:
             await connection.request()
             under_way += 1
-            most = max(most, under_way)
+            max_under_way = max(max_under_way, under_way)
             await gate.acquire()
             under_way -= 1
             await connection.answer()
 
-    async with serving(count) as server, sending(provider(server.url, max_connections=3)) as it:
-        pushes = [asyncio.create_task(it.push(f"c{number}")) for number in range(12)]
+    async with serving(count) as server, sending(provider(server.url, max_connections=3)) as sender:
+        pushes = [asyncio.create_task(sender.push(f"c{number}")) for number in range(12)]
         while not all(push.done() for push in pushes):
             gate.release()
             await asyncio.sleep(0.002)
-    assert most == 3
+    assert max_under_way == 3
     assert len(server.received) == 12
 
 
@@ -175,10 +175,10 @@ async def test_a_push_cancelled_while_it_waits_for_a_connection_is_never_sent() 
             await free.wait()
             await connection.answer()
 
-    async with serving(answer_when_free) as server, sending(provider(server.url, max_connections=1)) as it:
-        first = asyncio.create_task(it.push("c1"))
+    async with serving(answer_when_free) as server, sending(provider(server.url, max_connections=1)) as sender:
+        first = asyncio.create_task(sender.push("c1"))
         await asyncio.wait_for(server.read.wait(), 5)
-        second, third = (asyncio.create_task(it.push(name)) for name in ("c2", "c3"))
+        second, third = (asyncio.create_task(sender.push(name)) for name in ("c2", "c3"))
         await asyncio.sleep(0)
         second.cancel()
         free.set()
@@ -189,13 +189,13 @@ async def test_a_push_cancelled_while_it_waits_for_a_connection_is_never_sent() 
 
 async def test_the_total_time_out_counts_the_wait_for_a_connection() -> None:
     settings: dict[str, Any] = {"max_connections": 1, "connect_timeout_s": 1.0, "total_timeout_s": 1.0}
-    async with serving(hold) as server, sending(provider(server.url, **settings)) as it:
-        first = asyncio.create_task(it.push("c1"))
+    async with serving(hold) as server, sending(provider(server.url, **settings)) as sender:
+        first = asyncio.create_task(sender.push("c1"))
         await asyncio.wait_for(server.read.wait(), 5)
         asyncio.get_running_loop().call_later(0.6, first.cancel)
         began_s = time.monotonic()
         with pytest.raises(httpx.ReadTimeout):
-            await it.push("c2")
+            await sender.push("c2")
         assert 0.9 < time.monotonic() - began_s < 1.4
     assert len(server.received) == 2
 
@@ -208,9 +208,9 @@ async def test_no_answer_reaches_another_push() -> None:
             await asyncio.sleep(int(correlation_id[1:]) % 7 / 1000)
             await connection.answer(correlation_id)
 
-    async with serving(echo) as server, sending(provider(server.url, max_connections=8)) as it:
+    async with serving(echo) as server, sending(provider(server.url, max_connections=8)) as sender:
         names = [f"c{number}" for number in range(100)]
-        answers = await asyncio.gather(*(it.push(name) for name in names))
+        answers = await asyncio.gather(*(sender.push(name) for name in names))
     assert [answer.content.decode() for answer in answers] == names
 
 
@@ -227,15 +227,15 @@ async def test_a_late_answer_never_becomes_the_next_push_s(give_up: str) -> None
             await connection.answer(b"first" if first else b"second")
 
     settings: dict[str, Any] = {"connect_timeout_s": 0.3, "total_timeout_s": 0.3} if give_up == "time-out" else {}
-    async with serving(answer_the_first_late) as server, sending(provider(server.url, **settings)) as it:
-        push = asyncio.create_task(it.push())
+    async with serving(answer_the_first_late) as server, sending(provider(server.url, **settings)) as sender:
+        push = asyncio.create_task(sender.push())
         await asyncio.wait_for(server.read.wait(), 5)
         if give_up == "cancel":
             push.cancel()
         with pytest.raises((asyncio.CancelledError, httpx.ReadTimeout)):
             await push
         late.set()
-        assert (await it.push()).content == b"second"
+        assert (await sender.push()).content == b"second"
     assert server.connections == 2
 
 
@@ -246,8 +246,8 @@ async def test_a_redirect_is_never_followed(status: str) -> None:
             await connection.request()
             await connection.answer(b"", status=status, headers=f"Location: {connection.server.url}/there\r\n")
 
-    async with serving(redirect) as server, sending(provider(server.url)) as it:
-        response = await it.push()
+    async with serving(redirect) as server, sending(provider(server.url)) as sender:
+        response = await sender.push()
     assert response.status_code == int(status[:3])
     assert len(server.received) == 1
 
@@ -258,45 +258,45 @@ async def test_a_cookie_is_never_given_back() -> None:
             await connection.request()
             await connection.answer(headers="Set-Cookie: a=b; Path=/\r\n")
 
-    async with serving(set_cookie) as server, sending(provider(server.url)) as it:
-        await it.push()
-        await it.push()
+    async with serving(set_cookie) as server, sending(provider(server.url)) as sender:
+        await sender.push()
+        await sender.push()
     assert "Cookie" not in server.received[1].headers
 
 
 async def test_the_environment_s_proxies_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    async with serving(accept_all) as server, sending(provider(server.url)) as it:
-        assert (await it.push()).status_code == 200
+    async with serving(accept_all) as server, sending(provider(server.url)) as sender:
+        assert (await sender.push()).status_code == 200
 
 
 async def test_the_provider_s_proxy_is_used_with_its_credentials() -> None:
     async with serving(accept_all) as proxy:
         described = provider("http://sms.invalid/send", proxy=f"http://me:word@127.0.0.1:{proxy.port}")
-        async with sending(described) as it:
-            assert (await it.push()).status_code == 200
+        async with sending(described) as sender:
+            assert (await sender.push()).status_code == 200
     assert proxy.received[0].line == "POST http://sms.invalid/send HTTP/1.1"
     assert proxy.received[0].headers["Proxy-Authorization"] == "Basic bWU6d29yZA=="
 
 
-@pytest.mark.parametrize("size", [LONGEST_ANSWER - 1, LONGEST_ANSWER, LONGEST_ANSWER + 1, 20 * LONGEST_ANSWER])
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES])
 async def test_an_endless_answer_is_cut_off(size: int) -> None:
     async def answer_much(connection: Connection) -> None:
         while True:
             await connection.request()
             await connection.answer(b"x" * size)
 
-    async with serving(answer_much) as server, sending(provider(server.url)) as it:
-        assert len((await it.push()).content) == min(size, LONGEST_ANSWER)
-        assert (await it.push()).status_code == 200
+    async with serving(answer_much) as server, sending(provider(server.url)) as sender:
+        assert len((await sender.push()).content) == min(size, MAX_BODY_BYTES)
+        assert (await sender.push()).status_code == 200
 
 
 async def fail(url: str) -> BaseException:
     described = provider(url, timesmobile_get, connect_timeout_s=0.2, total_timeout_s=0.3)
-    async with sending(described) as it:
+    async with sending(described) as sender:
         with pytest.raises(httpx.TransportError) as caught:
-            await it.push()
+            await sender.push()
         return caught.value
 
 
@@ -311,8 +311,8 @@ async def test_neither_an_error_nor_a_log_line_holds_the_url(caplog: pytest.LogC
     for script in (hold, read_and_close):
         async with serving(script) as server:
             errors.append(await fail(server.url))
-    async with serving(accept_all) as server, sending(provider(server.url, timesmobile_get)) as it:
-        await it.push()
+    async with serving(accept_all) as server, sending(provider(server.url, timesmobile_get)) as sender:
+        await sender.push()
     said = caplog.text + "".join("".join(traceback.format_exception(error)) + repr(error) for error in errors)
     assert "hush" not in said
     assert "919876543210" not in said

@@ -5,14 +5,14 @@ import pytest
 
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_request import (
-    LONGEST_LIFETIME_S,
-    SHORTEST_LIFETIME_S,
-    UNKNOWN_LIFETIME_S,
+    DEFAULT_LIFETIME_S,
+    MAX_LIFETIME_S,
+    MIN_LIFETIME_S,
     TokenEndpointUnavailable,
     TokenGranted,
     TokenRefused,
-    read,
-    request,
+    read_response,
+    token_request,
 )
 
 
@@ -22,16 +22,16 @@ def credentials(**changes: object) -> ClientCredentials:
 
 
 def test_id_and_secret_are_form_encoded_before_they_are_the_login() -> None:
-    made = request(credentials(), timeout_s=3)
-    assert made.headers["authorization"] == "Basic YyUzQWQ6cCUyNnMrJTJC"  # c%3Ad:p%26s+%2B, RFC 6749 section 2.3.1
-    assert made.content == b"grant_type=client_credentials"
-    assert made.extensions["timeout"]["connect"] == 3
+    request = token_request(credentials(), timeout_s=3)
+    assert request.headers["authorization"] == "Basic YyUzQWQ6cCUyNnMrJTJC"  # c%3Ad:p%26s+%2B, RFC 6749 section 2.3.1
+    assert request.content == b"grant_type=client_credentials"
+    assert request.extensions["timeout"]["connect"] == 3
 
 
 def test_id_and_secret_may_go_in_the_body_with_further_values() -> None:
-    made = request(credentials(in_body=True, extra=(("scope", "a b"), ("audience", "x&y=z"))), timeout_s=3)
-    assert "authorization" not in made.headers
-    assert parse_qsl(made.content.decode(), strict_parsing=True) == [
+    request = token_request(credentials(in_body=True, extra=(("scope", "a b"), ("audience", "x&y=z"))), timeout_s=3)
+    assert "authorization" not in request.headers
+    assert parse_qsl(request.content.decode(), strict_parsing=True) == [
         ("grant_type", "client_credentials"),
         ("client_id", "c:d"),
         ("client_secret", "p&s +"),
@@ -45,56 +45,56 @@ def test_id_and_secret_may_go_in_the_body_with_further_values() -> None:
     [
         ({"expires_in": 3600}, 3600),
         ({"expires_in": "3600"}, 3600),
-        ({"expires_in": 0.25}, SHORTEST_LIFETIME_S),
-        ({"expires_in": 10**9}, LONGEST_LIFETIME_S),
-        ({}, UNKNOWN_LIFETIME_S),
-        ({"expires_in": None}, UNKNOWN_LIFETIME_S),
-        ({"expires_in": "soon"}, UNKNOWN_LIFETIME_S),
-        ({"expires_in": 0}, UNKNOWN_LIFETIME_S),
-        ({"expires_in": -5}, UNKNOWN_LIFETIME_S),
-        ({"expires_in": "nan"}, UNKNOWN_LIFETIME_S),
+        ({"expires_in": 0.25}, MIN_LIFETIME_S),
+        ({"expires_in": 10**9}, MAX_LIFETIME_S),
+        ({}, DEFAULT_LIFETIME_S),
+        ({"expires_in": None}, DEFAULT_LIFETIME_S),
+        ({"expires_in": "soon"}, DEFAULT_LIFETIME_S),
+        ({"expires_in": 0}, DEFAULT_LIFETIME_S),
+        ({"expires_in": -5}, DEFAULT_LIFETIME_S),
+        ({"expires_in": "nan"}, DEFAULT_LIFETIME_S),
     ],
 )
 def test_a_token_is_good_for_as_long_as_the_server_says(said: dict[str, object], lifetime_s: float) -> None:
     body = json.dumps({"access_token": "t", "token_type": "Bearer", **said}).encode()
-    assert read(200, body) == TokenGranted("Bearer t", lifetime_s)
+    assert read_response(200, body) == TokenGranted("Bearer t", lifetime_s)
 
 
 def test_a_token_without_a_type_is_a_bearer() -> None:
-    assert read(200, b'{"access_token":"t","expires_in":60}') == TokenGranted("Bearer t", 60)
+    assert read_response(200, b'{"access_token":"t","expires_in":60}') == TokenGranted("Bearer t", 60)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404])
 def test_a_no_is_a_no(status: int) -> None:
-    assert read(status, b'{"error":"invalid_scope"}') == TokenRefused(f"HTTP {status}: invalid_scope")
-    assert read(status, b"<html>") == TokenRefused(f"HTTP {status}")
+    assert read_response(status, b'{"error":"invalid_scope"}') == TokenRefused(f"HTTP {status}: invalid_scope")
+    assert read_response(status, b"<html>") == TokenRefused(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", "BearerToken", "bearer_token"])
 def test_a_bearer_is_one_however_it_is_written(kind: str) -> None:
-    assert read(200, json.dumps({"access_token": "t", "token_type": kind}).encode()) == TokenGranted(
-        "Bearer t", UNKNOWN_LIFETIME_S
+    assert read_response(200, json.dumps({"access_token": "t", "token_type": kind}).encode()) == TokenGranted(
+        "Bearer t", DEFAULT_LIFETIME_S
     )
 
 
 @pytest.mark.parametrize("kind", ["mac", "", "token", "no bearer", None, 5])
 def test_a_token_of_another_type_cannot_be_used(kind: object) -> None:
-    answer = read(200, json.dumps({"access_token": "t", "token_type": kind}).encode())
+    answer = read_response(200, json.dumps({"access_token": "t", "token_type": kind}).encode())
     assert answer == TokenRefused("the token is of a type that is not Bearer")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_what_may_change_by_itself_is_no_refusal(status: int) -> None:
-    assert read(status, b"") == TokenEndpointUnavailable(f"HTTP {status}")
+    assert read_response(status, b"") == TokenEndpointUnavailable(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("error", ["Invalid secret p&s", "x" * 41, 5, None])
 def test_what_the_server_says_in_its_own_words_is_not_repeated(error: object) -> None:
-    assert read(401, json.dumps({"error": error}).encode()) == TokenRefused("HTTP 401")
+    assert read_response(401, json.dumps({"error": error}).encode()) == TokenRefused("HTTP 401")
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"\xff", b"{", b'{"access_token":5}', b'{"access_token":""}', b"[" * 10_000]
 )
 def test_an_answer_without_a_token_is_none(body: bytes) -> None:
-    assert isinstance(read(200, body), TokenEndpointUnavailable)
+    assert isinstance(read_response(200, body), TokenEndpointUnavailable)

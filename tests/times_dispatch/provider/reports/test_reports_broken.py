@@ -96,13 +96,13 @@ def test_a_body_that_can_never_be_read_is_refused(posted: bytes) -> None:
     assert str(refused.value).startswith("the body is ")
 
 
-@pytest.mark.parametrize("place", ["event", "data", "ts", "meta", "code", "extra"])
-def test_nesting_near_the_recursion_limit_never_breaks_out(place: str) -> None:
+@pytest.mark.parametrize("field", ["event", "data", "ts", "meta", "code", "extra"])
+def test_nesting_near_the_recursion_limit_never_breaks_out(field: str) -> None:
     for depth in range(150, 1100, 7):
         deep = b"[" * depth + b"]" * depth
-        fields = {"ts": b"1", "meta": b'"m"', "code": b'"901"', place: deep}
+        fields = {"ts": b"1", "meta": b'"m"', "code": b'"901"', field: deep}
         inner = b"{" + b",".join(b'"%b":%b' % (name.encode(), value) for name, value in fields.items()) + b"}"
-        event, data = (deep if place == "event" else b'"failed"'), (deep if place == "data" else inner)
+        event, data = (deep if field == "event" else b'"failed"'), (deep if field == "data" else inner)
         group = b'{"event":' + event + b',"data":' + data + b"}"
         # Alone in an array, as it is kept, a row is one level deeper than it may have come.
         assert_read_or_refused(group, kept_may_be_too_deep=True)

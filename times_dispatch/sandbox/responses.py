@@ -1,4 +1,4 @@
-"""The gateway's answers, byte for byte: also the odd ones (docs/domain.md section 1)."""
+"""The HTTP responses of the sandbox, byte for byte, including faulty ones (docs/domain.md section 1)."""
 
 import orjson
 from aiohttp import web
@@ -16,9 +16,10 @@ DESCRIPTIONS = {
     7001: "DLT content id is missing",
 }
 HTTP_STATUS = {200: 200, 400: 400, 2051: 400, 2054: 400, 2070: 200, 5001: 400, 6001: 200, 7001: 400}
-"""Seen: 2070 with HTTP 200 and 2054 with HTTP 400. The others are ours: a client must judge the body alone."""
+"""2070 with HTTP 200 and 2054 with HTTP 400 were observed at the provider. The others are made up: a client must judge
+by the body alone."""
 
-BARE = {AUTHENTICATION_FAILED: b"Authentication failure", SENDER_UNKNOWN: b"INVALID_SOURCE_ADDRESS"}
+BARE_WORDS = {AUTHENTICATION_FAILED: b"Authentication failure", SENDER_UNKNOWN: b"INVALID_SOURCE_ADDRESS"}
 
 GARBAGE = (
     b"",
@@ -32,8 +33,8 @@ GARBAGE = (
 _PAGE = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center></body></html>"
 
 
-def body(code: int, *, transaction: int, parts: int, as_strings: bool) -> bytes:
-    """Write the JSON of an answer; ``transaction`` is told only when accepted."""
+def json_body(code: int, *, transaction: int, parts: int, as_strings: bool) -> bytes:
+    """Return the JSON of an answer; only an acceptance names ``transaction`` and ``parts``."""
     accepted = code == ACCEPTED
     number = transaction if accepted else 0
     answer: dict[str, object] = {
@@ -47,28 +48,28 @@ def body(code: int, *, transaction: int, parts: int, as_strings: bool) -> bytes:
     return orjson.dumps(answer)
 
 
-def ruled(code: int, content: bytes) -> web.Response:
-    """Answer with what the account ruled."""
+def json_answer(code: int, content: bytes) -> web.Response:
+    """Return an answer in JSON, with the HTTP status of its code."""
     return web.Response(body=content, status=HTTP_STATUS[code], content_type="application/json")
 
 
-def refused_bare(code: int) -> web.Response:
-    """Answer a refusal with its bare word."""
-    return web.Response(body=BARE[code], status=HTTP_STATUS[code], content_type="text/plain")
+def bare_word(code: int) -> web.Response:
+    """Return a refusal that is a bare word instead of JSON."""
+    return web.Response(body=BARE_WORDS[code], status=HTTP_STATUS[code], content_type="text/plain")
 
 
-def page(status: int, *, retry_after_s: int | None = None) -> web.Response:
-    """Answer with the page a proxy would show."""
+def error_page(status: int, *, retry_after_s: int | None = None) -> web.Response:
+    """Return an HTML page as a proxy would send it."""
     headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return web.Response(body=_PAGE % (status, status), status=status, content_type="text/html", headers=headers)
 
 
 def garbage(draw: float) -> web.Response:
-    """Answer HTTP 200 with something no client can read."""
+    """Return HTTP 200 with a body that no client can read; ``draw`` in [0, 1) chooses the body."""
     return web.Response(body=GARBAGE[int(draw * len(GARBAGE))], content_type="application/json")
 
 
-def half(content: bytes) -> bytes:
-    """Write out a response whose head promises ``content`` and whose body is half of it."""
+def truncated(content: bytes) -> bytes:
+    """Return the bytes of a response whose head announces ``content`` and whose body is half of that."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(content)
     return head + content[: len(content) // 2]

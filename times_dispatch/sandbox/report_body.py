@@ -1,4 +1,4 @@
-"""The body of one POST of delivery reports, in the shapes of docs/domain.md section 3."""
+"""The body of a POST of delivery reports, in the formats of docs/domain.md section 3."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from times_dispatch.sandbox.reports import Event, ReportRow
 
 _DESCRIPTIONS = {Event.DELIVERED: "Delivered to handset", Event.FAILED: "Not delivered"}
 _REPLIES = ("STOP", "YES", "धन्यवाद", "x" * 600)
-"""The last is longer than the 512 characters that are kept."""
+"""Replies; the last is longer than the 512 characters that the receiver stores."""
 
 
-def body(rows: Sequence[ReportRow], *, now_s: int) -> bytes:
-    """Write ``rows`` grouped by event; a lone odd row is a bare object instead of an array."""
+def encode(rows: Sequence[ReportRow], *, now_s: int) -> bytes:
+    """Return ``rows`` grouped by event; a single odd row becomes an object instead of an array."""
     groups: dict[str, list[dict[str, object]]] = {}
     for row in rows:
         is_dnd = row.odd and row.event is Event.FAILED and row.code == "901"

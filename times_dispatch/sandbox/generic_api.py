@@ -1,6 +1,6 @@
-"""Another provider altogether: a form, a bearer token, a header of its own, and answers that are nested JSON of words.
+"""The API of a made-up second provider: a form, a bearer token, an extra header, and nested JSON answers with words.
 
-Nothing of the client knows it; it is described in settings alone.
+No code of ``times_dispatch.provider`` knows this API; settings alone describe it.
 """
 
 from urllib.parse import parse_qsl
@@ -9,16 +9,16 @@ import orjson
 from aiohttp import web
 
 from times_dispatch.sandbox.account import ACCEPTED, AUTHENTICATION_FAILED
-from times_dispatch.sandbox.answer import DESCRIPTIONS
 from times_dispatch.sandbox.config import SandboxConfig
+from times_dispatch.sandbox.responses import DESCRIPTIONS
 from times_dispatch.sandbox.seeded_random import Draws
 from times_dispatch.sandbox.submission import UNREADABLE, Submission
 from times_dispatch.sandbox.tokens import TokenIssuer
 
 MESSAGES_PATH = "/generic/v2/messages"
-TOKEN_PATH = "/generic/oauth/token"  # noqa: S105  # where, not what
+TOKEN_PATH = "/generic/oauth/token"  # noqa: S105  # a path, not a token
 CHANNEL = ("X-Channel", "bulk")
-"""The header without which nothing is read."""
+"""The header that every push must have."""
 
 CODES = {
     ACCEPTED: "QUEUED",
@@ -32,16 +32,16 @@ CODES = {
 }
 
 
-class Generic:
-    """Speaks to clients that bring a token of the issuer's."""
+class GenericApi:
+    """Implements ``ProviderApi`` for clients with a token of the issuer."""
 
     def __init__(self, config: SandboxConfig, tokens: TokenIssuer) -> None:
         self._tokens = tokens
         self._account = (config.username, config.password)
 
-    def locked_out(self, request: web.BaseRequest) -> web.Response | None:
-        """Answer 401 to whoever brings no token that is good now."""
-        if self._tokens.admits(request.headers.get("Authorization", "")):
+    def deny_access(self, request: web.BaseRequest) -> web.Response | None:
+        """Return a 401 to a request without a valid token."""
+        if self._tokens.is_valid(request.headers.get("Authorization", "")):
             return None
         return web.Response(
             body=b'{"error":"invalid_token"}',
@@ -75,16 +75,16 @@ class Generic:
         )
 
     def authorization(self, request: web.BaseRequest) -> str | None:  # noqa: ARG002
-        """Return nothing to check: the token was."""
+        """Return None: ``deny_access`` has checked the token."""
         return None
 
     def answer(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:  # noqa: ARG002
-        """Write HTTP 202 or 422, and the word for the code deep in the body."""
-        said: dict[str, object] = {"status": {"code": CODES[code], "text": DESCRIPTIONS[code]}}
+        """Return HTTP 202 or 422, with a word for the code in a nested object."""
+        result: dict[str, object] = {"status": {"code": CODES[code], "text": DESCRIPTIONS[code]}}
         if code == ACCEPTED:
-            said["message"] = {"id": str(transaction), "segments": parts}
+            result["message"] = {"id": str(transaction), "segments": parts}
         return web.Response(
-            body=orjson.dumps({"result": said}),
+            body=orjson.dumps({"result": result}),
             status=202 if code == ACCEPTED else 422,
             content_type="application/json",
         )

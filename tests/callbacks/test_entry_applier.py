@@ -7,13 +7,11 @@ import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
-from callbacks.dead_letters import DeadLetters, Reason
-from tests.callbacks.conftest import ID_KEY, Sent, posted, row
-from tests.kit.reconciler import accept, is_settled, make, settle
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
+from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.provider.ids import CorrelationIds
-
-pytestmark = pytest.mark.usefixtures("lines")
 
 
 async def opted_out(redis: Redis) -> list[str]:
@@ -21,7 +19,7 @@ async def opted_out(redis: Redis) -> list[str]:
 
 
 async def test_who_replies_with_a_stop_word_is_put_on_the_opt_out_list(
-    redis: Redis, sent: Sent, lines: list[Any]
+    redis: Redis, sent: SentCampaign, lines: list[Any]
 ) -> None:
     await accept(
         redis,
@@ -29,52 +27,54 @@ async def test_who_replies_with_a_stop_word_is_put_on_the_opt_out_list(
         posted("replied", row(sent.meta(17), incomingText="Stop please")),
         posted("delivered", row(sent.meta(5))),
     )
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await opted_out(redis) == ["919876500003", "919876500007"]
     assert await sent.stat("replied") == 3
     assert await is_settled(redis)
-    assert [line["stops"] for line in lines if line["event"] == "reports reconciled"] == [2]
+    assert [line["stop_replies"] for line in lines if line["event"] == "reports reconciled"] == [2]
     assert "9876500003" not in repr(lines)
     assert "please" not in repr(lines)
 
 
-async def test_a_reply_that_is_settled_twice_opts_out_once(redis: Redis, sent: Sent) -> None:
+async def test_a_reply_that_is_settled_twice_opts_out_once(redis: Redis, sent: SentCampaign) -> None:
     reply = posted("replied", row(sent.meta(3), incomingText="STOP"))
     await accept(redis, reply, reply)
     await accept(redis, reply)
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await opted_out(redis) == ["919876500003"]
 
 
-async def test_without_stop_words_nobody_is_opted_out(redis: Redis, sent: Sent) -> None:
+async def test_without_stop_words_nobody_is_opted_out(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
-    await settle(make(redis, stop_words=()))
+    await settle(make_reconciler(redis, stop_words=()))
     assert await opted_out(redis) == []
     assert await is_settled(redis)
 
 
-async def test_a_stop_for_a_message_that_the_ledger_does_not_know_opts_nobody_out(redis: Redis, sent: Sent) -> None:
+async def test_a_stop_for_a_message_that_the_ledger_does_not_know_opts_nobody_out(
+    redis: Redis, sent: SentCampaign
+) -> None:
     await accept(redis, posted("replied", row(sent.meta(20), incomingText="STOP")))
     await accept(
         redis, posted("replied", row(CorrelationIds(ID_KEY.encode()).make("0nowhere", 1), incomingText="STOP"))
     )
-    await settle(make(redis))
+    await settle(make_reconciler(redis))
     assert await opted_out(redis) == []
-    assert (await DeadLetters(redis).count())[Reason.UNKNOWN] == 2
+    assert (await DeadLetters(redis).count())[DeadLetterReason.UNKNOWN] == 2
 
 
 async def test_an_entry_leaves_the_stream_only_when_its_stops_are_on_the_list(
-    redis: Redis, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, sent: SentCampaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(self: OptOuts, numbers: Sequence[str]) -> int:
         raise exceptions.ConnectionError("away")
 
     await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
-    reconciler = make(redis)
+    reconciler = make_reconciler(redis)
     with monkeypatch.context() as broken:
         broken.setattr(OptOuts, "add", away)
         with pytest.raises(exceptions.ConnectionError):
-            await reconciler.step(block_ms=1)
+            await reconciler.step()
     assert not await is_settled(redis)
     await settle(reconciler)
     assert await opted_out(redis) == ["919876500003"]
@@ -82,10 +82,19 @@ async def test_an_entry_leaves_the_stream_only_when_its_stops_are_on_the_list(
     assert await is_settled(redis)
 
 
-async def test_a_stop_whose_batch_is_damaged_is_set_aside(redis: Redis, sent: Sent) -> None:
-    await redis.set(f"{{TIMESM}}:c:{sent.campaign}:p:0", b"damaged")
-    await accept(redis, posted("replied", row(sent.meta(3), incomingText="STOP")))
-    await settle(make(redis))
-    assert await opted_out(redis) == []
-    assert (await DeadLetters(redis).count())[Reason.POISON] == 1
+@pytest.mark.parametrize("damage", ["other bytes", "another type"])
+async def test_a_stop_whose_batch_is_damaged_becomes_a_dead_letter_and_costs_no_other(
+    redis: Redis, sent: SentCampaign, damage: str
+) -> None:
+    key = f"{{TIMESM}}:c:{sent.campaign}:p:0"
+    await redis.delete(key)
+    if damage == "other bytes":
+        await redis.set(key, b"damaged")
+    else:
+        await redis.hset(key, "damaged", "1")
+    replies = [row(sent.meta(index), incomingText="STOP") for index in (3, 17)]
+    await accept(redis, posted("replied", *replies))
+    await settle(make_reconciler(redis))
+    assert await opted_out(redis) == ["919876500007"]
+    assert (await DeadLetters(redis).count()) == {DeadLetterReason.POISON: 1}
     assert await is_settled(redis)

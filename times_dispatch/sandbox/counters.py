@@ -1,22 +1,22 @@
-"""The counts of one sender, or of all."""
+"""Counters of one sender, or of all senders together."""
 
 from collections import Counter
 
 from times_dispatch.sandbox.arrivals import Arrivals
-from times_dispatch.sandbox.clock import seconds
+from times_dispatch.sandbox.timestamps import seconds
 
-REPEATED_IDS_NAMED = 20
+MAX_REPEATED_IDS_LISTED = 20
 
 
-class Tally:
-    """Counts that only go up."""
+class SenderCounters:
+    """Counters that only go up."""
 
     def __init__(self) -> None:
         self.arrivals = Arrivals()
         self.accepted = 0
         self.distinct_ids = 0
         self.repeated_ids = 0
-        self.repeated_ids_named: list[str] = []
+        self.repeated_ids_listed: list[str] = []
         self.repeated_numbers = 0
         self.parts = 0
         self.unicode_mismatches = 0
@@ -28,18 +28,18 @@ class Tally:
         self.failed_codes: Counter[str] = Counter()
 
     def accept(self, message_id: str, *, times: int, parts: int) -> None:
-        """Count an acceptance, the ``times``-th of this id."""
+        """Count an acceptance; ``times`` is how often this id has been accepted, including this time."""
         self.accepted += 1
         self.parts += parts
         if times == 1:
             self.distinct_ids += 1
         elif times == 2:
             self.repeated_ids += 1
-            if len(self.repeated_ids_named) < REPEATED_IDS_NAMED:
-                self.repeated_ids_named.append(message_id)
+            if len(self.repeated_ids_listed) < MAX_REPEATED_IDS_LISTED:
+                self.repeated_ids_listed.append(message_id)
 
     def report(self, event: str, code: str, *, is_first: bool) -> None:
-        """Count a row that the receiver acknowledged; ``is_first`` unless the same was acknowledged before."""
+        """Count a row that the receiver acknowledged; ``is_first`` is False if the message had this event before."""
         self.reports_posted[event] += 1
         if is_first:
             self.reports[event] += 1
@@ -47,16 +47,16 @@ class Tally:
                 self.failed_codes[code] += 1
 
     def as_dict(self) -> dict[str, object]:
-        """Show the counts as ``/sandbox/books`` does."""
+        """Return the counters as ``/sandbox/books`` shows them."""
         stamps = self.arrivals.stamps
         return {
             "arrivals": len(stamps),
             "first_arrival": seconds(stamps[0]) if stamps else None,
             "last_arrival": seconds(stamps[-1]) if stamps else None,
-            "most_in_a_second": self.arrivals.most_in_a_second(),
+            "max_per_second": self.arrivals.max_per_second(),
             "accepted": self.accepted,
             "distinct_ids": self.distinct_ids,
-            "repeated_ids": {"count": self.repeated_ids, "ids": self.repeated_ids_named},
+            "repeated_ids": {"count": self.repeated_ids, "ids": self.repeated_ids_listed},
             "repeated_numbers": self.repeated_numbers,
             "parts": self.parts,
             "unicode_mismatches": self.unicode_mismatches,

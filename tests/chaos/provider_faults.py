@@ -1,4 +1,4 @@
-"""Faults of the provider, played by the sandbox: shares of requests that go wrong, one kind of weather at a time."""
+"""Faults of the provider, injected by the sandbox: shares of requests that go wrong, one kind of fault at a time."""
 
 import asyncio
 import time
@@ -13,15 +13,15 @@ from tests.chaos.stage import Stage
 _CLEARED_WITHIN_S = 30.0
 
 
-def _weather(name: str, lasts_s: tuple[float, float], **shares: float) -> Fault:
-    return Fault(name, lasts_s, _blow(shares), _blow({}))
+def _shares(name: str, lasts_s: tuple[float, float], **shares: float) -> Fault:
+    return Fault(name, lasts_s, _put_in_force(shares), _put_in_force({}))
 
 
-def _blow(shares: dict[str, float]) -> Act:
-    async def blow(stage: Stage, _target: str, _chance: float) -> None:
+def _put_in_force(shares: dict[str, float]) -> Act:
+    async def put_in_force(stage: Stage, _target: str, _chance: float) -> None:
         await _put(stage, {**SANDBOX["faults"], **shares})
 
-    return blow
+    return put_in_force
 
 
 async def _refuse(stage: Stage, _target: str, chance: float) -> None:
@@ -29,7 +29,7 @@ async def _refuse(stage: Stage, _target: str, chance: float) -> None:
 
 
 async def _put(stage: Stage, faults: dict[str, Any]) -> None:
-    """Put these faults in force, and no others; the sandbox may be refusing connections still."""
+    """Put these faults in force, and no others; retry while the sandbox still refuses connections."""
     until = time.monotonic() + _CLEARED_WITHIN_S
     while True:
         try:
@@ -44,11 +44,11 @@ async def _put(stage: Stage, faults: dict[str, Any]) -> None:
 
 
 IN_DOUBT = (
-    _weather("connections reset before accepting", (2, 4), reset_before=0.2),
-    _weather("connections reset after accepting", (2, 4), reset_after=0.2),
-    _weather("stalls past the time-out before accepting", (2, 4), stall_before=0.1),
-    _weather("stalls past the time-out after accepting", (2, 4), stall_after=0.1),
-    _weather(
+    _shares("connections reset before accepting", (2, 4), reset_before=0.2),
+    _shares("connections reset after accepting", (2, 4), reset_after=0.2),
+    _shares("stalls past the time-out before accepting", (2, 4), stall_before=0.1),
+    _shares("stalls past the time-out after accepting", (2, 4), stall_after=0.1),
+    _shares(
         "HTTP 500, 502, 504 and 503 without Retry-After",
         (2, 4),
         http_500=0.05,
@@ -56,21 +56,21 @@ IN_DOUBT = (
         http_503=0.05,
         http_504=0.05,
     ),
-    _weather("HTTP 500 after accepting", (2, 4), http_500_after=0.2),
-    _weather("garbage for an answer", (2, 4), garbage_before=0.1, garbage_after=0.1),
-    _weather("half a body", (2, 4), half_body_after=0.2),
+    _shares("HTTP 500 after accepting", (2, 4), http_500_after=0.2),
+    _shares("garbage for an answer", (2, 4), garbage_before=0.1, garbage_after=0.1),
+    _shares("half a body", (2, 4), half_body_after=0.2),
 )
 """Nobody can tell from the answer whether the message was accepted."""
 
 NOT_NOW = (
-    _weather("HTTP 429", (1, 3), http_429=0.3),
-    _weather("HTTP 503 with Retry-After", (1, 3), http_503_retry_after=0.3),
-    Fault("connections refused", (4, 4), _refuse, _blow({})),
+    _shares("HTTP 429", (1, 3), http_429=0.3),
+    _shares("HTTP 503 with Retry-After", (1, 3), http_503_retry_after=0.3),
+    Fault("connections refused", (4, 4), _refuse, _put_in_force({})),
 )
 """Provably not sent."""
 
 EVERYTHING = (
-    _weather(
+    _shares(
         "everything at once",
         (2, 4),
         **dict.fromkeys(("reset_before", "reset_after", "stall_before", "stall_after", "http_500", "http_502"), 0.03),

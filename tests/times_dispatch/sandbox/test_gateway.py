@@ -5,7 +5,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from tests.times_dispatch.sandbox.conftest import GOOD, Start, correlation_id
+from tests.kit.sandbox import GOOD, Start, correlation_id
 
 
 def answer(body: bytes) -> dict[str, Any]:

@@ -1,0 +1,167 @@
+"""Applies entries of the stream ``reports``, each row where it belongs: ledger, opt-outs, relay, dead letters."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from msgspec import DecodeError
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from callbacks.classifier import ClassifiedReports, ReportClassifier
+from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.relay import enqueue
+from callbacks.retry_loop import Failed, attempt
+from callbacks.stream_reader import Entry
+from callbacks.streams import unpack
+from times_dispatch.ledger.connection import RedisUnavailable, check
+from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.testsends import SendTestReports
+from times_dispatch.settings.logs import failure
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class AppliedEntries:
+    """Entries whose reports were applied to the ledger, and of which the rest is to be stored."""
+
+    classified: ClassifiedReports
+    results: Sequence[Applied | None]
+    """For each of ``classified.reports`` what it did; None if it could not be applied."""
+    is_partial: bool = False
+    """Whether some reports could not be applied, or some bodies could not be classified."""
+
+    @property
+    def stop_replies(self) -> list[int]:
+        """Indexes in ``classified.reports`` of replies that ask for no more messages, to messages that we know."""
+        return [at for at in self.classified.stop_replies if self.results[at] not in {None, Applied.UNKNOWN}]
+
+
+class EntryApplier:
+    """Applies the reports of entries to the ledger, and then stores everything else that the entries ask for.
+
+    Both may be repeated for the same entries. Every method raises Redis errors that waiting may mend.
+    """
+
+    def __init__(self, redis: Redis, report_applier: ReportApplier, classifier: ReportClassifier) -> None:
+        self._redis = redis
+        self._report_applier = report_applier
+        self._classifier = classifier
+        self._dead_letters = DeadLetters(redis)
+        self._test_sends = SendTestReports(redis)
+        self._optouts = OptOuts(redis)
+
+    async def apply_together(self, entries: Sequence[Entry]) -> AppliedEntries | None:
+        """Apply the reports of entries in one go; return None if that fails and the reports are at fault."""
+
+        async def apply() -> AppliedEntries:
+            classified = self._classifier.classify(body for entry in entries for body in posted_bodies(entry))
+            return AppliedEntries(classified, await self._report_applier.apply(classified.reports))
+
+        outcome = await attempt(apply)
+        if isinstance(outcome, Failed):
+            await self._raise_unless_reports_are_at_fault(outcome.error)
+            event = "reports could not be applied together; trying entry by entry"
+            log.error(event, entries=len(entries), **failure(outcome.error))
+            return None
+        return outcome
+
+    async def apply_one_by_one(self, entry: Entry, *, before_each: Callable[[], Awaitable[None]]) -> AppliedEntries:
+        """Apply the reports of one entry one by one; await *before_each* before each of them.
+
+        A body that cannot be classified, or a report that cannot be applied, costs no other.
+        """
+        classifiable, unclassifiable = await self._split(entry)
+        classified = self._classifier.classify(classifiable)
+        classified.dead_letters += [DeadLetter(DeadLetterReason.POISON, body) for body in unclassifiable]
+        results: list[Applied | None] = []
+        for report in classified.reports:
+            await before_each()
+            results.append(await self._apply_alone(report))
+        return AppliedEntries(classified, results, is_partial=bool(unclassifiable) or None in results)
+
+    async def store_rest(self, applied: AppliedEntries) -> int:
+        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters."""
+        classified, results, dead_letters = applied.classified, applied.results, applied.classified.dead_letters
+        events = classified.events
+        for result, event in zip(results, events, strict=True):
+            if result is None:
+                dead_letters.append(DeadLetter(DeadLetterReason.POISON, event.raw))
+            elif result is Applied.UNKNOWN:
+                dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
+        stops = applied.stop_replies
+        numbers = await self._numbers([classified.reports[index] for index in stops])
+        await self._optouts.add([number for number in numbers if number])
+        without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
+        dead_letters += [DeadLetter(DeadLetterReason.POISON, events[index].raw) for index in without_number]
+        dead_letters += await enqueue(self._redis, classified.foreign_bodies)
+        await self._test_sends.add(classified.test_sends)
+        await self._dead_letters.add(dead_letters)
+        return len(dead_letters)
+
+    async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes]]:
+        """Return the bodies of an entry that can be classified, and those that cannot."""
+        classifiable: list[bytes] = []
+        unclassifiable: list[bytes] = []
+
+        async def classify(body: bytes) -> None:
+            self._classifier.classify([body])
+
+        for body in posted_bodies(entry):
+            outcome = await attempt(partial(classify, body))
+            if isinstance(outcome, Failed):
+                log.error("reports could not be classified", delivery=entry.deliveries, **failure(outcome.error))
+                unclassifiable.append(body)
+            else:
+                classifiable.append(body)
+        return classifiable, unclassifiable
+
+    async def _apply_alone(self, report: DeliveryReport) -> Applied | None:
+        """Apply one report; return None if it cannot be applied."""
+        outcome = await attempt(partial(self._report_applier.apply, [report]))
+        if isinstance(outcome, Failed):
+            await self._raise_unless_reports_are_at_fault(outcome.error)
+            kind = type(outcome.error).__name__
+            log.warning("a report could not be applied", campaign=report.campaign, error=kind)
+            return None
+        return outcome[0]
+
+    async def _numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
+        """Return the numbers of the messages that reports are about; empty where the ledger cannot tell."""
+        outcome = await attempt(partial(self._report_applier.numbers, reports))
+        if not isinstance(outcome, Failed):
+            return outcome
+        await self._raise_unless_reports_are_at_fault(outcome.error)
+        if len(reports) > 1:
+            return [number for report in reports for number in await self._numbers([report])]
+        kind = type(outcome.error).__name__
+        log.warning("the number of a stop reply cannot be read", campaign=reports[0].campaign, error=kind)
+        return [""]
+
+    async def _raise_unless_reports_are_at_fault(self, error: Exception) -> None:
+        """Raise an error that has to do with the server's state; return if it has to do with the reports.
+
+        The server may refuse a report for ever with an answer that ``is_transient`` takes for one that will change.
+        Waiting for that change would hold up all other reports. So the server is asked for a write of another kind: if
+        it accepts that write, the reports are at fault.
+        """
+        if not is_transient(error):
+            return
+        if not isinstance(error, ResponseError):  # the server did not answer
+            raise error
+        try:
+            await check(self._redis)
+        except RedisUnavailable:
+            raise error from None
+
+
+def posted_bodies(entry: Entry) -> list[bytes]:
+    """Return the posted bodies in an entry; an entry that the receiver did not write is one body as it is."""
+    try:
+        return unpack(entry.payload)
+    except DecodeError:
+        return [entry.payload]

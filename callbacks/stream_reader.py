@@ -1,0 +1,155 @@
+"""Reading a stream together: any number of processes share its entries, and none is lost when a process dies."""
+
+import math
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from callbacks.streams import BODY
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+CLAIM_AFTER_MS: Final = 15_000
+"""An entry that a reader has held for this long without finishing may be claimed: that reader is dead or frozen."""
+
+HAND_BACK_WITHIN_S: Final = 1.0
+
+
+class Entry(NamedTuple):
+    """One entry of a stream, as handed to a reader."""
+
+    id: bytes
+    payload: bytes
+    deliveries: int
+    """How often the entry was handed to a reader, this time included."""
+
+
+class StreamReader:
+    """One process's part in a consumer group. A reader holds each entry that it is handed until it finishes the entry.
+
+    Entries that a dead reader holds are claimed by the others. Every method but ``hand_back`` raises Redis errors. A
+    group that is missing (at the first start, or after a flush) is created, from the beginning of the stream.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        stream: str,
+        group: str,
+        name: str | None = None,
+        *,
+        page: int = 1_000,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Join a consumer group.
+
+        Args:
+            redis: where the stream is.
+            stream: the key of the stream.
+            group: the name of the consumer group.
+            name: this reader's name, which no other reader of the group has; None makes one.
+            page: how many held entries ``claim`` looks at in one call to Redis.
+            clock: times the last calls, those of ``hand_back``.
+        """
+        self._redis = redis
+        self._stream = stream
+        self._group = group
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._page = page
+        self._clock = clock
+
+    async def read(self, count: int, *, block_ms: int) -> list[Entry]:
+        """Return up to *count* entries that no reader was handed before.
+
+        Waits up to *block_ms* for the first entry; this must be less than the connection's socket time-out.
+        """
+        try:
+            reply: Any = await self._redis.xreadgroup(
+                self._group, self.name, {self._stream: ">"}, count=count, block=block_ms
+            )
+        except ResponseError as error:
+            await self._create_group(error)
+            return []
+        pairs = reply[0][1] if reply else []
+        return [Entry(id_, fields.get(BODY, b""), 1) for id_, fields in pairs]
+
+    async def claim(
+        self, count: int, min_idle_ms: Callable[[int], int], *, alone_after: float = math.inf
+    ) -> list[Entry]:
+        """Take over up to *count* entries that their readers have held for too long, the oldest entries first.
+
+        Args:
+            count: how many entries at most.
+            min_idle_ms: for how long an entry must have been held that was handed out this many times.
+            alone_after: an entry that is handed out more often than this is returned alone, after all others: if it
+                kills its reader, no other entry's deliveries are counted for that.
+        """
+        overdue: dict[bytes, int] = {}
+        after: str | bytes = "-"
+        while len(overdue) < count:
+            try:
+                page: Any = await self._redis.xpending_range(
+                    self._stream, self._group, min=after, max="+", count=self._page, idle=min_idle_ms(1)
+                )
+            except ResponseError as error:
+                await self._create_group(error)
+                return []
+            for held in page:
+                if held["time_since_delivered"] >= min_idle_ms(held["times_delivered"]):
+                    overdue[held["message_id"]] = held["times_delivered"] + 1
+            if len(page) < self._page:
+                break
+            after = b"(" + page[-1]["message_id"]
+        if not overdue:
+            return []
+        ids = [id_ for id_, deliveries in overdue.items() if deliveries <= alone_after][:count]
+        ids = ids or list(overdue)[:1]
+        # Of two readers that claim the same entry, the second is not handed the entry: it is no longer idle.
+        pairs: Any = await self._redis.xclaim(
+            self._stream, self._group, self.name, min_idle_ms(1), cast("list[Any]", ids)
+        )
+        return [Entry(id_, fields.get(BODY, b""), overdue[id_]) for id_, fields in pairs if id_ is not None]
+
+    async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
+        """Hold entries as if they had been handed out *idle_ms* ago; this does not count as a delivery."""
+        if ids:
+            await self._redis.xclaim(self._stream, self._group, self.name, 0, list(ids), idle=idle_ms, justid=True)
+
+    async def finish(self, ids: Sequence[bytes]) -> None:
+        """Delete entries from the stream: no reader is handed them again."""
+        if not ids:
+            return
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.xack(self._stream, self._group, *ids)
+            pipe.xdel(self._stream, *ids)
+            await pipe.execute()
+
+    async def hand_back(self, unfinished: Sequence[bytes] = ()) -> None:
+        """Let other readers claim the unfinished entries at once, and leave the group.
+
+        Raises nothing: if Redis cannot be used, other readers claim the entries after ``CLAIM_AFTER_MS``.
+        """
+        with suppress(RedisError, OSError):
+            async with self._clock.timeout(HAND_BACK_WITHIN_S):
+                await self.renew(unfinished, idle_ms=CLAIM_AFTER_MS)
+                held: Any = await self._redis.xpending_range(
+                    self._stream, self._group, min="-", max="+", count=1, consumername=self.name
+                )
+                # When Redis deletes a consumer it forgets which entries that held: no other reader could claim them.
+                if not held:
+                    await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
+
+    async def _create_group(self, error: ResponseError) -> None:
+        """Create the group if *error* says that it is missing; raise any other error."""
+        if not str(error).startswith("NOGROUP"):
+            raise error
+        try:
+            await self._redis.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+        except ResponseError as raced:
+            if not str(raced).startswith("BUSYGROUP"):
+                raise

@@ -1,0 +1,53 @@
+"""Reading the body of a request whole, within a size and a time."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from callbacks.request_body import BODY_TIMEOUT_S, AsgiMessage, BodyIncomplete, BodyTooLong, read_body
+from tests.kit.clock import FakeClock
+
+
+async def test_a_body_that_never_ends_is_incomplete() -> None:
+    clock = FakeClock()
+    begun = False
+
+    async def receive() -> AsgiMessage:
+        nonlocal begun
+        if begun:
+            await asyncio.Event().wait()
+        begun = True
+        return {"type": "http.request", "body": b"[", "more_body": True}
+
+    reading = asyncio.create_task(read_body([], receive, clock=clock))
+    await clock.advance(BODY_TIMEOUT_S - 0.1)
+    assert not reading.done()
+    await clock.advance(0.1)
+    with pytest.raises(BodyIncomplete):
+        await reading
+
+
+async def test_a_body_cut_off_by_a_lost_connection_is_incomplete() -> None:
+    messages: Iterator[AsgiMessage] = iter(
+        [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> AsgiMessage:
+        return next(messages)
+
+    with pytest.raises(BodyIncomplete):
+        await read_body([], receive)
+
+
+async def test_what_is_read_beyond_the_limit_is_not_kept() -> None:
+    received = 0
+
+    async def receive() -> AsgiMessage:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": b"x" * 65_536, "more_body": received < 20}
+
+    with pytest.raises(BodyTooLong):
+        await read_body([], receive)
+    assert received == 20

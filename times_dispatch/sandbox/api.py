@@ -1,0 +1,59 @@
+"""The HTTP APIs that the sandbox can pretend to be: their contract, and Times Mobile's."""
+
+from typing import Protocol
+
+from aiohttp import web
+
+from times_dispatch.sandbox import responses
+from times_dispatch.sandbox.seeded_random import Draws
+from times_dispatch.sandbox.submission import UNREADABLE, Submission, from_json, from_query
+
+STRINGS, BARE = 3, 4
+"""Indexes of the draws from which answers are made."""
+
+
+class ProviderApi(Protocol):
+    """Reads requests and writes answers in the format of one provider. The account decides what is accepted."""
+
+    def deny_access(self, request: web.BaseRequest) -> web.Response | None:
+        """Return the answer to a request without valid access, or None if the request has access."""
+
+    async def read(self, request: web.BaseRequest) -> Submission:
+        """Return the submission in a request, or UNREADABLE if the request has another format."""
+
+    def authorization(self, request: web.BaseRequest) -> str | None:
+        """Return the header that the account has to check, or None if there is none to check."""
+
+    def answer(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
+        """Return the answer to a submission; only an acceptance names transaction and parts."""
+
+
+class TimesMobileApi:
+    """The API of docs/domain.md section 1."""
+
+    def __init__(self, *, string_answers: float, bare_refusals: float) -> None:
+        self._string_answers = string_answers
+        self._bare_refusals = bare_refusals
+
+    def deny_access(self, request: web.BaseRequest) -> web.Response | None:  # noqa: ARG002
+        """Return None: the account checks the credentials together with the rest."""
+        return None
+
+    async def read(self, request: web.BaseRequest) -> Submission:
+        """Read a query string or a flat JSON object."""
+        if request.method == "GET":
+            return from_query(request.raw_path.partition("?")[2])
+        body = await request.read()
+        return from_json(body) if request.content_type == "application/json" else UNREADABLE
+
+    def authorization(self, request: web.BaseRequest) -> str | None:
+        """Return the header of a POST; a GET has none."""
+        return None if request.method == "GET" else request.headers.get("Authorization", "")
+
+    def answer(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
+        """Return JSON, or sometimes a bare word for a refusal."""
+        if code in responses.BARE_WORDS and draws[BARE] < self._bare_refusals:
+            return responses.bare_word(code)
+        as_strings = draws[STRINGS] < self._string_answers
+        content = responses.json_body(code, transaction=transaction, parts=parts, as_strings=as_strings)
+        return responses.json_answer(code, content)
