@@ -1,6 +1,6 @@
-"""What we measure, and against whom: ``python -m benchmarks`` runs all of it, ``python -m benchmarks NAME…`` some.
+"""The benchmarks: ``python -m benchmarks`` runs all of them, ``python -m benchmarks NAME…`` runs some.
 
-Each module beside the ones named here measures one thing and returns ``figures``. ``house`` is a stack of real
-processes, ``nginx`` and ``slow_provider`` stand in for the provider, ``baseline_celery`` and ``baseline_http`` are run
-in turn with us, on the same server. What each figure means is in README.md.
+Each module with a function ``figures`` measures one thing. ``rig`` is the stack of real processes, ``nginx`` and
+``slow_provider`` are the provider, and ``baseline_celery`` and ``baseline_http`` are what we are compared with, in the
+same run and on the same server. README.md says what each figure means.
 """

@@ -1,6 +1,6 @@
-"""``python -m benchmarks [NAME…] [--json PATH]``: measure all, or what is named; print a table, write JSON.
+"""``python -m benchmarks [NAME…] [--json PATH]``: run all or some benchmarks, print a table and write JSON.
 
-Exits with 1 if a figure misses what it must reach, and with 2 if nginx is missing.
+The exit code is 1 if a figure misses its limit, and 2 if nginx is missing.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import dispatch, growth, idle, pacing, reports, scaling, show, submit
-from benchmarks.figures import Figure, shown
+from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
 MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
@@ -34,19 +34,19 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "growth": growth.figures,
 }
 
-_LEAST_WIDTH = 150
-"""Where there is no terminal, a log or a file takes the table."""
+_MIN_WIDTH = 150
+"""Columns of output that is not a terminal."""
 
 out = Console(highlight=False)
 if not out.is_terminal:
-    out = Console(highlight=False, width=_LEAST_WIDTH)
+    out = Console(highlight=False, width=_MIN_WIDTH)
 
 
 def main(arguments: list[str]) -> int:
-    """Run it."""
+    """Run the benchmarks that *arguments* name; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(MEASUREMENTS)}")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="where the figures go")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="the file for the figures")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(MEASUREMENTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
@@ -55,11 +55,11 @@ def main(arguments: list[str]) -> int:
     for name in options.names or MEASUREMENTS:
         since = time.monotonic()
         try:
-            found = MEASUREMENTS[name](partial(_say, name))
+            measured = MEASUREMENTS[name](partial(_progress, name))
         except NginxMissing as missing:
             out.print(f"[red]{missing}[/]")
             return 2
-        figures += found
+        figures += measured
         out.print(f"[dim]{name}: {time.monotonic() - since:.0f} s[/]")
     out.print(_table(figures))
     options.json.write_bytes(msgspec.json.format(msgspec.json.encode(_report(figures))))
@@ -71,8 +71,8 @@ def main(arguments: list[str]) -> int:
     return 1 if missed else 0
 
 
-def _say(name: str, what: str) -> None:
-    out.print(f"[dim]{name}: {what}[/]")
+def _progress(name: str, line: str) -> None:
+    out.print(f"[dim]{name}: {line}[/]")
 
 
 def _table(figures: list[Figure]) -> Table:
@@ -85,11 +85,11 @@ def _table(figures: list[Figure]) -> Table:
         bound = "≥ " if figure.better == "more" else "≤ "
         table.add_row(
             figure.name,
-            f"[bold]{shown(figure.value, figure.unit)}[/]",
-            shown(figure.baseline, figure.unit),
+            f"[bold]{format_value(figure.value, figure.unit)}[/]",
+            format_value(figure.baseline, figure.unit),
             f"× {figure.ratio:.2f}" if figure.ratio else "",
-            "" if figure.must is None else bound + shown(figure.must, figure.unit),
-            "" if figure.aim is None else bound + shown(figure.aim, figure.unit),
+            "" if figure.must is None else bound + format_value(figure.must, figure.unit),
+            "" if figure.aim is None else bound + format_value(figure.aim, figure.unit),
             _mark(figure),
             f"[dim]{figure.note}[/]",
         )

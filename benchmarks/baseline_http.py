@@ -1,7 +1,7 @@
-"""The bare HTTP client: pyreqwest pushing bodies made beforehand, nothing read but the status, nothing recorded.
+"""The second baseline: the bare HTTP client. pyreqwest pushes prepared bodies, reads only the status, records nothing.
 
-``python -m benchmarks.baseline_http URL MESSAGES CONCURRENCY`` is one process of it; it prints its CPU seconds and the
-moments of the monotonic clock, which all processes share, between which it pushed.
+``python -m benchmarks.baseline_http URL MESSAGES CONCURRENCY`` is one process. It prints its CPU seconds, and the times
+of its first and last push by the monotonic clock, which all processes share.
 """
 
 import asyncio
@@ -27,55 +27,55 @@ CONCURRENCY = 100
 _BODIES = 500
 
 
-class Bare(NamedTuple):
-    """What the client alone reached."""
+class BareClientRate(NamedTuple):
+    """The result of the bare HTTP client."""
 
     per_s: float
     cpu_us: float
-    """User and system, for each request."""
+    """User and system time for each request."""
 
 
-def measure(url: str, *, processes: int, messages: int) -> Bare:
-    """Run it in so many processes at once."""
+def measure(url: str, *, processes: int, messages: int) -> BareClientRate:
+    """Push *messages* messages with *processes* processes at once."""
     command = [sys.executable, "-m", "benchmarks.baseline_http", url, str(messages // processes), str(CONCURRENCY)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(processes)]
-    said = [json.loads(process.communicate(timeout=120)[0]) for process in running]
-    elapsed_s = max(one["ended"] for one in said) - min(one["began"] for one in said)
-    return Bare(messages / elapsed_s, sum(one["cpu_s"] for one in said) / messages * 1e6)
+    results = [json.loads(process.communicate(timeout=120)[0]) for process in running]
+    elapsed_s = max(result["ended"] for result in results) - min(result["began"] for result in results)
+    return BareClientRate(messages / elapsed_s, sum(result["cpu_s"] for result in results) / messages * 1e6)
 
 
 def bodies(url: str) -> list[bytes]:
-    """Return bodies as our own workers push them."""
-    from benchmarks.house import CONTENT_ID, TEMPLATE  # noqa: PLC0415  # the house needs Celery, this process does not
+    """Return bodies like those that our workers push."""
+    from benchmarks.rig import CONTENT_ID, TEMPLATE  # noqa: PLC0415  # the rig imports Celery, this process does not need it
 
     payload = Payload(timesmobile_post(nickname="tm", username="demo-account", password="x" * 16, endpoint=url))
     template, ids, batch = Template(TEMPLATE), CorrelationIds(b"0" * 16), recipients(0, _BODIES)
     return [
         payload.encode(
             Push(
-                to=batch.to[place],
-                text=template.render([values[place] for values in batch.slots]),
+                to=batch.to[index],
+                text=template.render([values[index] for values in batch.slots]),
                 sender="TIMESM",
                 content_id=CONTENT_ID,
-                correlation_id=ids.make("abcd1234", place),
+                correlation_id=ids.make("abcd1234", index),
                 unicode=False,
             )
         )
-        for place in range(_BODIES)
+        for index in range(_BODIES)
     ]
 
 
 async def _push_all(url: str, messages: int, concurrency: int) -> dict[str, float]:
-    ready = bodies(url)
+    prepared = bodies(url)
     client = ClientBuilder().no_proxy().http1_only().pool_max_idle_per_host(concurrency).build()
     headers = HeaderMap([("Content-Type", "application/JSON"), ("Authorization", "Basic ZGVtby1hY2NvdW50OnNlY3JldA==")])
-    left = iter(range(messages))
+    numbers = iter(range(messages))
 
     async def pusher() -> None:
-        for number in left:
+        for number in numbers:
             request = client.post(url)
             request.headers(headers)
-            request.body_bytes(ready[number % _BODIES])
+            request.body_bytes(prepared[number % _BODIES])
             async with request.build_streamed() as response:
                 await response.body_reader.read(65_536)
                 if response.status != 200:

@@ -1,4 +1,4 @@
-"""Dispatch, end to end: from the bells to the last record, with everything on; and two others on the same server."""
+"""Dispatch, end to end, from the wake-up of the workers to the last record; and two baselines on the same server."""
 
 import tempfile
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 
 from benchmarks import baseline_celery, baseline_http
 from benchmarks.figures import Figure
-from benchmarks.house import House, sender_names
 from benchmarks.nginx import Nginx
+from benchmarks.rig import BenchmarkRig, sender_names
 from benchmarks.seeding import write_many
-from benchmarks.usage import of_workers
+from benchmarks.usage import worker_cpu
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -20,20 +20,20 @@ MESSAGES = 200_000
 SENDERS = 4
 WORKERS = 2
 _BASELINE_MESSAGES = 6_000
-_BARE_MESSAGES = 100_000
+_BARE_CLIENT_MESSAGES = 100_000
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure ourselves between the two baselines."""
+    """Measure the two baselines, then dispatch."""
     with tempfile.TemporaryDirectory(prefix="times-dispatch-bench-") as name, Nginx(Path(name)) as nginx:
         say("one Celery task per message")
         celery_per_s = baseline_celery.measure(nginx.url, Path(name), processes=WORKERS, messages=_BASELINE_MESSAGES)
         say("the bare HTTP client")
-        bare = baseline_http.measure(nginx.url, processes=WORKERS, messages=_BARE_MESSAGES)
-        say(f"ourselves, {MESSAGES:,} messages")
+        bare = baseline_http.measure(nginx.url, processes=WORKERS, messages=_BARE_CLIENT_MESSAGES)
+        say(f"times-dispatch, {MESSAGES:,} messages")
         per_s, cpu_us = dispatch(nginx)
     costs = ", ".join(f"{name} {us:.0f}" for name, us in sorted(cpu_us.items(), key=lambda item: -item[1]) if us >= 1)
-    worker_us = of_workers(cpu_us)
+    worker_us = worker_cpu(cpu_us)
     return [
         Figure(
             name="dispatch, end to end",
@@ -49,7 +49,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             unit="×",
             must=15,
             aim=25,
-            note=f"they: {celery_per_s:,.0f}/s",
+            note=f"baseline: {celery_per_s:,.0f}/s",
         ),
         Figure(
             name="against the bare HTTP client",
@@ -57,7 +57,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
             unit="%",
             must=45,
             aim=65,
-            note=f"it: {bare.per_s:,.0f}/s, {bare.cpu_us:.0f} µs a request",
+            note=f"baseline: {bare.per_s:,.0f}/s, {bare.cpu_us:.0f} µs a request",
         ),
         Figure(
             name="CPU per message in the worker",
@@ -73,28 +73,28 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 def dispatch(nginx: Nginx, *, messages: int = MESSAGES) -> tuple[float, dict[str, float]]:
-    """Return messages per second, and CPU microseconds for each message by process."""
-    with House(nginx.url, sender_names(SENDERS), workers=WORKERS) as house:
-        house.hold()
-        campaigns = house.ask(lambda redis: write_many(redis, house.senders, messages))
-        meter = house.meter(nginx.process)
-        released_ms = house.release()
-        house.wait(lambda: house.unsent(campaigns) == 0)
+    """Return messages per second, and the CPU microseconds of each process per message."""
+    with BenchmarkRig(nginx.url, sender_names(SENDERS), workers=WORKERS) as rig:
+        rig.pause()
+        campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages))
+        meter = rig.meter(nginx.process)
+        resumed_ms = rig.resume()
+        rig.wait(lambda: rig.unsent(campaigns) == 0)
         used = meter.cpu_s()
-        views = read(house, campaigns)
-        house.wait(lambda: all(view.state is CampaignState.FINISHED for view in read(house, campaigns)))
-        views = read(house, campaigns)
+        views = read_views(rig, campaigns)
+        rig.wait(lambda: all(view.state is CampaignState.FINISHED for view in read_views(rig, campaigns)))
+        views = read_views(rig, campaigns)
     accepted = sum(view.counts[MessageState.ACCEPTED] for view in views)
     if accepted != messages:
         raise AssertionError(f"{accepted} of {messages} messages were accepted")
-    seconds = (max(view.finished_ms for view in views) - released_ms) / 1000
+    seconds = (max(view.finished_ms for view in views) - resumed_ms) / 1000
     return messages / seconds, {name: used_s / messages * 1e6 for name, used_s in used.items()}
 
 
-def read(house: House, campaigns: list[tuple[SenderId, CampaignId]]) -> list[CampaignView]:
-    """Return the campaigns as they stand."""
+def read_views(rig: BenchmarkRig, campaigns: list[tuple[SenderId, CampaignId]]) -> list[CampaignView]:
+    """Return the views of the campaigns."""
 
     async def views(redis: Redis) -> list[CampaignView]:
         return [await Queries(redis).campaign(campaign) for _, campaign in campaigns]
 
-    return house.ask(views)
+    return rig.run_on_ledger(views)

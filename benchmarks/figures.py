@@ -1,4 +1,4 @@
-"""A measured figure beside what it must and should reach."""
+"""A measured value with its limit and its target."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Better = Literal["more", "less"]
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table."""
+    """One line of the table: a measured value, the limit that it must reach, and the target."""
 
     name: str
     value: float
@@ -17,22 +17,22 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     must: float | None = None
     aim: float | None = None
     baseline: float | None = None
-    """What the one that we are compared with reached, in the same run."""
+    """The value of the baseline in the same run."""
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
-        """Say how many times the baseline's value ours is."""
+        """Our value divided by the baseline's."""
         return self.value / self.baseline if self.baseline else None
 
     @property
     def reaches_must(self) -> bool:
-        """Say whether it is good enough."""
+        """Whether the value reaches its limit."""
         return self._reaches(self.must)
 
     @property
     def reaches_aim(self) -> bool:
-        """Say whether it is as good as hoped."""
+        """Whether the value reaches its target."""
         return self._reaches(self.aim)
 
     def _reaches(self, bound: float | None) -> bool:
@@ -41,8 +41,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return self.value >= bound if self.better == "more" else self.value <= bound
 
 
-def shown(value: float | None, unit: str) -> str:
-    """Write a value as people read it."""
+def format_value(value: float | None, unit: str) -> str:
+    """Return a value with its unit, rounded for people."""
     if value is None:
         return ""
     if unit == "%":

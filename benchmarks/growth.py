@@ -1,4 +1,4 @@
-"""Growth: the rate of dispatch with few and with many unfinished campaigns, and at both ends of a large one."""
+"""Growth: the rate of dispatch with few and many unfinished campaigns, and at both ends of a large campaign."""
 
 import asyncio
 import tempfile
@@ -13,12 +13,12 @@ import msgspec
 from redis.asyncio import Redis
 
 from benchmarks.figures import Figure
-from benchmarks.house import TEMPLATE, House, sender_names
 from benchmarks.nginx import Nginx
+from benchmarks.rig import TEMPLATE, BenchmarkRig, sender_names
 from benchmarks.seeding import plan, recipients, write
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import pack
+from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Script, campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS, Submissions
@@ -30,33 +30,33 @@ _SENDERS = 200
 _WARM_UP_S = 3.0
 _SECONDS = 8.0
 _ACCEPTED = """
-local sum, known = 0, redis.call('HGETALL', KEYS[1])
-for at = 1, #known, 2 do
-  sum = sum + (redis.call('HGET', '{' .. known[at + 1] .. '}:c:' .. known[at], 'a') or 0)
+local sum, campaigns = 0, redis.call('HGETALL', KEYS[1])
+for i = 1, #campaigns, 2 do
+  sum = sum + (redis.call('HGET', '{' .. campaigns[i + 1] .. '}:c:' .. campaigns[i], 'a') or 0)
 end
 return sum
 """
-"""Added up by Redis: ten thousand answers would cost the benchmark a part of what it measures."""
-_ENOUGH = 400_000
-"""Messages; more than are sent while it is measured."""
-_AT_ONCE = 32
-_TURNS = 5
+"""The sum of accepted messages. Redis adds up: reading ten thousand counters would disturb the measurement."""
+_MESSAGES_OF_ALL = 400_000
+"""Messages of all campaigns together: more than are sent during the measurement."""
+_WRITERS = 32
+_SLICES = 5
 _BEGINNING = 3_000
-"""Messages at the beginning of a slice that are not measured …"""
+"""Messages at the beginning of a slice that are not measured."""
 _SLICE = 14_000
-"""… and those that are: with what is in flight at the end, all slices are a tenth of a campaign."""
+"""Messages of a slice that are measured. All slices, with the messages in flight, are a tenth of a campaign."""
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure each number of campaigns, the first of them before and after the others; then the large one."""
+    """Measure each number of campaigns, the smallest before and after the others; then the large campaign."""
     few, *many = UNFINISHED
     rates = defaultdict[int, list[float]](list)
     with tempfile.TemporaryDirectory() as name, Nginx(Path(name)) as nginx:
         for unfinished in (few, *many, few):
             say(f"{unfinished:,} unfinished campaigns")
-            rates[unfinished].append(_with(nginx.url, unfinished))
+            rates[unfinished].append(_rate_with(nginx.url, unfinished))
         say(f"a campaign of {MESSAGES:,} messages")
-        first, last = _ends(nginx.url)
+        first, last = _rates_of_first_and_last_tenth(nginx.url)
     rate_of_few = mean(rates[few])
     return [
         *(
@@ -65,7 +65,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
                 value=100 * rate / rate_of_few,
                 unit="%",
                 must=90,
-                note=f"{rate:,.0f}/s, with {few} campaigns {' and '.join(f'{one:,.0f}/s' for one in rates[few])}",
+                note=f"{rate:,.0f}/s, with {few} campaigns {' and '.join(f'{base:,.0f}/s' for base in rates[few])}",
             )
             for unfinished in many
             for rate in rates[unfinished]
@@ -80,77 +80,80 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
     ]
 
 
-def _with(url: str, unfinished: int) -> float:
-    """Return messages per second with so many campaigns in turn."""
-    batches = max(1, _ENOUGH // unfinished // BATCH_SIZE)
+def _rate_with(url: str, unfinished: int) -> float:
+    """Return messages per second with so many unfinished campaigns."""
+    batches = max(1, _MESSAGES_OF_ALL // unfinished // BATCH_SIZE)
     senders = sender_names(_SENDERS)
-    with House(url, senders, workers=2) as house:
-        house.hold()
-        house.ask(lambda redis: _write(redis, senders, unfinished, batches))
-        house.wait(house.all_shown)
-        house.release()
+    with BenchmarkRig(url, senders, workers=2) as rig:
+        rig.pause()
+        rig.run_on_ledger(lambda redis: _write(redis, senders, unfinished, batches))
+        rig.wait(rig.upkeep_is_idle)
+        rig.resume()
         time.sleep(_WARM_UP_S)
-        before, began = _pushed(house), time.monotonic()
+        before, began = _accepted(rig), time.monotonic()
         time.sleep(_SECONDS)
-        after, ended = _pushed(house), time.monotonic()
-        house.stack.check()
+        after, ended = _accepted(rig), time.monotonic()
+        rig.stack.check()
     return (after - before) / (ended - began)
 
 
-def _ends(url: str) -> tuple[float, float]:
+def _rates_of_first_and_last_tenth(url: str) -> tuple[float, float]:
     """Return messages per second in the first and the last tenth of a large campaign.
 
-    They are measured in turn, on two campaigns: the machine itself is a fifth faster in one minute than in the next.
+    They are measured alternately, on two campaigns, because the machine's speed changes by a fifth within minutes.
     """
-    young, old = sender_names(2)
-    with House(url, [young, old], workers=2) as house:
-        house.hold()
-        campaigns = {sender: house.ask(partial(write, sender=sender, messages=MESSAGES)) for sender in (young, old)}
-        house.release(old)
-        house.wait(lambda: _sent(house, old, campaigns[old]) >= MESSAGES * 9 // 10, every_s=0.02)
-        house.hold(old)
+    fresh, nearly_sent = sender_names(2)
+    with BenchmarkRig(url, [fresh, nearly_sent], workers=2) as rig:
+        rig.pause()
+        campaigns = {
+            sender: rig.run_on_ledger(partial(write, sender=sender, messages=MESSAGES))
+            for sender in (fresh, nearly_sent)
+        }
+        rig.resume(nearly_sent)
+        rig.wait(lambda: _sent(rig, nearly_sent, campaigns[nearly_sent]) >= MESSAGES * 9 // 10, every_s=0.02)
+        rig.pause(nearly_sent)
         slices = defaultdict[SenderId, list[float]](list)
-        for _ in range(_TURNS):
+        for _ in range(_SLICES):
             for sender, campaign in campaigns.items():
-                house.wait(partial(_is_still, house, campaigns), every_s=0.02)
-                slices[sender].append(_slice(house, sender, campaign))
-    return mean(slices[young]), mean(slices[old])
+                rig.wait(partial(_nothing_is_sending, rig, campaigns), every_s=0.02)
+                slices[sender].append(_slice(rig, sender, campaign))
+    return mean(slices[fresh]), mean(slices[nearly_sent])
 
 
-def _slice(house: House, sender: SenderId, campaign: CampaignId) -> float:
-    """Let a sender go for a while; return its messages per second, the beginning left out."""
-    house.release(sender)
-    moments = []
+def _slice(rig: BenchmarkRig, sender: SenderId, campaign: CampaignId) -> float:
+    """Resume a sender for a while; return its messages per second without those of the beginning."""
+    rig.resume(sender)
+    marks = []
     for more in (_BEGINNING, _SLICE):
-        mark = _sent(house, sender, campaign) + more
-        house.wait(partial(_has_sent, house, sender, campaign, mark), every_s=0.02)
-        moments.append((time.monotonic(), _sent(house, sender, campaign)))
-    house.hold(sender)
-    (began, before), (ended, after) = moments
+        mark = _sent(rig, sender, campaign) + more
+        rig.wait(partial(_has_sent, rig, sender, campaign, mark), every_s=0.02)
+        marks.append((time.monotonic(), _sent(rig, sender, campaign)))
+    rig.pause(sender)
+    (began, before), (ended, after) = marks
     return (after - before) / (ended - began)
 
 
-def _is_still(house: House, campaigns: Mapping[SenderId, CampaignId]) -> bool:
-    return all(house.redis.hget(campaign_key(*one), MessageState.SENDING.value) == b"0" for one in campaigns.items())
+def _nothing_is_sending(rig: BenchmarkRig, campaigns: Mapping[SenderId, CampaignId]) -> bool:
+    return all(rig.redis.hget(campaign_key(*item), MessageState.SENDING.value) == b"0" for item in campaigns.items())
 
 
-def _sent(house: House, sender: SenderId, campaign: CampaignId) -> int:
-    return MESSAGES - house.unsent([(sender, campaign)])
+def _sent(rig: BenchmarkRig, sender: SenderId, campaign: CampaignId) -> int:
+    return MESSAGES - rig.unsent([(sender, campaign)])
 
 
-def _has_sent(house: House, sender: SenderId, campaign: CampaignId, mark: int) -> bool:
-    return _sent(house, sender, campaign) >= mark
+def _has_sent(rig: BenchmarkRig, sender: SenderId, campaign: CampaignId, mark: int) -> bool:
+    return _sent(rig, sender, campaign) >= mark
 
 
-def _pushed(house: House) -> int:
-    """Return how many messages of all campaigns are accepted."""
-    return int(house.redis.eval(_ACCEPTED, 1, CAMPAIGNS))
+def _accepted(rig: BenchmarkRig) -> int:
+    """Return the number of accepted messages of all campaigns."""
+    return int(rig.redis.eval(_ACCEPTED, 1, CAMPAIGNS))
 
 
 async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batches: int) -> None:
-    """Write many campaigns, all with the same recipients, packed once."""
+    """Write many campaigns with the same recipients, which are packed once."""
     submissions, add_batch = Submissions(redis), Script(redis, "add_batch")
-    packed = [pack(recipients(number * BATCH_SIZE, BATCH_SIZE)) for number in range(batches)]
+    packed = [pack_recipients(recipients(number * BATCH_SIZE, BATCH_SIZE)) for number in range(batches)]
     await redis.sadd(SENDERS, *senders)
     numbers = iter(range(campaigns))
 
@@ -158,12 +161,12 @@ async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batc
         for number in numbers:
             sender, campaign = senders[number % len(senders)], CampaignId(new_campaign_id())
             await redis.hset(CAMPAIGNS, campaign, sender)
-            # Each has its own text: the same to the same numbers would be suppressed.
+            # Each campaign has its own text: the same text to the same number would be suppressed.
             text = f"{TEMPLATE} {number}"
-            about = msgspec.structs.replace(plan(sender, "benchmark"), text=text)
-            await submissions.begin(campaign, about, batch_size=BATCH_SIZE)
+            campaign_plan = msgspec.structs.replace(plan(sender, "benchmark"), text=text)
+            await submissions.begin(campaign, campaign_plan, batch_size=BATCH_SIZE)
             for batch, payload in enumerate(packed):
                 await add_batch(sender, campaign, batch, BATCH_SIZE, payload, b"", b"", 0)
             await submissions.seal(campaign, sender, total=batches * BATCH_SIZE, batches=batches)
 
-    await asyncio.gather(*(writer() for _ in range(_AT_ONCE)))
+    await asyncio.gather(*(writer() for _ in range(_WRITERS)))

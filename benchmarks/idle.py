@@ -1,10 +1,10 @@
-"""Idle: what every process costs while there is nothing to do."""
+"""Idle: the CPU time of every process while there is nothing to do."""
 
 import time
 from collections.abc import Callable
 
 from benchmarks.figures import Figure
-from benchmarks.house import House, sender_names
+from benchmarks.rig import BenchmarkRig, sender_names
 
 SENDERS = 4
 SECONDS = 20
@@ -12,11 +12,11 @@ _SETTLE_S = 3
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure workers, receiver, reconciler and beat."""
-    say(f"{SECONDS} s of nothing")
-    with House("http://127.0.0.1:9/", sender_names(SENDERS), workers=2) as house:
+    """Measure workers, receiver, reconciler and beat for some seconds."""
+    say(f"{SECONDS} s without work")
+    with BenchmarkRig("http://127.0.0.1:9/", sender_names(SENDERS), workers=2) as rig:
         time.sleep(_SETTLE_S)
-        meter = house.meter()
+        meter = rig.meter()
         time.sleep(SECONDS)
         used = {name: 100 * seconds / SECONDS for name, seconds in meter.cpu_s().items()}
     workers = [share for name, share in used.items() if name.startswith("worker")]

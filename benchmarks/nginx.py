@@ -1,11 +1,11 @@
-"""The provider that is never the bottleneck: an nginx that answers every push with the same accepted JSON."""
+"""A provider that is never the bottleneck: an nginx that answers every push with the same accepted JSON."""
 
 import shutil
 import socket
 import time
 from pathlib import Path
 
-from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 
 HOW_TO_INSTALL = (
     "nginx is not on the PATH; install it (Debian, Ubuntu: apt-get install nginx-light; macOS: brew install nginx)"
@@ -40,15 +40,15 @@ http {{
 
 
 class NginxMissing(Exception):
-    """There is no nginx on the PATH; the message says how to get one."""
+    """There is no nginx on the PATH; the message says how to install it."""
 
 
 class Nginx:
-    """One nginx process in a folder of its own; use it in a ``with``."""
+    """A context manager that runs one nginx process with its files in *folder*."""
 
     def __init__(self, folder: Path) -> None:
-        """Raise NginxMissing if there is none."""
-        executable = shutil.which("nginx", path=f"{inherited().get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+        """Find nginx; raise NginxMissing if there is none."""
+        executable = shutil.which("nginx", path=f"{clean_environment().get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if executable is None:
             raise NginxMissing(HOW_TO_INSTALL)
         self._port = free_port()
@@ -56,11 +56,11 @@ class Nginx:
         config = folder / "nginx.conf"
         command = [executable, "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")]
         self._config = config
-        self.process = Process("nginx", command, environment=inherited(), folder=folder)
+        self.process = Process("nginx", command, environment=clean_environment(), folder=folder)
 
     @property
     def url(self) -> str:
-        """Where to push to."""
+        """The URL to push to."""
         return f"http://127.0.0.1:{self._port}/ct/api/v1/message"
 
     def __enter__(self) -> "Nginx":
@@ -74,7 +74,7 @@ class Nginx:
             except OSError:
                 if time.monotonic() > until:
                     self.process.stop()
-                    raise ProcessFailed(f"nginx does not listen:\n{self.process.last_words()}") from None
+                    raise ProcessFailed(f"nginx does not listen:\n{self.process.log_tail()}") from None
                 time.sleep(0.02)
             else:
                 return self

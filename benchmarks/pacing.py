@@ -1,4 +1,4 @@
-"""Pacing: what is let go and what arrives in any second, against three limits at once, with four workers."""
+"""Pacing: messages sent and arriving in any second, against three limits at once, with four workers."""
 
 import tempfile
 import time
@@ -10,14 +10,14 @@ from typing import Any
 from redis.asyncio import Redis
 
 from benchmarks.figures import Figure
-from benchmarks.house import House, sender_names
+from benchmarks.rig import BenchmarkRig, sender_names
 from benchmarks.seeding import write
 from benchmarks.slow_provider import SlowProvider
 from producers.submit import BATCH_SIZE
-from times_dispatch.demo.reckoning import most_in_a_second
+from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.records import read
+from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.scripts import campaign_key
 
 RATES = (10, 500, 5_000)
@@ -27,75 +27,75 @@ _LATENCY_MS = 20
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the three rates in the same half minute."""
+    """Measure three senders with different limits at the same time."""
     senders = sender_names(len(RATES))
     say(f"{', '.join(f'{rate}/s' for rate in RATES)} for {SECONDS} s")
     with (
         tempfile.TemporaryDirectory() as name,
         SlowProvider(Path(name), latency_ms=_LATENCY_MS) as provider,
-        House(provider.url, senders, workers=WORKERS, rates=RATES) as house,
+        BenchmarkRig(provider.url, senders, workers=WORKERS, rates=RATES) as rig,
     ):
-        house.hold()
+        rig.pause()
 
         async def seed(redis: Redis) -> list[CampaignId]:
-            # A tenth more than can go, so that the end of the campaign does not count as a rate not used.
+            # A tenth more than can be sent, so that the end of the campaign does not count as unused rate.
             return [
                 await write(redis, sender, int(rate * SECONDS * 1.1) + 20)
                 for sender, rate in zip(senders, RATES, strict=True)
             ]
 
-        campaigns = house.ask(seed)
-        house.release()
+        campaigns = rig.run_on_ledger(seed)
+        rig.resume()
         time.sleep(SECONDS + 1)
         for sender in senders:
-            house.redis.hset(f"{{{sender}}}:pace", "paused", 1)
+            rig.redis.hset(f"{{{sender}}}:pace", "paused", 1)
         time.sleep(1)
-        let_go = [
-            house.ask(partial(_let_go_ms, sender=sender, campaign=campaign))
+        sent = [
+            rig.run_on_ledger(partial(_sent_ms, sender=sender, campaign=campaign))
             for sender, campaign in zip(senders, campaigns, strict=True)
         ]
         arrived = provider.arrivals()
     return [
         figure
-        for sender, rate, moments in zip(senders, RATES, let_go, strict=True)
-        for figure in _judged(rate, moments, [int(moment * 1000) for moment in arrived[sender]])
+        for sender, rate, sent_ms in zip(senders, RATES, sent, strict=True)
+        for figure in _figures_of(rate, sent_ms, [int(at_s * 1000) for at_s in arrived[sender]])
     ]
 
 
-def _judged(rate: int, let_go: list[int], arrived: list[int]) -> list[Figure]:
-    first = let_go[0]
-    used = sum(moment < first + SECONDS * 1000 for moment in let_go)
-    most_let_go, most_arrived = most_in_a_second(let_go), most_in_a_second(sorted(arrived))
+def _figures_of(rate: int, sent_ms: list[int], arrived_ms: list[int]) -> list[Figure]:
+    first_ms = sent_ms[0]
+    used = sum(at_ms < first_ms + SECONDS * 1000 for at_ms in sent_ms)
+    max_sent, max_arrived = max_per_second(sent_ms), max_per_second(sorted(arrived_ms))
     one_more = 100 * (rate + 1) / rate
     return [
         Figure(name=f"pacing {rate:,}/s, used", value=100 * used / (rate * SECONDS), unit="%", must=97, aim=99),
         Figure(
-            name=f"pacing {rate:,}/s, let go in a second",
-            value=100 * most_let_go / rate,
+            name=f"pacing {rate:,}/s, sent in a second",
+            value=100 * max_sent / rate,
             unit="%",
             better="less",
             must=max(105, one_more),
             aim=max(102, one_more),
-            note=f"{most_let_go:,}",
+            note=f"{max_sent:,}",
         ),
         Figure(
             name=f"pacing {rate:,}/s, arriving in a second",
-            value=100 * most_arrived / rate,
+            value=100 * max_arrived / rate,
             unit="%",
             better="less",
             must=max(110, one_more),
             aim=max(105, one_more),
-            note=f"{most_arrived:,}",
+            note=f"{max_arrived:,}",
         ),
     ]
 
 
-async def _let_go_ms(redis: Redis, *, sender: SenderId, campaign: CampaignId) -> list[int]:
-    """Return the moments at which messages were let go, in milliseconds since the campaign was made, sorted."""
+async def _sent_ms(redis: Redis, *, sender: SenderId, campaign: CampaignId) -> list[int]:
+    """Return the times at which messages were sent, in milliseconds since the campaign was created, sorted."""
     view = await Queries(redis).campaign(campaign)
-    key, moments = campaign_key(sender, campaign), []
+    key, sent_ms = campaign_key(sender, campaign), []
     for number in range(view.batches):
         packed: Any = await redis.get(f"{key}:m:{number}")
         count = min(BATCH_SIZE, view.total - number * BATCH_SIZE)
-        moments += [record.let_go_ms for record in read(packed or b"", count) if record.let_go_ms]
-    return sorted(moments)
+        sent_ms += [record.sent_ms for record in read_records(packed or b"", count) if record.sent_ms]
+    return sorted(sent_ms)

@@ -1,4 +1,4 @@
-"""How far a second worker doubles the rate, and how near a slow provider lets us come to the ideal."""
+"""How much a second worker increases the rate, and how near the rate at a slow provider comes to the ideal."""
 
 import tempfile
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.house import House, sender_names
+from benchmarks.rig import BenchmarkRig, sender_names
 from benchmarks.seeding import write_many
 from benchmarks.slow_provider import SlowProvider
 
 SENDERS = 4
 _FAST_MS = 50
 _FAST_IN_FLIGHT = 100
-"""So that all parts of both runs fit on two cores: 2,000/s for each worker."""
+"""Pushes in flight of each worker: with 2,000/s for each worker, all processes of both runs fit on two cores."""
 _SLOW_MS, _TAIL_SHARE, _TAIL_MS = 300, 0.01, 5_000
 _SLOW_IN_FLIGHT = 400
 _WARM_UP_S = 3.0
@@ -22,36 +22,36 @@ _SLOW_S = 15.0
 
 
 def scaling(say: Callable[[str], None]) -> list[Figure]:
-    """Measure one worker, then two."""
-    reached = []
+    """Measure the rate of one worker, then of two."""
+    rates = []
     for workers in (1, 2):
         say(f"{workers} of 2 workers")
         with tempfile.TemporaryDirectory() as name, SlowProvider(Path(name), latency_ms=_FAST_MS) as provider:
-            reached.append(
+            rates.append(
                 _rate(provider, workers=workers, in_flight=_FAST_IN_FLIGHT, warm_up_s=_WARM_UP_S, seconds=_FAST_S)
             )
     return [
         Figure(
             name="scaling, 1 to 2 workers at 50 ms",
-            value=reached[1] / reached[0],
+            value=rates[1] / rates[0],
             unit="×",
             must=1.9,
             aim=2.0,
             baseline=None,
-            note=f"{reached[0]:,.0f}/s and {reached[1]:,.0f}/s, {_FAST_IN_FLIGHT} in flight each",
+            note=f"{rates[0]:,.0f}/s and {rates[1]:,.0f}/s, {_FAST_IN_FLIGHT} in flight each",
         )
     ]
 
 
 def slow(say: Callable[[str], None]) -> list[Figure]:
-    """Measure two workers at a provider that takes long, and sometimes very long."""
+    """Measure two workers with a provider that answers slowly, and sometimes very slowly."""
     say("two workers")
     ideal = 2 * _SLOW_IN_FLIGHT / ((1 - _TAIL_SHARE) * _SLOW_MS + _TAIL_SHARE * _TAIL_MS) * 1000
     with (
         tempfile.TemporaryDirectory() as name,
         SlowProvider(Path(name), latency_ms=_SLOW_MS, tail_share=_TAIL_SHARE, tail_ms=_TAIL_MS) as provider,
     ):
-        # The first late answers come after 5 s: only from then on is the ideal what it is.
+        # The first very slow answers come after 5 s; the ideal holds from then on.
         per_s = _rate(provider, workers=2, in_flight=_SLOW_IN_FLIGHT, warm_up_s=_TAIL_MS / 1000 + 2, seconds=_SLOW_S)
     return [
         Figure(
@@ -66,15 +66,15 @@ def slow(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _rate(provider: SlowProvider, *, workers: int, in_flight: int, warm_up_s: float, seconds: float) -> float:
-    """Return messages recorded per second after the warm-up."""
+    """Return recorded messages per second after the warm-up."""
     messages = int(workers * in_flight / _FAST_MS * 1000 * (warm_up_s + seconds) * 1.3)
-    with House(provider.url, sender_names(SENDERS), workers=workers, max_in_flight=in_flight) as house:
-        house.hold()
-        campaigns = house.ask(lambda redis: write_many(redis, house.senders, messages))
-        house.release()
+    with BenchmarkRig(provider.url, sender_names(SENDERS), workers=workers, max_in_flight=in_flight) as rig:
+        rig.pause()
+        campaigns = rig.run_on_ledger(lambda redis: write_many(redis, rig.senders, messages))
+        rig.resume()
         time.sleep(warm_up_s)
-        before, began = house.unsent(campaigns), time.monotonic()
+        before, began = rig.unsent(campaigns), time.monotonic()
         time.sleep(seconds)
-        after, ended = house.unsent(campaigns), time.monotonic()
-        house.stack.check()
+        after, ended = rig.unsent(campaigns), time.monotonic()
+        rig.stack.check()
     return (before - after) / (ended - began)

@@ -1,4 +1,4 @@
-"""Campaigns written straight into the ledger, by the scripts that ``dispatch submit`` uses, without its files."""
+"""Writes campaigns into the ledger with the scripts of ``dispatch submit``, but without files."""
 
 import time
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from secrets import randbelow
 
 from redis.asyncio import Redis
 
-from benchmarks.house import CONTENT_ID, TEMPLATE
+from benchmarks.rig import CONTENT_ID, TEMPLATE
 from producers.submit import BATCH_SIZE
 from times_dispatch.demo.recipients import rows
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
@@ -15,7 +15,7 @@ from times_dispatch.provider.ids import new_campaign_id
 
 _A_DAY_MS = 86_400_000
 _BRAKE = BrakeRule(pushes=200, rejected_share=0.5, reports=500, failed_share=0.8)
-"""What `dispatch submit` sets by default."""
+"""The default of ``dispatch submit``."""
 
 
 def plan(sender: SenderId, name: str) -> Plan:
@@ -34,41 +34,43 @@ def plan(sender: SenderId, name: str) -> Plan:
 
 def recipients(first: int, count: int) -> Recipients:
     """Return a batch of recipients with three values each."""
-    read = list(rows(count, seed=first, wrong=False))
+    rows_read = list(rows(count, seed=first, wrong=False))
     return Recipients(
         first=first,
-        to=[f"919{(first + place) % 10**9:09}" for place in range(count)],
+        to=[f"919{(first + index) % 10**9:09}" for index in range(count)],
         lines=list(range(first + 2, first + count + 2)),
-        slots=[[row[1] for row in read], [row[2] for row in read], [f"Rs {row[3]}" for row in read]],
+        slots=[[row[1] for row in rows_read], [row[2] for row in rows_read], [f"Rs {row[3]}" for row in rows_read]],
         parts=[1] * count,
     )
 
 
 async def write(redis: Redis, sender: SenderId, messages: int, *, name: str = "benchmark") -> CampaignId:
-    """Write a campaign and seal it. Its batches hold the same rows, under numbers that no other campaign has."""
+    """Write a campaign and seal it. All batches have the same rows, with numbers that no other campaign has."""
     submissions = Submissions(redis)
     campaign = CampaignId(new_campaign_id())
     campaign = await submissions.claim(f"benchmark-{campaign}", sender, campaign)
     await submissions.begin(campaign, plan(sender, name), batch_size=BATCH_SIZE, brake=_BRAKE)
-    full, numbers = recipients(0, BATCH_SIZE), randbelow(10**9)
+    full, first_number = recipients(0, BATCH_SIZE), randbelow(10**9)
     batches = -(-messages // BATCH_SIZE)
     for number in range(batches):
         count = min(BATCH_SIZE, messages - number * BATCH_SIZE)
-        await submissions.add_batch(campaign, sender, number, _moved(full, number * BATCH_SIZE, count, numbers))
+        await submissions.add_batch(
+            campaign, sender, number, _renumbered(full, number * BATCH_SIZE, count, first_number)
+        )
     await submissions.seal(campaign, sender, total=messages, batches=batches)
     return campaign
 
 
 async def write_many(redis: Redis, senders: Sequence[SenderId], messages: int) -> list[tuple[SenderId, CampaignId]]:
-    """Write one campaign for each sender, of so many messages together."""
+    """Write one campaign for each sender; together the campaigns have *messages* messages."""
     share = messages // len(senders)
     return [(sender, await write(redis, sender, share, name=f"benchmark-{sender}")) for sender in senders]
 
 
-def _moved(batch: Recipients, first: int, count: int, numbers: int) -> Recipients:
+def _renumbered(batch: Recipients, first: int, count: int, first_number: int) -> Recipients:
     return Recipients(
         first=first,
-        to=[f"919{(numbers + first + place) % 10**9:09}" for place in range(count)],
+        to=[f"919{(first_number + first + index) % 10**9:09}" for index in range(count)],
         lines=list(range(first + 2, first + count + 2)),
         slots=[values[:count] for values in batch.slots],
         parts=batch.parts[:count],

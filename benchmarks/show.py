@@ -1,4 +1,4 @@
-"""``dispatch show`` of a campaign of ten million messages, whose records are written directly."""
+"""``dispatch show`` of a campaign of ten million messages, whose records are written straight into Redis."""
 
 import statistics
 import subprocess
@@ -8,21 +8,21 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from benchmarks import accepted
+from benchmarks import accepted_campaign
 from benchmarks.figures import Figure
-from benchmarks.house import sender_names, settings_text
+from benchmarks.rig import sender_names, settings_text
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.queries import Queries
 
 MESSAGES = 10_000_000
-_LOOKS = 50
+_READS = 50
 _COMMANDS = 7
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure the look into the ledger, and the whole command with the start of Python."""
+    """Measure the read of the campaign from the ledger, and the whole command with the start of Python."""
     import asyncio  # noqa: PLC0415
 
     (sender,) = sender_names(1)
@@ -32,18 +32,18 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
         stack.redis.start()
         say(f"{MESSAGES:,} records")
 
-        async def look() -> tuple[CampaignId, float]:
+        async def time_reads() -> tuple[CampaignId, float]:
             redis: Redis = connect(stack.redis.url)
-            campaign = await accepted.write(redis, sender, MESSAGES)
-            taken_ms = []
-            for _ in range(_LOOKS):
+            campaign = await accepted_campaign.write(redis, sender, MESSAGES)
+            elapsed_ms = []
+            for _ in range(_READS):
                 began = time.perf_counter()
                 await Queries(redis).campaign(campaign)
-                taken_ms.append((time.perf_counter() - began) * 1000)
+                elapsed_ms.append((time.perf_counter() - began) * 1000)
             await redis.aclose()
-            return campaign, statistics.median(taken_ms)
+            return campaign, statistics.median(elapsed_ms)
 
-        campaign, look_ms = asyncio.run(look())
+        campaign, read_ms = asyncio.run(time_reads())
         command = [sys.executable, "-c", "from producers.cli import main; main()", "show", campaign]
         command_ms = []
         for _ in range(_COMMANDS):
@@ -55,7 +55,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
     return [
         Figure(
             name="dispatch show, 10,000,000 messages",
-            value=look_ms,
+            value=read_ms,
             unit="ms",
             better="less",
             must=100,

@@ -1,7 +1,7 @@
-"""A provider that takes its time, and notes when each push arrived: ``python -m benchmarks.slow_provider PORT …``.
+"""A provider that answers slowly and notes when pushes arrive: ``python -m benchmarks.slow_provider PORT …``.
 
-It answers every push after ``--latency-ms`` (a share of them after ``--tail-ms``), and ``GET /arrivals`` with the
-moments of all pushes by sender, in seconds of the monotonic clock. It knows just enough HTTP for that.
+The provider answers a push after ``--latency-ms``, a share of the pushes after ``--tail-ms``. ``GET /arrivals`` returns
+the times of arrival of all pushes by sender, in seconds of the monotonic clock. It implements no more of HTTP.
 """
 
 import argparse
@@ -20,32 +20,39 @@ from typing import Any
 import uvloop
 
 from benchmarks.nginx import ACCEPTED
-from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 
 _LENGTH = re.compile(rb"[Ll]ength: (\d+)")
 _READY_WITHIN_S = 10.0
 
 
 class SlowProvider:
-    """The process; use it in a ``with``."""
+    """A context manager that runs the provider as a process.
+
+    Args:
+        folder: The folder of the process' log.
+        latency_ms: Milliseconds before an answer.
+        tail_share: Share of the answers that are very slow, from 0 to 1.
+        tail_ms: Milliseconds before a very slow answer.
+    """
 
     def __init__(self, folder: Path, *, latency_ms: int, tail_share: float = 0.0, tail_ms: int = 0) -> None:
         self._port = free_port()
         options = ["--latency-ms", str(latency_ms), "--tail-share", str(tail_share), "--tail-ms", str(tail_ms)]
         command = [sys.executable, "-m", "benchmarks.slow_provider", str(self._port), *options]
-        environment = {**inherited(), "PYTHONPATH": str(Path(__file__).parent.parent)}
+        environment = {**clean_environment(), "PYTHONPATH": str(Path(__file__).parent.parent)}
         self.process = Process("provider", command, environment=environment, folder=folder)
 
     @property
     def url(self) -> str:
-        """Where to push to."""
+        """The URL to push to."""
         return f"http://127.0.0.1:{self._port}/ct/api/v1/message"
 
     def arrivals(self) -> dict[str, list[float]]:
-        """Return the moments of all pushes by sender."""
+        """Return the times of arrival of all pushes by sender, in seconds of the monotonic clock."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/arrivals", timeout=30) as answer:
-            found: dict[str, list[float]] = json.load(answer)
-        return found
+            arrivals: dict[str, list[float]] = json.load(answer)
+        return arrivals
 
     def __enter__(self) -> "SlowProvider":
         self.process.start()
@@ -67,9 +74,9 @@ class SlowProvider:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, options: argparse.Namespace, arrived: dict[str, list[float]]) -> None:
+    def __init__(self, options: argparse.Namespace, arrivals: dict[str, list[float]]) -> None:
         self._options = options
-        self._arrived = arrived
+        self._arrivals = arrivals
         self._loop = asyncio.get_running_loop()
         self._data = b""
 
@@ -82,16 +89,16 @@ class _Connection(asyncio.Protocol):
         if head < 0:
             return
         if self._data.startswith(b"GET"):
-            self._answer(json.dumps(self._arrived))
+            self._answer(json.dumps(self._arrivals))
             return
         length = _LENGTH.search(self._data)
         if length is None or len(self._data) < head + 4 + int(length[1]):
             return
         at = self._data.find(b'"from":"', head) + 8
-        self._arrived[self._data[at : at + 6].decode()].append(self._loop.time())
+        self._arrivals[self._data[at : at + 6].decode()].append(self._loop.time())
         self._data = b""
-        is_late = random.random() < self._options.tail_share
-        wait_ms = self._options.tail_ms if is_late else self._options.latency_ms
+        is_very_slow = random.random() < self._options.tail_share
+        wait_ms = self._options.tail_ms if is_very_slow else self._options.latency_ms
         if wait_ms:
             self._loop.call_later(wait_ms / 1000, self._answer, ACCEPTED)
         else:
@@ -105,9 +112,9 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    arrived: dict[str, list[float]] = defaultdict(list)
+    arrivals: dict[str, list[float]] = defaultdict(list)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(options, arrived), "127.0.0.1", options.port, backlog=4096)
+    server = await loop.create_server(lambda: _Connection(options, arrivals), "127.0.0.1", options.port, backlog=4096)
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""What processes use: CPU seconds and resident memory, by the operating system's own books."""
+"""Measures the CPU time and the resident memory of processes."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,24 +9,24 @@ from times_dispatch.demo.processes import Process
 
 
 class Meter:
-    """CPU seconds (user and system, ended children included) of processes since it was made, by name."""
+    """Measures the CPU seconds of processes since its creation: user and system time, with ended children."""
 
     def __init__(self, processes: Iterable[Process | tuple[str, int]]) -> None:
         self._pids = dict(_pids(processes))
         self._before = {name: _cpu_s(pid) for name, pid in self._pids.items()}
 
     def cpu_s(self) -> dict[str, float]:
-        """Return what each has used so far."""
+        """Return the CPU seconds of each process, by name."""
         return {name: _cpu_s(pid) - self._before[name] for name, pid in self._pids.items()}
 
 
-def of_workers(used: Mapping[str, float]) -> float:
-    """Add up what the workers used."""
+def worker_cpu(used: Mapping[str, float]) -> float:
+    """Return the sum over all workers."""
     return sum(seconds for name, seconds in used.items() if name.startswith("worker"))
 
 
 def peak_rss_mb(pid: int) -> float:
-    """Return the most memory that a process ever held, in MB (10**6 bytes); 0 if it is gone, or not on Linux."""
+    """Return the peak resident memory of a process, in MB (10**6 bytes); 0 if it has ended, or not on Linux."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("ascii")
     except OSError:
@@ -41,9 +41,9 @@ def _pids(processes: Iterable[Process | tuple[str, int]]) -> Iterable[tuple[str,
 
 
 def _cpu_s(pid: int) -> float:
-    found = psutil.Process(pid)
+    process = psutil.Process(pid)
     total = 0.0
-    for one in (found, *found.children(recursive=True)):
-        times = one.cpu_times()
+    for member in (process, *process.children(recursive=True)):
+        times = member.cpu_times()
         total += times.user + times.system + times.children_user + times.children_system
     return float(total)

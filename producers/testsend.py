@@ -11,7 +11,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
@@ -118,7 +118,7 @@ async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
 async def send(message: SendTestMessage, *, redis: Redis | None, clock: Clock = SYSTEM_CLOCK) -> SendTestResult:
     """Push a test message once. With a ledger, the OAuth token is the one that workers share."""
     transport = RecordingTransport(ProviderTransport(message.provider), message.provider.endpoint)
-    tokens, timeout_s = Tokens(redis) if redis else None, message.provider.total_timeout_s
+    tokens, timeout_s = RedisTokenStore(redis) if redis else None, message.provider.total_timeout_s
     async with Client(message.provider, transport, tokens=tokens, token_timeout_s=timeout_s) as client:
         started_s = clock.monotonic()
         outcome = await client.push(message.push)

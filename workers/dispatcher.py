@@ -16,7 +16,7 @@ from times_dispatch.ledger.errors import CampaignUnknown, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases, BatchReady, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.ids import CorrelationIds
@@ -62,7 +62,7 @@ class Dispatcher:
         self._control = Control(redis)
         self._wake_workers = wake_workers
         self._most_batches = most_batches
-        self._make_client = make_client or (lambda provider: Client(provider, tokens=Tokens(redis)))
+        self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
         self._ids = CorrelationIds(settings.id_key)
         self._capacity = Capacity(settings.worker.max_in_flight)
         self._pushers = PushQueue(settings.worker.max_in_flight)

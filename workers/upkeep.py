@@ -148,7 +148,7 @@ class Upkeep:
 
     async def _look_into_books(self) -> None:
         """Check the identity of some campaigns, of others in the next round: also where nothing happens."""
-        for account in await self._audit.some(_AUDITED):
+        for account in await self._audit.next_counters(_AUDITED):
             if account.damage:
                 if self._broken.get(account.campaign) != account.counters:
                     _tell_of_damage(Damage(account.sender, account.campaign, "", "read", account.damage))

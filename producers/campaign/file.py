@@ -110,7 +110,7 @@ class Campaign:
             send_from_min=0 if window.is_always_open else window.from_min,
             send_until_min=0 if window.is_always_open else window.until_min,
             zone=window.zone,
-            most_parts=self.budget.max_parts,
+            max_parts=self.budget.max_parts,
         )
 
     def slot_source(self, heading: Heading) -> SlotSource:

@@ -61,7 +61,7 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         },
         "price_per_part": str(report.price_per_part) if report.price_per_part else None,
         "cost": str(report.cost) if report.cost is not None else None,
-        "max_parts": plan.most_parts or None,
+        "max_parts": plan.max_parts or None,
         "max_parts_per_day": forecast.max_parts_per_day or None,
         "parts_today": forecast.parts_today,
         "rate_per_s": forecast.rate_per_s,
@@ -115,7 +115,7 @@ def _parts(report: CheckReport) -> Iterator[str]:
 def _money(report: CheckReport) -> Iterator[str]:
     if report.cost is not None and report.price_per_part is not None:
         yield f"cost      {format_rupees(report.cost)}, at Rs {report.price_per_part} a part"
-    if budget := report.plan.most_parts:
+    if budget := report.plan.max_parts:
         fits = "fits" if report.parts <= budget else "does not fit"
         yield f"budget    {counted(budget, 'part')}: the campaign {fits}"
     forecast = report.forecast

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.states import WORDS
+from times_dispatch.ledger.states import SUPPRESSION_REASONS
 from times_dispatch.sms.rules.window import INDIA_ZONE
 
 if TYPE_CHECKING:
@@ -92,14 +92,16 @@ def campaign_as_json(view: CampaignView) -> dict[str, Any]:
         "parts": view.parts,
         "codes": view.codes,
         "suppressed": {
-            words: number for code, words in WORDS.items() if (number := view.codes.get(f"suppressed:{code}"))
+            words: number
+            for code, words in SUPPRESSION_REASONS.items()
+            if (number := view.codes.get(f"suppressed:{code}"))
         },
         "stats": view.stats,
         "created_ms": view.created_ms,
         "sealed_ms": view.sealed_ms,
         "start_at_ms": plan.start_at_ms,
         "valid_until_ms": plan.valid_until_ms,
-        "first_sent_ms": view.first_let_go_ms,
-        "last_sent_ms": view.last_let_go_ms,
+        "first_sent_ms": view.first_sent_ms,
+        "last_sent_ms": view.last_sent_ms,
         "finished_ms": view.finished_ms,
     }

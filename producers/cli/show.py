@@ -13,7 +13,7 @@ from producers.cli.ledger import with_ledger
 from producers.cli.output import campaign_as_json, console, second_in_india
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import FINAL, SENT, UNSENT, WORDS, MessageState
+from times_dispatch.ledger.states import FINAL, SENT, SUPPRESSION_REASONS, UNSENT, MessageState
 from times_dispatch.provider.reports.codes import describe
 
 
@@ -69,8 +69,8 @@ def _print(view: CampaignView) -> None:
     )
     for name, epoch_ms in (
         ("submitted", view.sealed_ms),
-        ("first sent", view.first_let_go_ms),
-        ("last sent", view.last_let_go_ms),
+        ("first sent", view.first_sent_ms),
+        ("last sent", view.last_sent_ms),
         ("finished", view.finished_ms),
     ):
         if epoch_ms:
@@ -89,7 +89,7 @@ def _print(view: CampaignView) -> None:
         codes.add_column("")
         for name, number in view.codes.items():
             origin, _, code = name.partition(":")
-            meaning = WORDS.get(int(code), "") if origin == "suppressed" else describe(int(code))
+            meaning = SUPPRESSION_REASONS.get(int(code), "") if origin == "suppressed" else describe(int(code))
             codes.add_row(f"{origin} {code}", f"{number:,}", meaning)
         out.print(codes)
     for name, number in sorted(view.stats.items()):

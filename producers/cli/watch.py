@@ -15,7 +15,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.summary import line
+from times_dispatch.ledger.summary import progress_line
 
 _POLL_INTERVAL_S = 0.5
 _POLLS_FOR_RATE = 10
@@ -69,7 +69,7 @@ async def follow(
         while True:
             now_s = clock.monotonic()
             polls.append((now_s, view.done))
-            summary = line(view, _rate_per_s(polls))
+            summary = progress_line(view, _rate_per_s(polls))
             bar.update(task, completed=view.done, total=view.total, summary=summary)
             has_ended = view.state in {CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.BRAKED}
             if has_ended or (timeout_s and now_s - started_s > timeout_s):

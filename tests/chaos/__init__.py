@@ -1,6 +1,7 @@
-"""The chaos suite: real processes, real campaigns, and everything that can go wrong: ``python -m tests.chaos``.
+"""The chaos suite: sends campaigns through real processes while faults are injected: ``python -m tests.chaos``.
 
-A ``Scenario`` says what is sent and which faults meet it, ``schedule`` deals them out from a seed, ``run`` plays them
-on a ``Stage``, the whole stack of processes, while ``watch`` takes notes. ``evidence`` is what is known afterwards, and
-``figures`` holds it against the guarantees (docs/guarantees.md).
+A ``Scenario`` (``scenarios``) names campaigns and faults; ``schedule`` sets the times of the faults from a seed.
+``run`` submits the campaigns and injects the faults on a ``ChaosTestbed``, which is the whole stack of processes, while
+``monitor`` samples the ledger. ``observations`` collects all data afterwards, ``figures`` compares the data with the
+guarantees (docs/guarantees.md), and ``verdict`` and ``output`` show the result.
 """

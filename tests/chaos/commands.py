@@ -1,4 +1,4 @@
-"""The `dispatch` command line, run beside the event loop."""
+"""Runs the ``dispatch`` command line beside the event loop."""
 
 import asyncio
 import subprocess
@@ -7,17 +7,17 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.chaos.stage import Stage
+from tests.chaos.testbed import ChaosTestbed
 
-_ENDS_WITHIN_S = 60.0
+_COMMAND_TIMEOUT_S = 60.0
 
 
 class CommandStuck(Exception):
     """A command did not end in time."""
 
 
-class Ran(NamedTuple):
-    """A command that has ended; times in seconds since the epoch."""
+class FinishedCommand(NamedTuple):
+    """The result of a command; times are seconds since the epoch."""
 
     status: int
     output: str
@@ -26,12 +26,12 @@ class Ran(NamedTuple):
     ended_s: float
 
 
-async def dispatch(stage: Stage, *arguments: str) -> Ran:
+async def dispatch(testbed: ChaosTestbed, *arguments: str) -> FinishedCommand:
     """Run a command to its end; raise ``CommandStuck``."""
     began_s = time.time()
     process = subprocess.Popen(  # noqa: ASYNC220  # asyncio's own would start a thread
         [str(Path(sys.executable).parent / "dispatch"), *arguments],
-        env=stage.stack.environment,
+        env=testbed.stack.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -40,8 +40,8 @@ async def dispatch(stage: Stage, *arguments: str) -> Ran:
     )
     try:
         while process.poll() is None:
-            if time.time() - began_s > _ENDS_WITHIN_S:
-                raise CommandStuck(f"dispatch {arguments[0]} did not end within {_ENDS_WITHIN_S:.0f} s")
+            if time.time() - began_s > _COMMAND_TIMEOUT_S:
+                raise CommandStuck(f"dispatch {arguments[0]} did not end within {_COMMAND_TIMEOUT_S:.0f} s")
             await asyncio.sleep(0.01)
         ended_s = time.time()
         output, errors = process.communicate()
@@ -49,19 +49,28 @@ async def dispatch(stage: Stage, *arguments: str) -> Ran:
         if process.poll() is None:
             process.kill()
             process.communicate()
-    return Ran(process.returncode, output, errors, began_s, ended_s)
+    return FinishedCommand(process.returncode, output, errors, began_s, ended_s)
 
 
-async def insist(stage: Stage, *arguments: str, unless: str | None = None, within_s: float = 60.0) -> Ran:
-    """Run a command again and again, as somebody would while Redis is in trouble.
+async def dispatch_until_ok(
+    testbed: ChaosTestbed, *arguments: str, unless: str | None = None, within_s: float = 60.0
+) -> FinishedCommand:
+    """Repeat a command until it succeeds, as a person would while Redis is in trouble.
 
-    Ends when it works, or when it says ``unless``; raises ``CommandStuck``.
+    Args:
+        testbed: The processes that the command talks to.
+        arguments: The command's name and arguments.
+        unless: A text of an error message that counts as success.
+        within_s: Seconds after which the command is not repeated any more.
+
+    Raises:
+        CommandStuck: The command did not succeed in time.
     """
     until = time.monotonic() + within_s
     while True:
-        ran = await dispatch(stage, *arguments)
-        if ran.status == 0 or (unless and unless in ran.errors):
-            return ran
+        command = await dispatch(testbed, *arguments)
+        if command.status == 0 or (unless and unless in command.errors):
+            return command
         if time.monotonic() > until:
-            raise CommandStuck(f"dispatch {arguments[0]} failed for {within_s:.0f} s: {ran.errors.strip()[-300:]}")
+            raise CommandStuck(f"dispatch {arguments[0]} failed for {within_s:.0f} s: {command.errors.strip()[-300:]}")
         await asyncio.sleep(0.5)

@@ -1,19 +1,20 @@
-"""What a fault is: it strikes a target, and later it is over."""
+"""What a fault is: an action that injects it into a target, and an action that ends it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.chaos.stage import Stage
+from tests.chaos.testbed import ChaosTestbed
 
-Act = Callable[[Stage, str, float], Awaitable[None]]
-"""Does something to a target; the last argument, between 0 and 1, decides whatever the fault leaves open."""
+FaultAction = Callable[[ChaosTestbed, str, float], Awaitable[None]]
+"""Acts on a target. The last argument is a random number from 0 to 1, for whatever the fault leaves open."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong, or that people do in between, and comes to its end."""
+    """A failure, or an action of an operator, that lasts for a while and is then undone."""
 
     name: str
-    lasts_s: tuple[float, float]
-    strike: Act
-    heal: Act
+    duration_s: tuple[float, float]
+    """The shortest and the longest duration, in seconds."""
+    inject: FaultAction
+    recover: FaultAction

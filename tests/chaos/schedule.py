@@ -1,4 +1,4 @@
-"""When which fault strikes whom: dealt from a seed, so that a run can be repeated."""
+"""Sets the times and targets of faults from a seed, so that a run can be repeated."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -11,43 +11,44 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Lane:
-    """Faults that come one after the other; those of different lanes may coincide."""
+class FaultSequence:
+    """Faults that are injected one after the other; faults of different sequences can overlap."""
 
     faults: tuple[Fault, ...]
     targets: tuple[str, ...]
     until_s: float
+    """No fault begins later than this."""
     first_s: float = 2.0
+    """When the first fault begins. All times are seconds since the scenario's first campaigns were submitted."""
     pause_s: tuple[float, float] = (1.0, 4.0)
-    """Between the end of one fault and the next: at least, at most."""
+    """The shortest and the longest pause between the end of a fault and the beginning of the next."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One fault at its time."""
+class ScheduledFault:
+    """A fault with its time and target."""
 
     at_s: float
-    """Since the first campaigns of the scenario were submitted."""
     fault: Fault
     target: str
-    lasts_s: float
-    chance: float
-    """Between 0 and 1; for whatever else the fault leaves open."""
+    duration_s: float
+    random_value: float
+    """From 0 to 1; passed to the fault's actions."""
 
 
-def deal(lane: Lane, seed: str) -> list[Step]:
-    """Deal the faults of a lane: each once, in a random order, before any comes again."""
-    chance = random.Random(seed)
-    faults, targets = _shuffled(lane.faults, chance), _shuffled(lane.targets, chance)
-    steps, at_s = [], lane.first_s
-    while at_s < lane.until_s:
+def schedule(sequence: FaultSequence, seed: str) -> list[ScheduledFault]:
+    """Return the faults of a sequence with their times. Every fault occurs once, in random order, before any recurs."""
+    rng = random.Random(seed)
+    faults, targets = _shuffled(sequence.faults, rng), _shuffled(sequence.targets, rng)
+    scheduled, at_s = [], sequence.first_s
+    while at_s < sequence.until_s:
         fault, target = next(faults), next(targets)
-        lasts_s = chance.uniform(*fault.lasts_s)
-        steps.append(Step(at_s, fault, target, lasts_s, chance.random()))
-        at_s += lasts_s + chance.uniform(*lane.pause_s)
-    return steps
+        duration_s = rng.uniform(*fault.duration_s)
+        scheduled.append(ScheduledFault(at_s, fault, target, duration_s, rng.random()))
+        at_s += duration_s + rng.uniform(*sequence.pause_s)
+    return scheduled
 
 
-def _shuffled(items: Sequence[T], chance: random.Random) -> Iterator[T]:
+def _shuffled(items: Sequence[T], rng: random.Random) -> Iterator[T]:
     while True:
-        yield from chance.sample(items, len(items))
+        yield from rng.sample(items, len(items))

@@ -1,4 +1,4 @@
-"""The configuration under which things are broken: Times Mobile's stand-in, three senders, short waits."""
+"""The settings of a chaos run: the sandbox as the provider, three senders, short time-outs."""
 
 from types import MappingProxyType
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 LIMITED, SLOW, UNLIMITED = "CHAOSA", "CHAOSB", "CHAOSC"
 
 RATES = MappingProxyType({LIMITED: 400.0, SLOW: 200.0, UNLIMITED: 0.0})
-"""Messages per second; 0 is no limit."""
+"""Rate limits of the senders, in messages per second; 0 means no limit."""
 
 TOTAL_TIMEOUT_S = 3.0
-"""Shorter than in production, so that a stall costs seconds."""
+"""Shorter than in production, so that a stalled request costs only seconds."""
 
 MAX_IN_FLIGHT = 200
-"""In each worker. The sandbox stamps what arrives when it reads it: a larger burst of the sender without a limit would
-keep it from reading for a tenth of a second, and what the others sent meanwhile would seem to arrive in a bunch."""
+"""Pushes in flight of each worker. The sandbox notes the time of a request when it reads the request. A larger burst of
+the sender without a limit would delay its reading by a tenth of a second, and requests of the other senders would seem
+to arrive in a burst."""
 
 SANDBOX: dict[str, Any] = {
     "latency_min_ms": 5,
@@ -34,14 +35,15 @@ SANDBOX: dict[str, Any] = {
         "backoff_max_ms": 2_000,
     },
 }
-"""Every message gets its report, early or late, some twice, some contradicted, among forged and foreign ones.
+"""Every message gets its report, early or late. Some reports are duplicated, contradicted, forged or foreign.
 
-Many come later than a lease takes to run out: else whatever a dead worker had sent would be known before upkeep looks.
+Many reports arrive after a lease has expired. Otherwise every message of a lost worker would be decided by its report
+before upkeep takes the batch.
 """
 
 
 def dispatch_toml(lease_s: float) -> str:
-    """Return the settings of all processes."""
+    """Return the text of ``dispatch.toml`` for all processes."""
     senders = "".join(
         f'[senders.{name}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate:g}\n'
         for name, rate in RATES.items()
@@ -69,7 +71,7 @@ max_in_flight = {MAX_IN_FLIGHT}
 
 
 def campaign_toml(*, name: str, sender: str, validity: str, in_doubt: str, rate_per_s: float) -> str:
-    """Return a campaign file."""
+    """Return the text of a campaign file."""
     rate = f"rate_per_s = {rate_per_s:g}" if rate_per_s else ""
     return f"""
 name = "{name}"

@@ -1,4 +1,4 @@
-"""Every figure holds for a run in which all went well, and fails for one in which only its own matter did not."""
+"""Every figure holds for a good run, and fails for a run in which only its own value is bad."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from typing import cast
 
 import pytest
 
-from tests.chaos.evidence import Evidence, Story
 from tests.chaos.figures import figures
-from tests.chaos.stage import Loss, Notes, RateChange, Span, Stage
-from tests.chaos.watch import Look, Watch
-from tests.times_dispatch.ledger.conftest import plan
-from times_dispatch.demo.reckoning import Reckoning
+from tests.chaos.monitor import Monitor, Sample
+from tests.chaos.observations import CampaignOutcome, Observations
+from tests.chaos.testbed import ChaosTestbed, EventLog, LostWorker, RateChange, Span
+from tests.kit.ledger import plan
+from times_dispatch.demo.comparison import Comparison
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import CampaignState, MessageState
 
@@ -22,8 +22,8 @@ MESSAGES = 300
 OPEN = {(CAMPAIGN, 0, index) for index in range(3)}
 
 
-def good() -> Evidence:
-    """Thirty seconds at ten a second, with a pause in the tenth to twelfth, and a worker lost in the twentieth."""
+def good() -> Observations:
+    """Thirty seconds at ten messages a second, with a pause after the tenth and a lost worker at the twentieth."""
     sent_s = [100 + number / 10 for number in range(360) if not 110.5 <= 100 + number / 10 < 116.5][:MESSAGES]
     counts = dict.fromkeys(MessageState, 0) | {MessageState.DELIVERED: MESSAGES}
     view = CampaignView(
@@ -39,122 +39,122 @@ def good() -> Evidence:
         stats={},
         created_ms=0,
         sealed_ms=0,
-        first_let_go_ms=0,
-        last_let_go_ms=0,
+        first_sent_ms=0,
+        last_sent_ms=0,
         finished_ms=1,
     )
-    reckoning = Reckoning(
+    comparison = Comparison(
         campaign=CAMPAIGN,
         messages=MESSAGES,
         states=Counter({MessageState.DELIVERED: MESSAGES}),
         in_books=MESSAGES,
-        let_go_ms=[round(at_s * 1000) for at_s in sent_s],
+        sent_ms=[round(at_s * 1000) for at_s in sent_s],
     )
-    watch = Watch(cast("Stage", None))
-    watch.looks = [Look(100 + number / 5, frozenset({SENDER})) for number in range(180)]
-    watch.doubted = dict.fromkeys(OPEN, 121.0)
-    notes = Notes(
-        deeds=[(110.0, f"{SENDER}: campaign paused")],
-        losses=[Loss(120.0, "worker-1", set(OPEN))],
+    monitor = Monitor(cast("ChaosTestbed", None))
+    monitor.samples = [Sample(100 + number / 5, frozenset({SENDER})) for number in range(180)]
+    monitor.put_in_doubt = dict.fromkeys(OPEN, 121.0)
+    events = EventLog(
+        actions=[(110.0, f"{SENDER}: campaign paused")],
+        lost_workers=[LostWorker(120.0, "worker-1", set(OPEN))],
         campaign_pauses={CAMPAIGN: [Span(110.0, 116.5)]},
         rates={SENDER: [RateChange(Span(0, 0), 10.0)]},
         stops_s=[1.0],
     )
-    return Evidence(
+    return Observations(
         span=Span(0.0),
-        stories={CAMPAIGN: Story(MESSAGES, view, reckoning, list(sent_s))},
+        campaigns={CAMPAIGN: CampaignOutcome(MESSAGES, view, comparison, list(sent_s))},
         arrivals_s={SENDER: sent_s},
         accepted_ids=MESSAGES,
-        doubted=[(121.0, 3)],
-        notes=notes,
-        watch=watch,
+        put_in_doubt=[(121.0, 3)],
+        events=events,
+        monitor=monitor,
     )
 
 
-def broken(evidence: Evidence) -> set[str]:
-    return {figure.name for figure in figures(evidence, gap_s=20) if not figure.holds}
+def broken(observations: Observations) -> set[str]:
+    return {figure.name for figure in figures(observations, gap_s=20) if not figure.holds}
 
 
-def test_a_run_in_which_all_went_well_holds() -> None:
+def test_all_figures_hold_for_a_good_run() -> None:
     assert broken(good()) == set()
 
 
-def _accepted_twice(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.accepted_twice = 1
+def _accepted_twice(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].comparison.accepted_twice = 1
 
 
-def _in_two_states(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.states[MessageState.PENDING] += 1
+def _in_two_states(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].comparison.states[MessageState.PENDING] += 1
 
 
-def _lost_at_submit(run: Evidence) -> None:
-    run.stories[CAMPAIGN] = replace(run.stories[CAMPAIGN], submitted=MESSAGES + 1)
+def _lost_at_submit(run: Observations) -> None:
+    run.campaigns[CAMPAIGN] = replace(run.campaigns[CAMPAIGN], submitted=MESSAGES + 1)
 
 
-def _differs(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.differences = 1
+def _differs(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].comparison.differences = 1
 
 
-def _of_no_message(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.in_books -= 1
+def _of_no_message(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].comparison.in_books -= 1
 
 
-def _more_in_doubt_than_open(run: Evidence) -> None:
-    run.doubted.append((122.0, 1))
+def _more_in_doubt_than_open(run: Observations) -> None:
+    run.put_in_doubt.append((122.0, 1))
 
 
-def _in_doubt_and_not_open(run: Evidence) -> None:
-    run.watch.doubted.pop((CAMPAIGN, 0, 0))
-    run.watch.doubted[CAMPAIGN, 0, 99] = 121.0
+def _in_doubt_and_not_open(run: Observations) -> None:
+    run.monitor.put_in_doubt.pop((CAMPAIGN, 0, 0))
+    run.monitor.put_in_doubt[CAMPAIGN, 0, 99] = 121.0
 
 
-def _given_up_although_accepted(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.undecided_in_books = 1
+def _given_up_although_accepted(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].comparison.undecided_in_books = 1
 
 
-def _in_doubt_until_sent_again(run: Evidence) -> None:
-    run.notes.reported_in_doubt = 1
+def _in_doubt_until_sent_again(run: Observations) -> None:
+    run.events.reported_in_doubt = 1
 
 
-def _expired(run: Evidence) -> None:
-    run.stories[CAMPAIGN].view.counts[MessageState.EXPIRED] = 1
-    run.stories[CAMPAIGN].reckoning.states[MessageState.EXPIRED] = 1
+def _expired(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].view.counts[MessageState.EXPIRED] = 1
+    run.campaigns[CAMPAIGN].comparison.states[MessageState.EXPIRED] = 1
 
 
-def _silent(run: Evidence) -> None:
+def _silent(run: Observations) -> None:
     run.arrivals_s[SENDER][:] = [at for at in run.arrivals_s[SENDER] if not 114 <= at < 134.5]
 
 
-def _unseen(run: Evidence) -> None:
-    run.watch.looks[:] = run.watch.looks[::6]
+def _unseen(run: Observations) -> None:
+    run.monitor.samples[:] = run.monitor.samples[::6]
 
 
-def _pushed_in_the_pause(run: Evidence) -> None:
-    run.stories[CAMPAIGN].arrivals_s.insert(105, 111.1)
+def _pushed_in_the_pause(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].arrivals_s.insert(105, 111.1)
 
 
-def _never_paused(run: Evidence) -> None:
-    run.notes.campaign_pauses.clear()
+def _never_paused(run: Observations) -> None:
+    run.events.campaign_pauses.clear()
 
 
-def _paused_while_nothing_was_sent(run: Evidence) -> None:
-    run.stories[CAMPAIGN].arrivals_s[:] = [at for at in run.stories[CAMPAIGN].arrivals_s if at > 116]
+def _paused_while_nothing_was_sent(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].arrivals_s[:] = [at for at in run.campaigns[CAMPAIGN].arrivals_s if at > 116]
 
 
-def _arriving_too_fast(run: Evidence) -> None:
+def _arriving_too_fast(run: Observations) -> None:
     run.arrivals_s[SENDER][1:1] = [100.01, 100.02, 100.03]
 
 
-def _let_go_too_fast(run: Evidence) -> None:
-    run.stories[CAMPAIGN].reckoning.let_go_ms[1:1] = [100_010, 100_020]
+def _sending_too_fast(run: Observations) -> None:
+    run.campaigns[CAMPAIGN].comparison.sent_ms[1:1] = [100_010, 100_020]
 
 
-def _slow_to_stop(run: Evidence) -> None:
-    run.notes.stops_s.append(10.1)
+def _slow_to_stop(run: Observations) -> None:
+    run.events.stops_s.append(10.1)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "name"),
+    ("damage", "name"),
     [
         (_accepted_twice, "rows accepted more than once"),
         (_in_two_states, "messages in no state, or in two"),
@@ -172,11 +172,11 @@ def _slow_to_stop(run: Evidence) -> None:
         (_never_paused, "pushes later than 1 s after a pause"),
         (_paused_while_nothing_was_sent, "pushes later than 1 s after a pause"),
         (_arriving_too_fast, "most in a second, arriving"),
-        (_let_go_too_fast, "most in a second, let go"),
+        (_sending_too_fast, "most in a second, sent"),
         (_slow_to_stop, "longest stop after SIGTERM"),
     ],
 )
-def test_each_figure_fails_for_its_own_matter_and_no_other_does(spoil: Callable[[Evidence], None], name: str) -> None:
+def test_each_figure_fails_for_its_own_value_alone(damage: Callable[[Observations], None], name: str) -> None:
     run = good()
-    spoil(run)
+    damage(run)
     assert broken(run) == {name}

@@ -1,25 +1,25 @@
 from itertools import pairwise
 
-from tests.chaos.processes import FROZEN, KILLED
-from tests.chaos.schedule import Lane, deal
+from tests.chaos.process_faults import FROZEN, KILLED
+from tests.chaos.schedule import FaultSequence, schedule
 
-LANE = Lane((KILLED, FROZEN), ("worker-1", "worker-2", "beat"), until_s=60)
-
-
-def test_the_same_seed_deals_the_same_faults() -> None:
-    assert deal(LANE, "7/all") == deal(LANE, "7/all")
-    assert deal(LANE, "7/all") != deal(LANE, "8/all")
+SEQUENCE = FaultSequence((KILLED, FROZEN), ("worker-1", "worker-2", "beat"), until_s=60)
 
 
-def test_each_fault_and_each_target_has_its_turn_before_any_comes_again() -> None:
-    steps = deal(LANE, "7/all")
-    assert {step.fault for step in steps[:2]} == {KILLED, FROZEN}
-    assert {step.target for step in steps[:3]} == {"worker-1", "worker-2", "beat"}
+def test_the_same_seed_gives_the_same_faults() -> None:
+    assert schedule(SEQUENCE, "7/all") == schedule(SEQUENCE, "7/all")
+    assert schedule(SEQUENCE, "7/all") != schedule(SEQUENCE, "8/all")
 
 
-def test_in_a_lane_one_fault_is_over_before_the_next_begins() -> None:
-    steps = deal(LANE, "7/all")
-    assert steps[0].at_s == LANE.first_s
-    assert steps[-1].at_s < LANE.until_s
-    for step, following in pairwise(steps):
-        assert step.at_s + step.lasts_s + LANE.pause_s[0] <= following.at_s
+def test_each_fault_and_each_target_occurs_once_before_any_recurs() -> None:
+    faults = schedule(SEQUENCE, "7/all")
+    assert {scheduled.fault for scheduled in faults[:2]} == {KILLED, FROZEN}
+    assert {scheduled.target for scheduled in faults[:3]} == {"worker-1", "worker-2", "beat"}
+
+
+def test_in_a_sequence_one_fault_is_over_before_the_next_begins() -> None:
+    faults = schedule(SEQUENCE, "7/all")
+    assert faults[0].at_s == SEQUENCE.first_s
+    assert faults[-1].at_s < SEQUENCE.until_s
+    for scheduled, following in pairwise(faults):
+        assert scheduled.at_s + scheduled.duration_s + SEQUENCE.pause_s[0] <= following.at_s

@@ -1,35 +1,36 @@
-"""Whether a run holds: its figures, and those of each scenario."""
+"""Compares a run with the guarantees: figures of the whole run and of each scenario."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.chaos.evidence import Evidence
 from tests.chaos.figures import Figure, figures, never_accepted
-from tests.chaos.run import Played, Result
+from tests.chaos.observations import Observations
+from tests.chaos.run import FinishedScenario, Result
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A run, held against the guarantees."""
+class RunVerdict:
+    """The figures of a run."""
 
     result: Result
     gap_s: float
+    """The longest allowed gap without a send."""
 
     @cached_property
     def figures(self) -> list[Figure]:
         """The figures of the whole run."""
-        every = figures(self.result.evidence, gap_s=self.gap_s)
-        return [*every, never_accepted(self.result.evidence)] if self.result.programme.resends else every
+        every = figures(self.result.observations, gap_s=self.gap_s)
+        return [*every, never_accepted(self.result.observations)] if self.result.plan.resends else every
 
     @property
     def holds(self) -> bool:
-        """Say whether every figure is as it must be."""
+        """Whether every figure holds."""
         return all(figure.holds for figure in self.figures)
 
-    def evidence(self, played: Played) -> Evidence:
-        """Return what is known of one scenario."""
-        return self.result.evidence.of(played.span, played.campaigns)
+    def observations(self, finished: FinishedScenario) -> Observations:
+        """Return the data of one scenario."""
+        return self.result.observations.of(finished.span, finished.campaigns)
 
-    def broken(self, played: Played) -> list[Figure]:
+    def broken(self, finished: FinishedScenario) -> list[Figure]:
         """Return the figures that do not hold for one scenario."""
-        return [figure for figure in figures(self.evidence(played), gap_s=self.gap_s) if not figure.holds]
+        return [figure for figure in figures(self.observations(finished), gap_s=self.gap_s) if not figure.holds]

@@ -36,13 +36,13 @@ def test_a_campaign_goes_out_and_its_reports_come_back_message_by_message(stack:
     campaign = submit(stack, campaign_file(stack, "end-to-end"), rows)
 
     watch(stack, campaign, timeout_s=60)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
 
     assert view.state is CampaignState.FINISHED
     assert view.identity_holds
-    assert reckoning.named == []
-    assert reckoning.accepted_twice == 0
-    assert reckoning.undecided == 0
+    assert comparison.examples == []
+    assert comparison.accepted_twice == 0
+    assert comparison.undecided == 0
     books = stack.books()["all"]
     assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
     assert books["parts"] == view.parts
@@ -106,12 +106,12 @@ def test_a_cancelled_campaign_sends_no_more_and_its_accounts_close(stack: Stack)
     shown = show(stack, campaign)
     while shown["states"]["pending"] + shown["states"]["sending"]:
         shown = show(stack, campaign)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
 
     assert shown["state"] == "cancelled"
     assert shown["states"]["cancelled"] > 3_000
     assert view.identity_holds
-    assert reckoning.named == []
+    assert comparison.examples == []
 
 
 def flower(stack: Stack, name: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""A provider described in the settings alone: a form, a token, a header of its own, answers in its own words."""
+"""A provider that only the settings describe: a form body, OAuth tokens, a header, and its own answer codes."""
 
 import json
 import re
@@ -79,11 +79,11 @@ def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(sta
     campaign = submit(stack, campaign_file(stack, "generic"), rows)
 
     watch(stack, campaign, timeout_s=60)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
 
     assert view.state is CampaignState.FINISHED
     assert view.identity_holds
-    assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     books = stack.books()
     assert books["all"]["accepted"] == sum(view.counts[state] for state in SENT)
     assert books["all"]["parts"] == view.parts
@@ -97,15 +97,15 @@ def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(sta
 
 def test_a_slow_token_server_costs_time_and_no_message(stack: Stack) -> None:
     change(stack, token_delay_s=2.0)
-    time.sleep(LIFETIME_S)  # for the token that the workers have to end
+    time.sleep(LIFETIME_S)  # until the workers' token expires
     rows = stack.folder / "slow.csv"
     recipients.write(rows, 200, seed=22, wrong=False)
     campaign = submit(stack, campaign_file(stack, "slow-token"), rows)
     watch(stack, campaign, timeout_s=60)
     change(stack)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
     assert view.state is CampaignState.FINISHED
-    assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     assert stack.books()["tokens"]["max_at_once"] == 1
 
 
@@ -121,8 +121,8 @@ def test_a_test_message_needs_no_campaign_and_its_report_comes_back(stack: Stack
     assert "< HTTP 202" in done.stdout
     assert re.search(r"^report    delivered at ", done.stdout, re.MULTILINE)
     assert not re.search("c-s3cret|9876543210|Bearer [^*]", done.stdout + done.stderr)
-    aside = json.loads(run(["dispatch", "reports", "rejected", "--json"], stack.environment).stdout)
-    assert aside["kept"] == {}
+    dead_letters = json.loads(run(["dispatch", "reports", "rejected", "--json"], stack.environment).stdout)
+    assert dead_letters["kept"] == {}
 
 
 def test_a_refused_token_stops_the_sending_for_120_s(stack: Stack) -> None:
@@ -136,7 +136,7 @@ def test_a_refused_token_stops_the_sending_for_120_s(stack: Stack) -> None:
     asked = stack.books()["tokens"]["asked"]
     shown = until_held(stack, campaign)
     arrivals = stack.books()["all"]["arrivals"]
-    time.sleep(3.0)  # nothing is waited for: silence itself is what is tried
+    time.sleep(3.0)  # there is no event to wait for: the silence itself is tested
     books = stack.books()
 
     assert books["all"]["arrivals"] == arrivals
@@ -154,7 +154,7 @@ def until_held(stack: Stack, campaign: CampaignId) -> dict[str, Any]:
         shown = show(stack, campaign)
         if "backing off" in shown["reason"] and shown["states"]["sending"] == 0:
             return shown
-    raise AssertionError(f"never held: {show(stack, campaign)}")
+    raise AssertionError(f"the campaign was never held: {show(stack, campaign)}")
 
 
 def change(stack: Stack, **faults: Any) -> None:

@@ -1,4 +1,4 @@
-"""A sender with two providers of which the first is away, from the command line to the books of the second."""
+"""A sender with two providers, the first of which is away, from the command line to the books of the second."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,9 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
-def test_what_the_first_cannot_take_arrives_once_through_the_second_and_people_see_why(stack: Stack) -> None:
+def test_messages_that_the_first_provider_cannot_take_arrive_once_through_the_second_and_people_see_why(
+    stack: Stack,
+) -> None:
     rows = stack.folder / "customers.csv"
     recipients.write(rows, 1_200, seed=31, wrong=False)
     campaign = submit(stack, campaign_file(stack, "handover"), rows)
@@ -39,10 +41,10 @@ def test_what_the_first_cannot_take_arrives_once_through_the_second_and_people_s
     assert "provider away is backing off" in " ".join(listed.split())
 
     watch(stack, campaign, timeout_s=60)
-    view, reckoning = compare(stack, campaign)
+    view, comparison = compare(stack, campaign)
 
     assert view.state is CampaignState.FINISHED
-    assert (reckoning.named, reckoning.accepted_twice, reckoning.undecided) == ([], 0, 0)
+    assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     books = stack.books()["all"]
     assert books["accepted"] == books["distinct_ids"] == sum(view.counts[state] for state in SENT)
     stack.check()

@@ -1,4 +1,4 @@
-"""How the end-to-end tests use the project: as a person would, through the command line."""
+"""Uses the project as a person would: through the ``dispatch`` command line."""
 
 import asyncio
 import json
@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 
 from callbacks.streams import REPORTS
+from times_dispatch.demo.comparison import Comparison, fetch_books
+from times_dispatch.demo.comparison import compare as compare_with_books
 from times_dispatch.demo.processes import run
-from times_dispatch.demo.reckoning import Reckoning, accepted, reckon
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -42,7 +43,7 @@ def submit(stack: Stack, campaign: Path, recipients: Path) -> CampaignId:
 
 
 def show(stack: Stack, campaign: CampaignId) -> dict[str, Any]:
-    """Return what ``dispatch show --json`` says."""
+    """Return the output of ``dispatch show --json``."""
     done = run(["dispatch", "show", campaign, "--json"], stack.environment)
     assert done.returncode == 0, done.stderr
     shown: dict[str, Any] = json.loads(done.stdout)
@@ -50,30 +51,30 @@ def show(stack: Stack, campaign: CampaignId) -> dict[str, Any]:
 
 
 def watch(stack: Stack, campaign: CampaignId, *, timeout_s: float) -> None:
-    """Wait with ``dispatch watch`` until nothing is left to send."""
+    """Wait with ``dispatch watch`` until every message is sent."""
     done = run(["dispatch", "watch", campaign, "--timeout", str(timeout_s)], stack.environment)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def compare(stack: Stack, campaign: CampaignId, *, within_s: float = 30.0) -> tuple[CampaignView, Reckoning]:
-    """Wait until every report is in, then hold the ledger against the sandbox's books."""
+def compare(stack: Stack, campaign: CampaignId, *, within_s: float = 30.0) -> tuple[CampaignView, Comparison]:
+    """Wait until every report has arrived, then compare the ledger with the sandbox's books."""
     return asyncio.run(_compare(stack, campaign, within_s))
 
 
-async def _compare(stack: Stack, campaign: CampaignId, within_s: float) -> tuple[CampaignView, Reckoning]:
+async def _compare(stack: Stack, campaign: CampaignId, within_s: float) -> tuple[CampaignView, Comparison]:
     redis = connect(stack.redis.url)
     try:
-        views = Queries(redis)
+        queries = Queries(redis)
         until = time.monotonic() + within_s
         async with httpx.AsyncClient(trust_env=False, timeout=within_s) as client:
             await client.post(f"{stack.sandbox_url}/sandbox/flush")
         while await redis.xlen(REPORTS) and time.monotonic() < until:
             await asyncio.sleep(0.05)
-        view = await views.campaign(campaign)
+        view = await queries.campaign(campaign)
         while (view.counts[MessageState.ACCEPTED] or view.unsent) and time.monotonic() < until:
             await asyncio.sleep(0.2)
-            view = await views.campaign(campaign)
+            view = await queries.campaign(campaign)
         ids = CorrelationIds(stack.environment["DISPATCH_ID_KEY"].encode())
-        return view, await reckon(views, view, ids=ids, books=await accepted(stack.sandbox_url))
+        return view, await compare_with_books(queries, view, ids=ids, books=await fetch_books(stack.sandbox_url))
     finally:
         await redis.aclose()

@@ -1,4 +1,4 @@
-"""A failover as clients see it: two servers behind one address, of which the other becomes the primary."""
+"""A failover of Redis as clients see it: behind one address, the replica becomes the primary."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 
 
 class Failover:
-    """A primary and its replica behind one address; what is connected before ``happen`` stays with the old primary."""
+    """A primary and its replica behind one address. Connections from before ``happen`` stay with the old primary."""
 
     def __init__(self, primary: EmbeddedServer, replica: EmbeddedServer) -> None:
         self._primary = primary
@@ -20,7 +20,7 @@ class Failover:
         self.url = ""
 
     async def happen(self) -> None:
-        """Promote the replica, lead new connections to it, and make the old primary its replica."""
+        """Promote the replica, route new connections to it, and make the old primary its replica."""
         async with Redis.from_url(self._primary.url) as old, Redis.from_url(self._replica.url) as new:
             async with asyncio.timeout(20):
                 await old.wait(1, 10_000)
@@ -30,7 +30,7 @@ class Failover:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Failover"]:
-        """Listen on the address."""
+        """Listen on the address while the context is entered."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         try:
@@ -56,8 +56,8 @@ class Failover:
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        while piece := await reader.read(65_536):
-            writer.write(piece)
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
             await writer.drain()
     except OSError:
         pass
@@ -66,7 +66,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def two_servers() -> AsyncIterator[Failover]:
-    """Start a primary and a replica that has caught up."""
+    """Start a primary and a replica that has caught up, behind one address."""
     with EmbeddedServer() as primary, EmbeddedServer(options={"replicaof": f"127.0.0.1 {primary.port}"}) as replica:
         async with Redis.from_url(replica.url) as client, asyncio.timeout(20):
             while (await client.info("replication"))["master_link_status"] != "up":

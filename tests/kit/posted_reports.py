@@ -1,4 +1,4 @@
-"""Bodies as they are posted, and what is read from one with a single row."""
+"""Makes bodies of delivery reports as a provider posts them, and parses bodies of one row."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A sandbox in a thread, for commands that talk to a provider."""
+"""A sandbox in a thread, for tests of commands that talk to a provider."""
 
 import asyncio
 import threading
@@ -20,7 +20,9 @@ CONFIG = SandboxConfig(
 )
 
 
-class Gateway:
+class SandboxThread:
+    """Reads the books of the sandbox and changes its faults over HTTP."""
+
     def __init__(self, url: str) -> None:
         self.url = url
 
@@ -37,7 +39,8 @@ class Gateway:
 
 
 @contextmanager
-def gateway() -> Iterator[Gateway]:
+def sandbox_thread() -> Iterator[SandboxThread]:
+    """Run a sandbox in a thread of its own."""
     loop = asyncio.new_event_loop()
     urls: Queue[str] = Queue()
     serving = loop.create_task(serve(CONFIG, ready=urls.put))
@@ -50,7 +53,7 @@ def gateway() -> Iterator[Gateway]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield Gateway(urls.get(timeout=10))
+        yield SandboxThread(urls.get(timeout=10))
     finally:
         loop.call_soon_threadsafe(serving.cancel)
         thread.join(10)

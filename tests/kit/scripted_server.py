@@ -1,4 +1,4 @@
-"""A server that does exactly what a test tells it, on a real socket, and remembers every request that it read."""
+"""An HTTP server on a real socket that follows a test's script and keeps every request that it has read."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ ACCEPTED = b'{"transactionId": 205538399, "state": "SUBMIT_ACCEPTED", "statusCod
 
 @dataclass
 class Received:
-    """One request, read to its last byte."""
+    """One request, completely read."""
 
     line: str
     headers: dict[str, str]
@@ -28,7 +28,7 @@ class Server:
     connections: int = 0
     open: int = 0
     read: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the first request has been read."""
+    """Set when the first request has been read."""
     closed_by_client: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -43,7 +43,7 @@ class Connection:
     writer: asyncio.StreamWriter
 
     async def request(self) -> Received:
-        """Read one whole request; raise IncompleteReadError if the client is gone."""
+        """Read one whole request; raise IncompleteReadError if the client has closed the connection."""
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         headers = {name: value for name, _, value in (line.partition(": ") for line in head[1:])}
         body = await self.reader.readexactly(int(headers.get("Content-Length", "0")))
@@ -53,7 +53,7 @@ class Connection:
         return received
 
     async def answer(self, body: bytes = ACCEPTED, *, status: str = "200 OK", headers: str = "") -> None:
-        """Write a whole answer; ``headers`` are lines, each with its end."""
+        """Write a whole answer; *headers* are complete header lines, each with its line end."""
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         await self.write(head.encode() + body)
 
@@ -62,13 +62,13 @@ class Connection:
         await self.writer.drain()
 
     async def client_gone(self) -> None:
-        """Wait until the client closes."""
+        """Wait until the client closes the connection."""
         while await self.reader.read(65_536):
             pass
         self.server.closed_by_client.set()
 
     def reset(self) -> None:
-        """Close with an RST."""
+        """Close the connection with an RST."""
         sock: socket.socket = self.writer.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -79,7 +79,7 @@ Script = Callable[[Connection], Awaitable[None]]
 
 @asynccontextmanager
 async def serving(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Run ``script`` for every connection, which is closed when the script ends."""
+    """Serve connections: run *script* for each of them, and close the connection when the script ends."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,7 +114,7 @@ async def hold(connection: Connection) -> None:
 
 
 async def accept_all(connection: Connection) -> None:
-    """Accept every push, as long as the client likes."""
+    """Accept every push until the client closes the connection."""
     while True:
         await connection.request()
         await connection.answer()

@@ -1,4 +1,4 @@
-"""A minimal writer of .xlsx files: what a test needs of a spreadsheet, and nothing else."""
+"""Writes minimal .xlsx files: one sheet with texts and numbers."""
 
 import zipfile
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Cell = str | int | float | None
 
 
 def write_workbook(path: Path, rows: Sequence[Sequence[Cell]], *, first_row: int = 1) -> Path:
-    """Write one sheet whose first row stands at ``first_row``; None leaves a cell out."""
+    """Write one sheet whose first row has the number *first_row*; None leaves a cell out."""
     body = ""
     for number, row in enumerate(rows, first_row):
         cells = "".join(_cell(f"{chr(65 + column)}{number}", cell) for column, cell in enumerate(row))
@@ -36,12 +36,12 @@ def write_workbook(path: Path, rows: Sequence[Sequence[Cell]], *, first_row: int
     return path
 
 
-def _cell(place: str, cell: Cell) -> str:
+def _cell(reference: str, cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>'
-    return f'<c r="{place}"><v>{cell!r}</v></c>'
+        return f'<c r="{reference}" t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>'
+    return f'<c r="{reference}"><v>{cell!r}</v></c>'
 
 
 def _link(kind: str, target: str) -> str:

@@ -41,7 +41,7 @@ async def test_the_plan_in_the_ledger_has_the_hours_and_the_budget(
 
     plan = (await Queries(redis).campaign(submitted.campaign)).plan
     assert (plan.send_from_min, plan.send_until_min, plan.zone) == (540, 1110, "Asia/Kolkata")
-    assert (plan.most_parts, plan.missed_start) == (20, "ask")
+    assert (plan.max_parts, plan.missed_start) == (20, "ask")
     assert submitted.warnings[0] == "the campaign takes 25 parts and max_parts allows 20: the parts beyond are not sent"
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis.asyncio import Redis
 
-from tests.times_dispatch.ledger.conftest import SENDER, Ledger
+from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.leases import BatchClosed, BatchLeases, BatchReady, Block
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView
@@ -69,7 +69,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     redis: Redis, clock: Clock
 ) -> None:
     ledger = Ledger(redis)
-    ledger.work = BatchLeases(redis, lease_s=1_000_000)  # the clock is far ahead of whoever would renew
+    ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # the clock is far ahead of whoever would renew
     upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
@@ -78,7 +78,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     async def ask_at(day: int, at: str) -> object:
         await clock.set(day, at)
         await upkeep.round()
-        return await ledger.ask(lease, most=1)
+        return await ledger.open_block(lease, most=1)
 
     assert isinstance(await ask_at(9, "12:00:01"), Block)
     assert isinstance(await ask_at(9, "20:59:59"), Block)

@@ -15,7 +15,7 @@ from kombu import pools
 from tests.workers.conftest import ACCEPTED, SENDER, Gateway, House, until
 from tests.workers.flower import Flower
 from times_dispatch.broker.app import celery_app, wake_workers
-from times_dispatch.demo.processes import Process, free_port, inherited
+from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState
@@ -80,7 +80,7 @@ class Scene:
         self.worker = worker
 
     async def ready(self) -> None:
-        await until(lambda: "ready." in self.worker.last_words(100), within_s=30)
+        await until(lambda: "ready." in self.worker.log_tail(100), within_s=30)
 
     async def wake_workers(self) -> None:
         wake_workers(self.app, await self.house.work.issue(SENDER))
@@ -93,7 +93,7 @@ class Scene:
 
     async def ended(self, exit_code: int, *, within_s: float = 10) -> None:
         await until(lambda: not self.worker.running, within_s=within_s)
-        assert self.worker.wait(0) == exit_code, self.worker.last_words()
+        assert self.worker.wait(0) == exit_code, self.worker.log_tail()
 
     @property
     def log(self) -> str:
@@ -104,7 +104,7 @@ def _environment(folder: Path, redis_url: str, port: int, grace_s: float) -> dic
     folder.mkdir(exist_ok=True)
     (folder / "dispatch.toml").write_text(SETTINGS.format(grace_s=grace_s))
     return {
-        **inherited(),
+        **clean_environment(),
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "DISPATCH_SETTINGS": str(folder / "dispatch.toml"),
         "DISPATCH_REDIS_URL": redis_url,

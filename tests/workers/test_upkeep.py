@@ -174,10 +174,10 @@ async def test_a_breach_of_campaigns_on_which_nothing_happens_is_found_and_told_
 async def test_a_few_books_are_looked_into_in_a_round_and_all_of_them_in_turn(house: House) -> None:
     campaigns = {await house.submit(1, campaign=f"still{number:03}") for number in range(7)}
     audit = Audit(house.redis)
-    rounds = [[account.campaign for account in await audit.some(3)] for _ in range(3)]
+    rounds = [[account.campaign for account in await audit.next_counters(3)] for _ in range(3)]
     assert [len(campaigns) for campaigns in rounds] == [3, 3, 1]
     assert {campaign for campaigns in rounds for campaign in campaigns} == campaigns
-    assert len(await audit.some(3)) == 3
+    assert len(await audit.next_counters(3)) == 3
 
 
 async def test_books_that_balance_are_no_error(house: House, rounds: Rounds) -> None:

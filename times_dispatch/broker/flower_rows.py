@@ -8,7 +8,7 @@ from celery import Celery
 from times_dispatch.broker.app import CAMPAIGN_TASK, campaign_row
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.summary import line
+from times_dispatch.ledger.summary import progress_line
 
 _METERS_KEPT = 10_000
 _LEAST_SPAN_S = 0.9
@@ -27,7 +27,7 @@ class RateMeter:
         """Return the rate since the last look that is long enough ago; at first, since the campaign's first push."""
         at, done, rate = self._seen.get(view.id, (0.0, 0, 0.0))
         if not at:
-            running_s = (view.last_let_go_ms - view.first_let_go_ms) / 1000
+            running_s = (view.last_sent_ms - view.first_sent_ms) / 1000
             rate = view.done / running_s if running_s > _LEAST_SPAN_S else 0.0
         elif now - at < _LEAST_SPAN_S:
             return rate
@@ -60,13 +60,13 @@ class FlowerRows:
             )
             for view in views:
                 row = campaign_row(view.id)
-                text = line(view, self._meter.rate_per_s(view, time.monotonic()))
+                text = progress_line(view, self._meter.rate_per_s(view, time.monotonic()))
                 about = {"name": CAMPAIGN_TASK, "args": f"{view.plan.name} {view.id} {view.plan.sender}", "kwargs": ""}
                 if self._is_to_be_introduced(view.id, time.monotonic()):
                     dispatcher.send("task-received", uuid=row, **about)
                     dispatcher.send("task-started", uuid=row, **about)
                 if view.state in {CampaignState.FINISHED, CampaignState.CANCELLED}:
-                    runtime = max(0, (view.finished_ms or view.last_let_go_ms) - view.first_let_go_ms) / 1000
+                    runtime = max(0, (view.finished_ms or view.last_sent_ms) - view.first_sent_ms) / 1000
                     dispatcher.send("task-succeeded", uuid=row, result=text, runtime=runtime, **about)
                 else:
                     dispatcher.send("task-progress", uuid=row, result=text, **about)

@@ -1,6 +1,8 @@
-"""Trying it out: everything on one machine, against the sandbox.
+"""The demo: everything on one machine, against the sandbox.
 
-``python -m times_dispatch.demo`` sends a campaign from start to end and shows the books beside the ledger; the stack
-that it stands on
-(``stack``, ``reckoning``) also carries the end-to-end tests, the chaos suite and the benchmarks.
+``python -m times_dispatch.demo`` sends a campaign from start to end, and compares the ledger with the sandbox's books.
+The end-to-end tests, the chaos suite and the benchmarks use the same ``stack`` of processes and the same
+``comparison``; all tests use ``redis_server``.
+
+Terms: docs/glossary.md.
 """

@@ -1,4 +1,4 @@
-"""The demo: twenty thousand messages out, their reports back, and the sandbox's own books beside the ledger."""
+"""The demo: sends twenty thousand messages, waits for reports, and compares the ledger with the sandbox's books."""
 
 import asyncio
 import json
@@ -12,10 +12,10 @@ import httpx
 from rich.console import Console
 
 from times_dispatch.demo import recipients
+from times_dispatch.demo.comparison import compare, fetch_books
 from times_dispatch.demo.processes import ProcessFailed, run, start
-from times_dispatch.demo.reckoning import accepted, reckon
 from times_dispatch.demo.stack import Stack
-from times_dispatch.demo.tables import books_beside_ledger
+from times_dispatch.demo.tables import ledger_and_books_table
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
@@ -35,9 +35,9 @@ out = Console(highlight=False, soft_wrap=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo, or with ``up`` start everything and stay.
+    """Run the demo; with the argument ``up``, start all processes and wait for Ctrl-C.
 
-    The demo returns 0 only if the identity closes and the ledger equals the sandbox's books.
+    The demo returns 0 only if the accounting identity holds and the ledger equals the sandbox's books.
     """
     if arguments not in ([], ["up"]):
         out.print("usage: python -m times_dispatch.demo [up]")
@@ -48,32 +48,32 @@ def main(arguments: list[str]) -> int:
 def _demo() -> int:
     began = time.monotonic()
     stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
-    ok = False
+    succeeded = False
     try:
         _start(stack)
-        ok = _campaign(stack)
+        succeeded = _campaign(stack)
         stack.check()
     except ProcessFailed as failed:
         out.print(f"[red]{failed}[/]")
-        ok = False
+        succeeded = False
     except KeyboardInterrupt:
         out.print("\nInterrupted; stopping everything")
     finally:
         stack.stop()
-    verdict = "[green]the identity closes and equals the books[/]" if ok else "[red]failed[/]"
-    out.print(f"{verdict}; {time.monotonic() - began:.0f} s in all")
-    return 0 if ok else 1
+    result = "[green]the accounting identity holds, the ledger equals the books[/]" if succeeded else "[red]failed[/]"
+    out.print(f"{result}; {time.monotonic() - began:.0f} s in all")
+    return 0 if succeeded else 1
 
 
 def _up() -> int:
-    """Start everything and stay until Ctrl-C, or until a process ends by itself."""
+    """Start all processes and wait for Ctrl-C, or until a process ends by itself."""
     stack = Stack(workers=2, flower=True, sandbox=SANDBOX)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _start(stack)
         out.print(f"in another terminal:  . {stack.write_environment()}")
         out.print("then:                 dispatch submit campaign.toml --recipients customers.csv")
-        out.print("Ctrl-C stops everything; nothing of it is kept")
+        out.print("Ctrl-C stops everything and deletes its data")
         while True:
             time.sleep(1)
             stack.check()
@@ -111,8 +111,8 @@ def _campaign(stack: Stack) -> bool:
     out.print(f"Flower: {len(rows)} row for the campaign, {len(lines)} different texts seen, now: {rows[0]['result']}")
     out.print("\n[bold]Waiting[/] for the reports")
     httpx.post(f"{stack.sandbox_url}/sandbox/flush", timeout=SETTLE_WITHIN_S, trust_env=False)
-    moved = len(rows) == 1 and len(lines) > 1
-    return asyncio.run(_compare(stack, campaign)) and watching.returncode == 0 and moved
+    row_changed = len(rows) == 1 and len(lines) > 1
+    return asyncio.run(_compare(stack, campaign)) and watching.returncode == 0 and row_changed
 
 
 def _submit(stack: Stack, file: Path) -> CampaignId | None:
@@ -136,36 +136,36 @@ def _flower_rows(stack: Stack) -> list[dict[str, Any]]:
 
 async def _compare(stack: Stack, campaign: CampaignId) -> bool:
     redis = connect(stack.redis.url)
-    views = Queries(redis)
+    queries = Queries(redis)
     try:
-        view = await _settled(views, campaign)
+        view = await _wait_until_settled(queries, campaign)
         books = stack.books()
         ids = CorrelationIds(stack.environment["DISPATCH_ID_KEY"].encode())
-        reckoning = await reckon(views, view, ids=ids, books=await accepted(stack.sandbox_url))
+        comparison = await compare(queries, view, ids=ids, books=await fetch_books(stack.sandbox_url))
     finally:
         await redis.aclose()
     out.print()
-    out.print(books_beside_ledger(view, books))
-    for difference in reckoning.named:
+    out.print(ledger_and_books_table(view, books))
+    for difference in comparison.examples:
         out.print(f"[red]{difference}[/]")
-    equal = reckoning.differences == 0 and books["all"]["accepted"] == reckoning.messages - _never_accepted(view)
+    equal = comparison.differences == 0 and books["all"]["accepted"] == comparison.messages - _never_accepted(view)
     out.print(
         f"{view.total:,} messages = {sum(view.counts.values()):,} over all states; "
-        f"compared with the books message by message: {reckoning.differences} differences; "
-        f"accepted twice: {reckoning.accepted_twice}"
+        f"compared with the books message by message: {comparison.differences} differences; "
+        f"accepted twice: {comparison.accepted_twice}"
     )
-    return view.identity_holds and equal and reckoning.accepted_twice == 0 and reckoning.undecided == 0
+    return view.identity_holds and equal and comparison.accepted_twice == 0 and comparison.undecided == 0
 
 
 def _never_accepted(view: CampaignView) -> int:
     return view.counts[MessageState.REJECTED] + view.counts[MessageState.SUPPRESSED]
 
 
-async def _settled(views: Queries, campaign: CampaignId) -> CampaignView:
-    """Wait until every accepted message has its report."""
+async def _wait_until_settled(queries: Queries, campaign: CampaignId) -> CampaignView:
+    """Wait until every accepted message has a report, or until the time limit; return the campaign."""
     until = time.monotonic() + SETTLE_WITHIN_S
     while True:
-        view = await views.campaign(campaign)
+        view = await queries.campaign(campaign)
         waiting = view.counts[MessageState.ACCEPTED] + view.unsent
         if not waiting or time.monotonic() > until:
             return view

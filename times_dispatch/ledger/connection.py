@@ -1,4 +1,4 @@
-"""The ledger's connection: bounded waits, bounded retries, and reasons in one line when it cannot be used."""
+"""The connection to the ledger: bounded waits, bounded retries, and a one-line reason when Redis cannot be used."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 SOCKET_TIMEOUT_S = 5.0
-"""Blocking reads (XREADGROUP) must ask for less."""
+"""Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
 _RETRIES = 3
 _PROBE = """
@@ -22,15 +22,14 @@ return redis.call('TIME')[1]
 
 
 class RedisUnavailable(Exception):
-    """The ledger cannot be used, and why, in one line that holds no password."""
+    """Redis cannot be used; the message is one line with the reason, and holds no password."""
 
 
 class _AsRedisError:
-    """Turns whatever is raised in a ``with`` block into a Redis error, and closes the connection it was raised on.
+    """A context manager that turns every other exception of a block into a Redis error, and closes the connection.
 
-    The event loop raises errors of its own when a connection is lost at the wrong moment: uvloop a ``RuntimeError``
-    while the client greets the server. As a ``ConnectionError`` each of them is what it means to every caller: the
-    ledger is away.
+    The event loop raises its own errors when a connection is lost at certain moments: uvloop raises ``RuntimeError``
+    during the handshake. Callers of the ledger handle only Redis errors, so they get a ``ConnectionError`` instead.
     """
 
     __slots__ = ("_connection",)
@@ -54,27 +53,27 @@ class _AsRedisError:
 def _abandon(connection: AbstractConnection) -> None:
     writer, connection._writer, connection._reader = connection._writer, None, None
     if writer:
-        with contextlib.suppress(RuntimeError, OSError):  # its transport may be closed already
+        with contextlib.suppress(RuntimeError, OSError):  # the transport may be closed already
             writer.close()
 
 
 class _LedgerConnection(AbstractConnection):
-    """A connection on which whatever goes wrong is an error of Redis, and on which no cancellation is lost.
+    """A connection that raises only Redis errors, loses no cancellation, and closes itself on a replica.
 
-    After a failover the address stands for another server, so the connection ends when the server says that it is a
-    replica: only a new one gets to the new primary.
+    After a failover the same address leads to another server, which only a new connection reaches. So the connection
+    closes itself when its server says that it is a replica.
     """
 
     async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
-        """Connect and greet the server; raises a Redis error, whatever went wrong."""
+        """Connect and do the handshake; raise only Redis errors."""
         with _AsRedisError(self):
             await super().connect_check_health(check_health, retry_socket_connect)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
-        """Write a command; raises a Redis error, whatever went wrong.
+        """Write a command; raise only Redis errors.
 
-        redis-py writes under ``asyncio.wait_for``. That of Python 3.11 swallows a cancellation that comes in the same
-        turn of the loop as the end of the write; who cancelled the task would wait for its end for ever.
+        redis-py writes under ``asyncio.wait_for``. In Python 3.11, ``wait_for`` loses a cancellation that comes in the
+        same turn of the event loop as the end of the write, and the caller would wait forever for the task to end.
         """
         with _AsRedisError(self):
             if not self.is_connected:
@@ -86,30 +85,30 @@ class _LedgerConnection(AbstractConnection):
             async with asyncio.timeout(self.socket_timeout):
                 await self._send_packed_command([command] if isinstance(command, bytes) else command)
 
-    async def read_response(self, *arguments: Any, **named: Any) -> Any:
-        """Read a response; raises a Redis error, whatever went wrong; a replica's refusal is a ReadOnlyError.
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Read a response; raise only Redis errors, and ReadOnlyError if the server is a replica.
 
-        What comes after a replica's refusal in the same pipeline is a lost connection.
+        After a ReadOnlyError, the remaining responses of the same pipeline raise a connection error.
         """
         try:
             with _AsRedisError(self):
-                return await super().read_response(*arguments, **named)
+                return await super().read_response(*args, **kwargs)
         except exceptions.ResponseError as error:
-            # Scripts of Redis 6.2 and EXEC wrap it in an error of their own.
+            # Scripts of Redis 6.2 and EXEC wrap the replica's error in another error.
             if not isinstance(error, exceptions.ReadOnlyError) and "READONLY" not in str(error):
                 raise
             await self.disconnect(nowait=True)
             raise exceptions.ReadOnlyError(str(error)) from None
 
     async def can_read(self) -> bool:
-        """Say whether data waits on an idle connection; raises a Redis error, whatever went wrong."""
+        """Return whether an idle connection has data to read; raise only Redis errors."""
         with _AsRedisError(self):
             return bool(await super().can_read())
 
-    async def disconnect(self, *arguments: Any, **named: Any) -> None:
-        """Disconnect; a transport that is closed already cannot refuse."""
+    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Disconnect, also if the transport is closed already."""
         try:
-            await super().disconnect(*arguments, **named)
+            await super().disconnect(*args, **kwargs)
         except RuntimeError:
             _abandon(self)
 
@@ -125,13 +124,20 @@ class _Tls(_LedgerConnection, SSLConnection):
 def connect(
     url: str, *, max_connections: int = 64, socket_timeout_s: float = SOCKET_TIMEOUT_S, retries: int = _RETRIES
 ) -> Redis:
-    """Make a client over a pool of its own; nothing is connected yet. Close it with ``aclose()``.
+    """Return a client with its own connection pool. Nothing is connected yet; close the client with ``aclose()``.
 
-    A call waits for a free connection rather than fail, and is repeated *retries* times when the connection breaks or
-    stalls, also if the server may have done it: every script that changes the ledger is safe to repeat. A connection to
-    a server that has become a replica is not kept.
+    A call waits for a free connection, and is repeated when the connection breaks or stalls, even if the server may
+    have executed it: every script that changes the ledger can be repeated safely. A connection to a server that has
+    become a replica is closed.
 
-    Raises RedisUnavailable if the URL cannot be read.
+    Args:
+        url: ``redis://`` or ``rediss://``, with the password.
+        max_connections: Size of the pool.
+        socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
+        retries: How many times a call is repeated after a connection error.
+
+    Raises:
+        RedisUnavailable: The URL cannot be parsed.
     """
     try:
         pool = BlockingConnectionPool.from_url(
@@ -148,23 +154,24 @@ def connect(
     except ValueError:
         # The message may hold a piece of the password: urlsplit takes what stands before a slash for the port.
         raise RedisUnavailable("the address of Redis is not a URL like redis://host:6379/0") from None
-    # Not an argument of from_url: what the URL says goes before it.
+    # Not an argument of from_url, because the URL's scheme overrides that argument.
     pool.connection_class = _Tls if issubclass(pool.connection_class, SSLConnection) else _Tcp
     return Redis.from_pool(pool)
 
 
 async def check(redis: Redis) -> list[str]:
-    """Try the ledger with what it will be asked for; return warnings about its configuration, one line each.
+    """Check that Redis can be used as the ledger; return warnings about its configuration, one line each.
 
-    Raises RedisUnavailable: away, wrong password, not enough permission, read-only, out of memory.
+    The check runs a script that writes. It raises RedisUnavailable if Redis is away, refuses the password, denies the
+    permission, is read-only, or is out of memory.
     """
-    told = redis.connection_pool.connection_kwargs
-    name = f"{told.get('host', 'localhost')}:{told.get('port', 6379)}"
+    kwargs = redis.connection_pool.connection_kwargs
+    name = f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
     try:
         await redis.eval(_PROBE, 1, "{check}:probe")
         info = await _info(redis)
     except exceptions.AuthenticationError as error:
-        reason = "refused the password" if told.get("password") else "wants a password"
+        reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
         raise RedisUnavailable(f"Redis at {name} {_reason(error)}") from error
@@ -180,7 +187,7 @@ _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.ReadOnlyError, "is a replica: it cannot be written to"),
     (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
 )
-"""The first that fits holds: some are subclasses of others."""
+"""The first matching class gives the reason: some classes are subclasses of others."""
 
 
 def _reason(error: exceptions.RedisError) -> str:
@@ -194,10 +201,10 @@ def _reason(error: exceptions.RedisError) -> str:
 
 async def _info(redis: Redis) -> dict[str, object]:
     try:
-        found: dict[str, object] = await redis.info("everything")
+        info: dict[str, object] = await redis.info("everything")
     except exceptions.NoPermissionError:
-        return {}  # a managed service that keeps INFO to itself also keeps the configuration
-    return found
+        return {}  # a managed service that denies INFO also manages the configuration
+    return info
 
 
 def _warnings(info: dict[str, object]) -> list[str]:

@@ -1,10 +1,10 @@
-"""What can go wrong between the house and its ledger.
+"""The ledger's errors, and which Redis errors a retry can cure.
 
 LedgerError
 ├── CampaignUnknown    no campaign has this id
-├── SubmissionRefused  the ledger does not take this batch or this end of a submit
-├── CampaignDamaged    what Redis holds of a campaign is not what it must be
-└── LeaseLost          the batch has gone to another worker; nothing may be written for it
+├── SubmissionRefused  the ledger does not accept this batch or this seal
+├── CampaignDamaged    Redis holds invalid data for this campaign
+└── LeaseLost          another worker has the batch; this worker may write nothing for it
 """
 
 import re
@@ -16,18 +16,20 @@ from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 
 
 class Damage(NamedTuple):
-    """What cannot be worked on as it stands in the ledger."""
+    """A campaign or batch with invalid data in Redis, and the action that the data prevented."""
 
     sender: SenderId
     campaign: CampaignId
     batch: str
-    """Its number from 0; empty if it is the campaign itself."""
+    """The batch's number, from 0; empty if the campaign itself is damaged."""
     doing: str
+    """What could not be done to the batch or campaign, as a participle: ``handed out``, ``settled``."""
     error: str
+    """The error's text or class name; it holds nothing of any recipient."""
 
 
 class LedgerError(Exception):
-    """Something the ledger refuses."""
+    """The ledger refuses a call."""
 
 
 class CampaignUnknown(LedgerError):
@@ -38,7 +40,14 @@ class CampaignUnknown(LedgerError):
 
 
 class CampaignDamaged(LedgerError):
-    """What Redis holds of a campaign is not what it must be: a hand, a half-restored backup."""
+    """Redis holds invalid data for this campaign, for instance after a manual edit or a partly restored backup.
+
+    Args:
+        campaign: The damaged campaign.
+        sender: The campaign's sender.
+        what: The damaged item, for the message: ``batch 2``.
+        done: What was completed before the damage was found, as an end of the message.
+    """
 
     def __init__(self, campaign: CampaignId, sender: SenderId, what: str, *, done: str = "") -> None:
         super().__init__(
@@ -50,33 +59,33 @@ class CampaignDamaged(LedgerError):
 
 
 class SubmissionRefused(LedgerError):
-    """The ledger does not take this batch or this end of a submit."""
+    """The ledger does not accept this batch or this seal."""
 
     def __init__(self, campaign: CampaignId, reason: str) -> None:
         super().__init__(f"campaign {campaign}: {reason}")
 
 
 class LeaseLost(LedgerError):
-    """The batch has gone to another worker; nothing may be written for it."""
+    """Another worker has the batch; this worker may write nothing for it."""
 
     def __init__(self, ref: BatchRef) -> None:
         super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the lease has gone to another worker")
 
 
-_BEYOND_REPAIR = re.compile(
+_INVALID_DATA = re.compile(
     r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
 )
-"""How Redis 7 and 6.2 word a script's failure over the data that it found."""
+"""Matches the errors of Redis 7 and 6.2 for a script that failed because of invalid data."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Say whether waiting may mend an error of a call to the ledger.
+    """Return whether a failed call to the ledger may succeed when it is repeated later.
 
-    It does when the server is away, slow, full, loading, a replica or closed to this user. It does not when a command
-    or a script failed over what it found in the ledger, or over what it was given: the same call fails again.
+    It may if the server is away, slow, out of memory, loading, a replica, or denies this user access. It cannot if a
+    command or script failed because of invalid data in the ledger or invalid arguments: the same call fails again.
     """
     if isinstance(error, exceptions.DataError):
         return False
     if isinstance(error, exceptions.ResponseError):
-        return not _BEYOND_REPAIR.search(str(error))
+        return not _INVALID_DATA.search(str(error))
     return isinstance(error, exceptions.RedisError | OSError)

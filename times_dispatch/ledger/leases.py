@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.records import transaction_bytes, unpack
+from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Script, campaign_key, text
 
 AHEAD_US = 40_000
@@ -148,7 +148,7 @@ class BatchLeases:
         reply = await self._take(ref.sender, ref.campaign, ref.number, self._lease_ms, new_operation())
         if reply[0] != b"taken":
             return None
-        return Lease(ref, reply[1], unpack(reply[3]))
+        return Lease(ref, reply[1], unpack_recipients(reply[3]))
 
     async def renew(self, sender: SenderId, leases: Sequence[Lease]) -> list[bool]:
         """Renew leases of one sender; say for each whether it is still held."""

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read
+from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
 from times_dispatch.ledger.leases import BatchReady, rings
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
@@ -70,9 +70,15 @@ class Maintenance:
     """The upkeep's side of the ledger."""
 
     def __init__(
-        self, redis: Redis, *, lease_s: float = 15.0, on_damage: Callable[[Damage], None] = lambda _: None
+        self,
+        redis: Redis,
+        *,
+        lease_s: float = 15.0,
+        max_batches: int = _MOST_BATCHES,
+        on_damage: Callable[[Damage], None] = lambda _: None,
     ) -> None:
         self._redis = redis
+        self._max_batches = max_batches
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._chores = Script(redis, "chores")
@@ -95,7 +101,7 @@ class Maintenance:
 
     async def lapse(self, sender: SenderId) -> ExpiredLeases:
         """Look after leases that ran out; the caller rings."""
-        taken_in, doubted, again, damaged = await self._lapse(sender, self._lease_ms, _MOST_BATCHES)
+        taken_in, doubted, again, damaged = await self._lapse(sender, self._lease_ms, self._max_batches)
         for member, error in damaged:
             campaign, _, number = text(member).partition(":")
             await self._set_aside(Damage(sender, CampaignId(campaign), number, "taken in", text(error)))
@@ -152,7 +158,7 @@ class Maintenance:
         to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
         number, is_over, ended, calls, is_damaged = int(swept or 0), False, 0, 0, False
         while not is_over and calls < most_calls:
-            number, changed, damaged = await self._sweep(sender, campaign, number, _MOST_BATCHES, to.value)
+            number, changed, damaged = await self._sweep(sender, campaign, number, self._max_batches, to.value)
             ended, calls = ended + changed, calls + 1
             for place, error in damaged:
                 await self._set_aside(Damage(sender, campaign, str(place), "ended", text(error)))
@@ -211,5 +217,5 @@ def _damage(
 
 async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
     """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
-    counters = read(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
+    counters = read_counters(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
     return counters if imbalance(counters) else None

@@ -1,4 +1,4 @@
-"""What a campaign, a batch and a message are: the values that travel between the rooms of the house."""
+"""The values that producers, workers and callbacks exchange: campaign plans, batches, recipients and campaign views."""
 
 from typing import Literal, NewType
 
@@ -7,19 +7,24 @@ import msgspec
 from times_dispatch.ledger.states import UNSENT, CampaignState, MessageState
 
 SenderId = NewType("SenderId", str)
-"""A sender's header, as registered: ``TIMESM``. It is also the hash tag of all its keys."""
+"""A sender's header, as registered: ``TIMESM``. The header is also the hash tag of all the sender's keys."""
 
 CampaignId = NewType("CampaignId", str)
 """Eight characters of ``[0-9a-z]``; the first part of every correlation id of the campaign."""
 
 InDoubtPolicy = Literal["give_up", "resend"]
+"""What happens, at the end of the validity, to a message whose push may or may not have reached the provider."""
 MissedStart = Literal["send", "skip", "ask"]
-"""What happens to a campaign whose start came while nobody was there: sent late, cancelled, or paused until resumed."""
+"""What happens to a campaign whose start passed while no worker ran: send late, cancel, or pause until resumed."""
 CostUnit = Literal["messages", "parts"]
+"""What a sender's rate counts."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that workers need to know of a campaign, frozen at submit: later changes of the settings do not touch it."""
+    """Everything that workers need to know about a campaign.
+
+    The plan is frozen when the campaign is submitted: later changes of the settings do not affect it.
+    """
 
     name: str
     sender: SenderId
@@ -31,38 +36,38 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     entity_id: str = ""
     rate_per_s: float = 0.0
-    """A limit of the campaign's own, below its sender's; 0 is none."""
+    """The campaign's own rate limit, below its sender's; 0 means no limit of its own."""
     cost_unit: CostUnit = "messages"
     in_doubt: InDoubtPolicy = "give_up"
     start_at_ms: int = 0
-    """Epoch milliseconds before which nothing is sent; 0 is at once."""
+    """Epoch milliseconds before which nothing is sent; 0 means that sending starts at once."""
     valid_until_ms: int
-    """Epoch milliseconds after which pending messages expire and the in-doubt policy decides."""
+    """Epoch milliseconds after which pending messages expire and ``in_doubt`` applies to messages in doubt."""
     report_wait_s: int = 72 * 3600
-    """After so long without a report an accepted message has the state ``no_report`` (docs/domain.md section 3)."""
+    """Seconds without a report after which an accepted message becomes ``no_report`` (docs/domain.md section 3)."""
     urgent: bool = False
-    """Goes through the queue that workers empty first."""
+    """Whether the campaign goes through the queue that workers empty first."""
     missed_start: MissedStart = "send"
     send_from_min: int = 0
-    """The daily send window, in minutes after midnight of ``zone``: from here …"""
+    """Start of the daily send window, in minutes after midnight in ``zone``."""
     send_until_min: int = 0
-    """… to here, not included; both 0 is any time."""
+    """End of the daily send window, exclusive, in the same minutes; if start and end are 0, any time is allowed."""
     zone: str = "Asia/Kolkata"
-    most_parts: int = 0
-    """SMS parts that the campaign may hand to the provider; 0 is no limit."""
+    max_parts: int = 0
+    """SMS parts that the campaign may hand to the provider; 0 means no limit."""
     fallbacks: list[str] = []
-    """Providers to turn to, in this order, while ``provider`` is braked or unreachable."""
+    """Providers to use, in this order, while ``provider`` is braked or unreachable."""
     custom: dict[str, str] = {}
     """Values of the provider's own placeholders, by name without the ``$$``."""
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """All providers by priority."""
+        """All providers of the campaign, by priority."""
         return (self.provider, *self.fallbacks)
 
 
 class BatchRef(msgspec.Struct, frozen=True):
-    """Names one batch. This, and nothing else, is what a Celery message carries."""
+    """The identity of one batch. A Celery message carries a BatchRef and nothing else."""
 
     sender: SenderId
     campaign: CampaignId
@@ -70,44 +75,44 @@ class BatchRef(msgspec.Struct, frozen=True):
 
 
 class Recipients(msgspec.Struct, frozen=True, array_like=True):
-    """A batch's recipients by column; entry *i* of every column belongs to message ``first + i``."""
+    """The recipients of one batch, as columns; entry *i* of every column belongs to message ``first + i``."""
 
     first: int
-    """Index in the campaign of the batch's first message."""
+    """Index, within the campaign, of the batch's first message."""
     to: list[str]
     """E.164 digits without the plus: ``919876543210``."""
     lines: list[int]
-    """The line (or row) of the recipients file, from 1, counting the heading."""
+    """Each message's line (or row) in the recipients file, from 1, counting the heading."""
     slots: list[list[str]]
     """One column for each slot of the text, in order."""
     parts: list[int]
-    """SMS parts of each rendered text."""
+    """Number of SMS parts of each rendered text."""
     custom: dict[str, list[str]] = {}
     """Values of the provider's own placeholders that come from a column, by name without the ``$$``."""
 
 
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign as it stands at one moment, read in one go."""
+    """The state of a campaign at one moment, read in one atomic step."""
 
     id: CampaignId
     state: CampaignState
     reason: str
-    """Why it is paused or braked, or what holds its sender or its first provider back; empty if nothing does."""
+    """Why the campaign is paused or braked, or why its sender or its first provider is held; empty if none is."""
     plan: Plan
     total: int
     batches: int
     counts: dict[MessageState, int]
     codes: dict[str, int]
-    """By origin and code: ``push:2054`` (answered by the provider), ``report:901`` (reported later), ``suppressed:31``
-    (held back, see ``times_dispatch.ledger.states``)."""
+    """Number of messages by origin and code: ``push:2054`` (the provider's answer to a push), ``report:901`` (a failed
+    report), ``suppressed:31`` (see ``Suppression``)."""
     parts: int
-    """SMS parts of the messages that the provider accepted."""
+    """Number of SMS parts of the messages that the provider accepted."""
     stats: dict[str, int]
     """Counters beside the states: ``clicked``, ``replied``, ``part_disagreements``, ``reports``…"""
     created_ms: int
     sealed_ms: int
-    first_let_go_ms: int
-    last_let_go_ms: int
+    first_sent_ms: int
+    last_sent_ms: int
     finished_ms: int
 
     @property
@@ -122,5 +127,5 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity_holds(self) -> bool:
-        """Say whether the total equals the sum over all states."""
+        """Whether the total equals the sum of the messages in all states (the accounting identity)."""
         return self.total == sum(self.counts.values())

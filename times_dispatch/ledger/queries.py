@@ -12,10 +12,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, with_breach
+from times_dispatch.ledger.audit import COUNTERS, reason_with_imbalance
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
-from times_dispatch.ledger.records import MessageRecord, read, unpack
+from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import campaign_key, tag, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS
@@ -139,7 +139,7 @@ class Queries:
         key = campaign_key(view.plan.sender, view.id)
         packed, records = cast("list[bytes]", await self._redis.mget(f"{key}:p:{number}", f"{key}:m:{number}"))
         try:
-            messages = _messages(unpack(packed), records or b"")
+            messages = _messages(unpack_recipients(packed), records or b"")
         except _UNREADABLE as error:
             raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
         for message in messages:
@@ -200,7 +200,7 @@ def _messages(recipients: Recipients, records: bytes) -> list[MessageView]:
             slots=[column[record.index] for column in recipients.slots],
             record=record,
         )
-        for record in read(records, len(recipients.to))
+        for record in read_records(records, len(recipients.to))
     ]
 
 
@@ -216,7 +216,7 @@ def _view(
     return CampaignView(
         id=campaign,
         state=state,
-        reason=with_breach(reason, counters),
+        reason=reason_with_imbalance(reason, counters),
         plan=plan,
         total=counters["total"],
         batches=int(about[b"batches"]),
@@ -226,8 +226,8 @@ def _view(
         stats={name[5:].decode(): int(number) for name, number in about.items() if name.startswith(b"stat:")},
         created_ms=int(about[b"created_ms"]),
         sealed_ms=int(about.get(b"sealed_ms", 0)),
-        first_let_go_ms=int(about.get(b"first_ms", 0)),
-        last_let_go_ms=int(about.get(b"last_ms", 0)),
+        first_sent_ms=int(about.get(b"first_ms", 0)),
+        last_sent_ms=int(about.get(b"last_ms", 0)),
         finished_ms=int(about.get(b"finished_ms", 0)),
     )
 

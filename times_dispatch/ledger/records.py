@@ -1,4 +1,8 @@
-"""A batch's message records as bytes (``lua/prelude.lua``): state bytes first, then fixed-width records."""
+"""The binary formats of a batch in Redis: its recipients, packed once, and its message records, written by the scripts.
+
+The recipients of a batch are a compressed msgpack document that no script reads. The message records are one state byte
+per message, followed by one record of ``RECORD_WIDTH`` bytes per message; the scripts change them in place.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -10,20 +14,48 @@ import zstandard
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.ledger.states import MessageState
 
-_LEVEL = 1
-"""Higher ones cost three to five times as much, and find little more where most is digits."""
+_COMPRESSION_LEVEL = 1
+"""Higher levels cost three to five times as much time and save little, because most of the data is digits."""
+
+RECORD_WIDTH = 21
+"""Bytes of one message's record, without its state byte."""
+
+_RECORD = struct.Struct(">BHHII8s")
+"""Attempt, block, code, sent_ms, reported_s, transaction id."""
+
+_UNKNOWN_TRANSACTION = b"\xff" * 8
+_MAX_TRANSACTION_DIGITS = len(str(2**63))
+_STATES = {ord(state.value): state for state in MessageState}
 
 
-def pack(recipients: Recipients) -> bytes:
-    """Pack a batch of recipients."""
+class MessageRecord(msgspec.Struct, frozen=True):
+    """The state of one message, as its record in Redis says."""
+
+    index: int
+    """Index of the message within its batch."""
+    state: MessageState
+    attempt: int
+    code: int
+    """The provider's status code, the failure code of a report, or one of our codes below 100; 0 if there is none."""
+    sent_ms: int
+    """Milliseconds from the campaign's creation to the moment when the message was sent; 0 if it was never sent."""
+    reported_s: int
+    """The time in the delivery report, in epoch seconds; 0 if there was no report."""
+    transaction_id: str
+
+
+def pack_recipients(recipients: Recipients) -> bytes:
+    """Return the recipients of a batch as compressed bytes."""
+    # Differences between line numbers compress better than the numbers.
     lines = recipients.lines
-    steps = [line - before for line, before in zip(lines, [0, *lines], strict=False)]
+    steps = [line - previous for line, previous in zip(lines, [0, *lines], strict=False)]
     columns = msgspec.structs.replace(recipients, lines=steps)
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(msgspec.msgpack.encode(columns))
+    compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
+    return compressor.compress(msgspec.msgpack.encode(columns))
 
 
-def unpack(packed: bytes) -> Recipients:
-    """Unpack what ``pack`` made; raise ``ValueError`` if the bytes are damaged."""
+def unpack_recipients(packed: bytes) -> Recipients:
+    """Return the recipients that ``pack_recipients`` packed; raise ValueError if the bytes are damaged."""
     try:
         columns = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(packed), type=Recipients)
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
@@ -31,47 +63,30 @@ def unpack(packed: bytes) -> Recipients:
     return msgspec.structs.replace(columns, lines=list(accumulate(columns.lines)))
 
 
-WIDTH = 21
-_RECORD = struct.Struct(">BHHII8s")
-_UNKNOWN_TRANSACTION = b"\xff" * 8
-_LONGEST_TRANSACTION = len(str(2**63))
-_STATES = {ord(state.value): state for state in MessageState}
+def read_records(packed: bytes, count: int) -> Iterator[MessageRecord]:
+    """Yield the records of a batch of *count* messages.
 
-
-class MessageRecord(msgspec.Struct, frozen=True):
-    """Where one message stands."""
-
-    index: int
-    """Within its batch."""
-    state: MessageState
-    attempt: int
-    code: int
-    """The provider's status code, the reported failure code, or one of ours below 100; 0 if there is none."""
-    let_go_ms: int
-    """Milliseconds from the campaign's creation to the moment when the message was let go; 0 if it never was."""
-    reported_s: int
-    """Epoch seconds that the delivery report names; 0 if there is none."""
-    transaction_id: str
-
-
-def transaction_bytes(transaction_id: str) -> bytes:
-    """Return the eight bytes that a record keeps of a transaction id; ids that are not numbers are not kept."""
-    if len(transaction_id) <= _LONGEST_TRANSACTION and transaction_id.isdecimal():
-        number = int(transaction_id)
-        if 0 < number < 2**63 and str(number) == transaction_id:
-            return number.to_bytes(8, "big")
-    return _UNKNOWN_TRANSACTION
-
-
-def read(packed: bytes, count: int) -> Iterator[MessageRecord]:
-    """Read the records of a batch of ``count`` messages; one that was never begun has no bytes: all is pending."""
+    A batch that no worker has taken yet has no bytes: all of its messages are pending.
+    """
     if not packed:
         for index in range(count):
             yield MessageRecord(index, MessageState.PENDING, 0, 0, 0, 0, "")
         return
     records = _RECORD.iter_unpack(packed[count:])
-    for index, (state, (attempt, _block, code, let_go, reported, transaction)) in enumerate(
+    for index, (state, (attempt, _block, code, sent_ms, reported_s, transaction)) in enumerate(
         zip(packed[:count], records, strict=True)
     ):
         number = 0 if transaction == _UNKNOWN_TRANSACTION else int.from_bytes(transaction, "big")
-        yield MessageRecord(index, _STATES[state], attempt, code, let_go, reported, str(number) if number else "")
+        yield MessageRecord(index, _STATES[state], attempt, code, sent_ms, reported_s, str(number) if number else "")
+
+
+def transaction_bytes(transaction_id: str) -> bytes:
+    """Return a provider's transaction id as the eight bytes of a record.
+
+    An id that is not a positive decimal number below 2**63 is not stored: the bytes only say that there is an id.
+    """
+    if len(transaction_id) <= _MAX_TRANSACTION_DIGITS and transaction_id.isdecimal():
+        number = int(transaction_id)
+        if 0 < number < 2**63 and str(number) == transaction_id:
+            return number.to_bytes(8, "big")
+    return _UNKNOWN_TRANSACTION

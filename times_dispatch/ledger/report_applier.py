@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import unpack
+from times_dispatch.ledger.records import unpack_recipients
 from times_dispatch.ledger.scripts import Script, campaign_key, text
 from times_dispatch.ledger.submission import CAMPAIGNS
 
@@ -62,8 +62,9 @@ _ANSWERS = {ord(answer): answer for answer in Applied}
 class ReportApplier:
     """The callbacks' side of the ledger."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, max_known_campaigns: int = _KNOWN_CAMPAIGNS) -> None:
         self._redis = redis
+        self._max_known_campaigns = max_known_campaigns
         self._apply = Script(redis, "apply_reports")
         self._campaigns: OrderedDict[CampaignId, tuple[SenderId, int]] = OrderedDict()
 
@@ -110,7 +111,7 @@ class ReportApplier:
     async def _batch_numbers(self, campaign: str, number: int) -> list[str]:
         packed = cast("bytes | None", await self._redis.get(f"{campaign}:p:{number}"))
         try:
-            return unpack(packed).to if packed else []
+            return unpack_recipients(packed).to if packed else []
         except ValueError:  # damaged
             return []
 
@@ -145,6 +146,6 @@ class ReportApplier:
         if size is None:
             return None
         known = self._campaigns[campaign] = (SenderId(text(sender)), int(size))
-        if len(self._campaigns) > _KNOWN_CAMPAIGNS:
+        if len(self._campaigns) > self._max_known_campaigns:
             self._campaigns.popitem(last=False)
         return known

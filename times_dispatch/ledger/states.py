@@ -7,14 +7,17 @@ from typing import Final
 
 
 class Suppression(IntEnum):
-    """Our own codes of suppressed messages, below all of the provider's and apart from those of failed pushes."""
+    """Why a message was suppressed.
+
+    The codes are our own: lower than every code of the provider, and different from our codes of failed pushes.
+    """
 
     OPTED_OUT = 31
     TOO_MANY = 32
     SAME_TEXT = 33
 
 
-WORDS: Final[Mapping[int, str]] = MappingProxyType(
+SUPPRESSION_REASONS: Final[Mapping[int, str]] = MappingProxyType(
     {
         Suppression.OPTED_OUT: "on the opt-out list",
         Suppression.TOO_MANY: "too many to this number",
@@ -24,9 +27,9 @@ WORDS: Final[Mapping[int, str]] = MappingProxyType(
 
 
 class MessageState(StrEnum):
-    """Where one message stands.
+    """The state of one message.
 
-    The value is the byte that the ledger's records hold, and the suffix of the counter in the campaign's hash.
+    The value is the state byte in the ledger's records, and the name of the counter in the campaign's hash.
     """
 
     PENDING = "p"
@@ -44,20 +47,21 @@ class MessageState(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name as people read it: ``in_doubt``, ``no_report``."""
+        """The state's name in output for people: ``in_doubt``, ``no_report``."""
         return self.name.lower()
 
 
 UNSENT = frozenset({MessageState.PENDING, MessageState.SENDING})
-"""While a message is in one of these, its campaign cannot be finished."""
+"""A campaign with a message in one of these states cannot be finished."""
 
 AWAITING_REPORT = frozenset({MessageState.ACCEPTED, MessageState.IN_DOUBT})
-"""A delivery report is still expected to decide these."""
+"""A delivery report is still expected for messages in these states."""
 
 FINAL = frozenset(MessageState) - UNSENT - AWAITING_REPORT
-"""Nothing more is expected; a late report may still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED.
+"""No further change is expected for messages in these states.
 
-A late click or reply turns GIVEN_UP into ACCEPTED.
+A late report can still turn FAILED, NO_REPORT or GIVEN_UP into DELIVERED, and a late click or reply turns GIVEN_UP into
+ACCEPTED.
 """
 
 SENT = frozenset(
@@ -68,25 +72,25 @@ SENT = frozenset(
         MessageState.NO_REPORT,
     }
 )
-"""Handed to the provider and taken by it: what the statistics call *sent* (docs/domain.md section 4)."""
+"""The provider accepted messages in these states: the statistics call them *sent* (docs/domain.md section 4)."""
 
 
 class CampaignState(StrEnum):
-    """Where a campaign stands. The value is stored in the campaign's hash and shown to people."""
+    """The state of a campaign. The value is stored in the campaign's hash and shown to people."""
 
     SUBMITTING = "submitting"
-    """Batches are still being written; nothing is sent."""
+    """Batches are still being written, and nothing is sent."""
     RUNNING = "running"
-    """Messages go out as the sender's limit allows (or wait for ``start_at``)."""
+    """Messages go out as fast as the sender's limit allows, or wait for ``start_at``."""
     PAUSED = "paused"
-    """Held by a person, also while nothing is left of it but what is in doubt."""
+    """A person paused the campaign. A campaign can also be paused when only messages in doubt are left."""
     BRAKED = "braked"
-    """Stopped itself, and held like a paused one; the reason says why."""
+    """The campaign stopped itself, and is held like a paused campaign; its reason says why."""
     FINISHED = "finished"
-    """Nothing is pending or sending; reports may still be coming in, or what is in doubt be sent again by policy."""
+    """No message is pending or sending. Reports may still arrive, and the policy may send messages in doubt again."""
     CANCELLED = "cancelled"
-    """Stopped for good by a person; what was pending is cancelled, what is in doubt is not sent again."""
+    """A person stopped the campaign for good. Pending messages are cancelled; messages in doubt are not sent again."""
 
 
 LIVE = frozenset({CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.BRAKED})
-"""Sealed and not over."""
+"""States of a campaign that is sealed and neither finished nor cancelled."""

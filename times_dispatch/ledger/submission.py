@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.errors import SubmissionRefused
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.records import pack
+from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
 
@@ -92,7 +92,7 @@ class Submissions:
             brake.reports,
             brake.failed_share,
             " ".join(plan.chain),
-            plan.most_parts,
+            plan.max_parts,
             int(plan.send_until_min > 0),
             plan.missed_start,
         )
@@ -126,7 +126,7 @@ class Submissions:
                 campaign,
                 number,
                 len(recipients.to),
-                pack(recipients),
+                pack_recipients(recipients),
                 costs,
                 struct.pack(f">{len(opted_out)}H", *opted_out),
                 Suppression.OPTED_OUT.value,

@@ -1,4 +1,4 @@
-"""Tokens of providers, shared by all processes: opaque to Redis, which keeps each until it ends."""
+"""OAuth tokens in Redis, shared by all processes, so that ten workers request one token from the provider."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
@@ -10,37 +10,37 @@ from redis.exceptions import LockError, RedisError
 T = TypeVar("T")
 
 
-class Tokens:
-    """The ``TokenStore`` of OAuth tokens in Redis, under the keys ``token:*``, which an ACL can keep others from.
+class RedisTokenStore:
+    """Implements ``provider.oauth.token_store.TokenStore`` on the keys ``token:*``, to which an ACL can limit access.
 
-    Values come encrypted. Every method raises ConnectionError, an OSError, if Redis is away.
+    Values are encrypted by the caller. Every method raises ConnectionError, an OSError, if Redis is away.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def read(self, name: str) -> tuple[bytes, float] | None:
-        """Return a value and the seconds that it has left; None if there is none."""
+        """Return a value and its remaining lifetime in seconds; None if no value is stored."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.get(_key(name))
             pipe.pttl(_key(name))
-            value, left_ms = await _or_away(pipe.execute())
+            value, left_ms = await _raising_connection_error(pipe.execute())
         return (value, left_ms / 1000) if value is not None and left_ms > 0 else None
 
     async def write(self, name: str, value: bytes, *, ttl_s: float) -> None:
-        """Keep a value for so long, in place of the one before."""
-        await _or_away(self._redis.set(_key(name), value, px=max(1, round(ttl_s * 1000))))
+        """Store a value for *ttl_s* seconds, in place of the previous value."""
+        await _raising_connection_error(self._redis.set(_key(name), value, px=max(1, round(ttl_s * 1000))))
 
     @asynccontextmanager
     async def lock(self, name: str, *, ttl_s: float) -> AsyncIterator[bool]:
         """Enter with True for one caller at a time among all processes, with False for the others."""
         lock = self._redis.lock(f"{_key(name)}:lock", timeout=ttl_s, blocking=False, thread_local=False)
-        is_mine = await _or_away(lock.acquire())
+        acquired = await _raising_connection_error(lock.acquire())
         try:
-            yield is_mine
+            yield acquired
         finally:
-            if is_mine:
-                with suppress(LockError, RedisError):  # it ends by itself
+            if acquired:
+                with suppress(LockError, RedisError):  # the lock expires
                     await lock.release()
 
 
@@ -48,7 +48,7 @@ def _key(name: str) -> str:
     return f"token:{name}"
 
 
-async def _or_away(call: Awaitable[T]) -> T:
+async def _raising_connection_error(call: Awaitable[T]) -> T:
     try:
         return await call
     except RedisError as error:

@@ -23,7 +23,7 @@ def test_a_budget_is_counted_in_parts(write: WriteFile, priced: Settings, line: 
     campaign = Campaign(write("c.toml", CAMPAIGN + line + "\n"), priced)
 
     assert campaign.budget.max_parts == most
-    assert campaign.plan(NOW).most_parts == most
+    assert campaign.plan(NOW).max_parts == most
 
 
 @pytest.mark.parametrize(

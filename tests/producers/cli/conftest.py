@@ -9,25 +9,25 @@ from click.testing import CliRunner, Result
 from producers.cli import main
 from tests.kit.producers import Run
 from tests.kit.provider_settings import PROVIDER_SETTINGS, PROVIDER_VARIABLES
-from tests.kit.sandbox_thread import Gateway, gateway
+from tests.kit.sandbox_thread import SandboxThread, sandbox_thread
 
 
 @pytest.fixture(scope="package")
-def running_sandbox() -> Iterator[Gateway]:
+def running_sandbox() -> Iterator[SandboxThread]:
     """One sandbox for all tests of this folder."""
-    with gateway() as running:
+    with sandbox_thread() as running:
         yield running
 
 
 @pytest.fixture
-def sandbox(running_sandbox: Gateway) -> Gateway:
+def sandbox(running_sandbox: SandboxThread) -> SandboxThread:
     """The sandbox without faults and with empty books."""
     running_sandbox.reset()
     return running_sandbox
 
 
 @pytest.fixture
-def provider_folder(sandbox: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def provider_folder(sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with settings for three providers."""
     (tmp_path / "dispatch.toml").write_text(PROVIDER_SETTINGS.format(url=sandbox.url))
     monkeypatch.chdir(tmp_path)

@@ -6,10 +6,10 @@ from click.testing import Result
 
 from tests.kit.producers import Run
 from tests.kit.provider_settings import has_no_secret
-from tests.kit.sandbox_thread import Gateway
+from tests.kit.sandbox_thread import SandboxThread
 
 
-def test_list_shows_the_providers_and_their_senders(provider_run: Run, sandbox: Gateway) -> None:
+def test_list_shows_the_providers_and_their_senders(provider_run: Run, sandbox: SandboxThread) -> None:
     done = provider_run("provider", "list")
     assert done.exit_code == 0, done.stderr
     first, second, third = done.stdout.splitlines()[1:]
@@ -26,7 +26,9 @@ def test_list_shows_the_providers_and_their_senders(provider_run: Run, sandbox: 
     assert has_no_secret(done)
 
 
-def test_check_finds_no_problem_in_good_settings_and_reaches_the_provider(provider_run: Run, sandbox: Gateway) -> None:
+def test_check_finds_no_problem_in_good_settings_and_reaches_the_provider(
+    provider_run: Run, sandbox: SandboxThread
+) -> None:
     done = provider_run("provider", "check", "--connect")
     assert done.exit_code == 0, done.stdout
     assert done.stdout.splitlines() == [
@@ -71,7 +73,7 @@ def test_check_lists_all_problems_of_one_provider(provider_run: Run, provider_fo
     assert len(checked["problems"]) == 2
 
 
-def test_check_names_the_provider_that_does_not_answer(provider_run: Run, sandbox: Gateway) -> None:
+def test_check_names_the_provider_that_does_not_answer(provider_run: Run, sandbox: SandboxThread) -> None:
     sandbox.change(token_refused=True)
     done = provider_run("provider", "check", "other", "--connect")
     assert done.exit_code == 1

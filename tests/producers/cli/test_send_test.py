@@ -7,7 +7,7 @@ from redis import Redis
 
 from tests.kit.producers import Run
 from tests.kit.provider_settings import has_no_secret
-from tests.kit.sandbox_thread import Gateway
+from tests.kit.sandbox_thread import SandboxThread
 from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
 
 NUMBER = ("--country-code", "91", "--number", "9876543210")
@@ -16,7 +16,9 @@ NUMBER = ("--country-code", "91", "--number", "9876543210")
 MESSAGE = ("--message", "This is a test message.")
 
 
-def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(provider_run: Run, sandbox: Gateway) -> None:
+def test_a_test_message_goes_out_and_the_exchange_is_shown_without_secrets(
+    provider_run: Run, sandbox: SandboxThread
+) -> None:
     done = provider_run("send-test", *NUMBER, *MESSAGE)
     assert done.exit_code == 0, done.stderr
     first, *lines = done.stdout.splitlines()
@@ -62,7 +64,7 @@ def test_a_value_may_be_as_long_as_its_template_says(provider_run: Run, provider
     assert "an operator may drop it" not in provider_run("send-test", *NUMBER, *message).stdout
 
 
-def test_sender_provider_and_custom_values_can_be_chosen(provider_run: Run, sandbox: Gateway) -> None:
+def test_sender_provider_and_custom_values_can_be_chosen(provider_run: Run, sandbox: SandboxThread) -> None:
     refused = provider_run("send-test", *NUMBER, *MESSAGE, "--provider", "other")
     assert refused.exit_code == 2
     assert refused.stderr == "provider other needs $$route: give --custom NAME=VALUE for each\n"
@@ -78,7 +80,7 @@ def test_sender_provider_and_custom_values_can_be_chosen(provider_run: Run, sand
     assert books["senders"]["TIMOTP"]["accepted"] == 1
 
 
-def test_the_token_is_the_one_that_workers_share(provider_run: Run, sandbox: Gateway, redis_url: str) -> None:
+def test_the_token_is_the_one_that_workers_share(provider_run: Run, sandbox: SandboxThread, redis_url: str) -> None:
     for _ in range(2):
         assert provider_run("send-test", *NUMBER, *MESSAGE, "--provider", "other", "--custom", "route=4").exit_code == 0
     assert sandbox.books()["tokens"]["issued"] == 1
@@ -97,7 +99,7 @@ def test_the_token_is_the_one_that_workers_share(provider_run: Run, sandbox: Gat
     ],
 )
 def test_a_bad_request_is_refused_before_anything_is_sent(
-    provider_run: Run, sandbox: Gateway, arguments: tuple[str, ...], complaint: str
+    provider_run: Run, sandbox: SandboxThread, arguments: tuple[str, ...], complaint: str
 ) -> None:
     done = provider_run("send-test", *NUMBER, *MESSAGE, *arguments)
     assert (done.exit_code, done.stderr) == (2, f"{complaint}\n")
@@ -126,7 +128,7 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
     ],
 )
 def test_a_held_sender_sends_no_test_message_unless_forced(
-    provider_run: Run, sandbox: Gateway, redis_url: str, pace: dict[str, str], why: str
+    provider_run: Run, sandbox: SandboxThread, redis_url: str, pace: dict[str, str], why: str
 ) -> None:
     with Redis.from_url(redis_url) as redis:
         redis.hset("{TIMESM}:pace", mapping=pace)
@@ -138,7 +140,7 @@ def test_a_held_sender_sends_no_test_message_unless_forced(
     assert sandbox.books()["all"]["accepted"] == 1
 
 
-def test_without_a_ledger_a_test_message_needs_force(provider_run: Run, sandbox: Gateway) -> None:
+def test_without_a_ledger_a_test_message_needs_force(provider_run: Run, sandbox: SandboxThread) -> None:
     away = {"DISPATCH_REDIS_URL": "redis://127.0.0.1:1/0"}
     assert provider_run("send-test", *NUMBER, *MESSAGE, **away).exit_code == 2
     assert sandbox.books()["all"]["arrivals"] == 0
@@ -146,7 +148,7 @@ def test_without_a_ledger_a_test_message_needs_force(provider_run: Run, sandbox:
     assert provider_run("send-test", *NUMBER, *MESSAGE, "--force", DISPATCH_REDIS_URL=None).exit_code == 0
 
 
-def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: Gateway) -> None:
+def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: SandboxThread) -> None:
     sandbox.change(wrong_credentials=True)
     done = provider_run("send-test", *NUMBER, *MESSAGE)
     assert done.exit_code == 1

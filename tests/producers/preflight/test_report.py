@@ -83,7 +83,7 @@ async def test_the_cost_is_compared_with_the_budget(write: WriteFile) -> None:
     fits = await checked(write, settings, people(8), 'max_money = "Rs 1"')
     too_much = await checked(write, settings, people(9), 'max_money = "Rs 1"')
 
-    assert (str(fits.cost), fits.plan.most_parts, fits.problems) == ("1.000", 8, [])
+    assert (str(fits.cost), fits.plan.max_parts, fits.problems) == ("1.000", 8, [])
     assert too_much.problems == [
         "the campaign takes 9 parts and max_money = Rs 1.00 allows 8: the parts beyond are not sent"
     ]

@@ -46,8 +46,8 @@ def _view(accepted: int = 0, *, total: int = 60_000, **changes: Any) -> Campaign
         "stats": {},
         "created_ms": 1_000,
         "sealed_ms": 1_000,
-        "first_let_go_ms": 0,
-        "last_let_go_ms": 0,
+        "first_sent_ms": 0,
+        "last_sent_ms": 0,
         "finished_ms": 0,
     }
     return CampaignView(**{**about, **changes})
@@ -57,12 +57,12 @@ class TestRateMeter:
     """Messages per second."""
 
     def test_at_first_it_is_the_rate_since_the_first_push(self) -> None:
-        view = _view(1_000, first_let_go_ms=10_000, last_let_go_ms=14_000)
+        view = _view(1_000, first_sent_ms=10_000, last_sent_ms=14_000)
         assert RateMeter().rate_per_s(view, now=50.0) == 250
 
     def test_a_campaign_that_has_hardly_begun_has_no_rate_yet(self) -> None:
-        assert RateMeter().rate_per_s(_view(1, first_let_go_ms=10_000, last_let_go_ms=10_000), now=50.0) == 0
-        assert RateMeter().rate_per_s(_view(50, first_let_go_ms=10_000, last_let_go_ms=10_900), now=50.0) == 0
+        assert RateMeter().rate_per_s(_view(1, first_sent_ms=10_000, last_sent_ms=10_000), now=50.0) == 0
+        assert RateMeter().rate_per_s(_view(50, first_sent_ms=10_000, last_sent_ms=10_900), now=50.0) == 0
 
     def test_then_it_is_the_rate_since_the_last_look(self) -> None:
         meter = RateMeter()
@@ -110,7 +110,7 @@ def flower(app: Celery) -> Iterator[Flower]:
 
 def test_a_running_campaign_is_one_row_that_says_how_far_it_is(app: Celery, flower: Flower) -> None:
     rows = FlowerRows(app)
-    rows.show([_view(30_000, first_let_go_ms=1_000, last_let_go_ms=38_500)])
+    rows.show([_view(30_000, first_sent_ms=1_000, last_sent_ms=38_500)])
     events = flower.hear(3)
     assert [event["type"] for event in events] == ["task-received", "task-started", "task-progress"]
     assert {event["uuid"] for event in events} == {campaign_row(CAMPAIGN)}
@@ -150,7 +150,7 @@ def test_a_row_is_begun_again_from_time_to_time_for_a_flower_that_was_restarted(
 
 def test_a_finished_campaign_succeeds_with_the_time_that_it_took(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show(
-        [_view(60_000, state=CampaignState.FINISHED, first_let_go_ms=10_000, last_let_go_ms=84_000, finished_ms=85_000)]
+        [_view(60_000, state=CampaignState.FINISHED, first_sent_ms=10_000, last_sent_ms=84_000, finished_ms=85_000)]
     )
     flower.hear(3)
     assert (flower.row.state, flower.row.runtime) == ("SUCCESS", 75.0)
@@ -158,7 +158,7 @@ def test_a_finished_campaign_succeeds_with_the_time_that_it_took(app: Celery, fl
 
 
 def test_a_cancelled_campaign_ends_its_row_too(app: Celery, flower: Flower) -> None:
-    FlowerRows(app).show([_view(10, state=CampaignState.CANCELLED, first_let_go_ms=10_000, last_let_go_ms=12_000)])
+    FlowerRows(app).show([_view(10, state=CampaignState.CANCELLED, first_sent_ms=10_000, last_sent_ms=12_000)])
     flower.hear(3)
     assert (flower.row.state, flower.row.runtime) == ("SUCCESS", 2.0)
 

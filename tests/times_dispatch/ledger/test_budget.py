@@ -1,10 +1,10 @@
-"""Caps in SMS parts, of a campaign and of a sender's day: taken where messages are opened, so nobody passes them."""
+"""Limits in SMS parts, of a campaign and of a sender's day; they act when messages are opened, so none is exceeded."""
 
 import asyncio
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -15,31 +15,31 @@ OTHER = CampaignId("another1")
 
 
 async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with_a_larger_one(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, parts=[1, 2, 1, 2, 1, 1], most_parts=5)
+    await ledger.submit(6, batch_size=6, parts=[1, 2, 1, 2, 1, 1], max_parts=5)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    assert [place for place, _ in block.messages] == [0, 1, 2]  # the next takes two, and one is left
+    assert [index for index, _ in block.messages] == [0, 1, 2]  # the next message has two parts, and one part is left
     await ledger.record(lease, block, b"aaa")
-    assert await ledger.ask(lease) == BatchClosed("budget spent")
+    assert await ledger.open_block(lease) == BatchClosed("budget spent")
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "its budget of 5 parts is spent")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
 
     await ledger.control.set_budget(SENDER, CAMPAIGN, 7)
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     lease = await ledger.take()
-    assert [place for place, _ in (await ledger.open(lease)).messages] == [3, 4]
+    assert [index for index, _ in (await ledger.open(lease)).messages] == [3, 4]
 
 
 async def test_a_budget_that_is_just_enough_is_enough(ledger: Ledger) -> None:
-    await ledger.submit(3, most_parts=3)
+    await ledger.submit(3, max_parts=3)
     await ledger.send_all()
     assert await ledger.state() is CampaignState.FINISHED
 
 
 @pytest.mark.parametrize("verdicts", [b"rrr", b"ppp", b"bbb"])
 async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, verdicts: bytes) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3, parts=[1, 1, 1, 1, 1, 1])
+    await ledger.submit(6, batch_size=6, max_parts=3, parts=[1, 1, 1, 1, 1, 1])
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=3), verdicts)
     block = await ledger.open(lease, most=6)
@@ -47,31 +47,31 @@ async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, verd
 
 
 async def test_what_is_in_doubt_costs(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3)
+    await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=3), b"iia")
-    assert await ledger.ask(lease) == BatchClosed("budget spent")
+    assert await ledger.open_block(lease) == BatchClosed("budget spent")
 
 
 async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3)
+    await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.record(lease, block, b"rar")
     assert len((await ledger.open(lease)).messages) == 2
 
 
 async def test_workers_side_by_side_cannot_pass_a_budget_together(ledger: Ledger) -> None:
-    await ledger.submit(60, batch_size=6, most_parts=20)
+    await ledger.submit(60, batch_size=6, max_parts=20)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
-    opened = await asyncio.gather(*(ledger.ask(lease, most=5) for _ in range(3) for lease in leases))
+    opened = await asyncio.gather(*(ledger.open_block(lease, most=5) for _ in range(3) for lease in leases))
     assert sum(len(block.messages) for block in opened if isinstance(block, Block)) == 20
 
 
 async def test_a_repeated_outcome_gives_its_parts_back_once(ledger: Ledger) -> None:
-    await ledger.submit(6, batch_size=6, most_parts=3)
+    await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     block = await ledger.open(lease, most=3)
     for _ in range(3):
@@ -100,16 +100,16 @@ async def test_the_cap_of_a_day_holds_for_all_campaigns_of_a_sender_and_the_rest
     block = await ledger.open(second)
     assert len(block.messages) == 1
     await ledger.record(second, block, b"a")
-    assert await ledger.ask(second) == BatchClosed("parts of the day used up")
-    await ledger.work.release(second)
+    assert await ledger.open_block(second) == BatchClosed("parts of the day used up")
+    await ledger.leases.release(second)
     assert await ledger.issue() == []
     assert (await ledger.view(OTHER)).reason == "the sender has used up its parts of the day"
-    sender = await ledger.views.sender(SENDER)
+    sender = await ledger.queries.sender(SENDER)
     assert (sender.parts_today, sender.most_parts_per_day, sender.day_is_used_up) == (4, 4, True)
 
-    await ledger.turn_to_yesterday()
+    await ledger.end_day()
     assert await ledger.states(OTHER) == "app"
-    assert not (await ledger.views.sender(SENDER)).day_is_used_up
+    assert not (await ledger.queries.sender(SENDER)).day_is_used_up
     lease = await ledger.take()
     assert len((await ledger.open(lease)).messages) == 2
 
@@ -120,7 +120,7 @@ async def test_parts_of_the_day_come_back_and_other_senders_do_not_care(ledger: 
     await ledger.submit(3, campaign=OTHER, sender=SenderId("SHOPPY"))
     lease = await ledger.take()
     block = await ledger.open(lease)
-    assert isinstance(await ledger.ask(lease), Wait), "who is being sent to may be suppressed"
+    assert isinstance(await ledger.open_block(lease), Wait), "who is being sent to may be suppressed"
     await ledger.record(lease, block, b"ra")
     block = await ledger.open(lease)
     assert len(block.messages) == 1
@@ -135,11 +135,11 @@ async def test_what_was_opened_yesterday_gives_nothing_back_to_today(ledger: Led
     lease = await ledger.take()
     block = await ledger.open(lease)
     await ledger.redis.hincrby(f"{tag(SENDER)}:c:{CAMPAIGN}", "created_ms", -86_400_000)
-    await ledger.turn_to_yesterday()
+    await ledger.end_day()
     second = await ledger.open(lease)
     await ledger.record(lease, block, b"rrr")
     await ledger.record(lease, second, b"aaa")
-    assert isinstance(await ledger.ask(lease), BatchClosed)
+    assert isinstance(await ledger.open_block(lease), BatchClosed)
     assert len(second.messages) == 3
 
 
@@ -148,7 +148,7 @@ async def test_a_higher_cap_acts_at_once(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease), b"a")
-    assert isinstance(await ledger.ask(lease), BatchClosed)
+    assert isinstance(await ledger.open_block(lease), BatchClosed)
     await ledger.control.configure_daily_cap(SENDER, 0)
     assert len((await ledger.open(lease)).messages) == 2
-    assert await ledger.ask(lease) == Drained()
+    assert await ledger.open_block(lease) == Drained()

@@ -19,7 +19,7 @@ def guarded() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture
 async def silent() -> AsyncIterator[int]:
-    """The port of a server that takes connections and never answers."""
+    """The port of a server that accepts connections and never answers."""
 
     async def never_answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held.append(writer)

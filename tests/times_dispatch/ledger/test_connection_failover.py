@@ -1,4 +1,4 @@
-"""After a failover behind the same address: who was connected to the old primary goes over to the new one."""
+"""After a failover behind the same address, every connection to the old primary is replaced."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""A connection that is lost is a Redis error, never one of the event loop; no cancellation of a call is swallowed."""
+"""A lost connection raises a Redis error, never one of the event loop, and no cancellation of a call is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,11 +1,11 @@
-"""Steering campaigns and senders; what each step does to blocks is in test_blocks.py, to windows in test_issue.py."""
+"""Pausing, resuming and changing campaigns and senders; the effects on blocks are in test_leases_blocks.py."""
 
 from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.leases import BatchClosed, Wait
 from times_dispatch.ledger.maintenance import Settled
@@ -69,8 +69,8 @@ async def test_a_resumed_campaign_goes_on_where_it_stopped(ledger: Ledger) -> No
     lease, untaken = await ledger.take(), await ledger.issue()
     await ledger.record(lease, await ledger.open(lease, most=2), b"a")
     await _act(ledger, "pause", "lunch")
-    assert isinstance(await ledger.ask(lease), BatchClosed)
-    await ledger.work.release(lease)
+    assert isinstance(await ledger.open_block(lease), BatchClosed)
+    await ledger.leases.release(lease)
     await _act(ledger, "resume")
     assert (await ledger.view()).reason == ""
     assert (await ledger.open(await ledger.take())).messages == [(2, 0)]
@@ -83,11 +83,11 @@ async def test_an_answer_for_a_paused_campaign_is_recorded(ledger: Ledger) -> No
     block = await ledger.open(lease)
     await _act(ledger, "pause")
     assert await ledger.record(lease, block, b"a") == 3
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_a_campaign_that_nobody_knows_cannot_be_steered(ledger: Ledger) -> None:
+async def test_an_unknown_campaign_cannot_be_paused_or_resumed(ledger: Ledger) -> None:
     with pytest.raises(CampaignUnknown, match="campaign nobody00"):
         await ledger.control.campaign(SENDER, CampaignId("nobody00"), "pause")
     assert await ledger.redis.keys(f"{campaign_key(SENDER, CampaignId('nobody00'))}*") == []
@@ -99,29 +99,29 @@ async def test_an_error_of_redis_itself_is_not_taken_for_an_unknown_campaign(led
         await _act(ledger, "pause")
 
 
-async def test_the_configured_rate_holds_until_somebody_sets_another(ledger: Ledger) -> None:
+async def test_the_configured_rate_holds_until_a_person_sets_another(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 100)
-    assert (await ledger.views.sender(SENDER)).rate_per_s == 100
+    assert (await ledger.queries.sender(SENDER)).rate_per_s == 100
     await ledger.control.set_rate(SENDER, 20)
     await ledger.control.configure_rate(SENDER, 100)
-    assert (await ledger.views.sender(SENDER)).rate_per_s == 20
+    assert (await ledger.queries.sender(SENDER)).rate_per_s == 20
     await ledger.control.configure_rate(SENDER, 150)
-    assert (await ledger.views.sender(SENDER)).rate_per_s == 150
+    assert (await ledger.queries.sender(SENDER)).rate_per_s == 150
 
 
 async def test_a_configured_sender_is_known_before_its_first_campaign(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SenderId("SHOPPY"), 0)
-    assert await ledger.views.senders() == ["SHOPPY"]
+    assert await ledger.queries.senders() == ["SHOPPY"]
 
 
 async def test_the_first_reason_of_a_braked_sender_stays_until_it_is_resumed(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance")
     await ledger.control.brake_provider(SENDER, PROVIDER, "authentication failure")
-    assert (await ledger.views.sender(SENDER)).held[0].brake == "insufficient balance"
+    assert (await ledger.queries.sender(SENDER)).held[0].brake == "insufficient balance"
     await ledger.control.resume_sender(SENDER)
-    assert (await ledger.views.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).held == []
     await ledger.control.brake_provider(SENDER, PROVIDER, "authentication failure")
-    assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure"
+    assert (await ledger.queries.sender(SENDER)).held[0].brake == "authentication failure"
 
 
 async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(ledger: Ledger) -> None:
@@ -135,25 +135,25 @@ async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(l
         f"hold_why@{PROVIDER}": "overloaded",
     }
     await ledger.redis.hset(f"{tag(SENDER)}:pace", mapping=held)
-    assert await ledger.ask(lease) == BatchClosed("sender paused")
+    assert await ledger.open_block(lease) == BatchClosed("sender paused")
     await ledger.redis.hdel(f"{tag(SENDER)}:pace", "paused")
-    assert await ledger.ask(lease) == BatchClosed("provider braked")
+    assert await ledger.open_block(lease) == BatchClosed("provider braked")
     await ledger.redis.hdel(f"{tag(SENDER)}:pace", f"brake@{PROVIDER}")
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
     await ledger.control.resume_sender(SENDER)
     assert len((await ledger.open(lease)).messages) == 3
 
 
-async def test_steering_one_sender_leaves_the_others_alone(ledger: Ledger) -> None:
+async def test_pausing_or_resuming_one_sender_leaves_the_others_alone(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.control.pause_sender(SenderId("SHOPPY"))
     await ledger.control.brake_provider(SenderId("SHOPPY"), PROVIDER, "no balance")
     assert (await ledger.open(await ledger.take())).messages
 
 
-async def _in_doubt(ledger: Ledger, *, batches: int = 2, **about: Any) -> None:
-    """A campaign of batches of three: in doubt, accepted, in doubt."""
-    await ledger.submit(3 * batches, **about)
+async def _in_doubt(ledger: Ledger, *, batches: int = 2, **changes: Any) -> None:
+    """Submit a campaign of batches of three messages: in doubt, accepted, in doubt."""
+    await ledger.submit(3 * batches, **changes)
     await ledger.send_all(b"iai")
 
 
@@ -174,7 +174,7 @@ async def test_what_a_person_counted_as_sent_may_still_be_reported(ledger: Ledge
     await ledger.report("failed")
     assert await ledger.states() == "faaaaa"
     await ledger.end_report_wait()
-    assert (await ledger.repair.settle(SENDER)).no_report == 5
+    assert (await ledger.maintenance.settle(SENDER)).no_report == 5
 
 
 async def test_a_person_may_have_what_is_in_doubt_sent_again_with_another_id(ledger: Ledger) -> None:
@@ -191,23 +191,23 @@ async def test_a_person_may_have_what_is_in_doubt_sent_again_with_another_id(led
         block = await ledger.open(lease)
         assert block.messages == [(0, 1), (2, 1)]
         await ledger.record(lease, block, b"a")
-        await ledger.work.release(lease)
+        await ledger.leases.release(lease)
     assert await ledger.state() is CampaignState.FINISHED
 
 
 async def test_what_is_sent_again_joins_a_batch_that_is_in_work(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.push(b"iai")
-    await ledger.ask(lease)
+    await ledger.open_block(lease)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 2
     assert await ledger.field("out") == "1"
     assert await ledger.issue() == []
     assert (await ledger.open(lease)).messages == [(0, 1), (2, 1)]
 
 
-async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_rings_once(ledger: Ledger) -> None:
+async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_wakes_one_worker(ledger: Ledger) -> None:
     await ledger.submit(3)
-    await ledger.work.release(await ledger.push(b"iap"))
+    await ledger.leases.release(await ledger.push(b"iap"))
     await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
     [ref] = await ledger.issue()
     assert (await ledger.open(await ledger.take(ref))).messages == [(0, 1), (2, 0)]
@@ -217,7 +217,7 @@ async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_rings_on
 async def test_what_is_sent_again_joins_a_batch_that_is_on_its_way_to_a_worker(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.push(b"iap")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     [ref] = await ledger.issue()
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 1
     assert await ledger.issue() == []
@@ -245,9 +245,9 @@ async def test_nothing_of_a_cancelled_campaign_is_sent_again(ledger: Ledger) -> 
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=2), b"i")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     await _act(ledger, "cancel")
-    await ledger.repair.end(SENDER)
+    await ledger.maintenance.end(SENDER)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
     assert await ledger.states() == "iix"
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "sent") == 2
@@ -257,7 +257,7 @@ async def test_sending_again_does_not_resume_a_paused_campaign(ledger: Ledger) -
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=2), b"i")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     await _act(ledger, "pause")
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 2
     assert await ledger.state() is CampaignState.PAUSED
@@ -270,7 +270,7 @@ async def test_a_paused_campaign_of_which_only_doubt_is_left_is_finished_by_its_
     await ledger.submit(3)
     lease = await ledger.push(b"iai")
     await _act(ledger, "pause", "lunch")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     view = await ledger.view()
     assert (view.state, view.reason, view.finished_ms) == (CampaignState.PAUSED, "lunch", 0)
     assert await _act(ledger, "resume") == (True, CampaignState.FINISHED)
@@ -281,7 +281,7 @@ async def test_sending_again_by_hand_does_not_resume_a_campaign_of_which_only_do
     await ledger.submit(3)
     lease = await ledger.push(b"iai")
     await _act(ledger, "pause")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "sealed_ms", await ledger.now_ms() - 60_000)
     await ledger.end_validity()
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 2
@@ -295,7 +295,7 @@ async def test_a_paused_campaign_is_finished_when_its_doubt_is_counted_as_sent(l
     await ledger.submit(3)
     lease = await ledger.push(b"iai")
     await _act(ledger, "pause")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert await ledger.state() is CampaignState.PAUSED
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "sent") == 2
     assert await ledger.state() is CampaignState.FINISHED
@@ -308,11 +308,11 @@ async def test_a_finished_campaign_can_be_cancelled_while_something_is_in_doubt_
     assert await _act(ledger, "cancel", "by hand") == (True, CampaignState.CANCELLED)
     view = await ledger.view()
     assert (view.reason, view.finished_ms) == ("by hand", 0)
-    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.maintenance.end(SENDER) == 0
     assert await ledger.redis.zcard(f"{tag(SENDER)}:ends") == 0
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
     await ledger.end_validity()
-    assert await ledger.repair.settle(SENDER) == Settled(given_up=4)
+    assert await ledger.maintenance.settle(SENDER) == Settled(given_up=4)
     assert await ledger.states() == "gaggag"
     assert await ledger.issue() == []
 

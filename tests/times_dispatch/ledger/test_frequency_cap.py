@@ -1,4 +1,4 @@
-"""How often one number gets a message, over all campaigns of its sender, and what is taken back."""
+"""Frequency caps: messages to one number over all campaigns of a sender, and frequency_caps that are taken back."""
 
 import struct
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import SENDER, Ledger
+from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark, fingerprint
 from times_dispatch.ledger.leases import Lease, new_operation
@@ -16,17 +16,17 @@ from times_dispatch.ledger.states import Suppression
 HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
 TWO_A_DAY = FrequencyLimit(most=2, per_s=86_400)
 TEXT = "Dear {#var#}"
-SAID = f"{tag(SENDER)}:said"
+RECENT_TEXTS = f"{tag(SENDER)}:said"
 TOO_MANY, SAME_TEXT = Suppression.TOO_MANY, Suppression.SAME_TEXT
 NUMBERS = ("919800000000", "919800000001", "919800000002")
 
 
 class Asker:
-    """Asks for blocks of one campaign."""
+    """A worker that asks the frequency cap about blocks of one campaign."""
 
     def __init__(self, ledger: Ledger, lease: Lease) -> None:
         self.lease = lease
-        self.admissions = FrequencyCaps(ledger.redis)
+        self.frequency_caps = FrequencyCaps(ledger.redis)
         self.block = 0
         self.marks: list[Mark] = []
 
@@ -40,29 +40,29 @@ class Asker:
         self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
     ) -> list[Suppression | None]:
         marks = [Mark(to, fingerprint(to, word), attempt) for to in numbers]
-        at_s, reasons = await self.admissions.admit(self.lease, self.block, frequency, TEXT, marks)
+        at_s, reasons = await self.frequency_caps.admit(self.lease, self.block, frequency, TEXT, marks)
         self.marks = [mark._replace(at_s=at_s) for mark, reason in zip(marks, reasons, strict=True) if not reason]
         return reasons
 
     async def take_back(self, frequency: FrequencyLimit, operation: str = "") -> None:
-        await self.admissions.take_back(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
+        await self.frequency_caps.take_back(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
 
 
-async def asker(ledger: Ledger, campaign: str, **about: Any) -> Asker:
-    claimed = await ledger.submit(3, campaign=campaign, **about)
-    (ref,) = [ref for ref in await ledger.issue(about.get("sender", SENDER)) if ref.campaign == claimed]
+async def asker(ledger: Ledger, campaign: str, **changes: Any) -> Asker:
+    claimed = await ledger.submit(3, campaign=campaign, **changes)
+    (ref,) = [ref for ref in await ledger.issue(changes.get("sender", SENDER)) if ref.campaign == claimed]
     return Asker(ledger, await ledger.take(ref))
 
 
 async def let_pass(ledger: Ledger, campaign: str, seconds: int) -> None:
-    """Move what a campaign said into the past."""
-    members: Any = await ledger.redis.zrange(SAID, 0, -1, withscores=True)
+    """Move a campaign's recent texts into the past."""
+    members: Any = await ledger.redis.zrange(RECENT_TEXTS, 0, -1, withscores=True)
     for member, until in members:
-        digest, who, created, buckets = text(member).split(":")
-        if who == campaign:
-            await ledger.redis.zrem(SAID, member)
-            moved = f"{digest}:{who}:{int(created) - seconds}:{buckets}"
-            await ledger.redis.zadd(SAID, {moved: until - seconds})
+        digest, owner, created, buckets = text(member).split(":")
+        if owner == campaign:
+            await ledger.redis.zrem(RECENT_TEXTS, member)
+            moved = f"{digest}:{owner}:{int(created) - seconds}:{buckets}"
+            await ledger.redis.zadd(RECENT_TEXTS, {moved: until - seconds})
 
 
 async def test_the_same_text_to_the_same_number_from_another_campaign_is_refused(ledger: Ledger) -> None:
@@ -91,7 +91,7 @@ async def test_it_may_go_again_when_the_time_is_over(ledger: Ledger, seconds: in
 async def test_each_message_has_a_time_of_its_own(ledger: Ledger) -> None:
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     await first.ask(HALF_AN_HOUR, NUMBERS[:1])
-    (bucket,) = await ledger.redis.keys(f"{SAID}:*")
+    (bucket,) = await ledger.redis.keys(f"{RECENT_TEXTS}:*")
     await ledger.redis.hset(bucket, fingerprint(NUMBERS[1], "hi"), -1801)
     assert await second.ask(HALF_AN_HOUR, NUMBERS[:2]) == [SAME_TEXT, None]
 
@@ -115,16 +115,16 @@ async def test_a_number_gets_so_many_messages_in_a_period_from_all_campaigns(led
 @pytest.mark.parametrize(("ago_s", "counts"), [(86_398, True), (86_400, False)])
 async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, ago_s: int, counts: bool) -> None:
     now_s = await ledger.now_ms() // 1000
-    heard = f"{tag(SENDER)}:heard:{(now_s - ago_s) // 86_400}:9198000"
-    await ledger.redis.hset(heard, "00000", struct.pack(">II", now_s - ago_s, now_s - ago_s))
+    recent_numbers = f"{tag(SENDER)}:heard:{(now_s - ago_s) // 86_400}:9198000"
+    await ledger.redis.hset(recent_numbers, "00000", struct.pack(">II", now_s - ago_s, now_s - ago_s))
     first = await asker(ledger, "diwali01")
     assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [TOO_MANY if counts else None]
 
 
-async def test_what_was_heard_expires_by_itself(ledger: Ledger) -> None:
+async def test_recent_numbers_expire_by_themselves(ledger: Ledger) -> None:
     await (await asker(ledger, "diwali01")).ask(TWO_A_DAY)
-    (heard,) = await ledger.redis.keys(f"{tag(SENDER)}:heard:*")
-    assert 86_400 <= await ledger.redis.ttl(heard) <= 2 * 86_400
+    (recent_numbers,) = await ledger.redis.keys(f"{tag(SENDER)}:heard:*")
+    assert 86_400 <= await ledger.redis.ttl(recent_numbers) <= 2 * 86_400
 
 
 async def test_the_same_block_gets_the_same_answer_again_and_counts_once(ledger: Ledger) -> None:
@@ -148,54 +148,56 @@ async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger,
     await first.take_back(frequency, "same")
     reason = SAME_TEXT if frequency.repeat_after_s else TOO_MANY
     assert await second.ask(frequency) == [None, None, reason]
-    await first.take_back(frequency, "same")  # its answer was lost: nothing more is taken back
+    await first.take_back(frequency, "same")  # a repeated call, whose answer was lost, takes nothing more back
     assert await first.ask(frequency) == [reason, reason, None if frequency.most != 1 else TOO_MANY]
 
 
-async def test_who_lost_the_lease_admits_nothing_and_takes_nothing_back(ledger: Ledger) -> None:
+async def test_a_worker_without_the_lease_admits_nothing_and_takes_nothing_back(ledger: Ledger) -> None:
     first = await asker(ledger, "diwali01")
     await first.ask(HALF_AN_HOUR)
-    await ledger.work.release(first.lease)
+    await ledger.leases.release(first.lease)
     with pytest.raises(LeaseLost):
         await first.ask(HALF_AN_HOUR)
     with pytest.raises(LeaseLost):
         await first.take_back(HALF_AN_HOUR)
 
 
-async def test_what_was_said_is_forgotten_when_its_time_is_over_and_not_before(ledger: Ledger) -> None:
+async def test_recent_texts_are_dropped_when_their_time_is_over_and_not_before(ledger: Ledger) -> None:
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     await first.ask(HALF_AN_HOUR)
     await second.ask(HALF_AN_HOUR, word="hello")
-    await ledger.repair.forget(SENDER)
-    assert len(await ledger.redis.keys(f"{SAID}*")) == 3
+    await ledger.maintenance.forget(SENDER)
+    assert len(await ledger.redis.keys(f"{RECENT_TEXTS}*")) == 3
     await let_pass(ledger, "diwali01", 1801)
-    await ledger.repair.forget(SENDER)
-    left = [text(key) for key in await ledger.redis.keys(f"{SAID}:*")]
+    await ledger.maintenance.forget(SENDER)
+    left = [text(key) for key in await ledger.redis.keys(f"{RECENT_TEXTS}:*")]
     assert [key.split(":")[3] for key in left] == ["diwali02"]
-    assert await ledger.redis.zcard(SAID) == 1
+    assert await ledger.redis.zcard(RECENT_TEXTS) == 1
 
 
-async def test_a_large_campaign_is_forgotten_over_several_calls(ledger: Ledger) -> None:
+async def test_recent_texts_of_a_large_campaign_are_dropped_over_several_calls(ledger: Ledger) -> None:
     digest, created = "0badcafe", 1_700_000_000
-    await ledger.redis.zadd(SAID, {f"{digest}:diwali01:{created}:2500": created, f"{digest}:diwali02:{created}:1": 9e9})
+    await ledger.redis.zadd(
+        RECENT_TEXTS, {f"{digest}:diwali01:{created}:2500": created, f"{digest}:diwali02:{created}:1": 9e9}
+    )
     for bucket in (0, 999, 1000, 2499):
-        await ledger.redis.hset(f"{SAID}:{digest}:diwali01:{bucket}", "abcdef", 1)
-    await ledger.repair.forget(SENDER, most_calls=1)
-    assert len(await ledger.redis.keys(f"{SAID}:{digest}:*")) == 2
-    await ledger.repair.forget(SENDER)
-    assert await ledger.redis.keys(f"{SAID}:*") == []
-    assert await ledger.redis.zcard(SAID) == 1
+        await ledger.redis.hset(f"{RECENT_TEXTS}:{digest}:diwali01:{bucket}", "abcdef", 1)
+    await ledger.maintenance.forget(SENDER, most_calls=1)
+    assert len(await ledger.redis.keys(f"{RECENT_TEXTS}:{digest}:*")) == 2
+    await ledger.maintenance.forget(SENDER)
+    assert await ledger.redis.keys(f"{RECENT_TEXTS}:*") == []
+    assert await ledger.redis.zcard(RECENT_TEXTS) == 1
 
 
 @pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(most=3, per_s=86_400)])
 async def test_a_mark_takes_a_few_bytes(ledger: Ledger, frequency: FrequencyLimit) -> None:
-    numbers = [f"919{place * 7_919 % 10**9:09}" for place in range(50_000)]
+    numbers = [f"919{number * 7_919 % 10**9:09}" for number in range(50_000)]
     first = await asker(ledger, "diwali01")
     await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", len(numbers))
     before = (await ledger.redis.info("memory"))["used_memory"]
-    for place in range(0, len(numbers), 500):
-        await first.ask(frequency, numbers[place : place + 500])
+    for first_index in range(0, len(numbers), 500):
+        await first.ask(frequency, numbers[first_index : first_index + 500])
     taken = (await ledger.redis.info("memory"))["used_memory"] - before
     await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", 3)
-    # That of numbers depends on how many share their beginnings: here few do.
+    # The size of recent numbers depends on how many numbers share a prefix: here few do.
     assert taken / len(numbers) < (17 if frequency.repeat_after_s else 64)

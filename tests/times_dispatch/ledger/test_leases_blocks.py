@@ -1,10 +1,10 @@
-"""Opening blocks: the one place where messages become `sending`; the pace of it is in test_pacing.py."""
+"""Opening blocks, which makes messages ``sending``; the pacing of blocks is in test_leases_pacing.py."""
 
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait, new_operation
 from times_dispatch.ledger.scripts import campaign_key, tag
 
@@ -28,7 +28,7 @@ async def test_a_sender_without_a_limit_may_send_a_block_at_once(ledger: Ledger)
 async def test_blocks_follow_each_other_until_nothing_is_pending(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    opened = [await ledger.ask(lease, most=2) for _ in range(3)]
+    opened = [await ledger.open_block(lease, most=2) for _ in range(3)]
     messages = [block.messages if isinstance(block, Block) else block for block in opened]
     assert messages == [[(0, 0), (1, 0)], [(2, 0)], Drained()]
 
@@ -38,12 +38,12 @@ async def test_a_drained_batch_makes_room_in_its_senders_window_and_stays_leased
     lease = await ledger.take()
     await ledger.open(lease)
     assert await ledger.field("out") == "1"
-    assert await ledger.ask(lease) == Drained()
+    assert await ledger.open_block(lease) == Drained()
     assert await ledger.field("out") == "0"
     before = await ledger.dump()
-    assert await ledger.ask(lease) == Drained()
+    assert await ledger.open_block(lease) == Drained()
     assert await ledger.dump() == before
-    assert await ledger.work.renew(SENDER, [lease]) == [True]
+    assert await ledger.leases.renew(SENDER, [lease]) == [True]
 
 
 async def test_an_opening_that_is_repeated_gets_the_same_block_and_changes_nothing(ledger: Ledger) -> None:
@@ -51,10 +51,10 @@ async def test_an_opening_that_is_repeated_gets_the_same_block_and_changes_nothi
     await ledger.control.set_rate(SENDER, 1000)
     lease = await ledger.take()
     operation = new_operation()
-    block = await ledger.work.open_block(lease, most=2, operation=operation)
+    block = await ledger.leases.open_block(lease, most=2, operation=operation)
     before = await ledger.dump()
-    assert await ledger.work.open_block(lease, most=2, operation=operation) == block
-    assert await ledger.work.open_block(lease, most=500, operation=operation) == block
+    assert await ledger.leases.open_block(lease, most=2, operation=operation) == block
+    assert await ledger.leases.open_block(lease, most=500, operation=operation) == block
     assert await ledger.dump() == before
 
 
@@ -62,10 +62,10 @@ async def test_a_repeated_opening_gets_its_block_also_when_the_campaign_was_paus
     await ledger.submit(3)
     lease = await ledger.take()
     operation = new_operation()
-    block = await ledger.work.open_block(lease, most=2, operation=operation)
+    block = await ledger.leases.open_block(lease, most=2, operation=operation)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    assert await ledger.work.open_block(lease, most=2, operation=operation) == block
-    assert await ledger.ask(lease) == BatchClosed("paused")
+    assert await ledger.leases.open_block(lease, most=2, operation=operation) == block
+    assert await ledger.open_block(lease) == BatchClosed("paused")
 
 
 async def test_a_block_passes_over_what_is_not_pending(ledger: Ledger) -> None:
@@ -91,7 +91,7 @@ async def test_what_came_back_is_opened_again_also_after_the_batch_was_drained(l
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    assert await ledger.ask(lease) == Drained()
+    assert await ledger.open_block(lease) == Drained()
     await ledger.record(lease, block, b"apb")
     assert await ledger.field("out") == "1"
     assert (await ledger.open(lease)).messages == [(1, 0), (2, 0)]
@@ -143,7 +143,7 @@ async def test_no_block_is_opened_for_what_does_not_run(ledger: Ledger, hold: Ho
     await ledger.open(lease, most=1)
     await hold(ledger)
     before = await ledger.dump()
-    assert await ledger.ask(lease) == BatchClosed(why)
+    assert await ledger.open_block(lease) == BatchClosed(why)
     assert await ledger.dump() == before
 
 
@@ -159,21 +159,21 @@ async def test_the_first_and_the_last_opening_stand_in_the_campaign(ledger: Ledg
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.open(lease, most=1)
-    first = (await ledger.view()).first_let_go_ms
+    first = (await ledger.view()).first_sent_ms
     assert first == pytest.approx(await ledger.now_ms(), abs=1_000)
     await ledger.redis.hset(KEY, "first_ms", first - 5)
     await ledger.open(lease, most=1)
     view = await ledger.view()
-    assert view.first_let_go_ms == first - 5
-    assert view.last_let_go_ms >= first
+    assert view.first_sent_ms == first - 5
+    assert view.last_sent_ms >= first
 
 
 async def test_a_campaign_of_which_a_block_was_opened_is_one_on_which_something_happened(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.repair.moved(SENDER)
+    await ledger.maintenance.moved(SENDER)
     await ledger.open(lease)
-    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.maintenance.moved(SENDER) == [CAMPAIGN]
 
 
 async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) -> None:
@@ -195,7 +195,7 @@ async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> N
     await ledger.redis.hset(
         f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_n@{PROVIDER}": 1}
     )
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "backing off"
     assert opened.seconds == pytest.approx(5, abs=1)

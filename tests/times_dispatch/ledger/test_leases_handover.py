@@ -1,8 +1,8 @@
-"""Several providers of a sender: who gets the next block, and what is never handed over."""
+"""A sender with several providers: which provider gets a block, and which messages never go to another provider."""
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import tag
@@ -15,16 +15,16 @@ A, B, C = range(3)
 
 
 async def _lease(ledger: Ledger, messages: int = 9) -> Lease:
-    """A batch of a campaign with the chain A, B."""
+    """Take the batch of a campaign with the chain A, B."""
     await ledger.submit(messages, batch_size=messages, provider="A", fallbacks=["B"])
     return await ledger.take()
 
 
-async def _fail(ledger: Ledger, lease: Lease, provider: int, meaning: Consequence = AWAY) -> Block:
-    """Let one message come back from the provider whose turn it is."""
+async def _fail(ledger: Ledger, lease: Lease, provider: int, consequence: Consequence = AWAY) -> Block:
+    """Open one message for the expected provider, and record that it was not sent."""
     block = await ledger.open(lease, most=1)
     assert block.provider == provider
-    await ledger.record(lease, block, b"p", meaning)
+    await ledger.record(lease, block, b"p", consequence)
     return block
 
 
@@ -78,27 +78,27 @@ async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_t
     lease = await _lease(ledger, 3)
     await ledger.open(lease, most=2)
     await ledger.control.brake_provider(SENDER, "A", "no balance")
-    await ledger.run_out(lease.ref)
-    await ledger.repair.lapse(SENDER)
+    await ledger.expire_leases(lease.ref)
+    await ledger.maintenance.lapse(SENDER)
     block = await ledger.open(await ledger.take())
     assert (block.provider, block.messages) == (B, [(2, 0)])
     assert await ledger.states() == "iis"
-    await ledger.run_out(lease.ref)
-    await ledger.repair.lapse(SENDER)
+    await ledger.expire_leases(lease.ref)
+    await ledger.maintenance.lapse(SENDER)
 
 
 async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_takes_the_rest(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     assert (await ledger.open(lease, most=2)).provider == B
-    await ledger.end_hold("A")
+    await ledger.end_back_off("A")
     probe, rest = await ledger.open(lease, most=2), await ledger.open(lease, most=2)
     assert (probe.provider, len(probe.messages)) == (A, 1)
     assert (rest.provider, len(rest.messages)) == (B, 2)
     assert await ledger.pace("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
 
 
-async def test_a_probe_that_fails_lengthens_the_hold_and_one_that_is_accepted_brings_everything_back(
+async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it(
     ledger: Ledger,
 ) -> None:
     lease = await _lease(ledger)
@@ -106,7 +106,7 @@ async def test_a_probe_that_fails_lengthens_the_hold_and_one_that_is_accepted_br
         await _fail(ledger, lease, A)
         assert await ledger.pace("hold_n@A") == times
         assert (await ledger.open(lease, most=1)).provider == B
-        await ledger.end_hold("A")
+        await ledger.end_back_off("A")
     probe = await ledger.open(lease)
     assert probe.provider == A
     await ledger.record(lease, probe, b"a")
@@ -118,7 +118,7 @@ async def test_a_probe_that_fails_lengthens_the_hold_and_one_that_is_accepted_br
 async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
-    await ledger.end_hold("A")
+    await ledger.end_back_off("A")
     await _fail(ledger, lease, A)
     until, times = await ledger.pace("hold_until_us@A"), await ledger.pace("hold_n@A")
     await ledger.record(lease, await ledger.open(lease, most=1), b"a")
@@ -133,13 +133,13 @@ async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, AWAY._replace(at_least_s=holds_s[A]))
     await _fail(ledger, lease, B, AWAY._replace(at_least_s=holds_s[B]))
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "backing off"
     assert opened.seconds == pytest.approx(8, abs=0.5)
     reason = "provider A is backing off: connection refused; provider B is backing off: connection refused"
     assert (await ledger.view()).reason == reason
-    await ledger.end_hold("B")
+    await ledger.end_back_off("B")
     assert (await ledger.open(lease)).provider == B
 
 
@@ -147,7 +147,7 @@ async def test_when_one_is_braked_and_the_other_backs_off_takers_wait(ledger: Le
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
     await _fail(ledger, lease, B)
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
 
 
 async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out_until_a_resume(
@@ -156,12 +156,12 @@ async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
     await _fail(ledger, lease, B, Consequence(brake="sender", reason="insufficient balance (6001)"))
-    assert await ledger.ask(lease) == BatchClosed("provider braked")
-    await ledger.work.release(lease)
+    assert await ledger.open_block(lease) == BatchClosed("provider braked")
+    await ledger.leases.release(lease)
     before = await ledger.dump()
     assert await ledger.issue() == []
     assert await ledger.dump() == before
-    held = (await ledger.views.sender(SENDER)).held
+    held = (await ledger.queries.sender(SENDER)).held
     assert [(one.provider, one.brake) for one in held] == [
         ("A", "authentication failure (2070)"),
         ("B", "insufficient balance (6001)"),
@@ -176,7 +176,7 @@ async def test_a_resume_of_the_sender_lifts_what_holds_any_of_its_providers(ledg
     await _fail(ledger, lease, B, REFUSED)
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).provider == A
-    assert (await ledger.views.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).held == []
     assert not any(b"@" in field for field in await ledger.redis.hkeys(f"{tag(SENDER)}:pace"))
 
 
@@ -201,11 +201,11 @@ async def test_a_brake_at_one_sender_leaves_the_same_provider_to_the_others(ledg
     assert (await ledger.open(await ledger.take(ref))).provider == A
 
 
-async def test_a_campaign_is_braked_whichever_provider_said_what_is_wrong_with_it(ledger: Ledger) -> None:
+async def test_a_campaign_is_braked_whichever_provider_rejects_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await _fail(ledger, lease, B, Consequence(brake="campaign", reason="content id missing (7001)"))
-    assert await ledger.ask(lease) == BatchClosed("braked")
+    assert await ledger.open_block(lease) == BatchClosed("braked")
     assert (await ledger.view()).reason == "content id missing (7001)"
 
 
@@ -216,21 +216,21 @@ async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_wit
     await ledger.submit(3, provider="A")
     lease = await ledger.take()
     await _fail(ledger, lease, A, REFUSED if brakes else AWAY._replace(at_least_s=30.0))
-    assert isinstance(await ledger.ask(lease), BatchClosed if brakes else Wait)
-    await ledger.work.release(lease)
+    assert isinstance(await ledger.open_block(lease), BatchClosed if brakes else Wait)
+    await ledger.leases.release(lease)
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
     [ref] = await ledger.issue()
     assert ref.campaign == OTHER
     assert (await ledger.open(await ledger.take(ref))).provider == B
     before = await ledger.dump()
     assert await ledger.issue() == []
-    assert await ledger.dump() == before, "who is passed over keeps its place"
+    assert await ledger.dump() == before, "a campaign that is passed over keeps its turn"
     await ledger.control.resume_sender(SENDER)
     assert [ref.campaign for ref in await ledger.issue()] == [CAMPAIGN]
 
 
 @pytest.mark.parametrize("own_rate_per_s", [0.0, 100.0])
-async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_need_not(
+async def test_a_campaign_that_waits_long_for_its_providers_makes_room_for_another(
     ledger: Ledger, own_rate_per_s: float
 ) -> None:
     await ledger.control.configure_rate(SENDER, 1)  # a window of two batches
@@ -238,24 +238,24 @@ async def test_who_waits_long_for_its_providers_makes_room_for_a_campaign_that_n
     refs = await ledger.issue()
     leases = [await ledger.take(ref) for ref in refs]
     await _fail(ledger, leases[0], A, AWAY._replace(at_least_s=30.0))
-    assert isinstance(await ledger.ask(leases[0]), Wait), "nobody else is there"
+    assert isinstance(await ledger.open_block(leases[0]), Wait), "nobody else is there"
     await ledger.submit(3, campaign="another2", provider="A", rate_per_s=own_rate_per_s)
-    assert isinstance(await ledger.ask(leases[0]), Wait), "the other could not go either"
+    assert isinstance(await ledger.open_block(leases[0]), Wait), "the other could not go either"
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"], rate_per_s=own_rate_per_s)
     for lease in leases:
-        assert await ledger.ask(lease) == BatchClosed("backing off")
-        await ledger.work.release(lease)
+        assert await ledger.open_block(lease) == BatchClosed("backing off")
+        await ledger.leases.release(lease)
     assert [ref.campaign for ref in await ledger.issue()] == [OTHER]
-    await ledger.end_hold("A")
+    await ledger.end_back_off("A")
     assert next(ref.campaign for ref in await ledger.issue()) == "another2"
 
 
-async def test_a_short_wait_for_a_provider_is_waited_whoever_else_is_there(ledger: Ledger) -> None:
+async def test_a_campaign_that_waits_shortly_for_a_provider_keeps_its_turn(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, provider="A")
     lease = await ledger.take()
     await _fail(ledger, lease, A, AWAY._replace(jitter=0.5))
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
 
 
 async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
@@ -290,8 +290,8 @@ async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(le
 async def test_the_same_operation_gets_the_block_of_the_same_provider_again(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     await ledger.control.brake_provider(SENDER, "A", "no balance")
-    block = await ledger.work.open_block(lease, most=3, operation="same")
+    block = await ledger.leases.open_block(lease, most=3, operation="same")
     await ledger.control.resume_sender(SENDER)
-    assert await ledger.work.open_block(lease, most=3, operation="same") == block
+    assert await ledger.leases.open_block(lease, most=3, operation="same") == block
     assert isinstance(block, Block)
     assert block.provider == B

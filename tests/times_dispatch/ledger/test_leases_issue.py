@@ -1,10 +1,10 @@
-"""Handing out batches: how many are out at a time, and whose turn it is."""
+"""Handing out batches: how many at a time, and of which campaigns."""
 
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
+from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.leases import BatchLeases, Consequence, Drained
 from times_dispatch.ledger.model import BatchRef, SenderId
@@ -16,9 +16,9 @@ ROTATION = f"{tag(SENDER)}:rotation"
 WAITING = f"{tag(SENDER)}:waiting"
 
 
-async def test_a_ring_says_what_people_and_queues_need(ledger: Ledger) -> None:
+async def test_a_handed_out_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
     await ledger.submit(6, urgent=True, name="otp")
-    first, second = await ledger.work.issue(SENDER)
+    first, second = await ledger.leases.issue(SENDER)
     assert (first.ref, first.batches, first.name, first.urgent) == (BatchRef(SENDER, CAMPAIGN, 0), 2, "otp", True)
     assert second.ref.number == 1
 
@@ -50,11 +50,11 @@ async def test_a_batch_with_nothing_left_to_open_makes_room_for_the_next(ledger:
     await ledger.control.set_rate(SENDER, 0.0)
     lease = await ledger.take(first)
     block = await ledger.open(lease)
-    await ledger.ask(lease)
+    await ledger.open_block(lease)
     await ledger.control.set_rate(SENDER, 1)
     assert [ref.number for ref in await ledger.issue()] == [2]
     await ledger.record(lease, block, b"a")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert await ledger.issue() == []
 
 
@@ -73,7 +73,7 @@ async def test_a_small_campaign_is_not_stuck_behind_a_huge_one(ledger: Ledger) -
     await ledger.submit(6, campaign="small001")
     turns = []
     for ref in out[:4]:
-        await ledger.work.release(await ledger.push(b"a", await ledger.take(ref)))
+        await ledger.leases.release(await ledger.push(b"a", await ledger.take(ref)))
         [next_ref] = await ledger.issue()
         turns.append(next_ref.campaign)
     assert turns == ["huge0001", "small001", "huge0001", "small001"]
@@ -83,7 +83,7 @@ async def test_what_came_back_is_handed_out_before_what_was_never_out(ledger: Le
     await ledger.control.configure_rate(SENDER, 1)
     await ledger.submit(12)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
-    await ledger.work.release(first)
+    await ledger.leases.release(first)
     assert [ref.number for ref in await ledger.issue()] == [0]
 
 
@@ -91,7 +91,7 @@ async def test_the_last_batch_that_comes_back_brings_its_campaign_back_into_turn
     await ledger.submit(3)
     lease = await ledger.take()
     assert await ledger.redis.zcard(ROTATION) == 0
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert await ledger.redis.zcard(ROTATION) == 1
     assert [ref.number for ref in await ledger.issue()] == [0]
 
@@ -199,7 +199,7 @@ async def test_a_sender_that_backs_off_hands_out_shortly_before_it_may_send(
     lease = await ledger.take(ref)
     block = await ledger.open(lease)
     await ledger.record(lease, block, b"p", Consequence("always", hold_s, reason="overloaded", jitter=0.5))
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert len(await ledger.issue()) == handed_out
 
 
@@ -219,7 +219,7 @@ async def test_a_campaign_at_its_own_limit_has_its_next_turn_when_a_batch_of_it_
     lease = await ledger.take(first)
     await ledger.redis.hset(KEY, "rate", 1_000)
     await ledger.open(lease)
-    assert await ledger.ask(lease) == Drained()
+    assert await ledger.open_block(lease) == Drained()
     await ledger.redis.hset(KEY, "rate", 1)
     assert [ref.number for ref in await ledger.issue()] == [2]
 
@@ -265,19 +265,19 @@ async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
     await ledger.submit(6)
     await ledger.submit(6, campaign="another1")
     await damage(ledger)
-    told: list[Damage] = []
-    work = BatchLeases(ledger.redis, on_damage=told.append)
-    assert [(ring.ref.campaign, ring.ref.number) for ring in await work.issue(SENDER)] == [
+    damages: list[Damage] = []
+    leases = BatchLeases(ledger.redis, on_damage=damages.append)
+    assert [(ready.ref.campaign, ready.ref.number) for ready in await leases.issue(SENDER)] == [
         ("another1", 0),
         ("another1", 1),
     ]
-    assert [(it.campaign, it.batch, it.doing) for it in told] == [(CAMPAIGN, "", "handed out")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "handed out")]
     assert await ledger.redis.zscore(ROTATION, CAMPAIGN) is None
-    assert await ledger.in_s(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
     assert await ledger.redis.zrange(f"{tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]
-    await work.issue(SENDER)
-    assert len(told) == 1
-    await ledger.redis.flushall()  # books that balance no more
+    await leases.issue(SENDER)
+    assert len(damages) == 1
+    await ledger.redis.flushall()  # the counters do not balance any more
 
 
 @DAMAGED
@@ -290,10 +290,10 @@ async def test_a_damaged_campaign_whose_time_has_come_costs_no_other_anything(
     if damage is not _is_no_hash:
         await ledger.redis.hset(KEY, "start_ms", 1)
     await ledger.redis.zadd(WAITING, {CAMPAIGN: 1})
-    told: list[Damage] = []
-    (ring,) = await BatchLeases(ledger.redis, on_damage=told.append).issue(SENDER)
-    assert ring.ref.campaign == "another1"
-    assert [it.campaign for it in told] == [CAMPAIGN]
+    damages: list[Damage] = []
+    (ready,) = await BatchLeases(ledger.redis, on_damage=damages.append).issue(SENDER)
+    assert ready.ref.campaign == "another1"
+    assert [damage.campaign for damage in damages] == [CAMPAIGN]
     await ledger.redis.flushall()
 
 

@@ -1,4 +1,4 @@
-"""What is written of the outcomes of pushes, and what they mean beyond their own messages: backing off and brakes."""
+"""Recording outcomes of pushes, and their consequences beyond the messages: back-off and brakes."""
 
 from random import Random
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Result, Wait
 from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState
@@ -23,9 +23,9 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
 
 
 async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verdict: bytes = b"p") -> float:
-    """Record one message with this consequence; return for how many seconds its sender holds back."""
+    """Record one message with this consequence; return the seconds for which the sender backs off."""
     await ledger.record(lease, await ledger.open(lease, most=1), verdict, consequence)
-    opened = await ledger.ask(lease, most=1)
+    opened = await ledger.open_block(lease, most=1)
     if isinstance(opened, Block):
         await ledger.record(lease, opened, b"b")
         return 0.0
@@ -45,7 +45,7 @@ async def test_a_suppressed_message_is_final(ledger: Ledger) -> None:
     block = await ledger.open(lease)
     await ledger.record(lease, block, b"u")
     assert await ledger.record(lease, block, b"a") == 0
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert await ledger.states() == "uu"
     assert await ledger.state() is CampaignState.FINISHED
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
@@ -54,13 +54,13 @@ async def test_a_suppressed_message_is_final(ledger: Ledger) -> None:
 async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_the_next(ledger: Ledger) -> None:
     lease = await _lease(ledger, 6)
     await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_hold()
+    await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"u")
     assert await ledger.pace("hold_n@times") == 1
-    assert len((await ledger.open(lease)).messages) == 1  # still backing off, and it need not wait
+    assert len((await ledger.open(lease)).messages) == 1  # the provider still backs off, and the block need not wait
 
 
-async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment_it_was_let_go(ledger: Ledger) -> None:
+async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_time_of_sending(ledger: Ledger) -> None:
     lease = await _lease(ledger, 2)
     block = await ledger.open(lease)
     before = [message.record for message in await ledger.messages()]
@@ -68,25 +68,25 @@ async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_moment
         Result(0, block.number, b"a", 200, "205538399", 2),
         Result(1, block.number, b"a", 200, "not-a-number", 1),
     ]
-    await ledger.work.record(lease, results, provider=PROVIDER)
+    await ledger.leases.record(lease, results, provider=PROVIDER)
     after = [message.record for message in await ledger.messages()]
     assert [(record.code, record.transaction_id) for record in after] == [(200, "205538399"), (200, "")]
-    assert [record.let_go_ms for record in after] == [record.let_go_ms for record in before]
+    assert [record.sent_ms for record in after] == [record.sent_ms for record in before]
     assert (await ledger.view()).parts == 3
 
 
 async def test_a_campaign_of_which_outcomes_were_written_is_one_on_which_something_happened(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
-    await ledger.repair.moved(SENDER)
+    await ledger.maintenance.moved(SENDER)
     await ledger.record(lease, block, b"a")
-    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.maintenance.moved(SENDER) == [CAMPAIGN]
 
 
 async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
-    await ledger.work.record(lease, [Result(0, block.number, b"r", 70_000)], provider=PROVIDER)
+    await ledger.leases.record(lease, [Result(0, block.number, b"r", 70_000)], provider=PROVIDER)
     assert (await ledger.view()).codes == {"push:65535": 1}
 
 
@@ -101,14 +101,14 @@ async def test_outcomes_far_and_near_change_their_own_messages_and_no_others(
     before = [message.record for message in await ledger.messages()]
     in_any_order = chance.sample(sorted(outcomes), len(outcomes))
     results = [Result(index, block.number, outcomes[index].encode(), 300 + index, "7") for index in in_any_order]
-    assert await ledger.work.record(lease, results, provider=PROVIDER) == len(outcomes)
+    assert await ledger.leases.record(lease, results, provider=PROVIDER) == len(outcomes)
     for index, message in enumerate(await ledger.messages()):
         if index not in outcomes:
             assert message.record == before[index]
             continue
         record = message.record
         assert (record.state.value, record.code) == (outcomes[index], 300 + index)
-        assert (record.attempt, record.let_go_ms) == (before[index].attempt, before[index].let_go_ms)
+        assert (record.attempt, record.sent_ms) == (before[index].attempt, before[index].sent_ms)
         assert record.transaction_id == ("7" if outcomes[index] == "a" else "")
 
 
@@ -136,7 +136,7 @@ async def test_outcomes_that_are_written_twice_count_once(ledger: Ledger, verdic
     before = await ledger.dump()
     assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
     assert await ledger.dump() == before
-    await ledger.end_hold()
+    await ledger.end_back_off()
     before = await ledger.dump()
     assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
     assert await ledger.dump() == before, "the backing off began anew"
@@ -157,7 +157,7 @@ async def test_an_outcome_of_a_block_that_never_was_does_nothing(ledger: Ledger)
     lease = await _lease(ledger, 2)
     await ledger.open(lease, most=1)
     results = [Result(0, 2, b"a", 200), Result(1, 0, b"a", 200)]
-    assert await ledger.work.record(lease, results, provider=PROVIDER) == 0
+    assert await ledger.leases.record(lease, results, provider=PROVIDER) == 0
     assert await ledger.states() == "sp"
 
 
@@ -192,7 +192,7 @@ async def test_a_throttled_sender_holds_back_and_longer_each_time(ledger: Ledger
     waits = []
     for _ in range(8):
         waits.append(await _back_off(ledger, lease, BACK_OFF))
-        await ledger.end_hold()
+        await ledger.end_back_off()
     assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=0.2)
 
 
@@ -213,7 +213,7 @@ async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sen
     first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
     await ledger.record(lease, second, b"p", BACK_OFF._replace(at_least_s=30.0))
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds == pytest.approx(30, abs=0.2)
     assert await ledger.pace(f"hold_n@{PROVIDER}") == 1
@@ -225,7 +225,10 @@ async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: L
     await ledger.record(lease, first, b"p", BACK_OFF)
     until = await ledger.pace(f"hold_until_us@{PROVIDER}")
     await ledger.record(lease, second, b"p", BACK_OFF)
-    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_n@{PROVIDER}")) == (until, 1)
+    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_n@{PROVIDER}")) == (
+        until,
+        1,
+    )
 
 
 @pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
@@ -234,35 +237,35 @@ async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
 ) -> None:
     lease = await _lease(ledger)
     await ledger.record(lease, await ledger.open(lease, most=2), verdicts, Consequence("alone", reason="refused"))
-    assert isinstance(await ledger.ask(lease), Wait) is waits
+    assert isinstance(await ledger.open_block(lease), Wait) is waits
 
 
 async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_hold_back(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await ledger.record(lease, await ledger.open(lease, most=2), b"ap", BACK_OFF)
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
 
 
 async def test_after_the_hold_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_hold()
+    await ledger.end_back_off()
     assert len((await ledger.open(lease)).messages) == 1
-    opened = await ledger.ask(lease)
+    opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.why == "backing off"
     assert opened.seconds == pytest.approx(1, abs=0.2)
-    await ledger.end_hold()
+    await ledger.end_back_off()
     assert len((await ledger.open(lease)).messages) == 1
 
 
 async def test_an_accepted_probe_ends_the_backing_off(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_hold()
+    await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert len((await ledger.open(lease)).messages) == 5
-    assert (await ledger.views.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).held == []
 
 
 async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger: Ledger) -> None:
@@ -270,15 +273,15 @@ async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger
     first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
     await ledger.record(lease, second, b"a")
-    assert isinstance(await ledger.ask(lease), Wait)
+    assert isinstance(await ledger.open_block(lease), Wait)
 
 
 async def test_a_probe_that_says_nothing_about_the_provider_leaves_the_sender_probing(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_hold()
+    await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"b")
-    await ledger.end_hold()
+    await ledger.end_back_off()
     assert len((await ledger.open(lease)).messages) == 1
 
 
@@ -295,8 +298,8 @@ async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_
     brake = Consequence(brake="campaign", reason="content id missing (7001)")
     await ledger.record(lease, block, b"p", brake)
     assert (await ledger.view()).reason == "content id missing (7001)"
-    assert await ledger.ask(lease) == BatchClosed("braked")
-    await ledger.work.release(lease)
+    assert await ledger.open_block(lease) == BatchClosed("braked")
+    await ledger.leases.release(lease)
     assert await ledger.issue() == []
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     assert len((await ledger.open(await ledger.take())).messages) == 3
@@ -316,8 +319,8 @@ async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays
     first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
     await ledger.record(lease, first, b"p", Consequence(brake="sender", reason="authentication failure (2070)"))
     await ledger.record(lease, second, b"p", Consequence(brake="sender", reason="insufficient balance (6001)"))
-    assert (await ledger.views.sender(SENDER)).held[0].brake == "authentication failure (2070)"
-    assert await ledger.ask(lease) == BatchClosed("provider braked")
+    assert (await ledger.queries.sender(SENDER)).held[0].brake == "authentication failure (2070)"
+    assert await ledger.open_block(lease) == BatchClosed("provider braked")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).messages
@@ -359,7 +362,7 @@ async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
     if together:
         await ledger.record(lease, await ledger.open(lease), verdicts)
     else:
-        # All are in flight before the first answer: a brake does not stop what was opened.
+        # All messages are in flight before the first answer: a brake does not stop opened messages.
         blocks = [await ledger.open(lease, most=1) for _ in verdicts]
         for block, verdict in zip(blocks, verdicts, strict=True):
             await ledger.record(lease, block, bytes([verdict]))

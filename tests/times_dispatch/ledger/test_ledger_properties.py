@@ -1,8 +1,8 @@
-"""The ledger's scripts under random interleavings, against a plain model of them.
+"""Property tests of the ledger's scripts: random interleavings, compared with a reference model after each step.
 
-Several workers, some of them zombies; reports of every kind at any time; people who pause, cancel and resolve; upkeep.
-``LEDGER_EXAMPLES=3000 pytest tests/times_dispatch/ledger/test_ledger_properties.py`` looks longer, and makes a
-failure shorter.
+Several workers act, some of them after losing their leases; reports of every kind arrive at any time; people pause,
+cancel and resolve; upkeep runs. ``LEDGER_EXAMPLES=3000 pytest tests/times_dispatch/ledger/test_ledger_properties.py``
+tries more examples and shrinks a failure.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.times_dispatch.ledger.conftest import PROVIDER, SENDER, Ledger
-from tests.times_dispatch.ledger.ledger_ending import come_to_an_end
-from tests.times_dispatch.ledger.ledger_model import Campaign, Lost, Message, Model, Place, agree
+from tests.kit.ledger import PROVIDER, SENDER, Ledger
+from tests.kit.ledger_drain import finish_all
+from tests.kit.ledger_model import BatchKey, Campaign, Message, Model, ModelLeaseLost, assert_agrees
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LeaseLost
@@ -48,50 +48,52 @@ EXAMPLES = int(LONGER or "40")
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
 STEPS = 30
 SIZES = [3, 3, 30]
-"""Messages of a batch: few, so that they meet often, or enough to lie near each other and far apart."""
-MOST_CAMPAIGNS = 5
-WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "zombie"]
+"""Messages of a batch: few, so that reports and outcomes often concern the same message, or many."""
+MAX_CAMPAIGNS = 5
+WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "late_worker"]
 VERDICTS = "aaariiipbu"
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
-TURNS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
+LATE_EVENTS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 
 Answer = TypeVar("Answer")
 
 
 class Worker:
-    """Somebody who took a lease, and remembers all that came of it; also when it has long gone to another."""
+    """A worker that took a lease; it keeps its blocks, also after another worker has got the batch."""
 
-    def __init__(self, place: Place, lease: Lease) -> None:
-        self.place = place
+    def __init__(self, batch_key: BatchKey, lease: Lease) -> None:
+        self.batch_key = batch_key
         self.lease = lease
         self.operation, self.opened_by = "", ""
         self.blocks: dict[int, list[tuple[int, int]]] = {}
 
     def __repr__(self) -> str:
-        return f"Worker({self.place}, token={self.lease.token})"
+        return f"Worker({self.batch_key}, token={self.lease.token})"
 
 
 class Scripts(RuleBasedStateMachine):
-    """What anybody may do with the ledger, in any order."""
+    """The state machine: every action that is possible on the ledger, in any order."""
 
     def __init__(self, ledger: Ledger, run: Callable[[Awaitable[Any]], Any]) -> None:
         super().__init__()
         self.ledger, self.run = ledger, run
         self.model = Model({})
         self.workers: list[Worker] = []
-        self.opened: dict[tuple[Place, int, int], tuple[int, int] | None] = {}
-        """For each attempt at a message the token and block that opened it last; None once it was given back."""
+        self.opened: dict[tuple[BatchKey, int, int], tuple[int, int] | None] = {}
+        """The token and block that last opened each attempt; None after the attempt was given back."""
         self.delivered: set[tuple[str, int]] = set()
         self.arrived: set[tuple[str, int]] = set()
-        """Messages that somebody clicked or replied to, or that were reported to be on their way."""
+        """Messages with a click, a reply or an intermediate report."""
         self.held: set[str] = set()
-        """Campaigns that were paused or braked and that nobody has resumed since, whatever became of them."""
+        """Campaigns that were paused or braked and not resumed since."""
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         self.run(self.ledger.redis.flushall())
-        self.ledger.reported = ReportApplier(self.ledger.redis)  # it remembers campaigns, also of the test before
+        self.ledger.report_applier = ReportApplier(
+            self.ledger.redis
+        )  # the applier remembers campaigns of the previous example
         for _ in range(data.draw(st.integers(1, 2))):
             self.submit(data)
 
@@ -102,32 +104,32 @@ class Scripts(RuleBasedStateMachine):
         policy: Any = data.draw(st.sampled_from(["give_up", "resend"]))
         own_rate_per_s = data.draw(st.sampled_from([0.0, 1e9]))
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
-        most_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
+        max_parts = data.draw(st.sampled_from([0, 0, messages, messages // 2 + 1]))
         by_day = data.draw(st.booleans())
         opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
-        about: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "opted_out": opted_out}
-        about |= {"send_until_min": 1_260} if by_day else {}
-        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, most_parts=most_parts, **about))
-        # A validity that is lent once more must outlast the test.
+        changes: Any = {"brake": brake, "in_doubt": policy, "rate_per_s": own_rate_per_s, "opted_out": opted_out}
+        changes |= {"send_until_min": 1_260} if by_day else {}
+        self.run(self.ledger.submit(messages, batch_size=size, campaign=name, max_parts=max_parts, **changes))
+        # A validity that a resend renews must outlast the test.
         self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "sealed_ms", 1_000_000_000_000))
         rows = [Message("u", code=CODES["u"]) if index in opted_out else Message() for index in range(messages)]
-        campaign = Campaign(size, rows, policy, brake, most_parts=most_parts, shut=by_day)
+        campaign = Campaign(size, rows, policy, brake, max_parts=max_parts, shut=by_day)
         self.model.campaigns[name] = campaign
         campaign.begun = {index // size for index in opted_out}
         campaign.finish_if_done()
         self.open_hours(name)
 
     def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:
-        """Let both do the same; return the ledger's answer, or None if the lease was lost, as it must be in both."""
+        """Do the same in the ledger and in the model; return the ledger's answer, or None if both lost the lease."""
         try:
             answer = self.run(real())
         except LeaseLost:
             answer = LeaseLost
         try:
             expected = model()
-        except Lost:
-            expected = Lost
-        assert (answer is LeaseLost) == (expected is Lost), (answer, expected)
+        except ModelLeaseLost:
+            expected = ModelLeaseLost
+        assert (answer is LeaseLost) == (expected is ModelLeaseLost), (answer, expected)
         if answer is LeaseLost:
             return None
         assert self.plain(answer) == expected
@@ -136,7 +138,7 @@ class Scripts(RuleBasedStateMachine):
 
     @staticmethod
     def plain(answer: object) -> object:
-        """The ledger's answer in the model's words."""
+        """Convert the ledger's answer to the model's form."""
         match answer:
             case Block():
                 return answer.messages
@@ -152,25 +154,25 @@ class Scripts(RuleBasedStateMachine):
     @rule(data=st.data(), steps=st.lists(st.sampled_from(WORK), min_size=1, max_size=10))
     def work(self, data: st.DataObject, steps: list[str]) -> None:
         for step in steps:
-            # Without these two most sequences would be about nothing.
+            # Without these two steps, most sequences would do nothing.
             if not self.model.out and not self.model.may_go_on():
                 self.revive(data)
-            kind = step if self.holders() or (step == "zombie" and self.workers) else "begin"
+            kind = step if self.holders() or (step == "late_worker" and self.workers) else "begin"
             getattr(self, f"work_{kind}")(data)
             self.compare()
 
     def revive(self, data: st.DataObject) -> None:
-        """Somebody resumes what is held, and submits another campaign if that was nothing."""
+        """Resume all that is held, and submit another campaign if nothing can be sent then."""
         self.hold_sender("")
         for name in self.model.campaigns:
             self.raise_budget(name)
             self.open_hours(name)
             self.control(name, "resume")
-        if not self.model.may_go_on() and len(self.model.campaigns) < MOST_CAMPAIGNS:
+        if not self.model.may_go_on() and len(self.model.campaigns) < MAX_CAMPAIGNS:
             self.submit(data)
 
     def holders(self) -> list[Worker]:
-        return [worker for worker in self.workers if self.model.holds(worker.place, worker.lease.token)]
+        return [worker for worker in self.workers if self.model.holds(worker.batch_key, worker.lease.token)]
 
     def some_worker(self, data: st.DataObject) -> Worker:
         return data.draw(st.sampled_from(self.holders()))
@@ -178,20 +180,20 @@ class Scripts(RuleBasedStateMachine):
     def work_begin(self, data: st.DataObject) -> None:
         issued = self.run(self.ledger.issue())
         assert sorted((ref.campaign, ref.number) for ref in issued) == sorted(self.model.issue())
-        untaken = sorted(place for place, hold in self.model.out.items() if not hold.token)
-        for place in data.draw(st.lists(st.sampled_from(untaken), unique=True, min_size=1)) if untaken else []:
-            self.take(place)
+        untaken = sorted(batch_key for batch_key, hold in self.model.out.items() if not hold.token)
+        for batch_key in data.draw(st.lists(st.sampled_from(untaken), unique=True, min_size=1)) if untaken else []:
+            self.take(batch_key)
 
     def work_take(self, data: st.DataObject) -> None:
-        """Take a batch that is in other hands, or that nobody handed out, or even one that may be taken."""
-        self.take(data.draw(st.sampled_from(self.places())))
+        """Take any batch: held by another worker, not handed out, or free."""
+        self.take(data.draw(st.sampled_from(self.batch_keys())))
 
-    def take(self, place: Place) -> None:
-        lease = self.run(self.ledger.work.take(BatchRef(SENDER, CampaignId(place[0]), place[1])))
-        assert self.model.take(place, lease.token if lease else -1) == (lease is not None)
+    def take(self, batch_key: BatchKey) -> None:
+        lease = self.run(self.ledger.leases.take(BatchRef(SENDER, CampaignId(batch_key[0]), batch_key[1])))
+        assert self.model.take(batch_key, lease.token if lease else -1) == (lease is not None)
         if lease:
             assert all(lease.token > worker.lease.token for worker in self.workers)
-            self.workers.append(Worker(place, lease))
+            self.workers.append(Worker(batch_key, lease))
 
     def work_open(self, data: st.DataObject) -> None:
         self.open(self.some_worker(data), data.draw(st.sampled_from([1, 2, 3, 30])))
@@ -200,25 +202,25 @@ class Scripts(RuleBasedStateMachine):
         worker.operation = new_operation()
         token = worker.lease.token
         block = self.both(
-            lambda: self.ledger.work.open_block(worker.lease, most=most, operation=worker.operation),
-            lambda: self.model.open(worker.place, token, most),
+            lambda: self.ledger.leases.open_block(worker.lease, most=most, operation=worker.operation),
+            lambda: self.model.open(worker.batch_key, token, most),
         )
         if isinstance(block, Block):
-            assert worker.place[0] not in self.held, f"{worker.place[0]} goes on, and nobody resumed it"
+            assert worker.batch_key[0] not in self.held, f"{worker.batch_key[0]} is sent, and nobody resumed it"
             worker.opened_by = worker.operation
             worker.blocks[block.number] = block.messages
             for index, attempt in block.messages:
-                key = (worker.place, index, attempt)
-                assert self.opened.get(key) is None, f"{key} was opened, and never given back"
-                message = (worker.place[0], worker.lease.recipients.first + index)
+                key = (worker.batch_key, index, attempt)
+                assert self.opened.get(key) is None, f"{key} is opened twice, and was not given back"
+                message = (worker.batch_key[0], worker.lease.recipients.first + index)
                 assert message not in self.delivered | self.arrived
                 self.opened[key] = (token, block.number)
 
     def work_again(self, data: st.DataObject) -> None:
-        """Repeat the last opening, whatever came since."""
+        """Repeat the last call of open_block, whatever happened since."""
         worker = self.some_worker(data)
         if worker.blocks:
-            opened = self.run(self.ledger.work.open_block(worker.lease, most=4, operation=worker.opened_by))
+            opened = self.run(self.ledger.leases.open_block(worker.lease, most=4, operation=worker.opened_by))
             last = max(worker.blocks)
             assert (opened.number, opened.messages) == (last, worker.blocks[last])
 
@@ -238,15 +240,15 @@ class Scripts(RuleBasedStateMachine):
         brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
         consequence = Consequence(brake="campaign", reason="no balance") if brakes else Consequence()
         recorded = self.both(
-            lambda: self.ledger.work.record(worker.lease, results, consequence, provider=PROVIDER),
-            lambda: self.model.record(worker.place, worker.lease.token, outcomes, brakes),
+            lambda: self.ledger.leases.record(worker.lease, results, consequence, provider=PROVIDER),
+            lambda: self.model.record(worker.batch_key, worker.lease.token, outcomes, brakes),
         )
         if recorded is None:
             return
-        batch = self.model.campaigns[worker.place[0]].batch(worker.place[1])
+        batch = self.model.campaigns[worker.batch_key[0]].batch(worker.batch_key[1])
         for (index, attempt), verdict in zip(messages, verdicts, strict=True):
-            key = (worker.place, index, attempt)
-            # Only what is on its way can be given back: not after another verdict of the same block.
+            key = (worker.batch_key, index, attempt)
+            # Only a message that is being sent can be given back, not after another verdict of the same block.
             if self.opened[key] == (worker.lease.token, number) and verdict in "pb" and batch[index].state == "p":
                 self.opened[key] = None
 
@@ -255,12 +257,12 @@ class Scripts(RuleBasedStateMachine):
 
     def release(self, worker: Worker) -> None:
         self.both(
-            lambda: self.ledger.work.release(worker.lease),
-            lambda: self.model.release(worker.place, worker.lease.token),
+            lambda: self.ledger.leases.release(worker.lease),
+            lambda: self.model.release(worker.batch_key, worker.lease.token),
         )
 
-    def work_zombie(self, data: st.DataObject) -> None:
-        """Let anybody who ever took a lease act on it."""
+    def work_late_worker(self, data: st.DataObject) -> None:
+        """Let any worker that ever took a lease act on it."""
         worker = data.draw(st.sampled_from(self.workers[-6:]))
         match data.draw(st.sampled_from(["open", "record", "release"])):
             case "open":
@@ -270,7 +272,7 @@ class Scripts(RuleBasedStateMachine):
             case "release":
                 self.release(worker)
 
-    def places(self) -> list[Place]:
+    def batch_keys(self) -> list[BatchKey]:
         return [(name, number) for name, campaign in self.model.campaigns.items() for number in range(campaign.batches)]
 
     def some_campaign(self, data: st.DataObject) -> str:
@@ -278,30 +280,32 @@ class Scripts(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def report(self, data: st.DataObject) -> None:
-        begun = [place for place in self.places() if place[1] in self.model.campaigns[place[0]].begun]
-        name, number = data.draw(st.sampled_from(begun * 5 + self.places()[:1]))
+        begun = [
+            batch_key for batch_key in self.batch_keys() if batch_key[1] in self.model.campaigns[batch_key[0]].begun
+        ]
+        name, number = data.draw(st.sampled_from(begun * 5 + self.batch_keys()[:1]))
         campaign = self.model.campaigns[name]
-        # One past the end of a full batch would be the first of the next.
+        # The index after the end of a full batch would be the first of the next batch.
         last = campaign.size - 1 if number + 1 < campaign.batches else len(campaign.batch(number))
-        one = st.tuples(
+        row = st.tuples(
             st.integers(0, last),
             st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1, 1, 2]),
             st.sampled_from(KINDS),
             st.sampled_from([901, 914]),
         )
-        rows = data.draw(st.lists(one, min_size=1, max_size=10))
+        rows = data.draw(st.lists(row, min_size=1, max_size=10))
         reports = [
             DeliveryReport(CampaignId(name), number * campaign.size + index, attempt, kind, code, 1_795_000_000)
             for index, attempt, kind, code in rows
         ]
-        answers = self.run(self.ledger.reported.apply(reports))
+        answers = self.run(self.ledger.report_applier.apply(reports))
         assert answers == self.model.report((name, number), rows)
         for report, answer in zip(reports, answers, strict=True):
             if report.kind in {"intermediate", "clicked", "replied"} and answer is not Applied.UNKNOWN:
                 self.arrived.add((name, report.index))
 
     @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
-    def steer(self, data: st.DataObject, action: Any) -> None:
+    def act_as_a_person(self, data: st.DataObject, action: Any) -> None:
         if action == "sender":
             self.hold_sender(data.draw(st.sampled_from(["", "", "sender paused", "provider braked"])))
         else:
@@ -315,19 +319,19 @@ class Scripts(RuleBasedStateMachine):
             self.model.campaigns[name].shut = True
 
     def open_hours(self, name: str) -> None:
-        """Say that its hours are on, as upkeep does."""
+        """Set the send window to now, as upkeep does."""
         campaign = self.model.campaigns[name]
         if campaign.shut:
             now_ms = self.run(self.ledger.now_ms())
             hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            self.run(self.ledger.repair.reopen(SENDER, CampaignId(name), **hours))
+            self.run(self.ledger.maintenance.reopen(SENDER, CampaignId(name), **hours))
             campaign.shut = campaign.state not in {"running", "paused", "braked"}
 
     def raise_budget(self, name: str) -> None:
         campaign = self.model.campaigns[name]
         if campaign.is_spent():
-            campaign.most_parts += 2
-            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.most_parts))
+            campaign.max_parts += 2
+            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.max_parts))
 
     def control(self, name: str, action: Any) -> None:
         _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
@@ -350,21 +354,25 @@ class Scripts(RuleBasedStateMachine):
     def upkeep(self, data: st.DataObject, step: str) -> None:
         match step:
             case "lapse" if self.model.out:
-                self.lapse(data.draw(st.lists(st.sampled_from(sorted(self.model.out)), unique=True, min_size=1)))
+                self.expire_leases(
+                    data.draw(st.lists(st.sampled_from(sorted(self.model.out)), unique=True, min_size=1))
+                )
             case "renew":
-                held = self.run(self.ledger.work.renew(SENDER, [worker.lease for worker in self.workers]))
-                assert held == [self.model.holds(worker.place, worker.lease.token) for worker in self.workers]
+                held = self.run(self.ledger.leases.renew(SENDER, [worker.lease for worker in self.workers]))
+                assert held == [self.model.holds(worker.batch_key, worker.lease.token) for worker in self.workers]
             case "settle":
-                self.run(self.ledger.look_now())
-                assert self.run(self.ledger.repair.settle(SENDER)) == self.model.settle()
+                self.run(self.ledger.make_all_due())
+                assert self.run(self.ledger.maintenance.settle(SENDER)) == self.model.settle_overdue()
             case "end":
-                assert self.run(self.ledger.repair.end(SENDER)) == self.model.end()
+                assert self.run(self.ledger.maintenance.end(SENDER)) == self.model.end_pending()
 
-    def lapse(self, places: list[Place]) -> None:
-        self.run(self.ledger.run_out(*(BatchRef(SENDER, CampaignId(name), number) for name, number in places)))
-        taken_in, in_doubt, rings = self.run(self.ledger.repair.lapse(SENDER))
-        again = [(ring.ref.campaign, ring.ref.number) for ring in rings]
-        assert (taken_in, in_doubt, again) == self.model.lapse(places)
+    def expire_leases(self, batch_keys: list[BatchKey]) -> None:
+        self.run(
+            self.ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in batch_keys))
+        )
+        reclaimed, in_doubt, ready_batches = self.run(self.ledger.maintenance.lapse(SENDER))
+        again = [(ready.ref.campaign, ready.ref.number) for ready in ready_batches]
+        assert (reclaimed, in_doubt, again) == self.model.expire_leases(batch_keys)
 
     @rule(data=st.data(), how=st.sampled_from(["sent", "resend", "resend"]))
     def resolve(self, data: st.DataObject, how: Any) -> None:
@@ -372,9 +380,9 @@ class Scripts(RuleBasedStateMachine):
         resolved = self.run(self.ledger.control.resolve(SENDER, CampaignId(name), how))
         assert resolved == self.model.resolve(name, how)
 
-    @rule(data=st.data(), event=st.sampled_from([*TURNS]))
-    def come_to_a_turn(self, data: st.DataObject, event: str) -> None:
-        """Let something happen after which little happens to a campaign, and upkeep see it, or not at once."""
+    @rule(data=st.data(), event=st.sampled_from(LATE_EVENTS))
+    def late_event(self, data: st.DataObject, event: str) -> None:
+        """Inject an event near the end of a campaign's life; upkeep may or may not run after it."""
         name = self.some_campaign(data)
         match event:
             case "reports are overdue":
@@ -385,7 +393,7 @@ class Scripts(RuleBasedStateMachine):
                 self.control(name, data.draw(st.sampled_from(["pause", "brake"])))
                 self.compare()
                 if self.model.out:
-                    self.lapse(sorted(self.model.out))
+                    self.expire_leases(sorted(self.model.out))
                 self.end_validity(name)
             case "a person cancels" if data.draw(st.integers(0, 2)) == 0:
                 self.control(name, "cancel")
@@ -408,17 +416,17 @@ class Scripts(RuleBasedStateMachine):
         self.compare()
 
     def compare(self) -> None:
-        """Fail unless the ledger is as the model says, and what was delivered still is."""
-        self.run(agree(self.ledger.redis, self.model))
+        """Fail unless the ledger equals the model, and every delivered message is still delivered."""
+        self.run(assert_agrees(self.ledger.redis, self.model))
         delivered = self.model.delivered()
-        assert self.delivered <= delivered, "delivered was left"
+        assert self.delivered <= delivered, "a message left the state delivered"
         self.delivered = delivered
         self.held |= {name for name, campaign in self.model.campaigns.items() if campaign.is_held()}
 
     def teardown(self) -> None:
-        """Let everything come to its end: nothing may be lost on the way."""
+        """Finish all campaigns: no message may be lost."""
         if self.model.campaigns:
-            self.run(asyncio.wait_for(come_to_an_end(self.ledger, self.model), 30))
+            self.run(asyncio.wait_for(finish_all(self.ledger, self.model), 30))
 
 
 def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_server: EmbeddedServer) -> None:
@@ -426,7 +434,7 @@ def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_se
     try:
         redis = connect(redis_server.url)
         ledger = Ledger(redis)
-        ledger.work, ledger.repair = BatchLeases(redis, lease_s=3_600), Maintenance(redis, lease_s=3_600)
+        ledger.leases, ledger.maintenance = BatchLeases(redis, lease_s=3_600), Maintenance(redis, lease_s=3_600)
         run_state_machine_as_test(
             cast("type[Scripts]", lambda: Scripts(ledger, loop.run_until_complete)),
             settings=settings(

@@ -1,4 +1,4 @@
-"""Upkeep: leases that ran out, and campaigns that end; messages that waited long enough are in test_settling.py."""
+"""Upkeep: expired leases and campaigns that end; overdue messages are in test_maintenance_settling.py."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger, eventually
-from times_dispatch.ledger import maintenance as repair
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.maintenance import Chores, ExpiredLeases, Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
@@ -33,10 +32,10 @@ DAMAGED = pytest.mark.parametrize("damage", [_cut_short, _of_another_type])
 
 @pytest.fixture
 async def damages(ledger: Ledger) -> AsyncIterator[list[Damage]]:
-    """What upkeep says is damaged; in the end the ledger of these tests is gone, because its books cannot balance."""
-    told: list[Damage] = []
-    ledger.repair = Maintenance(ledger.redis, on_damage=told.append)
-    yield told
+    """The damage that upkeep finds. The ledger is emptied at the end, because its counters cannot balance."""
+    damages: list[Damage] = []
+    ledger.maintenance = Maintenance(ledger.redis, on_damage=damages.append)
+    yield damages
     await ledger.redis.flushdb()
 
 
@@ -45,89 +44,87 @@ async def test_leases_that_run_are_left_alone(ledger: Ledger) -> None:
     first, _ = await ledger.issue()
     await ledger.take(first)
     before = await ledger.dump()
-    assert await ledger.repair.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.lapse(SENDER) == NOTHING
     assert await ledger.dump() == before
 
 
-async def test_a_batch_that_nobody_took_is_rung_again_and_later_each_time(ledger: Ledger) -> None:
+async def test_workers_are_woken_again_for_a_batch_that_nobody_took_and_later_each_time(ledger: Ledger) -> None:
     await ledger.submit(3, urgent=True, name="otp")
     [ref] = await ledger.issue()
     waits = []
     for _ in range(6):
-        await ledger.run_out(ref)
-        taken_in, in_doubt, [ring] = await ledger.repair.lapse(SENDER)
+        await ledger.expire_leases(ref)
+        taken_in, in_doubt, [ready] = await ledger.maintenance.lapse(SENDER)
         assert (taken_in, in_doubt) == (0, 0)
-        assert (ring.ref, ring.batches, ring.name, ring.urgent) == (ref, 1, "otp", True)
-        waits.append(await ledger.in_s(LEASES, f"{CAMPAIGN}:0"))
+        assert (ready.ref, ready.batches, ready.name, ready.urgent) == (ref, 1, "otp", True)
+        waits.append(await ledger.seconds_until(LEASES, f"{CAMPAIGN}:0"))
     assert waits == pytest.approx([30, 60, 120, 240, 240, 240], abs=1)
     assert await ledger.take(ref)
 
 
-async def test_a_batch_that_was_rung_again_is_rung_once(ledger: Ledger) -> None:
+async def test_workers_are_woken_once_for_a_batch_whose_lease_expired(ledger: Ledger) -> None:
     await ledger.submit(3)
-    await ledger.run_out(*await ledger.issue())
-    await ledger.repair.lapse(SENDER)
+    await ledger.expire_leases(*await ledger.issue())
+    await ledger.maintenance.lapse(SENDER)
     before = await ledger.dump()
-    assert await ledger.repair.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.lapse(SENDER) == NOTHING
     assert await ledger.dump() == before
 
 
-async def test_a_batch_whose_worker_is_gone_is_taken_in_and_handed_out_again(ledger: Ledger) -> None:
+async def test_a_batch_whose_worker_is_gone_is_reclaimed_and_handed_out_again(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, most=2), b"ap")
     await ledger.open(lease, most=2)
-    await ledger.run_out(lease.ref)
-    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 2, [])
+    await ledger.expire_leases(lease.ref)
+    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 2, [])
     assert await ledger.states() == "aiippp"
     assert (await ledger.view()).codes == {"push:13": 2, "retry:429": 1}
-    assert await ledger.repair.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.lapse(SENDER) == NOTHING
     assert await ledger.issue() == [lease.ref]
 
 
 async def test_the_last_batch_whose_worker_is_gone_finishes_its_campaign(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.push(b"a")
-    await ledger.run_out(lease.ref)
-    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 0, [])
+    await ledger.expire_leases(lease.ref)
+    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.state() is CampaignState.FINISHED
 
 
 @pytest.mark.parametrize("action", ["pause", "brake", "cancel"])
-async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_taken_in(
+async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_reclaimed(
     ledger: Ledger, action: Any
 ) -> None:
     await ledger.submit(3)
     [ref] = await ledger.issue()
     await ledger.control.campaign(SENDER, CAMPAIGN, action)
-    await ledger.run_out(ref)
-    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 0, [])
+    await ledger.expire_leases(ref)
+    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.redis.zcard(LEASES) == 0
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     assert await ledger.issue() == ([] if action == "cancel" else [ref])
 
 
-async def test_a_batch_that_nobody_took_within_the_validity_is_taken_in_and_expires(ledger: Ledger) -> None:
+async def test_a_batch_that_nobody_took_within_the_validity_is_reclaimed_and_expires(ledger: Ledger) -> None:
     await ledger.submit(3)
     [ref] = await ledger.issue()
     await ledger.end_validity()
-    await ledger.run_out(ref)
-    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(1, 0, [])
-    assert await ledger.repair.end(SENDER) == 3
+    await ledger.expire_leases(ref)
+    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 0, [])
+    assert await ledger.maintenance.end(SENDER) == 3
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_no_more_than_so_many_batches_are_looked_after_in_one_call(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repair, "_MOST_BATCHES", 2)
+async def test_no_more_than_so_many_batches_are_looked_after_in_one_call(ledger: Ledger) -> None:
+    ledger.maintenance = Maintenance(ledger.redis, max_batches=2)
     await ledger.submit(9)
-    await ledger.run_out(*await ledger.issue())
-    assert [len((await ledger.repair.lapse(SENDER)).rings) for _ in range(3)] == [2, 1, 0]
+    await ledger.expire_leases(*await ledger.issue())
+    assert [len((await ledger.maintenance.lapse(SENDER)).rings) for _ in range(3)] == [2, 1, 0]
 
 
 @DAMAGED
-async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
+async def test_a_damaged_batch_is_not_reclaimed_and_no_other_batch_is_affected(
     ledger: Ledger, damages: list[Damage], damage: Any
 ) -> None:
     await ledger.submit(6)
@@ -136,29 +133,29 @@ async def test_a_damaged_batch_is_not_taken_in_and_costs_no_other_anything(
     for lease in leases:
         await ledger.open(lease)
     await damage(ledger, 1)
-    await ledger.run_out(*(lease.ref for lease in leases))
-    assert await ledger.repair.lapse(SENDER) == ExpiredLeases(2, 6, [])
-    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "taken in")]
+    await ledger.expire_leases(*(lease.ref for lease in leases))
+    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(2, 6, [])
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "taken in")]
     view = await ledger.view()
     assert (view.state, view.reason) == (
         CampaignState.BRAKED,
         "batch 2 cannot be taken in: damaged in the ledger",
     )
-    assert await ledger.repair.lapse(SENDER) == NOTHING
-    assert await ledger.in_s(LEASES, f"{CAMPAIGN}:1") == pytest.approx(60, abs=1)
+    assert await ledger.maintenance.lapse(SENDER) == NOTHING
+    assert await ledger.seconds_until(LEASES, f"{CAMPAIGN}:1") == pytest.approx(60, abs=1)
     assert len(damages) == 1
 
 
-async def test_a_campaign_whose_plan_is_gone_keeps_no_other_from_being_rung(
+async def test_a_campaign_whose_plan_is_gone_keeps_no_worker_from_being_woken_for_another(
     ledger: Ledger, damages: list[Damage]
 ) -> None:
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
     refs = await ledger.issue()
     await ledger.redis.hdel(KEY, "plan")
-    await ledger.run_out(*refs)
-    assert [ring.ref for ring in (await ledger.repair.lapse(SENDER)).rings] == [refs[1]]
-    assert [it.campaign for it in damages] == [CAMPAIGN]
+    await ledger.expire_leases(*refs)
+    assert [ready.ref for ready in (await ledger.maintenance.lapse(SENDER)).rings] == [refs[1]]
+    assert [damage.campaign for damage in damages] == [CAMPAIGN]
     assert await ledger.field("state") == "braked"
 
 
@@ -166,10 +163,10 @@ async def test_a_lease_of_no_campaign_keeps_no_other_from_being_looked_after(
     ledger: Ledger, damages: list[Damage]
 ) -> None:
     await ledger.submit(3)
-    await ledger.run_out(*await ledger.issue())
+    await ledger.expire_leases(*await ledger.issue())
     await ledger.redis.zadd(LEASES, {"nobody00:0": 1, "nonsense": 1})
-    assert len((await ledger.repair.lapse(SENDER)).rings) == 1
-    assert sorted((it.campaign, it.batch) for it in damages) == [("nobody00", "0"), ("nonsense", "")]
+    assert len((await ledger.maintenance.lapse(SENDER)).rings) == 1
+    assert sorted((damage.campaign, damage.batch) for damage in damages) == [("nobody00", "0"), ("nonsense", "")]
 
 
 @DAMAGED
@@ -181,11 +178,11 @@ async def test_a_damaged_batch_does_not_end_and_all_others_do(
     await damage(ledger, 1)
     await ledger.end_validity()
     await ledger.end_validity(CampaignId("another1"))
-    assert await ledger.repair.end(SENDER) == 9
-    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "1", "ended")]
+    assert await ledger.maintenance.end(SENDER) == 9
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "ended")]
     view = await ledger.view()
     assert (view.reason, view.identity_holds) == ("batch 2 cannot be ended: damaged in the ledger", True)
-    assert await ledger.in_s(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
 
 
 async def test_a_campaign_of_which_nothing_can_be_read_keeps_no_other_from_ending(
@@ -198,8 +195,8 @@ async def test_a_campaign_of_which_nothing_can_be_read_keeps_no_other_from_endin
         await ledger.redis.zadd(ENDS, {broken[-8:]: 1})
     await ledger.redis.set(f"{tag(SENDER)}:c:broken01", "not a hash")
     await ledger.redis.hset(f"{tag(SENDER)}:c:broken02", mapping={"state": "running", "batches": "many"})
-    assert await ledger.repair.end(SENDER) == 3
-    assert {it.campaign for it in damages} == {"broken01", "broken02"}
+    assert await ledger.maintenance.end(SENDER) == 3
+    assert {damage.campaign for damage in damages} == {"broken01", "broken02"}
 
 
 @DAMAGED
@@ -208,14 +205,14 @@ async def test_a_damaged_batch_is_not_settled_and_all_others_are(
 ) -> None:
     await ledger.submit(9)
     for ref in (await ledger.issue())[:2]:
-        await ledger.work.release(await ledger.push(b"a", await ledger.take(ref)))
+        await ledger.leases.release(await ledger.push(b"a", await ledger.take(ref)))
     await damage(ledger, 0)
     await ledger.end_report_wait()
-    assert (await ledger.repair.settle(SENDER)).no_report == 3
-    assert [(it.campaign, it.batch, it.doing) for it in damages] == [(CAMPAIGN, "0", "settled")]
+    assert (await ledger.maintenance.settle(SENDER)).no_report == 3
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "0", "settled")]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be settled: damaged in the ledger")
-    assert await ledger.in_s(f"{tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(f"{tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
 async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
@@ -224,7 +221,7 @@ async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[
     await ledger.redis.config_set("maxmemory", 1)
     try:
         with pytest.raises(OutOfMemoryError):
-            await ledger.repair.end(SENDER)
+            await ledger.maintenance.end(SENDER)
     finally:
         await ledger.redis.config_set("maxmemory", 0)
     assert damages == []
@@ -246,12 +243,12 @@ ENDINGS = pytest.mark.parametrize(("ending", "state"), [(_cancel, "x"), (_expire
 async def test_everything_pending_ends(ledger: Ledger, ending: Any, state: str) -> None:
     await ledger.submit(9)
     lease = await ledger.push(b"aip")
-    await ledger.work.release(lease)
-    await ledger.work.release(await ledger.take(BatchRef(SENDER, CAMPAIGN, 1)))
-    await ledger.run_out(BatchRef(SENDER, CAMPAIGN, 2))
+    await ledger.leases.release(lease)
+    await ledger.leases.release(await ledger.take(BatchRef(SENDER, CAMPAIGN, 1)))
+    await ledger.expire_leases(BatchRef(SENDER, CAMPAIGN, 2))
     await ending(ledger)
-    await ledger.repair.lapse(SENDER)
-    assert await ledger.repair.end(SENDER) == 7
+    await ledger.maintenance.lapse(SENDER)
+    assert await ledger.maintenance.end(SENDER) == 7
     assert await ledger.states() == "ai" + 7 * state
     assert await ledger.issue() == []
     assert await ledger.redis.zcard(ENDS) == 0
@@ -259,8 +256,8 @@ async def test_everything_pending_ends(ledger: Ledger, ending: Any, state: str) 
 
 async def test_a_campaign_ends_by_itself_when_its_validity_does(ledger: Ledger) -> None:
     await ledger.submit(3, valid_until_ms=await ledger.now_ms() + 50)
-    assert await ledger.repair.end(SENDER) == 0
-    assert await eventually(lambda: ledger.repair.end(SENDER)) == 3
+    assert await ledger.maintenance.end(SENDER) == 0
+    assert await eventually(lambda: ledger.maintenance.end(SENDER)) == 3
     assert await ledger.now_ms() >= int(await ledger.field("until_ms"))
     assert await ledger.state() is CampaignState.FINISHED
 
@@ -269,9 +266,9 @@ async def test_a_campaign_ends_by_itself_when_its_validity_does(ledger: Ledger) 
 async def test_ending_twice_changes_nothing_the_second_time(ledger: Ledger, ending: Any, state: str) -> None:
     await ledger.submit(6)
     await ending(ledger)
-    assert await ledger.repair.end(SENDER) == 6
+    assert await ledger.maintenance.end(SENDER) == 6
     before = await ledger.dump()
-    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.maintenance.end(SENDER) == 0
     assert await ledger.dump() == before
 
 
@@ -282,14 +279,14 @@ async def test_a_batch_that_is_in_work_ends_when_it_comes_back(ledger: Ledger, e
     lease = await ledger.take(first)
     block = await ledger.open(lease, most=1)
     await ending(ledger)
-    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.maintenance.end(SENDER) == 0
     await ledger.record(lease, block, b"p")
-    await ledger.work.release(lease)
-    assert await ledger.repair.end(SENDER) == 3
+    await ledger.leases.release(lease)
+    assert await ledger.maintenance.end(SENDER) == 3
     assert await ledger.states() == 3 * state + "pppppp"
-    await ledger.run_out(BatchRef(SENDER, CAMPAIGN, 1), BatchRef(SENDER, CAMPAIGN, 2))
-    await ledger.repair.lapse(SENDER)
-    assert await ledger.repair.end(SENDER) == 6
+    await ledger.expire_leases(BatchRef(SENDER, CAMPAIGN, 1), BatchRef(SENDER, CAMPAIGN, 2))
+    await ledger.maintenance.lapse(SENDER)
+    assert await ledger.maintenance.end(SENDER) == 6
     assert await ledger.states() == 9 * state
 
 
@@ -299,11 +296,11 @@ async def test_what_is_being_sent_does_not_end(ledger: Ledger, ending: Any, stat
     lease = await ledger.take()
     block = await ledger.open(lease)
     await ending(ledger)
-    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.maintenance.end(SENDER) == 0
     assert await ledger.redis.zcard(ENDS) == 1
     assert await ledger.record(lease, block, b"a") == 3
-    await ledger.work.release(lease)
-    assert await ledger.repair.end(SENDER) == 0
+    await ledger.leases.release(lease)
+    assert await ledger.maintenance.end(SENDER) == 0
     assert await ledger.redis.zcard(ENDS) == 0
 
 
@@ -312,10 +309,10 @@ async def test_what_came_back_after_everything_else_had_ended_ends_too(ledger: L
     lease = await ledger.take()
     block = await ledger.open(lease)
     await _expire(ledger)
-    await ledger.repair.end(SENDER)
+    await ledger.maintenance.end(SENDER)
     await ledger.record(lease, block, b"ppa")
-    await ledger.work.release(lease)
-    assert await ledger.repair.end(SENDER) == 2
+    await ledger.leases.release(lease)
+    assert await ledger.maintenance.end(SENDER) == 2
     assert await ledger.states() == "eea"
 
 
@@ -325,26 +322,24 @@ async def test_an_expired_campaign_is_finished_also_when_it_was_held(ledger: Led
     if held:
         await ledger.control.campaign(SENDER, CAMPAIGN, held)
     await _expire(ledger)
-    await ledger.repair.end(SENDER)
+    await ledger.maintenance.end(SENDER)
     assert await ledger.state() == ends_as
 
 
 async def test_a_cancelled_campaign_stays_cancelled_when_it_has_ended(ledger: Ledger) -> None:
     await ledger.submit(3, sealed=False)
     await _cancel(ledger)
-    assert await ledger.repair.end(SENDER) == 3
+    assert await ledger.maintenance.end(SENDER) == 3
     assert await ledger.state() is CampaignState.CANCELLED
 
 
-async def test_a_campaign_of_many_batches_ends_over_several_calls(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repair, "_MOST_BATCHES", 2)
+async def test_a_campaign_of_many_batches_ends_over_several_calls(ledger: Ledger) -> None:
+    ledger.maintenance = Maintenance(ledger.redis, max_batches=2)
     await ledger.submit(20, batch_size=1)
     await ledger.submit(5, batch_size=1, campaign="another1")
     await _cancel(ledger)
     await ledger.control.campaign(SENDER, CampaignId("another1"), "cancel")
-    ended = [await ledger.repair.end(SENDER, most_calls=3) for _ in range(6)]
+    ended = [await ledger.maintenance.end(SENDER, most_calls=3) for _ in range(6)]
     assert ended == [5, 6, 6, 6, 2, 0]
     assert await ledger.states() == "x" * 20
 
@@ -352,7 +347,7 @@ async def test_a_campaign_of_many_batches_ends_over_several_calls(
 async def test_a_campaign_without_messages_is_not_looked_at_for_ever(ledger: Ledger) -> None:
     await ledger.submit(0)
     await _expire(ledger)
-    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.maintenance.end(SENDER) == 0
     assert await ledger.redis.zcard(ENDS) == 0
 
 
@@ -368,24 +363,24 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
     async def read_and_be_overtaken(*arguments: Any) -> Any:
         values = await read(*arguments)
         monkeypatch.undo()
-        assert (await ledger.repair.settle(SENDER)).resent == 3
+        assert (await ledger.maintenance.settle(SENDER)).resent == 3
         return values
 
     monkeypatch.setattr(ledger.redis, "hmget", read_and_be_overtaken)
-    assert await ledger.repair.end(SENDER) == 0
+    assert await ledger.maintenance.end(SENDER) == 0
     assert await ledger.states() == "ppp"
-    assert await ledger.in_s(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
 
 
-async def test_campaigns_on_which_something_happened_are_told_once(ledger: Ledger) -> None:
+async def test_a_changed_campaign_is_returned_once(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
-    assert sorted(await ledger.repair.moved(SENDER)) == ["another1", CAMPAIGN]
-    assert await ledger.repair.moved(SENDER) == []
-    assert await ledger.repair.moved(SenderId("SHOPPY")) == []
+    assert sorted(await ledger.maintenance.moved(SENDER)) == ["another1", CAMPAIGN]
+    assert await ledger.maintenance.moved(SENDER) == []
+    assert await ledger.maintenance.moved(SenderId("SHOPPY")) == []
 
 
-async def test_a_breach_of_the_identity_is_told_with_its_numbers(ledger: Ledger) -> None:
+async def test_an_imbalance_is_described_with_its_numbers(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert await still_wrong(ledger.redis, SENDER, CAMPAIGN) is None
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, 1)
@@ -395,23 +390,23 @@ async def test_a_breach_of_the_identity_is_told_with_its_numbers(ledger: Ledger)
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, -1)
 
 
-async def test_what_there_is_to_do_is_said_step_by_step(ledger: Ledger) -> None:
+async def test_chores_name_each_step_that_has_something_to_do(ledger: Ledger) -> None:
     async def chores() -> set[str]:
-        (of_sender,) = (await ledger.repair.chores([SENDER])).values()
+        (of_sender,) = (await ledger.maintenance.chores([SENDER])).values()
         return {step for step, is_to_be_done in of_sender._asdict().items() if is_to_be_done}
 
     assert await chores() == set()
     await ledger.submit(6)
     assert await chores() == {"issue", "show"}
     refs = await ledger.issue()
-    await ledger.repair.moved(SENDER)
+    await ledger.maintenance.moved(SENDER)
     assert await chores() == set()
-    await ledger.run_out(*refs)
+    await ledger.expire_leases(*refs)
     assert await chores() == {"lapse"}
-    await ledger.repair.lapse(SENDER)
+    await ledger.maintenance.lapse(SENDER)
     lease = await ledger.push(b"aia", await ledger.take(refs[0]))
-    await ledger.work.release(lease)
-    await ledger.look_now()
+    await ledger.leases.release(lease)
+    await ledger.make_all_due()
     assert await chores() >= {"settle", "show"}
     await ledger.end_validity()
     assert await chores() >= {"end"}
@@ -420,12 +415,14 @@ async def test_what_there_is_to_do_is_said_step_by_step(ledger: Ledger) -> None:
     assert await chores() >= {"reopen", "forget"}
 
 
-async def test_senders_are_asked_about_together_and_one_that_cannot_be_read_gets_every_step(ledger: Ledger) -> None:
+async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot_be_read_gets_every_step(
+    ledger: Ledger,
+) -> None:
     others = [SenderId(f"S{number:05}") for number in range(120)]
     await ledger.submit(6)
     await ledger.redis.set(f"{tag(others[60])}:leases", "junk")
-    found = await ledger.repair.chores([*others, SENDER])
-    assert list(found) == [*others, SENDER]
-    assert found[SENDER].issue
-    assert found[others[60]] == Chores()
-    assert {found[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 7)}
+    chores = await ledger.maintenance.chores([*others, SENDER])
+    assert list(chores) == [*others, SENDER]
+    assert chores[SENDER].issue
+    assert chores[others[60]] == Chores()
+    assert {chores[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 7)}

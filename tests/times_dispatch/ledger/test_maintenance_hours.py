@@ -1,10 +1,10 @@
-"""The hours of the day in the ledger: nothing opens outside them; and what becomes of a start that was missed."""
+"""Daily send windows, outside of which nothing is opened; and missed starts."""
 
 from typing import Any
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.leases import BatchClosed, Block
 from times_dispatch.ledger.model import MissedStart
 from times_dispatch.ledger.scripts import tag
@@ -15,28 +15,28 @@ HOUR_MS = 3_600_000
 
 
 async def _open_hours(ledger: Ledger, from_ms: int, until_ms: int) -> None:
-    """Say the hours, from now on."""
+    """Set the send window, relative to now, in milliseconds."""
     now_ms = await ledger.now_ms()
-    await ledger.repair.reopen(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
+    await ledger.maintenance.reopen(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
 
 
-async def test_nothing_goes_before_anybody_has_said_when_the_hours_are(ledger: Ledger) -> None:
+async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     assert await ledger.issue() == []
     assert (await ledger.view()).reason == "outside its hours"
 
-    (closed,) = await ledger.repair.closed(SENDER)
+    (closed,) = await ledger.maintenance.closed(SENDER)
     assert (closed.campaign, closed.plan.send_from_min) == (CAMPAIGN, 600)
     assert closed.now_ms == pytest.approx(await ledger.now_ms(), abs=1_000)
     await _open_hours(ledger, -1_000, HOUR_MS)
-    assert await ledger.repair.closed(SENDER) == []
+    assert await ledger.maintenance.closed(SENDER) == []
     await ledger.send_all()
     assert await ledger.states() == "aaa"
 
 
-async def test_a_campaign_without_hours_is_nobodys_business(ledger: Ledger) -> None:
+async def test_a_campaign_without_hours_needs_none(ledger: Ledger) -> None:
     await ledger.submit(3)
-    assert await ledger.repair.closed(SENDER) == []
+    assert await ledger.maintenance.closed(SENDER) == []
     await ledger.send_all()
 
 
@@ -45,8 +45,8 @@ async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledg
     await _open_hours(ledger, 200, HOUR_MS)
     assert await ledger.issue() == []
     assert (await ledger.view()).reason.startswith("goes on at ")
-    lease = await ledger.take((await ledger.soon_issued())[0])
-    assert isinstance(await ledger.ask(lease), Block)
+    lease = await ledger.take((await ledger.issue_eventually())[0])
+    assert isinstance(await ledger.open_block(lease), Block)
 
 
 async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the_next_day(ledger: Ledger) -> None:
@@ -56,8 +56,8 @@ async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the
     await ledger.record(first, await ledger.open(first, most=2), b"aa")
 
     await ledger.close_hours()
-    assert await ledger.ask(first) == BatchClosed("outside its hours")
-    await ledger.work.release(first)
+    assert await ledger.open_block(first) == BatchClosed("outside its hours")
+    await ledger.leases.release(first)
     assert await ledger.issue() == []
     assert await ledger.states() == "aapppp"
     assert await ledger.state() is CampaignState.RUNNING
@@ -73,16 +73,16 @@ async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(le
     await _open_hours(ledger, -1_000, HOUR_MS)
     lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
     await ledger.close_hours(in_ms=2_000)
-    assert isinstance(await ledger.ask(lease, most=1), Block)
+    assert isinstance(await ledger.open_block(lease, most=1), Block)
     await ledger.close_hours(in_ms=850)
-    assert await ledger.ask(other) == BatchClosed("outside its hours")
+    assert await ledger.open_block(other) == BatchClosed("outside its hours")
 
 
-async def test_hours_that_are_said_twice_or_late_change_nothing(ledger: Ledger) -> None:
+async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await _open_hours(ledger, -1_000, HOUR_MS)
     before = await ledger.dump()
-    await ledger.repair.reopen(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
+    await ledger.maintenance.reopen(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
     assert await ledger.dump() == before
 
 
@@ -95,10 +95,10 @@ async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
     assert len(await ledger.issue()) == 1
 
 
-async def test_the_hours_of_what_is_over_are_nobodys_business(ledger: Ledger) -> None:
+async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-    await ledger.repair.end(SENDER)
+    await ledger.maintenance.end(SENDER)
     await _open_hours(ledger, -1_000, HOUR_MS)
     assert await ledger.redis.zcard(f"{tag(SENDER)}:hours") == 0
     assert await ledger.issue() == []
@@ -107,15 +107,15 @@ async def test_the_hours_of_what_is_over_are_nobodys_business(ledger: Ledger) ->
 async def test_what_is_resent_after_the_end_keeps_to_the_hours(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
     await _open_hours(ledger, -1_000, HOUR_MS)
-    await ledger.work.release(await ledger.push(b"iaa"))
+    await ledger.leases.release(await ledger.push(b"iaa"))
     assert await ledger.state() is CampaignState.FINISHED
     await ledger.close_hours()
-    await _open_hours(ledger, -2_000, -1_000)  # upkeep lets go of it
+    await _open_hours(ledger, -2_000, -1_000)  # upkeep forgets the campaign
     await ledger.end_validity()
-    await ledger.repair.settle(SENDER)
+    await ledger.maintenance.settle(SENDER)
     assert await ledger.states() == "paa"
     assert await ledger.issue() == []
-    assert [closed.campaign for closed in await ledger.repair.closed(SENDER)] == [CAMPAIGN]
+    assert [closed.campaign for closed in await ledger.maintenance.closed(SENDER)] == [CAMPAIGN]
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ async def test_a_start_that_was_missed_is_sent_skipped_or_asked_about(
     assert await ledger.issue() == []
     await ledger.move_start(-61_000)
     issued = await ledger.issue()
-    await ledger.repair.end(SENDER)
+    await ledger.maintenance.end(SENDER)
     assert await ledger.state() is state
     assert await ledger.states() == states
     assert len(issued) == (policy == "send")
     assert ("missed" in (await ledger.view()).reason) == (policy != "send")
 
 
-async def test_who_was_asked_about_goes_when_resumed(ledger: Ledger) -> None:
+async def test_a_campaign_whose_missed_start_is_asked_about_is_sent_when_resumed(ledger: Ledger) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="ask")
     await ledger.move_start(-61_000)
     await ledger.issue()
@@ -150,20 +150,22 @@ async def test_who_was_asked_about_goes_when_resumed(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("policy", ["skip", "ask"])
-async def test_a_start_at_which_somebody_was_there_is_not_missed_however_late_the_first_message_goes(
+async def test_a_start_at_which_a_worker_was_there_is_not_missed_however_late_the_first_message_is_sent(
     ledger: Ledger, policy: MissedStart
 ) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start=policy)
     await ledger.control.pause_sender(SENDER)
     await ledger.move_start(-1_000)
-    assert await ledger.issue() == []  # the sender is paused, by a person
+    assert await ledger.issue() == []  # a person paused the sender
     await ledger.move_start(-HOUR_MS)
     await ledger.control.resume_sender(SENDER)
     assert len(await ledger.issue()) == 1
     assert await ledger.state() is CampaignState.RUNNING
 
 
-async def test_who_resumes_a_campaign_after_its_start_has_not_missed_it_the_next_day_either(ledger: Ledger) -> None:
+async def test_a_campaign_that_is_resumed_after_its_start_has_not_missed_the_start_on_the_next_day(
+    ledger: Ledger,
+) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     await ledger.move_start(-HOUR_MS)
@@ -184,7 +186,7 @@ async def test_a_start_that_comes_while_it_is_submitted_is_not_missed(ledger: Le
 async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
     await _open_hours(ledger, -1_000, HOUR_MS)
-    await ledger.work.release(await ledger.push(b"iaa"))
+    await ledger.leases.release(await ledger.push(b"iaa"))
     await ledger.end_validity()
-    await ledger.repair.settle(SENDER)
+    await ledger.maintenance.settle(SENDER)
     assert int(await ledger.field("until_ms")) >= await ledger.now_ms() + 24 * HOUR_MS - 10_000

@@ -25,7 +25,7 @@ async def test_numbers_come_out_as_they_went_in_with_their_zeros_and_lengths(red
 
 
 async def test_a_hundred_thousand_numbers_take_few_bytes_each(redis: Redis) -> None:
-    # As dense as a million over the whole range of Indian mobile numbers: 25 to a bucket.
+    # As dense as a million numbers over the whole range of Indian mobile numbers: 25 in a bucket.
     chance = random.Random(1)
     numbers = [f"91{number}" for number in chance.sample(range(6_000_000_000, 6_400_000_000), 100_000)]
     before = (await redis.info("memory"))["used_memory"]

@@ -1,8 +1,8 @@
-"""What people see of the ledger; the numbers themselves are checked at the end of every test of the ledger."""
+"""What people see of the ledger; the counters are checked at the end of every test of the ledger."""
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
+from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.leases import Consequence
 from times_dispatch.ledger.model import CampaignId, SenderId
@@ -20,7 +20,7 @@ async def test_a_new_campaign_is_seen_as_it_was_submitted(ledger: Ledger) -> Non
     assert (view.id, view.state, view.reason, view.plan) == (CAMPAIGN, CampaignState.SUBMITTING, "", plan())
     assert (view.total, view.batches, view.unsent, view.done) == (5, 2, 5, 0)
     assert view.created_ms == pytest.approx(await ledger.now_ms(), abs=1_000)
-    assert (view.sealed_ms, view.first_let_go_ms, view.last_let_go_ms, view.finished_ms) == (0, 0, 0, 0)
+    assert (view.sealed_ms, view.first_sent_ms, view.last_sent_ms, view.finished_ms) == (0, 0, 0, 0)
     assert (view.codes, view.stats, view.parts) == ({}, {}, 0)
 
 
@@ -29,7 +29,7 @@ async def test_a_campaign_that_was_sent_says_when_and_what_became_of_it(ledger: 
     await ledger.send_all(b"ari")
     view = await ledger.view()
     assert (view.state, view.unsent, view.done) == (CampaignState.FINISHED, 0, 6)
-    times = [view.created_ms, view.sealed_ms, view.first_let_go_ms, view.last_let_go_ms, view.finished_ms]
+    times = [view.created_ms, view.sealed_ms, view.first_sent_ms, view.last_sent_ms, view.finished_ms]
     assert times == sorted(times)
     assert view.counts[MessageState.REJECTED] == 2
     assert view.codes == {"push:10": 2, "push:2054": 2}
@@ -44,7 +44,7 @@ async def test_errors_that_were_taken_back_are_not_shown(ledger: Ledger) -> None
     assert (await ledger.view()).codes == {}
 
 
-async def test_a_campaign_that_nobody_knows_is_an_error_that_names_it(ledger: Ledger) -> None:
+async def test_an_unknown_campaign_is_an_error_that_names_the_campaign(ledger: Ledger) -> None:
     with pytest.raises(CampaignUnknown, match="campaign nobody00: there is none with this id"):
         await ledger.view(CampaignId("nobody00"))
     with pytest.raises(CampaignUnknown):
@@ -56,7 +56,7 @@ async def test_an_id_whose_submit_died_before_it_began_is_no_campaign_yet(ledger
     await ledger.submit(1)
     with pytest.raises(CampaignUnknown):
         await ledger.view(OTHER)
-    assert [view.id for view in await ledger.views.campaigns()] == [CAMPAIGN]
+    assert [view.id for view in await ledger.queries.campaigns()] == [CAMPAIGN]
 
 
 async def test_campaigns_are_listed_with_the_newest_first(ledger: Ledger) -> None:
@@ -64,31 +64,31 @@ async def test_campaigns_are_listed_with_the_newest_first(ledger: Ledger) -> Non
     for campaign, at_ms in created_ms.items():
         await ledger.submit(1, campaign=campaign)
         await ledger.redis.hset(campaign_key(SENDER, CampaignId(campaign)), "created_ms", at_ms)
-    listed = [view.id for view in await ledger.views.campaigns()]
+    listed = [view.id for view in await ledger.queries.campaigns()]
     assert listed == ["c-newest", "a-middle", "d-middle", "b-oldest"]
 
 
 async def test_an_empty_ledger_has_nothing_to_list(ledger: Ledger) -> None:
-    assert await ledger.views.campaigns() == []
-    assert await ledger.views.senders() == []
-    assert await ledger.views.of_sender(SENDER, []) == []
+    assert await ledger.queries.campaigns() == []
+    assert await ledger.queries.senders() == []
+    assert await ledger.queries.of_sender(SENDER, []) == []
 
 
 async def test_campaigns_of_a_sender_are_read_as_asked_for_but_for_those_that_are_gone(ledger: Ledger) -> None:
     await ledger.submit(1)
     await ledger.submit(2, campaign=OTHER)
-    views = await ledger.views.of_sender(SENDER, [OTHER, CampaignId("nobody00"), CAMPAIGN])
+    views = await ledger.queries.of_sender(SENDER, [OTHER, CampaignId("nobody00"), CAMPAIGN])
     assert [(view.id, view.total) for view in views] == [(OTHER, 2), (CAMPAIGN, 1)]
 
 
 async def test_senders_are_listed_in_order(ledger: Ledger) -> None:
     for name in ("SHOPPY", "ABCDEF"):
         await ledger.submit(1, sender=SenderId(name), campaign=name.lower())
-    assert await ledger.views.senders() == ["ABCDEF", "SHOPPY"]
+    assert await ledger.queries.senders() == ["ABCDEF", "SHOPPY"]
 
 
 async def test_a_sender_that_is_unknown_has_no_limit_and_nothing_to_do(ledger: Ledger) -> None:
-    assert await ledger.views.sender(SENDER) == SenderView(
+    assert await ledger.queries.sender(SENDER) == SenderView(
         id=SENDER,
         rate_per_s=0,
         paused=False,
@@ -103,7 +103,7 @@ async def test_a_sender_says_its_limit_and_how_much_is_out(ledger: Ledger) -> No
     await ledger.submit(9)
     await ledger.submit(9, campaign=OTHER, rate_per_s=1.0)
     await ledger.issue()
-    view = await ledger.views.sender(SENDER)
+    view = await ledger.queries.sender(SENDER)
     assert (view.rate_per_s, view.batches_out, view.campaigns_in_turn) == (1.5, 4, 1)
 
 
@@ -112,7 +112,7 @@ async def test_a_paused_sender_is_the_reason_on_its_running_campaigns_only(ledge
     await ledger.submit(1, campaign=OTHER)
     await ledger.control.campaign(SENDER, OTHER, "pause", reason="lunch")
     await ledger.control.pause_sender(SENDER)
-    assert (await ledger.views.sender(SENDER)).paused
+    assert (await ledger.queries.sender(SENDER)).paused
     assert (await ledger.view()).reason == "the sender is paused: dispatch sender resume TIMESM"
     assert (await ledger.view(OTHER)).reason == "lunch"
 
@@ -131,14 +131,14 @@ async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -
     overloaded = Consequence("always", 5.0, reason="the provider is overloaded")
     await ledger.record(lease, await ledger.open(lease, most=1), b"p", overloaded)
     assert (await ledger.view()).reason == "provider times is backing off: the provider is overloaded"
-    (held,) = (await ledger.views.sender(SENDER)).held
+    (held,) = (await ledger.queries.sender(SENDER)).held
     assert (held.provider, held.brake) == (PROVIDER, "")
     assert held.backing_off_why == "the provider is overloaded"
     assert held.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
-    await ledger.end_hold()
+    await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert (await ledger.view()).reason == ""
-    assert (await ledger.views.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).held == []
 
 
 async def test_messages_are_seen_with_their_rows(ledger: Ledger) -> None:
@@ -163,8 +163,8 @@ async def test_looking_changes_nothing(ledger: Ledger) -> None:
     await ledger.send_all()
     before = await ledger.dump()
     await ledger.messages()
-    await ledger.views.campaigns()
-    await ledger.views.sender(SENDER)
+    await ledger.queries.campaigns()
+    await ledger.queries.sender(SENDER)
     assert await ledger.dump() == before
 
 

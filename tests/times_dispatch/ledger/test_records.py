@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.ledger.records import WIDTH, MessageRecord, read, transaction_bytes
+from times_dispatch.ledger.records import RECORD_WIDTH, MessageRecord, read_records, transaction_bytes
 from times_dispatch.ledger.states import MessageState
 
 RECORDS = st.lists(
@@ -14,7 +14,7 @@ RECORDS = st.lists(
         state=st.sampled_from(MessageState),
         attempt=st.integers(0, 255),
         code=st.integers(0, 65_535),
-        let_go_ms=st.integers(0, 2**32 - 1),
+        sent_ms=st.integers(0, 2**32 - 1),
         reported_s=st.integers(0, 2**32 - 1),
         transaction_id=st.just("") | st.integers(1, 2**63 - 1).map(str),
     ),
@@ -27,24 +27,26 @@ RECORDS = st.lists(
 def test_records_are_read_as_the_scripts_write_them(records: list[MessageRecord], block: int) -> None:
     states = "".join(record.state for record in records).encode()
     fixed = b"".join(
-        struct.pack(">BHHII", record.attempt, block, record.code, record.let_go_ms, record.reported_s)
+        struct.pack(">BHHII", record.attempt, block, record.code, record.sent_ms, record.reported_s)
         + int(record.transaction_id or 0).to_bytes(8, "big")
         for record in records
     )
-    assert len(fixed) == WIDTH * len(records)
-    read_back = list(read(states + fixed, len(records)))
+    assert len(fixed) == RECORD_WIDTH * len(records)
+    read_back = list(read_records(states + fixed, len(records)))
     assert [record.index for record in read_back] == list(range(len(records)))
-    expected = [(r.state, r.attempt, r.code, r.let_go_ms, r.reported_s, r.transaction_id) for r in records]
-    assert [(r.state, r.attempt, r.code, r.let_go_ms, r.reported_s, r.transaction_id) for r in read_back] == expected
+    expected = [(r.state, r.attempt, r.code, r.sent_ms, r.reported_s, r.transaction_id) for r in records]
+    assert [(r.state, r.attempt, r.code, r.sent_ms, r.reported_s, r.transaction_id) for r in read_back] == expected
 
 
 def test_a_batch_that_was_never_begun_is_pending() -> None:
-    assert list(read(b"", 2)) == [MessageRecord(index, MessageState.PENDING, 0, 0, 0, 0, "") for index in range(2)]
+    assert list(read_records(b"", 2)) == [
+        MessageRecord(index, MessageState.PENDING, 0, 0, 0, 0, "") for index in range(2)
+    ]
 
 
 def test_records_of_another_count_are_an_error() -> None:
     with pytest.raises((ValueError, struct.error)):
-        list(read(b"pp" + b"\0" * 2 * WIDTH, 1))
+        list(read_records(b"pp" + b"\0" * 2 * RECORD_WIDTH, 1))
 
 
 @pytest.mark.parametrize("transaction_id", ["1", "205538399", str(2**63 - 1)])
@@ -60,4 +62,4 @@ def test_a_transaction_id_that_is_no_plain_number_is_known_to_be_there_and_not_k
     assert len(packed) == 8
     assert packed != bytes(8)
     fixed = struct.pack(">BHHII", 0, 1, 200, 0, 0) + packed
-    assert next(read(b"a" + fixed, 1)).transaction_id == ""
+    assert next(read_records(b"a" + fixed, 1)).transaction_id == ""

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.times_dispatch.ledger.conftest import recipients
+from tests.kit.ledger import recipients
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.records import pack, unpack
+from times_dispatch.ledger.records import pack_recipients, unpack_recipients
 
 Value = TypeVar("Value")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -31,29 +31,29 @@ def batches(draw: st.DrawFn) -> Recipients:
 @settings(max_examples=50)
 @given(batches())
 def test_what_is_packed_comes_out_as_it_was(batch: Recipients) -> None:
-    assert unpack(pack(batch)) == batch
+    assert unpack_recipients(pack_recipients(batch)) == batch
 
 
 @given(st.integers(0), st.integers(0, 255))
-def test_damaged_bytes_are_an_error_and_never_other_recipients(place: int, value: int) -> None:
-    packed = bytearray(pack(recipients(0, 20)))
-    place %= len(packed)
-    if packed[place] == value:
+def test_damaged_bytes_are_an_error_and_never_other_recipients(index: int, value: int) -> None:
+    packed = bytearray(pack_recipients(recipients(0, 20)))
+    index %= len(packed)
+    if packed[index] == value:
         return
-    packed[place] = value
-    # Not every bit of a frame matters: what still unpacks must be what it was.
+    packed[index] = value
+    # Not every bit of a compressed frame matters: bytes that still unpack must give the same batch.
     try:
-        unpacked = unpack(bytes(packed))
+        unpacked = unpack_recipients(bytes(packed))
     except ValueError:
         return
     assert unpacked == recipients(0, 20)
 
 
-@pytest.mark.parametrize("packed", [b"", b"not packed", pack(recipients(0, 20))[:-1]])
+@pytest.mark.parametrize("packed", [b"", b"not packed", pack_recipients(recipients(0, 20))[:-1]])
 def test_bytes_that_are_no_batch_are_an_error(packed: bytes) -> None:
     with pytest.raises(ValueError, match="damaged"):
-        unpack(packed)
+        unpack_recipients(packed)
 
 
 def test_a_batch_costs_few_bytes_of_redis_per_message() -> None:
-    assert len(pack(recipients(500_000, 500))) < 500 * 20
+    assert len(pack_recipients(recipients(500_000, 500))) < 500 * 20

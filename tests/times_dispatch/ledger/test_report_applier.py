@@ -1,4 +1,4 @@
-"""Delivery reports: doubled, in any order, before `accepted`, of older attempts, for nobody."""
+"""Delivery reports: duplicated, in any order, before the push's answer, of older attempts, of unknown messages."""
 
 from itertools import permutations
 from typing import Any
@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
-from times_dispatch.ledger import report_applier as reported
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
@@ -23,7 +22,7 @@ A, D, S, U = Applied.APPLIED, Applied.DUPLICATE, Applied.STALE, Applied.UNKNOWN
 
 
 async def _in_state(ledger: Ledger, state: str) -> Lease | None:
-    """Bring the only message of a campaign into a state; return the lease if it is still held."""
+    """Bring the only message of a campaign into a state; return the lease if a worker still holds it."""
     await ledger.submit(1, batch_size=3)
     match state:
         case "p":
@@ -37,21 +36,21 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
         case "n":
             await ledger.send_all()
             await ledger.end_report_wait()
-            await ledger.repair.settle(SENDER)
+            await ledger.maintenance.settle(SENDER)
         case "g":
             await ledger.send_all(b"i")
             await ledger.end_validity()
-            await ledger.repair.settle(SENDER)
+            await ledger.maintenance.settle(SENDER)
         case "d" | "f":
             await ledger.send_all()
             await ledger.report("delivered" if state == "d" else "failed")
         case "e" | "x":
-            await ledger.work.release(await ledger.take())
+            await ledger.leases.release(await ledger.take())
             if state == "e":
                 await ledger.end_validity()
             else:
                 await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-            await ledger.repair.end(SENDER)
+            await ledger.maintenance.end(SENDER)
     return None
 
 
@@ -131,13 +130,13 @@ async def test_failed_replaces_an_error_of_the_push(ledger: Ledger, state: str) 
     assert (await ledger.view()).codes == {"report:916": 1}
 
 
-async def test_a_report_keeps_the_transaction_and_the_moment_it_was_let_go(ledger: Ledger) -> None:
+async def test_a_report_keeps_the_transaction_and_the_time_of_sending(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
     [before] = await ledger.messages()
     await ledger.report("failed", code=70_000)
     [after] = await ledger.messages()
     assert after.record.transaction_id == before.record.transaction_id == "1000"
-    assert after.record.let_go_ms == before.record.let_go_ms
+    assert after.record.sent_ms == before.record.sent_ms
     assert after.record.code == 65_535
 
 
@@ -155,7 +154,7 @@ async def test_a_message_reported_while_it_is_pending_was_sent_after_all_and_doe
 async def test_the_last_pending_message_of_a_campaign_that_is_reported_finishes_it(ledger: Ledger) -> None:
     lease = await _in_state(ledger, "p")
     assert lease
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     await ledger.report("delivered")
     assert await ledger.state() is CampaignState.FINISHED
 
@@ -227,12 +226,12 @@ async def test_an_attempt_that_was_never_made_is_unknown(ledger: Ledger, kind: s
     assert await ledger.states() == "a"
 
 
-async def test_a_report_about_nobody_is_unknown(ledger: Ledger) -> None:
+async def test_a_report_about_no_known_message_is_unknown(ledger: Ledger) -> None:
     await ledger.submit(4, batch_size=3)
     await ledger.send_all()
     assert await ledger.report("delivered", index=4) == [U]
     assert await ledger.report("delivered", index=6) == [U]
-    assert await ledger.reported.apply([DeliveryReport(CampaignId("nobody00"), 0, 0, "delivered", 0, 1)]) == [U]
+    assert await ledger.report_applier.apply([DeliveryReport(CampaignId("nobody00"), 0, 0, "delivered", 0, 1)]) == [U]
     assert await ledger.states() == "aaaa"
 
 
@@ -252,7 +251,7 @@ async def test_a_report_for_an_id_whose_submit_died_is_unknown_until_the_submit_
 
 
 async def test_no_reports_are_no_error(ledger: Ledger) -> None:
-    assert await ledger.reported.apply([]) == []
+    assert await ledger.report_applier.apply([]) == []
 
 
 async def test_answers_come_in_the_order_of_the_reports_whatever_their_batches(ledger: Ledger) -> None:
@@ -264,7 +263,7 @@ async def test_answers_come_in_the_order_of_the_reports_whatever_their_batches(l
     def report(campaign: CampaignId, index: int, kind: Any = "delivered") -> DeliveryReport:
         return DeliveryReport(campaign, index, 0, kind, 901, 1_795_000_000)
 
-    answers = await ledger.reported.apply(
+    answers = await ledger.report_applier.apply(
         [
             report(other, 4),
             report(CAMPAIGN, 0),
@@ -310,24 +309,22 @@ async def test_reports_far_and_near_change_their_own_messages_and_no_others(
         if known and better:
             state = MessageState(kind[0])
             expected[index] = replace(known, state=state, code=code if state == "f" else 0, reported_s=ts)
-    reported = ReportApplier(ledger.redis)
+    applier = ReportApplier(ledger.redis)
     assert (
-        await reported.apply([DeliveryReport(CAMPAIGN, index, 0, kind, code, ts) for index, kind, code, ts in rows])
+        await applier.apply([DeliveryReport(CAMPAIGN, index, 0, kind, code, ts) for index, kind, code, ts in rows])
         == answers
     )
     assert [message.record for message in await ledger.messages()] == list(expected.values())
 
 
-async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are_remembered(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reported, "_KNOWN_CAMPAIGNS", 1)
+async def test_reports_find_their_campaigns_also_when_more_are_reported_than_are_remembered(ledger: Ledger) -> None:
     campaigns = [CampaignId(f"campaig{number}") for number in range(3)]
     for campaign in campaigns:
         await ledger.submit(1, campaign=campaign)
     await ledger.send_all()
     reports = [DeliveryReport(campaign, 0, 0, "delivered", 0, 1_795_000_000) for campaign in campaigns]
-    assert await ledger.reported.apply(reports) == [A, A, A]
+    applier = ReportApplier(ledger.redis, max_known_campaigns=1)
+    assert await applier.apply(reports) == [A, A, A]
 
 
 @pytest.mark.parametrize("kind", ["clicked", "replied"])
@@ -337,8 +334,8 @@ async def test_a_click_or_reply_counts_once_however_often_it_is_reported(ledger:
         DeliveryReport(CAMPAIGN, 0, 0, kind, 0, 1_795_000_000, digest)
         for digest in (b"click  1", b"click  2", b"click  1")
     ]
-    await ledger.reported.apply(clicks)
-    await ledger.reported.apply(clicks)
+    await ledger.report_applier.apply(clicks)
+    await ledger.report_applier.apply(clicks)
     assert await ledger.stat(kind) == 2
     assert (await ledger.stat("reports"), await ledger.stat("duplicate_reports")) == (0, 0)
     assert await ledger.states() == "a"
@@ -346,7 +343,7 @@ async def test_a_click_or_reply_counts_once_however_often_it_is_reported(ledger:
 
 async def test_clicks_and_replies_are_told_apart(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
-    await ledger.reported.apply(
+    await ledger.report_applier.apply(
         [DeliveryReport(CAMPAIGN, 0, 0, kind, 0, 1_795_000_000, b"the same") for kind in ("clicked", "replied")]
     )
     assert (await ledger.stat("clicked"), await ledger.stat("replied")) == (1, 1)
@@ -406,6 +403,6 @@ async def test_reports_do_not_brake_what_is_finished(ledger: Ledger) -> None:
 
 async def test_a_reported_campaign_is_one_on_which_something_happened(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
-    await ledger.repair.moved(SENDER)
+    await ledger.maintenance.moved(SENDER)
     await ledger.report("delivered")
-    assert await ledger.repair.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.maintenance.moved(SENDER) == [CAMPAIGN]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport
@@ -25,7 +25,7 @@ async def _resend(ledger: Ledger) -> None:
     await ledger.send_all(b"i")
     await ledger.redis.hset(KEY, "sealed_ms", await ledger.now_ms() - 60_000)
     await ledger.end_validity()
-    assert await ledger.repair.settle(SENDER) == Settled(resent=2)
+    assert await ledger.maintenance.settle(SENDER) == Settled(resent=2)
 
 
 @arriving
@@ -37,7 +37,7 @@ async def test_a_message_in_doubt_that_arrived_is_accepted_and_never_sent_again(
     view = await ledger.view()
     assert (view.codes, view.counts[MessageState.ACCEPTED]) == ({"push:10": 1}, 1)
     await ledger.end_validity()
-    assert await ledger.repair.settle(SENDER) == Settled(resent=1)
+    assert await ledger.maintenance.settle(SENDER) == Settled(resent=1)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
 
 
@@ -46,13 +46,13 @@ async def test_a_message_given_up_that_arrived_is_accepted_and_waits_for_its_rep
     await ledger.submit(1, report_wait_s=3_600)
     await ledger.send_all(b"i")
     await ledger.end_validity()
-    assert await ledger.repair.settle(SENDER) == Settled(given_up=1)
+    assert await ledger.maintenance.settle(SENDER) == Settled(given_up=1)
     assert await ledger.redis.zcard(DUE) == 0
     assert await ledger.report(kind) == [A]
     assert (await ledger.states(), (await ledger.view()).codes) == ("a", {})
-    assert await ledger.in_s(DUE, f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=1)
+    assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=1)
     await ledger.end_report_wait()
-    assert await ledger.repair.settle(SENDER) == Settled(no_report=1)
+    assert await ledger.maintenance.settle(SENDER) == Settled(no_report=1)
 
 
 @arriving
@@ -73,7 +73,7 @@ async def test_a_message_that_was_taken_for_not_sent_but_arrived_does_not_go_out
 async def test_the_last_message_that_arrived_finishes_its_campaign(ledger: Ledger) -> None:
     await ledger.submit(1)
     lease = await ledger.push(b"p")
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     await ledger.report("replied")
     assert await ledger.state() is CampaignState.FINISHED
 
@@ -92,9 +92,9 @@ async def test_what_arrived_while_its_worker_was_lost_is_not_in_doubt(ledger: Le
     lease = await ledger.take()
     await ledger.open(lease)
     assert await ledger.report("clicked", index=0) == [A]
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
     assert await ledger.states() == "ai"
-    assert await ledger.in_s(DUE, f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=1)
+    assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=1)
 
 
 async def test_an_answer_after_the_click_adds_its_id_and_its_parts_once(ledger: Ledger) -> None:
@@ -138,7 +138,7 @@ async def test_a_look_that_comes_sooner_stays(ledger: Ledger) -> None:
     await ledger.submit(2, valid_until_ms=await ledger.now_ms() + 60_000, report_wait_s=3_600)
     await ledger.send_all(b"i")
     assert await ledger.report("clicked") == [A]
-    assert await ledger.in_s(DUE, f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
 @pytest.mark.parametrize("state", "arndf")
@@ -149,7 +149,7 @@ async def test_it_changes_nothing_where_it_is_no_news(ledger: Ledger, state: str
         await ledger.report("delivered" if state == "d" else "failed")
     if state == "n":
         await ledger.end_report_wait()
-        await ledger.repair.settle(SENDER)
+        await ledger.maintenance.settle(SENDER)
     before = await ledger.dump()
     assert await ledger.report("clicked") == [D]
     after = await ledger.dump()
@@ -167,12 +167,12 @@ async def test_a_click_still_counts_once_and_no_click_is_among_the_last_reports(
     await ledger.submit(4, batch_size=20, brake=BrakeRule(reports=4, failed_share=0.5))
     lease = await ledger.push(b"i")
     clicks = [DeliveryReport(CAMPAIGN, index, 0, "clicked", 0, 1_795_000_000, b"click  1") for index in (0, 0)]
-    assert await ledger.reported.apply(clicks) == [A, D]
+    assert await ledger.report_applier.apply(clicks) == [A, D]
     for index in range(1, 4):
         await ledger.report("failed", index=index)
     view: CampaignView = await ledger.view()
     assert (view.stats["clicked"], view.stats["reports"], view.state) == (1, 3, CampaignState.FINISHED)
-    await ledger.work.release(lease)
+    await ledger.leases.release(lease)
 
 
 @pytest.mark.parametrize("kinds", [["clicked"] * 9, ["replied", "intermediate"]])
@@ -180,11 +180,13 @@ async def test_the_others_between_those_that_arrived_stay_as_they_are(ledger: Le
     await ledger.submit(90, batch_size=60)
     await ledger.send_all(b"i")
     before = [message.record for message in await ledger.messages()]
-    places = [place * 7 for place in range(len(kinds))]
-    reports = [DeliveryReport(CAMPAIGN, at, 0, kind, 0, 1_795_000_000) for at, kind in zip(places, kinds, strict=True)]
-    await ledger.reported.apply(reports)
-    for place, (was, message) in enumerate(zip(before, await ledger.messages(), strict=True)):
-        is_one = place in places
-        assert message.record.state is (MessageState.ACCEPTED if is_one else MessageState.IN_DOUBT)
-        assert message.record.let_go_ms == was.let_go_ms
-        assert (message.record.code, message.record.reported_s) == (0 if is_one else was.code, was.reported_s)
+    indexes = [number * 7 for number in range(len(kinds))]
+    reports = [
+        DeliveryReport(CAMPAIGN, index, 0, kind, 0, 1_795_000_000) for index, kind in zip(indexes, kinds, strict=True)
+    ]
+    await ledger.report_applier.apply(reports)
+    for index, (was, message) in enumerate(zip(before, await ledger.messages(), strict=True)):
+        has_arrived = index in indexes
+        assert message.record.state is (MessageState.ACCEPTED if has_arrived else MessageState.IN_DOUBT)
+        assert message.record.sent_ms == was.sent_ms
+        assert (message.record.code, message.record.reported_s) == (0 if has_arrived else was.code, was.reported_s)

@@ -1,4 +1,4 @@
-"""What holds for every script: loaded when missing, and refused whole or not at all."""
+"""Every script is loaded again when Redis has forgotten it, and changes nothing when it is refused memory."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
+from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.scripts import Script, campaign_key, tag, text
@@ -33,7 +33,7 @@ async def test_a_server_that_forgot_the_scripts_gets_them_again(ledger: Ledger) 
 
 @pytest.fixture
 async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
-    """A ledger in which every script would change something, and a call of each."""
+    """A call of each script, on a ledger in which every script changes something."""
     await ledger.submit(12)
     await ledger.submit(3, campaign=CANCELLED)
     await ledger.control.campaign(SENDER, CANCELLED, "cancel")
@@ -41,42 +41,42 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.submit(3, campaign=OTHER, sealed=False)
     await ledger.submit(3, campaign=WAITING)
     await ledger.submit(3, campaign=BY_DAY, send_from_min=600, send_until_min=1260)
-    await ledger.work.release(await ledger.push(b"iai", await ledger.take(first)))
+    await ledger.leases.release(await ledger.push(b"iai", await ledger.take(first)))
     lease = await ledger.take(second)
     block = await ledger.open(lease, most=2)
-    await ledger.run_out(second, third)
+    await ledger.expire_leases(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
-    await ledger.look_now()
-    admissions, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
+    await ledger.make_all_due()
+    frequency_caps, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
     await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
         "add_batch": lambda: ledger.submissions.add_batch(OTHER, SENDER, 1, recipients(3, 3)),
         "seal": lambda: ledger.submissions.seal(OTHER, SENDER, total=3, batches=1),
-        "issue": lambda: ledger.work.issue(SENDER),
-        "take": lambda: ledger.work.take(third),
-        "renew": lambda: ledger.work.renew(SENDER, [lease]),
-        "open_block": lambda: ledger.ask(lease),
+        "issue": lambda: ledger.leases.issue(SENDER),
+        "take": lambda: ledger.leases.take(third),
+        "renew": lambda: ledger.leases.renew(SENDER, [lease]),
+        "open_block": lambda: ledger.open_block(lease),
         "record": lambda: ledger.record(lease, block, b"a"),
-        "reopen": lambda: ledger.repair.reopen(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
-        "release": lambda: ledger.work.release(lease),
-        "lapse": lambda: ledger.repair.lapse(SENDER),
+        "reopen": lambda: ledger.maintenance.reopen(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
+        "release": lambda: ledger.leases.release(lease),
+        "lapse": lambda: ledger.maintenance.lapse(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
-        "settle": lambda: ledger.repair.settle(SENDER),
-        "admit": lambda: admissions.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "take_back": lambda: admissions.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "forget": lambda: ledger.repair.forget(SENDER),
+        "settle": lambda: ledger.maintenance.settle(SENDER),
+        "admit": lambda: frequency_caps.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "take_back": lambda: frequency_caps.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "forget": lambda: ledger.maintenance.forget(SENDER),
         "sweep": lambda: Script(ledger.redis, "sweep")(SENDER, CANCELLED, 0, 10, "x"),
     }
     await ledger.redis.config_set("maxmemory", 0)
 
 
-ONLY_LOOKING = {"contain_optouts.lua", "chores.lua"}
+READ_ONLY = {"contain_optouts.lua", "chores.lua"}
 SCRIPTS = sorted(
     file.name.removesuffix(".lua")
     for file in (resources.files("times_dispatch.ledger") / "lua").iterdir()
-    if file.name.endswith(".lua") and file.name not in {"prelude.lua", *ONLY_LOOKING}
+    if file.name.endswith(".lua") and file.name not in {"prelude.lua", *READ_ONLY}
 )
 
 

@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.exceptions import ResponseError
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, SENDER, Ledger, plan, recipients
+from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import SubmissionRefused
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.scripts import campaign_key
@@ -16,8 +16,8 @@ KEY = campaign_key(SENDER, CAMPAIGN)
 
 async def test_a_new_submit_gets_the_new_id(ledger: Ledger) -> None:
     assert await ledger.submissions.claim("fingerprint", SENDER, CAMPAIGN) == CAMPAIGN
-    assert await ledger.views.sender_of(CAMPAIGN) == SENDER
-    assert await ledger.views.senders() == [SENDER]
+    assert await ledger.queries.sender_of(CAMPAIGN) == SENDER
+    assert await ledger.queries.senders() == [SENDER]
 
 
 async def test_the_same_submit_gets_the_same_id_again(ledger: Ledger) -> None:
@@ -30,7 +30,7 @@ async def test_a_submit_that_died_between_two_steps_of_its_claim_is_finished_by_
     await ledger.submissions.claim("fingerprint", SENDER, CAMPAIGN)
     await ledger.redis.delete(CAMPAIGNS)
     assert await ledger.submissions.claim("fingerprint", SENDER, OTHER) == CAMPAIGN
-    assert await ledger.views.sender_of(CAMPAIGN) == SENDER
+    assert await ledger.queries.sender_of(CAMPAIGN) == SENDER
 
 
 async def test_an_id_that_another_submit_has_is_refused_and_the_submit_may_try_again(ledger: Ledger) -> None:
@@ -179,7 +179,7 @@ async def test_a_batch_that_is_stored_already_suppresses_nobody_else(ledger: Led
 async def test_a_cancelled_campaign_leaves_what_was_suppressed_as_it_is(ledger: Ledger) -> None:
     await ledger.submit(5, opted_out=[1])
     await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-    await ledger.repair.end(SENDER)
+    await ledger.maintenance.end(SENDER)
     assert await ledger.states() == "xuxxx"
 
 

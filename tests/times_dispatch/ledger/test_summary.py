@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from tests.times_dispatch.ledger.conftest import CAMPAIGN, plan
+from tests.kit.ledger import CAMPAIGN, plan
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.ledger.summary import line
+from times_dispatch.ledger.summary import progress_line
 
 
 def _view(state: CampaignState = CampaignState.RUNNING, reason: str = "", **counts: int) -> CampaignView:
@@ -23,8 +23,8 @@ def _view(state: CampaignState = CampaignState.RUNNING, reason: str = "", **coun
         stats={},
         created_ms=0,
         sealed_ms=0,
-        first_let_go_ms=0,
-        last_let_go_ms=0,
+        first_sent_ms=0,
+        last_sent_ms=0,
         finished_ms=0,
     )
 
@@ -61,7 +61,7 @@ def _view(state: CampaignState = CampaignState.RUNNING, reason: str = "", **coun
     ],
 )
 def test_a_line_says_how_far_a_campaign_is(view: CampaignView, rate_per_s: float, text: str) -> None:
-    assert line(view, rate_per_s) == text
+    assert progress_line(view, rate_per_s) == text
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_a_line_says_how_far_a_campaign_is(view: CampaignView, rate_per_s: float
 )
 def test_the_time_left_is_a_clock_that_ends_before_a_hundred_hours(rate_per_s: float, left: str) -> None:
     pending: dict[str, Any] = {"pending": 100 if rate_per_s == 0.001 else 1_000}
-    assert line(_view(**pending), rate_per_s).endswith(f"{left} left")
+    assert progress_line(_view(**pending), rate_per_s).endswith(f"{left} left")

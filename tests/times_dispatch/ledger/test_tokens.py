@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.scripts import text
-from times_dispatch.ledger.tokens import Tokens
+from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import TokenCache
 from times_dispatch.provider.oauth.token_store import TokenStore
@@ -15,49 +15,49 @@ NAME = "other:1a2b"
 
 
 async def test_a_value_is_kept_for_its_time_and_no_longer(redis: Redis) -> None:
-    tokens: TokenStore = Tokens(redis)
+    tokens: TokenStore = RedisTokenStore(redis)
     assert await tokens.read(NAME) is None
     await tokens.write(NAME, b"sealed", ttl_s=60)
-    found = await tokens.read(NAME)
-    assert found is not None
-    assert found[0] == b"sealed"
-    assert 59 < found[1] <= 60
+    stored = await tokens.read(NAME)
+    assert stored is not None
+    assert stored[0] == b"sealed"
+    assert 59 < stored[1] <= 60
 
     await tokens.write(NAME, b"next", ttl_s=0.02)
-    await asyncio.sleep(0.05)  # for its time to be over
+    await asyncio.sleep(0.05)  # until it expires
     assert await tokens.read(NAME) is None
 
 
 async def test_all_its_keys_can_be_kept_from_others_by_their_beginning(redis: Redis) -> None:
-    tokens = Tokens(redis)
+    tokens = RedisTokenStore(redis)
     await tokens.write(NAME, b"sealed", ttl_s=60)
-    async with tokens.lock(NAME, ttl_s=5) as is_mine:
-        assert is_mine
+    async with tokens.lock(NAME, ttl_s=5) as acquired:
+        assert acquired
         assert {text(key) for key in await redis.keys()} == {f"token:{NAME}", f"token:{NAME}:lock"}
 
 
-async def test_one_is_alone_at_a_time_and_nobody_waits(redis: Redis) -> None:
-    first, second = Tokens(redis), Tokens(redis)
-    async with first.lock(NAME, ttl_s=5) as is_mine, second.lock(NAME, ttl_s=5) as is_mine_too:
-        assert (is_mine, is_mine_too) == (True, False)
-    async with second.lock(NAME, ttl_s=5) as is_mine_then:
-        assert is_mine_then
+async def test_one_caller_has_the_lock_at_a_time_and_no_other_waits(redis: Redis) -> None:
+    first, second = RedisTokenStore(redis), RedisTokenStore(redis)
+    async with first.lock(NAME, ttl_s=5) as acquired, second.lock(NAME, ttl_s=5) as acquired_too:
+        assert (acquired, acquired_too) == (True, False)
+    async with second.lock(NAME, ttl_s=5) as acquired_then:
+        assert acquired_then
 
 
-async def test_one_who_died_alone_excludes_the_others_only_for_a_while(redis: Redis) -> None:
-    dead = Tokens(redis).lock(NAME, ttl_s=0.05)
+async def test_the_lock_of_a_dead_holder_expires(redis: Redis) -> None:
+    dead = RedisTokenStore(redis).lock(NAME, ttl_s=0.05)
     assert await dead.__aenter__()
-    await asyncio.sleep(0.1)  # for its time to be over
-    async with Tokens(redis).lock(NAME, ttl_s=5) as is_mine:
-        assert is_mine
-        await dead.__aexit__(None, None, None)  # back from the dead: it frees nothing that is not its own
-        async with Tokens(redis).lock(NAME, ttl_s=5) as is_mine_too:
-            assert not is_mine_too
+    await asyncio.sleep(0.1)  # until it expires
+    async with RedisTokenStore(redis).lock(NAME, ttl_s=5) as acquired:
+        assert acquired
+        await dead.__aexit__(None, None, None)  # the late holder releases nothing that is not its own
+        async with RedisTokenStore(redis).lock(NAME, ttl_s=5) as acquired_too:
+            assert not acquired_too
 
 
 async def test_redis_away_is_an_os_error() -> None:
     async with connect("redis://127.0.0.1:1/0", retries=0) as redis:
-        tokens = Tokens(redis)
+        tokens = RedisTokenStore(redis)
         with pytest.raises(OSError, match="ConnectionError"):
             await tokens.read(NAME)
         with pytest.raises(OSError, match="ConnectionError"):
@@ -73,17 +73,23 @@ async def test_ten_processes_that_start_together_ask_for_one_token(redis: Redis)
     async def grant(_: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        await asyncio.sleep(0.05)  # slow enough for all others to come
+        await asyncio.sleep(0.05)  # slow enough for all others to ask
         return httpx.Response(200, json={"access_token": f"token-{asked}", "expires_in": 60})
 
     credentials = ClientCredentials(token_url="https://sms.example/token", client_id="cid", client_secret="hush")
-    keepers = [
-        TokenCache("other", credentials, transport=httpx.MockTransport(grant), store=Tokens(redis), request_timeout_s=5)
+    caches = [
+        TokenCache(
+            "other",
+            credentials,
+            transport=httpx.MockTransport(grant),
+            store=RedisTokenStore(redis),
+            request_timeout_s=5,
+        )
         for _ in range(10)
     ]
     try:
-        assert {*await asyncio.gather(*(keeper.get() for keeper in keepers))} == {"Bearer token-1"}
+        assert {*await asyncio.gather(*(cache.get() for cache in caches))} == {"Bearer token-1"}
         assert asked == 1
     finally:
-        for keeper in keepers:
-            await keeper.aclose()
+        for cache in caches:
+            await cache.aclose()

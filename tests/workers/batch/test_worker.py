@@ -369,7 +369,7 @@ async def _pace(house: House) -> tuple[list[float], list[int]]:
     # By the fastest of some answers, which says best when Redis read its clock.
     _, ahead_ms = min([await _redis_ahead_ms(house) for _ in range(20)])
     created_ms = (await house.view()).created_ms
-    let_go = {f"9198{message.index:08}": message.record.let_go_ms for message in await house.messages()}
+    let_go = {f"9198{message.index:08}": message.record.sent_ms for message in await house.messages()}
     late = [push.at * 1000 + ahead_ms - created_ms - let_go[push.to] for push in house.gateway.arrived]
     return late, [after - before for before, after in pairwise(sorted(let_go.values()))]
 

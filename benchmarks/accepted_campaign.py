@@ -1,4 +1,4 @@
-"""Campaigns whose messages are all accepted, with records written directly: what reports, and ``show``, begin with."""
+"""Writes campaigns whose messages are all accepted, straight into Redis, for the benchmarks of reports and ``show``."""
 
 import struct
 
@@ -7,18 +7,21 @@ from redis.asyncio import Redis
 from benchmarks.seeding import plan, recipients
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import WIDTH, pack
+from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.ids import new_campaign_id
 
-_AT_ONCE = 200
+_PIPELINE_BATCHES = 200
 _RECORD = struct.Struct(">BHHIIQ")
 
 
 async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool = False) -> CampaignId:
-    """Write a campaign of full batches in which every message is accepted and awaits its report."""
+    """Write a campaign of full batches in which every message is accepted and awaits its report.
+
+    With *payloads*, the recipients are written too.
+    """
     batches, rest = divmod(messages, BATCH_SIZE)
     if rest:
         raise ValueError(f"{messages} is no multiple of {BATCH_SIZE}")
@@ -26,15 +29,15 @@ async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool
     campaign = await submissions.claim(f"accepted-{new_campaign_id()}", sender, CampaignId(new_campaign_id()))
     await submissions.begin(campaign, plan(sender, "accepted"), batch_size=BATCH_SIZE)
     key = campaign_key(sender, campaign)
-    packed = pack(recipients(0, BATCH_SIZE)) if payloads else b""
-    for first in range(0, batches, _AT_ONCE):
+    packed = pack_recipients(recipients(0, BATCH_SIZE)) if payloads else b""
+    for first in range(0, batches, _PIPELINE_BATCHES):
         async with redis.pipeline(transaction=False) as pipe:
-            for number in range(first, min(first + _AT_ONCE, batches)):
+            for number in range(first, min(first + _PIPELINE_BATCHES, batches)):
                 records = b"".join(
-                    _RECORD.pack(0, 1, 200, 1, 0, number * BATCH_SIZE + place) for place in range(BATCH_SIZE)
+                    _RECORD.pack(0, 1, 200, 1, 0, number * BATCH_SIZE + index) for index in range(BATCH_SIZE)
                 )
-                if len(records) != BATCH_SIZE * WIDTH:
-                    raise AssertionError("the records have another width than the ledger's")
+                if len(records) != BATCH_SIZE * RECORD_WIDTH:
+                    raise AssertionError("the records differ in width from the ledger's")
                 pipe.set(f"{key}:m:{number}", b"a" * BATCH_SIZE + records)
                 if payloads:
                     pipe.set(f"{key}:p:{number}", packed)

@@ -1,29 +1,29 @@
-"""The ledger as plain Python, without time, pace or bytes: what its scripts must agree with, step by step."""
+"""A reference model of the ledger in plain Python, without time, pace or bytes; the scripts must agree with it."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from tests.times_dispatch.ledger.conftest import SENDER
+from tests.kit.ledger import SENDER
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.records import read
+from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.report_applier import Applied
 from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
-Place = tuple[str, int]
+BatchKey = tuple[str, int]
 """A campaign and the number of one of its batches."""
-BECOMES = {
+NEXT_STATES = {
     "pause": {"running": "paused", "braked": "paused"},
     "resume": {"paused": "running", "braked": "running"},
     "cancel": dict.fromkeys(("running", "paused", "braked"), "cancelled"),
     "brake": {"running": "braked"},
 }
-MAY_BECOME = {"delivered": "psafnrigexu", "failed": "psanig"}
-ARRIVES = "psig"
-"""What is accepted when it is clicked, replied to, or reported to be on its way."""
+REPORTED_FROM = {"delivered": "psafnrigexu", "failed": "psanig"}
+ARRIVED_FROM = "psig"
+"""States that become accepted by a click, a reply, or an intermediate report."""
 
 
 @dataclass
@@ -33,12 +33,12 @@ class Message:
     block: int = 0
     code: int = 0
     answered: bool = False
-    """A transaction id is known."""
+    """Whether the transaction id is known."""
 
 
 @dataclass
-class Hold:
-    """A batch that is out: nobody's yet, or in the hands of the holder of a token."""
+class IssuedBatch:
+    """A batch that was handed out; its token is 0 until a worker takes the batch."""
 
     token: int = 0
     blocks: int = 0
@@ -53,16 +53,16 @@ class Campaign:
     state: str = "running"
     expired: bool = False
     overdue: bool = False
-    """Every report is overdue."""
+    """Whether every report is overdue."""
     second: bool = False
-    """What was in doubt is being sent once more."""
+    """Whether messages in doubt are being sent again."""
     may_end: bool = True
-    """Upkeep looks whether it is over."""
-    most_parts: int = 0
-    """0 is no limit; every message has one part."""
+    """Whether upkeep checks if the campaign is over."""
+    max_parts: int = 0
+    """0 means no limit; every message has one part."""
     parts_out: int = 0
     shut: bool = False
-    """Its hours of the day are over."""
+    """Whether the time is outside the daily send window."""
     cursor: int = 0
     redo: list[int] = field(default_factory=list)
     begun: set[int] = field(default_factory=set)
@@ -71,9 +71,9 @@ class Campaign:
     reports: deque[bool] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.forget()
+        self.reset_brakes()
 
-    def forget(self) -> None:
+    def reset_brakes(self) -> None:
         self.pushes = deque(maxlen=self.brake.pushes)
         self.reports = deque(maxlen=self.brake.reports)
 
@@ -91,7 +91,7 @@ class Campaign:
         return sum(message.state in "ps" for message in self.messages)
 
     def is_spent(self) -> bool:
-        return 0 < self.most_parts <= self.parts_out
+        return 0 < self.max_parts <= self.parts_out
 
     def is_in_doubt(self) -> bool:
         return any(message.state == "i" for message in self.messages)
@@ -108,8 +108,8 @@ class Campaign:
             self.state = "braked"
 
 
-class Lost(Exception):
-    """The lease has gone to another worker."""
+class ModelLeaseLost(Exception):
+    """Another worker has the lease."""
 
 
 class Model:
@@ -117,18 +117,18 @@ class Model:
 
     def __init__(self, campaigns: dict[str, Campaign]) -> None:
         self.campaigns = campaigns
-        self.out: dict[Place, Hold] = {}
-        self.released: dict[Place, tuple[int, int]] = {}
-        """With which token a batch was let go last, and how many messages were in doubt for it."""
+        self.out: dict[BatchKey, IssuedBatch] = {}
+        self.released: dict[BatchKey, tuple[int, int]] = {}
+        """The token with which a batch was released last, and the number of messages that the release put in doubt."""
         self.held_by = ""
 
     def running(self) -> dict[str, Campaign]:
         if self.held_by:
             return {}
         return {
-            name: one
-            for name, one in self.campaigns.items()
-            if one.state == "running" and not one.expired and not one.shut
+            name: campaign
+            for name, campaign in self.campaigns.items()
+            if campaign.state == "running" and not campaign.expired and not campaign.shut
         }
 
     def delivered(self) -> set[tuple[str, int]]:
@@ -142,36 +142,36 @@ class Model:
     def may_go_on(self) -> bool:
         return any(campaign.unsent() and not campaign.is_spent() for campaign in self.running().values())
 
-    def issue(self) -> list[Place]:
-        issued: list[Place] = []
+    def issue(self) -> list[BatchKey]:
+        issued: list[BatchKey] = []
         for name, campaign in self.running().items():
             for number in [*campaign.redo, *range(campaign.cursor, campaign.batches)]:
                 if (name, number) not in self.out:
-                    self.out[name, number] = Hold()
+                    self.out[name, number] = IssuedBatch()
                     issued.append((name, number))
             campaign.redo, campaign.cursor = [], campaign.batches
         return issued
 
-    def take(self, place: Place, token: int) -> bool:
-        """Take with the next token; say whether that was possible."""
-        hold = self.out.get(place)
+    def take(self, batch_key: BatchKey, token: int) -> bool:
+        """Take a batch with the next token; return whether that was possible."""
+        hold = self.out.get(batch_key)
         if hold is None or hold.token:
             return False
         hold.token, hold.blocks = token, 0
-        self.campaigns[place[0]].begun.add(place[1])
+        self.campaigns[batch_key[0]].begun.add(batch_key[1])
         return True
 
-    def holds(self, place: Place, token: int) -> bool:
-        return place in self.out and self.out[place].token == token
+    def holds(self, batch_key: BatchKey, token: int) -> bool:
+        return batch_key in self.out and self.out[batch_key].token == token
 
-    def open(self, place: Place, token: int, most: int) -> str | list[tuple[int, int]]:
-        """Return why nothing can be opened, or the messages that were."""
-        if not self.holds(place, token):
-            raise Lost
-        campaign = self.campaigns[place[0]]
+    def open(self, batch_key: BatchKey, token: int, most: int) -> str | list[tuple[int, int]]:
+        """Return the opened messages, or the reason why none can be opened."""
+        if not self.holds(batch_key, token):
+            raise ModelLeaseLost
+        campaign = self.campaigns[batch_key[0]]
         if held := self._held(campaign):
             return held
-        batch = campaign.batch(place[1])
+        batch = campaign.batch(batch_key[1])
         pending = [index for index, message in enumerate(batch) if message.state == "p"][:most]
         if not pending:
             return "drained"
@@ -180,10 +180,10 @@ class Model:
                 return "wait"
             campaign.state = "braked"
             return "budget spent"
-        if campaign.most_parts:
-            pending = pending[: campaign.most_parts - campaign.parts_out]
+        if campaign.max_parts:
+            pending = pending[: campaign.max_parts - campaign.parts_out]
         campaign.parts_out += len(pending)
-        hold = self.out[place]
+        hold = self.out[batch_key]
         hold.blocks += 1
         for index in pending:
             batch[index].state, batch[index].block = "s", hold.blocks
@@ -191,19 +191,19 @@ class Model:
         return [(index, batch[index].attempt) for index in pending]
 
     def _held(self, campaign: Campaign) -> str:
-        """Return why nothing of a campaign can be opened; empty if something may."""
+        """Return the reason why no message of a campaign can be opened; empty if there is none."""
         if campaign.state != "running":
             return campaign.state
         if campaign.expired or campaign.shut:
             return "expired" if campaign.expired else "outside its hours"
         return self.held_by
 
-    def record(self, place: Place, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
-        """Take (index, block, verdict, code) of each outcome; return how many changed a message."""
-        if not self.holds(place, token):
-            raise Lost
-        campaign = self.campaigns[place[0]]
-        batch = campaign.batch(place[1])
+    def record(self, batch_key: BatchKey, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
+        """Record outcomes of (index, block, verdict, code); return how many of them changed a message."""
+        if not self.holds(batch_key, token):
+            raise ModelLeaseLost
+        campaign = self.campaigns[batch_key[0]]
+        batch = campaign.batch(batch_key[1])
         changed, news = 0, False
         for index, block, verdict, code in sorted(outcomes):
             message = batch[index]
@@ -225,61 +225,61 @@ class Model:
                 campaign.state = "braked"
         return changed
 
-    def release(self, place: Place, token: int) -> int:
-        if not self.holds(place, token):
-            if self.released.get(place, (0, 0))[0] != token:
-                raise Lost
-            return self.released[place][1]
-        self.released[place] = token, self.take_in(place)
-        return self.released[place][1]
+    def release(self, batch_key: BatchKey, token: int) -> int:
+        if not self.holds(batch_key, token):
+            if self.released.get(batch_key, (0, 0))[0] != token:
+                raise ModelLeaseLost
+            return self.released[batch_key][1]
+        self.released[batch_key] = token, self.reclaim(batch_key)
+        return self.released[batch_key][1]
 
-    def take_in(self, place: Place) -> int:
-        """Return how many messages are in doubt now."""
-        campaign = self.campaigns[place[0]]
-        batch = campaign.batch(place[1])
+    def reclaim(self, batch_key: BatchKey) -> int:
+        """Put the sending messages of a batch in doubt; return how many there were."""
+        campaign = self.campaigns[batch_key[0]]
+        batch = campaign.batch(batch_key[1])
         lost = [message for message in batch if message.state == "s"]
         for message in lost:
             message.state, message.code = "i", 13
-        del self.out[place]
+        del self.out[batch_key]
         states = {message.state for message in batch}
         if "p" in states:
-            campaign.redo.insert(0, place[1])
+            campaign.redo.insert(0, batch_key[1])
         if states & {"a", "i"}:
-            campaign.due.add(place[1])
+            campaign.due.add(batch_key[1])
         campaign.finish_if_done()
         return len(lost)
 
-    def lapse(self, places: list[Place]) -> tuple[int, int, list[Place]]:
-        """Let leases run out; return how many were taken in, how many messages are in doubt, and what rings again."""
-        taken_in, doubted, rings = 0, 0, []
-        for place in sorted(places, key=lambda place: f"{place[0]}:{place[1]}"):
-            campaign = self.campaigns[place[0]]
-            if campaign.state == "running" and not campaign.expired and not self.out[place].token:
-                rings.append(place)
+    def expire_leases(self, batch_keys: list[BatchKey]) -> tuple[int, int, list[BatchKey]]:
+        """Expire leases; return numbers of reclaimed batches and messages in doubt, and batches that go out again."""
+        reclaimed, in_doubt, woken = 0, 0, []
+        for batch_key in sorted(batch_keys, key=lambda batch_key: f"{batch_key[0]}:{batch_key[1]}"):
+            campaign = self.campaigns[batch_key[0]]
+            if campaign.state == "running" and not campaign.expired and not self.out[batch_key].token:
+                woken.append(batch_key)
             else:
-                taken_in, doubted = taken_in + 1, doubted + self.take_in(place)
-        return taken_in, doubted, rings
+                reclaimed, in_doubt = reclaimed + 1, in_doubt + self.reclaim(batch_key)
+        return reclaimed, in_doubt, woken
 
-    def report(self, place: Place, reports: list[tuple[int, int, str, int]]) -> list[Applied]:
-        """Take (index, attempt, kind, code) of each report."""
-        campaign = self.campaigns[place[0]]
-        if place[1] not in campaign.begun:
+    def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[Applied]:
+        """Apply reports of (index, attempt, kind, code)."""
+        campaign = self.campaigns[batch_key[0]]
+        if batch_key[1] not in campaign.begun:
             return [Applied.UNKNOWN] * len(reports)
-        batch = campaign.batch(place[1])
+        batch = campaign.batch(batch_key[1])
         answers = [Applied.DUPLICATE] * len(reports)
-        # Neighbours are done together; of one message the order stays.
+        # Reports are sorted by message; reports about one message stay in their order.
         for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
             if index >= len(batch) or attempt > batch[index].attempt:
                 answers[position] = Applied.UNKNOWN
             elif kind == "failed" and attempt < batch[index].attempt:
                 answers[position] = Applied.STALE
-            elif batch[index].state in MAY_BECOME.get(kind, ""):
+            elif batch[index].state in REPORTED_FROM.get(kind, ""):
                 batch[index].state, batch[index].code = kind[0], code if kind == "failed" else 0
                 campaign.reports.append(kind == "failed")
                 answers[position] = Applied.APPLIED
-            elif kind not in MAY_BECOME and batch[index].state in ARRIVES:
+            elif kind not in REPORTED_FROM and batch[index].state in ARRIVED_FROM:
                 batch[index].state, batch[index].code = "a", 0
-                campaign.due.add(place[1])
+                campaign.due.add(batch_key[1])
                 answers[position] = Applied.APPLIED
         campaign.brake_if(campaign.reports, campaign.brake.failed_share)
         campaign.finish_if_done()
@@ -287,18 +287,18 @@ class Model:
 
     def control(self, name: str, action: str) -> str:
         campaign = self.campaigns[name]
-        to = BECOMES[action].get(campaign.state)
+        to = NEXT_STATES[action].get(campaign.state)
         if action == "cancel" and campaign.state == "finished" and campaign.is_in_doubt():
             to = "cancelled"
         if to:
             campaign.state = to
             if to == "running":
-                campaign.forget()
+                campaign.reset_brakes()
                 campaign.finish_if_done()
             campaign.may_end = campaign.may_end or to == "cancelled"
         return campaign.state
 
-    def end(self) -> int:
+    def end_pending(self) -> int:
         ended = 0
         for name, campaign in self.campaigns.items():
             if not campaign.may_end or not (campaign.expired or campaign.state == "cancelled"):
@@ -315,8 +315,8 @@ class Model:
             campaign.finish_if_done()
         return ended
 
-    def settle(self) -> tuple[int, int, int]:
-        """Return how many have no report, were given up, and go out again."""
+    def settle_overdue(self) -> tuple[int, int, int]:
+        """Return the numbers of messages without a report, given up, and sent again."""
         due = sorted(
             (f"{name}:{number}", name, number) for name in self.campaigns for number in self.campaigns[name].due
         )
@@ -333,8 +333,8 @@ class Model:
         if number not in campaign.begun:
             return 0, 0, 0, 0
         batch, over = campaign.batch(number), campaign.expired and not campaign.unsent()
-        by_policy = campaign.policy == "resend" and campaign.state != "cancelled"
-        done: Counter[str] = Counter()
+        resends = campaign.policy == "resend" and campaign.state != "cancelled"
+        changed: Counter[str] = Counter()
         for message in batch:
             to = ""
             if message.state == "a" and how == "time" and campaign.overdue:
@@ -344,23 +344,23 @@ class Model:
                     to = "a"
                 elif how == "resend":
                     to = "p" if campaign.state != "cancelled" else ""
-                elif by_policy and message.attempt == 0:
+                elif resends and message.attempt == 0:
                     to = "p" if campaign.second or over else ""
                 elif over:
                     to = "g"
             if to:
                 message.state = to
-                done[to] += 1
+                changed[to] += 1
             if to == "p":
                 message.attempt, message.code, message.answered = message.attempt + 1, 0, False
-        if done["p"]:
+        if changed["p"]:
             campaign.second = campaign.second or how == "time"
             self._send_again(campaign, name, number)
         waiting = any(message.state in "ai" for message in batch)
         campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
-        if done:
+        if changed:
             campaign.finish_if_done()
-        return done["n"], done["g"], done["p"], done["a"]
+        return changed["n"], changed["g"], changed["p"], changed["a"]
 
     def _send_again(self, campaign: Campaign, name: str, number: int) -> None:
         if campaign.state == "finished":
@@ -371,22 +371,24 @@ class Model:
             campaign.redo.insert(0, number)
 
 
-async def agree(redis: Redis, model: Model) -> None:
-    """Fail unless the counters and the records of the ledger are the model's."""
+async def assert_agrees(redis: Redis, model: Model) -> None:
+    """Fail unless the ledger's counters and records equal the model's."""
     async with redis.pipeline(transaction=False) as pipe:
         for name, campaign in model.campaigns.items():
             key = campaign_key(SENDER, CampaignId(name))
             pipe.hgetall(key)
             pipe.mget([f"{key}:m:{number}" for number in range(campaign.batches)])
         replies = await pipe.execute()
-    for campaign, about, batches in zip(model.campaigns.values(), replies[::2], replies[1::2], strict=True):
-        counts = {state.value: int(about[state.value.encode()]) for state in MessageState}
-        assert sum(counts.values()) == len(campaign.messages), "the identity is broken"
+    for campaign, fields, batches in zip(model.campaigns.values(), replies[::2], replies[1::2], strict=True):
+        counts = {state.value: int(fields[state.value.encode()]) for state in MessageState}
+        assert sum(counts.values()) == len(campaign.messages), "the counters do not add up to the total"
         assert {state: count for state, count in counts.items() if count} == campaign.counts()
-        assert about[b"state"].decode() == campaign.state
-        assert int(about[b"parts_out"]) == campaign.parts_out
+        assert fields[b"state"].decode() == campaign.state
+        assert int(fields[b"parts_out"]) == campaign.parts_out
         assert {number for number, records in enumerate(batches) if records} == campaign.begun
         for number, records in enumerate(batches):
             batch = campaign.batch(number)
-            found = [(record.state.value, record.attempt, record.code) for record in read(records, len(batch))]
-            assert found == [(message.state, message.attempt, message.code) for message in batch]
+            records_read = [
+                (record.state.value, record.attempt, record.code) for record in read_records(records, len(batch))
+            ]
+            assert records_read == [(message.state, message.attempt, message.code) for message in batch]

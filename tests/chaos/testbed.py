@@ -1,4 +1,4 @@
-"""The stage: the whole stack of real processes, what is wrong with it at the moment, and what was done to it."""
+"""The testbed: the whole stack of real processes, the faults in force at the moment, and a log of all actions."""
 
 import asyncio
 import os
@@ -27,56 +27,60 @@ _NICENESS = 5
 
 
 MessageKey = tuple[CampaignId, int, int]
-"""Campaign, batch, index within the batch."""
+"""Campaign, number of the batch, index within the batch."""
 
 
 @dataclass
 class Span:
-    """A stretch of time, in seconds since the epoch."""
+    """A span of time, in seconds since the epoch."""
 
     begin_s: float
     end_s: float = float("inf")
 
-    def holds(self, at_s: float) -> bool:
-        """Say whether a moment lies in it."""
+    def contains(self, at_s: float) -> bool:
+        """Whether a time lies in the span."""
         return self.begin_s <= at_s < self.end_s
 
 
 @dataclass
 class RateChange:
-    """A rate that was in force for sure from ``end_s`` on, and possibly from ``begin_s``."""
+    """A change of a rate: the rate is certainly in force from ``end_s`` on, and possibly from ``begin_s`` on."""
 
     span: Span
     rate_per_s: float
 
 
 @dataclass
-class Loss:
+class LostWorker:
     """A worker that was killed, or frozen for longer than its leases."""
 
     at_s: float
     name: str
     open: set[MessageKey] | None = None
-    """What it was sending; None if Redis could not be asked."""
+    """The messages that it was sending; None if Redis was away and could not say."""
 
 
 @dataclass
-class Notes:
-    """What was done, by whoever did it; times in seconds since the epoch."""
+class EventLog:
+    """All actions and faults of a run; times are seconds since the epoch."""
 
-    deeds: list[tuple[float, str]] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
+    actions: list[tuple[float, str]] = field(default_factory=list)
+    lost_workers: list[LostWorker] = field(default_factory=list)
     campaign_pauses: dict[str, list[Span]] = field(default_factory=dict)
     sender_pauses: dict[str, list[Span]] = field(default_factory=dict)
     rates: dict[str, list[RateChange]] = field(default_factory=dict)
     stops_s: list[float] = field(default_factory=list)
-    """How long processes took to end in order."""
+    """How long, in seconds, processes took to end after SIGTERM."""
     reported_in_doubt: int = 0
-    """Messages that were in doubt although the provider had accepted and reported them, before any was sent again."""
+    """Messages in doubt that the provider had accepted and reported, counted before the resend."""
 
 
-class Stage:
-    """The stack under attack. Enter it outside of any event loop, then ``open`` its clients inside of one."""
+class ChaosTestbed:
+    """The stack with its faults.
+
+    Enter the context outside of any event loop, because the processes are started there; then ``open`` the clients
+    inside of an event loop.
+    """
 
     def __init__(self, *, seed: int, lease_s: float, workers: int = 2, reconcilers: int = 2) -> None:
         self.lease_s = lease_s
@@ -89,21 +93,21 @@ class Stage:
             sandbox={**SANDBOX, "seed": seed},
         )
         self.down: set[str] = set()
-        """What is killed, frozen or out of order at the moment."""
-        self.notes = Notes(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in RATES.items()})
+        """Names of processes that are killed, frozen or failing at the moment."""
+        self.events = EventLog(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in RATES.items()})
         self._background: list[asyncio.Task[None]] = []
-        self.held: dict[str, CampaignId] = {}
-        """Campaigns that somebody paused, by sender."""
+        self.paused_campaigns: dict[str, CampaignId] = {}
+        """Campaigns that an operator action paused, by sender."""
         self.campaigns: dict[CampaignId, str] = {}
-        """All that were submitted, with their senders."""
+        """All submitted campaigns, with their senders."""
         self.sent: dict[CampaignId, int] = {}
-        """How many messages each has, by the recipients file."""
+        """Number of messages of each campaign, by its recipients file."""
 
     def __enter__(self) -> Self:
         try:
             self.stack.start()
             for name in self.stack.processes:
-                self.yield_to_the_sandbox(name)
+                self.lower_priority(name)
         except BaseException:
             self._end()
             raise
@@ -123,17 +127,17 @@ class Stage:
 
     async def open(self) -> None:
         """Open the clients on the running event loop."""
-        # Short waits and no repetitions: whoever looks on must notice at once when Redis is not there.
+        # Short time-outs and no retries: the monitor must notice at once when Redis is away.
         self.redis: Redis = connect(self.stack.redis.url, socket_timeout_s=1.0, retries=0)
-        self.views = Queries(self.redis)
+        self.queries = Queries(self.redis)
         self.sandbox = httpx.AsyncClient(base_url=self.stack.sandbox_url, timeout=10, trust_env=False)
 
-    def in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Let something go on beside the faults; wait for it with ``background``."""
+    def start_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the faults; ``wait_for_background`` waits for its end."""
         self._background.append(asyncio.create_task(coroutine))
 
-    async def background(self) -> None:
-        """Wait for all that goes on in the background."""
+    async def wait_for_background(self) -> None:
+        """Wait for all coroutines in the background."""
         await asyncio.gather(*self._background)
 
     async def close(self) -> None:
@@ -147,35 +151,35 @@ class Stage:
         """Return a process by its name."""
         return self.stack.processes[name]
 
-    def yield_to_the_sandbox(self, name: str) -> None:
-        """Let the sandbox go before a process: what measures must not wait for what is measured."""
+    def lower_priority(self, name: str) -> None:
+        """Lower the priority of a process below the sandbox's, because the sandbox measures times of arrival."""
         if name != "sandbox" and (pid := self.process(name).pid):
             os.setpriority(os.PRIO_PGRP, pid, _NICENESS)
 
     def check(self) -> None:
-        """Raise ``ProcessFailed`` if something that should run has ended by itself."""
+        """Raise ``ProcessFailed`` if a process that should run has ended by itself."""
         for name, process in self.stack.processes.items():
             if name not in self.down:
                 process.check()
 
-    def note(self, what: str) -> None:
-        """Write down what was done, with the time."""
-        self.notes.deeds.append((time.time(), what))
+    def log_action(self, action: str) -> None:
+        """Add an action to the event log, with the time."""
+        self.events.actions.append((time.time(), action))
 
     @property
     def can_send(self) -> bool:
-        """Say whether all that sending needs is there: Redis, beat, and a worker."""
+        """Whether all processes that sending needs are up: Redis, beat, and a worker."""
         return not self.down & {REDIS, "beat"} and not set(self.stack.worker_names) <= self.down
 
     async def running_campaign(self, sender: str) -> CampaignId | None:
         """Return the sender's newest running campaign."""
-        for campaign, of in reversed(self.campaigns.items()):
-            if of == sender and (await self.views.campaign(campaign)).state is CampaignState.RUNNING:
+        for campaign, its_sender in reversed(self.campaigns.items()):
+            if its_sender == sender and (await self.queries.campaign(campaign)).state is CampaignState.RUNNING:
                 return campaign
         return None
 
-    def keep(self, folder: Path) -> None:
-        """Copy logs and journal to a folder."""
+    def copy_logs(self, folder: Path) -> None:
+        """Copy all logs and the sandbox's journal to a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for file in [*self.stack.folder.glob("*.log"), self.journal]:
             if file.exists():
@@ -187,6 +191,6 @@ class Stage:
         return self.stack.folder / str(SANDBOX["journal"])
 
 
-async def until(moment_s: float) -> None:
-    """Sleep until a moment of ``time.time``."""
-    await asyncio.sleep(max(0.0, moment_s - time.time()))
+async def until(at_s: float) -> None:
+    """Sleep until a time, in seconds since the epoch."""
+    await asyncio.sleep(max(0.0, at_s - time.time()))

@@ -1,4 +1,4 @@
-"""The stack that is measured: real workers, Redis with its append-only file, beat; the provider is somebody else's."""
+"""The rig of the benchmarks: real workers, Redis with its append-only file, and beat, against a given provider."""
 
 import asyncio
 import time
@@ -28,19 +28,19 @@ T = TypeVar("T")
 
 TEMPLATE = "Dear {#var#}, your order {#var#} for {#var#} has been shipped and reaches you within 3 days. - TIMES"
 CONTENT_ID = "1207161786534401928"
-_UNTIL_S = 300.0
+_WAIT_TIMEOUT_S = 300.0
 
 
 def sender_names(count: int) -> list[SenderId]:
-    """Return so many headers."""
+    """Return *count* different sender names."""
     return [SenderId("BN" + "".join(letters)) for letters in islice(product(ascii_uppercase, repeat=4), count)]
 
 
 def settings_text(senders: Sequence[str], *, rates: Sequence[float] = (), max_in_flight: int = 400) -> str:
-    """Return a dispatch.toml with these senders, without limits unless *rates* says so."""
+    """Return the text of a ``dispatch.toml`` with these senders; without *rates* they have no limit."""
     lines = ['[providers.timesmobile]\npreset = "timesmobile-post"\ndefault = true\n']
-    for place, sender in enumerate(senders):
-        rate = rates[place] if rates else 0
+    for index, sender in enumerate(senders):
+        rate = rates[index] if rates else 0
         lines.append(
             f'[senders.{sender}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate}\n'
         )
@@ -50,8 +50,16 @@ def settings_text(senders: Sequence[str], *, rates: Sequence[float] = (), max_in
     return "\n".join(lines)
 
 
-class House:
-    """A stack with *senders*; use it in a ``with``."""
+class BenchmarkRig:
+    """A context manager that runs the stack.
+
+    Args:
+        endpoint: The URL to which workers push.
+        senders: The senders in the settings.
+        workers: Number of worker processes.
+        rates: The senders' limits in messages per second, in the same order; none by default.
+        max_in_flight: Pushes in flight of each worker.
+    """
 
     def __init__(
         self,
@@ -69,7 +77,7 @@ class House:
             environment={"DISPATCH_PROVIDER_TIMESMOBILE_ENDPOINT": endpoint},
         )
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> "BenchmarkRig":
         self.stack.__enter__()
         return self
 
@@ -80,76 +88,76 @@ class House:
 
     @property
     def settings(self) -> Settings:
-        """What the processes were told."""
+        """The settings of the processes."""
         return load(self.stack.folder / "dispatch.toml", self.stack.environment)
 
     @property
     def celery(self) -> Celery:
-        """The app, to ring with."""
+        """A Celery app that can wake workers."""
         return celery_app(self.settings)
 
     @property
     def redis(self) -> "blocking.Redis":
-        """A client for looking on."""
+        """A blocking Redis client."""
         return blocking.Redis.from_url(self.stack.redis.url)
 
     def meter(self, *more: Process) -> Meter:
-        """Begin to count what every process of the house uses."""
+        """Start to measure the CPU time of all processes of the rig, and of *more*."""
         return Meter([*self.stack.processes.values(), ("redis", self.stack.redis.pid), *more])
 
-    def ask(self, call: Callable[[Redis], Awaitable[T]]) -> T:
-        """Run a call on the ledger to its end."""
+    def run_on_ledger(self, call: Callable[[Redis], Awaitable[T]]) -> T:
+        """Run a coroutine function with a client of the ledger; return its result."""
 
-        async def asked() -> T:
+        async def call_with_client() -> T:
             redis = connect(self.stack.redis.url)
             try:
                 return await call(redis)
             finally:
                 await redis.aclose()
 
-        return asyncio.run(asked())
+        return asyncio.run(call_with_client())
 
-    def hold(self, *senders: SenderId) -> None:
-        """Let nothing be sent, of some senders or of all, until ``release``."""
+    def pause(self, *senders: SenderId) -> None:
+        """Pause some senders, or all, until ``resume``."""
 
-        async def pause(redis: Redis) -> None:
+        async def pause_senders(redis: Redis) -> None:
             for sender in senders or self.senders:
                 await Control(redis).pause_sender(sender)
 
-        self.ask(pause)
+        self.run_on_ledger(pause_senders)
 
-    def release(self, *senders: SenderId) -> int:
-        """Let some senders go, or all, and ring; return the moment, in Redis' milliseconds."""
+    def resume(self, *senders: SenderId) -> int:
+        """Resume some senders, or all, and wake the workers; return the time by Redis' clock, in milliseconds."""
         app = self.celery
 
-        async def go(redis: Redis) -> int:
+        async def resume_senders(redis: Redis) -> int:
             seconds, microseconds = await redis.time()
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
                 wake_workers(app, await BatchLeases(redis).issue(sender))
             return int(seconds) * 1000 + int(microseconds) // 1000
 
-        return self.ask(go)
+        return self.run_on_ledger(resume_senders)
 
     def unsent(self, campaigns: Sequence[tuple[SenderId, CampaignId]]) -> int:
-        """Return how many messages are pending or being sent."""
+        """Return the number of messages that are pending or being sent."""
         pipe = self.redis.pipeline(transaction=False)
         for sender, campaign in campaigns:
             pipe.hmget(campaign_key(sender, campaign), "p", "s")
         return sum(int(value) for pair in pipe.execute() for value in pair)
 
-    def all_shown(self) -> bool:
-        """Say whether upkeep has shown every campaign on which something happened: new ones are shown once each."""
+    def upkeep_is_idle(self) -> bool:
+        """Return whether upkeep has shown every changed campaign in Flower; every new campaign is shown once."""
         pipe = self.redis.pipeline(transaction=False)
         for sender in self.senders:
             pipe.scard(f"{tag(sender)}:moved")
         return not any(pipe.execute())
 
-    def wait(self, reached: Callable[[], bool], *, every_s: float = 0.1, within_s: float = _UNTIL_S) -> None:
-        """Wait until something holds; raise ProcessFailed if a process ends, TimeoutError if it takes too long."""
+    def wait(self, reached: Callable[[], bool], *, every_s: float = 0.1, within_s: float = _WAIT_TIMEOUT_S) -> None:
+        """Wait until *reached* is true; raise ProcessFailed if a process ends, and TimeoutError after *within_s*."""
         until = time.monotonic() + within_s
         while not reached():
             self.stack.check()
             if time.monotonic() > until:
-                raise TimeoutError(f"it took longer than {within_s:.0f} s")
+                raise TimeoutError(f"the wait took longer than {within_s:.0f} s")
             time.sleep(every_s)

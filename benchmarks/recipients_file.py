@@ -1,4 +1,4 @@
-"""Recipients files of any size: numbers in no order, three variables, nothing that compresses better than in life."""
+"""Writes recipients files of any size, with unordered numbers and three variables that compress like real data."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from times_dispatch.demo.recipients import rows as demo_rows
 
-_CHUNK = 50_000
+_CHUNK_LINES = 50_000
 _NAMES = [row[1] for row in demo_rows(4_999, seed=7, wrong=False)]
 CAMPAIGN = """
 name = "benchmark"
@@ -18,17 +18,17 @@ validity = "24h"
 
 
 def write(path: Path, count: int) -> None:
-    """Write a CSV file of so many different numbers."""
+    """Write a CSV file of *count* rows with different numbers."""
     with path.open("w", encoding="utf-8") as file:
         file.write("to,name,order,amount\n")
         lines = _lines(count)
-        while chunk := "".join(islice(lines, _CHUNK)):
+        while chunk := "".join(islice(lines, _CHUNK_LINES)):
             file.write(chunk)
 
 
 def _lines(count: int) -> Iterator[str]:
-    names, kinds = _NAMES, len(_NAMES)
+    names, size = _NAMES, len(_NAMES)
     for index in range(count):
         scattered = index * 2_654_435_761
-        number = 6_000_000_000 + scattered % 3_999_999_979  # a prime modulus: no number comes twice
-        yield f"{number},{names[scattered % kinds]},OD{scattered * 31 % 100_000_007:08},{99 + scattered % 99_901}\n"
+        number = 6_000_000_000 + scattered % 3_999_999_979  # a prime modulus: no number occurs twice
+        yield f"{number},{names[scattered % size]},OD{scattered * 31 % 100_000_007:08},{99 + scattered % 99_901}\n"

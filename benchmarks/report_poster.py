@@ -1,7 +1,7 @@
-"""Posts delivery reports as fast as they are taken: ``python -m benchmarks.poster URL FILE CONNECTIONS``.
+"""Posts delivery reports as fast as the receiver answers: ``python -m benchmarks.report_poster URL FILE CONNECTIONS``.
 
-The file holds bodies, each after its length in four bytes. It prints the moments of the monotonic clock between which
-it posted, and how many of the answers were 200.
+The file holds bodies, each after its length in four bytes. The command prints the times of the first and the last post,
+by the monotonic clock, and how many of the answers were 200.
 """
 
 import asyncio
@@ -26,49 +26,49 @@ from times_dispatch.provider.ids import CorrelationIds
 CONNECTIONS = 64
 _LENGTH = struct.Struct(">I")
 _ANSWER_LENGTH = re.compile(rb"[Ll]ength: *(\d+)")
-_SPREAD = 5_000
-"""Reports come about in the order of the pushes, and not quite: within so many of each other."""
+_SHUFFLED_REPORTS = 5_000
+"""Reports arrive roughly in the order of the pushes: within each part of this many, the order is random."""
 
 
 def write(path: Path, ids: CorrelationIds, campaign: CampaignId, messages: int, *, per_post: int) -> None:
-    """Write the bodies for all messages of a campaign: 95 % delivered, the rest failed."""
-    chance, now = random.Random(1), int(time.time())
+    """Write bodies with a report for every message of a campaign: 95 % delivered, 5 % failed."""
+    rng, now = random.Random(1), int(time.time())
     order = list(range(messages))
     with path.open("wb") as file:
-        for first in range(0, messages, _SPREAD):
-            part = order[first : first + _SPREAD]
-            chance.shuffle(part)
+        for first in range(0, messages, _SHUFFLED_REPORTS):
+            part = order[first : first + _SHUFFLED_REPORTS]
+            rng.shuffle(part)
             for at in range(0, len(part), per_post):
-                body = _body([ids.make(campaign, index) for index in part[at : at + per_post]], now, chance)
+                body = _body([ids.make(campaign, index) for index in part[at : at + per_post]], now, rng)
                 file.write(_LENGTH.pack(len(body)) + body)
 
 
 def start(url: str, path: Path, *, connections: int = CONNECTIONS) -> "subprocess.Popen[bytes]":
-    """Start to post."""
-    command = [sys.executable, "-m", "benchmarks.poster", url, str(path), str(connections)]
+    """Start a process that posts the bodies in the file."""
+    command = [sys.executable, "-m", "benchmarks.report_poster", url, str(path), str(connections)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
 
 
-def _body(metas: Sequence[str], now: int, chance: random.Random) -> bytes:
-    failed = [meta for meta in metas if chance.random() < 0.05]
+def _body(metas: Sequence[str], now: int, rng: random.Random) -> bytes:
+    failed = [meta for meta in metas if rng.random() < 0.05]
     delivered = [meta for meta in metas if meta not in failed]
     events: list[dict[str, Any]] = []
     if delivered:
         rows = [{"ts": now, "meta": meta, "description": "Delivered to handset"} for meta in delivered]
         events.append({"event": "delivered", "data": rows})
     if failed:
-        bad = [{"ts": now, "meta": meta, "code": "910", "description": "Invalid subscriber"} for meta in failed]
-        events.append({"event": "failed", "data": bad})
+        rows = [{"ts": now, "meta": meta, "code": "910", "description": "Invalid subscriber"} for meta in failed]
+        events.append({"event": "failed", "data": rows})
     return json.dumps(events).encode()
 
 
 class _Poster(asyncio.Protocol):
-    """One connection; the next body goes when the answer to the one before is whole."""
+    """One connection, which posts the next body after the whole answer to the previous one."""
 
     def __init__(self, head: bytes, bodies: Iterator[bytes], done: "asyncio.Future[None]") -> None:
         self._head, self._bodies, self.done = head, bodies, done
         self._data = b""
-        self.taken = self.refused = 0
+        self.accepted = self.refused = 0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -80,7 +80,7 @@ class _Poster(asyncio.Protocol):
         length = _ANSWER_LENGTH.search(self._data) if end > 0 else None
         if length and len(self._data) >= end + 4 + int(length[1]):
             if self._data[9:12] == b"200":
-                self.taken += 1
+                self.accepted += 1
             else:
                 self.refused += 1
             self._data = b""
@@ -105,23 +105,23 @@ async def _post(url: str, bodies: Iterator[bytes], connections: int) -> dict[str
     began = time.monotonic()
     posters = [_Poster(head, bodies, loop.create_future()) for _ in range(connections)]
     for poster in posters:
-        await loop.create_connection(partial(_the_same, poster), parts.hostname or "", parts.port or 80)
+        await loop.create_connection(partial(_identity, poster), parts.hostname or "", parts.port or 80)
     await asyncio.gather(*(poster.done for poster in posters))
-    taken, refused = sum(poster.taken for poster in posters), sum(poster.refused for poster in posters)
-    return {"began": began, "ended": time.monotonic(), "taken": taken, "refused": refused}
+    accepted, refused = sum(poster.accepted for poster in posters), sum(poster.refused for poster in posters)
+    return {"began": began, "ended": time.monotonic(), "accepted": accepted, "refused": refused}
 
 
-def _the_same(poster: _Poster) -> _Poster:
+def _identity(poster: _Poster) -> _Poster:
     return poster
 
 
 def _bodies(data: bytes) -> list[bytes]:
-    found, at = [], 0
+    bodies, at = [], 0
     while at < len(data):
         (length,) = _LENGTH.unpack_from(data, at)
-        found.append(data[at + 4 : at + 4 + length])
+        bodies.append(data[at + 4 : at + 4 + length])
         at += 4 + length
-    return found
+    return bodies
 
 
 if __name__ == "__main__":

@@ -1,0 +1,134 @@
+"""All data about a run: the ledger, message by message, the sandbox's journal, the workers' logs and the event log."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.chaos.monitor import Monitor
+from tests.chaos.testbed import ChaosTestbed, EventLog, Span
+from times_dispatch.demo.comparison import Comparison, compare, fetch_books
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
+from times_dispatch.sandbox.entries import Arrival, Entry
+from times_dispatch.sandbox.timestamps import seconds
+
+_LEASES_EXPIRED = "leases lapsed"
+"""The event that upkeep logs when it takes batches from a lost worker."""
+
+
+@dataclass(frozen=True)
+class CampaignOutcome:
+    """One campaign: how many messages were submitted, the ledger's view, and the comparison with the books."""
+
+    submitted: int
+    view: CampaignView
+    comparison: Comparison
+    arrivals_s: list[float]
+    """Times at which its pushes reached the sandbox, sorted; seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """The data from which figures are computed, of a whole run or of one scenario."""
+
+    span: Span
+    campaigns: dict[CampaignId, CampaignOutcome]
+    arrivals_s: dict[str, list[float]]
+    """Times at which pushes reached the sandbox, by sender, sorted; seconds since the epoch."""
+    accepted_ids: int
+    """Different ids of these campaigns that the sandbox accepted."""
+    put_in_doubt: list[tuple[float, int]]
+    """When upkeep took batches from lost workers, and how many messages it put in doubt."""
+    events: EventLog
+    monitor: Monitor
+
+    def of(self, span: Span, ids: Collection[CampaignId]) -> "Observations":
+        """Return the data of a span of time and of these campaigns."""
+        events = self.events
+        campaigns = {campaign: outcome for campaign, outcome in self.campaigns.items() if campaign in ids}
+        return replace(
+            self,
+            span=span,
+            campaigns=campaigns,
+            accepted_ids=sum(outcome.comparison.in_books for outcome in campaigns.values()),
+            arrivals_s={
+                sender: [at for at in times_s if span.contains(at)] for sender, times_s in self.arrivals_s.items()
+            },
+            put_in_doubt=[(at, count) for at, count in self.put_in_doubt if span.contains(at)],
+            events=replace(
+                events,
+                actions=[(at, action) for at, action in events.actions if span.contains(at)],
+                lost_workers=[lost for lost in events.lost_workers if span.contains(lost.at_s)],
+                campaign_pauses={key: value for key, value in events.campaign_pauses.items() if key in ids},
+                sender_pauses={
+                    sender: [pause for pause in pauses if span.contains(pause.begin_s)]
+                    for sender, pauses in events.sender_pauses.items()
+                },
+            ),
+        )
+
+    @property
+    def messages(self) -> int:
+        """Number of messages of the campaigns."""
+        return sum(outcome.view.total for outcome in self.campaigns.values())
+
+    def count(self, *states: MessageState) -> int:
+        """Return the number of messages in these states, by their records."""
+        return sum(outcome.comparison.states[state] for outcome in self.campaigns.values() for state in states)
+
+
+async def collect(testbed: ChaosTestbed, monitor: Monitor) -> Observations:
+    """Read all data; nothing may be sent or reported any more."""
+    redis = connect(testbed.stack.redis.url)
+    queries = Queries(redis)
+    ids = CorrelationIds(testbed.stack.environment["DISPATCH_ID_KEY"].encode())
+    books = await fetch_books(testbed.stack.sandbox_url)
+    by_sender: defaultdict[str, list[float]] = defaultdict(list)
+    by_campaign: defaultdict[str, list[float]] = defaultdict(list)
+    for arrival in _arrivals(testbed.journal):
+        at_s = seconds(arrival.at_ns)
+        by_sender[arrival.sender].append(at_s)
+        by_campaign[arrival.message_id[:CAMPAIGN_CHARACTERS]].append(at_s)
+    campaigns = {}
+    for campaign, count in testbed.sent.items():
+        view = await queries.campaign(campaign)
+        comparison = await compare(queries, view, ids=ids, books=books)
+        campaigns[campaign] = CampaignOutcome(count, view, comparison, sorted(by_campaign[campaign]))
+    await redis.aclose()
+    return Observations(
+        span=Span(0.0),
+        campaigns=campaigns,
+        arrivals_s={sender: sorted(times_s) for sender, times_s in by_sender.items()},
+        accepted_ids=len(books),
+        put_in_doubt=sorted(
+            entry for name in testbed.stack.worker_names for entry in _put_in_doubt(testbed.process(name).log)
+        ),
+        events=testbed.events,
+        monitor=monitor,
+    )
+
+
+def _arrivals(journal: Path) -> Iterator[Arrival]:
+    decode = msgspec.json.Decoder(Entry).decode
+    with journal.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n") and isinstance(entry := decode(line), Arrival):
+                yield entry
+
+
+def _put_in_doubt(log: Path) -> Iterator[tuple[float, int]]:
+    with log.open("rb") as lines:
+        for line in lines:
+            if _LEASES_EXPIRED.encode() not in line:
+                continue
+            fields: dict[str, Any] = msgspec.json.decode(line)
+            yield datetime.fromisoformat(fields["timestamp"]).timestamp(), fields["in_doubt"]

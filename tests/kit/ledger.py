@@ -1,0 +1,309 @@
+"""The whole ledger for tests: all its classes on one Redis, short calls, and a check that the counters balance."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.leases import BatchLeases, Block, Consequence, Lease, Opened, Result, new_operation
+from times_dispatch.ledger.maintenance import Maintenance, still_wrong
+from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.submission import BrakeRule, Submissions
+
+Answer = TypeVar("Answer")
+
+SENDER = SenderId("TIMESM")
+PROVIDER = "times"
+CAMPAIGN = CampaignId("diwali01")
+YEAR_2100_MS = 4_102_444_800_000
+CODES = {b"a": 200, b"r": 2054, b"i": 10, b"p": 429, b"b": 0, b"u": 31}
+
+
+def plan(**changes: Any) -> Plan:
+    """A plan without limits that is valid until 2100, with *changes* of its fields."""
+    fields: dict[str, Any] = {
+        "name": "diwali-sale",
+        "sender": SENDER,
+        "provider": PROVIDER,
+        "template": "greeting",
+        "content_id": "1107160000000000001",
+        "text": "Dear {#var#}",
+        "category": "service",
+        "valid_until_ms": YEAR_2100_MS,
+    }
+    return Plan(**{**fields, **changes})
+
+
+def recipients(first: int, count: int, parts: Sequence[int] | None = None) -> Recipients:
+    """A batch whose numbers, lines and names follow from the index."""
+    indexes = range(first, first + count)
+    return Recipients(
+        first=first,
+        to=[f"9198{index:08}" for index in indexes],
+        lines=[index + 2 for index in indexes],
+        slots=[[f"name {index}" for index in indexes]],
+        parts=list(parts) if parts else [1] * count,
+    )
+
+
+async def eventually(check: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Repeat a call until its result is true, and return the result."""
+    async with asyncio.timeout(5):
+        while not (answer := await check()):  # the wait is for Redis' clock
+            await asyncio.sleep(0.005)
+    return answer
+
+
+class Ledger:
+    """All classes of the ledger on one Redis, with short calls for tests."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.submissions = Submissions(redis)
+        self.leases = BatchLeases(redis)
+        self.report_applier = ReportApplier(redis)
+        self.control = Control(redis)
+        self.maintenance = Maintenance(redis)
+        self.queries = Queries(redis)
+
+    async def submit(
+        self,
+        messages: int = 3,
+        *,
+        batch_size: int = 3,
+        campaign: str = CAMPAIGN,
+        sealed: bool = True,
+        parts: Sequence[int] | None = None,
+        brake: BrakeRule | None = None,
+        opted_out: Sequence[int] = (),
+        **changes: Any,
+    ) -> CampaignId:
+        """Submit a whole campaign, as a producer does.
+
+        Args:
+            messages: Number of messages.
+            batch_size: Messages of a full batch.
+            campaign: The campaign's id, which is also its fingerprint.
+            sealed: Whether the campaign is sealed.
+            parts: SMS parts of each message; one each by default.
+            brake: When the campaign stops itself; never by default.
+            opted_out: Indexes of messages whose numbers have opted out.
+            changes: Fields of the plan.
+        """
+        campaign_plan = plan(**changes)
+        claimed = await self.submissions.claim(campaign, campaign_plan.sender, CampaignId(campaign))
+        await self.submissions.begin(claimed, campaign_plan, batch_size=batch_size, brake=brake)
+        batches = -(-messages // batch_size)
+        for number in range(batches):
+            first = number * batch_size
+            size = min(batch_size, messages - first)
+            batch_parts = parts[first : first + size] if parts else None
+            suppressed = [index - first for index in opted_out if first <= index < first + size]
+            await self.submissions.add_batch(
+                claimed, campaign_plan.sender, number, recipients(first, size, batch_parts), opted_out=suppressed
+            )
+        if sealed:
+            await self.submissions.seal(claimed, campaign_plan.sender, total=messages, batches=batches)
+        return claimed
+
+    async def issue(self, sender: SenderId = SENDER) -> list[BatchRef]:
+        return [ready.ref for ready in await self.leases.issue(sender)]
+
+    async def take(self, ref: BatchRef | None = None) -> Lease:
+        """Take a batch; by default issue batches and take the first."""
+        lease = await self.leases.take(ref or (await self.issue())[0])
+        assert lease, "another worker has the batch, or it was not handed out"
+        return lease
+
+    async def open_block(self, lease: Lease, most: int = 100) -> Opened:
+        return await self.leases.open_block(lease, most=most, operation=new_operation())
+
+    async def open(self, lease: Lease, most: int = 100) -> Block:
+        opened = await self.open_block(lease, most)
+        assert isinstance(opened, Block), opened
+        return opened
+
+    async def record(
+        self, lease: Lease, block: Block, verdicts: bytes, consequence: Consequence | None = None, **more: Any
+    ) -> int:
+        """Record a verdict for each message of a block, or one verdict for all of them."""
+        if len(verdicts) == 1:
+            verdicts *= len(block.messages)
+        results = [
+            Result(index, block.number, bytes([verdict]), CODES[bytes([verdict])], str(1000 + index), 1)
+            for (index, _), verdict in zip(block.messages, verdicts, strict=True)
+        ]
+        chain = (await self.leases.plan(lease.ref.sender, lease.ref.campaign)).chain
+        return await self.leases.record(lease, results, consequence, provider=chain[block.provider], **more)
+
+    async def push(self, verdicts: bytes = b"a", lease: Lease | None = None) -> Lease:
+        """Open all messages of a batch (by default the next one), record the verdicts, and keep the lease."""
+        lease = lease or await self.take()
+        await self.record(lease, await self.open(lease), verdicts)
+        return lease
+
+    async def send_all(self, verdicts: bytes = b"a") -> None:
+        """Send all batches that are handed out; every push gets the same verdicts."""
+        while refs := await self.issue():
+            for ref in refs:
+                await self.leases.release(await self.push(verdicts, await self.take(ref)))
+
+    async def report(
+        self, *kinds: Any, index: int = 0, attempt: int = 0, code: int = 901, ts: int = 1_795_000_000
+    ) -> list[Applied]:
+        """Apply reports of these kinds about one message, in this order and in one call."""
+        reports = [
+            DeliveryReport(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + offset)
+            for offset, kind in enumerate(kinds)
+        ]
+        return await self.report_applier.apply(reports)
+
+    async def view(self, campaign: CampaignId = CAMPAIGN) -> CampaignView:
+        return await self.queries.campaign(campaign)
+
+    async def messages(self, campaign: CampaignId = CAMPAIGN) -> list[MessageView]:
+        return [message async for message in self.queries.messages(campaign)]
+
+    async def states(self, campaign: CampaignId = CAMPAIGN) -> str:
+        """The states of all messages, one letter each."""
+        return "".join(message.record.state for message in await self.messages(campaign))
+
+    async def state(self, campaign: CampaignId = CAMPAIGN) -> CampaignState:
+        return (await self.view(campaign)).state
+
+    async def stat(self, name: str) -> int:
+        return (await self.view()).stats.get(name, 0)
+
+    async def field(self, name: str, campaign: CampaignId = CAMPAIGN) -> str:
+        return text(await self.redis.hget(campaign_key(SENDER, campaign), name) or b"")
+
+    async def pace(self, name: str) -> float:
+        return float(await self.redis.hget(f"{tag(SENDER)}:pace", name) or 0)
+
+    async def now_ms(self) -> int:
+        seconds, microseconds = await self.redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def seconds_until(self, key: str, member: str) -> float:
+        """Seconds from now until the time that is the score of a member of a sorted set."""
+        at_ms = await self.redis.zscore(key, member)
+        assert at_ms is not None
+        return (at_ms - await self.now_ms()) / 1000
+
+    async def expire_leases(self, *refs: BatchRef) -> None:
+        """Move the deadlines of leases into the past."""
+        for ref in refs:
+            await self.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
+
+    async def end_back_off(self, provider: str = PROVIDER) -> None:
+        """Move the end of a provider's back-off, and the time of its next probe, into the past."""
+        await self.redis.hset(
+            f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
+        )
+
+    async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
+        """Let the daily send window end in *in_ms* milliseconds."""
+        closes_ms = await self.now_ms() + in_ms
+        await self.redis.hset(campaign_key(SENDER, campaign), "closes_ms", closes_ms)
+        await self.redis.zadd(f"{tag(SENDER)}:hours", {campaign: closes_ms})
+
+    async def move_start(self, in_ms: int, campaign: CampaignId = CAMPAIGN) -> None:
+        """Move the start of a waiting campaign to *in_ms* milliseconds from now."""
+        start_ms = await self.now_ms() + in_ms
+        await self.redis.hset(campaign_key(SENDER, campaign), "start_ms", start_ms)
+        await self.redis.zadd(f"{tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
+
+    async def issue_eventually(self) -> list[BatchRef]:
+        """Issue batches until some are handed out."""
+        return await eventually(self.issue)
+
+    async def end_day(self) -> None:
+        """Turn today's counts into yesterday's."""
+        pace = f"{tag(SENDER)}:pace"
+        for field in ("day", "full_day"):
+            if await self.redis.hexists(pace, field):
+                await self.redis.hincrby(pace, field, -1)
+
+    async def end_validity(self, campaign: CampaignId = CAMPAIGN) -> None:
+        """Move the end of the validity into the past, and make all batches due."""
+        until_ms = await self.now_ms() - 1
+        await self.redis.hset(campaign_key(SENDER, campaign), "until_ms", until_ms)
+        await self.redis.zadd(f"{tag(SENDER)}:ends", {campaign: until_ms})
+        await self.make_all_due()
+
+    async def end_report_wait(self, campaign: CampaignId = CAMPAIGN) -> None:
+        """Make every report overdue."""
+        await self.redis.hset(campaign_key(SENDER, campaign), "report_wait_ms", -1)
+        await self.make_all_due()
+
+    async def make_all_due(self) -> None:
+        """Make every batch due that upkeep would settle at some time."""
+        for member in await self.redis.zrange(f"{tag(SENDER)}:due", 0, -1):
+            await self.redis.zadd(f"{tag(SENDER)}:due", {text(member): 1})
+
+    async def dump(self) -> dict[str, Any]:
+        """The content of all keys."""
+        keys = sorted(text(key) for key in await self.redis.keys())
+        return {key: await self._read(key) for key in keys}
+
+    async def _read(self, key: str) -> Any:
+        match await self.redis.type(key):
+            case b"string":
+                return await self.redis.get(key)
+            case b"hash":
+                return await self.redis.hgetall(key)
+            case b"set":
+                return await self.redis.smembers(key)
+            case b"zset":
+                return await self.redis.zrange(key, 0, -1, withscores=True)
+            case b"list":
+                return await self.redis.lrange(key, 0, -1)
+            case kind:
+                raise AssertionError(kind)
+
+    async def assert_balanced(self) -> None:
+        """Fail unless all counters of all campaigns and senders equal the sums over the records."""
+        for view in await self.queries.campaigns():
+            messages = await self.messages(view.id)
+            states = Counter(message.record.state for message in messages)
+            assert {state: count for state, count in view.counts.items() if count} == states, view.id
+            assert view.identity_holds
+            assert view.total == len(messages)
+            assert await still_wrong(self.redis, view.plan.sender, view.id) is None
+            assert _errors(view, "push") == _codes(messages, "rig")
+            assert _errors(view, "report") == _codes(messages, "f")
+            assert _errors(view, "suppressed") == _codes(messages, "u")
+            assert (view.state is CampaignState.FINISHED) == bool(view.finished_ms)
+            assert view.state is not CampaignState.FINISHED or view.unsent == 0
+            await self._assert_batches_balanced(view)
+
+    async def _assert_batches_balanced(self, view: CampaignView) -> None:
+        sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
+        lane = ":own" if view.plan.rate_per_s else ""
+        window = {text(member) for member in await self.redis.smembers(f"{tag(sender)}:window{lane}")}
+        leases = {text(member) for member in await self.redis.zrange(f"{tag(sender)}:leases", 0, -1)}
+        assert window <= leases
+        assert sum(member.startswith(f"{view.id}:") for member in window) == int(await self.redis.hget(key, "out") or 0)
+        for number in range(view.batches):
+            records = await self.redis.get(f"{key}:m:{number}") or b""
+            size = len(records) // 22
+            held = await self.redis.hexists(f"{key}:b:{number}", "token")
+            assert held or b"s" not in records[:size], f"nobody holds batch {number}, and messages of it are being sent"
+            assert not held or f"{view.id}:{number}" in leases, f"batch {number} is held without a deadline"
+
+
+def _errors(view: CampaignView, origin: str) -> dict[int, int]:
+    errors = {code.partition(":"): count for code, count in view.codes.items()}
+    return {int(code): count for (code_origin, _, code), count in errors.items() if code_origin == origin}
+
+
+def _codes(messages: Sequence[MessageView], states: str) -> dict[int, int]:
+    chosen = {MessageState(state) for state in states}
+    return Counter(message.record.code for message in messages if message.record.state in chosen)

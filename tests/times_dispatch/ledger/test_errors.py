@@ -1,0 +1,80 @@
+import pytest
+from redis import exceptions
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.errors import (
+    CampaignDamaged,
+    CampaignUnknown,
+    LeaseLost,
+    LedgerError,
+    SubmissionRefused,
+    is_transient,
+)
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+
+CAMPAIGN, SENDER = CampaignId("diwali01"), SenderId("TIMESM")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (CampaignUnknown("nobody00"), "campaign nobody00: there is none with this id; `dispatch list` shows"),
+        (
+            CampaignDamaged(CAMPAIGN, SENDER, "batch 2", done=" (2 of 3)"),
+            "campaign diwali01: batch 2: damaged in the ledger; restore it and run the same command again (2 of 3)",
+        ),
+        (SubmissionRefused(CAMPAIGN, "it is sealed"), "campaign diwali01: it is sealed"),
+        (
+            LeaseLost(BatchRef(SENDER, CAMPAIGN, 4)),
+            "batch 4 of campaign diwali01: the lease has gone to another worker",
+        ),
+    ],
+)
+def test_an_error_names_the_campaign_and_what_to_do(error: LedgerError, message: str) -> None:
+    assert str(error).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.ConnectionError("reset"),
+        exceptions.TimeoutError("no answer"),
+        exceptions.BusyLoadingError("loading"),
+        exceptions.ReadOnlyError("replica"),
+        exceptions.OutOfMemoryError("full"),
+        exceptions.NoPermissionError("acl"),
+        exceptions.AuthenticationError("password"),
+        exceptions.ResponseError("ERR max number of clients reached"),
+        ConnectionResetError(),
+    ],
+)
+def test_an_error_of_a_server_that_is_away_or_refuses_service_is_transient(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize("error", [exceptions.DataError("None"), ValueError("no number"), LedgerError()])
+def test_an_error_of_the_caller_is_not_transient(error: Exception) -> None:
+    assert not is_transient(error)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "return redis.call('HGET', KEYS[1], 'field')",
+        "return redis.call('GET', 'missing') + 1",
+        "return string.rep(nil, 2)",
+    ],
+)
+async def test_a_script_that_fails_because_of_invalid_data_is_not_transient(redis: Redis, script: str) -> None:
+    await redis.set("text", "not a hash")
+    with pytest.raises(exceptions.ResponseError) as caught:
+        await redis.eval(script, 1, "text")
+    assert not is_transient(caught.value)
+
+
+async def test_a_command_on_invalid_data_is_not_transient(redis: Redis) -> None:
+    await redis.hset("hash", "count", "many")
+    for call in (redis.get("hash"), redis.hincrby("hash", "count")):
+        with pytest.raises(exceptions.ResponseError) as caught:
+            await call
+        assert not is_transient(caught.value)

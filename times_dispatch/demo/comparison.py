@@ -1,0 +1,127 @@
+"""Compares the ledger's records of a campaign with the sandbox's own books, message by message."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.states import SENT, MessageState
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.sandbox.books import Accepted
+from times_dispatch.sandbox.entries import number_hash
+
+UNDECIDED = frozenset({MessageState.SENDING, MessageState.IN_DOUBT, MessageState.GIVEN_UP})
+"""For messages in these states, the ledger does not say whether the provider accepted them."""
+
+_MAX_EXAMPLES = 10
+
+
+class Comparison(msgspec.Struct, kw_only=True):
+    """The result of comparing one campaign with the books."""
+
+    campaign: CampaignId
+    messages: int = 0
+    states: Counter[MessageState] = msgspec.field(default_factory=Counter)
+    accepted_twice: int = 0
+    """Messages that the provider accepted more than once, under the same id or under the ids of two attempts."""
+    differences: int = 0
+    examples: list[str] = msgspec.field(default_factory=list)
+    """Descriptions of the first differences, by message index, and of all differences between states and counters."""
+    undecided: int = 0
+    """Messages in one of the states ``UNDECIDED``."""
+    undecided_in_books: int = 0
+    """Undecided messages that the provider accepted; 0 once every report has arrived."""
+    in_books: int = 0
+    """Different ids of the campaign's messages that the provider accepted."""
+    sent_ms: list[int] = msgspec.field(default_factory=list)
+    """Epoch milliseconds at which the last attempt of each message was sent, sorted."""
+
+    def add_difference(self, message: MessageView, in_books: str) -> None:
+        """Count a difference, and keep the description of the first ones."""
+        self.differences += 1
+        if len(self.examples) < _MAX_EXAMPLES:
+            self.examples.append(f"message {message.index}: {message.record.state.label} in the ledger, {in_books}")
+
+
+async def fetch_books(sandbox_url: str) -> dict[str, Accepted]:
+    """Return all accepted messages in the sandbox's books, by id."""
+    books: dict[str, Accepted] = {}
+    async with httpx.AsyncClient(base_url=sandbox_url, timeout=60, trust_env=False) as client:
+        async for page in _pages(client):
+            books.update({entry.id: entry for entry in page})
+    return books
+
+
+async def compare(
+    queries: Queries, view: CampaignView, *, ids: CorrelationIds, books: dict[str, Accepted]
+) -> Comparison:
+    """Compare the records of one campaign with the books."""
+    comparison = Comparison(campaign=view.id)
+    async for message in queries.messages(view.id):
+        record = message.record
+        comparison.messages += 1
+        comparison.states[record.state] += 1
+        attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 1))
+        entries = [entry for entry in attempts if entry]
+        comparison.in_books += len(entries)
+        if record.sent_ms:
+            comparison.sent_ms.append(view.created_ms + record.sent_ms)
+        if sum(entry.times for entry in entries) > 1:
+            comparison.accepted_twice += 1
+        _compare_message(comparison, message, entries)
+    for state, counted in view.counts.items():
+        if comparison.states[state] != counted:
+            comparison.differences += 1
+            comparison.examples.append(f"{state.label}: {comparison.states[state]} records, counted {counted}")
+    comparison.sent_ms.sort()
+    return comparison
+
+
+def max_per_second(times_ms: list[int]) -> int:
+    """Return the largest number of times within any one second, wherever it begins; *times_ms* are sorted."""
+    largest, first = 0, 0
+    for last, time_ms in enumerate(times_ms):
+        while time_ms - times_ms[first] >= 1000:
+            first += 1
+        largest = max(largest, last - first + 1)
+    return largest
+
+
+def _compare_message(comparison: Comparison, message: MessageView, entries: list[Accepted]) -> None:
+    record = message.record
+    if any(entry.to != number_hash(message.to) for entry in entries):
+        comparison.add_difference(message, "accepted for another number in the books")
+    if record.state in UNDECIDED:
+        comparison.undecided += 1
+        comparison.undecided_in_books += bool(entries)
+    elif record.state not in SENT:
+        if entries:
+            comparison.add_difference(message, "accepted in the books")
+    elif not entries:
+        comparison.add_difference(message, "not accepted in the books")
+    else:
+        events = {entry.event for entry in entries}
+        if record.state is MessageState.DELIVERED and "delivered" not in events:
+            comparison.add_difference(message, "not reported delivered in the books")
+        elif record.state is MessageState.FAILED and events != {"failed"}:
+            comparison.add_difference(message, "not reported failed in the books")
+        elif record.state is MessageState.FAILED and str(record.code) not in {entry.code for entry in entries}:
+            comparison.add_difference(message, "reported with another code in the books")
+        elif record.state is MessageState.ACCEPTED and events != {""}:
+            comparison.add_difference(message, "reported in the books")
+
+
+async def _pages(client: httpx.AsyncClient) -> AsyncIterator[list[Accepted]]:
+    after = 0
+    decode: Any = msgspec.json.Decoder(Accepted).decode_lines
+    while True:
+        answer = await client.get("/sandbox/accepted", params={"after": after})
+        page: list[Accepted] = decode(answer.content)
+        if not page:
+            return
+        yield page
+        after = page[-1].n
