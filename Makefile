@@ -56,7 +56,7 @@ imports: $(READY)
 
 lua:
 	@command -v luacheck > /dev/null || { echo "luacheck is missing; install it with: apt-get install lua-check" >&2; exit 1; }
-	@luacheck --quiet times_dispatch/ledger/lua
+	@report=$$(luacheck --quiet --no-color times_dispatch/ledger/lua) || { echo "$$report"; exit 1; }
 
 compose: $(READY)
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml

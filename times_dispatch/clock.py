@@ -33,7 +33,6 @@ class SystemClock:
         return time.monotonic()
 
     def time(self) -> float:
-        """Return ``time.time()``."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
@@ -52,7 +51,6 @@ class SystemClock:
         return True
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Return ``asyncio.timeout(seconds)``."""
         return asyncio.timeout(seconds)
 
 
