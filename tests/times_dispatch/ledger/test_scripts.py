@@ -220,6 +220,7 @@ def test_a_header_names_every_argument_and_everything_that_is_replied(name: str)
     assert missing == []
 
 
+@pytest.mark.processes
 def test_luacheck_finds_nothing() -> None:
     luacheck = shutil.which("luacheck")
     if not luacheck:
