@@ -7,6 +7,7 @@ even its ``finally`` blocks, as after a real SIGKILL.
 
 import asyncio
 import contextvars
+import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -65,6 +66,18 @@ def current_process() -> SimulatedProcess | None:
     return _PROCESS.get()
 
 
+class _Task(asyncio.Task[Any]):
+    """A task whose place in a set depends on when it was made, not on its address: sets must repeat from run to run."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], *, number: int, **options: Any) -> None:
+        self._number = number
+        self._log_destroy_pending = False
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class _Handle(asyncio.Handle):
     __slots__ = ()
 
@@ -105,13 +118,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._virtual_s = 0.0
+        self._tasks_made = 0
         self._selector = _JumpingSelector(self)
         self._clock_resolution = 1e-9
 
     def create_task(self, coro: Any, **options: Any) -> "asyncio.Task[Any]":
         """Create a task, and keep it: what a killed process left must not run its ``finally`` blocks when collected."""
-        task = super().create_task(coro, **options)
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._tasks_made += 1
+        task = _Task(coro, number=self._tasks_made, loop=self, **options)
         _KEPT.append(task)
         return task
 
@@ -133,8 +147,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """Schedule a callback, as part of the process that schedules it."""
-        import heapq  # noqa: PLC0415
-
         timer = _TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
@@ -181,6 +193,9 @@ class SimulatedClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def timeout(self, seconds: float) -> asyncio.Timeout:
+        return asyncio.timeout(seconds)
 
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
         if event.is_set():

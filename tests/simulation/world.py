@@ -1,153 +1,54 @@
-"""The simulated world: one real server, workers, upkeep, reconcilers, a receiver, an operator, and a provider."""
+"""The simulated world: one real server, workers, reconcilers, a receiver, an operator, and two providers."""
 
 import asyncio
+import contextvars
+import math
+import random as random_module
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from redis.exceptions import RedisError
 
-from callbacks.classifier import ReportClassifier
-from callbacks.reconciler import Reconciler
 from callbacks.stream_writer import NotStored, ReportStreamWriter
-from tests.simulation.loop import SimulatedClock, SimulatedLoop, SimulatedProcess
-from tests.simulation.provider import SimulatedClient, SimulatedProvider
-from tests.simulation.wire import Server, Wire, connect
-from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import BatchReady
-from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.report_applier import ReportApplier
-from times_dispatch.ledger.submission import Submissions
+from tests.simulation.loop import SimulatedLoop, SimulatedProcess
+from tests.simulation.operator import Operator
+from tests.simulation.processes import Broker, SimulatedReconciler, SimulatedWorker
+from tests.simulation.provider import Books, SimulatedProvider
+from tests.simulation.server import Server, Snapshot
+from tests.simulation.wire import Wire, connect
 from times_dispatch.provider.description.provider import timesmobile_post
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.model import Settings, SettingsFile
-from workers.dispatcher import Dispatcher
-from workers.upkeep import Upkeep
+from workers.batch.batch import Batch
 
 EPOCH_S = 2_000_000_000.0
 """The true time at the start: later than the server's own, so that an absolute expiry that a script sets never comes."""
 ID_KEY = b"an-id-key-of-enough-bytes"
-RATES = {"FASTAA": 200.0, "SLOWAA": 10.0, "FREEAA": 0.0}
-"""Messages per second of each sender; 0 is no limit."""
-
-
-class SimulatedWorker:
-    """One worker process: a dispatcher, its connection, and the part of Celery that hands it wake-ups."""
-
-    def __init__(self, world: "World", name: str) -> None:
-        self.name = name
-        self.world = world
-        self.process = SimulatedProcess(world.loop, name)
-        self.wire = Wire(world.server, world.random)
-        self.clock = SimulatedClock(world.loop, epoch_s=EPOCH_S)
-        self.redis = connect(self.wire)
-        self.dispatcher = Dispatcher(
-            world.settings,
-            self.redis,
-            wake_workers=self._wake,
-            max_batches=24,
-            make_client=lambda _: SimulatedClient(world.provider),  # type: ignore[arg-type,return-value]
-            clock=self.clock,
-            rng=Random(world.random.random()),
-        )
-        self.upkeep = Upkeep(
-            self.redis,
-            lease_s=world.settings.worker.lease_s,
-            wake_workers=self._wake,
-            show=_shown,
-            rng=Random(world.random.random()),
-        )
-        self._runs: set[asyncio.Task[Any]] = set()
-
-    def start(self) -> None:
-        """Start the process."""
-        self._keep(self.process.spawn(self.dispatcher.start()))
-
-    def run(self, ref: BatchRef) -> None:
-        """Take a wake-up from the broker."""
-        self._keep(self.process.spawn(self.dispatcher.run(ref)))
-
-    def do_upkeep(self) -> None:
-        """Take beat's task."""
-        self._keep(self.process.spawn(self._round()))
-
-    async def _round(self) -> None:
-        try:
-            async with asyncio.timeout(30):
-                await self.upkeep.round()
-        except (RedisError, TimeoutError):
-            pass
-
-    async def _wake(self, ready: Sequence[BatchReady]) -> None:
-        self.world.broker.publish([batch.ref for batch in ready])
-
-    def _keep(self, task: asyncio.Task[Any]) -> None:
-        self._runs.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._runs.discard(task)
-        if not task.cancelled() and task.exception():
-            self.world.unexpected.append(f"{self.name}: {task.exception()!r}")
-
-
-class Broker:
-    """Celery's queue: it loses and doubles wake-ups, and gives each to any worker that can take one."""
-
-    def __init__(self, world: "World") -> None:
-        self._world = world
-        self.lost = 0.01
-        self.doubled = 0.01
-
-    def publish(self, refs: Sequence[BatchRef]) -> None:
-        """Deliver wake-ups a little later."""
-        draw = self._world.random.random
-        for ref in refs:
-            copies = 0 if draw() < self.lost else 2 if draw() < self.doubled else 1
-            for _ in range(copies):
-                self._world.later(0.005 + 0.05 * draw(), lambda ref=ref: self._deliver(ref))  # type: ignore[misc]
-
-    def _deliver(self, ref: BatchRef, tries: int = 0) -> None:
-        able = [
-            worker
-            for worker in self._world.workers
-            if worker.process.is_alive and not worker.process.is_frozen and not worker.dispatcher.is_full
-        ]
-        if able:
-            self._world.random.choice(able).run(ref)
-        elif tries < 1_200:
-            self._world.later(0.5, lambda: self._deliver(ref, tries + 1))
-
-
-class SimulatedReconciler:
-    """One reconciler process."""
-
-    def __init__(self, world: "World", name: str) -> None:
-        self.name = name
-        self.process = SimulatedProcess(world.loop, name)
-        self.wire = Wire(world.server, world.random)
-        redis = connect(self.wire)
-        clock = SimulatedClock(world.loop, epoch_s=EPOCH_S)
-        classifier = ReportClassifier(CorrelationIds(ID_KEY), relaying=False)
-        reconciler = Reconciler(redis, ReportApplier(redis), classifier, name=name, clock=clock)
-        self._task = self.process.spawn(reconciler.run(asyncio.Event()))
-
-
-async def _shown(_: object) -> bool:
-    return True
+SENDERS: dict[str, dict[str, Any]] = {
+    "FASTAA": {"rate_per_s": 100.0},
+    "SLOWAA": {"rate_per_s": 10.0, "provider": ["times", "other"]},
+    "FREEAA": {"provider": ["times", "other"]},
+    "CAPPAA": {"rate_per_s": 20.0, "max_parts_per_day": 400},
+    "ONCEAA": {"rate_per_s": 30.0, "repeat_after": "30m"},
+}
+"""The settings of each sender, where they are not the usual ones."""
+CAP_OF_DAY = {"CAPPAA": 400}
+REPEAT_AFTER_S = {"ONCEAA": 1_800}
+INDIA_MS, DAY_MS = 19_800_000, 86_400_000
+POST_AGAIN_AFTER_S = (10, 60, 600, 3_600, 14_400)
 
 
 class World:
     """Everything that a simulation has; made from a seed, on a virtual loop and a real, empty server."""
 
-    def __init__(self, loop: SimulatedLoop, url: str, seed: int) -> None:
+    def __init__(self, loop: SimulatedLoop, seed: int) -> None:
         self.loop = loop
+        self.epoch_s, self.id_key = EPOCH_S, ID_KEY
         self.random = Random(seed)
-        # Ids of operations and processes are drawn from the seed as well, or no run could be repeated.
-        secrets.token_hex = lambda nbytes=None: self.random.randbytes(nbytes or 16).hex()
-        self.server = Server(url, loop, epoch_s=EPOCH_S)
+        self.max_batches = self.random.choice([4, 24])
+        _draw_everything_from(self.random)
+        self.server = Server(loop, epoch_s=EPOCH_S)
         self.settings = _settings()
         self.unexpected: list[str] = []
         """Errors that no process should raise."""
@@ -155,35 +56,41 @@ class World:
         self.receiver = SimulatedProcess(loop, "receiver")
         self.receiver_wire = Wire(self.server, self.random)
         self._writer = ReportStreamWriter(connect(self.receiver_wire))
-        self.provider = SimulatedProvider(loop, self.random, id_key=ID_KEY, post=self._post)
+        self.books = Books()
+        self.providers = {
+            name: SimulatedProvider(loop, self.random, self.books, name=name, id_key=ID_KEY, post=self._post)
+            for name in self.settings.providers
+        }
         self.workers: list[SimulatedWorker] = []
         self.reconcilers: list[SimulatedReconciler] = []
-        self.operator_wire = Wire(self.server, self.random)
-        self.operator = connect(self.operator_wire)
-        self.control = Control(self.operator)
-        self.queries = Queries(self.operator)
-        self.plans: dict[CampaignId, Plan] = {}
-        self.sealed: list[CampaignId] = []
-        self.rates = dict(RATES)
-        self.rate_excess = 0.05
-        self.invariants: Any = None
-        self.totals: dict[CampaignId, int] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.operator = Operator(self)
+        self.caps, self.repeat_after_s = CAP_OF_DAY, REPEAT_AFTER_S
+        self.clock_was_wrong = False
+        """Whether the server's clock was ever set."""
+        self.active_faults = 0
+        self._calm_from_s = 0.0
+        self.lost: list[tuple[float, float]] = []
+        """Spans of time that the server forgot."""
+        self.is_quiet = False
+        """Whether beat comes only when something is due, as nothing else happens."""
         self._names = 0
+        self._beats = 0
 
-    def later(self, seconds: float, action: Any) -> None:
+    def now_ms(self) -> int:
+        """Return the true time in milliseconds since the epoch."""
+        return round((EPOCH_S + self.loop.time()) * 1000)
+
+    def later(self, seconds: float, action: Callable[..., Any], *arguments: Any) -> None:
         """Do something later, as part of no process."""
-        import contextvars  # noqa: PLC0415
+        self.loop.call_later(seconds, action, *arguments, context=contextvars.Context())
 
-        self.loop.call_later(seconds, action, context=contextvars.Context())
-
-    def start(self, *, workers: int = 3, reconcilers: int = 2) -> None:
+    def start(self) -> None:
         """Start the processes, and beat."""
-        for _ in range(workers):
+        for _ in range(3):
             self.start_worker()
-        for _ in range(reconcilers):
+        for _ in range(2):
             self.start_reconciler()
-        self._beat()
+        self._beat(self._beats)
 
     def start_worker(self) -> SimulatedWorker:
         """Start one more worker."""
@@ -196,144 +103,145 @@ class World:
         """Start one more reconciler."""
         self.reconcilers.append(SimulatedReconciler(self, self._name("reconciler")))
 
-    async def submit(self, sender: str, messages: int, *, batch_size: int = 100, **changes: Any) -> CampaignId:
-        """Submit a campaign, again from the start when the ledger is away, until it is sealed."""
-        campaign = CampaignId(f"{len(self.plans):08}")
-        now_ms = round((EPOCH_S + self.loop.time()) * 1000)
-        fields: dict[str, Any] = {
-            "name": f"campaign {campaign}",
-            "sender": SenderId(sender),
-            "provider": "times",
-            "template": "greeting",
-            "content_id": "1107160000000000001",
-            "text": "Dear {#var#}",
-            "category": "service",
-            "valid_until_ms": now_ms + 6 * 3_600_000,
-        }
-        plan = Plan(**{**fields, **changes})
-        self.plans[campaign], self.totals[campaign] = plan, messages
-        submissions = Submissions(self.operator)
-        while True:
-            try:
-                await submissions.claim(campaign, plan.sender, campaign)
-                await submissions.begin(campaign, plan, batch_size=batch_size)
-                for number, first in enumerate(range(0, messages, batch_size)):
-                    rows = range(first, min(first + batch_size, messages))
-                    base = int(campaign) * 100_000
-                    batch = Recipients(
-                        first,
-                        [f"91{9_000_000_000 + base + row}" for row in rows],
-                        [row + 2 for row in rows],
-                        [[f"name {row}" for row in rows]],
-                        [1] * len(rows),
-                    )
-                    await submissions.add_batch(campaign, plan.sender, number, batch)
-                await submissions.seal(campaign, plan.sender, total=messages, batches=-(-messages // batch_size))
-            except RedisError:
-                await asyncio.sleep(1)
-            else:
-                self.sealed.append(campaign)
-                return campaign
+    def workers_at_work(self) -> list[SimulatedWorker]:
+        """Return the workers that are neither dead nor frozen."""
+        return [worker for worker in self.workers if worker.process.is_alive and not worker.process.is_frozen]
 
-    async def pause_and_resume(self) -> None:
-        """Let the operator pause a campaign that runs, and resume it after a while; nothing if none runs."""
-        running = [campaign for campaign in self.sealed[-5:]]
-        if not running:
-            return
-        campaign = self.random.choice(running)
-        sender = self.plans[campaign].sender
-        try:
-            changed, state = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
-        except RedisError:
-            return
-        if changed:
-            self.invariants.pauses[campaign] = self.loop.time()
-        await asyncio.sleep(self.random.uniform(1, 60))
-        if changed or state.value == "braked":
-            self.invariants.pauses.pop(campaign, None)
-            await self.persistently(lambda: self.control.campaign(sender, campaign, "resume"))
+    def set_quiet(self, *, is_quiet: bool) -> None:
+        """Let beat come only when something is due, or every second again."""
+        self.is_quiet = is_quiet
+        self.server.reads_wait_longer = 600.0 if is_quiet else 1.0
+        self._beats += 1
+        self._beat(self._beats)
 
-    async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Call until the ledger answers."""
-        while True:
-            try:
-                return await call()
-            except RedisError:
-                await asyncio.sleep(1)
+    def put_back(self, snapshot: Snapshot) -> None:
+        """Let the server lose what came since the snapshot, as in a power cut."""
+        now = self.loop.time()
+        self.server.put_back(snapshot)
+        self.lost.append((snapshot.at_s, now))
+        for known in self.books.known.values():
+            for kind in [kind for kind, at_s in known.items() if at_s >= snapshot.at_s]:
+                del known[kind]
+        self.operator.forget(snapshot.at_s)
 
-    async def reachable_from(self, sender: str) -> list[str]:
-        """Return the members of everything that hands work out: leases, campaigns in turn, campaigns that wait."""
-        keys = ("leases", "rotation", "rotation:own", "waiting", "hours")
-        found: list[str] = []
-        for key in keys:
-            for member in await self.operator.zrange(f"{{{sender}}}:{key}", 0, -1):
-                found.append(member.decode())
-        return found
+    def disturbed(self, *, recovers_in_s: float) -> None:
+        """Note that a fault has ended, and when its traces are gone."""
+        self._calm_from_s = max(self._calm_from_s, self.loop.time() + recovers_in_s)
+
+    def calm_since_s(self) -> float:
+        """Return since when nothing is wrong; infinite while something is."""
+        is_calm = not self.active_faults and self.loop.time() >= self._calm_from_s
+        return self._calm_from_s if is_calm else math.inf
+
+    def was_forgotten(self, at_s: float, *, tolerance_s: float = 0.0) -> bool:
+        """Say whether the server forgot what happened at this moment."""
+        return any(start <= at_s <= end + tolerance_s for start, end in self.lost)
 
     def heal(self) -> None:
         """End every fault; all that is whole again may now finish."""
         self.server.is_up, self.server.offset_s = True, 0.0
+        if self.server.is_frozen:
+            self.server.thaw()
+        self.receiver_wire.heal()
+        self.operator.wire.heal()
+        for process in (*self.workers, *self.reconcilers):
+            process.wire.heal()
+            if process.process.is_frozen:
+                process.process.thaw()
         for worker in self.workers:
-            worker.wire.is_cut, worker.wire.one_way_s = False, 0.0002
-            worker.wire.answer_loss = worker.wire.request_loss = 0.0
             worker.clock.offset_s = 0.0
-            if worker.process.is_frozen:
-                worker.process.thaw()
-        self.broker.lost = self.broker.doubled = 0.0
-        self.provider.behaviour.not_sent = self.provider.behaviour.throttled = 0.0
-
-    async def all_finished(self) -> bool:
-        """Resume whatever a brake stopped, and say whether every campaign has come to its end."""
-        done = True
-        for campaign in self.sealed:
-            view = await self.queries.campaign(campaign)
-            if view.state.value == "braked":
-                await self.control.campaign(self.plans[campaign].sender, campaign, "resume")
-            done = done and view.state.value in {"finished", "cancelled"}
-        return done
+        self.broker.lost = 0.0
+        for provider in self.providers.values():
+            provider.behaviour.not_sent = provider.behaviour.throttled = provider.behaviour.crashes = 0.0
 
     def close(self) -> None:
-        """Let go of the server, and of everything that still runs."""
+        """End the server, and the loop with everything that still runs."""
         self.server.close()
         self.loop.close()
 
-    def _beat(self) -> None:
-        able = [w for w in self.workers if w.process.is_alive and not w.process.is_frozen]
-        if able:
-            self.random.choice(able).do_upkeep()
-        self.later(1.0, self._beat)
+    def next_due_s(self) -> float:
+        """Return in how many seconds the ledger has something to do; 0 if there is something now."""
+        tag = [f"{{{sender}}}:" for sender in self.settings.senders]
+        today, to_midnight_ms = divmod(self.now_ms() + INDIA_MS, DAY_MS)
+        zsets = [
+            ("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES")
+            for of in tag
+            for name in ("leases", "hours", "ends", "due", "waiting")
+        ]
+        full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])
+        of_rotation = [
+            ("EXISTS", *([f"{of}rotation", f"{of}rotation:own"] if full_day != b"%d" % today else []), f"{of}changed")
+            for of, full_day in zip(tag, full_days, strict=True)
+        ]
+        if any(self.server.peek(of_rotation)):
+            return 0.0
+        times = [float(entry[0][1]) for entry in self.server.peek(zsets) if entry]
+        times += [self.now_ms() + DAY_MS - to_midnight_ms] if any(full_days) else []
+        return max(0.0, (min(times, default=float("inf")) - self.now_ms()) / 1000)
 
-    async def _post(self, body: bytes) -> None:
+    def _beat(self, beats: int) -> None:
+        if beats != self._beats:  # another row of beats began
+            return
+        if able := self.workers_at_work():
+            self.random.choice(able).do_upkeep()
+        # Some rounds before something is due: upkeep must see that it has been there all the time.
+        gap_s = min(max(1.0, self.next_due_s() - 30.0), 600.0) if self.is_quiet else 1.0
+        self.later(gap_s, self._beat, beats)
+
+    async def _post(self, body: bytes) -> bool:
         """Post a report as providers do: again, later and later, while the answer is a 503."""
-        for wait_s in (10, 60, 600, 3_600):
-            try:
-                await self.receiver.spawn(self._writer.put(body))
-            except NotStored:
+        for wait_s in (*POST_AGAIN_AFTER_S, None):
+            stored = self.loop.create_future()
+            self.receiver.spawn(self._put(body, stored))
+            if await stored:
+                return True
+            if wait_s:
                 await asyncio.sleep(wait_s)
-            else:
-                return
+        return False
+
+    async def _put(self, body: bytes, stored: "asyncio.Future[bool]") -> None:
+        try:
+            await self._writer.put(body)
+        except (NotStored, RedisError):
+            stored.set_result(False)
+        else:
+            stored.set_result(True)
 
     def _name(self, kind: str) -> str:
         self._names += 1
         return f"{kind}-{self._names}"
 
 
+def _draw_everything_from(random: Random) -> None:
+    """Let ids and unseeded generators of the product come from the seed as well, or no run could be repeated."""
+
+    class Seeded(Random):
+        def __new__(cls, seed: Any = None) -> "Seeded":
+            return super().__new__(cls, random.random() if seed is None else seed)
+
+        def __init__(self, seed: Any = None) -> None:
+            super().__init__(random.random() if seed is None else seed)
+
+    random_module.seed(random.random())
+    random_module.Random = Seeded  # type: ignore[misc]
+    secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
+    # The order of a set of batches must not depend on their addresses.
+    Batch.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))  # type: ignore[method-assign,assignment]
+
+
 def _settings() -> Settings:
+    usual = {"provider": "times", "category": "service", "repeat_after": "0m"}
     file = SettingsFile.model_validate(
         {
-            "providers": {"times": {"preset": "timesmobile-post"}},
-            "senders": {
-                name: {"provider": "times", "category": "service", "rate_per_s": rate} for name, rate in RATES.items()
-            },
+            "providers": {name: {"preset": "timesmobile-post"} for name in ("times", "other")},
+            "senders": {name: {**usual, **settings} for name, settings in SENDERS.items()},
             "worker": {"grace_s": 1.0, "max_in_flight": 400},
         }
     )
-    provider = timesmobile_post(nickname="times", username="shop", password="hunter2", endpoint="http://127.0.0.1:9/ct")
+    providers = {
+        name: timesmobile_post(nickname=name, username="shop", password="hunter2", endpoint="http://127.0.0.1:9/ct")
+        for name in ("times", "other")
+    }
     return Settings(
-        redis_url="",
-        broker_url="",
-        id_key=ID_KEY,
-        providers={"times": provider},
-        senders=file.senders,
-        worker=file.worker,
+        redis_url="", broker_url="", id_key=ID_KEY, providers=providers, senders=file.senders, worker=file.worker
     )
