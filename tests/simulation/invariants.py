@@ -117,7 +117,8 @@ class PushChecks:
         before_s, before_row = self._same_text.get(key, (-after_s, row))
         if before_row != row and at_s - before_s < after_s - 1:
             raise Violation(
-                Kind.LIMIT, f"the same text went to the number of message {row[1]} twice: by {before_row[0]} and {row[0]}"
+                Kind.LIMIT,
+                f"the same text went to the number of message {row[1]} twice: by {before_row[0]} and {row[0]}",
             )
         self._same_text[key] = at_s, row
 

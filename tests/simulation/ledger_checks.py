@@ -223,5 +223,9 @@ class LedgerChecks:
 
 
 def _words(seen: Seen) -> str:
-    counts = ", ".join(f"{seen.counts[state.value.encode()]} {state.label}" for state in MessageState if seen.counts[state.value.encode()])
+    counts = ", ".join(
+        f"{seen.counts[state.value.encode()]} {state.label}"
+        for state in MessageState
+        if seen.counts[state.value.encode()]
+    )
     return f"{seen.state}{f' ({seen.reason})' if seen.reason else ''}, {counts}"

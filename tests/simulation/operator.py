@@ -133,9 +133,7 @@ class Operator:
     async def resume(self, campaign: CampaignId) -> None:
         """Resume a campaign that a person or a brake stopped."""
         self.paused.pop(campaign, None)
-        await self.persistently(
-            lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume")
-        )
+        await self.persistently(lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume"))
 
     async def cancel(self, campaign: CampaignId) -> None:
         """Cancel a campaign for good."""

@@ -128,10 +128,18 @@ class Story:
             is_over = all(of_campaign.state in {"finished", "cancelled"} for of_campaign in seen.values())
             is_settled = not any(of.counts[b"a"] + of.counts[b"i"] for of in seen.values())
             reports_out = any(provider.has_reports for provider in world.providers.values())
-            if not asleep and is_over and is_settled and not reports_out and world.loop.time() > began_s + self._night_s:
+            if (
+                not asleep
+                and is_over
+                and is_settled
+                and not reports_out
+                and world.loop.time() > began_s + self._night_s
+            ):
                 break
         else:
-            held = [campaign for campaign, of in self._ledger.look().items() if of.state not in {"finished", "cancelled"}]
+            held = [
+                campaign for campaign, of in self._ledger.look().items() if of.state not in {"finished", "cancelled"}
+            ]
             if held:
                 raise Violation(Kind.UNFINISHED, f"{len(held)} campaigns never came to an end, first {held[0]}")
         self.quiet_s = world.loop.time() - began_s
