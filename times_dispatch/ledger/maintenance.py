@@ -168,21 +168,16 @@ class Maintenance:
     async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int) -> _Ended:
         """End what is pending of one campaign."""
         key = campaign_key(sender, campaign)
-        fields = (CampaignField.STATE, CampaignField.BATCHES, CampaignField.ENDED_BATCHES)
-        state, batches, ended_batches = await self._redis.hmget(key, fields)
+        state = await self._redis.hget(key, CampaignField.STATE)
         to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
-        number, is_over, messages, calls, is_damaged = int(ended_batches or 0), False, 0, 0, False
+        is_over, messages, calls, is_damaged = False, 0, 0, False
         while not is_over and calls < max_calls:
-            reply = await self._end_pending(
-                sender, campaign=campaign, first=number, max_batches=self._max_batches, state=to.value
-            )
-            number, messages, calls = reply["next_batch"], messages + reply["ended"], calls + 1
+            reply = await self._end_pending(sender, campaign=campaign, max_batches=self._max_batches, state=to.value)
+            is_over, messages, calls = bool(reply["is_over"]), messages + reply["ended"], calls + 1
             for damaged in map(read_reply, reply["damaged"]):
                 error = text(damaged["error"])
                 await self._report_damage(Damage(sender, campaign, text(damaged["number"]), "ended", error))
                 is_damaged = True
-            is_over = number >= int(batches or 0)
-        await self._redis.hset(key, CampaignField.ENDED_BATCHES, str(0 if is_over else number))
         return _Ended(messages, calls, is_damaged and is_over)
 
     async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:

@@ -57,7 +57,7 @@ local function leave_out(member, failure)
   damaged[#damaged + 1] = reply({campaign = id or member, number = number or '', error = error_text(failure)})
 end
 
-ask_for_memory()
+run_without_memory()
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases_key, '-inf', now_ms, 'LIMIT', 0, args.max_batches)) do
   local is_sound, failure = pcall(look_after, member)
   if not is_sound then leave_out(member, failure) end

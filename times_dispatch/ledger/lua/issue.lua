@@ -53,6 +53,7 @@ local function is_kept_from_start(id, campaign_key)
   if campaign.missed_start == 'skip' then
     redis.call('HSET', campaign_key, 'state', 'cancelled', 'reason', 'missed_start_skipped')
     redis.call('ZADD', key_of_sender('ends'), 0, id)
+    index_as_ended(id, campaign_key)
   else
     redis.call('HSET', campaign_key, 'state', 'paused', 'reason', 'missed_start_asks')
   end

@@ -23,7 +23,7 @@
 -- provider only.
 -- Cost: O(outcomes).
 --
--- The course begins at ask_for_memory(), below the functions that are its steps.
+-- The course begins at run_without_memory(), below the functions that are its steps.
 
 -- One item of the outcomes.
 local ITEM = '>I2I2c1I2c8I1'
@@ -143,7 +143,7 @@ local function update_hold()
   if suppressed > 0 then redis.call('HDEL', pace_key, probe_us) end
 end
 
-ask_for_memory()
+run_without_memory()
 local lease = read_fields(lease_key, 'token', 'count', 'first_pending')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 apply_outcomes(tonumber(lease.count))
