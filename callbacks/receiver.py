@@ -58,7 +58,6 @@ class Receiver:
         self._clock = clock
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             msg = f"the receiver does not speak {scope['type']}"
             raise RuntimeError(msg)
