@@ -90,6 +90,7 @@ class Dispatcher:
                 redis,
                 lease_s=settings.worker.lease_s,
                 on_damage=lambda damage: log.error("damaged in the ledger", **damage._asdict()),
+                clock=clock,
             ),
             clients=self._clients,
             ids=CorrelationIds(settings.id_key),

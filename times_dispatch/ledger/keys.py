@@ -239,6 +239,8 @@ class LeaseField(StrEnum):
     """The id of the call that took it."""
     COUNT = "count"
     """Messages of the batch."""
+    LEASE_MS = "lease_ms"
+    """How long the lease lasts without renewal, milliseconds."""
     FIRST_PENDING = "first_pending"
     """No message before this index is pending."""
     LAST_BLOCK = "last_block"

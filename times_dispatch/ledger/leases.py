@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
@@ -123,6 +124,7 @@ class BatchLeases:
         lease_s: How long a lease lasts without renewal, in seconds.
         unlimited_window: How many batches are out for a sender without a rate.
         on_damage: Called for each campaign that cannot be handed out as it stands in the ledger.
+        clock: The host's clock, with which Redis' clock is compared.
     """
 
     def __init__(
@@ -132,8 +134,10 @@ class BatchLeases:
         lease_s: float = 15.0,
         unlimited_window: int = 16,
         on_damage: Callable[[Damage], None] = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._redis = redis
+        self._clock = clock
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._unlimited_window = unlimited_window
@@ -147,7 +151,11 @@ class BatchLeases:
     async def issue(self, sender: SenderId) -> list[BatchReady]:
         """Hand out batches until the sender's window is full; the caller wakes a worker for each."""
         reply = await self._issue(
-            sender, window_s=WINDOW_S, unlimited_batches=self._unlimited_window, lease_ms=self._lease_ms
+            sender,
+            window_s=WINDOW_S,
+            unlimited_batches=self._unlimited_window,
+            lease_ms=self._lease_ms,
+            host_ms=int(self._clock.time() * 1000),
         )
         for damaged in map(read_reply, reply["damaged"]):
             campaign, error = CampaignId(text(damaged["campaign"])), text(damaged["error"])

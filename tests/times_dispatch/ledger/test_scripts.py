@@ -94,7 +94,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_optouts", "pending_chores"}
+READ_ONLY = {"contain_optouts", "pending_chores", "read_clock"}
 RUN_WHEN_FULL = {
     "drop_recent_texts",
     "undo_admission",
@@ -154,7 +154,7 @@ def test_a_declaration_names_the_arguments_and_the_items_of_the_list_that_ends_t
     names, tail, of_item = declaration(script_text("undo_admission"))
     assert names == ("campaign", "number", "token", "operation", "digest", "period_s", "fingerprints")
     assert (tail, of_item) == ("counted", ("number", "checked_s"))
-    assert declaration(script_text("pending_chores")) == ((), "", ())
+    assert declaration(script_text("read_clock")) == ((), "", ())
 
 
 def test_a_reply_is_read_by_name() -> None:

@@ -120,7 +120,8 @@ local function update_hold()
   local _, hold_until_us, hold_count, probe_us = provider_fields(args.provider)
   local hold_reason = 'hold_reason@' .. args.provider
   local pace = read_fields(pace_key, hold_until_us, hold_count)
-  local until_us, holds = tonumber(pace[hold_until_us] or '0'), tonumber(pace[hold_count] or '0')
+  local until_us = end_of_wait(pace[hold_until_us], LONGEST_HOLD_US, now)
+  local holds = tonumber(pace[hold_count] or '0')
   local at_least_ms = tonumber(args.hold_at_least_ms)
   if until_us > now then
     -- The answers that arrive during a hold were on their way before: they neither end nor double it. But what the
