@@ -21,8 +21,10 @@ from redis.exceptions import RedisError
 
 from callbacks.backlog import watch_backlog
 from callbacks.process import run_until_signalled
+from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
+from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
@@ -51,9 +53,27 @@ MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
 class Receiver:
     """The ASGI application: ``POST /callbacks/<secret>``, ``GET /health`` and ``GET /ready`` (with Redis)."""
 
-    def __init__(self, redis: Redis, writer: ReportStreamWriter, secret: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        writer: ReportStreamWriter,
+        secret: str,
+        *,
+        room: ReportRoom | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Make a receiver.
+
+        Args:
+            redis: is asked whether it answers.
+            writer: stores what is posted.
+            secret: the secret part of the path.
+            room: says whether reports may be stored; by default one with the default limits, that nobody lets look.
+            clock: says the time in the answers.
+        """
         self._redis = redis
         self._writer = writer
+        self._room = room or ReportRoom(redis)
         self._path = f"/callbacks/{secret}".encode()
         self._clock = clock
 
@@ -97,6 +117,9 @@ class Receiver:
                 await self._store(body, len(parsed.events), send)
 
     async def _store(self, body: bytes, events: int, send: Send) -> None:
+        if self._room.refusal:
+            await self._refuse(send, 503, "No more reports can be stored now. Please post them again.")
+            return
         try:
             await self._writer.put(body)
         except NotStored:
@@ -142,14 +165,20 @@ class Receiver:
         await answer(send, status, content, headers=[*headers, (b"connection", b"close")] if close else headers)
 
     async def _probe(self, send: Send, *, with_redis: bool) -> None:
+        warnings: list[str] = []
         try:
             if with_redis:
                 async with self._clock.timeout(PING_TIMEOUT_S):
                     await self._redis.ping()
+                    warnings = await self._room.warnings()
         except (RedisError, OSError):
             await answer(send, 503, {"status": "redis does not answer"})
-        else:
-            await answer(send, 200, {"status": "ok"})
+            return
+        refusal = self._room.refusal if with_redis else ""
+        content: dict[str, Any] = {"status": f"no reports are taken: {refusal}" if refusal else "ok"}
+        if warnings:
+            content["warnings"] = warnings
+        await answer(send, 503 if refusal else 200, content)
 
 
 class _GroupOfRows(msgspec.Struct):
@@ -206,9 +235,14 @@ async def serve(settings: Settings) -> None:
     """Receive until a signal, and answer the requests that are under way then."""
     host, _, port = settings.callbacks.listen.rpartition(":")
     async with connect(settings.redis_url) as redis:
+        room = ReportRoom(
+            redis,
+            max_memory_share=settings.ledger.max_memory_share,
+            max_waiting_bytes=StreamLimits.of(settings.callbacks).max_waiting_bytes,
+        )
         server = HttpServer(
             uvicorn.Config(
-                Receiver(redis, ReportStreamWriter(redis), settings.callback_secret),
+                Receiver(redis, ReportStreamWriter(redis), settings.callback_secret, room=room),
                 host=host.strip("[]"),
                 port=int(port),
                 http="httptools",
@@ -223,7 +257,8 @@ async def serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             )
         )
-        await run_until_signalled(server.run_until, partial(watch_backlog, redis), stop_within_s=STOP_WITHIN_S)
+        watches = (partial(watch_backlog, redis), room.watch)
+        await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 
 

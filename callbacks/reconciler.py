@@ -22,7 +22,7 @@ from callbacks.process import run_until_signalled
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
-from callbacks.streams import REPORTS, store_one_by_one
+from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.report_applier import ReportApplier
@@ -79,6 +79,7 @@ class Reconciler:
         *,
         name: str | None = None,
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
+        streams: StreamLimits = DEFAULT_STREAM_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
@@ -89,10 +90,11 @@ class Reconciler:
             classifier: tells our reports from others.
             name: this process's name among the reconcilers; None makes one.
             limits: how much it does at once, and how often it tries what fails.
+            streams: how many bytes the streams that it writes may take.
             clock: says when to claim and to renew.
         """
         self._redis = redis
-        self._applier = EntryApplier(redis, report_applier, classifier)
+        self._applier = EntryApplier(redis, report_applier, classifier, streams=streams)
         self._dead_letters = DeadLetters(redis)
         self._reader = StreamReader(redis, REPORTS, GROUP, name, clock=clock)
         self._limits = limits
@@ -216,7 +218,8 @@ async def serve(settings: Settings) -> None:
         CorrelationIds(settings.id_key), relaying=bool(settings.relay_url), stop_words=settings.optouts.stop_words
     )
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
-        runs = [Reconciler(redis, ReportApplier(redis), classifier).run]
+        streams = StreamLimits.of(settings.callbacks)
+        runs = [Reconciler(redis, ReportApplier(redis), classifier, streams=streams).run]
         if settings.relay_url:
             runs.append(Relay(redis, settings.relay_url).run)
         log.info("reconciler started", relaying=bool(settings.relay_url))

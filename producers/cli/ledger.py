@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
+import click
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.cli import CliContext
 from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.settings.load import Need
 
@@ -38,6 +40,8 @@ async def open_ledger(redis_url: str) -> AsyncIterator[Redis]:
     redis = connect(redis_url)
     try:
         await check(redis)
+        for warning in await urgent_warnings(redis):
+            click.echo(f"warning: {warning}", err=True)
         yield redis
     finally:
         await redis.aclose()

@@ -62,7 +62,7 @@ async def test_a_clock_that_was_set_back_does_not_switch_the_repair_of_leases_of
     await clock.set_ahead(0)
     await upkeep.round()
     since = await redis.get("upkeep:since")
-    assert abs(int(since) - await ledger.now_ms()) < 5_000
+    assert abs(int(since or 0) - await ledger.now_ms()) < 5_000
     assert await ledger.states() == "sss", "the holder gets a moment to renew"
     await _let_leases_expire(redis, 0)
     if back_s <= 60:  # the lease may still run, for at most a minute

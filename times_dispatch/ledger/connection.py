@@ -11,6 +11,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from times_dispatch.ledger.health import memory_in
+
 SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
@@ -194,6 +196,8 @@ def _reason(error: exceptions.RedisError) -> str:
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
+    if "NOREPLICAS" in str(error):
+        return "has too few replicas (min-replicas-to-write): it takes no writes"
     if str(error).startswith("ACL failure in script"):
         return _NO_PERMISSION
     return f"cannot be used: {type(error).__name__}"
@@ -214,4 +218,12 @@ def _warnings(info: dict[str, object]) -> list[str]:
         warnings.append(f"maxmemory-policy is {policy}: it may throw messages away; set it to noeviction")
     if info.get("aof_enabled") == 0:
         warnings.append("appendonly is off: a restart of Redis loses campaigns; set it to yes")
+    # INFO has the number of good replicas only while min-replicas-to-write is set.
+    if info.get("connected_slaves") and "min_slaves_good_slaves" not in info:
+        warnings.append(
+            "it has replicas and min-replicas-to-write is 0: a primary that still serves after a failover sends "
+            "messages twice; set it to 1"
+        )
+    if memory_warning := memory_in(info).warning:
+        warnings.append(memory_warning)
     return warnings

@@ -37,6 +37,9 @@ def check_nickname(name: str) -> str:
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 
 
+Megabytes = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class CallbackSettings(StrictTable):
     """``[callbacks]``: the addresses of the receiver and of the relay of other systems' reports."""
 
@@ -46,6 +49,12 @@ class CallbackSettings(StrictTable):
     """The URL at which the provider reaches the receiver, without the secret part of the path."""
     relay_url: OptionalUrl = ""
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+    max_waiting_mb: Megabytes = 1024
+    """Megabytes of reports that may wait for a reconciler; the receiver answers 503 to more."""
+    max_relay_mb: Megabytes = 512
+    """Megabytes of reports that may wait for the relay's host; more go to the dead letters."""
+    max_dead_letters_mb: Megabytes = 256
+    """Megabytes of each of the four streams of dead letters; the oldest are deleted for new ones."""
 
 
 class LogSettings(StrictTable):
@@ -72,6 +81,17 @@ class BrakeSettings(StrictTable):
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
 
 
+class LedgerSettings(StrictTable):
+    """``[ledger]``: what the processes leave to Redis, and ask of it."""
+
+    max_memory_share: Share = 0.9
+    """The share of Redis' ``maxmemory`` above which no report and no campaign is taken any more."""
+    wait_for_replicas: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many replicas must have an opening of messages before these are pushed; 0 is not to wait."""
+    replicas_within_s: Annotated[FiniteFloat, Field(ge=0.01, le=0.5)] = 0.2
+    """Seconds that the replicas get for that; after them the messages go back and are opened again later."""
+
+
 class WorkerSettings(StrictTable):
     """``[worker]``: the limits of one worker process."""
 
@@ -96,6 +116,7 @@ class SettingsFile(StrictTable):
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
+    ledger: LedgerSettings = LedgerSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +149,7 @@ class Settings:
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     warnings: tuple[str, ...] = ()
     """One line for each value that is allowed but probably wrong. Each process logs the lines at its start."""
 

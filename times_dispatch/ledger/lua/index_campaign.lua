@@ -12,7 +12,12 @@ local args = arguments({'campaign'})
 local campaign_key = key_of_campaign(args.campaign)
 
 ask_for_memory()
-local state = redis.call('HGET', campaign_key, 'state')
+local is_sound, state = pcall(redis.call, 'HGET', campaign_key, 'state')
+if not is_sound then
+  -- Something else stands in its place: it is listed as damaged.
+  index_as_live(args.campaign)
+  return reply({state = ''})
+end
 if state == 'finished' or state == 'cancelled' then
   index_as_ended(args.campaign, campaign_key)
 elseif state then
