@@ -10,6 +10,7 @@ from callbacks.reconciler import Reconciler, ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -34,6 +35,7 @@ def make_reconciler(
         redis,
         applier or ReportApplier(redis),
         ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words),
+        IdKeyGuard(redis, ID_KEY.encode()),
         name=name,
         limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
         clock=clock,
