@@ -99,8 +99,8 @@ class Upkeep:
 
         self._rows_left = _ROWS
         chores = {
-            sender: of_sender._replace(lapse=of_sender.lapse and lapse)
-            for sender, of_sender in (await self._repair.chores(await self._views.senders())).items()
+            sender: of_sender._replace(expire_leases=of_sender.expire_leases and lapse)
+            for sender, of_sender in (await self._repair.pending_chores(await self._views.senders())).items()
         }
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         random.shuffle(senders)  # whoever comes late may have to wait for the next round with its rows
@@ -117,27 +117,27 @@ class Upkeep:
 
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         rings: list[BatchReady] = []
-        if chores.lapse:
-            lapsed = await self._repair.lapse(sender)
-            rings += lapsed.rings
-            if lapsed.taken_in:
-                log.warning("leases lapsed", sender=sender, batches=lapsed.taken_in, in_doubt=lapsed.in_doubt)
-        if chores.reopen:
+        if chores.expire_leases:
+            lapsed = await self._repair.expire_leases(sender)
+            rings += lapsed.ready
+            if lapsed.reclaimed:
+                log.warning("leases lapsed", sender=sender, batches=lapsed.reclaimed, in_doubt=lapsed.in_doubt)
+        if chores.next_hours:
             await self._keep_hours(sender)
-        if chores.end or chores.settle:
-            ended = await self._repair.end(sender)
-            settled = await self._repair.settle(sender)
+        if chores.end_pending or chores.settle_overdue:
+            ended = await self._repair.end_pending(sender)
+            settled = await self._repair.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if chores.forget:
-            await self._repair.forget(sender)
+        if chores.drop_recent_texts:
+            await self._repair.drop_recent_texts(sender)
         if any(chores[:-1]):  # each of the others may put something in turn
             rings += await self._work.issue(sender)
         if rings:
             await self._wake_workers(rings)
         # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.
         if self._rows_left > 0:
-            moved = await self._repair.moved(sender, most=min(self._rows_left, _ROWS_OF_A_SENDER))
+            moved = await self._repair.take_changed(sender, max_campaigns=min(self._rows_left, _ROWS_OF_A_SENDER))
             self._rows_left -= len(moved)
             self._unshown[sender].update(moved)
         views = await self._read(sender)
@@ -160,11 +160,11 @@ class Upkeep:
 
     async def _keep_hours(self, sender: SenderId) -> None:
         """Say when the hours of campaigns are next whose last ones are over; until then the ledger lets nothing go."""
-        for campaign, plan, now_ms in await self._repair.closed(sender):
+        for campaign, plan, now_ms in await self._repair.ended_hours(sender):
             window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
-            await self._repair.reopen(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
+            await self._repair.set_next_hours(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _read(self, sender: SenderId) -> list[CampaignView]:
         """Read how the campaigns stand on which something happened; forget those that cannot be read."""

@@ -13,11 +13,11 @@ import pytest
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, BatchReady
 from times_dispatch.ledger.maintenance import Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.queries import MessageView, Queries
-from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
@@ -252,8 +252,8 @@ class House:
     async def run_out(self, *refs: BatchRef) -> None:
         """Move the deadlines of leases into the past, and let upkeep take the batches in."""
         for ref in refs:
-            await self.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
-        await self.repair.lapse(SENDER)
+            await self.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
+        await self.repair.expire_leases(SENDER)
 
     async def view(self, campaign: CampaignId = CAMPAIGN) -> CampaignView:
         return await self.views.campaign(campaign)
@@ -269,7 +269,7 @@ class House:
         return (await self.view(campaign)).counts[state]
 
     async def leases(self, sender: SenderId = SENDER) -> int:
-        return int(await self.redis.zcard(f"{tag(sender)}:leases"))
+        return int(await self.redis.zcard(f"{hash_tag(sender)}:leases"))
 
     async def balance(self) -> None:
         """Fail unless the counters of every campaign equal what the records say."""

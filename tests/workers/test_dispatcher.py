@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from tests.workers.conftest import CAMPAIGN, SENDER, Arrived, Gateway, House, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)

@@ -1,7 +1,7 @@
 """The hours of the day, kept by upkeep and the ledger together: to the second, whatever the machine's zone."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger import scripts
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchClosed, BatchLeases, BatchReady, Block
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView
 from workers.upkeep import Upkeep
@@ -45,16 +46,21 @@ def machine_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     time.tzset()
 
 
+CLOCK = """
+local function now_us()
+  local seconds, microseconds = unpack(redis.call('LRANGE', 'clock', 0, 1))
+  return seconds * 1000000 + microseconds
+end
+"""
+
+
 @pytest.fixture
-async def clock(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    original = scripts.source
-    patched = "redis.call('LRANGE', 'clock', 0, 1)"
-    assert "redis.call('TIME')" in original("open_block")
-    monkeypatch.setattr(scripts, "source", lambda name: original(name).replace("redis.call('TIME')", patched))
+async def clock(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clock]:
     made = Clock(redis)
     monkeypatch.setattr(redis, "time", made.time)
     await made.set(9, "12:00:00")
-    return made
+    with scripts.exchanged_lib("clock", CLOCK):
+        yield made
 
 
 async def _ring(_: Sequence[BatchReady]) -> None:
@@ -78,14 +84,14 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     async def ask_at(day: int, at: str) -> object:
         await clock.set(day, at)
         await upkeep.round()
-        return await ledger.open_block(lease, most=1)
+        return await ledger.open_block(lease, max_messages=1)
 
     assert isinstance(await ask_at(9, "12:00:01"), Block)
     assert isinstance(await ask_at(9, "20:59:59"), Block)
-    assert await ask_at(9, "21:00:00") == BatchClosed("outside its hours")
-    assert await ask_at(9, "23:59:59") == BatchClosed("outside its hours")
-    assert await ask_at(10, "00:00:00") == BatchClosed("outside its hours")
-    assert await ask_at(10, "09:59:59") == BatchClosed("outside its hours")
+    assert await ask_at(9, "21:00:00") == BatchClosed("outside_hours")
+    assert await ask_at(9, "23:59:59") == BatchClosed("outside_hours")
+    assert await ask_at(10, "00:00:00") == BatchClosed("outside_hours")
+    assert await ask_at(10, "09:59:59") == BatchClosed("outside_hours")
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 
@@ -123,6 +129,6 @@ async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_c
 
 async def _out(ledger: Ledger) -> list[BatchRef]:
     """The batches that are out for work."""
-    members = await ledger.redis.zrange(f"{scripts.tag(SENDER)}:leases", 0, -1)
+    members = await ledger.redis.zrange(f"{hash_tag(SENDER)}:leases", 0, -1)
     parts = [scripts.text(member).partition(":") for member in members]
     return [BatchRef(SENDER, CampaignId(campaign), int(number)) for campaign, _, number in parts]

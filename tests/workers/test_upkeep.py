@@ -12,9 +12,10 @@ from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -60,7 +61,7 @@ async def rounds(redis: Redis) -> Rounds:
 
 async def _run_out(house: House, *refs: BatchRef) -> None:
     for ref in refs:
-        await house.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+        await house.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
 
 
 async def test_a_round_hands_out_the_batches_of_every_sender(house: House, rounds: Rounds) -> None:
@@ -194,13 +195,13 @@ async def test_books_that_balance_are_no_error(house: House, rounds: Rounds) -> 
 async def test_one_broken_sender_does_not_keep_the_others_from_their_round(house: House, rounds: Rounds) -> None:
     await house.submit(2)
     await house.submit(2, campaign="others01", sender=OTHERS)
-    await house.redis.delete(f"{tag(OTHERS)}:rotation")
-    await house.redis.set(f"{tag(OTHERS)}:rotation", "not a sorted set")
+    await house.redis.delete(f"{hash_tag(OTHERS)}:rotation")
+    await house.redis.set(f"{hash_tag(OTHERS)}:rotation", "not a sorted set")
     with pytest.raises(ResponseError):
         await rounds.round()
     assert rounds.rung == [BatchRef(SENDER, CAMPAIGN, 0)]
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
-    await house.redis.delete(f"{tag(OTHERS)}:rotation")
+    await house.redis.delete(f"{hash_tag(OTHERS)}:rotation")
 
 
 async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_their_round(
@@ -224,9 +225,9 @@ async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_
     assert sorted(ref.campaign for ref in rounds.rung) == ["another1", "another2"]
     assert sorted(view.id for view in rounds.shown) == ["another1", "another2"]
     told = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
-    assert sorted(told) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
+    assert sorted(told) == [("read", ""), ("reclaimed", "0"), ("reclaimed", "1")]
     assert {log["campaign"] for log in logs if log["event"] == "damaged in the ledger"} == {CAMPAIGN}
-    assert await house.redis.hget(key, "reason") == b"batch 1 cannot be taken in: damaged in the ledger"
+    assert await house.redis.hget(key, "reason") == b"batch 1 cannot be reclaimed: damaged in the ledger"
     with capture_logs() as logs:
         await rounds.round()
     assert not logs
@@ -311,7 +312,7 @@ async def test_a_short_lease_still_lapses(house: House) -> None:
 async def test_a_round_forgets_what_may_be_said_again(house: House, rounds: Rounds) -> None:
     await house.submit(3)
     await house.send()
-    said = f"{tag(SENDER)}:said"
+    said = f"{hash_tag(SENDER)}:recent_texts"
     await rounds.round()
     assert len(await house.redis.keys(f"{said}*")) == 2
     (member,) = await house.redis.zrange(said, 0, -1)

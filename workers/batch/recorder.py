@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import BatchLeases, Consequence, Lease, Result
+from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.ledger_retry import LedgerRetry
 
 _BYTES = {
-    Verdict.ACCEPTED: b"a",
-    Verdict.REJECTED: b"r",
-    Verdict.BRAKE: b"p",
-    Verdict.NOT_SENT: b"p",
-    Verdict.THROTTLED: b"p",
-    Verdict.IN_DOUBT: b"i",
+    Verdict.ACCEPTED: PushResult.ACCEPTED,
+    Verdict.REJECTED: PushResult.REJECTED,
+    Verdict.BRAKE: PushResult.NOT_SENT,
+    Verdict.NOT_SENT: PushResult.NOT_SENT,
+    Verdict.THROTTLED: PushResult.NOT_SENT,
+    Verdict.IN_DOUBT: PushResult.IN_DOUBT,
 }
 
 _WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
@@ -44,9 +45,9 @@ def result(pushed: Pushed) -> Result:
     """Return what the ledger records of one message."""
     outcome = pushed.outcome
     if pushed.suppressed:
-        return Result(pushed.place, pushed.block, b"u", pushed.suppressed.value)
+        return Result(pushed.place, pushed.block, PushResult.SUPPRESSED, pushed.suppressed.value)
     if outcome is None:
-        return Result(pushed.place, pushed.block, b"b")
+        return Result(pushed.place, pushed.block, PushResult.NEVER_BEGUN)
     return Result(
         pushed.place, pushed.block, _BYTES[outcome.verdict], outcome.code, outcome.transaction_id, pushed.parts
     )
@@ -65,18 +66,18 @@ def consequence(group: Sequence[Pushed]) -> Consequence:
     """
     jitter = random.uniform(0.5, 1.0)
     if (stop := brake(group)) is not None:
-        scope = "campaign" if stop.scope is BrakeScope.CAMPAIGN else "sender"
-        return Consequence(brake=scope, reason=f"{stop.reason} ({stop.code})", jitter=jitter)
-    back_off, at_least_s, reason = "", 0.0, ""
+        target = BrakeTarget.CAMPAIGN if stop.scope is BrakeScope.CAMPAIGN else BrakeTarget.SENDER
+        return Consequence(brake=target, reason=f"{stop.reason} ({stop.code})", jitter=jitter)
+    back_off, at_least_s, reason = HoldPolicy.NEVER, 0.0, ""
     for pushed in group:
         outcome = pushed.outcome
         if outcome is None:
             continue
         if outcome.verdict is Verdict.THROTTLED:
-            back_off, reason = "always", outcome.reason
+            back_off, reason = HoldPolicy.ALWAYS, outcome.reason
             at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)
-        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and not back_off:
-            back_off, reason = "alone", outcome.reason
+        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and back_off is HoldPolicy.NEVER:
+            back_off, reason = HoldPolicy.IF_NONE_ACCEPTED, outcome.reason
     return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
 
 
@@ -183,5 +184,5 @@ class Recorder:
                 self._lease, results, meaning, provider=provider, part_disagreements=disagreements
             )
         )
-        if any(item.verdict in b"pb" for item in results):
+        if any(item.verdict in {PushResult.NOT_SENT, PushResult.NEVER_BEGUN} for item in results):
             self._on_returned()

@@ -9,6 +9,7 @@ from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, M
 from times_dispatch.ledger.leases import Block, Lease, Result, new_operation
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.protocol import PushResult
 from times_dispatch.ledger.states import Suppression
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.renderer import MessageRenderer
@@ -41,7 +42,7 @@ class OptOutCache:
         return await self._optouts.contains(numbers)
 
 
-_UNSENT = frozenset({b"r", b"p", b"b"})
+_UNSENT = frozenset({PushResult.REJECTED, PushResult.NOT_SENT, PushResult.NEVER_BEGUN})
 
 
 class SuppressionCheck:
@@ -78,7 +79,7 @@ class SuppressionCheck:
         if marks:
             operation, admissions = new_operation(), self._screen.admissions
             await self._patience.call(
-                lambda: admissions.take_back(self._lease, operation, self._frequency, self._text, marks)
+                lambda: admissions.undo(self._lease, operation, self._frequency, self._text, marks)
             )
 
     async def _admit(self, block: int, messages: Sequence[tuple[int, int]]) -> Sequence[Suppression | None]:
@@ -88,7 +89,7 @@ class SuppressionCheck:
             marks.append(Mark(to, fingerprint(to, self._messages.text(place)), attempt))
         admissions = self._screen.admissions
         at_s, reasons = await self._patience.call(
-            lambda: admissions.admit(self._lease, block, self._frequency, self._text, marks)
+            lambda: admissions.check(self._lease, block, self._frequency, self._text, marks)
         )
         for (place, _), mark, reason in zip(messages, marks, reasons, strict=True):
             if not reason:

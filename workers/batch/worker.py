@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import BatchClosed, BatchLeases, Block, Drained, Lease, Opened, Wait, new_operation
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.protocol import WaitReason
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.failures import TOO_LATE, Failure
 from times_dispatch.provider.ids import CorrelationIds
@@ -139,7 +140,7 @@ class Batch:
         while not self._stopping.is_set():
             opened = await self._next()
             if isinstance(opened, BatchClosed):
-                self.why = opened.why
+                self.why = opened.reason
                 return
             if isinstance(opened, Drained) and not await self._more_came_back():
                 return
@@ -159,21 +160,21 @@ class Batch:
                 self._capacity.give_back(room - len(opened.messages) if isinstance(opened, Block) else room)
             if isinstance(opened, Block):
                 self._unsettled += len(opened.messages)
-            elif isinstance(opened, Wait) and opened.why != "campaign limit":
+            elif isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)
-        if isinstance(opened, Block) and not self._clients[opened.provider]:
+        if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._do_without(opened)
         elif isinstance(opened, Block):
             block = await self._let_through(opened, asked_at)
             paced_from = time.monotonic() if self._late else opened_at
             self._start(block, opened_at=paced_from, start_by=asked_at + _START_WITHIN_S)
-        elif isinstance(opened, Wait) and opened.why == "campaign limit":
+        elif isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
             await self._sleep(opened.seconds)
         return opened
 
     async def _do_without(self, block: Block) -> None:
         """Give back a block for a provider that this process does not know, so that the next one takes over."""
-        nickname = self._plan.chain[block.provider]
+        nickname = self._plan.chain[block.chain_index]
         try:
             await self._patience.call(lambda: self._on_provider_brake(nickname, "it is not in the worker's settings"))
         finally:
@@ -186,7 +187,9 @@ class Batch:
             # Nothing of a block could be begun: the next renewal says whether the batch is still ours.
             return Wait(_RENEWAL_S, "renewal")
         operation = new_operation()
-        return await self._patience.call(lambda: self._work.open_block(self.lease, most=most, operation=operation))
+        return await self._patience.call(
+            lambda: self._work.open_block(self.lease, max_messages=most, operation=operation)
+        )
 
     async def _let_through(self, block: Block, asked_at: float) -> Block:
         """Note which messages of a block must not be pushed, and return it without them.
@@ -209,19 +212,19 @@ class Batch:
         going = []
         for message, reason in zip(block.messages, reasons, strict=True):
             if reason:
-                self._done(Pushed(message[0], block.number, None, 0, block.provider, reason))
+                self._done(Pushed(message[0], block.number, None, 0, block.chain_index, reason))
             else:
                 going.append(message)
         return block._replace(messages=going)
 
     def _give_back(self, block: Block) -> None:
         for place, _ in block.messages:
-            self._done(Pushed(place, block.number, None, 0, block.provider))
+            self._done(Pushed(place, block.number, None, 0, block.chain_index))
 
     def _start(self, block: Block, *, opened_at: float, start_by: float) -> None:
         if block.interval_s == 0:
             for place, attempt in block.messages:
-                self._launch(QueuedPush(self, place, attempt, block.number, block.provider, start_by), due=False)
+                self._launch(QueuedPush(self, place, attempt, block.number, block.chain_index, start_by), due=False)
         else:
             self._keep(self._start_in_time(block, opened_at, start_by))
 
@@ -235,11 +238,11 @@ class Batch:
                 if (ahead := at - time.monotonic()) > 0.001:
                     await self._sleep(ahead)
                 place, attempt = waiting.popleft()
-                self._launch(QueuedPush(self, place, attempt, block.number, block.provider, start_by), due=True)
+                self._launch(QueuedPush(self, place, attempt, block.number, block.chain_index, start_by), due=True)
                 at += block.interval_s * (parts[place] if self._plan.cost_unit == "parts" else 1)
         finally:
             for place, _ in waiting:
-                self._done(Pushed(place, block.number, None, 0, block.provider))
+                self._done(Pushed(place, block.number, None, 0, block.chain_index))
 
     def _launch(self, turn: QueuedPush, *, due: bool) -> None:
         if self._may_begin(turn.start_by):

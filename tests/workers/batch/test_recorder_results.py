@@ -1,5 +1,6 @@
 import pytest
 
+from times_dispatch.ledger.protocol import HoldPolicy
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.recorder import Pushed, brake, consequence, part_disagreements, result
@@ -56,19 +57,19 @@ def test_a_result_says_which_message_of_which_block_and_what_the_provider_said()
 
 def test_what_was_never_begun_has_no_code_and_means_nothing_for_others() -> None:
     assert result(NEVER_BEGUN).code == 0
-    assert consequence([NEVER_BEGUN]).back_off == ""
+    assert consequence([NEVER_BEGUN]).back_off is HoldPolicy.NEVER
 
 
 @pytest.mark.parametrize(
     ("group", "back_off"),
     [
-        ([], ""),
-        ([ACCEPTED], ""),
-        ([_pushed(Verdict.REJECTED)], ""),
-        ([ACCEPTED, NOT_SENT], "alone"),
-        ([IN_DOUBT], "alone"),
-        ([_throttled()], "always"),
-        ([NOT_SENT, _throttled(), IN_DOUBT], "always"),
+        ([], HoldPolicy.NEVER),
+        ([ACCEPTED], HoldPolicy.NEVER),
+        ([_pushed(Verdict.REJECTED)], HoldPolicy.NEVER),
+        ([ACCEPTED, NOT_SENT], HoldPolicy.IF_NONE_ACCEPTED),
+        ([IN_DOUBT], HoldPolicy.IF_NONE_ACCEPTED),
+        ([_throttled()], HoldPolicy.ALWAYS),
+        ([NOT_SENT, _throttled(), IN_DOUBT], HoldPolicy.ALWAYS),
     ],
 )
 def test_the_sender_backs_off_when_the_provider_is_away_and_always_when_it_asks_for_it(
@@ -99,7 +100,7 @@ def test_the_returns_of_workers_are_spread() -> None:
 def test_a_brake_stops_its_scope_and_gives_its_reason_with_the_code(scope: BrakeScope, stopped: str) -> None:
     meaning = consequence([ACCEPTED, _throttled(3.0), _brake(scope)])
     assert (meaning.brake, meaning.reason) == (stopped, "authentication failure (2070)")
-    assert meaning.back_off == ""
+    assert meaning.back_off is HoldPolicy.NEVER
 
 
 def test_of_several_brakes_the_one_that_stops_the_most_is_applied_with_its_own_reason() -> None:

@@ -10,9 +10,10 @@ from redis.exceptions import ConnectionError as RedisAway
 from structlog.testing import capture_logs
 
 from tests.workers.conftest import CAMPAIGN, SENDER, House, Reply, refused, until
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.scripts import tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.suppression_check import OptOutCache
@@ -154,7 +155,7 @@ async def test_a_suppressed_message_ends_no_backing_off(house: House) -> None:
     async with house.worker() as worker:
         await house.issue(worker)
         await until(lambda: len(house.gateway.arrived) == 2)
-        assert int(await house.redis.hget(f"{{{SENDER}}}:pace", "hold_n@times") or 0) >= 1
+        assert int(await house.redis.hget(f"{{{SENDER}}}:pace", "hold_count@times") or 0) >= 1
         assert await house.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
     assert await house.states() == "au"
@@ -189,7 +190,7 @@ async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppre
 async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(house: House) -> None:
     await house.submit(3)
     await house.send()
-    said = f"{tag(SENDER)}:said"
+    said = f"{hash_tag(SENDER)}:recent_texts"
     members: Any = await house.redis.zrange(said, 0, -1, withscores=True)
     ((member, until_s),) = members
     digest, campaign, created_s, buckets = text(member).split(":")
@@ -205,7 +206,7 @@ async def test_a_sender_may_repeat_itself_at_once_if_it_is_told_to(house: House)
         await house.submit(3, campaign=campaign)
         await house.send(of_senders={"repeat_after": "0m"})
     assert await house.states(SECOND) == "aaa"
-    assert await house.redis.keys("*:said*") == []
+    assert await house.redis.keys("*:recent_texts*") == []
 
 
 async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(house: House) -> None:
@@ -241,7 +242,7 @@ async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submi
     await house.send(of_senders=of_senders)
     await house.control.campaign(SENDER, CAMPAIGN, "cancel")
     await house.control.resume_sender(SENDER)
-    await house.repair.end(SENDER)
+    await house.repair.end_pending(SENDER)
 
     house.gateway.reply = lambda _: None
     await house.submit(100, campaign=SECOND)

@@ -199,7 +199,7 @@ async def test_a_lease_is_renewed_as_long_as_a_push_takes_and_the_work_goes_on_a
         await house.issue(worker)
         until_s = time.monotonic() + 1.2
         while time.monotonic() < until_s:
-            assert (await house.repair.lapse(SENDER)).taken_in == 0
+            assert (await house.repair.expire_leases(SENDER)).reclaimed == 0
             await asyncio.sleep(0.02)
         house.gateway.gate.set()
         await worker.quiet()
@@ -342,9 +342,9 @@ class SlowOnce(BatchLeases):
         self.answered_at = 0.0
         self._takes_s = answer_takes_s
 
-    async def open_block(self, lease: Lease, *, most: int, operation: str) -> Opened:
+    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
         self.asked += 1
-        opened = await super().open_block(lease, most=most, operation=operation)
+        opened = await super().open_block(lease, max_messages=max_messages, operation=operation)
         if self.asked == 1:
             await asyncio.sleep(self._takes_s)
             self.answered_at = time.monotonic()

@@ -184,7 +184,7 @@ async def test_when_both_refuse_their_accounts_the_batch_goes_back_and_each_says
     async with house.worker(chain=CHAIN) as worker:
         await house.issue(worker)
         await worker.quiet()
-        assert worker.ended == ["provider braked"]
+        assert worker.ended == ["provider_braked"]
     assert await house.states() == "pppppp"
     assert (await house.view()).reason == (
         "provider times is braked: authentication failure (2070); "
@@ -199,7 +199,7 @@ async def test_when_no_provider_is_left_the_batch_goes_back_and_is_not_rung_agai
     async with house.worker() as worker:
         await house.issue(worker)
         await worker.quiet()
-        assert worker.ended == ["provider braked"]
+        assert worker.ended == ["provider_braked"]
         assert await house.issue(worker) == []
     assert await house.states() == "pppppp"
 
@@ -210,9 +210,9 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(house
     (ref,) = await house.issue()
     lease = await house.work.take(ref)
     assert lease
-    first = await house.work.open_block(lease, most=1, operation=new_operation())
+    first = await house.work.open_block(lease, max_messages=1, operation=new_operation())
     await house.control.brake_provider(SENDER, "times", "for a moment")
-    second = await house.work.open_block(lease, most=1, operation=new_operation())
+    second = await house.work.open_block(lease, max_messages=1, operation=new_operation())
     await house.control.resume_sender(SENDER)
     assert isinstance(first, Block)
     assert isinstance(second, Block)
@@ -231,8 +231,8 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(house
         on_returned=lambda: None,
         on_lost=lambda: None,
     )
-    not_sent = Pushed(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.provider)
-    accepted = Pushed(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.provider)
+    not_sent = Pushed(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.chain_index)
+    accepted = Pushed(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.chain_index)
     for pushed in (not_sent, accepted) if refused_first else (accepted, not_sent):
         recorder.add(pushed)
     assert recorder.task
