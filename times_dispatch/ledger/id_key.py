@@ -15,11 +15,8 @@ from redis.exceptions import WatchError
 
 from times_dispatch.ledger.connection import address_of
 from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.keys import ID_KEY, IdKeyField
 from times_dispatch.ledger.secret_digest import digest_secret
-
-ID_KEY: Final = "id_key"
-"""Hash: ``digest`` of the key that makes ids, ``previous`` digest of the key before it, and ``changed_ms``, the time of
-the change, epoch milliseconds. Without a change there is only ``digest``."""
 
 MAKE_S: Final = 3 * 86_400
 """Seconds after a change for which a process may still make ids with the key of before."""
@@ -132,7 +129,7 @@ class IdKeyGuard:
     def _change(self, record: IdKeyRecord) -> dict[Any, Any]:
         """Return the fields of the record that the ledger should have; empty if it has them."""
         if not record.digest:
-            return {"digest": self._digest}
+            return {IdKeyField.DIGEST: self._digest}
         if record.digest == self._digest:
             return {}
         if record.digest != self._old_digest:
@@ -143,7 +140,11 @@ class IdKeyGuard:
                 f"{self._changed(record)}, and can be changed again at {until}: until then reports may come for ids of "
                 f"the key before it, and a process can have only one old key. Start with the key of the other processes"
             )
-        return {"digest": self._digest, "previous": record.digest, "changed_ms": record.now_ms}
+        return {
+            IdKeyField.DIGEST: self._digest,
+            IdKeyField.PREVIOUS: record.digest,
+            IdKeyField.CHANGED_MS: record.now_ms,
+        }
 
     def _refusal(self, record: IdKeyRecord) -> IdKeyRefused:
         if record.previous == self._digest:
@@ -167,9 +168,9 @@ class IdKeyGuard:
 def _parse(fields: Any, now: Any) -> IdKeyRecord:
     seconds, microseconds = now
     return IdKeyRecord(
-        digest=fields.get(b"digest", b"").decode(),
-        previous=fields.get(b"previous", b"").decode(),
-        changed_ms=int(fields.get(b"changed_ms", 0)),
+        digest=fields.get(IdKeyField.DIGEST.encode(), b"").decode(),
+        previous=fields.get(IdKeyField.PREVIOUS.encode(), b"").decode(),
+        changed_ms=int(fields.get(IdKeyField.CHANGED_MS.encode(), 0)),
         now_ms=int(seconds) * 1000 + int(microseconds) // 1000,
     )
 

@@ -175,3 +175,17 @@ def test_the_delivery_report_is_waited_for_and_shown(
     delivered = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report", "5", "--json")
     assert delivered.exit_code == 0
     assert json.loads(delivered.stdout)["report"] == {"event": "delivered", "code": 0, "ts": 1795300002}
+
+
+@pytest.mark.parametrize("option", [(), ("--force",), ("--wait-report", "1")])
+def test_a_host_with_another_id_key_sends_no_test_message(
+    provider_run: Run, sandbox: SandboxThread, redis_url: str, option: tuple[str, ...]
+) -> None:
+    assert provider_run("send-test", *NUMBER, *MESSAGE).exit_code == 0
+    refused = provider_run("send-test", *NUMBER, *MESSAGE, *option, DISPATCH_ID_KEY="another-key-of-enough-bytes")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Redis at 127.0.0.1:")
+    assert "DISPATCH_ID_KEY is not the key" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert "another-key" not in refused.stderr
+    assert sandbox.books()["all"]["accepted"] == 1

@@ -89,3 +89,14 @@ def test_a_second_run_does_nothing_and_again_makes_another_campaign(run: Run) ->
     assert json.loads(again.stdout)["campaign"] != first["campaign"]
     assert f"--salt {salt}" in again.stderr
     assert resumed.stdout.startswith(f"already submitted as {json.loads(again.stdout)['campaign']}")
+
+
+def test_a_host_with_another_id_key_submits_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCH_ID_KEY", "the-key-of-all-others")
+    assert run(*SUBMIT).exit_code == 0
+    monkeypatch.setenv("DISPATCH_ID_KEY", "another-key-of-enough-bytes")
+    refused = run(*SUBMIT, "--again")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "DISPATCH_ID_KEY is not the key with which the other processes of this ledger make ids" in refused.stderr
+    monkeypatch.setenv("DISPATCH_ID_KEY_OLD", "the-key-of-all-others")
+    assert run(*SUBMIT, "--again").exit_code == 0

@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import IdKeyRefused
-from times_dispatch.ledger.id_key import ID_KEY, MAKE_S, READ_S, IdKeyGuard
+from times_dispatch.ledger.id_key import MAKE_S, READ_S, IdKeyGuard
+from times_dispatch.ledger.keys import ID_KEY
 
 FIRST, SECOND, THIRD = b"first-key-first-key", b"second-key-second-key", b"third-key-third-key"
 
