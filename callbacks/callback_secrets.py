@@ -56,7 +56,8 @@ class CallbackSecrets:
         )
         self._change_s = change_s
         self._clock = clock
-        self._is_recorded = False
+        self.is_recorded = False
+        """Whether Redis has the record of these secrets; until then a change cannot be ruled out."""
         self._reading = asyncio.Lock()
         self._read_at: float | None = None
         self._is_change_recent = True
@@ -69,7 +70,7 @@ class CallbackSecrets:
         """Record with which secrets this receiver starts, as soon as Redis can be used; then wait for the stop."""
 
         async def step() -> None:
-            if not self._is_recorded:
+            if not self.is_recorded:
                 await self._record()
             await stop.wait()
 
@@ -96,11 +97,11 @@ class CallbackSecrets:
             await self._redis.hset(CALLBACK_SECRETS, mapping={"digests": self._digests, "changed_ms": changed_ms})
             if before:
                 log.info("the callback secrets were changed", unknown_secrets_get_503_for_s=self._change_s)
-        self._is_recorded = True
+        self.is_recorded = True
         self._read_at = None
 
     async def _read(self) -> bool:
-        if not self._is_recorded:
+        if not self.is_recorded:
             return True
         try:
             async with self._clock.timeout(READ_TIMEOUT_S):
