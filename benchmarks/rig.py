@@ -134,7 +134,7 @@ class BenchmarkRig:
             seconds, microseconds = await redis.time()
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
-                wake_workers(app, await BatchLeases(redis).issue(sender))
+                await wake_workers(app, await BatchLeases(redis).issue(sender))
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         return self.run_on_ledger(resume_senders)

@@ -1,4 +1,4 @@
-"""Celery's events, as Flower hears them."""
+"""Celery's events, as Flower receives them."""
 
 import contextlib
 import time
@@ -16,7 +16,7 @@ class Flower:
         self.events: list[dict[str, Any]] = []
         self.state: Any = State()  # the stubs know nothing of its tables
         self._connection = app.connection_for_read()
-        receiver: Any = app.events.Receiver(self._connection, handlers={"*": self._hear})
+        receiver: Any = app.events.Receiver(self._connection, handlers={"*": self._on_event})
         self._consumer = receiver.get_consumers(self._connection.Consumer, self._connection.default_channel)[0]
         self._consumer.consume()
         with Redis.from_url(app.conf.broker_url) as redis:
@@ -28,30 +28,30 @@ class Flower:
         with contextlib.suppress(TimeoutError):
             self._connection.drain_events(timeout=timeout_s)
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    def _on_event(self, event: dict[str, Any]) -> None:
         self.events.append(event)
         self.state.event(event)
 
-    def hear(self, count: int) -> list[dict[str, Any]]:
-        """Return the next events, so many."""
-        already = len(self.events)
-        until = time.monotonic() + 5
-        while len(self.events) < already + count and time.monotonic() < until:
+    def receive(self, count: int) -> list[dict[str, Any]]:
+        """Return the next events, as many as asked for."""
+        seen = len(self.events)
+        deadline = time.monotonic() + 5
+        while len(self.events) < seen + count and time.monotonic() < deadline:
             self._drain(0.2)
-        assert len(self.events) == already + count
-        return self.events[already:]
+        assert len(self.events) == seen + count
+        return self.events[seen:]
 
     @property
     def row(self) -> Any:
-        """The only one there is."""
+        """The row, where there is only one."""
         (row,) = self.state.tasks.values()
         return row
 
-    def hear_all(self) -> list[dict[str, Any]]:
-        """Return everything that was said so far."""
-        already = -1
-        while len(self.events) > already:
-            already = len(self.events)
+    def receive_all(self) -> list[dict[str, Any]]:
+        """Return every event that was sent so far."""
+        seen = -1
+        while len(self.events) > seen:
+            seen = len(self.events)
             self._drain(0.1)
         return self.events
 

@@ -1,4 +1,4 @@
-"""The hours of the day, kept by upkeep and the ledger together: to the second, whatever the machine's zone."""
+"""A campaign's sending hours, kept to the second by upkeep and ledger together, whatever the machine's time zone."""
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,21 +20,28 @@ INDIA = ZoneInfo("Asia/Kolkata")
 PROMOTIONAL: dict[str, Any] = {"send_from_min": 10 * 60, "send_until_min": 21 * 60}
 
 
-class Clock:
-    """Redis' clock, for the scripts and for whoever asks."""
+CLOCK_LIB = """
+local function now_us()
+    return tonumber(redis.call('GET', 'clock'))
+end
+"""
+"""Stands for ``lua/lib/clock.lua`` while a test sets the clock."""
+
+
+class RedisClock:
+    """Redis' clock, as the scripts and Python read it."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self.now = datetime.now(UTC)
+        self._now = datetime.now(UTC)
 
     async def set(self, day: int, clock: str, zone: ZoneInfo = INDIA) -> None:
         hour, minute, second = map(int, clock.split(":"))
-        self.now = datetime(2026, 11, day, hour, minute, second, tzinfo=zone)
-        await self._redis.delete("clock")
-        await self._redis.rpush("clock", *(await self.time()))
+        self._now = datetime(2026, 11, day, hour, minute, second, tzinfo=zone)
+        await self._redis.set("clock", int(self._now.timestamp()) * 1_000_000)
 
     async def time(self) -> tuple[int, int]:
-        return int(self.now.timestamp()), 0
+        return int(self._now.timestamp()), 0
 
 
 @pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata"], autouse=True)
@@ -55,16 +62,16 @@ end
 
 
 @pytest.fixture
-async def clock(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clock]:
-    made = Clock(redis)
-    monkeypatch.setattr(redis, "time", made.time)
-    await made.set(9, "12:00:00")
-    with scripts.exchanged_lib("clock", CLOCK):
-        yield made
+async def clock(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisClock]:
+    clock = RedisClock(redis)
+    monkeypatch.setattr(redis, "time", clock.time)
+    await clock.set(9, "12:00:00")
+    with scripts.exchanged_lib("clock", CLOCK_LIB):
+        yield clock
 
 
-async def _ring(_: Sequence[BatchReady]) -> None:
-    """Nobody listens."""
+async def _wake_nobody(_: Sequence[BatchReady]) -> None:
+    """Stand for the broker."""
 
 
 async def _show(_: list[CampaignView]) -> bool:
@@ -72,11 +79,11 @@ async def _show(_: list[CampaignView]) -> bool:
 
 
 async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_second_longer(
-    redis: Redis, clock: Clock
+    redis: Redis, clock: RedisClock
 ) -> None:
     ledger = Ledger(redis)
-    ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # the clock is far ahead of whoever would renew
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
+    ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # nobody renews, and the clock is set far ahead
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
     lease = await ledger.take((await _out(ledger))[0])
@@ -95,9 +102,9 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 
-async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: Clock) -> None:
+async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: RedisClock) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show)
     await clock.set(9, "21:00:00")
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     for day, at in ((9, "21:00:00"), (9, "22:00:00"), (10, "09:59:59")):
@@ -110,12 +117,12 @@ async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: R
 
 
 async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_clocks(
-    redis: Redis, clock: Clock
+    redis: Redis, clock: RedisClock
 ) -> None:
     """In New York clocks were set back on 2026-11-01 at 02:00."""
     new_york = ZoneInfo("America/New_York")
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_ring, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show)
     await clock.set(1, "00:30:00", new_york)
     await ledger.submit(9, batch_size=9, zone="America/New_York", **PROMOTIONAL)
     await upkeep.round()
@@ -128,7 +135,7 @@ async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_c
 
 
 async def _out(ledger: Ledger) -> list[BatchRef]:
-    """The batches that are out for work."""
+    """The batches that are handed out."""
     members = await ledger.redis.zrange(f"{hash_tag(SENDER)}:leases", 0, -1)
     parts = [scripts.text(member).partition(":") for member in members]
     return [BatchRef(SENDER, CampaignId(campaign), int(number)) for campaign, _, number in parts]
