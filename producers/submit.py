@@ -87,7 +87,7 @@ async def submit(
         IdKeyRefused: the settings have an id key, and it is not the ledger's.
     """
     if settings.id_key:
-        await IdKeyGuard(redis, settings.id_key, settings.old_id_key).register()
+        await IdKeyGuard(redis, settings.id_key, settings.old_id_key).check_known()
     now = now or datetime.now(UTC)
     plan = draft.campaign.plan(now)
     with draft.read() as row_pass:

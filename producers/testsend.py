@@ -114,7 +114,7 @@ def prepare(request: SendTestRequest, settings: Settings) -> SendTestMessage:
 
 
 async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
-    """Raise IdKeyRefused if the ledger records another id key: the delivery report would be taken for a foreign one.
+    """Raise IdKeyRefused if the ledger refuses the id key: the delivery report would be taken for a foreign one.
 
     Args:
         settings: have the keys, and the ledger's address if there is a ledger.
@@ -122,7 +122,7 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
             be reached at once.
     """
     if redis:
-        await IdKeyGuard(redis, settings.id_key, settings.old_id_key).register()
+        await IdKeyGuard(redis, settings.id_key, settings.old_id_key).check_making()
     elif settings.redis_url:
         with suppress(RedisError, OSError):
             async with connect(settings.redis_url, socket_timeout_s=_COMPARE_TIMEOUT_S, retries=0) as reachable:

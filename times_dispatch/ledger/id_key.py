@@ -2,9 +2,9 @@
 
 A process with another key than the others would make ids that no reconciler takes for ours, and would take the others'
 ids for foreign ones. So the ledger holds a digest of the key, and every process that has the key compares the two at
-its start. The key is changed by a process that has the new key and, as the old key, the one that the ledger records
-(docs/operations.md). Processes that have only the old key go on for ``MAKE_S`` at most; a process that reads ids needs
-the old key for ``READ_S`` at least, because reports come up to 72 hours after the push.
+its start. The key is changed by a worker or reconciler that has the new key and, as the old key, the one that the
+ledger records (docs/operations.md). Processes that make ids with the key of before may do so for ``MAKE_S``; a process
+that reads ids needs the key of before for ``READ_S``, because reports come up to 72 hours after the push.
 """
 
 from datetime import UTC, datetime
@@ -59,13 +59,16 @@ class IdKeyGuard:
         self._known = {self._digest, self._old_digest}
 
     async def register(self) -> bool:
-        """Compare the keys with the record at the start of a process; return whether this call changed the record.
+        """Compare the keys with the record when a worker or reconciler starts; return whether the record was changed.
 
         Without a record, the process' key becomes the ledger's. If the ledger records the process' old key, the
         process' key replaces it. Both may be repeated, and several processes may do so at the same time.
 
+        A process whose key the ledger replaced, and whose old key is the new one, is on a host that has not been
+        changed yet. It may start for ``MAKE_S``, and does not change the key back.
+
         Raises:
-            IdKeyRefused: the ledger records a key that the process does not have.
+            IdKeyRefused: the ledger records a key that the process does not have, or replaced its key too long ago.
         """
         async with self._redis.pipeline() as pipe:
             while True:
@@ -83,8 +86,18 @@ class IdKeyGuard:
                     continue
                 return True
 
+    async def check_known(self) -> None:
+        """Check that a process which neither makes nor reads ids has the key of the others; nothing is recorded.
+
+        Raises:
+            IdKeyRefused: the ledger records a key that the process does not have.
+        """
+        record = await self._read()
+        if record.digest and record.digest not in self._known:
+            raise self._refusal(record)
+
     async def check_making(self) -> str:
-        """Check that the process may go on making ids, from time to time after its start.
+        """Check that the process may make ids now; nothing is recorded.
 
         Returns:
             A warning if the key was changed and the process still makes ids with the key of before; else empty.
@@ -97,7 +110,7 @@ class IdKeyGuard:
             return ""
         if record.previous == self._digest and record.is_within(MAKE_S):
             until = _moment(record.changed_ms + MAKE_S * 1000)
-            return f"{self._replaced(record)}; this process ends at {until} unless it is restarted with the new key"
+            return f"{self._replaced(record)}; it may not make ids after {until}. Restart with the new key"
         raise self._refusal(record)
 
     async def check_reading(self) -> None:
@@ -134,6 +147,10 @@ class IdKeyGuard:
             return {}
         if record.digest != self._old_digest:
             raise self._refusal(record)
+        if record.previous == self._digest:
+            if record.is_within(MAKE_S):
+                return {}
+            raise self._refusal(record)
         if record.previous not in self._known and record.is_within(READ_S):
             until = _moment(record.changed_ms + READ_S * 1000)
             raise IdKeyRefused(
@@ -147,6 +164,11 @@ class IdKeyGuard:
         }
 
     def _refusal(self, record: IdKeyRecord) -> IdKeyRefused:
+        if record.digest == self._old_digest and record.previous != self._digest:
+            return IdKeyRefused(
+                f"Redis at {address_of(self._redis)}: DISPATCH_ID_KEY_OLD is still the key that makes ids: first start "
+                f"a reconciler or a worker with the new key, so that the ids of this process are read. {_HOW_TO}"
+            )
         if record.previous == self._digest:
             return IdKeyRefused(
                 f"{self._replaced(record)}: set DISPATCH_ID_KEY to the new key, and DISPATCH_ID_KEY_OLD to the key of "

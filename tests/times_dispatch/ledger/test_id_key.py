@@ -84,10 +84,52 @@ async def test_a_process_with_only_the_replaced_key_does_not_start_again(changed
         await IdKeyGuard(changed, FIRST).register()
 
 
-async def test_a_change_can_be_taken_back(changed: Redis) -> None:
+async def test_a_host_that_is_not_changed_yet_does_not_change_the_key_back(changed: Redis) -> None:
+    recorded = await record(changed)
+    not_yet_changed = IdKeyGuard(changed, FIRST, SECOND)
+    assert not await not_yet_changed.register()
+    assert await record(changed) == recorded
+    await not_yet_changed.check_reading()
+    await not_yet_changed.check_known()
+    assert await not_yet_changed.check_making()
+    await pass_time(changed, MAKE_S)
+    with pytest.raises(IdKeyRefused, match="still the key of before"):
+        await not_yet_changed.register()
+
+
+async def test_a_change_is_taken_back_when_the_record_of_it_is_deleted(changed: Redis) -> None:
+    """As docs/operations.md says."""
+    await changed.hdel(ID_KEY, "previous", "changed_ms")
     assert await IdKeyGuard(changed, FIRST, SECOND).register()
-    assert not await IdKeyGuard(changed, FIRST).register()
-    await IdKeyGuard(changed, FIRST, SECOND).check_reading()
+    assert await IdKeyGuard(changed, FIRST).check_making() == ""
+    assert await IdKeyGuard(changed, SECOND).check_making()
+    with pytest.raises(IdKeyRefused):
+        await IdKeyGuard(changed, FIRST).check_reading()
+
+
+async def test_commands_record_nothing(redis: Redis) -> None:
+    guard = IdKeyGuard(redis, FIRST)
+    await guard.check_known()
+    await guard.check_making()
+    await guard.check_reading()
+    assert not await redis.exists(ID_KEY)
+
+
+async def test_a_command_with_the_new_key_makes_no_id_before_a_reconciler_or_worker_has_recorded_it(
+    redis: Redis,
+) -> None:
+    await IdKeyGuard(redis, FIRST).register()
+    command = IdKeyGuard(redis, SECOND, FIRST)
+    await command.check_known()
+    with pytest.raises(IdKeyRefused, match="first start a reconciler or a worker with the new key"):
+        await command.check_making()
+
+
+async def test_a_command_with_another_key_is_refused(changed: Redis) -> None:
+    with pytest.raises(IdKeyRefused, match="DISPATCH_ID_KEY is not the key"):
+        await IdKeyGuard(changed, THIRD).check_known()
+    with pytest.raises(IdKeyRefused, match="still the key of before"):
+        await IdKeyGuard(changed, FIRST).check_known()
 
 
 async def test_a_second_change_waits_until_no_report_of_the_key_before_the_last_can_come(changed: Redis) -> None:
@@ -136,7 +178,7 @@ async def test_a_process_with_only_the_new_key_reads_ids_when_no_report_of_the_o
 async def test_a_running_process_makes_ids_with_the_replaced_key_for_some_days(changed: Redis) -> None:
     running = IdKeyGuard(changed, FIRST)
     await pass_time(changed, MAKE_S - 60)
-    assert "this process ends at " in await running.check_making()
+    assert "it may not make ids after " in await running.check_making()
     await pass_time(changed, 60)
     with pytest.raises(IdKeyRefused, match="still the key of before"):
         await running.check_making()
