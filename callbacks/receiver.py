@@ -64,7 +64,6 @@ class Receiver:
         self._warn_at = clock.monotonic()
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             msg = f"the receiver does not speak {scope['type']}"
             raise RuntimeError(msg)

@@ -254,7 +254,7 @@ class LeaseField(StrEnum):
 
 
 class RecentTextsProgressField(StrEnum):
-    """Fields of ``{TIMESM}:recent_texts:progress``."""
+    """Fields of the hash ``{TIMESM}:recent_texts:progress``: how far the dropping of a campaign's buckets has come."""
 
     MEMBER = "member"
     """The member of ``recent_texts`` whose buckets are being dropped."""
