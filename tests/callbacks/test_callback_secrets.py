@@ -104,6 +104,7 @@ async def test_with_a_duration_of_0_there_is_no_change(redis: Redis) -> None:
         assert not await secrets.is_change_recent()
 
 
+@pytest.mark.processes
 async def test_while_redis_is_away_a_change_may_be_recent() -> None:
     with EmbeddedServer(appendonly=False) as server:
         async with connect(server.url, retries=0) as redis, started(redis, FIRST) as secrets:
