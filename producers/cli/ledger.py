@@ -39,7 +39,7 @@ async def open_ledger(redis_url: str) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
     redis = connect(redis_url)
     try:
-        await check(redis)
+        await check(redis, needs_memory=False)
         for warning in await urgent_warnings(redis):
             click.echo(f"warning: {warning}", err=True)
         yield redis

@@ -21,6 +21,8 @@ _PROBE = """
 redis.call('SET', KEYS[1], '1', 'PX', 1)
 return redis.call('TIME')[1]
 """
+_PROBE_WHEN_FULL = f"redis.call('DEL', KEYS[1]) {_PROBE}"
+"""The same, but its first write frees, and so it runs also when Redis is full."""
 
 
 class RedisUnavailable(Exception):
@@ -167,16 +169,23 @@ def address_of(redis: Redis) -> str:
     return f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
 
 
-async def check(redis: Redis) -> list[str]:
+async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
     """Check that Redis can be used as the ledger; return warnings about its configuration, one line each.
 
-    The check runs a script that writes. It raises RedisUnavailable if Redis is away, refuses the password, denies the
-    permission, is read-only, or is out of memory.
+    The check runs a script that writes.
+
+    Args:
+        redis: The ledger.
+        needs_memory: Whether a full Redis cannot be used. Commands that look, pause and cancel can use one.
+
+    Raises:
+        RedisUnavailable: Redis is away, refuses the password, denies the permission, is read-only, has too few
+            replicas, or is out of memory.
     """
     kwargs = redis.connection_pool.connection_kwargs
     name = address_of(redis)
     try:
-        await redis.eval(_PROBE, 1, "{check}:probe")
+        await redis.eval(_PROBE if needs_memory else _PROBE_WHEN_FULL, 1, "{check}:probe")
         info = await _info(redis)
     except exceptions.AuthenticationError as error:
         reason = "refused the password" if kwargs.get("password") else "wants a password"
