@@ -37,8 +37,8 @@ lint: $(READY) ## what make test checks before the tests
 bench: $(READY) ## measure speed and memory (see benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
-chaos: $(READY) ## break everything, and count; SEED=N repeats a run
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+chaos: $(READY) ## break everything, and count; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(BUSY),--busy)
 
 secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
 	@mkdir -p -m 700 secrets
