@@ -11,6 +11,7 @@ from tests.chaos.settings import campaign_toml
 from tests.chaos.testbed import ChaosTestbed, until
 from times_dispatch.demo import recipients
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.ids import new_campaign_id
 
@@ -93,5 +94,6 @@ def _add(testbed: ChaosTestbed, campaign: CampaignId, sender: str, messages: int
 async def resend(testbed: ChaosTestbed) -> None:
     """Send every message in doubt again, by command."""
     for campaign in testbed.campaigns:
-        await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend")
-        testbed.log_action(f"resent the messages in doubt of {campaign}")
+        if (await testbed.queries.campaign(campaign)).counts[MessageState.IN_DOUBT]:
+            await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend")
+            testbed.log_action(f"resent the messages in doubt of {campaign}")

@@ -104,7 +104,7 @@ class TestbedOptions:
     __test__ = False  # for pytest, which takes classes of this name for tests
 
     workers: int = 2
-    rates: Mapping[str, float] = RATES
+    rates: Mapping[str, float] = field(default_factory=lambda: RATES)
     """Rate limits of the senders; 0 means no limit."""
     wires: tuple[str, ...] = ()
     """Processes that reach Redis through a wire of their own; "" is for all others, and for commands."""
