@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 
 from benchmarks.seeding import plan, recipients
 from producers.submit import BATCH_SIZE
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.ids import new_campaign_id
@@ -49,12 +49,12 @@ async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool
             "state": "finished",
             "batches": batches,
             "total": messages,
-            "cursor": batches,
+            "next_batch": batches,
             MessageState.ACCEPTED.value: messages,
             "parts": messages,
             "sealed_ms": now_s * 1000,
-            "first_ms": now_s * 1000,
-            "last_ms": now_s * 1000,
+            "first_sent_ms": now_s * 1000,
+            "last_sent_ms": now_s * 1000,
             "finished_ms": now_s * 1000,
         },
     )

@@ -17,11 +17,12 @@ from benchmarks.nginx import Nginx
 from benchmarks.rig import TEMPLATE, BenchmarkRig, sender_names
 from benchmarks.seeding import plan, recipients, write
 from producers.submit import BATCH_SIZE
+from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.records import pack_recipients
-from times_dispatch.ledger.scripts import Script, campaign_key
+from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS, Submissions
+from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.ids import new_campaign_id
 
 UNFINISHED = (10, 1_000, 10_000)
@@ -166,7 +167,16 @@ async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batc
             campaign_plan = msgspec.structs.replace(plan(sender, "benchmark"), text=text)
             await submissions.begin(campaign, campaign_plan, batch_size=BATCH_SIZE)
             for batch, payload in enumerate(packed):
-                await add_batch(sender, campaign, batch, BATCH_SIZE, payload, b"", b"", 0)
+                await add_batch(
+                    sender,
+                    campaign=campaign,
+                    number=batch,
+                    count=BATCH_SIZE,
+                    recipients=payload,
+                    parts=b"",
+                    suppressed=b"",
+                    suppressed_code=0,
+                )
             await submissions.seal(campaign, sender, total=batches * BATCH_SIZE, batches=batches)
 
     await asyncio.gather(*(writer() for _ in range(_WRITERS)))

@@ -15,10 +15,10 @@ from benchmarks.seeding import write
 from benchmarks.slow_provider import SlowProvider
 from producers.submit import BATCH_SIZE
 from times_dispatch.demo.comparison import max_per_second
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.records import read_records
-from times_dispatch.ledger.scripts import campaign_key
 
 RATES = (10, 500, 5_000)
 WORKERS = 4

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from benchmarks import accepted_campaign, report_poster
 from benchmarks.figures import Figure
 from benchmarks.rig import BenchmarkRig, sender_names
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 

@@ -18,9 +18,9 @@ from times_dispatch.demo.processes import Process
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.settings.load import load
 from times_dispatch.settings.model import Settings
 
@@ -134,7 +134,7 @@ class BenchmarkRig:
             seconds, microseconds = await redis.time()
             for sender in senders or self.senders:
                 await Control(redis).resume_sender(sender)
-                wake_workers(app, await BatchLeases(redis).issue(sender))
+                await wake_workers(app, await BatchLeases(redis).issue(sender))
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         return self.run_on_ledger(resume_senders)
@@ -150,7 +150,7 @@ class BenchmarkRig:
         """Return whether upkeep has shown every changed campaign in Flower; every new campaign is shown once."""
         pipe = self.redis.pipeline(transaction=False)
         for sender in self.senders:
-            pipe.scard(f"{tag(sender)}:moved")
+            pipe.scard(f"{hash_tag(sender)}:changed")
         return not any(pipe.execute())
 
     def wait(self, reached: Callable[[], bool], *, every_s: float = 0.1, within_s: float = _WAIT_TIMEOUT_S) -> None:

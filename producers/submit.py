@@ -146,7 +146,7 @@ async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> 
     """
     issued = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
     try:
-        await asyncio.to_thread(wake_workers, celery_app(settings), issued)
+        await wake_workers(celery_app(settings), issued)
     except BrokerAway as away:
         return str(away)
     return ""

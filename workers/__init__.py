@@ -1,7 +1,8 @@
-"""Celery workers: pace, push, record; and the upkeep that repairs.
+"""Celery workers: they pace and push messages and record the results; their upkeep repairs what workers left undone.
 
-A bell (a Celery message: three ids) comes in through ``tasks``; the ``dispatcher`` of the process takes the batch's
-lease and runs it on the one event loop of the process (``loop``, ``batch``); what came of every push goes into the
-ledger (``results``, ``recorder``). ``upkeep`` runs every second from beat; ``progress`` keeps Flower's row per
-campaign.
+A wake-up (a Celery message with three ids) comes in through ``tasks``. ``process`` holds what the tasks of one process
+share, and runs all of it on one event loop (``loop``). The ``dispatcher`` takes the batch's lease and works on the
+batch (``batch``, a package of its own). ``lease_renewal`` keeps the leases; ``sender_limits`` writes the senders'
+limits into the ledger, before anything is pushed. ``upkeep`` does a round every second, when beat asks for it.
+docs/glossary.md explains the words of the field.
 """

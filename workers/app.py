@@ -2,7 +2,7 @@
 
 from times_dispatch.broker.app import QueueOrder, celery_app
 from times_dispatch.settings.startup import load_settings_or_exit
-from workers.process import WorkerProcess, step
+from workers.process import WorkerProcess, bootstep
 from workers.tasks import register
 
 settings = load_settings_or_exit()
@@ -11,9 +11,9 @@ app.conf.worker_pool = "times_dispatch.broker.thread_pool:TaskPool"
 app.conf.worker_concurrency = 200
 # A Redis without memory, or one that became a replica, refuses commands for a while: a worker waits for it.
 app.conf.broker_channel_error_retry = True
-# It is about tasks that are acknowledged late, and there are none; left out, Celery warns at every lost connection.
+# Without this setting Celery warns at every lost connection. It concerns late acknowledgement, which is not used here.
 app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 process = WorkerProcess(app, settings)
 register(app, process)
 QueueOrder.is_full = staticmethod(process.is_full)
-app.steps["worker"].add(step(process))
+app.steps["worker"].add(bootstep(process))

@@ -1,4 +1,4 @@
-"""The one event loop of a worker process, in a thread of its own; pool threads only park in it."""
+"""The one event loop of a worker process, in a thread of its own; the threads of Celery's pool wait for it."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class LoopStopped(Exception):
-    """The loop does not run (any more): the process is stopping."""
+    """The loop does not run: the process is stopping, or was never started."""
 
 
 class LoopThread:
@@ -19,21 +19,23 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="dispatch-loop", daemon=True)
         self._started = threading.Event()
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, and wait until the loop is there."""
         self._thread.start()
         self._started.wait()
 
     def call(self, coroutine: Coroutine[Any, Any, T], *, timeout_s: float | None = None) -> T:
-        """Run a coroutine on the loop and park until it is done.
+        """Run a coroutine on the loop, block the calling thread until the coroutine is done, and return its result.
 
-        Raises what it raises, ``TimeoutError`` (then it is cancelled), or ``LoopStopped``.
+        Raises:
+            LoopStopped: the loop does not run.
+            TimeoutError: the coroutine took longer than *timeout_s*; it is cancelled.
         """
-        with self._changing:
+        with self._lock:
             if self._loop is None:
                 coroutine.close()
                 raise LoopStopped
@@ -45,8 +47,8 @@ class LoopThread:
             raise
 
     def stop(self, *, timeout_s: float = 5.0) -> None:
-        """Cancel what still runs, so that nobody is left parked, stop the loop and end the thread."""
-        with self._changing:
+        """Cancel every coroutine, so that no thread waits for one for ever; stop the loop and end its thread."""
+        with self._lock:
             loop, self._loop = self._loop, None
         if loop:
             loop.call_soon_threadsafe(loop.stop)

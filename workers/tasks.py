@@ -1,4 +1,4 @@
-"""The Celery tasks: ids in, one call, a word out."""
+"""The Celery tasks: each takes ids, makes one call, and returns a word."""
 
 from celery import Celery, Task
 
@@ -18,7 +18,7 @@ def register(app: Celery, process: WorkerProcess) -> None:
         return process.run(BatchRef(SenderId(sender), CampaignId(campaign), number))
 
     class Silent(Task):  # type: ignore[type-arg]  # the stubs' parameters exist for type checkers only
-        """Not shown in Flower: a row every second would bury the rest."""
+        """A task that Flower does not show: a row every second would bury the others."""
 
         send_events = False
 

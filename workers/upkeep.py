@@ -1,6 +1,6 @@
-"""Upkeep: a round every second that repairs what workers left, and says how the campaigns stand.
+"""Upkeep: a round every second that repairs what workers left undone, and shows how the campaigns stand.
 
-Safe to run twice at once, and on several workers: all it does are scripts of the ledger.
+Rounds may overlap, in one worker or in several: every change is a script of the ledger that may run twice.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from times_dispatch.sms.rules.window import Window
 log = structlog.get_logger(__name__)
 
 _SENDERS_AT_ONCE = 16
-_ROWS = 100
-"""Campaigns shown in a round; where more move at once each is shown every few seconds. Their events cost more than all
-else in a round."""
-_ROWS_OF_A_SENDER = 50
-_AUDITED = 20
-"""Campaigns whose books are looked into in a round, whether anything happens on them or not."""
-_ALIVE = "upkeep:since"
-"""Redis' time in milliseconds since which there has been upkeep without a gap; it expires when there is none."""
-
-_LEAST_GAP_MS = 3_000
+"""Senders that one round looks after side by side."""
+_MAX_ROWS = 100
+"""Campaigns that one round shows. Their events cost more than everything else in a round; if more campaigns move at the
+same time, each is shown every few seconds."""
+_MAX_ROWS_PER_SENDER = 50
+"""Campaigns of one sender that one round shows."""
+_SINCE_KEY = "upkeep:since"
+"""Redis' time in milliseconds since which there has been upkeep without a gap; the key expires when there is a gap."""
+_MIN_GAP_MS = 3_000
+"""A shorter time without upkeep is no gap: rounds are a second apart."""
 
 
 class Upkeep:
@@ -47,148 +47,164 @@ class Upkeep:
         lease_s: float,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         show: Callable[[list[CampaignView]], Awaitable[bool]],
+        audited_per_round: int = 20,
+        rng: random.Random | None = None,
     ) -> None:
+        """Make the upkeep of a process.
+
+        Args:
+            redis: the ledger's connection.
+            lease_s: how long the lease of a batch lasts, in seconds.
+            wake_workers: tells workers of batches that are ready; raises nothing.
+            show: shows campaigns to people; returns whether it could.
+            audited_per_round: campaigns whose accounting identity one round checks, also where nothing happens.
+            rng: shuffles the senders, so that none is always the last of a round.
+        """
         self._redis = redis
-        self._repair = Maintenance(redis, lease_s=lease_s, on_damage=_tell_of_damage)
-        self._work = BatchLeases(redis, lease_s=lease_s, on_damage=_tell_of_damage)
+        self._maintenance = Maintenance(redis, lease_s=lease_s, on_damage=_log_damage)
+        self._leases = BatchLeases(redis, lease_s=lease_s, on_damage=_log_damage)
         self._control = Control(redis)
-        self._views = Queries(redis)
+        self._queries = Queries(redis)
         self._wake_workers = wake_workers
         self._show = show
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._audit = Audit(redis)
-        self._broken: dict[CampaignId, Counters] = {}
-        """Campaigns whose books do not balance or cannot be read, with their counters as last told."""
-        self._busy = False
+        self._logged: dict[CampaignId, Counters] = {}
+        """Counters of campaigns that cannot be read or whose accounting identity is broken, as last logged."""
+        self._audited_per_round = audited_per_round
+        self._rng = rng or random.Random()
+        self._is_running = False
         self._rows_left = 0
 
     async def round(self) -> None:
-        """Look after every sender; raise the first error when all had their turn (the next round comes in a second)."""
-        lapse = await self._leases_could_be_renewed()
-        if self._busy:
+        """Look after every sender, then raise the first error that one of them met."""
+        leases_may_expire = await self._leases_could_be_renewed()
+        if self._is_running:
             return
-        self._busy = True
+        self._is_running = True
         try:
-            await self._look_after_all(lapse=lapse)
+            await self._look_after_all(leases_may_expire=leases_may_expire)
         finally:
-            self._busy = False
+            self._is_running = False
 
     async def _leases_could_be_renewed(self) -> bool:
-        """Say whether leases that ran out are their holders' fault.
+        """Say whether the holders of leases that ran out had the chance to renew them.
 
-        A ledger that was away (restarted, frozen, cut off) has leases that nobody could renew: after a gap in which
-        there was no upkeep either, holders get a third of a lease to make themselves heard.
+        They had none while the ledger was away (restarted, frozen, cut off). There was no upkeep in that time either:
+        after a gap without upkeep the holders have a third of a lease to renew.
         """
         seconds, microseconds = await self._redis.time()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        # Shorter than what is left of any lease that was being renewed, but not as short as what lies between rounds.
-        gap_ms = max(self._lease_ms * 3 // 5, _LEAST_GAP_MS)
-        since_ms = await self._redis.getex(_ALIVE, px=gap_ms)
+        # A lease that is being renewed always has more time left than this, and two rounds are less than this apart.
+        gap_ms = max(self._lease_ms * 3 // 5, _MIN_GAP_MS)
+        since_ms = await self._redis.getex(_SINCE_KEY, px=gap_ms)
         if since_ms is None:
-            await self._redis.set(_ALIVE, now_ms, px=gap_ms, nx=True)
+            await self._redis.set(_SINCE_KEY, now_ms, px=gap_ms, nx=True)
             return False
         return now_ms - int(since_ms) >= self._lease_ms // 3
 
-    async def _look_after_all(self, *, lapse: bool) -> None:
-        places = asyncio.Semaphore(_SENDERS_AT_ONCE)
+    async def _look_after_all(self, *, leases_may_expire: bool) -> None:
+        at_once = asyncio.Semaphore(_SENDERS_AT_ONCE)
 
         async def look_after(sender: SenderId) -> list[CampaignView]:
-            async with places:
+            async with at_once:
                 return await self._look_after(sender, chores[sender])
 
-        self._rows_left = _ROWS
+        self._rows_left = _MAX_ROWS
         chores = {
-            sender: of_sender._replace(lapse=of_sender.lapse and lapse)
-            for sender, of_sender in (await self._repair.chores(await self._views.senders())).items()
+            sender: of_sender._replace(expire_leases=of_sender.expire_leases and leases_may_expire)
+            for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
-        random.shuffle(senders)  # whoever comes late may have to wait for the next round with its rows
+        self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
         ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
         views = [view for end in ends if not isinstance(end, BaseException) for view in end]
         if await self._show(views):
             for sender, end in zip(senders, ends, strict=True):
                 if not isinstance(end, BaseException):
                     self._unshown.pop(sender, None)
-        await self._look_into_books()
+        await self._audit_some()
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
 
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
-        rings: list[BatchReady] = []
-        if chores.lapse:
-            lapsed = await self._repair.lapse(sender)
-            rings += lapsed.rings
-            if lapsed.taken_in:
-                log.warning("leases lapsed", sender=sender, batches=lapsed.taken_in, in_doubt=lapsed.in_doubt)
-        if chores.reopen:
+        ready: list[BatchReady] = []
+        if chores.expire_leases:
+            expired = await self._maintenance.expire_leases(sender)
+            ready += expired.ready
+            if expired.reclaimed:
+                log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
+        if chores.next_hours:
             await self._keep_hours(sender)
-        if chores.end or chores.settle:
-            ended = await self._repair.end(sender)
-            settled = await self._repair.settle(sender)
+        if chores.end_pending or chores.settle_overdue:
+            ended = await self._maintenance.end_pending(sender)
+            settled = await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if chores.forget:
-            await self._repair.forget(sender)
-        if any(chores[:-1]):  # each of the others may put something in turn
-            rings += await self._work.issue(sender)
-        if rings:
-            await self._wake_workers(rings)
-        # What moved is forgotten by the ledger when it is read, so it is kept here until it was shown.
+        if chores.drop_recent_texts:
+            await self._maintenance.drop_recent_texts(sender)
+        if any(chores[:-1]):  # each of the chores but the last may have made batches ready
+            ready += await self._leases.issue(sender)
+        if ready:
+            await self._wake_workers(ready)
+        # The ledger forgets which campaigns moved when it is asked, so they are kept here until they are shown.
         if self._rows_left > 0:
-            moved = await self._repair.moved(sender, most=min(self._rows_left, _ROWS_OF_A_SENDER))
+            moved = await self._maintenance.take_changed(
+                sender, max_campaigns=min(self._rows_left, _MAX_ROWS_PER_SENDER)
+            )
             self._rows_left -= len(moved)
             self._unshown[sender].update(moved)
         views = await self._read(sender)
         for view in views:
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
-                await self._report_breach(sender, view.id, counters)
+                await self._brake_unbalanced(sender, view.id, counters)
         return views
 
-    async def _look_into_books(self) -> None:
-        """Check the identity of some campaigns, of others in the next round: also where nothing happens."""
-        for account in await self._audit.next_counters(_AUDITED):
+    async def _audit_some(self) -> None:
+        """Check the accounting identity of some campaigns, and of others in the next round."""
+        for account in await self._audit.next_counters(self._audited_per_round):
             if account.damage:
-                if self._broken.get(account.campaign) != account.counters:
-                    _tell_of_damage(Damage(account.sender, account.campaign, "", "read", account.damage))
-                self._broken[account.campaign] = account.counters
+                if self._logged.get(account.campaign) != account.counters:
+                    _log_damage(Damage(account.sender, account.campaign, "", "read", account.damage))
+                self._logged[account.campaign] = account.counters
             elif imbalance(account.counters):
-                await self._report_breach(account.sender, account.campaign, account.counters)
+                await self._brake_unbalanced(account.sender, account.campaign, account.counters)
             else:
-                self._broken.pop(account.campaign, None)
+                self._logged.pop(account.campaign, None)
 
     async def _keep_hours(self, sender: SenderId) -> None:
-        """Say when the hours of campaigns are next whose last ones are over; until then the ledger lets nothing go."""
-        for campaign, plan, now_ms in await self._repair.closed(sender):
+        """Write the next opening hours of each campaign whose last ones are over; until then nothing of it is sent."""
+        for campaign, plan, now_ms in await self._maintenance.ended_hours(sender):
             window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
-            await self._repair.reopen(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
+            await self._maintenance.set_next_hours(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _read(self, sender: SenderId) -> list[CampaignView]:
-        """Read how the campaigns stand on which something happened; forget those that cannot be read."""
+        """Read the campaigns on which something happened; leave out those that cannot be read."""
         campaigns = self._unshown[sender]
         try:
-            return await self._views.of_sender(sender, campaigns)
+            return await self._queries.of_sender(sender, campaigns)
         except CampaignDamaged:
             views = []
             for campaign in tuple(campaigns):
                 try:
-                    views += await self._views.of_sender(sender, [campaign])
+                    views += await self._queries.of_sender(sender, [campaign])
                 except CampaignDamaged as error:
-                    _tell_of_damage(Damage(sender, campaign, "", "read", error.what))
+                    _log_damage(Damage(sender, campaign, "", "read", error.what))
                     campaigns.discard(campaign)
             return views
 
-    async def _report_breach(self, sender: SenderId, campaign: CampaignId, counters: Counters) -> None:
-        """Stop a campaign whose books do not balance, and say so with the numbers; in the log once."""
-        if self._broken.get(campaign) != counters:
+    async def _brake_unbalanced(self, sender: SenderId, campaign: CampaignId, counters: Counters) -> None:
+        """Brake a campaign whose accounting identity is broken; log its counters when they are new."""
+        if self._logged.get(campaign) != counters:
             log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
-        self._broken[campaign] = counters
+        self._logged[campaign] = counters
         with suppress(CampaignUnknown):
             await self._control.campaign(sender, campaign, "brake", reason=imbalance(counters))
 
 
-def _tell_of_damage(damage: Damage) -> None:
+def _log_damage(damage: Damage) -> None:
     log.error("damaged in the ledger", **damage._asdict())

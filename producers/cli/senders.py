@@ -40,7 +40,7 @@ def list_(options: CliContext, *, as_json: bool) -> None:
     table = Table(*columns, box=None, pad_edge=False)
     for view in senders:
         rate = f"{view.rate_per_s:g}/s" if view.rate_per_s else "no limit"
-        today = f"{view.parts_today:,} of {view.most_parts_per_day:,}" if view.most_parts_per_day else "no limit"
+        today = f"{view.parts_today:,} of {view.max_parts_per_day:,}" if view.max_parts_per_day else "no limit"
         table.add_row(view.id, rate, _state(view), today, f"{view.batches_out:,}", f"{view.campaigns_in_turn:,}")
     console().print(table if senders else "no senders yet")
 

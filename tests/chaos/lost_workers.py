@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 
 from tests.chaos.settings import TOTAL_TIMEOUT_S
 from tests.chaos.testbed import ChaosTestbed, LostWorker, MessageKey
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.records import RECORD_WIDTH, MessageRecord, read_records
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import LIVE, MessageState
 from times_dispatch.provider.failures import Failure
 

@@ -108,7 +108,9 @@ async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, b
         for batch in ready:
             lease = await leases.take(batch.ref)
             assert lease
-            while isinstance(block := await leases.open_block(lease, most=500, operation=new_operation()), Block):
+            while isinstance(
+                block := await leases.open_block(lease, max_messages=500, operation=new_operation()), Block
+            ):
                 results = [Result(index, block.number, b"a", 200, "7", 1) for index, _ in block.messages]
                 await leases.record(lease, results, provider="times")
             await leases.release(lease)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
+from times_dispatch.clock import SystemClock
+
 
 class FakeClock:
     """Implements ``times_dispatch.clock.Clock``; time passes only in ``advance``, or at once with *auto*."""
@@ -80,3 +82,17 @@ class FakeClock:
 async def _run_tasks() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+class SkippingClock(SystemClock):
+    """The system's clock, which a test may set forward; for tests that also wait for a real Redis."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def skip(self, seconds: float) -> None:
+        """Set the clock forward; a wait that has begun is not shortened."""
+        self._ahead_s += seconds
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead_s

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Block, Consequence, Lease, Opened, Result, new_operation
 from times_dispatch.ledger.maintenance import Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule, Submissions
 
@@ -122,11 +123,11 @@ class Ledger:
         assert lease, "another worker has the batch, or it was not handed out"
         return lease
 
-    async def open_block(self, lease: Lease, most: int = 100) -> Opened:
-        return await self.leases.open_block(lease, most=most, operation=new_operation())
+    async def open_block(self, lease: Lease, max_messages: int = 100) -> Opened:
+        return await self.leases.open_block(lease, max_messages=max_messages, operation=new_operation())
 
-    async def open(self, lease: Lease, most: int = 100) -> Block:
-        opened = await self.open_block(lease, most)
+    async def open(self, lease: Lease, max_messages: int = 100) -> Block:
+        opened = await self.open_block(lease, max_messages)
         assert isinstance(opened, Block), opened
         return opened
 
@@ -141,7 +142,7 @@ class Ledger:
             for (index, _), verdict in zip(block.messages, verdicts, strict=True)
         ]
         chain = (await self.leases.plan(lease.ref.sender, lease.ref.campaign)).chain
-        return await self.leases.record(lease, results, consequence, provider=chain[block.provider], **more)
+        return await self.leases.record(lease, results, consequence, provider=chain[block.chain_index], **more)
 
     async def push(self, verdicts: bytes = b"a", lease: Lease | None = None) -> Lease:
         """Open all messages of a batch (by default the next one), record the verdicts, and keep the lease."""
@@ -185,7 +186,7 @@ class Ledger:
         return text(await self.redis.hget(campaign_key(SENDER, campaign), name) or b"")
 
     async def pace(self, name: str) -> float:
-        return float(await self.redis.hget(f"{tag(SENDER)}:pace", name) or 0)
+        return float(await self.redis.hget(f"{hash_tag(SENDER)}:pace", name) or 0)
 
     async def now_ms(self) -> int:
         seconds, microseconds = await self.redis.time()
@@ -200,25 +201,25 @@ class Ledger:
     async def expire_leases(self, *refs: BatchRef) -> None:
         """Move the deadlines of leases into the past."""
         for ref in refs:
-            await self.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
+            await self.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
 
     async def end_back_off(self, provider: str = PROVIDER) -> None:
         """Move the end of a provider's back-off, and the time of its next probe, into the past."""
         await self.redis.hset(
-            f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
+            f"{hash_tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
         )
 
     async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
         """Let the daily send window end in *in_ms* milliseconds."""
         closes_ms = await self.now_ms() + in_ms
         await self.redis.hset(campaign_key(SENDER, campaign), "closes_ms", closes_ms)
-        await self.redis.zadd(f"{tag(SENDER)}:hours", {campaign: closes_ms})
+        await self.redis.zadd(f"{hash_tag(SENDER)}:hours", {campaign: closes_ms})
 
     async def move_start(self, in_ms: int, campaign: CampaignId = CAMPAIGN) -> None:
         """Move the start of a waiting campaign to *in_ms* milliseconds from now."""
         start_ms = await self.now_ms() + in_ms
         await self.redis.hset(campaign_key(SENDER, campaign), "start_ms", start_ms)
-        await self.redis.zadd(f"{tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
+        await self.redis.zadd(f"{hash_tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
 
     async def issue_eventually(self) -> list[BatchRef]:
         """Issue batches until some are handed out."""
@@ -226,7 +227,7 @@ class Ledger:
 
     async def end_day(self) -> None:
         """Turn today's counts into yesterday's."""
-        pace = f"{tag(SENDER)}:pace"
+        pace = f"{hash_tag(SENDER)}:pace"
         for field in ("day", "full_day"):
             if await self.redis.hexists(pace, field):
                 await self.redis.hincrby(pace, field, -1)
@@ -235,7 +236,7 @@ class Ledger:
         """Move the end of the validity into the past, and make all batches due."""
         until_ms = await self.now_ms() - 1
         await self.redis.hset(campaign_key(SENDER, campaign), "until_ms", until_ms)
-        await self.redis.zadd(f"{tag(SENDER)}:ends", {campaign: until_ms})
+        await self.redis.zadd(f"{hash_tag(SENDER)}:ends", {campaign: until_ms})
         await self.make_all_due()
 
     async def end_report_wait(self, campaign: CampaignId = CAMPAIGN) -> None:
@@ -245,8 +246,8 @@ class Ledger:
 
     async def make_all_due(self) -> None:
         """Make every batch due that upkeep would settle at some time."""
-        for member in await self.redis.zrange(f"{tag(SENDER)}:due", 0, -1):
-            await self.redis.zadd(f"{tag(SENDER)}:due", {text(member): 1})
+        for member in await self.redis.zrange(f"{hash_tag(SENDER)}:due", 0, -1):
+            await self.redis.zadd(f"{hash_tag(SENDER)}:due", {text(member): 1})
 
     async def dump(self) -> dict[str, Any]:
         """The content of all keys."""
@@ -287,10 +288,12 @@ class Ledger:
     async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
         lane = ":own" if view.plan.rate_per_s else ""
-        window = {text(member) for member in await self.redis.smembers(f"{tag(sender)}:window{lane}")}
-        leases = {text(member) for member in await self.redis.zrange(f"{tag(sender)}:leases", 0, -1)}
+        window = {text(member) for member in await self.redis.smembers(f"{hash_tag(sender)}:window{lane}")}
+        leases = {text(member) for member in await self.redis.zrange(f"{hash_tag(sender)}:leases", 0, -1)}
         assert window <= leases
-        assert sum(member.startswith(f"{view.id}:") for member in window) == int(await self.redis.hget(key, "out") or 0)
+        assert sum(member.startswith(f"{view.id}:") for member in window) == int(
+            await self.redis.hget(key, "batches_out") or 0
+        )
         for number in range(view.batches):
             records = await self.redis.get(f"{key}:m:{number}") or b""
             size = len(records) // 22

@@ -16,20 +16,20 @@ async def finish_all(ledger: Ledger, model: Model) -> None:
             await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
         if campaign.shut:
             hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            await ledger.maintenance.reopen(SENDER, CampaignId(name), **hours)
+            await ledger.maintenance.set_next_hours(SENDER, CampaignId(name), **hours)
         await ledger.control.campaign(SENDER, CampaignId(name), "resume")
     await ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in model.out))
-    for ready in (await ledger.maintenance.lapse(SENDER)).rings:
+    for ready in (await ledger.maintenance.expire_leases(SENDER)).ready:
         if lease := await ledger.leases.take(ready.ref):
             await ledger.leases.release(lease)
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     while refs := await ledger.issue():
         for ref in refs:
             lease = await ledger.take(ref)
             while isinstance(block := await ledger.open_block(lease), Block):
                 await ledger.record(lease, block, b"a")
             await ledger.leases.release(lease)
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     for view in await ledger.queries.campaigns():
         assert view.unsent == 0
         assert view.state in {"finished", "cancelled"}

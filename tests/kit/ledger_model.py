@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.report_applier import Applied
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -179,7 +179,7 @@ class Model:
             if any(message.state == "s" for message in campaign.messages):
                 return "wait"
             campaign.state = "braked"
-            return "budget spent"
+            return "budget_spent"
         if campaign.max_parts:
             pending = pending[: campaign.max_parts - campaign.parts_out]
         campaign.parts_out += len(pending)
@@ -195,7 +195,7 @@ class Model:
         if campaign.state != "running":
             return campaign.state
         if campaign.expired or campaign.shut:
-            return "expired" if campaign.expired else "outside its hours"
+            return "expired" if campaign.expired else "outside_hours"
         return self.held_by
 
     def record(self, batch_key: BatchKey, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:

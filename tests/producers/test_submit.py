@@ -285,7 +285,7 @@ async def test_a_broker_that_is_away_is_only_a_warning(
     submitted = await submit(Draft(campaign, recipients, settings=away), settings=away, redis=redis)
 
     assert submitted.state is CampaignState.RUNNING
-    assert submitted.warnings == ("the broker cannot be reached; upkeep rings again",)
+    assert submitted.warnings == ("the broker cannot be reached; upkeep wakes the workers later",)
 
 
 async def test_a_submit_that_lost_the_ledger_can_be_finished(

@@ -1,4 +1,4 @@
-"""Many batches in one process: room, poison, and what a worker finds when it starts."""
+"""Many batches in one process: how many at once, batches that cannot be worked on, and the start of a worker."""
 
 import asyncio
 import struct
@@ -7,80 +7,79 @@ import pytest
 from redis import exceptions
 from structlog.testing import capture_logs
 
-from tests.workers.conftest import CAMPAIGN, SENDER, Arrived, Gateway, House, until
+from tests.kit.workers import CAMPAIGN, SENDER, Arrived, FakeProvider, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 
 
-async def test_hundreds_of_batches_of_several_senders_share_one_process(house: House) -> None:
+async def test_hundreds_of_batches_of_several_senders_share_one_process(rig: WorkerRig) -> None:
     senders = ("TIMESM", "OTHERS", "THIRDS")
     for sender in senders:
-        await house.submit(300, batch_size=5, campaign=f"{sender.lower()}01", sender=sender)
-    async with house.worker(rates=dict.fromkeys(senders, 0.0), max_in_flight=20) as worker:
+        await rig.submit(300, batch_size=5, campaign=f"{sender.lower()}01", sender=sender)
+    async with rig.worker(rates=dict.fromkeys(senders, 0.0), max_in_flight=20) as worker:
         for sender in senders:
-            await house.issue(worker, SenderId(sender))
+            await rig.issue(worker, SenderId(sender))
         await worker.quiet()
     for sender in senders:
-        assert await house.states(CampaignId(f"{sender.lower()}01")) == "a" * 300
-    assert len(set(house.gateway.ids)) == len(house.gateway.ids) == 900
+        assert await rig.states(CampaignId(f"{sender.lower()}01")) == "a" * 300
+    assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 900
 
 
-async def test_no_more_pushes_are_in_flight_than_the_process_may_have(house: House) -> None:
-    await house.submit(40, batch_size=10)
-    house.gateway.gate.clear()
-    async with house.worker(max_in_flight=7) as worker:
-        await house.issue(worker)
-        await until(lambda: house.gateway.in_flight == 7)
-        assert (await house.states()).count("s") == 7  # nothing is opened that could not be pushed at once
-        house.gateway.gate.set()
+async def test_no_more_pushes_are_in_flight_than_the_process_may_have(rig: WorkerRig) -> None:
+    await rig.submit(40, batch_size=10)
+    rig.provider.may_answer.clear()
+    async with rig.worker(max_in_flight=7) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 7)
+        assert (await rig.states()).count("s") == 7  # nothing is opened that could not be pushed at once
+        rig.provider.may_answer.set()
         await worker.quiet()
-    assert await house.states() == "a" * 40
+    assert await rig.states() == "a" * 40
 
 
-async def test_batches_for_which_there_is_no_room_have_their_turn_when_others_end(house: House) -> None:
-    await house.submit(5, batch_size=1)
-    async with house.worker(most_batches=1) as worker:
-        await house.issue(worker)
-        await until(lambda: len(house.gateway.ids) == 5)
+async def test_batches_for_which_there_is_no_room_have_their_turn_when_others_end(rig: WorkerRig) -> None:
+    await rig.submit(5, batch_size=1)
+    async with rig.worker(max_batches=1) as worker:
+        await rig.issue(worker)
+        await until(lambda: len(rig.provider.ids) == 5)
         await worker.quiet()
         await until(lambda: not worker.dispatcher._running)
     assert worker.ended.count("no room") == 4
-    assert await house.states() == "aaaaa"
+    assert await rig.states() == "aaaaa"
 
 
 async def test_a_worker_is_full_as_long_as_enough_wait_to_follow_those_at_work(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig,
 ) -> None:
-    monkeypatch.setattr("workers.dispatcher._STOCK", 3)
-    house.gateway.gate.clear()
-    await house.submit(5, batch_size=1)
-    async with house.worker(most_batches=1) as worker:
+    rig.provider.may_answer.clear()
+    await rig.submit(5, batch_size=1)
+    async with rig.worker(max_batches=1, full_at=3) as worker:
         assert not worker.dispatcher.is_full
-        await house.issue(worker)
+        await rig.issue(worker)
         await until(lambda: worker.dispatcher.is_full)
-        house.gateway.gate.set()
-        await until(lambda: len(house.gateway.ids) == 5)
+        rig.provider.may_answer.set()
+        await until(lambda: len(rig.provider.ids) == 5)
         assert not worker.dispatcher.is_full
         await worker.quiet()
-    assert await house.states() == "aaaaa"
+    assert await rig.states() == "aaaaa"
 
 
-async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(house: House) -> None:
-    await house.submit(4, batch_size=2)
-    await house.redis.set(f"{KEY}:p:1", b"junk")
+async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(rig: WorkerRig) -> None:
+    await rig.submit(4, batch_size=2)
+    await rig.redis.set(f"{KEY}:p:1", b"junk")
     with capture_logs() as logs:
-        worker = await house.send()
-    view = await house.view()
+        worker = await rig.send()
+    view = await rig.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 2 cannot be worked on: ValueError")
     assert "failed" in worker.ended
     assert [log["batch"] for log in logs if log["event"] == "batch failed"] == [1]
-    await house.redis.flushall()  # the fixture's balance could not read the rows either
+    await rig.redis.flushall()  # the fixture's balance could not read the rows either
 
 
 @pytest.mark.parametrize(
@@ -89,63 +88,63 @@ async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(h
     ids=["too many columns", "a template that cannot be", "too few columns"],
 )
 async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is_pushed(
-    house: House, broken: dict[str, object]
+    rig: WorkerRig, broken: dict[str, object]
 ) -> None:
-    await house.submit(150, **broken)  # type: ignore[arg-type]
-    worker = await house.send()
+    await rig.submit(150, **broken)  # type: ignore[arg-type]
+    worker = await rig.send()
     assert worker.ended[0] == "failed"
-    assert house.gateway.ids == []
-    view = await house.view()
+    assert rig.provider.ids == []
+    view = await rig.view()
     assert view.state is CampaignState.BRAKED
     assert view.reason.startswith("batch ")
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0), BatchRef(SENDER, CAMPAIGN, 1))
-    assert await house.states() == "p" * 150  # what was opened and never begun is not in doubt
-    assert await house.leases() == 0
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0), BatchRef(SENDER, CAMPAIGN, 1))
+    assert await rig.states() == "p" * 150  # what was opened and never begun is not in doubt
+    assert await rig.lease_count() == 0
 
 
-async def test_a_poisoned_batch_is_tried_again_only_after_a_resume(house: House) -> None:
-    await house.submit(2, slots=2)
-    async with house.worker() as worker:
-        await house.issue(worker)
+async def test_a_poisoned_batch_is_tried_again_only_after_a_resume(rig: WorkerRig) -> None:
+    await rig.submit(2, slots=2)
+    async with rig.worker() as worker:
+        await rig.issue(worker)
         await worker.quiet()
-        await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
-        assert await house.issue(worker) == []
-        await house.control.campaign(SENDER, CAMPAIGN, "resume")
-        await house.issue(worker)
+        await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+        assert await rig.issue(worker) == []
+        await rig.control.campaign(SENDER, CAMPAIGN, "resume")
+        await rig.issue(worker)
         await worker.quiet()
     assert worker.ended == ["failed", "failed"]
-    assert (await house.view()).state is CampaignState.BRAKED
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
+    assert (await rig.view()).state is CampaignState.BRAKED
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
 async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead_of_asking_for_ever(
-    house: House,
+    rig: WorkerRig,
 ) -> None:
-    await house.submit(4, cost_unit="parts", parts=2)
-    await house.redis.delete(f"{KEY}:k:0")
-    await house.redis.sadd(f"{KEY}:k:0", "not a string")
-    worker = await house.send()
+    await rig.submit(4, cost_unit="parts", parts=2)
+    await rig.redis.delete(f"{KEY}:k:0")
+    await rig.redis.sadd(f"{KEY}:k:0", "not a string")
+    worker = await rig.send()
     assert worker.ended == ["failed"]
-    assert (await house.view()).reason == "batch 1 cannot be worked on: ResponseError"
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: ResponseError"
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
 async def test_what_was_opened_for_later_slots_is_given_back_when_the_batch_fails_before_they_come(
-    house: House,
+    rig: WorkerRig,
 ) -> None:
-    await house.submit(20, cost_unit="parts", parts_known=2)
-    worker = await house.send(rates={SENDER: 100})
+    await rig.submit(20, cost_unit="parts", parts_known=2)
+    worker = await rig.send(rates={SENDER: 100})
     assert worker.ended == ["failed"]
-    assert (await house.view()).reason == "batch 1 cannot be worked on: IndexError"
-    assert "s" not in await house.states()
-    assert (await house.states()).count("a") == len(house.gateway.ids) == 3
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
+    assert "s" not in await rig.states()
+    assert (await rig.states()).count("a") == len(rig.provider.ids) == 3
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
 async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_brake_the_campaign(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.submit(3)
+    await rig.submit(3)
 
     async def unwritable(*_: object, **__: object) -> int:
         raise struct.error(text)
@@ -154,60 +153,60 @@ async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_b
 
     monkeypatch.setattr(BatchLeases, "record", unwritable)
     with capture_logs() as logs:
-        worker = await house.send()
+        worker = await rig.send()
     assert worker.ended == ["failed"]
-    assert (await house.view()).reason == "batch 1 cannot be worked on: error"
+    assert (await rig.view()).reason == "batch 1 cannot be worked on: error"
     (line,) = [log for log in logs if log["event"] == "batch failed"]
     assert "recorder.py" in line["where"]
     assert text not in str(line)
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
-    assert await house.states() == "iii"
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+    assert await rig.states() == "iii"
 
 
-async def test_a_surprise_in_one_batch_leaves_the_other_campaigns_alone(house: House) -> None:
-    await house.submit(2, slots=2)
-    await house.submit(200, campaign="healthy1")
-    await house.send()
-    assert await house.states(CampaignId("healthy1")) == "a" * 200
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
+async def test_an_unexpected_error_in_one_batch_leaves_the_other_campaigns_alone(rig: WorkerRig) -> None:
+    await rig.submit(2, slots=2)
+    await rig.submit(200, campaign="healthy1")
+    await rig.send()
+    assert await rig.states(CampaignId("healthy1")) == "a" * 200
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
-async def test_a_provider_that_the_worker_does_not_know_brakes_the_campaign(house: House) -> None:
-    await house.submit(2, provider="nobody")
-    worker = await house.send()
+async def test_a_provider_that_the_worker_does_not_know_brakes_the_campaign(rig: WorkerRig) -> None:
+    await rig.submit(2, provider="nobody")
+    worker = await rig.send()
     assert worker.ended == ["no provider"]
-    assert (await house.view()).reason == "provider nobody is not in the worker's settings"
-    await house.run_out(BatchRef(SENDER, CAMPAIGN, 0))
-    assert await house.states() == "pp"
+    assert (await rig.view()).reason == "provider nobody is not in the worker's settings"
+    await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
+    assert await rig.states() == "pp"
 
 
-async def test_a_worker_that_starts_before_its_ledger_waits_for_it_and_keeps_the_rates(gateway: Gateway) -> None:
+async def test_a_worker_that_starts_before_its_ledger_waits_for_it_and_keeps_the_rates(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         server.kill()
         async with connect(server.url, retries=0) as redis:
-            house = House(redis, gateway)
-            async with house.worker(rates={SENDER: 50}) as worker:
-                worker.ring([BatchRef(SENDER, CAMPAIGN, 0)])
+            rig = WorkerRig(redis, provider)
+            async with rig.worker(rates={SENDER: 50}) as worker:
+                worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
                 server.restart()
                 await until(lambda: worker.ended)
                 assert worker.ended == ["nothing owed"]
-                assert (await house.views.sender(SENDER)).rate_per_s == 50
+                assert (await rig.queries.sender(SENDER)).rate_per_s == 50
 
 
 async def test_a_worker_that_is_stopped_before_its_ledger_came_ends_at_once(
-    gateway: Gateway, unused_tcp_port: int
+    provider: FakeProvider, unused_tcp_port: int
 ) -> None:
     async with connect(f"redis://127.0.0.1:{unused_tcp_port}/0", retries=0) as redis:
-        house = House(redis, gateway)
-        async with asyncio.timeout(3), house.worker() as worker:
-            worker.ring([BatchRef(SENDER, CAMPAIGN, 0)])
+        rig = WorkerRig(redis, provider)
+        async with asyncio.timeout(3), rig.worker() as worker:
+            worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
     assert worker.ended == ["ledger away"]
 
 
-async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(gateway: Gateway) -> None:
+async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(provider: FakeProvider) -> None:
     with EmbeddedServer(password="mellon") as server, capture_logs() as logs:
         wrong = server.url.replace("mellon", "swordfish")
-        async with connect(wrong, retries=0) as redis, House(redis, gateway).worker():
+        async with connect(wrong, retries=0) as redis, WorkerRig(redis, provider).worker():
             await until(lambda: any(log["event"] == "ledger away" for log in logs))
     (reason,) = {log["error"] for log in logs if log["event"] == "ledger away"}
     assert reason.endswith("refused the password")
@@ -215,9 +214,9 @@ async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(gate
 
 
 async def test_a_take_whose_answer_is_lost_leaves_the_batch_to_its_lease(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.submit(2)
+    await rig.submit(2)
     take = BatchLeases.take
     lost = [True]
 
@@ -228,26 +227,26 @@ async def test_a_take_whose_answer_is_lost_leaves_the_batch_to_its_lease(
         return taken
 
     monkeypatch.setattr(BatchLeases, "take", lossy)
-    async with house.worker() as worker:
-        (ref,) = await house.issue(worker)
+    async with rig.worker() as worker:
+        (ref,) = await rig.issue(worker)
         await worker.quiet()
         assert worker.ended == ["ledger away"]
-        await house.run_out(ref)
-        await house.issue(worker)
+        await rig.expire_leases(ref)
+        await rig.issue(worker)
         await worker.quiet()
-    assert await house.states() == "aa"
+    assert await rig.states() == "aa"
 
 
-async def test_no_log_line_holds_a_number_a_text_or_a_credential(house: House) -> None:
-    await house.submit(30, batch_size=10)
-    house.gateway.reply = lambda push: None if _even(push) else ValueError(push.text, push.to)
+async def test_no_log_line_holds_a_number_a_text_or_a_credential(rig: WorkerRig) -> None:
+    await rig.submit(30, batch_size=10)
+    rig.provider.reply = lambda push: None if _is_even(push) else ValueError(push.text, push.to)
     with capture_logs() as logs:
-        await house.send()
-    said = str(logs)
+        await rig.send()
+    log_text = str(logs)
     assert [log["event"] for log in logs].count("batch") == 3
     for secret in ("9198", "name 1", "Dear", "hunter2", "shop", "an-id-key"):
-        assert secret not in said
+        assert secret not in log_text
 
 
-def _even(push: Arrived) -> bool:
+def _is_even(push: Arrived) -> bool:
     return int(push.to) % 2 == 0

@@ -21,7 +21,7 @@ async def _thread_name() -> str:
     return threading.current_thread().name
 
 
-def test_many_threads_park_while_one_loop_works(loop: LoopThread) -> None:
+def test_many_threads_wait_while_one_loop_works(loop: LoopThread) -> None:
     async def wait() -> str:
         await asyncio.sleep(0.2)
         return await _thread_name()
@@ -33,7 +33,7 @@ def test_many_threads_park_while_one_loop_works(loop: LoopThread) -> None:
     assert time.monotonic() - began < 2
 
 
-def test_what_a_coroutine_raises_is_raised_where_it_was_called(loop: LoopThread) -> None:
+def test_an_error_of_a_coroutine_is_raised_in_the_thread_that_called(loop: LoopThread) -> None:
     async def fail() -> None:
         raise KeyError("gone")
 
@@ -55,7 +55,7 @@ def test_a_call_that_takes_too_long_is_cancelled_and_not_left_running(loop: Loop
     assert ended.wait(5)
 
 
-def test_a_stop_leaves_nobody_parked(loop: LoopThread) -> None:
+def test_a_stop_leaves_no_thread_waiting(loop: LoopThread) -> None:
     with ThreadPoolExecutor(1) as threads:
         began = threading.Event()
 
@@ -63,14 +63,14 @@ def test_a_stop_leaves_nobody_parked(loop: LoopThread) -> None:
             began.set()
             await asyncio.sleep(60)
 
-        parked = threads.submit(lambda: loop.call(hang()))
+        waiting = threads.submit(lambda: loop.call(hang()))
         assert began.wait(5)
         loop.stop()
         with pytest.raises(CancelledError):
-            parked.result(5)
+            waiting.result(5)
 
 
-def test_a_call_after_the_stop_is_refused_and_not_parked_for_ever(loop: LoopThread) -> None:
+def test_a_call_after_the_stop_is_refused_and_does_not_wait_for_ever(loop: LoopThread) -> None:
     loop.stop()
     with pytest.raises(LoopStopped):
         loop.call(_thread_name())

@@ -12,8 +12,8 @@ from aiohttp import web
 from celery import Celery
 from kombu import pools
 
-from tests.workers.conftest import ACCEPTED, SENDER, Gateway, House, until
-from tests.workers.flower import Flower
+from tests.kit.flower import Flower
+from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.broker.app import celery_app, wake_workers
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
@@ -38,17 +38,17 @@ grace_s = {grace_s}
 SECRETS = ("shop-user", "hunter2", "an-id-key-of-enough-bytes", "919800000", "name 1", "Dear")
 
 
-class Provider:
-    """A provider on a real socket; while ``gate`` is closed pushes get no answer."""
+class ProviderServer:
+    """A provider on a real socket; while ``may_answer`` is not set pushes get no answer."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.in_flight = 0
         self.port = free_port()
 
-    async def __aenter__(self) -> "Provider":
+    async def __aenter__(self) -> "ProviderServer":
         app = web.Application()
         app.router.add_post("/message", self._answer)
         self._runner = web.AppRunner(app, access_log=None)
@@ -57,14 +57,14 @@ class Provider:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.gate.set()
+        self.may_answer.set()
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.ids.append((await request.json())["corelationid"])
         self.in_flight += 1
         try:
-            await self.gate.wait()
+            await self.may_answer.wait()
         finally:
             self.in_flight -= 1
         return web.json_response({"transactionId": len(self.ids), **ACCEPTED})
@@ -73,9 +73,9 @@ class Provider:
 class Scene:
     """One worker process with a Redis and a provider of its own."""
 
-    def __init__(self, app: Celery, house: House, sms: Provider, worker: Process) -> None:
+    def __init__(self, app: Celery, rig: WorkerRig, sms: ProviderServer, worker: Process) -> None:
         self.app = app
-        self.house = house
+        self.rig = rig
         self.sms = sms
         self.worker = worker
 
@@ -83,11 +83,11 @@ class Scene:
         await until(lambda: "ready." in self.worker.log_tail(100), within_s=30)
 
     async def wake_workers(self) -> None:
-        wake_workers(self.app, await self.house.work.issue(SENDER))
+        await wake_workers(self.app, await self.rig.leases.issue(SENDER))
 
     async def accepted(self, messages: int = 1) -> None:
         async def are() -> bool:
-            return await self.house.count(MessageState.ACCEPTED) >= messages
+            return await self.rig.count(MessageState.ACCEPTED) >= messages
 
         await until(are, within_s=30)
 
@@ -119,7 +119,7 @@ def _environment(folder: Path, redis_url: str, port: int, grace_s: float) -> dic
 @asynccontextmanager
 async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[Scene]:
     """Start a worker on this Redis; it is not ready yet."""
-    async with Provider() as sms, connect(redis_url) as redis:
+    async with ProviderServer() as sms, connect(redis_url) as redis:
         environment = _environment(folder, redis_url, sms.port, grace_s)
         command = [
             sys.executable,
@@ -135,7 +135,7 @@ async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterato
         worker.start()
         app = celery_app(Settings(redis_url=redis_url, broker_url=redis_url))
         try:
-            yield Scene(app, House(redis, Gateway()), sms, worker)
+            yield Scene(app, WorkerRig(redis, FakeProvider()), sms, worker)
         finally:
             worker.kill()
             app.close()
@@ -166,33 +166,33 @@ async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_s
         url = redis_url.replace("/0", f"/{number}")
         async with scene(tmp_path / str(number), url, grace_s=5) as stage:
             flower = Flower(stage.app)
-            house, sms = stage.house, stage.sms
-            await house.submit(400, batch_size=200)
+            rig, sms = stage.rig, stage.sms
+            await rig.submit(400, batch_size=200)
             await stage.ready()
             await stage.wake_workers()
             await stage.accepted()
-            sms.gate.clear()
+            sms.may_answer.clear()
             await until(lambda: sms.in_flight >= 3)
 
             stop(stage)
             ending = asyncio.create_task(stage.ended(exit_code))
             await asyncio.sleep(0.3)  # so that the stop finds pushes in flight
-            sms.gate.set()
+            sms.may_answer.set()
             await ending
 
-            await house.balance()
-            states = await house.states()
+            await rig.check_balance()
+            states = await rig.states()
             assert states.count("a") == len(sms.ids) == len(set(sms.ids))
             assert set(states) == {"a", "p"}
-            assert await house.leases() == 0
-            _check_what_was_said(flower, stage.log)
+            assert await rig.lease_count() == 0
+            _check_events_and_log(flower, stage.log)
             flower.close()
 
     await asyncio.gather(story(1, _sigterm, 0), story(2, _flowers_button, 0), story(3, _ctrl_c, 1))
 
 
-def _check_what_was_said(flower: Flower, log: str) -> None:
-    events = flower.hear_all()
+def _check_events_and_log(flower: Flower, log: str) -> None:
+    events = flower.receive_all()
     labels = {event["args"] for event in events if event["type"] == "task-received"}
     assert labels == {"diwali-sale 1/2 TIMESM", "diwali-sale 2/2 TIMESM"}
     assert log.count('"event":"batch"') == 2
@@ -212,8 +212,8 @@ async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mut
             server.restart()
             await stage.ready()
 
-            redis = stage.house.redis
-            await stage.house.submit(100)
+            redis = stage.rig.redis
+            await stage.rig.submit(100)
             await redis.replicaof("127.0.0.1", free_port())
             await until(lambda: "read only replica" in stage.log, within_s=15)
             await redis.replicaof("NO", "ONE")
@@ -227,7 +227,7 @@ async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mut
             await stage.accepted(100)
             assert "cannot be terminated" in stage.log
             assert len(stage.sms.ids) == len(set(stage.sms.ids)) == 100
-            await stage.house.balance()
+            await stage.rig.check_balance()
 
             server.send(signal.SIGSTOP)
             stage.worker.send(signal.SIGTERM)

@@ -1,20 +1,22 @@
-"""A round of upkeep: what it repairs, whom it tells, and what it leaves alone."""
+"""A round of upkeep: what it repairs, whom it wakes, what it shows, and what it leaves alone."""
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
-from tests.workers.conftest import CAMPAIGN, SENDER, Gateway, House
+from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -22,20 +24,20 @@ OTHERS = SenderId("OTHERS")
 
 
 class Rounds:
-    """An upkeep, and those it tells."""
+    """An upkeep, with the workers that it wakes and the people to whom it shows campaigns."""
 
-    def __init__(self, redis: Redis, *, lease_s: float = 15.0) -> None:
+    def __init__(self, redis: Redis, *, lease_s: float = 15.0, **options: Any) -> None:
         self.redis = redis
-        self.rung: list[BatchRef] = []
+        self.woken: list[BatchRef] = []
         self.shown: list[CampaignView] = []
         self.broker_away = False
         self.slow = asyncio.Event()
         self.slow.set()
-        self.upkeep = Upkeep(redis, lease_s=lease_s, wake_workers=self._ring, show=self._show)
+        self.upkeep = Upkeep(redis, lease_s=lease_s, wake_workers=self._wake_workers, show=self._show, **options)
         self.round = self.upkeep.round
 
-    async def _ring(self, rings: Sequence[BatchReady]) -> None:
-        self.rung += [ring.ref for ring in rings]
+    async def _wake_workers(self, batches: Sequence[BatchReady]) -> None:
+        self.woken += [batch.ref for batch in batches]
 
     async def _show(self, views: list[CampaignView]) -> bool:
         await self.slow.wait()
@@ -45,7 +47,7 @@ class Rounds:
         return True
 
     async def long_there(self, milliseconds: int = 10_000) -> None:
-        """As if there had been rounds all the while."""
+        """Pretend that there have been rounds for this long."""
         seconds, microseconds = await self.redis.time()
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         await self.redis.set("upkeep:since", now_ms - milliseconds, px=9_000)
@@ -58,66 +60,68 @@ async def rounds(redis: Redis) -> Rounds:
     return made
 
 
-async def _run_out(house: House, *refs: BatchRef) -> None:
+async def _expire_leases(rig: WorkerRig, *refs: BatchRef) -> None:
     for ref in refs:
-        await house.redis.zadd(f"{tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+        await rig.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1})
 
 
-async def test_a_round_hands_out_the_batches_of_every_sender(house: House, rounds: Rounds) -> None:
-    await house.submit(4, batch_size=2)
-    await house.submit(2, campaign="others01", sender=OTHERS)
+async def test_a_round_hands_out_the_batches_of_every_sender(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(4, batch_size=2)
+    await rig.submit(2, campaign="others01", sender=OTHERS)
     await rounds.round()
-    assert sorted(rounds.rung, key=str) == sorted(
+    assert sorted(rounds.woken, key=str) == sorted(
         [BatchRef(SENDER, CAMPAIGN, 0), BatchRef(SENDER, CAMPAIGN, 1), BatchRef(OTHERS, CampaignId("others01"), 0)],
         key=str,
     )
     assert {view.id for view in rounds.shown} == {CAMPAIGN, "others01"}
     await rounds.round()
-    assert len(rounds.rung) == 3
+    assert len(rounds.woken) == 3
 
 
-async def test_a_bell_that_nobody_heard_is_rung_again_when_its_lease_runs_out(house: House, rounds: Rounds) -> None:
-    await house.submit(2)
+async def test_a_lost_wake_up_is_repeated_when_its_lease_runs_out(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(2)
     await rounds.round()
-    await _run_out(house, *rounds.rung)
+    await _expire_leases(rig, *rounds.woken)
     await rounds.round()
-    assert rounds.rung == [BatchRef(SENDER, CAMPAIGN, 0)] * 2
+    assert rounds.woken == [BatchRef(SENDER, CAMPAIGN, 0)] * 2
 
 
-async def test_the_batch_of_a_dead_worker_is_taken_in_and_rung_in_the_same_round(house: House, rounds: Rounds) -> None:
-    await house.submit(3)
-    (ref,) = await house.issue()
-    assert await house.work.take(ref)
-    await _run_out(house, ref)
+async def test_the_batch_of_a_dead_worker_is_taken_back_and_workers_are_woken_in_the_same_round(
+    rig: WorkerRig, rounds: Rounds
+) -> None:
+    await rig.submit(3)
+    (ref,) = await rig.issue()
+    assert await rig.leases.take(ref)
+    await _expire_leases(rig, ref)
     with capture_logs() as logs:
         await rounds.round()
-    assert rounds.rung == [ref]
+    assert rounds.woken == [ref]
     (line,) = [log for log in logs if log["event"] == "leases lapsed"]
     assert (line["sender"], line["batches"], line["in_doubt"]) == (SENDER, 1, 0)
 
 
-async def test_what_a_cancelled_campaign_had_left_is_cancelled(house: House, rounds: Rounds) -> None:
-    await house.submit(250)
-    await house.control.campaign(SENDER, CAMPAIGN, "cancel")
+async def test_what_a_cancelled_campaign_had_left_is_cancelled(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(250)
+    await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
     await rounds.round()
-    assert await house.states() == "x" * 250
+    assert await rig.states() == "x" * 250
     assert rounds.shown[-1].state is CampaignState.CANCELLED
 
 
-async def test_a_campaign_is_shown_again_only_when_something_happened(house: House, rounds: Rounds) -> None:
-    await house.submit(2)
+async def test_a_campaign_is_shown_again_only_when_something_happened(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(2)
     await rounds.round()
     await rounds.round()
     assert len(rounds.shown) == 1
-    async with house.worker() as worker:
-        worker.ring(rounds.rung)
+    async with rig.worker() as worker:
+        worker.wake(rounds.woken)
         await worker.quiet()
     await rounds.round()
     assert [view.state for view in rounds.shown] == [CampaignState.RUNNING, CampaignState.FINISHED]
 
 
-async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(house: House, rounds: Rounds) -> None:
-    await house.submit(2)
+async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(2)
     rounds.broker_away = True
     await rounds.round()
     assert rounds.shown == []
@@ -126,32 +130,33 @@ async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(house: H
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
 
 
-async def test_a_breach_of_the_identity_is_an_error_with_its_numbers_and_stops_the_campaign(
-    house: House, rounds: Rounds
+async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campaign(
+    rig: WorkerRig, rounds: Rounds
 ) -> None:
-    await house.submit(5)
-    await house.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", -2)
+    await rig.submit(5)
+    await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", -2)
     with capture_logs() as logs:
         await rounds.round()
     (line,) = [log for log in logs if log["event"] == "accounting identity broken"]
     assert line["log_level"] == "error"
     assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
-    view = await house.view()
+    view = await rig.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but 3 pending")
-    await house.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
+    await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
 
 
-async def test_a_breach_of_campaigns_on_which_nothing_happens_is_found_and_told_once(
-    house: House, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged_once(
+    rig: WorkerRig,
 ) -> None:
-    monkeypatch.setattr("workers.upkeep._AUDITED", 2)
-    campaigns = [await house.submit(3, campaign=f"still{number:03}") for number in range(5)]
-    await house.control.campaign(SENDER, campaigns[0], "cancel")
+    rounds = Rounds(rig.redis, audited_per_round=2)
+    await rounds.long_there()
+    campaigns = [await rig.submit(3, campaign=f"still{number:03}") for number in range(5)]
+    await rig.control.campaign(SENDER, campaigns[0], "cancel")
     await rounds.round()
     for campaign in (campaigns[0], campaigns[3]):
-        await house.redis.hincrby(campaign_key(SENDER, campaign), "a", 1)
-    await house.redis.hset("campaigns", "nothing0", SENDER)
-    await house.redis.set(campaign_key(SENDER, CampaignId("nothing0")), "not a hash")
+        await rig.redis.hincrby(campaign_key(SENDER, campaign), "a", 1)
+    await rig.redis.hset("campaigns", "nothing0", SENDER)
+    await rig.redis.set(campaign_key(SENDER, CampaignId("nothing0")), "not a hash")
     with capture_logs() as logs:
         for _ in range(9):
             await rounds.round()
@@ -162,83 +167,83 @@ async def test_a_breach_of_campaigns_on_which_nothing_happens_is_found_and_told_
     ]
     assert [log["campaign"] for log in errors if log["event"] == "damaged in the ledger"] == ["nothing0"]
     assert {(log["total"], log["a"]) for log in errors if "total" in log} == {(3, 1)}
-    assert (await house.view(campaigns[3])).state is CampaignState.BRAKED
-    assert (await house.view(campaigns[0])).state is CampaignState.CANCELLED
-    await house.control.campaign(SENDER, campaigns[3], "resume")
+    assert (await rig.view(campaigns[3])).state is CampaignState.BRAKED
+    assert (await rig.view(campaigns[0])).state is CampaignState.CANCELLED
+    await rig.control.campaign(SENDER, campaigns[3], "resume")
     for _ in range(3):
         await rounds.round()
-    assert (await house.view(campaigns[3])).state is CampaignState.BRAKED
-    await house.redis.flushall()  # the fixture's balance would find it as well
+    assert (await rig.view(campaigns[3])).state is CampaignState.BRAKED
+    await rig.redis.flushall()  # the fixture's balance would find it as well
 
 
-async def test_a_few_books_are_looked_into_in_a_round_and_all_of_them_in_turn(house: House) -> None:
-    campaigns = {await house.submit(1, campaign=f"still{number:03}") for number in range(7)}
-    audit = Audit(house.redis)
+async def test_a_few_campaigns_are_audited_in_a_round_and_all_of_them_in_turn(rig: WorkerRig) -> None:
+    campaigns = {await rig.submit(1, campaign=f"still{number:03}") for number in range(7)}
+    audit = Audit(rig.redis)
     rounds = [[account.campaign for account in await audit.next_counters(3)] for _ in range(3)]
     assert [len(campaigns) for campaigns in rounds] == [3, 3, 1]
     assert {campaign for campaigns in rounds for campaign in campaigns} == campaigns
     assert len(await audit.next_counters(3)) == 3
 
 
-async def test_books_that_balance_are_no_error(house: House, rounds: Rounds) -> None:
-    await house.submit(5)
+async def test_books_that_balance_are_no_error(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(5)
     with capture_logs() as logs:
         await rounds.round()
-        async with house.worker() as worker:
-            worker.ring(rounds.rung)
+        async with rig.worker() as worker:
+            worker.wake(rounds.woken)
             await worker.quiet()
         await rounds.round()
     assert not [log for log in logs if log["log_level"] == "error"]
 
 
-async def test_one_broken_sender_does_not_keep_the_others_from_their_round(house: House, rounds: Rounds) -> None:
-    await house.submit(2)
-    await house.submit(2, campaign="others01", sender=OTHERS)
-    await house.redis.delete(f"{tag(OTHERS)}:rotation")
-    await house.redis.set(f"{tag(OTHERS)}:rotation", "not a sorted set")
+async def test_one_broken_sender_does_not_keep_the_others_from_their_round(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(2)
+    await rig.submit(2, campaign="others01", sender=OTHERS)
+    await rig.redis.delete(f"{hash_tag(OTHERS)}:rotation")
+    await rig.redis.set(f"{hash_tag(OTHERS)}:rotation", "not a sorted set")
     with pytest.raises(ResponseError):
         await rounds.round()
-    assert rounds.rung == [BatchRef(SENDER, CAMPAIGN, 0)]
+    assert rounds.woken == [BatchRef(SENDER, CAMPAIGN, 0)]
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
-    await house.redis.delete(f"{tag(OTHERS)}:rotation")
+    await rig.redis.delete(f"{hash_tag(OTHERS)}:rotation")
 
 
 async def test_one_damaged_campaign_does_not_keep_the_others_of_its_sender_from_their_round(
-    house: House, rounds: Rounds
+    rig: WorkerRig, rounds: Rounds
 ) -> None:
-    await house.submit(6, batch_size=3)
-    await house.submit(3, campaign="another1")
-    await house.submit(3, campaign="another2")
-    refs = await house.issue()
+    await rig.submit(6, batch_size=3)
+    await rig.submit(3, campaign="another1")
+    await rig.submit(3, campaign="another2")
+    refs = await rig.issue()
     for ref in refs:
         if ref.campaign == CAMPAIGN:
-            assert await house.work.take(ref)
+            assert await rig.leases.take(ref)
     key = campaign_key(SENDER, CAMPAIGN)
-    plan = await house.redis.hget(key, "plan")
-    await house.redis.hdel(key, "plan")
-    await house.redis.set(f"{key}:m:0", b"pp")
-    await house.redis.hdel(key, "until_ms")
-    await _run_out(house, *refs)
+    plan = await rig.redis.hget(key, "plan")
+    await rig.redis.hdel(key, "plan")
+    await rig.redis.set(f"{key}:m:0", b"pp")
+    await rig.redis.hdel(key, "until_ms")
+    await _expire_leases(rig, *refs)
     with capture_logs() as logs:
         await rounds.round()
-    assert sorted(ref.campaign for ref in rounds.rung) == ["another1", "another2"]
+    assert sorted(ref.campaign for ref in rounds.woken) == ["another1", "another2"]
     assert sorted(view.id for view in rounds.shown) == ["another1", "another2"]
-    told = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
-    assert sorted(told) == [("read", ""), ("taken in", "0"), ("taken in", "1")]
+    damage = [(log["doing"], log["batch"]) for log in logs if log["event"] == "damaged in the ledger"]
+    assert sorted(damage) == [("read", ""), ("reclaimed", "0"), ("reclaimed", "1")]
     assert {log["campaign"] for log in logs if log["event"] == "damaged in the ledger"} == {CAMPAIGN}
-    assert await house.redis.hget(key, "reason") == b"batch 1 cannot be taken in: damaged in the ledger"
+    assert await rig.redis.hget(key, "reason") == b"batch 1 cannot be reclaimed: damaged in the ledger"
     with capture_logs() as logs:
         await rounds.round()
     assert not logs
     assert plan
-    await house.redis.delete(f"{key}:m:0")
-    await house.redis.hset(key, mapping={"plan": plan, "until_ms": 4_102_444_800_000})
+    await rig.redis.delete(f"{key}:m:0")
+    await rig.redis.hset(key, mapping={"plan": plan, "until_ms": 4_102_444_800_000})
 
 
 async def test_a_round_that_takes_long_is_not_joined_by_another_of_the_same_process(
-    house: House, rounds: Rounds
+    rig: WorkerRig, rounds: Rounds
 ) -> None:
-    await house.submit(2)
+    await rig.submit(2)
     rounds.slow.clear()
     first = asyncio.create_task(rounds.round())
     await asyncio.sleep(0.05)
@@ -248,73 +253,73 @@ async def test_a_round_that_takes_long_is_not_joined_by_another_of_the_same_proc
     assert len(rounds.shown) == 1
 
 
-async def test_two_upkeeps_at_once_ring_once(house: House, rounds: Rounds) -> None:
-    await house.submit(200, batch_size=10)
-    other = Rounds(house.redis)
+async def test_two_upkeeps_at_once_wake_workers_once(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(200, batch_size=10)
+    other = Rounds(rig.redis)
     await asyncio.gather(rounds.round(), other.round())
-    assert len(rounds.rung + other.rung) == len(set(rounds.rung + other.rung)) == 16
+    assert len(rounds.woken + other.woken) == len(set(rounds.woken + other.woken)) == 16
 
 
-async def test_leases_lapse_only_when_there_has_been_upkeep_for_a_while(house: House) -> None:
-    rounds = Rounds(house.redis)
-    await house.submit(3)
-    (ref,) = await house.issue()
-    assert await house.work.take(ref)
-    await _run_out(house, ref)
+async def test_leases_lapse_only_when_there_has_been_upkeep_for_a_while(rig: WorkerRig) -> None:
+    rounds = Rounds(rig.redis)
+    await rig.submit(3)
+    (ref,) = await rig.issue()
+    assert await rig.leases.take(ref)
+    await _expire_leases(rig, ref)
     await rounds.round()
     await rounds.long_there(4_500)
     await rounds.round()
-    assert rounds.rung == []
+    assert rounds.woken == []
     await rounds.long_there(5_100)
     await rounds.round()
-    assert rounds.rung == [ref]
+    assert rounds.woken == [ref]
 
 
-async def test_rounds_every_second_count_as_upkeep_without_a_gap(house: House, rounds: Rounds) -> None:
+async def test_rounds_every_second_count_as_upkeep_without_a_gap(rig: WorkerRig, rounds: Rounds) -> None:
     await rounds.round()
-    since = await house.redis.get("upkeep:since")
+    since = await rig.redis.get("upkeep:since")
     await rounds.round()
-    assert await house.redis.get("upkeep:since") == since
-    assert 8_000 < await house.redis.pttl("upkeep:since") <= 9_000
+    assert await rig.redis.get("upkeep:since") == since
+    assert 8_000 < await rig.redis.pttl("upkeep:since") <= 9_000
 
 
-async def test_after_a_restart_of_redis_the_holders_of_leases_get_a_moment_to_renew(gateway: Gateway) -> None:
+async def test_after_a_restart_of_redis_the_holders_of_leases_get_a_moment_to_renew(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url) as redis:
             rounds = Rounds(redis)
             await rounds.long_there()
             server.restart()
-            house = House(redis, gateway)
-            await house.submit(3)
-            (ref,) = await house.issue()
-            lease = await house.work.take(ref)
+            rig = WorkerRig(redis, provider)
+            await rig.submit(3)
+            (ref,) = await rig.issue()
+            lease = await rig.leases.take(ref)
             assert lease
-            await _run_out(house, ref)
+            await _expire_leases(rig, ref)
             await rounds.round()
-            assert await house.work.renew(SENDER, [lease]) == [True]
-            assert rounds.rung == []
+            assert await rig.leases.renew(SENDER, [lease]) == [True]
+            assert rounds.woken == []
 
 
-async def test_a_short_lease_still_lapses(house: House) -> None:
-    rounds = Rounds(house.redis, lease_s=1)
-    await house.submit(3)
-    (ref,) = await house.issue()
-    assert await house.work.take(ref)
+async def test_a_short_lease_still_lapses(rig: WorkerRig) -> None:
+    rounds = Rounds(rig.redis, lease_s=1)
+    await rig.submit(3)
+    (ref,) = await rig.issue()
+    assert await rig.leases.take(ref)
     await rounds.round()
-    assert await house.redis.pttl("upkeep:since") > 2_000  # longer than what lies between two rounds
+    assert await rig.redis.pttl("upkeep:since") > 2_000  # longer than what lies between two rounds
     await rounds.long_there(400)
-    await _run_out(house, ref)
+    await _expire_leases(rig, ref)
     await rounds.round()
-    assert rounds.rung == [ref]
+    assert rounds.woken == [ref]
 
 
-async def test_a_round_forgets_what_may_be_said_again(house: House, rounds: Rounds) -> None:
-    await house.submit(3)
-    await house.send()
-    said = f"{tag(SENDER)}:said"
+async def test_a_round_drops_recent_texts_that_may_be_sent_again(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(3)
+    await rig.send()
+    recent_texts = f"{hash_tag(SENDER)}:recent_texts"
     await rounds.round()
-    assert len(await house.redis.keys(f"{said}*")) == 2
-    (member,) = await house.redis.zrange(said, 0, -1)
-    await house.redis.zadd(said, {text(member): 1})
+    assert len(await rig.redis.keys(f"{recent_texts}*")) == 2
+    (member,) = await rig.redis.zrange(recent_texts, 0, -1)
+    await rig.redis.zadd(recent_texts, {text(member): 1})
     await rounds.round()
-    assert await house.redis.keys(f"{said}*") == []
+    assert await rig.redis.keys(f"{recent_texts}*") == []

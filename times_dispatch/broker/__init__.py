@@ -1,1 +1,1 @@
-"""Celery and nothing else: the app, its queues, the waking of workers, and Flower."""
+"""Celery and what belongs to it: the app and its queues, the waking of workers, and Flower."""

@@ -1,8 +1,10 @@
-"""Celery as this project uses it: a doorbell over Redis, never the owner of any work (docs/concepts.md)."""
+"""Celery as this project uses it: its messages wake workers, and never own any work (docs/concepts.md)."""
 
-import time
+import asyncio
+import random
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from itertools import count
 from typing import Any, Self
 
 from amqp.exceptions import AMQPError
@@ -12,8 +14,10 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings import logs
 from times_dispatch.settings.model import Settings
 
@@ -24,28 +28,29 @@ URGENT_QUEUE = "urgent"
 BULK_QUEUE = "bulk"
 
 QUEUES = (UPKEEP_QUEUE, URGENT_QUEUE, BULK_QUEUE)
-"""In the order in which a free worker empties them: upkeep is a message every few seconds, and it repairs."""
+"""In the order in which a free worker empties them. Upkeep is first: it is one message a second, and it repairs."""
 
-_FAILURES = (KombuError, OSError, RedisError, AMQPError)
-"""kombu wraps some of what the libraries under it raise, not all."""
+BROKER_ERRORS = (KombuError, OSError, RedisError, AMQPError)
+"""What a call to the broker may raise: kombu wraps some errors of the libraries under it, not all."""
 
-_RING_ATTEMPTS = 3
-_RING_PAUSE_S = 0.2
+_MAX_WAKE_ATTEMPTS = 3
 _CAMPAIGN_ROWS = uuid.UUID("6f1f0f6e-3f0e-5b7a-9a54-6a3b0a1c7d11")
 
 
 class BrokerAway(Exception):
-    """The bells could not be rung; nothing is lost, upkeep rings again."""
+    """Workers could not be woken; nothing is lost, upkeep wakes them again."""
 
 
 class QueueOrder:
-    """Keeps the order of ``QUEUES``; kombu's own ``priority`` takes the queues from a set, so in any order.
+    """Keeps the order of ``QUEUES``, which kombu's own ``priority`` loses.
 
-    While ``is_full`` says so only upkeep is looked for: what a worker takes and cannot begin, no other can.
+    While the process is full only the upkeep queue is read: a batch that one worker has taken from a queue and cannot
+    begin is lost for the other workers.
     """
 
     is_full: Callable[[], bool] = staticmethod(lambda: False)
-    """Of the process: kombu makes this class itself, by a name that Celery can tell to whoever asks for settings."""
+    """Says whether the process is full. An attribute of the class, for kombu makes the objects: it finds the class by
+    its name in the settings."""
 
     def __init__(self, queues: Sequence[str] = ()) -> None:
         self._queues = list(queues)
@@ -55,31 +60,37 @@ class QueueOrder:
         self._queues = sorted(queues, key=lambda queue: QUEUES.index(queue) if queue in QUEUES else len(QUEUES))
 
     def consume(self, n: int) -> list[str]:
-        """Return the first *n* queues to look into."""
+        """Return the first *n* queues to read from."""
         queues = [queue for queue in self._queues if queue == UPKEEP_QUEUE] if self.is_full() else self._queues
         return queues[:n]
 
     def rotate(self, last_used: str) -> None:
-        """Stay: the queue just served keeps its rank."""
+        """Keep the order: the queue that was read last stays where it is."""
 
 
 class PromptConnection(Connection):
-    """Looks every second whether the broker is back; kombu waits up to 30 s, and Celery has no setting for it."""
+    """Tries every second whether the broker is back; kombu waits up to 30 s, and Celery has no setting for it."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
-        """Connect, however often that takes."""
+        """Connect; wait a second after each failure."""
         every_second = {"interval_start": 1, "interval_step": 0, "interval_max": 1}
         return super().ensure_connection(*args, **{**every_second, **kwargs})
 
 
 class PromptAMQP(AMQP):
-    """What Celery makes its connections with: those of workers, of beat and of whoever rings."""
+    """Makes all of Celery's connections: those of workers, of beat and of processes that wake workers."""
 
     Connection = PromptConnection
 
 
 def celery_app(settings: Settings, name: str = "dispatch", *, include: Collection[str] = ()) -> Celery:
-    """Make the app that workers, beat, Flower and whoever rings share; *include* names the modules with its tasks."""
+    """Make the Celery app of a worker, of beat, of Flower, or of a process that wakes workers.
+
+    Args:
+        settings: the process' own; the address of the broker, and how logs are written.
+        name: the app's, which Celery logs.
+        include: modules that define tasks.
+    """
     app = Celery(name, broker=settings.broker_url, include=list(include), amqp=PromptAMQP, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(queue, Exchange(queue), routing_key=queue) for queue in QUEUES],
@@ -103,7 +114,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     def configure_logs(**_: Any) -> None:
         logs.configure(json=settings.logs.as_json, level=settings.logs.level)
 
-    # Connected, it also keeps Celery from setting up logging of its own.
+    # Celery sets up no logging of its own while something is connected to this signal.
     signals.setup_logging.connect(configure_logs, weak=False, dispatch_uid="times_dispatch.broker.app")
     return app
 
@@ -111,7 +122,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
 _REDIS_OPTIONS = {
     "queue_order_strategy": "times_dispatch.broker.app:QueueOrder",
     "priority_steps": [0],
-    "max_retries": 0,  # of making a connection, inside kombu and out of sight: whoever rings decides
+    "max_retries": 0,  # kombu's own, which nobody sees: `wake_workers` repeats the call
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
@@ -124,36 +135,41 @@ def campaign_row(campaign: CampaignId) -> str:
     return str(uuid.uuid5(_CAMPAIGN_ROWS, campaign))
 
 
-def wake_workers(app: Celery, rings: Sequence[BatchReady]) -> None:
-    """Tell the workers that these batches have work; raise BrokerAway if that fails after a short retry.
+async def wake_workers(
+    app: Celery, batches: Sequence[BatchReady], *, clock: Clock = SYSTEM_CLOCK, rng: random.Random | None = None
+) -> None:
+    """Tell the workers that these batches have work; raise BrokerAway after three failures.
 
-    A bell may ring twice: it finds the lease taken and goes home.
+    A batch may be told twice: the second worker finds its lease taken.
     """
-    if not rings:
+    if not batches:
         return
-    for attempt in range(_RING_ATTEMPTS):
-        if attempt:
-            time.sleep(_RING_PAUSE_S * attempt)
-        try:
-            _publish(app, rings)
-        except _FAILURES as error:
-            reason = error
-        else:
-            return
-    raise BrokerAway("the broker cannot be reached; upkeep rings again") from reason
+    failures = count(1)
+
+    def give_up_at_last(error: Exception) -> None:
+        if next(failures) >= _MAX_WAKE_ATTEMPTS:
+            raise BrokerAway("the broker cannot be reached; upkeep wakes the workers later") from error
+
+    await retry(
+        lambda: asyncio.to_thread(_publish, app, batches),
+        on=lambda error: isinstance(error, BROKER_ERRORS),
+        backoff=Backoff(first_s=0.2, max_s=0.4, rng=rng),
+        before_wait=give_up_at_last,
+        clock=clock,
+    )
 
 
-def _publish(app: Celery, rings: Sequence[BatchReady]) -> None:
+def _publish(app: Celery, batches: Sequence[BatchReady]) -> None:
     # One round trip for all of them; the method is newer than kombu's type stubs.
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]
-        for bell in rings:
-            row = campaign_row(bell.ref.campaign)
+        for batch in batches:
+            row = campaign_row(batch.ref.campaign)
             app.send_task(
                 BATCH_TASK,
-                args=[bell.ref.sender, bell.ref.campaign, bell.ref.number],
-                argsrepr=_label(bell),
+                args=[batch.ref.sender, batch.ref.campaign, batch.ref.number],
+                argsrepr=_label(batch),
                 kwargsrepr="",
-                queue=URGENT_QUEUE if bell.urgent else BULK_QUEUE,
+                queue=URGENT_QUEUE if batch.urgent else BULK_QUEUE,
                 root_id=row,
                 parent_id=row,
                 producer=producer,
@@ -161,6 +177,6 @@ def _publish(app: Celery, rings: Sequence[BatchReady]) -> None:
             )
 
 
-def _label(bell: BatchReady) -> str:
-    """Write what stands in Flower's column of arguments: ``diwali-sale 17/200 TIMESM``."""
-    return f"{bell.name} {bell.ref.number + 1}/{bell.batches} {bell.ref.sender}"
+def _label(batch: BatchReady) -> str:
+    """Return what Flower shows as the arguments of a batch: ``diwali-sale 17/200 TIMESM``."""
+    return f"{batch.name} {batch.ref.number + 1}/{batch.batches} {batch.ref.sender}"

@@ -1,7 +1,7 @@
 """Flower with this project's settings: ``python -m times_dispatch.broker.flower [Flower's own options]``.
 
-Flower needs the broker and its own password, and neither the tasks nor any other secret; so it does not load the
-workers' app. The password comes from the environment or a file, and never stands in a command line.
+Flower needs the broker and its own password. It needs no tasks and no other secret, so it does not load the workers'
+app. The password comes from the environment or a file, and is never part of a command line.
 """
 
 import sys
@@ -15,7 +15,7 @@ from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 
 COLUMNS = "name,state,result,args,received,runtime,worker"
-"""A campaign's row then reads: campaign, PROGRESS, how far it is, its name."""
+"""In this order a campaign's row begins with the word campaign, PROGRESS, how far the campaign is, and its name."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Celery's thread pool, taught not to fall over when somebody asks to terminate a task."""
+"""Celery's thread pool, without a crash when somebody asks it to terminate a task."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ log = structlog.get_logger(__name__)
 
 
 class TaskPool(ThreadPool):
-    """Threads that park while the event loop works."""
+    """Threads in which tasks wait while the process' event loop works."""
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:  # noqa: ARG002  # Celery's signature
         """Refuse: a thread cannot be killed; `dispatch pause` and `dispatch cancel` stop a campaign within a second."""

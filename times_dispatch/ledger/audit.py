@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.keys import CAMPAIGNS, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.submission import CAMPAIGNS
 
 COUNTERS = ("total", *(state.value for state in MessageState))
 """Fields of a campaign's hash. One HMGET reads all of them at one moment."""

@@ -1,4 +1,4 @@
-"""How often one number may be texted: asked for each open block, and taken back for what was not sent after all.
+"""How often one number may be texted: asked for each open block, and undone for messages that were not sent after all.
 
 docs/domain.md section 5: gateways drop the same text to the same number within 30 minutes.
 """
@@ -11,24 +11,30 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.protocol import FrequencyAnswer, Status
 from times_dispatch.ledger.scripts import Script
+from times_dispatch.ledger.scripts import text as as_text
 from times_dispatch.ledger.states import Suppression
 
-_ANSWERS = {ord("0"): None, ord("2"): Suppression.TOO_MANY, ord("3"): Suppression.SAME_TEXT}
+_ANSWERS = {
+    ord(FrequencyAnswer.MAY_GO.value): None,
+    ord(FrequencyAnswer.TOO_MANY.value): Suppression.TOO_MANY,
+    ord(FrequencyAnswer.SAME_TEXT.value): Suppression.SAME_TEXT,
+}
 
 
 class FrequencyLimit(NamedTuple):
-    """What a sender may do to one number, over all its campaigns; all 0 is anything."""
+    """What a sender may do to one number, over all its campaigns; all 0 is no limit."""
 
     repeat_after_s: int = 0
     """Seconds before the same text may go to the same number again."""
-    most: int = 0
-    """Messages within ``per_s``."""
-    per_s: int = 0
+    max_messages: int = 0
+    """Messages within ``period_s``."""
+    period_s: int = 0
 
 
 class Mark(NamedTuple):
-    """What the ledger keeps of a message that was admitted."""
+    """What the ledger remembers of a message that may go."""
 
     to: str
     """E.164 digits without the plus."""
@@ -40,56 +46,65 @@ class Mark(NamedTuple):
 
 
 class FrequencyCaps:
-    """Admits messages to their numbers. Every call may be repeated; raises ``LeaseLost`` and redis errors."""
+    """Says which messages may go to their numbers. Every call may be repeated; raises ``LeaseLost``."""
 
     def __init__(self, redis: Redis) -> None:
-        self._admit = Script(redis, "admit")
-        self._take_back = Script(redis, "take_back")
+        self._check_frequency = Script(redis, "check_frequency")
+        self._undo_admission = Script(redis, "undo_admission")
 
-    async def admit(
-        self, lease: Lease, block: int, frequency: FrequencyLimit, text: str, marks: Sequence[Mark]
+    async def check(
+        self, lease: Lease, block: int, limit: FrequencyLimit, text: str, marks: Sequence[Mark]
     ) -> tuple[int, list[Suppression | None]]:
-        """Mark what may go; return when (epoch seconds), and for each message why it may not, or None.
+        """Remember the messages that may go; return when (epoch seconds), and for each why it may not, or None.
 
-        ``text`` is the registered one. The same block gets the same answer again.
+        Args:
+            lease: The batch.
+            block: Number of the open block; the same block gets the same answer again.
+            limit: What the sender may do to one number.
+            text: The registered text, with its slots.
+            marks: One for each message of the block.
         """
-        reply = await self._admit(
+        reply = await self._check_frequency(
             lease.ref.sender,
-            lease.ref.campaign,
-            lease.ref.number,
-            lease.token,
-            block,
-            _digest(text),
-            *frequency,
-            b"".join(mark.fingerprint for mark in marks),
-            *((mark.to for mark in marks) if frequency.most else ()),
+            campaign=lease.ref.campaign,
+            number=lease.ref.number,
+            token=lease.token,
+            block=block,
+            digest=_digest(text),
+            repeat_after_s=limit.repeat_after_s,
+            max_messages=limit.max_messages,
+            period_s=limit.period_s,
+            fingerprints=b"".join(mark.fingerprint for mark in marks),
+            numbers=[mark.to for mark in marks] if limit.max_messages else [],
         )
-        if reply[0] != b"admitted":
+        if as_text(reply["status"]) != Status.CHECKED:
             raise LeaseLost(lease.ref)
-        return reply[1], [_ANSWERS[answer] for answer in reply[2]]
+        return reply["checked_s"], [_ANSWERS[answer] for answer in reply["answers"]]
 
-    async def take_back(
-        self, lease: Lease, operation: str, frequency: FrequencyLimit, text: str, marks: Sequence[Mark]
-    ) -> None:
-        """Forget marks of messages that were not sent, before the ledger is told that they were not.
+    async def undo(self, lease: Lease, operation: str, limit: FrequencyLimit, text: str, marks: Sequence[Mark]) -> None:
+        """Forget messages that were not sent, before the ledger is told that they are pending again.
 
-        What an earlier attempt may have said stays said.
+        The text of a message with an earlier attempt is not forgotten: that attempt may have been sent.
+
+        Args:
+            lease: The batch.
+            operation: An id of this call; its repetition does nothing.
+            limit: The limit that the messages were checked against.
+            text: The registered text, with its slots.
+            marks: One for each message, with the time that ``check`` returned.
         """
-        counted: list[str | int] = []
-        for mark in marks if frequency.most else ():
-            counted += (mark.to, mark.at_s)
-        held = await self._take_back(
+        reply = await self._undo_admission(
             lease.ref.sender,
-            lease.ref.campaign,
-            lease.ref.number,
-            lease.token,
-            operation,
-            _digest(text),
-            frequency.per_s,
-            b"".join(mark.fingerprint for mark in marks if not mark.attempt),
-            *counted,
+            campaign=lease.ref.campaign,
+            number=lease.ref.number,
+            token=lease.token,
+            operation=operation,
+            digest=_digest(text),
+            period_s=limit.period_s,
+            fingerprints=b"".join(mark.fingerprint for mark in marks if not mark.attempt),
+            counted=[{"number": mark.to, "checked_s": mark.at_s} for mark in marks] if limit.max_messages else [],
         )
-        if not held:
+        if as_text(reply["status"]) != Status.UNDONE:
             raise LeaseLost(lease.ref)
 
 

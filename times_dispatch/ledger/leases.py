@@ -1,36 +1,41 @@
-"""What a worker does with the ledger: take a batch, open blocks of it, record outcomes, let it go."""
+"""What a worker does with the ledger: take a batch, open blocks of it, record what came of them, release the batch."""
 
 import secrets
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
+from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, Status, WaitReason
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
-from times_dispatch.ledger.scripts import Script, campaign_key, text
+from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
 AHEAD_US = 40_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
 TOLERANCE_US = 10_000
-"""How late a taker may be without losing slots; the most that can go at once is what falls into this time."""
+"""How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
-"""A sender's batches out for work hold about so many seconds of its rate."""
+"""The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
 
 _HEAD = struct.Struct(">HddB")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
+_MAX_CODE = 0xFFFF
+_MAX_PARTS = 0xFF
 
 
 class BatchReady(msgspec.Struct, frozen=True):
-    """A batch that was handed out: whoever is told of it rings the bell."""
+    """A batch that was handed out: a worker is to be woken for it."""
 
     ref: BatchRef
     batches: int
+    """How many batches the campaign has."""
     name: str
     """The campaign's name, for people."""
     urgent: bool
@@ -41,28 +46,30 @@ class Lease(msgspec.Struct, frozen=True):
 
     ref: BatchRef
     token: int
+    """The fencing token."""
     recipients: Recipients
 
 
 class Block(NamedTuple):
-    """Messages that are now ``sending``, in the hands of whoever opened the block."""
+    """Messages that are now ``sending``, in the hands of the worker that opened the block."""
 
     number: int
     starts_in_s: float
-    """When the first may go, from now; below 0 if that moment has passed."""
+    """When the first message may go, from now; below 0 if that moment has passed."""
     interval_s: float
     """The time that one unit of cost takes at the sender's rate; 0 if there is no limit."""
     messages: list[tuple[int, int]]
     """Index within the batch, and attempt."""
-    provider: int = 0
-    """Place in the campaign's chain (``Plan.chain``) of the one through which they go."""
+    chain_index: int = 0
+    """Which provider of the campaign's chain (``Plan.chain``) the messages go through."""
 
 
 class Wait(NamedTuple):
-    """Nothing may go for so long."""
+    """Nothing of the batch may go for some seconds."""
 
     seconds: float
-    why: str
+    reason: str
+    """A ``WaitReason``, or a worker's own reason."""
 
 
 class Drained(NamedTuple):
@@ -70,12 +77,13 @@ class Drained(NamedTuple):
 
 
 class BatchClosed(NamedTuple):
-    """Hand the batch back.
+    """The worker is to release the batch.
 
     The campaign or its sender does not run, or all its providers are braked, or back off while others could go.
     """
 
-    why: str
+    reason: str
+    """A ``CloseReason``, the state of the campaign, or a worker's own reason."""
 
 
 Opened = Block | Wait | Drained | BatchClosed
@@ -85,30 +93,37 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """What became of one message of a block."""
 
     index: int
+    """Within the batch."""
     block: int
     verdict: bytes
-    """One byte: a accepted, r rejected, i in doubt, p not sent (back to pending), b never begun (back to pending),
-    u suppressed."""
+    """A ``PushResult``."""
     code: int = 0
     transaction_id: str = ""
     parts: int = 0
 
 
 class Consequence(NamedTuple):
-    """What outcomes mean beyond their own messages."""
+    """What results mean beyond their own messages."""
 
-    back_off: str = ""
-    """Empty: not at all; ``alone``: if nothing was accepted meanwhile; ``always``: the provider asked for it."""
+    back_off: HoldPolicy = HoldPolicy.NEVER
     at_least_s: float = 0.0
+    """How long the provider asked to be left alone."""
     jitter: float = 1.0
-    """Between 0.5 and 1; spreads the workers' returns."""
-    brake: str = ""
-    """Empty, ``campaign``, or ``sender`` (at the provider that the outcomes are of)."""
+    """Between 0.5 and 1; spreads the moments at which workers come back."""
+    brake: BrakeTarget = BrakeTarget.NOTHING
     reason: str = ""
+    """Why, for people."""
 
 
 class BatchLeases:
-    """The worker's side of the ledger. Every call may be repeated, also by the Redis client itself."""
+    """The worker's side of the ledger. Every call may be repeated, also by the Redis client itself.
+
+    Args:
+        redis: The ledger.
+        lease_s: How long a lease lasts without renewal, in seconds.
+        unlimited_window: How many batches are out for a sender without a rate.
+        on_damage: Called for each campaign that cannot be handed out as it stands in the ledger.
+    """
 
     def __init__(
         self,
@@ -130,110 +145,136 @@ class BatchLeases:
         self._release = Script(redis, "release")
 
     async def issue(self, sender: SenderId) -> list[BatchReady]:
-        """Hand out batches until the sender's window is full; the caller rings for each."""
-        issued, damaged = await self._issue(sender, WINDOW_S, self._unlimited_window, self._lease_ms)
-        for campaign, error in damaged:
-            self._on_damage(Damage(sender, CampaignId(text(campaign)), "", "handed out", text(error)))
-        return rings(sender, issued)
+        """Hand out batches until the sender's window is full; the caller wakes a worker for each."""
+        reply = await self._issue(
+            sender, window_s=WINDOW_S, unlimited_batches=self._unlimited_window, lease_ms=self._lease_ms
+        )
+        for damaged in map(read_reply, reply["damaged"]):
+            campaign, error = CampaignId(text(damaged["campaign"])), text(damaged["error"])
+            self._on_damage(Damage(sender, campaign, "", "handed out", error))
+        return batches_ready(sender, reply)
 
     async def plan(self, sender: SenderId, campaign: CampaignId) -> Plan:
         """Return the campaign's plan; raise ``CampaignUnknown``."""
-        stored = await self._redis.hget(campaign_key(sender, campaign), "plan")
+        stored = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
         if stored is None:
             raise CampaignUnknown(campaign)
         return msgspec.json.decode(stored, type=Plan)
 
     async def take(self, ref: BatchRef) -> Lease | None:
-        """Take the lease of a batch; None if it is in other hands or nothing is owed."""
-        reply = await self._take(ref.sender, ref.campaign, ref.number, self._lease_ms, new_operation())
-        if reply[0] != b"taken":
+        """Take the lease of a batch; None if another worker holds the batch or nothing of it has to be done."""
+        reply = await self._take(
+            ref.sender, campaign=ref.campaign, number=ref.number, lease_ms=self._lease_ms, taker=new_operation()
+        )
+        if text(reply["status"]) != Status.TAKEN:
             return None
-        return Lease(ref, reply[1], unpack_recipients(reply[3]))
+        return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
 
     async def renew(self, sender: SenderId, leases: Sequence[Lease]) -> list[bool]:
         """Renew leases of one sender; say for each whether it is still held."""
-        arguments: list[str | int] = []
-        for lease in leases:
-            arguments += (lease.ref.campaign, lease.ref.number, lease.token)
-        return [bool(held) for held in await self._renew(sender, self._lease_ms, *arguments)]
+        batches = [
+            {"campaign": lease.ref.campaign, "number": lease.ref.number, "token": lease.token} for lease in leases
+        ]
+        reply = await self._renew(sender, lease_ms=self._lease_ms, batches=batches)
+        return [held == ord("1") for held in reply["held"]]
 
-    async def open_block(self, lease: Lease, *, most: int, operation: str) -> Opened:
-        """Mark up to ``most`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
+    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
+        """Mark up to ``max_messages`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
 
         The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives.
         """
         ref = lease.ref
         reply = await self._open(
-            ref.sender, ref.campaign, ref.number, lease.token, operation, most, AHEAD_US, TOLERANCE_US
+            ref.sender,
+            campaign=ref.campaign,
+            number=ref.number,
+            token=lease.token,
+            operation=operation,
+            max_messages=max_messages,
+            ahead_us=AHEAD_US,
+            tolerance_us=TOLERANCE_US,
         )
-        match reply:
-            case [b"opened", packed]:
-                number, starts_in_us, interval_us, provider = _HEAD.unpack_from(packed)
-                messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
-                return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, provider)
-            case [b"wait", ms, why]:
-                return Wait(ms / 1000, why.decode())
-            case [b"drained"]:
+        match text(reply["status"]):
+            case Status.OPENED:
+                return _block(reply["block"])
+            case Status.WAIT:
+                return Wait(reply["ms"] / 1000, WaitReason(text(reply["reason"])))
+            case Status.DRAINED:
                 return Drained()
-            case [b"closed", why]:
-                return BatchClosed(why.decode())
+            case Status.CLOSED:
+                return BatchClosed(text(reply["reason"]))
             case _:
                 raise LeaseLost(ref)
 
     async def record(
         self,
         lease: Lease,
-        results: Sequence[Result],
+        results: Iterable[Result],
         consequence: Consequence | None = None,
         *,
         provider: str,
         part_disagreements: int = 0,
     ) -> int:
-        """Write outcomes of one provider (its nickname), return how many changed a message; raise ``LeaseLost``.
+        """Write what became of messages, and return how many changed their state.
 
-        What they mean beyond their own messages holds for the sender at this provider only.
+        Args:
+            lease: The batch.
+            results: One for each message.
+            consequence: What the results mean for the campaign, and for the sender at this provider.
+            provider: Nickname of the provider that all these messages went through.
+            part_disagreements: For how many of them the provider counted other parts than we did.
+
+        Raises:
+            LeaseLost: Another worker holds the batch; nothing was written.
         """
         ref = lease.ref
         consequence = consequence or Consequence()
-        packed = b"".join(
-            _OUTCOME.pack(
-                result.index,
-                result.block,
-                result.verdict,
-                min(result.code, 0xFFFF),
-                int.from_bytes(transaction_bytes(result.transaction_id), "big") if result.verdict == b"a" else 0,
-                min(result.parts, 255),
-            )
-            for result in sorted(results, key=_index)
-        )
         reply = await self._record(
             ref.sender,
-            ref.campaign,
-            ref.number,
-            lease.token,
-            packed,
-            consequence.back_off,
-            consequence.at_least_s * 1000,
-            consequence.jitter,
-            consequence.brake,
-            consequence.reason,
-            part_disagreements,
-            provider,
+            campaign=ref.campaign,
+            number=ref.number,
+            token=lease.token,
+            outcomes=b"".join(map(_packed, sorted(results, key=_index))),
+            hold=consequence.back_off,
+            hold_at_least_ms=consequence.at_least_s * 1000,
+            jitter=consequence.jitter,
+            brake=consequence.brake,
+            reason=consequence.reason,
+            part_disagreements=part_disagreements,
+            provider=provider,
         )
-        if reply[0] != b"recorded":
+        if text(reply["status"]) != Status.RECORDED:
             raise LeaseLost(ref)
-        return int(reply[1])
+        return int(reply["changed"])
 
     async def release(self, lease: Lease) -> int:
-        """Let the batch go, finished or not; return how many messages had to be put in doubt. Raise ``LeaseLost``."""
+        """Release the batch, finished or not; return how many messages had to be put in doubt. Raise ``LeaseLost``."""
         ref = lease.ref
-        reply = await self._release(ref.sender, ref.campaign, ref.number, lease.token)
-        if reply[0] != b"released":
+        reply = await self._release(ref.sender, campaign=ref.campaign, number=ref.number, token=lease.token)
+        if text(reply["status"]) != Status.RELEASED:
             raise LeaseLost(ref)
-        return int(reply[1])
+        return int(reply["in_doubt"])
 
 
 _index = attrgetter("index")
+
+
+def _packed(result: Result) -> bytes:
+    is_accepted = result.verdict == PushResult.ACCEPTED
+    return _OUTCOME.pack(
+        result.index,
+        result.block,
+        result.verdict,
+        min(result.code, _MAX_CODE),
+        int.from_bytes(transaction_bytes(result.transaction_id), "big") if is_accepted else 0,
+        min(result.parts, _MAX_PARTS),
+    )
+
+
+def _block(packed: bytes) -> Block:
+    number, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
+    messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
+    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index)
 
 
 def new_operation() -> str:
@@ -241,9 +282,11 @@ def new_operation() -> str:
     return secrets.token_hex(6)
 
 
-def rings(sender: SenderId, reply: list[list[bytes | int]]) -> list[BatchReady]:
+def batches_ready(sender: SenderId, reply: Reply) -> list[BatchReady]:
     """Read the batches that a script handed out."""
-    return [
-        BatchReady(BatchRef(sender, CampaignId(text(campaign)), int(number)), int(batches), text(name), bool(urgent))
-        for campaign, number, batches, name, urgent in reply
-    ]
+    return [_batch_ready(sender, read_reply(batch)) for batch in reply["ready"]]
+
+
+def _batch_ready(sender: SenderId, batch: dict[str, Any]) -> BatchReady:
+    ref = BatchRef(sender, CampaignId(text(batch["campaign"])), int(batch["number"]))
+    return BatchReady(ref, int(batch["batches"]), text(batch["name"]), bool(batch["urgent"]))

@@ -1,4 +1,4 @@
-"""What upkeep does with the ledger: rings again, takes in, ends, settles. Safe to run twice at once."""
+"""What upkeep does with the ledger: it announces and reclaims batches, ends, settles. Safe to run twice at once."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -6,51 +6,55 @@ from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
-from times_dispatch.ledger.leases import BatchReady, rings
+from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key, split_batch_member
+from times_dispatch.ledger.leases import BatchReady, batches_ready
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
-from times_dispatch.ledger.scripts import Script, campaign_key, tag, text
+from times_dispatch.ledger.protocol import ControlAction, Settlement
+from times_dispatch.ledger.scripts import Script, read_reply, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
-_MOST_BATCHES = 200
+_MAX_BATCHES = 200
 """Batches looked at per call: a script must not hold up the others for longer than some milliseconds."""
 
 _DAMAGED_MS = 60_000
-"""What is damaged is looked at again after so long; lapse.lua has its own."""
+"""Upkeep looks again after this time at what was damaged; the scripts have the same time in ``lua/lib/damage.lua``."""
 
-_MOST_HASHES = 1_000
-"""Of what campaigns said, forgotten per call."""
+_MAX_BUCKETS = 1_000
+"""Buckets of recent texts dropped per call."""
 
-
-_MOST_SENDERS = 50
+_MAX_SENDERS = 50
 """Senders asked about in one round trip."""
 
 
 class Chores(NamedTuple):
     """What there is to do for a sender, step by step."""
 
-    lapse: bool = True
-    reopen: bool = True
-    end: bool = True
-    settle: bool = True
-    forget: bool = True
+    expire_leases: bool = True
+    next_hours: bool = True
+    end_pending: bool = True
+    settle_overdue: bool = True
+    drop_recent_texts: bool = True
     issue: bool = True
-    show: bool = True
+    show_changed: bool = True
 
 
 class ExpiredLeases(NamedTuple):
     """What came of leases that ran out."""
 
-    taken_in: int
+    reclaimed: int
+    """Batches whose worker was gone."""
     in_doubt: int
-    rings: list[BatchReady]
+    """Messages of these batches that are in doubt now."""
+    ready: list[BatchReady]
+    """Batches that no worker took; a worker is to be woken for each."""
 
 
-class EndedMessages(NamedTuple):
-    """A campaign whose hours of the day are over."""
+class EndedHours(NamedTuple):
+    """A campaign whose hours of the day are over, or were never said."""
 
     campaign: CampaignId
     plan: Plan
@@ -59,147 +63,169 @@ class EndedMessages(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What came of messages that waited long enough."""
+    """How many messages that waited long enough became what."""
 
     no_report: int = 0
     given_up: int = 0
     resent: int = 0
 
 
+class _Ended(NamedTuple):
+    messages: int
+    calls: int
+    is_damaged: bool
+
+
 class Maintenance:
-    """The upkeep's side of the ledger."""
+    """The upkeep's side of the ledger.
+
+    Args:
+        redis: The ledger.
+        lease_s: How long a lease lasts without renewal, in seconds.
+        max_batches: How many batches one call of a script looks at.
+        on_damage: Called for each campaign or batch that cannot be worked on as it stands in the ledger.
+    """
 
     def __init__(
         self,
         redis: Redis,
         *,
         lease_s: float = 15.0,
-        max_batches: int = _MOST_BATCHES,
+        max_batches: int = _MAX_BATCHES,
         on_damage: Callable[[Damage], None] = lambda _: None,
     ) -> None:
         self._redis = redis
         self._max_batches = max_batches
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
-        self._chores = Script(redis, "chores")
-        self._lapse = Script(redis, "lapse")
-        self._sweep = Script(redis, "sweep")
-        self._settle = Script(redis, "settle")
-        self._reopen = Script(redis, "reopen")
+        self._pending_chores = Script(redis, "pending_chores")
+        self._expire_leases = Script(redis, "expire_leases")
+        self._end_pending = Script(redis, "end_pending")
+        self._settle_overdue = Script(redis, "settle_overdue")
+        self._next_hours = Script(redis, "next_hours")
         self._control = Script(redis, "control")
-        self._forget = Script(redis, "forget")
+        self._drop_recent_texts = Script(redis, "drop_recent_texts")
 
-    async def chores(self, senders: Sequence[SenderId]) -> dict[SenderId, Chores]:
+    async def pending_chores(self, senders: Sequence[SenderId]) -> dict[SenderId, Chores]:
         """Say what there is to do for each sender; all of it where the ledger cannot say."""
-        found = dict[SenderId, Chores]()
-        for first in range(0, len(senders), _MOST_SENDERS):
-            some = senders[first : first + _MOST_SENDERS]
-            replies = await self._chores.for_each(some)
-            for sender, reply in zip(some, replies, strict=True):
-                found[sender] = Chores() if isinstance(reply, RedisError) else Chores(*map(bool, reply))
-        return found
+        chores = dict[SenderId, Chores]()
+        for first in range(0, len(senders), _MAX_SENDERS):
+            page = senders[first : first + _MAX_SENDERS]
+            for sender, reply in zip(page, await self._pending_chores.for_each(page), strict=True):
+                due = {} if isinstance(reply, Exception) else reply
+                chores[sender] = Chores(**{step: bool(is_due) for step, is_due in due.items()})
+        return chores
 
-    async def lapse(self, sender: SenderId) -> ExpiredLeases:
-        """Look after leases that ran out; the caller rings."""
-        taken_in, doubted, again, damaged = await self._lapse(sender, self._lease_ms, self._max_batches)
-        for member, error in damaged:
-            campaign, _, number = text(member).partition(":")
-            await self._set_aside(Damage(sender, CampaignId(campaign), number, "taken in", text(error)))
-        return ExpiredLeases(taken_in, doubted, rings(sender, again))
+    async def expire_leases(self, sender: SenderId) -> ExpiredLeases:
+        """Look after leases that ran out; the caller wakes workers."""
+        reply = await self._expire_leases(sender, lease_ms=self._lease_ms, max_batches=self._max_batches)
+        for damaged in map(read_reply, reply["damaged"]):
+            campaign, number, error = (text(damaged[name]) for name in ("campaign", "number", "error"))
+            await self._report_damage(Damage(sender, CampaignId(campaign), number, "reclaimed", error))
+        return ExpiredLeases(reply["reclaimed"], reply["in_doubt"], batches_ready(sender, reply))
 
-    async def closed(self, sender: SenderId, *, most: int = 100) -> list[EndedMessages]:
+    async def ended_hours(self, sender: SenderId, *, max_campaigns: int = 100) -> list[EndedHours]:
         """Return campaigns whose hours are over, or were never said: the caller says when they are next."""
-        now_ms = await self._now_ms()
-        members = await self._redis.zrangebyscore(f"{tag(sender)}:hours", "-inf", now_ms, start=0, num=most)
-        found = []
-        for member in members:
-            campaign = CampaignId(text(member))
+        now_ms, hours_key = await self._now_ms(), sender_key(sender, SenderKey.HOURS)
+        members = await self._redis.zrangebyscore(hours_key, "-inf", now_ms, start=0, num=max_campaigns)
+        ended = []
+        for campaign in (CampaignId(text(member)) for member in members):
             try:
-                plan = msgspec.json.decode(
-                    await self._redis.hget(campaign_key(sender, campaign), "plan") or b"", type=Plan
-                )
+                stored = await self._redis.hget(campaign_key(sender, campaign), CampaignField.PLAN)
+                plan = msgspec.json.decode(stored or b"", type=Plan)
             except (ResponseError, msgspec.MsgspecError) as error:
                 if is_transient(error):
                     raise
-                await self._set_aside(Damage(sender, campaign, "", "opened", type(error).__name__))
-                await self._redis.zadd(f"{tag(sender)}:hours", {campaign: now_ms + _DAMAGED_MS}, xx=True)
+                await self._report_damage(Damage(sender, campaign, "", "opened", type(error).__name__))
+                await self._redis.zadd(hours_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
             else:
-                found.append(EndedMessages(campaign, plan, now_ms))
-        return found
+                ended.append(EndedHours(campaign, plan, now_ms))
+        return ended
 
-    async def reopen(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
+    async def set_next_hours(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
         """Say when a campaign's hours are next, in epoch milliseconds; nothing goes before and after."""
-        await self._reopen(sender, campaign, opens_ms, closes_ms)
+        await self._next_hours(sender, campaign=campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
-    async def end(self, sender: SenderId, *, most_calls: int = 50) -> int:
+    async def end_pending(self, sender: SenderId, *, max_calls: int = 50) -> int:
         """End what is pending of cancelled campaigns and of those whose validity is over; return how many messages.
 
         Large campaigns are ended over several calls: how far it came stands in the campaign's hash.
         """
-        ends = f"{tag(sender)}:ends"
-        now_ms = await self._now_ms()
-        ended = 0
-        for member in await self._redis.zrangebyscore(ends, "-inf", now_ms, start=0, num=100):
+        ends_key, now_ms = sender_key(sender, SenderKey.ENDS), await self._now_ms()
+        messages = 0
+        for member in await self._redis.zrangebyscore(ends_key, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
             try:
-                changed, calls, is_damaged = await self._end(sender, campaign, most_calls=most_calls)
+                ended = await self._end_campaign(sender, campaign, max_calls=max_calls)
             except (ResponseError, ValueError) as error:
-                await self._set_aside(_damage(error, sender, campaign, doing="ended"))
-                changed, calls, is_damaged = 0, 1, True
-            ended, most_calls = ended + changed, most_calls - calls
-            if is_damaged:
-                await self._redis.zadd(ends, {campaign: now_ms + _DAMAGED_MS}, xx=True)
-        return ended
+                await self._report_damage(_damage(error, sender, campaign, doing="ended"))
+                ended = _Ended(0, 1, is_damaged=True)
+            messages, max_calls = messages + ended.messages, max_calls - ended.calls
+            if ended.is_damaged:
+                await self._redis.zadd(ends_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
+        return messages
 
-    async def _end(self, sender: SenderId, campaign: CampaignId, *, most_calls: int) -> tuple[int, int, bool]:
-        """End what is pending of one campaign; return how many messages, in how many calls, and if any is damaged."""
+    async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int) -> _Ended:
+        """End what is pending of one campaign."""
         key = campaign_key(sender, campaign)
-        state, batches, swept = await self._redis.hmget(key, "state", "batches", "swept")
+        fields = (CampaignField.STATE, CampaignField.BATCHES, CampaignField.ENDED_BATCHES)
+        state, batches, ended_batches = await self._redis.hmget(key, fields)
         to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
-        number, is_over, ended, calls, is_damaged = int(swept or 0), False, 0, 0, False
-        while not is_over and calls < most_calls:
-            number, changed, damaged = await self._sweep(sender, campaign, number, self._max_batches, to.value)
-            ended, calls = ended + changed, calls + 1
-            for place, error in damaged:
-                await self._set_aside(Damage(sender, campaign, str(place), "ended", text(error)))
+        number, is_over, messages, calls, is_damaged = int(ended_batches or 0), False, 0, 0, False
+        while not is_over and calls < max_calls:
+            reply = await self._end_pending(
+                sender, campaign=campaign, first=number, max_batches=self._max_batches, state=to.value
+            )
+            number, messages, calls = reply["next_batch"], messages + reply["ended"], calls + 1
+            for damaged in map(read_reply, reply["damaged"]):
+                error = text(damaged["error"])
+                await self._report_damage(Damage(sender, campaign, text(damaged["number"]), "ended", error))
                 is_damaged = True
             is_over = number >= int(batches or 0)
-        await self._redis.hset(key, "swept", 0 if is_over else number)
-        return ended, calls, is_damaged and is_over
+        await self._redis.hset(key, CampaignField.ENDED_BATCHES, str(0 if is_over else number))
+        return _Ended(messages, calls, is_damaged and is_over)
 
-    async def settle(self, sender: SenderId, *, most: int = _MOST_BATCHES) -> Settled:
+    async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:
         """Decide messages whose report is overdue, and those in doubt at the end of the validity."""
-        key, now_ms = f"{tag(sender)}:due", await self._now_ms()
-        due = await self._redis.zrangebyscore(key, "-inf", now_ms, start=0, num=most)
+        due_key, now_ms = sender_key(sender, SenderKey.DUE), await self._now_ms()
+        due = await self._redis.zrangebyscore(due_key, "-inf", now_ms, start=0, num=max_batches)
         total = Settled()
-        for member in due:
-            campaign, _, number = text(member).partition(":")
+        for member in map(text, due):
+            campaign, number = split_batch_member(member)
             try:
-                no_report, given_up, resent, _ = await self._settle(sender, campaign, number, "time")
+                reply = await self._settle_overdue(
+                    sender, campaign=campaign, number=number, settlement=Settlement.POLICY
+                )
             except ResponseError as error:
-                await self._set_aside(_damage(error, sender, CampaignId(campaign), number, doing="settled"))
-                await self._redis.zadd(key, {text(member): now_ms + _DAMAGED_MS}, xx=True)
+                await self._report_damage(_damage(error, sender, campaign, number, doing="settled"))
+                await self._redis.zadd(due_key, {member: now_ms + _DAMAGED_MS}, xx=True)
                 continue
-            total = Settled(total.no_report + no_report, total.given_up + given_up, total.resent + resent)
+            total = Settled(
+                no_report=total.no_report + reply["no_report"],
+                given_up=total.given_up + reply["given_up"],
+                resent=total.resent + reply["resent"],
+            )
         return total
 
-    async def forget(self, sender: SenderId, *, most_calls: int = 20) -> None:
-        """Forget what the sender's campaigns said, when the same may be said again."""
-        while most_calls > 0 and await self._forget(sender, _MOST_HASHES):
-            most_calls -= 1
+    async def drop_recent_texts(self, sender: SenderId, *, max_calls: int = 20) -> None:
+        """Drop what is remembered of the texts of the sender's campaigns, when they may be sent again."""
+        for _ in range(max_calls):
+            reply = await self._drop_recent_texts(sender, max_buckets=_MAX_BUCKETS)
+            if not reply["left"]:
+                return
 
-    async def moved(self, sender: SenderId, *, most: int = 500) -> list[CampaignId]:
-        """Return, and forget, campaigns on which something happened since the last call."""
-        members = await self._redis.spop(f"{tag(sender)}:moved", most)
+    async def take_changed(self, sender: SenderId, *, max_campaigns: int = 500) -> list[CampaignId]:
+        """Return, and forget, campaigns of which something changed since the last call."""
+        members = await self._redis.spop(sender_key(sender, SenderKey.CHANGED), max_campaigns)
         return [CampaignId(text(member)) for member in members or []]
 
-    async def _set_aside(self, damage: Damage) -> None:
+    async def _report_damage(self, damage: Damage) -> None:
         """Tell of damage, and stop its campaign: people must look at it before anything more of it is sent."""
         self._on_damage(damage)
         what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "it"
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
-        with suppress(ResponseError):  # of a campaign that is not even there
-            await self._control(damage.sender, damage.campaign, "brake", reason)
+        with suppress(ResponseError):  # the campaign may not even be there
+            await self._control(damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason)
 
     async def _now_ms(self) -> int:
         seconds, microseconds = await self._redis.time()

@@ -1,19 +1,18 @@
-"""Numbers that must not be texted: millions of them, in a few bytes each.
+"""The opt-out list: numbers that must not be texted, millions of them, in a few bytes each.
 
-A number is cut before its last five digits: what stands before names a bucket, the rest is a small integer in the
-bucket's set. Redis keeps sets of up to 512 integers as sorted arrays, four bytes an entry, so a list of Indian mobile
-numbers takes about 7 bytes a number at one million and less above. The local opt-out list is
-ours to keep (docs/domain.md section 5).
+A number is cut before its last five digits: the digits before the cut name a bucket, the last five are an integer in
+the bucket's set. Redis keeps sets of up to 512 integers as sorted arrays, four bytes an entry, so a list of Indian
+mobile numbers takes about 7 bytes a number at one million, and fewer above. A list of opt-outs is the dispatcher's duty
+(docs/domain.md section 5).
 """
 
 from collections.abc import AsyncIterator, Sequence
-from importlib import resources
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.keys import OPTOUTS, OPTOUTS_ANY, OPTOUTS_BUCKET
+from times_dispatch.ledger.scripts import Script, text
 
-_TAG = "{optouts}"
 _CUT = -5
 _PAGE = 1_000
 
@@ -23,8 +22,7 @@ class OptOuts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        source = resources.files("times_dispatch.ledger") / "lua" / "contain_optouts.lua"
-        self._contain = redis.register_script(source.read_text("utf-8"))
+        self._contain_optouts = Script(redis, "contain_optouts")
 
     async def add(self, numbers: Sequence[str]) -> int:
         """Put numbers on the list; return how many were not on it."""
@@ -35,18 +33,16 @@ class OptOuts:
         return await self._change("srem", numbers)
 
     async def contains(self, numbers: Sequence[str]) -> list[bool]:
-        """Say for each number whether it is on the list; one call to Redis."""
+        """Say for each number whether it is on the list, in one call to Redis."""
         if not numbers:
             return []
-        arguments: list[str | int] = []
-        for number in numbers:
-            arguments += (number[:_CUT], int(number[_CUT:]))
-        reply = await self._contain(keys=[_TAG], args=arguments)
-        return [found == ord("1") for found in reply]
+        members = [{"bucket": number[:_CUT], "member": int(number[_CUT:])} for number in numbers]
+        reply = await self._contain_optouts(OPTOUTS, numbers=members)
+        return [answer == ord("1") for answer in reply["answers"]]
 
     async def is_empty(self) -> bool:
-        """Say whether nobody is on the list, without looking at the list."""
-        return not await self._redis.exists(f"{_TAG}:any")
+        """Say whether no number was ever put on the list."""
+        return not await self._redis.exists(OPTOUTS_ANY)
 
     async def count(self) -> int:
         """Count the numbers on the list; reads the size of every bucket."""
@@ -59,28 +55,28 @@ class OptOuts:
         return total
 
     async def iterate(self) -> AsyncIterator[list[str]]:
-        """Yield all numbers, in groups, in no order; one that is added or removed meanwhile may be missed or met."""
+        """Yield all numbers, in groups, in no order. A number that is added or removed meanwhile may be left out."""
         async for buckets in self._buckets():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for bucket in buckets:
                     pipe.smembers(bucket)
                 members = await pipe.execute()
-            found = [
+            numbers = [
                 f"{bucket.rpartition(':')[2]}{int(member):0{-_CUT}}"
-                for bucket, within in zip(buckets, members, strict=True)
-                for member in within
+                for bucket, of_bucket in zip(buckets, members, strict=True)
+                for member in of_bucket
             ]
-            if found:
-                yield found
+            if numbers:
+                yield numbers
 
     async def _change(self, command: str, numbers: Sequence[str]) -> int:
         changed = 0
         for first in range(0, len(numbers), _PAGE):
             async with self._redis.pipeline(transaction=False) as pipe:
                 if command == "sadd":
-                    pipe.set(f"{_TAG}:any", 1)
+                    pipe.set(OPTOUTS_ANY, 1)
                 for number in numbers[first : first + _PAGE]:
-                    pipe.execute_command(command, f"{_TAG}:n:{number[:_CUT]}", int(number[_CUT:]))
+                    pipe.execute_command(command, f"{OPTOUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
                 replies = await pipe.execute()
             changed += sum(reply for reply in replies if isinstance(reply, int) and not isinstance(reply, bool))
         return changed
@@ -90,7 +86,7 @@ class OptOuts:
         cursor = 0
         seen: set[str] = set()
         while True:
-            cursor, keys = await self._redis.scan(cursor, match=f"{_TAG}:n:*", count=_PAGE)
+            cursor, keys = await self._redis.scan(cursor, match=f"{OPTOUTS_BUCKET}:*", count=_PAGE)
             fresh = [key for key in map(text, keys) if key not in seen]
             seen.update(fresh)
             if fresh:

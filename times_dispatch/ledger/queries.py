@@ -1,4 +1,4 @@
-"""Looking at the ledger: a campaign, a sender, a message; nothing here writes."""
+"""Queries of the ledger: a campaign, a sender, a message; nothing here writes."""
 
 import struct
 import time
@@ -14,11 +14,26 @@ from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.ledger.audit import COUNTERS, reason_with_imbalance
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
+from times_dispatch.ledger.keys import (
+    CAMPAIGNS,
+    SENDERS,
+    STAT_PREFIX,
+    BatchKey,
+    CampaignField,
+    PaceField,
+    ProviderField,
+    SenderKey,
+    batch_key,
+    campaign_key,
+    codes_key,
+    provider_field,
+    sender_key,
+)
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
-from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.ledger.submission import CAMPAIGNS, SENDERS
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 
@@ -40,7 +55,7 @@ class HeldProvider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SenderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender as it stands at one moment."""
+    """A sender at one moment."""
 
     id: SenderId
     rate_per_s: float
@@ -50,7 +65,7 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     """Providers that are braked or backing off, by name; campaigns go through the others of their chains."""
     batches_out: int
     campaigns_in_turn: int
-    most_parts_per_day: int = 0
+    max_parts_per_day: int = 0
     """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit, and then none are counted."""
     parts_today: int = 0
     day_is_used_up: bool = False
@@ -85,22 +100,22 @@ class Queries:
     async def sender(self, sender: SenderId) -> SenderView:
         """Return how a sender stands."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(f"{tag(sender)}:pace")
-            pipe.zcard(f"{tag(sender)}:leases")
-            pipe.zcard(f"{tag(sender)}:rotation")
-            pipe.zcard(f"{tag(sender)}:rotation:own")
-            pace, out, in_turn, with_own_limit = await pipe.execute()
-        today = _today()
+            pipe.hgetall(sender_key(sender, SenderKey.PACE))
+            pipe.zcard(sender_key(sender, SenderKey.LEASES))
+            pipe.zcard(sender_key(sender, SenderKey.ROTATION))
+            pipe.zcard(sender_key(sender, SenderKey.ROTATION_OWN))
+            pace_reply, batches_out, in_turn, with_own_limit = await pipe.execute()
+        pace, today = _by_name(pace_reply), _today()
         return SenderView(
             id=sender,
-            rate_per_s=float(pace.get(b"rate", 0)),
-            paused=pace.get(b"paused") == b"1",
+            rate_per_s=float(pace.get(PaceField.RATE, 0)),
+            paused=pace.get(PaceField.PAUSED) == b"1",
             held=sorted(_held(pace).values(), key=attrgetter("provider")),
-            batches_out=out,
+            batches_out=batches_out,
             campaigns_in_turn=in_turn + with_own_limit,
-            most_parts_per_day=int(pace.get(b"most_parts_per_day", 0)),
-            parts_today=int(pace.get(b"day_parts", 0)) if int(pace.get(b"day", 0)) == today else 0,
-            day_is_used_up=int(pace.get(b"full_day", 0)) == today,
+            max_parts_per_day=int(pace.get(PaceField.MAX_PARTS_PER_DAY, 0)),
+            parts_today=int(pace.get(PaceField.DAY_PARTS, 0)) if int(pace.get(PaceField.DAY, 0)) == today else 0,
+            day_is_used_up=int(pace.get(PaceField.FULL_DAY, 0)) == today,
         )
 
     async def sender_of(self, campaign: CampaignId) -> SenderId:
@@ -111,7 +126,7 @@ class Queries:
         return SenderId(text(sender))
 
     async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
-        """Return all campaigns, the newest first; those that cannot be read go to *damaged*, or else are raised."""
+        """Return all campaigns, the newest first. Those that cannot be read go to *damaged*; without it they raise."""
         known = await self._redis.hgetall(CAMPAIGNS)
         ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
         views = [view async for view in self._read(ids, damaged)]
@@ -136,8 +151,9 @@ class Queries:
 
     async def batch(self, view: CampaignView, number: int) -> AsyncIterator[MessageView]:
         """Yield the messages of one batch with their rows; raise ``CampaignDamaged`` before the first of them."""
-        key = campaign_key(view.plan.sender, view.id)
-        packed, records = cast("list[bytes]", await self._redis.mget(f"{key}:p:{number}", f"{key}:m:{number}"))
+        kinds = (BatchKey.RECIPIENTS, BatchKey.MESSAGES)
+        keys = [batch_key(view.plan.sender, view.id, kind, number) for kind in kinds]
+        packed, records = cast("list[bytes]", await self._redis.mget(keys))
         try:
             messages = _messages(unpack_recipients(packed), records or b"")
         except _UNREADABLE as error:
@@ -153,14 +169,14 @@ class Queries:
         async with self._redis.pipeline(transaction=False) as pipe:
             for campaign, sender in wanted:
                 pipe.hgetall(campaign_key(sender, campaign))
-                pipe.hgetall(campaign_key(sender, campaign) + ":codes")
+                pipe.hgetall(codes_key(sender, campaign))
             for sender in senders:
-                pipe.hgetall(f"{tag(sender)}:pace")
+                pipe.hgetall(sender_key(sender, SenderKey.PACE))
             replies = await pipe.execute(raise_on_error=False)
-        theirs, paces = replies[: 2 * len(wanted)], dict(zip(senders, replies[2 * len(wanted) :], strict=True))
-        for (campaign, sender), about, codes in zip(wanted, theirs[::2], theirs[1::2], strict=True):
+        of_campaigns, paces = replies[: 2 * len(wanted)], dict(zip(senders, replies[2 * len(wanted) :], strict=True))
+        for (campaign, sender), fields, codes in zip(wanted, of_campaigns[::2], of_campaigns[1::2], strict=True):
             try:
-                view = _view(campaign, *map(_sound, (about, codes, paces[sender]))) if about else None
+                view = _view(campaign, *map(_by_name, (fields, codes, paces[sender]))) if fields else None
             except _UNREADABLE as error:
                 damage = CampaignDamaged(campaign, sender, _what(error))
                 if damaged is None:
@@ -172,13 +188,16 @@ class Queries:
 
 
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
-"""What comes of reading what lacks something, or has something else in its place."""
+"""Raised while something is read that is not what it must be, or of which a part is missing."""
+
+Fields = dict[str, bytes]
+"""A hash, by the names of its fields."""
 
 
-def _sound(reply: dict[bytes, bytes] | RedisError) -> dict[bytes, bytes]:
+def _by_name(reply: dict[bytes, bytes] | RedisError) -> Fields:
     if isinstance(reply, RedisError):
         raise reply
-    return reply
+    return {name.decode(): value for name, value in reply.items()}
 
 
 def _what(error: Exception) -> str:
@@ -186,8 +205,8 @@ def _what(error: Exception) -> str:
         if is_transient(error):
             raise error
         return "something else stands in its place"
-    if isinstance(error, KeyError) and isinstance(error.args[0], bytes):
-        return f"it has no {error.args[0].decode()}"
+    if isinstance(error, KeyError) and isinstance(error.args[0], str):
+        return f"it has no {error.args[0]}"
     return "it cannot be read"
 
 
@@ -204,43 +223,45 @@ def _messages(recipients: Recipients, records: bytes) -> list[MessageView]:
     ]
 
 
-def _view(
-    campaign: CampaignId, about: dict[bytes, bytes], codes: dict[bytes, bytes], pace: dict[bytes, bytes]
-) -> CampaignView:
-    state = CampaignState(about[b"state"].decode())
-    plan = msgspec.json.decode(about[b"plan"], type=Plan)
-    reason = about.get(b"reason", b"").decode()
+def _view(campaign: CampaignId, fields: Fields, codes: Fields, pace: Fields) -> CampaignView:
+    state = CampaignState(fields[CampaignField.STATE].decode())
+    plan = msgspec.json.decode(fields[CampaignField.PLAN], type=Plan)
+    reason = stop_reason_in_words(fields.get(CampaignField.REASON, b"").decode())
     if not reason and state is CampaignState.RUNNING:
-        reason = _held_by_clock(about, plan) or _held_by_sender(pace, plan)
-    counters = {name: int(about.get(name.encode(), 0)) for name in COUNTERS}
+        reason = _held_by_clock(fields, plan) or _held_by_sender(pace, plan)
+    counters = {name: int(fields.get(name, 0)) for name in COUNTERS}
     return CampaignView(
         id=campaign,
         state=state,
         reason=reason_with_imbalance(reason, counters),
         plan=plan,
         total=counters["total"],
-        batches=int(about[b"batches"]),
+        batches=int(fields[CampaignField.BATCHES]),
         counts={message_state: counters[message_state.value] for message_state in MessageState},
-        codes={code.decode(): int(number) for code, number in sorted(codes.items()) if int(number) > 0},
-        parts=int(about.get(b"parts", 0)),
-        stats={name[5:].decode(): int(number) for name, number in about.items() if name.startswith(b"stat:")},
-        created_ms=int(about[b"created_ms"]),
-        sealed_ms=int(about.get(b"sealed_ms", 0)),
-        first_sent_ms=int(about.get(b"first_ms", 0)),
-        last_sent_ms=int(about.get(b"last_ms", 0)),
-        finished_ms=int(about.get(b"finished_ms", 0)),
+        codes={code: int(number) for code, number in sorted(codes.items()) if int(number) > 0},
+        parts=int(fields.get(CampaignField.PARTS, 0)),
+        stats={
+            name.removeprefix(STAT_PREFIX): int(number)
+            for name, number in fields.items()
+            if name.startswith(STAT_PREFIX)
+        },
+        created_ms=int(fields[CampaignField.CREATED_MS]),
+        sealed_ms=int(fields.get(CampaignField.SEALED_MS, 0)),
+        first_sent_ms=int(fields.get(CampaignField.FIRST_SENT_MS, 0)),
+        last_sent_ms=int(fields.get(CampaignField.LAST_SENT_MS, 0)),
+        finished_ms=int(fields.get(CampaignField.FINISHED_MS, 0)),
     )
 
 
 def _today() -> int:
-    """Return the day as the ledger counts it, see ``day_of`` in lua/prelude.lua."""
+    """Return the day as the ledger counts it, see ``day_of`` in ``lua/lib/hours.lua``."""
     return datetime.now(_INDIA).toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
+def _held_by_clock(fields: Fields, plan: Plan) -> str:
     now_ms = time.time() * 1000
-    starts_ms = max(plan.start_at_ms, int(about.get(b"opens_ms", 0)))
-    closes_ms = int(about.get(b"closes_ms", 0))
+    starts_ms = max(plan.start_at_ms, int(fields.get(CampaignField.OPENS_MS, 0)))
+    closes_ms = int(fields.get(CampaignField.CLOSES_MS, 0))
     if now_ms >= starts_ms and (not closes_ms or now_ms < closes_ms):
         return ""
     zone = ZoneInfo(plan.zone)
@@ -249,11 +270,11 @@ def _held_by_clock(about: dict[bytes, bytes], plan: Plan) -> str:
     return "outside its hours"
 
 
-def _held_by_sender(pace: dict[bytes, bytes], plan: Plan) -> str:
+def _held_by_sender(pace: Fields, plan: Plan) -> str:
     resume = f"dispatch sender resume {plan.sender}"
-    if pace.get(b"paused") == b"1":
+    if pace.get(PaceField.PAUSED) == b"1":
         return f"the sender is paused: {resume}"
-    if int(pace.get(b"full_day", 0)) == _today():
+    if int(pace.get(PaceField.FULL_DAY, 0)) == _today():
         return "the sender has used up its parts of the day"
     held, reasons = _held(pace), list[str]()
     for provider in plan.chain:
@@ -265,20 +286,19 @@ def _held_by_sender(pace: dict[bytes, bytes], plan: Plan) -> str:
     return "; ".join(reasons)
 
 
-def _held(pace: dict[bytes, bytes]) -> dict[str, HeldProvider]:
+def _held(pace: Fields) -> dict[str, HeldProvider]:
     """Return the providers that hold a sender back, by nickname."""
-    found = dict[str, HeldProvider]()
-    for provider in {field.decode().partition("@")[2] for field in pace} - {""}:
-        brake, until_us, times, why = (
-            pace.get(f"{name}@{provider}".encode(), b"").decode()
-            for name in ("brake", "hold_until_us", "hold_n", "hold_why")
-        )
-        backs_off = times not in {"", "0"}
+    held = dict[str, HeldProvider]()
+    for provider in {field.partition("@")[2] for field in pace} - {""}:
+        fields = {name: pace.get(provider_field(name, provider), b"").decode() for name in ProviderField}
+        brake = fields[ProviderField.BRAKE]
+        backs_off = fields[ProviderField.HOLD_COUNT] not in {"", "0"}
         if brake or backs_off:
-            found[provider] = HeldProvider(
+            until_ms = int(float(fields[ProviderField.HOLD_UNTIL_US] or 0) / 1000)
+            held[provider] = HeldProvider(
                 provider=provider,
                 brake=brake,
-                backing_off_until_ms=int(float(until_us or 0) / 1000) if backs_off else 0,
-                backing_off_why=why if backs_off else "",
+                backing_off_until_ms=until_ms if backs_off else 0,
+                backing_off_why=fields[ProviderField.HOLD_REASON] if backs_off else "",
             )
-    return found
+    return held

@@ -1,14 +1,49 @@
-"""The ledger's scripts, loaded from ``lua/`` and called by name."""
+"""The ledger's scripts: assembled from ``lua/``, called with arguments by name, answered by name.
 
-from collections.abc import Sequence
+A script's first line names the libs of ``lua/lib/`` that it uses (``-- uses: names keys``), a lib's first line those
+that the lib uses. The definitions of these that the script needs are put before it, because Redis 6.2 has no libraries
+for scripts; in a lib, every definition begins with ``local`` at the beginning of a line, and a function ends with
+``end`` there. A
+script declares the names of its arguments in a call of ``arguments``, and answers with ``reply``; both are in
+``lua/lib/names.lua``.
+
+``python -m times_dispatch.ledger.scripts open_block`` prints a script as Redis gets it, with the numbers of its lines:
+those are the numbers in Redis' error messages.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from importlib import resources
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.keys import hash_tag
+from times_dispatch.ledger.model import SenderId
 
 Argument = str | bytes | int | float
+Reply = dict[str, Any]
+
+_FOLDER = resources.files("times_dispatch.ledger") / "lua"
+_USES = re.compile(r"-- uses: (\w+(?: \w+)*)\n")
+_DECLARATION = re.compile(
+    r"^local args = arguments\(\{(?P<names>[^{}]*)\}(?:,\s*\{(?P<tail>\w+) = \{(?P<of_item>[^{}]*)\}\})?\)",
+    re.MULTILINE,
+)
+_NAME = re.compile(r"'(\w+)'")
+_DEFINITION = re.compile(r"(?:^--.*\n)*^local (?:function [\s\S]*?\nend|.*)\n", re.MULTILINE)
+_DEFINED = re.compile(r"\s*local (?:function )?(\w+(?:, \w+)*)")
+_CONSTANT = re.compile(r"^local ([A-Z_]+) = ('[^']*'|\d+)$", re.MULTILINE)
+_READ = re.compile(r"local (?P<name>\w+) = read_fields\((?P<key>[^,]+), (?P<fields>(?:'\w+',?\s*)+)\)")
+_TOKEN = re.compile(r"--.*|'[^']*'|\w+")
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+
+_exchanged_libs = dict[str, str]()
 
 
 def text(value: object) -> str:
@@ -16,20 +51,136 @@ def text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def tag(sender: SenderId) -> str:
-    """Return the hash tag with which all keys of a sender begin, so that they share a slot of a Redis Cluster."""
-    return "{" + sender + "}"
+@contextmanager
+def exchanged_lib(name: str, source: str) -> Iterator[None]:
+    """Use *source* in place of ``lua/lib/<name>.lua`` in every ``Script`` that is made inside this context.
+
+    A simulation, or a test, gives the scripts a clock of its own in this way: the lib ``clock`` must define
+    ``local function now_us()``, which returns microseconds since the epoch.
+    """
+    before = _exchanged_libs.copy()
+    _exchanged_libs[name] = source
+    try:
+        yield
+    finally:
+        _exchanged_libs.clear()
+        _exchanged_libs.update(before)
 
 
-def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
-    """Return the key of a campaign's hash; the keys of its batches begin with it."""
-    return f"{tag(sender)}:c:{campaign}"
+def script_names() -> list[str]:
+    """Return the names of all scripts."""
+    return sorted(file.name.removesuffix(".lua") for file in _FOLDER.iterdir() if file.name.endswith(".lua"))
 
 
-def source(name: str) -> str:
-    """Return the text of a script of ``lua/``, with the prelude before it."""
-    folder = resources.files("times_dispatch.ledger") / "lua"
-    return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+def lib_names() -> list[str]:
+    """Return the names of all libs."""
+    return sorted(file.name.removesuffix(".lua") for file in (_FOLDER / "lib").iterdir())
+
+
+@cache
+def script_text(name: str) -> str:
+    """Return the text of ``lua/<name>.lua``."""
+    return (_FOLDER / f"{name}.lua").read_text("utf-8")
+
+
+def lib_text(name: str) -> str:
+    """Return the text of ``lua/lib/<name>.lua``, or what was put in its place."""
+    return _exchanged_libs.get(name) or (_FOLDER / "lib" / f"{name}.lua").read_text("utf-8")
+
+
+def used_libs(source: str) -> list[str]:
+    """Return the names of the libs that the first line of a script or lib names."""
+    uses = _USES.match(source)
+    return uses[1].split() if uses else []
+
+
+def assemble(name: str) -> str:
+    """Return a script as Redis gets it: what it needs of its libs, and then the script."""
+    source = script_text(name)
+    libs = dict[str, str]()
+
+    def add(lib: str) -> None:
+        if lib not in libs:
+            for used in used_libs(lib_text(lib)):
+                add(used)
+            libs[lib] = lib_text(lib)
+
+    for lib in used_libs(source):
+        add(lib)
+    needed = _needed(source, list(chain.from_iterable(map(_definitions, libs.values()))))
+    return _with_reads_in_place(_with_constants_in_place("\n".join([*needed, source])))
+
+
+def _definitions(lib: str) -> list[str]:
+    """Cut a lib into its definitions, each with the comment before it."""
+    return [match[0] for match in _DEFINITION.finditer(lib)]
+
+
+def _needed(source: str, definitions: Sequence[str]) -> list[str]:
+    """Return the definitions that a script needs, in order: Redis runs all of them at every call of the script."""
+    needed, words = list[str](), set(_WORD.findall(_without_comments(source)))
+    for definition in reversed(definitions):
+        code = _without_comments(definition)
+        if words.intersection(_defined(code)):
+            needed.append(definition)
+            words.update(_WORD.findall(code))
+    return needed[::-1]
+
+
+def _with_constants_in_place(source: str) -> str:
+    """Put constants in the place of their names: a name costs at every call, for each function that uses it."""
+    constants = dict(_CONSTANT.findall(source))
+    source = _CONSTANT.sub(r"-- \1 = \2", source)
+    return _TOKEN.sub(lambda match: constants.get(match[0], match[0]), source)
+
+
+def _with_reads_in_place(source: str) -> str:
+    """Put what ``read_fields`` does in its place where the fields are fixed: then naming them costs next to nothing."""
+
+    def in_place(read: re.Match[str]) -> str:
+        name, fields = read["name"], _NAME.findall(read["fields"])
+        by_name = ", ".join(f"{field} = {name}[{position}]" for position, field in enumerate(fields, 1))
+        return f"local {name} = redis.call('HMGET', {read['key']}, {read['fields']}) {name} = {{{by_name}}}"
+
+    return _READ.sub(in_place, source)
+
+
+def _defined(code: str) -> list[str]:
+    """Return the names that a definition defines."""
+    match = _DEFINED.match(code)
+    return _WORD.findall(match[1]) if match else []
+
+
+def _without_comments(source: str) -> str:
+    return _COMMENT.sub("", source)
+
+
+class Declaration(NamedTuple):
+    """The arguments that a script declares."""
+
+    names: tuple[str, ...]
+    tail: str
+    """The name of the list that takes all further arguments; empty if there is none."""
+    of_item: tuple[str, ...]
+    """The names in each item of that list. If there is only one, an item is a plain value."""
+
+
+def declaration(source: str) -> Declaration:
+    """Read from a script's text which arguments it takes."""
+    declared = _DECLARATION.search(source)
+    if not declared:
+        return Declaration((), "", ())
+    return Declaration(
+        tuple(_NAME.findall(declared["names"])),
+        declared["tail"] or "",
+        tuple(_NAME.findall(declared["of_item"] or "")),
+    )
+
+
+def read_reply(flat: Sequence[Any]) -> Reply:
+    """Read what ``reply`` in ``lua/lib/names.lua`` made: names and values in turn."""
+    names = iter(flat)
+    return {name.decode(): value for name, value in zip(names, names, strict=True)}
 
 
 class Script:
@@ -40,15 +191,46 @@ class Script:
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
-        self._script = redis.register_script(source(name))
+        self._name = name
+        self._names, self._tail, self._of_item = declaration(script_text(name))
+        self._expected = frozenset(filter(None, (*self._names, self._tail)))
+        self._script = redis.register_script(assemble(name))
 
-    async def __call__(self, sender: SenderId, *arguments: Argument) -> Any:
-        """Run the script on the sender's keys and return its reply."""
-        return await self._script(keys=[tag(sender)], args=arguments)
+    async def __call__(self, owner: str, /, **arguments: Any) -> Reply:
+        """Run the script on the keys of a sender (or of the opt-out list); return its reply by name.
 
-    async def for_each(self, senders: Sequence[SenderId], *arguments: Argument) -> list[Any]:
+        Takes the arguments that the script declares, in any order, and raises TypeError if they are others. The list
+        that a script may declare is a sequence of mappings by name, or of values if its items have one name only.
+        """
+        return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
+
+    async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
         """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
+        ordered = self._ordered(arguments)
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
-                await self._script(keys=[tag(sender)], args=arguments, client=pipe)
-            return await pipe.execute(raise_on_error=False)
+                await self._script(keys=[hash_tag(sender)], args=ordered, client=pipe)
+            replies = await pipe.execute(raise_on_error=False)
+        return [reply if isinstance(reply, Exception) else read_reply(reply) for reply in replies]
+
+    def _ordered(self, arguments: Mapping[str, Any]) -> list[Argument]:
+        if arguments.keys() != self._expected:
+            wrong = ", ".join(sorted(arguments.keys() ^ self._expected))
+            raise TypeError(f"script {self._name}: missing or unknown arguments: {wrong}")
+        ordered: list[Argument] = [arguments[name] for name in self._names]
+        if not self._tail:
+            return ordered
+        if len(self._of_item) == 1:
+            return ordered + list(arguments[self._tail])
+        for item in arguments[self._tail]:
+            ordered += [item[name] for name in self._of_item]
+        return ordered
+
+
+def _print_assembled(name: str) -> None:
+    for number, line in enumerate(assemble(name).splitlines(), 1):
+        sys.stdout.write(f"{number:4} {line}\n")
+
+
+if __name__ == "__main__":
+    _print_assembled(sys.argv[1])

@@ -5,20 +5,14 @@ from collections.abc import Sequence
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from times_dispatch.ledger.errors import SubmissionRefused
+from times_dispatch.ledger.keys import CAMPAIGNS, SENDERS, SUBMISSIONS
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.records import pack_recipients
-from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
-
-CAMPAIGNS = "campaigns"
-"""Hash: campaign id to sender."""
-SENDERS = "senders"
-"""Set: the senders that ever had a campaign."""
-_SUBMISSIONS = "submissions"
-"""Hash: fingerprint of a submit to campaign id."""
 
 
 class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +45,7 @@ class Submissions:
 
     async def find(self, fingerprint: str) -> CampaignId | None:
         """Return the campaign id that a submit has claimed; None if it is new."""
-        claimed = await self._redis.hget(_SUBMISSIONS, fingerprint)
+        claimed = await self._redis.hget(SUBMISSIONS, fingerprint)
         return CampaignId(text(claimed)) if claimed is not None else None
 
     async def claim(self, fingerprint: str, sender: SenderId, candidate: CampaignId) -> CampaignId:
@@ -60,12 +54,12 @@ class Submissions:
         ``candidate`` is a new random id, used if the fingerprint is new. Raises ``SubmissionRefused`` if it is
         taken by another submit (once in millions of millions: try again with another).
         """
-        await self._redis.hsetnx(_SUBMISSIONS, fingerprint, candidate)
-        claimed = await self._redis.hget(_SUBMISSIONS, fingerprint)
+        await self._redis.hsetnx(SUBMISSIONS, fingerprint, candidate)
+        claimed = await self._redis.hget(SUBMISSIONS, fingerprint)
         campaign = CampaignId(text(claimed))
         is_new = await self._redis.hsetnx(CAMPAIGNS, campaign, sender)
         if campaign == candidate and not is_new and await self._redis.hget(CAMPAIGNS, campaign) != sender.encode():
-            await self._redis.hdel(_SUBMISSIONS, fingerprint)
+            await self._redis.hdel(SUBMISSIONS, fingerprint)
             raise SubmissionRefused(candidate, "the id is taken; submit again")
         await self._redis.sadd(SENDERS, sender)
         return campaign
@@ -77,28 +71,31 @@ class Submissions:
         brake = brake or BrakeRule()
         reply = await self._begin(
             plan.sender,
-            campaign,
-            msgspec.json.encode(plan),
-            batch_size,
-            plan.rate_per_s,
-            plan.cost_unit,
-            plan.start_at_ms,
-            plan.valid_until_ms,
-            plan.report_wait_s * 1000,
-            int(plan.urgent),
-            plan.in_doubt,
-            brake.pushes,
-            brake.rejected_share,
-            brake.reports,
-            brake.failed_share,
-            " ".join(plan.chain),
-            plan.max_parts,
-            int(plan.send_until_min > 0),
-            plan.missed_start,
+            campaign=campaign,
+            plan=msgspec.json.encode(plan),
+            batch_size=batch_size,
+            rate=plan.rate_per_s,
+            cost=plan.cost_unit,
+            start_ms=plan.start_at_ms,
+            until_ms=plan.valid_until_ms,
+            report_wait_ms=plan.report_wait_s * 1000,
+            urgent=int(plan.urgent),
+            in_doubt=plan.in_doubt,
+            brake_push_last=brake.pushes,
+            brake_push_share=brake.rejected_share,
+            brake_report_last=brake.reports,
+            brake_report_share=brake.failed_share,
+            chain=" ".join(plan.chain),
+            max_parts=plan.max_parts,
+            has_hours=int(plan.send_until_min > 0),
+            missed_start=plan.missed_start,
         )
-        created, state, batches, size, stored = reply
         return Begun(
-            CampaignState(state.decode()), batches, msgspec.json.decode(stored, type=Plan), size, created=bool(created)
+            state=CampaignState(text(reply["state"])),
+            batches=reply["batches"],
+            plan=msgspec.json.decode(reply["plan"], type=Plan),
+            batch_size=reply["batch_size"],
+            created=bool(reply["created"]),
         )
 
     async def add_batch(
@@ -120,29 +117,38 @@ class Submissions:
         costs = b""
         if parts.count(1) != len(parts):
             costs = bytes(parts if max(parts) <= 255 else [min(part, 255) for part in parts])
-        try:
-            await self._add_batch(
-                sender,
-                campaign,
-                number,
-                len(recipients.to),
-                pack_recipients(recipients),
-                costs,
-                struct.pack(f">{len(opted_out)}H", *opted_out),
-                Suppression.OPTED_OUT.value,
-            )
-        except ResponseError as error:
-            raise _refusal(campaign, error) from error
+        count = len(recipients.to)
+        reply = await self._add_batch(
+            sender,
+            campaign=campaign,
+            number=number,
+            count=count,
+            recipients=pack_recipients(recipients),
+            parts=costs,
+            suppressed=struct.pack(f">{len(opted_out)}H", *opted_out),
+            suppressed_code=Suppression.OPTED_OUT.value,
+        )
+        if text(reply["status"]) not in {Status.STORED, Status.PRESENT}:
+            raise SubmissionRefused(campaign, _refusal_in_words(reply, number=number, count=count))
 
     async def seal(self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int) -> None:
         """Let the campaign run; raise ``SubmissionRefused`` if the ledger counted other totals."""
-        try:
-            await self._seal(sender, campaign, total, batches)
-        except ResponseError as error:
-            raise _refusal(campaign, error) from error
+        reply = await self._seal(sender, campaign=campaign, total=total, batches=batches)
+        if text(reply["status"]) != Status.SEALED:
+            raise SubmissionRefused(campaign, _refusal_in_words(reply))
 
 
-def _refusal(campaign: CampaignId, error: ResponseError) -> SubmissionRefused | ResponseError:
-    kind, _, reason = str(error).partition(" ")
-    refusals = {"NOCAMPAIGN", "SEALED", "GAP", "SIZE", "SHORT", "COUNT"}
-    return SubmissionRefused(campaign, reason) if kind in refusals else error
+_REFUSALS = {
+    Status.NO_CAMPAIGN: "the campaign is not there",
+    Status.SEALED: "the campaign is {state}",
+    Status.GAP: "batch {number} cannot follow {batches} batches",
+    Status.BAD_SIZE: "a batch of {count} messages where 1 to {batch_size} fit",
+    Status.SHORT_BEFORE: "only the last batch may be short",
+    Status.BAD_COUNT: "the ledger holds {total} messages in {batches} batches",
+}
+
+
+def _refusal_in_words(reply: Reply, **asked: int) -> str:
+    """Return why a script refused what it was asked for, for people."""
+    replied = {name: text(value) for name, value in reply.items()}
+    return _REFUSALS[Status(replied["status"])].format(**asked, **replied)

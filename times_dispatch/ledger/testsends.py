@@ -1,4 +1,4 @@
-"""Reports of trial messages, those of ``dispatch send-test``: in no campaign, and kept for whoever waits for them."""
+"""Reports of test messages, those of ``dispatch send-test``: in no campaign, and kept for whoever waits for them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.keys import TEST_SENDS
+
 KEPT_S = 72 * 3600
 """As long as a report may take (docs/domain.md section 3)."""
-_MOST = 20
+_MAX_REPORTS = 20
 
 
 class SendTestReport(msgspec.Struct, frozen=True, array_like=True):
-    """A row of a delivery report about a trial message."""
+    """A row of a delivery report about a test message."""
 
     kind: str
     """delivered, failed, clicked, replied or intermediate."""
@@ -23,27 +25,27 @@ class SendTestReport(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SendTestReports:
-    """Where reports of trial messages wait, by the index in the message's id. Every method raises redis errors."""
+    """Where reports of test messages wait, by the index in the message's id. Every method raises redis errors."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def add(self, reports: Sequence[tuple[int, SendTestReport]]) -> None:
-        """Keep reports; one that comes twice is kept once."""
+        """Keep reports; a report that comes twice is kept once."""
         if not reports:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for index, report in reports:
                 pipe.zadd(_key(index), {msgspec.json.encode(report): report.ts}, nx=True)
-                pipe.zremrangebyrank(_key(index), 0, -_MOST - 1)
+                pipe.zremrangebyrank(_key(index), 0, -_MAX_REPORTS - 1)
                 pipe.expire(_key(index), KEPT_S)
             await pipe.execute()
 
     async def of(self, index: int) -> list[SendTestReport]:
-        """Return what was reported of a trial message so far, in the order of the reports' own times."""
-        found: Any = await self._redis.zrange(_key(index), 0, -1)
-        return [msgspec.json.decode(report, type=SendTestReport) for report in found]
+        """Return what was reported of a test message so far, in the order of the reports' own times."""
+        reports: Any = await self._redis.zrange(_key(index), 0, -1)
+        return [msgspec.json.decode(report, type=SendTestReport) for report in reports]
 
 
 def _key(index: int) -> str:
-    return f"trial:{index}"
+    return f"{TEST_SENDS}:{index}"

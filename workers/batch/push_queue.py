@@ -1,93 +1,115 @@
-"""The pushes of a process: as many at once as it may have in flight, by tasks that go from one to the next."""
+"""The pushes of a process: as many at once as it may have in flight, the rest in a queue."""
 
 import asyncio
-import time
 from collections import deque
+from functools import partial
 from typing import NamedTuple, Protocol
 
-MOST_AHEAD = 200
-"""The most pushes that wait for one of those in flight to end."""
-_AHEAD_S = 0.04
-"""They are what is pushed in this time …"""
-_LOOK_S = 0.05
-"""… at the rate of at least so long a time."""
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+MAX_LOOKAHEAD = 200
+"""At most this many messages may wait in the queue while all pushes that the process may have are in flight."""
+_LOOKAHEAD_S = 0.04
+"""The queue may hold as many waiting messages as are pushed in this time, so that none waits longer than about that."""
+_MEASURE_EVERY_S = 0.05
+"""The rate of pushes is measured over at least this time."""
 
 
-class Pushing(Protocol):
-    """Whose messages are pushed: a batch."""
+class PushHandler(Protocol):
+    """Does the pushes of one batch; the queue calls one of its methods for each message that was put in."""
 
-    async def push(self, turn: "QueuedPush") -> None:
-        """Push one message, or give it back; raise nothing."""
+    async def push(self, queued: "QueuedPush") -> None:
+        """Push the message, and see to it that its result is recorded, also when the push is cancelled."""
 
-    def give_up(self, turn: "QueuedPush") -> None:
-        """Give back a message whose turn never came."""
+    def give_back(self, queued: "QueuedPush") -> None:
+        """Record that the push of the message was never begun."""
+
+    def fail(self, error: BaseException) -> None:
+        """Take notice of an error that ``push`` raised; the message's result is recorded by then."""
 
 
 class QueuedPush(NamedTuple):
-    """A message of an open block, that waits for its push."""
+    """A message of an open block on its way to its push."""
 
-    batch: Pushing
-    place: int
-    """Index within the batch."""
+    handler: PushHandler
+    message_index: int
+    """Of the message in its batch."""
     attempt: int
     block: int
-    provider: int
-    """Place in the campaign's chain."""
+    """Number of the block in which the message was opened."""
+    chain_index: int
+    """Of the provider in the campaign's chain (``Plan.chain``)."""
     start_by: float
-    """On the monotonic clock: from then on the push must not begin."""
+    """On the monotonic clock: from then on the push must not start."""
 
 
 class PushQueue:
-    """Pushes what it is given, first come, first served; but what is due now goes before what may go at any time.
+    """Pushes what is put in, in order; messages whose slot has come overtake messages without a slot."""
 
-    A task goes on to the next as long as there is one: a task for each push would cost a tenth of the push.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, max_in_flight: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._max_in_flight = max_in_flight
+        self._clock = clock
         self._due: deque[QueuedPush] = deque()
         self._any_time: deque[QueuedPush] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pushed = 0
-        self._since = time.monotonic()
-        self._ahead = 0
+        self._measured_at = clock.monotonic()
+        self._lookahead = 0
 
-    def add(self, turn: QueuedPush, *, due: bool) -> None:
-        """Give one a turn."""
-        (self._due if due else self._any_time).append(turn)
-        if len(self._tasks) < self._places:
-            task = asyncio.create_task(self._push_on())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def add(self, queued: QueuedPush, *, is_due: bool) -> None:
+        """Put in a message; *is_due* says that its slot has come."""
+        (self._due if is_due else self._any_time).append(queued)
+        if len(self._tasks) < self._max_in_flight:
+            self._start_task()
 
-    def ahead(self) -> int:
-        """Say how many turns may wait here beyond the places, so that a push that ends is followed at once.
+    def lookahead(self) -> int:
+        """Return how many messages may wait in the queue, so that a push that ends is followed by another at once.
 
-        It is what is pushed in a moment, so that nothing waits here for long: much if the provider is quick, nothing if
-        it is not.
+        It is the number of pushes in a moment: many with a quick provider, none with a slow one.
         """
-        elapsed_s = (now := time.monotonic()) - self._since
-        if elapsed_s >= _LOOK_S:
-            self._ahead = min(MOST_AHEAD, int(self._pushed / elapsed_s * _AHEAD_S))
-            self._pushed, self._since = 0, now
-        return self._ahead
+        now = self._clock.monotonic()
+        elapsed_s = now - self._measured_at
+        if elapsed_s >= _MEASURE_EVERY_S:
+            self._lookahead = min(MAX_LOOKAHEAD, int(self._pushed / elapsed_s * _LOOKAHEAD_S))
+            self._pushed, self._measured_at = 0, now
+        return self._lookahead
 
     def drop(self) -> None:
-        """Give back all that waits for its turn."""
-        for turns in (self._due, self._any_time):
-            while turns:
-                turn = turns.popleft()
-                turn.batch.give_up(turn)
+        """Give back every message that waits in the queue."""
+        for waiting in (self._due, self._any_time):
+            while waiting:
+                queued = waiting.popleft()
+                queued.handler.give_back(queued)
 
     def cut_short(self) -> None:
-        """End every push in flight; nothing is pushed from now on."""
-        self._places = 0
+        """Cancel every push in flight; nothing is pushed from now on."""
+        self._max_in_flight = 0
         for task in self._tasks:
             task.cancel()
 
+    def _start_task(self) -> None:
+        task = asyncio.create_task(self._push_on())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _push_on(self) -> None:
+        """Do one push after the other while any waits: a task for each push would cost a tenth of the push."""
         due, any_time = self._due, self._any_time
-        while due or any_time:
-            turn = (due or any_time).popleft()
-            await turn.batch.push(turn)
-            self._pushed += 1
+        queued: QueuedPush | None = None
+        try:
+            while due or any_time:
+                queued = (due or any_time).popleft()
+                await queued.handler.push(queued)
+                self._pushed += 1
+                queued = None
+        finally:
+            if queued and (task := asyncio.current_task()):
+                task.add_done_callback(partial(self._push_broken_off, queued))
+
+    def _push_broken_off(self, queued: QueuedPush, task: asyncio.Task[None]) -> None:
+        """Pass on an error that ended a task in the middle of a push, and replace the task."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        queued.handler.fail(error)
+        if (self._due or self._any_time) and len(self._tasks) < self._max_in_flight:
+            self._start_task()

@@ -1,187 +1,135 @@
-"""The recorder of a batch: writes what came of pushes into the ledger, in small groups as they come."""
+"""The recorder of a batch, the end of every message's way: writes results into the ledger, group by group."""
 
 import asyncio
-import contextlib
-import random
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import BatchLeases, Consequence, Lease, Result
-from times_dispatch.ledger.states import Suppression
-from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
+from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.protocol import PushResult
+from times_dispatch.provider.outcomes import BrakeScope, Verdict
+from workers.batch.batch_run import BatchRun
+from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
+from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
+from workers.batch.suppression_check import SuppressionCheck
 
-_BYTES = {
-    Verdict.ACCEPTED: b"a",
-    Verdict.REJECTED: b"r",
-    Verdict.BRAKE: b"p",
-    Verdict.NOT_SENT: b"p",
-    Verdict.THROTTLED: b"p",
-    Verdict.IN_DOUBT: b"i",
-}
-
-_WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
-
-
-class Pushed(NamedTuple):
-    """One message of a block after its push."""
-
-    place: int
-    """Index within the batch."""
-    block: int
-    outcome: Outcome | None
-    """None: the push was never begun."""
-    parts: int
-    provider: int
-    """Place in the campaign's chain of the one it went through."""
-    suppressed: Suppression | None = None
-    """Why it was never begun, and will not be."""
-
-
-def result(pushed: Pushed) -> Result:
-    """Return what the ledger records of one message."""
-    outcome = pushed.outcome
-    if pushed.suppressed:
-        return Result(pushed.place, pushed.block, b"u", pushed.suppressed.value)
-    if outcome is None:
-        return Result(pushed.place, pushed.block, b"b")
-    return Result(
-        pushed.place, pushed.block, _BYTES[outcome.verdict], outcome.code, outcome.transaction_id, pushed.parts
-    )
-
-
-def brake(group: Sequence[Pushed]) -> Outcome | None:
-    """Return the outcome of a group that stops the most: the provider before the sender before the campaign."""
-    brakes = [item.outcome for item in group if item.outcome and item.outcome.verdict is Verdict.BRAKE]
-    return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
-
-
-def consequence(group: Sequence[Pushed]) -> Consequence:
-    """Return what outcomes of one provider mean for the campaign and its sender: a brake, or backing off, or nothing.
-
-    A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
-    """
-    jitter = random.uniform(0.5, 1.0)
-    if (stop := brake(group)) is not None:
-        scope = "campaign" if stop.scope is BrakeScope.CAMPAIGN else "sender"
-        return Consequence(brake=scope, reason=f"{stop.reason} ({stop.code})", jitter=jitter)
-    back_off, at_least_s, reason = "", 0.0, ""
-    for pushed in group:
-        outcome = pushed.outcome
-        if outcome is None:
-            continue
-        if outcome.verdict is Verdict.THROTTLED:
-            back_off, reason = "always", outcome.reason
-            at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)
-        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and not back_off:
-            back_off, reason = "alone", outcome.reason
-    return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
-
-
-def part_disagreements(group: Sequence[Pushed]) -> int:
-    """Count the accepted messages of which the gateway counted other parts than we did."""
-    return sum(
-        1
-        for pushed in group
-        if pushed.outcome is not None
-        and pushed.outcome.verdict is Verdict.ACCEPTED
-        and pushed.outcome.parts not in {0, pushed.parts}
-    )
-
-
-_GROUP = 200
-"""Outcomes are written when so many are there …"""
-_GROUP_WAIT_S = 0.04
-"""… or the first of them is so old …"""
-_URGENT = frozenset({Verdict.BRAKE, Verdict.THROTTLED})
-"""… or at once: every message that is opened before the ledger knows would get the same answer."""
+_WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
+"""A result with one of these verdicts is written at once: every message that is opened before the ledger knows it would
+get the same answer. A tuple, for an enum member is slow to hash."""
+_PENDING_AGAIN = (PushResult.NOT_SENT, PushResult.NEVER_BEGUN)
+"""What the ledger is told of messages that it puts back to pending."""
 
 
 class Recorder:
-    """Writes the outcomes of one batch; there is a task of it only while there is something to write."""
+    """Takes one result for each opened message; its task exists only while there is something to write."""
 
     def __init__(
         self,
         lease: Lease,
-        *,
-        work: BatchLeases,
         chain: Sequence[str],
-        patience: LedgerRetry,
-        keep: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
-        on_provider_brake: Callable[[str, str], Awaitable[None]],
-        before: Callable[[Sequence[Result]], Awaitable[None]],
-        on_returned: Callable[[], None],
-        on_lost: Callable[[], None],
+        *,
+        context: WorkerContext,
+        run: BatchRun,
+        ledger_retry: LedgerRetry,
+        check: SuppressionCheck,
     ) -> None:
-        self.task: asyncio.Task[None] | None = None
+        """Make the recorder of a batch.
+
+        Args:
+            lease: the batch's.
+            chain: nicknames of the campaign's providers, by priority.
+            context: what the batches of the process share; each result gives a permit of ``capacity`` back.
+            run: the batch's; a lost lease ends the writing.
+            ledger_retry: repeats the writes while the ledger is away.
+            check: undoes the count of messages that were not sent, before each write.
+        """
+        self.outstanding = 0
+        """Opened messages whose result has not come yet."""
+        self.has_returned = False
+        """Whether messages became pending again since the batch last asked the ledger for a block."""
         self._lease = lease
-        self._work = work
         self._chain = chain
-        self._patience = patience
-        self._keep = keep
-        self._on_provider_brake = on_provider_brake
-        self._before = before
-        self._on_returned = on_returned
-        self._on_lost = on_lost
-        self._pushed: list[Pushed] = []
-        self._news = asyncio.Event()
-        self._hurry = False
-        self._lost = False
+        self._context = context
+        self._capacity = context.capacity
+        self._group_size = context.timings.group_size
+        self._run = run
+        self._ledger_retry = ledger_retry
+        self._check = check
+        self._results: list[MessageResult] = []
+        """Not taken for writing yet."""
+        self._taken: Counter[str] = Counter()
+        """Results that were taken for writing, by their label."""
+        self._write_now = asyncio.Event()
+        self._is_writing = False
 
-    def add(self, pushed: Pushed) -> None:
-        """Take in what came of one push."""
-        self._pushed.append(pushed)
-        self.go_on()
-        if len(self._pushed) >= _GROUP or (pushed.outcome and pushed.outcome.verdict in _URGENT):
-            self._news.set()
+    @property
+    def is_idle(self) -> bool:
+        """Whether every opened message has its result, and all results are written."""
+        return not self.outstanding and not self._is_writing
 
-    def go_on(self) -> None:
-        """Write what is there, if nothing is being written."""
-        if self._pushed and self.task is None and not self._lost:
-            self.task = self._keep(self._write_all())
+    @property
+    def counts(self) -> Counter[str]:
+        """How many results came so far, by their label."""
+        return self._taken + Counter(pushed.label for pushed in self._results)
 
-    def hurry(self) -> None:
-        """Write at once from now on, however few there are."""
-        self._hurry = True
-        self._news.set()
+    def expect(self, messages: int) -> None:
+        """Note that a block was opened: one result will come for each of its messages."""
+        self.outstanding += messages
 
-    def lose(self) -> None:
-        """Write nothing more."""
-        self._lost = True
-        self.hurry()
+    def add(self, pushed: MessageResult) -> None:
+        """Take the result of one message."""
+        self._capacity.give_back(1)
+        self._results.append(pushed)
+        if not self._is_writing:
+            self._start_writing()
+        if len(self._results) >= self._group_size or (pushed.outcome and pushed.outcome.verdict in _WRITE_AT_ONCE):
+            self._write_now.set()
+        self.outstanding -= 1
+        if not self.outstanding:
+            self._run.progress()
+
+    def _start_writing(self) -> None:
+        if self._results and not self._run.is_lost:
+            self._is_writing = True
+            self._run.start_task(self._write_all())
 
     async def _write_all(self) -> None:
         try:
-            while self._pushed and not self._lost:
-                if len(self._pushed) < _GROUP and not self._hurry:
-                    self._news.clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_GROUP_WAIT_S):
-                            await self._news.wait()
-                group, self._pushed = self._pushed, []
-                by_provider = defaultdict[int, list[Pushed]](list)
+            while self._results and not self._run.is_lost:
+                await self._collect()
+                group, self._results = self._results, []
+                self._write_now.clear()
+                self._taken.update(pushed.label for pushed in group)
+                by_provider = defaultdict[int, list[MessageResult]](list)
                 for pushed in group:
-                    by_provider[pushed.provider].append(pushed)
-                for place, of_one in by_provider.items():
-                    await self._write(of_one, self._chain[place])
+                    by_provider[pushed.chain_index].append(pushed)
+                for chain_index, of_provider in by_provider.items():
+                    await self._write(of_provider, self._chain[chain_index])
         except LeaseLost:
-            self._on_lost()
+            self._run.lose()
         finally:
-            self.task = None
+            self._is_writing = False
+            self._start_writing()  # after an unexpected error: the next group may be free of it
 
-    async def _write(self, group: list[Pushed], provider: str) -> None:
-        results = [result(pushed) for pushed in group]
-        meaning = consequence(group)
-        if (stop := brake(group)) and stop.scope is BrakeScope.PROVIDER:
-            await self._patience.call(lambda: self._on_provider_brake(provider, meaning.reason))
-        await self._before(results)
+    async def _collect(self) -> None:
+        """Wait a moment for more results, unless there are enough or the batch stops."""
+        if len(self._results) < self._group_size and not self._run.stopping.is_set():
+            await self._context.clock.wait(self._write_now, self._context.timings.group_wait_s)
+
+    async def _write(self, group: list[MessageResult], provider: str) -> None:
+        results = [ledger_result(pushed) for pushed in group]
+        meaning = consequence(group, self._context.rng)
+        if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:
+            sender = self._lease.ref.sender
+            await self._ledger_retry.call(lambda: self._context.brake_provider(sender, provider, meaning.reason))
+        await self._check.undo_unsent(results)
         disagreements = part_disagreements(group)
-        await self._patience.call(
-            lambda: self._work.record(
+        await self._ledger_retry.call(
+            lambda: self._context.leases.record(
                 self._lease, results, meaning, provider=provider, part_disagreements=disagreements
             )
         )
-        if any(item.verdict in b"pb" for item in results):
-            self._on_returned()
+        if any(result.verdict in _PENDING_AGAIN for result in results):
+            self.has_returned = True
+            self._run.progress()

@@ -1,4 +1,4 @@
-"""The messages of a batch, made from its rows: the text, and all else that a push needs."""
+"""The messages of a batch, rendered from its recipients: the text, and everything else that a push needs."""
 
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
@@ -9,7 +9,7 @@ from times_dispatch.sms.templates import Template
 
 
 class MessageRenderer:
-    """Renders each text once: who asks before its push is given what the push will say."""
+    """Renders each text once, also when the suppression check needs the text before the push."""
 
     def __init__(self, lease: Lease, plan: Plan, ids: CorrelationIds) -> None:
         self._campaign = lease.ref.campaign
@@ -18,32 +18,32 @@ class MessageRenderer:
         self._template = Template(plan.text)
         self._ids = ids
         self._texts: dict[int, str] = {}
-        """Rendered already, of messages whose push has not begun."""
+        """By index: texts that the suppression check asked for, until their push begins."""
 
-    def to(self, place: int) -> str:
-        """Return the number: E.164 digits without the plus."""
-        return self._recipients.to[place]
+    def to(self, index: int) -> str:
+        """Return the number of a message: E.164 digits without the plus."""
+        return self._recipients.to[index]
 
-    def text(self, place: int) -> str:
-        """Return the text, and keep it for the push."""
-        text = self._texts[place] = self._template.render(self._variables(place))
+    def text(self, index: int) -> str:
+        """Return the text of a message, and keep it for the push."""
+        text = self._texts[index] = self._template.render(self._variables(index))
         return text
 
-    def push(self, place: int, attempt: int) -> tuple[Push, int]:
-        """Return what is pushed, and its SMS parts."""
+    def push(self, index: int, attempt: int) -> tuple[Push, int]:
+        """Return the push of a message, and the message's SMS parts."""
         plan, recipients = self._plan, self._recipients
-        variables = self._variables(place)
-        text = self._texts.pop(place, None) or self._template.render(variables)
+        variables = self._variables(index)
+        text = self._texts.pop(index, None) or self._template.render(variables)
         measured = measure(text)
         custom = plan.custom
         if recipients.custom:
-            custom = custom | {name: column[place] for name, column in recipients.custom.items()}
+            custom = custom | {name: column[index] for name, column in recipients.custom.items()}
         push = Push(
-            to=recipients.to[place],
+            to=recipients.to[index],
             text=text,
             sender=plan.sender,
             content_id=plan.content_id,
-            correlation_id=self._ids.make(self._campaign, recipients.first + place, attempt),
+            correlation_id=self._ids.make(self._campaign, recipients.first + index, attempt),
             unicode=measured.unicode,
             campaign=self._campaign,
             entity_id=plan.entity_id,
@@ -52,9 +52,9 @@ class MessageRenderer:
         )
         return push, measured.parts
 
-    def forget(self, place: int) -> None:
-        """Let go of a text that is not pushed after all."""
-        self._texts.pop(place, None)
+    def forget(self, index: int) -> None:
+        """Drop the kept text of a message, if there is one: the message is not pushed now."""
+        self._texts.pop(index, None)
 
-    def _variables(self, place: int) -> list[str]:
-        return [column[place] for column in self._recipients.slots]
+    def _variables(self, index: int) -> list[str]:
+        return [column[index] for column in self._recipients.slots]

@@ -42,7 +42,7 @@ async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
     work = BatchLeases(redis)
     lease = await work.take(BatchRef(sender, CampaignId(campaign), 0))
     assert lease
-    assert isinstance(await work.open_block(lease, most=100, operation=new_operation()), Block)
+    assert isinstance(await work.open_block(lease, max_messages=100, operation=new_operation()), Block)
     await Control(redis).campaign(sender, CampaignId(campaign), "pause")
     await work.release(lease)
     await redis.aclose()
@@ -89,7 +89,7 @@ def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: 
 
 def test_a_resume_during_a_back_off_succeeds_and_names_the_cause(run: Run, submitted: str, redis_url: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
-        redis.hset("{TIMESM}:pace", mapping={"hold_n@tm": 1, "hold_why@tm": "connection refused"})
+        redis.hset("{TIMESM}:pace", mapping={"hold_count@tm": 1, "hold_reason@tm": "connection refused"})
     waiting = run("resume", submitted)
     assert (waiting.exit_code, waiting.stderr) == (0, "")
     assert waiting.stdout == (f"campaign {submitted} is running: provider tm is backing off: connection refused\n")

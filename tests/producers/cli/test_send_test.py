@@ -122,7 +122,7 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
             "is held: provider timesmobile is braked: authentication failure (2070)",
         ),
         (
-            {"hold_n@timesmobile": "1", "hold_until_us@timesmobile": "9e18", "hold_why@timesmobile": "busy"},
+            {"hold_count@timesmobile": "1", "hold_until_us@timesmobile": "9e18", "hold_reason@timesmobile": "busy"},
             "is held: provider timesmobile is backing off: busy",
         ),
     ],
@@ -166,12 +166,12 @@ def test_the_delivery_report_is_waited_for_and_shown(
     assert late.exit_code == 1
     assert late.stdout.splitlines()[-1] == "report    none within 0.1 s"
     with Redis.from_url(redis_url) as redis:
-        redis.zadd("trial:77", {'["intermediate",0,1795300000]': 1, '["failed",910,1795300001]': 2})
+        redis.zadd("test_send:77", {'["intermediate",0,1795300000]': 1, '["failed",910,1795300001]': 2})
     failed = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report")
     assert failed.exit_code == 1
     assert failed.stdout.splitlines()[-1] == "report    failed (910, invalid subscriber) at 2026-11-22 03:56:41 IST"
     with Redis.from_url(redis_url) as redis:
-        redis.zadd("trial:77", {'["delivered",0,1795300002]': 3})
+        redis.zadd("test_send:77", {'["delivered",0,1795300002]': 3})
     delivered = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report", "5", "--json")
     assert delivered.exit_code == 0
     assert json.loads(delivered.stdout)["report"] == {"event": "delivered", "code": 0, "ts": 1795300002}

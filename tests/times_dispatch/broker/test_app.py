@@ -16,7 +16,7 @@ from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.settings import Settings
 
 
-def _rings(count: int, *, urgent: bool = False) -> list[BatchReady]:
+def _batches(count: int, *, urgent: bool = False) -> list[BatchReady]:
     refs = [BatchRef(SenderId("TIMESM"), CampaignId("k3f09a1b"), number) for number in range(count)]
     return [BatchReady(ref=ref, batches=200, name="diwali-sale", urgent=urgent) for ref in refs]
 
@@ -51,9 +51,11 @@ def _messages(app: Celery, count: int) -> list[Any]:
     return taken
 
 
-def test_a_bell_carries_ids_and_says_in_flower_what_it_is(app_at: Callable[[str], Celery], redis_url: str) -> None:
+async def test_a_wake_up_carries_ids_and_is_labelled_for_flower(
+    app_at: Callable[[str], Celery], redis_url: str
+) -> None:
     app = app_at(redis_url)
-    wake_workers(app, _rings(17)[16:])
+    await wake_workers(app, _batches(17)[16:])
     (message,) = _messages(app, 1)
     assert message.headers["task"] == "batch"
     assert message.payload[0] == ["TIMESM", "k3f09a1b", 16]
@@ -61,25 +63,25 @@ def test_a_bell_carries_ids_and_says_in_flower_what_it_is(app_at: Callable[[str]
     assert message.headers["root_id"] == message.headers["parent_id"] == campaign_row(CampaignId("k3f09a1b"))
 
 
-def test_many_bells_are_rung_in_one_go(app_at: Callable[[str], Celery], redis_url: str) -> None:
+async def test_many_wake_ups_are_sent_in_one_go(app_at: Callable[[str], Celery], redis_url: str) -> None:
     app = app_at(redis_url)
-    wake_workers(app, _rings(1))
+    await wake_workers(app, _batches(1))
     with Redis.from_url(redis_url) as redis:
         before = redis.info("stats")["total_net_input_bytes"], redis.info("commandstats")["cmdstat_lpush"]["calls"]
-        wake_workers(app, _rings(500))
+        await wake_workers(app, _batches(500))
         assert redis.info("commandstats")["cmdstat_lpush"]["calls"] - before[1] == 500
         assert redis.llen("bulk") == 501
         assert redis.info("stats")["total_net_input_bytes"] - before[0] < 501 * 1_200
 
 
-def test_urgent_bells_are_heard_before_bulk_and_upkeep_before_all(
+async def test_urgent_wake_ups_come_before_bulk_and_upkeep_before_all(
     app_at: Callable[[str], Celery], redis_url: str
 ) -> None:
     app = app_at(redis_url)
-    wake_workers(app, _rings(2))
-    wake_workers(app, _rings(2, urgent=True))
+    await wake_workers(app, _batches(2))
+    await wake_workers(app, _batches(2, urgent=True))
     app.send_task("upkeep", queue="upkeep")
-    wake_workers(app, _rings(1))
+    await wake_workers(app, _batches(1))
     queues = [message.delivery_info["routing_key"] for message in _messages(app, 6)]
     assert queues == ["upkeep", "urgent", "urgent", "bulk", "bulk", "bulk"]
 
@@ -101,44 +103,46 @@ def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: py
     assert order.consume(3) == list(QUEUES)
 
 
-def test_what_workers_say_of_their_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
+def test_the_settings_of_a_workers_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server, app_at(server.url).connection_for_read() as connection:
         assert "QueueOrder" in dumps(connection.info())
 
 
-def test_no_bell_is_no_message_and_needs_no_broker(app_at: Callable[[str], Celery], unused_tcp_port: int) -> None:
-    wake_workers(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), [])
+async def test_no_batch_is_no_message_and_needs_no_broker(
+    app_at: Callable[[str], Celery], unused_tcp_port: int
+) -> None:
+    await wake_workers(app_at(f"redis://127.0.0.1:{unused_tcp_port}/0"), [])
 
 
-def test_a_broker_that_is_away_is_said_soon_and_without_its_password(
+async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
     app_at: Callable[[str], Celery], unused_tcp_port: int
 ) -> None:
     started = time.monotonic()
     with pytest.raises(BrokerAway) as away:
-        wake_workers(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _rings(3))
+        await wake_workers(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _batches(3))
     assert time.monotonic() - started < 5
     assert "swordfish" not in str(away.value)
 
 
-def test_a_broker_that_refuses_the_password_is_away_too(app_at: Callable[[str], Celery]) -> None:
+async def test_a_broker_that_refuses_the_password_is_away_too(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer(password="mellon") as server, pytest.raises(BrokerAway):
-        wake_workers(app_at(server.url.replace("mellon", "swordfish")), _rings(1))
+        await wake_workers(app_at(server.url.replace("mellon", "swordfish")), _batches(1))
 
 
-def test_bells_ring_again_after_a_restart_of_the_broker(app_at: Callable[[str], Celery]) -> None:
+async def test_workers_can_be_woken_again_after_a_restart_of_the_broker(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server:
         app = app_at(server.url)
-        wake_workers(app, _rings(1))
+        await wake_workers(app, _batches(1))
         server.kill()
         for urgent in (False, True):  # a queue that is known already, and one that has to be declared
             with pytest.raises(BrokerAway):
-                wake_workers(app, _rings(1, urgent=urgent))
+                await wake_workers(app, _batches(1, urgent=urgent))
         server.restart()
-        wake_workers(app, _rings(3))
+        await wake_workers(app, _batches(3))
         assert len(_messages(app, 3)) == 3
 
 
-@pytest.mark.parametrize("end", ["connection_for_read", "connection_for_write"])  # workers listen, beat rings
+@pytest.mark.parametrize("end", ["connection_for_read", "connection_for_write"])  # workers read, beat writes
 def test_a_broker_that_is_away_for_long_is_looked_for_every_second(
     app_at: Callable[[str], Celery], unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:

@@ -9,7 +9,8 @@ from kombu import pools
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from tests.workers.flower import Flower
+from tests.kit.clock import FakeClock
+from tests.kit.flower import Flower
 from times_dispatch.broker.app import campaign_row, celery_app
 from times_dispatch.broker.flower_rows import FlowerRows, RateMeter
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, SenderId
@@ -33,7 +34,7 @@ def _view(accepted: int = 0, *, total: int = 60_000, **changes: Any) -> Campaign
     )
     counts = dict.fromkeys(MessageState, 0)
     counts |= {MessageState.ACCEPTED: accepted, MessageState.PENDING: total - accepted}
-    about: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": CAMPAIGN,
         "state": CampaignState.RUNNING,
         "reason": "",
@@ -50,7 +51,7 @@ def _view(accepted: int = 0, *, total: int = 60_000, **changes: Any) -> Campaign
         "last_sent_ms": 0,
         "finished_ms": 0,
     }
-    return CampaignView(**{**about, **changes})
+    return CampaignView(**{**fields, **changes})
 
 
 class TestRateMeter:
@@ -82,11 +83,8 @@ class TestRateMeter:
         meter.rate_per_s(_view(100), now=50.0)
         assert meter.rate_per_s(_view(40), now=51.0) == 0
 
-    def test_campaigns_have_rates_of_their_own_and_old_ones_are_forgotten(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("times_dispatch.broker.flower_rows._METERS_KEPT", 2)
-        meter = RateMeter()
+    def test_campaigns_have_rates_of_their_own_and_old_ones_are_forgotten(self) -> None:
+        meter = RateMeter(max_campaigns=2)
         for name in ("a", "b", "c"):
             meter.rate_per_s(_view(0, id=CampaignId(name)), now=50.0)
         assert meter.rate_per_s(_view(7, id=CampaignId("c")), now=51.0) == 7
@@ -111,7 +109,7 @@ def flower(app: Celery) -> Iterator[Flower]:
 def test_a_running_campaign_is_one_row_that_says_how_far_it_is(app: Celery, flower: Flower) -> None:
     rows = FlowerRows(app)
     rows.show([_view(30_000, first_sent_ms=1_000, last_sent_ms=38_500)])
-    events = flower.hear(3)
+    events = flower.receive(3)
     assert [event["type"] for event in events] == ["task-received", "task-started", "task-progress"]
     assert {event["uuid"] for event in events} == {campaign_row(CAMPAIGN)}
     assert flower.row.name == "campaign"
@@ -125,7 +123,7 @@ def test_the_row_moves_on_and_stays_one_row(app: Celery, flower: Flower) -> None
     texts = []
     for accepted in (0, 20_000, 40_000):
         rows.show([_view(accepted)])
-        flower.hear(1 if accepted else 3)
+        flower.receive(1 if accepted else 3)
         texts.append(flower.row.result)
     assert texts == [
         "0/60,000 sent (0 %)",
@@ -136,42 +134,46 @@ def test_the_row_moves_on_and_stays_one_row(app: Celery, flower: Flower) -> None
     assert flower.row.state == "PROGRESS"
 
 
-def test_a_row_is_begun_again_from_time_to_time_for_a_flower_that_was_restarted(
-    app: Celery, flower: Flower, monkeypatch: pytest.MonkeyPatch
+async def test_a_row_is_begun_again_from_time_to_time_for_a_flower_that_was_restarted(
+    app: Celery, flower: Flower
 ) -> None:
-    rows = FlowerRows(app)
+    clock = FakeClock()
+    rows = FlowerRows(app, clock=clock)
     rows.show([_view(1)])
     rows.show([_view(2)])
-    assert len(flower.hear(4)) == 4
-    monkeypatch.setattr("times_dispatch.broker.flower_rows._INTRODUCE_EVERY_S", 0.0)
+    assert len(flower.receive(4)) == 4
+    await clock.advance(9.9)
     rows.show([_view(3)])
-    assert [event["type"] for event in flower.hear(3)] == ["task-received", "task-started", "task-progress"]
+    assert len(flower.receive(1)) == 1
+    await clock.advance(0.1)
+    rows.show([_view(3)])
+    assert [event["type"] for event in flower.receive(3)] == ["task-received", "task-started", "task-progress"]
 
 
 def test_a_finished_campaign_succeeds_with_the_time_that_it_took(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show(
         [_view(60_000, state=CampaignState.FINISHED, first_sent_ms=10_000, last_sent_ms=84_000, finished_ms=85_000)]
     )
-    flower.hear(3)
+    flower.receive(3)
     assert (flower.row.state, flower.row.runtime) == ("SUCCESS", 75.0)
     assert flower.row.result == "60,000/60,000 sent (100 %), finished"
 
 
 def test_a_cancelled_campaign_ends_its_row_too(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show([_view(10, state=CampaignState.CANCELLED, first_sent_ms=10_000, last_sent_ms=12_000)])
-    flower.hear(3)
+    flower.receive(3)
     assert (flower.row.state, flower.row.runtime) == ("SUCCESS", 2.0)
 
 
 def test_a_campaign_that_was_cancelled_before_its_first_push_took_no_time(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show([_view(0, state=CampaignState.CANCELLED)])
-    flower.hear(3)
+    flower.receive(3)
     assert flower.row.runtime == 0
 
 
-def test_what_holds_a_campaign_up_is_said_in_its_row(app: Celery, flower: Flower) -> None:
+def test_the_row_says_what_holds_a_campaign_up(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show([_view(5, state=CampaignState.BRAKED, reason="authentication failure (2070)")])
-    flower.hear(3)
+    flower.receive(3)
     assert flower.row.result == "5/60,000 sent (0 %), braked, authentication failure (2070)"
 
 
@@ -180,13 +182,13 @@ def test_reports_that_come_after_the_end_still_move_the_text(app: Celery, flower
     rows.show([_view(60_000, state=CampaignState.FINISHED)])
     delivered = dict.fromkeys(MessageState, 0) | {MessageState.DELIVERED: 59_000, MessageState.FAILED: 1_000}
     rows.show([_view(60_000, state=CampaignState.FINISHED, counts=delivered)])
-    flower.hear(4)
+    flower.receive(4)
     assert flower.row.result == "60,000/60,000 sent (100 %), 1,000 failed, 59,000 delivered, finished"
 
 
 def test_every_campaign_has_a_row_of_its_own(app: Celery, flower: Flower) -> None:
     FlowerRows(app).show([_view(1), _view(2, id=CampaignId("holi0001"))])
-    flower.hear(6)
+    flower.receive(6)
     assert set(flower.state.tasks) == {campaign_row(CAMPAIGN), campaign_row(CampaignId("holi0001"))}
 
 
@@ -204,6 +206,6 @@ def test_a_broker_that_is_away_is_an_error_without_its_password(unused_tcp_port:
 
 def test_no_event_holds_the_text_a_number_or_a_credential(app: Celery, flower: Flower, redis_url: str) -> None:
     FlowerRows(app).show([_view(5), _view(60_000, state=CampaignState.FINISHED)])
-    said = str(flower.hear(4))
+    events = str(flower.receive(4))
     for secret in (TEXT, "Dear", "1107160000000000001", redis_url):
-        assert secret not in said
+        assert secret not in events

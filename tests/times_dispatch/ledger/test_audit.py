@@ -11,8 +11,8 @@ from times_dispatch.ledger.audit import (
     reason_with_imbalance,
 )
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.scripts import campaign_key
 
 BALANCED = read_counters([b"5", *[b"1" if name in "pad" else b"2" if name == "x" else None for name in COUNTERS[1:]]])
 BROKEN = {**BALANCED, "total": 1_007}

@@ -6,9 +6,9 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
@@ -20,7 +20,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     block = await ledger.open(lease)
     assert [index for index, _ in block.messages] == [0, 1, 2]  # the next message has two parts, and one part is left
     await ledger.record(lease, block, b"aaa")
-    assert await ledger.open_block(lease) == BatchClosed("budget spent")
+    assert await ledger.open_block(lease) == BatchClosed("budget_spent")
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "its budget of 5 parts is spent")
     await ledger.leases.release(lease)
@@ -41,16 +41,16 @@ async def test_a_budget_that_is_just_enough_is_enough(ledger: Ledger) -> None:
 async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, verdicts: bytes) -> None:
     await ledger.submit(6, batch_size=6, max_parts=3, parts=[1, 1, 1, 1, 1, 1])
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=3), verdicts)
-    block = await ledger.open(lease, most=6)
+    await ledger.record(lease, await ledger.open(lease, max_messages=3), verdicts)
+    block = await ledger.open(lease, max_messages=6)
     assert len(block.messages) == 3
 
 
 async def test_what_is_in_doubt_costs(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=3), b"iia")
-    assert await ledger.open_block(lease) == BatchClosed("budget spent")
+    await ledger.record(lease, await ledger.open(lease, max_messages=3), b"iia")
+    assert await ledger.open_block(lease) == BatchClosed("budget_spent")
 
 
 async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledger: Ledger) -> None:
@@ -66,14 +66,14 @@ async def test_while_something_is_being_sent_that_may_be_rejected_it_waits(ledge
 async def test_workers_side_by_side_cannot_pass_a_budget_together(ledger: Ledger) -> None:
     await ledger.submit(60, batch_size=6, max_parts=20)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
-    opened = await asyncio.gather(*(ledger.open_block(lease, most=5) for _ in range(3) for lease in leases))
+    opened = await asyncio.gather(*(ledger.open_block(lease, max_messages=5) for _ in range(3) for lease in leases))
     assert sum(len(block.messages) for block in opened if isinstance(block, Block)) == 20
 
 
 async def test_a_repeated_outcome_gives_its_parts_back_once(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
-    block = await ledger.open(lease, most=3)
+    block = await ledger.open(lease, max_messages=3)
     for _ in range(3):
         await ledger.record(lease, block, b"raa")
     assert await ledger.field("parts_out") == "2"
@@ -82,7 +82,7 @@ async def test_a_repeated_outcome_gives_its_parts_back_once(ledger: Ledger) -> N
 async def test_a_budget_that_is_set_later_counts_what_was_handed_over_before(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=4), b"aaaa")
+    await ledger.record(lease, await ledger.open(lease, max_messages=4), b"aaaa")
     await ledger.control.set_budget(SENDER, CAMPAIGN, 5)
     assert len((await ledger.open(lease)).messages) == 1
     with pytest.raises(CampaignUnknown):
@@ -100,12 +100,12 @@ async def test_the_cap_of_a_day_holds_for_all_campaigns_of_a_sender_and_the_rest
     block = await ledger.open(second)
     assert len(block.messages) == 1
     await ledger.record(second, block, b"a")
-    assert await ledger.open_block(second) == BatchClosed("parts of the day used up")
+    assert await ledger.open_block(second) == BatchClosed("day_used_up")
     await ledger.leases.release(second)
     assert await ledger.issue() == []
     assert (await ledger.view(OTHER)).reason == "the sender has used up its parts of the day"
     sender = await ledger.queries.sender(SENDER)
-    assert (sender.parts_today, sender.most_parts_per_day, sender.day_is_used_up) == (4, 4, True)
+    assert (sender.parts_today, sender.max_parts_per_day, sender.day_is_used_up) == (4, 4, True)
 
     await ledger.end_day()
     assert await ledger.states(OTHER) == "app"
@@ -134,7 +134,7 @@ async def test_what_was_opened_yesterday_gives_nothing_back_to_today(ledger: Led
     await ledger.submit(9, batch_size=9)
     lease = await ledger.take()
     block = await ledger.open(lease)
-    await ledger.redis.hincrby(f"{tag(SENDER)}:c:{CAMPAIGN}", "created_ms", -86_400_000)
+    await ledger.redis.hincrby(f"{hash_tag(SENDER)}:c:{CAMPAIGN}", "created_ms", -86_400_000)
     await ledger.end_day()
     second = await ledger.open(lease)
     await ledger.record(lease, block, b"rrr")

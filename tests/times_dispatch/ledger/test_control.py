@@ -7,10 +7,10 @@ from redis.exceptions import ResponseError
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Wait
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState
 
 STATES = {
@@ -67,7 +67,7 @@ async def test_an_action_done_twice_changes_nothing_the_second_time(ledger: Ledg
 async def test_a_resumed_campaign_goes_on_where_it_stopped(ledger: Ledger) -> None:
     await ledger.submit(6)
     lease, untaken = await ledger.take(), await ledger.issue()
-    await ledger.record(lease, await ledger.open(lease, most=2), b"a")
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"a")
     await _act(ledger, "pause", "lunch")
     assert isinstance(await ledger.open_block(lease), BatchClosed)
     await ledger.leases.release(lease)
@@ -131,14 +131,14 @@ async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(l
     await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
     held: Any = {
         f"hold_until_us@{PROVIDER}": (await ledger.now_ms() + 60_000) * 1000,
-        f"hold_n@{PROVIDER}": 3,
-        f"hold_why@{PROVIDER}": "overloaded",
+        f"hold_count@{PROVIDER}": 3,
+        f"hold_reason@{PROVIDER}": "overloaded",
     }
-    await ledger.redis.hset(f"{tag(SENDER)}:pace", mapping=held)
-    assert await ledger.open_block(lease) == BatchClosed("sender paused")
-    await ledger.redis.hdel(f"{tag(SENDER)}:pace", "paused")
-    assert await ledger.open_block(lease) == BatchClosed("provider braked")
-    await ledger.redis.hdel(f"{tag(SENDER)}:pace", f"brake@{PROVIDER}")
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:pace", mapping=held)
+    assert await ledger.open_block(lease) == BatchClosed("sender_paused")
+    await ledger.redis.hdel(f"{hash_tag(SENDER)}:pace", "paused")
+    assert await ledger.open_block(lease) == BatchClosed("provider_braked")
+    await ledger.redis.hdel(f"{hash_tag(SENDER)}:pace", f"brake@{PROVIDER}")
     assert isinstance(await ledger.open_block(lease), Wait)
     await ledger.control.resume_sender(SENDER)
     assert len((await ledger.open(lease)).messages) == 3
@@ -174,7 +174,7 @@ async def test_what_a_person_counted_as_sent_may_still_be_reported(ledger: Ledge
     await ledger.report("failed")
     assert await ledger.states() == "faaaaa"
     await ledger.end_report_wait()
-    assert (await ledger.maintenance.settle(SENDER)).no_report == 5
+    assert (await ledger.maintenance.settle_overdue(SENDER)).no_report == 5
 
 
 async def test_a_person_may_have_what_is_in_doubt_sent_again_with_another_id(ledger: Ledger) -> None:
@@ -200,7 +200,7 @@ async def test_what_is_sent_again_joins_a_batch_that_is_in_work(ledger: Ledger) 
     lease = await ledger.push(b"iai")
     await ledger.open_block(lease)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 2
-    assert await ledger.field("out") == "1"
+    assert await ledger.field("batches_out") == "1"
     assert await ledger.issue() == []
     assert (await ledger.open(lease)).messages == [(0, 1), (2, 1)]
 
@@ -231,7 +231,7 @@ async def test_sending_again_after_the_validity_lends_it_once_more(ledger: Ledge
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 4
     until_ms = int(await ledger.field("until_ms"))
     assert until_ms - await ledger.now_ms() == pytest.approx(60_000, abs=1_000)
-    assert await ledger.redis.zscore(f"{tag(SENDER)}:ends", CAMPAIGN) == until_ms
+    assert await ledger.redis.zscore(f"{hash_tag(SENDER)}:ends", CAMPAIGN) == until_ms
 
 
 async def test_sending_again_within_the_validity_leaves_it_as_it_is(ledger: Ledger) -> None:
@@ -244,10 +244,10 @@ async def test_sending_again_within_the_validity_leaves_it_as_it_is(ledger: Ledg
 async def test_nothing_of_a_cancelled_campaign_is_sent_again(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=2), b"i")
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"i")
     await ledger.leases.release(lease)
     await _act(ledger, "cancel")
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
     assert await ledger.states() == "iix"
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "sent") == 2
@@ -256,7 +256,7 @@ async def test_nothing_of_a_cancelled_campaign_is_sent_again(ledger: Ledger) -> 
 async def test_sending_again_does_not_resume_a_paused_campaign(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=2), b"i")
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"i")
     await ledger.leases.release(lease)
     await _act(ledger, "pause")
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 2
@@ -308,11 +308,11 @@ async def test_a_finished_campaign_can_be_cancelled_while_something_is_in_doubt_
     assert await _act(ledger, "cancel", "by hand") == (True, CampaignState.CANCELLED)
     view = await ledger.view()
     assert (view.reason, view.finished_ms) == ("by hand", 0)
-    assert await ledger.maintenance.end(SENDER) == 0
-    assert await ledger.redis.zcard(f"{tag(SENDER)}:ends") == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
+    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:ends") == 0
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
     await ledger.end_validity()
-    assert await ledger.maintenance.settle(SENDER) == Settled(given_up=4)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(given_up=4)
     assert await ledger.states() == "gaggag"
     assert await ledger.issue() == []
 

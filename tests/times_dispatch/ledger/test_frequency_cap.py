@@ -9,14 +9,15 @@ import pytest
 from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark, fingerprint
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease, new_operation
-from times_dispatch.ledger.scripts import campaign_key, tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import Suppression
 
 HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
-TWO_A_DAY = FrequencyLimit(most=2, per_s=86_400)
+TWO_A_DAY = FrequencyLimit(max_messages=2, period_s=86_400)
 TEXT = "Dear {#var#}"
-RECENT_TEXTS = f"{tag(SENDER)}:said"
+RECENT_TEXTS = f"{hash_tag(SENDER)}:recent_texts"
 TOO_MANY, SAME_TEXT = Suppression.TOO_MANY, Suppression.SAME_TEXT
 NUMBERS = ("919800000000", "919800000001", "919800000002")
 
@@ -40,12 +41,12 @@ class Asker:
         self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
     ) -> list[Suppression | None]:
         marks = [Mark(to, fingerprint(to, word), attempt) for to in numbers]
-        at_s, reasons = await self.frequency_caps.admit(self.lease, self.block, frequency, TEXT, marks)
+        at_s, reasons = await self.frequency_caps.check(self.lease, self.block, frequency, TEXT, marks)
         self.marks = [mark._replace(at_s=at_s) for mark, reason in zip(marks, reasons, strict=True) if not reason]
         return reasons
 
     async def take_back(self, frequency: FrequencyLimit, operation: str = "") -> None:
-        await self.frequency_caps.take_back(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
+        await self.frequency_caps.undo(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
 
 
 async def asker(ledger: Ledger, campaign: str, **changes: Any) -> Asker:
@@ -115,7 +116,7 @@ async def test_a_number_gets_so_many_messages_in_a_period_from_all_campaigns(led
 @pytest.mark.parametrize(("ago_s", "counts"), [(86_398, True), (86_400, False)])
 async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, ago_s: int, counts: bool) -> None:
     now_s = await ledger.now_ms() // 1000
-    recent_numbers = f"{tag(SENDER)}:heard:{(now_s - ago_s) // 86_400}:9198000"
+    recent_numbers = f"{hash_tag(SENDER)}:recent_numbers:{(now_s - ago_s) // 86_400}:9198000"
     await ledger.redis.hset(recent_numbers, "00000", struct.pack(">II", now_s - ago_s, now_s - ago_s))
     first = await asker(ledger, "diwali01")
     assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [TOO_MANY if counts else None]
@@ -123,7 +124,7 @@ async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, ago_
 
 async def test_recent_numbers_expire_by_themselves(ledger: Ledger) -> None:
     await (await asker(ledger, "diwali01")).ask(TWO_A_DAY)
-    (recent_numbers,) = await ledger.redis.keys(f"{tag(SENDER)}:heard:*")
+    (recent_numbers,) = await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_numbers:*")
     assert 86_400 <= await ledger.redis.ttl(recent_numbers) <= 2 * 86_400
 
 
@@ -140,7 +141,9 @@ async def test_the_same_block_gets_the_same_answer_again_and_counts_once(ledger:
     assert await second.ask(both, NUMBERS[:1], word="bye") == [TOO_MANY]
 
 
-@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(most=1, per_s=60), FrequencyLimit(1800, 1, 60)])
+@pytest.mark.parametrize(
+    "frequency", [HALF_AN_HOUR, FrequencyLimit(max_messages=1, period_s=60), FrequencyLimit(1800, 1, 60)]
+)
 async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger, frequency: FrequencyLimit) -> None:
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     await first.ask(frequency)
@@ -149,7 +152,7 @@ async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger,
     reason = SAME_TEXT if frequency.repeat_after_s else TOO_MANY
     assert await second.ask(frequency) == [None, None, reason]
     await first.take_back(frequency, "same")  # a repeated call, whose answer was lost, takes nothing more back
-    assert await first.ask(frequency) == [reason, reason, None if frequency.most != 1 else TOO_MANY]
+    assert await first.ask(frequency) == [reason, reason, None if frequency.max_messages != 1 else TOO_MANY]
 
 
 async def test_a_worker_without_the_lease_admits_nothing_and_takes_nothing_back(ledger: Ledger) -> None:
@@ -166,10 +169,10 @@ async def test_recent_texts_are_dropped_when_their_time_is_over_and_not_before(l
     first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
     await first.ask(HALF_AN_HOUR)
     await second.ask(HALF_AN_HOUR, word="hello")
-    await ledger.maintenance.forget(SENDER)
+    await ledger.maintenance.drop_recent_texts(SENDER)
     assert len(await ledger.redis.keys(f"{RECENT_TEXTS}*")) == 3
     await let_pass(ledger, "diwali01", 1801)
-    await ledger.maintenance.forget(SENDER)
+    await ledger.maintenance.drop_recent_texts(SENDER)
     left = [text(key) for key in await ledger.redis.keys(f"{RECENT_TEXTS}:*")]
     assert [key.split(":")[3] for key in left] == ["diwali02"]
     assert await ledger.redis.zcard(RECENT_TEXTS) == 1
@@ -182,14 +185,14 @@ async def test_recent_texts_of_a_large_campaign_are_dropped_over_several_calls(l
     )
     for bucket in (0, 999, 1000, 2499):
         await ledger.redis.hset(f"{RECENT_TEXTS}:{digest}:diwali01:{bucket}", "abcdef", 1)
-    await ledger.maintenance.forget(SENDER, most_calls=1)
+    await ledger.maintenance.drop_recent_texts(SENDER, max_calls=1)
     assert len(await ledger.redis.keys(f"{RECENT_TEXTS}:{digest}:*")) == 2
-    await ledger.maintenance.forget(SENDER)
+    await ledger.maintenance.drop_recent_texts(SENDER)
     assert await ledger.redis.keys(f"{RECENT_TEXTS}:*") == []
     assert await ledger.redis.zcard(RECENT_TEXTS) == 1
 
 
-@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(most=3, per_s=86_400)])
+@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(max_messages=3, period_s=86_400)])
 async def test_a_mark_takes_a_few_bytes(ledger: Ledger, frequency: FrequencyLimit) -> None:
     numbers = [f"919{number * 7_919 % 10**9:09}" for number in range(50_000)]
     first = await asker(ledger, "diwali01")

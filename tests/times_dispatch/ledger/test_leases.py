@@ -4,14 +4,15 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import CampaignUnknown, LeaseLost
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Block, Opened, new_operation
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.scripts import Script, campaign_key, tag
+from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import CampaignState
 
 REF = BatchRef(SENDER, CAMPAIGN, 0)
 KEY = campaign_key(SENDER, CAMPAIGN)
-LEASES = f"{tag(SENDER)}:leases"
+LEASES = f"{hash_tag(SENDER)}:leases"
 
 
 async def test_the_plan_is_read_as_it_was_submitted(ledger: Ledger) -> None:
@@ -41,10 +42,11 @@ async def test_a_taking_that_is_repeated_gets_the_same_lease_and_changes_nothing
     await ledger.submit()
     await ledger.issue()
     take = Script(ledger.redis, "take")
-    taken = await take(SENDER, CAMPAIGN, 0, 15_000, "one call")
+    first = {"campaign": CAMPAIGN, "number": 0, "lease_ms": 15_000, "taker": "one call"}
+    taken = await take(SENDER, **first)
     before = await ledger.dump()
-    assert await take(SENDER, CAMPAIGN, 0, 15_000, "one call") == taken
-    assert await take(SENDER, CAMPAIGN, 0, 15_000, "another call") == [b"busy"]
+    assert await take(SENDER, **first) == taken
+    assert await take(SENDER, **{**first, "taker": "another call"}) == {"status": b"busy"}
     assert await ledger.dump() == before
 
 
@@ -100,7 +102,7 @@ async def test_a_token_does_not_come_again_when_the_ledger_forgot_the_last_secon
 async def test_tokens_grow_also_while_the_clock_stands_still_or_goes_back(ledger: Ledger) -> None:
     await ledger.submit(6)
     ahead = (await ledger.now_ms() + 3_600_000) * 1_000 + 1
-    await ledger.redis.hset(f"{tag(SENDER)}:pace", "fence", ahead)
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:pace", "fence", ahead)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
     assert [lease.token for lease in leases] == [ahead + 1, ahead + 2]
     assert await ledger.leases.renew(SENDER, leases) == [True, True]
@@ -156,8 +158,8 @@ async def test_a_campaign_is_not_finished_while_a_message_is_being_sent(ledger: 
 async def test_messages_without_an_outcome_are_in_doubt_when_a_batch_is_released(ledger: Ledger) -> None:
     await ledger.submit(4, batch_size=4)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=1), b"a")
-    await ledger.open(lease, most=2)
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
+    await ledger.open(lease, max_messages=2)
     assert await ledger.leases.release(lease) == 2
     assert await ledger.states() == "aiip"
     assert (await ledger.view()).codes == {"push:13": 2}
@@ -167,7 +169,7 @@ async def test_messages_without_an_outcome_are_in_doubt_when_a_batch_is_released
 async def test_the_rest_of_a_released_batch_is_handed_out_again(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=1), b"a")
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
     await ledger.leases.release(lease)
     assert (await ledger.open(await ledger.take())).messages == [(1, 0), (2, 0)]
 
@@ -185,8 +187,8 @@ async def test_a_batch_that_is_released_while_its_campaign_is_paused_waits_for_t
 async def test_a_batch_that_is_released_twice_is_released_once_with_the_same_reply(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=2), b"ap")
-    await ledger.open(lease, most=2)
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap")
+    await ledger.open(lease, max_messages=2)
     assert await ledger.leases.release(lease) == 2
     before = await ledger.dump()
     assert await ledger.leases.release(lease) == 2  # as the Redis client repeats a call whose answer was lost
@@ -208,18 +210,18 @@ async def test_a_late_worker_can_neither_open_nor_record_nor_release_nor_renew(l
     await ledger.submit(6, batch_size=6)
     late_worker = await ledger.take()
     operation = new_operation()
-    opened: Opened = await ledger.leases.open_block(late_worker, most=2, operation=operation)
+    opened: Opened = await ledger.leases.open_block(late_worker, max_messages=2, operation=operation)
     assert isinstance(opened, Block)
     await ledger.expire_leases(late_worker.ref)
-    assert (await ledger.maintenance.lapse(SENDER)).in_doubt == 2
+    assert (await ledger.maintenance.expire_leases(SENDER)).in_doubt == 2
     for next_worker in (None, await ledger.take()):
         if next_worker:
-            await ledger.open(next_worker, most=2)
+            await ledger.open(next_worker, max_messages=2)
         before = await ledger.dump()
         with pytest.raises(LeaseLost, match=f"batch 0 of campaign {CAMPAIGN}"):
             await ledger.open_block(late_worker)
         with pytest.raises(LeaseLost):
-            await ledger.leases.open_block(late_worker, most=2, operation=operation)
+            await ledger.leases.open_block(late_worker, max_messages=2, operation=operation)
         with pytest.raises(LeaseLost):
             await ledger.record(late_worker, opened, b"a")
         with pytest.raises(LeaseLost):
@@ -235,8 +237,8 @@ async def test_a_short_lease_runs_out_by_itself(ledger: Ledger) -> None:
     [ready] = await short_leases.issue(SENDER)
     lease = await short_leases.take(ready.ref)
     assert lease
-    while not (lapsed := await ledger.maintenance.lapse(SENDER)).taken_in:
+    while not (lapsed := await ledger.maintenance.expire_leases(SENDER)).reclaimed:
         assert await ledger.redis.zcard(LEASES) == 1
-    assert (lapsed.in_doubt, lapsed.rings) == (0, [])
+    assert (lapsed.in_doubt, lapsed.ready) == (0, [])
     with pytest.raises(LeaseLost):
         await ledger.open_block(lease)

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait, new_operation
-from times_dispatch.ledger.scripts import campaign_key, tag
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -14,7 +14,7 @@ Hold = Callable[[Ledger], Awaitable[None]]
 
 async def test_a_block_is_written_as_sending_before_it_is_handed_over(ledger: Ledger) -> None:
     await ledger.submit(3)
-    block = await ledger.open(await ledger.take(), most=2)
+    block = await ledger.open(await ledger.take(), max_messages=2)
     assert (block.number, block.messages) == (1, [(0, 0), (1, 0)])
     assert await ledger.states() == "ssp"
 
@@ -28,7 +28,7 @@ async def test_a_sender_without_a_limit_may_send_a_block_at_once(ledger: Ledger)
 async def test_blocks_follow_each_other_until_nothing_is_pending(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    opened = [await ledger.open_block(lease, most=2) for _ in range(3)]
+    opened = [await ledger.open_block(lease, max_messages=2) for _ in range(3)]
     messages = [block.messages if isinstance(block, Block) else block for block in opened]
     assert messages == [[(0, 0), (1, 0)], [(2, 0)], Drained()]
 
@@ -37,9 +37,9 @@ async def test_a_drained_batch_makes_room_in_its_senders_window_and_stays_leased
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.open(lease)
-    assert await ledger.field("out") == "1"
+    assert await ledger.field("batches_out") == "1"
     assert await ledger.open_block(lease) == Drained()
-    assert await ledger.field("out") == "0"
+    assert await ledger.field("batches_out") == "0"
     before = await ledger.dump()
     assert await ledger.open_block(lease) == Drained()
     assert await ledger.dump() == before
@@ -51,10 +51,10 @@ async def test_an_opening_that_is_repeated_gets_the_same_block_and_changes_nothi
     await ledger.control.set_rate(SENDER, 1000)
     lease = await ledger.take()
     operation = new_operation()
-    block = await ledger.leases.open_block(lease, most=2, operation=operation)
+    block = await ledger.leases.open_block(lease, max_messages=2, operation=operation)
     before = await ledger.dump()
-    assert await ledger.leases.open_block(lease, most=2, operation=operation) == block
-    assert await ledger.leases.open_block(lease, most=500, operation=operation) == block
+    assert await ledger.leases.open_block(lease, max_messages=2, operation=operation) == block
+    assert await ledger.leases.open_block(lease, max_messages=500, operation=operation) == block
     assert await ledger.dump() == before
 
 
@@ -62,9 +62,9 @@ async def test_a_repeated_opening_gets_its_block_also_when_the_campaign_was_paus
     await ledger.submit(3)
     lease = await ledger.take()
     operation = new_operation()
-    block = await ledger.leases.open_block(lease, most=2, operation=operation)
+    block = await ledger.leases.open_block(lease, max_messages=2, operation=operation)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    assert await ledger.leases.open_block(lease, most=2, operation=operation) == block
+    assert await ledger.leases.open_block(lease, max_messages=2, operation=operation) == block
     assert await ledger.open_block(lease) == BatchClosed("paused")
 
 
@@ -93,7 +93,7 @@ async def test_what_came_back_is_opened_again_also_after_the_batch_was_drained(l
     block = await ledger.open(lease)
     assert await ledger.open_block(lease) == Drained()
     await ledger.record(lease, block, b"apb")
-    assert await ledger.field("out") == "1"
+    assert await ledger.field("batches_out") == "1"
     assert (await ledger.open(lease)).messages == [(1, 0), (2, 0)]
 
 
@@ -133,14 +133,14 @@ async def _expire(ledger: Ledger) -> None:
         (_brake, "braked"),
         (_postpone, "scheduled"),
         (_expire, "expired"),
-        (_pause_sender, "sender paused"),
-        (_brake_sender, "provider braked"),
+        (_pause_sender, "sender_paused"),
+        (_brake_sender, "provider_braked"),
     ],
 )
 async def test_no_block_is_opened_for_what_does_not_run(ledger: Ledger, hold: Hold, why: str) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.open(lease, most=1)
+    await ledger.open(lease, max_messages=1)
     await hold(ledger)
     before = await ledger.dump()
     assert await ledger.open_block(lease) == BatchClosed(why)
@@ -158,11 +158,11 @@ async def test_a_braked_sender_that_was_resumed_opens_blocks_again(ledger: Ledge
 async def test_the_first_and_the_last_opening_stand_in_the_campaign(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.open(lease, most=1)
+    await ledger.open(lease, max_messages=1)
     first = (await ledger.view()).first_sent_ms
     assert first == pytest.approx(await ledger.now_ms(), abs=1_000)
-    await ledger.redis.hset(KEY, "first_ms", first - 5)
-    await ledger.open(lease, most=1)
+    await ledger.redis.hset(KEY, "first_sent_ms", first - 5)
+    await ledger.open(lease, max_messages=1)
     view = await ledger.view()
     assert view.first_sent_ms == first - 5
     assert view.last_sent_ms >= first
@@ -171,18 +171,18 @@ async def test_the_first_and_the_last_opening_stand_in_the_campaign(ledger: Ledg
 async def test_a_campaign_of_which_a_block_was_opened_is_one_on_which_something_happened(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.maintenance.moved(SENDER)
+    await ledger.maintenance.take_changed(SENDER)
     await ledger.open(lease)
-    assert await ledger.maintenance.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.maintenance.take_changed(SENDER) == [CAMPAIGN]
 
 
 async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.redis.hset(f"{KEY}:b:0", "blocks", 65_534)
+    await ledger.redis.hset(f"{KEY}:b:0", "last_block", 65_534)
     numbers = []
     for _ in range(3):
-        block = await ledger.open(lease, most=1)
+        block = await ledger.open(lease, max_messages=1)
         numbers.append(block.number)
         assert await ledger.record(lease, block, b"a") == 1
     assert numbers == [65_535, 0, 1]
@@ -193,9 +193,9 @@ async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> N
     lease = await ledger.take()
     until_us = (await ledger.now_ms() + 5_000) * 1000
     await ledger.redis.hset(
-        f"{tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_n@{PROVIDER}": 1}
+        f"{hash_tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_count@{PROVIDER}": 1}
     )
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "backing off"
+    assert opened.reason == "backing_off"
     assert opened.seconds == pytest.approx(5, abs=1)

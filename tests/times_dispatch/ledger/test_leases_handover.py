@@ -3,14 +3,15 @@
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import tag
+from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
-AWAY = Consequence("alone", reason="connection refused")
-REFUSED = Consequence(brake="sender", reason="authentication failure (2070)")
+AWAY = Consequence(HoldPolicy.IF_NONE_ACCEPTED, reason="connection refused")
+REFUSED = Consequence(brake=BrakeTarget.SENDER, reason="authentication failure (2070)")
 A, B, C = range(3)
 
 
@@ -22,8 +23,8 @@ async def _lease(ledger: Ledger, messages: int = 9) -> Lease:
 
 async def _fail(ledger: Ledger, lease: Lease, provider: int, consequence: Consequence = AWAY) -> Block:
     """Open one message for the expected provider, and record that it was not sent."""
-    block = await ledger.open(lease, most=1)
-    assert block.provider == provider
+    block = await ledger.open(lease, max_messages=1)
+    assert block.chain_index == provider
     await ledger.record(lease, block, b"p", consequence)
     return block
 
@@ -31,7 +32,7 @@ async def _fail(ledger: Ledger, lease: Lease, provider: int, consequence: Conseq
 async def test_as_long_as_the_first_provider_can_take_everything_is_for_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await ledger.control.brake_provider(SENDER, "B", "insufficient balance (6001)")
-    assert [(await ledger.open(lease, most=3)).provider for _ in range(3)] == [A, A, A]
+    assert [(await ledger.open(lease, max_messages=3)).chain_index for _ in range(3)] == [A, A, A]
     assert (await ledger.view()).reason == ""
 
 
@@ -39,7 +40,7 @@ async def test_when_the_first_provider_is_braked_the_next_block_is_for_the_secon
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
     block = await ledger.open(lease)
-    assert (block.provider, len(block.messages)) == (B, 9)
+    assert (block.chain_index, len(block.messages)) == (B, 9)
     view = await ledger.view()
     assert view.state is CampaignState.RUNNING
     assert view.reason == "provider A is braked: authentication failure (2070); sending through B"
@@ -49,7 +50,7 @@ async def test_when_the_first_provider_backs_off_the_next_block_is_for_the_secon
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     block = await ledger.open(lease)
-    assert (block.provider, len(block.messages)) == (B, 9)
+    assert (block.chain_index, len(block.messages)) == (B, 9)
     assert (await ledger.view()).reason == "provider A is backing off: connection refused; sending through B"
 
 
@@ -58,7 +59,7 @@ async def test_a_message_that_was_not_sent_goes_to_the_second_with_the_same_atte
     first = await ledger.open(lease)
     await ledger.record(lease, first, b"pp", AWAY)
     second = await ledger.open(lease)
-    assert (second.provider, second.messages) == (B, first.messages)
+    assert (second.chain_index, second.messages) == (B, first.messages)
     await ledger.record(lease, second, b"a")
     assert await ledger.states() == "aa"
 
@@ -69,32 +70,32 @@ async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answ
 ) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence("always", reason="slow down"))
+    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence(HoldPolicy.ALWAYS, reason="slow down"))
     handed_over = await ledger.open(lease)
-    assert (handed_over.provider, handed_over.messages) == (B, [(1, 0), (2, 0)])
+    assert (handed_over.chain_index, handed_over.messages) == (B, [(1, 0), (2, 0)])
 
 
 async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_the_next(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
-    await ledger.open(lease, most=2)
+    await ledger.open(lease, max_messages=2)
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     await ledger.expire_leases(lease.ref)
-    await ledger.maintenance.lapse(SENDER)
+    await ledger.maintenance.expire_leases(SENDER)
     block = await ledger.open(await ledger.take())
-    assert (block.provider, block.messages) == (B, [(2, 0)])
+    assert (block.chain_index, block.messages) == (B, [(2, 0)])
     assert await ledger.states() == "iis"
     await ledger.expire_leases(lease.ref)
-    await ledger.maintenance.lapse(SENDER)
+    await ledger.maintenance.expire_leases(SENDER)
 
 
 async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_takes_the_rest(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
-    assert (await ledger.open(lease, most=2)).provider == B
+    assert (await ledger.open(lease, max_messages=2)).chain_index == B
     await ledger.end_back_off("A")
-    probe, rest = await ledger.open(lease, most=2), await ledger.open(lease, most=2)
-    assert (probe.provider, len(probe.messages)) == (A, 1)
-    assert (rest.provider, len(rest.messages)) == (B, 2)
+    probe, rest = await ledger.open(lease, max_messages=2), await ledger.open(lease, max_messages=2)
+    assert (probe.chain_index, len(probe.messages)) == (A, 1)
+    assert (rest.chain_index, len(rest.messages)) == (B, 2)
     assert await ledger.pace("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
 
 
@@ -104,14 +105,14 @@ async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it
     lease = await _lease(ledger)
     for times in (1, 2, 3):
         await _fail(ledger, lease, A)
-        assert await ledger.pace("hold_n@A") == times
-        assert (await ledger.open(lease, most=1)).provider == B
+        assert await ledger.pace("hold_count@A") == times
+        assert (await ledger.open(lease, max_messages=1)).chain_index == B
         await ledger.end_back_off("A")
     probe = await ledger.open(lease)
-    assert probe.provider == A
+    assert probe.chain_index == A
     await ledger.record(lease, probe, b"a")
-    block = await ledger.open(lease, most=3)
-    assert (block.provider, len(block.messages)) == (A, 3)
+    block = await ledger.open(lease, max_messages=3)
+    assert (block.chain_index, len(block.messages)) == (A, 3)
     assert (await ledger.view()).reason == ""
 
 
@@ -120,10 +121,10 @@ async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger
     await _fail(ledger, lease, A)
     await ledger.end_back_off("A")
     await _fail(ledger, lease, A)
-    until, times = await ledger.pace("hold_until_us@A"), await ledger.pace("hold_n@A")
-    await ledger.record(lease, await ledger.open(lease, most=1), b"a")
-    assert (await ledger.pace("hold_until_us@A"), await ledger.pace("hold_n@A")) == (until, times) == (until, 2)
-    assert await ledger.pace("hold_n@B") == 0
+    until, times = await ledger.pace("hold_until_us@A"), await ledger.pace("hold_count@A")
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
+    assert (await ledger.pace("hold_until_us@A"), await ledger.pace("hold_count@A")) == (until, times) == (until, 2)
+    assert await ledger.pace("hold_count@B") == 0
 
 
 @pytest.mark.parametrize("holds_s", [(30.0, 8.0), (8.0, 30.0)])
@@ -135,12 +136,12 @@ async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner
     await _fail(ledger, lease, B, AWAY._replace(at_least_s=holds_s[B]))
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "backing off"
+    assert opened.reason == "backing_off"
     assert opened.seconds == pytest.approx(8, abs=0.5)
     reason = "provider A is backing off: connection refused; provider B is backing off: connection refused"
     assert (await ledger.view()).reason == reason
     await ledger.end_back_off("B")
-    assert (await ledger.open(lease)).provider == B
+    assert (await ledger.open(lease)).chain_index == B
 
 
 async def test_when_one_is_braked_and_the_other_backs_off_takers_wait(ledger: Ledger) -> None:
@@ -155,8 +156,8 @@ async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out
 ) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
-    await _fail(ledger, lease, B, Consequence(brake="sender", reason="insufficient balance (6001)"))
-    assert await ledger.open_block(lease) == BatchClosed("provider braked")
+    await _fail(ledger, lease, B, Consequence(brake=BrakeTarget.SENDER, reason="insufficient balance (6001)"))
+    assert await ledger.open_block(lease) == BatchClosed("provider_braked")
     await ledger.leases.release(lease)
     before = await ledger.dump()
     assert await ledger.issue() == []
@@ -167,7 +168,7 @@ async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out
         ("B", "insufficient balance (6001)"),
     ]
     await ledger.control.resume_sender(SENDER)
-    assert (await ledger.open(await ledger.take())).provider == A
+    assert (await ledger.open(await ledger.take())).chain_index == A
 
 
 async def test_a_resume_of_the_sender_lifts_what_holds_any_of_its_providers(ledger: Ledger) -> None:
@@ -175,9 +176,9 @@ async def test_a_resume_of_the_sender_lifts_what_holds_any_of_its_providers(ledg
     await _fail(ledger, lease, A)
     await _fail(ledger, lease, B, REFUSED)
     await ledger.control.resume_sender(SENDER)
-    assert (await ledger.open(lease)).provider == A
+    assert (await ledger.open(lease)).chain_index == A
     assert (await ledger.queries.sender(SENDER)).held == []
-    assert not any(b"@" in field for field in await ledger.redis.hkeys(f"{tag(SENDER)}:pace"))
+    assert not any(b"@" in field for field in await ledger.redis.hkeys(f"{hash_tag(SENDER)}:pace"))
 
 
 async def test_a_chain_is_gone_through_to_its_end(ledger: Ledger) -> None:
@@ -185,7 +186,7 @@ async def test_a_chain_is_gone_through_to_its_end(ledger: Ledger) -> None:
     lease = await ledger.take()
     await _fail(ledger, lease, A, REFUSED)
     await _fail(ledger, lease, B)
-    assert (await ledger.open(lease, most=1)).provider == C
+    assert (await ledger.open(lease, max_messages=1)).chain_index == C
     assert (await ledger.view()).reason == (
         "provider A is braked: authentication failure (2070); provider B is backing off: connection refused; "
         "sending through C"
@@ -198,13 +199,13 @@ async def test_a_brake_at_one_sender_leaves_the_same_provider_to_the_others(ledg
     await ledger.submit(3, campaign=OTHER, sender=other, provider="A")
     await _fail(ledger, lease, A, REFUSED)
     [ref] = await ledger.issue(other)
-    assert (await ledger.open(await ledger.take(ref))).provider == A
+    assert (await ledger.open(await ledger.take(ref))).chain_index == A
 
 
 async def test_a_campaign_is_braked_whichever_provider_rejects_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
-    await _fail(ledger, lease, B, Consequence(brake="campaign", reason="content id missing (7001)"))
+    await _fail(ledger, lease, B, Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     assert await ledger.open_block(lease) == BatchClosed("braked")
     assert (await ledger.view()).reason == "content id missing (7001)"
 
@@ -221,7 +222,7 @@ async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_wit
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"])
     [ref] = await ledger.issue()
     assert ref.campaign == OTHER
-    assert (await ledger.open(await ledger.take(ref))).provider == B
+    assert (await ledger.open(await ledger.take(ref))).chain_index == B
     before = await ledger.dump()
     assert await ledger.issue() == []
     assert await ledger.dump() == before, "a campaign that is passed over keeps its turn"
@@ -243,7 +244,7 @@ async def test_a_campaign_that_waits_long_for_its_providers_makes_room_for_anoth
     assert isinstance(await ledger.open_block(leases[0]), Wait), "the other could not go either"
     await ledger.submit(3, campaign=OTHER, provider="A", fallbacks=["B"], rate_per_s=own_rate_per_s)
     for lease in leases:
-        assert await ledger.open_block(lease) == BatchClosed("backing off")
+        assert await ledger.open_block(lease) == BatchClosed("backing_off")
         await ledger.leases.release(lease)
     assert [ref.campaign for ref in await ledger.issue()] == [OTHER]
     await ledger.end_back_off("A")
@@ -274,7 +275,7 @@ async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_tur
     await ledger.submit(3, provider="A")
     await ledger.end_validity()
     assert await ledger.issue() == []
-    assert await ledger.redis.zcard(f"{tag(SENDER)}:rotation") == 0
+    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:rotation") == 0
 
 
 async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(ledger: Ledger) -> None:
@@ -283,15 +284,15 @@ async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(le
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     assert await ledger.issue() == []
-    assert await ledger.redis.zscore(f"{tag(SENDER)}:waiting", CAMPAIGN) == float(await ledger.field("start_ms"))
-    assert await ledger.redis.zcard(f"{tag(SENDER)}:rotation") == 0
+    assert await ledger.redis.zscore(f"{hash_tag(SENDER)}:waiting", CAMPAIGN) == float(await ledger.field("start_ms"))
+    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:rotation") == 0
 
 
 async def test_the_same_operation_gets_the_block_of_the_same_provider_again(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     await ledger.control.brake_provider(SENDER, "A", "no balance")
-    block = await ledger.leases.open_block(lease, most=3, operation="same")
+    block = await ledger.leases.open_block(lease, max_messages=3, operation="same")
     await ledger.control.resume_sender(SENDER)
-    assert await ledger.leases.open_block(lease, most=3, operation="same") == block
+    assert await ledger.leases.open_block(lease, max_messages=3, operation="same") == block
     assert isinstance(block, Block)
-    assert block.provider == B
+    assert block.chain_index == B

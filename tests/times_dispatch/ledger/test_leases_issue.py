@@ -6,14 +6,15 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Consequence, Drained
 from times_dispatch.ledger.model import BatchRef, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag
+from times_dispatch.ledger.protocol import HoldPolicy
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-ROTATION = f"{tag(SENDER)}:rotation"
-WAITING = f"{tag(SENDER)}:waiting"
+ROTATION = f"{hash_tag(SENDER)}:rotation"
+WAITING = f"{hash_tag(SENDER)}:waiting"
 
 
 async def test_a_handed_out_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
@@ -198,7 +199,7 @@ async def test_a_sender_that_backs_off_hands_out_shortly_before_it_may_send(
     ref, _ = await ledger.issue()
     lease = await ledger.take(ref)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, b"p", Consequence("always", hold_s, reason="overloaded", jitter=0.5))
+    await ledger.record(lease, block, b"p", Consequence(HoldPolicy.ALWAYS, hold_s, reason="overloaded", jitter=0.5))
     await ledger.leases.release(lease)
     assert len(await ledger.issue()) == handed_out
 
@@ -250,7 +251,7 @@ async def _lacks_its_plan(ledger: Ledger) -> None:
 
 
 async def _lacks_its_size_and_rate(ledger: Ledger) -> None:
-    await ledger.redis.hdel(KEY, "size", "rate")
+    await ledger.redis.hdel(KEY, "batch_size", "rate")
 
 
 DAMAGED = pytest.mark.parametrize("damage", [_is_no_hash, _lacks_its_plan, _lacks_its_size_and_rate])
@@ -274,7 +275,7 @@ async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
     assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "handed out")]
     assert await ledger.redis.zscore(ROTATION, CAMPAIGN) is None
     assert await ledger.seconds_until(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
-    assert await ledger.redis.zrange(f"{tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]
+    assert await ledger.redis.zrange(f"{hash_tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]
     await leases.issue(SENDER)
     assert len(damages) == 1
     await ledger.redis.flushall()  # the counters do not balance any more
@@ -302,7 +303,7 @@ async def test_a_campaign_that_was_mended_goes_on_after_a_resume(ledger: Ledger)
     plan = await ledger.redis.hget(KEY, "plan")
     await _lacks_its_plan(ledger)
     assert await ledger.issue() == []
-    assert await ledger.redis.hget(KEY, "reason") == b"it cannot be handed out: damaged in the ledger"
+    assert await ledger.redis.hget(KEY, "reason") == b"damaged"
     await ledger.redis.hset(KEY, "plan", plan or b"")
     assert (await ledger.view()).state is CampaignState.BRAKED
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")

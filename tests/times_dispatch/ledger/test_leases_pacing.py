@@ -19,11 +19,11 @@ from redis import Redis as SyncRedis
 from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import AHEAD_US, TOLERANCE_US, Block, Drained, Lease, Wait
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from times_dispatch.ledger.scripts import tag
 
-PACE = f"{tag(SENDER)}:pace"
+PACE = f"{hash_tag(SENDER)}:pace"
 TAKERS = 3
 ASKING_S = 1.3
 IDLE_S = 1.1
@@ -203,7 +203,7 @@ async def _lease(ledger: Ledger, sender_rate_per_s: float, *, messages: int = 50
 async def test_a_block_after_idle_time_holds_a_twentieth_of_a_seconds_worth_and_one_message(
     ledger: Ledger, rate_per_s: float, messages: int
 ) -> None:
-    block = await ledger.open(await _lease(ledger, rate_per_s), most=500)
+    block = await ledger.open(await _lease(ledger, rate_per_s), max_messages=500)
     assert len(block.messages) == messages
     assert block.starts_in_s == pytest.approx(-TOLERANCE_US / 1e6)
     assert block.interval_s == pytest.approx(1 / rate_per_s)
@@ -211,8 +211,8 @@ async def test_a_block_after_idle_time_holds_a_twentieth_of_a_seconds_worth_and_
 
 async def test_a_block_is_no_larger_than_the_taker_wants_it(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1000)
-    assert len((await ledger.open(lease, most=1)).messages) == 1
-    assert len((await ledger.open(lease, most=7)).messages) == 7
+    assert len((await ledger.open(lease, max_messages=1)).messages) == 1
+    assert len((await ledger.open(lease, max_messages=7)).messages) == 7
 
 
 async def test_the_times_in_a_block_are_the_times_in_the_records(ledger: Ledger) -> None:
@@ -249,7 +249,7 @@ async def test_a_worker_that_asks_too_early_gets_the_time_to_wait(ledger: Ledger
     await ledger.open(lease)
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "limit"
+    assert opened.reason == "rate_limit"
     assert opened.seconds == pytest.approx(0.05, abs=0.02)
 
 
@@ -279,7 +279,7 @@ async def test_a_lower_limit_of_the_campaigns_own_holds_only_that_campaign(ledge
     assert len((await ledger.open(slow)).messages) == 1
     opened = await ledger.open_block(slow)
     assert isinstance(opened, Wait)
-    assert opened.why == "campaign limit"
+    assert opened.reason == "campaign_limit"
     assert opened.seconds == pytest.approx(0.06, abs=0.02)
     assert len((await ledger.open(fast)).messages) >= 40
 
@@ -289,7 +289,7 @@ async def test_a_limit_of_the_campaigns_own_holds_also_where_the_sender_has_none
     assert len((await ledger.open(lease)).messages) == 1
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "limit"
+    assert opened.reason == "rate_limit"
 
 
 async def test_a_lower_rate_acts_at_the_next_block(ledger: Ledger) -> None:
@@ -326,7 +326,7 @@ async def test_a_clock_that_was_set_back_delays_no_worker(ledger: Ledger) -> Non
     lease = await _lease(ledger, 1000)
     await ledger.open(lease)
     in_an_hour_us = (await ledger.now_ms() + 3_600_000) * 1000
-    await ledger.redis.hset(PACE, "slot", in_an_hour_us)
+    await ledger.redis.hset(PACE, "last_slot_us", in_an_hour_us)
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds < 0.01
@@ -348,7 +348,7 @@ async def test_no_second_exceeds_the_rate_and_a_worker_that_waits_as_long_as_ask
     for after_s, limit in asks:
         # Instead of waiting, move the slots that were given out into the past.
         passed_s += after_s
-        await ledger.redis.hset(PACE, "slot", await ledger.pace("slot") - after_s * 1e6)
+        await ledger.redis.hset(PACE, "last_slot_us", await ledger.pace("last_slot_us") - after_s * 1e6)
         opened = await ledger.open_block(lease, limit)
         if isinstance(opened, Wait):
             assert opened.seconds > 0

@@ -7,14 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Result, Wait
-from times_dispatch.ledger.scripts import campaign_key, tag
+from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-PACE = f"{tag(SENDER)}:pace"
-BACK_OFF = Consequence("always", reason="the provider is overloaded")
+PACE = f"{hash_tag(SENDER)}:pace"
+BACK_OFF = Consequence(HoldPolicy.ALWAYS, reason="the provider is overloaded")
 
 
 async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = None) -> Lease:
@@ -24,8 +25,8 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
 
 async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verdict: bytes = b"p") -> float:
     """Record one message with this consequence; return the seconds for which the sender backs off."""
-    await ledger.record(lease, await ledger.open(lease, most=1), verdict, consequence)
-    opened = await ledger.open_block(lease, most=1)
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), verdict, consequence)
+    opened = await ledger.open_block(lease, max_messages=1)
     if isinstance(opened, Block):
         await ledger.record(lease, opened, b"b")
         return 0.0
@@ -56,7 +57,7 @@ async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_t
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"u")
-    assert await ledger.pace("hold_n@times") == 1
+    assert await ledger.pace("hold_count@times") == 1
     assert len((await ledger.open(lease)).messages) == 1  # the provider still backs off, and the block need not wait
 
 
@@ -78,9 +79,9 @@ async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_time_o
 async def test_a_campaign_of_which_outcomes_were_written_is_one_on_which_something_happened(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
-    await ledger.maintenance.moved(SENDER)
+    await ledger.maintenance.take_changed(SENDER)
     await ledger.record(lease, block, b"a")
-    assert await ledger.maintenance.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.maintenance.take_changed(SENDER) == [CAMPAIGN]
 
 
 async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -> None:
@@ -126,9 +127,11 @@ async def test_disagreements_about_parts_are_counted_once(ledger: Ledger) -> Non
     assert await ledger.stat("part_disagreements") == 2
 
 
-@pytest.mark.parametrize("back_off", ["", "alone", "always"])
+@pytest.mark.parametrize("back_off", HoldPolicy)
 @pytest.mark.parametrize("verdicts", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
-async def test_outcomes_that_are_written_twice_count_once(ledger: Ledger, verdicts: bytes, back_off: str) -> None:
+async def test_outcomes_that_are_written_twice_count_once(
+    ledger: Ledger, verdicts: bytes, back_off: HoldPolicy
+) -> None:
     lease = await _lease(ledger, 5)
     block = await ledger.open(lease)
     consequence = Consequence(back_off, reason="away")
@@ -155,7 +158,7 @@ async def test_an_outcome_repeated_after_its_message_was_opened_again_does_nothi
 
 async def test_an_outcome_of_a_block_that_never_was_does_nothing(ledger: Ledger) -> None:
     lease = await _lease(ledger, 2)
-    await ledger.open(lease, most=1)
+    await ledger.open(lease, max_messages=1)
     results = [Result(0, 2, b"a", 200), Result(1, 0, b"a", 200)]
     assert await ledger.leases.record(lease, results, provider=PROVIDER) == 0
     assert await ledger.states() == "sp"
@@ -210,22 +213,22 @@ async def test_a_sender_holds_back_as_long_as_the_provider_asked(ledger: Ledger,
 
 async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sender_holds_back(ledger: Ledger) -> None:
     lease = await _lease(ledger)
-    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
     await ledger.record(lease, second, b"p", BACK_OFF._replace(at_least_s=30.0))
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds == pytest.approx(30, abs=0.2)
-    assert await ledger.pace(f"hold_n@{PROVIDER}") == 1
+    assert await ledger.pace(f"hold_count@{PROVIDER}") == 1
 
 
 async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
-    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
     until = await ledger.pace(f"hold_until_us@{PROVIDER}")
     await ledger.record(lease, second, b"p", BACK_OFF)
-    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_n@{PROVIDER}")) == (
+    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_count@{PROVIDER}")) == (
         until,
         1,
     )
@@ -236,13 +239,18 @@ async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
     ledger: Ledger, verdicts: bytes, waits: bool
 ) -> None:
     lease = await _lease(ledger)
-    await ledger.record(lease, await ledger.open(lease, most=2), verdicts, Consequence("alone", reason="refused"))
+    await ledger.record(
+        lease,
+        await ledger.open(lease, max_messages=2),
+        verdicts,
+        Consequence(HoldPolicy.IF_NONE_ACCEPTED, reason="refused"),
+    )
     assert isinstance(await ledger.open_block(lease), Wait) is waits
 
 
 async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_hold_back(ledger: Ledger) -> None:
     lease = await _lease(ledger)
-    await ledger.record(lease, await ledger.open(lease, most=2), b"ap", BACK_OFF)
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap", BACK_OFF)
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
@@ -253,7 +261,7 @@ async def test_after_the_hold_one_message_at_a_time_tries_the_provider(ledger: L
     assert len((await ledger.open(lease)).messages) == 1
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
-    assert opened.why == "backing off"
+    assert opened.reason == "backing_off"
     assert opened.seconds == pytest.approx(1, abs=0.2)
     await ledger.end_back_off()
     assert len((await ledger.open(lease)).messages) == 1
@@ -270,7 +278,7 @@ async def test_an_accepted_probe_ends_the_backing_off(ledger: Ledger) -> None:
 
 async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger: Ledger) -> None:
     lease = await _lease(ledger)
-    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
+    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
     await ledger.record(lease, second, b"a")
     assert isinstance(await ledger.open_block(lease), Wait)
@@ -294,8 +302,8 @@ async def test_a_resumed_sender_does_not_hold_back_any_more(ledger: Ledger) -> N
 
 async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_after_a_resume(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
-    block = await ledger.open(lease, most=2)
-    brake = Consequence(brake="campaign", reason="content id missing (7001)")
+    block = await ledger.open(lease, max_messages=2)
+    brake = Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)")
     await ledger.record(lease, block, b"p", brake)
     assert (await ledger.view()).reason == "content id missing (7001)"
     assert await ledger.open_block(lease) == BatchClosed("braked")
@@ -307,20 +315,24 @@ async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_
 
 async def test_an_outcome_repeated_after_a_resume_does_not_brake_again(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
-    block = await ledger.open(lease, most=2)
-    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    block = await ledger.open(lease, max_messages=2)
+    await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
-    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     assert await ledger.state() is CampaignState.RUNNING
 
 
 async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
-    first, second = await ledger.open(lease, most=1), await ledger.open(lease, most=1)
-    await ledger.record(lease, first, b"p", Consequence(brake="sender", reason="authentication failure (2070)"))
-    await ledger.record(lease, second, b"p", Consequence(brake="sender", reason="insufficient balance (6001)"))
+    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
+    await ledger.record(
+        lease, first, b"p", Consequence(brake=BrakeTarget.SENDER, reason="authentication failure (2070)")
+    )
+    await ledger.record(
+        lease, second, b"p", Consequence(brake=BrakeTarget.SENDER, reason="insufficient balance (6001)")
+    )
     assert (await ledger.queries.sender(SENDER)).held[0].brake == "authentication failure (2070)"
-    assert await ledger.open_block(lease) == BatchClosed("provider braked")
+    assert await ledger.open_block(lease) == BatchClosed("provider_braked")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).messages
@@ -330,7 +342,7 @@ async def test_a_brake_does_not_touch_a_campaign_that_a_person_paused(ledger: Le
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause", reason="lunch")
-    await ledger.record(lease, block, b"p", Consequence(brake="campaign", reason="content id missing (7001)"))
+    await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.PAUSED, "lunch")
 
@@ -363,7 +375,7 @@ async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
         await ledger.record(lease, await ledger.open(lease), verdicts)
     else:
         # All messages are in flight before the first answer: a brake does not stop opened messages.
-        blocks = [await ledger.open(lease, most=1) for _ in verdicts]
+        blocks = [await ledger.open(lease, max_messages=1) for _ in verdicts]
         for block, verdict in zip(blocks, verdicts, strict=True):
             await ledger.record(lease, block, bytes([verdict]))
             if await ledger.state() is CampaignState.BRAKED:
@@ -375,12 +387,12 @@ async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
 
 async def test_a_resume_forgets_what_was_bad(ledger: Ledger) -> None:
     lease = await _lease(ledger, 8, REJECTED)
-    await ledger.record(lease, await ledger.open(lease, most=4), b"r")
+    await ledger.record(lease, await ledger.open(lease, max_messages=4), b"r")
     assert await ledger.state() is CampaignState.BRAKED
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
-    await ledger.record(lease, await ledger.open(lease, most=3), b"r")
+    await ledger.record(lease, await ledger.open(lease, max_messages=3), b"r")
     assert await ledger.state() is CampaignState.RUNNING
-    await ledger.record(lease, await ledger.open(lease, most=1), b"r")
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), b"r")
     assert await ledger.state() is CampaignState.BRAKED
 
 

@@ -26,6 +26,7 @@ from tests.kit.ledger_model import BatchKey, Campaign, Message, Model, ModelLeas
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import (
     BatchClosed,
     BatchLeases,
@@ -39,8 +40,8 @@ from times_dispatch.ledger.leases import (
 )
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId
+from times_dispatch.ledger.protocol import BrakeTarget
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.submission import BrakeRule
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
@@ -143,7 +144,7 @@ class Scripts(RuleBasedStateMachine):
             case Block():
                 return answer.messages
             case BatchClosed():
-                return answer.why
+                return answer.reason
             case Drained():
                 return "drained"
             case Wait():
@@ -202,7 +203,7 @@ class Scripts(RuleBasedStateMachine):
         worker.operation = new_operation()
         token = worker.lease.token
         block = self.both(
-            lambda: self.ledger.leases.open_block(worker.lease, most=most, operation=worker.operation),
+            lambda: self.ledger.leases.open_block(worker.lease, max_messages=most, operation=worker.operation),
             lambda: self.model.open(worker.batch_key, token, most),
         )
         if isinstance(block, Block):
@@ -220,7 +221,7 @@ class Scripts(RuleBasedStateMachine):
         """Repeat the last call of open_block, whatever happened since."""
         worker = self.some_worker(data)
         if worker.blocks:
-            opened = self.run(self.ledger.leases.open_block(worker.lease, most=4, operation=worker.opened_by))
+            opened = self.run(self.ledger.leases.open_block(worker.lease, max_messages=4, operation=worker.opened_by))
             last = max(worker.blocks)
             assert (opened.number, opened.messages) == (last, worker.blocks[last])
 
@@ -238,7 +239,7 @@ class Scripts(RuleBasedStateMachine):
         ]
         results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in outcomes]
         brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
-        consequence = Consequence(brake="campaign", reason="no balance") if brakes else Consequence()
+        consequence = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance") if brakes else Consequence()
         recorded = self.both(
             lambda: self.ledger.leases.record(worker.lease, results, consequence, provider=PROVIDER),
             lambda: self.model.record(worker.batch_key, worker.lease.token, outcomes, brakes),
@@ -307,7 +308,7 @@ class Scripts(RuleBasedStateMachine):
     @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
     def act_as_a_person(self, data: st.DataObject, action: Any) -> None:
         if action == "sender":
-            self.hold_sender(data.draw(st.sampled_from(["", "", "sender paused", "provider braked"])))
+            self.hold_sender(data.draw(st.sampled_from(["", "", "sender_paused", "provider_braked"])))
         else:
             self.control(self.some_campaign(data), action)
 
@@ -324,7 +325,7 @@ class Scripts(RuleBasedStateMachine):
         if campaign.shut:
             now_ms = self.run(self.ledger.now_ms())
             hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            self.run(self.ledger.maintenance.reopen(SENDER, CampaignId(name), **hours))
+            self.run(self.ledger.maintenance.set_next_hours(SENDER, CampaignId(name), **hours))
             campaign.shut = campaign.state not in {"running", "paused", "braked"}
 
     def raise_budget(self, name: str) -> None:
@@ -341,9 +342,9 @@ class Scripts(RuleBasedStateMachine):
 
     def hold_sender(self, held_by: str) -> None:
         self.run(self.ledger.control.resume_sender(SENDER))
-        if held_by == "sender paused":
+        if held_by == "sender_paused":
             self.run(self.ledger.control.pause_sender(SENDER))
-        elif held_by == "provider braked":
+        elif held_by == "provider_braked":
             self.run(self.ledger.control.brake_provider(SENDER, PROVIDER, "no balance"))
         self.model.held_by = held_by
 
@@ -362,15 +363,15 @@ class Scripts(RuleBasedStateMachine):
                 assert held == [self.model.holds(worker.batch_key, worker.lease.token) for worker in self.workers]
             case "settle":
                 self.run(self.ledger.make_all_due())
-                assert self.run(self.ledger.maintenance.settle(SENDER)) == self.model.settle_overdue()
+                assert self.run(self.ledger.maintenance.settle_overdue(SENDER)) == self.model.settle_overdue()
             case "end":
-                assert self.run(self.ledger.maintenance.end(SENDER)) == self.model.end_pending()
+                assert self.run(self.ledger.maintenance.end_pending(SENDER)) == self.model.end_pending()
 
     def expire_leases(self, batch_keys: list[BatchKey]) -> None:
         self.run(
             self.ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in batch_keys))
         )
-        reclaimed, in_doubt, ready_batches = self.run(self.ledger.maintenance.lapse(SENDER))
+        reclaimed, in_doubt, ready_batches = self.run(self.ledger.maintenance.expire_leases(SENDER))
         again = [(ready.ref.campaign, ready.ref.number) for ready in ready_batches]
         assert (reclaimed, in_doubt, again) == self.model.expire_leases(batch_keys)
 

@@ -8,13 +8,13 @@ from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Chores, ExpiredLeases, Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-LEASES, ENDS = f"{tag(SENDER)}:leases", f"{tag(SENDER)}:ends"
+LEASES, ENDS = f"{hash_tag(SENDER)}:leases", f"{hash_tag(SENDER)}:ends"
 NOTHING = ExpiredLeases(0, 0, [])
 
 
@@ -44,7 +44,7 @@ async def test_leases_that_run_are_left_alone(ledger: Ledger) -> None:
     first, _ = await ledger.issue()
     await ledger.take(first)
     before = await ledger.dump()
-    assert await ledger.maintenance.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.expire_leases(SENDER) == NOTHING
     assert await ledger.dump() == before
 
 
@@ -54,7 +54,7 @@ async def test_workers_are_woken_again_for_a_batch_that_nobody_took_and_later_ea
     waits = []
     for _ in range(6):
         await ledger.expire_leases(ref)
-        taken_in, in_doubt, [ready] = await ledger.maintenance.lapse(SENDER)
+        taken_in, in_doubt, [ready] = await ledger.maintenance.expire_leases(SENDER)
         assert (taken_in, in_doubt) == (0, 0)
         assert (ready.ref, ready.batches, ready.name, ready.urgent) == (ref, 1, "otp", True)
         waits.append(await ledger.seconds_until(LEASES, f"{CAMPAIGN}:0"))
@@ -65,22 +65,22 @@ async def test_workers_are_woken_again_for_a_batch_that_nobody_took_and_later_ea
 async def test_workers_are_woken_once_for_a_batch_whose_lease_expired(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.expire_leases(*await ledger.issue())
-    await ledger.maintenance.lapse(SENDER)
+    await ledger.maintenance.expire_leases(SENDER)
     before = await ledger.dump()
-    assert await ledger.maintenance.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.expire_leases(SENDER) == NOTHING
     assert await ledger.dump() == before
 
 
 async def test_a_batch_whose_worker_is_gone_is_reclaimed_and_handed_out_again(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=2), b"ap")
-    await ledger.open(lease, most=2)
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap")
+    await ledger.open(lease, max_messages=2)
     await ledger.expire_leases(lease.ref)
-    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 2, [])
+    assert await ledger.maintenance.expire_leases(SENDER) == ExpiredLeases(1, 2, [])
     assert await ledger.states() == "aiippp"
     assert (await ledger.view()).codes == {"push:13": 2, "retry:429": 1}
-    assert await ledger.maintenance.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.expire_leases(SENDER) == NOTHING
     assert await ledger.issue() == [lease.ref]
 
 
@@ -88,7 +88,7 @@ async def test_the_last_batch_whose_worker_is_gone_finishes_its_campaign(ledger:
     await ledger.submit(3)
     lease = await ledger.push(b"a")
     await ledger.expire_leases(lease.ref)
-    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 0, [])
+    assert await ledger.maintenance.expire_leases(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.state() is CampaignState.FINISHED
 
 
@@ -100,7 +100,7 @@ async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_recla
     [ref] = await ledger.issue()
     await ledger.control.campaign(SENDER, CAMPAIGN, action)
     await ledger.expire_leases(ref)
-    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 0, [])
+    assert await ledger.maintenance.expire_leases(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.redis.zcard(LEASES) == 0
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     assert await ledger.issue() == ([] if action == "cancel" else [ref])
@@ -111,8 +111,8 @@ async def test_a_batch_that_nobody_took_within_the_validity_is_reclaimed_and_exp
     [ref] = await ledger.issue()
     await ledger.end_validity()
     await ledger.expire_leases(ref)
-    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(1, 0, [])
-    assert await ledger.maintenance.end(SENDER) == 3
+    assert await ledger.maintenance.expire_leases(SENDER) == ExpiredLeases(1, 0, [])
+    assert await ledger.maintenance.end_pending(SENDER) == 3
     assert await ledger.state() is CampaignState.FINISHED
 
 
@@ -120,7 +120,7 @@ async def test_no_more_than_so_many_batches_are_looked_after_in_one_call(ledger:
     ledger.maintenance = Maintenance(ledger.redis, max_batches=2)
     await ledger.submit(9)
     await ledger.expire_leases(*await ledger.issue())
-    assert [len((await ledger.maintenance.lapse(SENDER)).rings) for _ in range(3)] == [2, 1, 0]
+    assert [len((await ledger.maintenance.expire_leases(SENDER)).ready) for _ in range(3)] == [2, 1, 0]
 
 
 @DAMAGED
@@ -134,14 +134,14 @@ async def test_a_damaged_batch_is_not_reclaimed_and_no_other_batch_is_affected(
         await ledger.open(lease)
     await damage(ledger, 1)
     await ledger.expire_leases(*(lease.ref for lease in leases))
-    assert await ledger.maintenance.lapse(SENDER) == ExpiredLeases(2, 6, [])
-    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "taken in")]
+    assert await ledger.maintenance.expire_leases(SENDER) == ExpiredLeases(2, 6, [])
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "reclaimed")]
     view = await ledger.view()
     assert (view.state, view.reason) == (
         CampaignState.BRAKED,
-        "batch 2 cannot be taken in: damaged in the ledger",
+        "batch 2 cannot be reclaimed: damaged in the ledger",
     )
-    assert await ledger.maintenance.lapse(SENDER) == NOTHING
+    assert await ledger.maintenance.expire_leases(SENDER) == NOTHING
     assert await ledger.seconds_until(LEASES, f"{CAMPAIGN}:1") == pytest.approx(60, abs=1)
     assert len(damages) == 1
 
@@ -154,7 +154,7 @@ async def test_a_campaign_whose_plan_is_gone_keeps_no_worker_from_being_woken_fo
     refs = await ledger.issue()
     await ledger.redis.hdel(KEY, "plan")
     await ledger.expire_leases(*refs)
-    assert [ready.ref for ready in (await ledger.maintenance.lapse(SENDER)).rings] == [refs[1]]
+    assert [ready.ref for ready in (await ledger.maintenance.expire_leases(SENDER)).ready] == [refs[1]]
     assert [damage.campaign for damage in damages] == [CAMPAIGN]
     assert await ledger.field("state") == "braked"
 
@@ -165,7 +165,7 @@ async def test_a_lease_of_no_campaign_keeps_no_other_from_being_looked_after(
     await ledger.submit(3)
     await ledger.expire_leases(*await ledger.issue())
     await ledger.redis.zadd(LEASES, {"nobody00:0": 1, "nonsense": 1})
-    assert len((await ledger.maintenance.lapse(SENDER)).rings) == 1
+    assert len((await ledger.maintenance.expire_leases(SENDER)).ready) == 1
     assert sorted((damage.campaign, damage.batch) for damage in damages) == [("nobody00", "0"), ("nonsense", "")]
 
 
@@ -178,7 +178,7 @@ async def test_a_damaged_batch_does_not_end_and_all_others_do(
     await damage(ledger, 1)
     await ledger.end_validity()
     await ledger.end_validity(CampaignId("another1"))
-    assert await ledger.maintenance.end(SENDER) == 9
+    assert await ledger.maintenance.end_pending(SENDER) == 9
     assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "ended")]
     view = await ledger.view()
     assert (view.reason, view.identity_holds) == ("batch 2 cannot be ended: damaged in the ledger", True)
@@ -191,11 +191,11 @@ async def test_a_campaign_of_which_nothing_can_be_read_keeps_no_other_from_endin
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
     await ledger.end_validity(CampaignId("another1"))
-    for broken in (f"{tag(SENDER)}:c:broken01", f"{tag(SENDER)}:c:broken02"):
+    for broken in (f"{hash_tag(SENDER)}:c:broken01", f"{hash_tag(SENDER)}:c:broken02"):
         await ledger.redis.zadd(ENDS, {broken[-8:]: 1})
-    await ledger.redis.set(f"{tag(SENDER)}:c:broken01", "not a hash")
-    await ledger.redis.hset(f"{tag(SENDER)}:c:broken02", mapping={"state": "running", "batches": "many"})
-    assert await ledger.maintenance.end(SENDER) == 3
+    await ledger.redis.set(f"{hash_tag(SENDER)}:c:broken01", "not a hash")
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:c:broken02", mapping={"state": "running", "batches": "many"})
+    assert await ledger.maintenance.end_pending(SENDER) == 3
     assert {damage.campaign for damage in damages} == {"broken01", "broken02"}
 
 
@@ -208,11 +208,11 @@ async def test_a_damaged_batch_is_not_settled_and_all_others_are(
         await ledger.leases.release(await ledger.push(b"a", await ledger.take(ref)))
     await damage(ledger, 0)
     await ledger.end_report_wait()
-    assert (await ledger.maintenance.settle(SENDER)).no_report == 3
+    assert (await ledger.maintenance.settle_overdue(SENDER)).no_report == 3
     assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "0", "settled")]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be settled: damaged in the ledger")
-    assert await ledger.seconds_until(f"{tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(f"{hash_tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
 async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
@@ -221,7 +221,7 @@ async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[
     await ledger.redis.config_set("maxmemory", 1)
     try:
         with pytest.raises(OutOfMemoryError):
-            await ledger.maintenance.end(SENDER)
+            await ledger.maintenance.end_pending(SENDER)
     finally:
         await ledger.redis.config_set("maxmemory", 0)
     assert damages == []
@@ -247,8 +247,8 @@ async def test_everything_pending_ends(ledger: Ledger, ending: Any, state: str) 
     await ledger.leases.release(await ledger.take(BatchRef(SENDER, CAMPAIGN, 1)))
     await ledger.expire_leases(BatchRef(SENDER, CAMPAIGN, 2))
     await ending(ledger)
-    await ledger.maintenance.lapse(SENDER)
-    assert await ledger.maintenance.end(SENDER) == 7
+    await ledger.maintenance.expire_leases(SENDER)
+    assert await ledger.maintenance.end_pending(SENDER) == 7
     assert await ledger.states() == "ai" + 7 * state
     assert await ledger.issue() == []
     assert await ledger.redis.zcard(ENDS) == 0
@@ -256,8 +256,8 @@ async def test_everything_pending_ends(ledger: Ledger, ending: Any, state: str) 
 
 async def test_a_campaign_ends_by_itself_when_its_validity_does(ledger: Ledger) -> None:
     await ledger.submit(3, valid_until_ms=await ledger.now_ms() + 50)
-    assert await ledger.maintenance.end(SENDER) == 0
-    assert await eventually(lambda: ledger.maintenance.end(SENDER)) == 3
+    assert await ledger.maintenance.end_pending(SENDER) == 0
+    assert await eventually(lambda: ledger.maintenance.end_pending(SENDER)) == 3
     assert await ledger.now_ms() >= int(await ledger.field("until_ms"))
     assert await ledger.state() is CampaignState.FINISHED
 
@@ -266,9 +266,9 @@ async def test_a_campaign_ends_by_itself_when_its_validity_does(ledger: Ledger) 
 async def test_ending_twice_changes_nothing_the_second_time(ledger: Ledger, ending: Any, state: str) -> None:
     await ledger.submit(6)
     await ending(ledger)
-    assert await ledger.maintenance.end(SENDER) == 6
+    assert await ledger.maintenance.end_pending(SENDER) == 6
     before = await ledger.dump()
-    assert await ledger.maintenance.end(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
     assert await ledger.dump() == before
 
 
@@ -277,16 +277,16 @@ async def test_a_batch_that_is_in_work_ends_when_it_comes_back(ledger: Ledger, e
     await ledger.submit(9)
     first, _, _ = await ledger.issue()
     lease = await ledger.take(first)
-    block = await ledger.open(lease, most=1)
+    block = await ledger.open(lease, max_messages=1)
     await ending(ledger)
-    assert await ledger.maintenance.end(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
     await ledger.record(lease, block, b"p")
     await ledger.leases.release(lease)
-    assert await ledger.maintenance.end(SENDER) == 3
+    assert await ledger.maintenance.end_pending(SENDER) == 3
     assert await ledger.states() == 3 * state + "pppppp"
     await ledger.expire_leases(BatchRef(SENDER, CAMPAIGN, 1), BatchRef(SENDER, CAMPAIGN, 2))
-    await ledger.maintenance.lapse(SENDER)
-    assert await ledger.maintenance.end(SENDER) == 6
+    await ledger.maintenance.expire_leases(SENDER)
+    assert await ledger.maintenance.end_pending(SENDER) == 6
     assert await ledger.states() == 9 * state
 
 
@@ -296,11 +296,11 @@ async def test_what_is_being_sent_does_not_end(ledger: Ledger, ending: Any, stat
     lease = await ledger.take()
     block = await ledger.open(lease)
     await ending(ledger)
-    assert await ledger.maintenance.end(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
     assert await ledger.redis.zcard(ENDS) == 1
     assert await ledger.record(lease, block, b"a") == 3
     await ledger.leases.release(lease)
-    assert await ledger.maintenance.end(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
     assert await ledger.redis.zcard(ENDS) == 0
 
 
@@ -309,10 +309,10 @@ async def test_what_came_back_after_everything_else_had_ended_ends_too(ledger: L
     lease = await ledger.take()
     block = await ledger.open(lease)
     await _expire(ledger)
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     await ledger.record(lease, block, b"ppa")
     await ledger.leases.release(lease)
-    assert await ledger.maintenance.end(SENDER) == 2
+    assert await ledger.maintenance.end_pending(SENDER) == 2
     assert await ledger.states() == "eea"
 
 
@@ -322,14 +322,14 @@ async def test_an_expired_campaign_is_finished_also_when_it_was_held(ledger: Led
     if held:
         await ledger.control.campaign(SENDER, CAMPAIGN, held)
     await _expire(ledger)
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     assert await ledger.state() == ends_as
 
 
 async def test_a_cancelled_campaign_stays_cancelled_when_it_has_ended(ledger: Ledger) -> None:
     await ledger.submit(3, sealed=False)
     await _cancel(ledger)
-    assert await ledger.maintenance.end(SENDER) == 3
+    assert await ledger.maintenance.end_pending(SENDER) == 3
     assert await ledger.state() is CampaignState.CANCELLED
 
 
@@ -339,7 +339,7 @@ async def test_a_campaign_of_many_batches_ends_over_several_calls(ledger: Ledger
     await ledger.submit(5, batch_size=1, campaign="another1")
     await _cancel(ledger)
     await ledger.control.campaign(SENDER, CampaignId("another1"), "cancel")
-    ended = [await ledger.maintenance.end(SENDER, most_calls=3) for _ in range(6)]
+    ended = [await ledger.maintenance.end_pending(SENDER, max_calls=3) for _ in range(6)]
     assert ended == [5, 6, 6, 6, 2, 0]
     assert await ledger.states() == "x" * 20
 
@@ -347,7 +347,7 @@ async def test_a_campaign_of_many_batches_ends_over_several_calls(ledger: Ledger
 async def test_a_campaign_without_messages_is_not_looked_at_for_ever(ledger: Ledger) -> None:
     await ledger.submit(0)
     await _expire(ledger)
-    assert await ledger.maintenance.end(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
     assert await ledger.redis.zcard(ENDS) == 0
 
 
@@ -363,11 +363,11 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
     async def read_and_be_overtaken(*arguments: Any) -> Any:
         values = await read(*arguments)
         monkeypatch.undo()
-        assert (await ledger.maintenance.settle(SENDER)).resent == 3
+        assert (await ledger.maintenance.settle_overdue(SENDER)).resent == 3
         return values
 
     monkeypatch.setattr(ledger.redis, "hmget", read_and_be_overtaken)
-    assert await ledger.maintenance.end(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 0
     assert await ledger.states() == "ppp"
     assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
 
@@ -375,9 +375,9 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
 async def test_a_changed_campaign_is_returned_once(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
-    assert sorted(await ledger.maintenance.moved(SENDER)) == ["another1", CAMPAIGN]
-    assert await ledger.maintenance.moved(SENDER) == []
-    assert await ledger.maintenance.moved(SenderId("SHOPPY")) == []
+    assert sorted(await ledger.maintenance.take_changed(SENDER)) == ["another1", CAMPAIGN]
+    assert await ledger.maintenance.take_changed(SENDER) == []
+    assert await ledger.maintenance.take_changed(SenderId("SHOPPY")) == []
 
 
 async def test_an_imbalance_is_described_with_its_numbers(ledger: Ledger) -> None:
@@ -392,27 +392,27 @@ async def test_an_imbalance_is_described_with_its_numbers(ledger: Ledger) -> Non
 
 async def test_chores_name_each_step_that_has_something_to_do(ledger: Ledger) -> None:
     async def chores() -> set[str]:
-        (of_sender,) = (await ledger.maintenance.chores([SENDER])).values()
+        (of_sender,) = (await ledger.maintenance.pending_chores([SENDER])).values()
         return {step for step, is_to_be_done in of_sender._asdict().items() if is_to_be_done}
 
     assert await chores() == set()
     await ledger.submit(6)
-    assert await chores() == {"issue", "show"}
+    assert await chores() == {"issue", "show_changed"}
     refs = await ledger.issue()
-    await ledger.maintenance.moved(SENDER)
+    await ledger.maintenance.take_changed(SENDER)
     assert await chores() == set()
     await ledger.expire_leases(*refs)
-    assert await chores() == {"lapse"}
-    await ledger.maintenance.lapse(SENDER)
+    assert await chores() == {"expire_leases"}
+    await ledger.maintenance.expire_leases(SENDER)
     lease = await ledger.push(b"aia", await ledger.take(refs[0]))
     await ledger.leases.release(lease)
     await ledger.make_all_due()
-    assert await chores() >= {"settle", "show"}
+    assert await chores() >= {"settle_overdue", "show_changed"}
     await ledger.end_validity()
-    assert await chores() >= {"end"}
+    assert await chores() >= {"end_pending"}
     await ledger.submit(3, campaign=CampaignId("by-day01"), send_from_min=600, send_until_min=1260)
-    await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
-    assert await chores() >= {"reopen", "forget"}
+    await ledger.redis.zadd(f"{hash_tag(SENDER)}:recent_texts", {f"0badcafe:{CAMPAIGN}:1:1": 1})
+    assert await chores() >= {"next_hours", "drop_recent_texts"}
 
 
 async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot_be_read_gets_every_step(
@@ -420,8 +420,8 @@ async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot
 ) -> None:
     others = [SenderId(f"S{number:05}") for number in range(120)]
     await ledger.submit(6)
-    await ledger.redis.set(f"{tag(others[60])}:leases", "junk")
-    chores = await ledger.maintenance.chores([*others, SENDER])
+    await ledger.redis.set(f"{hash_tag(others[60])}:leases", "junk")
+    chores = await ledger.maintenance.pending_chores([*others, SENDER])
     assert list(chores) == [*others, SENDER]
     assert chores[SENDER].issue
     assert chores[others[60]] == Chores()

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchClosed, Block
 from times_dispatch.ledger.model import MissedStart
-from times_dispatch.ledger.scripts import tag
 from times_dispatch.ledger.states import CampaignState
 
 BY_DAY: dict[str, Any] = {"send_from_min": 600, "send_until_min": 1260}
@@ -17,7 +17,7 @@ HOUR_MS = 3_600_000
 async def _open_hours(ledger: Ledger, from_ms: int, until_ms: int) -> None:
     """Set the send window, relative to now, in milliseconds."""
     now_ms = await ledger.now_ms()
-    await ledger.maintenance.reopen(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
+    await ledger.maintenance.set_next_hours(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
 
 
 async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> None:
@@ -25,18 +25,18 @@ async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> Non
     assert await ledger.issue() == []
     assert (await ledger.view()).reason == "outside its hours"
 
-    (closed,) = await ledger.maintenance.closed(SENDER)
+    (closed,) = await ledger.maintenance.ended_hours(SENDER)
     assert (closed.campaign, closed.plan.send_from_min) == (CAMPAIGN, 600)
     assert closed.now_ms == pytest.approx(await ledger.now_ms(), abs=1_000)
     await _open_hours(ledger, -1_000, HOUR_MS)
-    assert await ledger.maintenance.closed(SENDER) == []
+    assert await ledger.maintenance.ended_hours(SENDER) == []
     await ledger.send_all()
     assert await ledger.states() == "aaa"
 
 
 async def test_a_campaign_without_hours_needs_none(ledger: Ledger) -> None:
     await ledger.submit(3)
-    assert await ledger.maintenance.closed(SENDER) == []
+    assert await ledger.maintenance.ended_hours(SENDER) == []
     await ledger.send_all()
 
 
@@ -53,10 +53,10 @@ async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the
     await ledger.submit(6, **BY_DAY)
     await _open_hours(ledger, -1_000, HOUR_MS)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
-    await ledger.record(first, await ledger.open(first, most=2), b"aa")
+    await ledger.record(first, await ledger.open(first, max_messages=2), b"aa")
 
     await ledger.close_hours()
-    assert await ledger.open_block(first) == BatchClosed("outside its hours")
+    assert await ledger.open_block(first) == BatchClosed("outside_hours")
     await ledger.leases.release(first)
     assert await ledger.issue() == []
     assert await ledger.states() == "aapppp"
@@ -73,16 +73,16 @@ async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(le
     await _open_hours(ledger, -1_000, HOUR_MS)
     lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
     await ledger.close_hours(in_ms=2_000)
-    assert isinstance(await ledger.open_block(lease, most=1), Block)
+    assert isinstance(await ledger.open_block(lease, max_messages=1), Block)
     await ledger.close_hours(in_ms=850)
-    assert await ledger.open_block(other) == BatchClosed("outside its hours")
+    assert await ledger.open_block(other) == BatchClosed("outside_hours")
 
 
 async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await _open_hours(ledger, -1_000, HOUR_MS)
     before = await ledger.dump()
-    await ledger.maintenance.reopen(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
+    await ledger.maintenance.set_next_hours(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
     assert await ledger.dump() == before
 
 
@@ -98,9 +98,9 @@ async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
 async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     await _open_hours(ledger, -1_000, HOUR_MS)
-    assert await ledger.redis.zcard(f"{tag(SENDER)}:hours") == 0
+    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:hours") == 0
     assert await ledger.issue() == []
 
 
@@ -112,10 +112,10 @@ async def test_what_is_resent_after_the_end_keeps_to_the_hours(ledger: Ledger) -
     await ledger.close_hours()
     await _open_hours(ledger, -2_000, -1_000)  # upkeep forgets the campaign
     await ledger.end_validity()
-    await ledger.maintenance.settle(SENDER)
+    await ledger.maintenance.settle_overdue(SENDER)
     assert await ledger.states() == "paa"
     assert await ledger.issue() == []
-    assert [closed.campaign for closed in await ledger.maintenance.closed(SENDER)] == [CAMPAIGN]
+    assert [closed.campaign for closed in await ledger.maintenance.ended_hours(SENDER)] == [CAMPAIGN]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_a_start_that_was_missed_is_sent_skipped_or_asked_about(
     assert await ledger.issue() == []
     await ledger.move_start(-61_000)
     issued = await ledger.issue()
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     assert await ledger.state() is state
     assert await ledger.states() == states
     assert len(issued) == (policy == "send")
@@ -188,5 +188,5 @@ async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -
     await _open_hours(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))
     await ledger.end_validity()
-    await ledger.maintenance.settle(SENDER)
+    await ledger.maintenance.settle_overdue(SENDER)
     assert int(await ledger.field("until_ms")) >= await ledger.now_ms() + 24 * HOUR_MS - 10_000

@@ -4,11 +4,12 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
 from times_dispatch.ledger.errors import CampaignUnknown
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import Consequence
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import HoldPolicy
 from times_dispatch.ledger.queries import MessageView, SenderView
 from times_dispatch.ledger.records import MessageRecord
-from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 OTHER = CampaignId("another1")
@@ -128,8 +129,8 @@ async def test_a_braked_sender_is_the_reason_on_its_campaigns(ledger: Ledger) ->
 async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -> None:
     await ledger.submit(2)
     lease = await ledger.take()
-    overloaded = Consequence("always", 5.0, reason="the provider is overloaded")
-    await ledger.record(lease, await ledger.open(lease, most=1), b"p", overloaded)
+    overloaded = Consequence(HoldPolicy.ALWAYS, 5.0, reason="the provider is overloaded")
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), b"p", overloaded)
     assert (await ledger.view()).reason == "provider times is backing off: the provider is overloaded"
     (held,) = (await ledger.queries.sender(SENDER)).held
     assert (held.provider, held.brake) == (PROVIDER, "")
@@ -144,7 +145,7 @@ async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -
 async def test_messages_are_seen_with_their_rows(ledger: Ledger) -> None:
     await ledger.submit(4)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=2), b"ra")
+    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ra")
     messages = await ledger.messages()
     assert [message.index for message in messages] == [0, 1, 2, 3]
     assert [message.record.state.label for message in messages] == ["rejected", "accepted", "pending", "pending"]
@@ -172,4 +173,4 @@ async def test_keys_of_a_sender_share_its_hash_tag(ledger: Ledger) -> None:
     await ledger.submit(4, parts=[1, 2, 1, 1], cost_unit="parts")
     await ledger.send_all()
     everybodys = {"campaigns", "senders", "submissions"}
-    assert all(key.startswith(tag(SENDER)) for key in await ledger.dump() if key not in everybodys)
+    assert all(key.startswith(hash_tag(SENDER)) for key in await ledger.dump() if key not in everybodys)

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -36,11 +36,11 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
         case "n":
             await ledger.send_all()
             await ledger.end_report_wait()
-            await ledger.maintenance.settle(SENDER)
+            await ledger.maintenance.settle_overdue(SENDER)
         case "g":
             await ledger.send_all(b"i")
             await ledger.end_validity()
-            await ledger.maintenance.settle(SENDER)
+            await ledger.maintenance.settle_overdue(SENDER)
         case "d" | "f":
             await ledger.send_all()
             await ledger.report("delivered" if state == "d" else "failed")
@@ -50,7 +50,7 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
                 await ledger.end_validity()
             else:
                 await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-            await ledger.maintenance.end(SENDER)
+            await ledger.maintenance.end_pending(SENDER)
     return None
 
 
@@ -360,7 +360,7 @@ async def test_a_campaign_brakes_when_too_many_of_the_last_reports_say_failed(
 ) -> None:
     await ledger.submit(len(kinds) + 1, batch_size=20, brake=FAILED)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=len(kinds)), b"a")
+    await ledger.record(lease, await ledger.open(lease, max_messages=len(kinds)), b"a")
     for index, kind in enumerate(kinds):
         assert await ledger.state() is CampaignState.RUNNING
         await ledger.report("failed" if kind == "f" else "delivered", index=index)
@@ -372,7 +372,7 @@ async def test_a_campaign_brakes_when_too_many_of_the_last_reports_say_failed(
 async def test_reports_that_change_nothing_are_not_among_the_last_reports(ledger: Ledger) -> None:
     await ledger.submit(5, batch_size=20, brake=FAILED)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=4), b"a")
+    await ledger.record(lease, await ledger.open(lease, max_messages=4), b"a")
     await ledger.report("failed", "failed", "failed", "intermediate", "clicked")
     await ledger.report("failed", index=1)
     await ledger.report("failed", index=2)
@@ -384,7 +384,7 @@ async def test_reports_that_change_nothing_are_not_among_the_last_reports(ledger
 async def test_a_resume_forgets_the_failures_too(ledger: Ledger) -> None:
     await ledger.submit(8, batch_size=20, brake=FAILED)
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, most=7), b"a")
+    await ledger.record(lease, await ledger.open(lease, max_messages=7), b"a")
     for index in range(4):
         await ledger.report("failed", index=index)
     await Control(ledger.redis).campaign(SENDER, CAMPAIGN, "resume")
@@ -403,6 +403,6 @@ async def test_reports_do_not_brake_what_is_finished(ledger: Ledger) -> None:
 
 async def test_a_reported_campaign_is_one_on_which_something_happened(ledger: Ledger) -> None:
     await _in_state(ledger, "a")
-    await ledger.maintenance.moved(SENDER)
+    await ledger.maintenance.take_changed(SENDER)
     await ledger.report("delivered")
-    assert await ledger.maintenance.moved(SENDER) == [CAMPAIGN]
+    assert await ledger.maintenance.take_changed(SENDER) == [CAMPAIGN]

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport
-from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
-DUE = f"{tag(SENDER)}:due"
+DUE = f"{hash_tag(SENDER)}:due"
 KEY = campaign_key(SENDER, CAMPAIGN)
 A, D, U = Applied.APPLIED, Applied.DUPLICATE, Applied.UNKNOWN
 
@@ -25,7 +25,7 @@ async def _resend(ledger: Ledger) -> None:
     await ledger.send_all(b"i")
     await ledger.redis.hset(KEY, "sealed_ms", await ledger.now_ms() - 60_000)
     await ledger.end_validity()
-    assert await ledger.maintenance.settle(SENDER) == Settled(resent=2)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=2)
 
 
 @arriving
@@ -37,7 +37,7 @@ async def test_a_message_in_doubt_that_arrived_is_accepted_and_never_sent_again(
     view = await ledger.view()
     assert (view.codes, view.counts[MessageState.ACCEPTED]) == ({"push:10": 1}, 1)
     await ledger.end_validity()
-    assert await ledger.maintenance.settle(SENDER) == Settled(resent=1)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=1)
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
 
 
@@ -46,13 +46,13 @@ async def test_a_message_given_up_that_arrived_is_accepted_and_waits_for_its_rep
     await ledger.submit(1, report_wait_s=3_600)
     await ledger.send_all(b"i")
     await ledger.end_validity()
-    assert await ledger.maintenance.settle(SENDER) == Settled(given_up=1)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(given_up=1)
     assert await ledger.redis.zcard(DUE) == 0
     assert await ledger.report(kind) == [A]
     assert (await ledger.states(), (await ledger.view()).codes) == ("a", {})
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=1)
     await ledger.end_report_wait()
-    assert await ledger.maintenance.settle(SENDER) == Settled(no_report=1)
+    assert await ledger.maintenance.settle_overdue(SENDER) == Settled(no_report=1)
 
 
 @arriving
@@ -149,7 +149,7 @@ async def test_it_changes_nothing_where_it_is_no_news(ledger: Ledger, state: str
         await ledger.report("delivered" if state == "d" else "failed")
     if state == "n":
         await ledger.end_report_wait()
-        await ledger.maintenance.settle(SENDER)
+        await ledger.maintenance.settle_overdue(SENDER)
     before = await ledger.dump()
     assert await ledger.report("clicked") == [D]
     after = await ledger.dump()

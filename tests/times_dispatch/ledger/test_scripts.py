@@ -1,15 +1,32 @@
 """Every script is loaded again when Redis has forgotten it, and changes nothing when it is refused memory."""
 
+import re
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import resources
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.scripts import Script, campaign_key, tag, text
+from times_dispatch.ledger.scripts import (
+    Script,
+    assemble,
+    declaration,
+    exchanged_lib,
+    lib_names,
+    lib_text,
+    read_reply,
+    script_names,
+    script_text,
+    text,
+    used_libs,
+)
 
 OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "waiting1", "by-day01"))
 
@@ -20,7 +37,7 @@ def test_what_redis_replies_is_read_as_text(value: object, as_text: str) -> None
 
 
 def test_the_keys_of_a_sender_begin_with_its_hash_tag() -> None:
-    assert tag(SENDER) == "{TIMESM}"
+    assert hash_tag(SENDER) == "{TIMESM}"
     assert campaign_key(SENDER, CAMPAIGN) == "{TIMESM}:c:diwali01"
 
 
@@ -43,12 +60,12 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.submit(3, campaign=BY_DAY, send_from_min=600, send_until_min=1260)
     await ledger.leases.release(await ledger.push(b"iai", await ledger.take(first)))
     lease = await ledger.take(second)
-    block = await ledger.open(lease, most=2)
+    block = await ledger.open(lease, max_messages=2)
     await ledger.expire_leases(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
     await ledger.make_all_due()
     frequency_caps, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
-    await ledger.redis.zadd(f"{tag(SENDER)}:said", {f"0badcafe:{CAMPAIGN}:1:1": 1})
+    await ledger.redis.zadd(f"{hash_tag(SENDER)}:recent_texts", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
         "add_batch": lambda: ledger.submissions.add_batch(OTHER, SENDER, 1, recipients(3, 3)),
@@ -58,29 +75,28 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "renew": lambda: ledger.leases.renew(SENDER, [lease]),
         "open_block": lambda: ledger.open_block(lease),
         "record": lambda: ledger.record(lease, block, b"a"),
-        "reopen": lambda: ledger.maintenance.reopen(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
+        "next_hours": lambda: ledger.maintenance.set_next_hours(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
         "release": lambda: ledger.leases.release(lease),
-        "lapse": lambda: ledger.maintenance.lapse(SENDER),
+        "expire_leases": lambda: ledger.maintenance.expire_leases(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
-        "settle": lambda: ledger.maintenance.settle(SENDER),
-        "admit": lambda: frequency_caps.admit(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "take_back": lambda: frequency_caps.take_back(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "forget": lambda: ledger.maintenance.forget(SENDER),
-        "sweep": lambda: Script(ledger.redis, "sweep")(SENDER, CANCELLED, 0, 10, "x"),
+        "settle_overdue": lambda: ledger.maintenance.settle_overdue(SENDER),
+        "check_frequency": lambda: frequency_caps.check(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "undo_admission": lambda: frequency_caps.undo(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
+        "drop_recent_texts": lambda: ledger.maintenance.drop_recent_texts(SENDER),
+        "end_pending": lambda: Script(ledger.redis, "end_pending")(
+            SENDER, campaign=CANCELLED, first=0, max_batches=10, state="x"
+        ),
     }
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_optouts.lua", "chores.lua"}
-SCRIPTS = sorted(
-    file.name.removesuffix(".lua")
-    for file in (resources.files("times_dispatch.ledger") / "lua").iterdir()
-    if file.name.endswith(".lua") and file.name not in {"prelude.lua", *READ_ONLY}
-)
+READ_ONLY = {"contain_optouts", "pending_chores"}
+ONLY_FREE = {"drop_recent_texts", "undo_admission"}
+MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - ONLY_FREE)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", MAY_NEED_MEMORY)
 async def test_a_script_that_is_refused_memory_has_done_nothing(
     ledger: Ledger, in_the_middle: dict[str, Callable[[], Awaitable[object]]], name: str
 ) -> None:
@@ -92,3 +108,124 @@ async def test_a_script_that_is_refused_memory_has_done_nothing(
     await ledger.redis.config_set("maxmemory", 0)
     await in_the_middle[name]()
     assert await ledger.dump() != before
+
+
+@pytest.mark.parametrize("name", sorted(ONLY_FREE))
+async def test_a_script_that_only_frees_runs_when_memory_is_refused(
+    ledger: Ledger, in_the_middle: dict[str, Callable[[], Awaitable[object]]], name: str
+) -> None:
+    before = await ledger.dump()
+    await ledger.redis.config_set("maxmemory", 1)
+    await in_the_middle[name]()
+    assert await ledger.dump() != before
+
+
+async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Ledger) -> None:
+    release = Script(ledger.redis, "release")
+    with pytest.raises(TypeError, match="script release: missing or unknown arguments: number, token, tokens"):
+        await release(SENDER, campaign=CAMPAIGN, tokens=1)
+
+
+async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    control = Script(ledger.redis, "control")
+    reply = await control(SENDER, reason="lunch", action="pause", campaign=CAMPAIGN)
+    assert reply == {"status": b"changed", "state": b"paused"}
+
+
+def test_a_declaration_names_the_arguments_and_the_items_of_the_list_that_ends_them() -> None:
+    names, tail, of_item = declaration(script_text("undo_admission"))
+    assert names == ("campaign", "number", "token", "operation", "digest", "period_s", "fingerprints")
+    assert (tail, of_item) == ("counted", ("number", "checked_s"))
+    assert declaration(script_text("pending_chores")) == ((), "", ())
+
+
+def test_a_reply_is_read_by_name() -> None:
+    assert read_reply([b"status", b"wait", b"ms", 7]) == {"status": b"wait", "ms": 7}
+    with pytest.raises(ValueError, match="shorter"):
+        read_reply([b"status"])
+
+
+async def test_a_lib_can_be_exchanged_for_another(ledger: Ledger) -> None:
+    with exchanged_lib("clock", "local function now_us()\n  return 4102444800000000\nend\n"):
+        seal = Script(ledger.redis, "seal")
+    await ledger.submit(3, sealed=False)
+    await seal(SENDER, campaign=CAMPAIGN, total=3, batches=1)
+    assert await ledger.field("sealed_ms") == str(YEAR_2100_MS)
+    assert "4102444800" not in assemble("seal")
+
+
+def test_only_the_clock_asks_redis_for_the_time() -> None:
+    asking = [name for name in lib_names() if "'TIME'" in lib_text(name)]
+    assert asking == ["clock"]
+    assert not [name for name in script_names() if "'TIME'" in script_text(name)]
+
+
+def _words(source: str) -> set[str]:
+    """Return the words of a Lua text, without its comments and strings."""
+    return set(re.findall(r"\w+", re.sub(r"--.*|'[^']*'", "", source)))
+
+
+def _defined_in(lib: str) -> set[str]:
+    return set(re.findall(r"^local (?:function )?(\w+)", lib_text(lib), re.MULTILINE))
+
+
+FILES = [*(f"{name}.lua" for name in script_names()), *(f"lib/{name}.lua" for name in lib_names())]
+
+
+def _source(file: str) -> str:
+    name = file.removesuffix(".lua")
+    return lib_text(name.removeprefix("lib/")) if name.startswith("lib/") else script_text(name)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_script_or_lib_names_exactly_the_libs_that_it_uses(file: str) -> None:
+    source = _source(file)
+    used = {lib for lib in lib_names() if _defined_in(lib) & _words(source) and f"lib/{lib}.lua" != file}
+    assert set(used_libs(source)) == used
+
+
+def test_no_name_is_defined_in_two_libs_and_each_is_used() -> None:
+    defined = [name for lib in lib_names() for name in _defined_in(lib)]
+    assert len(defined) == len(set(defined))
+    sources = "\n".join(map(_source, FILES))
+    code = re.sub(r"--.*", "", sources)
+    assert [name for name in defined if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+
+
+@pytest.mark.parametrize("lib", lib_names())
+def test_a_lib_holds_nothing_but_comments_and_definitions(lib: str) -> None:
+    definitions = r"^local (?:function [\s\S]*?\nend|[^\n]*)\n|^--[^\n]*\n|^\n"
+    assert re.sub(definitions, "", lib_text(lib), flags=re.MULTILINE) == ""
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_is_read_by_its_position(file: str) -> None:
+    assert re.findall(r"\w+\[\d+\]|\)\[\d+\]", _source(file)) == []
+    assert "ARGV" not in _source(file) or file == "lib/names.lua"
+    assert not re.search(r"\bKEYS\b", re.sub(r"--.*", "", _source(file))) or file == "lib/keys.lua"
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_a_header_names_every_argument_and_everything_that_is_replied(name: str) -> None:
+    source = script_text(name)
+    header = "\n".join(takewhile(lambda line: line.startswith("--"), source.splitlines()))
+    names, tail, of_item = declaration(source)
+    replied = {
+        field
+        for reply in re.findall(r"reply\(\{(.*?)\}\)", source, re.DOTALL)
+        for field in re.findall(r"(\w+) =", reply)
+    }
+    missing = [word for word in {*names, tail, *of_item, *replied} - {""} if not re.search(rf"\b{word}\b", header)]
+    assert missing == []
+
+
+def test_luacheck_finds_nothing() -> None:
+    luacheck = shutil.which("luacheck")
+    if not luacheck:
+        pytest.skip("luacheck is not installed (Debian: lua-check)")
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [luacheck, "--no-color", "times_dispatch/ledger/lua"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -5,10 +5,10 @@ from redis.exceptions import ResponseError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import SubmissionRefused
+from times_dispatch.ledger.keys import CAMPAIGNS, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import campaign_key
 from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.submission import CAMPAIGNS, BrakeRule
+from times_dispatch.ledger.submission import BrakeRule
 
 OTHER = CampaignId("another1")
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -179,7 +179,7 @@ async def test_a_batch_that_is_stored_already_suppresses_nobody_else(ledger: Led
 async def test_a_cancelled_campaign_leaves_what_was_suppressed_as_it_is(ledger: Ledger) -> None:
     await ledger.submit(5, opted_out=[1])
     await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
-    await ledger.maintenance.end(SENDER)
+    await ledger.maintenance.end_pending(SENDER)
     assert await ledger.states() == "xuxxx"
 
 

@@ -25,4 +25,4 @@ async def test_reports_that_nobody_reads_expire_and_are_bounded_in_number(redis:
     reports = SendTestReports(redis)
     await reports.add([(7, SendTestReport("replied", 0, ts)) for ts in range(50)])
     assert len(await reports.of(7)) == 20
-    assert 0 < await redis.ttl("trial:7") <= KEPT_S
+    assert 0 < await redis.ttl("test_send:7") <= KEPT_S

@@ -19,7 +19,7 @@ async def test_no_more_than_asked_for_are_taken_and_no_more_than_there_are() -> 
     assert capacity.free == 0
 
 
-async def test_who_asks_first_is_served_first() -> None:
+async def test_waiters_are_served_in_the_order_in_which_they_asked() -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     served: list[int] = []
@@ -36,7 +36,7 @@ async def test_who_asks_first_is_served_first() -> None:
     assert served == [0, 1, 2, 3]
 
 
-async def test_who_gives_a_place_back_and_asks_again_goes_behind_those_who_wait() -> None:
+async def test_a_taker_that_gives_a_permit_back_and_asks_again_is_served_after_those_who_wait() -> None:
     capacity = Capacity(1)
     await capacity.take(1)
     waiting = asyncio.create_task(capacity.take(1))
@@ -54,7 +54,7 @@ async def test_who_gives_a_place_back_and_asks_again_goes_behind_those_who_wait(
     await greedy
 
 
-async def test_places_that_one_waiter_leaves_go_to_the_next() -> None:
+async def test_permits_that_one_waiter_leaves_go_to_the_next() -> None:
     capacity = Capacity(4)
     await capacity.take(4)
     first, second = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(9))
@@ -64,10 +64,10 @@ async def test_places_that_one_waiter_leaves_go_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("after_its_turn_came", [False, True])
-async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(after_its_turn_came: bool) -> None:
+async def test_a_waiter_that_is_cancelled_takes_no_permit_with_it(after_its_turn_came: bool) -> None:
     capacity = Capacity(1)
     await capacity.take(1)
-    cancelled, next_one = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
+    cancelled, following = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
     await _settle()
     if after_its_turn_came:
         capacity.give_back(1)
@@ -76,11 +76,11 @@ async def test_a_waiter_that_is_cancelled_takes_no_place_with_it(after_its_turn_
         cancelled.cancel()
         await _settle()
         capacity.give_back(1)
-    assert await next_one == 1
+    assert await following == 1
     assert cancelled.cancelled()
 
 
-async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_place() -> None:
+async def test_after_the_close_nobody_waits_and_nobody_gets_a_permit() -> None:
     capacity = Capacity(2)
     await capacity.take(2)
     waiting = [asyncio.create_task(capacity.take(1)) for _ in range(3)]
@@ -93,39 +93,39 @@ async def test_when_it_is_closed_nobody_waits_and_nobody_gets_a_place() -> None:
 
 
 @given(
-    places=st.integers(1, 5),
+    permits=st.integers(1, 5),
     steps=st.lists(st.tuples(st.sampled_from(["ask", "cancel", "give", "turn"]), st.integers(0, 6)), max_size=40),
 )
-def test_whatever_happens_no_place_is_lost_or_made_and_the_order_holds(
-    places: int, steps: list[tuple[str, int]]
+def test_whatever_happens_no_permit_is_lost_or_made_and_the_order_holds(
+    permits: int, steps: list[tuple[str, int]]
 ) -> None:
     async def story() -> None:
-        capacity, held = Capacity(places), [0]
+        capacity, held = Capacity(permits), [0]
         asked: list[asyncio.Task[None]] = []
         served: list[int] = []
 
-        async def ask(name: int, most: int) -> None:
-            taken = await capacity.take(most)
+        async def ask(name: int, max_permits: int) -> None:
+            taken = await capacity.take(max_permits)
             held[0] += taken
             served.append(name)
 
-        for what, number in steps:
-            if what == "ask":
+        for step, number in steps:
+            if step == "ask":
                 asked.append(asyncio.create_task(ask(len(asked), number + 1)))
-            elif what == "cancel" and asked:
+            elif step == "cancel" and asked:
                 asked[number % len(asked)].cancel()
-            elif what == "give" and (back := min(number, held[0])):
+            elif step == "give" and (back := min(number, held[0])):
                 held[0] -= back
                 capacity.give_back(back)
-            elif what == "turn":
+            elif step == "turn":
                 await asyncio.sleep(0)
             assert capacity.free >= 0
         while not all(task.done() for task in asked):
             await _settle()
-            assert held[0] or all(task.done() for task in asked), "somebody waits while all places are free"
+            assert held[0] or all(task.done() for task in asked), "somebody waits while all permits are free"
             capacity.give_back(held[0])
             held[0] = 0
-        assert capacity.free + held[0] == places
+        assert capacity.free + held[0] == permits
         assert served == sorted(served)
 
     asyncio.run(story())

@@ -1,40 +1,47 @@
-"""Turns: how many pushes at once, in which order, how many may wait, and what becomes of those that wait at the end."""
+"""How many pushes are in flight at once, in which order, how many may wait, and what becomes of those at a stop."""
 
 import asyncio
 
 import pytest
 
-from workers.batch import push_queue as pushers_module
-from workers.batch.push_queue import MOST_AHEAD, PushQueue, QueuedPush
+from tests.kit.clock import FakeClock
+from workers.batch.push_queue import MAX_LOOKAHEAD, PushQueue, QueuedPush
 
 
-class Batch:
-    """Pushes that take as long as a test wants."""
+class Handler:
+    """Does pushes that take as long as a test wants."""
 
     def __init__(self) -> None:
         self.pushed: list[int] = []
-        self.given_up: list[int] = []
+        self.given_back: list[int] = []
         self.cut_short: list[int] = []
-        self.in_flight = self.most_in_flight = 0
-        self.gate = asyncio.Event()
+        self.failures: list[BaseException] = []
+        self.broken: set[int] = set()
+        self.in_flight = self.max_in_flight = 0
+        self.may_end = asyncio.Event()
 
-    async def push(self, turn: QueuedPush) -> None:
-        self.pushed.append(turn.place)
+    async def push(self, queued: QueuedPush) -> None:
+        self.pushed.append(queued.message_index)
+        if queued.message_index in self.broken:
+            raise KeyError(queued.message_index)
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
-            await self.gate.wait()
+            await self.may_end.wait()
         except asyncio.CancelledError:
-            self.cut_short.append(turn.place)
+            self.cut_short.append(queued.message_index)
             raise
         finally:
             self.in_flight -= 1
 
-    def give_up(self, turn: QueuedPush) -> None:
-        self.given_up.append(turn.place)
+    def fail(self, error: BaseException) -> None:
+        self.failures.append(error)
 
-    def turn(self, place: int) -> QueuedPush:
-        return QueuedPush(self, place, 0, 1, 0, float("inf"))
+    def give_back(self, queued: QueuedPush) -> None:
+        self.given_back.append(queued.message_index)
+
+    def message(self, index: int) -> QueuedPush:
+        return QueuedPush(self, index, 0, 1, 0, float("inf"))
 
 
 async def _settle() -> None:
@@ -42,99 +49,99 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_no_more_are_in_flight_than_there_are_places_and_all_have_their_turn() -> None:
-    batch, pushers = Batch(), PushQueue(3)
-    for place in range(10):
-        pushers.add(batch.turn(place), due=False)
+async def test_no_more_are_in_flight_than_allowed_and_all_are_pushed() -> None:
+    handler, queue = Handler(), PushQueue(3)
+    for index in range(10):
+        queue.add(handler.message(index), is_due=False)
     await _settle()
-    assert batch.in_flight == 3
-    batch.gate.set()
+    assert handler.in_flight == 3
+    handler.may_end.set()
     await _settle()
-    assert batch.pushed == list(range(10))
-    assert batch.most_in_flight == 3
+    assert handler.pushed == list(range(10))
+    assert handler.max_in_flight == 3
 
 
-async def test_what_comes_when_nothing_is_in_flight_is_pushed_as_well() -> None:
-    batch, pushers = Batch(), PushQueue(2)
-    batch.gate.set()
-    for place in range(3):
-        pushers.add(batch.turn(place), due=False)
+async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once() -> None:
+    handler, queue = Handler(), PushQueue(2)
+    handler.may_end.set()
+    for index in range(3):
+        queue.add(handler.message(index), is_due=False)
         await _settle()
-    assert batch.pushed == [0, 1, 2]
+    assert handler.pushed == [0, 1, 2]
 
 
-async def test_what_is_due_goes_before_what_may_go_at_any_time() -> None:
-    batch, pushers = Batch(), PushQueue(1)
-    for place in range(3):
-        pushers.add(batch.turn(place), due=False)
+async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> None:
+    handler, queue = Handler(), PushQueue(1)
+    for index in range(3):
+        queue.add(handler.message(index), is_due=False)
     await _settle()
-    for place in (10, 11):
-        pushers.add(batch.turn(place), due=True)
-    batch.gate.set()
+    for index in (10, 11):
+        queue.add(handler.message(index), is_due=True)
+    handler.may_end.set()
     await _settle()
-    assert batch.pushed == [0, 10, 11, 1, 2]
+    assert handler.pushed == [0, 10, 11, 1, 2]
 
 
-async def test_what_waits_at_a_stop_is_given_up_and_what_is_in_flight_is_not() -> None:
-    batch, pushers = Batch(), PushQueue(2)
-    for place in range(4):
-        pushers.add(batch.turn(place), due=place == 3)
+async def test_what_waits_at_a_stop_is_given_back_and_what_is_in_flight_goes_on() -> None:
+    handler, queue = Handler(), PushQueue(2)
+    for index in range(4):
+        queue.add(handler.message(index), is_due=index == 3)
     await _settle()
-    pushers.drop()
-    batch.gate.set()
+    queue.drop()
+    handler.may_end.set()
     await _settle()
-    assert sorted(batch.pushed) == [0, 3]
-    assert sorted(batch.given_up) == [1, 2]
-    assert batch.cut_short == []
+    assert sorted(handler.pushed) == [0, 3]
+    assert sorted(handler.given_back) == [1, 2]
+    assert handler.cut_short == []
 
 
-async def test_what_is_cut_short_learns_of_it() -> None:
-    batch, pushers = Batch(), PushQueue(2)
-    for place in range(2):
-        pushers.add(batch.turn(place), due=False)
+async def test_pushes_that_are_cut_short_are_cancelled() -> None:
+    handler, queue = Handler(), PushQueue(2)
+    for index in range(2):
+        queue.add(handler.message(index), is_due=False)
     await _settle()
-    pushers.cut_short()
+    queue.cut_short()
     await _settle()
-    assert sorted(batch.cut_short) == [0, 1]
-    assert batch.in_flight == 0
+    assert sorted(handler.cut_short) == [0, 1]
+    assert handler.in_flight == 0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(pushers_module, "time", clock)
-    return clock
-
-
-@pytest.mark.parametrize(("pushed", "ahead"), [(0, 0), (2, 1), (100, 79), (5_000, MOST_AHEAD)])
-async def test_as_many_may_wait_as_are_pushed_in_a_moment(clock: Clock, pushed: int, ahead: int) -> None:
-    batch, pushers = Batch(), PushQueue(1)
-    batch.gate.set()
-    assert pushers.ahead() == 0
-    for place in range(pushed):
-        pushers.add(batch.turn(place), due=False)
+@pytest.mark.parametrize(("pushed", "lookahead"), [(0, 0), (2, 1), (100, 79), (5_000, MAX_LOOKAHEAD)])
+async def test_as_many_may_wait_as_are_pushed_in_a_moment(pushed: int, lookahead: int) -> None:
+    clock = FakeClock()
+    handler, queue = Handler(), PushQueue(1, clock=clock)
+    handler.may_end.set()
+    assert queue.lookahead() == 0
+    for index in range(pushed):
+        queue.add(handler.message(index), is_due=False)
     await _settle()
-    clock.now_s += 0.0501
-    assert pushers.ahead() == ahead
+    await clock.advance(0.0501)
+    assert queue.lookahead() == lookahead
 
 
-async def test_when_pushes_take_long_nothing_may_wait_any_more(clock: Clock) -> None:
-    batch, pushers = Batch(), PushQueue(1)
-    batch.gate.set()
-    for place in range(100):
-        pushers.add(batch.turn(place), due=False)
+async def test_when_pushes_take_long_nothing_may_wait_any_more() -> None:
+    clock = FakeClock()
+    handler, queue = Handler(), PushQueue(1, clock=clock)
+    handler.may_end.set()
+    for index in range(100):
+        queue.add(handler.message(index), is_due=False)
     await _settle()
-    clock.now_s += 0.0501
-    assert pushers.ahead() > 0
-    clock.now_s += 0.049
-    assert pushers.ahead() > 0  # it has not looked again
-    clock.now_s += 0.0011
-    assert pushers.ahead() == 0
+    await clock.advance(0.0501)
+    assert queue.lookahead() > 0
+    await clock.advance(0.049)
+    assert queue.lookahead() > 0  # it has not looked again
+    await clock.advance(0.0011)
+    assert queue.lookahead() == 0
+
+
+async def test_a_push_that_raises_fails_its_handler_and_no_other_and_the_queue_goes_on() -> None:
+    healthy, broken, queue = Handler(), Handler(), PushQueue(1)
+    broken.broken = {0}
+    healthy.may_end.set()
+    queue.add(broken.message(0), is_due=False)
+    for index in range(3):
+        queue.add(healthy.message(index), is_due=False)
+    await _settle()
+    assert [type(error) for error in broken.failures] == [KeyError]
+    assert healthy.failures == []
+    assert healthy.pushed == [0, 1, 2]

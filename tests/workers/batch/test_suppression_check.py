@@ -1,4 +1,4 @@
-"""Whom nothing is pushed to, although the batch holds a message for them."""
+"""Messages that are suppressed when their block is opened."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,14 +9,17 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from structlog.testing import capture_logs
 
-from tests.workers.conftest import CAMPAIGN, SENDER, House, Reply, refused, until
+from tests.kit.clock import SkippingClock
+from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.scripts import tag, text
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
-from workers.batch.suppression_check import OptOutCache
-from workers.batch.worker import Batch
+from workers.batch.batch import Batch
+from workers.batch.opt_out_cache import OptOutCache
+from workers.batch.timings import BatchTimings
 
 SECOND = CampaignId("diwali02")
 
@@ -25,112 +28,118 @@ def number(row: int) -> str:
     return f"9198{row:08}"
 
 
-async def test_who_opted_out_between_submit_and_opening_is_suppressed_and_nobody_else(house: House) -> None:
-    await house.submit(5)
-    await OptOuts(house.redis).add([number(1), number(4)])
-    worker = await house.send()
-    assert await house.states() == "auaau"
-    assert [push.to for push in house.gateway.arrived] == [number(0), number(2), number(3)]
-    view = await house.view()
+async def test_who_opted_out_between_submit_and_opening_is_suppressed_and_nobody_else(rig: WorkerRig) -> None:
+    await rig.submit(5)
+    await OptOuts(rig.redis).add([number(1), number(4)])
+    worker = await rig.send()
+    assert await rig.states() == "auaau"
+    assert [push.to for push in rig.provider.arrived] == [number(0), number(2), number(3)]
+    view = await rig.view()
     assert (view.state, view.codes) == (CampaignState.FINISHED, {"suppressed:31": 2})
-    assert [message.record.code for message in await house.messages()] == [200, 31, 200, 200, 31]
+    assert [message.record.code for message in await rig.messages()] == [200, 31, 200, 200, 31]
     assert worker.ended == ["done"]
 
 
-async def test_a_batch_of_which_all_are_suppressed_ends_without_a_push(house: House) -> None:
-    await house.submit(250, rate_per_s=0.0)
-    await OptOuts(house.redis).add([number(row) for row in range(250)])
-    await house.send(rates={SENDER: 5_000.0})
-    assert await house.count(MessageState.SUPPRESSED) == 250
-    assert house.gateway.arrived == []
-    assert (await house.view()).state is CampaignState.FINISHED
+async def test_a_batch_of_which_all_are_suppressed_ends_without_a_push(rig: WorkerRig) -> None:
+    await rig.submit(250, rate_per_s=0.0)
+    await OptOuts(rig.redis).add([number(row) for row in range(250)])
+    await rig.send(rates={SENDER: 5_000.0})
+    assert await rig.count(MessageState.SUPPRESSED) == 250
+    assert rig.provider.arrived == []
+    assert (await rig.view()).state is CampaignState.FINISHED
 
 
-async def test_what_was_suppressed_at_submit_is_not_pushed_whatever_the_list_says_now(house: House) -> None:
-    await house.submit(4, opted_out=[0, 3])
-    await house.send()
-    assert await house.states() == "uaau"
-    assert len(house.gateway.arrived) == 2
+async def test_what_was_suppressed_at_submit_is_not_pushed_whatever_the_list_says_now(rig: WorkerRig) -> None:
+    await rig.submit(4, opted_out=[0, 3])
+    await rig.send()
+    assert await rig.states() == "uaau"
+    assert len(rig.provider.arrived) == 2
 
 
-async def test_who_opts_out_while_the_process_runs_is_suppressed_within_a_second_or_so(house: House) -> None:
-    await house.submit(1)
-    async with house.worker() as worker:
-        await house.issue(worker)
-        await worker.quiet()  # now it believes that the list is empty
-        await OptOuts(house.redis).add([number(0)])
-        await asyncio.sleep(1.1)
-        await house.submit(1, campaign="diwali02", text="Dear {#var#}!")
-        await house.issue(worker)
+async def test_who_opts_out_while_the_process_runs_is_suppressed_within_a_second_or_so(rig: WorkerRig) -> None:
+    await rig.submit(1)
+    clock = SkippingClock()
+    async with rig.worker(clock=clock) as worker:
+        await rig.issue(worker)
+        await worker.quiet()  # now it takes the list for empty
+        await OptOuts(rig.redis).add([number(0)])
+        clock.skip(1.0)
+        await rig.submit(1, campaign="diwali02", text="Dear {#var#}!")
+        await rig.issue(worker)
         await worker.quiet()
-    assert [push.text for push in house.gateway.arrived] == ["Dear name 0"]
+    assert [push.text for push in rig.provider.arrived] == ["Dear name 0"]
 
 
 async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.submit(3)
-    await OptOuts(house.redis).add([number(1)])
-    answers = OptOutCache.opted_out
-    away_until = asyncio.get_running_loop().time() + 1.2
+    await rig.submit(3)
+    await OptOuts(rig.redis).add([number(1)])
+    opted_out, is_back, asked = OptOutCache.opted_out, asyncio.Event(), 0
 
     async def away_for_a_while(self: OptOutCache, numbers: list[str]) -> list[bool]:
-        if asyncio.get_running_loop().time() < away_until:
+        nonlocal asked
+        asked += 1
+        if not is_back.is_set():
             raise RedisAway("away")
-        return await answers(self, numbers)
+        return await opted_out(self, numbers)
 
     monkeypatch.setattr(OptOutCache, "opted_out", away_for_a_while)
-    async with house.worker() as worker:
-        await house.issue(worker)
-        await asyncio.sleep(0.9)
-        assert house.gateway.arrived == []
+    clock = SkippingClock()
+    async with rig.worker(clock=clock, timings=BatchTimings(ledger_retry_s=0.02)) as worker:
+        await rig.issue(worker)
+        await until(lambda: asked >= 3)
+        clock.skip(1.0)  # the block is opened once more after this, for its pushes would start too late
+        await until(lambda: asked >= 6)
+        assert rig.provider.arrived == []
+        is_back.set()
         await worker.quiet()
     assert worker.ended == ["done"]
-    assert await house.states() == "aua"
-    assert len(house.gateway.arrived) == 2
+    assert await rig.states() == "aua"
+    assert len(rig.provider.arrived) == 2
 
 
-async def test_what_the_ledger_lets_through_late_does_not_arrive_in_a_bunch(
-    house: House, monkeypatch: pytest.MonkeyPatch
+async def test_messages_of_a_late_block_do_not_arrive_in_a_bunch(
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block's slots have passed by then: it goes back, and out again at the pace."""
-    opted_out, late = OptOutCache.opted_out, [0.5]
+    opted_out, late, clock = OptOutCache.opted_out, [0.5], SkippingClock()
 
     async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
         if late:
-            await asyncio.sleep(late.pop())
+            clock.skip(late.pop())
         return await opted_out(self, numbers)
 
     monkeypatch.setattr(OptOutCache, "opted_out", slow)
-    await house.submit(30)
+    await rig.submit(30)
     with capture_logs() as logs:
-        worker = await house.send(rates={SENDER: 200.0})
-    assert await house.states() == "a" * 30
-    assert len(set(house.gateway.ids)) == len(house.gateway.ids) == 30
+        worker = await rig.send(rates={SENDER: 200.0}, clock=clock)
+    assert await rig.states() == "a" * 30
+    assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 30
     assert worker.ended == ["done"]
     (batch,) = (log for log in logs if log["event"] == "batch")
     assert batch["never_begun"] >= 8, "what goes in 40 ms at 200/s"
 
 
 async def test_a_ledger_that_is_always_late_holds_nothing_up_for_ever(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opted_out = OptOutCache.opted_out
+    opted_out, clock = OptOutCache.opted_out, SkippingClock()
 
     async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
-        await asyncio.sleep(0.12)
+        clock.skip(0.12)
         return await opted_out(self, numbers)
 
     monkeypatch.setattr(OptOutCache, "opted_out", slow)
-    await house.submit(10)
-    await house.send(rates={SENDER: 200.0})
-    assert await house.states() == "a" * 10
+    await rig.submit(10)
+    await rig.send(rates={SENDER: 200.0}, clock=clock)
+    assert await rig.states() == "a" * 10
 
 
-async def test_what_waits_for_the_ledger_at_a_stop_goes_back_unsent(
-    house: House, monkeypatch: pytest.MonkeyPatch
+async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.submit(3)
+    await rig.submit(3)
     asked = asyncio.Event()
 
     async def away(self: OptOutCache, numbers: list[str]) -> list[bool]:
@@ -138,162 +147,164 @@ async def test_what_waits_for_the_ledger_at_a_stop_goes_back_unsent(
         raise RedisAway("away")
 
     monkeypatch.setattr(OptOutCache, "opted_out", away)
-    async with house.worker(grace_s=0.1) as worker:
-        (ref,) = await house.issue(worker)
+    async with rig.worker(grace_s=0.1) as worker:
+        (ref,) = await rig.issue(worker)
         await asked.wait()
-    assert house.gateway.arrived == []
-    await house.run_out(ref)
+    assert rig.provider.arrived == []
+    await rig.expire_leases(ref)
     # Nobody could write that they were never begun.
-    assert set(await house.states()) <= {"p", "i"}
+    assert set(await rig.states()) <= {"p", "i"}
 
 
-async def test_a_suppressed_message_ends_no_backing_off(house: House) -> None:
-    await house.submit(2, batch_size=1)
-    await OptOuts(house.redis).add([number(1)])
-    house.gateway.script(*[NotSent(Failure.REFUSED)] * 3)
-    async with house.worker() as worker:
-        await house.issue(worker)
-        await until(lambda: len(house.gateway.arrived) == 2)
-        assert int(await house.redis.hget(f"{{{SENDER}}}:pace", "hold_n@times") or 0) >= 1
-        assert await house.states() in {"pu", "su", "pp", "sp"}
+async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
+    await rig.submit(2, batch_size=1)
+    await OptOuts(rig.redis).add([number(1)])
+    rig.provider.script(*[NotSent(Failure.REFUSED)] * 3)
+    async with rig.worker() as worker:
+        await rig.issue(worker)
+        await until(lambda: len(rig.provider.arrived) == 2)
+        assert int(await rig.redis.hget(f"{{{SENDER}}}:pace", "hold_count@times") or 0) >= 1
+        assert await rig.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
-    assert await house.states() == "au"
+    assert await rig.states() == "au"
 
 
-async def test_no_number_reaches_the_log_or_the_bells(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    await house.submit(3)
-    await OptOuts(house.redis).add([number(1)])
-    await house.send()
-    said = capsys.readouterr()
-    assert number(1) not in said.out + said.err + repr(house.rung)
-    assert CAMPAIGN in said.out + said.err
+async def test_no_number_reaches_the_log_or_the_wake_ups(rig: WorkerRig, capsys: pytest.CaptureFixture[str]) -> None:
+    await rig.submit(3)
+    await OptOuts(rig.redis).add([number(1)])
+    await rig.send()
+    output = capsys.readouterr()
+    assert number(1) not in output.out + output.err + repr(rig.woken)
+    assert CAMPAIGN in output.out + output.err
 
 
 @pytest.mark.parametrize("rate", [0.0, 2_000.0])
-async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppressed(house: House, rate: float) -> None:
+async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppressed(
+    rig: WorkerRig, rate: float
+) -> None:
     for campaign in ("diwali01", "diwali02"):
-        await house.submit(250, campaign=campaign)
-        await house.send(rates={SENDER: rate})
-    await house.submit(250, campaign="diwali03", text="Hello {#var#}")
-    await house.submit(250, campaign="others01", sender="OTHERS")
-    async with house.worker(rates={SENDER: rate, "OTHERS": rate}) as worker:
-        await house.issue(worker)
-        await house.issue(worker, SenderId("OTHERS"))
+        await rig.submit(250, campaign=campaign)
+        await rig.send(rates={SENDER: rate})
+    await rig.submit(250, campaign="diwali03", text="Hello {#var#}")
+    await rig.submit(250, campaign="others01", sender="OTHERS")
+    async with rig.worker(rates={SENDER: rate, "OTHERS": rate}) as worker:
+        await rig.issue(worker)
+        await rig.issue(worker, SenderId("OTHERS"))
         await worker.quiet()
-    assert await house.states() == "a" * 250
-    assert (await house.view(SECOND)).codes == {"suppressed:33": 250}
-    assert (await house.view(SECOND)).state is CampaignState.FINISHED
-    assert await house.states(CampaignId("diwali03")) == await house.states(CampaignId("others01")) == "a" * 250
+    assert await rig.states() == "a" * 250
+    assert (await rig.view(SECOND)).codes == {"suppressed:33": 250}
+    assert (await rig.view(SECOND)).state is CampaignState.FINISHED
+    assert await rig.states(CampaignId("diwali03")) == await rig.states(CampaignId("others01")) == "a" * 250
 
 
-async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(house: House) -> None:
-    await house.submit(3)
-    await house.send()
-    said = f"{tag(SENDER)}:said"
-    members: Any = await house.redis.zrange(said, 0, -1, withscores=True)
+async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(rig: WorkerRig) -> None:
+    await rig.submit(3)
+    await rig.send()
+    recent_texts = f"{hash_tag(SENDER)}:recent_texts"
+    members: Any = await rig.redis.zrange(recent_texts, 0, -1, withscores=True)
     ((member, until_s),) = members
     digest, campaign, created_s, buckets = text(member).split(":")
-    await house.redis.delete(said)
-    await house.redis.zadd(said, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
-    await house.submit(3, campaign=SECOND)
-    await house.send()
-    assert await house.states(SECOND) == "aaa"
+    await rig.redis.delete(recent_texts)
+    await rig.redis.zadd(recent_texts, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
+    await rig.submit(3, campaign=SECOND)
+    await rig.send()
+    assert await rig.states(SECOND) == "aaa"
 
 
-async def test_a_sender_may_repeat_itself_at_once_if_it_is_told_to(house: House) -> None:
+async def test_a_sender_may_repeat_a_text_at_once_if_so_configured(rig: WorkerRig) -> None:
     for campaign in (CAMPAIGN, SECOND):
-        await house.submit(3, campaign=campaign)
-        await house.send(of_senders={"repeat_after": "0m"})
-    assert await house.states(SECOND) == "aaa"
-    assert await house.redis.keys("*:said*") == []
+        await rig.submit(3, campaign=campaign)
+        await rig.send(sender_options={"repeat_after": "0m"})
+    assert await rig.states(SECOND) == "aaa"
+    assert await rig.redis.keys("*:recent_texts*") == []
 
 
-async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(house: House) -> None:
+async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(rig: WorkerRig) -> None:
     for campaign in (CAMPAIGN, SECOND):
-        await house.submit(600, batch_size=100, campaign=campaign)
-    async with house.worker(max_in_flight=40) as one, house.worker(max_in_flight=40) as other:
-        while refs := await house.work.issue(SENDER):
-            for place, ring in enumerate(refs):
-                (one, other)[place % 2].ring([ring.ref])
+        await rig.submit(600, batch_size=100, campaign=campaign)
+    async with rig.worker(max_in_flight=40) as one, rig.worker(max_in_flight=40) as other:
+        while refs := await rig.leases.issue(SENDER):
+            for index, ready in enumerate(refs):
+                (one, other)[index % 2].wake([ready.ref])
             await one.quiet()
             await other.quiet()
-    sent = [(push.to, push.text) for push in house.gateway.arrived]
+    sent = [(push.to, push.text) for push in rig.provider.arrived]
     assert len(set(sent)) == len(sent) == 600
-    assert set(await house.states() + await house.states(SECOND)) == {"a", "u"}
-    for view in (await house.view(), await house.view(SECOND)):
+    assert set(await rig.states() + await rig.states(SECOND)) == {"a", "u"}
+    for view in (await rig.view(), await rig.view(SECOND)):
         assert view.state is CampaignState.FINISHED
 
 
-async def test_a_number_gets_two_messages_in_a_day_if_so_configured_and_no_third(house: House) -> None:
+async def test_a_number_gets_two_messages_in_a_day_if_so_configured_and_no_third(rig: WorkerRig) -> None:
     for campaign in ("diwali01", "diwali02", "diwali03"):
-        await house.submit(5, campaign=campaign, text=f"{campaign} {{#var#}}")
-        await house.send(of_senders={"max_per_number": "2 in 24h"})
-    assert await house.states(SECOND) == "aaaaa"
-    assert (await house.view(CampaignId("diwali03"))).codes == {"suppressed:32": 5}
+        await rig.submit(5, campaign=campaign, text=f"{campaign} {{#var#}}")
+        await rig.send(sender_options={"max_per_number": "2 in 24h"})
+    assert await rig.states(SECOND) == "aaaaa"
+    assert (await rig.view(CampaignId("diwali03"))).codes == {"suppressed:32": 5}
 
 
-@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
+@pytest.mark.parametrize("sender_options", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
 async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submitted_again(
-    house: House, of_senders: dict[str, str]
+    rig: WorkerRig, sender_options: dict[str, str]
 ) -> None:
-    await house.submit(100)
-    house.gateway.reply = lambda _: refused(2070)
-    await house.send(of_senders=of_senders)
-    await house.control.campaign(SENDER, CAMPAIGN, "cancel")
-    await house.control.resume_sender(SENDER)
-    await house.repair.end(SENDER)
+    await rig.submit(100)
+    rig.provider.reply = lambda _: refused(2070)
+    await rig.send(sender_options=sender_options)
+    await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await rig.control.resume_sender(SENDER)
+    await rig.maintenance.end_pending(SENDER)
 
-    house.gateway.reply = lambda _: None
-    await house.submit(100, campaign=SECOND)
-    await house.send(of_senders=of_senders)
-    assert await house.states() == "x" * 100
-    assert await house.states(SECOND) == "a" * 100
+    rig.provider.reply = lambda _: None
+    await rig.submit(100, campaign=SECOND)
+    await rig.send(sender_options=sender_options)
+    assert await rig.states() == "x" * 100
+    assert await rig.states(SECOND) == "a" * 100
 
 
-@pytest.mark.parametrize("of_senders", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
+@pytest.mark.parametrize("sender_options", [{}, {"repeat_after": "0m", "max_per_number": "1 in 24h"}])
 async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
-    house: House, of_senders: dict[str, str]
+    rig: WorkerRig, sender_options: dict[str, str]
 ) -> None:
-    await house.submit(3)
+    await rig.submit(3)
     replies: dict[str, Reply] = {number(0): refused(2054), number(1): httpx.ReadTimeout("silence")}
-    house.gateway.reply = lambda push: replies.pop(push.to, None)
-    await house.send(of_senders=of_senders)
-    assert await house.states() == "ria"
-    await house.submit(3, campaign=SECOND)
-    await house.send(of_senders=of_senders)
-    assert await house.states(SECOND) == "auu"
+    rig.provider.reply = lambda push: replies.pop(push.to, None)
+    await rig.send(sender_options=sender_options)
+    assert await rig.states() == "ria"
+    await rig.submit(3, campaign=SECOND)
+    await rig.send(sender_options=sender_options)
+    assert await rig.states(SECOND) == "auu"
 
 
-async def test_a_message_in_doubt_is_resent_although_its_text_may_have_been_sent_just_now(house: House) -> None:
-    await house.submit(2)
-    house.gateway.script(httpx.ReadTimeout("silence"))
-    await house.send()
-    await house.control.resolve(SENDER, CAMPAIGN, "resend")
-    await house.send()
-    assert await house.states() == "aa"
-    assert len(house.gateway.arrived) == 3
+async def test_a_message_in_doubt_is_resent_although_its_text_may_have_been_sent_just_now(rig: WorkerRig) -> None:
+    await rig.submit(2)
+    rig.provider.script(httpx.ReadTimeout("silence"))
+    await rig.send()
+    await rig.control.resolve(SENDER, CAMPAIGN, "resend")
+    await rig.send()
+    assert await rig.states() == "aa"
+    assert len(rig.provider.arrived) == 3
 
 
-async def test_what_was_not_sent_is_sent_later_and_marked_once(house: House) -> None:
-    await house.submit(2)
-    house.gateway.script(NotSent(Failure.REFUSED))
-    await house.send(of_senders={"max_per_number": "1 in 24h"})
-    assert await house.states() == "aa"
+async def test_a_message_that_was_not_sent_is_sent_later_and_counted_once(rig: WorkerRig) -> None:
+    await rig.submit(2)
+    rig.provider.script(NotSent(Failure.REFUSED))
+    await rig.send(sender_options={"max_per_number": "1 in 24h"})
+    assert await rig.states() == "aa"
 
 
 async def test_texts_and_marks_are_kept_only_while_they_are_needed(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[Batch] = []
-    run = Batch.run
+    work = Batch.work
 
-    async def kept(self: Batch) -> None:
+    async def kept(self: Batch) -> str:
         batches.append(self)
-        await run(self)
+        return await work(self)
 
-    monkeypatch.setattr(Batch, "run", kept)
-    await house.submit(50)
-    house.gateway.script(refused(2054), NotSent(Failure.REFUSED))
-    await house.send()
+    monkeypatch.setattr(Batch, "work", kept)
+    await rig.submit(50)
+    rig.provider.script(refused(2054), NotSent(Failure.REFUSED))
+    await rig.send()
     assert batches
-    assert all(not batch._messages._texts and not batch._gate._marks for batch in batches)
+    assert all(not batch._check._renderer._texts and not batch._check._marks for batch in batches)

@@ -1,38 +1,62 @@
--- Append one batch of recipients to a campaign that is being submitted. Safe to repeat.
--- ARGV: id, number, count, payload, parts ('' if every text has one part, else one byte per message), indexes of suppressed
---       messages (u16 each, ascending, each once), the code that says why
--- Reply: 1 stored, 0 it was there already; an error if a batch is missing before it, if it is empty or longer than the campaign's
--- batches are, or if the campaign is sealed. O(1), O(messages) if any is suppressed.
-local campaign = campaign_key(ARGV[1])
-local number, count = tonumber(ARGV[2]), tonumber(ARGV[3])
-local about = redis.call('HMGET', campaign, 'state', 'batches', 'total', 'size')
-local batches = tonumber(about[2])
-if not batches then return redis.error_reply('NOCAMPAIGN the campaign is not there') end
-if number < batches then return 0 end
-if about[1] ~= 'submitting' then return redis.error_reply('SEALED the campaign is ' .. about[1]) end
-if number > batches then return redis.error_reply('GAP batch ' .. number .. ' cannot follow ' .. batches .. ' batches') end
-if count < 1 or count > tonumber(about[4]) then
-  return redis.error_reply('SIZE a batch of ' .. count .. ' messages where 1 to ' .. about[4] .. ' fit')
-end
-if tonumber(about[3]) ~= batches * tonumber(about[4]) then return redis.error_reply('SHORT only the last batch may be short') end
-redis.call('SET', campaign .. ':p:' .. number, ARGV[4])
-if ARGV[5] ~= '' then redis.call('SET', campaign .. ':k:' .. number, ARGV[5]) end
-redis.call('HINCRBY', campaign, 'batches', 1)
-redis.call('HINCRBY', campaign, 'total', count)
-local suppressed = #ARGV[6] / 2
-if suppressed > 0 then
+-- uses: names keys memory states records
+--
+-- Append a batch of recipients to a campaign that is being submitted. Safe to repeat.
+--
+-- Arguments
+--   campaign, number  the batch
+--   count             how many messages the batch has
+--   recipients        the packed recipients, see ledger/records.py
+--   parts             the SMS parts of each message, one byte each; empty if every message has one part
+--   suppressed        indexes of the messages that are suppressed from the start: u16 each, ascending, each once
+--   suppressed_code   the code that says why: a Suppression
+-- Reply: status is one of
+--   stored
+--   present        the batch was there already
+--   no_campaign    the campaign is not there
+--   sealed         the campaign does not take batches any more; state: its state
+--   gap            a batch before this one is missing; batches: how many there are
+--   bad_size       the batch is empty, or longer than the batches of the campaign are; batch_size: how long these are
+--   short_before   the batch before this one is shorter than batch_size: only the last may be
+-- Keys: campaign; recipients, parts, messages and codes of the batch; the sender's pace.
+-- Atomic: the batch and the counters.
+-- Cost: O(1), and O(messages) if any message is suppressed.
+local args = arguments({'campaign', 'number', 'count', 'recipients', 'parts', 'suppressed', 'suppressed_code'})
+local campaign_key = key_of_campaign(args.campaign)
+local number, count = tonumber(args.number), tonumber(args.count)
+
+-- Return the states and records of the batch: the suppressed messages are suppressed, the others pending.
+local function suppressed_messages()
   local states, records = {}, {}
-  for place = 1, count do
-    states[place], records[place] = 'p', string.rep('\0', WIDTH)
+  for position = 1, count do
+    states[position], records[position] = PENDING, EMPTY_RECORD
   end
-  local record = struct.pack(RECORD, 0, 0, tonumber(ARGV[7]), 0, 0, NO_TRANSACTION)
-  for at = 1, #ARGV[6], 2 do
-    local place = struct.unpack('>I2', ARGV[6], at) + 1
-    states[place], records[place] = 'u', record
+  local record = struct.pack(RECORD, 0, 0, tonumber(args.suppressed_code), 0, 0, NO_TRANSACTION)
+  for at = 1, #args.suppressed, 2 do
+    local position = struct.unpack('>I2', args.suppressed, at) + 1
+    states[position], records[position] = SUPPRESSED, record
   end
-  redis.call('SET', campaign .. ':m:' .. number, table.concat(states) .. table.concat(records))
-  redis.call('HINCRBY', campaign, 'u', suppressed)
-  redis.call('HINCRBY', campaign .. ':codes', 'suppressed:' .. ARGV[7], suppressed)
+  return table.concat(states) .. table.concat(records)
 end
-redis.call('HINCRBY', campaign, 'p', count - suppressed)
-return 1
+
+ask_for_memory()
+local campaign = read_fields(campaign_key, 'state', 'batches', 'total', 'batch_size')
+local batches, batch_size = tonumber(campaign.batches), tonumber(campaign.batch_size)
+if not batches then return reply({status = 'no_campaign'}) end
+if number < batches then return reply({status = 'present'}) end
+if campaign.state ~= 'submitting' then return reply({status = 'sealed', state = campaign.state}) end
+if number > batches then return reply({status = 'gap', batches = batches}) end
+if count < 1 or count > batch_size then return reply({status = 'bad_size', batch_size = batch_size}) end
+if tonumber(campaign.total) ~= batches * batch_size then return reply({status = 'short_before'}) end
+
+redis.call('SET', key_of_batch(campaign_key, RECIPIENTS, number), args.recipients)
+if args.parts ~= '' then redis.call('SET', key_of_batch(campaign_key, PARTS, number), args.parts) end
+redis.call('HINCRBY', campaign_key, 'batches', 1)
+redis.call('HINCRBY', campaign_key, 'total', count)
+local suppressed = #args.suppressed / 2
+if suppressed > 0 then
+  redis.call('SET', key_of_batch(campaign_key, MESSAGES, number), suppressed_messages())
+  redis.call('HINCRBY', campaign_key, SUPPRESSED, suppressed)
+  redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. args.suppressed_code, suppressed)
+end
+redis.call('HINCRBY', campaign_key, PENDING, count - suppressed)
+return reply({status = 'stored'})

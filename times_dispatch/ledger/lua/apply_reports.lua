@@ -1,115 +1,161 @@
--- Apply delivery reports to messages of one batch. Idempotent; any order.
--- ARGV: id, number, reports (cheapest if sorted by index): for each index-in-batch u16, attempt u8, kind (d delivered, f failed, o other), code u16, ts u32
---       then for each click or reply its kind (clicked | replied) and eight bytes that tell it from others
--- Reply: one byte per report: A applied, D nothing changed, S an older attempt, U no such message. O(reports).
--- Delivered beats everything; among failures the first stays; a report may come before `accepted`, or for a message that is
--- pending again: then it was sent after all, and must not go out a second time. The other kinds (clicked, replied, on its way) prove
--- only that the push arrived: where that was not known the message is accepted, and waits for its report.
-local id, number, reports = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local campaign = campaign_key(id)
-local messages = campaign .. ':m:' .. number
-if redis.call('EXISTS', messages) == 0 then return string.rep('U', #reports / 10) end
-local count = batch_count(campaign, number)
-local sub, byte, unpack = string.sub, string.byte, struct.unpack
+-- uses: names keys memory clock states records spans counters campaigns brakes
+--
+-- Apply delivery reports to the messages of a batch. Safe to repeat, in any order: delivered beats everything; the
+-- first failure stays; a report may come before the message is accepted, or while it is pending again: then it was sent
+-- after all, and must not go out a second time. The other kinds (a click, a reply, an event on the way) prove only that
+-- the push arrived: where that was not known, the message is accepted, and waits for its report.
+--
+-- Arguments
+--   campaign, number  the batch
+--   reports           for each report: index in the batch u16, attempt u8, kind (one byte, a ReportLetter), code u16,
+--                     time u32 (epoch, seconds); cheapest if sorted by index
+--   reactions         a list of clicks and replies: kind (clicked or replied), and digest, eight bytes that tell one
+--                     from others
+-- Reply: answers, one byte for each report: an Applied.
+-- Keys: campaign, messages and codes of the batch; recent_report, clicked and replied of the campaign; the sender's due
+-- and changed.
+-- Atomic: the states, the counters and the brake.
+-- Cost: O(reports).
+local ITEM = '>I2I1c1I2'
+local ITEM_BYTES = 10
+-- Where code and time begin in a report, counted from its first byte.
+local REPORTED_CODE_OFFSET = 4
+local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
-local FAILS = {p = true, s = true, a = true, i = true, n = true, g = true}
-local ARRIVES = {p = true, s = true, i = true, g = true}
-local counts, codes, answers = tally(), tally(), {}
-local marks = {}
-local first_let_go = nil
+-- The kinds of reports.
+local IS_DELIVERED = 'd'
+local IS_FAILED = 'f'
+local HAS_ARRIVED = 'o'
+-- The answers.
+local APPLIED = 'A'
+local DUPLICATE = 'D'
+local STALE = 'S'
+local UNKNOWN = 'U'
+-- The states that a failure changes, and those that the proof of an arrival changes.
+local CAN_FAIL = {
+  [PENDING] = true, [SENDING] = true, [ACCEPTED] = true, [IN_DOUBT] = true, [NO_REPORT] = true, [GIVEN_UP] = true,
+}
+local CAN_ARRIVE = {[PENDING] = true, [SENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
--- What a report makes of a message in this state, if it changes it; else how the report is answered.
-local function judge(state, current, attempt, kind)
-  if attempt > current then return nil, 'U' end
-  if kind == 'd' and state ~= 'd' then return 'd' end
-  if kind == 'f' and attempt < current then return nil, 'S' end
-  if kind == 'f' and FAILS[state] then return 'f' end
-  if kind == 'o' and ARRIVES[state] then return 'a' end
-  if kind ~= 'o' then counts.add('stat:duplicate_reports', 1) end
-  return nil, 'D'
+local args = arguments({'campaign', 'number', 'reports'}, {reactions = {'kind', 'digest'}})
+local id, number, reports = args.campaign, tonumber(args.number), args.reports
+local campaign_key = key_of_campaign(id)
+local messages_key = key_of_batch(campaign_key, MESSAGES, number)
+local sub, byte, unpack_bytes = string.sub, string.byte, struct.unpack
+local counts, codes, answers, marks = counter_deltas(), counter_deltas(), {}, {}
+-- When the first of the messages was sent that are accepted now.
+local first_sent_ms = nil
+
+-- Return the state that a report gives to a message, if it changes the state; else nil and the answer.
+local function new_state(state, current_attempt, attempt, kind)
+  if attempt > current_attempt then return nil, UNKNOWN end
+  if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end
+  if kind == IS_FAILED and attempt < current_attempt then return nil, STALE end
+  if kind == IS_FAILED and CAN_FAIL[state] then return FAILED end
+  if kind == HAS_ARRIVED and CAN_ARRIVE[state] then return ACCEPTED end
+  if kind ~= HAS_ARRIVED then counts.add('stat:duplicate_reports', 1) end
+  return nil, DUPLICATE
 end
 
-local function tell(state, old_code, to, code)
-  if state == 'f' then codes.add('report:' .. old_code, -1) end
-  if state == 'i' or state == 'g' or state == 'r' then codes.add('push:' .. old_code, -1) end
-  -- Suppressed was a second attempt only: the first went out after all.
-  if state == 'u' then codes.add('suppressed:' .. old_code, -1) end
-  if to == 'f' then codes.add('report:' .. code, 1) end
+local function count_change(state, old_code, to, code)
+  if state == FAILED then codes.add('report:' .. old_code, -1) end
+  if state == IN_DOUBT or state == GIVEN_UP or state == REJECTED then codes.add('push:' .. old_code, -1) end
+  -- Only a second attempt was suppressed: the first went out after all.
+  if state == SUPPRESSED then codes.add('suppressed:' .. old_code, -1) end
+  if to == FAILED then codes.add('report:' .. code, 1) end
   counts.move(state, to)
-  if state == 'p' then counts.add('stat:reported_while_pending', 1) end
-  if to ~= 'a' then marks[#marks + 1] = to == 'f' and '1' or '0' end
+  if state == PENDING then counts.add('stat:reported_while_pending', 1) end
+  if to ~= ACCEPTED then marks[#marks + 1] = to == FAILED and '1' or '0' end
 end
 
--- Apply the reports from `at` to `last_at`, which are about messages from `first` to `last`, in order. Of a record only code and
--- time change: the span is put together again from these and from what lies between, so that a report costs a few short strings.
-local function apply_span(at, last_at, first, last)
-  local states = redis.call('GETRANGE', messages, first, last)
+-- Apply the reports from byte `at` to the one at `last_at`; they are about messages from `first` to `last`, in order.
+-- Only code and time of a record change: states and records are put together again from these and from the pieces
+-- between, so that a report costs a few short strings. `n` messages have changed; a changed message has one new piece
+-- of the states and three of the records.
+local function apply_span(at, last_at, first, last, count)
+  local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
-  local records = redis.call('GETRANGE', messages, start, start + (last - first + 1) * WIDTH - 1)
+  local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
   local new_states, new_records, n = {}, {}, 0
   local states_from, records_from = 1, 1
   local changed, changed_to, changed_code = nil, nil, nil
-  for here = at, last_at, 10 do
-    local index, attempt, kind, code = unpack('>I2I1c1I2', reports, here)
-    local place = index - first
-    local record = place * WIDTH + 1
-    local state = index == changed and changed_to or sub(states, place + 1, place + 1)
-    local to, answer = judge(state, byte(records, record), attempt, kind)
+  for item_at = at, last_at, ITEM_BYTES do
+    local index, attempt, kind, code = unpack_bytes(ITEM, reports, item_at)
+    local offset = index - first
+    local record = offset * WIDTH + 1
+    local state = index == changed and changed_to or sub(states, offset + 1, offset + 1)
+    local to, answer = new_state(state, byte(records, record), attempt, kind)
     if to then
-      tell(state, index == changed and changed_code or struct.unpack('>I2', records, record + 3), to, code)
+      local old_code = index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET)
+      count_change(state, old_code, to, code)
       if index ~= changed then
-        new_states[2 * n + 1] = sub(states, states_from, place)
-        new_records[4 * n + 1] = sub(records, records_from, record + 2)
-        states_from, records_from, n = place + 2, record + 13, n + 1
+        new_states[2 * n + 1] = sub(states, states_from, offset)
+        new_records[4 * n + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
+        states_from, records_from, n = offset + 2, record + TRANSACTION_OFFSET, n + 1
       end
-      changed, changed_to, changed_code = index, to, to == 'f' and code or 0
+      changed, changed_to, changed_code = index, to, to == FAILED and code or 0
       new_states[2 * n] = to
-      new_records[4 * n - 2] = to == 'f' and sub(reports, here + 4, here + 5) or NO_CODE
-      new_records[4 * n - 1] = sub(records, record + 5, record + 8)
-      new_records[4 * n] = to == 'a' and sub(records, record + 9, record + 12) or sub(reports, here + 6, here + 9)
-      if to == 'a' then
-        local let_go = unpack('>I4', records, record + 5)
-        first_let_go = math.min(first_let_go or let_go, let_go)
+      local code_at = item_at + REPORTED_CODE_OFFSET
+      new_records[4 * n - 2] = to == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
+      new_records[4 * n - 1] = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
+      if to == ACCEPTED then
+        new_records[4 * n] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
+        local sent_ms = unpack_bytes('>I4', records, record + SENT_OFFSET)
+        first_sent_ms = math.min(first_sent_ms or sent_ms, sent_ms)
+      else
+        new_records[4 * n] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
       end
     end
-    answers[#answers + 1] = answer or 'A'
+    answers[#answers + 1] = answer or APPLIED
   end
   if changed then
-    redis.call('SETRANGE', messages, first, table.concat(new_states) .. string.sub(states, states_from))
-    redis.call('SETRANGE', messages, start, table.concat(new_records) .. string.sub(records, records_from))
+    redis.call('SETRANGE', messages_key, first, table.concat(new_states) .. sub(states, states_from))
+    redis.call('SETRANGE', messages_key, start, table.concat(new_records) .. sub(records, records_from))
   end
 end
 
-local at = 1
-while at <= #reports do
-  local first = struct.unpack('>I2', reports, at)
-  if first >= count then
-    answers[#answers + 1] = 'U'
-    at = at + 10
-  else
-    local last_at, last = end_of_span(reports, 10, at)
-    while last >= count do
-      last_at = last_at - 10
-      last = struct.unpack('>I2', reports, last_at)
+local function apply_all(count)
+  local at = 1
+  while at <= #reports do
+    local first = unpack_bytes('>I2', reports, at)
+    if first >= count then
+      answers[#answers + 1] = UNKNOWN
+      at = at + ITEM_BYTES
+    else
+      local last_at, last = end_of_span(reports, ITEM_BYTES, at)
+      while last >= count do
+        last_at = last_at - ITEM_BYTES
+        last = unpack_bytes('>I2', reports, last_at)
+      end
+      apply_span(at, last_at, first, last, count)
+      at = last_at + ITEM_BYTES
     end
-    apply_span(at, last_at, first, last)
-    at = last_at + 10
   end
 end
+
+-- Count clicks and replies, each once, however often it is reported.
+local function count_reactions()
+  for _, reaction in ipairs(args.reactions) do
+    local is_new = redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
+    if is_new then counts.add('stat:' .. reaction.kind, 1) end
+  end
+end
+
+ask_for_memory()
+if redis.call('EXISTS', messages_key) == 0 then return reply({answers = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
+apply_all(batch_count(campaign_key, number))
 counts.add('stat:reports', #marks)
-for at = 4, #ARGV, 2 do
-  -- A click or reply counts once, however often it is reported.
-  if redis.call('SADD', campaign .. ':' .. ARGV[at], ARGV[at + 1]) == 1 then counts.add('stat:' .. ARGV[at], 1) end
+count_reactions()
+counts.write(campaign_key)
+codes.write(key_of_codes(campaign_key))
+if first_sent_ms then
+  local campaign = read_fields(campaign_key, 'created_ms', 'report_wait_ms')
+  local due_ms = campaign.created_ms + first_sent_ms + campaign.report_wait_ms
+  redis.call('ZADD', key_of_sender('due'), 'LT', due_ms, batch_member(id, number))
 end
-counts.write(campaign)
-codes.write(campaign .. ':codes')
-if first_let_go then
-  local about = redis.call('HMGET', campaign, 'created_ms', 'report_wait_ms')
-  redis.call('ZADD', TAG .. ':due', 'LT', about[1] + first_let_go + about[2], id .. ':' .. number)
+if too_many_bad(campaign_key, 'report', table.concat(marks)) then
+  brake_campaign(id, campaign_key, 'too_many_failed')
 end
-if too_many_bad(campaign, 'report', table.concat(marks)) then
-  brake_campaign(id, campaign, 'too many of the last delivery reports say failed')
-end
-redis.call('SADD', TAG .. ':moved', id)
-finish_if_done(id, campaign, clock_us())
-return table.concat(answers)
+mark_changed(id)
+finish_if_done(id, campaign_key, now_us())
+return reply({answers = table.concat(answers)})

@@ -1,20 +1,58 @@
--- Create a campaign that sends nothing yet, or say how far an earlier submit of it came.
--- ARGV: id, plan (JSON), batch size, rate of its own, cost unit, start_at_ms, until_ms, report_wait_ms, urgent, in-doubt policy,
---       brake: last N pushes, share rejected, last N reports, share failed (0: never), providers by priority (joined by blanks),
---       most parts (0: no limit), has hours (0|1), what to do if its start is missed (send | skip | ask)
--- Reply: {created 0|1, state, batches stored, batch size, plan}. O(1).
-local campaign = campaign_key(ARGV[1])
-local created = redis.call('HSETNX', campaign, 'plan', ARGV[2])
-if created == 1 then
-  -- Its hours are over until upkeep has said when they are.
-  if ARGV[17] == '1' then redis.call('HSET', campaign, 'opens_ms', 0, 'closes_ms', 1) end
-  if ARGV[18] ~= 'send' and tonumber(ARGV[6]) > 0 then redis.call('HSET', campaign, 'missed_start', ARGV[18]) end
-  redis.call('HSET', campaign, 'state', 'submitting', 'reason', '', 'size', ARGV[3], 'rate', ARGV[4], 'cost', ARGV[5],
-    'start_ms', ARGV[6], 'until_ms', ARGV[7], 'report_wait_ms', ARGV[8], 'urgent', ARGV[9], 'in_doubt', ARGV[10],
-    'most_parts', ARGV[16], 'parts_out', 0,
-    'brake_push_last', ARGV[11], 'brake_push_share', ARGV[12], 'brake_report_last', ARGV[13], 'brake_report_share', ARGV[14],
-    'chain', ARGV[15], 'created_ms', math.floor(clock_us() / 1000), 'total', 0, 'batches', 0, 'cursor', 0, 'out', 0,
-    'p', 0, 's', 0, 'a', 0, 'd', 0, 'f', 0, 'n', 0, 'r', 0, 'i', 0, 'g', 0, 'u', 0, 'e', 0, 'x', 0)
+-- uses: names keys memory clock states
+--
+-- Create a campaign that sends nothing yet, or say how far an earlier submit of it came. Safe to repeat.
+--
+-- Arguments
+--   campaign            the id of the campaign
+--   plan                what workers need to know, JSON
+--   batch_size          messages of a full batch
+--   rate                the campaign's own limit per second; 0: none
+--   cost                what the rate counts: messages or parts
+--   start_ms, until_ms  when sending begins, and when the validity ends (epoch, milliseconds)
+--   report_wait_ms      how long an accepted message waits for its report
+--   urgent              1 if the campaign goes through the urgent queue, else 0
+--   in_doubt            what happens to messages in doubt when the validity ends: give_up or resend
+--   brake_push_last, brake_push_share      the campaign stops if more than this share of so many last pushes was
+--                                          rejected; last 0: never
+--   brake_report_last, brake_report_share  the same for reports that say failed
+--   chain               the providers by priority, joined by blanks
+--   max_parts           SMS parts that the campaign may hand to providers; 0: no limit
+--   has_hours           1 if the campaign sends only at some hours of the day, else 0
+--   missed_start        what happens if nothing ran when the campaign should have started: send, skip or ask
+-- Reply
+--   created                     1 if the campaign is new, else 0
+--   state, batch_size, plan     what the campaign holds
+--   batches                     how many batches are stored
+-- Keys: campaign; the sender's pace.
+-- Atomic: the campaign is there whole, or not at all.
+-- Cost: O(1).
+local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost', 'start_ms', 'until_ms', 'report_wait_ms',
+  'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
+  'max_parts', 'has_hours', 'missed_start'})
+local campaign_key = key_of_campaign(args.campaign)
+
+local function create()
+  -- The hours of the campaign are over until upkeep has said when they are.
+  if args.has_hours == '1' then redis.call('HSET', campaign_key, 'opens_ms', 0, 'closes_ms', 1) end
+  if args.missed_start ~= 'send' and tonumber(args.start_ms) > 0 then
+    redis.call('HSET', campaign_key, 'missed_start', args.missed_start)
+  end
+  redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
+    'batch_size', args.batch_size, 'rate', args.rate, 'cost', args.cost, 'start_ms', args.start_ms,
+    'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,
+    'in_doubt', args.in_doubt, 'chain', args.chain,
+    'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
+    'brake_report_last', args.brake_report_last, 'brake_report_share', args.brake_report_share,
+    'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)
+  redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0,
+    REJECTED, 0, IN_DOUBT, 0, GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
 end
-local about = redis.call('HMGET', campaign, 'state', 'batches', 'size', 'plan')
-return {created, about[1], tonumber(about[2]), tonumber(about[3]), about[4]}
+
+ask_for_memory()
+local created = redis.call('HSETNX', campaign_key, 'plan', args.plan)
+if created == 1 then create() end
+local campaign = read_fields(campaign_key, 'state', 'batches', 'batch_size', 'plan')
+return reply({
+  created = created, state = campaign.state, plan = campaign.plan,
+  batches = tonumber(campaign.batches), batch_size = tonumber(campaign.batch_size),
+})

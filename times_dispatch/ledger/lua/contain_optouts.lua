@@ -1,8 +1,15 @@
--- Say which of some numbers are on the opt-out list.
--- KEYS[1]: the list's tag. ARGV: for each number the bucket and the member within it, see optouts.py.
--- Reply: one byte per number, 1 or 0. O(numbers).
-local found = {}
-for at = 1, #ARGV, 2 do
-  found[#found + 1] = redis.call('SISMEMBER', KEYS[1] .. ':n:' .. ARGV[at], ARGV[at + 1])
+-- uses: names keys
+--
+-- Say which numbers are on the opt-out list. Writes nothing.
+--
+-- Arguments
+--   numbers  a list: for each number its bucket, and the member within it, see ledger/optouts.py
+-- Reply: answers, one byte for each number: 1 if it is on the list, else 0.
+-- Keys: the buckets of the list, n:<bucket> below its hash tag.
+-- Cost: O(numbers).
+local args = arguments({}, {numbers = {'bucket', 'member'}})
+local answers = {}
+for position, number in ipairs(args.numbers) do
+  answers[position] = redis.call('SISMEMBER', key_of_sender('n:' .. number.bucket), number.member)
 end
-return table.concat(found)
+return reply({answers = table.concat(answers)})

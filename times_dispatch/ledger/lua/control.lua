@@ -1,33 +1,53 @@
--- Change the course of a campaign. It acts at the next block: nothing opens for a campaign that is not running.
--- ARGV: id, action (pause | resume | cancel | brake), reason
--- Reply: {changed 0|1, state afterwards}; an error if there is no such campaign. O(1).
--- One that is finished can be cancelled while something of it is in doubt, so that this is not sent again. One that has nothing left to
--- send is finished by its resume.
-local id, action, reason = ARGV[1], ARGV[2], ARGV[3]
-local campaign = campaign_key(id)
-local about = redis.call('HMGET', campaign, 'state', 'i')
-local state = about[1]
-if not state then return redis.error_reply('NOCAMPAIGN the campaign is not there') end
-local FROM = {
+-- uses: names keys memory clock states rotation campaigns brakes
+--
+-- Change the course of a campaign. This acts at the next block: nothing is opened for a campaign that is not running.
+-- Safe to repeat.
+--
+-- Arguments
+--   campaign  the id of the campaign
+--   action    a ControlAction
+--   reason    why, for people
+-- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
+-- Keys: campaign, and its recent_push and recent_report; the sender's pace, rotations, waiting, changed and ends.
+-- Atomic: the state and the campaign's place in the rotation.
+-- Cost: O(1).
+-- A finished campaign can be cancelled while something of it is in doubt, so that this is not sent again. A campaign
+-- that has nothing left to send is finished by its resume.
+local NEW_STATES = {
   pause = {running = 'paused', braked = 'paused'},
   resume = {paused = 'running', braked = 'running'},
   cancel = {submitting = 'cancelled', running = 'cancelled', paused = 'cancelled', braked = 'cancelled'},
   brake = {running = 'braked'},
 }
-local to = FROM[action][state]
-if action == 'cancel' and state == 'finished' and tonumber(about[2]) > 0 then to = 'cancelled' end
-if not to then return {0, state} end
-redis.call('HSET', campaign, 'state', to, 'reason', reason)
-redis.call('SADD', TAG .. ':moved', id)
-unqueue_campaign(id)
-if to == 'running' then
-  forget_bad(campaign)
-  -- Who resumes it after its start has not missed that.
-  if tonumber(redis.call('HGET', campaign, 'start_ms')) <= clock_us() / 1000 then redis.call('HDEL', campaign, 'missed_start') end
-  queue_campaign(id, campaign)
-  if finish_if_done(id, campaign, clock_us()) == 1 then to = 'finished' end
-elseif to == 'cancelled' then
-  redis.call('HDEL', campaign, 'finished_ms')
-  redis.call('ZADD', TAG .. ':ends', 0, id)
+
+local args = arguments({'campaign', 'action', 'reason'})
+local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
+
+-- Let a campaign go on that runs again. Returns its state.
+local function resume(start_ms)
+  local now = now_us()
+  reset_brakes(campaign_key)
+  -- Whoever resumes a campaign after its start wants it to start.
+  if start_ms <= now / 1000 then redis.call('HDEL', campaign_key, 'missed_start') end
+  queue_campaign(id, campaign_key)
+  return finish_if_done(id, campaign_key, now) and 'finished' or 'running'
 end
-return {1, to}
+
+ask_for_memory()
+local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms')
+if not campaign.state then return reply({status = 'no_campaign'}) end
+local state = NEW_STATES[args.action][campaign.state]
+if args.action == 'cancel' and campaign.state == 'finished' and tonumber(campaign[IN_DOUBT]) > 0 then
+  state = 'cancelled'
+end
+if not state then return reply({status = 'unchanged', state = campaign.state}) end
+redis.call('HSET', campaign_key, 'state', state, 'reason', args.reason)
+mark_changed(id)
+unqueue_campaign(id)
+if state == 'running' then
+  state = resume(tonumber(campaign.start_ms))
+elseif state == 'cancelled' then
+  redis.call('HDEL', campaign_key, 'finished_ms')
+  redis.call('ZADD', key_of_sender('ends'), 0, id)
+end
+return reply({status = 'changed', state = state})

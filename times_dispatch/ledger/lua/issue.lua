@@ -1,114 +1,161 @@
--- Hand out batches until the sender's window is full, in turn among its campaigns. Whoever calls rings the bells.
--- ARGV: messages per second of window to keep out (seconds), batches out for a sender without a limit, lease in ms
--- Reply: {{{id, number, batches, name, urgent} handed out …}, {{id, error} damaged …}}. O(batches handed out + campaigns whose time has
--- come or that are held). A campaign that is damaged is braked, comes back after a while, and costs no other campaign anything.
--- A campaign with a limit of its own has a window of its own; of all of these of a sender so many batches are out at most:
-local OWN_MOST = 64
-local MOST_PASSED = 500
-local seconds, unlimited, lease_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = clock_us()
-local now_ms = math.floor(now / 1000)
-local pace = redis.call('HMGET', TAG .. ':pace', 'rate', 'paused', 'full_day')
+-- uses: names keys memory clock hours damage rotation campaigns providers
+--
+-- Hand out batches of a sender until its window is full, in turn among its campaigns. The caller wakes a worker for
+-- each batch.
+--
+-- Arguments
+--   window_s           the batches that are out shall hold the sender's messages of this many seconds
+--   unlimited_batches  how many batches are out for a sender, or a campaign, without a limit
+--   lease_ms           a batch that no worker takes within this time is handed out again
+-- Reply
+--   ready    a list of replies, one for each batch that was handed out: campaign, number, batches, name, urgent
+--   damaged  a list of replies, one for each campaign that cannot be handed out: campaign, error
+-- Keys: the sender's pace, rotations, windows, waiting, leases, ends and changed; each campaign in turn with its redo
+-- list.
+-- Atomic: a batch is handed out once; a window never holds more than its limit.
+-- Cost: O(batches handed out + campaigns whose time has come + campaigns that are passed over).
+-- A damaged campaign is braked, looked at again after a while, and costs the other campaigns nothing.
 
--- A start is only ever missed while nothing ran: whoever runs comes by here every second.
+-- Campaigns with a limit of their own have a window of their own; so many of their batches are out at most, for one
+-- sender.
+local MAX_OWN_BATCHES = 64
+-- So many campaigns are passed over because none of their providers can take anything.
+local MAX_PASSED = 500
+-- So many campaigns whose time has come are put into the rotation per call.
+local MAX_WAITING = 100
+-- A start is missed when nobody came by for this long: a worker or upkeep comes by every second.
 local MISSED_AFTER_MS = 60000
-local function missed_start(id, campaign)
-  local about = redis.call('HMGET', campaign, 'missed_start', 'start_ms', 'state')
-  if not about[1] then return false end
-  redis.call('HDEL', campaign, 'missed_start')
-  if about[3] ~= 'running' or now_ms - tonumber(about[2]) <= MISSED_AFTER_MS then return false end
-  if about[1] == 'skip' then
-    redis.call('HSET', campaign, 'state', 'cancelled', 'reason', 'its start was missed while nothing ran')
-    redis.call('ZADD', TAG .. ':ends', 0, id)
+
+local args = arguments({'window_s', 'unlimited_batches', 'lease_ms'})
+local window_s, lease_ms = tonumber(args.window_s), tonumber(args.lease_ms)
+local unlimited_batches = tonumber(args.unlimited_batches)
+local waiting_key, leases_key = key_of_sender('waiting'), key_of_sender('leases')
+local now = now_us()
+local now_ms = math.floor(now / 1000)
+local ready, damaged = {}, {}
+
+-- Leave out a campaign that cannot be handed out.
+local function leave_out(id, failure)
+  -- If the key holds no campaign at all, this fails as well.
+  pcall(brake_campaign, id, key_of_campaign(id), 'damaged')
+  unqueue_campaign(id)
+  redis.call('ZADD', waiting_key, now_ms + DAMAGED_MS, id)
+  mark_changed(id)
+  damaged[#damaged + 1] = reply({campaign = id, error = error_text(failure)})
+end
+
+-- Do what the campaign says if its start was missed, and return whether that keeps it from starting.
+local function is_kept_from_start(id, campaign_key)
+  local campaign = read_fields(campaign_key, 'missed_start', 'start_ms', 'state')
+  if not campaign.missed_start then return false end
+  redis.call('HDEL', campaign_key, 'missed_start')
+  if campaign.state ~= 'running' or now_ms - tonumber(campaign.start_ms) <= MISSED_AFTER_MS then return false end
+  if campaign.missed_start == 'skip' then
+    redis.call('HSET', campaign_key, 'state', 'cancelled', 'reason', 'missed_start_skipped')
+    redis.call('ZADD', key_of_sender('ends'), 0, id)
   else
-    redis.call('HSET', campaign, 'state', 'paused', 'reason', 'its start was missed while nothing ran: resume or cancel it')
+    redis.call('HSET', campaign_key, 'state', 'paused', 'reason', 'missed_start_asks')
   end
-  redis.call('SADD', TAG .. ':moved', id)
+  mark_changed(id)
   return true
 end
 
-local damaged = {}
-local function set_aside(id, failure)
-  -- Of what is no campaign at all this fails as well.
-  pcall(brake_campaign, id, campaign_key(id), 'it cannot be handed out: damaged in the ledger')
-  unqueue_campaign(id)
-  redis.call('ZADD', TAG .. ':waiting', now_ms + DAMAGED_MS, id)
-  redis.call('SADD', TAG .. ':moved', id)
-  damaged[#damaged + 1] = {id, wording(failure)}
-end
-
 local function end_wait(id)
-  if not missed_start(id, campaign_key(id)) then queue_campaign(id, campaign_key(id)) end
+  local campaign_key = key_of_campaign(id)
+  if not is_kept_from_start(id, campaign_key) then queue_campaign(id, campaign_key) end
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', TAG .. ':waiting', '-inf', now_ms, 'LIMIT', 0, 100)) do
-  redis.call('ZREM', TAG .. ':waiting', id)
-  local well, failure = pcall(end_wait, id)
-  if not well then set_aside(id, failure) end
-end
-if pace[2] == '1' or tonumber(pace[3]) == day_of(now_ms) then return {{}, damaged} end
-
-local function allowed(rate, size)
-  if not rate or rate <= 0 then return unlimited end
-  return math.max(2, math.ceil(seconds * rate / size) + 1)
-end
-
-local sender_rate, issued, known = tonumber(pace[1]), {}, {}
-
--- Give one campaign its turn. Returns whether the window was full before, and how many places the campaign takes to pass it over.
-local function take_turn(id, rotation, out, most)
-  local campaign = campaign_key(id)
-  local about = redis.call('HMGET', campaign, 'state', 'size', 'rate', 'out', 'cursor', 'batches', 'plan', 'start_ms', 'urgent', 'until_ms',
-    'chain', 'opens_ms', 'closes_ms')
-  local size, own_rate, cursor, batches = tonumber(about[2]), tonumber(about[3]), tonumber(about[5]), tonumber(about[6])
-  if out >= (most or allowed(sender_rate, size)) then return true, 0 end
-  local runs = about[1] == 'running' and tonumber(about[10]) > now_ms
-  if runs and tonumber(about[8]) <= now_ms and not can_take(about[11], now, known) then return false, 1 end
-  redis.call('ZREM', rotation, id)
-  if runs and tonumber(about[8]) > now_ms then
-    redis.call('ZADD', TAG .. ':waiting', about[8], id)
-  elseif runs and is_closed(about[12], about[13], now_ms) then
-    -- Before they open it waits for that; after they closed upkeep says when they open again.
-    if now_ms < tonumber(about[12]) then redis.call('ZADD', TAG .. ':waiting', about[12], id) end
-  elseif runs and not (own_rate > 0 and tonumber(about[4]) >= allowed(own_rate, size)) then
-    local name, urgent = cjson.decode(about[7])['name'], tonumber(about[9])
-    local number = redis.call('LPOP', campaign .. ':redo')
-    if number then
-      number = tonumber(number)
-    elseif cursor < batches then
-      number = cursor
-      cursor = redis.call('HINCRBY', campaign, 'cursor', 1)
-    end
-    local member = number and id .. ':' .. number
-    -- A batch may wait twice to be redone: what is out already is not handed out again.
-    if number and not redis.call('ZSCORE', TAG .. ':leases', member) then
-      redis.call('ZADD', TAG .. ':leases', now_ms + lease_ms, member)
-      enter_window(campaign, member)
-      issued[#issued + 1] = {id, number, batches, name, urgent}
-    end
-    if cursor < batches or redis.call('EXISTS', campaign .. ':redo') == 1 then queue_campaign(id, campaign) end
-  end
-  return false, 0
-end
-
-local function hand_out(side, most)
-  local rotation, out = TAG .. ':rotation' .. side, redis.call('SCARD', TAG .. ':window' .. side)
-  -- A campaign of which no provider can take anything keeps its place, and is passed over.
-  local passed, is_full = 0, false
-  while passed < MOST_PASSED and not is_full do
-    local id = redis.call('ZRANGE', rotation, passed, passed)[1]
-    if not id then break end
-    local before = #issued
-    local well, answer, places = pcall(take_turn, id, rotation, out, most)
-    if well then
-      is_full, passed = answer, passed + places
-    else
-      set_aside(id, answer)
-    end
-    out = out + #issued - before
+-- Put the campaigns whose time has come into the rotation.
+local function end_waits()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)) do
+    redis.call('ZREM', waiting_key, id)
+    local is_sound, failure = pcall(end_wait, id)
+    if not is_sound then leave_out(id, failure) end
   end
 end
 
-hand_out('', nil)
-hand_out(':own', OWN_MOST)
-return {issued, damaged}
+-- Return how many batches of this size may be out at a rate.
+local function max_batches_out(rate, batch_size)
+  if not rate or rate <= 0 then return unlimited_batches end
+  return math.max(2, math.ceil(window_s * rate / batch_size) + 1)
+end
+
+-- Hand out the next batch of a campaign: one that has to be done again, or else the next that was never out.
+local function hand_out_batch(id, campaign_key, campaign)
+  local next_batch, batches = tonumber(campaign.next_batch), tonumber(campaign.batches)
+  local name = cjson.decode(campaign.plan).name
+  local number = tonumber(redis.call('LPOP', key_of_redo(campaign_key)) or nil)
+  if not number and next_batch < batches then
+    number = next_batch
+    next_batch = redis.call('HINCRBY', campaign_key, 'next_batch', 1)
+  end
+  local member = number and batch_member(id, number)
+  -- A batch may stand twice in the redo list: a batch that is out is not handed out again.
+  if number and not redis.call('ZSCORE', leases_key, member) then
+    redis.call('ZADD', leases_key, now_ms + lease_ms, member)
+    enter_window(campaign_key, member)
+    ready[#ready + 1] = reply({
+      campaign = id, number = number, batches = batches, name = name, urgent = tonumber(campaign.urgent),
+    })
+  end
+  if next_batch < batches or redis.call('EXISTS', key_of_redo(campaign_key)) == 1 then
+    queue_campaign(id, campaign_key)
+  end
+end
+
+local rate
+local known_chains = {}
+
+-- Give a campaign its turn, while `batches_out` batches of the sender are out and `max_out` may be (nil: as its rate
+-- says). Returns 'full' if the window is full, 'passed' if the campaign keeps its place because no provider can take
+-- anything, 'done' otherwise.
+local function take_turn(id, rotation_key, batches_out, max_out)
+  local campaign_key = key_of_campaign(id)
+  local campaign = read_fields(campaign_key, 'state', 'batch_size', 'rate', 'batches_out', 'next_batch', 'batches',
+    'plan', 'start_ms', 'urgent', 'until_ms', 'chain', 'opens_ms', 'closes_ms')
+  local batch_size, own_rate = tonumber(campaign.batch_size), tonumber(campaign.rate)
+  local start_ms = tonumber(campaign.start_ms)
+  if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
+  local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
+  if runs and start_ms <= now_ms and not can_take(campaign.chain, now, known_chains) then return 'passed' end
+  redis.call('ZREM', rotation_key, id)
+  if not runs then return 'done' end
+  if start_ms > now_ms then
+    redis.call('ZADD', waiting_key, start_ms, id)
+  elseif is_outside_hours(campaign, now_ms) then
+    -- Before its hours open the campaign waits for that; after they closed, upkeep says when they open again.
+    if now_ms < tonumber(campaign.opens_ms) then redis.call('ZADD', waiting_key, campaign.opens_ms, id) end
+  elseif own_rate <= 0 or tonumber(campaign.batches_out) < max_batches_out(own_rate, batch_size) then
+    hand_out_batch(id, campaign_key, campaign)
+  end
+  return 'done'
+end
+
+-- Give the campaigns of a rotation their turns until its window is full.
+local function hand_out(rotation_key, window_key, max_out)
+  local batches_out, passed = redis.call('SCARD', window_key), 0
+  while passed < MAX_PASSED do
+    local id = unpack(redis.call('ZRANGE', rotation_key, passed, passed))
+    if not id then return end
+    local ready_before = #ready
+    local is_sound, outcome = pcall(take_turn, id, rotation_key, batches_out, max_out)
+    if not is_sound then
+      leave_out(id, outcome)
+    elseif outcome == 'full' then
+      return
+    elseif outcome == 'passed' then
+      passed = passed + 1
+    end
+    batches_out = batches_out + #ready - ready_before
+  end
+end
+
+ask_for_memory()
+end_waits()
+local pace = read_fields(key_of_sender('pace'), 'rate', 'paused', 'full_day')
+if pace.paused ~= '1' and tonumber(pace.full_day) ~= day_of(now_ms) then
+  rate = tonumber(pace.rate)
+  hand_out(key_of_sender('rotation'), key_of_sender('window'), nil)
+  hand_out(key_of_sender('rotation:own'), key_of_sender('window:own'), MAX_OWN_BATCHES)
+end
+return reply({ready = ready, damaged = damaged})

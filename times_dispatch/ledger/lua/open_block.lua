@@ -1,167 +1,240 @@
--- Open a block: the one place where messages may become `sending`.
--- ARGV: id, number, token, operation id, most messages, most microseconds ahead, catch-up tolerance in microseconds
--- Reply: {'opened', packed} | {'wait', ms, why} | {'drained'} nothing is pending | {'closed', why} hand the batch back |
---        {'lost'} the lease went to somebody else.
---   packed: block u16, let-go of the first message in microseconds from now (f64), microseconds per unit of cost (f64), place of the
---   provider in the campaign's chain u8 (0 is the first), then for each message index u16 and attempt u8.
--- The same operation id gets the same block again: an answer lost on the wire leaves nothing in `sending` that nobody pushes.
--- Pacing is GCRA on Redis' clock with the slots given out a little ahead: a block carries the times at which its messages
--- may go, so nothing bunches. A block is for the first provider of the chain that can take one; what is pending was not sent through
--- any. Cost: O(messages of the block), plus a scan of one byte per message of the batch; a command for each provider passed over.
--- Before a wait for all providers it looks at so many campaigns of the sender at most:
-local MOST_OTHERS = 100
-local id, number, token, operation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local most, ahead, tolerance = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local campaign = campaign_key(id)
-local batch, messages, member = campaign .. ':b:' .. number, campaign .. ':m:' .. number, id .. ':' .. number
-local held = redis.call('HMGET', batch, 'token', 'op', 'opened', 'low', 'blocks', 'count')
-if held[1] ~= token then return {'lost'} end
-if held[2] == operation then return {'opened', held[3]} end
+-- uses: names keys memory clock states records hours rotation campaigns providers pacing budget
+--
+-- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
+-- script makes a message sending, so all that forbids to send is checked here. Safe to repeat: the same operation gets
+-- the same block again, so an answer lost on the wire leaves no messages in sending that nobody pushes.
+--
+-- Arguments
+--   campaign, number  the batch: the id of its campaign, and its number from 0
+--   token             the fencing token of the worker's lease
+--   operation         the id of this opening
+--   max_messages      how many messages the block may have
+--   ahead_us          how far ahead of the clock slots are given out, in microseconds
+--   tolerance_us      how long after a slot a worker may ask for it and still get it, in microseconds
+-- Reply: status is one of
+--   opened   block: the messages, packed as PACKED_HEAD and PACKED_MESSAGE say
+--   wait     ms: nothing may go for this time; reason: a WaitReason
+--   drained  nothing of the batch is pending
+--   closed   reason: a CloseReason, or the campaign's state; the worker shall release the batch
+--   lost     the lease went to another worker
+-- Keys: campaign, lease, messages and parts of the batch; the sender's pace, changed, and the window and rotation of
+-- the campaign;
+--   the chains of the sender's other campaigns, if all providers of this one back off.
+-- Atomic: the checks, the slots of the pace, the parts of the budgets and the states of the messages.
+-- Cost: O(messages of the block); one byte is scanned for each message of the batch; one command for each provider that
+-- is passed over.
+--
+-- The course begins at ask_for_memory(), below the functions that are its steps.
 
-local now = clock_us()
+-- A block as the worker gets it. The head: number of the block, time from now to the first slot in microseconds, time
+-- per unit of cost in microseconds, index of the provider in the campaign's chain. Then for each message: index in the
+-- batch, attempt.
+local PACKED_HEAD = '>I2ddI1'
+local PACKED_MESSAGE = '>I2I1'
+-- So many other campaigns are looked at, to know whether one of them can send while this one waits for its providers.
+local MAX_OTHERS = 100
+-- How long to wait for parts that messages in sending may give back.
+local PARTS_WAIT_MS = 200
+-- How long after a probe (one message through a provider that the sender backs off from) the next one may go.
+local PROBE_INTERVAL_US = 1000000
+
+local args = arguments({'campaign', 'number', 'token', 'operation', 'max_messages', 'ahead_us', 'tolerance_us'})
+local id, number = args.campaign, args.number
+local ahead_us, tolerance_us = tonumber(args.ahead_us), tonumber(args.tolerance_us)
+local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
+local lease_key, messages_key = key_of_batch(campaign_key, LEASE, number), key_of_batch(campaign_key, MESSAGES, number)
+
+local now = now_us()
 local now_ms = math.floor(now / 1000)
-local about = redis.call('HMGET', campaign, 'state', 'reason', 'start_ms', 'until_ms', 'rate', 'slot', 'cost', 'created_ms', 'first_ms',
-  'slot_cost', 'chain', 'opens_ms', 'closes_ms', 'most_parts', 'parts_out', 's')
-if about[1] ~= 'running' then return {'closed', about[1]} end
-if tonumber(about[3]) > now_ms then return {'closed', 'scheduled'} end
-if tonumber(about[4]) <= now_ms then return {'closed', 'expired'} end
-if is_closed(about[12], about[13], now_ms) then return {'closed', 'outside its hours'} end
-local pace_key = TAG .. ':pace'
-local pace = redis.call('HMGET', pace_key, 'rate', 'slot', 'paused', 'slot_cost', 'most_parts_per_day', 'day', 'day_parts',
-  standing(string.match(about[11], '%S+')))
-if pace[3] == '1' then return {'closed', 'sender paused'} end
-
--- One that backs off is tried with a message at a time also while a later one could take them all: so it comes back by itself.
-local place, probed, taker, soonest = 0, nil, nil, nil
-for provider in string.gmatch(about[11], '%S+') do
-  local found = place == 0 and {unpack(pace, 8, 11)} or redis.call('HMGET', pace_key, standing(provider))
-  if not found[1] or found[1] == '' then
-    local backs_off = tonumber(found[3] or '0') > 0
-    local free_at = backs_off and math.max(tonumber(found[2] or '0'), tonumber(found[4] or '0')) or 0
-    if free_at <= now then
-      taker, probed = place, backs_off and provider
-      break
-    end
-    soonest = math.min(soonest or free_at, free_at)
-  end
-  place = place + 1
-end
-if not taker then
-  if not soonest then return {'closed', 'provider braked'} end
-  -- Who waits for long does not keep a place in the window from a campaign with a provider that can take something.
-  local known, long = {}, soonest > now + SOON_US
-  for _, other in ipairs(long and redis.call('ZRANGE', TAG .. ':rotation' .. lane(campaign), 0, MOST_OTHERS - 1) or {}) do
-    if can_take(redis.call('HGET', campaign_key(other), 'chain'), now, known) then return {'closed', 'backing off'} end
-  end
-  return {'wait', math.ceil((soonest - now) / 1000), 'backing off'}
-end
-if probed then most = 1 end
-
-local count, low = tonumber(held[6]), tonumber(held[4])
-local states = redis.call('GETRANGE', messages, 0, count - 1)
-local at = string.find(states, 'p', low + 1, true)
-if not at then
-  redis.call('HSET', batch, 'low', count)
-  leave_window(campaign, member)
-  return {'drained'}
-end
-
--- The pace that gives out slots ahead is the sender's, or the campaign's own where the sender has no limit.
--- Of what was given out only the last slot and its cost are kept: so a new rate acts at once, however low the old one was, and a
--- clock that was set back holds nobody up.
-local function next_slot(last, cost, step, earliest)
-  return math.max(math.min(tonumber(last or '0'), now + ahead) + tonumber(cost or '0') * step, earliest)
-end
-local sender_rate, own_rate = tonumber(pace[1] or '0'), tonumber(about[5] or '0')
-local slot, per_unit, own_slot, own_per_unit = now, 0, nil, 0
-if sender_rate > 0 then
-  per_unit = 1000000 / sender_rate
-  slot = next_slot(pace[2], pace[4], per_unit, now - tolerance)
-end
-if own_rate > 0 then
-  own_per_unit = 1000000 / own_rate
-  if sender_rate > 0 then
-    own_slot = next_slot(about[6], about[10], own_per_unit, now - ahead)
-    if own_slot > now then return {'wait', math.ceil((own_slot - now) / 1000), 'campaign limit'} end
-  else
-    per_unit = own_per_unit
-    slot = next_slot(about[6], about[10], per_unit, now - tolerance)
-  end
-end
-if slot > now + ahead then return {'wait', math.max(1, math.ceil((slot - now - ahead) / 1000)), 'limit'} end
-
--- What may still be handed to the provider, in parts, by the campaign's budget and by the sender's cap of the day.
 local today = day_of(now_ms)
-local budget, per_day = tonumber(about[14]), tonumber(pace[5] or '0')
-local spent_today = tonumber(pace[6]) == today and tonumber(pace[7]) or 0
-local parts_left = budget > 0 and budget - tonumber(about[15]) or math.huge
-local day_left = per_day > 0 and per_day - spent_today or math.huge
-local parts = redis.call('GET', campaign .. ':k:' .. number)
-local costs = about[7] == 'parts' and parts
-local first_slot, used, taken, cost, used_parts = slot, 0, {}, 0, 0
-while at and #taken < most do
-  if slot > now + ahead or (own_slot and own_slot > now) then break end
-  local size = parts and string.byte(parts, at) or 1
-  if used_parts + size > parts_left or used_parts + size > day_left then break end
-  used_parts = used_parts + size
-  taken[#taken + 1] = at - 1
-  cost = costs and string.byte(costs, at) or 1
-  used = used + cost
-  slot = first_slot + used * per_unit
-  if own_slot then own_slot = own_slot + cost * own_per_unit end
-  at = string.find(states, 'p', at + 1, true)
+
+local function wait(ms, reason)
+  return reply({status = 'wait', ms = math.ceil(ms), reason = reason})
 end
 
-if #taken == 0 then
-  local size = parts and string.byte(parts, at) or 1
-  -- What is being sent may be rejected or suppressed, and cost nothing.
-  if tonumber(about[16]) > 0 then return {'wait', 200, 'campaign limit'} end
-  if size > parts_left then
-    brake_campaign(id, campaign, 'its budget of ' .. budget .. ' parts is spent')
-    redis.call('SADD', TAG .. ':moved', id)
-    return {'closed', 'budget spent'}
+local function closed(reason)
+  return reply({status = 'closed', reason = reason})
+end
+
+-- Return why nothing of the campaign may go now; nil if something may.
+local function why_closed(campaign)
+  if campaign.state ~= 'running' then return campaign.state end
+  if tonumber(campaign.start_ms) > now_ms then return 'scheduled' end
+  if tonumber(campaign.until_ms) <= now_ms then return 'expired' end
+  if is_outside_hours(campaign, now_ms) then return 'outside_hours' end
+  return nil
+end
+
+-- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
+-- tried with one message at a time (a probe), also while a provider after it could take all messages: so it comes back
+-- by itself. Returns the index of the provider in the chain, and its name if this is a probe; or nil, nil and when the
+-- first of them is free (nil: all are braked).
+local function choose_provider(chain, first_provider, pace)
+  local chain_index, soonest_us = 0, nil
+  for provider in string.gmatch(chain, '%S+') do
+    local fields = provider == first_provider and pace or read_fields(pace_key, provider_fields(provider))
+    local is_braked, backs_off, free_us = provider_state(fields, provider)
+    if not is_braked then
+      if free_us <= now then return chain_index, backs_off and provider or nil end
+      soonest_us = math.min(soonest_us or free_us, free_us)
+    end
+    chain_index = chain_index + 1
+  end
+  return nil, nil, soonest_us
+end
+
+-- Answer that no provider can take a message before `soonest_us`. A batch that has to wait for long leaves its place in
+-- the window to a campaign that can send now.
+local function no_provider(soonest_us)
+  if not soonest_us then return closed('provider_braked') end
+  local others = {}
+  if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_of(campaign_key), 0, MAX_OTHERS - 1) end
+  local known_chains = {}
+  for _, other in ipairs(others) do
+    local chain = redis.call('HGET', key_of_campaign(other), 'chain')
+    if can_take(chain, now, known_chains) then return closed('backing_off') end
+  end
+  return wait((soonest_us - now) / 1000, 'backing_off')
+end
+
+-- Return the pace that gives out slots: the sender's, or the campaign's own if the sender has no limit. `slot_us` is
+-- the next slot, `per_unit_us` the time between two slots for each unit of cost, 0 without a limit.
+local function main_pace(campaign, pace)
+  local rate, fields, key = tonumber(pace.rate or '0'), pace, pace_key
+  if rate <= 0 then rate, fields, key = tonumber(campaign.rate or '0'), campaign, campaign_key end
+  if rate <= 0 then return {slot_us = now, per_unit_us = 0} end
+  local per_unit_us = 1000000 / rate
+  local slot_us = next_slot(fields, per_unit_us, now - tolerance_us, now + ahead_us)
+  return {key = key, slot_us = slot_us, per_unit_us = per_unit_us}
+end
+
+-- Return the pace of a campaign with a limit below its sender's, nil if it has none. It gives out no slots: a message
+-- may go from its next slot on.
+local function own_pace(campaign, pace)
+  local rate = tonumber(campaign.rate or '0')
+  if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
+  local per_unit_us = 1000000 / rate
+  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us, now + ahead_us)
+  return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
+end
+
+-- Choose pending messages, from the first of them (at byte `at` of the states) until a pace or a limit of parts ends
+-- the block. `sizes` and `costs` have the parts and the cost of each message in one byte, and are false where each is
+-- 1. Moves the slots of both paces on. Returns the messages' indexes in ascending order, the cost of the last of them,
+-- the parts of all of them, and the parts of the message that comes next if it did not fit.
+local function choose_messages(states, at, max_messages, sizes, costs, main, own, max_parts)
+  local find, byte, last_us = string.find, string.byte, now + ahead_us
+  local first_slot_us, per_unit_us = main.slot_us, main.per_unit_us
+  local slot_us, own_slot_us = first_slot_us, own and own.slot_us
+  local indexes, chosen, used, cost, parts, size = {}, 0, 0, 0, 0, 1
+  while at and chosen < max_messages and slot_us <= last_us do
+    if own and own_slot_us > now then break end
+    if sizes then size = byte(sizes, at) end
+    if parts + size > max_parts then break end
+    chosen = chosen + 1
+    indexes[chosen] = at - 1
+    parts = parts + size
+    cost = costs and byte(costs, at) or 1
+    used = used + cost
+    slot_us = first_slot_us + used * per_unit_us
+    if own then own_slot_us = own_slot_us + cost * own.per_unit_us end
+    at = find(states, PENDING, at + 1, true)
+  end
+  main.slot_us = slot_us
+  if own then own.slot_us = own_slot_us end
+  return indexes, cost, parts, size
+end
+
+-- Answer that the next message has more parts than are left of the campaign's budget or of the sender's day.
+local function no_parts_left(campaign, size, of_budget)
+  -- A message in sending may turn out rejected or suppressed, and cost nothing.
+  if tonumber(campaign[SENDING]) > 0 then return wait(PARTS_WAIT_MS, 'campaign_limit') end
+  mark_changed(id)
+  if size > of_budget then
+    brake_campaign(id, campaign_key, 'budget_spent ' .. campaign.max_parts)
+    return closed('budget_spent')
   end
   redis.call('HSET', pace_key, 'full_day', today)
-  redis.call('SADD', TAG .. ':moved', id)
-  return {'closed', 'parts of the day used up'}
+  return closed('day_used_up')
 end
 
-local block = (tonumber(held[5]) + 1) % 65536
-local since = now_ms - tonumber(about[8])
-local packed = {struct.pack('>I2ddI1', block, first_slot - now, per_unit, taker)}
-local run, spent = 1, 0
-while run <= #taken do
-  local last = run
-  while last < #taken and taken[last + 1] == taken[last] + 1 do last = last + 1 end
-  local first, size = taken[run], last - run + 1
-  local start = record_range(count, first)
-  local old = redis.call('GETRANGE', messages, start, start + size * WIDTH - 1)
-  local records = {}
-  for offset = 0, size - 1 do
-    local attempt = string.byte(old, offset * WIDTH + 1)
-    local let_go = since + math.max(0, math.floor((first_slot - now + spent * per_unit) / 1000))
-    spent = spent + (costs and string.byte(costs, first + offset + 1) or 1)
-    records[offset + 1] = struct.pack(RECORD, attempt, block, 0, let_go, 0, NO_TRANSACTION)
-    packed[#packed + 1] = struct.pack('>I2I1', first + offset, attempt)
+-- Mark messages as sending, and append them to `packed`. Messages that stand next to each other are written together.
+local function mark_sending(packed, indexes, count, block, costs, since_created_ms, starts_in_us, per_unit_us)
+  local run, spent = 1, 0
+  while run <= #indexes do
+    local last = run
+    while last < #indexes and indexes[last + 1] == indexes[last] + 1 do last = last + 1 end
+    local first, size = indexes[run], last - run + 1
+    local start = record_range(count, first)
+    local old_records = redis.call('GETRANGE', messages_key, start, start + size * WIDTH - 1)
+    local new_records = {}
+    for offset = 0, size - 1 do
+      local attempt = string.byte(old_records, offset * WIDTH + 1)
+      local sent_ms = since_created_ms + math.max(0, math.floor((starts_in_us + spent * per_unit_us) / 1000))
+      spent = spent + (costs and string.byte(costs, first + offset + 1) or 1)
+      new_records[offset + 1] = struct.pack(RECORD, attempt, block, 0, sent_ms, 0, NO_TRANSACTION)
+      packed[#packed + 1] = struct.pack(PACKED_MESSAGE, first + offset, attempt)
+    end
+    redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))
+    redis.call('SETRANGE', messages_key, start, table.concat(new_records))
+    run = last + 1
   end
-  redis.call('SETRANGE', messages, first, string.rep('s', size))
-  redis.call('SETRANGE', messages, start, table.concat(records))
-  run = last + 1
 end
 
-local opened = table.concat(packed)
-redis.call('HSET', batch, 'op', operation, 'opened', opened, 'low', taken[#taken] + 1, 'blocks', block)
-redis.call('HINCRBY', campaign, 'p', -#taken)
-redis.call('HINCRBY', campaign, 's', #taken)
-if not about[9] then redis.call('HSET', campaign, 'first_ms', now_ms) end
-redis.call('HSET', campaign, 'last_ms', now_ms)
-local function keep(hash, next, step)
-  redis.call('HSET', hash, 'slot', string.format('%.3f', next - cost * step), 'slot_cost', cost)
+ask_for_memory()
+local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count')
+if lease.token ~= args.token then return reply({status = 'lost'}) end
+if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
+
+local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost',
+  'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', PENDING, SENDING)
+local reason = why_closed(campaign)
+if reason then return closed(reason) end
+
+-- One command reads the pace of the sender and the state of the first provider.
+local first_provider = string.match(campaign.chain, '%S+')
+local pace = read_fields(pace_key, 'rate', 'last_slot_us', 'last_slot_cost', 'paused', 'max_parts_per_day', 'day',
+  'day_parts', provider_fields(first_provider))
+if pace.paused == '1' then return closed('sender_paused') end
+local chain_index, probed, soonest_us = choose_provider(campaign.chain, first_provider, pace)
+if not chain_index then return no_provider(soonest_us) end
+
+local count = tonumber(lease.count)
+local states = redis.call('GETRANGE', messages_key, 0, count - 1)
+local at = string.find(states, PENDING, tonumber(lease.first_pending) + 1, true)
+if not at then
+  redis.call('HSET', lease_key, 'first_pending', count)
+  leave_window(campaign_key, batch_member(id, number))
+  return reply({status = 'drained'})
 end
-if sender_rate > 0 then keep(pace_key, slot, per_unit) end
-if own_rate > 0 then keep(campaign, own_slot or slot, own_per_unit) end
-redis.call('HINCRBY', campaign, 'parts_out', used_parts)
-if per_day > 0 then redis.call('HSET', pace_key, 'day', today, 'day_parts', spent_today + used_parts) end
-if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + 1000000)) end
-redis.call('SADD', TAG .. ':moved', id)
-return {'opened', opened}
+
+local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
+if own and own.slot_us > now then return wait((own.slot_us - now) / 1000, 'campaign_limit') end
+local first_slot_us = main.slot_us
+if first_slot_us > now + ahead_us then
+  return wait(math.max(1, (first_slot_us - now - ahead_us) / 1000), 'rate_limit')
+end
+
+local of_budget, of_day = parts_left(campaign, pace, today)
+local sizes = redis.call('GET', key_of_batch(campaign_key, PARTS, number))
+local costs = campaign.cost == 'parts' and sizes
+local max_messages = probed and 1 or tonumber(args.max_messages)
+local max_parts = math.min(of_budget, of_day)
+local indexes, last_cost, parts, size = choose_messages(states, at, max_messages, sizes, costs, main, own, max_parts)
+if #indexes == 0 then return no_parts_left(campaign, size, of_budget) end
+
+local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
+local packed = {struct.pack(PACKED_HEAD, block, starts_in_us, main.per_unit_us, chain_index)}
+local since_created_ms = now_ms - tonumber(campaign.created_ms)
+mark_sending(packed, indexes, count, block, costs, since_created_ms, starts_in_us, main.per_unit_us)
+local opened_block = table.concat(packed)
+redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block,
+  'first_pending', indexes[#indexes] + 1, 'last_block', block)
+redis.call('HSET', campaign_key, PENDING, campaign[PENDING] - #indexes, SENDING, campaign[SENDING] + #indexes,
+  'parts_out', campaign.parts_out + parts, 'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
+if main.key then keep_slot(main.key, main.slot_us, last_cost, main.per_unit_us) end
+if own then keep_slot(own.key, own.slot_us, last_cost, own.per_unit_us) end
+spend_parts_of_day(pace, today, parts)
+if probed then redis.call('HSET', pace_key, 'probe_us@' .. probed, string.format('%.0f', now + PROBE_INTERVAL_US)) end
+mark_changed(id)
+return reply({status = 'opened', block = opened_block})

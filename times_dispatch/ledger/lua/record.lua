@@ -1,120 +1,174 @@
--- Write the outcomes of pushes. Fenced; safe to repeat: an outcome counts only for the block that opened its message.
--- ARGV: id, number, token, outcomes, back off ('' never | alone: if nothing was accepted | always), at least so many ms,
---       jitter (0.5 to 1), brake scope ('' | campaign | sender), reason of the back-off or brake,
---       how many of them the gateway counted other parts for, the provider that they are all of
---   outcomes (cheapest if sorted by index): for each message index u16, block u16, verdict (one byte), code u16, transaction 8 bytes, parts u8
---   verdicts: a accepted, r rejected, i in doubt, p back to pending (not sent), b back to pending (never begun), u suppressed
--- Reply: {'recorded', how many changed} | {'lost'}. O(outcomes).
--- Backing off, and the brake of a sender, are of this sender at this provider.
-local FIRST_HOLD_MS, LONGEST_HOLD_MS = 1000, 60000
-local id, number, token, outcomes = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local campaign = campaign_key(id)
-local batch, messages = campaign .. ':b:' .. number, campaign .. ':m:' .. number
-local held = redis.call('HMGET', batch, 'token', 'count', 'low')
-if held[1] ~= token then return {'lost'} end
-local count, low = tonumber(held[2]), tonumber(held[3])
-local now = clock_us()
-local counts, codes = tally(), tally()
-local changed, lowest, good, suppressed, marks = 0, low, 0, 0, {}
-local unused = {}
+-- uses: names keys memory clock states records spans counters hours rotation campaigns brakes providers budget
+--
+-- Write what came of the pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by
+-- the token. Safe to repeat: an outcome counts only for the block that opened its message.
+--
+-- Arguments
+--   campaign, number    the batch
+--   token               the fencing token of the worker's lease
+--   outcomes            for each message: index u16, block u16, verdict (one byte, a PushResult), code u16, transaction
+--                       8 bytes, parts u8; cheapest if sorted by index
+--   hold                whether the sender backs off from the provider: a HoldPolicy
+--   hold_at_least_ms    how long the provider asked to be left alone, in milliseconds; 0 if it did not
+--   jitter              0.5 to 1; a factor that spreads the moments at which senders come back
+--   brake               what is braked: a BrakeTarget
+--   reason              why the sender backs off or is braked, for people
+--   part_disagreements  for how many of these messages the provider counted other parts than we did
+--   provider            the nickname of the provider that all these messages went through
+-- Reply: status is recorded, with changed: how many messages changed their state; or lost: the lease went to another
+-- worker.
+-- Keys: campaign, lease, messages, parts and codes of the batch, recent_push of the campaign; the sender's pace,
+-- window, changed.
+-- Atomic: the states of the messages, the counters and the conclusions. Back-off and the sender's brake hold for this
+-- provider only.
+-- Cost: O(outcomes).
+--
+-- The course begins at ask_for_memory(), below the functions that are its steps.
 
-local function take(span, index, block, verdict, code, transaction, parts)
-  local state, attempt, opened_by, old_code, let_go, reported, old_transaction = span.get(index)
+-- One item of the outcomes.
+local ITEM = '>I2I2c1I2c8I1'
+local ITEM_BYTES = 16
+-- The results that are no states: both make the message pending again.
+local NOT_SENT = 'p'
+local NEVER_BEGUN = 'b'
+-- A sender backs off for one second at first, for twice as long at each failure after that, and for a minute at most.
+local FIRST_HOLD_MS = 1000
+local MAX_HOLD_MS = 60000
+-- A slot may lie a little after the opening whose day its parts were counted for.
+local SLOT_TOLERANCE_MS = 100
+
+local args = arguments({'campaign', 'number', 'token', 'outcomes', 'hold', 'hold_at_least_ms', 'jitter', 'brake',
+  'reason', 'part_disagreements', 'provider'})
+local id, number, outcomes = args.campaign, args.number, args.outcomes
+local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
+local lease_key, messages_key = key_of_batch(campaign_key, LEASE, number), key_of_batch(campaign_key, MESSAGES, number)
+local now = now_us()
+local counts, codes = counter_deltas(), counter_deltas()
+-- How many messages changed their state, how many the provider took and with how many parts, how many are suppressed,
+-- and the lowest index of those that are pending again.
+local changed, good, accepted_parts, suppressed, lowest = 0, 0, 0, 0, nil
+-- The messages whose parts come back, and a mark for each push for the automatic brake.
+local unused, marks = {}, {}
+
+-- Count what came of a message that was sending and was not accepted.
+local function count_failure(verdict, code, index, sent_ms)
+  if verdict ~= IN_DOUBT then unused[#unused + 1] = {index = index, sent_ms = sent_ms} end
+  if verdict == NOT_SENT or verdict == NEVER_BEGUN then lowest = math.min(lowest or index, index) end
+  if verdict == NOT_SENT then
+    codes.add('retry:' .. code, 1)
+  elseif verdict == SUPPRESSED then
+    codes.add('suppressed:' .. code, 1)
+    suppressed = suppressed + 1
+  elseif verdict ~= NEVER_BEGUN then
+    codes.add('push:' .. code, 1)
+  end
+  if verdict == REJECTED then marks[#marks + 1] = '1' end
+end
+
+local function apply_outcome(span, index, block, verdict, code, transaction, parts)
+  local state, attempt, opened_by, old_code, sent_ms, reported_s, old_transaction = span.get(index)
   if opened_by ~= block then return end
-  if state == 's' then
-    local to = verdict == 'b' and 'p' or verdict
-    span.put(index, to, attempt, block, code, let_go, reported, transaction)
-    counts.move('s', to)
+  if state == SENDING then
+    local to = verdict == NEVER_BEGUN and PENDING or verdict
+    span.put(index, to, attempt, block, code, sent_ms, reported_s, transaction)
+    counts.move(SENDING, to)
     changed = changed + 1
-    if to == 'p' and index < lowest then lowest = index end
-    if verdict ~= 'a' and verdict ~= 'i' then unused[#unused + 1] = {index, let_go} end
-    if verdict == 'a' then
-      counts.add('parts', parts)
-      good = good + 1
-    elseif verdict == 'p' then
-      codes.add('retry:' .. code, 1)
-    elseif verdict == 'u' then
-      codes.add('suppressed:' .. code, 1)
-      suppressed = suppressed + 1
-    elseif verdict ~= 'b' then
-      codes.add('push:' .. code, 1)
+    if verdict == ACCEPTED then
+      accepted_parts, good = accepted_parts + parts, good + 1
+      marks[#marks + 1] = '0'
+    else
+      count_failure(verdict, code, index, sent_ms)
     end
-    if verdict == 'a' or verdict == 'r' then marks[#marks + 1] = verdict == 'r' and '1' or '0' end
-  elseif verdict == 'a' and old_transaction == NO_TRANSACTION and string.find('adf', state, 1, true) and transaction ~= NO_TRANSACTION then
-    -- Its report, or a click, was faster than the answer: only the transaction id is news.
-    span.put(index, state, attempt, block, old_code, let_go, reported, transaction)
-    counts.add('parts', parts)
-    good = good + 1
+  elseif verdict == ACCEPTED and old_transaction == NO_TRANSACTION and transaction ~= NO_TRANSACTION
+    and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
+    -- A report or a click was faster than the answer: only the transaction id is news.
+    span.put(index, state, attempt, block, old_code, sent_ms, reported_s, transaction)
+    accepted_parts, good = accepted_parts + parts, good + 1
   end
 end
 
-local at = 1
-while at <= #outcomes do
-  local last_at, last = end_of_span(outcomes, 16, at)
-  local span = read_span(messages, count, struct.unpack('>I2', outcomes, at), last)
-  for here = at, last_at, 16 do
-    local index, block, verdict, code, transaction, parts = struct.unpack('>I2I2c1I2c8I1', outcomes, here)
-    take(span, index, block, verdict, code, transaction, parts)
+local function apply_outcomes(count)
+  local unpack_item, at = struct.unpack, 1
+  while at <= #outcomes do
+    local last_at, last = end_of_span(outcomes, ITEM_BYTES, at)
+    local span = read_span(messages_key, count, unpack_item('>I2', outcomes, at), last)
+    for item_at = at, last_at, ITEM_BYTES do
+      local index, block, verdict, code, transaction, parts = unpack_item(ITEM, outcomes, item_at)
+      apply_outcome(span, index, block, verdict, code, transaction, parts)
+    end
+    span.write()
+    at = last_at + ITEM_BYTES
   end
-  span.write()
-  at = last_at + 16
 end
 
--- A repetition, or outcomes whose reports were faster in all of them, mean nothing beyond their own messages.
-if changed == 0 and good == 0 then return {'recorded', 0} end
-counts.add('stat:part_disagreements', tonumber(ARGV[10]))
-counts.write(campaign)
-codes.write(campaign .. ':codes')
-if lowest < low then
-  redis.call('HSET', batch, 'low', lowest)
-  enter_window(campaign, id .. ':' .. number)
-end
-
--- What the provider did not take costs nothing: its parts may go to others.
-if #unused > 0 then
-  local created_ms, sizes = tonumber(redis.call('HGET', campaign, 'created_ms')), redis.call('GET', campaign .. ':k:' .. number)
-  local all, of_today, today = 0, 0, day_of(now / 1000)
+-- Give back the parts of messages that the provider did not take.
+local function return_unused_parts()
+  local created_ms = tonumber(redis.call('HGET', campaign_key, 'created_ms'))
+  local sizes = redis.call('GET', key_of_batch(campaign_key, PARTS, number))
+  local parts, parts_of_today, today = 0, 0, day_of(now / 1000)
   for _, message in ipairs(unused) do
-    local size = sizes and string.byte(sizes, message[1] + 1) or 1
-    all = all + size
-    -- Rather too little comes back than too much: a slot may lie a moment after the opening that was counted.
-    if day_of(created_ms + message[2] - 100) == today then of_today = of_today + size end
+    local size = sizes and string.byte(sizes, message.index + 1) or 1
+    parts = parts + size
+    -- Around midnight rather too few parts come back to the day than too many.
+    if day_of(created_ms + message.sent_ms - SLOT_TOLERANCE_MS) == today then parts_of_today = parts_of_today + size end
   end
-  redis.call('HINCRBY', campaign, 'parts_out', -all)
-  if of_today > 0 and tonumber(redis.call('HGET', TAG .. ':pace', 'most_parts_per_day') or '0') > 0 then
-    redis.call('HINCRBY', TAG .. ':pace', 'day_parts', -of_today)
-    redis.call('HDEL', TAG .. ':pace', 'full_day')
-  end
+  return_parts(campaign_key, parts, parts_of_today)
 end
 
-if too_many_bad(campaign, 'push', table.concat(marks)) then
-  brake_campaign(id, campaign, 'too many of the last pushes were rejected')
+-- Begin, extend or end the sender's backing off from the provider.
+local function update_hold()
+  local _, hold_until_us, hold_count, probe_us = provider_fields(args.provider)
+  local hold_reason = 'hold_reason@' .. args.provider
+  local pace = read_fields(pace_key, hold_until_us, hold_count)
+  local until_us, holds = tonumber(pace[hold_until_us] or '0'), tonumber(pace[hold_count] or '0')
+  local at_least_ms = tonumber(args.hold_at_least_ms)
+  if until_us > now then
+    -- The answers that arrive during a hold were on their way before: they neither end nor double it. But what the
+    -- provider asks for holds, whichever answer says so.
+    local asked_us = now + at_least_ms * 1000
+    if args.hold == 'always' and asked_us > until_us then
+      redis.call('HSET', pace_key, hold_until_us, string.format('%.0f', asked_us))
+    end
+    return
+  end
+  if args.hold == 'always' or (args.hold == 'if_none_accepted' and good == 0) then
+    local ms = math.max(at_least_ms, FIRST_HOLD_MS * 2 ^ math.min(holds, 16) * tonumber(args.jitter))
+    ms = math.min(ms, math.max(MAX_HOLD_MS, at_least_ms))
+    redis.call('HSET', pace_key, hold_until_us, string.format('%.0f', now + ms * 1000), hold_count, holds + 1,
+      hold_reason, args.reason)
+  elseif good > 0 and holds > 0 then
+    redis.call('HSET', pace_key, hold_count, 0, hold_reason, '')
+  end
+  -- A suppressed message was no probe: the next one may at once try whether the provider is back.
+  if suppressed > 0 then redis.call('HDEL', pace_key, probe_us) end
 end
 
--- An answer that arrives while the provider is held was on its way before: only one after the hold ends the backing off.
-local pace = TAG .. ':pace'
-local brake, until_us, times, why = 'brake@' .. ARGV[11], 'hold_until_us@' .. ARGV[11], 'hold_n@' .. ARGV[11], 'hold_why@' .. ARGV[11]
-local hold = redis.call('HMGET', pace, until_us, times)
-local hold_until, held_before = tonumber(hold[1] or '0'), tonumber(hold[2] or '0')
-local back_off, at_least_ms, jitter = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-if hold_until <= now then
-  if back_off == 'always' or (back_off == 'alone' and good == 0) then
-    local ms = math.max(at_least_ms, FIRST_HOLD_MS * 2 ^ math.min(held_before, 16) * jitter)
-    ms = math.min(ms, math.max(LONGEST_HOLD_MS, at_least_ms))
-    redis.call('HSET', pace, until_us, string.format('%.0f', now + ms * 1000), times, held_before + 1, why, ARGV[9])
-  elseif good > 0 and held_before > 0 then
-    redis.call('HSET', pace, times, 0, why, '')
-  end
-  -- It tried nothing: the next message may at once try whether the provider is back.
-  if suppressed > 0 then redis.call('HDEL', pace, 'probe_us@' .. ARGV[11]) end
-elseif back_off == 'always' and now + at_least_ms * 1000 > hold_until then
-  -- What the provider asks for holds, whoever of those in flight was told of it.
-  redis.call('HSET', pace, until_us, string.format('%.0f', now + at_least_ms * 1000))
+ask_for_memory()
+local lease = read_fields(lease_key, 'token', 'count', 'first_pending')
+if lease.token ~= args.token then return reply({status = 'lost'}) end
+apply_outcomes(tonumber(lease.count))
+-- A repetition, or outcomes whose reports were all faster, mean nothing beyond their own messages.
+if changed == 0 and good == 0 then return reply({status = 'recorded', changed = 0}) end
+
+counts.add('parts', accepted_parts)
+counts.add('stat:part_disagreements', tonumber(args.part_disagreements))
+counts.write(campaign_key)
+codes.write(key_of_codes(campaign_key))
+if lowest and lowest < tonumber(lease.first_pending) then
+  redis.call('HSET', lease_key, 'first_pending', lowest)
+  enter_window(campaign_key, batch_member(id, number))
 end
-if ARGV[8] == 'campaign' then
-  brake_campaign(id, campaign, ARGV[9])
-elseif ARGV[8] == 'sender' and (redis.call('HGET', pace, brake) or '') == '' then
-  redis.call('HSET', pace, brake, ARGV[9])
+if #unused > 0 then return_unused_parts() end
+
+if too_many_bad(campaign_key, 'push', table.concat(marks)) then
+  brake_campaign(id, campaign_key, 'too_many_rejected')
 end
-redis.call('SADD', TAG .. ':moved', id)
-return {'recorded', changed}
+update_hold()
+if args.brake == 'campaign' then
+  brake_campaign(id, campaign_key, args.reason)
+elseif args.brake == 'sender' then
+  local brake = provider_fields(args.provider)
+  if (redis.call('HGET', pace_key, brake) or '') == '' then redis.call('HSET', pace_key, brake, args.reason) end
+end
+mark_changed(id)
+return reply({status = 'recorded', changed = changed})

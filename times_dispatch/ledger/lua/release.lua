@@ -1,15 +1,30 @@
--- End work on a batch: finished, or handed back. Safe to repeat: for a while the same token gets the same answer.
--- ARGV: id, number, token
--- Reply: {'released', in doubt, state of the campaign} | {'lost'}. O(messages of the batch).
+-- uses: names keys memory clock leases
+--
+-- End work on a batch, finished or not. Fenced by the token. Safe to repeat: for a minute the same token gets the same
+-- answer.
+--
+-- Arguments
+--   campaign, number  the batch
+--   token             the fencing token of the worker's lease
+-- Reply: status is released, with in_doubt: how many messages were still sending and are in doubt now; or lost: the
+-- lease went to another
+--   worker.
+-- Keys: campaign, lease, messages, redo, codes and release of the batch; the sender's leases, window, due, rotation.
+-- Atomic: the end of the lease and what becomes of the batch's messages.
+-- Cost: O(messages of the batch).
 local REMEMBERED_MS = 60000
-local id, number, token = ARGV[1], ARGV[2], ARGV[3]
-local campaign = campaign_key(id)
-local released = campaign .. ':r:' .. number
-if redis.call('HGET', campaign .. ':b:' .. number, 'token') ~= token then
-  local by, doubted = string.match(redis.call('GET', released) or '', '^(%d+) (%d+)$')
-  if by ~= token then return {'lost'} end
-  return {'released', tonumber(doubted), redis.call('HGET', campaign, 'state')}
+
+local args = arguments({'campaign', 'number', 'token'})
+local campaign_key = key_of_campaign(args.campaign)
+local lease_key = key_of_batch(campaign_key, LEASE, args.number)
+local release_key = key_of_batch(campaign_key, RELEASE, args.number)
+
+ask_for_memory()
+if redis.call('HGET', lease_key, 'token') ~= args.token then
+  local token, in_doubt = string.match(redis.call('GET', release_key) or '', '^(%d+) (%d+)$')
+  if token ~= args.token then return reply({status = 'lost'}) end
+  return reply({status = 'released', in_doubt = tonumber(in_doubt)})
 end
-local doubted = take_in(id, campaign, tonumber(number), clock_us())
-redis.call('SET', released, token .. ' ' .. doubted, 'PX', REMEMBERED_MS)
-return {'released', doubted, redis.call('HGET', campaign, 'state')}
+local in_doubt = reclaim(args.campaign, campaign_key, tonumber(args.number), now_us())
+redis.call('SET', release_key, args.token .. ' ' .. in_doubt, 'PX', REMEMBERED_MS)
+return reply({status = 'released', in_doubt = in_doubt})

@@ -1,11 +1,22 @@
--- Renew the leases of all batches of this sender that one worker holds.
--- ARGV: lease in ms, then for each batch: id, number, token
--- Reply: for each batch 1 renewed, 0 lost. O(batches).
-local deadline = math.floor(clock_us() / 1000) + tonumber(ARGV[1])
-local renewed = {}
-for at = 2, #ARGV, 3 do
-  local held = redis.call('HGET', campaign_key(ARGV[at]) .. ':b:' .. ARGV[at + 1], 'token') == ARGV[at + 2]
-  if held then redis.call('ZADD', TAG .. ':leases', 'XX', deadline, ARGV[at] .. ':' .. ARGV[at + 1]) end
-  renewed[#renewed + 1] = held and 1 or 0
+-- uses: names keys clock
+--
+-- Renew the leases that one worker holds of a sender's batches. Safe to repeat.
+--
+-- Arguments
+--   lease_ms  how long the leases last from now on
+--   batches   a list: campaign, number and token of each lease
+-- Reply: held, one byte for each lease: 1 if it is renewed, 0 if it went to another worker.
+-- Keys: lease of each batch; the sender's leases.
+-- Cost: O(batches).
+-- Only moves times of members that are there, so it does not ask for memory.
+local args = arguments({'lease_ms'}, {batches = {'campaign', 'number', 'token'}})
+local ends_ms = math.floor(now_us() / 1000) + tonumber(args.lease_ms)
+local leases_key = key_of_sender('leases')
+local held = {}
+for position, batch in ipairs(args.batches) do
+  local lease_key = key_of_batch(key_of_campaign(batch.campaign), LEASE, batch.number)
+  local is_held = redis.call('HGET', lease_key, 'token') == batch.token
+  if is_held then redis.call('ZADD', leases_key, 'XX', ends_ms, batch_member(batch.campaign, batch.number)) end
+  held[position] = is_held and '1' or '0'
 end
-return renewed
+return reply({held = table.concat(held)})

@@ -1,0 +1,357 @@
+"""Workers without Celery: dispatchers in the test's own loop, a real Redis, and a provider that does as it is told."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import hash_tag
+from times_dispatch.ledger.leases import BatchLeases, BatchReady
+from times_dispatch.ledger.maintenance import Maintenance, still_wrong
+from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.provider.client import Client
+from times_dispatch.provider.description.provider import Provider, timesmobile_post
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.settings.model import Settings, SettingsFile
+from workers.batch.batch import Batch
+from workers.batch.capacity import Capacity
+from workers.batch.context import WorkerContext
+from workers.batch.opt_out_cache import OptOutCache
+from workers.batch.push_queue import PushQueue
+from workers.batch.timings import BatchTimings
+from workers.dispatcher import Dispatcher
+
+SENDER = SenderId("TIMESM")
+CAMPAIGN = CampaignId("diwali01")
+ID_KEY = b"an-id-key-of-enough-bytes"
+YEAR_2100_MS = 4_102_444_800_000
+ACCEPTED = {"state": "SUBMIT_ACCEPTED", "statusCode": 200, "description": "Message accepted successfully", "pdu": 1}
+
+
+def answer(body: dict[str, Any], status: int = 200, **headers: str) -> httpx.Response:
+    return httpx.Response(status, json=body, headers=headers)
+
+
+def refused(code: int) -> httpx.Response:
+    return answer({"transactionId": 0, "state": "SUBMIT_FAILED", "statusCode": code, "description": "no"})
+
+
+def described_provider(nickname: str = "times", endpoint: str = "http://127.0.0.1:9/ct") -> Provider:
+    return timesmobile_post(nickname=nickname, username="shop", password="hunter2", endpoint=endpoint)
+
+
+class Arrived(NamedTuple):
+    """One push as the provider saw it."""
+
+    at: float
+    """On the monotonic clock."""
+    to: str
+    text: str
+    id: str
+
+
+Reply = httpx.Response | Exception | None
+"""What the provider does with a push; None is to accept it."""
+
+
+class FakeProvider(httpx.AsyncBaseTransport):
+    """Stands for the provider on the other side of a client; ``reply`` decides what a push gets."""
+
+    def __init__(self) -> None:
+        self.arrived: list[Arrived] = []
+        self.reply: Callable[[Arrived], Reply] = lambda _: None
+        self.may_answer = asyncio.Event()
+        """While it is not set, those pushes stay in flight that ``is_held`` names."""
+        self.may_answer.set()
+        self.is_held: Callable[[Arrived], bool] = lambda _: True
+        self.in_flight = 0
+
+    @property
+    def ids(self) -> list[str]:
+        return [push.id for push in self.arrived]
+
+    def script(self, *replies: Reply) -> None:
+        """Reply to the next pushes like this, and accept those after them."""
+        coming = iter(replies)
+        self.reply = lambda _: next(coming, None)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = msgspec.json.decode(request.content)
+        push = Arrived(time.monotonic(), body["to"], body["text"], body["corelationid"])
+        self.arrived.append(push)
+        self.in_flight += 1
+        try:
+            if self.is_held(push):
+                await self.may_answer.wait()
+        finally:
+            self.in_flight -= 1
+        match self.reply(push):
+            case None:
+                return answer({"transactionId": 1000 + len(self.arrived), **ACCEPTED})
+            case httpx.Response() as response:
+                return response
+            case Exception() as error:
+                raise error
+
+
+class Worker:
+    """A dispatcher, and what Celery does around it."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+        self._runs: set[asyncio.Task[str]] = set()
+        self.ended: list[str] = []
+        """How each batch ended, in the dispatcher's words."""
+
+    def wake(self, refs: Sequence[BatchRef]) -> None:
+        for ref in refs:
+            run = asyncio.create_task(self.dispatcher.run(ref))
+            self._runs.add(run)
+            run.add_done_callback(self._run_ended)
+
+    def _run_ended(self, run: asyncio.Task[str]) -> None:
+        self._runs.discard(run)
+        if not run.cancelled():
+            self.ended.append(run.result())
+
+    async def quiet(self, within_s: float = 10.0) -> None:
+        """Wait until it has nothing to do."""
+        async with asyncio.timeout(within_s):
+            while self._runs:
+                await asyncio.wait(self._runs)
+
+
+class WorkerRig:
+    """A ledger, a provider, and any number of workers."""
+
+    def __init__(self, redis: Redis, provider: FakeProvider) -> None:
+        self.redis = redis
+        self.provider = provider
+        self.second_provider = FakeProvider()
+        """Stands for the provider with the nickname ``second``."""
+        self.leases = BatchLeases(redis)
+        self.control = Control(redis)
+        self.maintenance = Maintenance(redis)
+        self.queries = Queries(redis)
+        self.woken: list[BatchReady] = []
+        """Batches for which a worker asked that workers be woken."""
+
+    async def submit(
+        self,
+        messages: int = 3,
+        *,
+        batch_size: int = 100,
+        campaign: str = CAMPAIGN,
+        parts: int = 1,
+        parts_known: int | None = None,
+        slots: int = 1,
+        opted_out: Sequence[int] = (),
+        **changes: Any,
+    ) -> CampaignId:
+        """Submit a campaign whole, as a producer does (but for ``parts_known``, of how many rows they are known).
+
+        ``opted_out`` are indexes within the first batch; ``changes`` are of the plan.
+        """
+        fields: dict[str, Any] = {
+            "name": "diwali-sale",
+            "sender": SENDER,
+            "provider": "times",
+            "template": "greeting",
+            "content_id": "1107160000000000001",
+            "text": "Dear {#var#}",
+            "category": "service",
+            "valid_until_ms": YEAR_2100_MS,
+        }
+        plan = Plan(**{**fields, **changes})
+        submissions = Submissions(self.redis)
+        claimed = await submissions.claim(campaign, plan.sender, CampaignId(campaign))
+        await submissions.begin(claimed, plan, batch_size=batch_size)
+        for number, first in enumerate(range(0, messages, batch_size)):
+            rows = range(first, min(first + batch_size, messages))
+            columns = [[f"name {row}" for row in rows]] * slots
+            batch = Recipients(
+                first,
+                [f"9198{row:08}" for row in rows],
+                [row + 2 for row in rows],
+                columns,
+                [parts] * (parts_known or len(rows)),
+            )
+            await submissions.add_batch(claimed, plan.sender, number, batch, opted_out=opted_out if number == 0 else ())
+        await submissions.seal(claimed, plan.sender, total=messages, batches=-(-messages // batch_size))
+        return claimed
+
+    @asynccontextmanager
+    async def worker(
+        self,
+        *,
+        rates: dict[str, float] | None = None,
+        redis: Redis | None = None,
+        max_batches: int = 192,
+        full_at: int = 64,
+        chain: Sequence[str] = ("times",),
+        make_client: Callable[[Provider], Client] | None = None,
+        sender_options: dict[str, str] | None = None,
+        timings: BatchTimings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        **options: Any,
+    ) -> AsyncIterator[Worker]:
+        """A worker that wakes nobody but itself.
+
+        ``rates`` are of the senders, ``sender_options`` of each of them; ``options`` are of ``[worker]``; the others
+        are the dispatcher's.
+        """
+        file = SettingsFile.model_validate(
+            {
+                "providers": {name: {"preset": "timesmobile-post"} for name in chain},
+                "senders": {
+                    name: {"provider": list(chain), "category": "service", "rate_per_s": rate, **(sender_options or {})}
+                    for name, rate in (rates or {SENDER: 0.0}).items()
+                },
+                "worker": {"grace_s": 0.3, **options},
+            }
+        )
+        settings = Settings(
+            redis_url="",
+            broker_url="",
+            id_key=ID_KEY,
+            providers={name: described_provider(name) for name in chain},
+            senders=file.senders,
+            worker=file.worker,
+        )
+
+        async def wake_workers(batches: Sequence[BatchReady]) -> None:
+            self.woken += batches
+            worker.wake([batch.ref for batch in batches])
+
+        dispatcher = Dispatcher(
+            settings,
+            redis or self.redis,
+            wake_workers=wake_workers,
+            max_batches=max_batches,
+            full_at=full_at,
+            make_client=make_client or self.client,
+            timings=timings,
+            clock=clock,
+            rng=random.Random(1),
+        )
+        worker = Worker(dispatcher)
+        await dispatcher.start()
+        try:
+            yield worker
+        finally:
+            await dispatcher.stop()
+            await worker.quiet()
+            await dispatcher.close()
+            held = settings.worker.max_in_flight - dispatcher._context.capacity.free
+            assert held == 0, f"{held} permits for open messages were never given back"
+
+    def client(self, description: Provider) -> Client:
+        return Client(description, self.second_provider if description.nickname == "second" else self.provider)
+
+    async def batch(
+        self,
+        *,
+        lease_deadline: float = float("inf"),
+        leases: BatchLeases | None = None,
+        timings: BatchTimings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> Batch:
+        """The next batch that is owed: taken, and not yet at work."""
+        (ref,) = await self.issue()
+        lease = await self.leases.take(ref)
+        assert lease
+        context = worker_context(
+            self.redis,
+            leases=leases or self.leases,
+            clients={"times": Client(described_provider(), self.provider)},
+            timings=timings or BatchTimings(),
+            clock=clock,
+        )
+        plan = await self.leases.plan(ref.sender, ref.campaign)
+        return Batch(lease, plan, context, sender_lock=asyncio.Lock(), lease_deadline=lease_deadline)
+
+    async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
+        """Hand out batches as upkeep does, and wake the worker for them."""
+        refs = [batch.ref for batch in await self.leases.issue(sender)]
+        if worker:
+            worker.wake(refs)
+        return refs
+
+    async def send(self, **options: Any) -> Worker:
+        """Let one worker send all it is given."""
+        async with self.worker(**options) as worker:
+            await self.issue(worker)
+            await worker.quiet()
+        return worker
+
+    async def expire_leases(self, *refs: BatchRef) -> None:
+        """Move the deadlines of leases into the past, and let upkeep take the batches back."""
+        for ref in refs:
+            await self.redis.zadd(f"{hash_tag(ref.sender)}:leases", {f"{ref.campaign}:{ref.number}": 1}, xx=True)
+        await self.maintenance.expire_leases(SENDER)
+
+    async def view(self, campaign: CampaignId = CAMPAIGN) -> CampaignView:
+        return await self.queries.campaign(campaign)
+
+    async def messages(self, campaign: CampaignId = CAMPAIGN) -> list[MessageView]:
+        return [message async for message in self.queries.messages(campaign)]
+
+    async def states(self, campaign: CampaignId = CAMPAIGN) -> str:
+        """One letter per message."""
+        return "".join(message.record.state for message in await self.messages(campaign))
+
+    async def count(self, state: MessageState, campaign: CampaignId = CAMPAIGN) -> int:
+        return (await self.view(campaign)).counts[state]
+
+    async def lease_count(self, sender: SenderId = SENDER) -> int:
+        return int(await self.redis.zcard(f"{hash_tag(sender)}:leases"))
+
+    async def check_balance(self) -> None:
+        """Fail unless the counters of every campaign equal what the records say."""
+        for view in await self.queries.campaigns():
+            states = Counter(message.record.state for message in await self.messages(view.id))
+            assert {state: count for state, count in view.counts.items() if count} == states, view.id
+            assert await still_wrong(self.redis, view.plan.sender, view.id) is None
+
+
+async def _nothing(*_: object) -> None:
+    """Stand for what a dispatcher does for its batches."""
+
+
+def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any) -> WorkerContext:
+    """What batches share, in a process with ten pushes at most in flight; ``changes`` replace some of it."""
+    fields: dict[str, Any] = {
+        "leases": BatchLeases(redis),
+        "clients": {},
+        "ids": CorrelationIds(ID_KEY),
+        "capacity": Capacity(10),
+        "push_queue": PushQueue(10, clock=clock),
+        "opt_out_cache": OptOutCache(redis, clock=clock),
+        "issue_batches": _nothing,
+        "brake_provider": _nothing,
+        "clock": clock,
+        "rng": random.Random(1),
+    }
+    return WorkerContext(**{**fields, **changes})
+
+
+async def until(reached: Callable[[], Any], *, within_s: float = 10.0) -> None:
+    """Ask again and again until the answer (which may be awaitable) is true."""
+    async with asyncio.timeout(within_s):
+        while True:
+            reply = reached()
+            if await reply if isinstance(reply, Awaitable) else reply:
+                return
+            await asyncio.sleep(0.005)

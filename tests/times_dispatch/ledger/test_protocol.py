@@ -1,0 +1,129 @@
+"""The scripts and Python speak the same alphabets."""
+
+import re
+from typing import get_args
+
+import pytest
+
+from times_dispatch.ledger.control import Action
+from times_dispatch.ledger.model import InDoubtPolicy, MissedStart
+from times_dispatch.ledger.protocol import (
+    BrakeTarget,
+    CloseReason,
+    ControlAction,
+    FrequencyAnswer,
+    HoldPolicy,
+    PushResult,
+    ReportLetter,
+    Settlement,
+    Status,
+    StopReason,
+    WaitReason,
+    stop_reason_in_words,
+)
+from times_dispatch.ledger.report_applier import Applied
+from times_dispatch.ledger.scripts import lib_names, lib_text, script_names, script_text
+from times_dispatch.ledger.states import CampaignState, MessageState
+
+ALL_LUA = re.sub(r"--.*", "", "\n".join([*map(script_text, script_names()), *map(lib_text, lib_names())]))
+
+
+def _constants(source: str) -> dict[str, str]:
+    return dict(re.findall(r"^local ([A-Z_]+) = '(\w)'$", source, re.MULTILINE))
+
+
+def _found(pattern: str, source: str = ALL_LUA) -> set[str]:
+    return set(re.findall(pattern, source))
+
+
+def test_states_of_messages() -> None:
+    assert _constants(lib_text("states")) == {state.name: state.value for state in MessageState}
+
+
+def test_states_of_campaigns() -> None:
+    compared = _found(r"\bstate [=~]= '(\w+)'")
+    written = _found(r"'HSET', campaign_key, 'state', '(\w+)'")
+    of_control = _found(r"= '(\w+)'[,}]", script_text("control").partition("local args")[0])
+    assert compared | written | of_control == set(CampaignState)
+
+
+def test_statuses() -> None:
+    assert _found(r"\bstatus = '(\w+)'") == set(Status)
+
+
+def test_reasons_to_wait() -> None:
+    assert _found(r"\bwait\(.*, '(\w+)'\)", script_text("open_block")) == set(WaitReason)
+
+
+def test_reasons_to_close() -> None:
+    source = script_text("open_block")
+    closed = _found(r"closed\('(\w+)'\)", source)
+    checked = _found(r"then return '(\w+)' end", source)
+    assert closed | checked == set(CloseReason)
+
+
+def test_results_of_pushes() -> None:
+    constants = {**_constants(lib_text("states")), **_constants(script_text("record"))}
+    verdicts = _found(r"verdict [=~]= ([A-Z_]+)", script_text("record"))
+    assert {name: constants[name].encode() for name in verdicts} == {result.name: result.value for result in PushResult}
+
+
+def test_backing_off_and_brakes() -> None:
+    source = script_text("record")
+    assert _found(r"args\.hold == '(\w+)'", source) | {HoldPolicy.NEVER} == set(HoldPolicy)
+    assert _found(r"args\.brake == '(\w+)'", source) | {BrakeTarget.NOTHING} == set(BrakeTarget)
+
+
+def test_kinds_of_reports_and_answers() -> None:
+    constants = _constants(script_text("apply_reports"))
+    kinds = _found(r"kind [=~]= ([A-Z_]+)", script_text("apply_reports"))
+    assert {constants[kind].encode() for kind in kinds} == {letter.value for letter in ReportLetter}
+    assert {name: letter for name, letter in constants.items() if name not in kinds} == {
+        answer.name: answer.value for answer in Applied
+    }
+
+
+def test_answers_about_the_frequency() -> None:
+    expected = {answer.name: answer.value.decode() for answer in FrequencyAnswer}
+    assert _constants(script_text("check_frequency")) == expected
+
+
+def test_actions() -> None:
+    actions = _found(r"^  (\w+) = \{", script_text("control")) or set(
+        re.findall(r"^  (\w+) = \{", script_text("control"), re.MULTILINE)
+    )
+    assert actions == set(ControlAction) == set(get_args(Action))
+
+
+def test_settlements_and_policies() -> None:
+    source = script_text("settle_overdue")
+    assert _found(r"settlement == '(\w+)'", source) == set(Settlement)
+    assert _found(r"campaign\.in_doubt == '(\w+)'") <= set(get_args(InDoubtPolicy))
+    assert _found(r"missed_start [=~]= '(\w+)'") <= set(get_args(MissedStart))
+
+
+def test_reasons_of_stopped_campaigns() -> None:
+    braked = _found(r"brake_campaign,? ?\(?id, [\w()]+, '(\w+)")
+    written = _found(r"'state', '\w+', 'reason', '(\w+)'\)")
+    assert braked | written == set(StopReason)
+
+
+@pytest.mark.parametrize("reason", StopReason)
+def test_every_reason_of_a_script_has_words_for_people(reason: StopReason) -> None:
+    assert " " in stop_reason_in_words(reason)
+
+
+def test_a_reason_in_words() -> None:
+    assert stop_reason_in_words("budget_spent 500") == "its budget of 500 parts is spent"
+    assert stop_reason_in_words("too_many_rejected") == "too many of the last pushes were rejected"
+
+
+@pytest.mark.parametrize("reason", ["", "lunch", "lunch break", "damage done {}"])
+def test_a_reason_of_a_person_stands_as_it_is(reason: str) -> None:
+    assert stop_reason_in_words(reason) == reason
+
+
+def test_no_script_speaks_english_to_python() -> None:
+    """Texts of more than one word in the scripts are error messages for the log only."""
+    texts = {text for text in re.findall(r"'([^'\n]*)'", ALL_LUA) if re.search(r"[a-z]+ [a-z]+", text)}
+    assert texts == {"DAMAGED records of ", " bytes for "} or all("DAMAGED" in t or "bytes" in t for t in texts)

@@ -1,0 +1,79 @@
+import asyncio
+import math
+
+import pytest
+
+from tests.kit.clock import FakeClock
+from workers.batch.batch_run import BatchRun
+
+NOW = 1_000.0
+
+
+@pytest.fixture
+def run() -> BatchRun:
+    return BatchRun(lease_deadline=NOW + 15, clock=FakeClock(now=NOW))
+
+
+@pytest.mark.parametrize(("start_by", "may"), [(NOW - 0.001, False), (NOW, False), (NOW + 0.001, True)])
+def test_a_push_may_start_before_its_start_by_and_not_at_it(run: BatchRun, start_by: float, may: bool) -> None:
+    assert run.may_push(start_by) is may
+
+
+@pytest.mark.parametrize(("deadline", "may"), [(NOW - 0.001, False), (NOW, False), (NOW + 0.001, True)])
+def test_a_push_may_start_before_the_deadline_of_the_lease_and_not_at_it(
+    run: BatchRun, deadline: float, may: bool
+) -> None:
+    run.lease_deadline = deadline
+    assert run.may_push(math.inf) is may
+
+
+def test_no_push_may_start_after_a_stop_a_lost_lease_or_an_error() -> None:
+    for end in (BatchRun.stop, BatchRun.lose, lambda run: run.fail(KeyError())):
+        run = BatchRun(lease_deadline=math.inf, clock=FakeClock())
+        assert run.may_push(math.inf)
+        end(run)
+        assert not run.may_push(math.inf)
+
+
+def test_the_ledger_has_the_grace_of_the_first_stop_and_no_longer_one_of_a_later_stop(run: BatchRun) -> None:
+    run.stop(grace_s=5)
+    run.stop(grace_s=9)
+    assert run.ledger_deadline == NOW + 5
+    run.stop()
+    assert run.ledger_deadline == NOW
+
+
+def test_after_an_unexpected_error_the_ledger_has_all_the_time_to_take_the_results(run: BatchRun) -> None:
+    run.fail(KeyError())
+    assert run.ledger_deadline == math.inf
+
+
+async def test_an_error_of_a_part_fails_the_run_and_the_first_error_is_kept(run: BatchRun) -> None:
+    async def part(error: Exception) -> None:
+        raise error
+
+    for error in (KeyError("first"), ValueError("second")):
+        run.start_task(part(error))
+        await run.wait_while(lambda: run.has_tasks)
+    assert isinstance(run.unexpected, KeyError)
+    assert run.stopping.is_set()
+    assert not run.is_lost
+
+
+async def test_a_condition_is_looked_at_again_after_each_progress(run: BatchRun) -> None:
+    left = [3]
+    waiting = asyncio.create_task(run.wait_while(lambda: left[0] > 0))
+    while left[0]:
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        left[0] -= 1
+        run.progress()
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_cancelled_parts_end_and_count_as_no_error(run: BatchRun) -> None:
+    run.start_task(asyncio.sleep(60))
+    await run.cancel_tasks()
+    assert not run.has_tasks
+    assert run.unexpected is None
+    assert run.is_lost

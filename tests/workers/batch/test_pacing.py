@@ -1,0 +1,137 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.kit.clock import FakeClock
+from tests.kit.workers import SENDER
+from times_dispatch.ledger.leases import Block
+from times_dispatch.ledger.model import Plan
+from workers.batch.batch_run import BatchRun
+from workers.batch.pacing import Pacer
+from workers.batch.push_queue import PushQueue, QueuedPush
+
+NOW = 1_000.0
+
+
+class Handler:
+    """Notes when each push begins."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.pushed: list[tuple[int, float]] = []
+        self.given_back: list[int] = []
+
+    async def push(self, queued: QueuedPush) -> None:
+        self.pushed.append((queued.message_index, round(self._clock.monotonic() - NOW, 6)))
+
+    def give_back(self, queued: QueuedPush) -> None:
+        self.given_back.append(queued.message_index)
+
+    def fail(self, error: BaseException) -> None:
+        raise error
+
+
+class Scene:
+    """A pacer on a clock that stands still."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.clock = FakeClock(now=NOW)
+        self.handler = Handler(self.clock)
+        self.run = BatchRun(lease_deadline=NOW + 15, clock=self.clock)
+        plan = Plan(
+            name="diwali-sale",
+            sender=SENDER,
+            provider="times",
+            template="greeting",
+            content_id="1107160000000000001",
+            text="Dear {#var#}",
+            category="service",
+            valid_until_ms=1,
+            **changes,
+        )
+        self.pacer = Pacer(
+            plan,
+            [2, 1, 3, 1],
+            handler=self.handler,
+            push_queue=PushQueue(10, clock=self.clock),
+            run=self.run,
+            max_sleep_s=0.5,
+            clock=self.clock,
+        )
+
+    async def start(self, *, interval_s: float, starts_in_s: float = 0.0, start_within_s: float = 0.75) -> None:
+        block = Block(1, starts_in_s, interval_s, [(index, 0) for index in range(4)])
+        self.pacer.start(block, opened_at=NOW, start_by=NOW + start_within_s)
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_without_a_limit_all_are_pushed_at_once() -> None:
+    scene = Scene()
+    await scene.start(interval_s=0)
+    assert scene.handler.pushed == [(index, 0) for index in range(4)]
+
+
+async def test_each_message_is_pushed_at_its_slot() -> None:
+    scene = Scene()
+    await scene.start(interval_s=0.1, starts_in_s=0.05)
+    assert scene.handler.pushed == []
+    await scene.clock.advance(0.5)
+    assert scene.handler.pushed == [(0, 0.05), (1, 0.15), (2, 0.25), (3, 0.35)]
+
+
+async def test_a_message_takes_as_many_slots_as_it_has_parts_when_the_rate_counts_parts() -> None:
+    scene = Scene(cost_unit="parts")
+    await scene.start(interval_s=0.1)
+    await scene.clock.advance(0.65)
+    assert scene.handler.pushed == [(0, 0), (1, 0.2), (2, 0.3), (3, 0.6)]
+
+
+async def test_slots_that_have_passed_are_used_at_once() -> None:
+    scene = Scene()
+    await scene.start(interval_s=0.1, starts_in_s=-0.2)
+    assert scene.handler.pushed == [(0, 0), (1, 0), (2, 0)]
+    await scene.clock.advance(0.1)
+    assert scene.handler.pushed[3:] == [(3, 0.1)]
+
+
+async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
+    scene = Scene()
+    await scene.start(interval_s=0.1, start_within_s=0.15)
+    await scene.clock.advance(0.5)
+    assert [index for index, _ in scene.handler.pushed] == [0, 1]
+    assert scene.handler.given_back == [2, 3]
+
+
+async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
+    scene = Scene()
+    await scene.start(interval_s=0.1)
+    scene.run.stop()
+    await scene.settle()
+    await scene.settle()
+    assert [index for index, _ in scene.handler.pushed] == [0]
+    assert scene.handler.given_back == [1, 2, 3]
+    assert not scene.run.has_tasks
+
+
+@pytest.mark.parametrize("interval_s", [0.0, 0.1])
+async def test_after_a_stop_all_go_back(interval_s: float) -> None:
+    scene = Scene()
+    scene.run.stop()
+    await scene.start(interval_s=interval_s)
+    assert scene.handler.pushed == []
+    assert scene.handler.given_back == [0, 1, 2, 3]
+
+
+async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails_the_batch() -> None:
+    scene = Scene(cost_unit="parts")
+    scene.pacer._parts = [1]  # of the first message only
+    await scene.start(interval_s=0.001, starts_in_s=-1)
+    await scene.settle()
+    assert isinstance(scene.run.unexpected, IndexError)
+    assert [index for index, _ in scene.handler.pushed] == [0, 1]
+    assert scene.handler.given_back == [2, 3]

@@ -1,0 +1,25 @@
+"""A failover of the ledger while a campaign is sent: the workers go on with the new primary by themselves."""
+
+import asyncio
+
+from tests.kit.failover import two_servers
+from tests.kit.workers import SENDER, FakeProvider, WorkerRig, until
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.states import CampaignState
+
+
+async def test_a_campaign_goes_on_within_seconds_and_nothing_goes_twice(provider: FakeProvider) -> None:
+    async with two_servers() as failover, connect(failover.url) as redis:
+        rig = WorkerRig(redis, provider)
+        await rig.submit(300)
+        async with rig.worker(rates={SENDER: 100}) as worker:
+            await rig.issue(worker)
+            await until(lambda: len(provider.ids) >= 50)
+            await failover.happen()
+            sent = len(provider.ids)
+            await until(lambda: len(provider.ids) >= sent + 100, within_s=8)
+            await worker.quiet()
+        assert len(set(provider.ids)) == len(provider.ids) == 300
+        assert await rig.states() == "a" * 300
+        assert (await rig.view()).state is CampaignState.FINISHED
+        await asyncio.wait_for(rig.check_balance(), 5)

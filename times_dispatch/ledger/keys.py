@@ -1,0 +1,335 @@
+"""The keys of the ledger in Redis, and the fields of its hashes: each with its type, what it holds, and the unit.
+
+All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they share a slot of a Redis Cluster and
+one script sees all of them. The scripts use the same names (``lua/lib/keys.lua``); a test compares both sides.
+
+Three words recur. A *batch member* is ``<campaign>:<number>``, how a batch stands in the sets of its sender. A *time*
+is in milliseconds since the epoch unless the name says otherwise (``_s`` seconds, ``_us`` microseconds). A *counter*
+is an integer that scripts change by differences.
+"""
+
+from enum import StrEnum
+
+from times_dispatch.ledger.model import CampaignId, SenderId
+
+CAMPAIGNS = "campaigns"
+"""Hash: campaign id to sender."""
+SENDERS = "senders"
+"""Set: the senders that ever had a campaign or a limit."""
+SUBMISSIONS = "submissions"
+"""Hash: fingerprint of a submit to campaign id."""
+TEST_SENDS = "test_send"
+"""Sorted set at ``test_send:<index>``: reports of one test message (JSON) by the report's own time, epoch seconds."""
+OPTOUTS = "optouts"
+"""Stands in the hash tag of the opt-out list, in place of a sender."""
+OPTOUTS_ANY = "{optouts}:any"
+"""String: there once a number was put on the opt-out list."""
+OPTOUTS_BUCKET = "{optouts}:n"
+"""Set at ``{optouts}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
+
+
+class SenderKey(StrEnum):
+    """What follows the hash tag of a sender: ``{TIMESM}:leases``."""
+
+    PACE = "pace"
+    """Hash: the sender's limits and what holds it back, see ``PaceField``."""
+    ROTATION = "rotation"
+    """Sorted set: campaigns with batches to hand out, by the number of their turn."""
+    ROTATION_OWN = "rotation:own"
+    """The same for campaigns with a limit of their own."""
+    WAITING = "waiting"
+    """Sorted set: campaigns that go on later, by that time."""
+    LEASES = "leases"
+    """Sorted set: batch members that are out for work, by the time at which the lease ends."""
+    WINDOW = "window"
+    """Set: batch members that are out and still have something to open."""
+    WINDOW_OWN = "window:own"
+    """The same for campaigns with a limit of their own."""
+    DUE = "due"
+    """Sorted set: batch members with messages to decide, by the time at which upkeep looks at them."""
+    ENDS = "ends"
+    """Sorted set: campaigns by the end of their validity; 0 for a cancelled one."""
+    HOURS = "hours"
+    """Sorted set: campaigns with hours of the day, by the time at which the hours close."""
+    CHANGED = "changed"
+    """Set: campaigns of which something changed since they were last shown."""
+    RECENT_TEXTS = "recent_texts"
+    """Sorted set: ``<digest of the text>:<campaign>:<created, epoch s>:<buckets>``, by the time (epoch seconds) from
+    which the text may be sent again. Below it, at ``recent_texts:<digest>:<campaign>:<bucket>``, a hash: fingerprint of
+    (number, text), 6 bytes, to the seconds from the campaign's creation until the text was sent."""
+    RECENT_TEXTS_PROGRESS = "recent_texts:progress"
+    """Hash: how far the dropping of a campaign's buckets has come, see ``RecentTextsProgressField``."""
+    RECENT_NUMBERS = "recent_numbers"
+    """Hash at ``recent_numbers:<period>:<number without its last five digits>``: the last five digits to the times at
+    which the number got its messages, epoch seconds, 4 bytes each. Periods are counted from the epoch."""
+
+
+class CampaignKey(StrEnum):
+    """What follows the key of a campaign: ``{TIMESM}:c:diwali01:codes``. The campaign itself is ``CampaignField``."""
+
+    CODES = "codes"
+    """Hash: counters of messages by ``<CodeOrigin>:<code>``."""
+    REDO = "redo"
+    """List: numbers of batches that are to be handed out again, the next one first."""
+    RECENT_PUSH = "recent_push"
+    """String: one byte for each of the last pushes, ``1`` if it was rejected, else ``0``; the oldest is overwritten."""
+    RECENT_REPORT = "recent_report"
+    """The same for delivery reports, ``1`` if it says failed."""
+    CLICKED = "clicked"
+    """Set: digests, 8 bytes, of the clicks that were counted."""
+    REPLIED = "replied"
+    """Set: digests, 8 bytes, of the replies that were counted."""
+
+
+class BatchKey(StrEnum):
+    """What stands between the key of a campaign and the number of a batch: ``{TIMESM}:c:diwali01:m:0``."""
+
+    RECIPIENTS = "p"
+    """String: the batch's recipients and their values, packed (``ledger/records.py``)."""
+    PARTS = "k"
+    """String: the SMS parts of each message, one byte each; missing if every message has one part."""
+    MESSAGES = "m"
+    """String: a state byte for each message, then a record of 21 bytes for each (``lua/lib/records.lua``). Missing
+    until the batch is first taken, unless some of it is suppressed."""
+    LEASE = "b"
+    """Hash, while the batch is out for work: see ``LeaseField``."""
+    RELEASE = "r"
+    """String, for a minute after a batch was released: the token, a blank, and how many messages became in doubt."""
+
+
+class PaceField(StrEnum):
+    """Fields of a sender's hash ``{TIMESM}:pace``."""
+
+    RATE = "rate"
+    """Messages or SMS parts per second; 0 is no limit."""
+    CONFIGURED_RATE = "configured_rate"
+    """The rate that the settings last had; a rate set by hand stays until this one changes."""
+    LAST_SLOT_US = "last_slot_us"
+    """The last slot that was given out."""
+    LAST_SLOT_COST = "last_slot_cost"
+    """The cost of the message at that slot, in the unit of the rate."""
+    PAUSED = "paused"
+    """1 while the sender is paused."""
+    MAX_PARTS_PER_DAY = "max_parts_per_day"
+    """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
+    DAY = "day"
+    """The day that ``day_parts`` counts for: days since the epoch, in Asia/Kolkata."""
+    DAY_PARTS = "day_parts"
+    """SMS parts of that day."""
+    FULL_DAY = "full_day"
+    """The day whose parts are used up."""
+    FENCE = "fence"
+    """The last fencing token."""
+    TURN = "turn"
+    """The last number of a turn in the rotation."""
+
+
+class ProviderField(StrEnum):
+    """Fields of the same hash for one provider: ``brake@times``, with the nickname after the ``@``."""
+
+    BRAKE = "brake"
+    """Why the sender sends nothing through the provider until a person resumes it; empty or missing if it does."""
+    HOLD_UNTIL_US = "hold_until_us"
+    """When the sender may try the provider again."""
+    HOLD_COUNT = "hold_count"
+    """How many times in a row the sender began to back off; 0 or missing if it does not."""
+    HOLD_REASON = "hold_reason"
+    """Why it backs off."""
+    PROBE_US = "probe_us"
+    """When the next single message may be tried while the sender backs off."""
+
+
+class CampaignField(StrEnum):
+    """Fields of a campaign's hash ``{TIMESM}:c:diwali01``, besides a counter for each ``MessageState``."""
+
+    PLAN = "plan"
+    """What workers need to know, frozen at submit: a ``Plan`` in JSON."""
+    STATE = "state"
+    """A ``CampaignState``."""
+    REASON = "reason"
+    """Why it is paused, braked or cancelled: a ``StopReason`` (``ledger/protocol.py``), or a text for people."""
+    TOTAL = "total"
+    """Counter: all messages."""
+    BATCHES = "batches"
+    """Counter: batches."""
+    BATCH_SIZE = "batch_size"
+    """Messages of a full batch; only the last may have fewer."""
+    NEXT_BATCH = "next_batch"
+    """The number of the first batch that was never handed out."""
+    BATCHES_OUT = "batches_out"
+    """Counter: its batches in the window."""
+    RATE = "rate"
+    """Its own limit, messages or SMS parts per second; 0 is none."""
+    LAST_SLOT_US = "last_slot_us"
+    """The last slot of its own limit."""
+    LAST_SLOT_COST = "last_slot_cost"
+    """The cost of the message at that slot."""
+    COST = "cost"
+    """What the rate counts: messages or parts."""
+    CHAIN = "chain"
+    """Nicknames of its providers by priority, joined by blanks."""
+    URGENT = "urgent"
+    """1 if its batches go through the urgent queue, else 0."""
+    IN_DOUBT = "in_doubt"
+    """What happens to messages in doubt at the end of the validity: give_up or resend."""
+    RESENDING = "resending"
+    """1 once messages in doubt are resent by policy."""
+    MAX_PARTS = "max_parts"
+    """SMS parts that it may hand to providers; 0 is no limit."""
+    PARTS_OUT = "parts_out"
+    """Counter: SMS parts of the messages that were opened, less those of messages that no provider took."""
+    PARTS = "parts"
+    """Counter: SMS parts of the messages that a provider accepted."""
+    MISSED_START = "missed_start"
+    """skip or ask, until it has started: what happens if nothing ran at its start."""
+    BRAKE_PUSH_LAST = "brake_push_last"
+    """How many of the last pushes the automatic brake looks at; 0 is never."""
+    BRAKE_PUSH_SHARE = "brake_push_share"
+    """The share of rejected ones among them above which it brakes."""
+    BRAKE_REPORT_LAST = "brake_report_last"
+    """How many of the last delivery reports the automatic brake looks at; 0 is never."""
+    BRAKE_REPORT_SHARE = "brake_report_share"
+    """The share of failed ones among them above which it brakes."""
+    PUSH_SEEN = "push_seen"
+    """Pushes that were marked since it was last resumed."""
+    PUSH_BAD = "push_bad"
+    """Rejected ones among the last pushes."""
+    REPORT_SEEN = "report_seen"
+    """Delivery reports that were marked since it was last resumed."""
+    REPORT_BAD = "report_bad"
+    """Failed ones among the last reports."""
+    ENDED_BATCHES = "ended_batches"
+    """How many of its batches the current round of ending what is pending has looked at."""
+    START_MS = "start_ms"
+    """When sending begins; 0 is at once."""
+    UNTIL_MS = "until_ms"
+    """The end of the validity."""
+    OPENS_MS = "opens_ms"
+    """When its current or next hours of the day open; missing if it sends at any hour."""
+    CLOSES_MS = "closes_ms"
+    """When they close."""
+    REPORT_WAIT_MS = "report_wait_ms"
+    """How long an accepted message waits for its report, milliseconds."""
+    CREATED_MS = "created_ms"
+    """When it was created; the times of its messages count from here."""
+    SEALED_MS = "sealed_ms"
+    """When all its batches were stored."""
+    FIRST_SENT_MS = "first_sent_ms"
+    """When its first block was opened."""
+    LAST_SENT_MS = "last_sent_ms"
+    """When its last block was opened."""
+    FINISHED_MS = "finished_ms"
+    """When it was finished."""
+
+
+class LeaseField(StrEnum):
+    """Fields of the hash of a batch that is out for work, ``{TIMESM}:c:diwali01:b:0``."""
+
+    TOKEN = "token"  # noqa: S105 - a fencing token is no secret
+    """The fencing token of the worker that holds the lease; missing until a worker takes it."""
+    TAKER = "taker"
+    """The id of the call that took it."""
+    COUNT = "count"
+    """Messages of the batch."""
+    FIRST_PENDING = "first_pending"
+    """No message before this index is pending."""
+    LAST_BLOCK = "last_block"
+    """The number of the last block that was opened; counts from 1, modulo 65,536."""
+    OPERATION = "operation"
+    """The id of the last opening of a block."""
+    OPENED_BLOCK = "opened_block"
+    """What that opening answered, packed."""
+    ANNOUNCED = "announced"
+    """How many times the batch was announced again because no worker took it."""
+    CHECKED_BLOCK = "checked_block"
+    """The number of the last block of which the frequency cap was asked."""
+    CHECKED_S = "checked_s"
+    """When that was, epoch seconds."""
+    CHECKED_ANSWERS = "checked_answers"
+    """What was answered: one byte, a ``FrequencyAnswer``, for each message."""
+    UNDO_OPERATION = "undo_operation"
+    """The id of the last call that took back what the frequency cap remembered."""
+
+
+class RecentTextsProgressField(StrEnum):
+    """Fields of ``{TIMESM}:recent_texts:progress``."""
+
+    MEMBER = "member"
+    """The member of ``recent_texts`` whose buckets are being dropped."""
+    NEXT_BUCKET = "next_bucket"
+    """The first of them that is left."""
+
+
+class CodeOrigin(StrEnum):
+    """Where the codes in a campaign's hash of codes come from."""
+
+    PUSH = "push"
+    """The provider's answer to a push that ended the message: rejected, or in doubt."""
+    RETRY = "retry"
+    """The answer to a push whose message went back to pending."""
+    REPORT = "report"
+    """A delivery report that says failed."""
+    SUPPRESSED = "suppressed"
+    """Our own reason why the message was held back, a ``Suppression``."""
+
+
+STAT_PREFIX = "stat:"
+"""Before the name of a ``Stat`` in a campaign's hash."""
+
+
+class Stat(StrEnum):
+    """Counters of a campaign besides the states of its messages."""
+
+    REPORTS = "reports"
+    """Delivery reports that decided a message."""
+    DUPLICATE_REPORTS = "duplicate_reports"
+    """Delivery reports that changed nothing."""
+    REPORTED_WHILE_PENDING = "reported_while_pending"
+    """Messages that were pending when a report proved that they had been sent."""
+    PART_DISAGREEMENTS = "part_disagreements"
+    """Accepted messages for which the provider counted other parts than we did."""
+    CLICKED = "clicked"
+    """Clicks."""
+    REPLIED = "replied"
+    """Replies."""
+
+
+def hash_tag(owner: str) -> str:
+    """Return the hash tag with which all keys of a sender (or those of the opt-out list) begin."""
+    return "{" + owner + "}"
+
+
+def sender_key(sender: SenderId, name: SenderKey) -> str:
+    """Return a key of a sender: ``{TIMESM}:leases``."""
+    return f"{hash_tag(sender)}:{name}"
+
+
+def campaign_key(sender: SenderId, campaign: CampaignId) -> str:
+    """Return the key of a campaign's hash; the keys of its batches begin with it."""
+    return f"{hash_tag(sender)}:c:{campaign}"
+
+
+def codes_key(sender: SenderId, campaign: CampaignId) -> str:
+    """Return the key of a campaign's hash of codes."""
+    return f"{campaign_key(sender, campaign)}:{CampaignKey.CODES}"
+
+
+def batch_key(sender: SenderId, campaign: CampaignId, kind: BatchKey, number: int) -> str:
+    """Return a key of a batch: ``{TIMESM}:c:diwali01:m:0``."""
+    return f"{campaign_key(sender, campaign)}:{kind}:{number}"
+
+
+def provider_field(name: ProviderField, provider: str) -> str:
+    """Return the field of a sender's pace for one provider: ``brake@times``."""
+    return f"{name}@{provider}"
+
+
+def batch_member(campaign: CampaignId, number: int) -> str:
+    """Return a batch as it stands in the sets of its sender."""
+    return f"{campaign}:{number}"
+
+
+def split_batch_member(member: str) -> tuple[CampaignId, str]:
+    """Return the campaign and the number of a batch member; the number is empty if the member is damaged."""
+    campaign, _, number = member.partition(":")
+    return CampaignId(campaign), number

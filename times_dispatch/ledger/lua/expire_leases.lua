@@ -1,0 +1,65 @@
+-- uses: names keys memory clock damage leases
+--
+-- Look after leases that ran out. A batch that no worker took is announced again, later each time. A batch whose worker
+-- is gone is reclaimed; it is announced when it is handed out again.
+--
+-- Arguments
+--   lease_ms     how long a lease is
+--   max_batches  how many batches are looked after per call
+-- Reply
+--   reclaimed  how many batches were reclaimed
+--   in_doubt   how many messages of them are in doubt now
+--   ready      a list of replies, one for each batch to announce: campaign, number, batches, name, urgent
+--   damaged    a list of replies, one for each batch that cannot be reclaimed: campaign, number, error
+-- Keys: the sender's leases, window, due, rotation and changed; campaign, lease, messages, redo and codes of each
+-- batch.
+-- Atomic: the end of a lease and what becomes of the batch's messages.
+-- Cost: O(batches x messages).
+-- A damaged batch keeps its lease for a while, and costs no other batch anything; the caller brakes its campaign.
+
+-- A batch that no worker takes is announced again after twice the time of the last announcement, up to this many
+-- leases.
+local MAX_LEASES_BETWEEN = 16
+
+local args = arguments({'lease_ms', 'max_batches'})
+local lease_ms, leases_key = tonumber(args.lease_ms), key_of_sender('leases')
+local now = now_us()
+local now_ms = math.floor(now / 1000)
+local reclaimed, in_doubt, ready, damaged = 0, 0, {}, {}
+
+local function announce(member, id, number, lease_key, campaign)
+  local batch = reply({
+    campaign = id, number = tonumber(number), batches = tonumber(campaign.batches),
+    name = cjson.decode(campaign.plan).name, urgent = tonumber(campaign.urgent),
+  })
+  local announced = redis.call('HINCRBY', lease_key, 'announced', 1)
+  redis.call('ZADD', leases_key, now_ms + lease_ms * math.min(2 ^ announced, MAX_LEASES_BETWEEN), member)
+  ready[#ready + 1] = batch
+end
+
+local function look_after(member)
+  local id, number = split_batch_member(member)
+  local campaign_key = key_of_campaign(id)
+  local lease_key = key_of_batch(campaign_key, LEASE, number)
+  local campaign = read_fields(campaign_key, 'state', 'batches', 'plan', 'urgent', 'until_ms')
+  local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
+  if runs and redis.call('HEXISTS', lease_key, 'token') == 0 then
+    announce(member, id, number, lease_key, campaign)
+  else
+    in_doubt = in_doubt + reclaim(id, campaign_key, tonumber(number), now)
+    reclaimed = reclaimed + 1
+  end
+end
+
+local function leave_out(member, failure)
+  local id, number = split_batch_member(member)
+  redis.call('ZADD', leases_key, now_ms + DAMAGED_MS, member)
+  damaged[#damaged + 1] = reply({campaign = id or member, number = number or '', error = error_text(failure)})
+end
+
+ask_for_memory()
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases_key, '-inf', now_ms, 'LIMIT', 0, args.max_batches)) do
+  local is_sound, failure = pcall(look_after, member)
+  if not is_sound then leave_out(member, failure) end
+end
+return reply({reclaimed = reclaimed, in_doubt = in_doubt, ready = ready, damaged = damaged})

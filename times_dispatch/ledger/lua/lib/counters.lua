@@ -1,0 +1,24 @@
+-- Changes of a hash's counters, collected, so that a group of messages costs one HINCRBY for each counter and not for
+-- each message.
+
+-- Return a table of three functions:
+--   move(from, to)     takes one from a counter and gives it to another
+--   add(name, amount)  changes one counter
+--   write(key)         adds all changes to the hash
+local function counter_deltas()
+  local deltas = {}
+  return {
+    move = function(from, to)
+      deltas[from] = (deltas[from] or 0) - 1
+      deltas[to] = (deltas[to] or 0) + 1
+    end,
+    add = function(name, amount)
+      deltas[name] = (deltas[name] or 0) + amount
+    end,
+    write = function(key)
+      for name, delta in pairs(deltas) do
+        if delta ~= 0 then redis.call('HINCRBY', key, name, delta) end
+      end
+    end,
+  }
+end

@@ -1,0 +1,62 @@
+-- uses: names keys states records rotation campaigns
+-- Taking a batch back from a worker, which released it or died.
+
+-- The code of a message that became in doubt because its worker was lost; Failure.WORKER_LOST in provider/failures.py.
+local WORKER_LOST = 13
+
+-- Return when upkeep must look at a batch again (epoch, ms): at messages in doubt when the validity ends, at accepted
+-- messages when their report is overdue. Returns false if no message is in either state.
+local function next_look_ms(campaign_key, states, now_ms)
+  local campaign = read_fields(campaign_key, 'until_ms', 'report_wait_ms')
+  local look_ms = false
+  if string.find(states, ACCEPTED, 1, true) then look_ms = now_ms + tonumber(campaign.report_wait_ms) end
+  if string.find(states, IN_DOUBT, 1, true) then
+    local doubt_ends_ms = math.max(tonumber(campaign.until_ms), now_ms)
+    if not look_ms or doubt_ends_ms < look_ms then look_ms = doubt_ends_ms end
+  end
+  return look_ms
+end
+
+-- Put in doubt what is still sending: nobody can say what became of it. Returns the states afterwards, and how many
+-- changed.
+local function doubt_sending(campaign_key, messages_key, count)
+  local states = redis.call('GETRANGE', messages_key, 0, count - 1)
+  if states == '' then return string.rep(PENDING, count), 0 end
+  local doubted = 0
+  local at = string.find(states, SENDING, 1, true)
+  while at do
+    redis.call('SETRANGE', messages_key, at - 1, IN_DOUBT)
+    local first = record_range(count, at - 1)
+    redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', WORKER_LOST))
+    doubted = doubted + 1
+    at = string.find(states, SENDING, at + 1, true)
+  end
+  if doubted > 0 then
+    states = string.gsub(states, SENDING, IN_DOUBT)
+    redis.call('HINCRBY', campaign_key, SENDING, -doubted)
+    redis.call('HINCRBY', campaign_key, IN_DOUBT, doubted)
+    redis.call('HINCRBY', key_of_codes(campaign_key), 'push:' .. WORKER_LOST, doubted)
+  end
+  return states, doubted
+end
+
+-- End the lease of a batch. What is still sending becomes in doubt, what is pending waits in the campaign's redo list
+-- for the batch's next turn. Returns how many messages became in doubt.
+local function reclaim(id, campaign_key, number, now)
+  local messages_key, member = key_of_batch(campaign_key, MESSAGES, number), batch_member(id, number)
+  local count = batch_count(campaign_key, number)
+  check_records(messages_key, count)
+  local states, doubted = doubt_sending(campaign_key, messages_key, count)
+  redis.call('ZREM', key_of_sender('leases'), member)
+  leave_window(campaign_key, member)
+  redis.call('DEL', key_of_batch(campaign_key, LEASE, number))
+  if string.find(states, PENDING, 1, true) then
+    redis.call('LPUSH', key_of_redo(campaign_key), number)
+    queue_campaign(id, campaign_key)
+  end
+  local look_ms = next_look_ms(campaign_key, states, math.floor(now / 1000))
+  -- What an earlier owner of the batch sent may be due before.
+  if look_ms then redis.call('ZADD', key_of_sender('due'), 'LT', look_ms, member) end
+  finish_if_done(id, campaign_key, now)
+  return doubted
+end

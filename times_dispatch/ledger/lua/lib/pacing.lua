@@ -1,0 +1,15 @@
+-- GCRA: messages (or SMS parts) of a pace go at slots, one after the other, `per_unit_us` apart for each unit of cost.
+-- A pace keeps only its last slot and the cost of that slot: so a new rate acts at once, however low the old rate was,
+-- and a clock that was set back holds nobody up.
+
+-- Return the next slot of a pace (its fields last_slot_us and last_slot_cost), in microseconds since the epoch: not
+-- before `earliest_us`, and as if the last slot was not after `latest_us`.
+local function next_slot(pace, per_unit_us, earliest_us, latest_us)
+  local last_us = math.min(tonumber(pace.last_slot_us or '0'), latest_us)
+  return math.max(last_us + tonumber(pace.last_slot_cost or '0') * per_unit_us, earliest_us)
+end
+
+-- Keep a pace in its hash, after a slot of this cost was given out and `next_us` is the next one.
+local function keep_slot(key, next_us, cost, per_unit_us)
+  redis.call('HSET', key, 'last_slot_us', string.format('%.3f', next_us - cost * per_unit_us), 'last_slot_cost', cost)
+end

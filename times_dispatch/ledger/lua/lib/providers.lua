@@ -1,0 +1,38 @@
+-- uses: names keys
+-- What holds a sender back at one provider. The provider is braked until a person resumes the sender, or the sender
+-- backs off from it: nothing goes until hold_until_us, then one message at a time (a probe) until the provider accepts
+-- one. A campaign's chain is its providers by priority, joined by blanks.
+
+-- A provider that can take something within this time counts as one that can take something now.
+local SOON_US = 1000000
+
+-- Return the names of the fields of the sender's pace for one provider.
+local function provider_fields(provider)
+  return 'brake@' .. provider, 'hold_until_us@' .. provider, 'hold_count@' .. provider, 'probe_us@' .. provider
+end
+
+-- Read from these fields how a provider stands: whether it is braked, whether the sender backs off from it, and when a
+-- message may go through it (microseconds, epoch; 0 is at once).
+local function provider_state(pace, provider)
+  local brake, hold_until_us, hold_count, probe_us = provider_fields(provider)
+  local is_braked = pace[brake] and pace[brake] ~= ''
+  local backs_off = tonumber(pace[hold_count] or '0') > 0
+  local free_us = backs_off and math.max(tonumber(pace[hold_until_us] or '0'), tonumber(pace[probe_us] or '0')) or 0
+  return is_braked, backs_off, free_us
+end
+
+-- Say whether some provider of a chain can take something now, or soon. `known` keeps the answers by chain, so that a
+-- script asks once for each chain.
+local function can_take(chain, now, known)
+  if known[chain] ~= nil then return known[chain] end
+  known[chain] = false
+  for provider in string.gmatch(chain, '%S+') do
+    local brake, hold_until_us = provider_fields(provider)
+    local pace = read_fields(key_of_sender('pace'), brake, hold_until_us)
+    if (not pace[brake] or pace[brake] == '') and tonumber(pace[hold_until_us] or '0') <= now + SOON_US then
+      known[chain] = true
+      break
+    end
+  end
+  return known[chain]
+end

@@ -1,0 +1,55 @@
+-- uses: records
+-- A span is a stretch of neighbouring messages of a batch. Messages near each other are read together, and written
+-- together with what lies between them: two commands to read and two to write for dozens of messages, instead of four
+-- for each.
+local MAX_GAP = 8
+
+-- Return how far the span reaches that begins with the item at `at`. The items are of `width` bytes each, and begin
+-- with the index of a message (u16); the span goes on while the indexes ascend by at most MAX_GAP. Returns where its
+-- last item begins, and the index in that item.
+local function end_of_span(packed, width, at)
+  local byte = string.byte
+  local high, low = byte(packed, at, at + 1)
+  local last = high * 256 + low
+  while at + width <= #packed do
+    high, low = byte(packed, at + width, at + width + 1)
+    local following = high * 256 + low
+    if following < last or following > last + MAX_GAP then break end
+    at, last = at + width, following
+  end
+  return at, last
+end
+
+-- Read the messages from index `first` to index `last`. Returns a table of three functions:
+--   get(index)              returns the message's state and the six fields of its record, with what `put` changed
+--   put(index, state, ...)  changes state and record
+--   write()                 writes what was changed, if anything was
+local function read_span(messages_key, count, first, last)
+  local states = redis.call('GETRANGE', messages_key, first, last)
+  local start = record_range(count, first)
+  local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
+  local new_states, new_records, changed = {}, {}, false
+  local sub, pack_record, unpack_record = string.sub, struct.pack, struct.unpack
+  return {
+    get = function(index)
+      local offset = index - first
+      local record, at = new_records[offset], 1
+      if not record then record, at = records, offset * WIDTH + 1 end
+      return new_states[offset] or sub(states, offset + 1, offset + 1), unpack_record(RECORD, record, at)
+    end,
+    put = function(index, state, ...)
+      local offset = index - first
+      new_states[offset], new_records[offset], changed = state, pack_record(RECORD, ...), true
+    end,
+    write = function()
+      if not changed then return end
+      local all_states, all_records = {}, {}
+      for offset = 0, last - first do
+        all_states[offset + 1] = new_states[offset] or sub(states, offset + 1, offset + 1)
+        all_records[offset + 1] = new_records[offset] or sub(records, offset * WIDTH + 1, (offset + 1) * WIDTH)
+      end
+      redis.call('SETRANGE', messages_key, first, table.concat(all_states))
+      redis.call('SETRANGE', messages_key, start, table.concat(all_records))
+    end,
+  }
+end

@@ -1,0 +1,13 @@
+-- The state of one message, a byte; MessageState in ledger/states.py has the same bytes.
+local PENDING = 'p'
+local SENDING = 's'
+local ACCEPTED = 'a'
+local DELIVERED = 'd'
+local FAILED = 'f'
+local NO_REPORT = 'n'
+local REJECTED = 'r'
+local IN_DOUBT = 'i'
+local GIVEN_UP = 'g'
+local SUPPRESSED = 'u'
+local EXPIRED = 'e'
+local CANCELLED = 'x'

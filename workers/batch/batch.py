@@ -1,0 +1,225 @@
+"""A leased batch from its first block to its release; ``workers.batch`` says where a message goes from here.
+
+Nothing here waits for the slowest push: blocks are opened while pushes of earlier blocks are still in flight.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Opened, Wait, new_operation
+from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.protocol import WaitReason
+from workers.batch.batch_run import BatchRun
+from workers.batch.context import WorkerContext
+from workers.batch.ledger_retry import LedgerRetry
+from workers.batch.message_result import MessageResult
+from workers.batch.pacing import Pacer
+from workers.batch.pusher import Pusher
+from workers.batch.recorder import Recorder
+from workers.batch.renderer import MessageRenderer
+from workers.batch.suppression_check import SuppressionCheck
+
+MAX_BLOCK = 200
+"""The most messages of one block, where no limit makes it smaller."""
+
+
+class Batch:
+    """Opens the blocks of one batch, and holds the parts through which their messages go."""
+
+    def __init__(
+        self, lease: Lease, plan: Plan, context: WorkerContext, *, sender_lock: asyncio.Lock, lease_deadline: float
+    ) -> None:
+        """Take on a batch; nothing happens before ``work``.
+
+        Args:
+            lease: the batch's, with its recipients.
+            plan: the campaign's.
+            context: what the batches of the process share.
+            sender_lock: held by the one batch that asks for a block, or waits for its sender's limit; the process has
+                one for each sender and chain of providers.
+            lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
+        """
+        clock, timings = context.clock, context.timings
+        self.lease = lease
+        self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
+        self._plan = plan
+        self._context = context
+        self._sender_lock = sender_lock
+        self._late_blocks = 0
+        """Late blocks in a row (``BatchTimings.late_after_s``)."""
+        self._end_reason = "done"
+        self._clients = [context.clients.get(nickname) for nickname in plan.chain]
+        self._ledger_retry = LedgerRetry(
+            lease.ref, self._run, max_wait_s=timings.ledger_retry_s, clock=clock, rng=context.rng
+        )
+        renderer = MessageRenderer(lease, plan, context.ids)
+        self._check = SuppressionCheck(
+            lease, plan, cache=context.opt_out_cache, ledger_retry=self._ledger_retry, renderer=renderer
+        )
+        self._recorder = Recorder(
+            lease,
+            plan.chain,
+            context=context,
+            run=self._run,
+            ledger_retry=self._ledger_retry,
+            check=self._check,
+        )
+        self._pacer = Pacer(
+            plan,
+            lease.recipients.parts,
+            handler=Pusher(self._clients, renderer=renderer, recorder=self._recorder, run=self._run),
+            push_queue=context.push_queue,
+            run=self._run,
+            max_sleep_s=timings.max_sleep_s,
+            clock=clock,
+        )
+
+    def stop(self, *, grace_s: float = 0.0) -> None:
+        """Open nothing more; pushes in flight may end, and the ledger has *grace_s* seconds to take the results."""
+        self._run.stop(grace_s=grace_s)
+
+    def lose(self) -> None:
+        """Begin nothing more and write nothing more: the lease has gone to another worker."""
+        self._run.lose()
+
+    def renewed(self, *, lease_deadline: float) -> None:
+        """Take notice that the lease was renewed; pushes may start until the deadline, on the monotonic clock."""
+        self._run.lease_deadline = lease_deadline
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the lease has gone to another worker."""
+        return self._run.is_lost
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many results of which kind there are so far, by the words of the log."""
+        return self._recorder.counts
+
+    async def work(self) -> str:
+        """Work until nothing of the batch is pending, the campaign stops, or this process does; return which of them.
+
+        An unexpected error is raised once every push that was begun has ended; the lease is then left to run out.
+        """
+        self._run.start_task(self._open_blocks())
+        try:
+            await self._run.wait_while(lambda: self._run.has_tasks or not self._recorder.is_idle)
+        except asyncio.CancelledError:
+            await self._run.cancel_tasks()
+            raise
+        if self._run.unexpected:
+            raise self._run.unexpected
+        try:
+            if not self._run.is_lost:
+                await self._ledger_retry.call(lambda: self._context.leases.release(self.lease))
+        except LeaseLost:
+            return "lease lost"
+        return "lease lost" if self._run.is_lost else self._end_reason
+
+    async def _open_blocks(self) -> None:
+        try:
+            while not self._run.stopping.is_set():
+                opened = await self._open_next()
+                if isinstance(opened, BatchClosed):
+                    self._end_reason = opened.reason
+                    return
+                if isinstance(opened, Drained) and not await self._have_messages_returned():
+                    return
+            self._end_reason = "stopping"
+        except LeaseLost:
+            self._run.lose()
+
+    async def _open_next(self) -> Opened:
+        """Open the next block when it is this batch's turn, and send its messages on their way."""
+        async with self._sender_lock:
+            asked_at, opened = await self._open_with_capacity()
+            opened_at = self._context.clock.monotonic()
+            if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
+                await self._sleep(opened.seconds)  # with the lock: any batch that asked next would have to wait as well
+        if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
+            await self._sleep(opened.seconds)  # without the lock: the limit is this campaign's own
+        if isinstance(opened, Block) and not self._clients[opened.chain_index]:
+            await self._pass_over_provider(opened)
+        elif isinstance(opened, Block):
+            block = await self._check_block(opened, asked_at)
+            # The slots of a late block that is pushed all the same have passed: they count from now.
+            paced_from = self._context.clock.monotonic() if self._late_blocks else opened_at
+            self._pacer.start(block, opened_at=paced_from, start_by=asked_at + self._context.timings.start_within_s)
+        return opened
+
+    async def _open_with_capacity(self) -> tuple[float, Opened]:
+        """Wait for permits, then open as many messages; return when the ledger was asked, and its reply."""
+        context = self._context
+        permits = await context.capacity.take(MAX_BLOCK, lookahead=context.push_queue.lookahead())
+        opened: Opened = BatchClosed("stopping")
+        asked_at = context.clock.monotonic()
+        try:
+            self._recorder.has_returned = False  # the ledger opens whatever is pending by now
+            opened = await self._open(permits, asked_at)
+        finally:
+            taken = len(opened.messages) if isinstance(opened, Block) else 0
+            context.capacity.give_back(permits - taken)
+            self._recorder.expect(taken)
+        return asked_at, opened
+
+    async def _open(self, max_messages: int, now: float) -> Opened:
+        if self._run.stopping.is_set() or max_messages == 0:
+            return BatchClosed("stopping")
+        if now >= self._run.lease_deadline:
+            # No push of a block could start. The next renewal says whether the batch is still ours.
+            return Wait(self._context.timings.renewal_wait_s, "renewal")
+        operation = new_operation()
+        return await self._ledger_retry.call(
+            lambda: self._context.leases.open_block(self.lease, max_messages=max_messages, operation=operation)
+        )
+
+    async def _pass_over_provider(self, block: Block) -> None:
+        """Give back a block for a provider that this process does not know, so that the next in the chain is used."""
+        sender, nickname = self.lease.ref.sender, self._plan.chain[block.chain_index]
+        reason = "it is not in the worker's settings"
+        try:
+            await self._ledger_retry.call(lambda: self._context.brake_provider(sender, nickname, reason))
+        finally:
+            self._give_back(block)
+
+    async def _check_block(self, block: Block, asked_at: float) -> Block:
+        """Return a block without the messages that must not be pushed; the recorder gets those.
+
+        A block that cannot be checked is given back whole, and so is a late one (``BatchTimings.late_after_s``).
+        """
+        try:
+            reasons = await self._check.reasons(block)
+        except BaseException:
+            self._give_back(block)
+            raise
+        timings = self._context.timings
+        took_s = self._context.clock.monotonic() - asked_at
+        is_late = bool(block.interval_s) and took_s > max(timings.late_after_s, block.interval_s)
+        self._late_blocks = self._late_blocks + 1 if is_late else 0
+        if 0 < self._late_blocks <= timings.max_late_blocks:
+            self._give_back(block)
+            return block._replace(messages=[])
+        if not any(reasons):
+            return block
+        to_push = []
+        for message, reason in zip(block.messages, reasons, strict=True):
+            if reason:
+                self._recorder.add(MessageResult(message[0], block.number, None, 0, block.chain_index, reason))
+            else:
+                to_push.append(message)
+        return block._replace(messages=to_push)
+
+    def _give_back(self, block: Block) -> None:
+        for index, _ in block.messages:
+            self._recorder.add(MessageResult(index, block.number, None, 0, block.chain_index))
+
+    async def _have_messages_returned(self) -> bool:
+        """Wait until a message is pending again, or until every result is written; say whether one is pending."""
+        recorder, stopping = self._recorder, self._run.stopping
+        await self._context.issue_batches(self.lease.ref.sender)
+        await self._run.wait_while(lambda: not (recorder.is_idle or recorder.has_returned or stopping.is_set()))
+        return recorder.has_returned
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._context.clock.wait(self._run.stopping, min(seconds, self._context.timings.max_sleep_s))

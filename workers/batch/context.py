@@ -1,0 +1,38 @@
+"""What all batches of a worker process share."""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.provider.client import Client
+from times_dispatch.provider.ids import CorrelationIds
+from workers.batch.capacity import Capacity
+from workers.batch.opt_out_cache import OptOutCache
+from workers.batch.push_queue import PushQueue
+from workers.batch.timings import BatchTimings
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerContext:
+    """The services of a worker process; the dispatcher makes one, and every batch gets it."""
+
+    leases: BatchLeases
+    """The worker's side of the ledger."""
+    clients: Mapping[str, Client]
+    """A client for each provider of the settings, by the provider's nickname."""
+    ids: CorrelationIds
+    capacity: Capacity
+    push_queue: PushQueue
+    opt_out_cache: OptOutCache
+    issue_batches: Callable[[SenderId], Awaitable[None]]
+    """Hands out the sender's next batches; raises nothing."""
+    brake_provider: Callable[[SenderId, str, str], Awaitable[None]]
+    """Stops a provider, given by its nickname and with a reason, for the sender and for all other senders that use it.
+    Raises redis errors."""
+    timings: BatchTimings = field(default_factory=BatchTimings)
+    clock: Clock = SYSTEM_CLOCK
+    rng: random.Random = field(default_factory=random.Random)
+    """Spreads the waits of several workers (jitter)."""

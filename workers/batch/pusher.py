@@ -1,0 +1,54 @@
+"""The push of one message: rendered, handed to the provider's client, and its result passed to the recorder."""
+
+from collections.abc import Sequence
+
+from times_dispatch.provider.client import Client
+from times_dispatch.provider.failures import TOO_LATE, Failure
+from times_dispatch.provider.outcomes import Outcome, Verdict
+from workers.batch.batch_run import BatchRun
+from workers.batch.message_result import MessageResult
+from workers.batch.push_queue import QueuedPush
+from workers.batch.recorder import Recorder
+from workers.batch.renderer import MessageRenderer
+
+_CUT_SHORT = Outcome(
+    verdict=Verdict.IN_DOUBT, code=Failure.WORKER_LOST.value, reason="the push was cut short by a stop"
+)
+
+
+class Pusher:
+    """Pushes the messages of one batch when the push queue says so (``push_queue.PushHandler``)."""
+
+    def __init__(
+        self, clients: Sequence[Client | None], *, renderer: MessageRenderer, recorder: Recorder, run: BatchRun
+    ) -> None:
+        self._clients = clients
+        """By the provider's index in the campaign's chain; None for a provider that this process does not know."""
+        self._renderer = renderer
+        self._recorder = recorder
+        self._run = run
+
+    async def push(self, queued: QueuedPush) -> None:
+        """Push one message, unless it is too late; whatever happens, pass one result to the recorder."""
+        outcome: Outcome | None = None
+        parts = 0
+        try:
+            push, parts = self._renderer.push(queued.message_index, queued.attempt)
+            client = self._clients[queued.chain_index]
+            if client and self._run.may_push(queued.start_by):
+                outcome = _CUT_SHORT  # unless the client returns, the message may have been sent
+                outcome = await client.push(push, may_begin=lambda: self._run.may_push(queued.start_by))
+                outcome = None if outcome is TOO_LATE else outcome
+        finally:
+            self._recorder.add(MessageResult(queued.message_index, queued.block, outcome, parts, queued.chain_index))
+
+    def give_back(self, queued: QueuedPush) -> None:
+        """Record that the push of a message was never begun.
+
+        While the lease is ours the ledger puts the message back to pending; afterwards it refuses the record.
+        """
+        self._recorder.add(MessageResult(queued.message_index, queued.block, None, 0, queued.chain_index))
+
+    def fail(self, error: BaseException) -> None:
+        """End the run of the batch after an unexpected error of a push."""
+        self._run.fail(error)

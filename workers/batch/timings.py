@@ -1,0 +1,36 @@
+"""How long a batch waits for what, in one place, so that a test can choose other times."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchTimings:
+    """Times in seconds, and the counts that belong to them."""
+
+    start_within_s: float = 0.75
+    """A push must start within this time after its block was asked for, or the message goes back as pending. It is what
+    makes a pause act within a second: the ledger reads the pause when the next block is opened."""
+
+    late_after_s: float = 0.1
+    """A paced block counts as late when opening and checking it took longer than this and longer than one slot. A late
+    block is given back: all its slots have passed, and its messages would arrive at the provider in a bunch."""
+
+    max_late_blocks: int = 2
+    """After this many late blocks in a row the next late one is pushed all the same: a ledger that is always slow must
+    not stop the batch for ever."""
+
+    max_sleep_s: float = 0.5
+    """A batch that must wait longer asks the ledger again after this time: a new rate, or the end of a back-off, acts
+    within a second."""
+
+    renewal_wait_s: float = 0.1
+    """A batch whose lease deadline has passed looks this often whether the lease was renewed."""
+
+    ledger_retry_s: float = 0.25
+    """The longest wait before a call to a ledger that is away is repeated; jitter shortens it by up to half."""
+
+    group_wait_s: float = 0.04
+    """The recorder collects results for this long before it writes them as one group."""
+
+    group_size: int = 200
+    """The recorder writes at once when it has this many results."""

@@ -1,0 +1,59 @@
+"""The renewal of leases: a process tells the ledger, several times per lease, that it still works on its batches."""
+
+from collections import defaultdict
+from collections.abc import Collection
+
+import structlog
+from redis.exceptions import RedisError
+
+from times_dispatch.clock import Clock
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.model import SenderId
+from workers.batch.batch import Batch
+
+log = structlog.get_logger(__name__)
+
+_RENEWALS_PER_LEASE = 5
+"""So a lease outlives four renewals in a row that fail."""
+
+
+class LeaseRenewal:
+    """Renews the leases of all batches of a process, one call for each sender."""
+
+    def __init__(self, leases: BatchLeases, batches: Collection[Batch], *, lease_s: float, clock: Clock) -> None:
+        """Make the renewal of a process.
+
+        Args:
+            leases: the worker's side of the ledger.
+            batches: those at work; read again before each round.
+            lease_s: how long a renewed lease lasts, in seconds.
+            clock: what rounds and deadlines are measured with.
+        """
+        self._leases = leases
+        self._batches = batches
+        self._lease_s = lease_s
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Renew until cancelled."""
+        while True:
+            await self._clock.sleep(self._lease_s / _RENEWALS_PER_LEASE)
+            by_sender: defaultdict[SenderId, list[Batch]] = defaultdict(list)
+            for batch in self._batches:
+                by_sender[batch.lease.ref.sender].append(batch)
+            for sender, batches in by_sender.items():
+                await self._renew(sender, batches)
+
+    async def _renew(self, sender: SenderId, batches: list[Batch]) -> None:
+        """Renew the leases of one sender, and tell each batch whether it still holds its lease."""
+        asked_at = self._clock.monotonic()
+        try:
+            held = await self._leases.renew(sender, [batch.lease for batch in batches])
+        except (RedisError, OSError) as error:  # whatever it is, the leases of other senders must be renewed
+            log.warning("ledger away", error=type(error).__name__, doing="renew")
+            return
+        for batch, is_held in zip(batches, held, strict=True):
+            if is_held:
+                batch.renewed(lease_deadline=asked_at + self._lease_s)
+            else:
+                batch.lose()
