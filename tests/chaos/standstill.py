@@ -13,8 +13,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.scripts import campaign_key, tag
 from times_dispatch.ledger.states import MessageState
 
 STANDS_STILL_AFTER_S = 8.0
@@ -71,7 +71,7 @@ class StandstillWatch:
 
 
 async def _read(redis: Redis, view: CampaignView, now_s: float, still_s: float) -> Standstill:
-    sender_tag, key = tag(view.plan.sender), campaign_key(view.plan.sender, view.id)
+    sender_tag, key = hash_tag(view.plan.sender), campaign_key(view.plan.sender, view.id)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.zrange(f"{sender_tag}:leases", 0, -1, withscores=True)
         for queue in _QUEUES:
