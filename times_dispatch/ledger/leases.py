@@ -23,7 +23,7 @@ TOLERANCE_US = 10_000
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
 
-_HEAD = struct.Struct(">HddB")
+_HEAD = struct.Struct(">HdddB")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
 _MAX_CODE = 0xFFFF
@@ -62,6 +62,8 @@ class Block(NamedTuple):
     """Index within the batch, and attempt."""
     chain_index: int = 0
     """Which provider of the campaign's chain (``Plan.chain``) the messages go through."""
+    opened_at_s: float = 0.0
+    """When the block was opened, by Redis' clock; seconds since the epoch."""
 
 
 class Wait(NamedTuple):
@@ -272,9 +274,9 @@ def _packed(result: Result) -> bytes:
 
 
 def _block(packed: bytes) -> Block:
-    number, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
+    number, opened_us, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
     messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
-    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index)
+    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index, opened_us / 1e6)
 
 
 def new_operation() -> str:
