@@ -27,7 +27,6 @@ from workers.batch.capacity import Capacity
 from workers.batch.context import WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
-from workers.batch.spacing import Spacings
 from workers.batch.timings import BatchTimings
 from workers.lease_renewal import LeaseRenewal
 from workers.sender_limits import write_sender_limits
@@ -96,7 +95,6 @@ class Dispatcher:
             ids=CorrelationIds(settings.id_key),
             capacity=Capacity(settings.worker.max_in_flight),
             push_queue=PushQueue(settings.worker.max_in_flight, clock=clock),
-            spacings=Spacings(clock=clock),
             opt_out_cache=OptOutCache(redis, limits, clock=clock),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,

@@ -24,6 +24,8 @@ MAX_OPEN_PER_WORKER = 400
 """The most messages that a worker can have been sending, if Redis could not say how many there were."""
 NEVER_ACCEPTED = "not accepted in the end"
 ACCEPTED_TWICE = "rows accepted more than once"
+LOST_WORKERS = "in doubt after a worker was lost"
+ARRIVING = "most in a second, arriving"
 SENT_IN_A_SECOND = "most in a second, sent"
 _MIN_SEEN_SHARE = 0.75
 """The share of the time that the monitor must have sampled; with less, gaps are not proved."""
@@ -135,7 +137,7 @@ def lost_workers(observations: Observations) -> Figure:
         for key in unexplained[:_MAX_EXAMPLES]
     ]
     return Figure(
-        "in doubt after a worker was lost",
+        LOST_WORKERS,
         f"{in_doubt:,} ({len(losses)} lost)" + (f", {len(unexplained)} not open" if unexplained else ""),
         f"≤ {allowed:,} open",
         in_doubt <= allowed and not unexplained,
@@ -199,7 +201,7 @@ def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXC
         for sender, times_s in observations.arrivals_s.items()
         if observations.events.rates[sender][0].rate_per_s
     }
-    return replace(_excess_figure("most in a second, arriving", excesses, max_excess), needs_quiet=True)
+    return replace(_excess_figure(ARRIVING, excesses, max_excess), needs_quiet=True)
 
 
 def sending(observations: Observations) -> Figure:

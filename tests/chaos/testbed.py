@@ -90,7 +90,7 @@ class EventLog:
     kills: list[Kill] = field(default_factory=list)
     """Kills after which every campaign must go on soon (``goes_on``)."""
     opened_alone: int = 0
-    """Messages that a primary without replicas opened before it noticed that it was alone."""
+    """Messages that a primary without replicas opened, and that its promoted replica does not know."""
     measured: list[Figure] = field(default_factory=list)
     """Figures that scripts of scenarios measured."""
     reported_in_doubt: int = 0

@@ -30,7 +30,6 @@ from workers.batch.capacity import Capacity
 from workers.batch.context import WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
-from workers.batch.spacing import Spacings
 from workers.batch.timings import BatchTimings
 from workers.dispatcher import Dispatcher
 
@@ -339,7 +338,6 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
         "ids": CorrelationIds(ID_KEY),
         "capacity": Capacity(10),
         "push_queue": PushQueue(10, clock=clock),
-        "spacings": Spacings(clock=clock),
         "opt_out_cache": OptOutCache(redis, clock=clock),
         "issue_batches": _nothing,
         "brake_provider": _nothing,

@@ -16,14 +16,14 @@ from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, 
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
-AHEAD_US = 40_000
+AHEAD_US = 20_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
-TOLERANCE_US = 10_000
+TOLERANCE_US = 20_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
 
-_HEAD = struct.Struct(">HdddB")
+_HEAD = struct.Struct(">HddB")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
 _MAX_CODE = 0xFFFF
@@ -62,8 +62,6 @@ class Block(NamedTuple):
     """Index within the batch, and attempt."""
     chain_index: int = 0
     """Which provider of the campaign's chain (``Plan.chain``) the messages go through."""
-    opened_at_s: float = 0.0
-    """When the block was opened, by Redis' clock; seconds since the epoch."""
 
 
 class Wait(NamedTuple):
@@ -274,9 +272,9 @@ def _packed(result: Result) -> bytes:
 
 
 def _block(packed: bytes) -> Block:
-    number, opened_us, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
+    number, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
     messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
-    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index, opened_us / 1e6)
+    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index)
 
 
 def new_operation() -> str:

@@ -70,7 +70,6 @@ class Batch:
             lease.recipients.parts,
             handler=Pusher(self._clients, renderer=renderer, recorder=self._recorder, run=self._run),
             push_queue=context.push_queue,
-            spacing=context.spacings.of(plan.sender, lease.ref.campaign if plan.rate_per_s else None),
             run=self._run,
             max_sleep_s=timings.max_sleep_s,
             clock=clock,
@@ -135,7 +134,7 @@ class Batch:
         """Open the next block when it is this batch's turn, and send its messages on their way."""
         async with self._sender_lock:
             asked_at, opened = await self._open_with_capacity()
-            replied_at = self._context.clock.monotonic()
+            opened_at = self._context.clock.monotonic()
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any batch that asked next would have to wait as well
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -145,15 +144,9 @@ class Batch:
         elif isinstance(opened, Block):
             block = await self._check_block(opened, asked_at)
             # The slots of a late block that is pushed all the same have passed: they count from now.
-            is_late = bool(self._late_blocks)
-            paced_from = self._context.clock.monotonic() if is_late else self._opened_at(opened, replied_at)
+            paced_from = self._context.clock.monotonic() if self._late_blocks else opened_at
             self._pacer.start(block, opened_at=paced_from, start_by=asked_at + self._context.timings.start_within_s)
         return opened
-
-    def _opened_at(self, block: Block, replied_at: float) -> float:
-        if not block.interval_s:
-            return replied_at
-        return self._context.spacings.ledger_clock.opened_at(block.opened_at_s, replied_at=replied_at)
 
     async def _open_with_capacity(self) -> tuple[float, Opened]:
         """Wait for permits, then open as many messages; return when the ledger was asked, and its reply."""

@@ -12,7 +12,6 @@ from times_dispatch.provider.ids import CorrelationIds
 from workers.batch.capacity import Capacity
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
-from workers.batch.spacing import Spacings
 from workers.batch.timings import BatchTimings
 
 
@@ -27,7 +26,6 @@ class WorkerContext:
     ids: CorrelationIds
     capacity: Capacity
     push_queue: PushQueue
-    spacings: Spacings
     opt_out_cache: OptOutCache
     issue_batches: Callable[[SenderId], Awaitable[None]]
     """Hands out the sender's next batches; raises nothing."""

@@ -10,8 +10,7 @@ from times_dispatch.clock import Clock
 from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import Plan
 from workers.batch.batch_run import BatchRun
-from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush, Slot
-from workers.batch.spacing import SenderSpacing
+from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 
 _CLOSE_ENOUGH_S = 0.001
 """A message is not held back for a slot that is less than this away: the event loop does not wake up more exactly."""
@@ -27,7 +26,6 @@ class Pacer:
         *,
         handler: PushHandler,
         push_queue: PushQueue,
-        spacing: SenderSpacing,
         run: BatchRun,
         max_sleep_s: float,
         clock: Clock,
@@ -39,7 +37,6 @@ class Pacer:
             parts: SMS parts of each message, by index in the batch.
             handler: pushes what comes out of the queue, or gives it back.
             push_queue: the queue of the process.
-            spacing: of the sender in this process: takes the messages that are late.
             run: the batch's; a stop ends the wait for a slot.
             max_sleep_s: the longest single wait, in seconds.
             clock: what slots are measured with.
@@ -47,7 +44,6 @@ class Pacer:
         self._parts = parts if plan.cost_unit == "parts" else None
         self._handler = handler
         self._push_queue = push_queue
-        self._spacing = spacing
         self._run = run
         self._max_sleep_s = max_sleep_s
         self._clock = clock
@@ -64,7 +60,9 @@ class Pacer:
             self._run.start_task(self._start_at_slots(block, opened_at, start_by))
             return
         for index, attempt in block.messages:
-            self._enqueue(QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by))
+            self._enqueue(
+                QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_due=False
+            )
 
     async def _start_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
         slot = opened_at + block.starts_in_s
@@ -78,14 +76,14 @@ class Pacer:
                 if wait_s > _CLOSE_ENOUGH_S:
                     await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
                 queued = waiting.popleft()
-                self._enqueue(queued._replace(slot=Slot(self._spacing, slot, block.interval_s)))
+                self._enqueue(queued, is_due=True)
                 slot += block.interval_s * (self._parts[queued.message_index] if self._parts else 1)
         finally:
             for queued in waiting:  # none, unless the wait was cancelled or failed
                 self._handler.give_back(queued)
 
-    def _enqueue(self, queued: QueuedPush) -> None:
+    def _enqueue(self, queued: QueuedPush, *, is_due: bool) -> None:
         if self._run.may_push(queued.start_by):
-            self._push_queue.add(queued)
+            self._push_queue.add(queued, is_due=is_due)
         else:
             self._handler.give_back(queued)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from workers.batch.spacing import SenderSpacing
 
 MAX_LOOKAHEAD = 200
 """At most this many messages may wait in the queue while all pushes that the process may have are in flight."""
@@ -29,16 +28,6 @@ class PushHandler(Protocol):
         """Take notice of an error that ``push`` raised; the message's result is recorded by then."""
 
 
-class Slot(NamedTuple):
-    """The slot of a message whose sender has a limit."""
-
-    spacing: SenderSpacing
-    at: float
-    """On the monotonic clock."""
-    interval_s: float
-    """How far the slots of the sender are apart."""
-
-
 class QueuedPush(NamedTuple):
     """A message of an open block on its way to its push."""
 
@@ -52,19 +41,10 @@ class QueuedPush(NamedTuple):
     """Of the provider in the campaign's chain (``Plan.chain``)."""
     start_by: float
     """On the monotonic clock: from then on the push must not start."""
-    slot: Slot | None = None
-    """None if the sender has no limit, or if the message may go whenever."""
-
-    def give_back(self) -> None:
-        """Record that the push was never begun."""
-        self.handler.give_back(self)
 
 
 class PushQueue:
-    """Pushes what is put in, in order; messages whose slot has come overtake messages without a slot.
-
-    A message that waited here until it was late goes to the spacing of its sender.
-    """
+    """Pushes what is put in, in order; messages whose slot has come overtake messages without a slot."""
 
     def __init__(self, max_in_flight: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._max_in_flight = max_in_flight
@@ -76,9 +56,9 @@ class PushQueue:
         self._measured_at = clock.monotonic()
         self._lookahead = 0
 
-    def add(self, queued: QueuedPush) -> None:
-        """Put in a message; if it has a slot, the slot must have come."""
-        (self._due if queued.slot else self._any_time).append(queued)
+    def add(self, queued: QueuedPush, *, is_due: bool) -> None:
+        """Put in a message; *is_due* says that its slot has come."""
+        (self._due if is_due else self._any_time).append(queued)
         if len(self._tasks) < self._max_in_flight:
             self._start_task()
 
@@ -99,7 +79,7 @@ class PushQueue:
         for waiting in (self._due, self._any_time):
             while waiting:
                 queued = waiting.popleft()
-                queued.give_back()
+                queued.handler.give_back(queued)
 
     def cut_short(self) -> None:
         """Cancel every push in flight; nothing is pushed from now on."""
@@ -119,27 +99,12 @@ class PushQueue:
         try:
             while due or any_time:
                 queued = (due or any_time).popleft()
-                if queued.slot and self._is_put_off(queued, queued.slot):
-                    queued = None
-                    continue
                 await queued.handler.push(queued)
                 self._pushed += 1
                 queued = None
         finally:
             if queued and (task := asyncio.current_task()):
                 task.add_done_callback(partial(self._push_broken_off, queued))
-
-    def _is_put_off(self, queued: QueuedPush, slot: Slot) -> bool:
-        """Put off a message that is late, and say so; let a late one go after a message that is not."""
-        spacing = slot.spacing
-        if spacing.is_late(slot.at, slot.interval_s, self._clock.monotonic()):
-            spacing.put_off(queued)
-            return True
-        if late := spacing.next_late():
-            self._due.appendleft(late._replace(slot=None))
-            if len(self._tasks) < self._max_in_flight:
-                self._start_task()
-        return False
 
     def _push_broken_off(self, queued: QueuedPush, task: asyncio.Task[None]) -> None:
         """Pass on an error that ended a task in the middle of a push, and replace the task."""

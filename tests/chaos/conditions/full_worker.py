@@ -16,11 +16,13 @@ FULL = "campaigns begun by the full worker before its death"
 _SENDERS = MappingProxyType(dict.fromkeys(("CHAOSD", "CHAOSE", "CHAOSF", "CHAOSG"), 0.0))
 _CAMPAIGNS_OF_EACH = 64
 """As many batches of campaigns with a rate of their own as one sender has out at once."""
-_RATE_PER_S, _MESSAGES = 2.0, 90
+_RATE_PER_S, _MESSAGES = 2.0, 100
 _PLACES = 192
 """Batches that a worker has at work at once (``workers/process.py``)."""
 _FULL, *_OTHERS = "worker-1", "worker-2", "worker-3"
 _FILLS_WITHIN_S = 15.0
+_OTHERS_READY_S = 6.0
+"""The other workers have room and nothing to do when the full one dies."""
 
 
 def plan() -> RunPlan:
@@ -51,11 +53,12 @@ async def _kill_full_worker(testbed: ChaosTestbed) -> None:
         await asyncio.sleep(0.3)
     await asyncio.sleep(2)  # wake-ups of the rest come into the worker's memory
     testbed.events.measured.append(judge(await _begun(testbed), len(testbed.campaigns)))
+    for name in _OTHERS:
+        await process_faults.STOPPED.recover(testbed, name, 0.0)
+    await asyncio.sleep(_OTHERS_READY_S)
     await note_kill(testbed, _FULL)
     testbed.log_action(f"{_FULL}: kill -9, with {begun} batches at work")
     await process_faults.KILLED.inject(testbed, _FULL, 0.0)
-    for name in _OTHERS:
-        await process_faults.STOPPED.recover(testbed, name, 0.0)
     await asyncio.sleep(30)
     await process_faults.KILLED.recover(testbed, _FULL, 0.0)
     testbed.log_action(f"{_FULL}: over")

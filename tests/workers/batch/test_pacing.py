@@ -10,7 +10,6 @@ from times_dispatch.ledger.model import Plan
 from workers.batch.batch_run import BatchRun
 from workers.batch.pacing import Pacer
 from workers.batch.push_queue import PushQueue, QueuedPush
-from workers.batch.spacing import SenderSpacing
 
 NOW = 1_000.0
 
@@ -56,7 +55,6 @@ class Scene:
             [2, 1, 3, 1],
             handler=self.handler,
             push_queue=PushQueue(10, clock=self.clock),
-            spacing=SenderSpacing(self.clock),
             run=self.run,
             max_sleep_s=0.5,
             clock=self.clock,

@@ -26,10 +26,10 @@
 --
 -- The course begins at ask_for_memory(), below the functions that are its steps.
 
--- A block as the worker gets it. The head: number of the block, time of the opening in microseconds of the epoch, time
--- from then to the first slot in microseconds, time per unit of cost in microseconds, index of the provider in the
--- campaign's chain. Then for each message: index in the batch, attempt.
-local PACKED_HEAD = '>I2dddI1'
+-- A block as the worker gets it. The head: number of the block, time from now to the first slot in microseconds, time
+-- per unit of cost in microseconds, index of the provider in the campaign's chain. Then for each message: index in the
+-- batch, attempt.
+local PACKED_HEAD = '>I2ddI1'
 local PACKED_MESSAGE = '>I2I1'
 -- So many other campaigns are looked at, to know whether one of them can send while this one waits for its providers.
 local MAX_OTHERS = 100
@@ -224,7 +224,7 @@ local indexes, last_cost, parts, size = choose_messages(states, at, max_messages
 if #indexes == 0 then return no_parts_left(campaign, size, of_budget) end
 
 local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
-local packed = {struct.pack(PACKED_HEAD, block, now, starts_in_us, main.per_unit_us, chain_index)}
+local packed = {struct.pack(PACKED_HEAD, block, starts_in_us, main.per_unit_us, chain_index)}
 local since_created_ms = now_ms - tonumber(campaign.created_ms)
 mark_sending(packed, indexes, count, block, costs, since_created_ms, starts_in_us, main.per_unit_us)
 local opened_block = table.concat(packed)
