@@ -2,7 +2,7 @@
 std = "lua51"
 max_line_length = 120
 globals = {}
-read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV"}
+read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "arguments"}
 
 -- A script is put together from the libs that its first line names (times_dispatch/ledger/scripts.py), so a lib's definitions are
 -- known in every script and lib. A test looks whether each file names the libs that it uses, and whether each definition is used.

@@ -5,7 +5,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/dispatch
 WORKDIR /src
 
-# The dependencies in a layer of their own: it stays as long as these two files do.
+# The dependencies have a layer of their own, which is built again only when one of these two files changes.
 COPY pyproject.toml constraints.txt ./
 RUN touch README.md && /opt/dispatch/bin/pip install --constraint constraints.txt '.[files]'
 
@@ -16,7 +16,7 @@ RUN /opt/dispatch/bin/pip install --no-deps --force-reinstall . \
 
 FROM python:3.13-slim
 
-# The number is what orchestrators compare with "must not be root".
+# Orchestrators compare this number with "must not be root".
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin dispatch
 COPY --from=build /opt/dispatch /opt/dispatch
 
@@ -25,5 +25,5 @@ USER 10001
 WORKDIR /data
 STOPSIGNAL SIGTERM
 
-# What it runs is said in docker-compose.yml, one process to a container.
+# docker-compose.yml gives the command of each process; a container runs one process.
 CMD ["dispatch", "--help"]

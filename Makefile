@@ -1,43 +1,70 @@
-# Python and make are all that is needed:  make demo  make test  make help
+# Needs Python, make and luacheck (Debian: apt-get install lua-check). CONTRIBUTING.md says how long each command takes.
 PYTHON ?= python3
 
-# One environment for each version of Python, so that trying another does not spoil the first.
+# Each version of Python has an environment of its own, so that you can try several.
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV    := .venv-$(VERSION)
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 
+# How many tests run at the same time.
+JOBS ?= 2
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test lint bench chaos secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose bench chaos secrets clean
 
-help: ## say what there is
+help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(READY) ## send a campaign of 20,000 messages through the sandbox, and check the books
+demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and compare its books with the ledger
 	@$(BIN)/python -m times_dispatch.demo
 
-up: $(READY) ## start everything with the sandbox, and stay until Ctrl-C
+up: $(READY) ## start everything with the sandbox, until Ctrl-C
 	@$(BIN)/python -m times_dispatch.demo up
 
-test: lint ## lint, types, import rules and all tests
+fast: lint ## lint, and all tests that start no processes
+	@$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS) --hypothesis-profile=quick
+
+test: lint ## lint and all tests, with coverage
 	@status=0; \
 	$(BIN)/pytest -m alone || status=1; \
-	$(BIN)/pytest -m 'not alone' -n 2 || status=1; \
+	$(BIN)/pytest -m 'processes and not alone' -n $(JOBS) || status=1; \
+	$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS) --cov || status=1; \
 	exit $$status
 
-lint: $(READY) ## what make test checks before the tests
+one: $(READY) ## run one test: T=path/to/test_file.py, also with ::test_name or -k word
+	@test -n "$(T)" || { echo "name a test: make one T=tests/workers/test_upkeep_hours.py" >&2; exit 2; }
+	@$(BIN)/pytest $(T)
+
+format: $(READY) ## format the code, and repair what the linter can repair
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format --quiet
+
+lint: ruff types imports lua compose ## ruff, types, import rules, Lua and the Compose file
+
+ruff: $(READY)
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
+
+types: $(READY)
 	@$(BIN)/mypy --no-error-summary
+
+imports: $(READY)
 	@$(BIN)/lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+
+lua:
+	@command -v luacheck > /dev/null || { echo "luacheck is missing; install it with: apt-get install lua-check" >&2; exit 1; }
+	@report=$$(luacheck --quiet --no-color times_dispatch/ledger/lua) || { echo "$$report"; exit 1; }
+
+compose: $(READY)
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
-bench: $(READY) ## measure speed and memory (see benchmarks/README.md)
+bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
-chaos: $(READY) ## break everything, and count; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
+chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(BUSY),--busy)
 
 secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
@@ -51,14 +78,14 @@ secrets: ## make the random secrets that docker-compose.yml reads, where they ar
 	  echo "made secrets/$$name"; \
 	done
 
-clean: ## remove the environments and everything that can be made again
-	@rm -rf .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+clean: ## remove the environments, caches and build results
+	@rm -rf .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(VERSION)" || { echo "$(PYTHON) does not run; say which Python to use: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "$(PYTHON) is Python $(VERSION); this needs 3.11, 3.12 or 3.13: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
+	  { echo "$(PYTHON) is Python $(VERSION); this project needs 3.11, 3.12 or 3.13: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@echo "making $(VENV), once"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[files,dev]'

@@ -1,6 +1,8 @@
-"""What every room's tests may ask for: a real Redis, empty at the start of each test."""
+"""Fixtures for all tests: a real Redis, empty at the start of each test."""
 
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from unittest.mock import patch
 
 import pytest
 import structlog
@@ -11,9 +13,10 @@ from redis.asyncio import Redis
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 
-# The same tree gets the same answer, and none of them is about time. New examples: pytest --hypothesis-profile=default
-settings.register_profile("gate", deadline=None, derandomize=True)
-settings.load_profile("gate")
+# Every run tries the same examples, and no example has a time limit. New examples: pytest --hypothesis-profile=default
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=20)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +24,20 @@ def logs_unconfigured() -> Iterator[None]:
     """What a test does to the logs stays in it, whichever runs next."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def processes_only_where_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that starts a process without the marker ``processes``: ``make fast`` must not run such a test."""
+    if request.node.get_closest_marker("processes"):
+        yield
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("this test starts a process: mark it with @pytest.mark.processes")
+
+    with patch.object(subprocess.Popen, "__init__", refuse):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,4 @@
-"""What producers, workers and callbacks share; nothing in here imports them."""
+"""What producers, workers and callbacks share; nothing in here imports them.
+
+Terms are explained in docs/glossary.md.
+"""

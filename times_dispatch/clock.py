@@ -32,7 +32,6 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
     def time(self) -> float:
-        """Return ``time.time()``."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
@@ -51,7 +50,6 @@ class SystemClock:
         return True
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Return ``asyncio.timeout(seconds)``."""
         return asyncio.timeout(seconds)
 
 

@@ -35,7 +35,6 @@ class LeaseRenewal:
         self._clock = clock
 
     async def run(self) -> None:
-        """Renew until cancelled."""
         while True:
             await self._clock.sleep(self._lease_s / _RENEWALS_PER_LEASE)
             by_sender: defaultdict[SenderId, list[Batch]] = defaultdict(list)

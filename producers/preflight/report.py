@@ -154,7 +154,7 @@ class SampleChooser:
     def __init__(self, template: Template) -> None:
         self._template = template
         self._first: list[Sample] = []
-        self._most_parts: Sample | None = None
+        self._largest: Sample | None = None
         self._other_encoding: Sample | None = None
 
     def add(self, batch: Recipients) -> None:
@@ -162,8 +162,8 @@ class SampleChooser:
         if len(self._first) < _MAX_SAMPLES:
             self._first += [self._sample(batch, index) for index in range(min(_MAX_SAMPLES, len(batch.to)))]
         parts = max(batch.parts)
-        if self._most_parts is None or parts > self._most_parts.parts:
-            self._most_parts = self._sample(batch, batch.parts.index(parts))
+        if self._largest is None or parts > self._largest.parts:
+            self._largest = self._sample(batch, batch.parts.index(parts))
         if self._other_encoding is None:
             unicode = self._first[0].unicode
             for index, values in enumerate(zip(*batch.slots, strict=True)):
@@ -175,7 +175,7 @@ class SampleChooser:
 
     def chosen(self) -> list[Sample]:
         """Return at most three samples of different lines, in the order of the lines."""
-        wanted = [*self._first[:1], self._most_parts, self._other_encoding, *self._first[1:]]
+        wanted = [*self._first[:1], self._largest, self._other_encoding, *self._first[1:]]
         by_line = {sample.line: sample for sample in wanted if sample}
         return sorted(list(by_line.values())[:_MAX_SAMPLES], key=lambda sample: sample.line)
 

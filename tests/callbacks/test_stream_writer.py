@@ -86,6 +86,7 @@ async def _is_stored(writer: ReportStreamWriter, body: bytes) -> bool:
     return True
 
 
+@pytest.mark.processes
 async def test_after_a_failover_bodies_go_to_the_new_primary() -> None:
     async with two_servers() as failover, connect(failover.url) as redis:
         writer = ReportStreamWriter(redis)

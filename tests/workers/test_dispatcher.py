@@ -180,6 +180,7 @@ async def test_a_provider_that_the_worker_does_not_know_brakes_the_campaign(rig:
     assert await rig.states() == "pp"
 
 
+@pytest.mark.processes
 async def test_a_worker_that_starts_before_its_ledger_waits_for_it_and_keeps_the_rates(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         server.kill()
@@ -203,6 +204,7 @@ async def test_a_worker_that_is_stopped_before_its_ledger_came_ends_at_once(
     assert worker.ended == ["ledger away"]
 
 
+@pytest.mark.processes
 async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(provider: FakeProvider) -> None:
     with EmbeddedServer(password="mellon") as server, capture_logs() as logs:
         wrong = server.url.replace("mellon", "swordfish")

@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from tests.kit.failover import two_servers
 from tests.kit.workers import SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import CampaignState
 
 
+@pytest.mark.processes
 async def test_a_campaign_goes_on_within_seconds_and_nothing_goes_twice(provider: FakeProvider) -> None:
     async with two_servers() as failover, connect(failover.url) as redis:
         rig = WorkerRig(redis, provider)

@@ -108,6 +108,7 @@ async def test_a_block_that_waits_for_its_slots_is_given_back(rig: WorkerRig) ->
     assert await rig.count(MessageState.PENDING) == 100 - sent
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("grace_s", [0, 0.3])
 async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_over(
     provider: FakeProvider, grace_s: float
@@ -127,6 +128,7 @@ async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_o
     assert worker.ended == ["lease lost"]
 
 
+@pytest.mark.processes
 async def test_a_ledger_that_does_not_answer_at_all_does_not_hold_up_the_stop(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url) as redis:

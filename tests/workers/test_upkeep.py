@@ -283,6 +283,7 @@ async def test_rounds_every_second_count_as_upkeep_without_a_gap(rig: WorkerRig,
     assert 8_000 < await rig.redis.pttl("upkeep:since") <= 9_000
 
 
+@pytest.mark.processes
 async def test_after_a_restart_of_redis_the_holders_of_leases_get_a_moment_to_renew(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url) as redis:

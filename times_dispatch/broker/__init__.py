@@ -1,1 +1,4 @@
-"""Celery and what belongs to it: the app and its queues, the waking of workers, and Flower."""
+"""Celery and what belongs to it: the app and its queues, the waking of workers, and Flower.
+
+Terms are explained in docs/glossary.md.
+"""

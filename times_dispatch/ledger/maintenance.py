@@ -143,7 +143,7 @@ class Maintenance:
         return ended
 
     async def set_next_hours(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
-        """Say when a campaign's hours are next, in epoch milliseconds; nothing goes before and after."""
+        """Set a campaign's next hours, in epoch milliseconds; outside of them none of its messages is sent."""
         await self._next_hours(sender, campaign=campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def end_pending(self, sender: SenderId, *, max_calls: int = 50) -> int:

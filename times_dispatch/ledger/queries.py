@@ -69,7 +69,7 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit, and then none are counted."""
     parts_today: int = 0
     day_is_used_up: bool = False
-    """Nothing goes before midnight."""
+    """Nothing is sent until midnight in Asia/Kolkata."""
 
     def waits_for_resume(self, chain: Sequence[str]) -> bool:
         """Say whether nothing goes through these providers until somebody resumes the sender."""

@@ -3,9 +3,8 @@
 A script's first line names the libs of ``lua/lib/`` that it uses (``-- uses: names keys``), a lib's first line those
 that the lib uses. The definitions of these that the script needs are put before it, because Redis 6.2 has no libraries
 for scripts; in a lib, every definition begins with ``local`` at the beginning of a line, and a function ends with
-``end`` there. A
-script declares the names of its arguments in a call of ``arguments``, and answers with ``reply``; both are in
-``lua/lib/names.lua``.
+``end`` there. A script declares the names of its arguments with ``arguments`` and answers with ``reply``, see
+``lua/lib/names.lua``. Redis runs the whole text at every call, so constants and names are put in place here.
 
 ``python -m times_dispatch.ledger.scripts open_block`` prints a script as Redis gets it, with the numbers of its lines:
 those are the numbers in Redis' error messages.
@@ -40,6 +39,7 @@ _DEFINED = re.compile(r"\s*local (?:function )?(\w+(?:, \w+)*)")
 _CONSTANT = re.compile(r"^local ([A-Z_]+) = ('[^']*'|\d+)$", re.MULTILINE)
 _READ = re.compile(r"local (?P<name>\w+) = read_fields\((?P<key>[^,]+), (?P<fields>(?:'\w+',?\s*)+)\)")
 _TOKEN = re.compile(r"--.*|'[^']*'|\w+")
+_CUT = "\n--\n"
 _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 
@@ -107,8 +107,10 @@ def assemble(name: str) -> str:
 
     for lib in used_libs(source):
         add(lib)
-    needed = _needed(source, list(chain.from_iterable(map(_definitions, libs.values()))))
-    return _with_reads_in_place(_with_constants_in_place("\n".join([*needed, source])))
+    definitions = chain.from_iterable(map(_definitions, libs.values()))
+    whole = _with_names_in_place(_with_constants_in_place(_CUT.join([*definitions, source])))
+    *of_libs, source = whole.split(_CUT)
+    return "\n".join([*_needed(source, of_libs), source])
 
 
 def _definitions(lib: str) -> list[str]:
@@ -134,15 +136,27 @@ def _with_constants_in_place(source: str) -> str:
     return _TOKEN.sub(lambda match: constants.get(match[0], match[0]), source)
 
 
-def _with_reads_in_place(source: str) -> str:
-    """Put what ``read_fields`` does in its place where the fields are fixed: then naming them costs next to nothing."""
+def _with_names_in_place(source: str) -> str:
+    """Put tables in the place of ``arguments``, and of ``read_fields`` where all fields are quoted."""
 
-    def in_place(read: re.Match[str]) -> str:
-        name, fields = read["name"], _NAME.findall(read["fields"])
-        by_name = ", ".join(f"{field} = {name}[{position}]" for position, field in enumerate(fields, 1))
-        return f"local {name} = redis.call('HMGET', {read['key']}, {read['fields']}) {name} = {{{by_name}}}"
+    def arguments(call: re.Match[str]) -> str:
+        named = _by_name("ARGV", call["names"])
+        if not call["tail"]:
+            return f"local args = {named}"
+        before = len(_NAME.findall(call["names"]))
+        return f"local args = {named} args.{call['tail']} = further_arguments({before}, {{{call['of_item']}}})"
 
-    return _READ.sub(in_place, source)
+    def fields(call: re.Match[str]) -> str:
+        name, names = call["name"], call["fields"]
+        return f"local {name} = redis.call('HMGET', {call['key']}, {names}) {name} = {_by_name(name, names)}"
+
+    return _READ.sub(fields, _DECLARATION.sub(arguments, source))
+
+
+def _by_name(values: str, names: str) -> str:
+    """Return Lua's text of a table that has the entries of a list by these names."""
+    entries = (f"{name} = {values}[{position}]" for position, name in enumerate(_NAME.findall(names), 1))
+    return "{" + ", ".join(entries) + "}"
 
 
 def _defined(code: str) -> list[str]:

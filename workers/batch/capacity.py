@@ -53,7 +53,6 @@ class Capacity:
         return taken
 
     def give_back(self, permits: int) -> None:
-        """Free permits."""
         self._free += permits
         self._wake_first()
 

@@ -103,6 +103,7 @@ def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: py
     assert order.consume(3) == list(QUEUES)
 
 
+@pytest.mark.processes
 def test_the_settings_of_a_workers_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server, app_at(server.url).connection_for_read() as connection:
         assert "QueueOrder" in dumps(connection.info())
@@ -124,11 +125,13 @@ async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
     assert "swordfish" not in str(away.value)
 
 
+@pytest.mark.processes
 async def test_a_broker_that_refuses_the_password_is_away_too(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer(password="mellon") as server, pytest.raises(BrokerAway):
         await wake_workers(app_at(server.url.replace("mellon", "swordfish")), _batches(1))
 
 
+@pytest.mark.processes
 async def test_workers_can_be_woken_again_after_a_restart_of_the_broker(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server:
         app = app_at(server.url)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.kit.settings import SETTINGS_FILE
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[3]
 LOGIN = ("people", "mel,lon:4711")
 

@@ -13,6 +13,8 @@ from redis import Redis
 from times_dispatch.demo import redis_server
 from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -52,6 +52,7 @@ async def test_more_calls_than_connections_wait_instead_of_failing(redis_url: st
     assert sorted(answers) == list(range(1, 101))
 
 
+@pytest.mark.processes
 async def test_a_client_goes_on_by_itself_after_a_restart_of_redis() -> None:
     with EmbeddedServer() as server:
         async with connect(server.url) as client:
@@ -102,6 +103,7 @@ async def test_a_user_without_info_is_enough_and_warns_of_nothing(guarded: Embed
         assert await check(client) == []
 
 
+@pytest.mark.processes
 async def test_a_replica_and_a_full_server_are_named() -> None:
     with EmbeddedServer(options={"maxmemory": "1"}) as full:
         assert (await _reason(full.url)).endswith("has no memory left: raise its maxmemory")
@@ -109,6 +111,7 @@ async def test_a_replica_and_a_full_server_are_named() -> None:
         assert (await _reason(replica.url)).endswith("is a replica: it cannot be written to")
 
 
+@pytest.mark.processes
 async def test_settings_of_redis_that_lose_messages_are_warned_about() -> None:
     with EmbeddedServer(options={"maxmemory-policy": "allkeys-lru"}) as server:
         async with connect(server.url) as client:

@@ -11,6 +11,8 @@ from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from tests.kit.failover import two_servers
 from times_dispatch.ledger.connection import connect
 
+pytestmark = pytest.mark.processes
+
 WITHIN_S = 5.0
 
 

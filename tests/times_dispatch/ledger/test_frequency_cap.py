@@ -155,6 +155,18 @@ async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger,
     assert await first.ask(frequency) == [reason, reason, None if frequency.max_messages != 1 else TOO_MANY]
 
 
+async def test_what_was_not_sent_is_taken_back_also_when_redis_is_full(ledger: Ledger) -> None:
+    """Also a number whose other message stays counted, for which Redis has to store the rest."""
+    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
+    await first.ask(TWO_A_DAY, NUMBERS[:1])
+    await second.ask(TWO_A_DAY, NUMBERS[:1])
+    await ledger.redis.config_set("maxmemory", 1)
+    await second.take_back(TWO_A_DAY)
+    await ledger.redis.config_set("maxmemory", 0)
+    assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [None]
+    assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [TOO_MANY]
+
+
 async def test_a_worker_without_the_lease_admits_nothing_and_takes_nothing_back(ledger: Ledger) -> None:
     first = await asker(ledger, "diwali01")
     await first.ask(HALF_AN_HOUR)

@@ -183,6 +183,7 @@ def test_the_last_configuration_holds(out: io.StringIO) -> None:
     assert [line["event"] for line in _lines(out)] == ["to the second"] * 2
 
 
+@pytest.mark.processes
 def test_warnings_and_lines_of_a_process_go_to_stderr() -> None:
     script = "from times_dispatch.settings import logs; import warnings; logs.configure(); warnings.warn('careful')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -95,6 +95,7 @@ async def durable_rig(durable: EmbeddedServer, provider: FakeProvider) -> AsyncI
         await rig.check_balance()
 
 
+@pytest.mark.processes
 async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself(
     durable: EmbeddedServer, durable_rig: WorkerRig
 ) -> None:
@@ -113,6 +114,7 @@ async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself
     assert (await rig.view()).state is CampaignState.FINISHED
 
 
+@pytest.mark.processes
 async def test_outcomes_that_come_while_the_ledger_is_away_are_written_when_it_is_back(
     durable: EmbeddedServer, durable_rig: WorkerRig
 ) -> None:
@@ -132,6 +134,7 @@ async def test_outcomes_that_come_while_the_ledger_is_away_are_written_when_it_i
     assert len(provider.ids) == 40
 
 
+@pytest.mark.processes
 async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(provider: FakeProvider) -> None:
     with EmbeddedServer() as server:
         async with connect(server.url, retries=0) as redis:

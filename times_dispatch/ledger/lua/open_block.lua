@@ -17,12 +17,14 @@
 --   drained  nothing of the batch is pending
 --   closed   reason: a CloseReason, or the campaign's state; the worker shall release the batch
 --   lost     the lease went to another worker
--- Keys: campaign, lease, messages and parts of the batch; the sender's pace, changed, and the window and rotation of
--- the campaign;
---   the chains of the sender's other campaigns, if all providers of this one back off.
+-- Keys: campaign, lease, messages and parts of the batch; the sender's pace, window, rotation and changed; the sender's
+--   other campaigns, if this one has to wait for its providers.
 -- Atomic: the checks, the slots of the pace, the parts of the budgets and the states of the messages.
 -- Cost: O(messages of the block); one byte is scanned for each message of the batch; one command for each provider that
 -- is passed over.
+--
+-- Slots and costs are explained in lib/pacing.lua, chains and probes in lib/providers.lua, window and rotation in
+-- lib/rotation.lua, and every field in ledger/keys.py.
 --
 -- The course begins at ask_for_memory(), below the functions that are its steps.
 
@@ -114,43 +116,48 @@ local function own_pace(campaign, pace)
   local rate = tonumber(campaign.rate or '0')
   if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
-  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us, now + ahead_us)
+  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us - tolerance_us, now + ahead_us)
   return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
--- Choose pending messages, from the first of them (at byte `at` of the states) until a pace or a limit of parts ends
--- the block. `sizes` and `costs` have the parts and the cost of each message in one byte, and are false where each is
--- 1. Moves the slots of both paces on. Returns the messages' indexes in ascending order, the cost of the last of them,
--- the parts of all of them, and the parts of the message that comes next if it did not fit.
-local function choose_messages(states, at, max_messages, sizes, costs, main, own, max_parts)
+-- Choose the messages of the block, and move the slots of its paces on.
+--   states, at         the states of the batch's messages, and the byte of the first that is pending
+--   max_messages       how many messages the block may have
+--   part_counts        the SMS parts of each message of the batch, one byte each; false if each has one part
+--   costs              the cost of each message, one byte each; false if each costs one unit
+--   main, own          the paces, see main_pace and own_pace
+--   max_parts          how many SMS parts the block may have
+-- Returns the indexes of the messages in ascending order, the cost of the last of them, the parts of all of them, and
+-- the parts of the message that did not fit, if one did not.
+local function choose_messages(states, at, max_messages, part_counts, costs, main, own, max_parts)
   local find, byte, last_us = string.find, string.byte, now + ahead_us
   local first_slot_us, per_unit_us = main.slot_us, main.per_unit_us
   local slot_us, own_slot_us = first_slot_us, own and own.slot_us
-  local indexes, chosen, used, cost, parts, size = {}, 0, 0, 0, 0, 1
+  local indexes, chosen, all_costs, cost, parts, part_count = {}, 0, 0, 0, 0, 1
   while at and chosen < max_messages and slot_us <= last_us do
     if own and own_slot_us > now then break end
-    if sizes then size = byte(sizes, at) end
-    if parts + size > max_parts then break end
+    if part_counts then part_count = byte(part_counts, at) end
+    if parts + part_count > max_parts then break end
     chosen = chosen + 1
     indexes[chosen] = at - 1
-    parts = parts + size
+    parts = parts + part_count
     cost = costs and byte(costs, at) or 1
-    used = used + cost
-    slot_us = first_slot_us + used * per_unit_us
+    all_costs = all_costs + cost
+    slot_us = first_slot_us + all_costs * per_unit_us
     if own then own_slot_us = own_slot_us + cost * own.per_unit_us end
     at = find(states, PENDING, at + 1, true)
   end
   main.slot_us = slot_us
   if own then own.slot_us = own_slot_us end
-  return indexes, cost, parts, size
+  return indexes, cost, parts, part_count
 end
 
--- Answer that the next message has more parts than are left of the campaign's budget or of the sender's day.
-local function no_parts_left(campaign, size, of_budget)
+-- Answer that the next message has more parts than the campaign's budget or the sender's day has left.
+local function no_parts_left(campaign, part_count, budget_left)
   -- A message in sending may turn out rejected or suppressed, and cost nothing.
   if tonumber(campaign[SENDING]) > 0 then return wait(PARTS_WAIT_MS, 'campaign_limit') end
   mark_changed(id)
-  if size > of_budget then
+  if part_count > budget_left then
     brake_campaign(id, campaign_key, 'budget_spent ' .. campaign.max_parts)
     return closed('budget_spent')
   end
@@ -158,9 +165,17 @@ local function no_parts_left(campaign, size, of_budget)
   return closed('day_used_up')
 end
 
--- Mark messages as sending, and append them to `packed`. Messages that stand next to each other are written together.
-local function mark_sending(packed, indexes, count, block, costs, since_created_ms, starts_in_us, per_unit_us)
-  local run, spent = 1, 0
+-- Mark messages as sending. Messages that stand next to each other (a run) are written together.
+--   packed            the list that takes each message, packed
+--   indexes, costs    the messages of the block; the cost of each message of the batch, false if each costs one unit
+--   count             how many messages the batch has
+--   block             the number of the block
+--   since_created_ms  the time since the campaign's creation
+--   starts_in_us      the time from now to the first slot
+--   per_unit_us       the time between two slots for each unit of cost
+local function mark_sending(packed, indexes, costs, count, block, since_created_ms, starts_in_us, per_unit_us)
+  local byte, pack, max, floor = string.byte, struct.pack, math.max, math.floor
+  local run, all_costs = 1, 0
   while run <= #indexes do
     local last = run
     while last < #indexes and indexes[last + 1] == indexes[last] + 1 do last = last + 1 end
@@ -169,11 +184,11 @@ local function mark_sending(packed, indexes, count, block, costs, since_created_
     local old_records = redis.call('GETRANGE', messages_key, start, start + size * WIDTH - 1)
     local new_records = {}
     for offset = 0, size - 1 do
-      local attempt = string.byte(old_records, offset * WIDTH + 1)
-      local sent_ms = since_created_ms + math.max(0, math.floor((starts_in_us + spent * per_unit_us) / 1000))
-      spent = spent + (costs and string.byte(costs, first + offset + 1) or 1)
-      new_records[offset + 1] = struct.pack(RECORD, attempt, block, 0, sent_ms, 0, NO_TRANSACTION)
-      packed[#packed + 1] = struct.pack(PACKED_MESSAGE, first + offset, attempt)
+      local attempt = byte(old_records, offset * WIDTH + 1)
+      local sent_ms = since_created_ms + max(0, floor((starts_in_us + all_costs * per_unit_us) / 1000))
+      all_costs = all_costs + (costs and byte(costs, first + offset + 1) or 1)
+      new_records[offset + 1] = pack(RECORD, attempt, block, 0, sent_ms, 0, NO_TRANSACTION)
+      packed[#packed + 1] = pack(PACKED_MESSAGE, first + offset, attempt)
     end
     redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))
     redis.call('SETRANGE', messages_key, start, table.concat(new_records))
@@ -215,23 +230,26 @@ if first_slot_us > now + ahead_us then
   return wait(math.max(1, (first_slot_us - now - ahead_us) / 1000), 'rate_limit')
 end
 
-local of_budget, of_day = parts_left(campaign, pace, today)
-local sizes = redis.call('GET', key_of_batch(campaign_key, PARTS, number))
-local costs = campaign.cost == 'parts' and sizes
+local budget_left, day_left = parts_left(campaign, pace, today)
+local part_counts = redis.call('GET', key_of_batch(campaign_key, PARTS, number))
+local costs = campaign.cost == 'parts' and part_counts
 local max_messages = probed and 1 or tonumber(args.max_messages)
-local max_parts = math.min(of_budget, of_day)
-local indexes, last_cost, parts, size = choose_messages(states, at, max_messages, sizes, costs, main, own, max_parts)
-if #indexes == 0 then return no_parts_left(campaign, size, of_budget) end
+local indexes, last_cost, parts, part_count = choose_messages(states, at, max_messages, part_counts, costs, main, own,
+  math.min(budget_left, day_left))
+if #indexes == 0 then return no_parts_left(campaign, part_count, budget_left) end
 
+-- All that can fail over damaged fields is done before the first write.
+local pending, sending = campaign[PENDING] - #indexes, campaign[SENDING] + #indexes
+local parts_out = campaign.parts_out + parts
 local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
 local packed = {struct.pack(PACKED_HEAD, block, starts_in_us, main.per_unit_us, chain_index)}
 local since_created_ms = now_ms - tonumber(campaign.created_ms)
-mark_sending(packed, indexes, count, block, costs, since_created_ms, starts_in_us, main.per_unit_us)
+mark_sending(packed, indexes, costs, count, block, since_created_ms, starts_in_us, main.per_unit_us)
 local opened_block = table.concat(packed)
 redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block,
   'first_pending', indexes[#indexes] + 1, 'last_block', block)
-redis.call('HSET', campaign_key, PENDING, campaign[PENDING] - #indexes, SENDING, campaign[SENDING] + #indexes,
-  'parts_out', campaign.parts_out + parts, 'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
+redis.call('HSET', campaign_key, PENDING, pending, SENDING, sending, 'parts_out', parts_out,
+  'first_sent_ms', campaign.first_sent_ms or now_ms, 'last_sent_ms', now_ms)
 if main.key then keep_slot(main.key, main.slot_us, last_cost, main.per_unit_us) end
 if own then keep_slot(own.key, own.slot_us, last_cost, own.per_unit_us) end
 spend_parts_of_day(pace, today, parts)

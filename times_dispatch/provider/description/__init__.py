@@ -3,4 +3,5 @@
 ``times_dispatch.settings`` builds a ``provider.Provider`` from a table of ``dispatch.toml`` and gets its problems and
 warnings from ``validation``. ``request`` compiles the payload template, and ``client`` turns an HTTP answer into an
 ``Outcome`` with ``answers.AnswerReader``.
+Terms are explained in docs/glossary.md.
 """

@@ -2,4 +2,5 @@
 
 ``credentials`` holds what the settings give. ``token_cache.TokenCache`` takes client credentials and returns the header
 of a valid token; ``client`` asks it before each push.
+Terms are explained in docs/glossary.md.
 """

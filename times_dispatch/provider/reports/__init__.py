@@ -2,4 +2,5 @@
 
 ``reports.parse`` takes the body of a POST and returns events and rejected rows; the callback receiver and the
 reconciler call it. ``codes.describe`` explains a failure code to people.
+Terms are explained in docs/glossary.md.
 """

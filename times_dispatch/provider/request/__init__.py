@@ -2,4 +2,5 @@
 
 ``client`` hands each ``Push`` to ``Payload.request`` and gets a ``PushRequest``, which ``http.transport`` writes to a
 socket.
+Terms are explained in docs/glossary.md.
 """

@@ -2,8 +2,8 @@
 -- Limits in SMS parts: the budget of a campaign, and the sender's cap of a day. Parts count from the opening of a
 -- block; what the provider did not take is given back.
 
--- Return how many parts may still go: by the budget of the campaign (its fields max_parts and parts_out), and by the
--- sender's cap of this day (the fields max_parts_per_day, day and day_parts of its pace). Without a limit that is
+-- Return how many SMS parts may still go: by the budget of the campaign (its fields max_parts and parts_out), and by
+-- the sender's cap of this day (the fields max_parts_per_day, day and day_parts of its pace). Without a limit that is
 -- math.huge.
 local function parts_left(campaign, pace, today)
   local budget, per_day = tonumber(campaign.max_parts), tonumber(pace.max_parts_per_day or '0')

@@ -1,26 +1,24 @@
 -- The one place where positions become names. Everywhere else arguments, hash fields and replies have names.
-
--- Return this call's arguments by the names that a script declares: arguments({'campaign', 'number'}). A second table
+--
+-- A script declares its arguments in one statement: local args = arguments({'campaign', 'number'}). A second table
 -- names the list that takes all further arguments: {numbers = {'number'}} makes a list of values, and
--- {batches = {'campaign', 'token'}} a list of tables by name. scripts.py reads this declaration from the script's text
--- and puts the arguments of a Python call into its order.
-local function arguments(names, tail)
-  local named, count = {}, #names
-  for position = 1, count do named[names[position]] = ARGV[position] end
-  if not tail then return named end
-  local list, fields = next(tail)
-  local items, width = {}, #fields
+-- {batches = {'campaign', 'token'}} a list of tables by name. There is no function arguments: scripts.py puts a table
+-- in the place of the call, and the arguments of a Python call into the order of the declaration. It also puts a table
+-- in the place of read_fields where all fields are quoted. So names cost nothing while a script runs.
+
+-- Return all arguments after the first `count` as a list, of tables by name, or of values if there is only one name.
+local function further_arguments(count, names)
+  local items, width = {}, #names
   for start = count, #ARGV - width, width do
     if width == 1 then
       items[#items + 1] = ARGV[start + 1]
     else
       local item = {}
-      for offset = 1, width do item[fields[offset]] = ARGV[start + offset] end
+      for offset = 1, width do item[names[offset]] = ARGV[start + offset] end
       items[#items + 1] = item
     end
   end
-  named[list] = items
-  return named
+  return items
 end
 
 -- Read fields of a hash in one command. Return a table by name; a field that the hash does not have is false.

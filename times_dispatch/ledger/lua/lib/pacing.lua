@@ -1,4 +1,5 @@
--- GCRA: messages (or SMS parts) of a pace go at slots, one after the other, `per_unit_us` apart for each unit of cost.
+-- GCRA: the messages of a pace go at slots, moments that follow each other `per_unit_us` apart for each unit of cost.
+-- The cost of a message is 1, or its SMS parts, as the campaign's rate counts.
 -- A pace keeps only its last slot and the cost of that slot: so a new rate acts at once, however low the old rate was,
 -- and a clock that was set back holds nobody up.
 

@@ -7,7 +7,7 @@
 local WIDTH = 21
 local RECORD = '>I1I2I2I4I4c8'
 local EMPTY_RECORD = string.rep('\0', WIDTH)
-local NO_TRANSACTION = string.rep('\0', 8)
+local NO_TRANSACTION = '\0\0\0\0\0\0\0\0'
 -- Where fields of a record begin, counted from its first byte.
 local CODE_OFFSET = 3
 local SENT_OFFSET = 5

@@ -1,0 +1,1 @@
+"""Checks of the project itself: words, structure and documents (docs/style.md)."""

@@ -1,0 +1,85 @@
+"""Documents name only files, tests and sections that exist."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+from tests.house import tree
+
+_LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
+_CODE_SPAN = re.compile(r"`([^`\n]+)`")
+_PATH = re.compile(
+    r"(?:producers|workers|callbacks|times_dispatch|tests|benchmarks|docs)/[\w./-]*\w|[\w/]+\.(?:lua|md|py)"
+)
+_QUOTED_TEST = re.compile(r"`(tests/[\w/]+\.py)`:\s+(?:… )?([^|;)`]+)")
+_MADE_UP = re.compile(r"NAME|PATH|FILE")
+
+
+def _without_blocks(path: Path) -> str:
+    return re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def _anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)", path.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@cache
+def _files() -> str:
+    """Return the paths of all files and folders, one a line, each between slashes."""
+    paths = [path for folder in (*tree.CODE, "docs") for path in (tree.ROOT / folder).rglob("*")]
+    return "".join(f"/{tree.name(path)}/\n" for path in (*paths, *tree.ROOT.glob("*.*")))
+
+
+@cache
+def _tests() -> set[str]:
+    return {
+        node.name
+        for path in tree.modules(("tests",))
+        for node in ast.walk(tree.tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def test_every_link_leads_to_a_file_and_to_a_section_of_it() -> None:
+    broken = []
+    for path in tree.DOCUMENTS:
+        for file, anchor in _LINK.findall(_without_blocks(path)):
+            target = (path.parent / file).resolve() if file else path
+            if not target.exists() or (anchor and anchor not in _anchors(target)):
+                broken.append(f"{tree.name(path)}: {file}#{anchor}")
+    assert not broken, "\n".join(broken)
+
+
+def test_every_path_and_test_that_a_document_names_exists() -> None:
+    missing = []
+    for path in tree.DOCUMENTS:
+        for span in _CODE_SPAN.findall(_without_blocks(path)):
+            if re.fullmatch(r"test_\w+", span) and span not in _tests():
+                missing.append(f"{tree.name(path)}: {span}")
+            files = [file for file in _PATH.findall(span) if not _MADE_UP.search(file)]
+            missing.extend(f"{tree.name(path)}: {file}" for file in files if f"/{file}/" not in _files())
+    assert not missing, "\n".join(missing)
+
+
+def test_every_quoted_test_is_in_its_file() -> None:
+    """A document of docs/ may quote a test as words: `tests/…/test_x.py`: a form goes into the body."""
+    missing = []
+    for path in tree.ROOT.glob("docs/*.md"):
+        for file, words in _QUOTED_TEST.findall(path.read_text("utf-8")):
+            name = "_".join(words.lower().split())
+            if name not in (tree.ROOT / file).read_text("utf-8"):
+                missing.append(f"{tree.name(path)}: {file}: {words}")
+    assert not missing, "\n".join(missing)
+
+
+def test_every_package_points_to_the_glossary() -> None:
+    packages = [path for path in tree.modules() if path.name == "__init__.py"]
+    silent = [path for path in packages if "docs/glossary.md" not in (ast.get_docstring(tree.tree(path)) or "")]
+    assert not silent, "end these docstrings with 'Terms: docs/glossary.md.': " + ", ".join(map(tree.name, silent))
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    terms = re.findall(r"^## (.*)", (tree.ROOT / "docs/glossary.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert terms == sorted(terms, key=str.lower)

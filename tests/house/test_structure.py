@@ -1,0 +1,82 @@
+"""Folders stay small, and the tests' folders mirror the code's."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.house import tree
+
+_EXCEPTIONS = tree.table("exceptions.toml")
+_MAX_MODULES = 14
+_TOO_FEW_WORDS = 3
+
+
+def _listed(files: Iterable[str], table: str) -> str:
+    """Return the difference between what the tree has and what ``exceptions.toml`` allows."""
+    present, allowed = set(files), set(_EXCEPTIONS[table])
+    lines = [f"not allowed: {file}" for file in sorted(present - allowed)]
+    return "\n".join([*lines, *(f"no longer needed in exceptions.toml: {file}" for file in sorted(allowed - present))])
+
+
+def _folders() -> dict[str, list[Path]]:
+    folders: dict[str, list[Path]] = {}
+    for path in [*tree.modules(), *tree.scripts()]:
+        if path.name != "__init__.py":
+            folders.setdefault(tree.name(path.parent), []).append(path)
+    return folders
+
+
+def test_no_folder_has_more_than_fourteen_modules() -> None:
+    large = {folder for folder, files in _folders().items() if len(files) > _MAX_MODULES}
+    assert large == set(_EXCEPTIONS["folders"]), _listed(large, "folders")
+
+
+def _mirrored() -> list[Path]:
+    return [path for path in tree.modules(("tests",)) if path.parts[len(tree.ROOT.parts) + 1] in tree.PRODUCT]
+
+
+def test_every_folder_of_tests_mirrors_a_folder_of_the_code() -> None:
+    folders = {path.parent for path in _mirrored()}
+    assert [
+        tree.name(folder) for folder in folders if not (tree.ROOT / folder.relative_to(tree.ROOT / "tests")).is_dir()
+    ] == []
+
+
+def test_every_test_file_is_named_after_a_module_of_its_folder() -> None:
+    unnamed = set()
+    for path in _mirrored():
+        if not path.name.startswith("test_"):
+            continue
+        folder = tree.ROOT / path.parent.relative_to(tree.ROOT / "tests")
+        subjects = [
+            *(module.stem for module in folder.glob("*.py")),
+            *(sub.name for sub in folder.iterdir()),
+            folder.name,
+        ]
+        stem = path.stem.removeprefix("test_")
+        if not any(stem == subject or stem.startswith(f"{subject}_") for subject in subjects):
+            unnamed.add(tree.name(path))
+    assert unnamed == set(_EXCEPTIONS["test_files"]), _listed(unnamed, "test_files")
+
+
+def test_everything_is_caught_only_where_a_process_must_survive() -> None:
+    handlers = Counter(
+        tree.name(path)
+        for path in tree.modules()
+        for node in ast.walk(tree.tree(path))
+        if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
+    )
+    assert set(handlers) == set(_EXCEPTIONS["catch_all"]), _listed(handlers, "catch_all")
+    assert [file for file, number in handlers.items() if number > 1] == []
+
+
+def test_no_docstring_has_three_words_or_fewer() -> None:
+    short = {
+        f"{tree.name(path)}: {getattr(node, 'name', 'module')}"
+        for path in tree.modules((*tree.PRODUCT, "benchmarks"))
+        for node in ast.walk(tree.tree(path))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if (docstring := ast.get_docstring(node)) and len(docstring.split()) <= _TOO_FEW_WORDS
+    }
+    assert short == set(_EXCEPTIONS["short_docstrings"]), _listed(short, "short_docstrings")
