@@ -10,13 +10,14 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from callbacks.classifier import ClassifiedReports, ReportClassifier
-from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.relay import enqueue
 from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
-from callbacks.streams import unpack
+from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, unpack
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.testsends import SendTestReports
@@ -47,11 +48,21 @@ class EntryApplier:
     Both may be repeated for the same entries. Every method raises Redis errors that waiting may mend.
     """
 
-    def __init__(self, redis: Redis, report_applier: ReportApplier, classifier: ReportClassifier) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        report_applier: ReportApplier,
+        classifier: ReportClassifier,
+        id_key_guard: IdKeyGuard,
+        *,
+        streams: StreamLimits = DEFAULT_STREAM_LIMITS,
+    ) -> None:
         self._redis = redis
+        self._id_key_guard = id_key_guard
         self._report_applier = report_applier
         self._classifier = classifier
-        self._dead_letters = DeadLetters(redis)
+        self._streams = streams
+        self._dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=streams.max_dead_letter_bytes))
         self._test_sends = SendTestReports(redis)
         self._optouts = OptOuts(redis)
 
@@ -85,8 +96,15 @@ class EntryApplier:
         return AppliedEntries(classified, results, is_partial=bool(unclassifiable) or None in results)
 
     async def store_rest(self, applied: AppliedEntries) -> int:
-        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters."""
+        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters.
+
+        Raises:
+            IdKeyRefused: a row has the form of ours and a wrong signature, and this process lacks a key that may have
+                made it. Nothing is stored then.
+        """
         classified, results, dead_letters = applied.classified, applied.results, applied.classified.dead_letters
+        if classified.counts["forged"]:
+            await self._id_key_guard.check_reading()
         events = classified.events
         for result, event in zip(results, events, strict=True):
             if result is None:
@@ -98,7 +116,7 @@ class EntryApplier:
         await self._optouts.add([number for number in numbers if number])
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
         dead_letters += [DeadLetter(DeadLetterReason.POISON, events[index].raw) for index in without_number]
-        dead_letters += await enqueue(self._redis, classified.foreign_bodies)
+        dead_letters += await enqueue(self._redis, classified.foreign_bodies, max_bytes=self._streams.max_relay_bytes)
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)
         return len(dead_letters)

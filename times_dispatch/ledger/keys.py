@@ -18,6 +18,8 @@ SENDERS = "senders"
 """Set: the senders that ever had a campaign or a limit."""
 SUBMISSIONS = "submissions"
 """Hash: fingerprint of a submit to campaign id."""
+ID_KEY = "id_key"
+"""Hash: which key makes the correlation ids, see ``IdKeyField``."""
 TEST_SENDS = "test_send"
 """Sorted set at ``test_send:<index>``: reports of one test message (JSON) by the report's own time, epoch seconds."""
 OPTOUTS = "optouts"
@@ -26,6 +28,9 @@ OPTOUTS_ANY = "{optouts}:any"
 """String: there once a number was put on the opt-out list."""
 OPTOUTS_BUCKET = "{optouts}:n"
 """Set at ``{optouts}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
+
+REPLICATED = "replicated"
+"""String at ``{TIMESM}:replicated``, for a minute: a worker writes it to ask whether replicas have what came before."""
 
 
 class SenderKey(StrEnum):
@@ -51,6 +56,10 @@ class SenderKey(StrEnum):
     """Sorted set: campaigns by the end of their validity; 0 for a cancelled one."""
     HOURS = "hours"
     """Sorted set: campaigns with hours of the day, by the time at which the hours close."""
+    LIVE = "live"
+    """Set: campaigns that are neither finished nor cancelled."""
+    ENDED = "ended"
+    """Sorted set: campaigns that are finished or cancelled, by the time of their creation."""
     CHANGED = "changed"
     """Set: campaigns of which something changed since they were last shown."""
     RECENT_TEXTS = "recent_texts"
@@ -200,6 +209,10 @@ class CampaignField(StrEnum):
     """Failed ones among the last reports."""
     ENDED_BATCHES = "ended_batches"
     """How many of its batches the current round of ending what is pending has looked at."""
+    UNOPENED_STATE = "unopened_state"
+    """The state of all messages in batches below ``unopened_before`` that have no records: expired or cancelled."""
+    UNOPENED_BEFORE = "unopened_before"
+    """The number of the first batch for which ``unopened_state`` does not hold."""
     START_MS = "start_ms"
     """When sending begins; 0 is at once."""
     UNTIL_MS = "until_ms"
@@ -231,6 +244,8 @@ class LeaseField(StrEnum):
     """The id of the call that took it."""
     COUNT = "count"
     """Messages of the batch."""
+    LEASE_MS = "lease_ms"
+    """How long the lease lasts without renewal, milliseconds."""
     FIRST_PENDING = "first_pending"
     """No message before this index is pending."""
     LAST_BLOCK = "last_block"
@@ -258,6 +273,17 @@ class RecentTextsProgressField(StrEnum):
     """The member of ``recent_texts`` whose buckets are being dropped."""
     NEXT_BUCKET = "next_bucket"
     """The first of them that is left."""
+
+
+class IdKeyField(StrEnum):
+    """Fields of the hash ``id_key``; only the first is there while the key was never changed."""
+
+    DIGEST = "digest"
+    """Digest of the key that makes ids."""
+    PREVIOUS = "previous"
+    """Digest of the key before it."""
+    CHANGED_MS = "changed_ms"
+    """When the key was changed."""
 
 
 class CodeOrigin(StrEnum):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address
+from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
@@ -37,15 +38,37 @@ def check_nickname(name: str) -> str:
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 
 
+def _check_duration_or_none(text: str) -> str:
+    parse_seconds(text, min_s=0)
+    return text
+
+
+Megabytes = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class CallbackSettings(StrictTable):
-    """``[callbacks]``: the addresses of the receiver and of the relay of other systems' reports."""
+    """``[callbacks]``: the receiver, and the relay of other systems' reports."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
     """The ``host:port`` at which the receiver listens."""
     public_url: OptionalUrl = ""
     """The URL at which the provider reaches the receiver, without the secret part of the path."""
+    unknown_secret_503: Annotated[str, AfterValidator(_check_duration_or_none)] = "24h"  # noqa: S105  # a duration
+    """After the callback secrets were changed, the receiver answers 503 to an unknown secret for this long, so that the
+    poster comes again; then 404. ``0s`` is always 404."""
     relay_url: OptionalUrl = ""
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+    max_waiting_mb: Megabytes = 1024
+    """Megabytes of reports that may wait for a reconciler; the receiver answers 503 to more."""
+    max_relay_mb: Megabytes = 512
+    """Megabytes of reports that may wait for the relay's host; more go to the dead letters."""
+    max_dead_letters_mb: Megabytes = 256
+    """Megabytes of each of the four streams of dead letters; the oldest are deleted for new ones."""
+
+    @property
+    def unknown_secret_503_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.unknown_secret_503, min_s=0)
 
 
 class LogSettings(StrictTable):
@@ -72,6 +95,17 @@ class BrakeSettings(StrictTable):
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
 
 
+class LedgerSettings(StrictTable):
+    """``[ledger]``: what the processes leave to Redis, and ask of it."""
+
+    max_memory_share: Share = 0.9
+    """The share of Redis' ``maxmemory`` above which no report and no campaign is taken any more."""
+    wait_for_replicas: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many replicas must have an opening of messages before these are pushed; 0 is not to wait."""
+    replicas_within_s: Annotated[FiniteFloat, Field(ge=0.01, le=0.5)] = 0.2
+    """Seconds that the replicas get for that; after them the messages go back and are opened again later."""
+
+
 class WorkerSettings(StrictTable):
     """``[worker]``: the limits of one worker process."""
 
@@ -96,6 +130,7 @@ class SettingsFile(StrictTable):
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
+    ledger: LedgerSettings = LedgerSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +146,12 @@ class Settings:
     """The URL of Celery's broker, which may contain a password; by default the ledger's Redis."""
     id_key: bytes = SecretBytes()
     """The key that signs correlation ids; at least 16 bytes."""
+    old_id_key: bytes = SecretBytes()
+    """The key that signed correlation ids before; only reads them. Empty if there is none."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
+    old_callback_secret: str = Secret()
+    """The secret part of the path at which the provider posted before, which still works. Empty if there is none."""
     flower_basic_auth: str = Secret()
     """The login of Flower, ``user:password``."""
     providers: dict[str, Provider] = field(default_factory=dict)
@@ -128,6 +167,7 @@ class Settings:
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     warnings: tuple[str, ...] = ()
     """One line for each value that is allowed but probably wrong. Each process logs the lines at its start."""
 
