@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from tests.simulation.ledger_checks import MAX_JUMP_S
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -130,7 +132,7 @@ class Faults:
         """Set the server's clock forward or back for a while."""
         world = self._world
         world.clock_was_wrong = True
-        world.server.offset_s = world.random.choice([-1, 1]) * world.random.uniform(0.5, 600)
+        world.server.offset_s = world.random.choice([-1, 1]) * world.random.uniform(0.5, MAX_JUMP_S)
         await self._lasts(5, 120)
         world.server.offset_s = 0.0
 

@@ -18,6 +18,8 @@ _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
+MAX_JUMP_S = 600.0
+"""The server's clock is set forward or back by this at most."""
 _OWN_REASONS = ("cannot be worked on", "accounting identity", "damaged", "not in the worker")
 
 
@@ -97,7 +99,9 @@ class LedgerChecks:
         if now_ms < plan.valid_until_ms - 1_000 and (seen.counts[b"e"] or seen.counts[b"g"]):
             early_s = (plan.valid_until_ms - now_ms) / 1000
             raise Violation(Kind.EARLY, f"{campaign}: messages were ended {early_s:.0f} s early: {_words(seen)}")
-        if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - 1:
+        # A message that was sent while the server's clock was slow is as much too old.
+        slow_s = MAX_JUMP_S if self._world.clock_was_wrong else 0.0
+        if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - slow_s - 1:
             raise Violation(Kind.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
 
     def _check_records(self, campaign: str, seen: Seen, submitted: "Submitted") -> None:

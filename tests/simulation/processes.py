@@ -12,6 +12,7 @@ from callbacks.reconciler import Reconciler
 from tests.simulation.loop import SimulatedClock, SimulatedProcess
 from tests.simulation.provider import SimulatedClient
 from tests.simulation.wire import Wire, connect
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.report_applier import ReportApplier
@@ -37,6 +38,7 @@ class SimulatedWorker:
             world.settings,
             self.redis,
             wake_workers=self._wake,
+            on_refused=lambda refused: world.unexpected.append(f"{name}: {refused}"),
             max_batches=world.max_batches,
             make_client=lambda provider: SimulatedClient(world.providers[provider.nickname]),  # type: ignore[arg-type,return-value]
             clock=self.clock,
@@ -48,6 +50,7 @@ class SimulatedWorker:
             wake_workers=self._wake,
             show=_shown,
             rng=Random(world.random.random()),
+            clock=self.clock,
         )
         self._runs: set[asyncio.Task[Any]] = set()
 
@@ -130,5 +133,7 @@ class SimulatedReconciler:
         redis = connect(self.wire, retries=1)
         clock = SimulatedClock(world.loop, epoch_s=world.epoch_s)
         classifier = ReportClassifier(CorrelationIds(world.id_key), relaying=False)
-        reconciler = Reconciler(redis, ReportApplier(redis), classifier, name=name, clock=clock)
+        reconciler = Reconciler(
+            redis, ReportApplier(redis), classifier, IdKeyGuard(redis, world.id_key, b""), name=name, clock=clock
+        )
         self._task = self.process.spawn(reconciler.run(asyncio.Event()))

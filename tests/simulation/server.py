@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,68 @@ from tests.simulation.loop import SimulatedLoop
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 CLOCK_KEY = "simulation:now_us"
+EXPIRIES_KEY = "simulation:expiries"
+_WITH_VIRTUAL_EXPIRY = f"""local redis = (function(real)
+  local function keep(key, at_ms)
+    real.call('ZADD', '{EXPIRIES_KEY}', at_ms, key)
+  end
+  local function now_ms()
+    return tonumber(real.call('GET', '{CLOCK_KEY}')) / 1000
+  end
+  local function call(command, ...)
+    local key, value = ...
+    if command == 'SET' then
+      local options, others = {{...}}, {{}}
+      local at = 3
+      while options[at] do
+        if options[at] == 'PX' or options[at] == 'EX' then
+          keep(key, now_ms() + options[at + 1] * (options[at] == 'EX' and 1000 or 1))
+          at = at + 1
+        else
+          others[#others + 1] = options[at]
+        end
+        at = at + 1
+      end
+      return real.call('SET', key, value, unpack(others))
+    elseif command == 'EXPIRE' then
+      keep(key, now_ms() + value * 1000)
+      return 1
+    elseif command == 'PEXPIRE' then
+      keep(key, now_ms() + value)
+      return 1
+    elseif command == 'EXPIREAT' then
+      keep(key, value * 1000)
+      return 1
+    elseif command == 'PEXPIREAT' then
+      keep(key, value)
+      return 1
+    end
+    return real.call(command, ...)
+  end
+  return setmetatable({{call = call}}, {{__index = real}})
+end)(redis)
+"""
+"""Stands before every script: the server's own clock expires nothing."""
+_EXPIRING = {
+    "SET": """
+local answer = redis.call('SET', KEYS[1], unpack(ARGV, 2))
+if answer then redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[1])) end
+return answer
+""",
+    "GETEX": """
+local answer = redis.call('GET', KEYS[1])
+if answer then redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[1])) end
+return answer
+""",
+}
+_TICK = f"""
+redis.call('SET', '{CLOCK_KEY}', ARGV[1])
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', '{EXPIRIES_KEY}', '-inf', ARGV[1] / 1000)) do
+  redis.call('DEL', key)
+  redis.call('ZREM', '{EXPIRIES_KEY}', key)
+end
+"""
+"""Sets the clock that scripts read, and lets expire what is due by it."""
 CLOCK_LIB = f"""
 local function now_us()
   return tonumber(redis.call('GET', '{CLOCK_KEY}'))
@@ -29,7 +92,6 @@ class Snapshot(NamedTuple):
 
     at_s: float
     dumps: dict[bytes, bytes]
-    expiries: dict[bytes, float]
     delivered_us: dict[tuple[bytes, bytes], int]
 
 
@@ -48,7 +110,9 @@ class Server:
         self._loop = loop
         self._epoch_s = epoch_s
         self._told_us = 0
-        self._expiries: dict[bytes, float] = {}
+        self._tick = self._wire.call([("SCRIPT", "LOAD", _TICK)])[0]
+        self._shas: dict[str, str] = {}
+        """The script that the server really has, by the name that its client knows."""
         self._delivered_us: dict[tuple[bytes, bytes], int] = {}
         """When an entry of a stream was last handed out, by group and id, on the server's clock."""
         self._last_id: defaultdict[bytes, tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -71,16 +135,14 @@ class Server:
         self.calls += 1
         now_us = self.now_us()
         before: list[Command] = []
-        if self._expiries and min(self._expiries.values()) <= now_us:
-            due = [key for key, at_us in self._expiries.items() if at_us <= now_us]
-            before.append((b"UNLINK", *due))
-            for key in due:
-                del self._expiries[key]
-        if self._told_us != now_us and any(_name(command).startswith("EVAL") for command in commands):
-            before.append((b"SET", CLOCK_KEY, now_us))
+        if self._told_us != now_us:
+            before.append((b"EVALSHA", self._tick, 0, now_us))
             self._told_us = now_us
         sent = [self._translated(command, now_us) for command in commands]
         real = [command for command in sent if command is not None]
+        if all(_name(command) == "TIME" for command in commands):
+            before = []
+            self._told_us = 0
         answers = iter(self._wire.call([*before, *real])[len(before) :] if before or real else ())
         return [
             self._answered(command, None if there is None else next(answers), now_us)
@@ -122,13 +184,13 @@ class Server:
         keys = sorted(self._wire.call([(b"KEYS", b"*")])[0])
         dumps = self._wire.call([(b"DUMP", key) for key in keys]) if keys else []
         held = {key: dump for key, dump in zip(keys, dumps, strict=True) if dump}
-        return Snapshot(self._loop.time(), held, dict(self._expiries), dict(self._delivered_us))
+        return Snapshot(self._loop.time(), held, dict(self._delivered_us))
 
     def put_back(self, snapshot: Snapshot) -> None:
         """Let the server hold what it held when the snapshot was made, and nothing else: what came since is lost."""
         restores = [(b"RESTORE", key, 0, dump) for key, dump in snapshot.dumps.items()]
         self._wire.call([(b"FLUSHALL",), *restores])
-        self._expiries, self._delivered_us = dict(snapshot.expiries), dict(snapshot.delivered_us)
+        self._delivered_us = dict(snapshot.delivered_us)
         self._told_us = 0
 
     def close(self) -> None:
@@ -144,7 +206,17 @@ class Server:
             case "TIME":
                 return None
             case "SET" | "GETEX":
-                return self._without_expiry(command, now_us)
+                return self._without_expiry(command)
+            case "EVALSHA":
+                return (command[0], self._shas.get(str(command[1]), command[1]), *command[2:])
+            case "EVAL":
+                return (command[0], _WITH_VIRTUAL_EXPIRY + str(command[1]), *command[2:])
+            case "SCRIPT LOAD":
+                text = str(command[1])
+                self._shas[sha1(text.encode(), usedforsecurity=False).hexdigest()] = sha1(
+                    (_WITH_VIRTUAL_EXPIRY + text).encode(), usedforsecurity=False
+                ).hexdigest()
+                return (command[0], _WITH_VIRTUAL_EXPIRY + text)
             case "XADD":
                 return self._with_id(command, now_us)
             case "XPENDING" if "IDLE" in map(_word, command):
@@ -154,14 +226,15 @@ class Server:
                 return self._with_idle_ids(command, now_us)
         return command
 
-    def _without_expiry(self, command: Command, now_us: int) -> Command:
-        parts = list(command)
-        for unit, unit_us in (("PX", 1_000), ("EX", 1_000_000)):
-            at = next((at for at, part in enumerate(parts) if at > 1 and _word(part) == unit), 0)
-            if at:
-                self._expiries[_bytes(parts[1])] = now_us + int(parts[at + 1]) * unit_us
-                del parts[at : at + 2]
-        return (b"GET", parts[1]) if _name(command) == "GETEX" else tuple(parts)
+    def _without_expiry(self, command: Command) -> Command:
+        """Let a script of ours set a key that expires."""
+        words = [_word(part) for part in command]
+        at = next((at for at, word in enumerate(words) if at > 1 and word in {"PX", "EX"}), 0)
+        if not at:
+            return (b"GET", command[1]) if words[0] == "GETEX" else command
+        expiry_ms = int(command[at + 1]) * (1 if words[at] == "PX" else 1_000)
+        others = (*command[2:at], *command[at + 2 :])
+        return (b"EVAL", _WITH_VIRTUAL_EXPIRY + _EXPIRING[words[0]], 1, command[1], expiry_ms, *others)
 
     def _with_id(self, command: Command, now_us: int) -> Command:
         stream, at = _bytes(command[1]), next(at for at, part in enumerate(command) if _word(part) == "*")
@@ -190,6 +263,8 @@ class Server:
     def _answered(self, command: Command, reply: Any, now_us: int) -> Any:
         """Put the virtual clock into an answer."""
         name = _name(command)
+        if name == "SCRIPT LOAD" and isinstance(reply, bytes):
+            return sha1(str(command[1]).encode(), usedforsecurity=False).hexdigest().encode()
         if name == "TIME":
             return [b"%d" % part for part in divmod(now_us, 1_000_000)]
         if name == "XCLAIM":
