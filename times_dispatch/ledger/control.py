@@ -1,5 +1,6 @@
 """Control of campaigns and senders, across all workers at once, because every block asks the ledger first."""
 
+import asyncio
 from typing import Literal
 
 from redis.asyncio import Redis
@@ -20,6 +21,9 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
+
+_MILLISECOND_S = 0.002
+"""A sleep of at least a millisecond, whatever the timer's resolution."""
 
 Action = Literal["pause", "resume", "cancel", "brake"]
 """The values of ``ControlAction``."""
@@ -98,12 +102,18 @@ class Control:
 
         What is to be sent again of a paused or braked campaign waits for its resume. Raises ``CampaignDamaged`` once
         all batches are decided but those that cannot be.
+
+        Only messages that were sent before this call began are decided: the Redis client repeats a call whose answer is
+        lost, and by then messages that it resent may have been pushed again.
         """
+        decided_ms = await self._next_ms()
         batches = int(await self._redis.hget(campaign_key(sender, campaign), CampaignField.BATCHES) or 0)
         settled, damaged = 0, list[str]()
         for number in range(batches):
             try:
-                reply = await self._settle_overdue(sender, campaign=campaign, number=number, settlement=Settlement(how))
+                reply = await self._settle_overdue(
+                    sender, campaign=campaign, number=number, settlement=Settlement(how), decided_ms=decided_ms
+                )
             except ResponseError as error:
                 if is_transient(error):
                     raise
@@ -114,6 +124,12 @@ class Control:
             what = f"batch {', '.join(damaged)} cannot be settled"
             raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of others are decided)")
         return settled
+
+    async def _next_ms(self) -> int:
+        """Return the next millisecond of Redis' clock once it has begun: all that was sent before this is earlier."""
+        seconds, microseconds = await self._redis.time()
+        await asyncio.sleep(_MILLISECOND_S)
+        return int(seconds) * 1000 + int(microseconds) // 1000 + 1
 
 
 def _pace_key(sender: SenderId) -> str:

@@ -89,7 +89,7 @@ class BatchKey(StrEnum):
     PARTS = "k"
     """String: the SMS parts of each message, one byte each; missing if every message has one part."""
     MESSAGES = "m"
-    """String: a state byte for each message, then a record of 21 bytes for each (``lua/lib/records.lua``). Missing
+    """String: a state byte for each message, then a record of 22 bytes for each (``lua/lib/records.lua``). Missing
     until the batch is first taken, unless some of it is suppressed."""
     LEASE = "b"
     """Hash, while the batch is out for work: see ``LeaseField``."""
@@ -174,6 +174,10 @@ class CampaignField(StrEnum):
     """What happens to messages in doubt at the end of the validity: give_up or resend."""
     RESENDING = "resending"
     """1 once messages in doubt are resent by policy."""
+    RESENT = "resent"
+    """1 once messages in doubt were sent again, by policy or by a person."""
+    VALIDITY_MS = "validity_ms"
+    """How long its validity was when it was submitted; known once messages in doubt were sent again."""
     MAX_PARTS = "max_parts"
     """SMS parts that it may hand to providers; 0 is no limit."""
     PARTS_OUT = "parts_out"

@@ -194,7 +194,7 @@ class Maintenance:
             campaign, number = split_batch_member(member)
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, number=number, settlement=Settlement.POLICY
+                    sender, campaign=campaign, number=number, settlement=Settlement.POLICY, decided_ms=0
                 )
             except ResponseError as error:
                 await self._report_damage(_damage(error, sender, campaign, number, doing="settled"))

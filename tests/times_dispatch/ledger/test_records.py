@@ -14,7 +14,7 @@ RECORDS = st.lists(
         state=st.sampled_from(MessageState),
         attempt=st.integers(0, 255),
         code=st.integers(0, 65_535),
-        sent_ms=st.integers(0, 2**32 - 1),
+        sent_ms=st.integers(0, 2**40 - 1),
         reported_s=st.integers(0, 2**32 - 1),
         transaction_id=st.just("") | st.integers(1, 2**63 - 1).map(str),
     ),
@@ -27,7 +27,7 @@ RECORDS = st.lists(
 def test_records_are_read_as_the_scripts_write_them(records: list[MessageRecord], block: int) -> None:
     states = "".join(record.state for record in records).encode()
     fixed = b"".join(
-        struct.pack(">BHHII", record.attempt, block, record.code, record.sent_ms, record.reported_s)
+        struct.pack(">BHHQ", record.attempt, block, record.code, record.sent_ms)[:5] + record.sent_ms.to_bytes(5, "big") + record.reported_s.to_bytes(4, "big")
         + int(record.transaction_id or 0).to_bytes(8, "big")
         for record in records
     )

@@ -1,6 +1,7 @@
 -- uses: names keys memory clock states records damage campaigns
 --
 -- End what is pending in some batches of a campaign that was cancelled, or whose validity is over. Safe to repeat.
+-- What is pending because it was in doubt and was to be sent again is given up: its first attempt may have gone out.
 --
 -- Arguments
 --   campaign     the id of the campaign
@@ -9,13 +10,16 @@
 --   state        the state that the messages get: cancelled or expired, as a MessageState
 -- Reply
 --   next_batch  where the next call goes on; the number of all batches if this was the last
---   ended       how many messages were ended
+--   ended       how many messages were ended, those that were given up included
 --   damaged     a list of replies, one for each batch that cannot be ended: number, error
--- Keys: campaign and messages of each batch; the sender's pace, leases, ends, rotation and changed.
+-- Keys: campaign and its codes; messages of each batch; the sender's pace, leases, ends, rotation and changed.
 -- Atomic: the states and the counters.
 -- Cost: O(batches x messages); O(1) if nothing is pending.
 -- Batches that are out for work are passed over: they come back soon, and the next round begins with the first batch
 -- again. A campaign of which nothing is pending or sending is not looked at again.
+-- The code of a message that was to be sent again, and was not; Failure.NOT_SENT_AGAIN in provider/failures.py.
+local NOT_SENT_AGAIN = 16
+
 local args = arguments({'campaign', 'first', 'max_batches', 'state'})
 local id, to, campaign_key = args.campaign, args.state, key_of_campaign(args.campaign)
 local ends_key = key_of_sender('ends')
@@ -28,46 +32,71 @@ local function is_over(campaign)
   return tonumber(campaign.until_ms) <= now / 1000
 end
 
--- End what is pending in a batch; return how many messages.
-local function end_batch(number)
-  local messages_key = key_of_batch(campaign_key, MESSAGES, number)
-  if redis.call('ZSCORE', key_of_sender('leases'), batch_member(id, number)) then return 0 end
+-- Give up the pending messages that were pushed before; return the states afterwards, and how many changed.
+local function give_up_second_attempts(messages_key, states, count)
+  local records, given_up = redis.call('GETRANGE', messages_key, count, -1), 0
+  local at = string.find(states, PENDING, 1, true)
+  while at do
+    local attempt = string.byte(records, (at - 1) * WIDTH + 1)
+    if attempt > 0 then
+      -- The record is about the attempt that may have gone out.
+      local first = record_range(count, at - 1)
+      redis.call('SETRANGE', messages_key, first, string.char(attempt - 1))
+      redis.call('SETRANGE', messages_key, first + CODE_OFFSET, struct.pack('>I2', NOT_SENT_AGAIN))
+      redis.call('SETRANGE', messages_key, at - 1, GIVEN_UP)
+      given_up = given_up + 1
+    end
+    at = string.find(states, PENDING, at + 1, true)
+  end
+  return redis.call('GETRANGE', messages_key, 0, count - 1), given_up
+end
+
+-- End what is pending in a batch; return how many messages got the state, and how many were given up.
+local function end_batch(number, has_resent)
+  local messages_key, given_up = key_of_batch(campaign_key, MESSAGES, number), 0
+  if redis.call('ZSCORE', key_of_sender('leases'), batch_member(id, number)) then return 0, 0 end
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
   if states == '' then
     redis.call('SET', messages_key, string.rep(to, count) .. string.rep(EMPTY_RECORD, count))
-    return count
+    return count, 0
   end
+  if has_resent then states, given_up = give_up_second_attempts(messages_key, states, count) end
   local new_states, changed = string.gsub(states, PENDING, to)
   if changed > 0 then redis.call('SETRANGE', messages_key, 0, new_states) end
-  return changed
+  return changed, given_up
 end
 
--- End batches from `first` on; return the batch after the last, and how many messages were ended.
-local function end_batches(first, batches, pending)
-  local number, ended = first, 0
+-- End batches from `first` on; return the batch after the last, how many messages were ended, and how many of these
+-- were given up.
+local function end_batches(first, batches, pending, has_resent)
+  local number, ended, given_up = first, 0, 0
   local last = math.min(batches, first + tonumber(args.max_batches))
   while ended < pending and number < last do
-    local is_sound, outcome = pcall(end_batch, number)
+    local is_sound, outcome, of_batch = pcall(end_batch, number, has_resent)
     if is_sound then
-      ended = ended + outcome
+      ended, given_up = ended + outcome + of_batch, given_up + of_batch
     else
       damaged[#damaged + 1] = reply({number = number, error = error_text(outcome)})
     end
     number = number + 1
   end
-  return number, ended
+  return number, ended, given_up
 end
 
 ask_for_memory()
-local campaign = read_fields(campaign_key, 'state', 'batches', 'until_ms', PENDING, SENDING)
+local campaign = read_fields(campaign_key, 'state', 'batches', 'until_ms', 'resent', PENDING, SENDING)
 local batches, pending, sending = tonumber(campaign.batches), tonumber(campaign[PENDING]), tonumber(campaign[SENDING])
 if not is_over(campaign) then return reply({next_batch = batches, ended = 0, damaged = {}}) end
-local next_batch, ended = end_batches(tonumber(args.first), batches, pending)
+local next_batch, ended, given_up = end_batches(tonumber(args.first), batches, pending, campaign.resent)
 if ended > 0 then
   redis.call('HINCRBY', campaign_key, PENDING, -ended)
-  redis.call('HINCRBY', campaign_key, to, ended)
+  redis.call('HINCRBY', campaign_key, to, ended - given_up)
+  if given_up > 0 then
+    redis.call('HINCRBY', campaign_key, GIVEN_UP, given_up)
+    redis.call('HINCRBY', key_of_codes(campaign_key), 'push:' .. NOT_SENT_AGAIN, given_up)
+  end
   mark_changed(id)
 end
 if ended == pending then
