@@ -3,7 +3,7 @@
 -- Write what came of the pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by
 -- the token. Safe to repeat: an outcome counts only for the block that opened its message.
 -- If the ledger lost its last second, messages are pending that the worker pushed: their block has a number that the
--- lease does not know yet. The outcome of such a block counts for a pending message, because nobody else holds the token.
+-- lease does not know yet. The outcome of such a block counts for a pending message: nobody else holds the token.
 --
 -- Arguments
 --   campaign, number    the batch
