@@ -25,6 +25,7 @@ from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import REPORTS, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -33,7 +34,7 @@ from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-GROUP: Final = "reconcilers"
+GROUP: Final = RECONCILERS
 
 
 @dataclass(frozen=True, kw_only=True)

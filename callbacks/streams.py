@@ -6,7 +6,9 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 
-REPORTS: Final = "reports"
+from times_dispatch.ledger import keys
+
+REPORTS: Final = keys.REPORTS
 """Posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more (``pack``)."""
 
 RELAY: Final = "relay"

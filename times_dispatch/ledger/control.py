@@ -36,6 +36,7 @@ class Control:
         self._redis = redis
         self._control = Script(redis, "control")
         self._settle_overdue = Script(redis, "settle_overdue")
+        self._resume_sender = Script(redis, "resume_sender")
 
     async def campaign(
         self, sender: SenderId, campaign: CampaignId, action: Action, *, reason: str = ""
@@ -44,9 +45,13 @@ class Control:
 
         When this returns no block can be opened that the new state forbids; what was opened before goes out
         within the time that slots are given out ahead. To resume a campaign that has nothing left to send is to
-        finish it. Raises ``CampaignUnknown``.
+        finish it. A campaign that was paused or braked after this call began is not resumed. Raises
+        ``CampaignUnknown``.
         """
-        reply = await self._control(sender, campaign=campaign, action=ControlAction(action), reason=reason)
+        decided_us = await self._now_us() if action == "resume" else 0
+        reply = await self._control(
+            sender, campaign=campaign, action=ControlAction(action), reason=reason, decided_us=decided_us
+        )
         status = text(reply["status"])
         if status == Status.NO_CAMPAIGN:
             raise CampaignUnknown(campaign)
@@ -85,17 +90,24 @@ class Control:
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until it is resumed."""
-        await self._redis.hset(_pace_key(sender), PaceField.PAUSED, 1)
+        held = {PaceField.PAUSED: 1, PaceField.HELD_US: await self._now_us()}
+        await self._redis.hset(_pace_key(sender), mapping={str(name): value for name, value in held.items()})
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
-        await self._redis.hsetnx(_pace_key(sender), provider_field(ProviderField.BRAKE, provider), reason)
+        held_us = await self._now_us()
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hsetnx(_pace_key(sender), provider_field(ProviderField.BRAKE, provider), reason)
+            pipe.hset(_pace_key(sender), PaceField.HELD_US, held_us)
+            await pipe.execute()
 
-    async def resume_sender(self, sender: SenderId) -> None:
-        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers."""
-        pace_key = _pace_key(sender)
-        of_providers = [field for field in await self._redis.hkeys(pace_key) if b"@" in field]
-        await self._redis.hdel(pace_key, PaceField.PAUSED, *of_providers)
+    async def resume_sender(self, sender: SenderId) -> bool:
+        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers.
+
+        Returns False, and changes nothing, if the sender was paused or braked after this call began.
+        """
+        reply = await self._resume_sender(sender, decided_us=await self._now_us())
+        return text(reply["status"]) == Status.CHANGED
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
@@ -125,11 +137,15 @@ class Control:
             raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of others are decided)")
         return settled
 
+    async def _now_us(self) -> int:
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1_000_000 + int(microseconds)
+
     async def _next_ms(self) -> int:
         """Return the next millisecond of Redis' clock once it has begun: all that was sent before this is earlier."""
-        seconds, microseconds = await self._redis.time()
+        now_us = await self._now_us()
         await asyncio.sleep(_MILLISECOND_S)
-        return int(seconds) * 1000 + int(microseconds) // 1000 + 1
+        return now_us // 1000 + 1
 
 
 def _pace_key(sender: SenderId) -> str:

@@ -225,7 +225,9 @@ class Maintenance:
         what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "it"
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
         with suppress(ResponseError):  # the campaign may not even be there
-            await self._control(damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason)
+            await self._control(
+                damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason, decided_us=0
+            )
 
     async def _now_ms(self) -> int:
         seconds, microseconds = await self._redis.time()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
@@ -340,9 +341,9 @@ class SlowOnce(BatchLeases):
         self.answered_at = 0.0
         self._takes_s = answer_takes_s
 
-    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
+    async def open_block(self, lease: Lease, **more: Any) -> Opened:
         self.asked += 1
-        opened = await super().open_block(lease, max_messages=max_messages, operation=operation)
+        opened = await super().open_block(lease, **more)
         if self.asked == 1:
             self._clock.skip(self._takes_s)
             self.answered_at = time.monotonic()

@@ -207,7 +207,9 @@ if args.brake == 'campaign' then
   brake_campaign(id, campaign_key, args.reason)
 elseif args.brake == 'sender' then
   local brake = provider_fields(args.provider)
-  if (redis.call('HGET', pace_key, brake) or '') == '' then redis.call('HSET', pace_key, brake, args.reason) end
+  if (redis.call('HGET', pace_key, brake) or '') == '' then
+    redis.call('HSET', pace_key, brake, args.reason, 'held_us', string.format('%.0f', now))
+  end
 end
 mark_changed(id)
 return reply({status = 'recorded', changed = changed})
