@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.kit.producers import Run
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Submissions
 
@@ -109,3 +112,16 @@ def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkey
 
     assert (done.exit_code, done.stdout) == (1, "")
     assert re.search("campaign [0-9a-z]{8} was cancelled while it was submitted: nothing of it is sent", done.stderr)
+
+
+def test_a_host_with_another_id_key_submits_nothing(run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Redis.from_url(redis_url) as redis:
+        redis.hset(ID_KEY, "digest", digest_secret(b"the-key-of-all-others", purpose="id key"))
+    monkeypatch.setenv("DISPATCH_ID_KEY", "the-key-of-all-others")
+    assert run(*SUBMIT).exit_code == 0
+    monkeypatch.setenv("DISPATCH_ID_KEY", "another-key-of-enough-bytes")
+    refused = run(*SUBMIT, "--again")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "DISPATCH_ID_KEY is not the key with which the other processes of this ledger make ids" in refused.stderr
+    monkeypatch.setenv("DISPATCH_ID_KEY_OLD", "the-key-of-all-others")
+    assert run(*SUBMIT, "--again").exit_code == 0

@@ -101,7 +101,7 @@ def test_settlements_and_policies() -> None:
 
 def test_reasons_of_stopped_campaigns() -> None:
     braked = _found(r"brake_campaign,? ?\(?id, [\w()]+, '(\w+)")
-    written = _found(r"'state', '\w+', 'reason', '(\w+)'\)")
+    written = _found(r"'state', '\w+', 'reason', '(\w+)'[,)]")
     assert braked | written == set(StopReason)
 
 
