@@ -209,6 +209,10 @@ class Model:
         changed, news = 0, False
         for index, block, verdict, code in sorted(outcomes):
             message = batch[index]
+            if block > self.out[batch_key].blocks:  # the ledger lost the block
+                regained = self._regain(campaign, message, block, verdict, code)
+                changed, news = changed + regained, news or regained
+                continue
             if message.block != block:
                 continue
             if message.state == "s":
@@ -231,6 +235,17 @@ class Model:
             if brake and campaign.state == "running":
                 campaign.state = "braked"
         return changed
+
+    def _regain(self, campaign: Campaign, message: Message, block: int, verdict: str, code: int) -> bool:
+        """Record what became of a message in a block that the ledger lost; return whether that changed it."""
+        if message.state != "p" or verdict in "pb":
+            return False
+        message.state, message.block, message.code, message.answered = verdict, block, code, verdict == "a"
+        if verdict in "ai":
+            campaign.parts_out += 1
+        elif message.attempt:
+            message.state, message.attempt = "g", message.attempt - 1
+        return True
 
     def release(self, batch_key: BatchKey, token: int) -> int:
         if not self.holds(batch_key, token):

@@ -14,7 +14,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | pause and brake of a sender | hold again: nothing goes out, and a person sees it |
 | rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |
 | ``optout add`` | nobody who is on the list is texted: the safe side |
-| daily cap, rate of the settings | written again at the next start anyway |
+| rate and daily cap of the settings | written by a worker at its start; override a rate set by hand in these seconds |
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
 | ``take`` | the same taker gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
