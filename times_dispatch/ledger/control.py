@@ -1,6 +1,7 @@
 """Control of campaigns and senders, across all workers at once, because every block asks the ledger first."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Literal
 
 from redis.asyncio import Redis
@@ -35,6 +36,7 @@ class Control:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._control = Script(redis, "control")
+        self._set_pace = Script(redis, "set_pace")
         self._settle_overdue = Script(redis, "settle_overdue")
         self._resume_sender = Script(redis, "resume_sender")
 
@@ -86,20 +88,21 @@ class Control:
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
-        await self._redis.hset(_pace_key(sender), PaceField.RATE, rate_per_s)
+        await self._set(sender, {PaceField.RATE: rate_per_s})
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until it is resumed."""
-        held = {PaceField.PAUSED: 1, PaceField.HELD_US: await self._now_us()}
-        await self._redis.hset(_pace_key(sender), mapping={str(name): value for name, value in held.items()})
+        await self._set(sender, {PaceField.PAUSED: 1, PaceField.HELD_US: await self._now_us()})
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
-        held_us = await self._now_us()
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hsetnx(_pace_key(sender), provider_field(ProviderField.BRAKE, provider), reason)
-            pipe.hset(_pace_key(sender), PaceField.HELD_US, held_us)
-            await pipe.execute()
+        await self._set(sender, {PaceField.HELD_US: await self._now_us()})
+        await self._set(sender, {provider_field(ProviderField.BRAKE, provider): reason}, keep_first=True)
+
+    async def _set(self, sender: SenderId, values: Mapping[str, float | str], *, keep_first: bool = False) -> None:
+        """Set fields of a sender's pace, also when Redis is full."""
+        fields = [{"name": name, "value": value} for name, value in values.items()]
+        await self._set_pace(sender, keep_first=int(keep_first), fields=fields)
 
     async def resume_sender(self, sender: SenderId) -> bool:
         """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers.

@@ -144,3 +144,20 @@ def test_doubt_is_not_decided_while_reports_wait_unless_it_is_forced(run: Run, s
     forced = run("resolve", submitted, "--as", "sent", "--force")
     assert (forced.exit_code, forced.stdout) == (0, "3 messages in doubt are now accepted\n")
     assert forced.stderr.startswith("ignored: 1 posts of reports wait")
+
+
+def test_a_full_redis_is_told_by_every_command_and_a_campaign_can_be_shown_paused_and_cancelled(
+    run: Run, submitted: str, redis_url: str
+) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.config_set("maxmemory", 1)
+        try:
+            for command in (["list"], ["show", submitted], ["pause", submitted], ["sender", "pause", "TIMESM"]):
+                done = run(*command)
+                assert done.exit_code == 0, done.output
+                assert "warning: Redis:" in done.output
+                assert "of its memory is used" in done.output
+            assert run("cancel", submitted).exit_code == 0
+        finally:
+            redis.config_set("maxmemory", 0)
+    assert "cancelled" in run("show", submitted).stdout

@@ -194,12 +194,13 @@ local function find_batch()
   if count <= 0 then return 0 end
   check_records(messages_key, count)
   if redis.call('EXISTS', messages_key) == 0 then
-    redis.call('SET', messages_key, string.rep(PENDING, count) .. string.rep(EMPTY_RECORD, count))
+    local state = state_without_records(campaign_key, number)
+    redis.call('SET', messages_key, string.rep(state, count) .. string.rep(EMPTY_RECORD, count))
   end
   return count
 end
 
-ask_for_memory()
+run_without_memory()
 local count = find_batch()
 if count == 0 then return reply({answers = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
 apply_all(count)
