@@ -28,6 +28,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -36,7 +37,7 @@ from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-GROUP: Final = "reconcilers"
+GROUP: Final = RECONCILERS
 
 
 @dataclass(frozen=True, kw_only=True)

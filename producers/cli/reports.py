@@ -6,11 +6,11 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from callbacks.backlog import read_backlog
 from callbacks.dead_letters import DeadLetters, StoredDeadLetter
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, second_in_india
+from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.settings.durations import format_duration
 
 

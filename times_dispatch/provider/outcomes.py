@@ -40,6 +40,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     parts: int = 0
     """The provider's own count of parts (``pdu``); 0 if the answer has none."""
     scope: BrakeScope | None = None
+    """How much stops: with BRAKE, and with IN_DOUBT if the next messages would get the same answer."""
     retry_after_s: float | None = None
     reason: str = ""
     """A short constant sentence. It never contains a URL, a phone number, a message text or a credential."""

@@ -131,6 +131,21 @@ def test_workers_are_woken_at_once_for_what_may_be_sent_again(
     assert take_wake_ups(redis_url) == [later]
 
 
+def test_doubt_is_not_decided_while_reports_wait_unless_it_is_forced(run: Run, submitted: str, redis_url: str) -> None:
+    asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.xadd("reports", {"b": b"[]"})
+    for decision in ("resend", "sent"):
+        refused = run("resolve", submitted, "--as", decision)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("1 posts of reports wait, the oldest for ")
+        assert refused.stderr.endswith("then run this again, or decide all the same with --force\n")
+        assert refused.stderr.count("\n") == 1
+    forced = run("resolve", submitted, "--as", "sent", "--force")
+    assert (forced.exit_code, forced.stdout) == (0, "3 messages in doubt are now accepted\n")
+    assert forced.stderr.startswith("ignored: 1 posts of reports wait")
+
+
 def test_a_full_redis_is_told_by_every_command_and_a_campaign_can_be_shown_paused_and_cancelled(
     run: Run, submitted: str, redis_url: str
 ) -> None:

@@ -61,11 +61,14 @@ _THROTTLED: Final = "the provider asks to wait"
 _ACCESS_REFUSED: Final = Meaning(Verdict.BRAKE, "access refused without a readable answer", BrakeScope.PROVIDER)
 _WRONG_ENDPOINT: Final = Meaning(Verdict.BRAKE, "nothing takes messages at the endpoint", BrakeScope.PROVIDER)
 _REDIRECTED: Final = Meaning(Verdict.BRAKE, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
+_MAYBE_DONE: Final = Meaning(Verdict.IN_DOUBT, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
 _MALFORMED: Final = Meaning(Verdict.REJECTED, "the request was refused without a readable answer")
 
 HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
-    # 303 is no redirect here: some servers answer it when they have done what the POST asked for.
-    **dict.fromkeys((301, 302, 307, 308), _REDIRECTED),
+    # 303 is no redirect here: some servers answer it when they have done what the POST asked for. With 301 and 302
+    # many mean the same, but whoever moved the endpoint answers so too: this message is in doubt, and no other follows.
+    **dict.fromkeys((301, 302), _MAYBE_DONE),
+    **dict.fromkeys((307, 308), _REDIRECTED),
     **dict.fromkeys((401, 402, 403, 407), _ACCESS_REFUSED),
     **dict.fromkeys((404, 405, 406, 410, 411, 415), _WRONG_ENDPOINT),
     **dict.fromkeys((400, 413, 414, 422, 431), _MALFORMED),
