@@ -127,7 +127,7 @@ class Worker:
         if not run.cancelled():
             self.ended.append(run.result())
 
-    async def quiet(self, within_s: float = 10.0) -> None:
+    async def quiet(self, within_s: float = 60.0) -> None:
         """Wait until it has nothing to do."""
         async with asyncio.timeout(within_s):
             while self._runs:
@@ -354,7 +354,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
     return WorkerContext(**{**fields, **changes})
 
 
-async def until(reached: Callable[[], Any], *, within_s: float = 10.0) -> None:
+async def until(reached: Callable[[], Any], *, within_s: float = 30.0) -> None:
     """Ask again and again until the answer (which may be awaitable) is true."""
     async with asyncio.timeout(within_s):
         while True:

@@ -24,7 +24,7 @@ class Sending:
 
     async def push(self) -> httpx.Response:
         push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
-        return await asyncio.wait_for(self.transport.handle_async_request(self.payload.request(push)), 5)
+        return await asyncio.wait_for(self.transport.handle_async_request(self.payload.request(push)), 30)
 
 
 @asynccontextmanager
@@ -134,7 +134,7 @@ async def test_what_a_server_says_unasked_closes_the_connection_and_answers_noth
 
     async with serving(answer_and_speak) as server, sending(server.url) as sender:
         assert (await sender.push()).content == b"body"
-        await asyncio.wait_for(said.wait(), 5)
+        await asyncio.wait_for(said.wait(), 30)
         response = await sender.push()
     assert (response.status_code, response.content) == (200, b"body")
     assert server.connections == 2
