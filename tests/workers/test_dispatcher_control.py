@@ -1,7 +1,7 @@
 """A command acts on a worker that waits, long before the wait would end.
 
-The worker asks the ledger again every ``max_sleep_s``. The tests measure the waits that the worker asks for, not how long
-a busy machine takes.
+The worker asks the ledger again every ``max_sleep_s``. The tests measure the waits that the worker asks for, because a
+busy machine takes longer.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class RecordingClock(SystemClock):
         self.waits.append(seconds)
         await super().sleep(seconds)
 
-    def longest_wait_of_a_batch(self) -> float:
+    def max_batch_wait_s(self) -> float:
         return max(set(self.waits) - DISPATCHER_WAITS)
 
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
@@ -49,7 +49,7 @@ async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_slot(
         await asyncio.sleep(0.2)  # by now it waits for its next slot, in 50 seconds
         await rig.control.set_rate(SENDER, 20)
         await until(lambda: len(rig.provider.ids) >= 2, within_s=20)
-        assert clock.longest_wait_of_a_batch() <= 0.5
+        assert clock.max_batch_wait_s() <= 0.5
         await worker.quiet()
 
 
@@ -67,7 +67,7 @@ async def test_a_sender_that_is_resumed_while_it_backs_off_goes_on_before_the_ba
         rig.provider.reply = lambda _: None
         await rig.control.resume_sender(SENDER)
         await until(lambda: len(rig.provider.ids) > sent, within_s=20)
-        assert clock.longest_wait_of_a_batch() <= 0.5
+        assert clock.max_batch_wait_s() <= 0.5
         await worker.quiet()
     assert await rig.states() == "aaa"
 
