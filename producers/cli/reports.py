@@ -1,4 +1,4 @@
-"""``dispatch reports``: shows delivery reports that wait or could not be used, and tries the latter again."""
+"""``dispatch reports``: shows delivery reports that wait, shows dead letters, and tries dead letters again."""
 
 import json
 

@@ -56,7 +56,7 @@ class Gateway:
         Args:
             config: latencies and the first faults.
             seeded_random: decides about faults, latencies and transaction ids.
-            books: where arrivals, acceptances, refusals and faults are entered.
+            books: the books in which arrivals, acceptances, refusals and faults are entered.
             account: accepts or refuses submissions.
             tokens: gets the faults in force too.
             poster: plans the reports of accepted messages.
@@ -75,11 +75,11 @@ class Gateway:
 
     @property
     def faults(self) -> Faults:
-        """The faults in force."""
+        """The faults that the sandbox injects at this moment."""
         return self._table.faults
 
     def set_faults(self, faults: Faults) -> None:
-        """Put other faults in force."""
+        """Inject these faults from now on, instead of the faults before."""
         self._table = FaultTable(faults)
         self._account.faults = self._tokens.faults = faults
 
