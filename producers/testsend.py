@@ -122,7 +122,9 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
             be reached at once.
     """
     if redis:
-        await IdKeyGuard(redis, settings.id_key, settings.old_id_key).check_making()
+        guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
+        await guard.check_known()
+        await guard.check_making()
     elif settings.redis_url:
         with suppress(RedisError, OSError):
             async with connect(settings.redis_url, socket_timeout_s=_COMPARE_TIMEOUT_S, retries=0) as reachable:

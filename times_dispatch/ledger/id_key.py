@@ -87,7 +87,7 @@ class IdKeyGuard:
                 return True
 
     async def check_known(self) -> None:
-        """Check that a process which neither makes nor reads ids has the key of the others; nothing is recorded.
+        """Check that a command has the key that the ledger records, as its key or its old one; nothing is recorded.
 
         Raises:
             IdKeyRefused: the ledger records a key that the process does not have.

@@ -193,3 +193,19 @@ def test_a_host_with_another_id_key_sends_no_test_message(
     assert refused.stderr.count("\n") == 1
     assert "another-key" not in refused.stderr
     assert sandbox.books()["all"]["accepted"] == 1
+
+
+def test_a_host_with_only_the_key_before_a_change_sends_no_test_message(
+    provider_run: Run, sandbox: SandboxThread, redis_url: str
+) -> None:
+    old, new = PROVIDER_VARIABLES["DISPATCH_ID_KEY"], "the-new-key-of-all-hosts"
+    with Redis.from_url(redis_url) as redis:
+        digests = {key: digest_secret(key.encode(), purpose="id key") for key in (old, new)}
+        now_ms = int(redis.time()[0]) * 1000
+        redis.hset(ID_KEY, mapping={"digest": digests[new], "previous": digests[old], "changed_ms": now_ms})
+    refused = provider_run("send-test", *NUMBER, *MESSAGE)
+    assert refused.exit_code == 2
+    assert "DISPATCH_ID_KEY is still the key of before: set DISPATCH_ID_KEY to the new key" in refused.stderr
+    assert sandbox.books()["all"]["accepted"] == 0
+    both = {"DISPATCH_ID_KEY": new, "DISPATCH_ID_KEY_OLD": old}
+    assert provider_run("send-test", *NUMBER, *MESSAGE, **both).exit_code == 0
