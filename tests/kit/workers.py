@@ -1,4 +1,4 @@
-"""Workers without Celery: dispatchers in the test's own loop, a real Redis, and a provider that does as it is told."""
+"""Workers without Celery: dispatchers in the test's own loop, a real Redis, and a provider that the test scripts."""
 
 import asyncio
 import random
@@ -64,7 +64,7 @@ class Arrived(NamedTuple):
 
 
 Reply = httpx.Response | Exception | None
-"""What the provider does with a push; None is to accept it."""
+"""How the provider answers a push, or the error that the push meets; None accepts the push."""
 
 
 class FakeProvider(httpx.AsyncBaseTransport):

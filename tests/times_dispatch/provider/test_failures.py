@@ -158,7 +158,7 @@ PROOFS: list[tuple[Failure, Callable[[], AbstractAsyncContextManager[Proof]]]] =
 
 @both_presets
 @pytest.mark.parametrize(("failure", "proof"), PROOFS)
-async def test_what_ends_before_the_first_byte_is_not_sent(
+async def test_a_push_that_ends_before_the_first_byte_is_not_sent(
     failure: Failure, proof: Callable[[], AbstractAsyncContextManager[Proof]], preset: Preset
 ) -> None:
     async with proof() as (url, settings, server):
@@ -257,7 +257,7 @@ async def answer_no_http(connection: Connection) -> None:
         (read_a_byte_and_reset, Failure.CONNECTION_LOST, 0),
     ],
 )
-async def test_what_ends_after_a_byte_may_have_gone_is_in_doubt_and_sent_once(
+async def test_a_push_that_ends_after_a_byte_may_have_been_sent_is_in_doubt_and_sent_once(
     script: Script, failure: Failure, read: int, preset: Preset
 ) -> None:
     limits = {"connect_timeout_s": 0.4, "total_timeout_s": 0.5} if failure is Failure.READ_TIMEOUT else {}

@@ -120,7 +120,7 @@ async def test_a_second_answer_that_nobody_asked_for_is_not_the_next_pushs() -> 
     assert server.connections == 5
 
 
-async def test_what_a_server_says_unasked_closes_the_connection_and_answers_nothing() -> None:
+async def test_bytes_that_a_server_sends_unasked_close_the_connection_and_answer_no_push() -> None:
     said = asyncio.Event()
 
     async def answer_and_speak(connection: Connection) -> None:
@@ -151,7 +151,7 @@ async def test_what_a_server_says_unasked_closes_the_connection_and_answers_noth
     ],
     ids=["upgrade", "bad-length", "two-lengths", "length-and-chunks", "tls-alert"],
 )
-async def test_what_is_not_an_answer_is_no_answer(answer: bytes) -> None:
+async def test_bytes_that_are_no_http_answer_are_an_error(answer: bytes) -> None:
     async with serving(writing(answer)) as server, sending(server.url) as sender:  # type: ignore[arg-type]
         with pytest.raises(httpx.RemoteProtocolError):
             await sender.push()
