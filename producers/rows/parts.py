@@ -29,7 +29,7 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
 
 
 class PartsCounter:
-    """Counts the parts of one template's messages, as `times_dispatch.sms.encoding.measure` counts each rendered text.
+    """Counts the parts of a template's messages, as ``times_dispatch.sms.encoding.measure`` counts each rendered text.
 
     Texts in which every character takes one unit have equal parts if their lengths and encodings are equal. If all
     texts of a chunk are of this kind, their lengths decide. If only its ASCII texts are, the other texts are measured

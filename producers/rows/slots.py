@@ -1,7 +1,7 @@
 """The values of a template's slots for many rows at once: from one variable for each slot, or from whole texts.
 
 A campaign file gives either ``variables``, one for each slot, or ``text``, the whole text with ``{column}``
-placeholders. `SlotsFromVariables` and `SlotsFromText` do this, and `SlotSource` is their common interface.
+placeholders. ``SlotsFromVariables`` and ``SlotsFromText`` do this, and ``SlotSource`` is their common interface.
 """
 
 from collections.abc import Mapping, Sequence
