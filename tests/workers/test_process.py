@@ -235,7 +235,7 @@ async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mut
             await stage.wake_workers()
             await stage.accepted()
 
-            active = stage.app.control.inspect(timeout=1).active() or {}
+            active = stage.app.control.inspect(timeout=4).active() or {}
             task_ids = [task["id"] for tasks in active.values() for task in tasks]
             assert task_ids
             stage.app.control.revoke(task_ids, terminate=True)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[3]
 
 
-def _until(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+def _until(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
