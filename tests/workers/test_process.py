@@ -177,7 +177,7 @@ async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_s
             await until(lambda: sms.in_flight >= 3)
 
             stop(stage)
-            ending = asyncio.create_task(stage.ended(exit_code))
+            ending = asyncio.create_task(stage.ended(exit_code, within_s=10))
             await asyncio.sleep(0.3)  # so that the stop finds pushes in flight
             sms.may_answer.set()
             await ending
