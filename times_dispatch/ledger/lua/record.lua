@@ -155,7 +155,7 @@ local function update_hold()
   local _, hold_until_us, hold_count, probe_us = provider_fields(args.provider)
   local hold_reason = 'hold_reason@' .. args.provider
   local pace = read_fields(pace_key, hold_until_us, hold_count)
-  local until_us = end_of_wait(pace[hold_until_us], LONGEST_HOLD_US, now)
+  local until_us = end_of_wait(pace[hold_until_us], MAX_HOLD_US, now)
   local holds = tonumber(pace[hold_count] or '0')
   local at_least_ms = tonumber(args.hold_at_least_ms)
   if until_us > now then
