@@ -26,6 +26,9 @@ WINDOW_S = 2.0
 REPLICAS_WAIT_S = 1.0
 """How long a worker waits after a block that too few replicas have."""
 
+UNKNOWN_BLOCK = -1
+"""In place of a block's number: the caller does not know which block was its last."""
+
 _HEAD = struct.Struct(">HddB")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
@@ -196,11 +199,16 @@ class BatchLeases:
         reply = await self._renew(sender, lease_ms=self._lease_ms, batches=batches)
         return [held == ord("1") for held in reply["held"]]
 
-    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
+    async def open_block(
+        self, lease: Lease, *, max_messages: int, operation: str, last_block: int = UNKNOWN_BLOCK
+    ) -> Opened:
         """Mark up to ``max_messages`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
 
         The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives. A block
         that too few replicas have in time is given back, and the answer is a ``Wait``.
+
+        ``last_block`` is the number of the last block that the worker got under this lease, 0 if it got none. If the
+        ledger has lost that block it opens no other, so that no number comes again (``CloseReason.BLOCKS_LOST``).
         """
         if operation in self._unreplicated:  # an earlier call could not give the block back
             return await self._give_back_unreplicated(lease, operation)
@@ -211,6 +219,7 @@ class BatchLeases:
             number=ref.number,
             token=lease.token,
             operation=operation,
+            last_block=last_block,
             max_messages=max_messages,
             ahead_us=AHEAD_US,
             tolerance_us=TOLERANCE_US,
