@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.simulation.ledger_checks import MAX_JUMP_S
+from tests.simulation.provider import Behaviour
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -41,10 +42,12 @@ class Faults:
             self.receiver_away,
             self.provider_away,
             self.provider_throttles,
-            self.provider_crashes_client,
             self.wake_ups_lost,
             self.host_clock_jumps,
         ]
+
+        self.on_request: list[Callable[[], Awaitable[None]]] = [self.provider_crashes_client]
+        """Faults that happen only when they are named."""
 
     async def run(self, until_s: float) -> None:
         """Let faults happen until this moment of virtual time."""
@@ -220,5 +223,5 @@ class Faults:
         await self._lasts(5, 120)
         worker.clock.offset_s = 0.0
 
-    def _any_provider(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _any_provider(self) -> Behaviour:
         return self._world.providers[self._world.random.choice(sorted(self._world.providers))].behaviour

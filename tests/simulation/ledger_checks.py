@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _STATES = [state.value.encode() for state in MessageState]
-_FIELDS = ("state", "reason", "total", "next_batch", "start_ms", "opens_ms", "closes_ms", "until_ms")
+_FIELDS = (
+    "state",
+    "reason",
+    "total",
+    "next_batch",
+    "start_ms",
+    "opens_ms",
+    "closes_ms",
+    "until_ms",
+    "unopened_state",
+    "unopened_before",
+)
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
 CALM_FOR_S = 30.0
@@ -116,7 +127,11 @@ class LedgerChecks:
                 *(("ZSCORE", f"{tag}{name}", campaign) for name in ("rotation", "rotation:own", "waiting", "hours")),
             ]
         )
-        all_states = [of_batch or b"p" * size for of_batch, size in zip(states, sizes, strict=True)]
+        ended, before = seen.fields["unopened_state"], seen.number("unopened_before")
+        all_states = [
+            of_batch or (ended if ended and number < before else b"p") * size
+            for number, (of_batch, size) in enumerate(zip(states, sizes, strict=True))
+        ]
         counted = Counter(b"".join(all_states))
         if any(counted[state[0]] != seen.counts[state] for state in _STATES):
             records = {chr(state): count for state, count in counted.items()}
@@ -211,7 +226,7 @@ class LedgerChecks:
             raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider took it")
 
     def _is_excused(self, campaign: str, row: tuple[str, int]) -> bool:
-        """Say whether a message may end as unsent although a copy of it went out: a second attempt, or a lost second."""
+        """Say whether a message may end as unsent although a copy of it went out: a second attempt, or lost."""
         operator, world = self._world.operator, self._world
         may_repeat = operator.submitted[campaign].plan.in_doubt == "resend" or operator.resolved[campaign]  # type: ignore[index]
         return bool(may_repeat) or any(world.was_forgotten(copy.at_s) for copy in world.books.accepted[row])

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from tests.simulation.violation import Kind
 from times_dispatch.ledger import scripts
+from times_dispatch.ledger.leases import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch import recorder
 from workers.batch.batch_run import BatchRun
+from workers.batch.message_result import MessageResult
 
 
 class Mutation(NamedTuple):
@@ -63,7 +65,7 @@ def _all(*changes: Callable[[], None]) -> Callable[[], None]:
 def _timeout_is_not_sent() -> None:
     real = recorder.ledger_result
 
-    def mistaken(pushed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def mistaken(pushed: MessageResult) -> Result:
         outcome = pushed.outcome
         if outcome and outcome.verdict is Verdict.IN_DOUBT:
             pushed = pushed._replace(outcome=Outcome(Verdict.NOT_SENT, code=outcome.code))

@@ -1,8 +1,9 @@
-"""The people of the simulated world: they submit campaigns, pause, cancel, resolve, change rates and opt numbers out."""
+"""The people of the simulated world: they submit, pause, cancel and resolve, change rates and opt numbers out."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from redis.exceptions import RedisError
@@ -178,10 +179,8 @@ class Operator:
         """Decide what is in doubt; a person who got no answer does not repeat the command."""
         if how == "resend":
             self.resolved[campaign] += 1
-        try:
+        with suppress(RedisError):
             await self.control.resolve(self.submitted[campaign].plan.sender, campaign, how)
-        except RedisError:
-            pass
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call until the ledger answers."""

@@ -145,7 +145,7 @@ class WireConnection(AbstractConnection):
     def pack_commands(self, commands: Iterable[Iterable[Any]]) -> Any:
         return _Packed(tuple(command) for command in commands)
 
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: ARG002
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         if not self._is_up:
             await self.connect()
         try:
@@ -172,7 +172,8 @@ class WireConnection(AbstractConnection):
             left = until - loop.time()
             if replies[0] or left <= 0:
                 return replies
-            await server.wait_for_entry(str(command[command.index(b"STREAMS") + 1]).encode(), left)
+            stream = str(command[command.index(b"STREAMS") + 1]).encode()
+            await server.wait_for_entry(stream, (str(command[2]).encode(), str(command[3]).encode()), left)
 
     async def _connect(self) -> None:
         await self.connect()

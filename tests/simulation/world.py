@@ -23,7 +23,7 @@ from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch import Batch
 
 EPOCH_S = 2_000_000_000.0
-"""The true time at the start: later than the server's own, so that an absolute expiry that a script sets never comes."""
+"""The true time at the start."""
 ID_KEY = b"an-id-key-of-enough-bytes"
 SENDERS: dict[str, dict[str, Any]] = {
     "FASTAA": {"rate_per_s": 100.0},
