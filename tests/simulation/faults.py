@@ -159,7 +159,8 @@ class Faults:
 
     async def answers_lost(self) -> None:
         """Break connections before and after the server executed what they carried."""
-        wires = [process.wire for process in (*self._world.workers, *self._world.reconcilers)]
+        wires = [worker.wire for worker in self._world.workers]
+        wires += [reconciler.wire for reconciler in self._world.reconcilers]
         wires += [self._world.operator.wire, self._world.receiver_wire]
         for wire in wires:
             wire.answer_loss, wire.request_loss = 0.1, 0.1

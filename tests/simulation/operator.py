@@ -112,7 +112,8 @@ class Operator:
 
     def forget(self, since_s: float) -> None:
         """Take back what was promised since a moment that the server forgot, and submit again what is lost."""
-        for promises in (self.paused, self.paused_senders, self.opted_out):
+        promised: list[dict[Any, float]] = [self.paused, self.paused_senders, self.opted_out]
+        for promises in promised:
             for name in [name for name, at_s in promises.items() if at_s >= since_s]:
                 del promises[name]
         for campaign in [campaign for campaign, at_s in self.sealed.items() if at_s >= since_s]:

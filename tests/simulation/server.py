@@ -207,7 +207,7 @@ class Server:
         self._embedded.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _translated(self, command: Command, now_us: int) -> Command | None:
+    def _translated(self, command: Command, now_us: int) -> Command | None:  # noqa: PLR0911 - a table
         """Take the server's own clock out of a command; None if the answer needs no server."""
         match _name(command):
             case "TIME":
@@ -268,13 +268,13 @@ class Server:
         return (now_us - self._delivered_us.get((group, id_), now_us)) // 1000
 
     def _silent_ms(self, consumer: tuple[bytes, bytes], now_us: int) -> int:
-        """Return for how long a consumer has asked for nothing; in quiet hours a living one waits with one long read."""
+        """Return for how long a consumer has asked for nothing; in quiet hours a living one waits in one long read."""
         reader = self._readers.get(consumer)
         if reader and reader.is_alive and not reader.is_frozen:
             return 0
         return max(0, now_us - self._seen_us.get(consumer, 0)) // 1000
 
-    def _answered(self, command: Command, reply: Any, now_us: int) -> Any:
+    def _answered(self, command: Command, reply: Any, now_us: int) -> Any:  # noqa: PLR0912 - a table
         """Put the virtual clock into an answer."""
         name = _name(command)
         if name in {"XREADGROUP", "XCLAIM"}:

@@ -14,6 +14,7 @@ from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.violation import Kind, Violation
+from times_dispatch.ledger.model import CampaignId
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -91,8 +92,8 @@ class Story:
                 raise Violation(Kind.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}")
             await self._step(1)
 
-    def _may_go(self, campaign: str, seen: Seen) -> bool:
-        plan, now_ms = self._world.operator.submitted[campaign].plan, self._world.now_ms()  # type: ignore[index]
+    def _may_go(self, campaign: CampaignId, seen: Seen) -> bool:
+        plan, now_ms = self._world.operator.submitted[campaign].plan, self._world.now_ms()
         capped = plan.sender in self._world.caps
         return bool(
             seen.unsent
@@ -102,12 +103,12 @@ class Story:
             and seen.number("until_ms") > now_ms
         )
 
-    async def _resume_if_held(self, campaign: str) -> None:
+    async def _resume_if_held(self, campaign: CampaignId) -> None:
         seen = self._ledger.look()[campaign]
         if seen.state in {"paused", "braked"}:
             if "budget" in seen.reason:
-                await self._world.operator.raise_budget(campaign)  # type: ignore[arg-type]
-            await self._world.operator.resume(campaign)  # type: ignore[arg-type]
+                await self._world.operator.raise_budget(campaign)
+            await self._world.operator.resume(campaign)
 
     async def _quiet_hours(self, least_s: float) -> None:
         """Let hours pass until every campaign has come to its end and every report has been posted."""

@@ -84,7 +84,12 @@ class Wire:
             timeout = loop.call_later(
                 SOCKET_TIMEOUT_S, _fail, answer, exceptions.TimeoutError("no answer in time"), context=_NO_PROCESS
             )
-            self.server.when_thawed(lambda: (timeout.cancel(), self._execute(commands, answer)))
+
+            def execute() -> None:
+                timeout.cancel()
+                self._execute(commands, answer)
+
+            self.server.when_thawed(execute)
         else:
             self._execute(commands, answer)
 

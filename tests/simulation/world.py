@@ -144,7 +144,8 @@ class World:
             self.server.thaw()
         self.receiver_wire.heal()
         self.operator.wire.heal()
-        for process in (*self.workers, *self.reconcilers):
+        processes: list[SimulatedWorker | SimulatedReconciler] = [*self.workers, *self.reconcilers]
+        for process in processes:
             process.wire.heal()
             if process.process.is_frozen:
                 process.process.thaw()
@@ -216,17 +217,16 @@ def _draw_everything_from(random: Random) -> None:
     """Let ids and unseeded generators of the product come from the seed as well, or no run could be repeated."""
 
     class Seeded(Random):
-        def __new__(cls, seed: Any = None) -> "Seeded":
-            return super().__new__(cls, random.random() if seed is None else seed)
-
         def __init__(self, seed: Any = None) -> None:
             super().__init__(random.random() if seed is None else seed)
 
     random_module.seed(random.random())
-    random_module.Random = Seeded  # type: ignore[misc]
+    module: Any = random_module
+    module.Random = Seeded
     secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
     # The order of a set of batches must not depend on their addresses.
-    Batch.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))  # type: ignore[method-assign,assignment]
+    kind: Any = Batch
+    kind.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))
 
 
 def _settings() -> Settings:
