@@ -123,7 +123,7 @@ local function own_pace(campaign, pace)
   local rate = tonumber(campaign.rate or '0')
   if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
-  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us, now + ahead_us)
+  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us - tolerance_us, now + ahead_us)
   return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
