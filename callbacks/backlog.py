@@ -28,11 +28,11 @@ async def watch_backlog(
     """Log a warning every *every_s* while the oldest entry has been waiting for *late_s* or longer.
 
     Args:
-        redis: where the stream ``reports`` is.
+        redis: the Redis with the stream ``reports``.
         stop: ends the watch when it is set.
         every_s: seconds from one look to the next.
         late_s: seconds after which a waiting entry is late.
-        clock: what the waits are taken from.
+        clock: the clock that the waits use.
     """
 
     async def step() -> None:

@@ -90,14 +90,14 @@ class Reconciler:
         """Make a reconciler.
 
         Args:
-            redis: where the stream, the dead letters and the opt-outs are.
+            redis: the Redis with the stream, the dead letters and the opt-outs.
             report_applier: applies reports to the ledger.
             classifier: tells our reports from others.
-            id_key_guard: says whether the classifier has all the keys of our reports.
+            id_key_guard: the guard that says whether the classifier has all the keys of our reports.
             name: this process's name among the reconcilers; None makes one.
-            limits: how much it does at once, and how often it tries what fails.
-            streams: how many bytes the streams that it writes may take.
-            clock: says when to claim and to renew.
+            limits: how many entries it takes at once, and how often it tries an entry that fails.
+            streams: how many bytes the streams that the reconciler writes may take.
+            clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
         self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard, streams=streams)

@@ -178,7 +178,7 @@ async def _store_batches(
     Args:
         redis: the ledger.
         campaign: the campaign that is being submitted.
-        begun: what an earlier run has left, and the batch size.
+        begun: the batches that an earlier run has stored, and the batch size.
         row_pass: the pass that reads the rows.
         progress: is called after each batch.
         memory_check: refuses the campaign if it does not fit.

@@ -117,7 +117,7 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
     """Raise IdKeyRefused if the ledger refuses the id key: the delivery report would be taken for a foreign one.
 
     Args:
-        settings: have the keys, and the ledger's address if there is a ledger.
+        settings: the settings with the keys, and with the ledger's address if there is a ledger.
         redis: the ledger; None if the message goes out without it. Then the keys are compared only if the ledger can
             be reached at once.
     """

@@ -15,8 +15,8 @@ from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState
 
 _HINTS_DURING_SUBMIT = {
-    CampaignState.PAUSED: "pause it when that has ended, or give it up: dispatch cancel {}",
-    CampaignState.RUNNING: "it runs by itself when that has ended",
+    CampaignState.PAUSED: "pause it after the submit has ended, or give it up: dispatch cancel {}",
+    CampaignState.RUNNING: "it runs by itself after the submit has ended",
 }
 """What to do about a campaign that is still being submitted, by the state that was wanted."""
 
@@ -123,7 +123,7 @@ def _change_state(options: CliContext, campaign: str, action: Action, reason: st
     Args:
         options: the options of the command line.
         campaign: the id of the campaign.
-        action: what to do.
+        action: the action to take.
         reason: is stored with the campaign.
         wanted: the state that the action leads to.
 

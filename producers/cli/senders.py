@@ -97,7 +97,7 @@ def resume(options: CliContext, name: str) -> None:
 async def _known(redis: Redis, name: str) -> SenderId:
     known = await Queries(redis).senders()
     if SenderId(name) not in known:
-        raise InputInvalid(f"sender {name}: the ledger knows none of this name; there are {', '.join(known) or 'none'}")
+        raise InputInvalid(f"sender {name}: the ledger has no sender of this name; it has {', '.join(known) or 'none'}")
     return SenderId(name)
 
 

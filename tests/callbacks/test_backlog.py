@@ -34,7 +34,7 @@ async def watching(redis: Redis, clock: FakeClock) -> AsyncIterator[list[Any]]:
         task = asyncio.create_task(watch_backlog(redis, stop, clock=clock))
         yield lines
         stop.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
 
 
 async def looked(clock: FakeClock, times: int) -> None:

@@ -1,4 +1,4 @@
-"""Replies that ask for no more messages."""
+"""Replies that ask for no more messages; the tests of the reconciler cover the other effects of an entry."""
 
 from collections.abc import Sequence
 from typing import Any

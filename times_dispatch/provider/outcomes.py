@@ -15,11 +15,13 @@ class Verdict(StrEnum):
     """Rejected for a reason that holds for other messages too; nothing was sent. The message goes back to pending and
     pushing stops."""
     NOT_SENT = "not_sent"
-    """Provably not sent, because no connection was made. The message goes back to pending, after a back-off."""
+    """Provably not sent, because no connection was made. The message goes back to pending, and the sender
+    backs off from the provider."""
     THROTTLED = "throttled"
-    """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending."""
+    """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending, and the sender
+    backs off from the provider."""
     IN_DOUBT = "in_doubt"
-    """The message may have been sent. It is never resent automatically."""
+    """The message may have been sent. It is sent again only if the campaign's policy or a person says so."""
 
 
 class BrakeScope(StrEnum):

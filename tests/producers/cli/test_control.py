@@ -95,7 +95,9 @@ def test_a_resume_during_a_back_off_succeeds_and_names_the_cause(run: Run, submi
     assert waiting.stdout == (f"campaign {submitted} is running: provider tm is backing off: connection refused\n")
 
 
-@pytest.mark.parametrize(("command", "hint"), [("pause", "pause it when that has ended"), ("resume", "it runs by")])
+@pytest.mark.parametrize(
+    ("command", "hint"), [("pause", "pause it after the submit has ended"), ("resume", "it runs by")]
+)
 def test_a_campaign_that_is_still_being_submitted_can_be_neither_paused_nor_resumed(
     run: Run, submitted: str, redis_url: str, command: str, hint: str
 ) -> None:

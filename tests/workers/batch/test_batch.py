@@ -73,7 +73,7 @@ async def test_a_throttled_sender_waits_as_long_as_the_provider_asked(rig: Worke
     rig.provider.script(answer({"error": "slow down"}, 429, **{"Retry-After": "1"}))
     await rig.send()
     first, second = rig.provider.arrived
-    assert 1.0 <= second.at - first.at < 3
+    assert 1.0 <= second.at - first.at < 10
     assert first.id == second.id
     assert await rig.states() == "a"
 
@@ -182,7 +182,7 @@ async def test_a_worker_learns_at_the_next_renewal_that_its_lease_has_gone(rig: 
         await rig.control.campaign(SENDER, CAMPAIGN, "pause")
         await rig.expire_leases(ref)
         (batch,) = worker.dispatcher._batches
-        await until(lambda: batch.is_lost, within_s=2)
+        await until(lambda: batch.is_lost)
         rig.provider.may_answer.set()
         await worker.quiet()
     assert worker.ended == ["lease lost"]
@@ -212,7 +212,7 @@ async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own
     assert rig.provider.ids == []
     assert await rig.states() == "ppppp"
     batch.renewed(lease_deadline=clock.monotonic() + 15)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not run.done():  # between two answers of Redis
             await clock.advance(0.01)
     assert await rig.states() == "aaaaa"

@@ -232,7 +232,7 @@ def test_a_throttle_that_claims_acceptance_is_in_doubt(status: int) -> None:
     assert read(status, accepted(statusCode=1), retry_after="1").verdict is Verdict.IN_DOUBT
 
 
-def test_a_code_of_the_table_goes_before_a_throttle_and_an_unknown_one_does_not() -> None:
+def test_a_code_of_the_table_overrides_a_throttle_and_an_unknown_code_does_not() -> None:
     assert read(429, failed(2070)).verdict is Verdict.BRAKE
     assert read(429, failed(429)).verdict is Verdict.THROTTLED
     assert read(503, failed(1234), retry_after="3").retry_after_s == 3.0
