@@ -58,7 +58,7 @@ local function leave_out(member, failure)
 end
 
 -- Return the longest time for which a lease can still run, in milliseconds.
-local function longest_lease_ms(member)
+local function max_lease_ms(member)
   local id, number = split_batch_member(member)
   local lease_key = key_of_batch(key_of_campaign(id), LEASE, number)
   local lease = read_fields(lease_key, 'token', 'lease_ms')
@@ -73,8 +73,8 @@ local function batches_over()
   local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. now_ms + math.max(lease_ms, DAMAGED_MS),
     'WITHSCORES', 'LIMIT', 0, args.max_batches)
   for position = 1, #later, 2 do
-    local is_sound, longest_ms = pcall(longest_lease_ms, later[position])
-    if is_sound and tonumber(later[position + 1]) > now_ms + longest_ms then members[#members + 1] = later[position] end
+    local is_sound, max_ms = pcall(max_lease_ms, later[position])
+    if is_sound and tonumber(later[position + 1]) > now_ms + max_ms then members[#members + 1] = later[position] end
   end
   return members
 end
