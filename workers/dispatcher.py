@@ -95,7 +95,7 @@ class Dispatcher:
             ids=CorrelationIds(settings.id_key),
             capacity=Capacity(settings.worker.max_in_flight),
             push_queue=PushQueue(settings.worker.max_in_flight, clock=clock),
-            opt_out_cache=OptOutCache(redis, limits, clock=clock),
+            opt_out_cache=OptOutCache(redis, limits),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
             timings=timings or BatchTimings(),

@@ -143,8 +143,6 @@ class Upkeep:
             settled = await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if chores.drop_recent_texts:
-            await self._maintenance.drop_recent_texts(sender)
         if any(chores[:-1]):  # each of the chores but the last may have made batches ready
             ready += await self._leases.issue(sender)
         if ready:

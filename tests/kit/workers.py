@@ -338,7 +338,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
         "ids": CorrelationIds(ID_KEY),
         "capacity": Capacity(10),
         "push_queue": PushQueue(10, clock=clock),
-        "opt_out_cache": OptOutCache(redis, clock=clock),
+        "opt_out_cache": OptOutCache(redis),
         "issue_batches": _nothing,
         "brake_provider": _nothing,
         "clock": clock,

@@ -10,7 +10,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
-from times_dispatch.ledger.keys import CampaignField, campaign_key
+from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
+from times_dispatch.ledger.keys import OPTOUTS_CHANGES, CampaignField, campaign_key
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, Status, WaitReason
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
@@ -23,7 +24,7 @@ TOLERANCE_US = 10_000
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
 
-_HEAD = struct.Struct(">HddB")
+_HEAD = struct.Struct(">HddBIH")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
 _MAX_CODE = 0xFFFF
@@ -62,6 +63,19 @@ class Block(NamedTuple):
     """Index within the batch, and attempt."""
     chain_index: int = 0
     """Which provider of the campaign's chain (``Plan.chain``) the messages go through."""
+    next_index: int = 0
+    """Index within the batch from which the next block is searched."""
+    suppressed: int = 0
+    """Messages before ``next_index`` that the ledger suppressed."""
+    optout_changes: int = 0
+    """How many times the opt-out list had been changed when the block was opened."""
+
+
+class Outside(NamedTuple):
+    """The first pending message is not in the stretch of the ``FrequencyCheck``; nothing was opened."""
+
+    first_pending: int
+    """Index of that message within the batch."""
 
 
 class Wait(NamedTuple):
@@ -86,7 +100,7 @@ class BatchClosed(NamedTuple):
     """A ``CloseReason``, the state of the campaign, or a worker's own reason."""
 
 
-Opened = Block | Wait | Drained | BatchClosed
+Opened = Block | Outside | Wait | Drained | BatchClosed
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -141,6 +155,7 @@ class BatchLeases:
         self._take = Script(redis, "take")
         self._renew = Script(redis, "renew")
         self._open = Script(redis, "open_block")
+        self._confirm = Script(redis, "confirm_block")
         self._record = Script(redis, "record")
         self._release = Script(redis, "release")
 
@@ -178,14 +193,25 @@ class BatchLeases:
         reply = await self._renew(sender, lease_ms=self._lease_ms, batches=batches)
         return [held == ord("1") for held in reply["held"]]
 
-    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
-        """Mark up to ``max_messages`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
+    async def open_block(
+        self, lease: Lease, *, max_messages: int, operation: str, check: FrequencyCheck = NO_CHECK
+    ) -> Opened:
+        """Mark pending messages as ``sending`` and return them, in one round trip.
 
-        The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives.
+        Args:
+            lease: The batch.
+            max_messages: How many messages at most.
+            operation: An id of this opening. The same operation gets the same block again, so the call can be repeated
+                until its answer arrives.
+            check: A stretch of the batch; the ledger suppresses the messages of it that may not go to their numbers.
+
+        Raises:
+            LeaseLost: Another worker holds the batch.
         """
-        ref = lease.ref
-        reply = await self._open(
+        ref, limit = lease.ref, check.limit
+        reply, optout_changes = await self._open.with_get(
             ref.sender,
+            OPTOUTS_CHANGES,
             campaign=ref.campaign,
             number=ref.number,
             token=lease.token,
@@ -193,10 +219,19 @@ class BatchLeases:
             max_messages=max_messages,
             ahead_us=AHEAD_US,
             tolerance_us=TOLERANCE_US,
+            digest=check.digest,
+            repeat_after_s=limit.repeat_after_s,
+            max_to_number=limit.max_messages,
+            period_s=limit.period_s,
+            fingerprints=check.fingerprints,
+            first_index=check.first_index,
+            numbers=check.numbers,
         )
         match text(reply["status"]):
             case Status.OPENED:
-                return _block(reply["block"])
+                return _block(reply["block"], int(optout_changes or 0))
+            case Status.OUTSIDE:
+                return Outside(reply["first_pending"])
             case Status.WAIT:
                 return Wait(reply["ms"] / 1000, WaitReason(text(reply["reason"])))
             case Status.DRAINED:
@@ -205,6 +240,27 @@ class BatchLeases:
                 return BatchClosed(text(reply["reason"]))
             case _:
                 raise LeaseLost(ref)
+
+    async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
+        """Say whether the messages of an open block may still be pushed; raise ``LeaseLost``.
+
+        Args:
+            lease: The batch.
+            block: The last block of it that was opened.
+            provider: Nickname of the provider that the block is for.
+        """
+        ref = lease.ref
+        reply = await self._confirm(
+            ref.sender,
+            campaign=ref.campaign,
+            number=ref.number,
+            token=lease.token,
+            block=block.number,
+            provider=provider,
+        )
+        if text(reply["status"]) == Status.LOST:
+            raise LeaseLost(ref)
+        return text(reply["status"]) == Status.CONFIRMED
 
     async def record(
         self,
@@ -271,10 +327,12 @@ def _packed(result: Result) -> bytes:
     )
 
 
-def _block(packed: bytes) -> Block:
-    number, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
+def _block(packed: bytes, optout_changes: int) -> Block:
+    number, starts_in_us, interval_us, chain_index, next_index, suppressed = _HEAD.unpack_from(packed)
     messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
-    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index)
+    return Block(
+        number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index, next_index, suppressed, optout_changes
+    )
 
 
 def new_operation() -> str:

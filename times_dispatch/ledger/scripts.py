@@ -20,6 +20,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import SenderId
@@ -217,6 +218,20 @@ class Script:
         that a script may declare is a sequence of mappings by name, or of values if its items have one name only.
         """
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
+
+    async def with_get(self, owner: str, key: str, /, **arguments: Any) -> tuple[Reply, bytes | None]:
+        """Run the script as a call of it does, and read a string in the same round trip."""
+        keys, ordered = [hash_tag(owner)], self._ordered(arguments)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.evalsha(self._script.sha, 1, *keys, *ordered)
+            pipe.get(key)
+            reply, value = await pipe.execute(raise_on_error=False)
+        if isinstance(reply, NoScriptError):
+            reply = await self._script(keys=keys, args=ordered)
+        for answer in (reply, value):
+            if isinstance(answer, Exception):
+                raise answer
+        return read_reply(reply), value
 
     async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
         """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
