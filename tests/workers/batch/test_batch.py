@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock, SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refused, until
+from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
 from times_dispatch.ledger.leases import BatchLeases, Lease, Opened
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
@@ -340,9 +341,11 @@ class SlowOnce(BatchLeases):
         self.answered_at = 0.0
         self._takes_s = answer_takes_s
 
-    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
+    async def open_block(
+        self, lease: Lease, *, max_messages: int, operation: str, check: FrequencyCheck = NO_CHECK
+    ) -> Opened:
         self.asked += 1
-        opened = await super().open_block(lease, max_messages=max_messages, operation=operation)
+        opened = await super().open_block(lease, max_messages=max_messages, operation=operation, check=check)
         if self.asked == 1:
             self._clock.skip(self._takes_s)
             self.answered_at = time.monotonic()

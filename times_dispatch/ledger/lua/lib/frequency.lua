@@ -13,7 +13,7 @@
 -- Numbers: the marks of a number in one value, in a hash for all numbers that begin alike; the last five digits are the
 -- field.
 local FINGERPRINT_BYTES = 6
-local MARKS_PER_BUCKET = 128
+local MARKS_PER_BUCKET = 256
 local BUCKETS_FACTOR = 16
 local LAST_CLASS = 4
 -- A mark of a text: the number of the campaign in the registry of the period, the index of the message in its campaign,

@@ -165,7 +165,8 @@ end
 -- if the sender has no such limit. They collect which messages are suppressed, with their codes, and when the messages
 -- that wait are to be tried again.
 local function stretch_checks(args, batch_size, now_s)
-  if args.fingerprints == '' then return nil end
+  local repeat_after_s, max_to_number = tonumber(args.repeat_after_s), tonumber(args.max_to_number)
+  if repeat_after_s <= 0 and max_to_number <= 0 then return nil end
   local id, sizes, list = args.campaign, {}, {}
   for listed in string.gmatch(args.numbers, '%d+') do list[#list + 1] = listed end
   local first_index = tonumber(args.first_index)
@@ -174,8 +175,8 @@ local function stretch_checks(args, batch_size, now_s)
     last_index = first_index + #args.fingerprints / FINGERPRINT_BYTES - 1,
     batch_begins = tonumber(args.number) * tonumber(batch_size),
     fingerprints = args.fingerprints, texted = list,
-    text = text_check(args.digest, tonumber(args.repeat_after_s), id, sizes, now_s),
-    numbers = number_check(tonumber(args.max_to_number), tonumber(args.period_s), id, sizes, now_s),
+    text = text_check(args.digest, repeat_after_s, id, sizes, now_s),
+    numbers = number_check(max_to_number, tonumber(args.period_s), id, sizes, now_s),
     suppressed = {}, codes = {}, waits_ms = math.huge,
   }
 end
