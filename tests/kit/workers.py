@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, BatchReady
 from times_dispatch.ledger.maintenance import Maintenance, still_wrong
@@ -147,6 +148,8 @@ class WorkerRig:
         self.queries = Queries(redis)
         self.woken: list[BatchReady] = []
         """Batches for which a worker asked that workers be woken."""
+        self.refusals: list[IdKeyRefused] = []
+        """Why workers had to end."""
 
     async def submit(
         self,
@@ -198,6 +201,8 @@ class WorkerRig:
         *,
         rates: dict[str, float] | None = None,
         redis: Redis | None = None,
+        id_key: bytes = ID_KEY,
+        old_id_key: bytes = b"",
         max_batches: int = 192,
         full_at: int = 64,
         chain: Sequence[str] = ("times",),
@@ -225,7 +230,8 @@ class WorkerRig:
         settings = Settings(
             redis_url="",
             broker_url="",
-            id_key=ID_KEY,
+            id_key=id_key,
+            old_id_key=old_id_key,
             providers={name: described_provider(name) for name in chain},
             senders=file.senders,
             worker=file.worker,
@@ -239,6 +245,7 @@ class WorkerRig:
             settings,
             redis or self.redis,
             wake_workers=wake_workers,
+            on_refused=self.refusals.append,
             max_batches=max_batches,
             full_at=full_at,
             make_client=make_client or self.client,
@@ -267,6 +274,7 @@ class WorkerRig:
         leases: BatchLeases | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        capacity: int = 10,
     ) -> Batch:
         """The next batch that is owed: taken, and not yet at work."""
         (ref,) = await self.issue()
@@ -278,6 +286,7 @@ class WorkerRig:
             clients={"times": Client(described_provider(), self.provider)},
             timings=timings or BatchTimings(),
             clock=clock,
+            capacity=Capacity(capacity),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
         return Batch(lease, plan, context, sender_lock=asyncio.Lock(), lease_deadline=lease_deadline)

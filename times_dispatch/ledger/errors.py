@@ -4,6 +4,7 @@ LedgerError
 ├── CampaignUnknown    no campaign has this id
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
+├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
 └── LeaseLost          another worker has the batch; this worker may write nothing for it
 """
 
@@ -63,6 +64,10 @@ class SubmissionRefused(LedgerError):
 
     def __init__(self, campaign: CampaignId, reason: str) -> None:
         super().__init__(f"campaign {campaign}: {reason}")
+
+
+class IdKeyRefused(LedgerError):
+    """This process has another key of the correlation ids than the ledger records; the message says what to do."""
 
 
 class LeaseLost(LedgerError):
