@@ -367,7 +367,7 @@ async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself
     assert await second.states() == "p", "one went, one is on its way"
     await ledger.record(first.lease, block, b"p")
     assert await third.send(TWO_A_DAY) == "a"
-    block = await first.open_block(TWO_A_DAY)
+    await first.open_block(TWO_A_DAY)
     assert await first.states() == "u"
 
 
