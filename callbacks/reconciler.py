@@ -23,11 +23,12 @@ from callbacks.process import run_until_signalled
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
-from callbacks.streams import REPORTS, store_one_by_one
+from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -36,7 +37,7 @@ from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-GROUP: Final = "reconcilers"
+GROUP: Final = RECONCILERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,21 +84,23 @@ class Reconciler:
         *,
         name: str | None = None,
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
+        streams: StreamLimits = DEFAULT_STREAM_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
 
         Args:
-            redis: where the stream, the dead letters and the opt-outs are.
+            redis: the Redis with the stream, the dead letters and the opt-outs.
             report_applier: applies reports to the ledger.
             classifier: tells our reports from others.
-            id_key_guard: says whether the classifier has all the keys of our reports.
+            id_key_guard: the guard that says whether the classifier has all the keys of our reports.
             name: this process's name among the reconcilers; None makes one.
-            limits: how much it does at once, and how often it tries what fails.
-            clock: says when to claim and to renew.
+            limits: how many entries it takes at once, and how often it tries an entry that fails.
+            streams: how many bytes the streams that the reconciler writes may take.
+            clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
-        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard)
+        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard, streams=streams)
         self._id_key_guard = id_key_guard
         self._is_registered = False
         self._dead_letters = DeadLetters(redis)
@@ -245,7 +248,8 @@ async def serve(settings: Settings) -> None:
     )
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
         id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
-        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard)
+        streams = StreamLimits.of(settings.callbacks)
+        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard, streams=streams)
         refusal: IdKeyRefused | None = None
 
         async def reconcile(stop: asyncio.Event) -> None:

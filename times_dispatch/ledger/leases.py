@@ -9,20 +9,26 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
-from times_dispatch.ledger.keys import OPTOUTS_CHANGES, CampaignField, campaign_key
+from times_dispatch.ledger.keys import OPTOUTS_CHANGES, REPLICATED, CampaignField, campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, Status, WaitReason
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
-AHEAD_US = 40_000
+AHEAD_US = 25_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
-TOLERANCE_US = 10_000
+TOLERANCE_US = 25_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
+REPLICAS_WAIT_S = 1.0
+"""How long a worker waits after a block that too few replicas have."""
+
+UNKNOWN_BLOCK = -1
+"""In place of a block's number: the caller does not know which block was its last."""
 
 _HEAD = struct.Struct(">HddBIH")
 _OPENED = struct.Struct(">HB")
@@ -137,6 +143,9 @@ class BatchLeases:
         lease_s: How long a lease lasts without renewal, in seconds.
         unlimited_window: How many batches are out for a sender without a rate.
         on_damage: Called for each campaign that cannot be handed out as it stands in the ledger.
+        clock: The host's clock, with which Redis' clock is compared.
+        wait_for_replicas: How many replicas must have a block before it counts as opened; 0 is not to wait.
+        replicas_within_s: How long the replicas are waited for, in seconds.
     """
 
     def __init__(
@@ -146,8 +155,16 @@ class BatchLeases:
         lease_s: float = 15.0,
         unlimited_window: int = 16,
         on_damage: Callable[[Damage], None] = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
+        wait_for_replicas: int = 0,
+        replicas_within_s: float = 0.2,
     ) -> None:
         self._redis = redis
+        self._clock = clock
+        self._wait_for_replicas = wait_for_replicas
+        self._replicas_within_ms = int(replicas_within_s * 1000)
+        self._unreplicated = dict[str, Block]()
+        """Blocks, by their operations, that too few replicas have, until they are given back."""
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._unlimited_window = unlimited_window
@@ -162,7 +179,11 @@ class BatchLeases:
     async def issue(self, sender: SenderId) -> list[BatchReady]:
         """Hand out batches until the sender's window is full; the caller wakes a worker for each."""
         reply = await self._issue(
-            sender, window_s=WINDOW_S, unlimited_batches=self._unlimited_window, lease_ms=self._lease_ms
+            sender,
+            window_s=WINDOW_S,
+            unlimited_batches=self._unlimited_window,
+            lease_ms=self._lease_ms,
+            host_ms=int(self._clock.time() * 1000),
         )
         for damaged in map(read_reply, reply["damaged"]):
             campaign, error = CampaignId(text(damaged["campaign"])), text(damaged["error"])
@@ -194,9 +215,17 @@ class BatchLeases:
         return [held == ord("1") for held in reply["held"]]
 
     async def open_block(
-        self, lease: Lease, *, max_messages: int, operation: str, check: FrequencyCheck = NO_CHECK
+        self,
+        lease: Lease,
+        *,
+        max_messages: int,
+        operation: str,
+        check: FrequencyCheck = NO_CHECK,
+        last_block: int = UNKNOWN_BLOCK,
     ) -> Opened:
         """Mark pending messages as ``sending`` and return them, in one round trip.
+
+        A block that too few replicas have in time is given back, and the answer is a ``Wait``.
 
         Args:
             lease: The batch.
@@ -204,18 +233,22 @@ class BatchLeases:
             operation: An id of this opening. The same operation gets the same block again, so the call can be repeated
                 until its answer arrives.
             check: A stretch of the batch; the ledger suppresses the messages of it that may not go to their numbers.
+            last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
+                has lost that block it opens no other, so that no number comes again (``CloseReason.BLOCKS_LOST``).
 
         Raises:
             LeaseLost: Another worker holds the batch.
         """
+        if operation in self._unreplicated:  # an earlier call could not give the block back
+            return await self._give_back_unreplicated(lease, operation)
         ref, limit = lease.ref, check.limit
-        reply, optout_changes = await self._open.with_get(
+        reply, optout_changes, is_replicated = await self._open_replicated(
             ref.sender,
-            OPTOUTS_CHANGES,
             campaign=ref.campaign,
             number=ref.number,
             token=lease.token,
             operation=operation,
+            last_block=last_block,
             max_messages=max_messages,
             ahead_us=AHEAD_US,
             tolerance_us=TOLERANCE_US,
@@ -227,19 +260,10 @@ class BatchLeases:
             first_index=check.first_index,
             numbers=check.numbers,
         )
-        match text(reply["status"]):
-            case Status.OPENED:
-                return _block(reply["block"], int(optout_changes or 0))
-            case Status.OUTSIDE:
-                return Outside(reply["first_pending"])
-            case Status.WAIT:
-                return Wait(reply["ms"] / 1000, WaitReason(text(reply["reason"])))
-            case Status.DRAINED:
-                return Drained()
-            case Status.CLOSED:
-                return BatchClosed(text(reply["reason"]))
-            case _:
-                raise LeaseLost(ref)
+        if not is_replicated and text(reply["status"]) == Status.OPENED:
+            self._unreplicated[operation] = _block(reply["block"], 0)
+            return await self._give_back_unreplicated(lease, operation)
+        return _opened(ref, reply, int(optout_changes or 0))
 
     async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
         """Say whether the messages of an open block may still be pushed; raise ``LeaseLost``.
@@ -261,6 +285,36 @@ class BatchLeases:
         if text(reply["status"]) == Status.LOST:
             raise LeaseLost(ref)
         return text(reply["status"]) == Status.CONFIRMED
+
+    async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
+        """Run the script that opens a block.
+
+        Also return how many times the opt-out list was changed, and whether enough replicas have what the script wrote.
+        """
+        replicas = self._wait_for_replicas
+        if not replicas:
+            return (*await self._open.with_get(sender, OPTOUTS_CHANGES, **arguments), True)
+        reply, optout_changes, acknowledged = await self._open.replicated(
+            sender,
+            OPTOUTS_CHANGES,
+            mark_key=f"{hash_tag(sender)}:{REPLICATED}",
+            replicas=replicas,
+            timeout_ms=self._replicas_within_ms,
+            **arguments,
+        )
+        return reply, optout_changes, acknowledged >= replicas
+
+    async def _give_back_unreplicated(self, lease: Lease, operation: str) -> Wait:
+        """Make the messages of a block pending again: after a failover nobody could know that they were opened."""
+        block = self._unreplicated[operation]
+        results = [Result(index, block.number, PushResult.NEVER_BEGUN) for index, _ in block.messages]
+        try:
+            await self.record(lease, results, provider="")
+        except LeaseLost:
+            del self._unreplicated[operation]
+            raise
+        del self._unreplicated[operation]
+        return Wait(REPLICAS_WAIT_S, "replicas")
 
     async def record(
         self,
@@ -325,6 +379,22 @@ def _packed(result: Result) -> bytes:
         int.from_bytes(transaction_bytes(result.transaction_id), "big") if is_accepted else 0,
         min(result.parts, _MAX_PARTS),
     )
+
+
+def _opened(ref: BatchRef, reply: Reply, optout_changes: int) -> Opened:
+    match text(reply["status"]):
+        case Status.OPENED:
+            return _block(reply["block"], optout_changes)
+        case Status.OUTSIDE:
+            return Outside(reply["first_pending"])
+        case Status.WAIT:
+            return Wait(reply["ms"] / 1000, WaitReason(text(reply["reason"])))
+        case Status.DRAINED:
+            return Drained()
+        case Status.CLOSED:
+            return BatchClosed(text(reply["reason"]))
+        case _:
+            raise LeaseLost(ref)
 
 
 def _block(packed: bytes, optout_changes: int) -> Block:

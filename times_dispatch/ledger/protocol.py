@@ -75,6 +75,8 @@ class CloseReason(StrEnum):
     """The campaign has no SMS parts left."""
     COPY_ON_ITS_WAY = "copy_on_its_way"
     """All that is left waits for what becomes of messages of other campaigns to the same numbers."""
+    BLOCKS_LOST = "blocks_lost"
+    """The ledger lost blocks that it gave to this worker: a power cut, or a failover."""
     DAY_USED_UP = "day_used_up"
     """The sender has no SMS parts left on this day."""
 

@@ -233,6 +233,38 @@ class Script:
                 raise answer
         return read_reply(reply), value
 
+    async def replicated(
+        self, owner: str, key: str, /, *, mark_key: str, replicas: int, timeout_ms: int, **arguments: Any
+    ) -> tuple[Reply, bytes | None, int]:
+        """Run the script, read a string and wait for replicas, in one round trip.
+
+        Returns the reply, the string, and how many replicas have what the script wrote.
+
+        Args:
+            owner: as in a call.
+            key: of the string.
+            mark_key: is written for a minute. ``WAIT`` knows only what its own connection wrote, and a script that is
+                repeated after its connection was lost may write nothing.
+            replicas: how many replicas are waited for.
+            timeout_ms: how long.
+            arguments: as in a call.
+        """
+        ordered = self._ordered(arguments)
+        while True:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.evalsha(self._script.sha, 1, hash_tag(owner), *ordered)
+                pipe.set(mark_key, "1", px=60_000)
+                pipe.wait(replicas, timeout_ms)
+                pipe.get(key)
+                replies: Any = await pipe.execute(raise_on_error=False)
+            if isinstance(replies[0], NoScriptError):
+                await self._redis.script_load(self._script.script)
+                continue
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return read_reply(replies[0]), replies[3], int(replies[2])
+
     async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
         """Run the script for many senders in one round trip; return their replies, or the errors in their places."""
         ordered = self._ordered(arguments)

@@ -66,6 +66,8 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
     await ledger.make_all_due()
     check = FrequencyCheck(FrequencyLimit(1800, 2, 60), "0badcafe", 2, b"abcdef", "919800000000")
+    await ledger.control.brake_provider(SENDER, "unused", "no balance")
+    await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
         "add_batch": lambda: ledger.submissions.add_batch(OTHER, SENDER, 1, recipients(3, 3)),
@@ -80,16 +82,33 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "expire_leases": lambda: ledger.maintenance.expire_leases(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
+        "resume_sender": lambda: ledger.control.resume_sender(SENDER),
         "settle_overdue": lambda: ledger.maintenance.settle_overdue(SENDER),
         "end_pending": lambda: Script(ledger.redis, "end_pending")(
-            SENDER, campaign=CANCELLED, first=0, max_batches=10, state="x"
+            SENDER, campaign=CANCELLED, max_batches=10, state="x"
         ),
+        "set_pace": lambda: ledger.control.pause_sender(SENDER),
+        "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"confirm_block", "contain_optouts", "pending_chores"}
-MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY)
+READ_ONLY = {"confirm_block", "contain_optouts", "pending_chores", "read_clock"}
+RUN_WHEN_FULL = {
+    "resume_sender",
+    "release",
+    "record",
+    "next_hours",
+    "expire_leases",
+    "apply_reports",
+    "control",
+    "settle_overdue",
+    "end_pending",
+    "set_pace",
+    "renew",
+}
+"""Scripts that free, shorten, or write in place."""
+MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)
 
 
 @pytest.mark.parametrize("name", MAY_NEED_MEMORY)
@@ -106,6 +125,16 @@ async def test_a_script_that_is_refused_memory_has_done_nothing(
     assert await ledger.dump() != before
 
 
+@pytest.mark.parametrize("name", sorted(RUN_WHEN_FULL))
+async def test_a_script_that_needs_no_memory_runs_when_memory_is_refused(
+    ledger: Ledger, in_the_middle: dict[str, Callable[[], Awaitable[object]]], name: str
+) -> None:
+    before = await ledger.dump()
+    await ledger.redis.config_set("maxmemory", 1)
+    await in_the_middle[name]()
+    assert await ledger.dump() != before
+
+
 async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Ledger) -> None:
     release = Script(ledger.redis, "release")
     with pytest.raises(TypeError, match="script release: missing or unknown arguments: number, token, tokens"):
@@ -115,7 +144,7 @@ async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Led
 async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
     await ledger.submit(3)
     control = Script(ledger.redis, "control")
-    reply = await control(SENDER, reason="lunch", action="pause", campaign=CAMPAIGN)
+    reply = await control(SENDER, reason="lunch", decided_us=0, action="pause", campaign=CAMPAIGN)
     assert reply == {"status": b"changed", "state": b"paused"}
 
 
@@ -123,7 +152,7 @@ def test_a_declaration_names_the_arguments_and_the_items_of_the_list_that_ends_t
     names, tail, of_item = declaration(script_text("renew"))
     assert names == ("lease_ms",)
     assert (tail, of_item) == ("batches", ("campaign", "number", "token"))
-    assert declaration(script_text("pending_chores")) == ((), "", ())
+    assert declaration(script_text("read_clock")) == ((), "", ())
 
 
 def test_a_reply_is_read_by_name() -> None:

@@ -25,7 +25,7 @@ class LateLeases(BatchLeases):
         self, redis: Redis, clock: SkippingClock, *, openings_s: list[float], confirmations_s: list[float]
     ) -> None:
         super().__init__(redis)
-        self._clock = clock
+        self._skipping = clock
         self._openings_s, self._confirmations_s = iter(openings_s), iter(confirmations_s)
         self.opened = list[Opened]()
         self.asked_for = list[int]()
@@ -37,14 +37,14 @@ class LateLeases(BatchLeases):
         self.asked_for.append(max_messages)
         opened = await super().open_block(lease, max_messages=max_messages, **more)
         self.opened.append(opened)
-        self._clock.skip(next(self._openings_s, 0.0))
+        self._skipping.skip(next(self._openings_s, 0.0))
         return opened
 
     async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
         if self.before_confirming:
             await self.before_confirming()
         self.confirmed.append(await super().confirm_block(lease, block, provider=provider))
-        self._clock.skip(next(self._confirmations_s, 0.0))
+        self._skipping.skip(next(self._confirmations_s, 0.0))
         return self.confirmed[-1]
 
     @property

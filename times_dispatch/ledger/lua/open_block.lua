@@ -10,6 +10,7 @@
 --   campaign, number  the batch: the id of its campaign, and its number from 0
 --   token             the fencing token of the worker's lease
 --   operation         the id of this opening
+--   last_block        the number of the last block that the worker was given under this token; -1 if it does not say
 --   max_messages      how many messages the block may have
 --   ahead_us          how far ahead of the clock slots are given out, in microseconds
 --   tolerance_us      how long after a slot a worker may ask for it and still get it, in microseconds
@@ -50,11 +51,9 @@ local PACKED_MESSAGE = '>I2I1'
 local MAX_OTHERS = 100
 -- How long to wait for parts that messages in sending may give back.
 local PARTS_WAIT_MS = 200
--- How long after a probe (one message through a provider that the sender backs off from) the next one may go.
-local PROBE_INTERVAL_US = 1000000
 
-local args = arguments({'campaign', 'number', 'token', 'operation', 'max_messages', 'ahead_us', 'tolerance_us',
-  'digest', 'repeat_after_s', 'max_to_number', 'period_s', 'fingerprints', 'first_index', 'numbers'})
+local args = arguments({'campaign', 'number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
+  'tolerance_us', 'digest', 'repeat_after_s', 'max_to_number', 'period_s', 'fingerprints', 'first_index', 'numbers'})
 local id, number = args.campaign, args.number
 local ahead_us, tolerance_us = tonumber(args.ahead_us), tonumber(args.tolerance_us)
 local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
@@ -72,6 +71,13 @@ local function closed(reason)
   return reply({status = 'closed', reason = reason})
 end
 
+-- Say whether the ledger lost blocks that the worker was given (a power cut, a failover): it counts fewer. The worker
+-- knows better which messages it pushed, so it gets no more of them under this token.
+local function has_lost_blocks(last_block)
+  local known = tonumber(args.last_block)
+  return known >= 0 and is_later_block(known, tonumber(last_block))
+end
+
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
 -- tried with one message at a time (a probe), also while a provider after it could take all messages: so it comes back
 -- by itself. Returns the index of the provider in the chain, and its name if this is a probe; or nil, nil and when the
@@ -80,7 +86,7 @@ local function choose_provider(chain, first_provider, pace)
   local chain_index, soonest_us = 0, nil
   for provider in string.gmatch(chain, '%S+') do
     local fields = provider == first_provider and pace or read_fields(pace_key, provider_fields(provider))
-    local is_braked, backs_off, free_us = provider_state(fields, provider)
+    local is_braked, backs_off, free_us = provider_state(fields, provider, now)
     if not is_braked then
       if free_us <= now then return chain_index, backs_off and provider or nil end
       soonest_us = math.min(soonest_us or free_us, free_us)
@@ -121,7 +127,7 @@ local function own_pace(campaign, pace)
   local rate = tonumber(campaign.rate or '0')
   if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
-  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us, now + ahead_us)
+  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us - tolerance_us, now + ahead_us)
   return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
@@ -239,6 +245,7 @@ local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'firs
   'waits_until_ms')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
+if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost',
   'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', 'batch_size',
@@ -289,9 +296,10 @@ local suppressed = checks and #checks.suppressed or 0
 local pending, sending = campaign[PENDING] - #indexes - suppressed, campaign[SENDING] + #indexes
 local next_index = next_at and next_at - 1 or count
 local parts_out = campaign.parts_out + parts
-local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
+local block, starts_in_us = (tonumber(lease.last_block) + 1) % BLOCK_NUMBERS, first_slot_us - now
 local packed = {struct.pack(PACKED_HEAD, block, starts_in_us, main.per_unit_us, chain_index, next_index, suppressed)}
-local since_created_ms = now_ms - tonumber(campaign.created_ms)
+local since_created_ms = time_since_created(campaign.created_ms, now_ms)
+check_records(messages_key, count)
 if checks then suppress(checks, count, block) end
 mark_sending(packed, indexes, costs, count, block, since_created_ms, starts_in_us, main.per_unit_us)
 if checks and #indexes > 0 then mark_chosen(checks, indexes, messages_key, count) end
