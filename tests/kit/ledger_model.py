@@ -335,8 +335,10 @@ class Model:
             to = "x" if campaign.state == "cancelled" else "e"
             for number in range(campaign.batches):
                 pending = [message for message in campaign.batch(number) if message.state == "p"]
+                # A batch that was never taken ends without records, also if it was handed out.
+                if pending and number not in campaign.begun:
+                    self.out.pop((name, number), None)
                 if pending and (name, number) not in self.out:
-                    campaign.begun.add(number)
                     for message in pending:
                         message.state = to
                         if message.attempt:
@@ -431,7 +433,10 @@ async def assert_agrees(redis: Redis, model: Model) -> None:
         assert {number for number, records in enumerate(batches) if records} == campaign.begun
         for number, records in enumerate(batches):
             batch = campaign.batch(number)
+            has_ended = number < int(fields.get(b"unopened_before", 0))
+            state = MessageState(fields[b"unopened_state"].decode() if has_ended else "p")
             records_read = [
-                (record.state.value, record.attempt, record.code) for record in read_records(records, len(batch))
+                (record.state.value, record.attempt, record.code)
+                for record in read_records(records, len(batch), without_records=state)
             ]
             assert records_read == [(message.state, message.attempt, message.code) for message in batch]
