@@ -102,7 +102,7 @@ class Dispatcher:
             ids=CorrelationIds(settings.id_key, settings.old_id_key),
             capacity=Capacity(settings.worker.max_in_flight),
             push_queue=PushQueue(settings.worker.max_in_flight, clock=clock),
-            opt_out_cache=OptOutCache(redis, limits, clock=clock),
+            opt_out_cache=OptOutCache(redis, limits),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
             timings=timings or BatchTimings(),
