@@ -91,7 +91,11 @@ class Control:
         """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers."""
         pace_key = _pace_key(sender)
         of_providers = [field for field in await self._redis.hkeys(pace_key) if b"@" in field]
-        await self._redis.hdel(pace_key, PaceField.PAUSED, *of_providers)
+        blocked_key = sender_key(sender, SenderKey.BLOCKED)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(pace_key, PaceField.PAUSED, *of_providers)
+            pipe.zunionstore(blocked_key, {blocked_key: 0})  # campaigns that waited for a provider are in turn at once
+            await pipe.execute()
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.

@@ -69,6 +69,8 @@ class CloseReason(StrEnum):
     """All its providers are braked."""
     BACKING_OFF = "backing_off"
     """All its providers are left alone for a while, and another campaign of the sender can send."""
+    TURN_OVER = "turn_over"
+    """It was at work for the turn of its campaign, and others wait."""
     BUDGET_SPENT = "budget_spent"
     """The campaign has no SMS parts left."""
     DAY_USED_UP = "day_used_up"

@@ -39,6 +39,8 @@ local MAX_OTHERS = 100
 local PARTS_WAIT_MS = 200
 -- How long after a probe (one message through a provider that the sender backs off from) the next one may go.
 local PROBE_INTERVAL_US = 1000000
+-- The turn of a campaign: so long a batch is at work at most while other campaigns of its lane wait.
+local TURN_MS = 2000
 
 local args = arguments({'campaign', 'number', 'token', 'operation', 'max_messages', 'ahead_us', 'tolerance_us'})
 local id, number = args.campaign, args.number
@@ -91,12 +93,28 @@ local function no_provider(soonest_us)
   if not soonest_us then return closed('provider_braked') end
   local others = {}
   if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_of(campaign_key), 0, MAX_OTHERS - 1) end
-  local known_chains = {}
+  local known_chains, rotation_key = {}, rotation_of(campaign_key)
   for _, other in ipairs(others) do
     local chain = redis.call('HGET', key_of_campaign(other), 'chain')
-    if can_take(chain, now, known_chains) then return closed('backing_off') end
+    if not chain or can_take_or_block(other, rotation_key, chain, now, known_chains) then return closed('backing_off') end
   end
   return wait((soonest_us - now) / 1000, 'backing_off')
+end
+
+-- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. A batch
+-- that has opened nothing yet still has its turn before it.
+local function is_turn_over(lease)
+  local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
+  if not lease.operation or (worked_ms >= 0 and worked_ms < TURN_MS) then return false end
+  local first, second = unpack(redis.call('ZRANGE', rotation_of(campaign_key), 0, 1))
+  return second ~= nil or (first ~= nil and first ~= id)
+end
+
+-- Return how far ahead of the clock this batch gets a slot of its sender's pace. While an urgent batch is out, the others
+-- get none ahead: so the urgent one, which asks that much earlier, gets each slot that it wants.
+local function reach_of(campaign, main)
+  if main.per_unit_us == 0 or campaign.urgent == '1' then return ahead_us end
+  return redis.call('SCARD', key_of_sender('window:urgent')) == 0 and ahead_us or 0
 end
 
 -- Return the pace that gives out slots: the sender's, or the campaign's own if the sender has no limit. `slot_us` is
@@ -130,7 +148,7 @@ end
 -- Returns the indexes of the messages in ascending order, the cost of the last of them, the parts of all of them, and
 -- the parts of the message that did not fit, if one did not.
 local function choose_messages(states, at, max_messages, part_counts, costs, main, own, max_parts)
-  local find, byte, last_us = string.find, string.byte, now + ahead_us
+  local find, byte, last_us = string.find, string.byte, now + main.reach_us
   local first_slot_us, per_unit_us = main.slot_us, main.per_unit_us
   local slot_us, own_slot_us = first_slot_us, own and own.slot_us
   local indexes, chosen, all_costs, cost, parts, part_count = {}, 0, 0, 0, 0, 1
@@ -197,12 +215,14 @@ local function mark_sending(packed, indexes, costs, count, block, since_created_
 end
 
 ask_for_memory()
-local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count')
+local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count',
+  'taken_ms')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost',
-  'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', PENDING, SENDING)
+  'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', 'urgent', PENDING,
+  SENDING)
 local reason = why_closed(campaign)
 if reason then return closed(reason) end
 
@@ -222,12 +242,17 @@ if not at then
   leave_window(campaign_key, batch_member(id, number))
   return reply({status = 'drained'})
 end
+if is_turn_over(lease) then
+  end_turn(id, campaign_key, batch_member(id, number))
+  return closed('turn_over')
+end
 
 local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
 if own and own.slot_us > now then return wait((own.slot_us - now) / 1000, 'campaign_limit') end
 local first_slot_us = main.slot_us
-if first_slot_us > now + ahead_us then
-  return wait(math.max(1, (first_slot_us - now - ahead_us) / 1000), 'rate_limit')
+main.reach_us = reach_of(campaign, main)
+if first_slot_us > now + main.reach_us then
+  return wait(math.max(1, (first_slot_us - now - main.reach_us) / 1000), 'rate_limit')
 end
 
 local budget_left, day_left = parts_left(campaign, pace, today)

@@ -12,7 +12,7 @@
 --   drop_recent_texts  texts may be sent again
 --   issue              campaigns are in turn, or their time has come
 --   show_changed       something of campaigns changed
--- Keys: the sender's leases, hours, ends, due, recent_texts, rotations, waiting and changed.
+-- Keys: the sender's leases, hours, ends, due, recent_texts, rotations, waiting, blocked and changed.
 -- Cost: O(log of what each of them holds).
 local now = now_us()
 local now_ms, now_s = math.floor(now / 1000), math.floor(now / 1000000)
@@ -22,13 +22,15 @@ local function has_due(key, time)
   return #redis.call('ZRANGEBYSCORE', key, '-inf', time, 'LIMIT', 0, 1)
 end
 
-local in_rotation = redis.call('EXISTS', key_of_sender('rotation'), key_of_sender('rotation:own'))
+local in_rotation = redis.call('EXISTS', key_of_sender('rotation'), key_of_sender('rotation:own'),
+  key_of_sender('rotation:urgent'))
+local has_waited = math.max(has_due(key_of_sender('waiting'), now_ms), has_due(key_of_sender('blocked'), now_ms))
 return reply({
   expire_leases = has_due(key_of_sender('leases'), now_ms),
   next_hours = has_due(key_of_sender('hours'), now_ms),
   end_pending = has_due(key_of_sender('ends'), now_ms),
   settle_overdue = has_due(key_of_sender('due'), now_ms),
   drop_recent_texts = has_due(key_of_sender('recent_texts'), now_s),
-  issue = in_rotation > 0 and 1 or has_due(key_of_sender('waiting'), now_ms),
+  issue = in_rotation > 0 and 1 or has_waited,
   show_changed = redis.call('EXISTS', key_of_sender('changed')),
 })

@@ -46,5 +46,6 @@ if redis.call('EXISTS', messages_key) == 0 then
 end
 local token = new_token(now)
 redis.call('ZADD', leases_key, math.floor(now / 1000) + tonumber(args.lease_ms), member)
-redis.call('HSET', lease_key, 'token', token, 'taker', args.taker, 'first_pending', 0, 'last_block', 0, 'count', count)
+redis.call('HSET', lease_key, 'token', token, 'taker', args.taker, 'first_pending', 0, 'last_block', 0, 'count', count,
+  'taken_ms', math.floor(now / 1000))
 return taken(token)
