@@ -35,6 +35,8 @@ _SINCE_KEY = "upkeep:since"
 """Redis' time in milliseconds since which there has been upkeep without a gap; the key expires when there is a gap."""
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is no gap: rounds are a second apart."""
+_MAX_BACKLOG = 1_000
+"""While so many wake-ups wait in the broker, workers are not woken again for batches that none of them took."""
 
 
 class Upkeep:
@@ -47,6 +49,7 @@ class Upkeep:
         lease_s: float,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         show: Callable[[list[CampaignView]], Awaitable[bool]],
+        backlog: Callable[[], Awaitable[int]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
     ) -> None:
@@ -57,6 +60,7 @@ class Upkeep:
             lease_s: how long the lease of a batch lasts, in seconds.
             wake_workers: tells workers of batches that are ready; raises nothing.
             show: shows campaigns to people; returns whether it could.
+            backlog: says how many wake-ups wait in the broker; raises nothing.
             audited_per_round: campaigns whose accounting identity one round checks, also where nothing happens.
             rng: shuffles the senders, so that none is always the last of a round.
         """
@@ -67,6 +71,8 @@ class Upkeep:
         self._queries = Queries(redis)
         self._wake_workers = wake_workers
         self._show = show
+        self._backlog = backlog
+        self._may_announce = True
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._audit = Audit(redis)
@@ -116,6 +122,8 @@ class Upkeep:
             sender: of_sender._replace(expire_leases=of_sender.expire_leases and leases_may_expire)
             for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
+        if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
+            self._may_announce = await self._backlog() < _MAX_BACKLOG
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
         ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
@@ -132,7 +140,7 @@ class Upkeep:
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if chores.expire_leases:
-            expired = await self._maintenance.expire_leases(sender)
+            expired = await self._maintenance.expire_leases(sender, may_announce=self._may_announce)
             ready += expired.ready
             if expired.reclaimed:
                 log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)

@@ -65,6 +65,16 @@ class SubmissionRefused(LedgerError):
         super().__init__(f"campaign {campaign}: {reason}")
 
 
+class BatchUnreadable(Exception):
+    """The stored recipients of a batch cannot be read; the caller holds the batch."""
+
+    def __init__(self, ref: BatchRef, token: int, reason: Exception) -> None:
+        self.reason = reason
+        self.token = token
+        """The fencing token of the caller's lease."""
+        super().__init__(f"batch {ref.number + 1} of campaign {ref.campaign}")
+
+
 class LeaseLost(LedgerError):
     """Another worker has the batch; this worker may write nothing for it."""
 

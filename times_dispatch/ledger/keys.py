@@ -78,6 +78,9 @@ class CampaignKey(StrEnum):
     """Hash: counters of messages by ``<CodeOrigin>:<code>``."""
     REDO = "redo"
     """List: numbers of batches that are to be handed out again, the next one first."""
+    FAILURES = "failures"
+    """Hash: number of a batch on which workers failed for a reason that the ledger does not know to how many times, the
+    kind of the last error, and the names of the workers, joined by blanks. A success drops the entry."""
     RECENT_PUSH = "recent_push"
     """String: one byte for each of the last pushes, ``1`` if it was rejected, else ``0``; the oldest is overwritten."""
     RECENT_REPORT = "recent_report"
@@ -253,8 +256,6 @@ class LeaseField(StrEnum):
     """The id of the last opening of a block."""
     OPENED_BLOCK = "opened_block"
     """What that opening answered, packed."""
-    ANNOUNCED = "announced"
-    """How many times the batch was announced again because no worker took it."""
     CHECKED_BLOCK = "checked_block"
     """The number of the last block of which the frequency cap was asked."""
     CHECKED_S = "checked_s"

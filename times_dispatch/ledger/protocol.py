@@ -28,6 +28,8 @@ class Status(StrEnum):
     RELEASED = "released"
     CHECKED = "checked"
     UNDONE = "undone"
+    # note_failure
+    NOTED = "noted"
     # control, next_hours
     CHANGED = "changed"
     UNCHANGED = "unchanged"

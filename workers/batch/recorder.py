@@ -33,6 +33,7 @@ class Recorder:
         run: BatchRun,
         ledger_retry: LedgerRetry,
         check: SuppressionCheck,
+        is_urgent: bool = False,
     ) -> None:
         """Make the recorder of a batch.
 
@@ -43,6 +44,7 @@ class Recorder:
             run: the batch's; a lost lease ends the writing.
             ledger_retry: repeats the writes while the ledger is away.
             check: undoes the count of messages that were not sent, before each write.
+            is_urgent: whether the permits were taken for an urgent batch.
         """
         self.outstanding = 0
         """Opened messages whose result has not come yet."""
@@ -52,6 +54,7 @@ class Recorder:
         self._chain = chain
         self._context = context
         self._capacity = context.capacity
+        self._is_urgent = is_urgent
         self._group_size = context.timings.group_size
         self._run = run
         self._ledger_retry = ledger_retry
@@ -79,7 +82,7 @@ class Recorder:
 
     def add(self, pushed: MessageResult) -> None:
         """Take the result of one message."""
-        self._capacity.give_back(1)
+        self._capacity.give_back(1, is_urgent=self._is_urgent)
         self._results.append(pushed)
         if not self._is_writing:
             self._start_writing()

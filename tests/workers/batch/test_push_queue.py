@@ -11,6 +11,8 @@ from workers.batch.push_queue import MAX_LOOKAHEAD, PushQueue, QueuedPush
 class Handler:
     """Does pushes that take as long as a test wants."""
 
+    is_urgent = False
+
     def __init__(self) -> None:
         self.pushed: list[int] = []
         self.given_back: list[int] = []

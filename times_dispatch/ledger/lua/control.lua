@@ -27,6 +27,7 @@ local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 local function resume(start_ms)
   local now = now_us()
   reset_brakes(campaign_key)
+  redis.call('DEL', key_of_failures(campaign_key))
   -- Whoever resumes a campaign after its start wants it to start.
   if start_ms <= now / 1000 then redis.call('HDEL', campaign_key, 'missed_start') end
   queue_campaign(id, campaign_key)
