@@ -324,3 +324,19 @@ async def test_a_round_drops_recent_texts_that_may_be_sent_again(rig: WorkerRig,
     await rig.redis.zadd(recent_texts, {text(member): 1})
     await rounds.round()
     assert await rig.redis.keys(f"{recent_texts}*") == []
+
+
+@pytest.mark.parametrize(("waiting", "woken"), [(999, 1), (1_000, 0)])
+async def test_workers_are_woken_again_only_while_few_wake_ups_wait(
+    rig: WorkerRig, waiting: int, woken: int
+) -> None:
+    async def backlog() -> int:
+        return waiting
+
+    rounds = Rounds(rig.redis, backlog=backlog)
+    await rounds.long_there()
+    await rig.submit(2)
+    (ref,) = await rig.issue()
+    await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+    await rounds.round()
+    assert rounds.woken == [ref] * woken
