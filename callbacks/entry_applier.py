@@ -17,6 +17,7 @@ from callbacks.stream_reader import Entry
 from callbacks.streams import unpack
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.testsends import SendTestReports
@@ -47,8 +48,11 @@ class EntryApplier:
     Both may be repeated for the same entries. Every method raises Redis errors that waiting may mend.
     """
 
-    def __init__(self, redis: Redis, report_applier: ReportApplier, classifier: ReportClassifier) -> None:
+    def __init__(
+        self, redis: Redis, report_applier: ReportApplier, classifier: ReportClassifier, id_key_guard: IdKeyGuard
+    ) -> None:
         self._redis = redis
+        self._id_key_guard = id_key_guard
         self._report_applier = report_applier
         self._classifier = classifier
         self._dead_letters = DeadLetters(redis)
@@ -85,8 +89,15 @@ class EntryApplier:
         return AppliedEntries(classified, results, is_partial=bool(unclassifiable) or None in results)
 
     async def store_rest(self, applied: AppliedEntries) -> int:
-        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters."""
+        """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters.
+
+        Raises:
+            IdKeyRefused: a row has the form of ours and a wrong signature, and this process lacks a key that may have
+                made it. Nothing is stored then.
+        """
         classified, results, dead_letters = applied.classified, applied.results, applied.classified.dead_letters
+        if classified.counts["forged"]:
+            await self._id_key_guard.check_reading()
         events = classified.events
         for result, event in zip(results, events, strict=True):
             if result is None:

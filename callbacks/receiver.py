@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from hmac import compare_digest
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from callbacks.backlog import watch_backlog
+from callbacks.callback_secrets import CallbackSecrets
 from callbacks.process import run_until_signalled
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
@@ -44,6 +44,9 @@ that we have closed."""
 
 MAX_CONNECTIONS: Final = 4096
 
+WARN_EVERY_S: Final = 60.0
+"""Of requests with an unknown secret, one in so many seconds is logged."""
+
 MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
 """The answer names these as missing when a body cannot be read at all."""
 
@@ -51,18 +54,21 @@ MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
 class Receiver:
     """The ASGI application: ``POST /callbacks/<secret>``, ``GET /health`` and ``GET /ready`` (with Redis)."""
 
-    def __init__(self, redis: Redis, writer: ReportStreamWriter, secret: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, redis: Redis, writer: ReportStreamWriter, secrets: CallbackSecrets, *, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._redis = redis
         self._writer = writer
-        self._path = f"/callbacks/{secret}".encode()
+        self._secrets = secrets
         self._clock = clock
+        self._warn_at = clock.monotonic()
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             msg = f"the receiver does not speak {scope['type']}"
             raise RuntimeError(msg)
         path, method = scope["path"].encode("utf-8", "surrogateescape"), scope["method"]
-        if compare_digest(path, self._path):
+        if self._secrets.match(path):
             if method == "POST":
                 await self._accept(scope, receive, send)
             else:
@@ -72,6 +78,8 @@ class Receiver:
                 await self._probe(send, with_redis=path == b"/ready")
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"GET, HEAD")])
+        elif path.startswith(b"/callbacks/"):
+            await self._refuse_unknown_secret(send)
         else:
             await self._refuse(send, 404, "Not found.")
 
@@ -107,6 +115,17 @@ class Receiver:
     async def _confirm(self, send: Send, events: int) -> None:
         data = {"processed_events": events, "timestamp": int(self._clock.time())}
         await answer(send, 200, {"status": "success", "message": "Callback processed successfully", "data": data})
+
+    async def _refuse_unknown_secret(self, send: Send) -> None:
+        """Answer 503 after a change of the secrets, so that the poster comes again; else 404."""
+        is_change_recent = await self._secrets.is_change_recent()
+        if self._clock.monotonic() >= self._warn_at:
+            self._warn_at = self._clock.monotonic() + WARN_EVERY_S
+            log.warning("a request had an unknown secret", answered=503 if is_change_recent else 404)
+        if is_change_recent:
+            await self._refuse(send, 503, "The secret is unknown here, perhaps not for long. Please post again later.")
+        else:
+            await self._refuse(send, 404, "Not found.")
 
     async def _refuse_as_incomplete(self, send: Send, missing: list[str]) -> None:
         log.warning("a posted body cannot be read", missing=missing)
@@ -206,9 +225,14 @@ async def serve(settings: Settings) -> None:
     """Receive until a signal, and answer the requests that are under way then."""
     host, _, port = settings.callbacks.listen.rpartition(":")
     async with connect(settings.redis_url) as redis:
+        secrets = CallbackSecrets(
+            redis,
+            (settings.callback_secret, settings.old_callback_secret),
+            change_s=settings.callbacks.unknown_secret_503_s,
+        )
         server = HttpServer(
             uvicorn.Config(
-                Receiver(redis, ReportStreamWriter(redis), settings.callback_secret),
+                Receiver(redis, ReportStreamWriter(redis), secrets),
                 host=host.strip("[]"),
                 port=int(port),
                 http="httptools",
@@ -223,7 +247,9 @@ async def serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             )
         )
-        await run_until_signalled(server.run_until, partial(watch_backlog, redis), stop_within_s=STOP_WITHIN_S)
+        await run_until_signalled(
+            server.run_until, secrets.record, partial(watch_backlog, redis), stop_within_s=STOP_WITHIN_S
+        )
     log.info("receiver stopped")
 
 

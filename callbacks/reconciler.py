@@ -6,6 +6,7 @@ another one claims the entries that it held, and applying a report twice changes
 """
 
 import asyncio
+import sys
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import REPORTS, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -76,6 +79,7 @@ class Reconciler:
         redis: Redis,
         report_applier: ReportApplier,
         classifier: ReportClassifier,
+        id_key_guard: IdKeyGuard,
         *,
         name: str | None = None,
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
@@ -87,12 +91,15 @@ class Reconciler:
             redis: where the stream, the dead letters and the opt-outs are.
             report_applier: applies reports to the ledger.
             classifier: tells our reports from others.
+            id_key_guard: says whether the classifier has all the keys of our reports.
             name: this process's name among the reconcilers; None makes one.
             limits: how much it does at once, and how often it tries what fails.
             clock: says when to claim and to renew.
         """
         self._redis = redis
-        self._applier = EntryApplier(redis, report_applier, classifier)
+        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard)
+        self._id_key_guard = id_key_guard
+        self._is_registered = False
         self._dead_letters = DeadLetters(redis)
         self._reader = StreamReader(redis, REPORTS, GROUP, name, clock=clock)
         self._limits = limits
@@ -104,9 +111,16 @@ class Reconciler:
         self._claim_at = clock.monotonic() + limits.claim_every_s
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Reconcile until the stop is set, then hand back what is not settled."""
-        await run_forever(self.step, stop, clock=self._clock)
-        await self._reader.hand_back([entry.id for entry in self._claimed])
+        """Reconcile until the stop is set, then hand back what is not settled.
+
+        Raises:
+            IdKeyRefused: this process lacks a key with which our ids may have been made. It could take our reports for
+                another system's, and has settled none that it may have taken so.
+        """
+        try:
+            await run_forever(self.step, stop, ends_on=IdKeyRefused, clock=self._clock)
+        finally:
+            await self._reader.hand_back([entry.id for entry in self._claimed])
 
     async def step(self) -> None:
         """Settle one group of the claimed entries; if there are none, read or claim some first.
@@ -114,6 +128,8 @@ class Reconciler:
         Raises the error that kept a group from being settled, usually Redis'. Its entries stay claimed, and the next
         step tries them again.
         """
+        if not self._is_registered:
+            await self._register_id_key()
         if not self._claimed:
             self._claimed.extend(await self._next_entries())
             self._renewed_at = self._clock.monotonic()
@@ -123,6 +139,12 @@ class Reconciler:
             await self._settle(group)
             for _ in group:
                 self._claimed.popleft()
+
+    async def _register_id_key(self) -> None:
+        if await self._id_key_guard.register():
+            log.info("the ledger records the id key of this process")
+        await self._id_key_guard.check_reading()
+        self._is_registered = True
 
     async def _next_entries(self) -> list[Entry]:
         limits = self._limits
@@ -211,22 +233,45 @@ class Reconciler:
 
 
 async def serve(settings: Settings) -> None:
-    """Reconcile until a signal, and relay if the settings have an address for that."""
+    """Reconcile until a signal, and relay if the settings have an address for that.
+
+    Raises:
+        IdKeyRefused: the settings lack a key with which our ids may have been made.
+    """
     classifier = ReportClassifier(
-        CorrelationIds(settings.id_key), relaying=bool(settings.relay_url), stop_words=settings.optouts.stop_words
+        CorrelationIds(settings.id_key, settings.old_id_key),
+        relaying=bool(settings.relay_url),
+        stop_words=settings.optouts.stop_words,
     )
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
-        runs = [Reconciler(redis, ReportApplier(redis), classifier).run]
+        id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
+        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard)
+        refusal: IdKeyRefused | None = None
+
+        async def reconcile(stop: asyncio.Event) -> None:
+            nonlocal refusal
+            try:
+                await reconciler.run(stop)
+            except IdKeyRefused as error:  # raised below: here it would cancel the relay in the middle of a post
+                refusal = error
+
+        runs = [reconcile]
         if settings.relay_url:
             runs.append(Relay(redis, settings.relay_url).run)
         log.info("reconciler started", relaying=bool(settings.relay_url))
         await run_until_signalled(*runs)
     log.info("reconciler stopped")
+    if refusal:
+        raise refusal
 
 
 def main() -> None:
-    """Run the process with the settings that its environment names."""
-    uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.IDS)))
+    """Run the process with the settings that its environment names; exit with 2 if the ledger refuses its id key."""
+    try:
+        uvloop.run(serve(load_settings_or_exit(Need.LEDGER, Need.IDS)))
+    except IdKeyRefused as refused:
+        sys.stderr.write(f"{refused}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

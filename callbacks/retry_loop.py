@@ -41,6 +41,7 @@ async def run_forever(
     step: Callable[[], Awaitable[None]],
     stop: asyncio.Event,
     *,
+    ends_on: type[Exception] | tuple[type[Exception], ...] = (),
     clock: Clock = SYSTEM_CLOCK,
     rng: random.Random | None = None,
 ) -> None:
@@ -49,6 +50,7 @@ async def run_forever(
     Args:
         step: is called again and again, never twice at once.
         stop: ends the loop after the running step, and ends a wait at once.
+        ends_on: errors that end the loop: they are raised.
         clock: what the waits are taken from.
         rng: shortens the waits at random.
     """
@@ -62,6 +64,8 @@ async def run_forever(
             is_waiting_for_redis = False
             backoff.reset()
             continue
+        if isinstance(outcome.error, ends_on):
+            raise outcome.error
         if not is_transient(outcome.error):
             log.error("a step failed; going on with the next", **failure(outcome.error))
         elif not is_waiting_for_redis:

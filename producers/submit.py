@@ -20,6 +20,7 @@ from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import take_snapshot
 from times_dispatch.broker.app import BrokerAway, celery_app, wake_workers
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.optouts import OptOuts
@@ -83,7 +84,10 @@ async def submit(
     Raises:
         InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
         CommandFailed: a file changed while it was read. Nothing is sent then.
+        IdKeyRefused: the settings have an id key, and it is not the ledger's.
     """
+    if settings.id_key:
+        await IdKeyGuard(redis, settings.id_key, settings.old_id_key).check_known()
     now = now or datetime.now(UTC)
     plan = draft.campaign.plan(now)
     with draft.read() as row_pass:

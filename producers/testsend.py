@@ -2,12 +2,16 @@
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
@@ -28,6 +32,8 @@ from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 from times_dispatch.sms.templates import Template
 
+_COMPARE_TIMEOUT_S = 1.0
+"""How long a test message that needs no ledger waits for it to compare the id keys."""
 _POLL_INTERVAL_S = 0.2
 """How often the ledger is asked for the delivery report."""
 
@@ -105,6 +111,24 @@ def prepare(request: SendTestRequest, settings: Settings) -> SendTestMessage:
         custom=request.custom,
     )
     return SendTestMessage(provider, push, template, index, matches_template=values is not None)
+
+
+async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
+    """Raise IdKeyRefused if the ledger refuses the id key: the delivery report would be taken for a foreign one.
+
+    Args:
+        settings: have the keys, and the ledger's address if there is a ledger.
+        redis: the ledger; None if the message goes out without it. Then the keys are compared only if the ledger can
+            be reached at once.
+    """
+    if redis:
+        guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
+        await guard.check_known()
+        await guard.check_making()
+    elif settings.redis_url:
+        with suppress(RedisError, OSError):
+            async with connect(settings.redis_url, socket_timeout_s=_COMPARE_TIMEOUT_S, retries=0) as reachable:
+                await compare_id_key(settings, reachable)
 
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:

@@ -15,8 +15,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, LeaseLost, is_transient
+from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, IdKeyRefused, LeaseLost, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
 from times_dispatch.ledger.tokens import RedisTokenStore
@@ -31,6 +32,7 @@ from workers.batch.context import WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
+from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
 from workers.sender_limits import write_sender_limits
 
@@ -57,6 +59,7 @@ class Dispatcher:
         redis: Redis,
         *,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
+        on_refused: Callable[[IdKeyRefused], None],
         max_batches: int,
         full_at: int = 64,
         make_client: Callable[[Provider], Client] | None = None,
@@ -72,6 +75,7 @@ class Dispatcher:
             settings: the process' own.
             redis: the ledger's connection.
             wake_workers: tells workers of batches that are ready; raises nothing.
+            on_refused: is called when the ledger refuses the process' id key; it ends the process.
             max_batches: batches that may be at work at once.
             full_at: as many batches as ended in the last second may wait beside those at work, but at most so many.
             make_client: makes the client of a provider; by default one whose tokens are shared through the ledger.
@@ -105,7 +109,7 @@ class Dispatcher:
                 on_damage=lambda damage: log.error("damaged in the ledger", **damage._asdict()),
             ),
             clients=self._clients,
-            ids=CorrelationIds(settings.id_key),
+            ids=CorrelationIds(settings.id_key, settings.old_id_key),
             capacity=Capacity(max_in_flight, kept=kept_permits),
             push_queue=PushQueue(max_in_flight, kept=kept_permits, clock=clock),
             opt_out_cache=OptOutCache(redis, limits, clock=clock),
@@ -131,17 +135,24 @@ class Dispatcher:
         self._waiting: deque[BatchRef] = deque(maxlen=_MAX_WAITING)
         self._background: set[asyncio.Task[None]] = set()
         self._may_begin = asyncio.Event()
-        """Set when the ledger knows the senders' limits, or when the process stops."""
+        """Set when the ledger has accepted the id key and knows the senders' limits, or when the process stops."""
+        self._id_key_watch = IdKeyWatch(
+            redis,
+            IdKeyGuard(redis, settings.id_key, settings.old_id_key),
+            on_refused=on_refused,
+            clock=clock,
+            rng=self._rng,
+        )
         self._is_stopping = False
 
     async def start(self) -> None:
-        """Make the clients and begin to renew leases; batches wait until the ledger knows the senders' limits."""
+        """Make the clients and begin to renew leases; batches wait until ``_prepare`` has ended."""
         for nickname, provider in self._settings.providers.items():
             self._clients[nickname] = self._make_client(provider)
         renewal = LeaseRenewal(
             self._context.leases, self._batches, lease_s=self._settings.worker.lease_s, clock=self._clock
         )
-        self._start_in_background(self._write_limits())
+        self._start_in_background(self._prepare())
         self._start_in_background(renewal.run())
 
     def is_full(self, *, is_urgent: bool = False) -> bool:
@@ -192,9 +203,13 @@ class Dispatcher:
         for client in self._clients.values():
             await client.aclose()
 
-    async def _write_limits(self) -> None:
+    async def _prepare(self) -> None:
+        """Compare the id key, write the senders' limits, and let batches begin."""
+        if not await self._id_key_watch.register():
+            return
         await write_sender_limits(self._redis, self._settings, clock=self._clock, rng=self._rng)
         self._may_begin.set()
+        self._start_in_background(self._id_key_watch.run())
 
     def _has_place(self, *, is_urgent: bool) -> bool:
         if len(self._running) >= self._max_batches:

@@ -12,11 +12,13 @@ from typing import Any
 
 import structlog
 from celery import Celery, bootsteps, signals
+from celery.worker import state
 from redis.exceptions import RedisError
 
 from times_dispatch.broker.app import BROKER_ERRORS, URGENT_QUEUE, BrokerAway, waiting_wakeups, wake_workers
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignView
 from times_dispatch.settings.model import Settings
@@ -32,6 +34,8 @@ _SPARE_THREADS = 8
 """Pool threads that batches leave free, so that upkeep always finds one."""
 _MAX_STOP_S = 4.0
 """How long a stop may take beyond the grace; then the process ends, whatever Celery is waiting for."""
+_REFUSED_EXIT_CODE = 2
+"""The same as after mistakes in the settings."""
 _MAX_CLOSE_S = 2.0
 """How long the connections may take to close."""
 
@@ -119,6 +123,7 @@ class WorkerProcess:
             self._settings,
             redis,
             wake_workers=self._wake_workers,
+            on_refused=_end_worker,
             max_batches=self._app.conf.worker_concurrency - _SPARE_THREADS,
         )
         await dispatcher.start()
@@ -152,6 +157,12 @@ class WorkerProcess:
             log.warning("broker away", error=type(error).__name__, doing="progress")
             return False
         return True
+
+
+def _end_worker(refused: IdKeyRefused) -> None:
+    """Let the Celery worker of this process stop as at a signal, and then exit with 2."""
+    log.error("the worker ends", reason=str(refused))
+    state.should_stop = _REFUSED_EXIT_CODE  # type: ignore[assignment]  # the stubs know only None
 
 
 def bootstep(process: WorkerProcess) -> type[bootsteps.StartStopStep]:

@@ -26,7 +26,7 @@ async def write_sender_limits(redis: Redis, settings: Settings, *, clock: Clock,
         lambda: _write_once(redis, settings),
         on=lambda error: isinstance(error, RedisUnavailable | RedisError | OSError),
         backoff=Backoff(first_s=_MAX_WAIT_S, max_s=_MAX_WAIT_S, rng=rng),
-        before_wait=_log_reason,
+        before_wait=log_ledger_away_at_start,
         clock=clock,
     )
 
@@ -46,7 +46,8 @@ async def _write_once(redis: Redis, settings: Settings) -> None:
             log.error("damaged in the ledger", sender=name, doing="limits", error=str(error))
 
 
-def _log_reason(error: Exception) -> None:
+def log_ledger_away_at_start(error: Exception) -> None:
+    """Log why the ledger cannot be used at the start of a process."""
     # The text of a RedisUnavailable holds no password; that of any other error may.
     reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__
     log.warning("ledger away", error=reason, doing="start")

@@ -7,7 +7,7 @@ from redis import exceptions
 
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.connection import RedisUnavailable
-from times_dispatch.ledger.errors import CampaignUnknown, LedgerError, is_transient
+from times_dispatch.ledger.errors import CampaignUnknown, IdKeyRefused, LedgerError, is_transient
 from times_dispatch.settings.errors import SettingsInvalid
 
 
@@ -30,7 +30,7 @@ class RefusalExit(FailureExit):
 def exit_for(error: Exception) -> FailureExit | None:
     """Return how an error ends a command; None if the error is a fault of the program."""
     match error:
-        case InputInvalid() | SettingsInvalid() | RedisUnavailable() | CampaignUnknown():
+        case InputInvalid() | SettingsInvalid() | RedisUnavailable() | CampaignUnknown() | IdKeyRefused():
             return RefusalExit(str(error))
         case CommandFailed() | LedgerError():
             return FailureExit(str(error))

@@ -16,6 +16,7 @@ from producers.testsend import (
     SendTestMessage,
     SendTestRequest,
     SendTestResult,
+    compare_id_key,
     prepare,
     refuse_if_held,
     send,
@@ -103,14 +104,16 @@ async def _push_and_wait(
 
     Args:
         message: the test message.
-        settings: give the ledger's address.
+        settings: give the ledger's address and the id keys.
         force: whether to send although the ledger holds the sender back.
         wait_s: how long to wait for the report, in seconds; None is not at all.
         quiet: whether to print nothing.
     """
     if force and wait_s is None:
+        await compare_id_key(settings, None)
         return await _push(message, None, quiet=quiet), None
     async with open_ledger(settings.redis_url) as redis:
+        await compare_id_key(settings, redis)
         if not force:
             await refuse_if_held(redis, SenderId(message.push.sender), message.provider.nickname)
         result = await _push(message, redis, quiet=quiet)

@@ -1,12 +1,15 @@
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from callbacks.callback_secrets import CALLBACK_SECRETS
 from tests.kit.callbacks import ID_KEY, Processes, SentCampaign, send_campaign
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.provider.ids import CorrelationIds
@@ -41,6 +44,9 @@ def receiver_url(redis_server: EmbeddedServer, tmp_path_factory: pytest.TempPath
     """The URL of a real receiver on the session's Redis, for tests that do it no harm."""
     started = Processes(tmp_path_factory.mktemp("receiver"))
     _, url = started.receiver(redis_server.url)
+    with SyncRedis.from_url(redis_server.url) as redis:
+        while not redis.exists(CALLBACK_SECRETS):  # tests that come later look for keys that they left
+            time.sleep(0.01)
     yield url
     started.end()
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from callbacks.callback_secrets import CALLBACK_SECRETS, READ_EVERY_S
 from callbacks.request_body import MAX_BODY_BYTES, MAX_DISCARDED_BYTES
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import SECRET, Processes, eventually, posted, row, stored
@@ -246,3 +247,41 @@ def test_settings_that_are_wrong_are_all_named_and_end_it_with_2(processes: Proc
     assert process.wait(10) == 2
     assert "DISPATCH_REDIS_URL" in processes.logs()
     assert "DISPATCH_CALLBACK_SECRET" in processes.logs()
+
+
+async def test_through_a_change_of_the_secret_no_poster_gets_404(
+    redis: Redis, redis_url: str, processes: Processes
+) -> None:
+    """Two receivers; the first starts again with the new secret, while the second knows only the old one."""
+    new = "the-new-secret-path-of-the-tests"
+    _, not_yet_changed = processes.receiver(redis_url)
+    await eventually(lambda: redis.exists(CALLBACK_SECRETS))
+
+    async with httpx.AsyncClient(timeout=10) as http:
+
+        async def post(url: str, secret: str) -> int:
+            return (await http.post(f"{url}/callbacks/{secret}", content=GOOD)).status_code
+
+        assert await post(not_yet_changed, new) == 404  # the poster did not know it yet
+        _, changed = processes.receiver(redis_url, DISPATCH_CALLBACK_SECRET=new, DISPATCH_CALLBACK_SECRET_OLD=SECRET)
+
+        async def are_recorded(secrets: int) -> bool:
+            digests = await redis.hget(CALLBACK_SECRETS, "digests")
+            return len((digests or b"").split()) == secrets
+
+        await eventually(lambda: are_recorded(2))
+        await asyncio.sleep(READ_EVERY_S)
+        assert [await post(changed, secret) for secret in (new, SECRET, "guess")] == [200, 200, 503]
+        assert [await post(not_yet_changed, secret) for secret in (new, SECRET, "guess")] == [503, 200, 503]
+        _, without_old = processes.receiver(redis_url, DISPATCH_CALLBACK_SECRET=new)
+        await eventually(lambda: are_recorded(1))
+        assert [await post(without_old, secret) for secret in (new, SECRET)] == [200, 503]
+        assert (await http.post(f"{changed}/other", content=GOOD)).status_code == 404
+
+        await redis.hincrby(CALLBACK_SECRETS, "changed_ms", -25 * 3_600_000)  # a day and an hour later
+        await asyncio.sleep(READ_EVERY_S)
+        assert [await post(changed, secret) for secret in (new, SECRET, "guess")] == [200, 200, 404]
+    logs = processes.logs()
+    assert "a request had an unknown secret" in logs
+    for secret in (SECRET, new, "guess"):
+        assert secret not in logs

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
@@ -89,3 +90,11 @@ async def test_an_attempt_lets_a_cancellation_through() -> None:
     attempting.cancel()
     await asyncio.wait([attempting])
     assert attempting.cancelled()
+
+
+async def test_an_error_that_ends_the_loop_is_raised_and_no_other() -> None:
+    stop, clock = asyncio.Event(), FakeClock(auto=True)
+    step = steps(stop, RedisAway(), KeyError(), ValueError("the end"), None)
+    with pytest.raises(ValueError, match="the end"):
+        await run_forever(step, stop, ends_on=ValueError, clock=clock)
+    assert len(clock.slept) == 2

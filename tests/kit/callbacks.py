@@ -146,12 +146,13 @@ class Processes:
         self._started.append(process)
         return process
 
-    def receiver(self, redis_url: str) -> tuple[subprocess.Popen[bytes], str]:
+    def receiver(self, redis_url: str, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
         """Start a receiver and wait until it listens; return it with its base URL."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
-        process = self.start("-m", "callbacks.receiver", redis_url=redis_url, DISPATCH_CALLBACKS_LISTEN=address)
+        environment["DISPATCH_CALLBACKS_LISTEN"] = address
+        process = self.start("-m", "callbacks.receiver", redis_url=redis_url, **environment)
         url = f"http://{address}"
         transport = httpx.HTTPTransport(retries=0)
         with httpx.Client(transport=transport) as client:

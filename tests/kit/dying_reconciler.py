@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -26,7 +27,7 @@ class DyingApplier(ReportApplier):
 async def main(redis_url: str, id_key: str) -> None:
     redis = connect(redis_url)
     classifier = ReportClassifier(CorrelationIds(id_key.encode()), relaying=False)
-    await Reconciler(redis, DyingApplier(redis), classifier).run(asyncio.Event())
+    await Reconciler(redis, DyingApplier(redis), classifier, IdKeyGuard(redis, id_key.encode())).run(asyncio.Event())
 
 
 asyncio.run(main(*sys.argv[1:]))

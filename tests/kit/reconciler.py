@@ -10,6 +10,7 @@ from callbacks.reconciler import Reconciler, ReconcilerLimits
 from callbacks.streams import BODY, REPORTS, pack
 from tests.kit.callbacks import ID_KEY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -26,14 +27,17 @@ def make_reconciler(
     relaying: bool = False,
     stop_words: Sequence[str] = ("STOP",),
     name: str | None = None,
+    keys: tuple[str, str] = (ID_KEY, ""),
     clock: Clock = SYSTEM_CLOCK,
     **limits: Any,
 ) -> Reconciler:
     """Make a reconciler that does not wait for new entries, and looks at every step for those of dead reconcilers."""
+    key, old_key = (key.encode() for key in keys)
     return Reconciler(
         redis,
         applier or ReportApplier(redis),
-        ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=relaying, stop_words=stop_words),
+        ReportClassifier(CorrelationIds(key, old_key), relaying=relaying, stop_words=stop_words),
+        IdKeyGuard(redis, key, old_key),
         name=name,
         limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),
         clock=clock,

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy
 from times_dispatch.ledger.maintenance import Maintenance, still_wrong
@@ -155,6 +156,8 @@ class WorkerRig:
         """Batches for which a worker asked that workers be woken."""
         self._turn = 0
         """How many times ``keep_up`` woke a worker."""
+        self.refusals: list[IdKeyRefused] = []
+        """Why workers had to end."""
 
     async def submit(
         self,
@@ -206,6 +209,8 @@ class WorkerRig:
         *,
         rates: dict[str, float] | None = None,
         redis: Redis | None = None,
+        id_key: bytes = ID_KEY,
+        old_id_key: bytes = b"",
         max_batches: int = 192,
         full_at: int = 64,
         chain: Sequence[str] = ("times",),
@@ -235,7 +240,8 @@ class WorkerRig:
         settings = Settings(
             redis_url="",
             broker_url="",
-            id_key=ID_KEY,
+            id_key=id_key,
+            old_id_key=old_id_key,
             providers={name: described_provider(name) for name in chain},
             senders=file.senders,
             worker=file.worker,
@@ -249,6 +255,7 @@ class WorkerRig:
             settings,
             redis or self.redis,
             wake_workers=wake_workers,
+            on_refused=self.refusals.append,
             max_batches=max_batches,
             full_at=full_at,
             make_client=make_client or self.client,

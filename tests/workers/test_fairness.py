@@ -1,4 +1,4 @@
-"""Who is served first: small campaigns behind large ones, urgent ones before all, and batches after a death or an error."""
+"""Who is served first: small campaigns behind large ones, urgent ones before all, batches after a death or an error."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ async def test_urgent_work_begins_at_once_in_a_worker_full_of_slow_bulk(rig: Wor
         for sender in slow:
             await rig.submit(180, batch_size=60, campaign=f"{sender.lower()}01", sender=sender)
             await rig.issue(worker, SenderId(sender))
-        await until(lambda: worker.dispatcher.is_full())
+        await until(worker.dispatcher.is_full)
         assert not worker.dispatcher.is_full(is_urgent=True)
         await rig.submit(1, campaign=URGENT, sender=OTP, urgent=True)
         began = time.monotonic()

@@ -11,13 +11,15 @@ import pytest
 from aiohttp import web
 from celery import Celery
 from kombu import pools
+from redis.asyncio import Redis
 
 from tests.kit.flower import Flower
 from tests.kit.workers import ACCEPTED, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.broker.app import celery_app, wake_workers
 from times_dispatch.demo.processes import Process, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.connection import address_of, connect
+from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.settings import Settings
 
@@ -200,6 +202,19 @@ def _check_events_and_log(flower: Flower, log: str) -> None:
     for secret in SECRETS:
         assert secret not in log
         assert secret not in str(events)
+
+
+async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_path: Path, redis: Redis) -> None:
+    await IdKeyGuard(redis, b"the-key-of-all-others").register()
+    url = f"redis://{address_of(redis)}/0"
+    async with scene(tmp_path, url, grace_s=0.5) as stage:
+        await stage.rig.submit(10)
+        await stage.ended(2, within_s=30)
+        assert stage.log.count("DISPATCH_ID_KEY is not the key with which the other processes of this ledger") == 1
+        assert "Traceback" not in stage.log
+        assert stage.sms.ids == []
+        for secret in SECRETS:
+            assert secret not in stage.log
 
 
 async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mute_and_a_terminate(

@@ -327,9 +327,7 @@ async def test_a_round_drops_recent_texts_that_may_be_sent_again(rig: WorkerRig,
 
 
 @pytest.mark.parametrize(("waiting", "woken"), [(999, 1), (1_000, 0)])
-async def test_workers_are_woken_again_only_while_few_wake_ups_wait(
-    rig: WorkerRig, waiting: int, woken: int
-) -> None:
+async def test_workers_are_woken_again_only_while_few_wake_ups_wait(rig: WorkerRig, waiting: int, woken: int) -> None:
     async def backlog() -> int:
         return waiting
 

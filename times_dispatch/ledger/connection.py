@@ -159,6 +159,12 @@ def connect(
     return Redis.from_pool(pool)
 
 
+def address_of(redis: Redis) -> str:
+    """Return the host and port of a client, for messages; never the password."""
+    kwargs = redis.connection_pool.connection_kwargs
+    return f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
+
+
 async def check(redis: Redis) -> list[str]:
     """Check that Redis can be used as the ledger; return warnings about its configuration, one line each.
 
@@ -166,7 +172,7 @@ async def check(redis: Redis) -> list[str]:
     permission, is read-only, or is out of memory.
     """
     kwargs = redis.connection_pool.connection_kwargs
-    name = f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
+    name = address_of(redis)
     try:
         await redis.eval(_PROBE, 1, "{check}:probe")
         info = await _info(redis)

@@ -4,6 +4,7 @@ LedgerError
 ├── CampaignUnknown    no campaign has this id
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
+├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
 └── LeaseLost          another worker has the batch; this worker may write nothing for it
 """
 
@@ -65,7 +66,7 @@ class SubmissionRefused(LedgerError):
         super().__init__(f"campaign {campaign}: {reason}")
 
 
-class BatchUnreadable(Exception):
+class BatchUnreadable(LedgerError):
     """The stored recipients of a batch cannot be read; the caller holds the batch."""
 
     def __init__(self, ref: BatchRef, token: int, reason: Exception) -> None:
@@ -73,6 +74,10 @@ class BatchUnreadable(Exception):
         self.token = token
         """The fencing token of the caller's lease."""
         super().__init__(f"batch {ref.number + 1} of campaign {ref.campaign}")
+
+
+class IdKeyRefused(LedgerError):
+    """This process has another key of the correlation ids than the ledger records; the message says what to do."""
 
 
 class LeaseLost(LedgerError):

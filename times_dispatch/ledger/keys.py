@@ -18,6 +18,8 @@ SENDERS = "senders"
 """Set: the senders that ever had a campaign or a limit."""
 SUBMISSIONS = "submissions"
 """Hash: fingerprint of a submit to campaign id."""
+ID_KEY = "id_key"
+"""Hash: which key makes the correlation ids, see ``IdKeyField``."""
 TEST_SENDS = "test_send"
 """Sorted set at ``test_send:<index>``: reports of one test message (JSON) by the report's own time, epoch seconds."""
 OPTOUTS = "optouts"
@@ -273,6 +275,17 @@ class RecentTextsProgressField(StrEnum):
     """The member of ``recent_texts`` whose buckets are being dropped."""
     NEXT_BUCKET = "next_bucket"
     """The first of them that is left."""
+
+
+class IdKeyField(StrEnum):
+    """Fields of the hash ``id_key``; only the first is there while the key was never changed."""
+
+    DIGEST = "digest"
+    """Digest of the key that makes ids."""
+    PREVIOUS = "previous"
+    """Digest of the key before it."""
+    CHANGED_MS = "changed_ms"
+    """When the key was changed."""
 
 
 class CodeOrigin(StrEnum):

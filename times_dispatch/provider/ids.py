@@ -35,19 +35,26 @@ class MessageRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class CorrelationIds:
-    """Makes and parses correlation ids under one secret key of 16 to 64 bytes.
+    """Makes correlation ids under a secret key of 16 to 64 bytes; parses those made under it or under an old key.
 
     An id is 32 characters of ``[0-9a-z]``: campaign (8), index (6) and attempt (2) in base 36, then a signature (16),
     which is a keyed hash of the first 16 characters.
     """
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_keyed", "_old_keyed")
 
-    def __init__(self, key: bytes) -> None:
-        if not 16 <= len(key) <= 64:
-            msg = f"the key of the correlation ids must have 16 to 64 bytes, has {len(key)}"
-            raise ValueError(msg)
-        self._keyed = blake2b(key=key, digest_size=16)
+    def __init__(self, key: bytes, old_key: bytes = b"") -> None:
+        """Make the ids of one installation.
+
+        Args:
+            key: signs the ids that are made, and those that are parsed.
+            old_key: signed ids that are still to be parsed; empty if there is none.
+
+        Raises:
+            ValueError: a key has another length.
+        """
+        self._keyed = _keyed(key)
+        self._old_keyed = _keyed(old_key) if old_key else None
 
     def make(self, campaign: str, index: int, attempt: int = 0) -> str:
         """Return the id of one attempt at one message; raise ValueError for values that do not fit into an id."""
@@ -56,22 +63,32 @@ class CorrelationIds:
             raise ValueError(msg)
         high, low = divmod(index, 1296)
         named = campaign + _PAIRS[high // 1296] + _PAIRS[high % 1296] + _PAIRS[low] + _PAIRS[attempt]
-        return named + self._signature(named.encode()).decode()
+        return named + _signature(self._keyed, named.encode()).decode()
 
     def parse(self, meta: str) -> MessageRef | None:
-        """Return what an id names; None if it has another form, or a signature that this key did not make."""
+        """Return what an id names; None if it has another form, or a signature that neither key made."""
         if len(meta) != 32 or not meta.isascii():
             return None
         # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
         raw = meta.encode()
-        if not compare_digest(raw[16:], self._signature(raw[:16])):
+        if not compare_digest(raw[16:], _signature(self._keyed, raw[:16])) and (
+            self._old_keyed is None or not compare_digest(raw[16:], _signature(self._old_keyed, raw[:16]))
+        ):
             return None
         return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
 
-    def _signature(self, named: bytes) -> bytes:
-        keyed = self._keyed.copy()
-        keyed.update(named)
-        return keyed.digest().translate(_TO_DIGIT)
+
+def _keyed(key: bytes) -> blake2b:
+    if not 16 <= len(key) <= 64:
+        msg = f"the key of the correlation ids must have 16 to 64 bytes, has {len(key)}"
+        raise ValueError(msg)
+    return blake2b(key=key, digest_size=16)
+
+
+def _signature(keyed: blake2b, named: bytes) -> bytes:
+    keyed = keyed.copy()
+    keyed.update(named)
+    return keyed.digest().translate(_TO_DIGIT)
 
 
 def new_campaign_id() -> str:

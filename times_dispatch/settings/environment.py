@@ -86,21 +86,34 @@ def read_broker_url(environment: Environment) -> Secret:
     return url
 
 
-def read_id_key(environment: Environment, *, is_needed: bool) -> SecretBytes:
-    """Read the key that signs correlation ids: 16 to 64 bytes, since blake2b takes at most 64."""
-    key = environment.get("DISPATCH_ID_KEY", purpose="it signs the ids of messages" if is_needed else "")
+def read_id_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:
+    """Read the key that signs correlation ids, and the old key, which is empty if it equals the key or is not set."""
+    key = _read_id_key(environment, "DISPATCH_ID_KEY", purpose="it signs the ids of messages" if is_needed else "")
+    old_key = _read_id_key(environment, "DISPATCH_ID_KEY_OLD")
+    return key, old_key if old_key != key else SecretBytes()
+
+
+def _read_id_key(environment: Environment, name: str, *, purpose: str = "") -> SecretBytes:
+    """Read a key of 16 to 64 bytes, since blake2b takes at most 64."""
+    key = environment.get(name, purpose=purpose)
     encoded = SecretBytes(key.encode("utf-8", "surrogateescape"))
     if key and len(encoded) < 16:
-        environment.add_mistake("DISPATCH_ID_KEY", f"must have at least 16 bytes, has {len(encoded)}")
+        environment.add_mistake(name, f"must have at least 16 bytes, has {len(encoded)}")
     if len(encoded) > 64:
-        environment.add_mistake("DISPATCH_ID_KEY", f"must have at most 64 bytes, has {len(encoded)}")
+        environment.add_mistake(name, f"must have at most 64 bytes, has {len(encoded)}")
     return encoded
 
 
-def read_callback_secret(environment: Environment, *, is_needed: bool) -> Secret:
-    """Read the secret part of the receiver's path."""
-    name = "DISPATCH_CALLBACK_SECRET"
-    secret = environment.get(name, purpose="the secret part of the callback URL" if is_needed else "")
+def read_callback_secrets(environment: Environment, *, is_needed: bool) -> tuple[Secret, Secret]:
+    """Read the secret part of the receiver's path, and the old one, empty if it equals the secret or is not set."""
+    purpose = "the secret part of the callback URL" if is_needed else ""
+    secret = _read_callback_secret(environment, "DISPATCH_CALLBACK_SECRET", purpose=purpose)
+    old_secret = _read_callback_secret(environment, "DISPATCH_CALLBACK_SECRET_OLD")
+    return secret, old_secret if old_secret != secret else Secret()
+
+
+def _read_callback_secret(environment: Environment, name: str, *, purpose: str = "") -> Secret:
+    secret = environment.get(name, purpose=purpose)
     if secret and not re.fullmatch(r"[A-Za-z0-9_-]{16,128}", secret):
         environment.add_mistake(name, "must be 16 to 128 letters, digits, - or _, because it is part of a URL")
     return secret

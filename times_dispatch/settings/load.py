@@ -20,9 +20,9 @@ from times_dispatch.settings.environment import (
     Environment,
     read_address,
     read_broker_url,
-    read_callback_secret,
+    read_callback_secrets,
     read_flower_basic_auth,
-    read_id_key,
+    read_id_keys,
     read_redis_url,
 )
 from times_dispatch.settings.errors import SettingsInvalid
@@ -79,8 +79,8 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
 
     redis_url = read_redis_url(environment, is_needed=Need.LEDGER in need)
     broker_url = read_broker_url(environment) or redis_url
-    id_key = read_id_key(environment, is_needed=Need.IDS in need)
-    callback_secret = read_callback_secret(environment, is_needed=Need.CALLBACKS in need)
+    id_key, old_id_key = read_id_keys(environment, is_needed=Need.IDS in need)
+    callback_secret, old_callback_secret = read_callback_secrets(environment, is_needed=Need.CALLBACKS in need)
     flower_basic_auth = read_flower_basic_auth(environment, is_needed=Need.FLOWER in need)
     provider_environments = read_provider_environments(environment, document, are_needed=Need.PROVIDERS in need)
     callbacks = _callbacks(environment, file.callbacks if file else CallbackSettings())
@@ -110,7 +110,9 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         redis_url=redis_url,
         broker_url=broker_url,
         id_key=id_key,
+        old_id_key=old_id_key,
         callback_secret=callback_secret,
+        old_callback_secret=old_callback_secret,
         flower_basic_auth=flower_basic_auth,
         providers=providers,
         default_provider=default,

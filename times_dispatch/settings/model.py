@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address
+from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
@@ -37,15 +38,28 @@ def check_nickname(name: str) -> str:
 Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
 
 
+def _check_duration_or_none(text: str) -> str:
+    parse_seconds(text, min_s=0)
+    return text
+
+
 class CallbackSettings(StrictTable):
-    """``[callbacks]``: the addresses of the receiver and of the relay of other systems' reports."""
+    """``[callbacks]``: the receiver, and the relay of other systems' reports."""
 
     listen: Annotated[str, AfterValidator(check_listen_address)] = "127.0.0.1:8085"
     """The ``host:port`` at which the receiver listens."""
     public_url: OptionalUrl = ""
     """The URL at which the provider reaches the receiver, without the secret part of the path."""
+    unknown_secret_503: Annotated[str, AfterValidator(_check_duration_or_none)] = "24h"  # noqa: S105  # a duration
+    """After the callback secrets were changed, the receiver answers 503 to an unknown secret for this long, so that the
+    poster comes again; then 404. ``0s`` is always 404."""
     relay_url: OptionalUrl = ""
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+
+    @property
+    def unknown_secret_503_s(self) -> int:
+        """The same in seconds."""
+        return parse_seconds(self.unknown_secret_503, min_s=0)
 
 
 class LogSettings(StrictTable):
@@ -111,8 +125,12 @@ class Settings:
     """The URL of Celery's broker, which may contain a password; by default the ledger's Redis."""
     id_key: bytes = SecretBytes()
     """The key that signs correlation ids; at least 16 bytes."""
+    old_id_key: bytes = SecretBytes()
+    """The key that signed correlation ids before; only reads them. Empty if there is none."""
     callback_secret: str = Secret()
     """The secret part of the receiver's path."""
+    old_callback_secret: str = Secret()
+    """The secret part of the path at which the provider posted before, which still works. Empty if there is none."""
     flower_basic_auth: str = Secret()
     """The login of Flower, ``user:password``."""
     providers: dict[str, Provider] = field(default_factory=dict)

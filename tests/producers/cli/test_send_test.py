@@ -6,8 +6,10 @@ import pytest
 from redis import Redis
 
 from tests.kit.producers import Run
-from tests.kit.provider_settings import has_no_secret
+from tests.kit.provider_settings import PROVIDER_VARIABLES, has_no_secret
 from tests.kit.sandbox_thread import SandboxThread
+from times_dispatch.ledger.keys import ID_KEY
+from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
 
 NUMBER = ("--country-code", "91", "--number", "9876543210")
@@ -175,3 +177,35 @@ def test_the_delivery_report_is_waited_for_and_shown(
     delivered = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report", "5", "--json")
     assert delivered.exit_code == 0
     assert json.loads(delivered.stdout)["report"] == {"event": "delivered", "code": 0, "ts": 1795300002}
+
+
+@pytest.mark.parametrize("option", [(), ("--force",), ("--wait-report", "1")])
+def test_a_host_with_another_id_key_sends_no_test_message(
+    provider_run: Run, sandbox: SandboxThread, redis_url: str, option: tuple[str, ...]
+) -> None:
+    with Redis.from_url(redis_url) as redis:
+        redis.hset(ID_KEY, "digest", digest_secret(PROVIDER_VARIABLES["DISPATCH_ID_KEY"].encode(), purpose="id key"))
+    assert provider_run("send-test", *NUMBER, *MESSAGE).exit_code == 0
+    refused = provider_run("send-test", *NUMBER, *MESSAGE, *option, DISPATCH_ID_KEY="another-key-of-enough-bytes")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Redis at 127.0.0.1:")
+    assert "DISPATCH_ID_KEY is not the key" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert "another-key" not in refused.stderr
+    assert sandbox.books()["all"]["accepted"] == 1
+
+
+def test_a_host_with_only_the_key_before_a_change_sends_no_test_message(
+    provider_run: Run, sandbox: SandboxThread, redis_url: str
+) -> None:
+    old, new = PROVIDER_VARIABLES["DISPATCH_ID_KEY"], "the-new-key-of-all-hosts"
+    with Redis.from_url(redis_url) as redis:
+        digests = {key: digest_secret(key.encode(), purpose="id key") for key in (old, new)}
+        now_ms = int(redis.time()[0]) * 1000
+        redis.hset(ID_KEY, mapping={"digest": digests[new], "previous": digests[old], "changed_ms": now_ms})
+    refused = provider_run("send-test", *NUMBER, *MESSAGE)
+    assert refused.exit_code == 2
+    assert "DISPATCH_ID_KEY is still the key of before: set DISPATCH_ID_KEY to the new key" in refused.stderr
+    assert sandbox.books()["all"]["accepted"] == 0
+    both = {"DISPATCH_ID_KEY": new, "DISPATCH_ID_KEY_OLD": old}
+    assert provider_run("send-test", *NUMBER, *MESSAGE, **both).exit_code == 0

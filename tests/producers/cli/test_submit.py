@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.kit.producers import Run
+from times_dispatch.ledger.keys import ID_KEY
+from times_dispatch.ledger.secret_digest import digest_secret
 
 SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
 
@@ -89,3 +92,16 @@ def test_a_second_run_does_nothing_and_again_makes_another_campaign(run: Run) ->
     assert json.loads(again.stdout)["campaign"] != first["campaign"]
     assert f"--salt {salt}" in again.stderr
     assert resumed.stdout.startswith(f"already submitted as {json.loads(again.stdout)['campaign']}")
+
+
+def test_a_host_with_another_id_key_submits_nothing(run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Redis.from_url(redis_url) as redis:
+        redis.hset(ID_KEY, "digest", digest_secret(b"the-key-of-all-others", purpose="id key"))
+    monkeypatch.setenv("DISPATCH_ID_KEY", "the-key-of-all-others")
+    assert run(*SUBMIT).exit_code == 0
+    monkeypatch.setenv("DISPATCH_ID_KEY", "another-key-of-enough-bytes")
+    refused = run(*SUBMIT, "--again")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "DISPATCH_ID_KEY is not the key with which the other processes of this ledger make ids" in refused.stderr
+    monkeypatch.setenv("DISPATCH_ID_KEY_OLD", "the-key-of-all-others")
+    assert run(*SUBMIT, "--again").exit_code == 0

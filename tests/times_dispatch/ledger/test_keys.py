@@ -18,6 +18,7 @@ from times_dispatch.ledger.keys import (
     CampaignField,
     CampaignKey,
     CodeOrigin,
+    IdKeyField,
     LeaseField,
     PaceField,
     ProviderField,
@@ -105,7 +106,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [*CampaignField, *PaceField, *LeaseField, *RecentTextsProgressField, *CodeOrigin, *Stat],
+    [*CampaignField, *PaceField, *LeaseField, *RecentTextsProgressField, *IdKeyField, *CodeOrigin, *Stat],
     ids=lambda field: f"{type(field).__name__}.{field.name}",
 )
 def test_every_field_of_the_module_is_used(field: StrEnum) -> None:

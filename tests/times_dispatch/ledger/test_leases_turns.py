@@ -241,9 +241,7 @@ async def test_a_campaign_is_braked_after_several_failures_of_one_batch(
 ) -> None:
     await ledger.submit(3)
     [ref] = await ledger.issue()
-    braked = []
-    for number in range(failures):
-        braked.append(await _fail(ledger, await ledger.take(ref), workers[number % len(workers)]))
+    braked = [await _fail(ledger, await ledger.take(ref), workers[number % len(workers)]) for number in range(failures)]
     assert braked == [False] * (failures - 1) + [True]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be worked on: KeyError")

@@ -96,3 +96,26 @@ def test_campaign_ids_fit_into_correlation_ids_and_differ() -> None:
     drawn = {new_campaign_id() for _ in range(200)}
     assert len(drawn) == 200
     assert all(OURS.parse(OURS.make(campaign, 0)) == MessageRef(campaign, 0, 0) for campaign in drawn)
+
+
+OLD_KEY = b"the key of before, long enough"
+
+
+def test_ids_of_the_old_key_are_read_and_new_ones_are_made_under_the_key() -> None:
+    both = CorrelationIds(KEY, OLD_KEY)
+    assert both.make("abcdefgh", 7) == OURS.make("abcdefgh", 7)
+    assert both.parse(both.make("abcdefgh", 7)) == MessageRef("abcdefgh", 7, 0)
+    assert both.parse(CorrelationIds(OLD_KEY).make("abcdefgh", 8, 1)) == MessageRef("abcdefgh", 8, 1)
+    assert both.parse(CorrelationIds(OLD_KEY[::-1]).make("abcdefgh", 8, 1)) is None
+
+
+def test_without_an_old_key_an_id_made_under_an_empty_key_is_not_ours() -> None:
+    named = b"abcdefgh" + b"0" * 8
+    digest = hashlib.blake2b(named, digest_size=16).digest()
+    assert OURS.parse(named.decode() + "".join(DIGITS[byte % 36] for byte in digest)) is None
+
+
+@pytest.mark.parametrize("length", [1, 15, 65])
+def test_an_old_key_has_the_length_of_a_key(length: int) -> None:
+    with pytest.raises(ValueError, match="16 to 64 bytes"):
+        CorrelationIds(KEY, b"k" * length)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.settings import Loader, Mistakes
+from tests.kit.settings import VARIABLES, Loader, Mistakes
 from times_dispatch.settings.environment import Environment
 
 
@@ -54,7 +54,10 @@ def test_a_file_without_a_value_is_a_mistake(tmp_path: Path, content: bytes | No
         ("DISPATCH_BROKER_URL", "memory://hunter2"),
         ("DISPATCH_ID_KEY", "hunter2"),
         ("DISPATCH_ID_KEY", "hunter2" * 10),
+        ("DISPATCH_ID_KEY_OLD", "hunter2"),
+        ("DISPATCH_ID_KEY_OLD", "hunter2" * 10),
         ("DISPATCH_CALLBACK_SECRET", "hunter2"),
+        ("DISPATCH_CALLBACK_SECRET_OLD", "hunter2/hunter2/hunter2"),
         ("DISPATCH_CALLBACK_SECRET", "hunter2/hunter2/hunter2"),
         ("DISPATCH_FLOWER_BASIC_AUTH", "hunter2"),
         ("DISPATCH_CALLBACKS_LISTEN", "hunter2"),
@@ -72,6 +75,24 @@ def test_a_variable_that_cannot_be_used_is_named_but_not_shown(mistakes: Mistake
 @pytest.mark.parametrize("size", [16, 64])
 def test_an_id_key_has_16_to_64_bytes(loaded: Loader, size: int) -> None:
     assert loaded(DISPATCH_ID_KEY="k" * size).id_key == b"k" * size
+
+
+def test_the_secrets_of_before_are_optional_and_may_come_from_files(loaded: Loader, tmp_path: Path) -> None:
+    assert (loaded().old_id_key, loaded().old_callback_secret) == (b"", "")
+    (tmp_path / "key").write_text("fedcba9876543210\n")
+    (tmp_path / "secret").write_text("guess-me-as-before\n")
+    settings = loaded(
+        DISPATCH_ID_KEY_OLD_FILE=str(tmp_path / "key"), DISPATCH_CALLBACK_SECRET_OLD_FILE=str(tmp_path / "secret")
+    )
+    assert (settings.id_key, settings.old_id_key) == (b"0123456789abcdef", b"fedcba9876543210")
+    assert settings.old_callback_secret == "guess-me-as-before"
+
+
+def test_an_old_secret_that_equals_the_present_one_is_none(loaded: Loader) -> None:
+    settings = loaded(
+        DISPATCH_ID_KEY_OLD="0123456789abcdef", DISPATCH_CALLBACK_SECRET_OLD=VARIABLES["DISPATCH_CALLBACK_SECRET"]
+    )
+    assert (settings.old_id_key, settings.old_callback_secret) == (b"", "")
 
 
 def test_the_password_of_redis_may_come_by_itself_and_reaches_the_broker_as_well(loaded: Loader) -> None:

@@ -208,3 +208,16 @@ def test_processes_find_their_file_by_the_environment(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsInvalid, match=r"^dispatch\.toml: there is no such file"):
         load_from_environment()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("24h", 86_400), ("90m", 5_400), ("0s", 0)])
+def test_how_long_an_unknown_callback_secret_gets_503_is_a_duration_or_none(
+    loaded: Loader, text: str, seconds: int
+) -> None:
+    settings = loaded(SETTINGS_FILE + f'[callbacks]\nunknown_secret_503 = "{text}"\n')
+    assert settings.callbacks.unknown_secret_503_s == seconds
+
+
+def test_how_long_an_unknown_callback_secret_gets_503_must_have_a_unit(mistakes: Mistakes) -> None:
+    (only,) = mistakes(SETTINGS_FILE + '[callbacks]\nunknown_secret_503 = "24"\n')
+    assert "callbacks.unknown_secret_503: must be days, hours, minutes and seconds" in only

@@ -10,8 +10,8 @@
 -- Reply
 --   ready    a list of replies, one for each batch that was handed out: campaign, number, batches, name, urgent
 --   damaged  a list of replies, one for each campaign that cannot be handed out: campaign, error
--- Keys: the sender's pace, rotations, windows, waiting, blocked, leases, ends and changed; each campaign in turn with its redo
--- list.
+-- Keys: the sender's pace, rotations, windows, waiting, blocked, leases, ends and changed; each campaign in turn with
+-- its redo list.
 -- Atomic: a batch is handed out once; a window never holds more than its limit.
 -- Cost: O(batches handed out + campaigns whose time has come + campaigns that leave the rotation).
 -- A damaged campaign is braked, looked at again after a while, and costs the other campaigns nothing.

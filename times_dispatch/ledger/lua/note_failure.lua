@@ -1,7 +1,7 @@
 -- uses: names keys memory clock states records campaigns leases
 --
--- Take back a batch on which a worker failed for a reason that the ledger does not know, and note the failure. The batch
--- is out again without an owner, and is announced after a pause: another worker may succeed. Fenced by the token.
+-- Take back a batch on which a worker failed for a reason that the ledger does not know, and note the failure. The
+-- batch is out again without an owner, and is announced after a pause: another worker may succeed. Fenced by the token.
 --
 -- Arguments
 --   campaign, number  the batch
@@ -11,7 +11,8 @@
 --   reason            why the campaign is braked, if it is
 --   max_failures      after so many failures on the batch, of two workers at least, the campaign is braked
 --   max_alone         the same, of one worker or of more
---   pauses_ms         a list: how long the pause is after the first failure, the second, …; the last for all after it
+--   pauses_ms         a list of times, pause_ms: how long the pause is after the first failure, the second, …; the last
+--                     of them for all after it
 -- Reply: status is one of
 --   noted  failures: how many times workers failed on this batch; braked: 1 if the campaign is braked for that, else 0
 --   lost   the lease went to another worker
@@ -43,7 +44,8 @@ ask_for_memory()
 if (redis.call('HGET', lease_key, 'token') or '') ~= args.token then return reply({status = 'lost'}) end
 local now = now_us()
 local failures, workers = note()
-local states = redis.call('GETRANGE', key_of_batch(campaign_key, MESSAGES, number), 0, batch_count(campaign_key, number) - 1)
+local count = batch_count(campaign_key, number)
+local states = redis.call('GETRANGE', key_of_batch(campaign_key, MESSAGES, number), 0, count - 1)
 local is_enough = failures >= tonumber(args.max_alone) or (workers > 1 and failures >= tonumber(args.max_failures))
 local braked = is_enough or string.find(states, SENDING, 1, true) ~= nil
 -- Before the batch is taken back: with nothing pending the campaign would be finished then.

@@ -96,13 +96,14 @@ local function no_provider(soonest_us)
   local known_chains, rotation_key = {}, rotation_of(campaign_key)
   for _, other in ipairs(others) do
     local chain = redis.call('HGET', key_of_campaign(other), 'chain')
-    if not chain or can_take_or_block(other, rotation_key, chain, now, known_chains) then return closed('backing_off') end
+    local can_take = not chain or can_take_or_block(other, rotation_key, chain, now, known_chains)
+    if can_take then return closed('backing_off') end
   end
   return wait((soonest_us - now) / 1000, 'backing_off')
 end
 
--- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. A batch
--- that has opened nothing yet still has its turn before it.
+-- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. A
+-- batch that has opened nothing yet still has its turn before it.
 local function is_turn_over(lease)
   local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
   if not lease.operation or (worked_ms >= 0 and worked_ms < TURN_MS) then return false end
@@ -110,8 +111,8 @@ local function is_turn_over(lease)
   return second ~= nil or (first ~= nil and first ~= id)
 end
 
--- Return how far ahead of the clock this batch gets a slot of its sender's pace. While an urgent batch is out, the others
--- get none ahead: so the urgent one, which asks that much earlier, gets each slot that it wants.
+-- Return how far ahead of the clock this batch gets a slot of its sender's pace. While an urgent batch is out, the
+-- others get none ahead: so the urgent one, which asks that much earlier, gets each slot that it wants.
 local function reach_of(campaign, main)
   if main.per_unit_us == 0 or campaign.urgent == '1' then return ahead_us end
   return redis.call('SCARD', key_of_sender('window:urgent')) == 0 and ahead_us or 0

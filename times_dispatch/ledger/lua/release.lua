@@ -9,7 +9,8 @@
 -- Reply: status is released, with in_doubt: how many messages were still sending and are in doubt now; or lost: the
 -- lease went to another
 --   worker.
--- Keys: campaign, lease, messages, redo, codes, failures and release of the batch; the sender's leases, window, due, rotation.
+-- Keys: campaign, lease, messages, redo, codes, failures and release of the batch; the sender's leases, window, due,
+-- rotation.
 -- Atomic: the end of the lease and what becomes of the batch's messages.
 -- Cost: O(messages of the batch).
 local REMEMBERED_MS = 60000

@@ -1,7 +1,7 @@
--- uses: names keys
+-- uses: keys
 -- The rotation gives the campaigns of a sender their turns; the window holds the batches that are out and still have
--- something to open. Both exist once for each lane: urgent campaigns, whose batches are handed out first; campaigns with
--- a limit of their own, whose batches stay out for long and would fill the window of their sender; and all others.
+-- something to open. Both exist once for each lane: urgent campaigns, whose batches are handed out first; campaigns
+-- with a limit of their own, whose batches stay out for long and would fill the window of their sender; and all others.
 local URGENT_LANE = 'urgent'
 local COMMON_LANE = 'common'
 local OWN_LANE = 'own'

@@ -1,0 +1,121 @@
+"""The secrets in the receiver's path: which are valid, and whether they were changed a short time ago."""
+
+import asyncio
+from collections.abc import Sequence
+from hmac import compare_digest
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from callbacks.retry_loop import run_forever
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.secret_digest import digest_secret
+
+log = structlog.get_logger(__name__)
+
+CALLBACK_SECRETS: Final = "callback_secrets"
+"""Hash: ``digests`` of the secrets with which a receiver last started, and ``changed_ms``, when a receiver last started
+with other secrets than the one before it, epoch milliseconds; 0 if that never happened."""
+
+READ_EVERY_S: Final = 1.0
+"""How long the receiver relies on what it read about a change."""
+READ_TIMEOUT_S: Final = 1.0
+
+
+class CallbackSecrets:
+    """The valid secrets, and the record in Redis of when they changed.
+
+    While hosts and the provider change from one secret to the next, a poster may use the new secret at a receiver that
+    knows only the old one, or the other way round. A poster that gets 404 never comes again, and its reports would be
+    lost. So the first receiver that starts with other secrets records the time, and every receiver answers 503 to an
+    unknown secret for some time after that.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        secrets: Sequence[str],
+        *,
+        change_s: float,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Make the secrets; nothing is recorded yet.
+
+        Args:
+            redis: where the change is recorded.
+            secrets: the valid ones; empty ones are left out.
+            change_s: how many seconds a change lasts.
+            clock: says when the record is to be read again.
+        """
+        self._redis = redis
+        self._paths = [f"/callbacks/{secret}".encode() for secret in secrets if secret]
+        self._digests = " ".join(
+            sorted(digest_secret(secret.encode(), purpose="callback secret") for secret in secrets if secret)
+        )
+        self._change_s = change_s
+        self._clock = clock
+        self.is_recorded = False
+        """Whether Redis has the record of these secrets; until then a change cannot be ruled out."""
+        self._reading = asyncio.Lock()
+        self._read_at: float | None = None
+        self._is_change_recent = True
+
+    def match(self, path: bytes) -> bool:
+        """Return whether a path ends with a valid secret, in a time that does not depend on the path's content."""
+        return sum(compare_digest(path, valid) for valid in self._paths) > 0  # "any" would stop at the first
+
+    async def record(self, stop: asyncio.Event) -> None:
+        """Record with which secrets this receiver starts, as soon as Redis can be used; then wait for the stop."""
+
+        async def step() -> None:
+            if not self.is_recorded:
+                await self._record()
+            await stop.wait()
+
+        await run_forever(step, stop, clock=self._clock)
+
+    async def is_change_recent(self) -> bool:
+        """Return whether the secrets were changed a short time ago, or whether that cannot be known now.
+
+        Redis is read once a second at most, so that guesses at the secret cost Redis nothing.
+        """
+        if not self._change_s:
+            return False
+        async with self._reading:
+            if self._read_at is None or self._clock.monotonic() - self._read_at >= READ_EVERY_S:
+                self._is_change_recent = await self._read()
+                self._read_at = self._clock.monotonic()
+            return self._is_change_recent
+
+    async def _record(self) -> None:
+        fields, now_ms = await self._fields()
+        before = fields.get(b"digests", b"").decode()
+        if before != self._digests:
+            changed_ms = now_ms if before else 0
+            await self._redis.hset(CALLBACK_SECRETS, mapping={"digests": self._digests, "changed_ms": changed_ms})
+            if before:
+                log.info("the callback secrets were changed", unknown_secrets_get_503_for_s=self._change_s)
+        self.is_recorded = True
+        self._read_at = None
+
+    async def _read(self) -> bool:
+        if not self.is_recorded:
+            return True
+        try:
+            async with self._clock.timeout(READ_TIMEOUT_S):
+                fields, now_ms = await self._fields()
+        except (RedisError, OSError):
+            return True
+        changed_ms = int(fields.get(b"changed_ms", 0))
+        return bool(changed_ms) and now_ms - changed_ms < self._change_s * 1000
+
+    async def _fields(self) -> tuple[dict[bytes, bytes], int]:
+        """Return the record, and Redis' time, epoch milliseconds."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(CALLBACK_SECRETS)
+            pipe.time()
+            replies: Any = await pipe.execute()
+        fields, (seconds, microseconds) = replies
+        return fields, int(seconds) * 1000 + int(microseconds) // 1000
