@@ -39,8 +39,12 @@ local MAX_OTHERS = 100
 local PARTS_WAIT_MS = 200
 -- How long after a probe (one message through a provider that the sender backs off from) the next one may go.
 local PROBE_INTERVAL_US = 1000000
--- The turn of a campaign: so long a batch is at work at most while other campaigns of its lane wait.
+-- The turn of a campaign: so long a batch is at work at most while other campaigns of its lane wait. It is longer where
+-- no limit makes a batch slow: to give a batch back and to take it again costs a worker as much as some pushes do.
 local TURN_MS = 2000
+local UNPACED_TURN_MS = 10000
+-- A batch that is at its end within about this time goes on to its end.
+local REST_US = 1000000
 
 local args = arguments({'campaign', 'number', 'token', 'operation', 'max_messages', 'ahead_us', 'tolerance_us'})
 local id, number = args.campaign, args.number
@@ -102,15 +106,6 @@ local function no_provider(soonest_us)
   return wait((soonest_us - now) / 1000, 'backing_off')
 end
 
--- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. A
--- batch that has opened nothing yet still has its turn before it.
-local function is_turn_over(lease)
-  local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
-  if not lease.operation or (worked_ms >= 0 and worked_ms < TURN_MS) then return false end
-  local first, second = unpack(redis.call('ZRANGE', rotation_of(campaign_key), 0, 1))
-  return second ~= nil or (first ~= nil and first ~= id)
-end
-
 -- Return how far ahead of the clock this batch gets a slot of its sender's pace. While an urgent batch is out, the
 -- others get none ahead: so the urgent one, which asks that much earlier, gets each slot that it wants.
 local function reach_of(campaign, main)
@@ -148,6 +143,20 @@ end
 --   max_parts          how many SMS parts the block may have
 -- Returns the indexes of the messages in ascending order, the cost of the last of them, the parts of all of them, and
 -- the parts of the message that did not fit, if one did not.
+-- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. A
+-- batch that has opened nothing yet still has its turn before it.
+local function is_turn_over(lease, main, own)
+  local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
+  local turn_ms = main.per_unit_us > 0 and TURN_MS or UNPACED_TURN_MS
+  if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end
+  local rotation_key, window_key = lane_of(campaign_key)
+  local first, second = unpack(redis.call('ZRANGE', rotation_key, 0, 1))
+  if not second and (not first or first == id) then return false end
+  local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', window_key), own and own.per_unit_us or 0)
+  local rest_us = (tonumber(lease.count) - tonumber(lease.first_pending)) * per_unit_us
+  return main.per_unit_us == 0 or rest_us > REST_US
+end
+
 local function choose_messages(states, at, max_messages, part_counts, costs, main, own, max_parts)
   local find, byte, last_us = string.find, string.byte, now + main.reach_us
   local first_slot_us, per_unit_us = main.slot_us, main.per_unit_us
@@ -243,12 +252,12 @@ if not at then
   leave_window(campaign_key, batch_member(id, number))
   return reply({status = 'drained'})
 end
-if is_turn_over(lease) then
+
+local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
+if is_turn_over(lease, main, own) then
   end_turn(id, campaign_key, batch_member(id, number))
   return closed('turn_over')
 end
-
-local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
 if own and own.slot_us > now then return wait((own.slot_us - now) / 1000, 'campaign_limit') end
 local first_slot_us = main.slot_us
 main.reach_us = reach_of(campaign, main)
