@@ -64,8 +64,8 @@ compose: $(READY)
 bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
-chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(BUSY),--busy)
 
 secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
 	@mkdir -p -m 700 secrets

@@ -15,15 +15,20 @@ from callbacks.streams import (
     BODY,
     DEAD_LETTER_TOTALS,
     DEAD_LETTERS,
+    DEFAULT_STREAM_LIMITS,
     FOREIGN_DEAD_LETTERS,
     LONG_DEAD_LETTERS,
     LONG_FOREIGN_DEAD_LETTERS,
     raise_first,
     store_one_by_one,
+    stream_bytes,
 )
 
 _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
+
+_KEPT_SHARE: Final = 0.9
+"""How full a stream is after its oldest rows were deleted, so that this does not happen at each new row."""
 
 _REASON: Final = b"reason"
 _TOO_LONG: Final = b"cut"
@@ -43,6 +48,8 @@ class DeadLetterLimits:
     max_row_bytes: int = MAX_BODY_BYTES + 1024
     """The longest body that the receiver accepts, and some bytes to make a row a body of its own. Of a longer row only
     the reason and the size are kept."""
+    max_bytes: int = DEFAULT_STREAM_LIMITS.max_dead_letter_bytes
+    """In each of the four streams, approximately."""
     page: int = 1_000
     """Short rows that are read in one call to Redis."""
     long_page: int = 8
@@ -111,7 +118,7 @@ class DeadLetters:
         """Keep rows, and count them by reason."""
         if not rows:
             return
-        limits = self._limits
+        limits, streams = self._limits, set[str]()
         async with self._redis.pipeline(transaction=False) as pipe:
             for reason, body in rows:
                 is_foreign = reason in _FOREIGN_REASONS
@@ -119,12 +126,25 @@ class DeadLetters:
                 if len(body) > limits.max_row_bytes:
                     fields = {_REASON: reason, BODY: b"", _TOO_LONG: len(body)}
                 if limits.long_bytes < len(body) <= limits.max_row_bytes:
-                    pipe.xadd(_LONG_STREAMS[is_foreign], fields, maxlen=limits.max_long_rows, approximate=False)
+                    stream = _LONG_STREAMS[is_foreign]
+                    pipe.xadd(stream, fields, maxlen=limits.max_long_rows, approximate=False)
                 else:
-                    pipe.xadd(_SHORT_STREAMS[is_foreign], fields, maxlen=limits.max_rows, approximate=True)
+                    stream = _SHORT_STREAMS[is_foreign]
+                    pipe.xadd(stream, fields, maxlen=limits.max_rows, approximate=True)
+                streams.add(stream)
             for reason, number in Counter(row.reason for row in rows).items():
                 pipe.hincrby(DEAD_LETTER_TOTALS, reason, number)
             raise_first(await pipe.execute(raise_on_error=False))
+        for stream in streams:
+            await self._shorten(stream)
+
+    async def _shorten(self, stream: str) -> None:
+        """Delete the oldest rows of a stream that takes too many bytes."""
+        used = await stream_bytes(self._redis, stream)
+        if used > self._limits.max_bytes:
+            rows: int = await self._redis.xlen(stream)
+            kept = int(rows * self._limits.max_bytes / used * _KEPT_SHARE)
+            await self._redis.xtrim(stream, maxlen=kept, approximate=False)
 
     async def oldest(self, *, reason: str = "", limit: int = 100) -> list[StoredDeadLetter]:
         """Return the oldest *limit* dead letters of one reason, or of all reasons if it is empty; the oldest first."""

@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from callbacks.classifier import ClassifiedReports, ReportClassifier
-from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
+from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.relay import enqueue
 from callbacks.retry_loop import Failed, attempt
 from callbacks.stream_reader import Entry
-from callbacks.streams import unpack
+from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, unpack
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -49,13 +49,20 @@ class EntryApplier:
     """
 
     def __init__(
-        self, redis: Redis, report_applier: ReportApplier, classifier: ReportClassifier, id_key_guard: IdKeyGuard
+        self,
+        redis: Redis,
+        report_applier: ReportApplier,
+        classifier: ReportClassifier,
+        id_key_guard: IdKeyGuard,
+        *,
+        streams: StreamLimits = DEFAULT_STREAM_LIMITS,
     ) -> None:
         self._redis = redis
         self._id_key_guard = id_key_guard
         self._report_applier = report_applier
         self._classifier = classifier
-        self._dead_letters = DeadLetters(redis)
+        self._streams = streams
+        self._dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=streams.max_dead_letter_bytes))
         self._test_sends = SendTestReports(redis)
         self._optouts = OptOuts(redis)
 
@@ -109,7 +116,7 @@ class EntryApplier:
         await self._optouts.add([number for number in numbers if number])
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
         dead_letters += [DeadLetter(DeadLetterReason.POISON, events[index].raw) for index in without_number]
-        dead_letters += await enqueue(self._redis, classified.foreign_bodies)
+        dead_letters += await enqueue(self._redis, classified.foreign_bodies, max_bytes=self._streams.max_relay_bytes)
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)
         return len(dead_letters)

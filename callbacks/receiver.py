@@ -21,8 +21,10 @@ from redis.exceptions import RedisError
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.process import run_until_signalled
+from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
+from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
@@ -55,10 +57,26 @@ class Receiver:
     """The ASGI application: ``POST /callbacks/<secret>``, ``GET /health`` and ``GET /ready`` (with Redis)."""
 
     def __init__(
-        self, redis: Redis, writer: ReportStreamWriter, secrets: CallbackSecrets, *, clock: Clock = SYSTEM_CLOCK
+        self,
+        redis: Redis,
+        writer: ReportStreamWriter,
+        secrets: CallbackSecrets,
+        *,
+        room: ReportRoom | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Make a receiver.
+
+        Args:
+            redis: is asked whether it answers.
+            writer: stores what is posted.
+            secrets: tells the secret parts of paths.
+            room: says whether reports may be stored; by default one with the default limits, that nobody lets look.
+            clock: says the time in the answers.
+        """
         self._redis = redis
         self._writer = writer
+        self._room = room or ReportRoom(redis)
         self._secrets = secrets
         self._clock = clock
         self._warn_at = clock.monotonic()
@@ -105,6 +123,9 @@ class Receiver:
                 await self._store(body, len(parsed.events), send)
 
     async def _store(self, body: bytes, events: int, send: Send) -> None:
+        if self._room.refusal:
+            await self._refuse(send, 503, "No more reports can be stored now. Please post them again.")
+            return
         try:
             await self._writer.put(body)
         except NotStored:
@@ -161,14 +182,20 @@ class Receiver:
         await answer(send, status, content, headers=[*headers, (b"connection", b"close")] if close else headers)
 
     async def _probe(self, send: Send, *, with_redis: bool) -> None:
+        warnings: list[str] = []
         try:
             if with_redis:
                 async with self._clock.timeout(PING_TIMEOUT_S):
                     await self._redis.ping()
+                    warnings = await self._room.warnings()
         except (RedisError, OSError):
             await answer(send, 503, {"status": "redis does not answer"})
-        else:
-            await answer(send, 200, {"status": "ok"})
+            return
+        refusal = self._room.refusal if with_redis else ""
+        content: dict[str, Any] = {"status": f"no reports are taken: {refusal}" if refusal else "ok"}
+        if warnings:
+            content["warnings"] = warnings
+        await answer(send, 503 if refusal else 200, content)
 
 
 class _GroupOfRows(msgspec.Struct):
@@ -230,9 +257,14 @@ async def serve(settings: Settings) -> None:
             (settings.callback_secret, settings.old_callback_secret),
             change_s=settings.callbacks.unknown_secret_503_s,
         )
+        room = ReportRoom(
+            redis,
+            max_memory_share=settings.ledger.max_memory_share,
+            max_waiting_bytes=StreamLimits.of(settings.callbacks).max_waiting_bytes,
+        )
         server = HttpServer(
             uvicorn.Config(
-                Receiver(redis, ReportStreamWriter(redis), secrets),
+                Receiver(redis, ReportStreamWriter(redis), secrets, room=room),
                 host=host.strip("[]"),
                 port=int(port),
                 http="httptools",
@@ -247,9 +279,8 @@ async def serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             )
         )
-        await run_until_signalled(
-            server.run_until, secrets.record, partial(watch_backlog, redis), stop_within_s=STOP_WITHIN_S
-        )
+        watches = (secrets.record, partial(watch_backlog, redis), room.watch)
+        await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 
 

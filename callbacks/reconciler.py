@@ -23,7 +23,7 @@ from callbacks.process import run_until_signalled
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
-from callbacks.streams import REPORTS, store_one_by_one
+from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
@@ -83,6 +83,7 @@ class Reconciler:
         *,
         name: str | None = None,
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
+        streams: StreamLimits = DEFAULT_STREAM_LIMITS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
@@ -94,10 +95,11 @@ class Reconciler:
             id_key_guard: says whether the classifier has all the keys of our reports.
             name: this process's name among the reconcilers; None makes one.
             limits: how much it does at once, and how often it tries what fails.
+            streams: how many bytes the streams that it writes may take.
             clock: says when to claim and to renew.
         """
         self._redis = redis
-        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard)
+        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard, streams=streams)
         self._id_key_guard = id_key_guard
         self._is_registered = False
         self._dead_letters = DeadLetters(redis)
@@ -245,7 +247,8 @@ async def serve(settings: Settings) -> None:
     )
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
         id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
-        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard)
+        streams = StreamLimits.of(settings.callbacks)
+        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard, streams=streams)
         refusal: IdKeyRefused | None = None
 
         async def reconcile(stop: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
-from callbacks.streams import BODY, RELAY, raise_first
+from callbacks.streams import BODY, DEFAULT_STREAM_LIMITS, RELAY, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.retry import Backoff
 
@@ -54,12 +54,29 @@ def retry_after_ms(tries: int) -> int:
     return min(20_000 << min(tries - 1, 10), 1_800_000)
 
 
-async def enqueue(redis: Redis, bodies: Sequence[bytes], *, max_waiting: int = MAX_WAITING) -> list[DeadLetter]:
-    """Add bodies to the relay's stream; return those that are too many, as dead letters. Raises Redis errors."""
+async def enqueue(
+    redis: Redis,
+    bodies: Sequence[bytes],
+    *,
+    max_waiting: int = MAX_WAITING,
+    max_bytes: int = DEFAULT_STREAM_LIMITS.max_relay_bytes,
+) -> list[DeadLetter]:
+    """Add bodies to the relay's stream; return those that are too many, as dead letters.
+
+    Args:
+        redis: where the stream is.
+        bodies: what was posted.
+        max_waiting: how many bodies the stream may hold.
+        max_bytes: how many bytes it may take; nothing is added above.
+
+    Raises Redis errors.
+    """
     if not bodies:
         return []
     waiting: int = await redis.xlen(RELAY)
     room = max(0, max_waiting - waiting)
+    if await stream_bytes(redis, RELAY) + sum(map(len, bodies)) > max_bytes:
+        room = 0
     if bodies[:room]:
         async with redis.pipeline(transaction=False) as pipe:
             for body in bodies[:room]:

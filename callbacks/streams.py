@@ -1,10 +1,14 @@
 """The Redis streams between receiver, reconciler, relay and dead letters: their names, and what an entry holds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from times_dispatch.settings.model import CallbackSettings
 
 REPORTS: Final = "reports"
 """Posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more (``pack``)."""
@@ -27,6 +31,44 @@ DEAD_LETTER_TOTALS: Final = "reports:rejected:totals"
 
 BODY: Final = b"b"
 """The field of an entry that holds its payload, in all of these streams."""
+
+
+_MB: Final = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamLimits:
+    """How many bytes of Redis' memory the streams may take, approximately."""
+
+    max_waiting_bytes: int = 1024 * _MB
+    """Of ``reports``; the receiver refuses more."""
+    max_relay_bytes: int = 512 * _MB
+    """Of ``relay``; more become dead letters."""
+    max_dead_letter_bytes: int = 256 * _MB
+    """Of each of the four streams of dead letters; the oldest rows are deleted for new ones."""
+
+    @classmethod
+    def of(cls, callbacks: CallbackSettings) -> "StreamLimits":
+        """Return the limits that the settings say."""
+        return cls(
+            max_waiting_bytes=callbacks.max_waiting_mb * _MB,
+            max_relay_bytes=callbacks.max_relay_mb * _MB,
+            max_dead_letter_bytes=callbacks.max_dead_letters_mb * _MB,
+        )
+
+
+DEFAULT_STREAM_LIMITS: Final = StreamLimits()
+
+
+async def stream_bytes(redis: Redis, stream: str) -> int:
+    """Return how much memory a stream takes, estimated from a few entries; 0 if this user may not ask.
+
+    Raises other Redis errors.
+    """
+    try:
+        return int(await redis.memory_usage(stream) or 0)
+    except NoPermissionError:
+        return 0
 
 
 def pack(bodies: Sequence[bytes]) -> bytes:

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from producers.campaign.file import same_but_for_times
 from producers.draft import Draft, RowPass
 from producers.errors import CommandFailed, InputInvalid
+from producers.memory_check import MemoryCheck
 from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import take_snapshot
 from times_dispatch.broker.app import BrokerAway, celery_app, wake_workers
@@ -83,7 +84,7 @@ async def submit(
 
     Raises:
         InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
-        CommandFailed: a file changed while it was read. Nothing is sent then.
+        CommandFailed: a file changed while it was read, or the campaign does not fit into Redis. Nothing is sent then.
         IdKeyRefused: the settings have an id key, and it is not the ledger's.
     """
     if settings.id_key:
@@ -94,8 +95,10 @@ async def submit(
         if next(row_pass.batches(1), None) is None:
             raise InputInvalid(_nothing_to_send(draft, row_pass))
     submissions, fingerprint = Submissions(redis), draft.fingerprint.digest(salt)
+    memory_check = MemoryCheck(redis, max_share=settings.ledger.max_memory_share)
     if await submissions.find(fingerprint) is None:
         draft.campaign.check(now)
+        await memory_check.before()
     campaign = await submissions.claim(fingerprint, plan.sender, CampaignId(new_campaign_id()))
     begun = await submissions.begin(campaign, plan, batch_size=batch_size, brake=_brake_rule(settings))
     if begun.state is not CampaignState.SUBMITTING:
@@ -104,7 +107,9 @@ async def submit(
     _check_stored_plan(campaign, plan, begun.plan, now)
     with draft.read() as row_pass:
         try:
-            batches, opted_out = await _store_batches(redis, campaign, begun, row_pass, progress)
+            batches, opted_out = await _store_batches(
+                redis, campaign, begun, row_pass, progress, memory_check=memory_check
+            )
         except UnicodeDecodeError:  # the file was UTF-8 when it was opened
             raise _file_changed(campaign) from None
         if not draft.fingerprint.still_matches():
@@ -162,6 +167,8 @@ async def _store_batches(
     begun: Begun,
     row_pass: RowPass,
     progress: Progress | None,
+    *,
+    memory_check: MemoryCheck,
 ) -> tuple[int, int]:
     """Store the batches that an earlier run did not store, and compare the others with what it stored.
 
@@ -174,12 +181,14 @@ async def _store_batches(
         begun: what an earlier run has left, and the batch size.
         row_pass: the pass that reads the rows.
         progress: is called after each batch.
+        memory_check: refuses the campaign if it does not fit.
 
     Returns:
         How many batches there are, and how many messages are suppressed.
 
     Raises:
         InputInvalid: a batch differs from the stored one, because the settings have changed.
+        CommandFailed: the campaign does not fit into Redis.
     """
     submissions, queries = Submissions(redis), Queries(redis)
     view = await queries.campaign(campaign)
@@ -195,6 +204,13 @@ async def _store_batches(
                 opted_out += len(suppressed)
                 if storing:
                     await storing
+                    await memory_check.while_stored(
+                        campaign,
+                        begun.plan.sender,
+                        stored=number,
+                        batch_size=begun.batch_size,
+                        fraction=row_pass.fraction(),
+                    )
                 storing = asyncio.create_task(
                     submissions.add_batch(campaign, begun.plan.sender, number, batch, opted_out=suppressed)
                 )

@@ -12,14 +12,18 @@ from datetime import UTC, datetime
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.audit import Audit, Counters, imbalance
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
+from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.leases import BatchLeases, BatchReady
 from times_dispatch.ledger.maintenance import Chores, Maintenance, still_wrong
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 from times_dispatch.sms.rules.window import Window
 
 log = structlog.get_logger(__name__)
@@ -33,6 +37,14 @@ _MAX_ROWS_PER_SENDER = 50
 """Campaigns of one sender that one round shows."""
 _SINCE_KEY = "upkeep:since"
 """Redis' time in milliseconds since which there has been upkeep without a gap; the key expires when there is a gap."""
+_BEGIN_SINCE = """
+local since_ms = tonumber(redis.call('GET', KEYS[1]) or 'inf')
+if since_ms <= tonumber(ARGV[1]) then return end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+"""
+"""Sets that time, unless another round has set it. Its first write frees, so it runs also when Redis is full."""
+_WARN_EVERY_S = 60.0
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is no gap: rounds are a second apart."""
 _MAX_BACKLOG = 1_000
@@ -52,6 +64,7 @@ class Upkeep:
         backlog: Callable[[], Awaitable[int]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make the upkeep of a process.
 
@@ -63,10 +76,14 @@ class Upkeep:
             backlog: says how many wake-ups wait in the broker; raises nothing.
             audited_per_round: campaigns whose accounting identity one round checks, also where nothing happens.
             rng: shuffles the senders, so that none is always the last of a round.
+            clock: the host's clock, with which Redis' clock is compared.
         """
         self._redis = redis
         self._maintenance = Maintenance(redis, lease_s=lease_s, on_damage=_log_damage)
-        self._leases = BatchLeases(redis, lease_s=lease_s, on_damage=_log_damage)
+        self._leases = BatchLeases(redis, lease_s=lease_s, on_damage=_log_damage, clock=clock)
+        self._redis_clock = RedisClock(redis, clock=clock)
+        self._clock = clock
+        self._warn_at = clock.monotonic()
         self._control = Control(redis)
         self._queries = Queries(redis)
         self._wake_workers = wake_workers
@@ -88,6 +105,7 @@ class Upkeep:
         leases_may_expire = await self._leases_could_be_renewed()
         if self._is_running:
             return
+        await self._log_warnings()
         self._is_running = True
         try:
             await self._look_after_all(leases_may_expire=leases_may_expire)
@@ -98,15 +116,15 @@ class Upkeep:
         """Say whether the holders of leases that ran out had the chance to renew them.
 
         They had none while the ledger was away (restarted, frozen, cut off). There was no upkeep in that time either:
-        after a gap without upkeep the holders have a third of a lease to renew.
+        after a gap without upkeep the holders have a third of a lease to renew. So have they when Redis' clock was set
+        back: then the time since which there has been upkeep lies in the future.
         """
-        seconds, microseconds = await self._redis.time()
-        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        now_ms = await self._redis_clock.now_ms()
         # A lease that is being renewed always has more time left than this, and two rounds are less than this apart.
         gap_ms = max(self._lease_ms * 3 // 5, _MIN_GAP_MS)
         since_ms = await self._redis.getex(_SINCE_KEY, px=gap_ms)
-        if since_ms is None:
-            await self._redis.set(_SINCE_KEY, now_ms, px=gap_ms, nx=True)
+        if since_ms is None or int(since_ms) > now_ms:
+            await self._redis.eval(_BEGIN_SINCE, 1, _SINCE_KEY, str(now_ms), str(gap_ms))
             return False
         return now_ms - int(since_ms) >= self._lease_ms // 3
 
@@ -118,8 +136,9 @@ class Upkeep:
                 return await self._look_after(sender, chores[sender])
 
         self._rows_left = _MAX_ROWS
+        may_end = clocks_agree(await self._redis_clock.ahead_s())
         chores = {
-            sender: of_sender._replace(expire_leases=of_sender.expire_leases and leases_may_expire)
+            sender: _allowed(of_sender, leases_may_expire=leases_may_expire, may_end=may_end)
             for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
@@ -136,6 +155,14 @@ class Upkeep:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
+
+    async def _log_warnings(self) -> None:
+        """Log once a minute what is wrong with Redis."""
+        if self._clock.monotonic() < self._warn_at:
+            return
+        self._warn_at = self._clock.monotonic() + _WARN_EVERY_S
+        for warning in await urgent_warnings(self._redis, clock=self._clock):
+            log.warning("ledger", warning=warning)
 
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         ready: list[BatchReady] = []
@@ -154,7 +181,8 @@ class Upkeep:
         if chores.drop_recent_texts:
             await self._maintenance.drop_recent_texts(sender)
         if any(chores[:-1]):  # each of the chores but the last may have made batches ready
-            ready += await self._leases.issue(sender)
+            with suppress(OutOfMemoryError):  # a full Redis hands nothing out, and the warnings say so
+                ready += await self._leases.issue(sender)
         if ready:
             await self._wake_workers(ready)
         # The ledger forgets which campaigns moved when it is asked, so they are kept here until they are shown.
@@ -212,6 +240,23 @@ class Upkeep:
         self._logged[campaign] = counters
         with suppress(CampaignUnknown):
             await self._control.campaign(sender, campaign, "brake", reason=imbalance(counters))
+
+
+def _allowed(chores: Chores, *, leases_may_expire: bool, may_end: bool) -> Chores:
+    """Return the chores that may be done now.
+
+    Args:
+        chores: what there is to do for a sender.
+        leases_may_expire: whether the holders of leases that ran out had the chance to renew them.
+        may_end: whether Redis' clock and the host's agree: nothing that is final is done by a clock that may be wrong.
+    """
+    return chores._replace(
+        expire_leases=chores.expire_leases and leases_may_expire,
+        next_hours=chores.next_hours and may_end,
+        end_pending=chores.end_pending and may_end,
+        settle_overdue=chores.settle_overdue and may_end,
+        drop_recent_texts=chores.drop_recent_texts and may_end,
+    )
 
 
 def _log_damage(damage: Damage) -> None:

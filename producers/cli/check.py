@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 import orjson
 import uvloop
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from producers.cli import CliContext
 from producers.cli.check_report import report_as_json, report_as_text
@@ -19,6 +21,7 @@ from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
+from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.settings.model import Settings
 
@@ -70,11 +73,13 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
         if settings.redis_url and ask_ledger
         else None
     )
-    now, ledger_warning = datetime.now(UTC), ""
+    now, ledger_warning, urgent = datetime.now(UTC), "", list[str]()
     try:
         if redis:
             try:
                 await asyncio.wait_for(check_redis(redis), _LEDGER_TIMEOUT_S)
+                with suppress(RedisError):  # the check goes on, and meets the error again
+                    urgent = await asyncio.wait_for(urgent_warnings(redis), _LEDGER_TIMEOUT_S)
             except (RedisUnavailable, TimeoutError) as error:
                 ledger_warning = f"{error or 'the ledger did not answer'}: its campaigns and opt-outs are not counted"
                 await redis.aclose()
@@ -83,8 +88,7 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
     finally:
         if redis:
             await redis.aclose()
-    if ledger_warning:
-        report.warnings.append(ledger_warning)
+    report.warnings.extend([*([ledger_warning] if ledger_warning else []), *urgent])
     return report
 
 

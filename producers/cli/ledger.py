@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
+import click
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.cli import CliContext
 from times_dispatch.ledger.connection import check, connect
+from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.settings.load import Need
 
@@ -37,7 +39,9 @@ async def open_ledger(redis_url: str) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
     redis = connect(redis_url)
     try:
-        await check(redis)
+        await check(redis, needs_memory=False)
+        for warning in await urgent_warnings(redis):
+            click.echo(f"warning: {warning}", err=True)
         yield redis
     finally:
         await redis.aclose()

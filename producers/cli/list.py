@@ -1,4 +1,4 @@
-"""``dispatch list``: lists all campaigns, the newest first."""
+"""``dispatch list``: lists the live campaigns and the newest of those that ended, the newest first."""
 
 import json
 
@@ -8,24 +8,37 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import campaign_as_json, console
+from producers.cli.output import campaign_as_json, console, counted
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 
+_MAX_ENDED = 100
+
 
 @click.command("list")
+@click.option(
+    "--ended",
+    "max_ended",
+    type=click.IntRange(min=0),
+    default=_MAX_ENDED,
+    show_default=True,
+    help="Show so many of the campaigns that are finished or cancelled.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
-def list_(options: CliContext, *, as_json: bool) -> None:
-    """List all campaigns, the newest first."""
+def list_(options: CliContext, *, max_ended: int, as_json: bool) -> None:
+    """List all live campaigns, and the newest of those that are finished or cancelled; the newest first."""
     damaged = list[CampaignDamaged]()
 
-    async def campaigns(redis: Redis) -> list[CampaignView]:
-        return await Queries(redis).campaigns(damaged=damaged)
+    async def campaigns(redis: Redis) -> tuple[list[CampaignView], int]:
+        return await Queries(redis).live_and_ended(max_ended=max_ended, damaged=damaged)
 
-    views = with_ledger(options, campaigns)
+    views, left_out = with_ledger(options, campaigns)
+    if left_out:
+        older = f"{counted(left_out, 'older campaign')} that ended: dispatch list --ended {max_ended + left_out}"
+        click.echo(f"not shown: {older}", err=True)
     if damaged:
         ids = ", ".join(damage.campaign for damage in damaged)
         click.echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)

@@ -42,8 +42,8 @@ async def take_snapshot(redis: Redis, plan: Plan) -> SenderSnapshot:
         held = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
     others = [
         CampaignAhead(other.id, other.plan.name, _unsent_units(other, in_parts=in_parts))
-        for other in await queries.campaigns(damaged=[])
-        if other.plan.sender == sender and other.state is CampaignState.RUNNING and other.unsent
+        for other in await queries.live(sender, damaged=[])
+        if other.state is CampaignState.RUNNING and other.unsent
     ]
     return SenderSnapshot(rate_per_s=view.rate_per_s, held=held, parts_today=view.parts_today, others=others)
 

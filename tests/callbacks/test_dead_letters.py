@@ -118,3 +118,15 @@ async def test_a_flood_of_foreign_rows_is_bounded_and_pushes_no_other_row_out(re
     assert await redis.xlen(FOREIGN_DEAD_LETTERS) < 300
     assert await redis.xlen(DEAD_LETTERS) == 1
     assert (await dead_letters.totals())[DeadLetterReason.NOT_OURS] == 1000
+
+
+async def test_the_oldest_rows_are_deleted_when_a_stream_takes_too_many_bytes(redis: Redis) -> None:
+    dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=100_000))
+    for number in range(40):
+        rows = [DeadLetter(DeadLetterReason.UNKNOWN, b"%d:%d " % (number, at) + 500 * b"x") for at in range(20)]
+        await dead_letters.add(rows)
+        assert int(await redis.memory_usage("reports:rejected") or 0) < 120_000
+    kept = await dead_letters.oldest(limit=1_000)
+    assert 50 < len(kept) < 300
+    assert kept[-1].body.startswith(b"39:19 ")
+    assert await dead_letters.totals() == {DeadLetterReason.UNKNOWN: 800}

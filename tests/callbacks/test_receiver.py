@@ -23,6 +23,15 @@ PATH = f"/callbacks/{SECRET}"
 GOOD = posted("delivered", row("m1"), row("m2"))
 
 
+async def _is_ready(http: httpx.AsyncClient) -> bool:
+    return (await http.get("/ready")).status_code == 200
+
+
+async def _is_refusing(http: httpx.AsyncClient) -> bool:
+    answer = await http.get("/ready")
+    return answer.status_code == 503 and answer.json()["status"].startswith("no reports are taken: Redis uses ")
+
+
 def without_timestamp(answer: httpx.Response) -> dict[str, object]:
     """Check the timestamp of an answer, and return the content without it."""
     content: dict[str, object] = answer.json()
@@ -183,7 +192,9 @@ async def test_redis_frozen_killed_full_or_read_only_is_a_503_and_nothing_acknow
 
             await redis.config_set("maxmemory", 1)
             assert await post(1) == 503
+            assert await eventually(lambda: _is_refusing(http))
             await redis.config_set("maxmemory", 0)
+            assert await eventually(lambda: _is_ready(http))
             assert await post(2) == 200
 
             await redis.replicaof("127.0.0.1", 1)

@@ -232,12 +232,25 @@ async def test_an_entry_that_takes_long_row_by_row_is_renewed_meanwhile(redis: R
     assert max(held_ms) < 6_000
 
 
-async def test_a_full_redis_leaves_all_entries_claimed_and_counts_as_no_delivery(
+async def test_a_full_redis_still_applies_reports(redis: Redis, sent: SentCampaign) -> None:
+    reconciler = make_reconciler(redis)
+    await settle(reconciler)
+    await accept(redis, posted("delivered", row(sent.meta(0))))
+    await redis.config_set("maxmemory", 1)
+    try:
+        await settle(reconciler)
+    finally:
+        await redis.config_set("maxmemory", 0)
+    assert await sent.count(MessageState.DELIVERED) == 1
+    assert await redis.xlen("reports") == 0
+
+
+async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     redis: Redis, sent: SentCampaign, lines: list[Any]
 ) -> None:
     reconciler = make_reconciler(redis, claim_after_ms=0, renew_every_s=0.0)
     await settle(reconciler)
-    await accept(redis, posted("delivered", row(sent.meta(0))))
+    await accept(redis, posted("delivered", row(sent.meta(0)), row("not ours")))
     await redis.config_set("maxmemory", 1)
     try:
         for _ in range(DEFAULTS.max_deliveries + 3):
@@ -248,7 +261,7 @@ async def test_a_full_redis_leaves_all_entries_claimed_and_counts_as_no_delivery
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await DeadLetters(redis).count() == {}
+    assert await DeadLetters(redis).count() == {"not ours": 1}
 
 
 async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(

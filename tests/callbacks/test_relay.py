@@ -164,3 +164,11 @@ def test_waits_double_to_half_an_hour_and_add_up_to_a_working_day() -> None:
     assert max(waits) == 1_800_000
     assert 8 < sum(waits) / 3_600_000 < 10
     assert waits[0] > 1000 * (TIMEOUT.total or 0)
+
+
+async def test_bodies_above_the_bytes_of_the_stream_become_dead_letters(redis: Redis) -> None:
+    bodies = [b"[%d]" % number * 100 for number in range(100)]
+    assert await enqueue(redis, bodies, max_bytes=50_000) == []
+    refused = await enqueue(redis, bodies, max_bytes=50_000)
+    assert [letter.body for letter in refused] == bodies
+    assert {letter.reason for letter in refused} == {DeadLetterReason.RELAY_FULL}

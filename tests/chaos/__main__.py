@@ -15,10 +15,13 @@ from typing import Any
 import click
 from rich.console import Console
 
+from tests.chaos.busy_load import BUSY_SHARE, busy_machine
+from tests.chaos.faked_clock import HOW_TO_INSTALL, find_library, is_required
 from tests.chaos.figures import GAP_S
 from tests.chaos.output import event_lines, failure_lines, figure_table, machine_load, run_as_json, scenario_table
 from tests.chaos.run import Result, RunFailed, run
-from tests.chaos.scenarios import RunPlan, run_plans
+from tests.chaos.scenario import RunPlan
+from tests.chaos.scenarios import run_plans
 from tests.chaos.testbed import ChaosTestbed
 from tests.chaos.verdict import RunVerdict
 from times_dispatch.demo.processes import ProcessFailed
@@ -30,30 +33,60 @@ _RUN_TIMEOUT_S = 480.0
 _MIN_WIDTH = 110
 """Columns of output that is not a terminal: tables are unreadable when they are broken at 80."""
 
+_MAX_SEED = 2**31 - 1
+
+
+def _seeds(_context: click.Context, _parameter: click.Parameter, value: str) -> list[int]:
+    """Return the seeds of a text like 7,11,42."""
+    try:
+        seeds = [int(seed) for seed in value.split(",") if value]
+    except ValueError:
+        raise click.BadParameter("seeds are whole numbers with commas between them, like 7,11,42") from None
+    if not all(0 <= seed <= _MAX_SEED for seed in seeds):
+        raise click.BadParameter(f"a seed is from 0 to {_MAX_SEED}")
+    return seeds
+
 
 @click.command()
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Repeats a run's faults. [default: another each time]")
+@click.option("--seed", type=click.IntRange(0, _MAX_SEED), help="Repeats a run's faults. [default: another each time]")
+@click.option("--seeds", default="", callback=_seeds, help="Several seeds, one after the other, with commas: 7,11,42.")
+@click.option("--busy", "is_busy", is_flag=True, help=f"Keep every core {BUSY_SHARE:.0%} busy with other work.")
 @click.option(
     "--only", "wanted", multiple=True, help="A scenario's name, or its beginning; can be given more than once."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; everything else goes to stderr.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Copy logs and journals of each run into this folder.")
-def main(seed: int | None, wanted: tuple[str, ...], keep: Path | None, *, as_json: bool) -> None:
+def main(
+    seed: int | None,
+    seeds: list[int],
+    wanted: tuple[str, ...],
+    keep: Path | None,
+    *,
+    is_busy: bool,
+    as_json: bool,
+) -> None:
     """Send campaigns through real processes while everything goes wrong: each fault alone, then all together."""
     signal.signal(signal.SIGTERM, _interrupt)
     out = Console(highlight=False, soft_wrap=True, stderr=as_json)
     out.width = max(out.width, _MIN_WIDTH)
-    seed = random.randrange(2**31) if seed is None else seed
+    if seed is not None and seeds:
+        raise click.UsageError("give --seed or --seeds, not both")
+    if not seeds:
+        seeds = [random.randrange(2**31) if seed is None else seed]
     chosen = _chosen(wanted)
-    out.print(f"seed {seed} (SEED={seed} make chaos repeats the faults)")
     began = time.monotonic()
-    runs = [{"run": plan.name, **_run(plan, seed, out, keep)} for plan in chosen]
+    runs = []
+    with busy_machine(BUSY_SHARE if is_busy else 0.0, max_s=len(seeds) * len(chosen) * _RUN_TIMEOUT_S):
+        for number in seeds:
+            out.print(f"seed {number} (SEED={number} make chaos repeats the faults)")
+            folder = keep / str(number) if keep and len(seeds) > 1 else keep
+            runs += [{"run": plan.name, "seed": number, **_run(plan, number, out, folder)} for plan in chosen]
     holds = all(run["holds"] for run in runs)
     seconds = time.monotonic() - began
     result = "[green]every guarantee holds[/]" if holds else "[red]not every guarantee holds[/]"
     out.print(f"\n{result}, {seconds:.0f} s in all")
     if as_json:
-        click.echo(json.dumps({"seed": seed, "holds": holds, "seconds": round(seconds), "runs": runs}))
+        click.echo(json.dumps({"seeds": seeds, "holds": holds, "seconds": round(seconds), "runs": runs}))
     sys.exit(0 if holds else 1)
 
 
@@ -76,8 +109,11 @@ def _chosen(wanted: tuple[str, ...]) -> list[RunPlan]:
 def _run(plan: RunPlan, seed: int, out: Console, keep: Path | None) -> dict[str, Any]:
     """Run a plan and show its figures; return the run as an object for JSON."""
     out.print(f"\n[bold]{plan.name}[/]: {sum(scenario.messages for scenario in plan.scenarios):,} messages")
+    if plan.options.fakes_clock and not find_library():
+        out.print(f"{'not run' if is_required() else 'skipped'}: {HOW_TO_INSTALL}", markup=False)
+        return {"holds": not is_required(), "skipped": HOW_TO_INSTALL}
     try:
-        with ChaosTestbed(seed=seed, lease_s=LEASE_S) as testbed:
+        with ChaosTestbed(seed=seed, lease_s=LEASE_S, options=plan.options) as testbed:
             try:
                 verdict = RunVerdict(asyncio.run(_bounded(testbed, plan, out)), GAP_S)
             except (RunFailed, ProcessFailed):

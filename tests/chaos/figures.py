@@ -1,16 +1,17 @@
 """The figures of a run: measured values, and the limits that the guarantees set for them."""
 
 from bisect import bisect_left
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from tests.chaos.observations import CampaignOutcome, Observations
+from tests.chaos.figure import Figure
+from tests.chaos.observations import CampaignOutcome, Observations, messages_not_sent
 from tests.chaos.process_faults import STOPS_WITHIN_S
 from tests.chaos.rate_excess import RateExcess, rate_excess
 from tests.chaos.testbed import MessageKey, Span
-from times_dispatch.ledger.states import SENT, CampaignState, MessageState
+from times_dispatch.ledger.states import SENT, MessageState
 
 GAP_S = 20.0
 """The longest allowed gap without a send."""
@@ -21,23 +22,15 @@ MAX_ARRIVING_EXCESS = 0.10
 """How far the fullest second may exceed the rate, by the ledger's times and by the sandbox's."""
 MAX_OPEN_PER_WORKER = 400
 """The most messages that a worker can have been sending, if Redis could not say how many there were."""
+NEVER_ACCEPTED = "not accepted in the end"
+ACCEPTED_TWICE = "rows accepted more than once"
+LOST_WORKERS = "in doubt after a worker was lost"
+ARRIVING = "most in a second, arriving"
+SENT_IN_A_SECOND = "most in a second, sent"
 _MIN_SEEN_SHARE = 0.75
 """The share of the time that the monitor must have sampled; with less, gaps are not proved."""
 _MAX_EXAMPLES = 12
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured value with its limit; a row of the table."""
-
-    name: str
-    value: str
-    must_be: str
-    holds: bool
-    why: list[str] = field(default_factory=list)
-    """Details for a figure that does not hold."""
-    needs_quiet: bool = False
-    """Whether the figure means little on an overloaded machine, which starts pushes late and in bursts."""
+_MAX_STANDSTILL_LINES = 120
 
 
 def figures(observations: Observations, *, gap_s: float) -> list[Figure]:
@@ -59,9 +52,7 @@ def figures(observations: Observations, *, gap_s: float) -> list[Figure]:
 
 def accepted_twice(observations: Observations) -> Figure:
     """Count messages that the provider accepted more than once, under one id or under the ids of two attempts."""
-    return _must_be_zero(
-        "rows accepted more than once", _per_campaign(observations, lambda outcome: outcome.comparison.accepted_twice)
-    )
+    return _must_be_zero(ACCEPTED_TWICE, _per_campaign(observations, lambda outcome: outcome.comparison.accepted_twice))
 
 
 def in_no_single_state(observations: Observations) -> Figure:
@@ -105,11 +96,12 @@ def undecided(observations: Observations) -> Figure:
 def unfinished(observations: Observations) -> Figure:
     """Count messages that expired, and unsent messages of campaigns that did not finish."""
 
-    def count(outcome: CampaignOutcome) -> int:
-        view = outcome.view
-        return view.counts[MessageState.EXPIRED] + (view.unsent or int(view.state is not CampaignState.FINISHED))
-
-    return _must_be_zero("not sent in time", _per_campaign(observations, count))
+    counted = _per_campaign(observations, lambda outcome: messages_not_sent(outcome.view, observations.events))
+    known = chain.from_iterable(
+        lines for campaign, lines in observations.not_sent_in_time.items() if campaign in observations.campaigns
+    )
+    figure = _must_be_zero("not sent in time", counted)
+    return replace(figure, why=figure.why + list(known)[:_MAX_STANDSTILL_LINES])
 
 
 def never_accepted(observations: Observations) -> Figure:
@@ -119,9 +111,12 @@ def never_accepted(observations: Observations) -> Figure:
     """
 
     def count(outcome: CampaignOutcome) -> int:
-        return outcome.view.total - sum(outcome.comparison.states[state] for state in (*SENT, MessageState.SUPPRESSED))
+        accepted_or_suppressed = (*SENT, MessageState.SUPPRESSED)
+        if outcome.view.id in observations.events.cancelled:
+            accepted_or_suppressed += (MessageState.CANCELLED,)
+        return outcome.view.total - sum(outcome.comparison.states[state] for state in accepted_or_suppressed)
 
-    return _must_be_zero("not accepted in the end", _per_campaign(observations, count))
+    return _must_be_zero(NEVER_ACCEPTED, _per_campaign(observations, count))
 
 
 def lost_workers(observations: Observations) -> Figure:
@@ -142,7 +137,7 @@ def lost_workers(observations: Observations) -> Figure:
         for key in unexplained[:_MAX_EXAMPLES]
     ]
     return Figure(
-        "in doubt after a worker was lost",
+        LOST_WORKERS,
         f"{in_doubt:,} ({len(losses)} lost)" + (f", {len(unexplained)} not open" if unexplained else ""),
         f"≤ {allowed:,} open",
         in_doubt <= allowed and not unexplained,
@@ -206,7 +201,7 @@ def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXC
         for sender, times_s in observations.arrivals_s.items()
         if observations.events.rates[sender][0].rate_per_s
     }
-    return replace(_excess_figure("most in a second, arriving", excesses, max_excess), needs_quiet=True)
+    return replace(_excess_figure(ARRIVING, excesses, max_excess), needs_quiet=True)
 
 
 def sending(observations: Observations) -> Figure:
@@ -217,7 +212,7 @@ def sending(observations: Observations) -> Figure:
         times_ms = sorted(chain.from_iterable(outcome.comparison.sent_ms for outcome in campaigns))
         if changes[0].rate_per_s and times_ms:
             excesses[sender] = rate_excess([time_ms / 1000 for time_ms in times_ms], changes)
-    return _excess_figure("most in a second, sent", excesses, MAX_SENDING_EXCESS)
+    return _excess_figure(SENT_IN_A_SECOND, excesses, MAX_SENDING_EXCESS)
 
 
 def stops(observations: Observations) -> Figure:
@@ -225,6 +220,12 @@ def stops(observations: Observations) -> Figure:
     longest = max(observations.events.stops_s, default=0.0)
     value = f"{longest:.1f} s ({len(observations.events.stops_s)} stops)"
     return Figure("longest stop after SIGTERM", value, f"≤ {STOPS_WITHIN_S:g} s", longest <= STOPS_WITHIN_S)
+
+
+def not_measured(measured: Sequence[Figure], expected: Sequence[str]) -> list[Figure]:
+    """Return a figure that does not hold for each figure that a script should have measured, and did not."""
+    names = {figure.name for figure in measured}
+    return [Figure(name, "not measured", "measured", False) for name in expected if name not in names]
 
 
 def _per_campaign(observations: Observations, count: Callable[[CampaignOutcome], int]) -> dict[str, int]:

@@ -96,10 +96,15 @@ class Monitor:
         try:
             live: list[CampaignView] = []
             for sender in set(self._testbed.campaigns.values()):
-                ids = [id_ for id_, its_sender in self._testbed.campaigns.items() if its_sender == sender]
+                ids = [
+                    campaign
+                    for campaign, its_sender in self._testbed.campaigns.items()
+                    if its_sender == sender and campaign not in self._testbed.unwatched
+                ]
                 views = await self._testbed.queries.of_sender(SenderId(sender), ids)
                 await self._note_messages_in_doubt(views, at_s)
                 live += [view for view in views if view.state in LIVE]
+            await self._testbed.standstills.look(self._testbed.redis, live, at_s)
             ready = {view.plan.sender for view in live if _is_ready(view, at_s)}
             senders = [await self._testbed.queries.sender(sender) for sender in ready]
         except RedisError:

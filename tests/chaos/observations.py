@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from tests.chaos.monitor import Monitor
+from tests.chaos.standstill import explain
 from tests.chaos.testbed import ChaosTestbed, EventLog, Span
 from times_dispatch.demo.comparison import Comparison, compare, fetch_books
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
 from times_dispatch.sandbox.entries import Arrival, Entry
@@ -50,6 +51,8 @@ class Observations:
     """When upkeep took batches from lost workers, and how many messages it put in doubt."""
     events: EventLog
     monitor: Monitor
+    not_sent_in_time: dict[CampaignId, list[str]] = field(default_factory=dict)
+    """What is known about each campaign that did not finish, or whose messages were not all sent."""
 
     def of(self, span: Span, ids: Collection[CampaignId]) -> "Observations":
         """Return the data of a span of time and of these campaigns."""
@@ -88,7 +91,7 @@ class Observations:
 
 async def collect(testbed: ChaosTestbed, monitor: Monitor) -> Observations:
     """Read all data; nothing may be sent or reported any more."""
-    redis = connect(testbed.stack.redis.url)
+    redis = connect(testbed.ledger_url)
     queries = Queries(redis)
     ids = CorrelationIds(testbed.stack.environment["DISPATCH_ID_KEY"].encode())
     books = await fetch_books(testbed.stack.sandbox_url)
@@ -114,7 +117,19 @@ async def collect(testbed: ChaosTestbed, monitor: Monitor) -> Observations:
         ),
         events=testbed.events,
         monitor=monitor,
+        not_sent_in_time={
+            campaign: explain(outcome.view, testbed.standstills.found.get(campaign), testbed.logs)
+            for campaign, outcome in campaigns.items()
+            if messages_not_sent(outcome.view, testbed.events)
+        },
     )
+
+
+def messages_not_sent(view: CampaignView, events: EventLog) -> int:
+    """Return how many messages of a campaign were not sent in time; at least 1 if the campaign did not finish."""
+    if view.id in events.cancelled:
+        return view.unsent
+    return view.counts[MessageState.EXPIRED] + (view.unsent or int(view.state is not CampaignState.FINISHED))
 
 
 def _arrivals(journal: Path) -> Iterator[Arrival]:

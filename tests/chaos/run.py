@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from tests.chaos import submitting
 from tests.chaos.commands import CommandStuck
 from tests.chaos.monitor import Monitor
 from tests.chaos.observations import Observations, collect
-from tests.chaos.scenarios import RunPlan, Scenario
+from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.schedule import FaultSequence, schedule
 from tests.chaos.testbed import ChaosTestbed, Span, until
 from times_dispatch.demo.redis_server import EmbeddedServerFailed
-from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _REPORTS_TIMEOUT_S = 60.0
@@ -83,31 +83,34 @@ async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> Re
 
 async def _run_scenario(testbed: ChaosTestbed, scenario: Scenario, progress: Progress) -> FinishedScenario:
     began_s = time.time()
-    campaigns = await _submit_and_inject(testbed, scenario)
-    views = await _wait_until_finished(testbed, campaigns, within_s=60 * scenario.validity_m + _SETTLE_TIMEOUT_S)
+    earlier = set(testbed.campaigns)
+    await _submit_and_inject(testbed, scenario)
+    campaigns = [campaign for campaign in testbed.campaigns if campaign not in earlier]
+    views = await _wait_until_finished(testbed, campaigns, within_s=scenario.validity_s + _SETTLE_TIMEOUT_S)
     span = Span(began_s, time.time())
     in_doubt = sum(view.counts[MessageState.IN_DOUBT] for view in views)
     codes = sum((Counter(view.codes) for view in views), Counter[str]())
     why = ", ".join(f"{name} {number:,}" for name, number in codes.most_common() if name.startswith("push:"))
     seconds = span.end_s - began_s
-    progress(
-        f"{scenario.name}: {scenario.messages:,} messages in {seconds:.0f} s, {in_doubt:,} in doubt ({why or '-'})"
-    )
+    messages = sum(testbed.sent[campaign] for campaign in campaigns)
+    progress(f"{scenario.name}: {messages:,} messages in {seconds:.0f} s, {in_doubt:,} in doubt ({why or '-'})")
     return FinishedScenario(scenario, span, campaigns, in_doubt)
 
 
-async def _submit_and_inject(testbed: ChaosTestbed, scenario: Scenario) -> list[CampaignId]:
+async def _submit_and_inject(testbed: ChaosTestbed, scenario: Scenario) -> None:
     """Submit the campaigns; when the first are submitted, inject all sequences of faults, and wait for their ends."""
     at_once = [spec for spec in scenario.campaigns if not spec.at_s]
     later = [spec for spec in scenario.campaigns if spec.at_s]
     try:
         async with asyncio.TaskGroup() as tasks:
-            submits = [tasks.create_task(submitting.submit(testbed, scenario, spec)) for spec in at_once]
+            for spec in at_once:
+                tasks.create_task(_submit(testbed, scenario, spec))
         began_s = time.time()
         async with asyncio.TaskGroup() as tasks:
-            submits += [
-                tasks.create_task(submitting.submit(testbed, scenario, spec, began_s=began_s)) for spec in later
-            ]
+            for spec in later:
+                tasks.create_task(_submit(testbed, scenario, spec, began_s))
+            if scenario.script:
+                tasks.create_task(scenario.script(testbed))
             for number, sequence in enumerate(scenario.fault_sequences):
                 tasks.create_task(_inject(testbed, sequence, f"{testbed.seed}/{scenario.name}/{number}", began_s))
     except ExceptionGroup as group:
@@ -115,7 +118,11 @@ async def _submit_and_inject(testbed: ChaosTestbed, scenario: Scenario) -> list[
         if unexpected or not expected:
             raise
         raise RunFailed(f"{scenario.name}: {', '.join(map(repr, expected.exceptions))}") from group
-    return [task.result() for task in submits]
+
+
+async def _submit(testbed: ChaosTestbed, scenario: Scenario, spec: CampaignSpec, began_s: float = 0.0) -> None:
+    name, validity_s = scenario.name, scenario.validity_s
+    await submitting.submit(testbed, spec, name=name, validity_s=validity_s, began_s=began_s)
 
 
 async def _inject(testbed: ChaosTestbed, sequence: FaultSequence, seed: str, began_s: float) -> None:
@@ -139,7 +146,9 @@ async def _wait_until_finished(
     while True:
         testbed.check()
         views = await _views(testbed, campaigns)
-        if all(view.state is CampaignState.FINISHED for view in views) or time.monotonic() > ends:
+        cancelled = testbed.events.cancelled
+        is_over = all(view.state is CampaignState.FINISHED or view.id in cancelled for view in views)
+        if is_over or time.monotonic() > ends:
             return views
         await asyncio.sleep(0.2)
 
@@ -170,8 +179,15 @@ async def _wait_for_reports(testbed: ChaosTestbed) -> None:
 
 async def _views(testbed: ChaosTestbed, campaigns: Sequence[CampaignId]) -> list[CampaignView]:
     """Read campaigns; while Redis is away, try again."""
+    by_sender: defaultdict[str, list[CampaignId]] = defaultdict(list)
+    for campaign in campaigns:
+        by_sender[testbed.campaigns[campaign]].append(campaign)
     while True:
         try:
-            return [await testbed.queries.campaign(campaign) for campaign in campaigns]
+            return [
+                view
+                for sender, ids in by_sender.items()
+                for view in await testbed.queries.of_sender(SenderId(sender), ids)
+            ]
         except RedisError:
             await asyncio.sleep(0.2)

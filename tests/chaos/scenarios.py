@@ -1,10 +1,18 @@
 """The scenarios: the campaigns that are sent, and the faults meanwhile; each kind of fault alone, then all together."""
 
-from dataclasses import dataclass
-
 from tests.chaos import process_faults, redis_faults
+from tests.chaos.conditions import (
+    clock_jumps,
+    full_ledger,
+    full_worker,
+    lonely_primary,
+    many_campaigns,
+    slow_redis,
+    waiting_reports,
+)
 from tests.chaos.operator_actions import CAMPAIGN_PAUSED, OPERATOR_ACTIONS, RATE_CHANGED
 from tests.chaos.provider_faults import EVERYTHING, IN_DOUBT, NOT_NOW
+from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.schedule import FaultSequence
 from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
 
@@ -12,50 +20,18 @@ WORKERS = ("worker-1", "worker-2")
 OTHERS = ("receiver", "reconciler-1", "reconciler-2", "beat")
 
 
-@dataclass(frozen=True)
-class CampaignSpec:
-    """A campaign to submit."""
-
-    sender: str
-    messages: int
-    at_s: float = 0.0
-    """When it is submitted, in seconds after the scenario's first campaigns, which have 0."""
-    in_doubt: str = "give_up"
-    rate_per_s: float = 0.0
-    """The campaign's own rate limit; 0 means none."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """Campaigns, and the faults that are injected while they are sent."""
-
-    name: str
-    campaigns: tuple[CampaignSpec, ...]
-    fault_sequences: tuple[FaultSequence, ...]
-    validity_m: int = 2
-    """Validity of the campaigns, in minutes."""
-
-    @property
-    def messages(self) -> int:
-        """Number of messages of all campaigns."""
-        return sum(spec.messages for spec in self.campaigns)
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """Scenarios that run one after the other on one testbed."""
-
-    name: str
-    scenarios: list[Scenario]
-    resends: bool = False
-    """Whether messages in doubt at the end are sent again by command; if not, the campaigns' policies decide."""
-
-
 def run_plans(lease_s: float) -> list[RunPlan]:
     """Return the runs of the whole suite."""
     return [
         RunPlan("each fault alone", alone(lease_s)),
         RunPlan("all faults together", [together(lease_s)], resends=True),
+        slow_redis.plan(),
+        many_campaigns.plan(),
+        lonely_primary.plan(),
+        clock_jumps.plan(),
+        full_ledger.plan(),
+        waiting_reports.plan(),
+        full_worker.plan(),
     ]
 
 
@@ -113,7 +89,7 @@ def together(lease_s: float, *, messages: int = 50_000, seconds: float = 100.0) 
     tenth = messages // 10
     bursts = tuple(CampaignSpec(UNLIMITED, tenth, at_s=seconds * part / 4) for part in range(4))
     steady = (CampaignSpec(LIMITED, 3 * tenth), CampaignSpec(LIMITED, tenth), CampaignSpec(SLOW, messages - 8 * tenth))
-    return Scenario("all together", steady + bursts, fault_sequences, validity_m=10)
+    return Scenario("all together", steady + bursts, fault_sequences, validity_s=600)
 
 
 def brief(lease_s: float) -> Scenario:

@@ -1,5 +1,6 @@
 """The settings of a chaos run: the sandbox as the provider, three senders, short time-outs."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -42,11 +43,11 @@ before upkeep takes the batch.
 """
 
 
-def dispatch_toml(lease_s: float) -> str:
+def dispatch_toml(lease_s: float, rates: Mapping[str, float] = RATES) -> str:
     """Return the text of ``dispatch.toml`` for all processes."""
     senders = "".join(
         f'[senders.{name}]\ncategory = "service"\nentity_id = "1201159134572839402"\nrate_per_s = {rate:g}\n'
-        for name, rate in RATES.items()
+        for name, rate in rates.items()
     )
     return f"""
 [providers.timesmobile]
@@ -57,7 +58,7 @@ default = true
 
 {senders}
 [templates.order]
-senders = {list(RATES)}
+senders = {list(rates)}
 content_id = "1207161786534401928"
 text = "Dear {{#var#}}, your order {{#var#}} for {{#var#}} has been shipped and reaches you within 3 days. - TIMES"
 

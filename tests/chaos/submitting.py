@@ -1,26 +1,44 @@
 """Submits campaigns through the command line, and decides messages in doubt, also while Redis is in trouble."""
 
 import json
+from collections.abc import Iterator
+
+import msgspec
 
 from tests.chaos.commands import dispatch_until_ok
-from tests.chaos.scenarios import CampaignSpec, Scenario
+from tests.chaos.scenario import CampaignSpec
 from tests.chaos.settings import campaign_toml
 from tests.chaos.testbed import ChaosTestbed, until
 from times_dispatch.demo import recipients
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.provider.ids import new_campaign_id
+
+_FIRST_COPIED_NUMBER = 917_000_000_000
+"""Far from the numbers of ``recipients``."""
 
 
-async def submit(testbed: ChaosTestbed, scenario: Scenario, spec: CampaignSpec, *, began_s: float = 0.0) -> CampaignId:
-    """Submit a campaign at its time and return its id; a submit that fails is repeated."""
+async def submit(
+    testbed: ChaosTestbed, spec: CampaignSpec, *, name: str, validity_s: int, began_s: float = 0.0
+) -> CampaignId:
+    """Submit a campaign at its time and return its id; a submit that fails is repeated.
+
+    Args:
+        testbed: The processes.
+        spec: The campaign.
+        name: Its name; a number is added.
+        validity_s: Its validity, in seconds.
+        began_s: The time from which ``spec.at_s`` counts, in seconds since the epoch.
+    """
     number = len(list(testbed.stack.folder.glob("*.csv"))) + 1
     rows = testbed.stack.folder / f"campaign-{number}.csv"
     recipients.write(rows, spec.messages, seed=testbed.seed * 1_000 + number, wrong=False)
-    name = f"{scenario.name} {number}"
     file = rows.with_suffix(".toml")
     text = campaign_toml(
-        name=name,
+        name=f"{name} {number}",
         sender=spec.sender,
-        validity=f"{scenario.validity_m}m",
+        validity=f"{validity_s}s",
         in_doubt=spec.in_doubt,
         rate_per_s=spec.rate_per_s,
     )
@@ -28,14 +46,54 @@ async def submit(testbed: ChaosTestbed, scenario: Scenario, spec: CampaignSpec, 
     await until(began_s + spec.at_s)
     command = await dispatch_until_ok(testbed, "submit", str(file), "--recipients", str(rows), "--json")
     campaign = CampaignId(json.loads(command.output)["campaign"])
-    testbed.campaigns[campaign] = spec.sender
-    testbed.sent[campaign] = spec.messages
-    testbed.log_action(f"submitted {campaign}, {spec.messages:,} messages of {spec.sender}")
+    _add(testbed, campaign, spec.sender, spec.messages)
     return campaign
+
+
+async def copy_campaign(
+    testbed: ChaosTestbed, plan: Plan, *, sender: str, count: int, messages: int, rate_per_s: float = 0.0
+) -> list[CampaignId]:
+    """Write campaigns with one plan straight into the ledger, because a command for each would take minutes.
+
+    Args:
+        testbed: The processes.
+        plan: The plan of a campaign that was submitted.
+        sender: The sender of the copies.
+        count: Number of copies.
+        messages: Messages of each, in one batch, all to different numbers.
+        rate_per_s: The limit of each; 0 means none.
+    """
+    submissions = Submissions(testbed.redis)
+    campaigns = []
+    for _ in range(count):
+        copy = msgspec.structs.replace(plan, sender=SenderId(sender), rate_per_s=rate_per_s)
+        campaign = await submissions.claim(new_campaign_id(), copy.sender, CampaignId(new_campaign_id()))
+        await submissions.begin(campaign, copy, batch_size=messages)
+        numbers = _numbers(testbed, messages)
+        orders = [f"OD{index:08}" for index in range(messages)]
+        slots = [["Asha"] * messages, orders, ["Rs 499"] * messages]
+        rows = Recipients(0, list(numbers), list(range(2, messages + 2)), slots, [1] * messages)
+        await submissions.add_batch(campaign, copy.sender, 0, rows)
+        await submissions.seal(campaign, copy.sender, total=messages, batches=1)
+        _add(testbed, campaign, sender, messages)
+        campaigns.append(campaign)
+    return campaigns
+
+
+def _numbers(testbed: ChaosTestbed, count: int) -> Iterator[str]:
+    first = _FIRST_COPIED_NUMBER + sum(testbed.sent.values())
+    return (str(first + index) for index in range(count))
+
+
+def _add(testbed: ChaosTestbed, campaign: CampaignId, sender: str, messages: int) -> None:
+    testbed.campaigns[campaign] = sender
+    testbed.sent[campaign] = messages
+    testbed.log_action(f"submitted {campaign}, {messages:,} messages of {sender}")
 
 
 async def resend(testbed: ChaosTestbed) -> None:
     """Send every message in doubt again, by command."""
     for campaign in testbed.campaigns:
-        await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend")
-        testbed.log_action(f"resent the messages in doubt of {campaign}")
+        if (await testbed.queries.campaign(campaign)).counts[MessageState.IN_DOUBT]:
+            await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend")
+            testbed.log_action(f"resent the messages in doubt of {campaign}")

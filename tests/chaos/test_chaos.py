@@ -7,7 +7,8 @@ import pytest
 from tests.chaos.figures import arriving
 from tests.chaos.output import event_lines, failure_lines
 from tests.chaos.run import run
-from tests.chaos.scenarios import RunPlan, brief
+from tests.chaos.scenario import RunPlan
+from tests.chaos.scenarios import brief
 from tests.chaos.testbed import ChaosTestbed
 from tests.chaos.verdict import RunVerdict
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,12 @@ from typing import Any, Self
 import httpx
 from redis.asyncio import Redis
 
+from tests.chaos.faked_clock import FakedClock
+from tests.chaos.figure import Figure
+from tests.chaos.replica import Replica
 from tests.chaos.settings import RATES, SANDBOX, dispatch_toml
+from tests.chaos.standstill import StandstillWatch
+from tests.chaos.wire import Wire
 from times_dispatch.demo.processes import Process
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
@@ -60,6 +65,15 @@ class LostWorker:
     """The messages that it was sending; None if Redis was away and could not say."""
 
 
+@dataclass(frozen=True)
+class Kill:
+    """A worker that was killed, with the campaigns that had something to send."""
+
+    at_s: float
+    name: str
+    unsent: set[CampaignId]
+
+
 @dataclass
 class EventLog:
     """All actions and faults of a run; times are seconds since the epoch."""
@@ -71,8 +85,33 @@ class EventLog:
     rates: dict[str, list[RateChange]] = field(default_factory=dict)
     stops_s: list[float] = field(default_factory=list)
     """How long, in seconds, processes took to end after SIGTERM."""
+    cancelled: set[CampaignId] = field(default_factory=set)
+    """Campaigns that were cancelled."""
+    kills: list[Kill] = field(default_factory=list)
+    """Kills after which every campaign must go on soon (``goes_on``)."""
+    opened_alone: int = 0
+    """Messages that a primary without replicas opened, and that its promoted replica does not know."""
+    measured: list[Figure] = field(default_factory=list)
+    """Figures that scripts of scenarios measured."""
     reported_in_doubt: int = 0
     """Messages in doubt that the provider had accepted and reported, counted before the resend."""
+
+
+@dataclass(frozen=True)
+class TestbedOptions:
+    """What a run needs beside the usual stack."""
+
+    __test__ = False  # for pytest, which takes classes of this name for tests
+
+    workers: int = 2
+    rates: Mapping[str, float] = field(default_factory=lambda: RATES)
+    """Rate limits of the senders; 0 means no limit."""
+    wires: tuple[str, ...] = ()
+    """Processes that reach Redis through a wire of their own; "" is for all others, and for commands."""
+    has_replica: bool = False
+    """Whether Redis has a replica, which follows through the wire ``REPLICATION``."""
+    fakes_clock: bool = False
+    """Whether the clock of the Redis process can be set (``clock``); needs libfaketime."""
 
 
 class ChaosTestbed:
@@ -82,29 +121,39 @@ class ChaosTestbed:
     inside of an event loop.
     """
 
-    def __init__(self, *, seed: int, lease_s: float, workers: int = 2, reconcilers: int = 2) -> None:
+    def __init__(self, *, seed: int, lease_s: float, options: TestbedOptions | None = None) -> None:
+        options = options or TestbedOptions()
         self.lease_s = lease_s
         self.seed = seed
+        self.clock = FakedClock() if options.fakes_clock else None
         self.stack = Stack(
-            settings=dispatch_toml(lease_s),
-            workers=workers,
-            reconcilers=reconcilers,
+            settings=dispatch_toml(lease_s, options.rates),
+            workers=options.workers,
+            reconcilers=2,
             appendfsync="always",
             sandbox={**SANDBOX, "seed": seed},
+            redis_executable=str(self.clock.server()) if self.clock else None,
         )
+        self.wires = {name: Wire() for name in options.wires}
+        """Wires to Redis, by the process that uses them."""
+        self.replica = Replica(self.stack.redis) if options.has_replica else None
         self.down: set[str] = set()
         """Names of processes that are killed, frozen or failing at the moment."""
-        self.events = EventLog(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in RATES.items()})
+        self.events = EventLog(rates={name: [RateChange(Span(0, 0), rate)] for name, rate in options.rates.items()})
+        self.standstills = StandstillWatch()
         self._background: list[asyncio.Task[None]] = []
         self.paused_campaigns: dict[str, CampaignId] = {}
         """Campaigns that an operator action paused, by sender."""
         self.campaigns: dict[CampaignId, str] = {}
         """All submitted campaigns, with their senders."""
+        self.unwatched: set[CampaignId] = set()
+        """Campaigns that the monitor does not sample, because they are too many."""
         self.sent: dict[CampaignId, int] = {}
         """Number of messages of each campaign, by its recipients file."""
 
     def __enter__(self) -> Self:
         try:
+            self._start_redis()
             self.stack.start()
             for name in self.stack.processes:
                 self.lower_priority(name)
@@ -124,13 +173,34 @@ class ChaosTestbed:
                 process.kill()
         self.stack.redis.send(signal.SIGCONT)
         self.stack.stop()
+        if self.replica:
+            self.replica.stop()
+        for wire in self.wires.values():
+            wire.stop()
+        if self.clock:
+            self.clock.remove()
+
+    def _start_redis(self) -> None:
+        self.stack.redis.start()
+        for name, wire in self.wires.items():
+            wire.start(self.stack.redis.port)
+            self.stack.redis_ports[name] = wire.port
+        if self.replica:
+            self.replica.start()
 
     async def open(self) -> None:
         """Open the clients on the running event loop."""
         # Short time-outs and no retries: the monitor must notice at once when Redis is away.
-        self.redis: Redis = connect(self.stack.redis.url, socket_timeout_s=1.0, retries=0)
+        self.redis: Redis = connect(self.ledger_url, socket_timeout_s=1.0, retries=0)
         self.queries = Queries(self.redis)
         self.sandbox = httpx.AsyncClient(base_url=self.stack.sandbox_url, timeout=10, trust_env=False)
+
+    async def reconnect(self) -> None:
+        """Open the ledger's client again, because another server has become the primary."""
+        old = self.redis
+        self.redis = connect(self.ledger_url, socket_timeout_s=1.0, retries=0)
+        self.queries = Queries(self.redis)
+        await old.aclose()
 
     def start_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the faults; ``wait_for_background`` waits for its end."""
@@ -146,6 +216,11 @@ class ChaosTestbed:
             task.cancel()
         await self.sandbox.aclose()
         await self.redis.aclose()
+
+    @property
+    def ledger_url(self) -> str:
+        """The URL of the server that is the primary at the moment, without a wire."""
+        return self.replica.url if self.replica and self.replica.is_promoted else self.stack.redis.url
 
     def process(self, name: str) -> Process:
         """Return a process by its name."""
@@ -184,6 +259,11 @@ class ChaosTestbed:
         for file in [*self.stack.folder.glob("*.log"), self.journal]:
             if file.exists():
                 shutil.copy(file, folder)
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """The log files of all processes, by name."""
+        return {name: process.log for name, process in self.stack.processes.items()}
 
     @property
     def journal(self) -> Path:

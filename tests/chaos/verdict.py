@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.chaos.figures import Figure, figures, never_accepted
+from tests.chaos.figure import Figure
+from tests.chaos.figures import NEVER_ACCEPTED, figures, never_accepted, not_measured
 from tests.chaos.observations import Observations
 from tests.chaos.run import FinishedScenario, Result
 
@@ -19,8 +20,12 @@ class RunVerdict:
     @cached_property
     def figures(self) -> list[Figure]:
         """The figures of the whole run."""
-        every = figures(self.result.observations, gap_s=self.gap_s)
-        return [*every, never_accepted(self.result.observations)] if self.result.plan.resends else every
+        observations, plan = self.result.observations, self.result.plan
+        every = self._meaningful(observations)
+        if plan.resends and NEVER_ACCEPTED not in plan.without:
+            every.append(never_accepted(observations))
+        every += [judge(observations) for judge in plan.judges]
+        return [*every, *observations.events.measured, *not_measured(observations.events.measured, plan.measures)]
 
     @property
     def holds(self) -> bool:
@@ -33,4 +38,8 @@ class RunVerdict:
 
     def broken(self, finished: FinishedScenario) -> list[Figure]:
         """Return the figures that do not hold for one scenario."""
-        return [figure for figure in figures(self.observations(finished), gap_s=self.gap_s) if not figure.holds]
+        return [figure for figure in self._meaningful(self.observations(finished)) if not figure.holds]
+
+    def _meaningful(self, observations: Observations) -> list[Figure]:
+        without = self.result.plan.without
+        return [figure for figure in figures(observations, gap_s=self.gap_s) if figure.name not in without]

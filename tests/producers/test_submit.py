@@ -2,6 +2,7 @@ import asyncio
 import csv
 import json
 from base64 import b64decode
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -319,3 +320,38 @@ async def test_two_runs_at_once_make_one_campaign(
     view = await Queries(redis).campaign(first.campaign)
     assert (view.total, view.batches, view.state) == (25, 13, CampaignState.RUNNING)
     assert [message.line for message in await stored(redis, first.campaign)] == list(range(2, 27))
+
+
+@pytest.fixture
+async def full_above(redis: Redis) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Set maxmemory to so many bytes more than are used."""
+
+    async def set_room(more_bytes: int) -> None:
+        used = (await redis.info("memory"))["used_memory"]
+        await redis.config_set("maxmemory", int(used) + more_bytes)
+
+    yield set_room
+    await redis.config_set("maxmemory", 0)
+
+
+async def test_above_the_share_of_memory_no_campaign_is_taken(
+    campaign: Path, recipients: Path, settings: Settings, redis: Redis, full_above: Callable[[int], Awaitable[None]]
+) -> None:
+    draft = Draft(campaign, recipients, settings=settings)
+    await full_above(1_000)
+    with pytest.raises(CommandFailed, match="takes no campaign above 90%: raise its maxmemory"):
+        await submit(draft, settings=settings, redis=redis, now=NOW)
+    assert await Queries(redis).campaigns() == []
+
+
+async def test_a_campaign_that_would_not_fit_is_refused_at_its_first_batch(
+    campaign: Path, write: WriteFile, settings: Settings, redis: Redis, full_above: Callable[[int], Awaitable[None]]
+) -> None:
+    used = (await redis.info("memory"))["used_memory"]
+    many = write("many.csv", csv_of(people(60_000)))
+    draft = Draft(campaign, many, settings=settings)
+    await full_above(int(used) // 9 + 600_000)  # so that about 0.5 MB are left below the share; 1.3 MB of records come
+    with pytest.raises(CommandFailed, match=r"does not fit into Redis: it needs about [\d.]+ MB more"):
+        await submit(draft, settings=settings, redis=redis, now=NOW)
+    view = await Queries(redis).campaign(await only_campaign(redis))
+    assert (view.state, view.batches) == (CampaignState.SUBMITTING, 1)

@@ -338,3 +338,33 @@ async def test_workers_are_woken_again_only_while_few_wake_ups_wait(rig: WorkerR
     await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
     await rounds.round()
     assert rounds.woken == [ref] * woken
+
+
+async def test_upkeep_goes_on_while_redis_is_full_and_says_so(rig: WorkerRig, rounds: Rounds) -> None:
+    await rig.submit(250)
+    await rounds.round()
+    await rig.redis.delete("upkeep:since")
+    await rig.redis.config_set("maxmemory", 1)
+    try:
+        await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
+        rounds.upkeep._warn_at = 0.0
+        with capture_logs() as logs:
+            await rounds.round()
+        assert await rig.redis.get("upkeep:since")
+    finally:
+        await rig.redis.config_set("maxmemory", 0)
+    assert await rig.states() == "x" * 250
+    assert any("of its memory is used" in log.get("warning", "") for log in logs)
+
+
+async def test_a_round_shows_its_campaigns_also_when_a_full_redis_hands_nothing_out(
+    rig: WorkerRig, rounds: Rounds
+) -> None:
+    await rig.submit(2)
+    await rig.redis.config_set("maxmemory", 1)
+    try:
+        await rounds.round()
+    finally:
+        await rig.redis.config_set("maxmemory", 0)
+    assert rounds.woken == []
+    assert [view.id for view in rounds.shown] == [CAMPAIGN]

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER, Ledger
+from times_dispatch.clock import SystemClock
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchClosed, BatchLeases, BatchReady, Block
@@ -28,8 +29,8 @@ end
 """Stands for ``lua/lib/clock.lua`` while a test sets the clock."""
 
 
-class RedisClock:
-    """Redis' clock, as the scripts and Python read it."""
+class BothClocks(SystemClock):
+    """Redis' clock, as the scripts read it, and the host's."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -40,8 +41,8 @@ class RedisClock:
         self._now = datetime(2026, 11, day, hour, minute, second, tzinfo=zone)
         await self._redis.set("clock", int(self._now.timestamp()) * 1_000_000)
 
-    async def time(self) -> tuple[int, int]:
-        return int(self._now.timestamp()), 0
+    def time(self) -> float:
+        return self._now.timestamp()
 
 
 @pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata"], autouse=True)
@@ -62,9 +63,8 @@ end
 
 
 @pytest.fixture
-async def clock(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisClock]:
-    clock = RedisClock(redis)
-    monkeypatch.setattr(redis, "time", clock.time)
+async def clock(redis: Redis) -> AsyncIterator[BothClocks]:
+    clock = BothClocks(redis)
     await clock.set(9, "12:00:00")
     with scripts.exchanged_lib("clock", CLOCK_LIB):
         yield clock
@@ -79,11 +79,11 @@ async def _show(_: list[CampaignView]) -> bool:
 
 
 async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_second_longer(
-    redis: Redis, clock: RedisClock
+    redis: Redis, clock: BothClocks
 ) -> None:
     ledger = Ledger(redis)
     ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # nobody renews, and the clock is set far ahead
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
     lease = await ledger.take((await _out(ledger))[0])
@@ -102,9 +102,9 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 
-async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: RedisClock) -> None:
+async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: BothClocks) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
     await clock.set(9, "21:00:00")
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     for day, at in ((9, "21:00:00"), (9, "22:00:00"), (10, "09:59:59")):
@@ -117,12 +117,12 @@ async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: R
 
 
 async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_clocks(
-    redis: Redis, clock: RedisClock
+    redis: Redis, clock: BothClocks
 ) -> None:
     """In New York clocks were set back on 2026-11-01 at 02:00."""
     new_york = ZoneInfo("America/New_York")
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
     await clock.set(1, "00:30:00", new_york)
     await ledger.submit(9, batch_size=9, zone="America/New_York", **PROMOTIONAL)
     await upkeep.round()

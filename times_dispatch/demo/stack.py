@@ -38,6 +38,7 @@ class Stack:
         appendonly: Whether Redis writes its append-only file.
         appendfsync: When Redis flushes that file: ``always``, ``everysec`` or ``no``.
         sandbox: Options of the sandbox's configuration, with ``reports`` as a nested table.
+        redis_executable: The Redis server; by default the first one that ``redis_server.find_server`` finds.
         environment: More environment variables for all processes; they override the stack's own.
     """
 
@@ -51,6 +52,7 @@ class Stack:
         appendonly: bool = True,
         appendfsync: str = "everysec",
         sandbox: Mapping[str, Any] | None = None,
+        redis_executable: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="times-dispatch-"))
@@ -70,7 +72,10 @@ class Stack:
             appendonly=appendonly,
             appendfsync=appendfsync,
             password=self._ledger_password,
+            executable=redis_executable,
         )
+        self.redis_ports: dict[str, int] = {}
+        """Ports through which processes reach Redis, by the process' name; "" is for all others, and for commands."""
         self.processes: dict[str, Process] = {}
 
     @property
@@ -101,7 +106,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}:{clean_environment().get('PATH', '')}",
             "DISPATCH_SETTINGS": str(self.folder / "dispatch.toml"),
-            "DISPATCH_REDIS_URL": self.redis.url,
+            "DISPATCH_REDIS_URL": self.redis_url(""),
             "DISPATCH_ID_KEY": "demo-key-" + "0" * 23,
             "DISPATCH_CALLBACK_SECRET": self._callback_secret,
             "DISPATCH_CALLBACKS_LISTEN": f"127.0.0.1:{self._ports['receiver']}",
@@ -113,6 +118,11 @@ class Stack:
             "SANDBOX_PASSWORD": self._password,
             **self._extra,
         }
+
+    def redis_url(self, process: str) -> str:
+        """Return the URL through which a process reaches Redis."""
+        port = self.redis_ports.get(process) or self.redis_ports.get("") or self.redis.port
+        return self.redis.url.replace(f":{self.redis.port}/", f":{port}/")
 
     @property
     def worker_names(self) -> list[str]:
@@ -192,7 +202,8 @@ class Stack:
         (self.folder / "sandbox.toml").write_text(tomlkit.dumps(options), "utf-8")
 
     def _start(self, name: str, command: list[str]) -> None:
-        process = Process(name, command, environment=self.environment, folder=self.folder)
+        environment = {**self.environment, "DISPATCH_REDIS_URL": self.redis_url(name), **self._extra}
+        process = Process(name, command, environment=environment, folder=self.folder)
         self.processes[name] = process
         process.start()
 

@@ -1,16 +1,21 @@
-"""The audit of the accounting identity: a campaign's total always equals the sum of its messages in all states."""
+"""The audit of the accounting identity: a campaign's total always equals the sum of its messages in all states.
+
+The audit passes by every campaign in time, so it also puts those into the indexes of live and ended campaigns that are
+not there: a ledger of an older version has no indexes.
+"""
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from times_dispatch.ledger.errors import is_transient
-from times_dispatch.ledger.keys import CAMPAIGNS, campaign_key
+from times_dispatch.ledger.keys import CAMPAIGNS, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import MessageState
 
 COUNTERS = ("total", *(state.value for state in MessageState))
@@ -60,6 +65,7 @@ class Audit:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._index_campaign = Script(redis, "index_campaign")
         self._cursor = 0
         self._unread = deque[tuple[CampaignId, SenderId]]()
 
@@ -74,10 +80,16 @@ class Audit:
         async with self._redis.pipeline(transaction=False) as pipe:
             for campaign, sender in chosen:
                 pipe.hmget(campaign_key(sender, campaign), COUNTERS)
+                pipe.sismember(sender_key(sender, SenderKey.LIVE), campaign)
+                pipe.zscore(sender_key(sender, SenderKey.ENDED), campaign)
             replies = await pipe.execute(raise_on_error=False)
+        for (campaign, sender), is_live, ended_ms in zip(chosen, replies[1::3], replies[2::3], strict=True):
+            if is_live == 0 and ended_ms is None:
+                with suppress(RedisError):  # a damaged campaign, or a full Redis: the next round tries again
+                    await self._index_campaign(sender, campaign=campaign)
         return [
             _campaign_counters(sender, campaign, reply)
-            for (campaign, sender), reply in zip(chosen, replies, strict=True)
+            for (campaign, sender), reply in zip(chosen, replies[::3], strict=True)
         ]
 
 

@@ -11,6 +11,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from times_dispatch.ledger.health import memory_in
+
 SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
@@ -19,6 +21,8 @@ _PROBE = """
 redis.call('SET', KEYS[1], '1', 'PX', 1)
 return redis.call('TIME')[1]
 """
+_PROBE_WHEN_FULL = f"redis.call('DEL', KEYS[1]) {_PROBE}"
+"""The same, but its first write frees, and so it runs also when Redis is full."""
 
 
 class RedisUnavailable(Exception):
@@ -165,16 +169,23 @@ def address_of(redis: Redis) -> str:
     return f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
 
 
-async def check(redis: Redis) -> list[str]:
+async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
     """Check that Redis can be used as the ledger; return warnings about its configuration, one line each.
 
-    The check runs a script that writes. It raises RedisUnavailable if Redis is away, refuses the password, denies the
-    permission, is read-only, or is out of memory.
+    The check runs a script that writes.
+
+    Args:
+        redis: The ledger.
+        needs_memory: Whether a full Redis cannot be used. Commands that look, pause and cancel can use one.
+
+    Raises:
+        RedisUnavailable: Redis is away, refuses the password, denies the permission, is read-only, has too few
+            replicas, or is out of memory.
     """
     kwargs = redis.connection_pool.connection_kwargs
     name = address_of(redis)
     try:
-        await redis.eval(_PROBE, 1, "{check}:probe")
+        await redis.eval(_PROBE if needs_memory else _PROBE_WHEN_FULL, 1, "{check}:probe")
         info = await _info(redis)
     except exceptions.AuthenticationError as error:
         reason = "refused the password" if kwargs.get("password") else "wants a password"
@@ -200,6 +211,8 @@ def _reason(error: exceptions.RedisError) -> str:
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
+    if "NOREPLICAS" in str(error):
+        return "has too few replicas (min-replicas-to-write): it takes no writes"
     if str(error).startswith("ACL failure in script"):
         return _NO_PERMISSION
     return f"cannot be used: {type(error).__name__}"
@@ -220,4 +233,12 @@ def _warnings(info: dict[str, object]) -> list[str]:
         warnings.append(f"maxmemory-policy is {policy}: it may throw messages away; set it to noeviction")
     if info.get("aof_enabled") == 0:
         warnings.append("appendonly is off: a restart of Redis loses campaigns; set it to yes")
+    # INFO has the number of good replicas only while min-replicas-to-write is set.
+    if info.get("connected_slaves") and "min_slaves_good_slaves" not in info:
+        warnings.append(
+            "it has replicas and min-replicas-to-write is 0: a primary that still serves after a failover sends "
+            "messages twice; set it to 1"
+        )
+    if memory_warning := memory_in(info).warning:
+        warnings.append(memory_warning)
     return warnings

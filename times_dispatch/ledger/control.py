@@ -31,6 +31,7 @@ class Control:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._control = Script(redis, "control")
+        self._set_pace = Script(redis, "set_pace")
         self._settle_overdue = Script(redis, "settle_overdue")
 
     async def campaign(
@@ -77,15 +78,19 @@ class Control:
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
-        await self._redis.hset(_pace_key(sender), PaceField.RATE, rate_per_s)
+        await self._set(sender, PaceField.RATE, rate_per_s)
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until it is resumed."""
-        await self._redis.hset(_pace_key(sender), PaceField.PAUSED, 1)
+        await self._set(sender, PaceField.PAUSED, 1)
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
-        await self._redis.hsetnx(_pace_key(sender), provider_field(ProviderField.BRAKE, provider), reason)
+        await self._set(sender, provider_field(ProviderField.BRAKE, provider), reason, keep_first=True)
+
+    async def _set(self, sender: SenderId, field: str, value: float | str, *, keep_first: bool = False) -> None:
+        """Set a field of a sender's pace, also when Redis is full."""
+        await self._set_pace(sender, keep_first=int(keep_first), fields=[{"name": field, "value": value}])
 
     async def resume_sender(self, sender: SenderId) -> None:
         """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers."""

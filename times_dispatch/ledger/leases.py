@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, Damage, LeaseLost
-from times_dispatch.ledger.keys import CampaignField, campaign_key
+from times_dispatch.ledger.keys import REPLICATED, CampaignField, campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, Status, WaitReason
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
@@ -22,6 +23,8 @@ TOLERANCE_US = 10_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
+REPLICAS_WAIT_S = 1.0
+"""How long a worker waits after a block that too few replicas have."""
 
 _HEAD = struct.Struct(">HddB")
 _OPENED = struct.Struct(">HB")
@@ -134,6 +137,9 @@ class BatchLeases:
         lease_s: How long a lease lasts without renewal, in seconds.
         unlimited_window: How many batches are out for a sender without a rate.
         on_damage: Called for each campaign that cannot be handed out as it stands in the ledger.
+        clock: The host's clock, with which Redis' clock is compared.
+        wait_for_replicas: How many replicas must have a block before it counts as opened; 0 is not to wait.
+        replicas_within_s: How long the replicas are waited for, in seconds.
     """
 
     def __init__(
@@ -143,8 +149,16 @@ class BatchLeases:
         lease_s: float = 15.0,
         unlimited_window: int = 16,
         on_damage: Callable[[Damage], None] = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
+        wait_for_replicas: int = 0,
+        replicas_within_s: float = 0.2,
     ) -> None:
         self._redis = redis
+        self._clock = clock
+        self._wait_for_replicas = wait_for_replicas
+        self._replicas_within_ms = int(replicas_within_s * 1000)
+        self._unreplicated = dict[str, Block]()
+        """Blocks, by their operations, that too few replicas have, until they are given back."""
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._unlimited_window = unlimited_window
@@ -159,7 +173,11 @@ class BatchLeases:
     async def issue(self, sender: SenderId) -> list[BatchReady]:
         """Hand out batches until the sender's window is full; the caller wakes a worker for each."""
         reply = await self._issue(
-            sender, window_s=WINDOW_S, unlimited_batches=self._unlimited_window, lease_ms=self._lease_ms
+            sender,
+            window_s=WINDOW_S,
+            unlimited_batches=self._unlimited_window,
+            lease_ms=self._lease_ms,
+            host_ms=int(self._clock.time() * 1000),
         )
         for damaged in map(read_reply, reply["damaged"]):
             campaign, error = CampaignId(text(damaged["campaign"])), text(damaged["error"])
@@ -199,10 +217,13 @@ class BatchLeases:
     async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
         """Mark up to ``max_messages`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
 
-        The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives.
+        The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives. A block
+        that too few replicas have in time is given back, and the answer is a ``Wait``.
         """
+        if operation in self._unreplicated:  # an earlier call could not give the block back
+            return await self._give_back_unreplicated(lease, operation)
         ref = lease.ref
-        reply = await self._open(
+        reply, is_replicated = await self._open_replicated(
             ref.sender,
             campaign=ref.campaign,
             number=ref.number,
@@ -212,6 +233,9 @@ class BatchLeases:
             ahead_us=AHEAD_US,
             tolerance_us=TOLERANCE_US,
         )
+        if not is_replicated and text(reply["status"]) == Status.OPENED:
+            self._unreplicated[operation] = _block(reply["block"])
+            return await self._give_back_unreplicated(lease, operation)
         match text(reply["status"]):
             case Status.OPENED:
                 return _block(reply["block"])
@@ -223,6 +247,32 @@ class BatchLeases:
                 return BatchClosed(text(reply["reason"]))
             case _:
                 raise LeaseLost(ref)
+
+    async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bool]:
+        """Run the script that opens a block; also return whether enough replicas have what it wrote."""
+        replicas = self._wait_for_replicas
+        if not replicas:
+            return await self._open(sender, **arguments), True
+        reply, acknowledged = await self._open.replicated(
+            sender,
+            mark_key=f"{hash_tag(sender)}:{REPLICATED}",
+            replicas=replicas,
+            timeout_ms=self._replicas_within_ms,
+            **arguments,
+        )
+        return reply, acknowledged >= replicas
+
+    async def _give_back_unreplicated(self, lease: Lease, operation: str) -> Wait:
+        """Make the messages of a block pending again: after a failover nobody could know that they were opened."""
+        block = self._unreplicated[operation]
+        results = [Result(index, block.number, PushResult.NEVER_BEGUN) for index, _ in block.messages]
+        try:
+            await self.record(lease, results, provider="")
+        except LeaseLost:
+            del self._unreplicated[operation]
+            raise
+        del self._unreplicated[operation]
+        return Wait(REPLICAS_WAIT_S, "replicas")
 
     async def record(
         self,

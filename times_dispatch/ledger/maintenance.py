@@ -14,6 +14,7 @@ from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, s
 from times_dispatch.ledger.leases import BatchReady, batches_ready
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement
+from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, read_reply, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
@@ -98,6 +99,7 @@ class Maintenance:
         self._max_batches = max_batches
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
+        self._redis_clock = RedisClock(redis)
         self._pending_chores = Script(redis, "pending_chores")
         self._expire_leases = Script(redis, "expire_leases")
         self._end_pending = Script(redis, "end_pending")
@@ -111,7 +113,8 @@ class Maintenance:
         chores = dict[SenderId, Chores]()
         for first in range(0, len(senders), _MAX_SENDERS):
             page = senders[first : first + _MAX_SENDERS]
-            for sender, reply in zip(page, await self._pending_chores.for_each(page), strict=True):
+            replies = await self._pending_chores.for_each(page, lease_ms=self._lease_ms)
+            for sender, reply in zip(page, replies, strict=True):
                 due = {} if isinstance(reply, Exception) else reply
                 chores[sender] = Chores(**{step: bool(is_due) for step, is_due in due.items()})
         return chores
@@ -131,7 +134,7 @@ class Maintenance:
 
     async def ended_hours(self, sender: SenderId, *, max_campaigns: int = 100) -> list[EndedHours]:
         """Return campaigns whose hours are over, or were never said: the caller says when they are next."""
-        now_ms, hours_key = await self._now_ms(), sender_key(sender, SenderKey.HOURS)
+        now_ms, hours_key = await self._redis_clock.now_ms(), sender_key(sender, SenderKey.HOURS)
         members = await self._redis.zrangebyscore(hours_key, "-inf", now_ms, start=0, num=max_campaigns)
         ended = []
         for campaign in (CampaignId(text(member)) for member in members):
@@ -156,7 +159,7 @@ class Maintenance:
 
         Large campaigns are ended over several calls: how far it came stands in the campaign's hash.
         """
-        ends_key, now_ms = sender_key(sender, SenderKey.ENDS), await self._now_ms()
+        ends_key, now_ms = sender_key(sender, SenderKey.ENDS), await self._redis_clock.now_ms()
         messages = 0
         for member in await self._redis.zrangebyscore(ends_key, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
@@ -173,26 +176,21 @@ class Maintenance:
     async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int) -> _Ended:
         """End what is pending of one campaign."""
         key = campaign_key(sender, campaign)
-        fields = (CampaignField.STATE, CampaignField.BATCHES, CampaignField.ENDED_BATCHES)
-        state, batches, ended_batches = await self._redis.hmget(key, fields)
+        state = await self._redis.hget(key, CampaignField.STATE)
         to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
-        number, is_over, messages, calls, is_damaged = int(ended_batches or 0), False, 0, 0, False
+        is_over, messages, calls, is_damaged = False, 0, 0, False
         while not is_over and calls < max_calls:
-            reply = await self._end_pending(
-                sender, campaign=campaign, first=number, max_batches=self._max_batches, state=to.value
-            )
-            number, messages, calls = reply["next_batch"], messages + reply["ended"], calls + 1
+            reply = await self._end_pending(sender, campaign=campaign, max_batches=self._max_batches, state=to.value)
+            is_over, messages, calls = bool(reply["is_over"]), messages + reply["ended"], calls + 1
             for damaged in map(read_reply, reply["damaged"]):
                 error = text(damaged["error"])
                 await self._report_damage(Damage(sender, campaign, text(damaged["number"]), "ended", error))
                 is_damaged = True
-            is_over = number >= int(batches or 0)
-        await self._redis.hset(key, CampaignField.ENDED_BATCHES, str(0 if is_over else number))
         return _Ended(messages, calls, is_damaged and is_over)
 
     async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:
         """Decide messages whose report is overdue, and those in doubt at the end of the validity."""
-        due_key, now_ms = sender_key(sender, SenderKey.DUE), await self._now_ms()
+        due_key, now_ms = sender_key(sender, SenderKey.DUE), await self._redis_clock.now_ms()
         due = await self._redis.zrangebyscore(due_key, "-inf", now_ms, start=0, num=max_batches)
         total = Settled()
         for member in map(text, due):
@@ -231,10 +229,6 @@ class Maintenance:
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
         with suppress(ResponseError):  # the campaign may not even be there
             await self._control(damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason)
-
-    async def _now_ms(self) -> int:
-        seconds, microseconds = await self._redis.time()
-        return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def _damage(

@@ -114,6 +114,13 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     first_sent_ms: int
     last_sent_ms: int
     finished_ms: int
+    unopened_state: MessageState = MessageState.PENDING
+    """What became of the messages in batches below ``unopened_before`` that have no records."""
+    unopened_before: int = 0
+
+    def state_without_records(self, batch: int) -> MessageState:
+        """Return the state of all messages of a batch that has no records, because no worker ever took it."""
+        return self.unopened_state if batch < self.unopened_before else MessageState.PENDING
 
     @property
     def unsent(self) -> int:

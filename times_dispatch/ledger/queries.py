@@ -128,9 +128,52 @@ class Queries:
         return SenderId(text(sender))
 
     async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
-        """Return all campaigns, the newest first. Those that cannot be read go to *damaged*; without it they raise."""
+        """Return all campaigns that ever were, the newest first; costs as much as there ever were.
+
+        Those that cannot be read go to *damaged*; without it they raise.
+        """
         known = await self._redis.hgetall(CAMPAIGNS)
         ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
+        return await self._newest_first(ids, damaged)
+
+    async def live(self, sender: SenderId, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
+        """Return a sender's campaigns that are neither finished nor cancelled, as ``campaigns`` does."""
+        members = await self._redis.smembers(sender_key(sender, SenderKey.LIVE))
+        return await self._newest_first([(CampaignId(text(member)), sender) for member in members], damaged)
+
+    async def live_and_ended(
+        self, *, max_ended: int, damaged: list[CampaignDamaged] | None = None
+    ) -> tuple[list[CampaignView], int]:
+        """Return all live campaigns and the newest *max_ended* others, as ``campaigns`` does.
+
+        Also returns how many ended campaigns are left out. The cost does not depend on these.
+        """
+        senders = await self.senders()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender in senders:
+                pipe.smembers(sender_key(sender, SenderKey.LIVE))
+                ended_key = sender_key(sender, SenderKey.ENDED)
+                pipe.zcard(ended_key)
+                pipe.zrevrange(ended_key, 0, max(max_ended - 1, 0), withscores=True)
+            replies = await pipe.execute()
+        ids = [
+            (CampaignId(text(campaign)), sender)
+            for sender, members in zip(senders, replies[::3], strict=True)
+            for campaign in members
+        ]
+        ended = sorted(
+            (
+                (-created_ms, CampaignId(text(campaign)), sender)
+                for sender, newest in zip(senders, replies[2::3], strict=True)
+                for campaign, created_ms in newest
+            ),
+        )[:max_ended]
+        ids += [(campaign, sender) for _, campaign, sender in ended]
+        return await self._newest_first(ids, damaged), sum(replies[1::3]) - len(ended)
+
+    async def _newest_first(
+        self, ids: Iterable[tuple[CampaignId, SenderId]], damaged: list[CampaignDamaged] | None
+    ) -> list[CampaignView]:
         views = [view async for view in self._read(ids, damaged)]
         return sorted(views, key=lambda view: (-view.created_ms, view.id))
 
@@ -157,7 +200,7 @@ class Queries:
         keys = [batch_key(view.plan.sender, view.id, kind, number) for kind in kinds]
         packed, records = cast("list[bytes]", await self._redis.mget(keys))
         try:
-            messages = _messages(unpack_recipients(packed), records or b"")
+            messages = _messages(unpack_recipients(packed), records or b"", view.state_without_records(number))
         except _UNREADABLE as error:
             raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
         for message in messages:
@@ -212,7 +255,7 @@ def _what(error: Exception) -> str:
     return "it cannot be read"
 
 
-def _messages(recipients: Recipients, records: bytes) -> list[MessageView]:
+def _messages(recipients: Recipients, records: bytes, without_records: MessageState) -> list[MessageView]:
     return [
         MessageView(
             index=recipients.first + record.index,
@@ -221,7 +264,7 @@ def _messages(recipients: Recipients, records: bytes) -> list[MessageView]:
             slots=[column[record.index] for column in recipients.slots],
             record=record,
         )
-        for record in read_records(records, len(recipients.to))
+        for record in read_records(records, len(recipients.to), without_records=without_records)
     ]
 
 
@@ -252,6 +295,8 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, pace: Fields) -> 
         first_sent_ms=int(fields.get(CampaignField.FIRST_SENT_MS, 0)),
         last_sent_ms=int(fields.get(CampaignField.LAST_SENT_MS, 0)),
         finished_ms=int(fields.get(CampaignField.FINISHED_MS, 0)),
+        unopened_state=MessageState(fields.get(CampaignField.UNOPENED_STATE, b"p").decode()),
+        unopened_before=int(fields.get(CampaignField.UNOPENED_BEFORE, 0)),
     )
 
 

@@ -63,14 +63,16 @@ def unpack_recipients(packed: bytes) -> Recipients:
     return msgspec.structs.replace(columns, lines=list(accumulate(columns.lines)))
 
 
-def read_records(packed: bytes, count: int) -> Iterator[MessageRecord]:
+def read_records(
+    packed: bytes, count: int, *, without_records: MessageState = MessageState.PENDING
+) -> Iterator[MessageRecord]:
     """Yield the records of a batch of *count* messages.
 
-    A batch that no worker has taken yet has no bytes: all of its messages are pending.
+    A batch that no worker has taken yet has no bytes: all of its messages are in the state *without_records*.
     """
     if not packed:
         for index in range(count):
-            yield MessageRecord(index, MessageState.PENDING, 0, 0, 0, 0, "")
+            yield MessageRecord(index, without_records, 0, 0, 0, 0, "")
         return
     records = _RECORD.iter_unpack(packed[count:])
     for index, (state, (attempt, _block, code, sent_ms, reported_s, transaction)) in enumerate(

@@ -20,6 +20,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import SenderId
@@ -217,6 +218,34 @@ class Script:
         that a script may declare is a sequence of mappings by name, or of values if its items have one name only.
         """
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
+
+    async def replicated(
+        self, owner: str, /, *, mark_key: str, replicas: int, timeout_ms: int, **arguments: Any
+    ) -> tuple[Reply, int]:
+        """Run the script and wait for replicas, in one round trip; return the reply, and how many replicas have it.
+
+        Args:
+            owner: as in a call.
+            mark_key: is written for a minute. ``WAIT`` knows only what its own connection wrote, and a script that is
+                repeated after its connection was lost may write nothing.
+            replicas: how many replicas are waited for.
+            timeout_ms: how long.
+            arguments: as in a call.
+        """
+        ordered = self._ordered(arguments)
+        while True:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.evalsha(self._script.sha, 1, hash_tag(owner), *ordered)
+                pipe.set(mark_key, "1", px=60_000)
+                pipe.wait(replicas, timeout_ms)
+                replies: Any = await pipe.execute(raise_on_error=False)
+            if isinstance(replies[0], NoScriptError):
+                await self._redis.script_load(self._script.script)
+                continue
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return read_reply(replies[0]), int(replies[2])
 
     async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
         """Run the script for many senders in one round trip; return their replies, or the errors in their places."""

@@ -125,6 +125,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         logs=file.logs,
         brake=file.brake,
         worker=file.worker,
+        ledger=file.ledger,
         warnings=(
             *document.warnings,
             *_id_warnings(document, file),

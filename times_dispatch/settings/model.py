@@ -43,6 +43,9 @@ def _check_duration_or_none(text: str) -> str:
     return text
 
 
+Megabytes = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class CallbackSettings(StrictTable):
     """``[callbacks]``: the receiver, and the relay of other systems' reports."""
 
@@ -55,6 +58,12 @@ class CallbackSettings(StrictTable):
     poster comes again; then 404. ``0s`` is always 404."""
     relay_url: OptionalUrl = ""
     """The URL that gets reports of other systems' messages, byte for byte; if empty, they go to the dead letters."""
+    max_waiting_mb: Megabytes = 1024
+    """Megabytes of reports that may wait for a reconciler; the receiver answers 503 to more."""
+    max_relay_mb: Megabytes = 512
+    """Megabytes of reports that may wait for the relay's host; more go to the dead letters."""
+    max_dead_letters_mb: Megabytes = 256
+    """Megabytes of each of the four streams of dead letters; the oldest are deleted for new ones."""
 
     @property
     def unknown_secret_503_s(self) -> int:
@@ -86,6 +95,17 @@ class BrakeSettings(StrictTable):
     failed_of_last: Annotated[int, Field(ge=0, le=100_000)] = 500
 
 
+class LedgerSettings(StrictTable):
+    """``[ledger]``: what the processes leave to Redis, and ask of it."""
+
+    max_memory_share: Share = 0.9
+    """The share of Redis' ``maxmemory`` above which no report and no campaign is taken any more."""
+    wait_for_replicas: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many replicas must have an opening of messages before these are pushed; 0 is not to wait."""
+    replicas_within_s: Annotated[FiniteFloat, Field(ge=0.01, le=0.5)] = 0.2
+    """Seconds that the replicas get for that; after them the messages go back and are opened again later."""
+
+
 class WorkerSettings(StrictTable):
     """``[worker]``: the limits of one worker process."""
 
@@ -110,6 +130,7 @@ class SettingsFile(StrictTable):
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
     worker: WorkerSettings = WorkerSettings()
+    ledger: LedgerSettings = LedgerSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +167,7 @@ class Settings:
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     warnings: tuple[str, ...] = ()
     """One line for each value that is allowed but probably wrong. Each process logs the lines at its start."""
 

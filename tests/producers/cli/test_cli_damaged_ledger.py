@@ -19,6 +19,7 @@ def test_a_campaign_without_its_plan_is_listed_as_damaged_among_the_others(
     with SyncRedis.from_url(redis_url) as redis:
         redis.hdel(KEY.format(submitted), "plan")
         redis.hset("campaigns", "nothing0", "TIMESM")
+        redis.sadd("{TIMESM}:live", "nothing0")
         redis.set(KEY.format("nothing0"), "not a hash")
     table = run("list")
     assert table.exit_code == 0

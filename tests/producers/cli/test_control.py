@@ -129,3 +129,20 @@ def test_workers_are_woken_at_once_for_what_may_be_sent_again(
             redis.hdel("{TIMESM}:pace", "paused")
     assert run(*command.format(later).split()).exit_code == 0
     assert take_wake_ups(redis_url) == [later]
+
+
+def test_a_full_redis_is_told_by_every_command_and_a_campaign_can_be_shown_paused_and_cancelled(
+    run: Run, submitted: str, redis_url: str
+) -> None:
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.config_set("maxmemory", 1)
+        try:
+            for command in (["list"], ["show", submitted], ["pause", submitted], ["sender", "pause", "TIMESM"]):
+                done = run(*command)
+                assert done.exit_code == 0, done.output
+                assert "warning: Redis:" in done.output
+                assert "of its memory is used" in done.output
+            assert run("cancel", submitted).exit_code == 0
+        finally:
+            redis.config_set("maxmemory", 0)
+    assert "cancelled" in run("show", submitted).stdout

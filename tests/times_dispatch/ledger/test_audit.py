@@ -11,7 +11,7 @@ from times_dispatch.ledger.audit import (
     reason_with_imbalance,
 )
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
 
 BALANCED = read_counters([b"5", *[b"1" if name in "pad" else b"2" if name == "x" else None for name in COUNTERS[1:]]])
@@ -81,3 +81,16 @@ async def test_an_audit_of_a_ledger_that_is_away_raises_the_error(unused_tcp_por
     async with connect(f"redis://127.0.0.1:{unused_tcp_port}/0", retries=0) as redis:
         with pytest.raises(RedisError):
             await Audit(redis).next_counters(1)
+
+
+async def test_the_audit_indexes_the_campaigns_of_a_ledger_without_indexes(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    await ledger.submit(3, campaign="another1")
+    await ledger.control.campaign(SENDER, CampaignId("another1"), "cancel")
+    await ledger.submissions.claim("claimed", SENDER, CampaignId("no-more1"))
+    await ledger.redis.delete(f"{hash_tag(SENDER)}:live", f"{hash_tag(SENDER)}:ended")
+    assert await ledger.queries.live_and_ended(max_ended=9) == ([], 0)
+    await Audit(ledger.redis).next_counters(9)
+    listed, _ = await ledger.queries.live_and_ended(max_ended=9)
+    assert sorted(view.id for view in listed) == ["another1", CAMPAIGN]
+    assert [view.id for view in await ledger.queries.live(SENDER)] == [CAMPAIGN]

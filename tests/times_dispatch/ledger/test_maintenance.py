@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ResponseError
 
-from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, eventually
+from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Chores, ExpiredLeases, Maintenance, still_wrong
@@ -230,12 +230,12 @@ async def test_a_damaged_batch_is_not_settled_and_all_others_are(
 async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
     await ledger.submit(3)
     await ledger.end_validity()
-    await ledger.redis.config_set("maxmemory", 1)
+    await ledger.redis.config_set("min-replicas-to-write", 1)
     try:
-        with pytest.raises(OutOfMemoryError):
+        with pytest.raises(ResponseError, match="NOREPLICAS"):
             await ledger.maintenance.end_pending(SENDER)
     finally:
-        await ledger.redis.config_set("maxmemory", 0)
+        await ledger.redis.config_set("min-replicas-to-write", 0)
     assert damages == []
     assert await ledger.state() is CampaignState.RUNNING
 
@@ -291,15 +291,57 @@ async def test_a_batch_that_is_in_work_ends_when_it_comes_back(ledger: Ledger, e
     lease = await ledger.take(first)
     block = await ledger.open(lease, max_messages=1)
     await ending(ledger)
-    assert await ledger.maintenance.end_pending(SENDER) == 0
+    assert await ledger.maintenance.end_pending(SENDER) == 6
+    assert await ledger.states() == "spp" + 6 * state
     await ledger.record(lease, block, b"p")
     await ledger.leases.release(lease)
     assert await ledger.maintenance.end_pending(SENDER) == 3
-    assert await ledger.states() == 3 * state + "pppppp"
-    await ledger.expire_leases(BatchRef(SENDER, CAMPAIGN, 1), BatchRef(SENDER, CAMPAIGN, 2))
-    await ledger.maintenance.expire_leases(SENDER)
-    assert await ledger.maintenance.end_pending(SENDER) == 6
     assert await ledger.states() == 9 * state
+
+
+@ENDINGS
+async def test_a_batch_that_no_worker_has_taken_ends_at_once(ledger: Ledger, ending: Any, state: str) -> None:
+    await ledger.submit(9)
+    refs = await ledger.issue()
+    await ending(ledger)
+    assert await ledger.maintenance.end_pending(SENDER) == 9
+    assert [await ledger.leases.take(ref) for ref in refs] == [None] * 3
+    assert await ledger.redis.zcard(LEASES) == 0
+    assert await ledger.states() == 9 * state
+
+
+@ENDINGS
+async def test_the_end_of_unsent_batches_writes_no_records(ledger: Ledger, ending: Any, state: str) -> None:
+    await ledger.submit(30, batch_size=10)
+    await ending(ledger)
+    before = await ledger.redis.dbsize()
+    assert await ledger.maintenance.end_pending(SENDER) == 30
+    assert await ledger.redis.dbsize() <= before + 1  # the index of campaigns that ended
+    assert await ledger.redis.keys(f"{KEY}:m:*") == []
+    assert await ledger.states() == 30 * state
+    assert (await ledger.view()).counts[MessageState(state)] == 30
+
+
+async def test_what_expired_without_records_stays_expired_when_the_validity_is_extended(ledger: Ledger) -> None:
+    await ledger.submit(9)
+    first, _, _ = await ledger.issue()
+    await ledger.leases.release(await ledger.push(b"iaa", await ledger.take(first)))
+    await _expire(ledger)
+    assert await ledger.maintenance.end_pending(SENDER) == 6
+    await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
+    await ledger.redis.hset(KEY, "until_ms", YEAR_2100_MS)
+    await ledger.send_all(b"a")
+    assert await ledger.states() == "aaaeeeeee"
+
+
+async def test_a_cancel_after_the_validity_leaves_what_expired_expired(ledger: Ledger) -> None:
+    ledger.maintenance = Maintenance(ledger.redis, max_batches=1)
+    await ledger.submit(9)
+    await _expire(ledger)
+    assert await ledger.maintenance.end_pending(SENDER, max_calls=1) == 3
+    await _cancel(ledger)
+    assert await ledger.maintenance.end_pending(SENDER) == 6
+    assert await ledger.states() == 9 * "e"
 
 
 @ENDINGS
@@ -370,7 +412,7 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
     await ledger.send_all(b"i")
     await ledger.redis.hset(KEY, "sealed_ms", await ledger.now_ms() - 60_000)
     await _expire(ledger)
-    read = ledger.redis.hmget
+    read = ledger.redis.hget
 
     async def read_and_be_overtaken(*arguments: Any) -> Any:
         values = await read(*arguments)
@@ -378,7 +420,7 @@ async def test_a_campaign_that_got_its_validity_again_meanwhile_does_not_end(
         assert (await ledger.maintenance.settle_overdue(SENDER)).resent == 3
         return values
 
-    monkeypatch.setattr(ledger.redis, "hmget", read_and_be_overtaken)
+    monkeypatch.setattr(ledger.redis, "hget", read_and_be_overtaken)
     assert await ledger.maintenance.end_pending(SENDER) == 0
     assert await ledger.states() == "ppp"
     assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)

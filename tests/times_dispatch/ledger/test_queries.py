@@ -1,5 +1,7 @@
 """What people see of the ledger; the counters are checked at the end of every test of the ledger."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
@@ -69,8 +71,69 @@ async def test_campaigns_are_listed_with_the_newest_first(ledger: Ledger) -> Non
     assert listed == ["c-newest", "a-middle", "d-middle", "b-oldest"]
 
 
+async def _end(ledger: Ledger, campaign: str, created_ms: int) -> None:
+    """Submit a campaign that was created at this time, and cancel it."""
+    await ledger.submit(1, campaign=campaign)
+    await ledger.redis.hset(campaign_key(SENDER, CampaignId(campaign)), "created_ms", created_ms)
+    await ledger.control.campaign(SENDER, CampaignId(campaign), "cancel")
+    await ledger.maintenance.end_pending(SENDER)
+
+
+async def test_live_campaigns_are_listed_with_the_newest_that_ended(ledger: Ledger) -> None:
+    for number in range(5):
+        await _end(ledger, f"ended00{number}", 1_000 * number)
+    await ledger.submit(1)
+    await ledger.submit(1, campaign="another1", sender="OTHERS")
+    listed, left_out = await ledger.queries.live_and_ended(max_ended=2)
+    assert sorted(view.id for view in listed[:2]) == ["another1", CAMPAIGN]
+    assert [view.id for view in listed[2:]] == ["ended004", "ended003"]
+    assert left_out == 3
+    assert [view.id for view in await ledger.queries.live(SENDER)] == [CAMPAIGN]
+    listed, left_out = await ledger.queries.live_and_ended(max_ended=0)
+    assert (len(listed), left_out) == (2, 5)
+
+
+async def test_a_campaign_is_live_until_it_finishes_and_again_when_it_is_sent_again(ledger: Ledger) -> None:
+    async def is_live() -> bool:
+        return bool(await ledger.queries.live(SENDER))
+
+    await ledger.submit(3, sealed=False)
+    assert await is_live()
+    await ledger.submissions.seal(CAMPAIGN, SENDER, total=3, batches=1)
+    assert await is_live()
+    await ledger.send_all(b"i")
+    assert not await is_live()
+    await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
+    assert await is_live()
+    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    assert await is_live()
+    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    assert not await is_live()
+
+
+async def test_what_lived_costs_neither_a_list_nor_a_look_at_the_live_ones_anything(ledger: Ledger) -> None:
+    async def commands(call: Callable[[], Awaitable[object]]) -> int:
+        before = (await ledger.redis.info("stats"))["total_commands_processed"]
+        await call()
+        return int((await ledger.redis.info("stats"))["total_commands_processed"]) - int(before)
+
+    async def look() -> tuple[int, int]:
+        return (
+            await commands(lambda: ledger.queries.live(SENDER)),
+            await commands(lambda: ledger.queries.live_and_ended(max_ended=1)),
+        )
+
+    await ledger.submit(1)
+    await _end(ledger, "ended", 1)
+    few = await look()
+    for number in range(40):
+        await _end(ledger, f"ended{number:03}", number)
+    assert await look() == few
+
+
 async def test_an_empty_ledger_has_nothing_to_list(ledger: Ledger) -> None:
     assert await ledger.queries.campaigns() == []
+    assert await ledger.queries.live_and_ended(max_ended=9) == ([], 0)
     assert await ledger.queries.senders() == []
     assert await ledger.queries.of_sender(SENDER, []) == []
 

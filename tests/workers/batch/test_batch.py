@@ -335,7 +335,7 @@ class SlowOnce(BatchLeases):
 
     def __init__(self, redis: Redis, clock: SkippingClock, *, answer_takes_s: float) -> None:
         super().__init__(redis)
-        self._clock = clock
+        self._skipping = clock
         self.asked = 0
         self.answered_at = 0.0
         self._takes_s = answer_takes_s
@@ -344,7 +344,7 @@ class SlowOnce(BatchLeases):
         self.asked += 1
         opened = await super().open_block(lease, max_messages=max_messages, operation=operation)
         if self.asked == 1:
-            self._clock.skip(self._takes_s)
+            self._skipping.skip(self._takes_s)
             self.answered_at = time.monotonic()
         return opened
 

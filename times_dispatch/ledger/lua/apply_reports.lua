@@ -141,7 +141,7 @@ local function count_reactions()
   end
 end
 
-ask_for_memory()
+run_without_memory()
 if redis.call('EXISTS', messages_key) == 0 then return reply({answers = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
 apply_all(batch_count(campaign_key, number))
 counts.add('stat:reports', #marks)

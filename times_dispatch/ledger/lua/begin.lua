@@ -1,4 +1,4 @@
--- uses: names keys memory clock states
+-- uses: names keys memory clock states campaigns
 --
 -- Create a campaign that sends nothing yet, or say how far an earlier submit of it came. Safe to repeat.
 --
@@ -23,7 +23,7 @@
 --   created                     1 if the campaign is new, else 0
 --   state, batch_size, plan     what the campaign holds
 --   batches                     how many batches are stored
--- Keys: campaign; the sender's pace.
+-- Keys: campaign; the sender's pace, live and ended.
 -- Atomic: the campaign is there whole, or not at all.
 -- Cost: O(1).
 local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost', 'start_ms', 'until_ms', 'report_wait_ms',
@@ -46,6 +46,7 @@ local function create()
     'max_parts', args.max_parts, 'parts_out', 0, 'total', 0, 'batches', 0, 'next_batch', 0, 'batches_out', 0)
   redis.call('HSET', campaign_key, PENDING, 0, SENDING, 0, ACCEPTED, 0, DELIVERED, 0, FAILED, 0, NO_REPORT, 0,
     REJECTED, 0, IN_DOUBT, 0, GIVEN_UP, 0, SUPPRESSED, 0, EXPIRED, 0, CANCELLED, 0)
+  index_as_live(args.campaign)
 end
 
 ask_for_memory()

@@ -8,7 +8,8 @@
 --   action    a ControlAction
 --   reason    why, for people
 -- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
--- Keys: campaign, and its recent_push and recent_report; the sender's pace, rotations, waiting, changed and ends.
+-- Keys: campaign, and its recent_push and recent_report; the sender's pace, rotations, waiting, changed, ends,
+-- live and ended.
 -- Atomic: the state and the campaign's place in the rotation.
 -- Cost: O(1).
 -- A finished campaign can be cancelled while something of it is in doubt, so that this is not sent again. A campaign
@@ -34,7 +35,7 @@ local function resume(start_ms)
   return finish_if_done(id, campaign_key, now) and 'finished' or 'running'
 end
 
-ask_for_memory()
+run_without_memory()
 local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms')
 if not campaign.state then return reply({status = 'no_campaign'}) end
 local state = NEW_STATES[args.action][campaign.state]
@@ -50,5 +51,6 @@ if state == 'running' then
 elseif state == 'cancelled' then
   redis.call('HDEL', campaign_key, 'finished_ms')
   redis.call('ZADD', key_of_sender('ends'), 0, id)
+  index_as_ended(id, campaign_key)
 end
 return reply({status = 'changed', state = state})

@@ -1,22 +1,24 @@
--- uses: names keys memory clock states records damage campaigns
+-- uses: names keys memory clock states records damage campaigns leases
 --
 -- End what is pending in some batches of a campaign that was cancelled, or whose validity is over. Safe to repeat.
+-- Needs no memory: of batches that were never taken, only the campaign says that they ended (unopened_state).
 --
 -- Arguments
 --   campaign     the id of the campaign
---   first        the first batch
---   max_batches  how many batches are looked at
+--   max_batches  how many batches are looked at; the next call goes on after them
 --   state        the state that the messages get: cancelled or expired, as a MessageState
 -- Reply
---   next_batch  where the next call goes on; the number of all batches if this was the last
+--   is_over     1 if this was the last call of a round, else 0
 --   ended       how many messages were ended
 --   damaged     a list of replies, one for each batch that cannot be ended: number, error
--- Keys: campaign and messages of each batch; the sender's pace, leases, ends, rotation and changed.
+-- Keys: campaign, its redo list, messages and lease of each batch; the sender's leases, windows, ends, rotations,
+-- changed, live and ended.
 -- Atomic: the states and the counters.
--- Cost: O(batches x messages); O(1) if nothing is pending.
+-- Cost: O(batches), and O(messages) of the batches that were taken before; O(1) if nothing is pending.
 -- Batches that are out for work are passed over: they come back soon, and the next round begins with the first batch
--- again. A campaign of which nothing is pending or sending is not looked at again.
-local args = arguments({'campaign', 'first', 'max_batches', 'state'})
+-- again. A batch that no worker has taken yet is not waited for. A campaign of which nothing is pending or sending is
+-- not looked at again.
+local args = arguments({'campaign', 'max_batches', 'state'})
 local id, to, campaign_key = args.campaign, args.state, key_of_campaign(args.campaign)
 local ends_key = key_of_sender('ends')
 local now = now_us()
@@ -28,28 +30,38 @@ local function is_over(campaign)
   return tonumber(campaign.until_ms) <= now / 1000
 end
 
--- End what is pending in a batch; return how many messages.
-local function end_batch(number)
-  local messages_key = key_of_batch(campaign_key, MESSAGES, number)
+-- End a batch without records; return how many messages were pending in it. Batches are ended in order, so that the
+-- campaign's fields say it of all of them.
+local function end_unopened(number, unopened)
+  if number < unopened.before then return 0 end
+  local member = batch_member(id, number)
+  if redis.call('ZSCORE', key_of_sender('leases'), member) then drop_lease(campaign_key, number, member) end
+  unopened.ended = unopened.ended + batch_count(campaign_key, number)
+  return batch_count(campaign_key, number)
+end
+
+-- End what is pending in a batch that has records; return how many messages.
+local function end_opened(number, messages_key)
   if redis.call('ZSCORE', key_of_sender('leases'), batch_member(id, number)) then return 0 end
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)
-  local states = redis.call('GETRANGE', messages_key, 0, count - 1)
-  if states == '' then
-    redis.call('SET', messages_key, string.rep(to, count) .. string.rep(EMPTY_RECORD, count))
-    return count
-  end
-  local new_states, changed = string.gsub(states, PENDING, to)
+  local new_states, changed = string.gsub(redis.call('GETRANGE', messages_key, 0, count - 1), PENDING, to)
   if changed > 0 then redis.call('SETRANGE', messages_key, 0, new_states) end
   return changed
 end
 
+local function end_batch(number, unopened)
+  local messages_key = key_of_batch(campaign_key, MESSAGES, number)
+  if redis.call('EXISTS', messages_key) == 1 then return end_opened(number, messages_key) end
+  return end_unopened(number, unopened)
+end
+
 -- End batches from `first` on; return the batch after the last, and how many messages were ended.
-local function end_batches(first, batches, pending)
+local function end_batches(first, batches, pending, unopened)
   local number, ended = first, 0
   local last = math.min(batches, first + tonumber(args.max_batches))
   while ended < pending and number < last do
-    local is_sound, outcome = pcall(end_batch, number)
+    local is_sound, outcome = pcall(end_batch, number, unopened)
     if is_sound then
       ended = ended + outcome
     else
@@ -60,19 +72,31 @@ local function end_batches(first, batches, pending)
   return number, ended
 end
 
-ask_for_memory()
-local campaign = read_fields(campaign_key, 'state', 'batches', 'until_ms', PENDING, SENDING)
+run_without_memory()
+local campaign = read_fields(campaign_key, 'state', 'batches', 'until_ms', 'ended_batches', 'unopened_state',
+  'unopened_before', PENDING, SENDING)
 local batches, pending, sending = tonumber(campaign.batches), tonumber(campaign[PENDING]), tonumber(campaign[SENDING])
-if not is_over(campaign) then return reply({next_batch = batches, ended = 0, damaged = {}}) end
-local next_batch, ended = end_batches(tonumber(args.first), batches, pending)
+if not is_over(campaign) then return reply({is_over = 1, ended = 0, damaged = {}}) end
+local unopened = {before = tonumber(campaign.unopened_before or '0'), ended = 0}
+local first = math.min(tonumber(campaign.ended_batches or '0'), unopened.before)
+local next_batch, ended = end_batches(first, batches, pending, unopened)
+-- The fields hold one state: if the validity ended first and a cancel came later, all these messages count as expired.
+local unopened_state = campaign.unopened_state or to
+redis.call('HSET', campaign_key, 'unopened_state', unopened_state,
+  'unopened_before', math.max(unopened.before, next_batch))
 if ended > 0 then
   redis.call('HINCRBY', campaign_key, PENDING, -ended)
-  redis.call('HINCRBY', campaign_key, to, ended)
+  if unopened.ended > 0 then redis.call('HINCRBY', campaign_key, unopened_state, unopened.ended) end
+  if ended > unopened.ended then redis.call('HINCRBY', campaign_key, to, ended - unopened.ended) end
   mark_changed(id)
 end
 if ended == pending then
+  -- Nothing is left to hand out, also if the validity is extended later.
+  redis.call('HSET', campaign_key, 'next_batch', batches)
+  redis.call('DEL', key_of_redo(campaign_key))
   next_batch = batches
   if sending == 0 then redis.call('ZREM', ends_key, id) end
 end
+redis.call('HSET', campaign_key, 'ended_batches', next_batch < batches and next_batch or 0)
 finish_if_done(id, campaign_key, now)
-return reply({next_batch = next_batch, ended = ended, damaged = damaged})
+return reply({is_over = next_batch < batches and 0 or 1, ended = ended, damaged = damaged})

@@ -7,6 +7,8 @@
 --   window_s           the batches that are out shall hold the sender's messages of this many seconds
 --   unlimited_batches  how many batches are out for a sender, or a campaign, without a limit
 --   lease_ms           a batch that no worker takes within this time is handed out again
+--   host_ms            the caller's own clock (epoch, milliseconds): while Redis' clock is more than a minute from it,
+--                      no campaign starts by its time, and no start counts as missed
 -- Reply
 --   ready    a list of replies, one for each batch that was handed out: campaign, number, batches, name, urgent
 --   damaged  a list of replies, one for each campaign that cannot be handed out: campaign, error
@@ -25,8 +27,10 @@ local MAX_BLOCKED = 500
 local MAX_WAITING = 100
 -- A start is missed when nobody came by for this long after it: a worker or upkeep comes by every second.
 local MISSED_AFTER_MS = 60000
+-- MAX_DIFFERENCE_S in ledger/redis_clock.py.
+local MAX_CLOCK_DIFFERENCE_MS = 60000
 
-local args = arguments({'window_s', 'unlimited_batches', 'lease_ms'})
+local args = arguments({'window_s', 'unlimited_batches', 'lease_ms', 'host_ms'})
 local window_s, lease_ms = tonumber(args.window_s), tonumber(args.lease_ms)
 local unlimited_batches = tonumber(args.unlimited_batches)
 local waiting_key, leases_key = key_of_sender('waiting'), key_of_sender('leases')
@@ -68,6 +72,7 @@ local function is_kept_from_start(id, campaign_key, since_ms)
   if campaign.missed_start == 'skip' then
     redis.call('HSET', campaign_key, 'state', 'cancelled', 'reason', 'missed_start_skipped')
     redis.call('ZADD', key_of_sender('ends'), 0, id)
+    index_as_ended(id, campaign_key)
   else
     redis.call('HSET', campaign_key, 'state', 'paused', 'reason', 'missed_start_asks')
   end
@@ -94,11 +99,16 @@ end
 
 -- Put campaigns back into the rotation whose providers may be able to take something again.
 local function end_blocks()
-  local blocked_key = key_of_sender('blocked')
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)) do
-    redis.call('ZREM', blocked_key, id)
-    local is_sound, failure = pcall(queue_campaign, id, key_of_campaign(id))
-    if not is_sound then leave_out(id, failure) end
+  local blocked_key, latest_ms = key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000
+  local over = redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)
+  -- No campaign waits longer than this, unless the clock was set back.
+  local too_late = redis.call('ZRANGEBYSCORE', blocked_key, '(' .. latest_ms, '+inf', 'LIMIT', 0, MAX_BLOCKED)
+  for _, ids in ipairs({over, too_late}) do
+    for _, id in ipairs(ids) do
+      redis.call('ZREM', blocked_key, id)
+      local is_sound, failure = pcall(queue_campaign, id, key_of_campaign(id))
+      if not is_sound then leave_out(id, failure) end
+    end
   end
 end
 
@@ -184,7 +194,7 @@ local function hand_out(lane, max_out)
 end
 
 ask_for_memory()
-end_waits()
+if math.abs(now_ms - tonumber(args.host_ms)) <= MAX_CLOCK_DIFFERENCE_MS then end_waits() end
 end_blocks()
 local pace = read_fields(pace_key, 'rate', 'paused', 'full_day')
 if pace.paused ~= '1' and tonumber(pace.full_day) ~= day_of(now_ms) then

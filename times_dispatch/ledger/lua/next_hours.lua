@@ -14,7 +14,7 @@ local args = arguments({'campaign', 'opens_ms', 'closes_ms'})
 local id, opens_ms, closes_ms = args.campaign, tonumber(args.opens_ms), tonumber(args.closes_ms)
 local campaign_key, hours_key = key_of_campaign(id), key_of_sender('hours')
 
-ask_for_memory()
+run_without_memory()
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'closes_ms')
 if campaign.state ~= 'running' and campaign.state ~= 'paused' and campaign.state ~= 'braked' then
   redis.call('ZREM', hours_key, id)

@@ -37,8 +37,6 @@ local PACKED_MESSAGE = '>I2I1'
 local MAX_OTHERS = 100
 -- How long to wait for parts that messages in sending may give back.
 local PARTS_WAIT_MS = 200
--- How long after a probe (one message through a provider that the sender backs off from) the next one may go.
-local PROBE_INTERVAL_US = 1000000
 -- The turn of a campaign: so long a batch is at work at most while other campaigns of its lane wait. It is longer where
 -- no limit makes a batch slow: to give a batch back and to take it again costs a worker as much as some pushes do.
 local TURN_MS = 2000
@@ -81,7 +79,7 @@ local function choose_provider(chain, first_provider, pace)
   local chain_index, soonest_us = 0, nil
   for provider in string.gmatch(chain, '%S+') do
     local fields = provider == first_provider and pace or read_fields(pace_key, provider_fields(provider))
-    local is_braked, backs_off, free_us = provider_state(fields, provider)
+    local is_braked, backs_off, free_us = provider_state(fields, provider, now)
     if not is_braked then
       if free_us <= now then return chain_index, backs_off and provider or nil end
       soonest_us = math.min(soonest_us or free_us, free_us)

@@ -23,7 +23,7 @@
 -- provider only.
 -- Cost: O(outcomes).
 --
--- The course begins at ask_for_memory(), below the functions that are its steps.
+-- The course begins at run_without_memory(), below the functions that are its steps.
 
 -- One item of the outcomes.
 local ITEM = '>I2I2c1I2c8I1'
@@ -120,7 +120,8 @@ local function update_hold()
   local _, hold_until_us, hold_count, probe_us = provider_fields(args.provider)
   local hold_reason = 'hold_reason@' .. args.provider
   local pace = read_fields(pace_key, hold_until_us, hold_count)
-  local until_us, holds = tonumber(pace[hold_until_us] or '0'), tonumber(pace[hold_count] or '0')
+  local until_us = end_of_wait(pace[hold_until_us], LONGEST_HOLD_US, now)
+  local holds = tonumber(pace[hold_count] or '0')
   local at_least_ms = tonumber(args.hold_at_least_ms)
   if until_us > now then
     -- The answers that arrive during a hold were on their way before: they neither end nor double it. But what the
@@ -143,7 +144,7 @@ local function update_hold()
   if suppressed > 0 then redis.call('HDEL', pace_key, probe_us) end
 end
 
-ask_for_memory()
+run_without_memory()
 local lease = read_fields(lease_key, 'token', 'count', 'first_pending')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 apply_outcomes(tonumber(lease.count))

@@ -20,7 +20,7 @@ local campaign_key = key_of_campaign(args.campaign)
 local lease_key = key_of_batch(campaign_key, LEASE, args.number)
 local release_key = key_of_batch(campaign_key, RELEASE, args.number)
 
-ask_for_memory()
+run_without_memory()
 if redis.call('HGET', lease_key, 'token') ~= args.token then
   local token, in_doubt = string.match(redis.call('GET', release_key) or '', '^(%d+) (%d+)$')
   if token ~= args.token then return reply({status = 'lost'}) end

@@ -1,4 +1,4 @@
--- uses: names keys clock
+-- uses: names keys memory clock
 --
 -- Renew the leases that one worker holds of a sender's batches. Safe to repeat.
 --
@@ -8,10 +8,11 @@
 -- Reply: held, one byte for each lease: 1 if it is renewed, 0 if it went to another worker.
 -- Keys: lease of each batch; the sender's leases.
 -- Cost: O(batches).
--- Only moves times of members that are there, so it does not ask for memory.
+-- Only moves times of members that are there, so it runs also when Redis is full.
 local args = arguments({'lease_ms'}, {batches = {'campaign', 'number', 'token'}})
 local ends_ms = math.floor(now_us() / 1000) + tonumber(args.lease_ms)
 local leases_key = key_of_sender('leases')
+run_without_memory()
 local held = {}
 for position, batch in ipairs(args.batches) do
   local lease_key = key_of_batch(key_of_campaign(batch.campaign), LEASE, batch.number)

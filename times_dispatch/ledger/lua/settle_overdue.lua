@@ -113,7 +113,10 @@ end
 
 -- Let the batch go out again, with the messages that are pending again.
 local function go_on(campaign)
-  if campaign.state == 'finished' then redis.call('HSET', campaign_key, 'state', 'running', 'reason', '') end
+  if campaign.state == 'finished' then
+    redis.call('HSET', campaign_key, 'state', 'running', 'reason', '')
+    index_as_live(id)
+  end
   redis.call('HDEL', campaign_key, 'finished_ms')
   if by_policy then redis.call('HSET', campaign_key, 'resending', 1) end
   extend_validity(campaign)
@@ -153,6 +156,6 @@ local function settle()
   end
 end
 
-ask_for_memory()
+run_without_memory()
 settle()
 return reply(settled)

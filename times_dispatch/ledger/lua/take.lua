@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records
+-- uses: names keys memory clock states records leases
 --
 -- Take the lease of a batch that was handed out, with a new fencing token. Safe to repeat: the same taker gets the same
 -- answer.
@@ -42,10 +42,14 @@ if lease.token then return reply({status = 'busy'}) end
 local now = now_us()
 local count = batch_count(campaign_key, tonumber(number))
 if redis.call('EXISTS', messages_key) == 0 then
+  if state_without_records(campaign_key, tonumber(number)) ~= PENDING then
+    drop_lease(campaign_key, number, member)
+    return reply({status = 'gone'})
+  end
   redis.call('SET', messages_key, string.rep(PENDING, count) .. string.rep(EMPTY_RECORD, count))
 end
 local token = new_token(now)
 redis.call('ZADD', leases_key, math.floor(now / 1000) + tonumber(args.lease_ms), member)
 redis.call('HSET', lease_key, 'token', token, 'taker', args.taker, 'first_pending', 0, 'last_block', 0, 'count', count,
-  'taken_ms', math.floor(now / 1000))
+  'lease_ms', args.lease_ms, 'taken_ms', math.floor(now / 1000))
 return taken(token)

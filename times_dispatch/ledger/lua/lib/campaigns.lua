@@ -6,6 +6,18 @@ local function mark_changed(id)
   redis.call('SADD', key_of_sender('changed'), id)
 end
 
+-- Keep a campaign in the index of the sender's live campaigns: those that are neither finished nor cancelled.
+local function index_as_live(id)
+  redis.call('SADD', key_of_sender('live'), id)
+  redis.call('ZREM', key_of_sender('ended'), id)
+end
+
+-- Keep a campaign in the index of those that are finished or cancelled.
+local function index_as_ended(id, campaign_key)
+  redis.call('SREM', key_of_sender('live'), id)
+  redis.call('ZADD', key_of_sender('ended'), tonumber(redis.call('HGET', campaign_key, 'created_ms') or '0'), id)
+end
+
 -- Finish a campaign if nothing of it is pending or sending; return whether it was finished. A paused or braked campaign
 -- stays as it is while something is in doubt: if that is sent again, it waits for a person's resume.
 local function finish_if_done(id, campaign_key, now)
@@ -14,6 +26,7 @@ local function finish_if_done(id, campaign_key, now)
   local may_finish = campaign.state == 'running' or (is_held and tonumber(campaign[IN_DOUBT]) == 0)
   if not may_finish or tonumber(campaign[PENDING]) > 0 or tonumber(campaign[SENDING]) > 0 then return false end
   redis.call('HSET', campaign_key, 'state', 'finished', 'reason', '', 'finished_ms', math.floor(now / 1000))
+  index_as_ended(id, campaign_key)
   unqueue_campaign(id)
   return true
 end

@@ -19,9 +19,9 @@ end
 
 -- Put in doubt what is still sending: nobody can say what became of it. Returns the states afterwards, and how many
 -- changed.
-local function doubt_sending(campaign_key, messages_key, count)
+local function doubt_sending(campaign_key, messages_key, number, count)
   local states = redis.call('GETRANGE', messages_key, 0, count - 1)
-  if states == '' then return string.rep(PENDING, count), 0 end
+  if states == '' then return string.rep(state_without_records(campaign_key, number), count), 0 end
   local doubted = 0
   local at = string.find(states, SENDING, 1, true)
   while at do
@@ -40,16 +40,21 @@ local function doubt_sending(campaign_key, messages_key, count)
   return states, doubted
 end
 
+-- Drop the lease of a batch, and the batch's place in the window.
+local function drop_lease(campaign_key, number, member)
+  redis.call('ZREM', key_of_sender('leases'), member)
+  leave_window(campaign_key, member)
+  redis.call('DEL', key_of_batch(campaign_key, LEASE, number))
+end
+
 -- End the lease of a batch. What is still sending becomes in doubt, what is pending waits in the campaign's redo list
 -- for the batch's next turn. Returns how many messages became in doubt.
 local function reclaim(id, campaign_key, number, now)
   local messages_key, member = key_of_batch(campaign_key, MESSAGES, number), batch_member(id, number)
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)
-  local states, doubted = doubt_sending(campaign_key, messages_key, count)
-  redis.call('ZREM', key_of_sender('leases'), member)
-  leave_window(campaign_key, member)
-  redis.call('DEL', key_of_batch(campaign_key, LEASE, number))
+  local states, doubted = doubt_sending(campaign_key, messages_key, number, count)
+  drop_lease(campaign_key, number, member)
   if string.find(states, PENDING, 1, true) then
     redis.call('LPUSH', key_of_redo(campaign_key), number)
     queue_campaign(id, campaign_key)

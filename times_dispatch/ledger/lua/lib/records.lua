@@ -1,4 +1,4 @@
--- uses: names
+-- uses: names states
 -- The messages of a batch are one string: a state byte for each of COUNT messages, then a record of WIDTH bytes for
 -- each. A record is
 --   attempt u8 | block u16 | code u16 | sent_ms u32 (since the campaign's created_ms) | reported_s u32 (epoch) |
@@ -25,6 +25,14 @@ local function batch_count(campaign_key, number)
   local campaign = read_fields(campaign_key, 'batch_size', 'total')
   local batch_size, total = tonumber(campaign.batch_size), tonumber(campaign.total)
   return math.min(batch_size, total - number * batch_size)
+end
+
+-- Return the state of the messages of a batch without records: pending, or what they became when the campaign ended.
+-- Nothing was ever sent of such a batch, so the end of the campaign writes two fields of the campaign and no records.
+local function state_without_records(campaign_key, number)
+  local campaign = read_fields(campaign_key, 'unopened_state', 'unopened_before')
+  local has_ended = campaign.unopened_state and number < tonumber(campaign.unopened_before)
+  return has_ended and campaign.unopened_state or PENDING
 end
 
 -- Raise an error, before anything is written, if the string has not the length that it must have.

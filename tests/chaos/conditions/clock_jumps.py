@@ -1,0 +1,55 @@
+"""*clock back and forward*: the clock of the Redis process jumps, while a worker dies."""
+
+import asyncio
+
+from tests.chaos import process_faults
+from tests.chaos.figures import SENT_IN_A_SECOND
+from tests.chaos.goes_on import goes_on, note_kill
+from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
+from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
+from tests.chaos.submitting import submit
+from tests.chaos.testbed import ChaosTestbed, TestbedOptions
+
+_FORWARD_S = 600.0
+"""Beyond the validity of the campaigns."""
+_BACK_S = -90.0
+_VALIDITY_S = 180
+_KILLED = "worker-1"
+
+
+def plan() -> RunPlan:
+    """Return the run. The ledger's own times of sending mean nothing while its clock jumps."""
+    campaigns = CampaignSpec(LIMITED, 10_000), CampaignSpec(SLOW, 5_000)
+    scenario = Scenario("clock back and forward", campaigns, validity_s=_VALIDITY_S, script=_jump)
+    return RunPlan(
+        "clock back and forward",
+        [scenario],
+        TestbedOptions(fakes_clock=True),
+        resends=True,
+        judges=(goes_on,),
+        without=(SENT_IN_A_SECOND,),
+    )
+
+
+async def _jump(testbed: ChaosTestbed) -> None:
+    clock = testbed.clock
+    assert clock
+    await asyncio.sleep(4)
+    testbed.log_action(f"redis: the clock jumps {_FORWARD_S:g} s forward")
+    clock.set(_FORWARD_S)
+    await asyncio.sleep(8)
+    testbed.log_action("redis: the clock is right")
+    clock.set(0)
+    for _ in range(4):
+        spec = CampaignSpec(UNLIMITED, 800, rate_per_s=20)
+        await submit(testbed, spec, name="clock back", validity_s=_VALIDITY_S)
+    await asyncio.sleep(3)
+    testbed.log_action(f"redis: the clock jumps {-_BACK_S:g} s back")
+    clock.set(_BACK_S)
+    await asyncio.sleep(2)
+    await note_kill(testbed, _KILLED)
+    await process_faults.KILLED.inject(testbed, _KILLED, 0.0)
+    await asyncio.sleep(25)
+    await process_faults.KILLED.recover(testbed, _KILLED, 0.0)
+    clock.set(0)
+    testbed.log_action("redis: the clock is right")

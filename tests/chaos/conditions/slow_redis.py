@@ -1,0 +1,105 @@
+"""*Redis slow*: every answer of Redis takes from 0.05 to 0.5 seconds, for long."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.chaos.figure import Figure
+from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
+from tests.chaos.settings import MAX_IN_FLIGHT, RATES, SLOW, UNLIMITED
+from tests.chaos.testbed import ChaosTestbed, TestbedOptions
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.states import UNSENT
+
+_DELAYS_S = (0.5, 0.3, 0.2, 0.1, 0.05)
+_STEP_S = 10.0
+_SETTLES_WITHIN_S = 2.0
+"""What is sent in this time after a change of the delay does not count."""
+_WORKERS = 2
+_PUSH_S = 0.1
+"""About the time of a push, with the wait for a group of results."""
+_BLOCK_SHARE = 0.05
+"""The share of a second's messages that one opening gives out to a sender with a limit."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one sender sent while each answer took so long."""
+
+    sender: str
+    delay_s: float
+    messages: int
+    seconds: float
+    """The time in which the sender had something to send."""
+
+
+def plan() -> RunPlan:
+    """Return the run."""
+    campaigns = (CampaignSpec(UNLIMITED, 30_000), CampaignSpec(SLOW, 9_000))
+    scenario = Scenario("Redis slow", campaigns, validity_s=600, script=_slow_down)
+    names = tuple(_name(sender, delay_s) for sender in (UNLIMITED, SLOW) for delay_s in _DELAYS_S)
+    return RunPlan("Redis slow", [scenario], TestbedOptions(wires=("",)), resends=True, measures=names)
+
+
+def expected_per_s(sender: str, delay_s: float) -> float:
+    """Return how many messages two workers can send at most when each call takes so long.
+
+    A message of a sender without a limit keeps one of the worker's places for two calls (opening and recording) and its
+    push. A sender with a limit gets a twentieth of a second's messages with each opening.
+    """
+    rate = RATES[sender]
+    if not rate:
+        return _WORKERS * MAX_IN_FLIGHT / (2 * delay_s + _PUSH_S)
+    return min(rate, _WORKERS * max(1.0, _BLOCK_SHARE * rate) / delay_s)
+
+
+def judge(step: Step) -> Figure:
+    """Compare a step with a third of what the round trips allow."""
+    must_be = expected_per_s(step.sender, step.delay_s) / 3
+    is_per_s = step.messages / step.seconds if step.seconds else 0.0
+    return Figure(
+        _name(step.sender, step.delay_s),
+        f"{is_per_s:,.0f}/s",
+        f"≥ {must_be:,.0f}/s",
+        is_per_s >= must_be,
+        [f"{step.messages:,} messages in {step.seconds:.1f} s"],
+    )
+
+
+async def _slow_down(testbed: ChaosTestbed) -> None:
+    campaigns = list(testbed.campaigns)
+    for delay_s in _DELAYS_S:
+        testbed.log_action(f"redis: each answer takes {delay_s:g} s")
+        testbed.wires[""].change(delay_s=delay_s)
+        await asyncio.sleep(_SETTLES_WITHIN_S)
+        testbed.events.measured += [judge(step) for step in await _measure(testbed, campaigns, delay_s)]
+    testbed.wires[""].change(delay_s=0.0)
+    testbed.log_action("redis: over")
+
+
+async def _measure(testbed: ChaosTestbed, campaigns: Sequence[CampaignId], delay_s: float) -> list[Step]:
+    began = time.monotonic()
+    before = await _pending(testbed, campaigns)
+    active_s = dict.fromkeys(campaigns, 0.0)
+    pending = before
+    while (now := time.monotonic()) < began + _STEP_S:
+        await asyncio.sleep(0.25)
+        pending = await _pending(testbed, campaigns)
+        for campaign in campaigns:
+            if pending[campaign]:
+                active_s[campaign] += time.monotonic() - now
+    return [
+        Step(testbed.campaigns[campaign], delay_s, before[campaign] - pending[campaign], active_s[campaign])
+        for campaign in campaigns
+    ]
+
+
+async def _pending(testbed: ChaosTestbed, campaigns: Sequence[CampaignId]) -> dict[CampaignId, int]:
+    views = [await testbed.queries.campaign(campaign) for campaign in campaigns]
+    return {view.id: sum(view.counts[state] for state in UNSENT) for view in views}
+
+
+def _name(sender: str, delay_s: float) -> str:
+    limit = f"{RATES[sender]:g}/s" if RATES[sender] else "no limit"
+    return f"sent with calls of {delay_s:g} s, {limit}"

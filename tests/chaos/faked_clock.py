@@ -1,0 +1,63 @@
+"""A clock of the Redis process that can be set, by libfaketime."""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from times_dispatch.demo.redis_server import find_server
+
+HOW_TO_INSTALL = "libfaketime is missing: apt-get install -y faketime (Debian, Ubuntu)"
+_LIBRARIES = ("libfaketimeMT.so.1", "libfaketime.so.1")
+
+
+def find_library() -> Path | None:
+    """Return the path of libfaketime, if it is installed."""
+    if sys.platform != "linux":
+        return None
+    folders = [Path("/usr/lib"), *Path("/usr/lib").glob("*-linux-*"), Path("/usr/local/lib"), Path("/usr/lib64")]
+    for name in _LIBRARIES:
+        for folder in folders:
+            if (library := folder / "faketime" / name).exists():
+                return library
+    return None
+
+
+def is_required() -> bool:
+    """Whether a missing libfaketime is an error: in continuous integration nothing may be left out silently."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+class FakedClock:
+    """The wall clock of a process, in seconds beside the true one; its monotonic clock is the true one."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="times-dispatch-clock-"))
+        self._offset = self._folder / "offset"
+        self.set(0)
+
+    def set(self, offset_s: float) -> None:
+        """Set the clock so many seconds before (below 0) or after the true time."""
+        new = self._offset.with_suffix(".new")
+        new.write_text(f"{offset_s:+g}\n", "ascii")
+        new.rename(self._offset)  # the process must never read half of a file
+
+    def server(self) -> Path:
+        """Return an executable that is the Redis server on this clock."""
+        library = find_library()
+        assert library, HOW_TO_INSTALL
+        script = self._folder / find_server().name
+        script.write_text(
+            "#!/bin/sh\n"
+            f"LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={self._offset} FAKETIME_NO_CACHE=1 "
+            f'FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 exec {find_server()} "$@"\n',
+            "utf-8",
+        )
+        script.chmod(stat.S_IRWXU)
+        return script
+
+    def remove(self) -> None:
+        """Remove the files."""
+        shutil.rmtree(self._folder, ignore_errors=True)

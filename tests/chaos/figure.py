@@ -1,0 +1,28 @@
+"""What a figure is: a measured value, the limit that a guarantee sets for it, and whether it holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value with its limit; a row of the table."""
+
+    name: str
+    value: str
+    must_be: str
+    holds: bool
+    why: list[str] = field(default_factory=list)
+    """Details for a figure that does not hold."""
+    needs_quiet: bool = False
+    """Whether the figure means little on an overloaded machine, which starts pushes late and in bursts."""
+
+
+def at_most(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> Figure:
+    """Return a figure that holds up to a limit."""
+    return Figure(name, f"{value:,.6g}{unit}", f"≤ {limit:,.6g}{unit}", value <= limit, list(why))
+
+
+def at_least(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> Figure:
+    """Return a figure that holds from a limit on."""
+    return Figure(name, f"{value:,.6g}{unit}", f"≥ {limit:,.6g}{unit}", value >= limit, list(why))

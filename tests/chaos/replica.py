@@ -1,0 +1,74 @@
+"""A replica of the testbed's Redis, which follows its primary through a wire and can be promoted."""
+
+import time
+from urllib.parse import urlsplit
+
+from redis import Redis, RedisError
+
+from tests.chaos.wire import Wire
+from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed
+
+MAX_LAG_S = 1
+"""The primary's ``min-replicas-max-lag``: after this time without a sign of its replica it takes no writes."""
+_IN_STEP_WITHIN_S = 20.0
+
+
+class Replica:
+    """The second server of a testbed."""
+
+    def __init__(self, primary: EmbeddedServer) -> None:
+        self.wire = Wire()
+        """Between the two servers."""
+        self.is_promoted = False
+        self._primary = primary
+        self._server: EmbeddedServer | None = None
+
+    @property
+    def url(self) -> str:
+        """The replica's own URL."""
+        assert self._server
+        return self._server.url
+
+    @property
+    def port(self) -> int:
+        """The replica's own port."""
+        assert self._server
+        return self._server.port
+
+    def start(self) -> None:
+        """Start the replica, wait until it is in step, and let the primary write only while it is."""
+        password = urlsplit(self._primary.url).password or ""
+        self.wire.start(self._primary.port)
+        self._server = EmbeddedServer(appendonly=True, password=password, options={"masterauth": password})
+        self._server.start()
+        with Redis.from_url(self.url) as replica, Redis.from_url(self._primary.url) as primary:
+            replica.replicaof("127.0.0.1", str(self.wire.port))
+            primary.config_set("masterauth", password)
+            until = time.monotonic() + _IN_STEP_WITHIN_S
+            while replica.info("replication")["master_link_status"] != "up":
+                if time.monotonic() > until:
+                    raise EmbeddedServerFailed("the replica did not come into step with its primary")
+                time.sleep(0.05)
+            primary.config_set("min-replicas-max-lag", MAX_LAG_S)
+            primary.config_set("min-replicas-to-write", 1)
+
+    def promote(self) -> None:
+        """Make the replica a primary; the old primary goes on serving."""
+        with Redis.from_url(self.url) as replica:
+            replica.replicaof("NO", "ONE")
+        self.is_promoted = True
+
+    def follow(self) -> None:
+        """Make the old primary the replica of the new one, as a failover's supervisor does once it reaches it."""
+        with Redis.from_url(self._primary.url) as old:
+            old.config_set("min-replicas-to-write", 0)
+            try:
+                old.replicaof("127.0.0.1", str(self.port))
+            except RedisError as error:
+                raise EmbeddedServerFailed(f"the old primary cannot follow: {type(error).__name__}") from error
+
+    def stop(self) -> None:
+        """End both the server and the wire."""
+        if self._server:
+            self._server.stop()
+        self.wire.stop()

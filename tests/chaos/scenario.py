@@ -1,0 +1,60 @@
+"""What a scenario is: campaigns, the faults that are injected while they are sent, and what is measured."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+from tests.chaos.figure import Figure
+from tests.chaos.observations import Observations
+from tests.chaos.schedule import FaultSequence
+from tests.chaos.testbed import ChaosTestbed, TestbedOptions
+
+Script = Callable[[ChaosTestbed], Coroutine[None, None, None]]
+"""Acts on the testbed; whatever it measures goes into ``EventLog.measured``."""
+
+
+@dataclass(frozen=True)
+class CampaignSpec:
+    """A campaign to submit."""
+
+    sender: str
+    messages: int
+    at_s: float = 0.0
+    """When it is submitted, in seconds after the scenario's first campaigns, which have 0."""
+    in_doubt: str = "give_up"
+    rate_per_s: float = 0.0
+    """The campaign's own rate limit; 0 means none."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Campaigns, and the faults that are injected while they are sent."""
+
+    name: str
+    campaigns: tuple[CampaignSpec, ...]
+    fault_sequences: tuple[FaultSequence, ...] = ()
+    validity_s: int = 120
+    """Validity of the campaigns."""
+    script: Script | None = None
+    """Acts and measures beside the faults, once the first campaigns are submitted."""
+
+    @property
+    def messages(self) -> int:
+        """Number of messages of all campaigns."""
+        return sum(spec.messages for spec in self.campaigns)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Scenarios that run one after the other on one testbed."""
+
+    name: str
+    scenarios: list[Scenario]
+    options: TestbedOptions = field(default_factory=TestbedOptions)
+    resends: bool = False
+    """Whether messages in doubt at the end are sent again by command; if not, the campaigns' policies decide."""
+    measures: tuple[str, ...] = ()
+    """Names of figures that the scenarios' scripts must have measured."""
+    judges: tuple[Callable[[Observations], Figure], ...] = ()
+    """More figures, which are computed from the observations of the whole run."""
+    without: tuple[str, ...] = ()
+    """Names of figures that this plan's faults make meaningless."""

@@ -1,0 +1,71 @@
+"""What people must know about Redis before it hurts: its memory, and its clock. Every surface shows these warnings."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from redis import exceptions
+from redis.asyncio import Redis
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
+
+WARN_MEMORY_SHARE = 0.8
+"""Above this share of maxmemory every surface warns."""
+
+
+class Memory(NamedTuple):
+    """The memory of Redis."""
+
+    used_bytes: int = 0
+    max_bytes: int = 0
+    """The setting maxmemory; 0 if there is no limit, or if Redis does not say."""
+
+    @property
+    def share(self) -> float:
+        """The used share of maxmemory; 0 without a limit."""
+        return self.used_bytes / self.max_bytes if self.max_bytes else 0.0
+
+    def has_room(self, more_bytes: int, *, max_share: float) -> bool:
+        """Say whether so many more bytes fit below a share of maxmemory."""
+        return not self.max_bytes or self.used_bytes + more_bytes <= max_share * self.max_bytes
+
+    @property
+    def warning(self) -> str:
+        """The warning for people; empty below ``WARN_MEMORY_SHARE``."""
+        if self.share < WARN_MEMORY_SHARE:
+            return ""
+        used = f"{self.share:.0%} of its memory is used ({_megabytes(self.used_bytes)} of {_megabytes(self.max_bytes)})"
+        return f"{used}: raise maxmemory before reports and campaigns are refused"
+
+
+def memory_in(info: Mapping[str, object]) -> Memory:
+    """Return the memory as INFO says it; without limit if INFO does not say."""
+    return Memory(int(str(info.get("used_memory", 0))), int(str(info.get("maxmemory", 0))))
+
+
+async def read_memory(redis: Redis) -> Memory:
+    """Return the memory as it is now; without limit if this user may not ask. Raises other Redis errors."""
+    try:
+        return memory_in(await redis.info("memory"))
+    except exceptions.NoPermissionError:
+        return Memory()
+
+
+async def urgent_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
+    """Return what is wrong with Redis now, one line each. Raises Redis errors."""
+    ahead_s = await RedisClock(redis, clock=clock).ahead_s()
+    warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
+    return [f"Redis: {warning}" for warning in warnings if warning]
+
+
+def clock_warning(ahead_s: float) -> str:
+    """Return the warning about a difference between the clocks; empty while they agree."""
+    if clocks_agree(ahead_s):
+        return ""
+    side = "ahead of" if ahead_s > 0 else "behind"
+    consequence = "nothing is started by its time, ended, expired or settled until they agree"
+    return f"its clock is {abs(ahead_s):,.0f} s {side} this host's: {consequence}; set the wrong one"
+
+
+def _megabytes(number: int) -> str:
+    return f"{number / 1e6:,.0f} MB"

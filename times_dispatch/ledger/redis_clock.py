@@ -1,0 +1,39 @@
+"""Redis' clock, read as the scripts read it, and how far it is from the clock of this host."""
+
+from redis.asyncio import Redis
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.scripts import Script
+
+MAX_DIFFERENCE_S = 60.0
+"""While the clocks differ by more, nothing that is final is done by either: nobody knows which of them is right.
+``lua/issue.lua`` has the same time."""
+
+_OWNER = "clock"
+"""The hash tag of a call that touches no key."""
+
+
+class RedisClock:
+    """The clock that decides everything in the ledger. A test exchanges it: ``exchanged_lib`` in ``scripts.py``."""
+
+    def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._read_clock = Script(redis, "read_clock")
+        self._clock = clock
+
+    async def now_ms(self) -> int:
+        """Return milliseconds since the epoch."""
+        return (await self._now_us()) // 1000
+
+    async def ahead_s(self) -> float:
+        """Return by how many seconds Redis' clock is ahead of this host's; below 0 if it is behind."""
+        before_s = self._clock.time()
+        now_us = await self._now_us()
+        return now_us / 1e6 - (before_s + self._clock.time()) / 2
+
+    async def _now_us(self) -> int:
+        return int((await self._read_clock(_OWNER))["now_us"])
+
+
+def clocks_agree(ahead_s: float) -> bool:
+    """Say whether the clocks are close enough to end, expire or settle something by them."""
+    return abs(ahead_s) <= MAX_DIFFERENCE_S
