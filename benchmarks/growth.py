@@ -82,7 +82,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _rate_with(url: str, unfinished: int) -> float:
-    """Return messages per second with so many unfinished campaigns."""
+    """Return messages per second while *unfinished* campaigns are unfinished."""
     batches = max(1, _MESSAGES_OF_ALL // unfinished // BATCH_SIZE)
     senders = sender_names(_SENDERS)
     with BenchmarkRig(url, senders, workers=2) as rig:

@@ -98,7 +98,7 @@ class BenchmarkRig:
 
     @property
     def redis(self) -> "blocking.Redis":
-        """A blocking Redis client."""
+        """A new client of the ledger that blocks, for code outside an event loop."""
         return blocking.Redis.from_url(self.stack.redis.url)
 
     def meter(self, *more: Process) -> Meter:

@@ -44,10 +44,10 @@ class CallbackSecrets:
         """Make the secrets; nothing is recorded yet.
 
         Args:
-            redis: where the change is recorded.
+            redis: the Redis in which the change is recorded.
             secrets: the valid ones; empty ones are left out.
             change_s: how many seconds a change lasts.
-            clock: says when the record is to be read again.
+            clock: the clock that decides when the record is read again.
         """
         self._redis = redis
         self._paths = [f"/callbacks/{secret}".encode() for secret in secrets if secret]

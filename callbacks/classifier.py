@@ -39,6 +39,8 @@ class ClassifiedReports:
         """Indexes in ``reports`` of replies that ask for no more messages."""
         self.test_sends: list[tuple[int, SendTestReport]] = []
         """Reports about messages of ``dispatch send-test``, each with the index in the message's id."""
+        self.test_send_stops: list[tuple[int, bytes]] = []
+        """Replies to test messages that ask for no more messages: the index in the message's id, and the row."""
         self.foreign_bodies: list[bytes] = []
         """To be relayed to the other system of the account."""
         self.dead_letters: list[DeadLetter] = []
@@ -93,6 +95,8 @@ class ReportClassifier:
             if ref.campaign == SEND_TEST_CAMPAIGN:
                 classified.test_sends.append((ref.index, SendTestReport(kind.value, event.code, event.ts)))
                 classified.counts["test_sends"] += 1
+                if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
+                    classified.test_send_stops.append((ref.index, event.raw))
                 continue
             if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                 classified.stop_replies.append(len(reports))

@@ -116,10 +116,21 @@ class EntryApplier:
         await self._optouts.add([number for number in numbers if number])
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
         dead_letters += [DeadLetter(DeadLetterReason.POISON, events[index].raw) for index in without_number]
+        dead_letters += await self._opt_out_of_test_sends(classified.test_send_stops)
         dead_letters += await enqueue(self._redis, classified.foreign_bodies, max_bytes=self._streams.max_relay_bytes)
         await self._test_sends.add(classified.test_sends)
         await self._dead_letters.add(dead_letters)
         return len(dead_letters)
+
+    async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
+        """Opt out who replied with a stop word to a test message; return the rows whose number is not known."""
+        numbers = await self._test_sends.numbers([index for index, _ in stops])
+        await self._optouts.add([number for number in numbers if number])
+        return [
+            DeadLetter(DeadLetterReason.POISON, raw)
+            for (_, raw), number in zip(stops, numbers, strict=True)
+            if not number
+        ]
 
     async def _split(self, entry: Entry) -> tuple[list[bytes], list[bytes]]:
         """Return the bodies of an entry that can be classified, and those that cannot."""

@@ -167,10 +167,10 @@ class Receiver:
 
         Args:
             send: the way to the poster.
-            status: of the HTTP answer; 5xx if the poster is to post again.
-            message: says for people what is wrong.
-            details: what programs may want to know of it.
-            headers: of the HTTP answer, beside those that every answer has.
+            status: status of the HTTP answer; 5xx if the poster is to post again.
+            message: what is wrong, in words for people.
+            details: more fields of the answer, for programs.
+            headers: headers of the HTTP answer, beside those that every answer has.
             close: whether the connection is closed after the answer.
         """
         content = {

@@ -28,6 +28,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.id_key import IdKeyGuard
+from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -36,7 +37,7 @@ from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
 
-GROUP: Final = "reconcilers"
+GROUP: Final = RECONCILERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +90,14 @@ class Reconciler:
         """Make a reconciler.
 
         Args:
-            redis: where the stream, the dead letters and the opt-outs are.
+            redis: the Redis with the stream, the dead letters and the opt-outs.
             report_applier: applies reports to the ledger.
             classifier: tells our reports from others.
-            id_key_guard: says whether the classifier has all the keys of our reports.
+            id_key_guard: the guard that says whether the classifier has all the keys of our reports.
             name: this process's name among the reconcilers; None makes one.
-            limits: how much it does at once, and how often it tries what fails.
-            streams: how many bytes the streams that it writes may take.
-            clock: says when to claim and to renew.
+            limits: how many entries it takes at once, and how often it tries an entry that fails.
+            streams: how many bytes the streams that the reconciler writes may take.
+            clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
         self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard, streams=streams)

@@ -115,12 +115,12 @@ class Relay:
         """Make a relay.
 
         Args:
-            redis: where the stream is.
-            url: where the bodies are posted to; it may hold a secret.
+            redis: the Redis with the stream.
+            url: the address to which the bodies are posted; the address may hold a secret.
             name: this process's name among the relays; None makes one.
-            limits: how much it does at once, and how often.
+            limits: how many bodies it posts at once, and how often it tries.
             retry_after_ms: how many milliseconds after its last try a body is tried again, by the number of its tries.
-            clock: what the pauses are taken from.
+            clock: the clock that the pauses use.
             rng: shortens the pauses at random.
         """
         self._url = url

@@ -51,7 +51,7 @@ async def run_forever(
         step: is called again and again, never twice at once.
         stop: ends the loop after the running step, and ends a wait at once.
         ends_on: errors that end the loop: they are raised.
-        clock: what the waits are taken from.
+        clock: the clock that the waits use.
         rng: shortens the waits at random.
     """
     backoff = Backoff(first_s=0.1, max_s=2.0, rng=rng)

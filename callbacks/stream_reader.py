@@ -49,7 +49,7 @@ class StreamReader:
         """Join a consumer group.
 
         Args:
-            redis: where the stream is.
+            redis: the Redis with the stream.
             stream: the key of the stream.
             group: the name of the consumer group.
             name: this reader's name, which no other reader of the group has; None makes one.
@@ -84,7 +84,7 @@ class StreamReader:
         """Take over up to *count* entries that their readers have held for too long, the oldest entries first.
 
         Args:
-            count: how many entries at most.
+            count: the most entries to claim.
             min_idle_ms: for how long an entry must have been held that was handed out this many times.
             alone_after: an entry that is handed out more often than this is returned alone, after all others: if it
                 kills its reader, no other entry's deliveries are counted for that.

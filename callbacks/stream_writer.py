@@ -45,7 +45,7 @@ class ReportStreamWriter:
         """Make a writer.
 
         Args:
-            redis: where the stream is.
+            redis: the Redis with the stream.
             timeout_s: seconds that one write may take.
             max_group_bytes: bytes of bodies in one write; a longer body is written alone.
             max_held_bytes: bytes of bodies that may wait to be stored; ``put`` refuses more.

@@ -8,9 +8,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from times_dispatch.ledger import keys
 from times_dispatch.settings.model import CallbackSettings
 
-REPORTS: Final = "reports"
+REPORTS: Final = keys.REPORTS
 """Posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more (``pack``)."""
 
 RELAY: Final = "relay"

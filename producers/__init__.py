@@ -1,7 +1,7 @@
 """A campaign file and a recipients file go in; a checked, batched and sealed campaign in the ledger comes out.
 
-Read `draft` and `submit` first. `campaign` has the campaign file, `recipients` the formats of recipients files, `rows`
-what becomes of each row, `preflight` the report of ``dispatch check``, and `registry` the import of registered
-templates. `cli` is the ``dispatch`` command line, a thin layer over all of these. No other package imports `producers`.
-Terms are explained in docs/glossary.md.
+Read ``draft`` and ``submit`` first. ``campaign`` has the campaign file, ``recipients`` the formats of recipients files,
+``rows`` the checks of each row, ``preflight`` the report of ``dispatch check``, and ``registry`` the import of
+registered templates. ``cli`` is the ``dispatch`` command line, a thin layer over all of these. No other package imports
+``producers``. Terms are explained in docs/glossary.md.
 """

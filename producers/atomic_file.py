@@ -15,7 +15,7 @@ def open_atomic(path: Path, *, world_readable: bool = False) -> Iterator[TextIO]
     """Open a file for writing in UTF-8, line ends unchanged; it gets its path when the block ends without an error.
 
     Args:
-        path: of the file; an older file keeps its content until the block ends.
+        path: path of the file; an older file keeps its content until the block ends.
         world_readable: keep the permissions of an older file, or let everybody read a new one. By default only the
             owner can read the file.
 

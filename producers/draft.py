@@ -20,7 +20,7 @@ class Draft:
         campaign: path of the campaign file.
         recipients: path of the recipients file; by default the one that the campaign file names.
         settings: the settings that both files must fit.
-        rejects: where refused rows are written; by default beside the recipients file.
+        rejects: the file to which refused rows are written; by default beside the recipients file.
 
     Raises:
         InputInvalid: with every mistake of the first file that has one.

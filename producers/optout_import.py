@@ -17,7 +17,8 @@ from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "phone number", "msisdn")
-"""Names of the column with the numbers; the first of these that a file has is used. An export has the first."""
+"""Names of the column with the numbers. If a file has several such columns, the one whose name comes first here is
+used. An export writes the first name."""
 
 _NUMBERS_PER_CALL = 5_000
 _INDIAN_WITH_CODE = re.compile("91[6-9][0-9]{9}")
@@ -40,7 +41,7 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
     """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
 
     Args:
-        path: of the file.
+        path: path of the file.
         optouts: the list in the ledger.
         column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
 

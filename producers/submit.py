@@ -124,12 +124,12 @@ async def submit(
         parts=counts.gsm_parts + counts.ucs2_parts,
         now=now,
     )
-    await submissions.seal(campaign, plan.sender, total=accepted, batches=batches)
+    state = await submissions.seal(campaign, plan.sender, total=accepted, batches=batches)
     broker_warning = await notify_workers(redis, settings, plan.sender)
     return SubmitResult(
         campaign=campaign,
         plan=begun.plan,
-        state=CampaignState.RUNNING if opted_out < accepted else CampaignState.FINISHED,
+        state=state,
         accepted=accepted,
         refused=dict(row_pass.checker.refused.most_common()),
         opted_out=opted_out,
@@ -178,7 +178,7 @@ async def _store_batches(
     Args:
         redis: the ledger.
         campaign: the campaign that is being submitted.
-        begun: what an earlier run has left, and the batch size.
+        begun: the batches that an earlier run has stored, and the batch size.
         row_pass: the pass that reads the rows.
         progress: is called after each batch.
         memory_check: refuses the campaign if it does not fit.

@@ -117,7 +117,7 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
     """Raise IdKeyRefused if the ledger refuses the id key: the delivery report would be taken for a foreign one.
 
     Args:
-        settings: have the keys, and the ledger's address if there is a ledger.
+        settings: the settings with the keys, and with the ledger's address if there is a ledger.
         redis: the ledger; None if the message goes out without it. Then the keys are compared only if the ledger can
             be reached at once.
     """
@@ -141,6 +141,8 @@ async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
 
 async def send(message: SendTestMessage, *, redis: Redis | None, clock: Clock = SYSTEM_CLOCK) -> SendTestResult:
     """Push a test message once. With a ledger, the OAuth token is the one that workers share."""
+    if redis:
+        await SendTestReports(redis).remember_number(message.index, message.push.to)
     transport = RecordingTransport(ProviderTransport(message.provider), message.provider.endpoint)
     tokens, timeout_s = RedisTokenStore(redis) if redis else None, message.provider.total_timeout_s
     async with Client(message.provider, transport, tokens=tokens, token_timeout_s=timeout_s) as client:

@@ -1,4 +1,4 @@
-"""Time, handed to whatever waits: processes use the system's clock, tests and simulations their own."""
+"""The clock that every component which waits is given: the system's in processes, another one in tests."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a component may ask of time. Everything that waits takes one, so that a test need not wait in earnest."""
+    """The time functions that a component may use. Every component that waits takes a clock; tests pass a fake."""
 
     def monotonic(self) -> float:
         """Return seconds since some moment; never goes back."""
@@ -19,16 +19,16 @@ class Clock(Protocol):
         """Wait; a time of 0 or less lets other tasks go first and returns."""
 
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
-        """Wait for an event, at most so long; return whether it is set."""
+        """Wait for an event, at most *timeout_s* seconds; return whether the event is set."""
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Cancel the block that it guards when it takes longer; the block then raises TimeoutError."""
+        """Return a context that cancels its block after *seconds* seconds; the block then raises TimeoutError."""
 
 
 class SystemClock:
     """The clock of this host, and the waits of its event loop."""
 
-    # No method around it: a worker asks several times per push.
+    # The function itself and no method, because a worker calls it several times per push.
     monotonic = staticmethod(time.monotonic)
 
     def time(self) -> float:

@@ -37,14 +37,15 @@ async def retry(
     before_wait: Callable[[Exception], None] = lambda _: None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> T:
-    """Call until there is an answer, and return it.
+    """Call until a call succeeds, and return its result.
 
     Args:
         call: makes the awaitable of one attempt.
-        on: says whether an error is worth another attempt; any other error is raised as it is.
-        backoff: how long to wait after each failed attempt.
-        before_wait: told each error before the wait; whatever it raises ends the retries (a deadline has passed).
-        clock: what the waits are taken from.
+        on: returns whether an error is worth another attempt; any other error is raised as it is.
+        backoff: the waits after failed attempts.
+        before_wait: called with each error before the wait; an error that it raises ends the retries (a deadline has
+            passed).
+        clock: the clock that the waits use.
     """
     while True:
         try:

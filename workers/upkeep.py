@@ -6,7 +6,7 @@ Rounds may overlap, in one worker or in several: every change is a script of the
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -20,10 +20,11 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.leases import BatchLeases, BatchReady
-from times_dispatch.ledger.maintenance import Chores, Maintenance, still_wrong
+from times_dispatch.ledger.maintenance import Chores, Maintenance, Settled, still_wrong
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
+from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
 from times_dispatch.sms.rules.window import Window
 
 log = structlog.get_logger(__name__)
@@ -99,6 +100,8 @@ class Upkeep:
         self._rng = rng or random.Random()
         self._is_running = False
         self._rows_left = 0
+        self._unapplied: UnappliedReports | None = None
+        """Why this round settles nothing; None if it may."""
 
     async def round(self) -> None:
         """Look after every sender, then raise the first error that one of them met."""
@@ -143,6 +146,7 @@ class Upkeep:
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
             self._may_announce = await self._backlog() < _MAX_BACKLOG
+        await self._look_for_unapplied_reports(chores.values())
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
         ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
@@ -175,7 +179,7 @@ class Upkeep:
             await self._keep_hours(sender)
         if chores.end_pending or chores.settle_overdue:
             ended = await self._maintenance.end_pending(sender)
-            settled = await self._maintenance.settle_overdue(sender)
+            settled = Settled() if self._unapplied else await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
         if chores.drop_recent_texts:
@@ -197,6 +201,19 @@ class Upkeep:
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
                 await self._brake_unbalanced(sender, view.id, counters)
         return views
+
+    async def _look_for_unapplied_reports(self, chores: Iterable[Chores]) -> None:
+        """Find out whether this round may settle what waited long enough; log when that changes."""
+        unapplied = None
+        if any(of_sender.settle_overdue or of_sender.end_pending for of_sender in chores):
+            unapplied = await unapplied_reports(self._redis)
+        elif self._unapplied:  # nothing to settle meanwhile: the reason that was logged stands
+            return
+        if unapplied and not self._unapplied:
+            log.warning("nothing is settled before all reports are applied", why=str(unapplied))
+        elif self._unapplied and not unapplied:
+            log.info("all reports are applied: what waited long enough is settled again")
+        self._unapplied = unapplied
 
     async def _audit_some(self) -> None:
         """Check the accounting identity of some campaigns, and of others in the next round."""

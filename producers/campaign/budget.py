@@ -15,8 +15,8 @@ class Budget:
     Args:
         table: the fields of the campaign file.
         document: the campaign file, which knows the line of each field.
-        price: of one part, in rupees; None if the settings have no price.
-        max_parts_per_day: what the sender may send from midnight to midnight in India; 0 is no limit.
+        price: price of one part, in rupees; None if the settings have no price.
+        max_parts_per_day: how many parts the sender may send from midnight to midnight in India; 0 is no limit.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Budget:
         """Name the limits that a campaign exceeds.
 
         Args:
-            parts: what the campaign takes.
+            parts: how many parts the campaign takes.
             used_today: parts that the sender has used of its daily limit, on the day on which the campaign starts.
         """
         if self.max_parts and parts > self.max_parts:

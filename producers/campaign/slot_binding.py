@@ -3,7 +3,7 @@
 from producers.campaign.table import CampaignTable
 from producers.errors import InputInvalid
 from producers.recipients import Heading
-from producers.rows.slots import FromText, FromVariables, SlotSource
+from producers.rows.slots import SlotsFromText, SlotsFromVariables, SlotSource
 from producers.rows.variables import Variable, VariableInvalid
 from times_dispatch.settings.document import Document
 from times_dispatch.sms.templates import Template
@@ -25,12 +25,14 @@ def bind_slots(
         InputInvalid: with every mistake in ``variables`` or ``text``.
     """
     if table.text is None:
-        return FromVariables(template, _variables(table, template, heading, max_length=max_length, document=document))
+        return SlotsFromVariables(
+            template, _variables(table, template, heading, max_length=max_length, document=document)
+        )
     try:
         text = Variable(table.text, heading)
     except VariableInvalid as invalid:
         raise InputInvalid(document.mistake(("text",), str(invalid))) from None
-    source = FromText(template, text, max_length=max_length)
+    source = SlotsFromText(template, text, max_length=max_length)
     # A text without placeholders is the same in every row, so that its one finding is a mistake in the campaign file.
     if not text.columns and (finding := source.values({}, 1)[1].get(0)):
         raise InputInvalid(document.mistake(("text",), finding.message))

@@ -93,8 +93,8 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            # This is the one place in the process that catches every error: all commands pass through it, so that none
-            # has an exit code of its own. An error that is a fault of the program goes on as a traceback.
+            # All commands pass through this place, so that no command has an exit code of its own. An error that is a
+            # fault of the program is raised again, and ends in a traceback.
             from producers.cli.exit_codes import exit_for  # noqa: PLC0415  # imports Redis, and --help does without
 
             if known := exit_for(error):

@@ -7,14 +7,16 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import notify_workers, with_ledger
+from producers.errors import CommandFailed
 from times_dispatch.ledger.control import Action, Control
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState
 
 _HINTS_DURING_SUBMIT = {
-    CampaignState.PAUSED: "pause it when that has ended, or give it up: dispatch cancel {}",
-    CampaignState.RUNNING: "it runs by itself when that has ended",
+    CampaignState.PAUSED: "pause it after the submit has ended, or give it up: dispatch cancel {}",
+    CampaignState.RUNNING: "it runs by itself after the submit has ended",
 }
 """What to do about a campaign that is still being submitted, by the state that was wanted."""
 
@@ -76,7 +78,7 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
         sender = await Queries(redis).sender_of(CampaignId(campaign))
         await Control(redis).set_budget(sender, CampaignId(campaign), parts)
 
-    with_ledger(options, change)
+    with_ledger(options, change, repeats=False)
     click.echo(f"campaign {campaign} may use {parts:,} parts" if parts else f"campaign {campaign} has no budget")
 
 
@@ -89,16 +91,22 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
     required=True,
     help="sent: count them as accepted, a report may still come. resend: send them again, at your own risk.",
 )
+@click.option("--force", is_flag=True, help="Decide although reports may be waiting that say what became of them.")
 @click.pass_obj
-def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "resend"]) -> None:
+def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "resend"], force: bool) -> None:
     """Decide about all messages of CAMPAIGN that are in doubt now.
 
-    If the campaign is paused, or stopped itself, messages to be sent again wait for ``dispatch resume``.
+    Refused while reports wait that are not applied yet, or while no reconciler runs: a report may say that a message
+    was delivered. If the campaign is paused, or stopped itself, messages to be sent again wait for ``dispatch resume``.
     """
 
     async def decide(redis: Redis) -> tuple[int, CampaignState]:
         queries = Queries(redis)
         sender = await queries.sender_of(CampaignId(campaign))
+        if unapplied := await unapplied_reports(redis):
+            if not force:
+                raise CommandFailed(f"{unapplied}; then run this again, or decide all the same with --force")
+            click.echo(f"ignored: {unapplied}", err=True)
         decided = await Control(redis).resolve(sender, CampaignId(campaign), decision)
         return decided, (await queries.campaign(CampaignId(campaign))).state
 
@@ -115,7 +123,7 @@ def _change_state(options: CliContext, campaign: str, action: Action, reason: st
     Args:
         options: the options of the command line.
         campaign: the id of the campaign.
-        action: what to do.
+        action: the action to take.
         reason: is stored with the campaign.
         wanted: the state that the action leads to.
 

@@ -18,8 +18,14 @@ from times_dispatch.settings.load import Need
 T = TypeVar("T")
 
 
-def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]]) -> T:
+def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True) -> T:
     """Connect to the ledger, await ``call`` with the connection, and return what it returns.
+
+    Args:
+        options: the options of the command line.
+        call: what to do.
+        repeats: whether the Redis client may repeat a command whose answer was lost. A plain write that overwrites what
+            somebody else has written meanwhile may not: the person is told that the answer was lost, and decides.
 
     Raises:
         SettingsInvalid: the settings or the ledger's address cannot be used.
@@ -28,16 +34,16 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]]) -> T
     redis_url = options.settings(Need.LEDGER).redis_url
 
     async def connect_and_call() -> T:
-        async with open_ledger(redis_url) as redis:
+        async with open_ledger(redis_url, repeats=repeats) as redis:
             return await call(redis)
 
     return asyncio.run(connect_and_call())
 
 
 @asynccontextmanager
-async def open_ledger(redis_url: str) -> AsyncIterator[Redis]:
+async def open_ledger(redis_url: str, *, repeats: bool = True) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
-    redis = connect(redis_url)
+    redis = connect(redis_url) if repeats else connect(redis_url, retries=0)
     try:
         await check(redis, needs_memory=False)
         for warning in await urgent_warnings(redis):

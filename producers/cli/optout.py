@@ -41,7 +41,7 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
     async def change(redis: Redis) -> int:
         return await OptOuts(redis).remove(wanted)
 
-    removed = with_ledger(options, change)
+    removed = with_ledger(options, change, repeats=False)
     click.echo(f"{removed:,} removed, {len(wanted) - removed:,} not on the list")
 
 

@@ -1,4 +1,4 @@
-"""``dispatch reports``: shows delivery reports that wait or could not be used, and tries the latter again."""
+"""``dispatch reports``: shows delivery reports that wait, shows dead letters, and tries dead letters again."""
 
 import json
 
@@ -6,37 +6,40 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from callbacks.backlog import read_backlog
 from callbacks.dead_letters import DeadLetters, StoredDeadLetter
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, second_in_india
+from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.settings.durations import format_duration
 
 
 @click.group()
 def reports() -> None:
-    """Show delivery reports that wait or could not be used; try the latter again."""
+    """Show delivery reports that wait, show dead letters, and try dead letters again."""
 
 
 @reports.command()
 @click.option("--reason", default="", help="Only reports that could not be used for this reason.")
 @click.option(
     "--max",
-    "--most",
     "max_rows",
     default=50,
     show_default=True,
     type=click.IntRange(min=1),
     help="Rows to list, at most.",
 )
+@click.option("--most", "old_max_rows", type=click.IntRange(min=1), hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def rejected(options: CliContext, *, reason: str, max_rows: int, as_json: bool) -> None:
+def rejected(options: CliContext, *, reason: str, max_rows: int, old_max_rows: int | None, as_json: bool) -> None:
     """List the reports that could not be used, oldest first, with the reason; their bodies are not shown.
 
     The body of a report that was too long is not stored, so that the report cannot be tried again.
     """
+    if old_max_rows is not None:
+        click.echo("--most is an old name; write --max", err=True)
+        max_rows = old_max_rows
 
     async def read(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[StoredDeadLetter]]:
         dead_letters = DeadLetters(redis)

@@ -10,7 +10,7 @@ from rich.table import Table
 from producers.cli import CliContext
 from producers.cli.ledger import notify_workers, with_ledger
 from producers.cli.output import console
-from producers.errors import InputInvalid
+from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
@@ -59,7 +59,7 @@ def rate(options: CliContext, name: str, per_second: float) -> None:
         await Control(redis).set_rate(sender, per_second)
         await notify_workers(options, redis, sender)
 
-    with_ledger(options, change)
+    with_ledger(options, change, repeats=False)
     click.echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
 
 
@@ -84,7 +84,10 @@ def resume(options: CliContext, name: str) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
-        await Control(redis).resume_sender(sender)
+        if not await Control(redis).resume_sender(sender):
+            raise CommandFailed(
+                f"sender {name} was paused or stopped itself at this moment: look at it, and run this again"
+            )
         await notify_workers(options, redis, sender)
 
     with_ledger(options, change)
@@ -94,7 +97,7 @@ def resume(options: CliContext, name: str) -> None:
 async def _known(redis: Redis, name: str) -> SenderId:
     known = await Queries(redis).senders()
     if SenderId(name) not in known:
-        raise InputInvalid(f"sender {name}: the ledger knows none of this name; there are {', '.join(known) or 'none'}")
+        raise InputInvalid(f"sender {name}: the ledger has no sender of this name; it has {', '.join(known) or 'none'}")
     return SenderId(name)
 
 

@@ -96,7 +96,7 @@ def _print(view: CampaignView) -> None:
         out.print(f"{name.replace('_', ' ')}: {number:,}")
     if not view.identity_holds:
         out.print(
-            f"[red]the accounts do not close: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
+            f"[red]the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
         )
 
 

@@ -14,9 +14,11 @@ from producers.cli import CliContext
 from producers.cli.ledger import open_ledger
 from producers.cli.output import INDIA, counted, minute_in_india, progress_bar
 from producers.draft import Draft
+from producers.errors import CommandFailed
 from producers.submit import Progress, SubmitResult
 from producers.submit import submit as submit_draft
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.sms.rules.window import Window
@@ -67,6 +69,11 @@ def submit(
         result = uvloop.run(_submit(draft, settings, salt or "", progress))
     for warning in (*settings.warnings, *result.warnings):
         click.echo(f"warning: {warning}", err=True)
+    if result.state is CampaignState.CANCELLED and not result.already_submitted:
+        raise CommandFailed(
+            f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent; "
+            "--again submits it once more"
+        )
     click.echo(orjson.dumps(_as_json(result, salt)) if as_json else _as_text(result))
 
 

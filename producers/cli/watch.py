@@ -54,10 +54,10 @@ async def follow(
     """Print a campaign's progress until nothing is left to send; return the campaign as it is then.
 
     Args:
-        queries: read the campaign.
-        campaign: its id.
+        queries: the reading side of the ledger.
+        campaign: id of the campaign.
         timeout_s: seconds after which to return in any case; 0 is no limit.
-        clock: what the waits are taken from.
+        clock: the clock that the waits use.
     """
     out = console()
     polls: deque[tuple[float, int]] = deque(maxlen=_POLLS_FOR_RATE)

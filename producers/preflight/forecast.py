@@ -108,8 +108,8 @@ def finish_estimate(
 ) -> FinishEstimate:
     """Estimate when a campaign finishes.
 
-    The sender's campaigns take turns. Of each other campaign, as many units are sent before our last one as we have
-    ourselves, or all of its units if they are fewer.
+    The sender's campaigns take turns. Before the last unit of this campaign is sent, each other campaign sends as many
+    units as this campaign has, or all of its units if it has fewer.
 
     Args:
         units: messages of the campaign, or parts if the sender's rate counts parts.
@@ -166,11 +166,11 @@ def _finish_day_by_day(
     """Send day after day, each day at most up to the daily limit.
 
     Args:
-        units: of the campaign and of others that are sent before its last.
-        takes_s: seconds of sending; 0 if no rate limits it, and then each day's units are sent at once.
+        units: the units of the campaign, and the units of other campaigns that are sent before its last unit.
+        takes_s: seconds of sending; 0 if no rate limits the campaign, and then each day's units are sent at once.
         times: start and end of the campaign.
         window: the hours in which the campaign is sent.
-        cap: the daily limit, and what of it is used on the first day.
+        cap: the daily limit, and how much of the limit is used on the first day.
 
     Returns:
         When all is sent, and the share of the units that is sent in time, from 0 to 1. The time is None if not all is

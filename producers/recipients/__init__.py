@@ -1,8 +1,8 @@
 """The path of a recipients file goes in; its rows come out in chunks, as texts, whatever the format.
 
-`file` has the contract; `csv`, `json_lines`, `parquet` and `excel` are its variants, chosen by the file's suffix. Only
-the format is checked here: `producers.rows.checker` decides what becomes of a row. Terms are explained in
-docs/glossary.md.
+``file`` has the contract; ``csv``, ``json_lines``, ``parquet`` and ``excel`` are its variants, chosen by the file's
+suffix. Only the format is checked here: ``producers.rows.checker`` decides what becomes of a row. Terms are explained
+in docs/glossary.md.
 """
 
 from pathlib import Path

@@ -33,7 +33,7 @@ def _decode(
     Args:
         decoder: keeps the beginning of a character that the next block completes.
         block: the bytes.
-        path: of the file.
+        path: path of the file.
         before: bytes of the file before the block.
         line: line breaks of the file before the block.
         final: whether the file ends with the block.

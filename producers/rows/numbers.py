@@ -13,7 +13,7 @@ _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.M
 
 
 def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[str], dict[int, str]]:
-    """Normalise many numbers at a fifth of the cost of `times_dispatch.sms.numbers.normalise` for each.
+    """Normalise many numbers at a fifth of the cost of ``times_dispatch.sms.numbers.normalise`` for each.
 
     Args:
         cells: the numbers as they stand in the file.

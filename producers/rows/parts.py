@@ -7,7 +7,7 @@ from operator import add
 from times_dispatch.sms.encoding import MAX_PARTS, measure
 from times_dispatch.sms.templates import Template
 
-_CERTAINLY_FITS = MAX_PARTS * 66 // 2
+_ALWAYS_FITS = MAX_PARTS * 66 // 2
 """A text of this many characters never takes more than MAX_PARTS parts. The worst case is a text in which every
 character is two UTF-16 units, so that each part of 67 units holds 33 characters and leaves one unit empty."""
 
@@ -21,15 +21,15 @@ def too_long(template: Template, slots: Sequence[Sequence[str]], messages: int) 
         messages: how many messages there are; a template without slots has no values to count.
     """
     own = sum(map(len, template.literals))
-    if own + sum(max(map(len, values), default=0) for values in slots) <= _CERTAINLY_FITS:
+    if own + sum(max(map(len, values), default=0) for values in slots) <= _ALWAYS_FITS:
         return
     for index, values in enumerate(zip(*slots, strict=True) if slots else repeat((), messages)):
-        if own + sum(map(len, values)) > _CERTAINLY_FITS and measure(template.render(values)).parts > MAX_PARTS:
+        if own + sum(map(len, values)) > _ALWAYS_FITS and measure(template.render(values)).parts > MAX_PARTS:
             yield index
 
 
 class PartsCounter:
-    """Counts the parts of one template's messages, as `times_dispatch.sms.encoding.measure` counts each rendered text.
+    """Counts the parts of a template's messages, as ``times_dispatch.sms.encoding.measure`` counts each rendered text.
 
     Texts in which every character takes one unit have equal parts if their lengths and encodings are equal. If all
     texts of a chunk are of this kind, their lengths decide. If only its ASCII texts are, the other texts are measured
@@ -84,13 +84,13 @@ class PartsCounter:
             measured = measure(texts[index])
             unicode = in_ucs2 or measured.unicode
             if self._one_unit_each and measured.units == len(texts[index]):
-                taken = (self._ucs2_parts if unicode else self._gsm_parts)[own + measured.units]
+                message_parts = (self._ucs2_parts if unicode else self._gsm_parts)[own + measured.units]
             else:
-                taken = measure(self._template.render([values[index] for values in slots])).parts
-            parts[index] = taken
+                message_parts = measure(self._template.render([values[index] for values in slots])).parts
+            parts[index] = message_parts
             if unicode and not in_ucs2:
                 switched += 1
-                switched_parts += taken
+                switched_parts += message_parts
         self._count(unicode=in_ucs2, messages=messages - switched, parts=sum(parts) - switched_parts)
         self._count(unicode=True, messages=switched, parts=switched_parts)
         return parts

@@ -1,7 +1,7 @@
 """The values of a template's slots for many rows at once: from one variable for each slot, or from whole texts.
 
 A campaign file gives either ``variables``, one for each slot, or ``text``, the whole text with ``{column}``
-placeholders. `FromVariables` and `FromText` are these two, and `SlotSource` is what both of them can do.
+placeholders. ``SlotsFromVariables`` and ``SlotsFromText`` do this, and ``SlotSource`` is their common interface.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,14 +36,14 @@ class SlotSource(Protocol):
 
         Args:
             cells: the cells of the needed columns.
-            rows: how many rows there are; a source that needs no column cannot tell from the cells.
+            rows: number of rows; a source that needs no column cannot count the rows by their cells.
 
         Returns:
             The values, one list for each slot, and what is wrong with rows, by the row's index.
         """
 
 
-class FromVariables:
+class SlotsFromVariables:
     """One variable for each slot, in order. The text of each message is then the registered text by construction."""
 
     def __init__(self, template: Template, variables: Sequence[Variable]) -> None:
@@ -59,7 +59,7 @@ class FromVariables:
         return [variable.compose(cells, rows) for variable in self._variables], {}
 
 
-class FromText:
+class SlotsFromText:
     """A whole text that must match the registered one; the values of the slots are cut out of it.
 
     Args:

@@ -9,13 +9,14 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.backlog import LATE_S, WATCH_EVERY_S, Backlog, read_backlog, watch_backlog
+from callbacks.backlog import LATE_S, WATCH_EVERY_S, watch_backlog
 from callbacks.stream_reader import StreamReader
 from callbacks.stream_writer import ReportStreamWriter
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import eventually
 from tests.kit.clock import FakeClock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.report_backlog import Backlog, read_backlog
 
 
 async def store(redis: Redis, *, age_s: float) -> None:
@@ -33,7 +34,7 @@ async def watching(redis: Redis, clock: FakeClock) -> AsyncIterator[list[Any]]:
         task = asyncio.create_task(watch_backlog(redis, stop, clock=clock))
         yield lines
         stop.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
 
 
 async def looked(clock: FakeClock, times: int) -> None:

@@ -24,7 +24,7 @@ async def started(
     running = CallbackSecrets(redis, secrets, change_s=change_s, clock=clock or FakeClock())
     stop = asyncio.Event()
     recording = asyncio.create_task(running.record(stop))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not running.is_recorded:
             await asyncio.sleep(0.01)
     yield running

@@ -1,4 +1,4 @@
-"""Replies that ask for no more messages."""
+"""Replies that ask for no more messages; the tests of the reconciler cover the other effects of an entry."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,8 @@ from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.ledger.testsends import SendTestReports
+from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
 async def opted_out(redis: Redis) -> list[str]:
@@ -97,4 +98,15 @@ async def test_a_stop_whose_batch_is_damaged_becomes_a_dead_letter_and_costs_no_
     await settle(make_reconciler(redis))
     assert await opted_out(redis) == ["919876500007"]
     assert (await DeadLetters(redis).count()) == {DeadLetterReason.POISON: 1}
+    assert await is_settled(redis)
+
+
+async def test_who_replies_with_a_stop_word_to_a_test_message_is_opted_out(redis: Redis) -> None:
+    ids = CorrelationIds(ID_KEY.encode())
+    await SendTestReports(redis).remember_number(7, "919876543210")
+    stops = [row(ids.make(SEND_TEST_CAMPAIGN, index), incomingText="STOP") for index in (7, 8)]
+    await accept(redis, posted("replied", *stops, row(ids.make(SEND_TEST_CAMPAIGN, 7), incomingText="thanks")))
+    await settle(make_reconciler(redis))
+    assert await opted_out(redis) == ["919876543210"]
+    assert await DeadLetters(redis).totals() == {DeadLetterReason.POISON: 1}
     assert await is_settled(redis)

@@ -33,7 +33,7 @@ async def test_a_signal_lets_all_loops_end_what_is_under_way(number: signal.Sign
     )
     await asyncio.sleep(0)
     os.kill(os.getpid(), number)
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
     assert ended == ["first", "second"]
 
 
@@ -59,7 +59,7 @@ async def test_a_loop_that_does_not_end_in_time_is_cancelled_and_the_others_have
         await clock.advance(3.9)
         assert not running.done()
         await clock.advance(0.1)
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
     assert ended == ["well", "cancelled"]
     assert [(line["log_level"], line["after_s"]) for line in lines] == [("warning", 4.0)]
 
@@ -75,7 +75,7 @@ async def test_a_loop_that_ends_by_itself_ends_the_others() -> None:
         await stop.wait()
         stopped = True
 
-    await asyncio.wait_for(run_until_signalled(end, wait), 5)
+    await asyncio.wait_for(run_until_signalled(end, wait), 30)
     assert stopped
 
 
@@ -87,5 +87,5 @@ async def test_an_error_that_a_loop_raises_ends_the_others_and_is_raised() -> No
         await asyncio.Event().wait()
 
     with pytest.raises(ExceptionGroup) as raised:
-        await asyncio.wait_for(run_until_signalled(fail, wait), 5)
+        await asyncio.wait_for(run_until_signalled(fail, wait), 30)
     assert raised.group_contains(ValueError)

@@ -158,7 +158,7 @@ async def test_a_declared_giant_is_refused_before_its_first_byte(receiver_url: s
     url = httpx.URL(receiver_url)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {MAX_DISCARDED_BYTES + 1}\r\n\r\n".encode())
-    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 413 ")
+    assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"HTTP/1.1 413 ")
     writer.close()
     await writer.wait_closed()
 
@@ -177,13 +177,13 @@ async def test_redis_frozen_killed_full_or_read_only_is_a_503_and_nothing_acknow
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:
         process, url = processes.receiver(server.url)
         acknowledged: list[bytes] = []
-        async with connect(server.url) as redis, httpx.AsyncClient(base_url=url, timeout=10) as http:
+        async with connect(server.url) as redis, httpx.AsyncClient(base_url=url, timeout=30) as http:
 
             async def post(number: int) -> int:
                 body = posted("delivered", row(f"m{number}"))
                 started = time.monotonic()
                 answer = await http.post(PATH, content=body)
-                assert time.monotonic() - started < 5
+                assert time.monotonic() - started < 15
                 if answer.status_code == 200:
                     acknowledged.append(body)
                 return answer.status_code
@@ -246,7 +246,7 @@ async def test_sigterm_lets_what_is_under_way_finish_but_does_not_wait_for_a_bod
     await eventually(listens_no_more)
     reader, writer = connections[0]
     writer.write(GOOD[10:])
-    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"HTTP/1.1 200 ")
     assert await asyncio.to_thread(process.wait, 10) == 0
     assert await stored(redis) == [GOOD, GOOD]
     for _, writer in connections:
@@ -268,7 +268,7 @@ async def test_through_a_change_of_the_secret_no_poster_gets_404(
     _, not_yet_changed = processes.receiver(redis_url)
     await eventually(lambda: redis.exists(CALLBACK_SECRETS))
 
-    async with httpx.AsyncClient(timeout=10) as http:
+    async with httpx.AsyncClient(timeout=30) as http:
 
         async def post(url: str, secret: str) -> int:
             return (await http.post(f"{url}/callbacks/{secret}", content=GOOD)).status_code

@@ -297,6 +297,6 @@ async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_
                 raise exceptions.ConnectionError
             return []
 
-    await asyncio.wait_for(make_reconciler(redis, Stopping(redis)).run(stop), 5)
+    await asyncio.wait_for(make_reconciler(redis, Stopping(redis)).run(stop), 30)
     await settle(make_reconciler(redis))  # which claims after the usual 15 s
     assert await sent.count(MessageState.DELIVERED) == 1

@@ -59,7 +59,7 @@ async def running(*relays: Relay) -> AsyncIterator[asyncio.Event]:
     tasks = [asyncio.create_task(relay.run(stop)) for relay in relays]
     yield stop
     stop.set()
-    await asyncio.wait_for(asyncio.gather(*tasks), 10)
+    await asyncio.wait_for(asyncio.gather(*tasks), 30)
 
 
 def quick(redis: Redis, host: RelayHost, *, max_tries: int = 24) -> Relay:

@@ -33,7 +33,7 @@ async def test_steps_go_on_through_redis_errors_and_bugs_until_the_stop() -> Non
     stop = asyncio.Event()
     step = steps(stop, None, RedisAway(), ResponseError("NEW"), RedisAway(), None, ValueError("a bug"), None)
     with capture_logs() as lines:
-        await asyncio.wait_for(run_forever(step, stop, clock=FakeClock(auto=True)), 5)
+        await asyncio.wait_for(run_forever(step, stop, clock=FakeClock(auto=True)), 30)
     assert [(line["event"], line["log_level"]) for line in lines] == [
         ("redis cannot be used; waiting for it", "warning"),
         ("redis can be used again", "info"),
@@ -68,7 +68,7 @@ async def test_a_stop_ends_a_wait_at_once() -> None:
     while not clock.slept:
         await asyncio.sleep(0)
     stop.set()
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, 30)
 
 
 async def test_an_attempt_returns_the_result_or_the_error() -> None:

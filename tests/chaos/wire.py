@@ -102,15 +102,14 @@ class _Proxy:
         assert task
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        try:
-            await self._wait_while_silent()
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self.state.target)
-        except OSError:
-            writer.close()
-            return
-        except asyncio.CancelledError:
-            writer.close()
-            raise
+        # A hang-up cancels the task. asyncio would log the end of a task that stays cancelled.
+        with suppress(OSError, asyncio.CancelledError):
+            await self._connect(reader, writer)
+        writer.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._wait_while_silent()
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self.state.target)
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pass_on(reader, to_server, self._wait_while_silent))
@@ -119,7 +118,6 @@ class _Proxy:
             pass
         finally:
             to_server.close()
-            writer.close()
 
     async def _wait_while_silent(self) -> None:
         while self.state.is_silent:

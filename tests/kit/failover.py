@@ -20,18 +20,27 @@ class Failover:
         self.url = ""
 
     async def happen(self) -> None:
-        """Promote the replica, route new connections to it, and make the old primary its replica."""
+        """Promote the replica, route new connections to it, and make the old primary its replica.
+
+        The old primary accepts no write from the comparison of the two servers on, so that no write is lost.
+        """
         async with Redis.from_url(self._primary.url) as old, Redis.from_url(self._replica.url) as new:
-            async with asyncio.timeout(20):
-                await old.wait(1, 10_000)
-                await new.replicaof("NO", "ONE")
-                self._target = self._replica.port
-                await old.replicaof("127.0.0.1", str(self._replica.port))
+            async with asyncio.timeout(60):
+                await old.client_pause(60_000, all=False)
+                try:
+                    written = (await old.info("replication"))["master_repl_offset"]
+                    while (await new.info("replication"))["slave_repl_offset"] < written:
+                        await asyncio.sleep(0.01)
+                    await new.replicaof("NO", "ONE")
+                    self._target = self._replica.port
+                    await old.replicaof("127.0.0.1", str(self._replica.port))
+                finally:
+                    await old.client_unpause()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Failover"]:
         """Listen on the address while the context is entered."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
         try:
             yield self
@@ -41,11 +50,13 @@ class Failover:
                 task.cancel()
             await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # asyncio logs the cancelled task of a coroutine that is given to start_server; this task is ours.
+        task = asyncio.create_task(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
         try:
             await asyncio.gather(_pump(reader, to_server), _pump(from_server, writer))
@@ -68,7 +79,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def two_servers() -> AsyncIterator[Failover]:
     """Start a primary and a replica that has caught up, behind one address."""
     with EmbeddedServer() as primary, EmbeddedServer(options={"replicaof": f"127.0.0.1 {primary.port}"}) as replica:
-        async with Redis.from_url(replica.url) as client, asyncio.timeout(20):
+        async with Redis.from_url(replica.url) as client, asyncio.timeout(60):
             while (await client.info("replication"))["master_link_status"] != "up":
                 await asyncio.sleep(0.05)
         async with Failover(primary, replica).listening() as failover:

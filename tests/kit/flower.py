@@ -35,7 +35,7 @@ class Flower:
     def receive(self, count: int) -> list[dict[str, Any]]:
         """Return the next events, as many as asked for."""
         seen = len(self.events)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while len(self.events) < seen + count and time.monotonic() < deadline:
             self._drain(0.2)
         assert len(self.events) == seen + count

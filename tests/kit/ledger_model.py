@@ -21,9 +21,11 @@ NEXT_STATES = {
     "cancel": dict.fromkeys(("running", "paused", "braked"), "cancelled"),
     "brake": {"running": "braked"},
 }
-REPORTED_FROM = {"delivered": "psafnrigexu", "failed": "psanig"}
-ARRIVED_FROM = "psig"
-"""States that become accepted by a click, a reply, or an intermediate report."""
+NOT_ACCEPTED = "psigruex"
+"""States in which a provider is not known to have accepted the message."""
+NOT_HANDED_OVER = "ruex"
+"""States in which the parts of a message do not count as handed to a provider."""
+NOT_SENT_AGAIN = 16
 
 
 @dataclass
@@ -207,10 +209,16 @@ class Model:
         changed, news = 0, False
         for index, block, verdict, code in sorted(outcomes):
             message = batch[index]
+            if block > self.out[batch_key].blocks:  # the ledger lost the block
+                regained = self._regain(campaign, message, block, verdict, code)
+                changed, news = changed + regained, news or regained
+                continue
             if message.block != block:
                 continue
             if message.state == "s":
                 message.state = "p" if verdict == "b" else verdict
+                if message.attempt and verdict in "ru":
+                    message.state, message.attempt = "g", message.attempt - 1
                 message.code, message.answered = code, verdict == "a"
                 changed, news = changed + 1, True
                 if verdict not in "ai":
@@ -219,11 +227,25 @@ class Model:
                     campaign.pushes.append(verdict == "r")
             elif verdict == "a" and message.state in "adf" and not message.answered:
                 message.answered, news = True, True
+            elif verdict in "pbru" and message.attempt and message.state in "adf" and not message.answered:
+                message.attempt, message.block, news = message.attempt - 1, 0, True
+                campaign.parts_out -= 1
         if news:
             campaign.brake_if(campaign.pushes, campaign.brake.rejected_share)
             if brake and campaign.state == "running":
                 campaign.state = "braked"
         return changed
+
+    def _regain(self, campaign: Campaign, message: Message, block: int, verdict: str, code: int) -> bool:
+        """Record what became of a message in a block that the ledger lost; return whether that changed it."""
+        if message.state != "p" or verdict in "pb":
+            return False
+        message.state, message.block, message.code, message.answered = verdict, block, code, verdict == "a"
+        if verdict in "ai":
+            campaign.parts_out += 1
+        elif message.attempt:
+            message.state, message.attempt = "g", message.attempt - 1
+        return True
 
     def release(self, batch_key: BatchKey, token: int) -> int:
         if not self.holds(batch_key, token):
@@ -263,24 +285,31 @@ class Model:
     def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[Applied]:
         """Apply reports of (index, attempt, kind, code)."""
         campaign = self.campaigns[batch_key[0]]
-        if batch_key[1] not in campaign.begun:
-            return [Applied.UNKNOWN] * len(reports)
+        campaign.begun.add(batch_key[1])
         batch = campaign.batch(batch_key[1])
         answers = [Applied.DUPLICATE] * len(reports)
         # Reports are sorted by message; reports about one message stay in their order.
         for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
-            if index >= len(batch) or attempt > batch[index].attempt:
+            if index >= len(batch):
                 answers[position] = Applied.UNKNOWN
-            elif kind == "failed" and attempt < batch[index].attempt:
+                continue
+            message = batch[index]
+            if kind == "failed" and attempt < message.attempt:
                 answers[position] = Applied.STALE
-            elif batch[index].state in REPORTED_FROM.get(kind, ""):
-                batch[index].state, batch[index].code = kind[0], code if kind == "failed" else 0
-                campaign.reports.append(kind == "failed")
-                answers[position] = Applied.APPLIED
-            elif kind not in REPORTED_FROM and batch[index].state in ARRIVED_FROM:
-                batch[index].state, batch[index].code = "a", 0
+                continue
+            to = state_after_report(message, attempt, kind)
+            if not to:
+                continue
+            if message.state in NOT_HANDED_OVER or (message.state == "p" and not message.attempt):
+                campaign.parts_out += 1
+            if attempt > message.attempt or (to == "a" and message.state in "pig"):
+                message.attempt = attempt
+            message.state, message.code = to, code if to == "f" else 0
+            answers[position] = Applied.APPLIED
+            if to == "a":
                 campaign.due.add(batch_key[1])
-                answers[position] = Applied.APPLIED
+            else:
+                campaign.reports.append(to == "f")
         campaign.brake_if(campaign.reports, campaign.brake.failed_share)
         campaign.finish_if_done()
         return answers
@@ -310,6 +339,8 @@ class Model:
                     campaign.begun.add(number)
                     for message in pending:
                         message.state = to
+                        if message.attempt:
+                            message.state, message.attempt, message.code = "g", message.attempt - 1, NOT_SENT_AGAIN
                     ended += len(pending)
             campaign.may_end = campaign.unsent() > 0
             campaign.finish_if_done()
@@ -369,6 +400,18 @@ class Model:
             campaign.expired, campaign.may_end = False, True
         if (name, number) not in self.out:
             campaign.redo.insert(0, number)
+
+
+def state_after_report(message: Message, attempt: int, kind: str) -> str:
+    """Return the state that a report gives to a message; empty if it changes nothing."""
+    can_change = message.state in NOT_ACCEPTED and (message.state != "r" or attempt > message.attempt)
+    match kind:
+        case "delivered":
+            return "d" if message.state != "d" else ""
+        case "failed":
+            return "f" if can_change or message.state in "an" else ""
+        case _:
+            return "a" if can_change else ""
 
 
 async def assert_agrees(redis: Redis, model: Model) -> None:

@@ -53,7 +53,7 @@ def sandbox_thread() -> Iterator[SandboxThread]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield SandboxThread(urls.get(timeout=10))
+        yield SandboxThread(urls.get(timeout=30))
     finally:
         loop.call_soon_threadsafe(serving.cancel)
         thread.join(10)

@@ -1,4 +1,4 @@
-"""Workers without Celery: dispatchers in the test's own loop, a real Redis, and a provider that does as it is told."""
+"""Workers without Celery: dispatchers in the test's own loop, a real Redis, and a provider that the test scripts."""
 
 import asyncio
 import random
@@ -66,7 +66,7 @@ class Arrived(NamedTuple):
 
 
 Reply = httpx.Response | Exception | None
-"""What the provider does with a push; None is to accept it."""
+"""How the provider answers a push, or the error that the push meets; None accepts the push."""
 
 
 class FakeProvider(httpx.AsyncBaseTransport):
@@ -133,7 +133,7 @@ class Worker:
         if not run.cancelled():
             self.ended.append(run.result())
 
-    async def quiet(self, within_s: float = 10.0) -> None:
+    async def quiet(self, within_s: float = 60.0) -> None:
         """Wait until it has nothing to do."""
         async with asyncio.timeout(within_s):
             while self._runs:
@@ -383,7 +383,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
     return WorkerContext(**{**fields, **changes})
 
 
-async def until(reached: Callable[[], Any], *, within_s: float = 10.0) -> None:
+async def until(reached: Callable[[], Any], *, within_s: float = 30.0) -> None:
     """Ask again and again until the answer (which may be awaitable) is true."""
     async with asyncio.timeout(within_s):
         while True:

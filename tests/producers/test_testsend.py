@@ -47,7 +47,7 @@ async def test_an_intermediate_report_is_not_the_end(message: SendTestMessage, r
     reports, clock = SendTestReports(redis), FakeClock()
     await reports.add([(message.index, SendTestReport("intermediate", 0, 1_795_300_000))])
     waiting = asyncio.create_task(wait_for_report(redis, message, timeout_s=60, clock=clock))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not clock.slept:
             await asyncio.sleep(0)
     final = SendTestReport("delivered", 0, 1_795_300_001)

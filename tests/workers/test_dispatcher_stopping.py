@@ -48,7 +48,7 @@ async def test_what_is_in_flight_after_the_grace_is_cut_short_and_in_doubt(rig: 
     async with rig.worker(max_in_flight=3, grace_s=0.2) as worker:
         await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 3)
-        assert 0.2 <= await _stopped(worker) < 2
+        assert 0.2 <= await _stopped(worker) < 10
         assert rig.provider.in_flight == 0
         assert await rig.states() == "iiippppppp"
         assert (await rig.view()).codes == {"push:13": 3}
@@ -73,14 +73,14 @@ async def test_a_batch_that_waits_for_room_is_handed_back_without_waiting_for_th
 ) -> None:
     await rig.submit(1, campaign="holder01")
     rig.provider.may_answer.clear()
-    async with rig.worker(rates={SENDER: 0, "OTHERS": 0}, max_in_flight=1, grace_s=5) as worker:
+    async with rig.worker(rates={SENDER: 0, "OTHERS": 0}, max_in_flight=1, grace_s=60) as worker:
         await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 1)
         await rig.submit(3, campaign="waiting1", sender="OTHERS")
         await rig.issue(worker, SenderId("OTHERS"))
         await until(lambda: len(worker.dispatcher._batches) == 2)
         stopping = asyncio.create_task(worker.dispatcher.stop())
-        await until(lambda: worker.ended == ["stopping"], within_s=1)
+        await until(lambda: worker.ended == ["stopping"], within_s=30)
         assert await rig.lease_count(SenderId("OTHERS")) == 0
         rig.provider.may_answer.set()
         await stopping
@@ -98,14 +98,15 @@ async def test_a_batch_that_waits_for_its_senders_limit_is_handed_back_at_once(r
 
 
 async def test_a_block_that_waits_for_its_slots_is_given_back(rig: WorkerRig) -> None:
-    await rig.submit(100)
-    async with rig.worker(rates={SENDER: 100}, grace_s=5) as worker:
+    await rig.submit(2_000, batch_size=1_000)
+    async with rig.worker(rates={SENDER: 100}, grace_s=30) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) >= 8)
-        assert await _stopped(worker) < 1
+        await worker.dispatcher.stop()
         sent = len(rig.provider.ids)
+    assert sent < 1_000
     assert await rig.count(MessageState.ACCEPTED) == sent
-    assert await rig.count(MessageState.PENDING) == 100 - sent
+    assert await rig.count(MessageState.PENDING) == 2_000 - sent
 
 
 @pytest.mark.processes
@@ -122,7 +123,7 @@ async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_o
                 await until(lambda: len(provider.ids) >= 5)
                 server.kill()
                 pushed_by = len(provider.ids)
-                assert await _stopped(worker) < grace_s + 2
+                assert await _stopped(worker) < grace_s + 8
                 await worker.quiet()
     assert len(provider.ids) <= pushed_by + 5  # those of the block that was open
     assert worker.ended == ["lease lost"]
@@ -138,7 +139,7 @@ async def test_a_ledger_that_does_not_answer_at_all_does_not_hold_up_the_stop(pr
                 await rig.issue(worker)
                 await until(lambda: len(provider.ids) >= 5)
                 server.send(signal.SIGSTOP)
-                assert await _stopped(worker) < 4
+                assert await _stopped(worker) < 10
                 server.send(signal.SIGCONT)
 
 

@@ -23,14 +23,14 @@ async def _thread_name() -> str:
 
 def test_many_threads_wait_while_one_loop_works(loop: LoopThread) -> None:
     async def wait() -> str:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         return await _thread_name()
 
     began = time.monotonic()
     with ThreadPoolExecutor(20) as threads:
         names = {call.result() for call in [threads.submit(lambda: loop.call(wait())) for _ in range(20)]}
     assert names == {"dispatch-loop"}
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 9  # one after the other would take 10 s
 
 
 def test_an_error_of_a_coroutine_is_raised_in_the_thread_that_called(loop: LoopThread) -> None:
@@ -52,7 +52,7 @@ def test_a_call_that_takes_too_long_is_cancelled_and_not_left_running(loop: Loop
 
     with pytest.raises(TimeoutError):
         loop.call(hang(), timeout_s=0.05)
-    assert ended.wait(5)
+    assert ended.wait(30)
 
 
 def test_a_stop_leaves_no_thread_waiting(loop: LoopThread) -> None:
@@ -64,10 +64,10 @@ def test_a_stop_leaves_no_thread_waiting(loop: LoopThread) -> None:
             await asyncio.sleep(60)
 
         waiting = threads.submit(lambda: loop.call(hang()))
-        assert began.wait(5)
+        assert began.wait(30)
         loop.stop()
         with pytest.raises(CancelledError):
-            waiting.result(5)
+            waiting.result(30)
 
 
 def test_a_call_after_the_stop_is_refused_and_does_not_wait_for_ever(loop: LoopThread) -> None:

@@ -82,7 +82,7 @@ class Scene:
         self.worker = worker
 
     async def ready(self) -> None:
-        await until(lambda: "ready." in self.worker.log_tail(100), within_s=30)
+        await until(lambda: "ready." in self.worker.log_tail(100), within_s=60)
 
     async def wake_workers(self) -> None:
         await wake_workers(self.app, await self.rig.leases.issue(SENDER))
@@ -91,9 +91,9 @@ class Scene:
         async def are() -> bool:
             return await self.rig.count(MessageState.ACCEPTED) >= messages
 
-        await until(are, within_s=30)
+        await until(are, within_s=60)
 
-    async def ended(self, exit_code: int, *, within_s: float = 10) -> None:
+    async def ended(self, exit_code: int, *, within_s: float = 30) -> None:
         await until(lambda: not self.worker.running, within_s=within_s)
         assert self.worker.wait(0) == exit_code, self.worker.log_tail()
 
@@ -177,7 +177,7 @@ async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_s
             await until(lambda: sms.in_flight >= 3)
 
             stop(stage)
-            ending = asyncio.create_task(stage.ended(exit_code))
+            ending = asyncio.create_task(stage.ended(exit_code, within_s=10))
             await asyncio.sleep(0.3)  # so that the stop finds pushes in flight
             sms.may_answer.set()
             await ending
@@ -209,7 +209,7 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
     url = f"redis://{address_of(redis)}/0"
     async with scene(tmp_path, url, grace_s=0.5) as stage:
         await stage.rig.submit(10)
-        await stage.ended(2, within_s=30)
+        await stage.ended(2, within_s=60)
         assert stage.log.count("DISPATCH_ID_KEY is not the key with which the other processes of this ledger") == 1
         assert "Traceback" not in stage.log
         assert stage.sms.ids == []
@@ -223,19 +223,19 @@ async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mut
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:
         server.kill()
         async with scene(tmp_path, server.url, grace_s=0.5) as stage:
-            await until(lambda: "no connection" in stage.log, within_s=30)
+            await until(lambda: "no connection" in stage.log, within_s=60)
             server.restart()
             await stage.ready()
 
             redis = stage.rig.redis
             await stage.rig.submit(100)
             await redis.replicaof("127.0.0.1", free_port())
-            await until(lambda: "read only replica" in stage.log, within_s=15)
+            await until(lambda: "read only replica" in stage.log, within_s=60)
             await redis.replicaof("NO", "ONE")
             await stage.wake_workers()
             await stage.accepted()
 
-            active = stage.app.control.inspect(timeout=1).active() or {}
+            active = stage.app.control.inspect(timeout=4).active() or {}
             task_ids = [task["id"] for tasks in active.values() for task in tasks]
             assert task_ids
             stage.app.control.revoke(task_ids, terminate=True)

@@ -247,7 +247,7 @@ async def test_a_round_that_takes_long_is_not_joined_by_another_of_the_same_proc
     rounds.slow.clear()
     first = asyncio.create_task(rounds.round())
     await asyncio.sleep(0.05)
-    await asyncio.wait_for(rounds.round(), 1)
+    await asyncio.wait_for(rounds.round(), 30)
     rounds.slow.set()
     await first
     assert len(rounds.shown) == 1

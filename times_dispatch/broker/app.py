@@ -44,13 +44,13 @@ class BrokerAway(Exception):
 class QueueOrder:
     """Keeps the order of ``QUEUES``, which kombu's own ``priority`` loses.
 
-    While the process has no place for the batches of a queue that queue is not read: a batch that one worker has taken
-    from a queue and cannot begin is lost for the other workers. The upkeep queue is always read.
+    While the process has no place for the batches of a queue, that queue is not read. A wake-up that a full worker took
+    from a queue would not reach a worker that has room. The upkeep queue is always read.
     """
 
     is_full: Callable[[str], bool] = staticmethod(lambda _: False)
-    """Says whether the process is full for the batches of a queue. An attribute of the class, for kombu makes the
-    objects: it finds the class by its name in the settings."""
+    """Return whether the process is full for the batches of a queue. This is an attribute of the class, because kombu
+    makes the objects: it finds the class by its name in the settings."""
 
     def __init__(self, queues: Sequence[str] = ()) -> None:
         self._queues = list(queues)
@@ -67,8 +67,11 @@ class QueueOrder:
         """Keep the order: the queue that was read last stays where it is."""
 
 
-class PromptConnection(Connection):
-    """Tries every second whether the broker is back; kombu waits up to 30 s, and Celery has no setting for it."""
+class EverySecondConnection(Connection):
+    """Tries to connect every second while the broker is away.
+
+    kombu waits up to 30 s, and Celery has no setting for this wait.
+    """
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
         """Connect; wait a second after each failure."""
@@ -76,21 +79,21 @@ class PromptConnection(Connection):
         return super().ensure_connection(*args, **{**every_second, **kwargs})
 
 
-class PromptAMQP(AMQP):
+class EverySecondAMQP(AMQP):
     """Makes all of Celery's connections: those of workers, of beat and of processes that wake workers."""
 
-    Connection = PromptConnection
+    Connection = EverySecondConnection
 
 
 def celery_app(settings: Settings, name: str = "dispatch", *, include: Collection[str] = ()) -> Celery:
     """Make the Celery app of a worker, of beat, of Flower, or of a process that wakes workers.
 
     Args:
-        settings: the process' own; the address of the broker, and how logs are written.
-        name: the app's, which Celery logs.
+        settings: the settings of the process; they have the address of the broker, and how logs are written.
+        name: the name of the app, which Celery logs.
         include: modules that define tasks.
     """
-    app = Celery(name, broker=settings.broker_url, include=list(include), amqp=PromptAMQP, set_as_current=False)
+    app = Celery(name, broker=settings.broker_url, include=list(include), amqp=EverySecondAMQP, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(queue, Exchange(queue), routing_key=queue) for queue in QUEUES],
         task_default_queue=BULK_QUEUE,
@@ -121,7 +124,7 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
 _REDIS_OPTIONS = {
     "queue_order_strategy": "times_dispatch.broker.app:QueueOrder",
     "priority_steps": [0],
-    "max_retries": 0,  # kombu's own, which nobody sees: `wake_workers` repeats the call
+    "max_retries": 0,  # no repeats by kombu, which would not be logged: `wake_workers` repeats the call
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
@@ -137,9 +140,9 @@ def campaign_row(campaign: CampaignId) -> str:
 async def wake_workers(
     app: Celery, batches: Sequence[BatchReady], *, clock: Clock = SYSTEM_CLOCK, rng: random.Random | None = None
 ) -> None:
-    """Tell the workers that these batches have work; raise BrokerAway after three failures.
+    """Send a wake-up for each of these batches; raise BrokerAway after three failures.
 
-    A batch may be told twice: the second worker finds its lease taken.
+    A batch may get two wake-ups: the second worker finds the lease of the batch taken.
     """
     if not batches:
         return

@@ -57,7 +57,7 @@ class FlowerRows:
             app: sends the events.
             begin_again_every_s: a row is begun again after this many seconds, for Flower may have been restarted. Not
                 with every event: each costs.
-            clock: what rates and these seconds are measured with.
+            clock: the clock that measures rates and these seconds.
         """
         self._app = app
         self._begin_again_every_s = begin_again_every_s

@@ -12,5 +12,5 @@ class TaskPool(ThreadPool):
     """Threads in which tasks wait while the process' event loop works."""
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:  # noqa: ARG002  # Celery's signature
-        """Refuse: a thread cannot be killed; `dispatch pause` and `dispatch cancel` stop a campaign within a second."""
+        """Refuse, because a thread cannot be killed. ``dispatch pause`` and ``dispatch cancel`` stop a campaign."""
         log.warning("a running batch cannot be terminated; pause or cancel its campaign instead")

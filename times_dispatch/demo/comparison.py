@@ -65,7 +65,8 @@ async def compare(
         record = message.record
         comparison.messages += 1
         comparison.states[record.state] += 1
-        attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 1))
+        # The record is about the attempt that was pushed as far as is known; one more may have been tried.
+        attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 2))
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
         if record.sent_ms:

@@ -43,7 +43,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Whether the process runs."""
+        """Return whether the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:

@@ -110,7 +110,7 @@ class EmbeddedServer:
 
     @property
     def running(self) -> bool:
-        """Whether the server runs."""
+        """Return whether the server was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:

@@ -80,12 +80,12 @@ class Stack:
 
     @property
     def sandbox_url(self) -> str:
-        """The sandbox's base URL."""
+        """The URL under which the processes of the stack reach the sandbox."""
         return f"http://127.0.0.1:{self._ports['sandbox']}"
 
     @property
     def receiver_url(self) -> str:
-        """The receiver's base URL."""
+        """The URL of the receiver, without the path of the callbacks."""
         return f"http://127.0.0.1:{self._ports['receiver']}"
 
     @property
@@ -95,7 +95,7 @@ class Stack:
 
     @property
     def flower_url(self) -> str:
-        """The base URL of Flower."""
+        """The URL of Flower's first page."""
         return f"http://127.0.0.1:{self._ports['flower']}"
 
     @property

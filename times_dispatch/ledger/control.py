@@ -1,5 +1,7 @@
 """Control of campaigns and senders, across all workers at once, because every block asks the ledger first."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Literal
 
 from redis.asyncio import Redis
@@ -21,6 +23,9 @@ from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
 
+_MILLISECOND_S = 0.002
+"""A sleep of at least a millisecond, whatever the timer's resolution."""
+
 Action = Literal["pause", "resume", "cancel", "brake"]
 """The values of ``ControlAction``."""
 
@@ -33,6 +38,7 @@ class Control:
         self._control = Script(redis, "control")
         self._set_pace = Script(redis, "set_pace")
         self._settle_overdue = Script(redis, "settle_overdue")
+        self._resume_sender = Script(redis, "resume_sender")
 
     async def campaign(
         self, sender: SenderId, campaign: CampaignId, action: Action, *, reason: str = ""
@@ -41,9 +47,13 @@ class Control:
 
         When this returns no block can be opened that the new state forbids; what was opened before goes out
         within the time that slots are given out ahead. To resume a campaign that has nothing left to send is to
-        finish it. Raises ``CampaignUnknown``.
+        finish it. A campaign that was paused or braked after this call began is not resumed. Raises
+        ``CampaignUnknown``.
         """
-        reply = await self._control(sender, campaign=campaign, action=ControlAction(action), reason=reason)
+        decided_us = await self._now_us() if action == "resume" else 0
+        reply = await self._control(
+            sender, campaign=campaign, action=ControlAction(action), reason=reason, decided_us=decided_us
+        )
         status = text(reply["status"])
         if status == Status.NO_CAMPAIGN:
             raise CampaignUnknown(campaign)
@@ -78,41 +88,47 @@ class Control:
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
-        await self._set(sender, PaceField.RATE, rate_per_s)
+        await self._set(sender, {PaceField.RATE: rate_per_s})
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until it is resumed."""
-        await self._set(sender, PaceField.PAUSED, 1)
+        await self._set(sender, {PaceField.PAUSED: 1, PaceField.HELD_US: await self._now_us()})
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
-        await self._set(sender, provider_field(ProviderField.BRAKE, provider), reason, keep_first=True)
+        await self._set(sender, {PaceField.HELD_US: await self._now_us()})
+        await self._set(sender, {provider_field(ProviderField.BRAKE, provider): reason}, keep_first=True)
 
-    async def _set(self, sender: SenderId, field: str, value: float | str, *, keep_first: bool = False) -> None:
-        """Set a field of a sender's pace, also when Redis is full."""
-        await self._set_pace(sender, keep_first=int(keep_first), fields=[{"name": field, "value": value}])
+    async def _set(self, sender: SenderId, values: Mapping[str, float | str], *, keep_first: bool = False) -> None:
+        """Set fields of a sender's pace, also when Redis is full."""
+        fields = [{"name": name, "value": value} for name, value in values.items()]
+        await self._set_pace(sender, keep_first=int(keep_first), fields=fields)
 
-    async def resume_sender(self, sender: SenderId) -> None:
-        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers."""
-        pace_key = _pace_key(sender)
-        of_providers = [field for field in await self._redis.hkeys(pace_key) if b"@" in field]
-        blocked_key = sender_key(sender, SenderKey.BLOCKED)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hdel(pace_key, PaceField.PAUSED, *of_providers)
-            pipe.zunionstore(blocked_key, {blocked_key: 0})  # campaigns that waited for a provider are in turn at once
-            await pipe.execute()
+    async def resume_sender(self, sender: SenderId) -> bool:
+        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers.
+
+        Returns False, and changes nothing, if the sender was paused or braked after this call began.
+        """
+        reply = await self._resume_sender(sender, decided_us=await self._now_us())
+        return text(reply["status"]) == Status.CHANGED
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
         """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
 
         What is to be sent again of a paused or braked campaign waits for its resume. Raises ``CampaignDamaged`` once
         all batches are decided but those that cannot be.
+
+        Only messages that were sent before this call began are decided: the Redis client repeats a call whose answer is
+        lost, and by then messages that it resent may have been pushed again.
         """
+        decided_ms = await self._next_ms()
         batches = int(await self._redis.hget(campaign_key(sender, campaign), CampaignField.BATCHES) or 0)
         settled, damaged = 0, list[str]()
         for number in range(batches):
             try:
-                reply = await self._settle_overdue(sender, campaign=campaign, number=number, settlement=Settlement(how))
+                reply = await self._settle_overdue(
+                    sender, campaign=campaign, number=number, settlement=Settlement(how), decided_ms=decided_ms
+                )
             except ResponseError as error:
                 if is_transient(error):
                     raise
@@ -123,6 +139,16 @@ class Control:
             what = f"batch {', '.join(damaged)} cannot be settled"
             raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of others are decided)")
         return settled
+
+    async def _now_us(self) -> int:
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1_000_000 + int(microseconds)
+
+    async def _next_ms(self) -> int:
+        """Return the next millisecond of Redis' clock once it has begun: all that was sent before this is earlier."""
+        now_us = await self._now_us()
+        await asyncio.sleep(_MILLISECOND_S)
+        return now_us // 1000 + 1
 
 
 def _rate(stored: bytes | str | None) -> float | None:

@@ -17,14 +17,17 @@ from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, 
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
-AHEAD_US = 40_000
+AHEAD_US = 25_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
-TOLERANCE_US = 10_000
+TOLERANCE_US = 25_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
 REPLICAS_WAIT_S = 1.0
 """How long a worker waits after a block that too few replicas have."""
+
+UNKNOWN_BLOCK = -1
+"""In place of a block's number: the caller does not know which block was its last."""
 
 _HEAD = struct.Struct(">HddB")
 _OPENED = struct.Struct(">HB")
@@ -214,11 +217,16 @@ class BatchLeases:
         reply = await self._renew(sender, lease_ms=self._lease_ms, batches=batches)
         return [held == ord("1") for held in reply["held"]]
 
-    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
+    async def open_block(
+        self, lease: Lease, *, max_messages: int, operation: str, last_block: int = UNKNOWN_BLOCK
+    ) -> Opened:
         """Mark up to ``max_messages`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
 
         The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives. A block
         that too few replicas have in time is given back, and the answer is a ``Wait``.
+
+        ``last_block`` is the number of the last block that the worker got under this lease, 0 if it got none. If the
+        ledger has lost that block it opens no other, so that no number comes again (``CloseReason.BLOCKS_LOST``).
         """
         if operation in self._unreplicated:  # an earlier call could not give the block back
             return await self._give_back_unreplicated(lease, operation)
@@ -229,6 +237,7 @@ class BatchLeases:
             number=ref.number,
             token=lease.token,
             operation=operation,
+            last_block=last_block,
             max_messages=max_messages,
             ahead_us=AHEAD_US,
             tolerance_us=TOLERANCE_US,

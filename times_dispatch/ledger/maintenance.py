@@ -197,7 +197,7 @@ class Maintenance:
             campaign, number = split_batch_member(member)
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, number=number, settlement=Settlement.POLICY
+                    sender, campaign=campaign, number=number, settlement=Settlement.POLICY, decided_ms=0
                 )
             except ResponseError as error:
                 await self._report_damage(_damage(error, sender, campaign, number, doing="settled"))
@@ -228,7 +228,9 @@ class Maintenance:
         what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "it"
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
         with suppress(ResponseError):  # the campaign may not even be there
-            await self._control(damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason)
+            await self._control(
+                damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason, decided_us=0
+            )
 
 
 def _damage(

@@ -75,6 +75,8 @@ class CloseReason(StrEnum):
     """It was at work for the turn of its campaign, and others wait."""
     BUDGET_SPENT = "budget_spent"
     """The campaign has no SMS parts left."""
+    BLOCKS_LOST = "blocks_lost"
+    """The ledger lost blocks that it gave to this worker: a power cut, or a failover."""
     DAY_USED_UP = "day_used_up"
     """The sender has no SMS parts left on this day."""
 

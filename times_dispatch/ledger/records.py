@@ -17,11 +17,11 @@ from times_dispatch.ledger.states import MessageState
 _COMPRESSION_LEVEL = 1
 """Higher levels cost three to five times as much time and save little, because most of the data is digits."""
 
-RECORD_WIDTH = 21
+RECORD_WIDTH = 22
 """Bytes of one message's record, without its state byte."""
 
-_RECORD = struct.Struct(">BHHII8s")
-"""Attempt, block, code, sent_ms, reported_s, transaction id."""
+_RECORD = struct.Struct(">BHHBII8s")
+"""Attempt, block, code, sent_ms (its highest byte, and the four others), reported_s, transaction id."""
 
 _UNKNOWN_TRANSACTION = b"\xff" * 8
 _MAX_TRANSACTION_DIGITS = len(str(2**63))
@@ -75,10 +75,11 @@ def read_records(
             yield MessageRecord(index, without_records, 0, 0, 0, 0, "")
         return
     records = _RECORD.iter_unpack(packed[count:])
-    for index, (state, (attempt, _block, code, sent_ms, reported_s, transaction)) in enumerate(
+    for index, (state, (attempt, _block, code, sent_high, sent_low, reported_s, transaction)) in enumerate(
         zip(packed[:count], records, strict=True)
     ):
         number = 0 if transaction == _UNKNOWN_TRANSACTION else int.from_bytes(transaction, "big")
+        sent_ms = sent_high << 32 | sent_low
         yield MessageRecord(index, _STATES[state], attempt, code, sent_ms, reported_s, str(number) if number else "")
 
 

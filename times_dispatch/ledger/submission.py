@@ -131,11 +131,15 @@ class Submissions:
         if text(reply["status"]) not in {Status.STORED, Status.PRESENT}:
             raise SubmissionRefused(campaign, _refusal_in_words(reply, number=number, count=count))
 
-    async def seal(self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int) -> None:
-        """Let the campaign run; raise ``SubmissionRefused`` if the ledger counted other totals."""
+    async def seal(self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int) -> CampaignState:
+        """Let the campaign run, and return its state: a person may have cancelled it meanwhile.
+
+        Raises ``SubmissionRefused`` if the ledger counted other totals.
+        """
         reply = await self._seal(sender, campaign=campaign, total=total, batches=batches)
         if text(reply["status"]) != Status.SEALED:
             raise SubmissionRefused(campaign, _refusal_in_words(reply))
+        return CampaignState(text(reply["state"]))
 
 
 _REFUSALS = {

@@ -25,7 +25,10 @@ class SendTestReport(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SendTestReports:
-    """Where reports of test messages wait, by the index in the message's id. Every method raises redis errors."""
+    """Where reports of test messages wait, by the index in the message's id. Every method raises redis errors.
+
+    The number of a test message is kept as long as its reports, for a reply that asks for no more messages.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -41,6 +44,15 @@ class SendTestReports:
                 pipe.expire(_key(index), KEPT_S)
             await pipe.execute()
 
+    async def remember_number(self, index: int, number: str) -> None:
+        """Keep the number that a test message goes to."""
+        await self._redis.set(_number_key(index), number, ex=KEPT_S)
+
+    async def numbers(self, indexes: Sequence[int]) -> list[str]:
+        """Return the numbers of test messages; empty where none is kept (any more)."""
+        numbers: Any = await self._redis.mget([_number_key(index) for index in indexes]) if indexes else []
+        return [number.decode() if number else "" for number in numbers]
+
     async def of(self, index: int) -> list[SendTestReport]:
         """Return what was reported of a test message so far, in the order of the reports' own times."""
         reports: Any = await self._redis.zrange(_key(index), 0, -1)
@@ -49,3 +61,7 @@ class SendTestReports:
 
 def _key(index: int) -> str:
     return f"{TEST_SENDS}:{index}"
+
+
+def _number_key(index: int) -> str:
+    return f"{_key(index)}:number"

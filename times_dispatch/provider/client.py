@@ -41,7 +41,7 @@ class Client:
             provider: the description of the provider.
             transport: replaces ``ProviderTransport`` in tests and experiments. Whatever the transport is, a message
                 counts as not sent only if it raises NotSent.
-            tokens: where an OAuth token is shared with other processes; None keeps it in this process.
+            tokens: the store in which processes share an OAuth token; None keeps the token in this process.
             token_timeout_s: how long a push waits for an OAuth token, in seconds.
 
         Raises:

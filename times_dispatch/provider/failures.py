@@ -34,6 +34,8 @@ class Failure(IntEnum):
     WORKER_LOST = 13
     UNEXPECTED = 14
     UNSENDABLE = 15
+    NOT_SENT_AGAIN = 16
+    """Written by the ledger: the message was in doubt and to be sent again, but its campaign ended before."""
 
 
 NOT_SENT: Final = {

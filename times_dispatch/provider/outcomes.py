@@ -15,11 +15,13 @@ class Verdict(StrEnum):
     """Rejected for a reason that holds for other messages too; nothing was sent. The message goes back to pending and
     pushing stops."""
     NOT_SENT = "not_sent"
-    """Provably not sent, because no connection was made. The message goes back to pending, after a back-off."""
+    """Provably not sent, because no connection was made. The message goes back to pending, and the sender
+    backs off from the provider."""
     THROTTLED = "throttled"
-    """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending."""
+    """The provider asks to wait (429, or 503 with Retry-After). The message goes back to pending, and the sender
+    backs off from the provider."""
     IN_DOUBT = "in_doubt"
-    """The message may have been sent. It is never resent automatically."""
+    """The message may have been sent. It is sent again only if the campaign's policy or a person says so."""
 
 
 class BrakeScope(StrEnum):
@@ -40,6 +42,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     parts: int = 0
     """The provider's own count of parts (``pdu``); 0 if the answer has none."""
     scope: BrakeScope | None = None
+    """How much stops: with BRAKE, and with IN_DOUBT if the next messages would get the same answer."""
     retry_after_s: float | None = None
     reason: str = ""
     """A short constant sentence. It never contains a URL, a phone number, a message text or a credential."""

@@ -50,7 +50,7 @@ class SandboxConnection(web.RequestHandler):
             self.transport.write(raw)
             self.transport.close()
 
-    def cut(self, *, abruptly: bool) -> None:
+    def drop(self, *, abruptly: bool) -> None:
         """Drop the connection without an answer: abruptly with a TCP reset, or with an ordinary end of stream."""
         if self.transport is None:
             return

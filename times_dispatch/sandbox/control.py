@@ -35,7 +35,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlRoutes:
-    """Handles the requests under ``/sandbox/``."""
+    """The HTTP handlers under ``/sandbox/``, which change the sandbox and show its books."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class ControlRoutes:
 
         Args:
             books: the counts to show and to reset.
-            gateway: has the faults in force, and counts misaddressed requests.
-            account: has the balance.
+            gateway: the gateway; it has the faults in force, and counts misaddressed requests.
+            account: the account with the balance.
             tokens: can revoke its tokens.
             poster: shows and posts pending reports.
             server: counts connections.

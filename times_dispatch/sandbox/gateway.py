@@ -56,7 +56,7 @@ class Gateway:
         Args:
             config: latencies and the first faults.
             seeded_random: decides about faults, latencies and transaction ids.
-            books: where arrivals, acceptances, refusals and faults are entered.
+            books: the books in which arrivals, acceptances, refusals and faults are entered.
             account: accepts or refuses submissions.
             tokens: gets the faults in force too.
             poster: plans the reports of accepted messages.
@@ -75,18 +75,18 @@ class Gateway:
 
     @property
     def faults(self) -> Faults:
-        """The faults in force."""
+        """The faults that the sandbox injects at this moment."""
         return self._table.faults
 
     def set_faults(self, faults: Faults) -> None:
-        """Put other faults in force."""
+        """Inject these faults from now on, instead of the faults before."""
         self._table = FaultTable(faults)
         self._account.faults = self._tokens.faults = faults
 
     async def push(
         self, request: web.BaseRequest, connection: SandboxConnection, api: ProviderApi
     ) -> web.StreamResponse | None:
-        """Return the answer to a push, or None if the connection was cut instead."""
+        """Return the answer to a push, or None if the connection was dropped instead."""
         at_ns = connection.arrived_ns
         submission = await api.read(request)
         sender = submission.sender if 0 < len(submission.sender) <= _MAX_SENDER_LENGTH else UNKNOWN_SENDER
@@ -139,10 +139,10 @@ class Gateway:
     ) -> web.StreamResponse | None:
         match fault:
             case Fault.RESET_BEFORE | Fault.RESET_AFTER:
-                connection.cut(abruptly=draws[_DETAIL] < 0.5)
+                connection.drop(abruptly=draws[_DETAIL] < 0.5)
             case Fault.STALL_BEFORE | Fault.STALL_AFTER:
                 await self._clock.sleep(self.faults.stall_s)
-                connection.cut(abruptly=draws[_DETAIL] < 0.5)
+                connection.drop(abruptly=draws[_DETAIL] < 0.5)
             case Fault.HALF_BODY_AFTER:
                 connection.write_and_close(responses.truncated(content))
             case Fault.GARBAGE_BEFORE | Fault.GARBAGE_AFTER:

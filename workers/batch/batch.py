@@ -48,6 +48,8 @@ class Batch:
         self._sender_lock = sender_lock
         self._late_blocks = 0
         """Late blocks in a row (``BatchTimings.late_after_s``)."""
+        self._last_block = 0
+        """The number of the last block that the ledger gave to this batch; 0 if none."""
         self._end_reason = "done"
         self._clients = [context.clients.get(nickname) for nickname in plan.chain]
         self._ledger_retry = LedgerRetry(
@@ -177,9 +179,14 @@ class Batch:
             # No push of a block could start. The next renewal says whether the batch is still ours.
             return Wait(self._context.timings.renewal_wait_s, "renewal")
         operation = new_operation()
-        return await self._ledger_retry.call(
-            lambda: self._context.leases.open_block(self.lease, max_messages=max_messages, operation=operation)
+        opened = await self._ledger_retry.call(
+            lambda: self._context.leases.open_block(
+                self.lease, max_messages=max_messages, operation=operation, last_block=self._last_block
+            )
         )
+        if isinstance(opened, Block):
+            self._last_block = opened.number
+        return opened
 
     async def _pass_over_provider(self, block: Block) -> None:
         """Give back a block for a provider that this process does not know, so that the next in the chain is used."""

@@ -62,9 +62,14 @@ def ledger_result(pushed: MessageResult) -> Result:
     )
 
 
+def stops_others(outcome: Outcome) -> bool:
+    """Say whether an outcome brakes: the next messages would get the same answer."""
+    return outcome.verdict is Verdict.BRAKE or outcome.scope is not None
+
+
 def widest_brake(group: Sequence[MessageResult]) -> Outcome | None:
     """Return the outcome of a group that stops the most: a provider rather than a sender rather than a campaign."""
-    brakes = [pushed.outcome for pushed in group if pushed.outcome and pushed.outcome.verdict is Verdict.BRAKE]
+    brakes = [pushed.outcome for pushed in group if pushed.outcome and stops_others(pushed.outcome)]
     return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
 
 

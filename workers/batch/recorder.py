@@ -86,7 +86,9 @@ class Recorder:
         self._results.append(pushed)
         if not self._is_writing:
             self._start_writing()
-        if len(self._results) >= self._group_size or (pushed.outcome and pushed.outcome.verdict in _WRITE_AT_ONCE):
+        outcome = pushed.outcome
+        is_urgent = outcome and (outcome.verdict in _WRITE_AT_ONCE or outcome.scope is not None)
+        if is_urgent or len(self._results) >= self._group_size:
             self._write_now.set()
         self.outstanding -= 1
         if not self.outstanding:

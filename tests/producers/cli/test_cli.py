@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -17,10 +16,8 @@ def test_wrong_usage_gets_exit_code_2(run: Run) -> None:
 @pytest.mark.processes
 def test_help_names_the_commands_without_importing_them() -> None:
     script = "import sys; from producers.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
 
-    assert time.perf_counter() - started < 5
     assert "Check a campaign and its recipients" in done.stdout
     modules = set(done.stdout.splitlines()[-1].split())
     assert not modules & {"redis", "celery", "pydantic", "rich", "polars", "producers.cli.submit"}

@@ -95,7 +95,9 @@ def test_a_resume_during_a_back_off_succeeds_and_names_the_cause(run: Run, submi
     assert waiting.stdout == (f"campaign {submitted} is running: provider tm is backing off: connection refused\n")
 
 
-@pytest.mark.parametrize(("command", "hint"), [("pause", "pause it when that has ended"), ("resume", "it runs by")])
+@pytest.mark.parametrize(
+    ("command", "hint"), [("pause", "pause it after the submit has ended"), ("resume", "it runs by")]
+)
 def test_a_campaign_that_is_still_being_submitted_can_be_neither_paused_nor_resumed(
     run: Run, submitted: str, redis_url: str, command: str, hint: str
 ) -> None:
@@ -129,6 +131,21 @@ def test_workers_are_woken_at_once_for_what_may_be_sent_again(
             redis.hdel("{TIMESM}:pace", "paused")
     assert run(*command.format(later).split()).exit_code == 0
     assert take_wake_ups(redis_url) == [later]
+
+
+def test_doubt_is_not_decided_while_reports_wait_unless_it_is_forced(run: Run, submitted: str, redis_url: str) -> None:
+    asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
+    with SyncRedis.from_url(redis_url) as redis:
+        redis.xadd("reports", {"b": b"[]"})
+    for decision in ("resend", "sent"):
+        refused = run("resolve", submitted, "--as", decision)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("1 posts of reports wait, the oldest for ")
+        assert refused.stderr.endswith("then run this again, or decide all the same with --force\n")
+        assert refused.stderr.count("\n") == 1
+    forced = run("resolve", submitted, "--as", "sent", "--force")
+    assert (forced.exit_code, forced.stdout) == (0, "3 messages in doubt are now accepted\n")
+    assert forced.stderr.startswith("ignored: 1 posts of reports wait")
 
 
 def test_a_full_redis_is_told_by_every_command_and_a_campaign_can_be_shown_paused_and_cancelled(

@@ -63,6 +63,8 @@ def test_the_number_of_listed_rows_can_be_limited(run: Run, redis_url: str) -> N
     add_dead_letters(
         redis_url, [DeadLetter(DeadLetterReason.POISON, b"one"), DeadLetter(DeadLetterReason.POISON, b"two")]
     )
-    for option in ("--max", "--most"):
-        answer = json.loads(run("reports", "rejected", option, "1", "--json").stdout)
+    for option, warning in (("--max", ""), ("--most", "--most is an old name; write --max\n")):
+        result = run("reports", "rejected", option, "1", "--json")
+        answer = json.loads(result.stdout)
         assert (len(answer["rows"]), answer["kept"]) == (1, {"could not be applied": 2})
+        assert result.stderr == warning

@@ -10,8 +10,12 @@ import pytest
 from redis import Redis
 
 from tests.kit.producers import Run
+from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import ID_KEY
+from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.secret_digest import digest_secret
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.submission import Submissions
 
 SUBMIT = ("submit", "campaign.toml", "--recipients", "customers.csv")
 
@@ -92,6 +96,22 @@ def test_a_second_run_does_nothing_and_again_makes_another_campaign(run: Run) ->
     assert json.loads(again.stdout)["campaign"] != first["campaign"]
     assert f"--salt {salt}" in again.stderr
     assert resumed.stdout.startswith(f"already submitted as {json.loads(again.stdout)['campaign']}")
+
+
+def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seal = Submissions.seal
+
+    async def cancel_and_seal(
+        self: Submissions, campaign: CampaignId, sender: SenderId, **counts: int
+    ) -> CampaignState:
+        await Control(self._redis).campaign(sender, campaign, "cancel")
+        return await seal(self, campaign, sender, **counts)
+
+    monkeypatch.setattr(Submissions, "seal", cancel_and_seal)
+    done = run(*SUBMIT)
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.search("campaign [0-9a-z]{8} was cancelled while it was submitted: nothing of it is sent", done.stderr)
 
 
 def test_a_host_with_another_id_key_submits_nothing(run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from producers.recipients import BrokenRow, Chunk, Heading
 from producers.rows.checker import DUPLICATE as DUPLICATE_FINDING
 from producers.rows.checker import RowChecker
 from producers.rows.refusals import RefusalReason
-from producers.rows.slots import FromVariables
+from producers.rows.slots import SlotsFromVariables
 from producers.rows.variables import Variable
 from producers.rows.whitelists import Whitelists
 from tests.kit.producers import chunk_of
@@ -48,7 +48,7 @@ def checker_of(
     bound = [Variable(variable, heading) for variable in variables]
     template = Template(text)
     whitelists = Whitelists(template, links=AnyLink(), numbers=AnyNumber())
-    return RowChecker(FromVariables(template, bound), names=NAMES, to=0, max_length=30, whitelists=whitelists)
+    return RowChecker(SlotsFromVariables(template, bound), names=NAMES, to=0, max_length=30, whitelists=whitelists)
 
 
 @pytest.mark.parametrize(

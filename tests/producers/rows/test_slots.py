@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from producers.recipients import Heading
 from producers.rows.refusals import RefusalReason
-from producers.rows.slots import FromText, FromVariables
+from producers.rows.slots import SlotsFromText, SlotsFromVariables
 from producers.rows.variables import Variable
 from times_dispatch.sms.templates import Template
 
@@ -14,12 +14,12 @@ HEADING = Heading(Path("a.csv"), 1, ("to", "name", "message"))
 BILL = Template("Dear {#var#}, your bill is {#numeric#}. - TIMESM")
 
 
-def from_text(text: str, template: Template = BILL, max_length: int = 30) -> FromText:
-    return FromText(template, Variable(text, HEADING), max_length=max_length)
+def from_text(text: str, template: Template = BILL, max_length: int = 30) -> SlotsFromText:
+    return SlotsFromText(template, Variable(text, HEADING), max_length=max_length)
 
 
 def test_variables_fill_the_slots_in_order() -> None:
-    source = FromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
+    source = SlotsFromVariables(BILL, [Variable("{name}", HEADING), Variable("5", HEADING)])
 
     assert source.columns == {1}
     assert source.names == ["variable 1 ({name})", "variable 2 (5)"]

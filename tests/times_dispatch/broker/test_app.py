@@ -55,7 +55,7 @@ def _messages(app: Celery, count: int) -> list[Any]:
         consumer = app.amqp.TaskConsumer(connection.default_channel, on_message=None, callbacks=[take])
         with consumer:
             while len(taken) < count:
-                connection.drain_events(timeout=5)
+                connection.drain_events(timeout=30)
     return taken
 
 
@@ -145,7 +145,7 @@ async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
     started = time.monotonic()
     with pytest.raises(BrokerAway) as away:
         await wake_workers(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _batches(3))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert "swordfish" not in str(away.value)
 
 

@@ -25,7 +25,7 @@ def test_a_process_runs_from_its_start_to_its_stop(process: Process) -> None:
     assert process.wait(0.01) is None
     process.check()
     assert process.stop() < 5
-    assert process.wait(1) == -signal.SIGTERM
+    assert process.wait(30) == -signal.SIGTERM
 
 
 @pytest.mark.processes

@@ -69,7 +69,7 @@ async def test_a_server_that_is_gone_is_away(unused_tcp_port: int) -> None:
 async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: int) -> None:
     started = time.monotonic()
     assert await _reason(f"redis://127.0.0.1:{silent}/0") == f"Redis at 127.0.0.1:{silent} is away: no answer in time"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 async def test_a_wrong_password_is_named_but_not_shown(guarded: EmbeddedServer) -> None:

@@ -317,13 +317,16 @@ async def test_a_finished_campaign_can_be_cancelled_while_something_is_in_doubt_
     assert await ledger.issue() == []
 
 
-async def test_the_last_attempt_that_a_record_can_count_stays_the_last(ledger: Ledger) -> None:
+async def test_a_message_whose_attempts_a_record_cannot_count_any_more_stays_in_doubt(ledger: Ledger) -> None:
     await ledger.submit(1, batch_size=1)
     await ledger.send_all(b"i")
     key = f"{campaign_key(SENDER, CAMPAIGN)}:m:0"
-    await ledger.redis.setrange(key, 1, b"\xff")
+    await ledger.redis.setrange(key, 1, b"\xfe")
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 1
-    assert (await ledger.open(await ledger.take())).messages == [(0, 255)]
+    await ledger.send_all(b"i")
+    assert (await ledger.messages())[0].record.attempt == 255
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
+    assert await ledger.states() == "i"
 
 
 async def test_a_campaign_of_which_nothing_was_begun_has_nothing_in_doubt(ledger: Ledger) -> None:

@@ -34,13 +34,14 @@ from times_dispatch.ledger.leases import (
     Consequence,
     Drained,
     Lease,
+    Opened,
     Result,
     Wait,
     new_operation,
 )
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.protocol import BrakeTarget
+from times_dispatch.ledger.protocol import BrakeTarget, CloseReason
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -51,7 +52,20 @@ STEPS = 30
 SIZES = [3, 3, 30]
 """Messages of a batch: few, so that reports and outcomes often concern the same message, or many."""
 MAX_CAMPAIGNS = 5
-WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "late_worker"]
+WORK = [
+    "begin",
+    "take",
+    "open",
+    "open",
+    "open",
+    "record",
+    "record",
+    "record",
+    "again",
+    "release",
+    "late_worker",
+    "lose_block",
+]
 VERDICTS = "aaariiipbu"
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
 LATE_EVENTS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
@@ -261,6 +275,45 @@ class Scripts(RuleBasedStateMachine):
             lambda: self.ledger.leases.release(worker.lease),
             lambda: self.model.release(worker.batch_key, worker.lease.token),
         )
+
+    def work_lose_block(self, data: st.DataObject) -> None:
+        """Let a power cut take an opening away from the ledger; the worker pushes the block, and gives up the lease."""
+        worker = self.some_worker(data)
+        redis, last = self.ledger.redis, max(worker.blocks, default=0)
+        on_disk: dict[Any, Any] = {key: self.run(redis.dump(key)) for key in self.run(redis.keys())}
+
+        def open_next(last_block: int) -> Opened:
+            opened: Opened = self.run(
+                self.ledger.leases.open_block(
+                    worker.lease, max_messages=3, operation=new_operation(), last_block=last_block
+                )
+            )
+            return opened
+
+        lost = open_next(last)
+        self.run(redis.flushdb())
+        for key, dumped in on_disk.items():
+            self.run(redis.restore(key, 0, dumped))
+        if not isinstance(lost, Block):
+            return
+        assert open_next(lost.number) == BatchClosed(CloseReason.BLOCKS_LOST)
+        verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in lost.messages]
+        pushed = [
+            (index, lost.number, verdict, CODES[verdict])
+            for (index, _), verdict in zip(lost.messages, verdicts, strict=True)
+        ]
+        results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in pushed]
+        for _ in range(2):
+            self.both(
+                lambda: self.ledger.leases.record(worker.lease, results, provider=PROVIDER),
+                lambda: self.model.record(worker.batch_key, worker.lease.token, pushed, brake=False),
+            )
+            self.compare()
+        for (index, attempt), verdict in zip(lost.messages, verdicts, strict=True):
+            key = (worker.batch_key, index, attempt)
+            assert self.opened.get(key) is None, f"{key} is opened twice, and was not given back"
+            self.opened[key] = None if verdict in "pb" else (worker.lease.token, lost.number)
+        self.release(worker)
 
     def work_late_worker(self, data: st.DataObject) -> None:
         """Let any worker that ever took a lease act on it."""

@@ -7,7 +7,9 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Settled
+from times_dispatch.ledger.records import RECORD_WIDTH
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.provider.failures import Failure
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 DUE, ENDS = f"{hash_tag(SENDER)}:due", f"{hash_tag(SENDER)}:ends"
@@ -51,8 +53,8 @@ async def test_each_message_waits_for_its_report_from_its_own_moment(ledger: Led
     await ledger.leases.release(lease)
     # The second message was sent 100 s after the first, which was sent 3,650 s ago.
     await ledger.redis.hset(KEY, "created_ms", await ledger.now_ms() - 3_650_000)
-    await ledger.redis.setrange(f"{KEY}:m:0", 2 + 5, (0).to_bytes(4, "big"))
-    await ledger.redis.setrange(f"{KEY}:m:0", 2 + 21 + 5, (100_000).to_bytes(4, "big"))
+    await ledger.redis.setrange(f"{KEY}:m:0", 2 + 5, (0).to_bytes(5, "big"))
+    await ledger.redis.setrange(f"{KEY}:m:0", 2 + RECORD_WIDTH + 5, (100_000).to_bytes(5, "big"))
     await ledger.make_all_due()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(no_report=1)
     assert await ledger.states() == "na"
@@ -136,14 +138,15 @@ async def test_by_policy_everything_in_doubt_is_sent_once_more_and_then_given_up
     assert await ledger.states() == "gaggaggag"
 
 
-async def test_what_could_not_be_sent_again_within_its_second_validity_expires(ledger: Ledger) -> None:
+async def test_what_could_not_be_sent_again_within_its_second_validity_is_given_up(ledger: Ledger) -> None:
     await ledger.submit(3, in_doubt="resend")
     await ledger.send_all(b"i")
     await ledger.end_validity()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=3)
     await ledger.end_validity()
     assert await ledger.maintenance.end_pending(SENDER) == 3
-    assert await ledger.states() == "eee"
+    assert await ledger.states() == "ggg"
+    assert (await ledger.view()).codes == {f"push:{Failure.NOT_SENT_AGAIN}": 3}
     assert await ledger.state() is CampaignState.FINISHED
 
 
@@ -194,13 +197,13 @@ async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_p
     assert await ledger.issue() == []
 
 
-async def test_resent_messages_of_a_held_campaign_that_nobody_resumes_expire(ledger: Ledger) -> None:
+async def test_resent_messages_of_a_held_campaign_that_nobody_resumes_are_given_up(ledger: Ledger) -> None:
     await _paused_in_doubt(ledger, in_doubt="resend")
     await ledger.end_validity()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=2)
     await ledger.end_validity()
     await ledger.maintenance.end_pending(SENDER)
-    assert await ledger.states() == "eae"
+    assert await ledger.states() == "gag"
     assert await ledger.state() is CampaignState.FINISHED
 
 

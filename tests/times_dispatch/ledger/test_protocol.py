@@ -101,7 +101,7 @@ def test_settlements_and_policies() -> None:
 
 def test_reasons_of_stopped_campaigns() -> None:
     braked = _found(r"brake_campaign,? ?\(?id, [\w()]+, '(\w+)")
-    written = _found(r"'state', '\w+', 'reason', '(\w+)'\)")
+    written = _found(r"'state', '\w+', 'reason', '(\w+)'[,)]")
     assert braked | written == set(StopReason)
 
 
@@ -123,4 +123,4 @@ def test_a_reason_of_a_person_stands_as_it_is(reason: str) -> None:
 def test_no_script_speaks_english_to_python() -> None:
     """Only the message of an error, which goes to the log, has more than one word."""
     texts = {text for text in re.findall(r"'([^'\n]*)'", ALL_LUA) if re.search(r"[a-z] [a-z]", text)}
-    assert texts == {"DAMAGED records of ", " bytes for "}
+    assert texts == {"DAMAGED records of ", " bytes for ", " is too long ago"}

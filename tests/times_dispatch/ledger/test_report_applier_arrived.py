@@ -156,13 +156,6 @@ async def test_it_changes_nothing_where_it_is_no_news(ledger: Ledger, state: str
     assert (await ledger.states(), after) == (state, before)
 
 
-async def test_a_click_on_an_attempt_that_was_never_made_proves_nothing(ledger: Ledger) -> None:
-    await ledger.submit(1)
-    await ledger.send_all(b"i")
-    assert await ledger.report("clicked", attempt=1) == [U]
-    assert await ledger.states() == "i"
-
-
 async def test_a_click_still_counts_once_and_no_click_is_among_the_last_reports(ledger: Ledger) -> None:
     await ledger.submit(4, batch_size=20, brake=BrakeRule(reports=4, failed_share=0.5))
     lease = await ledger.push(b"i")

@@ -65,6 +65,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.expire_leases(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
     await ledger.make_all_due()
+    await ledger.control.brake_provider(SENDER, "unused", "no balance")
     frequency_caps, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
     await ledger.redis.zadd(f"{hash_tag(SENDER)}:recent_texts", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
@@ -85,6 +86,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "expire_leases": lambda: ledger.maintenance.expire_leases(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
+        "resume_sender": lambda: ledger.control.resume_sender(SENDER),
         "settle_overdue": lambda: ledger.maintenance.settle_overdue(SENDER),
         "check_frequency": lambda: frequency_caps.check(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
         "undo_admission": lambda: frequency_caps.undo(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
@@ -101,6 +103,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
 READ_ONLY = {"contain_optouts", "pending_chores", "read_clock"}
 RUN_WHEN_FULL = {
     "drop_recent_texts",
+    "resume_sender",
     "undo_admission",
     "release",
     "record",
@@ -150,7 +153,7 @@ async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Led
 async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
     await ledger.submit(3)
     control = Script(ledger.redis, "control")
-    reply = await control(SENDER, reason="lunch", action="pause", campaign=CAMPAIGN)
+    reply = await control(SENDER, reason="lunch", decided_us=0, action="pause", campaign=CAMPAIGN)
     assert reply == {"status": b"changed", "state": b"paused"}
 
 

@@ -78,7 +78,7 @@ def test_the_same_message_always_gets_the_same_id_also_in_another_process() -> N
         ("abcdefgh", 0, LAST_ATTEMPT + 1),
     ],
 )
-def test_what_has_no_place_in_an_id_is_refused(campaign: str, index: int, attempt: int) -> None:
+def test_a_value_that_does_not_fit_into_an_id_is_refused(campaign: str, index: int, attempt: int) -> None:
     with pytest.raises(ValueError, match="no correlation id"):
         OURS.make(campaign, index, attempt)
 

@@ -58,7 +58,7 @@ def test_senders_are_counted_apart_and_in_all() -> None:
         InjectedFault("A", "http_500"),
         acceptance(1, sender="A"),
     )
-    shown = {sender: tally.as_dict() for sender, tally in books.senders.items()}
+    shown = {sender: counters.as_dict() for sender, counters in books.senders.items()}
     assert [shown[sender]["arrivals"] for sender in "AB"] == [1, 2]
     assert [shown[sender]["max_per_second"] for sender in "AB"] == [1, 1]
     assert books.all.as_dict()["max_per_second"] == 2

@@ -119,7 +119,7 @@ async def test_half_a_body_is_cut_off_after_acceptance(start: Start) -> None:
     assert len(body) == promised // 2
 
 
-async def test_what_would_be_refused_is_refused_whatever_faults_come_after_accepting(start: Start) -> None:
+async def test_a_push_that_would_be_refused_is_refused_despite_faults_after_accepting(start: Start) -> None:
     client = await start(faults=Faults(reset_after=1.0))
     assert orjson.loads((await client.push(to="1"))[1])["statusCode"] == 2054
     assert await accepted_and_faults(client) == (0, {})
@@ -139,7 +139,7 @@ async def test_connections_are_refused_for_a_while_and_then_taken_on_the_same_po
             refused += 1
             await asyncio.sleep(0.01)
     assert refused
-    assert 0.25 <= time.monotonic() - began < 3
+    assert 0.25 <= time.monotonic() - began < 20
     assert (await client.books())["all"]["accepted"] == 2
 
 

@@ -60,7 +60,7 @@ async def test_a_good_get_is_accepted_without_basic_authentication(start: Start)
         ({"corelationid": None, "corelationId": "x"}, 400, 400),
     ],
 )
-async def test_what_is_wrong_is_refused_with_its_code(
+async def test_a_wrong_push_is_refused_with_the_code_of_its_fault(
     start: Start, changes: dict[str, Any], http_status: int, code: int
 ) -> None:
     client = await start(senders={"TIMESM": (GOOD["dltContentId"],)})

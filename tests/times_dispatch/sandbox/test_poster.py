@@ -107,7 +107,7 @@ async def test_a_receiver_that_is_away_gets_its_reports_when_it_is_back(start: S
         came.set()
 
     listening = await asyncio.start_server(take, "127.0.0.1", port)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await came.wait()
         assert (await away.flush())["reports"]["posts"]["acknowledged"] == 1
     listening.close()

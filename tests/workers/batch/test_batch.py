@@ -3,6 +3,7 @@
 import asyncio
 import time
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
@@ -72,7 +73,7 @@ async def test_a_throttled_sender_waits_as_long_as_the_provider_asked(rig: Worke
     rig.provider.script(answer({"error": "slow down"}, 429, **{"Retry-After": "1"}))
     await rig.send()
     first, second = rig.provider.arrived
-    assert 1.0 <= second.at - first.at < 3
+    assert 1.0 <= second.at - first.at < 10
     assert first.id == second.id
     assert await rig.states() == "a"
 
@@ -181,7 +182,7 @@ async def test_a_worker_learns_at_the_next_renewal_that_its_lease_has_gone(rig: 
         await rig.control.campaign(SENDER, CAMPAIGN, "pause")
         await rig.expire_leases(ref)
         (batch,) = worker.dispatcher._batches
-        await until(lambda: batch.is_lost, within_s=2)
+        await until(lambda: batch.is_lost)
         rig.provider.may_answer.set()
         await worker.quiet()
     assert worker.ended == ["lease lost"]
@@ -211,7 +212,7 @@ async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own
     assert rig.provider.ids == []
     assert await rig.states() == "ppppp"
     batch.renewed(lease_deadline=clock.monotonic() + 15)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not run.done():  # between two answers of Redis
             await clock.advance(0.01)
     assert await rig.states() == "aaaaa"
@@ -330,6 +331,34 @@ async def test_a_wake_up_for_an_unknown_campaign_is_nothing_owed(rig: WorkerRig)
     assert worker.ended == ["nothing owed"]
 
 
+async def test_a_worker_that_learns_that_the_ledger_lost_a_block_pushes_nothing_twice(rig: WorkerRig) -> None:
+    await rig.submit(250, batch_size=250)
+    leases = Forgetful(rig.redis)
+    batch = await rig.batch(leases=leases)
+    assert await batch.work() == "blocks_lost"
+    await rig.send()
+    assert sorted(rig.provider.ids) == sorted(set(rig.provider.ids))
+    assert await rig.states() == "a" * 250
+
+
+class Forgetful(BatchLeases):
+    """A ledger that loses the first block as soon as it has answered, as in a power cut."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis)
+        self._client = redis
+        self._has_lost = False
+
+    async def open_block(self, lease: Lease, **more: Any) -> Opened:
+        on_disk: dict[Any, Any] = {key: await self._client.dump(key) for key in await self._client.keys()}
+        opened = await super().open_block(lease, **more)
+        if not self._has_lost:
+            self._has_lost = True
+            for key, dumped in on_disk.items():
+                await self._client.restore(key, 0, dumped, replace=True)
+        return opened
+
+
 class SlowOnce(BatchLeases):
     """A ledger whose first answer takes a while on its way."""
 
@@ -340,9 +369,9 @@ class SlowOnce(BatchLeases):
         self.answered_at = 0.0
         self._takes_s = answer_takes_s
 
-    async def open_block(self, lease: Lease, *, max_messages: int, operation: str) -> Opened:
+    async def open_block(self, lease: Lease, **more: Any) -> Opened:
         self.asked += 1
-        opened = await super().open_block(lease, max_messages=max_messages, operation=operation)
+        opened = await super().open_block(lease, **more)
         if self.asked == 1:
             self._skipping.skip(self._takes_s)
             self.answered_at = time.monotonic()

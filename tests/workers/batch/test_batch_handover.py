@@ -141,7 +141,7 @@ async def test_a_campaign_that_waits_for_its_only_provider_does_not_hold_up_one_
     rig.provider.reply = lambda _: answer({"error": "slow down"}, 429, **{"Retry-After": "60"})
     async with rig.worker(chain=CHAIN) as worker:
         await rig.issue(worker)
-        await until(lambda: len(rig.second_provider.ids) == 30, within_s=3)
+        await until(lambda: len(rig.second_provider.ids) == 30)
         await until(lambda: len(worker.ended) == 1)
     assert await rig.states(two) == "a" * 30
     assert await rig.states() == "ppp"
@@ -155,7 +155,7 @@ async def test_a_campaign_that_waits_with_all_its_batches_out_makes_room_for_one
         assert len(await rig.issue(worker)) == 16
         await until(lambda: rig.provider.ids)
         await rig.submit(30, campaign=two, fallbacks=["second"], text="Hello {#var#}")
-        await until(lambda: len(rig.second_provider.ids) == 30, within_s=5)
+        await until(lambda: len(rig.second_provider.ids) == 30)
     assert await rig.states() == "p" * 40
     assert len(rig.woken) < 40, "workers are not woken again and again for a batch that has to wait"
 

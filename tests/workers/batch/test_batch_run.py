@@ -68,7 +68,7 @@ async def test_a_condition_is_looked_at_again_after_each_progress(run: BatchRun)
         assert not waiting.done()
         left[0] -= 1
         run.progress()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)
 
 
 async def test_cancelled_parts_end_and_count_as_no_error(run: BatchRun) -> None:

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from times_dispatch.ledger.protocol import HoldPolicy
+from times_dispatch.ledger.protocol import HoldPolicy, PushResult
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
@@ -124,6 +124,16 @@ def test_of_several_brakes_the_one_that_stops_the_most_is_applied_with_its_own_r
     widest = widest_brake(group)
     assert widest is not None
     assert widest.scope is BrakeScope.PROVIDER
+
+
+def test_doubt_that_the_next_messages_would_share_brakes_and_stays_doubt() -> None:
+    redirected = Outcome(
+        verdict=Verdict.IN_DOUBT, code=302, scope=BrakeScope.PROVIDER, reason="the endpoint redirects elsewhere"
+    )
+    pushed = MessageResult(0, 1, redirected, 1, 0)
+    assert ledger_result(pushed).verdict is PushResult.IN_DOUBT
+    meaning = consequence([ACCEPTED, pushed], RNG)
+    assert (meaning.brake, meaning.reason) == ("sender", "the endpoint redirects elsewhere (302)")
 
 
 def test_a_group_without_a_brake_has_none() -> None:

@@ -7,6 +7,8 @@
 --   campaign  the id of the campaign
 --   action    a ControlAction
 --   reason    why, for people
+--   decided_us  when the person decided (epoch, microseconds): a campaign that was paused or braked since is not
+--               resumed, so that a call that is repeated later undoes no pause and no brake; 0 with other actions
 -- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
 -- Keys: campaign, and its recent_push and recent_report; the sender's pace, rotations, waiting, changed, ends,
 -- live and ended.
@@ -21,12 +23,12 @@ local NEW_STATES = {
   brake = {running = 'braked'},
 }
 
-local args = arguments({'campaign', 'action', 'reason'})
+local args = arguments({'campaign', 'action', 'reason', 'decided_us'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
+local now = now_us()
 
 -- Let a campaign go on that runs again. Returns its state.
 local function resume(start_ms)
-  local now = now_us()
   reset_brakes(campaign_key)
   redis.call('DEL', key_of_failures(campaign_key))
   -- Whoever resumes a campaign after its start wants it to start.
@@ -36,14 +38,20 @@ local function resume(start_ms)
 end
 
 run_without_memory()
-local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms')
+local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms', 'held_us')
 if not campaign.state then return reply({status = 'no_campaign'}) end
 local state = NEW_STATES[args.action][campaign.state]
 if args.action == 'cancel' and campaign.state == 'finished' and tonumber(campaign[IN_DOUBT]) > 0 then
   state = 'cancelled'
 end
+local held_us = tonumber(campaign.held_us or '0')
+-- A moment in the future was written before the clock was set back, and says nothing.
+if args.action == 'resume' and held_us >= tonumber(args.decided_us) and held_us <= now then state = nil end
 if not state then return reply({status = 'unchanged', state = campaign.state}) end
 redis.call('HSET', campaign_key, 'state', state, 'reason', args.reason)
+if state == 'paused' or state == 'braked' then
+  redis.call('HSET', campaign_key, 'held_us', string.format('%.0f', now))
+end
 mark_changed(id)
 unqueue_campaign(id)
 if state == 'running' then

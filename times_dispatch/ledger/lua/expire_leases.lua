@@ -54,12 +54,11 @@ local function leave_out(member, failure)
 end
 
 -- Return the longest time for which a lease can still run, in milliseconds.
-local function longest_lease_ms(member)
+local function max_lease_ms(member)
   local id, number = split_batch_member(member)
   local lease_key = key_of_batch(key_of_campaign(id), LEASE, number)
-  local lease = read_fields(lease_key, 'token', 'lease_ms')
-  if not lease.token then return lease_ms * MAX_LEASES_BETWEEN end
-  return math.max(tonumber(lease.lease_ms or '0'), lease_ms, DAMAGED_MS)
+  -- The pause after a failure (FailurePolicy in ledger/leases.py) is shorter than DAMAGED_MS.
+  return math.max(tonumber(redis.call('HGET', lease_key, 'lease_ms') or '0'), lease_ms, DAMAGED_MS)
 end
 
 -- Return the batches whose leases ran out, and those whose leases end later than any can: these were written before
@@ -69,8 +68,8 @@ local function batches_over()
   local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. now_ms + math.max(lease_ms, DAMAGED_MS),
     'WITHSCORES', 'LIMIT', 0, args.max_batches)
   for position = 1, #later, 2 do
-    local is_sound, longest_ms = pcall(longest_lease_ms, later[position])
-    if is_sound and tonumber(later[position + 1]) > now_ms + longest_ms then members[#members + 1] = later[position] end
+    local is_sound, max_ms = pcall(max_lease_ms, later[position])
+    if is_sound and tonumber(later[position + 1]) > now_ms + max_ms then members[#members + 1] = later[position] end
   end
   return members
 end

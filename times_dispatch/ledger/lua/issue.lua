@@ -74,7 +74,8 @@ local function is_kept_from_start(id, campaign_key, since_ms)
     redis.call('ZADD', key_of_sender('ends'), 0, id)
     index_as_ended(id, campaign_key)
   else
-    redis.call('HSET', campaign_key, 'state', 'paused', 'reason', 'missed_start_asks')
+    redis.call('HSET', campaign_key, 'state', 'paused', 'reason', 'missed_start_asks',
+      'held_us', string.format('%.0f', now))
   end
   mark_changed(id)
   return true

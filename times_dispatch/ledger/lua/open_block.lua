@@ -8,6 +8,7 @@
 --   campaign, number  the batch: the id of its campaign, and its number from 0
 --   token             the fencing token of the worker's lease
 --   operation         the id of this opening
+--   last_block        the number of the last block that the worker was given under this token; -1 if it does not say
 --   max_messages      how many messages the block may have
 --   ahead_us          how far ahead of the clock slots are given out, in microseconds
 --   tolerance_us      how long after a slot a worker may ask for it and still get it, in microseconds
@@ -44,7 +45,8 @@ local UNPACED_TURN_MS = 10000
 -- A batch that is at its end within about this time goes on to its end.
 local REST_US = 1000000
 
-local args = arguments({'campaign', 'number', 'token', 'operation', 'max_messages', 'ahead_us', 'tolerance_us'})
+local args = arguments({'campaign', 'number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
+  'tolerance_us'})
 local id, number = args.campaign, args.number
 local ahead_us, tolerance_us = tonumber(args.ahead_us), tonumber(args.tolerance_us)
 local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
@@ -60,6 +62,13 @@ end
 
 local function closed(reason)
   return reply({status = 'closed', reason = reason})
+end
+
+-- Say whether the ledger lost blocks that the worker was given (a power cut, a failover): it counts fewer. The worker
+-- knows better which messages it pushed, so it gets no more of them under this token.
+local function has_lost_blocks(last_block)
+  local known = tonumber(args.last_block)
+  return known >= 0 and is_later_block(known, tonumber(last_block))
 end
 
 -- Return why nothing of the campaign may go now; nil if something may.
@@ -128,7 +137,7 @@ local function own_pace(campaign, pace)
   local rate = tonumber(campaign.rate or '0')
   if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
-  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us, now + ahead_us)
+  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us - tolerance_us, now + ahead_us)
   return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
@@ -227,6 +236,7 @@ local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'firs
   'taken_ms')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
+if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost',
   'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', 'urgent', PENDING,
@@ -274,9 +284,10 @@ if #indexes == 0 then return no_parts_left(campaign, part_count, budget_left) en
 -- All that can fail over damaged fields is done before the first write.
 local pending, sending = campaign[PENDING] - #indexes, campaign[SENDING] + #indexes
 local parts_out = campaign.parts_out + parts
-local block, starts_in_us = (tonumber(lease.last_block) + 1) % 65536, first_slot_us - now
+local block, starts_in_us = (tonumber(lease.last_block) + 1) % BLOCK_NUMBERS, first_slot_us - now
 local packed = {struct.pack(PACKED_HEAD, block, starts_in_us, main.per_unit_us, chain_index)}
-local since_created_ms = now_ms - tonumber(campaign.created_ms)
+local since_created_ms = time_since_created(campaign.created_ms, now_ms)
+check_records(messages_key, count)
 mark_sending(packed, indexes, costs, count, block, since_created_ms, starts_in_us, main.per_unit_us)
 local opened_block = table.concat(packed)
 redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block,

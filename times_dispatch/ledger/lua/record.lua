@@ -2,6 +2,8 @@
 --
 -- Write what came of the pushes of a batch, and draw the conclusions: back off from the provider, or brake. Fenced by
 -- the token. Safe to repeat: an outcome counts only for the block that opened its message.
+-- If the ledger lost its last second, messages are pending that the worker pushed: their block has a number that the
+-- lease does not know yet. The outcome of such a block counts for a pending message: nobody else holds the token.
 --
 -- Arguments
 --   campaign, number    the batch
@@ -31,6 +33,8 @@ local ITEM_BYTES = 16
 -- The results that are no states: both make the message pending again.
 local NOT_SENT = 'p'
 local NEVER_BEGUN = 'b'
+-- The results of which a provider took no message.
+local UNSENT_RESULTS = {[NOT_SENT] = true, [NEVER_BEGUN] = true, [REJECTED] = true, [SUPPRESSED] = true}
 -- A sender backs off for one second at first, for twice as long at each failure after that, and for a minute at most.
 local FIRST_HOLD_MS = 1000
 local MAX_HOLD_MS = 60000
@@ -43,12 +47,15 @@ local id, number, outcomes = args.campaign, args.number, args.outcomes
 local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
 local lease_key, messages_key = key_of_batch(campaign_key, LEASE, number), key_of_batch(campaign_key, MESSAGES, number)
 local now = now_us()
+-- The number of the last block under the token, and the time from the campaign's creation until now.
+local last_block, sent_now_ms
 local counts, codes = counter_deltas(), counter_deltas()
 -- How many messages changed their state, how many the provider took and with how many parts, how many are suppressed,
 -- and the lowest index of those that are pending again.
 local changed, good, accepted_parts, suppressed, lowest = 0, 0, 0, 0, nil
--- The messages whose parts come back, and a mark for each push for the automatic brake.
-local unused, marks = {}, {}
+-- The messages whose parts come back, those of blocks that the ledger lost, and a mark for each push for the automatic
+-- brake.
+local unused, regained, marks = {}, {}, {}
 
 -- Count what came of a message that was sending and was not accepted.
 local function count_failure(verdict, code, index, sent_ms)
@@ -65,12 +72,34 @@ local function count_failure(verdict, code, index, sent_ms)
   if verdict == REJECTED then marks[#marks + 1] = '1' end
 end
 
+-- Return the state that a verdict gives to a message that was sending, and the attempt that its record is about. What a
+-- later attempt leaves unsent hides that an earlier one was in doubt: the message is given up.
+local function state_after(verdict, attempt)
+  if verdict == NEVER_BEGUN then return PENDING, attempt end
+  if attempt > 0 and (verdict == REJECTED or verdict == SUPPRESSED) then return GIVEN_UP, attempt - 1 end
+  return verdict, attempt
+end
+
+-- Apply the outcome of a block that the ledger lost, see above.
+local function regain(span, index, block, verdict, code, transaction, parts)
+  local state, attempt = span.get(index)
+  if state ~= PENDING or verdict == NOT_SENT or verdict == NEVER_BEGUN then return end
+  local to, about = state_after(verdict, attempt)
+  span.put(index, to, about, block, code, sent_now_ms, 0, transaction)
+  counts.move(PENDING, to)
+  changed = changed + 1
+  if verdict == ACCEPTED then accepted_parts, good = accepted_parts + parts, good + 1 end
+  if verdict == ACCEPTED or verdict == IN_DOUBT then regained[#regained + 1] = index end
+  if verdict ~= ACCEPTED then codes.add(code_origin(code) .. code, 1) end
+end
+
 local function apply_outcome(span, index, block, verdict, code, transaction, parts)
   local state, attempt, opened_by, old_code, sent_ms, reported_s, old_transaction = span.get(index)
+  if is_later_block(block, last_block) then return regain(span, index, block, verdict, code, transaction, parts) end
   if opened_by ~= block then return end
   if state == SENDING then
-    local to = verdict == NEVER_BEGUN and PENDING or verdict
-    span.put(index, to, attempt, block, code, sent_ms, reported_s, transaction)
+    local to, about = state_after(verdict, attempt)
+    span.put(index, to, about, block, code, sent_ms, reported_s, transaction)
     counts.move(SENDING, to)
     changed = changed + 1
     if verdict == ACCEPTED then
@@ -81,9 +110,15 @@ local function apply_outcome(span, index, block, verdict, code, transaction, par
     end
   elseif verdict == ACCEPTED and old_transaction == NO_TRANSACTION and transaction ~= NO_TRANSACTION
     and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
-    -- A report or a click was faster than the answer: only the transaction id is news.
+    -- A report or a click was faster than the answer, and counted the parts: only the transaction id is news.
     span.put(index, state, attempt, block, old_code, sent_ms, reported_s, transaction)
-    accepted_parts, good = accepted_parts + parts, good + 1
+    good = good + 1
+  elseif attempt > 0 and UNSENT_RESULTS[verdict] and old_transaction == NO_TRANSACTION
+    and (state == ACCEPTED or state == DELIVERED or state == FAILED) then
+    -- A report proved the earlier attempt while this one was on its way; this one was not sent. The block number 0 lets
+    -- no other outcome of this block count.
+    span.put(index, state, attempt - 1, 0, old_code, sent_ms, reported_s, NO_TRANSACTION)
+    unused[#unused + 1] = {index = index, sent_ms = sent_ms}
   end
 end
 
@@ -120,7 +155,7 @@ local function update_hold()
   local _, hold_until_us, hold_count, probe_us = provider_fields(args.provider)
   local hold_reason = 'hold_reason@' .. args.provider
   local pace = read_fields(pace_key, hold_until_us, hold_count)
-  local until_us = end_of_wait(pace[hold_until_us], LONGEST_HOLD_US, now)
+  local until_us = end_of_wait(pace[hold_until_us], MAX_HOLD_US, now)
   local holds = tonumber(pace[hold_count] or '0')
   local at_least_ms = tonumber(args.hold_at_least_ms)
   if until_us > now then
@@ -145,11 +180,14 @@ local function update_hold()
 end
 
 run_without_memory()
-local lease = read_fields(lease_key, 'token', 'count', 'first_pending')
+local lease = read_fields(lease_key, 'token', 'count', 'first_pending', 'last_block')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
+last_block = tonumber(lease.last_block)
+sent_now_ms = time_since_created(redis.call('HGET', campaign_key, 'created_ms'), math.floor(now / 1000))
+check_records(messages_key, tonumber(lease.count))
 apply_outcomes(tonumber(lease.count))
 -- A repetition, or outcomes whose reports were all faster, mean nothing beyond their own messages.
-if changed == 0 and good == 0 then return reply({status = 'recorded', changed = 0}) end
+if changed == 0 and good == 0 and #unused == 0 then return reply({status = 'recorded', changed = 0}) end
 
 counts.add('parts', accepted_parts)
 counts.add('stat:part_disagreements', tonumber(args.part_disagreements))
@@ -160,6 +198,7 @@ if lowest and lowest < tonumber(lease.first_pending) then
   enter_window(campaign_key, batch_member(id, number))
 end
 if #unused > 0 then return_unused_parts() end
+if #regained > 0 then count_parts_out(campaign_key, number, regained) end
 
 if too_many_bad(campaign_key, 'push', table.concat(marks)) then
   brake_campaign(id, campaign_key, 'too_many_rejected')
@@ -169,7 +208,9 @@ if args.brake == 'campaign' then
   brake_campaign(id, campaign_key, args.reason)
 elseif args.brake == 'sender' then
   local brake = provider_fields(args.provider)
-  if (redis.call('HGET', pace_key, brake) or '') == '' then redis.call('HSET', pace_key, brake, args.reason) end
+  if (redis.call('HGET', pace_key, brake) or '') == '' then
+    redis.call('HSET', pace_key, brake, args.reason, 'held_us', string.format('%.0f', now))
+  end
 end
 mark_changed(id)
 return reply({status = 'recorded', changed = changed})

@@ -6,7 +6,8 @@
 --   campaign        the id of the campaign
 --   total, batches  the messages and the batches, as the producer counted them
 -- Reply: status is one of
---   sealed       the campaign runs now, or did before
+--   sealed       the campaign is sealed now, or was before; state: its state afterwards (cancelled, if a cancel came
+--                before)
 --   no_campaign  the campaign is not there
 --   bad_count    the ledger counted otherwise: total and batches, as it did
 -- Keys: campaign; the sender's pace, ends, hours, waiting, rotation and changed.
@@ -18,7 +19,7 @@ local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 ask_for_memory()
 local campaign = read_fields(campaign_key, 'state', 'total', 'batches', 'start_ms', 'until_ms', 'closes_ms')
 if not campaign.state then return reply({status = 'no_campaign'}) end
-if campaign.state ~= 'submitting' then return reply({status = 'sealed'}) end
+if campaign.state ~= 'submitting' then return reply({status = 'sealed', state = campaign.state}) end
 if campaign.total ~= args.total or campaign.batches ~= args.batches then
   return reply({status = 'bad_count', total = tonumber(campaign.total), batches = tonumber(campaign.batches)})
 end
@@ -35,5 +36,5 @@ else
   redis.call('HDEL', campaign_key, 'missed_start')
   queue_campaign(id, campaign_key)
 end
-finish_if_done(id, campaign_key, now)
-return reply({status = 'sealed'})
+local is_done = finish_if_done(id, campaign_key, now)
+return reply({status = 'sealed', state = is_done and 'finished' or 'running'})

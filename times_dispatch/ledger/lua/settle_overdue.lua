@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records counters rotation campaigns
+-- uses: names keys memory clock states records counters rotation campaigns budget
 --
 -- Decide messages of a batch that waited long enough: accepted messages without a report, and messages in doubt. Safe
 -- to repeat.
@@ -6,7 +6,9 @@
 -- Arguments
 --   campaign, number  the batch
 --   settlement        a Settlement: policy (the clock and the campaign's policy decide), sent or resend (a person
---                     decided what becomes of the messages that are in doubt now)
+--                     decided what becomes of messages in doubt)
+--   decided_ms        when the person decided (epoch, milliseconds): only messages that were sent before count; 0 with
+--                     policy. A call that is repeated later so leaves alone what was pushed again in between.
 -- Reply: how many messages became what
 --   no_report  accepted messages whose report is overdue
 --   given_up   messages in doubt that are not sent again
@@ -24,7 +26,7 @@
 local LOOK_AGAIN_MS = 1000
 local DAY_MS = 86400000
 
-local args = arguments({'campaign', 'number', 'settlement'})
+local args = arguments({'campaign', 'number', 'settlement', 'decided_ms'})
 local id, number, settlement = args.campaign, tonumber(args.number), args.settlement
 local campaign_key, member = key_of_campaign(id), batch_member(id, number)
 local messages_key, due_key = key_of_batch(campaign_key, MESSAGES, number), key_of_sender('due')
@@ -32,12 +34,16 @@ local now = now_us()
 local now_ms = math.floor(now / 1000)
 local counts, codes = counter_deltas(), counter_deltas()
 local settled = {no_report = 0, given_up = 0, resent = 0, as_sent = 0}
+-- Indexes of messages in doubt that count as accepted.
+local as_sent = {}
 -- Whether the campaign's policy resends, not a person.
 local by_policy = false
 
 -- Return what becomes of a message in doubt: its new state, and what it counts as; nil if it stays in doubt.
-local function settle_doubt(campaign, attempt, is_over)
-  local may_resend = campaign.state ~= 'cancelled'
+local function settle_doubt(campaign, attempt, sent_at_ms, is_over)
+  -- The number of an attempt has one byte, and no id may come again.
+  local may_resend = campaign.state ~= 'cancelled' and attempt < MAX_ATTEMPT
+  if settlement ~= 'policy' and sent_at_ms >= tonumber(args.decided_ms) then return nil end
   if settlement == 'sent' then return ACCEPTED, 'as_sent' end
   if settlement == 'resend' then
     if may_resend then return PENDING, 'resent' end
@@ -56,10 +62,10 @@ end
 local function change(at, first, state, to, fields)
   counts.move(state, to)
   if to == PENDING or (state == IN_DOUBT and to == ACCEPTED) then codes.add('push:' .. fields.code, -1) end
+  if state == IN_DOUBT and to == ACCEPTED then as_sent[#as_sent + 1] = at - 1 end
   redis.call('SETRANGE', messages_key, at - 1, to)
   if to == PENDING then
-    local attempt = math.min(fields.attempt + 1, 255)
-    local record = struct.pack(RECORD, attempt, fields.block, 0, fields.sent_ms, 0, NO_TRANSACTION)
+    local record = struct.pack(RECORD, fields.attempt + 1, fields.block, 0, fields.sent_ms, 0, NO_TRANSACTION)
     redis.call('SETRANGE', messages_key, first, record)
   end
 end
@@ -81,7 +87,7 @@ local function settle_messages(campaign, count)
     local report_due_ms = created_ms + sent_ms + wait_ms
     local state, to, counts_as = string.sub(states, at, at), nil, nil
     if state == IN_DOUBT then
-      to, counts_as = settle_doubt(campaign, attempt, is_over)
+      to, counts_as = settle_doubt(campaign, attempt, report_due_ms - wait_ms, is_over)
     elseif settlement == 'policy' and report_due_ms <= now_ms then
       to, counts_as = NO_REPORT, 'no_report'
     end
@@ -104,7 +110,9 @@ local function extend_validity(campaign)
   local until_ms = tonumber(campaign.until_ms)
   if until_ms > now_ms then return end
   local began_ms = math.max(tonumber(campaign.start_ms), tonumber(campaign.sealed_ms or campaign.created_ms))
-  local validity_ms = until_ms - began_ms
+  -- The first resend knows the validity that the campaign was given; the end that it writes is later than that.
+  local validity_ms = tonumber(campaign.validity_ms) or until_ms - began_ms
+  redis.call('HSET', campaign_key, 'validity_ms', validity_ms)
   -- Of a campaign with hours of the day at least one day's must lie in the validity.
   if campaign.closes_ms then validity_ms = validity_ms + DAY_MS end
   redis.call('HSET', campaign_key, 'until_ms', now_ms + validity_ms)
@@ -118,6 +126,7 @@ local function go_on(campaign)
     index_as_live(id)
   end
   redis.call('HDEL', campaign_key, 'finished_ms')
+  redis.call('HSET', campaign_key, 'resent', 1)
   if by_policy then redis.call('HSET', campaign_key, 'resending', 1) end
   extend_validity(campaign)
   local lease_key = key_of_batch(campaign_key, LEASE, number)
@@ -133,7 +142,7 @@ end
 
 local function settle()
   local campaign = read_fields(campaign_key, 'state', 'created_ms', 'report_wait_ms', 'until_ms', 'in_doubt',
-    'start_ms', 'sealed_ms', 'closes_ms', 'resending', PENDING, SENDING)
+    'start_ms', 'sealed_ms', 'closes_ms', 'resending', 'validity_ms', PENDING, SENDING)
   if not campaign.state or redis.call('EXISTS', messages_key) == 0 then
     redis.call('ZREM', due_key, member)
     return
@@ -141,6 +150,7 @@ local function settle()
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)
   local look_ms = settle_messages(campaign, count)
+  if #as_sent > 0 then counts.add('parts', parts_of(campaign_key, number, as_sent)) end
   counts.write(campaign_key)
   codes.write(key_of_codes(campaign_key))
   if settled.resent > 0 then go_on(campaign) end

@@ -22,7 +22,7 @@ _MAX_CODE: Final = 65_535
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What one code or HTTP status means for a message."""
+    """The verdict and the reason that one code or HTTP status stands for."""
 
     verdict: Verdict
     reason: str
@@ -61,11 +61,14 @@ _THROTTLED: Final = "the provider asks to wait"
 _ACCESS_REFUSED: Final = Meaning(Verdict.BRAKE, "access refused without a readable answer", BrakeScope.PROVIDER)
 _WRONG_ENDPOINT: Final = Meaning(Verdict.BRAKE, "nothing takes messages at the endpoint", BrakeScope.PROVIDER)
 _REDIRECTED: Final = Meaning(Verdict.BRAKE, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
+_MAYBE_DONE: Final = Meaning(Verdict.IN_DOUBT, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
 _MALFORMED: Final = Meaning(Verdict.REJECTED, "the request was refused without a readable answer")
 
 HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
-    # 303 is no redirect here: some servers answer it when they have done what the POST asked for.
-    **dict.fromkeys((301, 302, 307, 308), _REDIRECTED),
+    # 303 is no redirect here: some servers answer it when they have done what the POST asked for. With 301 and 302
+    # many mean the same, but whoever moved the endpoint answers so too: this message is in doubt, and no other follows.
+    **dict.fromkeys((301, 302), _MAYBE_DONE),
+    **dict.fromkeys((307, 308), _REDIRECTED),
     **dict.fromkeys((401, 402, 403, 407), _ACCESS_REFUSED),
     **dict.fromkeys((404, 405, 406, 410, 411, 415), _WRONG_ENDPOINT),
     **dict.fromkeys((400, 413, 414, 422, 431), _MALFORMED),
@@ -136,12 +139,12 @@ class AnswerReader:
             meaning = rules.rest
         elif state and meaning.verdict is Verdict.ACCEPTED:
             meaning = _UNREADABLE
-        return _outcome(meaning, number or 0, fields)
+        return _outcome_of(meaning, number or 0, fields)
 
     def _by_words(self, body: bytes) -> Outcome | None:
         """Judge a body without fields by its first words; None if the rules do not name them."""
         code = self._code_of_text(body[:100].decode(errors="replace"))
-        return _outcome(self._rules.codes[code], _code(code)[1] or 0) if code else None
+        return _outcome_of(self._rules.codes[code], _code(code)[1] or 0) if code else None
 
     def _code_of_text(self, text: str) -> str:
         """Return the code that the rules give a text; empty if none."""
@@ -154,8 +157,8 @@ class AnswerReader:
             meaning = None
         if meaning is None:
             code = Failure.UNREADABLE_ANSWER.value if 200 <= status < 300 else status
-            return _outcome(_UNREADABLE, code)
-        return _outcome(meaning, status, fields)
+            return _outcome_of(_UNREADABLE, code)
+        return _outcome_of(meaning, status, fields)
 
     def _throttled(self, status: int, by_body: Outcome | None, wait_s: float | None) -> Outcome:
         """Judge a status that asks to wait: a code that the rules name overrides it.
@@ -163,13 +166,13 @@ class AnswerReader:
         A body that says accepted contradicts such a status, and the message is in doubt.
         """
         if by_body is not None and by_body.verdict is Verdict.ACCEPTED:
-            return _outcome(_CONTRADICTION, status)
+            return _outcome_of(_CONTRADICTION, status)
         if by_body is not None and by_body.verdict is not Verdict.THROTTLED and by_body.reason != _REFUSED.reason:
             return by_body
         return Outcome(verdict=Verdict.THROTTLED, code=status, retry_after_s=wait_s, reason=_THROTTLED)
 
 
-def _outcome(meaning: Meaning, code: int, fields: AnswerFields | None = None) -> Outcome:
+def _outcome_of(meaning: Meaning, code: int, fields: AnswerFields | None = None) -> Outcome:
     return Outcome(
         verdict=meaning.verdict,
         code=code if meaning.number is None else meaning.number,

@@ -22,7 +22,7 @@ class NoAuthentication(msgspec.Struct, frozen=True):
     """No Authorization header: credentials, if there are any, are in the payload or in other headers."""
 
     def authorization(self) -> str:
-        """Return the empty string."""
+        """Return an empty value, because no request has the header."""
         return ""
 
 

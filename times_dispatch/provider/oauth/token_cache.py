@@ -83,9 +83,9 @@ class TokenCache:
 
         Args:
             nickname: the provider's name in logs, and part of the token's key in the store.
-            credentials: what the token is requested with.
+            credentials: the credentials with which the token is requested.
             transport: carries the token request; the provider's own, so that proxy and TLS are those of the pushes.
-            store: where the processes share the token.
+            store: the store in which the processes share the token.
             request_timeout_s: how long the token server has to answer, in seconds.
             get_timeout_s: how long ``get`` waits for a token, in seconds.
             clock: measures lifetimes and waits.
@@ -199,13 +199,13 @@ class TokenCache:
 
     async def _read_store(self) -> bool:
         """Cache the content of the store; return whether nothing needs to be requested."""
-        entry = await self._store.read(self._name)
-        stored = self._cipher.decrypt(entry[0]) if entry else None
+        encrypted, left_s = await self._store.read(self._name) or (b"", 0.0)
+        stored = self._cipher.decrypt(encrypted) if encrypted else None
         if self._is_refused():
             return True  # the provider refused the token while the store was read
-        if entry is None or stored is None or stored.authorization == self._last_refused != "":
+        if stored is None or stored.authorization == self._last_refused != "":
             return False
-        self._cache(stored, entry[1])
+        self._cache(stored, left_s)
         return self._clock.monotonic() < self._cached.renew_at if self._cached else False
 
     async def _request(self) -> bool:
@@ -278,10 +278,10 @@ class TokenCache:
     async def _publish_refusal(self) -> None:
         """Store the refusal, which stops the other processes; cache a newer token instead if the store has one."""
         try:
-            entry = await self._store.read(self._name)
-            stored = self._cipher.decrypt(entry[0]) if entry else None
-            if entry and stored and stored.authorization not in {"", self._last_refused}:
-                self._cache(stored, entry[1])
+            encrypted, left_s = await self._store.read(self._name) or (b"", 0.0)
+            stored = self._cipher.decrypt(encrypted) if encrypted else None
+            if stored and stored.authorization not in {"", self._last_refused}:
+                self._cache(stored, left_s)
             elif self._cached and not (stored and stored.refused):
                 await self._store.write(self._name, self._cipher.encrypt(self._cached.stored), ttl_s=REFUSED_FOR_S)
         except OSError as error:

@@ -37,7 +37,7 @@ def test_no_path_leads_nowhere() -> None:
 
 
 @pytest.mark.parametrize("paths", [{"id": "id", "code": "c"}, {"id": "id", "code": "c.d"}, {"id": "id", "text": "id"}])
-def test_what_is_neither_object_nor_array_has_no_fields(paths: dict[str, str]) -> None:
+def test_a_value_that_is_neither_object_nor_array_has_no_fields(paths: dict[str, str]) -> None:
     read = json_reader(paths)
     for body in (b"", b'"OK"', b"5", b"<html>", b'{"id":', b"[" * 100_000, b"\xff"):
         assert read(body) is None

@@ -168,8 +168,8 @@ UNREADABLE = [
         (200, Verdict.IN_DOUBT, None, 12),
         (202, Verdict.IN_DOUBT, None, 12),
         (204, Verdict.IN_DOUBT, None, 12),
-        (301, Verdict.BRAKE, BrakeScope.PROVIDER, 301),
-        (302, Verdict.BRAKE, BrakeScope.PROVIDER, 302),
+        (301, Verdict.IN_DOUBT, BrakeScope.PROVIDER, 301),
+        (302, Verdict.IN_DOUBT, BrakeScope.PROVIDER, 302),
         (303, Verdict.IN_DOUBT, None, 303),
         (307, Verdict.BRAKE, BrakeScope.PROVIDER, 307),
         (308, Verdict.BRAKE, BrakeScope.PROVIDER, 308),
@@ -232,7 +232,7 @@ def test_a_throttle_that_claims_acceptance_is_in_doubt(status: int) -> None:
     assert read(status, accepted(statusCode=1), retry_after="1").verdict is Verdict.IN_DOUBT
 
 
-def test_a_code_of_the_table_goes_before_a_throttle_and_an_unknown_one_does_not() -> None:
+def test_a_code_of_the_table_overrides_a_throttle_and_an_unknown_code_does_not() -> None:
     assert read(429, failed(2070)).verdict is Verdict.BRAKE
     assert read(429, failed(429)).verdict is Verdict.THROTTLED
     assert read(503, failed(1234), retry_after="3").retry_after_s == 3.0

@@ -50,7 +50,7 @@ def test_every_string_that_is_a_value_is_found_with_its_key() -> None:
         ('{"a": {"b": 1, "b": 2}}', "has the key 'b' twice"),
     ],
 )
-def test_what_is_no_document_is_told_without_its_values(text: str, reason: str) -> None:
+def test_a_template_that_is_no_document_is_refused_without_its_values(text: str, reason: str) -> None:
     with pytest.raises(JsonTemplateInvalid) as invalid:
         parse(text)
     assert str(invalid.value) == reason

@@ -85,7 +85,7 @@ def rules(**given: object) -> AnswerRules:
         ({"max_connections": 0}, "max_connections"),
     ],
 )
-def test_what_cannot_work_is_named_without_its_secrets(changes: dict[str, object], problem: str) -> None:
+def test_a_setting_that_cannot_work_is_named_without_its_secrets(changes: dict[str, object], problem: str) -> None:
     found = problems(provider(**changes))
     assert [sentence for sentence in found if sentence.startswith(problem)]
     assert "secret" not in " ".join(found)
@@ -114,7 +114,7 @@ def test_what_cannot_work_is_named_without_its_secrets(changes: dict[str, object
         {"endpoint": "http://[::1]:8080/send?channel=1"},
     ],
 )
-def test_what_can_work_is_let_be(changes: dict[str, object]) -> None:
+def test_a_provider_that_can_work_is_accepted(changes: dict[str, object]) -> None:
     assert problems(provider(**changes)) == []
     assert warnings(provider(**changes)) == []
 
@@ -158,7 +158,7 @@ CONSTANT = (("mobile", "$$To"), ("message", "$$Body"))
         ({"headers": (("X-Auth-Token", "p-secret"),)}, "headers.X-Auth-Token: looks like a secret"),
     ],
 )
-def test_what_is_probably_not_meant_so_is_a_warning(changes: dict[str, object], warning: str) -> None:
+def test_a_setting_that_is_probably_a_mistake_is_a_warning(changes: dict[str, object], warning: str) -> None:
     found = warnings(provider(**changes))
     assert [sentence for sentence in found if sentence.startswith(warning)]
     assert "p-secret" not in " ".join(found)
@@ -188,7 +188,7 @@ def test_loopback_may_be_plain_http(endpoint: str) -> None:
         timesmobile_post(nickname="tm", username="u", password="p", endpoint="https://proxy.example/times"),
     ],
 )
-def test_nothing_is_to_be_said_of_a_preset(preset: Provider) -> None:
+def test_a_preset_has_no_warning(preset: Provider) -> None:
     assert problems(preset) == warnings(preset) == notes(preset) == []
 
 

@@ -24,7 +24,7 @@ class Sending:
 
     async def push(self) -> httpx.Response:
         push = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
-        return await asyncio.wait_for(self.transport.handle_async_request(self.payload.request(push)), 5)
+        return await asyncio.wait_for(self.transport.handle_async_request(self.payload.request(push)), 30)
 
 
 @asynccontextmanager
@@ -120,7 +120,7 @@ async def test_a_second_answer_that_nobody_asked_for_is_not_the_next_pushs() -> 
     assert server.connections == 5
 
 
-async def test_what_a_server_says_unasked_closes_the_connection_and_answers_nothing() -> None:
+async def test_bytes_that_a_server_sends_unasked_close_the_connection_and_answer_no_push() -> None:
     said = asyncio.Event()
 
     async def answer_and_speak(connection: Connection) -> None:
@@ -134,7 +134,7 @@ async def test_what_a_server_says_unasked_closes_the_connection_and_answers_noth
 
     async with serving(answer_and_speak) as server, sending(server.url) as sender:
         assert (await sender.push()).content == b"body"
-        await asyncio.wait_for(said.wait(), 5)
+        await asyncio.wait_for(said.wait(), 30)
         response = await sender.push()
     assert (response.status_code, response.content) == (200, b"body")
     assert server.connections == 2
@@ -151,7 +151,7 @@ async def test_what_a_server_says_unasked_closes_the_connection_and_answers_noth
     ],
     ids=["upgrade", "bad-length", "two-lengths", "length-and-chunks", "tls-alert"],
 )
-async def test_what_is_not_an_answer_is_no_answer(answer: bytes) -> None:
+async def test_bytes_that_are_no_http_answer_are_an_error(answer: bytes) -> None:
     async with serving(writing(answer)) as server, sending(server.url) as sender:  # type: ignore[arg-type]
         with pytest.raises(httpx.RemoteProtocolError):
             await sender.push()

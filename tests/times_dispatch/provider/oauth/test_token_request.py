@@ -84,12 +84,12 @@ def test_a_token_of_another_type_cannot_be_used(kind: object) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_what_may_change_by_itself_is_no_refusal(status: int) -> None:
+def test_an_error_that_may_pass_by_itself_is_no_refusal(status: int) -> None:
     assert read_response(status, b"") == TokenEndpointUnavailable(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("error", ["Invalid secret p&s", "x" * 41, 5, None])
-def test_what_the_server_says_in_its_own_words_is_not_repeated(error: object) -> None:
+def test_the_token_servers_own_words_are_not_repeated(error: object) -> None:
     assert read_response(401, json.dumps({"error": error}).encode()) == TokenRefused("HTTP 401")
 
 

@@ -177,7 +177,9 @@ def test_an_empty_reply_is_a_reply() -> None:
         (None, {"ts": TS}, ("event", "meta")),
     ],
 )
-def test_what_is_missing_is_named(event: object, fields: dict[str, object], missing: tuple[str, ...]) -> None:
+def test_a_missing_field_of_a_report_is_named(
+    event: object, fields: dict[str, object], missing: tuple[str, ...]
+) -> None:
     rejected = only_rejected(body(event, fields))
     assert rejected.reason == "fields are missing"
     assert rejected.missing_fields == missing

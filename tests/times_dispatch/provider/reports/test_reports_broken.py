@@ -53,7 +53,7 @@ def test_a_row_that_is_almost_json_does_not_cost_the_good_ones(spoilt: bytes) ->
     assert len(parsed.events) + len(parsed.rejected) == 3
 
 
-def test_what_was_mended_is_kept_as_clean_json() -> None:
+def test_a_repaired_report_is_kept_as_clean_json() -> None:
     for event in parse(b'[{"event":"replied","data":[{"ts":1,"meta":"m","incomingText":"\\ud83d \xff\n"}]}]').events:
         assert orjson.loads(event.raw)[0]["data"][0]["incomingText"] == event.incoming_text == "? \ufffd\n"
 

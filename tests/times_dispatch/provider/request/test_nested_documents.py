@@ -91,7 +91,7 @@ def test_a_document_in_a_query_and_in_a_header_is_escaped_for_both() -> None:
         ('{ "fixed": "kept as it is" }', '{ "fixed": "kept as it is" }'),
     ],
 )
-def test_what_is_no_document_or_has_no_placeholder_is_left_as_it_is(value: str, written: str) -> None:
+def test_a_value_that_is_no_document_or_has_no_placeholder_is_unchanged(value: str, written: str) -> None:
     form = dict(parse_qsl(described((("v", value),), "form").encode(push()).decode("ascii")))
     assert form["v"] == written
 

@@ -2,6 +2,13 @@
 -- Limits in SMS parts: the budget of a campaign, and the sender's cap of a day. Parts count from the opening of a
 -- block; what the provider did not take is given back.
 
+-- Return how many SMS parts messages of a batch have: indexes from 0.
+local function parts_of(campaign_key, number, indexes)
+  local part_counts, parts = redis.call('GET', key_of_batch(campaign_key, PARTS, number)), 0
+  for _, index in ipairs(indexes) do parts = parts + (part_counts and string.byte(part_counts, index + 1) or 1) end
+  return parts
+end
+
 -- Return how many SMS parts may still go: by the budget of the campaign (its fields max_parts and parts_out), and by
 -- the sender's cap of this day (the fields max_parts_per_day, day and day_parts of its pace). Without a limit that is
 -- math.huge.
@@ -19,6 +26,11 @@ local function spend_parts_of_day(pace, today, parts)
   if tonumber(pace.max_parts_per_day or '0') <= 0 then return end
   local spent_today = tonumber(pace.day) == today and tonumber(pace.day_parts) or 0
   redis.call('HSET', key_of_sender('pace'), 'day', today, 'day_parts', spent_today + parts)
+end
+
+-- Count the parts of messages of a batch as handed to a provider, where that is learnt after the fact: indexes from 0.
+local function count_parts_out(campaign_key, number, indexes)
+  redis.call('HINCRBY', campaign_key, 'parts_out', parts_of(campaign_key, number, indexes))
 end
 
 -- Give back parts that the provider did not take: `parts` to the campaign, `parts_of_today` of them to the cap of the

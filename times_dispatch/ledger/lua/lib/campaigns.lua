@@ -1,4 +1,4 @@
--- uses: names keys states rotation
+-- uses: names keys clock states rotation
 -- The course of a campaign: what finishes it, what stops it.
 
 -- Note that something of a campaign changed, so that upkeep shows it.
@@ -35,6 +35,6 @@ end
 -- people.
 local function brake_campaign(id, campaign_key, reason)
   if redis.call('HGET', campaign_key, 'state') ~= 'running' then return end
-  redis.call('HSET', campaign_key, 'state', 'braked', 'reason', reason)
+  redis.call('HSET', campaign_key, 'state', 'braked', 'reason', reason, 'held_us', string.format('%.0f', now_us()))
   unqueue_campaign(id)
 end

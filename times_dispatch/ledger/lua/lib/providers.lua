@@ -15,14 +15,14 @@ end
 
 -- No hold is longer: the longest is what a provider asks for (MAX_RETRY_AFTER_S in provider/description/answers.py).
 -- No probe keeps the next one waiting for longer.
-local LONGEST_HOLD_US = 900000000
+local MAX_HOLD_US = 900000000
 local PROBE_INTERVAL_US = 1000000
 
 -- Return when a wait ends, in microseconds; 0 if it is longer than the longest. Such a wait was written before Redis'
 -- clock was set back, and is over.
-local function end_of_wait(until_us, longest_us, now)
+local function end_of_wait(until_us, max_wait_us, now)
   until_us = tonumber(until_us or '0')
-  return until_us <= now + longest_us and until_us or 0
+  return until_us <= now + max_wait_us and until_us or 0
 end
 
 -- Read from these fields how a provider stands: whether it is braked, whether the sender backs off from it, and when a
@@ -31,7 +31,7 @@ local function provider_state(pace, provider, now)
   local brake, hold_until_us, hold_count, probe_us = provider_fields(provider)
   local is_braked = pace[brake] and pace[brake] ~= ''
   local backs_off = tonumber(pace[hold_count] or '0') > 0
-  local held_us = end_of_wait(pace[hold_until_us], LONGEST_HOLD_US, now)
+  local held_us = end_of_wait(pace[hold_until_us], MAX_HOLD_US, now)
   local probed_us = end_of_wait(pace[probe_us], PROBE_INTERVAL_US, now)
   local free_us = backs_off and math.max(held_us, probed_us) or 0
   return is_braked, backs_off, free_us
@@ -44,7 +44,7 @@ local function free_us_of_chain(chain, now)
     local brake, hold_until_us = provider_fields(provider)
     local pace = read_fields(key_of_sender('pace'), brake, hold_until_us)
     if not pace[brake] or pace[brake] == '' then
-      soonest_us = math.min(soonest_us, end_of_wait(pace[hold_until_us], LONGEST_HOLD_US, now))
+      soonest_us = math.min(soonest_us, end_of_wait(pace[hold_until_us], MAX_HOLD_US, now))
     end
   end
   return soonest_us

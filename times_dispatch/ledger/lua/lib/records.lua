@@ -1,18 +1,39 @@
 -- uses: names states
 -- The messages of a batch are one string: a state byte for each of COUNT messages, then a record of WIDTH bytes for
 -- each. A record is
---   attempt u8 | block u16 | code u16 | sent_ms u32 (since the campaign's created_ms) | reported_s u32 (epoch) |
+--   attempt u8 | block u16 | code u16 | sent_ms u40 (since the campaign's created_ms) | reported_s u32 (epoch) |
 --   transaction, 8 bytes
 -- and all numbers are big-endian. ledger/records.py reads the same string.
-local WIDTH = 21
-local RECORD = '>I1I2I2I4I4c8'
+local WIDTH = 22
+local RECORD = '>I1I2I2I5I4c8'
 local EMPTY_RECORD = string.rep('\0', WIDTH)
 local NO_TRANSACTION = '\0\0\0\0\0\0\0\0'
 -- Where fields of a record begin, counted from its first byte.
 local CODE_OFFSET = 3
 local SENT_OFFSET = 5
-local REPORTED_OFFSET = 9
-local TRANSACTION_OFFSET = 13
+local REPORTED_OFFSET = 10
+local TRANSACTION_OFFSET = 14
+
+-- The limits of the fields: struct.pack cuts off what does not fit, so whoever packs a new value compares it first.
+local MAX_ATTEMPT = 255
+local MAX_SENT_MS = 1099511627775
+
+-- Return the time from the campaign's creation until a moment (both in epoch milliseconds), as a record can hold it: a
+-- clock that was set back makes 0. Raises an error, before anything is written, for a time that does not fit.
+local function time_since_created(created_ms, moment_ms)
+  local since_ms = math.max(0, moment_ms - tonumber(created_ms))
+  if since_ms > MAX_SENT_MS then error('DAMAGED created_ms: ' .. created_ms .. ' is too long ago') end
+  return since_ms
+end
+
+-- Block numbers count from 1 under each token, and come round again after so many.
+local BLOCK_NUMBERS = 65536
+
+-- Say whether a block was opened after another one of the same token.
+local function is_later_block(block, other)
+  local ahead = (block - other) % BLOCK_NUMBERS
+  return ahead > 0 and ahead < BLOCK_NUMBERS / 2
+end
 
 -- Return where the record of a message begins and ends in the string, as GETRANGE counts (from 0, the end included).
 local function record_range(count, index)

@@ -11,3 +11,9 @@ local GIVEN_UP = 'g'
 local SUPPRESSED = 'u'
 local EXPIRED = 'e'
 local CANCELLED = 'x'
+
+-- Return the beginning of the counter of a code that a message got when nothing was sent, or when that is in doubt: the
+-- codes of a Suppression are our own, from 31 to 33, and different from those of failed pushes.
+local function code_origin(code)
+  return code >= 31 and code <= 33 and 'suppressed:' or 'push:'
+end

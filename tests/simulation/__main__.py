@@ -1,0 +1,65 @@
+"""``python -m tests.simulation``: many seeds, each in a process of its own, one line each; ends with 1 on a violation."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from tests.simulation.launch import RunFailed, Task, launch, work
+from tests.simulation.mutations import MUTATIONS
+from tests.simulation.run import Verdict
+
+
+def main() -> int:
+    """Run the simulation."""
+    if len(sys.argv) == 2 and sys.argv[1] == "work":
+        work()
+    options = _options()
+    tasks = [
+        Task(seed, options.storm * 60, options.hours * 3_600, mutation=options.mutation)
+        for seed in range(options.seed, options.seed + options.runs)
+    ]
+    broken, storm_s, quiet_s, faults = 0, 0.0, 0.0, Counter[str]()
+    with ThreadPoolExecutor(options.processes) as pool:
+        for done in as_completed([pool.submit(launch, task) for task in tasks]):
+            try:
+                verdict = done.result()
+            except RunFailed as failed:
+                print(failed, flush=True)  # noqa: T201
+                broken += 1
+                continue
+            print(line(verdict), flush=True)  # noqa: T201
+            broken += bool(verdict.violation)
+            storm_s += verdict.at_s - verdict.quiet_s
+            quiet_s += verdict.quiet_s
+            faults.update(verdict.faults)
+    print(  # noqa: T201
+        f"{(storm_s + quiet_s) / 3600:,.0f} simulated hours, {storm_s / 3600:,.1f} of them with faults and campaigns; "
+        f"{sum(faults.values()):,} faults; {broken} of {options.runs} runs broke an invariant"
+    )
+    return 1 if broken else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the first seed; each run has the next one")
+    parser.add_argument("--runs", type=int, default=20, help="how many runs")
+    parser.add_argument("--hours", type=float, default=8.0, help="virtual hours of each run after its faults, at least")
+    parser.add_argument("--storm", type=float, default=10.0, help="virtual minutes of faults in each run")
+    parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="", help="take a safeguard out of the product")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many run side by side")
+    return parser.parse_args()
+
+
+def line(verdict: Verdict) -> str:
+    """Return what a person reads of one run."""
+    ended = f"at {verdict.at_s:,.1f} s {verdict.violation}" if verdict.violation else "every invariant held"
+    return (
+        f"seed {verdict.seed}: {ended}; {verdict.at_s / 3600:.1f} h in {verdict.took_s:.0f} s, "
+        f"{verdict.pushes:,} pushes, {sum(verdict.faults.values())} faults, digest {verdict.digest}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

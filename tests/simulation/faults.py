@@ -1,0 +1,216 @@
+"""What goes wrong in a simulation: each fault begins at random, lasts a while, and ends."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from tests.simulation.ledger_checks import MAX_JUMP_S
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+RECOVERS_IN_S = 100.0
+"""After most faults: a sender may back off from its provider for a minute, and a lease has to run out."""
+RECOVERS_FROM_LOST_WAKE_UPS_S = 270.0
+"""A batch that no worker takes is announced again after up to 16 leases."""
+
+
+class Faults:
+    """Draws faults one after the other, until it is told to stop."""
+
+    def __init__(self, world: "World", *, mean_gap_s: float = 30.0) -> None:
+        self._world = world
+        self._mean_gap_s = mean_gap_s
+        self.happened: Counter[str] = Counter()
+        self.kinds: list[Callable[[], Awaitable[None]]] = [
+            self.worker_killed,
+            self.worker_stopped,
+            self.worker_frozen,
+            self.worker_cut_off,
+            self.worker_unheard,
+            self.server_away,
+            self.server_frozen,
+            self.server_lost_a_second,
+            self.server_clock_jumps,
+            self.wires_slow,
+            self.answers_lost,
+            self.reconciler_killed,
+            self.reconciler_frozen,
+            self.receiver_away,
+            self.provider_away,
+            self.provider_throttles,
+            self.provider_crashes_client,
+            self.wake_ups_lost,
+            self.host_clock_jumps,
+        ]
+
+    async def run(self, until_s: float) -> None:
+        """Let faults happen until this moment of virtual time."""
+        random, loop = self._world.random, self._world.loop
+        while loop.time() < until_s:
+            await asyncio.sleep(random.expovariate(1 / self._mean_gap_s))
+            await self.happen(random.choice(self.kinds))
+
+    async def happen(self, kind: Callable[[], Awaitable[None]]) -> None:
+        """Let one fault happen, from its beginning to its end."""
+        world = self._world
+        self.happened[kind.__name__] += 1
+        is_no_excuse = kind.__name__ == "wires_slow"  # a slow ledger may stop nothing
+        world.active_faults += not is_no_excuse
+        await kind()
+        world.active_faults -= not is_no_excuse
+        lost = kind.__name__ in {"wake_ups_lost", "worker_killed", "worker_frozen", "worker_unheard", "server_away"}
+        if not is_no_excuse:
+            world.disturbed(recovers_in_s=RECOVERS_FROM_LOST_WAKE_UPS_S if lost else RECOVERS_IN_S)
+
+    async def _lasts(self, least_s: float, most_s: float) -> None:
+        await asyncio.sleep(self._world.random.uniform(least_s, most_s))
+
+    async def worker_killed(self) -> None:
+        """Kill one worker as by kill -9; another is started a little later."""
+        world = self._world
+        worker = world.random.choice(world.workers)
+        worker.process.kill()
+        world.workers.remove(worker)
+        await self._lasts(0, 20)
+        world.start_worker()
+
+    async def worker_stopped(self) -> None:
+        """Stop one worker as an update does; another is started a little later."""
+        world = self._world
+        worker = world.random.choice(world.workers)
+        world.workers.remove(worker)
+        worker.stop()
+        await self._lasts(0, 20)
+        world.start_worker()
+
+    async def worker_frozen(self) -> None:
+        """Freeze one worker, often for longer than its leases."""
+        worker = self._world.random.choice(self._world.workers)
+        worker.process.freeze()
+        await self._lasts(0.1, 40)
+        worker.process.thaw()
+
+    async def worker_cut_off(self) -> None:
+        """Cut one worker off from the server."""
+        worker = self._world.random.choice(self._world.workers)
+        worker.wire.is_cut = True
+        await self._lasts(0.1, 40)
+        worker.wire.is_cut = False
+
+    async def worker_unheard(self) -> None:
+        """Lose what one worker sends, without telling it."""
+        worker = self._world.random.choice(self._world.workers)
+        worker.wire.is_silent = True
+        await self._lasts(0.1, 40)
+        worker.wire.is_silent = False
+
+    async def server_away(self) -> None:
+        """Take the server away from everybody."""
+        self._world.server.is_up = False
+        await self._lasts(0.1, 40)
+        self._world.server.is_up = True
+
+    async def server_frozen(self) -> None:
+        """Freeze the server: what it is asked meanwhile it does later, when nobody waits for the answers."""
+        self._world.server.freeze()
+        await self._lasts(0.1, 20)
+        self._world.server.thaw()
+
+    async def server_lost_a_second(self) -> None:
+        """Let a power cut take the server's last second."""
+        server = self._world.server
+        snapshot = server.snapshot()
+        await self._lasts(0.2, 1)
+        server.is_up = False
+        self._world.put_back(snapshot)
+        await self._lasts(0.1, 5)
+        server.is_up = True
+
+    async def server_clock_jumps(self) -> None:
+        """Set the server's clock forward or back for a while."""
+        world = self._world
+        world.clock_was_wrong = True
+        world.server.offset_s = world.random.choice([-1, 1]) * world.random.uniform(0.5, MAX_JUMP_S)
+        await self._lasts(5, 120)
+        world.server.offset_s = 0.0
+
+    async def wires_slow(self) -> None:
+        """Let every call take long."""
+        one_way_s = self._world.random.uniform(0.02, 0.25)
+        workers = list(self._world.workers)
+        for worker in workers:
+            worker.wire.one_way_s = one_way_s
+        await self._lasts(5, 120)
+        for worker in workers:
+            worker.wire.one_way_s = 0.0002
+
+    async def answers_lost(self) -> None:
+        """Break connections before and after the server executed what they carried."""
+        wires = [process.wire for process in (*self._world.workers, *self._world.reconcilers)]
+        wires += [self._world.operator.wire, self._world.receiver_wire]
+        for wire in wires:
+            wire.answer_loss, wire.request_loss = 0.1, 0.1
+        await self._lasts(1, 30)
+        for wire in wires:
+            wire.answer_loss, wire.request_loss = 0.0, 0.0
+
+    async def reconciler_killed(self) -> None:
+        """Kill one reconciler; another is started a little later."""
+        world = self._world
+        reconciler = world.random.choice(world.reconcilers)
+        reconciler.process.kill()
+        world.reconcilers.remove(reconciler)
+        await self._lasts(0, 60)
+        world.start_reconciler()
+
+    async def reconciler_frozen(self) -> None:
+        """Freeze one reconciler; others claim what it holds."""
+        reconciler = self._world.random.choice(self._world.reconcilers)
+        reconciler.process.freeze()
+        await self._lasts(1, 60)
+        reconciler.process.thaw()
+
+    async def receiver_away(self) -> None:
+        """Let the receiver answer 503."""
+        self._world.receiver_wire.is_cut = True
+        await self._lasts(1, 60)
+        self._world.receiver_wire.is_cut = False
+
+    async def provider_away(self) -> None:
+        """Let one provider refuse connections."""
+        behaviour = self._any_provider()
+        behaviour.not_sent = 1.0
+        await self._lasts(1, 30)
+        behaviour.not_sent = 0.0
+
+    async def provider_throttles(self) -> None:
+        """Let one provider say "not now" to half of all pushes."""
+        behaviour = self._any_provider()
+        behaviour.throttled = 0.5
+        await self._lasts(1, 20)
+        behaviour.throttled = 0.0
+
+    async def provider_crashes_client(self) -> None:
+        """Let the client of a provider raise an error that nobody foresaw, now and then."""
+        behaviour = self._any_provider()
+        behaviour.crashes = 0.002
+        await self._lasts(1, 20)
+        behaviour.crashes = 0.0
+
+    async def wake_ups_lost(self) -> None:
+        """Let the broker lose half of what it is given."""
+        self._world.broker.lost = 0.5
+        await self._lasts(1, 60)
+        self._world.broker.lost = 0.0
+
+    async def host_clock_jumps(self) -> None:
+        """Set one worker's own clock forward or back."""
+        worker = self._world.random.choice(self._world.workers)
+        worker.clock.offset_s = self._world.random.choice([-1, 1]) * self._world.random.uniform(1, 86_400)
+        await self._lasts(5, 120)
+        worker.clock.offset_s = 0.0
+
+    def _any_provider(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return self._world.providers[self._world.random.choice(sorted(self._world.providers))].behaviour

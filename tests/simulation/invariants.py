@@ -1,0 +1,132 @@
+"""What must hold at every moment of a simulation, whatever went wrong before: the pushes.
+
+``ledger_checks`` has the other half: what the ledger says.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from tests.simulation.violation import Kind, Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.provider import Begun, Row
+    from tests.simulation.world import World
+
+STOPS_WITHIN_S = 1.0
+"""No push starts later than this after a pause, a cancel or an opt-out has returned."""
+RATE_EXCESS = 0.05
+"""In no second more pushes start than the rate and this share of it, and at least one more."""
+LOOKED_AT_S = 10.0
+"""A report that was answered so long ago must be known to whoever sends a message again."""
+INDIA_S = 19_800
+DAY_S = 86_400
+
+
+class PushChecks:
+    """Checks each push of the providers' books once, when it has begun or was accepted."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._seen = 0
+        self._by_pace: defaultdict[str, list[float]] = defaultdict(list)
+        """When the last pushes of a sender, or of a campaign with a rate of its own, began."""
+        self._of_day: Counter[tuple[str, int]] = Counter()
+        self._of_campaign: Counter[str] = Counter()
+        self._same_text: dict[tuple[str, str, str], "tuple[float, Row]"] = {}
+
+    def check(self) -> None:
+        """Check what was pushed since the last check."""
+        books = self._world.books
+        if books.overlaps:
+            raise Violation(Kind.FENCE, f"in the hands of two at once: {books.overlaps[0]}")
+        for begun in books.begun[self._seen :]:
+            self._check_stops(begun)
+            self._check_paces(begun)
+        self._seen = len(books.begun)
+        new, books.new = books.new, []
+        for row in new:
+            self._check_copies(row)
+            self._check_limits(row)
+
+    def _check_stops(self, begun: "Begun") -> None:
+        operator, campaign = self._world.operator, begun.row[0]
+        for what, at_s in (
+            (f"{campaign} was paused or cancelled", operator.paused.get(campaign)),
+            (f"{begun.sender} was paused", operator.paused_senders.get(begun.sender)),
+            (f"{begun.to} was opted out", operator.opted_out.get(begun.to)),
+        ):
+            if at_s is not None and begun.at_s > at_s + STOPS_WITHIN_S:
+                raise Violation(Kind.PAUSE, f"a push began {begun.at_s - at_s:.2f} s after {what}")
+
+    def _check_paces(self, begun: "Begun") -> None:
+        operator, campaign = self._world.operator, begun.row[0]
+        self._check_pace(begun.sender, operator.rates[begun.sender], begun.at_s)
+        self._check_pace(campaign, operator.submitted[campaign].plan.rate_per_s, begun.at_s)
+
+    def _check_pace(self, name: str, rate: float, at_s: float) -> None:
+        if not rate:
+            return
+        times = self._by_pace[name]
+        times.append(at_s)
+        in_second = len(times) - bisect_right(times, at_s - 1.0)
+        if in_second > max(rate + 1, rate * (1 + RATE_EXCESS)) and not self._world.was_forgotten(at_s, tolerance_s=2.0):
+            raise Violation(Kind.PACE, f"{in_second} pushes of {name} began within a second, its rate is {rate:g}")
+        if len(times) > 10_000:
+            del times[: bisect_left(times, at_s - 10.0)]
+
+    def _check_copies(self, row: "Row") -> None:
+        world, (campaign, index) = self._world, row
+        tries = world.books.accepted[row]
+        if len(tries) == 1:
+            return
+        plan = world.operator.submitted[campaign].plan
+        moments = ", ".join(f"attempt {copy.attempt} at {copy.at_s:.3f} s" for copy in tries)
+        forgotten = sum(world.was_forgotten(copy.at_s) for copy in tries)
+        resends = (plan.in_doubt == "resend") + world.operator.resolved[campaign]
+        if len(tries) > 1 + forgotten + resends:
+            raise Violation(Kind.TWICE, f"message {index} of {campaign} was accepted {len(tries)} times: {moments}")
+        reported_s = world.books.known[row].get("delivered")
+        if reported_s is not None and tries[-1].at_s > reported_s + LOOKED_AT_S and not forgotten:
+            raise Violation(
+                Kind.EVIDENCE,
+                f"message {index} of {campaign} went out again although its report (delivered) was answered "
+                f"at {reported_s:.1f} s: {moments}",
+            )
+
+    def _check_limits(self, row: "Row") -> None:
+        world, campaign = self._world, row[0]
+        plan, accepted = world.operator.submitted[campaign].plan, world.books.accepted[row][-1]
+        forgotten = sum(self._forgotten_of(campaign).values())
+        self._of_campaign[campaign] += 1
+        budget = world.operator.budgets[campaign]
+        if budget and self._of_campaign[campaign] > budget + forgotten:
+            raise Violation(Kind.LIMIT, f"{campaign} had {self._of_campaign[campaign]} parts, its budget is {budget}")
+        day = int((world.epoch_s + accepted.at_s + INDIA_S) // DAY_S)
+        self._of_day[plan.sender, day] += 1
+        cap = world.caps.get(plan.sender)
+        if cap and self._of_day[plan.sender, day] > cap + forgotten and not world.clock_was_wrong:
+            raise Violation(Kind.LIMIT, f"{plan.sender} had more than its {cap} parts of a day")
+        after_s = world.repeat_after_s.get(plan.sender)
+        if after_s and not world.lost and not world.clock_was_wrong:
+            self._check_repeated(row, plan.sender, after_s, accepted.at_s)
+
+    def _check_repeated(self, row: "Row", sender: str, after_s: float, at_s: float) -> None:
+        submitted = self._world.operator.submitted[row[0]]  # type: ignore[index]
+        key = sender, str(submitted.numbers_from + row[1]), f"name {row[1]}"
+        before_s, before_row = self._same_text.get(key, (-after_s, row))
+        if before_row != row and at_s - before_s < after_s - 1:
+            raise Violation(
+                Kind.LIMIT,
+                f"the same text went to the number of message {row[1]} twice: by {before_row[0]} and {row[0]}",
+            )
+        self._same_text[key] = at_s, row
+
+    def _forgotten_of(self, campaign: str) -> Counter[str]:
+        world = self._world
+        if not world.lost:
+            return Counter()
+        sender = world.operator.submitted[campaign].plan.sender  # type: ignore[index]
+        return Counter(
+            begun.row[0] for begun in world.books.begun if begun.sender == sender and world.was_forgotten(begun.at_s)
+        )

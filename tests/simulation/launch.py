@@ -1,0 +1,57 @@
+"""Runs of the simulation in processes of their own: a run changes its process for good, and must not outlive its time."""
+
+import os
+import subprocess
+import sys
+from typing import NoReturn
+
+import msgspec
+
+from tests.simulation.mutations import MUTATIONS
+from tests.simulation.run import Verdict, run
+
+
+class RunFailed(Exception):
+    """A run ended without a verdict."""
+
+
+class Task(msgspec.Struct):
+    """What one run is to do."""
+
+    seed: int
+    storm_s: float
+    night_s: float = 0.0
+    faults: list[str] | None = None
+    """The names of the faults that happen; None is all of them."""
+    mutation: str = ""
+    """The safeguard that is taken out of the product; empty is none."""
+
+
+def launch(task: Task, *, timeout_s: float = 600.0) -> Verdict:
+    """Run a task in a process of its own and return its verdict; raises ``RunFailed``."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "work"],
+            input=msgspec.json.encode(task),
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            # The order of a set of texts would differ from run to run.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RunFailed(f"seed {task.seed}: no end within {timeout_s:g} s of real time") from error
+    if ended.returncode or ended.stderr:
+        raise RunFailed(f"seed {task.seed}: failed\n{ended.stderr.decode()[-4_000:]}")
+    return msgspec.json.decode(ended.stdout, type=Verdict)
+
+
+def work() -> NoReturn:
+    """Do the task that stands on standard input, and end the process."""
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    if task.mutation:
+        MUTATIONS[task.mutation].apply()
+    verdict = run(task.seed, storm_s=task.storm_s, night_s=task.night_s, faults=task.faults)
+    sys.stdout.buffer.write(msgspec.json.encode(verdict))
+    sys.stdout.buffer.flush()
+    os._exit(0)  # killed processes of the simulation have left tasks behind, which must not run their ends

@@ -1,0 +1,235 @@
+"""What must hold at every moment of a simulation: the ledger's counters, records and ways out, and its progress."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.simulation.violation import Kind, Violation
+from times_dispatch.ledger.records import read_records
+from times_dispatch.ledger.states import MessageState
+
+if TYPE_CHECKING:
+    from tests.simulation.operator import Submitted
+    from tests.simulation.world import World
+
+_STATES = [state.value.encode() for state in MessageState]
+_FIELDS = ("state", "reason", "total", "next_batch", "start_ms", "opens_ms", "closes_ms", "until_ms")
+_RECORDS_EVERY_S = 20.0
+"""The records of a campaign are read when its counters have changed, and at least this often."""
+CALM_FOR_S = 30.0
+"""In so long a calm every sender that may send has begun a push."""
+MAX_JUMP_S = 600.0
+"""The server's clock is set forward or back by this at most."""
+_OWN_REASONS = ("cannot be worked on", "accounting identity", "damaged", "not in the worker")
+
+
+class Seen(NamedTuple):
+    """A campaign as the ledger has it at a moment."""
+
+    fields: Mapping[str, bytes | None]
+    counts: Mapping[bytes, int]
+
+    def number(self, name: str) -> int:
+        """Return a field as a number, 0 if it is missing."""
+        return int(float(self.fields[name] or 0))
+
+    @property
+    def state(self) -> str:
+        """The campaign's state."""
+        return (self.fields["state"] or b"").decode()
+
+    @property
+    def reason(self) -> str:
+        """Why it is in this state."""
+        return (self.fields["reason"] or b"").decode()
+
+    @property
+    def unsent(self) -> int:
+        """Messages that are pending or sending."""
+        return self.counts[b"p"] + self.counts[b"s"]
+
+
+class LedgerChecks:
+    """Looks at the ledger outside of time, between two moments."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._last: dict[str, tuple[Mapping[bytes, int], float]] = {}
+        """The counters of each campaign when its records were last read, and when that was."""
+        self._progress_s: defaultdict[str, float] = defaultdict(float)
+        """When each sender last began a push, or had no reason to."""
+        self._begun: set[str] = set()
+        """Campaigns that have begun."""
+        self._may_since: dict[str, float] = {}
+        """Since when each campaign that has something to send may send."""
+        self._pushes = 0
+
+    def look(self) -> dict[str, Seen]:
+        """Return all sealed campaigns as the ledger has them."""
+        campaigns = list(self._world.operator.sealed)
+        replies = self._world.server.peek(
+            [("HMGET", self._key(campaign), *_FIELDS, *_STATES) for campaign in campaigns]
+        )
+        seen = {}
+        for campaign, values in zip(campaigns, replies, strict=True):
+            fields = dict(zip(_FIELDS, values, strict=False))
+            counts = {state: int(count or 0) for state, count in zip(_STATES, values[len(_FIELDS) :], strict=True)}
+            seen[campaign] = Seen(fields, counts)
+        return seen
+
+    def check(self, *, is_calm: bool) -> None:
+        """Check everything that can be said at this moment."""
+        seen = self.look()
+        now = self._world.loop.time()
+        for campaign, of_campaign in seen.items():
+            submitted = self._world.operator.submitted[campaign]  # type: ignore[index]
+            self._check_counters(campaign, of_campaign, submitted)
+            counts, read_s = self._last.get(campaign, ({}, 0.0))
+            if counts != of_campaign.counts or (of_campaign.unsent and now - read_s >= _RECORDS_EVERY_S):
+                self._last[campaign] = of_campaign.counts, now
+                self._check_records(campaign, of_campaign, submitted)
+        self._check_progress(seen, is_calm=is_calm)
+
+    def _check_counters(self, campaign: str, seen: Seen, submitted: "Submitted") -> None:
+        if seen.number("total") != submitted.total or sum(seen.counts.values()) != submitted.total:
+            raise Violation(Kind.COUNTERS, f"{campaign}: they do not add up to {submitted.total}: {_words(seen)}")
+        if seen.state == "braked" and any(reason in seen.reason for reason in _OWN_REASONS):
+            raise Violation(Kind.BRAKED, f"{campaign}: {seen.reason}")
+        plan, now_ms = submitted.plan, self._world.now_ms()
+        if now_ms < plan.valid_until_ms - 1_000 and (seen.counts[b"e"] or seen.counts[b"g"]):
+            early_s = (plan.valid_until_ms - now_ms) / 1000
+            raise Violation(Kind.EARLY, f"{campaign}: messages were ended {early_s:.0f} s early: {_words(seen)}")
+        # A message that was sent while the server's clock was slow is as much too old.
+        slow_s = MAX_JUMP_S if self._world.clock_was_wrong else 0.0
+        if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - slow_s - 1:
+            raise Violation(Kind.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
+
+    def _check_records(self, campaign: str, seen: Seen, submitted: "Submitted") -> None:
+        key, tag = self._key(campaign), f"{{{submitted.plan.sender}}}:"
+        batches = -(-submitted.total // submitted.batch_size)
+        sizes = [min(submitted.batch_size, submitted.total - n * submitted.batch_size) for n in range(batches)]
+        *states, leases, redo, rotation, own, waiting, hours = self._world.server.peek(
+            [
+                *(("GETRANGE", f"{key}:m:{number}", 0, size - 1) for number, size in enumerate(sizes)),
+                ("ZRANGE", f"{tag}leases", 0, -1),
+                ("LRANGE", f"{key}:redo", 0, -1),
+                *(("ZSCORE", f"{tag}{name}", campaign) for name in ("rotation", "rotation:own", "waiting", "hours")),
+            ]
+        )
+        all_states = [of_batch or b"p" * size for of_batch, size in zip(states, sizes, strict=True)]
+        counted = Counter(b"".join(all_states))
+        if any(counted[state[0]] != seen.counts[state] for state in _STATES):
+            records = {chr(state): count for state, count in counted.items()}
+            raise Violation(Kind.COUNTERS, f"{campaign}: counters say {_words(seen)}, records {records}")
+        held = {member.partition(b":")[2] for member in leases if member.startswith(campaign.encode() + b":")}
+        to_do = held | set(redo)
+        next_batch = seen.number("next_batch")
+        lost = [
+            number
+            for number, of_batch in enumerate(all_states)
+            if (b"p" in of_batch and number < next_batch and b"%d" % number not in to_do)
+            or (b"s" in of_batch and b"%d" % number not in held)
+        ]
+        is_over = seen.state == "cancelled" or seen.number("until_ms") <= self._server_ms()
+        if lost and not is_over:
+            raise Violation(Kind.REACHABLE, f"{campaign}: nothing will hand out batch {lost[0]}: {_words(seen)}")
+        is_queued = held or any(score is not None for score in (rotation, own, waiting, hours))
+        if seen.state == "running" and seen.counts[b"p"] and not is_queued and not is_over:
+            raise Violation(Kind.REACHABLE, f"{campaign} runs, and nothing will give it a turn: {_words(seen)}")
+
+    def _check_progress(self, seen: Mapping[str, Seen], *, is_calm: bool) -> None:
+        world, now = self._world, self._world.loop.time()
+        for begun in world.books.begun[self._pushes :]:
+            self._progress_s[begun.sender] = begun.at_s
+            self._begun.add(begun.row[0])
+        self._pushes = len(world.books.begun)
+        ready = {campaign: of for campaign, of in seen.items() if self._may_send(campaign, of)}
+        by_sender: defaultdict[str, list[str]] = defaultdict(list)
+        for campaign in ready:
+            by_sender[world.operator.submitted[campaign].plan.sender].append(campaign)  # type: ignore[index]
+        for sender in world.settings.senders:
+            if not is_calm or sender not in by_sender or self._sender_is_held(sender):
+                self._progress_s[sender] = now
+        for sender, campaigns in by_sender.items():
+            if now - self._progress_s[sender] > CALM_FOR_S:
+                still = "; ".join(f"{campaign}: {_words(seen[campaign])}" for campaign in campaigns[:3])
+                raise Violation(Kind.STUCK, f"{sender} has sent nothing for {CALM_FOR_S:.0f} s of calm; {still}")
+            if is_calm and not self._sender_is_held(sender):
+                self._check_fair(sender, campaigns)
+
+    def _check_fair(self, sender: str, campaigns: list[str]) -> None:
+        world, now = self._world, self._world.loop.time()
+        within_s = 6.0 + 3.0 * len(campaigns)
+        for campaign in campaigns:
+            since_s = max(world.operator.sealed[campaign], world.calm_since_s())  # type: ignore[index]
+            may_since_s = self._may_since.setdefault(campaign, now)
+            waited_s = now - max(since_s, may_since_s)
+            if campaign not in self._begun and waited_s > within_s:
+                raise Violation(
+                    Kind.UNFAIR, f"{campaign} waits for {waited_s:.0f} s behind {len(campaigns) - 1} others of {sender}"
+                )
+
+    def _may_send(self, campaign: str, seen: Seen) -> bool:
+        now_ms = self._world.now_ms()
+        may = (
+            seen.state == "running"
+            and seen.counts[b"p"] > 0
+            and seen.number("start_ms") <= now_ms < seen.number("until_ms") - 2_000
+            and (not seen.number("closes_ms") or seen.number("opens_ms") <= now_ms < seen.number("closes_ms") - 2_000)
+        )
+        if not may:
+            self._may_since.pop(campaign, None)
+        return may
+
+    def _sender_is_held(self, sender: str) -> bool:
+        key, today = f"{{{sender}}}:pace", (self._server_ms() + 19_800_000) // 86_400_000
+        paused, full_day = self._world.server.peek([("HMGET", key, "paused", "full_day")])[0]
+        return paused == b"1" or (full_day is not None and int(full_day) == today)
+
+    def check_end(self) -> None:
+        """Compare every record with the providers' books, when everything has come to its end."""
+        for campaign, submitted in self._world.operator.submitted.items():
+            key, size = self._key(campaign), submitted.batch_size
+            for number, first in enumerate(range(0, submitted.total, size)):
+                count = min(size, submitted.total - first)
+                packed = self._world.server.peek([("GET", f"{key}:m:{number}")])[0]
+                for record in read_records(packed or b"", count):
+                    self._check_record(campaign, first + record.index, record.state)
+
+    def _check_record(self, campaign: str, index: int, state: MessageState) -> None:
+        books, row = self._world.books, (campaign, index)
+        known = books.known.get(row, {})
+        if "delivered" in known and state is not MessageState.DELIVERED:
+            raise Violation(
+                Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but was reported as delivered"
+            )
+        is_accepted = row in books.accepted
+        if state in {MessageState.DELIVERED, MessageState.ACCEPTED, MessageState.FAILED} and not is_accepted:
+            raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, no provider ever had it")
+        unsent = {MessageState.EXPIRED, MessageState.CANCELLED, MessageState.SUPPRESSED, MessageState.REJECTED}
+        if state in unsent and is_accepted and not self._is_excused(campaign, row):
+            raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider took it")
+
+    def _is_excused(self, campaign: str, row: tuple[str, int]) -> bool:
+        """Say whether a message may end as unsent although a copy of it went out: a second attempt, or a lost second."""
+        operator, world = self._world.operator, self._world
+        may_repeat = operator.submitted[campaign].plan.in_doubt == "resend" or operator.resolved[campaign]  # type: ignore[index]
+        return bool(may_repeat) or any(world.was_forgotten(copy.at_s) for copy in world.books.accepted[row])
+
+    def _age_s(self, campaign: str) -> float:
+        return self._world.loop.time() - self._world.operator.sealed[campaign]  # type: ignore[index]
+
+    def _server_ms(self) -> int:
+        return self._world.server.now_us() // 1000
+
+    def _key(self, campaign: str) -> str:
+        return f"{{{self._world.operator.submitted[campaign].plan.sender}}}:c:{campaign}"  # type: ignore[index]
+
+
+def _words(seen: Seen) -> str:
+    counts = ", ".join(
+        f"{seen.counts[state.value.encode()]} {state.label}"
+        for state in MessageState
+        if seen.counts[state.value.encode()]
+    )
+    return f"{seen.state}{f' ({seen.reason})' if seen.reason else ''}, {counts}"

@@ -1,0 +1,117 @@
+"""Safeguards that can be taken out of the product, to see that the simulation finds the fault that they prevent.
+
+Each mutation is applied in the process of a run, before anything of the world is made. A mutation whose text is no
+longer in the product fails: then it has to be written anew.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.simulation.violation import Kind
+from times_dispatch.ledger import scripts
+from times_dispatch.provider.outcomes import Outcome, Verdict
+from workers.batch import recorder
+from workers.batch.batch_run import BatchRun
+
+
+class Mutation(NamedTuple):
+    """One safeguard less."""
+
+    apply: Callable[[], None]
+    kinds: frozenset[Kind]
+    """The invariants of which one must break."""
+    why: str
+    faults: tuple[str, ...] | None = None
+    """Faults that show it soonest; None is all."""
+
+
+def _in_script(name: str, before: str, after: str) -> Callable[[], None]:
+    """Make a mutation that puts one text of a script in the place of another."""
+
+    def apply() -> None:
+        text = scripts.script_text(name)
+        if before not in text:
+            raise ValueError(f"{name}.lua no longer contains: {before}")
+        changed, others = text.replace(before, after), scripts.script_text
+        scripts.script_text = lambda asked: changed if asked == name else others(asked)  # type: ignore[assignment]
+
+    return apply
+
+
+def _in_lib(name: str, before: str, after: str) -> Callable[[], None]:
+    """Make a mutation that puts one text of a lib in the place of another."""
+
+    def apply() -> None:
+        text = scripts.lib_text(name)
+        if before not in text:
+            raise ValueError(f"lib/{name}.lua no longer contains: {before}")
+        scripts._exchanged_libs[name] = text.replace(before, after)
+
+    return apply
+
+
+def _timeout_is_not_sent() -> None:
+    real = recorder.ledger_result
+
+    def mistaken(pushed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        outcome = pushed.outcome
+        if outcome and outcome.verdict is Verdict.IN_DOUBT:
+            pushed = pushed._replace(outcome=Outcome(Verdict.NOT_SENT, code=outcome.code))
+        return real(pushed)
+
+    recorder.ledger_result = mistaken
+
+
+def _pushes_begin_late() -> None:
+    BatchRun.may_push = lambda run, _start_by: not run.stopping.is_set()  # type: ignore[method-assign]
+
+
+MUTATIONS = {
+    "no fence when opening": Mutation(
+        _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
+        frozenset({Kind.TWICE, Kind.FENCE, Kind.COUNTERS, Kind.REACHABLE, Kind.EVIDENCE}),
+        "a worker that lost its lease opens blocks beside the new owner",
+    ),
+    "no fence when recording": Mutation(
+        _in_script("record", "if lease.token ~= args.token then", "if not lease.token then"),
+        frozenset({Kind.TWICE, Kind.FENCE, Kind.EVIDENCE, Kind.COUNTERS}),
+        "a worker that lost its lease writes results into the blocks of the new owner",
+    ),
+    "not written ahead": Mutation(
+        _in_script("open_block", "redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))", ""),
+        frozenset({Kind.COUNTERS, Kind.TWICE, Kind.FENCE}),
+        "messages stay pending while they are pushed",
+    ),
+    "time-out is not sent": Mutation(
+        _timeout_is_not_sent, frozenset({Kind.TWICE}), "a push without an answer counts as one that was never sent"
+    ),
+    "pause not checked": Mutation(
+        _in_script("open_block", "if campaign.state ~= 'running' then return campaign.state end", ""),
+        frozenset({Kind.PAUSE}),
+        "blocks of a paused campaign are opened",
+    ),
+    "lost messages are pending": Mutation(
+        _in_lib(
+            "leases",
+            "redis.call('SETRANGE', messages_key, at - 1, IN_DOUBT)",
+            "redis.call('SETRANGE', messages_key, at - 1, PENDING)",
+        ),
+        frozenset({Kind.COUNTERS, Kind.TWICE}),
+        "what a lost worker had in hand is sent again",
+    ),
+    "pushes begin late": Mutation(
+        _pushes_begin_late,
+        frozenset({Kind.TWICE, Kind.FENCE, Kind.PAUSE, Kind.PACE}),
+        "a push begins however late, also after its lease",
+    ),
+    "rate not kept": Mutation(
+        _in_script("open_block", "if main.key then keep_slot(", "if false then keep_slot("),
+        frozenset({Kind.PACE}),
+        "slots that were given out are given out again",
+    ),
+    "reports lost": Mutation(
+        _in_script("apply_reports", "if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
+        frozenset({Kind.EVIDENCE}),
+        "a report that says delivered changes nothing",
+    ),
+}

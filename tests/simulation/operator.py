@@ -1,0 +1,200 @@
+"""The people of the simulated world: they submit campaigns, pause, cancel, resolve, change rates and opt numbers out."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from redis.exceptions import RedisError
+
+from tests.simulation.wire import Wire, connect
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.submission import Submissions
+from times_dispatch.sms.rules.window import Window
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+MINUTE_MS = 60_000
+
+
+class Submitted(NamedTuple):
+    """A campaign as it was submitted."""
+
+    plan: Plan
+    total: int
+    batch_size: int
+    numbers_from: int
+    """Row *i* goes to the number that many after the first."""
+
+
+class Operator:
+    """What people do, and what they were told: an answer that came is a promise."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.wire = Wire(world.server, world.random)
+        redis = connect(self.wire)
+        self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
+        self._submissions = Submissions(redis)
+        self.submitted: dict[CampaignId, Submitted] = {}
+        self.sealed: dict[CampaignId, float] = {}
+        """Campaigns by the moment at which the submit returned."""
+        self.paused: dict[CampaignId, float] = {}
+        """Paused and cancelled campaigns, by the moment at which the command returned."""
+        self.paused_senders: dict[str, float] = {}
+        self.opted_out: dict[str, float] = {}
+        """Numbers by the moment at which the list had them."""
+        self.resolved: Counter[CampaignId] = Counter()
+        """How often a person began to resend what was in doubt."""
+        self.budgets: dict[CampaignId, int] = {}
+        """The highest budget that a campaign had."""
+        self.rates: dict[str, float] = {name: s.rate_per_s for name, s in world.settings.senders.items()}
+        """The highest rate of each sender that may hold at this moment; 0 is no limit."""
+
+    async def submit(
+        self, sender: str, messages: int, *, batch_size: int = 100, numbers_from: int | None = None, **changes: Any
+    ) -> CampaignId:
+        """Submit a campaign, again from the start while the ledger is away, until it is sealed."""
+        campaign = CampaignId(f"{len(self.submitted):08}")
+        chain = self._world.settings.senders[sender].chain
+        fields: dict[str, Any] = {
+            "name": f"campaign {campaign}",
+            "sender": SenderId(sender),
+            "provider": chain[0],
+            "fallbacks": list(chain[1:]),
+            "template": "greeting",
+            "content_id": "1107160000000000001",
+            "text": "Dear {#var#}",
+            "category": "service",
+            "valid_until_ms": self._world.now_ms() + 6 * 60 * MINUTE_MS,
+        }
+        plan = Plan(**{**fields, **changes})
+        first = numbers_from if numbers_from is not None else len(self.submitted) * 100_000
+        self.submitted[campaign] = Submitted(plan, messages, batch_size, first)
+        self.budgets[campaign] = plan.max_parts
+        await self._seal(campaign)
+        return campaign
+
+    async def _seal(self, campaign: CampaignId) -> None:
+        plan, messages, batch_size, numbers_from = self.submitted[campaign]
+        while True:
+            try:
+                await self._submissions.claim(campaign, plan.sender, campaign)
+                begun = await self._submissions.begin(campaign, plan, batch_size=batch_size)
+                if begun.state is not CampaignState.SUBMITTING:  # the answer to an earlier seal was lost
+                    self.sealed[campaign] = self._world.loop.time()
+                    return
+                for number, first in enumerate(range(0, messages, batch_size)):
+                    rows = range(first, min(first + batch_size, messages))
+                    batch = Recipients(
+                        first,
+                        [f"91{9_000_000_000 + numbers_from + row}" for row in rows],
+                        [row + 2 for row in rows],
+                        [[f"name {row}" for row in rows]],
+                        [1] * len(rows),
+                    )
+                    await self._submissions.add_batch(campaign, plan.sender, number, batch)
+                await self._submissions.seal(campaign, plan.sender, total=messages, batches=-(-messages // batch_size))
+            except RedisError as error:
+                if not is_transient(error):
+                    raise
+                await asyncio.sleep(1)
+            else:
+                self.sealed[campaign] = self._world.loop.time()
+                return
+
+    def forget(self, since_s: float) -> None:
+        """Take back what was promised since a moment that the server forgot, and submit again what is lost."""
+        for promises in (self.paused, self.paused_senders, self.opted_out):
+            for name in [name for name, at_s in promises.items() if at_s >= since_s]:
+                del promises[name]
+        for campaign in [campaign for campaign, at_s in self.sealed.items() if at_s >= since_s]:
+            del self.sealed[campaign]
+            self._world.loop.create_task(self._seal(campaign))
+
+    async def pause_and_resume(self, campaign: CampaignId, *, for_s: float) -> None:
+        """Pause a campaign, and resume it after a while."""
+        sender = self.submitted[campaign].plan.sender
+        try:
+            changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+        except RedisError:
+            changed = False
+        if changed:
+            self.paused[campaign] = self._world.loop.time()
+        await asyncio.sleep(for_s)
+        await self.resume(campaign)
+
+    async def resume(self, campaign: CampaignId) -> None:
+        """Resume a campaign that a person or a brake stopped."""
+        self.paused.pop(campaign, None)
+        await self.persistently(lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume"))
+
+    async def cancel(self, campaign: CampaignId) -> None:
+        """Cancel a campaign for good."""
+        sender = self.submitted[campaign].plan.sender
+        await self.persistently(lambda: self.control.campaign(sender, campaign, "cancel", reason="no more"))
+        self.paused[campaign] = self._world.loop.time()
+
+    async def pause_sender(self, sender: str, *, for_s: float) -> None:
+        """Pause a sender, and resume it after a while."""
+        await self.persistently(lambda: self.control.pause_sender(SenderId(sender)))
+        self.paused_senders[sender] = self._world.loop.time()
+        await asyncio.sleep(for_s)
+        self.paused_senders.pop(sender, None)
+        await self.resume_sender(sender)
+
+    async def resume_sender(self, sender: str) -> None:
+        """Lift the pause, the brakes and the backing off of a sender."""
+        await self.persistently(lambda: self.control.resume_sender(SenderId(sender)))
+
+    async def change_rate(self, sender: str, rate_per_s: float, *, for_s: float) -> None:
+        """Give a sender another rate for a while."""
+        for rate in (rate_per_s, self._world.settings.senders[sender].rate_per_s):
+            before = self.rates[sender]
+            self.rates[sender] = max(before, rate) if before and rate else 0.0
+            await self.persistently(lambda rate=rate: self.control.set_rate(SenderId(sender), rate))  # type: ignore[misc]
+            await asyncio.sleep(2)
+            self.rates[sender] = rate
+            await asyncio.sleep(for_s)
+
+    async def raise_budget(self, campaign: CampaignId) -> None:
+        """Let a campaign spend as much as it needs, and go on."""
+        self.budgets[campaign] = 0
+        sender = self.submitted[campaign].plan.sender
+        await self.persistently(lambda: self.control.set_budget(sender, campaign, 0))
+
+    async def opt_out(self, number: str) -> None:
+        """Put a number on the opt-out list."""
+        await self.persistently(lambda: self._optouts.add([number]))
+        self.opted_out[number] = self._world.loop.time()
+
+    async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:
+        """Decide what is in doubt; a person who got no answer does not repeat the command."""
+        if how == "resend":
+            self.resolved[campaign] += 1
+        try:
+            await self.control.resolve(self.submitted[campaign].plan.sender, campaign, how)
+        except RedisError:
+            pass
+
+    async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Call until the ledger answers."""
+        while True:
+            try:
+                return await call()
+            except RedisError as error:
+                if not is_transient(error):
+                    raise
+                await asyncio.sleep(1)
+
+    def hours_of(self, plan: Plan) -> Window | None:
+        """Return the hours of the day of a campaign, if it has some."""
+        if plan.send_from_min == plan.send_until_min == 0:
+            return None
+        return Window(plan.send_from_min, plan.send_until_min, plan.zone)

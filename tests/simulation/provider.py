@@ -1,0 +1,206 @@
+"""The simulated providers: they accept, refuse, stall and lie by a seed, keep books of their own, and post reports."""
+
+import asyncio
+import contextvars
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from tests.simulation.loop import SimulatedLoop, current_process
+from times_dispatch.provider.failures import TOO_LATE
+from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.outcomes import Outcome, Verdict
+from times_dispatch.provider.push import Push
+
+ACCEPTED = Outcome(Verdict.ACCEPTED, code=200, parts=1)
+REJECTED = Outcome(Verdict.REJECTED, code=2054, reason="invalid mobile number")
+NOT_SENT = Outcome(Verdict.NOT_SENT, code=2, reason="connection refused")
+THROTTLED = Outcome(Verdict.THROTTLED, code=429, retry_after_s=1.0, reason="too many requests")
+IN_DOUBT = Outcome(Verdict.IN_DOUBT, code=10, reason="no answer in time")
+READ_TIMEOUT_S = 15.0
+
+Row = tuple[str, int]
+"""Campaign, and index in it."""
+
+
+class Acceptance(NamedTuple):
+    """A message that a provider accepted, and when."""
+
+    attempt: int
+    at_s: float
+    provider: str
+
+
+class Begun(NamedTuple):
+    """A push that began."""
+
+    at_s: float
+    sender: str
+    row: Row
+    to: str
+    text: str
+    process: str
+
+
+class Behaviour(msgspec.Struct):
+    """How a provider treats pushes; shares of 1, mean times."""
+
+    latency_s: float = 0.05
+    rejected: float = 0.01
+    not_sent: float = 0.0
+    throttled: float = 0.0
+    answer_lost: float = 0.002
+    """Accepted, and the answer never comes."""
+    crashes: float = 0.0
+    """The client raises an error that nobody foresaw."""
+    report_lost: float = 0.02
+    report_doubled: float = 0.05
+    report_failed: float = 0.1
+    report_at_once: float = 0.05
+    """The report comes before the answer to the push."""
+    report_contradicted: float = 0.02
+    """After the report comes another that says the opposite."""
+    report_days_late: float = 0.002
+    report_delay_s: float = 20.0
+
+
+class Books:
+    """What all providers together know. Nothing that happens to our side changes it."""
+
+    def __init__(self) -> None:
+        self.begun: list[Begun] = []
+        """Every push that began, in order."""
+        self.accepted: defaultdict[Row, list[Acceptance]] = defaultdict(list)
+        self.in_flight: dict[Row, str] = {}
+        """The process that pushes a row at this moment."""
+        self.overlaps: list[str] = []
+        """Rows that two processes pushed at the same time."""
+        self.known: defaultdict[Row, dict[str, float]] = defaultdict(dict)
+        """For each row the reports that were answered with 200, by kind, and when the first of them was."""
+        self.new: list[Row] = []
+        """Rows that were accepted since somebody emptied this list."""
+
+
+class SimulatedProvider:
+    """One provider."""
+
+    def __init__(
+        self,
+        loop: SimulatedLoop,
+        random: Random,
+        books: Books,
+        *,
+        name: str,
+        id_key: bytes,
+        post: Callable[[bytes], Awaitable[bool]],
+    ) -> None:
+        """Make a provider.
+
+        Args:
+            loop: the loop of the simulation.
+            random: draws what becomes of each push.
+            books: where it writes what it accepted.
+            name: its nickname.
+            id_key: the key of our ids.
+            post: posts a report; says whether it was answered with 200 in the end.
+        """
+        self.name = name
+        self.behaviour = Behaviour()
+        self._loop = loop
+        self._random = random
+        self._books = books
+        self._ids = CorrelationIds(id_key)
+        self._post = post
+        self._reports: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether a report is still to be posted."""
+        return bool(self._reports)
+
+    async def push(self, push: Push, may_begin: Callable[[], bool] | None) -> Outcome:
+        """Take one push as ``times_dispatch.provider.client.Client.push`` does."""
+        draw, behaviour, books = self._random.random, self.behaviour, self._books
+        if behaviour.not_sent and draw() < behaviour.not_sent:
+            return NOT_SENT
+        if behaviour.crashes and draw() < behaviour.crashes:
+            raise ValueError("a push that nobody foresaw")
+        if may_begin and not may_begin():
+            return TOO_LATE
+        ref = self._ids.parse(push.correlation_id)
+        if ref is None:
+            raise AssertionError("the id of a push carries no valid signature")
+        row, process = (ref.campaign, ref.index), current_process()
+        name = process.name if process else ""
+        books.begun.append(Begun(self._loop.time(), push.sender, row, push.to, push.text, name))
+        if row in books.in_flight:
+            books.overlaps.append(f"message {row[1]} of {row[0]} by {name} and {books.in_flight[row]}")
+        books.in_flight[row] = name
+        latency_s = self._random.expovariate(1 / behaviour.latency_s)
+        # What the provider does goes on, whatever becomes of the process that pushed.
+        self._loop.call_later(latency_s, books.in_flight.pop, row, None, context=contextvars.Context())
+        fate = draw()
+        if fate < behaviour.throttled:
+            await asyncio.sleep(latency_s)
+            return THROTTLED
+        if fate < behaviour.throttled + behaviour.rejected:
+            await asyncio.sleep(latency_s)
+            return REJECTED
+        books.accepted[row].append(Acceptance(ref.attempt, self._loop.time(), self.name))
+        books.new.append(row)
+        self._report_later(push.correlation_id, row, latency_s)
+        if draw() < behaviour.answer_lost:
+            await asyncio.sleep(READ_TIMEOUT_S)
+            return IN_DOUBT
+        await asyncio.sleep(latency_s)
+        return ACCEPTED
+
+    def _report_later(self, correlation_id: str, row: Row, latency_s: float) -> None:
+        draw, behaviour = self._random.random, self.behaviour
+        if draw() < behaviour.report_lost:
+            return
+        kind = "failed" if draw() < behaviour.report_failed else "delivered"
+        fate = draw()
+        if fate < behaviour.report_at_once:
+            delay_s = latency_s * draw()
+        elif fate < behaviour.report_at_once + behaviour.report_days_late:
+            delay_s = 3600 * (1 + 70 * draw())
+        else:
+            delay_s = self._random.expovariate(1 / behaviour.report_delay_s)
+        self._schedule(correlation_id, row, kind, delay_s)
+        if draw() < behaviour.report_doubled:
+            self._schedule(correlation_id, row, kind, delay_s + 60 * draw())
+        if draw() < behaviour.report_contradicted:
+            other = "delivered" if kind == "failed" else "failed"
+            self._schedule(correlation_id, row, other, delay_s + 60 * draw())
+
+    def _schedule(self, correlation_id: str, row: Row, kind: str, delay_s: float) -> None:
+        # A context of its own: the report comes even if the process that pushed is killed.
+        report = self._report(correlation_id, row, kind, delay_s)
+        task = self._loop.create_task(report, context=contextvars.Context())
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def _report(self, correlation_id: str, row: Row, kind: str, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        event = {"ts": 2_000_000_000 + int(self._loop.time()), "meta": correlation_id, "description": kind}
+        if kind == "failed":
+            event["code"] = "910"
+        if await self._post(msgspec.json.encode([{"event": kind, "data": [event]}])):
+            self._books.known[row].setdefault(kind, self._loop.time())
+
+
+class SimulatedClient:
+    """Stands for ``times_dispatch.provider.client.Client`` in one process."""
+
+    def __init__(self, provider: SimulatedProvider) -> None:
+        self._provider = provider
+
+    async def push(self, push: Push, *, may_begin: Callable[[], bool] | None = None) -> Outcome:
+        return await self._provider.push(push, may_begin)
+
+    async def aclose(self) -> None:
+        pass

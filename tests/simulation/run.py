@@ -1,0 +1,74 @@
+"""One run: a world from a seed, its story, and the verdict."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+import structlog
+
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.story import Story
+from tests.simulation.violation import Violation
+from tests.simulation.wire import clock_exchanged
+from tests.simulation.world import World
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """How a run ended."""
+
+    seed: int
+    violation: str
+    """Empty if every invariant held."""
+    at_s: float
+    """The virtual time at the end."""
+    quiet_s: float
+    """How much of it was quiet hours."""
+    took_s: float
+    """Real time."""
+    pushes: int
+    checks: int
+    faults: dict[str, int]
+    digest: str
+    """Equal for two runs that were the same, push by push."""
+
+
+def run(seed: int, *, storm_s: float, night_s: float = 0.0, faults: Sequence[str] | None = None) -> Verdict:
+    """Simulate one world; changes this Python process for good, so each run needs one of its own."""
+    started = time.monotonic()
+    loop = SimulatedLoop()
+    asyncio.set_event_loop(loop)
+    with _quiet(), clock_exchanged():
+        world = World(loop, seed)
+        story = Story(world, storm_s=storm_s, night_s=night_s, faults=list(faults) if faults is not None else None)
+        violation = ""
+        try:
+            loop.run_until_complete(story.tell())
+        except Violation as found:
+            violation = str(found)
+        finally:
+            at_s = loop.time()
+            world.close()
+            asyncio.set_event_loop(None)
+    digest = hashlib.sha256(repr((world.books.begun, violation)).encode()).hexdigest()[:16]
+    return Verdict(
+        seed=seed,
+        violation=violation,
+        at_s=at_s,
+        quiet_s=story.quiet_s,
+        took_s=time.monotonic() - started,
+        pushes=len(world.books.begun),
+        checks=story.checks,
+        faults=dict(story.faults.happened),
+        digest=digest,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()

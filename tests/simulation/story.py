@@ -1,0 +1,206 @@
+"""What happens in a simulation: a storm of faults and campaigns, a time to heal, and quiet hours.
+
+In the quiet hours validities end, reports come days late, starts and opening hours arrive, and reconcilers may be away
+for a night; beat comes only when something is due, so that hours pass quickly.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from tests.simulation.faults import Faults
+from tests.simulation.invariants import PushChecks
+from tests.simulation.ledger_checks import LedgerChecks
+from tests.simulation.operator import MINUTE_MS
+from tests.simulation.violation import Kind, Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+HEALS_WITHIN_S = 1_800.0
+"""After the last fault everything that may go has gone within this time: the campaigns are not larger."""
+LONGEST_S = 100 * 3_600.0
+"""In this time every report has come, and every wait for one is over."""
+
+
+class Story:
+    """Tells one world what happens to it, and checks it after every step."""
+
+    def __init__(self, world: "World", *, storm_s: float, night_s: float, faults: list[str] | None = None) -> None:
+        """Make a story.
+
+        Args:
+            world: the world.
+            storm_s: how long faults happen.
+            night_s: how long the quiet hours are at least, if anything waits so long.
+            faults: the names of the faults that happen; None is all of them.
+        """
+        self._world = world
+        self._storm_s = storm_s
+        self._night_s = night_s
+        self.faults = Faults(world)
+        if faults is not None:
+            self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
+        self._pushes = PushChecks(world)
+        self._ledger = LedgerChecks(world)
+        self.checks = 0
+        self.quiet_s = 0.0
+
+    async def tell(self) -> None:
+        """Let everything happen; raises ``Violation``."""
+        world = self._world
+        world.start()
+        ends_s = world.loop.time() + self._storm_s
+        troubles = [asyncio.create_task(self.faults.run(ends_s)) for _ in range(2 if self.faults.kinds else 0)]
+        people = [asyncio.create_task(self._campaigns(ends_s)), asyncio.create_task(self._commands(ends_s))]
+        while world.loop.time() < ends_s or not all(task.done() for task in (*troubles, *people)):
+            await self._step(1)
+            for task in (*troubles, *people):
+                if task.done():
+                    task.result()
+        world.heal()
+        await self._heal()
+        await self._quiet_hours()
+        self._ledger.check_end()
+
+    async def _step(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.checks += 1
+        world = self._world
+        self._pushes.check()
+        self._ledger.check(is_calm=world.calm_since_s() < world.loop.time() and not world.is_quiet)
+        if world.unexpected:
+            raise Violation(Kind.ERROR, world.unexpected[0])
+
+    async def _heal(self) -> None:
+        """Wait until nothing is left that may go now."""
+        world = self._world
+        for sender in world.settings.senders:
+            await world.operator.resume_sender(sender)
+        until_s = world.loop.time() + HEALS_WITHIN_S
+        while waiting := [campaign for campaign, seen in self._ledger.look().items() if self._may_go(campaign, seen)]:
+            for campaign in waiting:
+                await self._resume_if_held(campaign)
+            if world.loop.time() > until_s:
+                seen = self._ledger.look()[waiting[0]]
+                raise Violation(Kind.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}")
+            await self._step(1)
+
+    def _may_go(self, campaign: str, seen) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        plan, now_ms = self._world.operator.submitted[campaign].plan, self._world.now_ms()  # type: ignore[index]
+        capped = plan.sender in self._world.caps
+        return bool(
+            seen.unsent
+            and seen.number("start_ms") <= now_ms
+            and not seen.number("closes_ms")
+            and not capped
+            and seen.number("until_ms") > now_ms
+        )
+
+    async def _resume_if_held(self, campaign: str) -> None:
+        seen = self._ledger.look()[campaign]
+        if seen.state in {"paused", "braked"}:
+            if "budget" in seen.reason:
+                await self._world.operator.raise_budget(campaign)  # type: ignore[arg-type]
+            await self._world.operator.resume(campaign)  # type: ignore[arg-type]
+
+    async def _quiet_hours(self) -> None:
+        """Let hours pass until every campaign has come to its end and every report has been posted."""
+        world, operator = self._world, self._world.operator
+        began_s = world.loop.time()
+        asleep = world.random.random() < 0.5
+        if asleep:  # reconcilers may be away for a night, over the end of validities
+            for reconciler in world.reconcilers:
+                reconciler.process.freeze()
+        world.set_quiet(is_quiet=True)
+        while world.loop.time() < began_s + LONGEST_S:
+            in_s = world.next_due_s()
+            await self._step(1.0 if in_s < 1 else min(in_s, 300.0))
+            if asleep and world.loop.time() > began_s + 9 * 3_600:
+                asleep = False
+                for reconciler in world.reconcilers:
+                    reconciler.process.thaw()
+            seen = self._ledger.look()
+            for campaign, of_campaign in seen.items():
+                if of_campaign.state in {"paused", "braked"} and of_campaign.unsent:
+                    await self._resume_if_held(campaign)
+            is_over = all(of_campaign.state in {"finished", "cancelled"} for of_campaign in seen.values())
+            is_settled = not any(of.counts[b"a"] + of.counts[b"i"] for of in seen.values())
+            reports_out = any(provider.has_reports for provider in world.providers.values())
+            if (
+                not asleep
+                and is_over
+                and is_settled
+                and not reports_out
+                and world.loop.time() > began_s + self._night_s
+            ):
+                break
+        else:
+            held = [
+                campaign for campaign, of in self._ledger.look().items() if of.state not in {"finished", "cancelled"}
+            ]
+            if held:
+                raise Violation(Kind.UNFINISHED, f"{len(held)} campaigns never came to an end, first {held[0]}")
+        self.quiet_s = world.loop.time() - began_s
+        assert operator is not None
+
+    async def _campaigns(self, ends_s: float) -> None:
+        """Submit campaigns of all kinds, one after the other."""
+        world, random = self._world, self._world.random
+        while world.loop.time() < ends_s:
+            sender = random.choice(list(world.settings.senders))
+            rate = world.settings.senders[sender].rate_per_s
+            messages = min(random.choice([1, 7, 60, 200, 500]), int((rate or 100) * 30))
+            now_ms = world.now_ms()
+            valid_ms = random.choice([10, 60, 300, 24 * 60]) * MINUTE_MS
+            changes: dict[str, object] = {
+                "in_doubt": random.choice(["give_up", "resend"]),
+                "rate_per_s": random.choice([0.0, 0.0, 0.0, 5.0]),
+                "report_wait_s": random.choice([3_600, 72 * 3_600]),
+                "max_parts": random.choice([0, 0, 0, messages // 2]),
+                "valid_until_ms": now_ms + valid_ms,
+                "urgent": random.random() < 0.1,
+            }
+            kind = random.random()
+            if kind < 0.15:
+                changes["start_at_ms"] = now_ms + random.choice([1, 20, 120]) * MINUTE_MS
+                changes["valid_until_ms"] = now_ms + 150 * MINUTE_MS + valid_ms
+            elif kind < 0.25:
+                changes |= {"send_from_min": 600, "send_until_min": 1_260, "valid_until_ms": now_ms + 30 * 3_600_000}
+            numbers_from = 0 if sender in world.repeat_after_s else None
+            await world.operator.submit(
+                sender, messages, batch_size=random.choice([20, 100, 500]), numbers_from=numbers_from, **changes
+            )
+            await asyncio.sleep(random.expovariate(1 / 25))
+
+    async def _commands(self, ends_s: float) -> None:
+        """Let people do one thing after the other."""
+        world, random, operator = self._world, self._world.random, self._world.operator
+        while world.loop.time() < ends_s:
+            await asyncio.sleep(random.expovariate(1 / 20))
+            if not operator.sealed:
+                continue
+            campaign = random.choice(list(operator.sealed)[-6:])
+            sender = operator.submitted[campaign].plan.sender
+            rate = world.settings.senders[sender].rate_per_s
+            match random.choice(["pause", "pause", "cancel", "resolve", "rate", "pause sender", "opt out", "resume"]):
+                case "pause":
+                    await operator.pause_and_resume(campaign, for_s=random.uniform(1, 40))
+                case "cancel" if random.random() < 0.3:
+                    await operator.cancel(campaign)
+                case "resolve":
+                    await operator.resolve(campaign, random.choice(["sent", "resend"]))
+                case "rate" if rate:
+                    await operator.change_rate(sender, random.choice([rate / 2, rate * 2]), for_s=20)
+                case "pause sender":
+                    await operator.pause_sender(sender, for_s=random.uniform(1, 30))
+                case "opt out":
+                    submitted = operator.submitted[campaign]
+                    number = 9_000_000_000 + submitted.numbers_from + random.randrange(submitted.total)
+                    await operator.opt_out(f"91{number}")
+                case "resume":
+                    try:
+                        await self._resume_if_held(campaign)
+                    except RedisError:
+                        continue

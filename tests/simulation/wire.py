@@ -1,0 +1,195 @@
+"""The wire between the Redis client and a real server: calls take virtual time, get lost, or lose their answers.
+
+The client is redis-py's own, with its pool, retries and pipelines; only its connection is ours. A command travels
+outside of the process that sent it: it reaches the server also if that process is frozen or killed meanwhile.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+from tests.simulation.server import CLOCK_LIB, Command, Server
+from times_dispatch.ledger.scripts import exchanged_lib
+
+SOCKET_TIMEOUT_S = 5.0
+NORMAL_ONE_WAY_S = 0.0002
+_NO_PROCESS = contextvars.Context()
+
+
+class Wire:
+    """How one process reaches the server: how long calls take, and how often they get lost."""
+
+    def __init__(self, server: Server, random: Random) -> None:
+        self.server = server
+        self._random = random
+        self.one_way_s = NORMAL_ONE_WAY_S
+        """The mean time of a command's travel, and of an answer's; a travel takes half of it to one and a half."""
+        self.request_loss = 0.0
+        """The share of calls that break before the server saw them."""
+        self.answer_loss = 0.0
+        """The share of calls that the server executed, and whose answer never came."""
+        self.is_cut = False
+        """Whether connections are refused at once."""
+        self.is_silent = False
+        """Whether nothing arrives, and nobody is told: calls end by their time-out."""
+
+    def heal(self) -> None:
+        """End whatever is wrong with the wire."""
+        self.one_way_s, self.request_loss, self.answer_loss = NORMAL_ONE_WAY_S, 0.0, 0.0
+        self.is_cut = self.is_silent = False
+
+    async def connect(self) -> None:
+        """Open a connection; raises a Redis error if there is no way."""
+        await asyncio.sleep(self._travel_s())
+        if self.is_cut or not self.server.is_up:
+            raise exceptions.ConnectionError("connection refused")
+
+    async def call(self, commands: list[Command]) -> list[Any]:
+        """Carry commands to the server, and return its answers; raises a Redis error if either way fails."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Any]] = loop.create_future()
+        loop.call_later(self._travel_s(), self._arrive, commands, answer, context=_NO_PROCESS)
+        return await answer
+
+    def _travel_s(self) -> float:
+        return self.one_way_s * (0.5 + self._random.random())
+
+    def _arrive(self, commands: list[Command], answer: "asyncio.Future[list[Any]]") -> None:
+        loop = answer.get_loop()
+        if self.is_cut or not self.server.is_up:
+            _fail(answer, exceptions.ConnectionError("the wire is cut"))
+        elif self.request_loss and self._random.random() < self.request_loss:
+            _fail(answer, exceptions.ConnectionError("the connection broke on the way to the server"))
+        elif self.is_silent:
+            loop.call_later(SOCKET_TIMEOUT_S, _fail, answer, exceptions.TimeoutError("no answer in time"))
+        elif self.server.is_frozen:
+            timeout = loop.call_later(
+                SOCKET_TIMEOUT_S, _fail, answer, exceptions.TimeoutError("no answer in time"), context=_NO_PROCESS
+            )
+            self.server.when_thawed(lambda: (timeout.cancel(), self._execute(commands, answer)))
+        else:
+            self._execute(commands, answer)
+
+    def _execute(self, commands: list[Command], answer: "asyncio.Future[list[Any]]") -> None:
+        replies = self.server.execute(commands)
+        if self.answer_loss and self._random.random() < self.answer_loss:
+            _fail(answer, exceptions.ConnectionError("the connection broke on the way back"))
+        else:
+            answer.get_loop().call_later(self._travel_s(), self._return, replies, answer, context=_NO_PROCESS)
+
+    def _return(self, replies: list[Any], answer: "asyncio.Future[list[Any]]") -> None:
+        if self.is_cut or not self.server.is_up:
+            _fail(answer, exceptions.ConnectionError("the wire is cut"))
+        elif not answer.done():
+            answer.set_result(replies)
+
+
+def _fail(answer: "asyncio.Future[list[Any]]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+        answer.exception()  # whoever waited may be gone
+
+
+class _Packed(list[Command]):
+    """Commands on their way to ``send_packed_command``: they are packed for the real connection only."""
+
+    __slots__ = ()
+
+
+class WireConnection(AbstractConnection):
+    """A connection of redis-py's asyncio client over a ``Wire``."""
+
+    def __init__(self, *, wire: Wire, **options: Any) -> None:
+        super().__init__(**options)
+        self._wire = wire
+        self._is_up = False
+        self._replies: deque[Any] = deque()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._is_up
+
+    async def connect(self) -> None:
+        if not self._is_up:
+            await self._wire.connect()
+            self._is_up = True
+
+    async def disconnect(self, *_: Any, **__: Any) -> None:
+        self._is_up = False
+        self._replies.clear()
+
+    async def can_read(self) -> bool:
+        return bool(self._replies)
+
+    def pack_command(self, *arguments: Any) -> Any:
+        return _Packed((arguments,))
+
+    def pack_commands(self, commands: Iterable[Iterable[Any]]) -> Any:
+        return _Packed(tuple(command) for command in commands)
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: ARG002
+        if not self._is_up:
+            await self.connect()
+        try:
+            blocks = command[0][0] == "XREADGROUP" and b"BLOCK" in command[0]
+            self._replies.extend(await (self._blocking(command[0]) if blocks else self._wire.call(command)))
+        except BaseException:
+            await self.disconnect()
+            raise
+
+    async def read_response(self, *_: Any, **__: Any) -> Any:
+        reply = self._replies.popleft()
+        if isinstance(reply, exceptions.ResponseError):
+            raise reply
+        return reply
+
+    async def _blocking(self, command: Command) -> list[Any]:
+        """Execute a blocking read without blocking the server: ask again when something was added, or time is up."""
+        at = command.index(b"BLOCK")
+        server, loop = self._wire.server, asyncio.get_running_loop()
+        until = loop.time() + int(command[at + 1]) / 1000 * server.reads_wait_longer
+        asked = (*command[:at], *command[at + 2 :])
+        while True:
+            replies = await self._wire.call([asked])
+            left = until - loop.time()
+            if replies[0] or left <= 0:
+                return replies
+            await server.wait_for_entry(str(command[command.index(b"STREAMS") + 1]).encode(), left)
+
+    async def _connect(self) -> None:
+        await self.connect()
+
+    def _host_error(self) -> str:
+        return "simulated server"
+
+    def repr_pieces(self) -> list[tuple[str, Any]]:
+        return [("wire", id(self._wire))]
+
+
+def connect(wire: Wire, *, retries: int = 3) -> Redis:
+    """Make a client of the asyncio kind over a wire, with the retries that the product's own client has."""
+    pool = BlockingConnectionPool(
+        connection_class=WireConnection,
+        wire=wire,
+        max_connections=64,
+        timeout=SOCKET_TIMEOUT_S,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries),
+    )
+    return Redis.from_pool(pool)
+
+
+@contextmanager
+def clock_exchanged() -> Iterator[None]:
+    """Let the scripts that are made meanwhile read the simulation's clock."""
+    with exchanged_lib("clock", CLOCK_LIB):
+        yield

@@ -1,0 +1,247 @@
+"""The simulated world: one real server, workers, reconcilers, a receiver, an operator, and two providers."""
+
+import asyncio
+import contextvars
+import math
+import random as random_module
+import secrets
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from callbacks.stream_writer import NotStored, ReportStreamWriter
+from tests.simulation.loop import SimulatedLoop, SimulatedProcess
+from tests.simulation.operator import Operator
+from tests.simulation.processes import Broker, SimulatedReconciler, SimulatedWorker
+from tests.simulation.provider import Books, SimulatedProvider
+from tests.simulation.server import Server, Snapshot
+from tests.simulation.wire import Wire, connect
+from times_dispatch.provider.description.provider import timesmobile_post
+from times_dispatch.settings.model import Settings, SettingsFile
+from workers.batch.batch import Batch
+
+EPOCH_S = 2_000_000_000.0
+"""The true time at the start: later than the server's own, so that an absolute expiry that a script sets never comes."""
+ID_KEY = b"an-id-key-of-enough-bytes"
+SENDERS: dict[str, dict[str, Any]] = {
+    "FASTAA": {"rate_per_s": 100.0},
+    "SLOWAA": {"rate_per_s": 10.0, "provider": ["times", "other"]},
+    "FREEAA": {"provider": ["times", "other"]},
+    "CAPPAA": {"rate_per_s": 20.0, "max_parts_per_day": 400},
+    "ONCEAA": {"rate_per_s": 30.0, "repeat_after": "30m"},
+}
+"""The settings of each sender, where they are not the usual ones."""
+CAP_OF_DAY = {"CAPPAA": 400}
+REPEAT_AFTER_S = {"ONCEAA": 1_800}
+INDIA_MS, DAY_MS = 19_800_000, 86_400_000
+POST_AGAIN_AFTER_S = (10, 60, 600, 3_600, 14_400)
+
+
+class World:
+    """Everything that a simulation has; made from a seed, on a virtual loop and a real, empty server."""
+
+    def __init__(self, loop: SimulatedLoop, seed: int) -> None:
+        self.loop = loop
+        self.epoch_s, self.id_key = EPOCH_S, ID_KEY
+        self.random = Random(seed)
+        self.max_batches = self.random.choice([4, 24])
+        _draw_everything_from(self.random)
+        self.server = Server(loop, epoch_s=EPOCH_S)
+        self.settings = _settings()
+        self.unexpected: list[str] = []
+        """Errors that no process should raise."""
+        self.broker = Broker(self)
+        self.receiver = SimulatedProcess(loop, "receiver")
+        self.receiver_wire = Wire(self.server, self.random)
+        self._writer = ReportStreamWriter(connect(self.receiver_wire))
+        self.books = Books()
+        self.providers = {
+            name: SimulatedProvider(loop, self.random, self.books, name=name, id_key=ID_KEY, post=self._post)
+            for name in self.settings.providers
+        }
+        self.workers: list[SimulatedWorker] = []
+        self.reconcilers: list[SimulatedReconciler] = []
+        self.operator = Operator(self)
+        self.caps, self.repeat_after_s = CAP_OF_DAY, REPEAT_AFTER_S
+        self.clock_was_wrong = False
+        """Whether the server's clock was ever set."""
+        self.active_faults = 0
+        self._calm_from_s = 0.0
+        self.lost: list[tuple[float, float]] = []
+        """Spans of time that the server forgot."""
+        self.is_quiet = False
+        """Whether beat comes only when something is due, as nothing else happens."""
+        self._names = 0
+        self._beats = 0
+
+    def now_ms(self) -> int:
+        """Return the true time in milliseconds since the epoch."""
+        return round((EPOCH_S + self.loop.time()) * 1000)
+
+    def later(self, seconds: float, action: Callable[..., Any], *arguments: Any) -> None:
+        """Do something later, as part of no process."""
+        self.loop.call_later(seconds, action, *arguments, context=contextvars.Context())
+
+    def start(self) -> None:
+        """Start the processes, and beat."""
+        for _ in range(3):
+            self.start_worker()
+        for _ in range(2):
+            self.start_reconciler()
+        self._beat(self._beats)
+
+    def start_worker(self) -> SimulatedWorker:
+        """Start one more worker."""
+        worker = SimulatedWorker(self, self._name("worker"))
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def start_reconciler(self) -> None:
+        """Start one more reconciler."""
+        self.reconcilers.append(SimulatedReconciler(self, self._name("reconciler")))
+
+    def workers_at_work(self) -> list[SimulatedWorker]:
+        """Return the workers that are neither dead nor frozen."""
+        return [worker for worker in self.workers if worker.process.is_alive and not worker.process.is_frozen]
+
+    def set_quiet(self, *, is_quiet: bool) -> None:
+        """Let beat come only when something is due, or every second again."""
+        self.is_quiet = is_quiet
+        self.server.reads_wait_longer = 600.0 if is_quiet else 1.0
+        self._beats += 1
+        self._beat(self._beats)
+
+    def put_back(self, snapshot: Snapshot) -> None:
+        """Let the server lose what came since the snapshot, as in a power cut."""
+        now = self.loop.time()
+        self.server.put_back(snapshot)
+        self.lost.append((snapshot.at_s, now))
+        for known in self.books.known.values():
+            for kind in [kind for kind, at_s in known.items() if at_s >= snapshot.at_s]:
+                del known[kind]
+        self.operator.forget(snapshot.at_s)
+
+    def disturbed(self, *, recovers_in_s: float) -> None:
+        """Note that a fault has ended, and when its traces are gone."""
+        self._calm_from_s = max(self._calm_from_s, self.loop.time() + recovers_in_s)
+
+    def calm_since_s(self) -> float:
+        """Return since when nothing is wrong; infinite while something is."""
+        is_calm = not self.active_faults and self.loop.time() >= self._calm_from_s
+        return self._calm_from_s if is_calm else math.inf
+
+    def was_forgotten(self, at_s: float, *, tolerance_s: float = 0.0) -> bool:
+        """Say whether the server forgot what happened at this moment."""
+        return any(start <= at_s <= end + tolerance_s for start, end in self.lost)
+
+    def heal(self) -> None:
+        """End every fault; all that is whole again may now finish."""
+        self.server.is_up, self.server.offset_s = True, 0.0
+        if self.server.is_frozen:
+            self.server.thaw()
+        self.receiver_wire.heal()
+        self.operator.wire.heal()
+        for process in (*self.workers, *self.reconcilers):
+            process.wire.heal()
+            if process.process.is_frozen:
+                process.process.thaw()
+        for worker in self.workers:
+            worker.clock.offset_s = 0.0
+        self.broker.lost = 0.0
+        for provider in self.providers.values():
+            provider.behaviour.not_sent = provider.behaviour.throttled = provider.behaviour.crashes = 0.0
+
+    def close(self) -> None:
+        """End the server, and the loop with everything that still runs."""
+        self.server.close()
+        self.loop.close()
+
+    def next_due_s(self) -> float:
+        """Return in how many seconds the ledger has something to do; 0 if there is something now."""
+        tag = [f"{{{sender}}}:" for sender in self.settings.senders]
+        today, to_midnight_ms = divmod(self.now_ms() + INDIA_MS, DAY_MS)
+        zsets = [
+            ("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES")
+            for of in tag
+            for name in ("leases", "hours", "ends", "due", "waiting")
+        ]
+        full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])
+        of_rotation = [
+            ("EXISTS", *([f"{of}rotation", f"{of}rotation:own"] if full_day != b"%d" % today else []), f"{of}changed")
+            for of, full_day in zip(tag, full_days, strict=True)
+        ]
+        if any(self.server.peek(of_rotation)):
+            return 0.0
+        times = [float(entry[0][1]) for entry in self.server.peek(zsets) if entry]
+        times += [self.now_ms() + DAY_MS - to_midnight_ms] if any(full_days) else []
+        return max(0.0, (min(times, default=float("inf")) - self.now_ms()) / 1000)
+
+    def _beat(self, beats: int) -> None:
+        if beats != self._beats:  # another row of beats began
+            return
+        if able := self.workers_at_work():
+            self.random.choice(able).do_upkeep()
+        # Some rounds before something is due: upkeep must see that it has been there all the time.
+        gap_s = min(max(1.0, self.next_due_s() - 30.0), 600.0) if self.is_quiet else 1.0
+        self.later(gap_s, self._beat, beats)
+
+    async def _post(self, body: bytes) -> bool:
+        """Post a report as providers do: again, later and later, while the answer is a 503."""
+        for wait_s in (*POST_AGAIN_AFTER_S, None):
+            stored = self.loop.create_future()
+            self.receiver.spawn(self._put(body, stored))
+            if await stored:
+                return True
+            if wait_s:
+                await asyncio.sleep(wait_s)
+        return False
+
+    async def _put(self, body: bytes, stored: "asyncio.Future[bool]") -> None:
+        try:
+            await self._writer.put(body)
+        except (NotStored, RedisError):
+            stored.set_result(False)
+        else:
+            stored.set_result(True)
+
+    def _name(self, kind: str) -> str:
+        self._names += 1
+        return f"{kind}-{self._names}"
+
+
+def _draw_everything_from(random: Random) -> None:
+    """Let ids and unseeded generators of the product come from the seed as well, or no run could be repeated."""
+
+    class Seeded(Random):
+        def __new__(cls, seed: Any = None) -> "Seeded":
+            return super().__new__(cls, random.random() if seed is None else seed)
+
+        def __init__(self, seed: Any = None) -> None:
+            super().__init__(random.random() if seed is None else seed)
+
+    random_module.seed(random.random())
+    random_module.Random = Seeded  # type: ignore[misc]
+    secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
+    # The order of a set of batches must not depend on their addresses.
+    Batch.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))  # type: ignore[method-assign,assignment]
+
+
+def _settings() -> Settings:
+    usual = {"provider": "times", "category": "service", "repeat_after": "0m"}
+    file = SettingsFile.model_validate(
+        {
+            "providers": {name: {"preset": "timesmobile-post"} for name in ("times", "other")},
+            "senders": {name: {**usual, **settings} for name, settings in SENDERS.items()},
+            "worker": {"grace_s": 1.0, "max_in_flight": 400},
+        }
+    )
+    providers = {
+        name: timesmobile_post(nickname=name, username="shop", password="hunter2", endpoint="http://127.0.0.1:9/ct")
+        for name in ("times", "other")
+    }
+    return Settings(
+        redis_url="", broker_url="", id_key=ID_KEY, providers=providers, senders=file.senders, worker=file.worker
+    )
