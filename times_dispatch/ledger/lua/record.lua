@@ -84,8 +84,8 @@ end
 local function regain(span, index, block, verdict, code, transaction, parts)
   local state, attempt = span.get(index)
   if state ~= PENDING or verdict == NOT_SENT or verdict == NEVER_BEGUN then return end
-  local to, about = state_after(verdict, attempt)
-  span.put(index, to, about, block, code, sent_now_ms, 0, transaction)
+  local to, new_attempt = state_after(verdict, attempt)
+  span.put(index, to, new_attempt, block, code, sent_now_ms, 0, transaction)
   counts.move(PENDING, to)
   changed = changed + 1
   if verdict == ACCEPTED then accepted_parts, good = accepted_parts + parts, good + 1 end
@@ -98,8 +98,8 @@ local function apply_outcome(span, index, block, verdict, code, transaction, par
   if is_later_block(block, last_block) then return regain(span, index, block, verdict, code, transaction, parts) end
   if opened_by ~= block then return end
   if state == SENDING then
-    local to, about = state_after(verdict, attempt)
-    span.put(index, to, about, block, code, sent_ms, reported_s, transaction)
+    local to, new_attempt = state_after(verdict, attempt)
+    span.put(index, to, new_attempt, block, code, sent_ms, reported_s, transaction)
     counts.move(SENDING, to)
     changed = changed + 1
     if verdict == ACCEPTED then
