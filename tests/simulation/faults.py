@@ -212,5 +212,5 @@ class Faults:
         await self._lasts(5, 120)
         worker.clock.offset_s = 0.0
 
-    def _any_provider(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _any_provider(self):  # type: ignore[no-untyped-def]
         return self._world.providers[self._world.random.choice(sorted(self._world.providers))].behaviour

@@ -33,7 +33,7 @@ class PushChecks:
         """When the last pushes of a sender, or of a campaign with a rate of its own, began."""
         self._of_day: Counter[tuple[str, int]] = Counter()
         self._of_campaign: Counter[str] = Counter()
-        self._same_text: dict[tuple[str, str, str], "tuple[float, Row]"] = {}
+        self._same_text: dict[tuple[str, str, str], tuple[float, Row]] = {}
 
     def check(self) -> None:
         """Check what was pushed since the last check."""

@@ -53,7 +53,7 @@ def _in_lib(name: str, before: str, after: str) -> Callable[[], None]:
 def _timeout_is_not_sent() -> None:
     real = recorder.ledger_result
 
-    def mistaken(pushed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def mistaken(pushed):  # type: ignore[no-untyped-def]
         outcome = pushed.outcome
         if outcome and outcome.verdict is Verdict.IN_DOUBT:
             pushed = pushed._replace(outcome=Outcome(Verdict.NOT_SENT, code=outcome.code))

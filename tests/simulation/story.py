@@ -87,7 +87,7 @@ class Story:
                 raise Violation(Kind.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}")
             await self._step(1)
 
-    def _may_go(self, campaign: str, seen) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def _may_go(self, campaign: str, seen) -> bool:  # type: ignore[no-untyped-def]
         plan, now_ms = self._world.operator.submitted[campaign].plan, self._world.now_ms()  # type: ignore[index]
         capped = plan.sender in self._world.caps
         return bool(

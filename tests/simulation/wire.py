@@ -137,7 +137,7 @@ class WireConnection(AbstractConnection):
     def pack_commands(self, commands: Iterable[Iterable[Any]]) -> Any:
         return _Packed(tuple(command) for command in commands)
 
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: ARG002
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         if not self._is_up:
             await self.connect()
         try:

@@ -313,6 +313,20 @@ async def test_a_short_lease_still_lapses(rig: WorkerRig) -> None:
     assert rounds.woken == [ref]
 
 
+@pytest.mark.parametrize(("waiting", "woken"), [(999, 1), (1_000, 0)])
+async def test_workers_are_woken_again_only_while_few_wake_ups_wait(rig: WorkerRig, waiting: int, woken: int) -> None:
+    async def backlog() -> int:
+        return waiting
+
+    rounds = Rounds(rig.redis, backlog=backlog)
+    await rounds.long_there()
+    await rig.submit(2)
+    (ref,) = await rig.issue()
+    await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+    await rounds.round()
+    assert rounds.woken == [ref] * woken
+
+
 async def test_upkeep_goes_on_while_redis_is_full_and_says_so(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(250)
     await rounds.round()

@@ -47,14 +47,21 @@ class SenderKey(StrEnum):
     """Sorted set: campaigns with batches to hand out, by the number of their turn."""
     ROTATION_OWN = "rotation:own"
     """The same for campaigns with a limit of their own."""
+    ROTATION_URGENT = "rotation:urgent"
+    """The same for urgent campaigns, whose batches are handed out before all others."""
     WAITING = "waiting"
     """Sorted set: campaigns that go on later, and batch members that are tried again later, by that time."""
+    BLOCKED = "blocked"
+    """Sorted set: campaigns whose providers are all braked or backing off, by the time at which they are in turn again.
+    A resume of the sender sets that time to 0."""
     LEASES = "leases"
     """Sorted set: batch members that are out for work, by the time at which the lease ends."""
     WINDOW = "window"
     """Set: batch members that are out and still have something to open."""
     WINDOW_OWN = "window:own"
     """The same for campaigns with a limit of their own."""
+    WINDOW_URGENT = "window:urgent"
+    """The same for urgent campaigns."""
     DUE = "due"
     """Sorted set: batch members with messages to decide, by the time at which upkeep looks at them."""
     ENDS = "ends"
@@ -86,6 +93,9 @@ class CampaignKey(StrEnum):
     """Hash: counters of messages by ``<CodeOrigin>:<code>``."""
     REDO = "redo"
     """List: numbers of batches that are to be handed out again, the next one first."""
+    FAILURES = "failures"
+    """Hash: number of a batch on which workers failed for a reason that the ledger does not know to how many times, the
+    kind of the last error, and the names of the workers, joined by blanks. A success drops the entry."""
     RECENT_PUSH = "recent_push"
     """String: one byte for each of the last pushes, ``1`` if it was rejected, else ``0``; the oldest is overwritten."""
     RECENT_REPORT = "recent_report"
@@ -139,6 +149,11 @@ class PaceField(StrEnum):
     """The last fencing token."""
     TURN = "turn"
     """The last number of a turn in the rotation."""
+    STARTS_SINCE_MS = "starts_since_ms"
+    """While more campaigns wait to be started than one call starts: the time of the first of the calls that start them
+    without a gap. What was to start then, or up to a minute before, is not missed."""
+    STARTS_UNTIL_MS = "starts_until_ms"
+    """The time of the last of these calls."""
 
 
 class ProviderField(StrEnum):
@@ -256,6 +271,8 @@ class LeaseField(StrEnum):
     """The fencing token of the worker that holds the lease; missing until a worker takes it."""
     TAKER = "taker"
     """The id of the call that took it."""
+    TAKEN_MS = "taken_ms"
+    """When it was taken: the turn of its campaign counts from here."""
     COUNT = "count"
     """Messages of the batch."""
     LEASE_MS = "lease_ms"
@@ -268,8 +285,6 @@ class LeaseField(StrEnum):
     """The id of the last opening of a block."""
     OPENED_BLOCK = "opened_block"
     """What that opening answered, packed."""
-    ANNOUNCED = "announced"
-    """How many times the batch was announced again because no worker took it."""
     WAITS_UNTIL_MS = "waits_until_ms"
     """When messages that wait for a copy of another campaign are tried again; missing if no message waits."""
 

@@ -10,7 +10,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
+from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, Damage, LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
 from times_dispatch.ledger.keys import OPTOUTS_CHANGES, REPLICATED, CampaignField, campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
@@ -135,6 +135,17 @@ class Consequence(NamedTuple):
     """Why, for people."""
 
 
+class FailurePolicy(NamedTuple):
+    """What follows from errors of our own code: a batch is tried again a few times, then its campaign is braked."""
+
+    pauses_s: tuple[float, ...] = (1.0, 5.0, 30.0)
+    """For so long no worker is woken for the batch after the first failure, the second, the third and all after it."""
+    max_failures: int = 5
+    """After so many failures of one batch, on two workers at least, its campaign is braked."""
+    max_failures_alone: int = 8
+    """After so many failures of one batch its campaign is braked, also if there is one worker only."""
+
+
 class BatchLeases:
     """The worker's side of the ledger. Every call may be repeated, also by the Redis client itself.
 
@@ -175,6 +186,7 @@ class BatchLeases:
         self._confirm = Script(redis, "confirm_block")
         self._record = Script(redis, "record")
         self._release = Script(redis, "release")
+        self._note_failure = Script(redis, "note_failure")
 
     async def issue(self, sender: SenderId) -> list[BatchReady]:
         """Hand out batches until the sender's window is full; the caller wakes a worker for each."""
@@ -198,13 +210,19 @@ class BatchLeases:
         return msgspec.json.decode(stored, type=Plan)
 
     async def take(self, ref: BatchRef) -> Lease | None:
-        """Take the lease of a batch; None if another worker holds the batch or nothing of it has to be done."""
+        """Take the lease of a batch; None if another worker holds the batch or nothing of it has to be done.
+
+        Raises ``BatchUnreadable``.
+        """
         reply = await self._take(
             ref.sender, campaign=ref.campaign, number=ref.number, lease_ms=self._lease_ms, taker=new_operation()
         )
         if text(reply["status"]) != Status.TAKEN:
             return None
-        return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
+        try:
+            return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
+        except Exception as error:  # whatever an unpacker raises over damaged bytes
+            raise BatchUnreadable(ref, reply["token"], error) from error
 
     async def renew(self, sender: SenderId, leases: Sequence[Lease]) -> list[bool]:
         """Renew leases of one sender; say for each whether it is still held."""
@@ -364,6 +382,38 @@ class BatchLeases:
         if text(reply["status"]) != Status.RELEASED:
             raise LeaseLost(ref)
         return int(reply["in_doubt"])
+
+    async def note_failure(
+        self, ref: BatchRef, token: int | None, *, worker: str, kind: str, reason: str, policy: FailurePolicy
+    ) -> bool:
+        """Hand back a batch after an error of our own code; return whether its campaign is braked for that.
+
+        Args:
+            ref: The batch.
+            token: The fencing token of the lease; None if the batch was not taken.
+            worker: The name of this worker.
+            kind: The kind of error, without its text.
+            reason: Why the campaign is braked, if it is; for people.
+            policy: How many failures brake the campaign, and how long the batch waits after each.
+
+        Raises:
+            LeaseLost: Another worker holds the batch; nothing was written.
+        """
+        reply = await self._note_failure(
+            ref.sender,
+            campaign=ref.campaign,
+            number=ref.number,
+            token=token or "",
+            worker="".join(worker.split()),
+            kind="".join(kind.split()),
+            reason=reason,
+            max_failures=policy.max_failures,
+            max_alone=policy.max_failures_alone,
+            pauses_ms=[int(pause_s * 1000) for pause_s in policy.pauses_s],
+        )
+        if text(reply["status"]) != Status.NOTED:
+            raise LeaseLost(ref)
+        return bool(reply["braked"])
 
 
 _index = attrgetter("index")

@@ -114,9 +114,14 @@ class Maintenance:
                 chores[sender] = Chores(**{step: bool(is_due) for step, is_due in due.items()})
         return chores
 
-    async def expire_leases(self, sender: SenderId) -> ExpiredLeases:
-        """Look after leases that ran out; the caller wakes workers."""
-        reply = await self._expire_leases(sender, lease_ms=self._lease_ms, max_batches=self._max_batches)
+    async def expire_leases(self, sender: SenderId, *, may_announce: bool = True) -> ExpiredLeases:
+        """Look after leases that ran out; the caller wakes workers.
+
+        *may_announce* is false while too many wake-ups wait already: batches that no worker took then wait on.
+        """
+        reply = await self._expire_leases(
+            sender, lease_ms=self._lease_ms, max_batches=self._max_batches, may_announce=int(may_announce)
+        )
         for damaged in map(read_reply, reply["damaged"]):
             campaign, number, error = (text(damaged[name]) for name in ("campaign", "number", "error"))
             await self._report_damage(Damage(sender, CampaignId(campaign), number, "reclaimed", error))

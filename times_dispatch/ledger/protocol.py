@@ -30,6 +30,8 @@ class Status(StrEnum):
     # record, release
     RECORDED = "recorded"
     RELEASED = "released"
+    # note_failure
+    NOTED = "noted"
     # control, next_hours
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -71,6 +73,8 @@ class CloseReason(StrEnum):
     """All its providers are braked."""
     BACKING_OFF = "backing_off"
     """All its providers are left alone for a while, and another campaign of the sender can send."""
+    TURN_OVER = "turn_over"
+    """It was at work for the turn of its campaign, and others wait."""
     BUDGET_SPENT = "budget_spent"
     """The campaign has no SMS parts left."""
     COPY_ON_ITS_WAY = "copy_on_its_way"

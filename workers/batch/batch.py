@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Opened, Outside, Wait, new_operation
 from times_dispatch.ledger.model import Plan
-from times_dispatch.ledger.protocol import WaitReason
+from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
@@ -69,11 +69,14 @@ class Batch:
             run=self._run,
             ledger_retry=self._ledger_retry,
             check=self._check,
+            is_urgent=plan.urgent,
         )
         self._pacer = Pacer(
             plan,
             lease.recipients.parts,
-            handler=Pusher(self._clients, renderer=renderer, recorder=self._recorder, run=self._run),
+            handler=Pusher(
+                self._clients, renderer=renderer, recorder=self._recorder, run=self._run, is_urgent=plan.urgent
+            ),
             push_queue=context.push_queue,
             run=self._run,
             max_sleep_s=timings.max_sleep_s,
@@ -129,6 +132,8 @@ class Batch:
                 opened = await self._open_next()
                 if isinstance(opened, BatchClosed):
                     self._end_reason = opened.reason
+                    if opened.reason == CloseReason.TURN_OVER:  # the next campaign need not wait for pushes in flight
+                        await self._context.issue_batches(self.lease.ref.sender)
                     return
                 if isinstance(opened, Drained) and not await self._have_messages_returned():
                     return
@@ -157,7 +162,9 @@ class Batch:
     async def _open_with_capacity(self) -> tuple[float, Opened]:
         """Wait for permits, then open as many messages; return when the ledger was asked, and its reply."""
         context = self._context
-        permits = await context.capacity.take(self._max_block(), lookahead=context.push_queue.lookahead())
+        permits = await context.capacity.take(
+            self._max_block(), lookahead=context.push_queue.lookahead(), is_urgent=self._plan.urgent
+        )
         opened: Opened = BatchClosed("stopping")
         asked_at = context.clock.monotonic()
         try:
@@ -165,7 +172,7 @@ class Batch:
             opened = await self._open(permits, asked_at)
         finally:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
-            context.capacity.give_back(permits - taken)
+            context.capacity.give_back(permits - taken, is_urgent=self._plan.urgent)
             self._recorder.expect(taken)
         if isinstance(opened, Block):
             self._check.opened(opened)

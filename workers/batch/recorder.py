@@ -34,6 +34,7 @@ class Recorder:
         run: BatchRun,
         ledger_retry: LedgerRetry,
         check: SuppressionCheck,
+        is_urgent: bool = False,
     ) -> None:
         """Make the recorder of a batch.
 
@@ -44,6 +45,7 @@ class Recorder:
             run: the batch's; a lost lease ends the writing.
             ledger_retry: repeats the writes while the ledger is away.
             check: hears of messages that are not sent now, before each write.
+            is_urgent: whether the permits were taken for an urgent batch.
         """
         self.outstanding = 0
         """Opened messages whose result has not come yet."""
@@ -53,6 +55,7 @@ class Recorder:
         self._chain = chain
         self._context = context
         self._capacity = context.capacity
+        self._is_urgent = is_urgent
         self._group_size = context.timings.group_size
         self._run = run
         self._ledger_retry = ledger_retry
@@ -84,7 +87,7 @@ class Recorder:
 
     def add(self, pushed: MessageResult) -> None:
         """Take the result of one message."""
-        self._capacity.give_back(1)
+        self._capacity.give_back(1, is_urgent=self._is_urgent)
         self._results.append(pushed)
         if not self._is_writing:
             self._start_writing()

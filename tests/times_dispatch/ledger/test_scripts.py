@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import new_operation
+from times_dispatch.ledger.leases import FailurePolicy, new_operation
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.scripts import (
     Script,
@@ -79,6 +79,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "record": lambda: ledger.record(lease, block, b"a"),
         "next_hours": lambda: ledger.maintenance.set_next_hours(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
         "release": lambda: ledger.leases.release(lease),
+        "note_failure": lambda: ledger.leases.note_failure(
+            lease.ref, lease.token, worker="one", kind="KeyError", reason="", policy=FailurePolicy()
+        ),
         "expire_leases": lambda: ledger.maintenance.expire_leases(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),

@@ -51,6 +51,12 @@ local PACKED_MESSAGE = '>I2I1'
 local MAX_OTHERS = 100
 -- How long to wait for parts that messages in sending may give back.
 local PARTS_WAIT_MS = 200
+-- The turn of a campaign: so long a batch is at work at most while other campaigns of its lane wait. It is longer where
+-- no limit makes a batch slow: to give a batch back and to take it again costs a worker as much as some pushes do.
+local TURN_MS = 2000
+local UNPACED_TURN_MS = 10000
+-- A batch that is at its end within about this time goes on to its end.
+local REST_US = 1000000
 
 local args = arguments({'campaign', 'number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
   'tolerance_us', 'digest', 'repeat_after_s', 'max_to_number', 'period_s', 'fingerprints', 'first_index', 'numbers'})
@@ -102,12 +108,20 @@ local function no_provider(soonest_us)
   if not soonest_us then return closed('provider_braked') end
   local others = {}
   if soonest_us > now + SOON_US then others = redis.call('ZRANGE', rotation_of(campaign_key), 0, MAX_OTHERS - 1) end
-  local known_chains = {}
+  local known_chains, rotation_key = {}, rotation_of(campaign_key)
   for _, other in ipairs(others) do
     local chain = redis.call('HGET', key_of_campaign(other), 'chain')
-    if can_take(chain, now, known_chains) then return closed('backing_off') end
+    local can_take = not chain or can_take_or_block(other, rotation_key, chain, now, known_chains)
+    if can_take then return closed('backing_off') end
   end
   return wait((soonest_us - now) / 1000, 'backing_off')
+end
+
+-- Return how far ahead of the clock this batch gets a slot of its sender's pace. While an urgent batch is out, the
+-- others get none ahead: so the urgent one, which asks that much earlier, gets each slot that it wants.
+local function reach_of(campaign, main)
+  if main.per_unit_us == 0 or campaign.urgent == '1' then return ahead_us end
+  return redis.call('SCARD', key_of_sender('window:urgent')) == 0 and ahead_us or 0
 end
 
 -- Return the pace that gives out slots: the sender's, or the campaign's own if the sender has no limit. `slot_us` is
@@ -150,6 +164,20 @@ local function suppress(checks, count, block)
   end
 end
 
+-- Say whether the batch was at work for the whole turn of its campaign while another campaign of its lane waits. A
+-- batch that has opened nothing yet still has its turn before it.
+local function is_turn_over(lease, main, own)
+  local worked_ms = now_ms - tonumber(lease.taken_ms or '0')
+  local turn_ms = main.per_unit_us > 0 and TURN_MS or UNPACED_TURN_MS
+  if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end
+  local rotation_key, window_key = lane_of(campaign_key)
+  local first, second = unpack(redis.call('ZRANGE', rotation_key, 0, 1))
+  if not second and (not first or first == id) then return false end
+  local per_unit_us = math.max(main.per_unit_us * redis.call('SCARD', window_key), own and own.per_unit_us or 0)
+  local rest_us = (tonumber(lease.count) - tonumber(lease.first_pending)) * per_unit_us
+  return main.per_unit_us == 0 or rest_us > REST_US
+end
+
 -- Choose the messages of the block, and move the slots of its paces on.
 --   states, at         the states of the batch's messages, and the byte of the first that is pending
 --   max_messages       how many messages the block may have
@@ -162,7 +190,7 @@ end
 -- parts of the message that did not fit, false if none did not, and the byte of the first message that was not looked
 -- at, nil if there is none.
 local function choose_messages(states, at, max_messages, part_counts, costs, main, own, max_parts, checks)
-  local find, byte, last_us = string.find, string.byte, now + ahead_us
+  local find, byte, last_us = string.find, string.byte, now + main.reach_us
   local first_slot_us, per_unit_us = main.slot_us, main.per_unit_us
   local slot_us, own_slot_us = first_slot_us, own and own.slot_us
   local indexes, chosen, all_costs, cost, parts, part_count, too_large = {}, 0, 0, 0, 0, 1, false
@@ -242,14 +270,14 @@ end
 
 ask_for_memory()
 local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count',
-  'waits_until_ms')
+  'waits_until_ms', 'taken_ms')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
 if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_slot_us', 'last_slot_cost',
   'cost', 'created_ms', 'first_sent_ms', 'chain', 'opens_ms', 'closes_ms', 'max_parts', 'parts_out', 'batch_size',
-  PENDING, SENDING)
+  'urgent', PENDING, SENDING)
 local reason = why_closed(campaign, now_ms)
 if reason then return closed(reason) end
 
@@ -272,10 +300,15 @@ if not at then
 end
 
 local main, own = main_pace(campaign, pace), own_pace(campaign, pace)
+if is_turn_over(lease, main, own) then
+  end_turn(id, campaign_key, batch_member(id, number))
+  return closed('turn_over')
+end
 if own and own.slot_us > now then return wait((own.slot_us - now) / 1000, 'campaign_limit') end
 local first_slot_us = main.slot_us
-if first_slot_us > now + ahead_us then
-  return wait(math.max(1, (first_slot_us - now - ahead_us) / 1000), 'rate_limit')
+main.reach_us = reach_of(campaign, main)
+if first_slot_us > now + main.reach_us then
+  return wait(math.max(1, (first_slot_us - now - main.reach_us) / 1000), 'rate_limit')
 end
 
 local checks = stretch_checks(args, campaign.batch_size, math.floor(now / 1000000))
