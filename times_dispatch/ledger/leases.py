@@ -18,9 +18,9 @@ from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, 
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
-AHEAD_US = 25_000
+AHEAD_US = 40_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
-TOLERANCE_US = 25_000
+TOLERANCE_US = 10_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
