@@ -108,11 +108,12 @@ class LedgerChecks:
         key, tag = self._key(campaign), f"{{{submitted.plan.sender}}}:"
         batches = -(-submitted.total // submitted.batch_size)
         sizes = [min(submitted.batch_size, submitted.total - n * submitted.batch_size) for n in range(batches)]
-        *states, leases, redo, rotation, own, waiting, hours = self._world.server.peek(
+        *states, leases, redo, later, rotation, own, waiting, hours = self._world.server.peek(
             [
                 *(("GETRANGE", f"{key}:m:{number}", 0, size - 1) for number, size in enumerate(sizes)),
                 ("ZRANGE", f"{tag}leases", 0, -1),
                 ("LRANGE", f"{key}:redo", 0, -1),
+                ("ZRANGE", f"{tag}waiting", 0, -1),
                 *(("ZSCORE", f"{tag}{name}", campaign) for name in ("rotation", "rotation:own", "waiting", "hours")),
             ]
         )
@@ -122,7 +123,9 @@ class LedgerChecks:
             records = {chr(state): count for state, count in counted.items()}
             raise Violation(Kind.COUNTERS, f"{campaign}: counters say {_words(seen)}, records {records}")
         held = {member.partition(b":")[2] for member in leases if member.startswith(campaign.encode() + b":")}
-        to_do = held | set(redo)
+        # Batches of which all that is left waits for what becomes of copies in other campaigns.
+        waits = {member.partition(b":")[2] for member in later if member.startswith(campaign.encode() + b":")}
+        to_do = held | set(redo) | waits
         next_batch = seen.number("next_batch")
         lost = [
             number
@@ -133,7 +136,7 @@ class LedgerChecks:
         is_over = seen.state == "cancelled" or seen.number("until_ms") <= self._server_ms()
         if lost and not is_over:
             raise Violation(Kind.REACHABLE, f"{campaign}: nothing will hand out batch {lost[0]}: {_words(seen)}")
-        is_queued = held or any(score is not None for score in (rotation, own, waiting, hours))
+        is_queued = held or waits or any(score is not None for score in (rotation, own, waiting, hours))
         if seen.state == "running" and seen.counts[b"p"] and not is_queued and not is_over:
             raise Violation(Kind.REACHABLE, f"{campaign} runs, and nothing will give it a turn: {_words(seen)}")
 
