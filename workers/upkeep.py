@@ -182,8 +182,6 @@ class Upkeep:
             settled = Settled() if self._unapplied else await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if chores.drop_recent_texts:
-            await self._maintenance.drop_recent_texts(sender)
         if any(chores[:-1]):  # each of the chores but the last may have made batches ready
             with suppress(OutOfMemoryError):  # a full Redis hands nothing out, and the warnings say so
                 ready += await self._leases.issue(sender)
@@ -272,7 +270,6 @@ def _allowed(chores: Chores, *, leases_may_expire: bool, may_end: bool) -> Chore
         next_hours=chores.next_hours and may_end,
         end_pending=chores.end_pending and may_end,
         settle_overdue=chores.settle_overdue and may_end,
-        drop_recent_texts=chores.drop_recent_texts and may_end,
     )
 
 

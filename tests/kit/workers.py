@@ -286,6 +286,7 @@ class WorkerRig:
         leases: BatchLeases | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        capacity: int = 10,
     ) -> Batch:
         """The next batch that is owed: taken, and not yet at work."""
         (ref,) = await self.issue()
@@ -297,6 +298,7 @@ class WorkerRig:
             clients={"times": Client(described_provider(), self.provider)},
             timings=timings or BatchTimings(),
             clock=clock,
+            capacity=Capacity(capacity),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
         return Batch(lease, plan, context, sender_lock=asyncio.Lock(), lease_deadline=lease_deadline)
@@ -374,7 +376,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
         "ids": CorrelationIds(ID_KEY),
         "capacity": Capacity(10),
         "push_queue": PushQueue(10, clock=clock),
-        "opt_out_cache": OptOutCache(redis, clock=clock),
+        "opt_out_cache": OptOutCache(redis),
         "issue_batches": _nothing,
         "brake_provider": _nothing,
         "clock": clock,

@@ -465,8 +465,7 @@ async def test_chores_name_each_step_that_has_something_to_do(ledger: Ledger) ->
     await ledger.end_validity()
     assert await chores() >= {"end_pending"}
     await ledger.submit(3, campaign=CampaignId("by-day01"), send_from_min=600, send_until_min=1260)
-    await ledger.redis.zadd(f"{hash_tag(SENDER)}:recent_texts", {f"0badcafe:{CAMPAIGN}:1:1": 1})
-    assert await chores() >= {"next_hours", "drop_recent_texts"}
+    assert await chores() >= {"next_hours"}
 
 
 async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot_be_read_gets_every_step(
@@ -479,4 +478,4 @@ async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot
     assert list(chores) == [*others, SENDER]
     assert chores[SENDER].issue
     assert chores[others[60]] == Chores()
-    assert {chores[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 7)}
+    assert {chores[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 6)}

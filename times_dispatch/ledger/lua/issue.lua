@@ -81,20 +81,27 @@ local function is_kept_from_start(id, campaign_key, since_ms)
   return true
 end
 
-local function end_wait(id, since_ms)
+local function end_wait(id, number, since_ms)
   local campaign_key = key_of_campaign(id)
+  -- A batch waited for copies of other campaigns. A cancelled or finished campaign has nothing left to hand out.
+  if number then
+    local state = redis.call('HGET', campaign_key, 'state')
+    if state == 'cancelled' or state == 'finished' then return end
+    redis.call('LPUSH', key_of_redo(campaign_key), number)
+  end
   if not is_kept_from_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
 end
 
--- Put the campaigns whose time has come into the rotation.
+-- Put the campaigns whose time has come, or the time of one of their batches, into the rotation.
 local function end_waits()
   local due = redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)
   if #due == 0 then return end
   local since_ms = coming_by_since(due)
-  for _, id in ipairs(due) do
-    redis.call('ZREM', waiting_key, id)
-    local is_sound, failure = pcall(end_wait, id, since_ms)
-    if not is_sound then leave_out(id, failure) end
+  for _, member in ipairs(due) do
+    redis.call('ZREM', waiting_key, member)
+    local id, number = split_batch_member(member)
+    local is_sound, failure = pcall(end_wait, id or member, number, since_ms)
+    if not is_sound then leave_out(id or member, failure) end
   end
 end
 

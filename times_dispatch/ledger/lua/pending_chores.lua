@@ -10,10 +10,9 @@
 --   next_hours         hours of campaigns are over
 --   end_pending        validities are over, or campaigns were cancelled
 --   settle_overdue     messages have waited long enough for a report
---   drop_recent_texts  texts may be sent again
 --   issue              campaigns are in turn, or their time has come
 --   show_changed       something of campaigns changed
--- Keys: the sender's leases, hours, ends, due, recent_texts, rotations, waiting, blocked and changed.
+-- Keys: the sender's leases, hours, ends, due, rotations, waiting, blocked and changed.
 -- Cost: O(log of what each of them holds).
 -- DAMAGED_MS in lib/damage.lua and MAX_BLOCKED_US in lib/providers.lua: a lease, and a wait for a provider, may end so
 -- late.
@@ -21,7 +20,7 @@ local MAX_AHEAD_MS = 60000
 
 local args = arguments({'lease_ms'})
 local now = now_us()
-local now_ms, now_s = math.floor(now / 1000), math.floor(now / 1000000)
+local now_ms = math.floor(now / 1000)
 
 -- Return 1 if a sorted set of times has a member whose time has come.
 local function has_due(key, time)
@@ -44,7 +43,6 @@ return reply({
   next_hours = has_due(key_of_sender('hours'), now_ms),
   end_pending = has_due(key_of_sender('ends'), now_ms),
   settle_overdue = has_due(key_of_sender('due'), now_ms),
-  drop_recent_texts = has_due(key_of_sender('recent_texts'), now_s),
   issue = in_rotation > 0 and 1 or has_waited,
   show_changed = redis.call('EXISTS', key_of_sender('changed')),
 })
