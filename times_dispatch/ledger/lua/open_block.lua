@@ -270,7 +270,7 @@ end
 
 ask_for_memory()
 local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count',
-  'waits_until_ms', 'taken_ms')
+  'taken_ms', 'waits_until_ms')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
 if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
