@@ -29,6 +29,7 @@ class Faults:
             self.worker_frozen,
             self.worker_cut_off,
             self.worker_unheard,
+            self.worker_heard_late,
             self.server_away,
             self.server_frozen,
             self.server_lost_a_second,
@@ -105,6 +106,13 @@ class Faults:
         worker.wire.is_silent = True
         await self._lasts(0.1, 40)
         worker.wire.is_silent = False
+
+    async def worker_heard_late(self) -> None:
+        """Let what one worker sends arrive after it gave up waiting, and often after its leases."""
+        worker = self._world.random.choice(self._world.workers)
+        worker.wire.arrives_late_s = self._world.random.uniform(5, 40)
+        await self._lasts(0.1, 5)
+        worker.wire.arrives_late_s = 0.0
 
     async def server_away(self) -> None:
         """Take the server away from everybody."""

@@ -20,7 +20,8 @@ class Task(msgspec.Struct):
 
     seed: int
     storm_s: float
-    night_s: float = 0.0
+    night_s: float | None = None
+    """How long the quiet hours after the faults are at least; None is none."""
     faults: list[str] | None = None
     """The names of the faults that happen; None is all of them."""
     mutation: str = ""

@@ -50,6 +50,16 @@ def _in_lib(name: str, before: str, after: str) -> Callable[[], None]:
     return apply
 
 
+def _all(*changes: Callable[[], None]) -> Callable[[], None]:
+    """Make a mutation of several changes."""
+
+    def apply() -> None:
+        for change in changes:
+            change()
+
+    return apply
+
+
 def _timeout_is_not_sent() -> None:
     real = recorder.ledger_result
 
@@ -67,15 +77,14 @@ def _pushes_begin_late() -> None:
 
 
 MUTATIONS = {
-    "no fence when opening": Mutation(
-        _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
-        frozenset({Kind.TWICE, Kind.FENCE, Kind.COUNTERS, Kind.REACHABLE, Kind.EVIDENCE}),
-        "a worker that lost its lease opens blocks beside the new owner",
-    ),
-    "no fence when recording": Mutation(
-        _in_script("record", "if lease.token ~= args.token then", "if not lease.token then"),
+    "no fence": Mutation(
+        _all(
+            _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
+            _in_script("record", "if lease.token ~= args.token then", "if not lease.token then"),
+        ),
         frozenset({Kind.TWICE, Kind.FENCE, Kind.EVIDENCE, Kind.COUNTERS}),
-        "a worker that lost its lease writes results into the blocks of the new owner",
+        "a worker that lost its lease writes into the blocks of the new owner",
+        ("worker_heard_late", "worker_frozen", "provider_throttles"),
     ),
     "not written ahead": Mutation(
         _in_script("open_block", "redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))", ""),
@@ -89,6 +98,7 @@ MUTATIONS = {
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
         frozenset({Kind.PAUSE}),
         "blocks of a paused campaign are opened",
+        (),
     ),
     "lost messages are pending": Mutation(
         _in_lib(
@@ -98,20 +108,24 @@ MUTATIONS = {
         ),
         frozenset({Kind.COUNTERS, Kind.TWICE}),
         "what a lost worker had in hand is sent again",
+        ("worker_killed",),
     ),
     "pushes begin late": Mutation(
         _pushes_begin_late,
         frozenset({Kind.TWICE, Kind.FENCE, Kind.PAUSE, Kind.PACE}),
         "a push begins however late, also after its lease",
+        ("worker_frozen",),
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_slot(", "if false then keep_slot("),
         frozenset({Kind.PACE}),
         "slots that were given out are given out again",
+        (),
     ),
     "reports lost": Mutation(
         _in_script("apply_reports", "if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
         frozenset({Kind.EVIDENCE}),
         "a report that says delivered changes nothing",
+        (),
     ),
 }

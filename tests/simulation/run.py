@@ -36,7 +36,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     """Equal for two runs that were the same, push by push."""
 
 
-def run(seed: int, *, storm_s: float, night_s: float = 0.0, faults: Sequence[str] | None = None) -> Verdict:
+def run(seed: int, *, storm_s: float, night_s: float | None = None, faults: Sequence[str] | None = None) -> Verdict:
     """Simulate one world; changes this Python process for good, so each run needs one of its own."""
     started = time.monotonic()
     loop = SimulatedLoop()

@@ -43,10 +43,14 @@ class Wire:
         self.is_silent = False
         """Whether nothing arrives, and nobody is told: calls end by their time-out."""
 
+        self.arrives_late_s = 0.0
+        """How much later than its sender's time-out a command arrives all the same."""
+
     def heal(self) -> None:
         """End whatever is wrong with the wire."""
         self.one_way_s, self.request_loss, self.answer_loss = NORMAL_ONE_WAY_S, 0.0, 0.0
         self.is_cut = self.is_silent = False
+        self.arrives_late_s = 0.0
 
     async def connect(self) -> None:
         """Open a connection; raises a Redis error if there is no way."""
@@ -70,8 +74,12 @@ class Wire:
             _fail(answer, exceptions.ConnectionError("the wire is cut"))
         elif self.request_loss and self._random.random() < self.request_loss:
             _fail(answer, exceptions.ConnectionError("the connection broke on the way to the server"))
-        elif self.is_silent:
-            loop.call_later(SOCKET_TIMEOUT_S, _fail, answer, exceptions.TimeoutError("no answer in time"))
+        elif self.is_silent or self.arrives_late_s:
+            error = exceptions.TimeoutError("no answer in time")
+            loop.call_later(SOCKET_TIMEOUT_S, _fail, answer, error, context=_NO_PROCESS)
+            if self.arrives_late_s:
+                late_s = SOCKET_TIMEOUT_S + self.arrives_late_s
+                loop.call_later(late_s, self._execute, commands, answer, context=_NO_PROCESS)
         elif self.server.is_frozen:
             timeout = loop.call_later(
                 SOCKET_TIMEOUT_S, _fail, answer, exceptions.TimeoutError("no answer in time"), context=_NO_PROCESS
