@@ -32,7 +32,7 @@ _SPACING_S = 0.05
 
 
 def figures(say: Callable[[str], None]) -> list[Figure]:
-    """Measure both."""
+    """Measure a small campaign behind a huge one, and urgent messages behind bulk."""
     return [*_small_behind_huge(say), _urgent_behind_bulk(say)]
 
 

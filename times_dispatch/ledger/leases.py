@@ -221,7 +221,7 @@ class BatchLeases:
             return None
         try:
             return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
-        except Exception as error:  # whatever an unpacker raises over damaged bytes
+        except ValueError as error:
             raise BatchUnreadable(ref, reply["token"], error) from error
 
     async def renew(self, sender: SenderId, leases: Sequence[Lease]) -> list[bool]:
