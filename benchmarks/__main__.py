@@ -18,7 +18,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import dispatch, growth, idle, pacing, reports, scaling, show, submit
+from benchmarks import dispatch, fairness, growth, idle, pacing, repeated_texts, reports, scaling, show, submit
 from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
@@ -30,8 +30,10 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "reports": reports.figures,
     "show": show.figures,
     "pacing": pacing.figures,
+    "fairness": fairness.figures,
     "idle": idle.figures,
     "growth": growth.figures,
+    "repeated_texts": repeated_texts.figures,
 }
 
 _MIN_WIDTH = 150

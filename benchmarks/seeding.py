@@ -18,7 +18,7 @@ _BRAKE = BrakeRule(pushes=200, rejected_share=0.5, reports=500, failed_share=0.8
 """The default of ``dispatch submit``."""
 
 
-def plan(sender: SenderId, name: str) -> Plan:
+def plan(sender: SenderId, name: str, *, is_urgent: bool = False) -> Plan:
     """Return a plan that is valid for a day."""
     return Plan(
         name=name,
@@ -29,6 +29,7 @@ def plan(sender: SenderId, name: str) -> Plan:
         text=TEMPLATE,
         category="service",
         valid_until_ms=int(time.time() * 1000) + _A_DAY_MS,
+        urgent=is_urgent,
     )
 
 
@@ -44,12 +45,14 @@ def recipients(first: int, count: int) -> Recipients:
     )
 
 
-async def write(redis: Redis, sender: SenderId, messages: int, *, name: str = "benchmark") -> CampaignId:
+async def write(
+    redis: Redis, sender: SenderId, messages: int, *, name: str = "benchmark", is_urgent: bool = False
+) -> CampaignId:
     """Write a campaign and seal it. All batches have the same rows, with numbers that no other campaign has."""
     submissions = Submissions(redis)
     campaign = CampaignId(new_campaign_id())
     campaign = await submissions.claim(f"benchmark-{campaign}", sender, campaign)
-    await submissions.begin(campaign, plan(sender, name), batch_size=BATCH_SIZE, brake=_BRAKE)
+    await submissions.begin(campaign, plan(sender, name, is_urgent=is_urgent), batch_size=BATCH_SIZE, brake=_BRAKE)
     full, first_number = recipients(0, BATCH_SIZE), randbelow(10**9)
     batches = -(-messages // BATCH_SIZE)
     for number in range(batches):

@@ -1,21 +1,24 @@
 """The dispatcher of a worker process: takes the leases of batches, runs the batches, and stops all of them in order."""
 
 import asyncio
+import os
 import random
+import socket
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import CampaignUnknown, IdKeyRefused, is_transient
+from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, IdKeyRefused, LeaseLost, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.leases import BatchLeases, BatchReady, Lease
+from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
@@ -37,7 +40,12 @@ log = structlog.get_logger(__name__)
 
 _MAX_CACHED_PLANS = 1_000
 _MAX_WAITING = 1_000
-"""Batches without room that a process remembers. Upkeep wakes a worker for a forgotten one when its lease runs out."""
+"""Batches without room that a process remembers. Nobody holds them: if this process cannot begin one within the time of
+a lease, upkeep wakes workers for it again, and so it does after the death of this process."""
+_URGENT_PLACES = 10
+"""One in so many places for batches is kept for urgent ones, of more than one at least one."""
+_URGENT_PERMITS = 50
+"""One in so many permits for open messages is kept for urgent ones."""
 _LAST_WRITES_S = 2.0
 """How long the ledger has to take the last results when pushes were cut short by a stop."""
 
@@ -58,6 +66,8 @@ class Dispatcher:
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
+        name: str = "",
+        failure_policy: FailurePolicy = FailurePolicy(),  # noqa: B008  # a NamedTuple, which nobody changes
     ) -> None:
         """Make the dispatcher of a process; nothing happens before ``start``.
 
@@ -67,20 +77,23 @@ class Dispatcher:
             wake_workers: tells workers of batches that are ready; raises nothing.
             on_refused: is called when the ledger refuses the process' id key; it ends the process.
             max_batches: batches that may be at work at once.
-            full_at: batches that wait beside those at work before ``is_full`` says that the process takes no more. They
-                are for the second that Celery takes to look for others; more would wait here for long, and could be at
-                work in another process.
+            full_at: as many batches as ended in the last second may wait beside those at work, but at most so many.
             make_client: makes the client of a provider; by default one whose tokens are shared through the ledger.
             timings: how long batches wait for what.
             clock: what everything in the process waits with.
             rng: spreads the waits of several processes (jitter).
+            name: the name of this worker where the ledger notes failures; by default its host and process id.
+            failure_policy: what follows from unexpected errors of batches.
         """
+        self._failure_policy = failure_policy
+        self._name = name or f"{socket.gethostname()}:{os.getpid()}"
+        max_in_flight = settings.worker.max_in_flight
+        kept_permits = max_in_flight // _URGENT_PERMITS
         self._settings = settings
         self._redis = redis
         self._control = Control(redis)
         self._wake_workers = wake_workers
         self._max_batches = max_batches
-        self._full_at = full_at
         self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
         self._clock = clock
         self._rng = rng or random.Random()
@@ -100,20 +113,28 @@ class Dispatcher:
             ),
             clients=self._clients,
             ids=CorrelationIds(settings.id_key, settings.old_id_key),
-            capacity=Capacity(settings.worker.max_in_flight),
-            push_queue=PushQueue(settings.worker.max_in_flight, clock=clock),
-            opt_out_cache=OptOutCache(redis, limits, clock=clock),
+            capacity=Capacity(max_in_flight, kept=kept_permits),
+            push_queue=PushQueue(max_in_flight, kept=kept_permits, clock=clock),
+            opt_out_cache=OptOutCache(redis, limits),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
             timings=timings or BatchTimings(),
             clock=clock,
             rng=self._rng,
         )
-        self._sender_locks: defaultdict[tuple[SenderId, tuple[str, ...]], asyncio.Lock] = defaultdict(asyncio.Lock)
-        """One for each sender and chain of providers: a batch that waits for one chain holds up no batch of another."""
+        self._sender_locks: defaultdict[tuple[SenderId, tuple[str, ...], bool], asyncio.Lock] = defaultdict(
+            asyncio.Lock
+        )
+        """One for each sender and chain of providers, for urgent batches and for others: a batch that waits for one
+        chain holds up no batch of another, and an urgent one waits for none that is not."""
         self._plans: dict[CampaignId, Plan] = {}
         self._batches: set[Batch] = set()
         self._running: set[asyncio.Task[str]] = set()
+        self._max_not_urgent = max_batches - (max(1, max_batches // _URGENT_PLACES) if max_batches > 1 else 0)
+        self._not_urgent_running = 0
+        self._ended_at: deque[float] = deque(maxlen=full_at)
+        """When the last batches ended, on the monotonic clock."""
+        self._waiting_urgent: deque[BatchRef] = deque(maxlen=_MAX_WAITING)
         self._waiting: deque[BatchRef] = deque(maxlen=_MAX_WAITING)
         self._background: set[asyncio.Task[None]] = set()
         self._may_begin = asyncio.Event()
@@ -137,17 +158,24 @@ class Dispatcher:
         self._start_in_background(self._prepare())
         self._start_in_background(renewal.run())
 
-    @property
-    def is_full(self) -> bool:
-        """Whether enough batches wait here already to follow those that end."""
-        return len(self._waiting) >= self._full_at
+    def is_full(self, *, is_urgent: bool = False) -> bool:
+        """Say whether one more batch could only wait here; may be called from any thread.
 
-    async def run(self, ref: BatchRef) -> str:
+        Batches that end free places before Celery, which looks every second, finds others for them. So as many may wait
+        as ended in the last second: none where batches take long, for another process may be free for them.
+        """
+        if self._has_place(is_urgent=is_urgent):
+            return False
+        now = self._clock.monotonic()
+        ended = sum(now - ended_at < 1.0 for ended_at in tuple(self._ended_at))
+        return len(self._waiting_urgent if is_urgent else self._waiting) >= ended
+
+    async def run(self, ref: BatchRef, *, is_urgent: bool = False) -> str:
         """Work on a batch as long as it is ours; return in a word how that ended."""
-        if len(self._running) >= self._max_batches:
-            self._waiting.append(ref)
+        if not self._has_place(is_urgent=is_urgent):
+            (self._waiting_urgent if is_urgent else self._waiting).append(ref)
             return "no room"
-        return await self._begin(ref)
+        return await self._begin(ref, is_urgent=is_urgent)
 
     async def stop(self) -> None:
         """Open no more blocks, let pushes in flight end within the grace, and hand every batch back."""
@@ -158,8 +186,9 @@ class Dispatcher:
         for batch in self._batches:
             batch.stop(grace_s=grace_s)
         self._context.push_queue.drop()
-        while self._waiting:
-            self._begin(self._waiting.popleft())  # a batch that begins now is handed back at once
+        for waiting in (self._waiting_urgent, self._waiting):
+            while waiting:
+                self._begin(waiting.popleft(), is_urgent=True)  # a batch that begins now is handed back at once
         await self._wait_for_batches(grace_s)
         self._context.push_queue.cut_short()
         await self._wait_for_batches(_LAST_WRITES_S)
@@ -185,18 +214,31 @@ class Dispatcher:
         self._may_begin.set()
         self._start_in_background(self._id_key_watch.run())
 
-    def _begin(self, ref: BatchRef) -> asyncio.Task[str]:
+    def _has_place(self, *, is_urgent: bool) -> bool:
+        if len(self._running) >= self._max_batches:
+            return False
+        return is_urgent or self._not_urgent_running < self._max_not_urgent
+
+    def _begin(self, ref: BatchRef, *, is_urgent: bool) -> asyncio.Task[str]:
         running = asyncio.create_task(self._run(ref))
         self._running.add(running)
-        running.add_done_callback(self._ended)
+        self._not_urgent_running += not is_urgent
+        running.add_done_callback(partial(self._ended, is_urgent=is_urgent))
         return running
 
-    def _ended(self, running: asyncio.Task[str]) -> None:
+    def _ended(self, running: asyncio.Task[str], *, is_urgent: bool) -> None:
         self._running.discard(running)
-        if self._waiting and not self._is_stopping:
-            self._begin(self._waiting.popleft())
+        self._not_urgent_running -= not is_urgent
+        self._ended_at.append(self._clock.monotonic())
+        if self._is_stopping:
+            return
+        while self._waiting_urgent and self._has_place(is_urgent=True):
+            self._begin(self._waiting_urgent.popleft(), is_urgent=True)
+        while self._waiting and self._has_place(is_urgent=False):
+            self._begin(self._waiting.popleft(), is_urgent=False)
 
     async def _run(self, ref: BatchRef) -> str:
+        token: int | None = None
         try:
             await self._may_begin.wait()
             asked_at = self._clock.monotonic()
@@ -214,16 +256,17 @@ class Dispatcher:
                 return "ledger away"
             if lease is None:
                 return "nothing owed"
+            token = lease.token
             return await self._work_on(lease, plan, asked_at + self._settings.worker.lease_s)
         except CampaignUnknown:
             return "nothing owed"
         except Exception as unexpected:  # noqa: BLE001  # the one place of a worker that must survive everything
-            await self._brake_campaign(ref, unexpected)
+            await self._hand_back_failed(ref, token, unexpected)
             return "failed"
 
     async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> str:
         ref = lease.ref
-        lock = self._sender_locks[ref.sender, plan.chain]
+        lock = self._sender_locks[ref.sender, plan.chain, plan.urgent]
         batch = Batch(lease, plan, self._context, sender_lock=lock, lease_deadline=lease_deadline)
         self._batches.add(batch)
         if self._is_stopping:
@@ -246,18 +289,39 @@ class Dispatcher:
         )
         return end_reason
 
-    async def _brake_campaign(self, ref: BatchRef, unexpected: Exception) -> None:
-        """Stop the campaign of a batch that cannot be worked on: the batch would come back for ever.
+    async def _hand_back_failed(self, ref: BatchRef, token: int | None, unexpected: Exception) -> None:
+        """Hand back a batch after an unexpected error, so that it is tried again, on another worker if there is one.
 
-        The batch's lease runs out, and the batch is tried again after somebody resumes the campaign.
+        After several failures its campaign is braked (``FailurePolicy``): the batch would come back for ever. An error
+        of the ledger itself means that the batch is damaged there, and brakes the campaign at once; the batch's lease
+        then runs out, and the batch is tried again after somebody resumes the campaign.
         """
+        if isinstance(unexpected, BatchUnreadable):
+            token, unexpected = unexpected.token, unexpected.reason
         kind = type(unexpected).__qualname__
         log.error("batch failed", campaign=ref.campaign, batch=ref.number, sender=ref.sender, **failure(unexpected))
+        reason = f"batch {ref.number + 1} cannot be worked on: {kind}"
+        is_of_ledger = isinstance(unexpected, RedisError)
         try:
-            reason = f"batch {ref.number + 1} cannot be worked on: {kind}"
+            if not is_of_ledger and await self._note_failure(ref, token, kind, reason):
+                return
             await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+        except LeaseLost:
+            return
         except (RedisError, OSError, CampaignUnknown) as error:
-            log.warning("ledger away", error=type(error).__name__, doing="brake")
+            log.warning("ledger away", error=type(error).__name__, doing="hand back")
+
+    async def _note_failure(self, ref: BatchRef, token: int | None, kind: str, reason: str) -> bool:
+        """Note a failure in the ledger; return whether the ledger could do that."""
+        try:
+            await self._context.leases.note_failure(
+                ref, token, worker=self._name, kind=kind, reason=reason, policy=self._failure_policy
+            )
+        except ResponseError as error:
+            if is_transient(error):
+                raise
+            return False
+        return True
 
     async def _wait_for_batches(self, max_s: float) -> None:
         if self._running:

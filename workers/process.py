@@ -15,7 +15,7 @@ from celery import Celery, bootsteps, signals
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from times_dispatch.broker.app import BROKER_ERRORS, BrokerAway, wake_workers
+from times_dispatch.broker.app import BROKER_ERRORS, URGENT_QUEUE, BrokerAway, waiting_wakeups, wake_workers
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
@@ -81,18 +81,18 @@ class WorkerProcess:
             log.warning("connections left open")
         self._loop.stop()
 
-    def run(self, ref: BatchRef) -> str:
+    def run(self, ref: BatchRef, *, is_urgent: bool = False) -> str:
         """Work on a batch; return in a word how it ended."""
         if self._dispatcher is None:
             return "not started"
         try:
-            return self._loop.call(self._dispatcher.run(ref))
+            return self._loop.call(self._dispatcher.run(ref, is_urgent=is_urgent))
         except (LoopStopped, CancelledError):
             return "stopped"  # the lease runs out
 
-    def is_full(self) -> bool:
-        """Say whether one more batch could only wait here; may be called from any thread."""
-        return self._dispatcher is not None and self._dispatcher.is_full
+    def is_full(self, queue: str) -> bool:
+        """Say whether one more batch of a queue could only wait here; may be called from any thread."""
+        return self._dispatcher is not None and self._dispatcher.is_full(is_urgent=queue == URGENT_QUEUE)
 
     def upkeep(self) -> None:
         """Do one round of upkeep; when the ledger or the broker is away the next round comes in a second."""
@@ -130,7 +130,11 @@ class WorkerProcess:
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
         self._upkeep = Upkeep(
-            redis, lease_s=self._settings.worker.lease_s, wake_workers=self._wake_workers, show=self._show
+            redis,
+            lease_s=self._settings.worker.lease_s,
+            wake_workers=self._wake_workers,
+            show=self._show,
+            backlog=self._backlog,
         )
 
     async def _wake_workers(self, ready: Sequence[BatchReady]) -> None:
@@ -138,6 +142,13 @@ class WorkerProcess:
             await wake_workers(self._app, ready)
         except BrokerAway as error:
             log.warning("broker away", error=str(error))
+
+    async def _backlog(self) -> int:
+        try:
+            return await waiting_wakeups(self._app)
+        except BROKER_ERRORS as error:
+            log.warning("broker away", error=type(error).__name__, doing="backlog")
+            return 0
 
     async def _show(self, views: list[CampaignView]) -> bool:
         try:

@@ -4,11 +4,12 @@ import random
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.model import Settings
@@ -35,8 +36,14 @@ async def _write_once(redis: Redis, settings: Settings) -> None:
         log.warning("ledger", warning=warning)
     control = Control(redis)
     for name, sender in settings.senders.items():
-        await control.configure_rate(SenderId(name), sender.rate_per_s)
-        await control.configure_daily_cap(SenderId(name), max_parts_per_day(name, settings))
+        try:
+            await control.configure_rate(SenderId(name), sender.rate_per_s)
+            await control.configure_daily_cap(SenderId(name), max_parts_per_day(name, settings))
+        except ResponseError as error:
+            if is_transient(error):
+                raise
+            # The scripts need the same key: nothing of this sender can be sent, and all others begin.
+            log.error("damaged in the ledger", sender=name, doing="limits", error=str(error))
 
 
 def log_ledger_away_at_start(error: Exception) -> None:

@@ -1,8 +1,10 @@
 """The Celery tasks: each takes ids, makes one call, and returns a word."""
 
+from typing import Any
+
 from celery import Celery, Task
 
-from times_dispatch.broker.app import BATCH_TASK, UPKEEP_QUEUE
+from times_dispatch.broker.app import BATCH_TASK, UPKEEP_QUEUE, URGENT_QUEUE
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from workers.process import WorkerProcess
 
@@ -13,9 +15,10 @@ UPKEEP_EVERY_S = 1.0
 def register(app: Celery, process: WorkerProcess) -> None:
     """Define the tasks on an app."""
 
-    @app.task(name=BATCH_TASK)
-    def batch(sender: str, campaign: str, number: int) -> str:
-        return process.run(BatchRef(SenderId(sender), CampaignId(campaign), number))
+    @app.task(name=BATCH_TASK, bind=True)
+    def batch(self: Any, sender: str, campaign: str, number: int) -> str:
+        is_urgent = (self.request.delivery_info or {}).get("routing_key") == URGENT_QUEUE
+        return process.run(BatchRef(SenderId(sender), CampaignId(campaign), number), is_urgent=is_urgent)
 
     class Silent(Task):  # type: ignore[type-arg]  # the stubs' parameters exist for type checkers only
         """A task that Flower does not show: a row every second would bury the others."""

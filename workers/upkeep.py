@@ -48,6 +48,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 _WARN_EVERY_S = 60.0
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is no gap: rounds are a second apart."""
+_MAX_BACKLOG = 1_000
+"""While so many wake-ups wait in the broker, workers are not woken again for batches that none of them took."""
 
 
 class Upkeep:
@@ -60,6 +62,7 @@ class Upkeep:
         lease_s: float,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         show: Callable[[list[CampaignView]], Awaitable[bool]],
+        backlog: Callable[[], Awaitable[int]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -71,6 +74,7 @@ class Upkeep:
             lease_s: how long the lease of a batch lasts, in seconds.
             wake_workers: tells workers of batches that are ready; raises nothing.
             show: shows campaigns to people; returns whether it could.
+            backlog: says how many wake-ups wait in the broker; raises nothing.
             audited_per_round: campaigns whose accounting identity one round checks, also where nothing happens.
             rng: shuffles the senders, so that none is always the last of a round.
             clock: the host's clock, with which Redis' clock is compared.
@@ -85,6 +89,8 @@ class Upkeep:
         self._queries = Queries(redis)
         self._wake_workers = wake_workers
         self._show = show
+        self._backlog = backlog
+        self._may_announce = True
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._audit = Audit(redis)
@@ -138,6 +144,8 @@ class Upkeep:
             sender: _allowed(of_sender, leases_may_expire=leases_may_expire, may_end=may_end)
             for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
+        if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
+            self._may_announce = await self._backlog() < _MAX_BACKLOG
         await self._look_for_unapplied_reports(chores.values())
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
@@ -163,7 +171,7 @@ class Upkeep:
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if chores.expire_leases:
-            expired = await self._maintenance.expire_leases(sender)
+            expired = await self._maintenance.expire_leases(sender, may_announce=self._may_announce)
             ready += expired.ready
             if expired.reclaimed:
                 log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
@@ -174,8 +182,6 @@ class Upkeep:
             settled = Settled() if self._unapplied else await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if chores.drop_recent_texts:
-            await self._maintenance.drop_recent_texts(sender)
         if any(chores[:-1]):  # each of the chores but the last may have made batches ready
             with suppress(OutOfMemoryError):  # a full Redis hands nothing out, and the warnings say so
                 ready += await self._leases.issue(sender)
@@ -264,7 +270,6 @@ def _allowed(chores: Chores, *, leases_may_expire: bool, may_end: bool) -> Chore
         next_hours=chores.next_hours and may_end,
         end_pending=chores.end_pending and may_end,
         settle_overdue=chores.settle_overdue and may_end,
-        drop_recent_texts=chores.drop_recent_texts and may_end,
     )
 
 

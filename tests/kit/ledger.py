@@ -209,6 +209,8 @@ class Ledger:
         await self.redis.hset(
             f"{hash_tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
         )
+        for campaign in await self.redis.zrange(f"{hash_tag(SENDER)}:blocked", 0, -1):
+            await self.redis.zadd(f"{hash_tag(SENDER)}:blocked", {text(campaign): 1})
 
     async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
         """Let the daily send window end in *in_ms* milliseconds."""
@@ -294,7 +296,7 @@ class Ledger:
 
     async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
-        lane = ":own" if view.plan.rate_per_s else ""
+        lane = ":urgent" if view.plan.urgent else ":own" if view.plan.rate_per_s else ""
         window = {text(member) for member in await self.redis.smembers(f"{hash_tag(sender)}:window{lane}")}
         leases = {text(member) for member in await self.redis.zrange(f"{hash_tag(sender)}:leases", 0, -1)}
         assert window <= leases

@@ -65,6 +65,8 @@ class Campaign:
     parts_out: int = 0
     shut: bool = False
     """Whether the time is outside the daily send window."""
+    unopened_state: str = ""
+    """What the messages became that were in batches without records when the campaign ended."""
     cursor: int = 0
     redo: list[int] = field(default_factory=list)
     begun: set[int] = field(default_factory=set)
@@ -158,6 +160,10 @@ class Model:
         """Take a batch with the next token; return whether that was possible."""
         hold = self.out.get(batch_key)
         if hold is None or hold.token:
+            return False
+        campaign = self.campaigns[batch_key[0]]
+        if batch_key[1] not in campaign.begun and campaign.batch(batch_key[1])[0].state != "p":
+            del self.out[batch_key]
             return False
         hold.token, hold.blocks = token, 0
         self.campaigns[batch_key[0]].begun.add(batch_key[1])
@@ -335,13 +341,18 @@ class Model:
             to = "x" if campaign.state == "cancelled" else "e"
             for number in range(campaign.batches):
                 pending = [message for message in campaign.batch(number) if message.state == "p"]
+                is_unopened = number not in campaign.begun
+                if pending and is_unopened:
+                    self.out.pop((name, number), None)
+                    campaign.unopened_state = campaign.unopened_state or to
                 if pending and (name, number) not in self.out:
-                    campaign.begun.add(number)
                     for message in pending:
-                        message.state = to
+                        message.state = campaign.unopened_state if is_unopened else to
                         if message.attempt:
                             message.state, message.attempt, message.code = "g", message.attempt - 1, NOT_SENT_AGAIN
                     ended += len(pending)
+            if not any(message.state == "p" for message in campaign.messages):
+                campaign.cursor, campaign.redo = campaign.batches, []
             campaign.may_end = campaign.unsent() > 0
             campaign.finish_if_done()
         return ended
@@ -429,9 +440,14 @@ async def assert_agrees(redis: Redis, model: Model) -> None:
         assert fields[b"state"].decode() == campaign.state
         assert int(fields[b"parts_out"]) == campaign.parts_out
         assert {number for number, records in enumerate(batches) if records} == campaign.begun
+        unopened_state, unopened_before = fields.get(b"unopened_state"), int(fields.get(b"unopened_before", 0))
+        assert (unopened_state or b"").decode() == campaign.unopened_state
         for number, records in enumerate(batches):
             batch = campaign.batch(number)
+            has_ended = unopened_state and number < unopened_before
+            without_records = MessageState(unopened_state.decode() if has_ended and unopened_state else "p")
             records_read = [
-                (record.state.value, record.attempt, record.code) for record in read_records(records, len(batch))
+                (record.state.value, record.attempt, record.code)
+                for record in read_records(records, len(batch), without_records=without_records)
             ]
             assert records_read == [(message.state, message.attempt, message.code) for message in batch]

@@ -16,11 +16,11 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchLeases, BatchReady
+from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy
 from times_dispatch.ledger.maintenance import Maintenance, still_wrong
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
 from times_dispatch.ledger.queries import MessageView, Queries
-from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
@@ -38,6 +38,8 @@ SENDER = SenderId("TIMESM")
 CAMPAIGN = CampaignId("diwali01")
 ID_KEY = b"an-id-key-of-enough-bytes"
 YEAR_2100_MS = 4_102_444_800_000
+AT_ONCE = FailurePolicy(pauses_s=(0.0,))
+"""A batch that failed is tried again as soon as upkeep comes by."""
 ACCEPTED = {"state": "SUBMIT_ACCEPTED", "statusCode": 200, "description": "Message accepted successfully", "pdu": 1}
 
 
@@ -116,11 +118,15 @@ class Worker:
         self.ended: list[str] = []
         """How each batch ended, in the dispatcher's words."""
 
-    def wake(self, refs: Sequence[BatchRef]) -> None:
+    def wake(self, refs: Sequence[BatchRef], *, is_urgent: bool = False) -> None:
         for ref in refs:
-            run = asyncio.create_task(self.dispatcher.run(ref))
+            run = asyncio.create_task(self.dispatcher.run(ref, is_urgent=is_urgent))
             self._runs.add(run)
             run.add_done_callback(self._run_ended)
+
+    def wake_for(self, batches: Sequence[BatchReady]) -> None:
+        for batch in batches:
+            self.wake([batch.ref], is_urgent=batch.urgent)
 
     def _run_ended(self, run: asyncio.Task[str]) -> None:
         self._runs.discard(run)
@@ -148,6 +154,8 @@ class WorkerRig:
         self.queries = Queries(redis)
         self.woken: list[BatchReady] = []
         """Batches for which a worker asked that workers be woken."""
+        self._turn = 0
+        """How many times ``keep_up`` woke a worker."""
         self.refusals: list[IdKeyRefused] = []
         """Why workers had to end."""
 
@@ -210,6 +218,8 @@ class WorkerRig:
         sender_options: dict[str, str] | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        name: str = "",
+        failure_policy: FailurePolicy = AT_ONCE,
         **options: Any,
     ) -> AsyncIterator[Worker]:
         """A worker that wakes nobody but itself.
@@ -239,7 +249,7 @@ class WorkerRig:
 
         async def wake_workers(batches: Sequence[BatchReady]) -> None:
             self.woken += batches
-            worker.wake([batch.ref for batch in batches])
+            worker.wake_for(batches)
 
         dispatcher = Dispatcher(
             settings,
@@ -252,6 +262,8 @@ class WorkerRig:
             timings=timings,
             clock=clock,
             rng=random.Random(1),
+            name=name,
+            failure_policy=failure_policy,
         )
         worker = Worker(dispatcher)
         await dispatcher.start()
@@ -274,6 +286,7 @@ class WorkerRig:
         leases: BatchLeases | None = None,
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        capacity: int = 10,
     ) -> Batch:
         """The next batch that is owed: taken, and not yet at work."""
         (ref,) = await self.issue()
@@ -285,22 +298,40 @@ class WorkerRig:
             clients={"times": Client(described_provider(), self.provider)},
             timings=timings or BatchTimings(),
             clock=clock,
+            capacity=Capacity(capacity),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
         return Batch(lease, plan, context, sender_lock=asyncio.Lock(), lease_deadline=lease_deadline)
 
     async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
         """Hand out batches as upkeep does, and wake the worker for them."""
-        refs = [batch.ref for batch in await self.leases.issue(sender)]
+        ready = await self.leases.issue(sender)
         if worker:
-            worker.wake(refs)
-        return refs
+            worker.wake_for(ready)
+        return [batch.ref for batch in ready]
 
     async def send(self, **options: Any) -> Worker:
         """Let one worker send all it is given."""
         async with self.worker(**options) as worker:
             await self.issue(worker)
             await worker.quiet()
+        return worker
+
+    async def keep_up(self, *workers: Worker, sender: SenderId = SENDER) -> None:
+        """Wake the workers in turn for batches that nobody took and for the next ones, as a round of upkeep does."""
+        ready = [*(await self.maintenance.expire_leases(sender)).ready, *(await self.leases.issue(sender))]
+        for batch in ready:
+            self._turn += 1
+            workers[self._turn % len(workers)].wake_for([batch])
+
+    async def send_until_stopped(self, *, campaign: CampaignId = CAMPAIGN, **options: Any) -> Worker:
+        """Let one worker send, with upkeep, until the campaign does not run any more."""
+        async with self.worker(**options) as worker:
+            async with asyncio.timeout(10):
+                while (await self.view(campaign)).state is CampaignState.RUNNING:
+                    await self.keep_up(worker)
+                    await worker.quiet()
+                    await asyncio.sleep(0.002)  # for Redis' clock
         return worker
 
     async def expire_leases(self, *refs: BatchRef) -> None:
@@ -345,7 +376,7 @@ def worker_context(redis: Redis, *, clock: Clock = SYSTEM_CLOCK, **changes: Any)
         "ids": CorrelationIds(ID_KEY),
         "capacity": Capacity(10),
         "push_queue": PushQueue(10, clock=clock),
-        "opt_out_cache": OptOutCache(redis, clock=clock),
+        "opt_out_cache": OptOutCache(redis),
         "issue_batches": _nothing,
         "brake_provider": _nothing,
         "clock": clock,

@@ -29,6 +29,8 @@ _FIELDS = (
 )
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
+_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "hours")
+"""Where a campaign stands that gets a turn, now or later."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
 MAX_JUMP_S = 600.0
@@ -121,14 +123,15 @@ class LedgerChecks:
         key, tag = self._key(campaign), f"{{{submitted.plan.sender}}}:"
         batches = -(-submitted.total // submitted.batch_size)
         sizes = [min(submitted.batch_size, submitted.total - n * submitted.batch_size) for n in range(batches)]
-        *states, leases, redo, rotation, own, waiting, hours = self._world.server.peek(
+        *states, leases, redo, later = self._world.server.peek(
             [
                 *(("GETRANGE", f"{key}:m:{number}", 0, size - 1) for number, size in enumerate(sizes)),
                 ("ZRANGE", f"{tag}leases", 0, -1),
                 ("LRANGE", f"{key}:redo", 0, -1),
-                *(("ZSCORE", f"{tag}{name}", campaign) for name in ("rotation", "rotation:own", "waiting", "hours")),
+                ("ZRANGE", f"{tag}waiting", 0, -1),
             ]
         )
+        turns = self._world.server.peek([("ZSCORE", f"{tag}{name}", campaign) for name in _TURNS])
         ended, before = seen.fields["unopened_state"], seen.number("unopened_before")
         all_states = [
             of_batch or (ended if ended and number < before else b"p") * size
@@ -139,7 +142,9 @@ class LedgerChecks:
             records = {chr(state): count for state, count in counted.items()}
             raise Violation(Kind.COUNTERS, f"{campaign}: counters say {_words(seen)}, records {records}")
         held = {member.partition(b":")[2] for member in leases if member.startswith(campaign.encode() + b":")}
-        to_do = held | set(redo)
+        # Batches of which all that is left waits for what becomes of copies in other campaigns.
+        waits = {member.partition(b":")[2] for member in later if member.startswith(campaign.encode() + b":")}
+        to_do = held | set(redo) | waits
         next_batch = seen.number("next_batch")
         lost = [
             number
@@ -150,7 +155,7 @@ class LedgerChecks:
         is_over = seen.state == "cancelled" or seen.number("until_ms") <= self._server_ms()
         if lost and not is_over:
             raise Violation(Kind.REACHABLE, f"{campaign}: nothing will hand out batch {lost[0]}: {_words(seen)}")
-        is_queued = held or any(score is not None for score in (rotation, own, waiting, hours))
+        is_queued = held or waits or any(score is not None for score in turns)
         if seen.state == "running" and seen.counts[b"p"] and not is_queued and not is_over:
             raise Violation(Kind.REACHABLE, f"{campaign} runs, and nothing will give it a turn: {_words(seen)}")
 

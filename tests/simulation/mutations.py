@@ -100,7 +100,7 @@ MUTATIONS = {
         _timeout_is_not_sent, frozenset({Kind.TWICE}), "a push without an answer counts as one that was never sent"
     ),
     "pause not checked": Mutation(
-        _in_script("open_block", "if campaign.state ~= 'running' then return campaign.state end", ""),
+        _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
         frozenset({Kind.PAUSE}),
         "blocks of a paused campaign are opened",
         (),

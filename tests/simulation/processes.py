@@ -43,6 +43,7 @@ class SimulatedWorker:
             make_client=lambda provider: SimulatedClient(world.providers[provider.nickname]),  # type: ignore[arg-type,return-value]
             clock=self.clock,
             rng=Random(world.random.random()),
+            name=name,
         )
         self.upkeep = Upkeep(
             self.redis,
@@ -116,7 +117,7 @@ class Broker:
                 self._world.later(0.005 + 0.05 * draw(), self._deliver, ref)
 
     def _deliver(self, ref: BatchRef) -> None:
-        able = [worker for worker in self._world.workers_at_work() if not worker.dispatcher.is_full]
+        able = [worker for worker in self._world.workers_at_work() if not worker.dispatcher.is_full()]
         if able:
             self._world.random.choice(able).run(ref)
         else:

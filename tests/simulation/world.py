@@ -167,11 +167,15 @@ class World:
         zsets = [
             ("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES")
             for of in tag
-            for name in ("leases", "hours", "ends", "due", "waiting")
+            for name in ("leases", "hours", "ends", "due", "waiting", "blocked")
         ]
         full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])
         of_rotation = [
-            ("EXISTS", *([f"{of}rotation", f"{of}rotation:own"] if full_day != b"%d" % today else []), f"{of}changed")
+            (
+                "EXISTS",
+                *([f"{of}rotation", f"{of}rotation:own", f"{of}rotation:urgent"] if full_day != b"%d" % today else []),
+                f"{of}changed",
+            )
             for of, full_day in zip(tag, full_days, strict=True)
         ]
         if any(self.server.peek(of_rotation)):

@@ -11,11 +11,12 @@ from tests.kit.workers import CAMPAIGN, SENDER, Arrived, FakeProvider, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key
-from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.leases import BatchLeases, FailurePolicy
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
+ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
 
 
 async def test_hundreds_of_batches_of_several_senders_share_one_process(rig: WorkerRig) -> None:
@@ -60,12 +61,12 @@ async def test_a_worker_is_full_as_long_as_enough_wait_to_follow_those_at_work(
     rig.provider.may_answer.clear()
     await rig.submit(5, batch_size=1)
     async with rig.worker(max_batches=1, full_at=3) as worker:
-        assert not worker.dispatcher.is_full
+        assert not worker.dispatcher.is_full()
         await rig.issue(worker)
-        await until(lambda: worker.dispatcher.is_full)
+        await until(worker.dispatcher.is_full)
         rig.provider.may_answer.set()
         await until(lambda: len(rig.provider.ids) == 5)
-        assert not worker.dispatcher.is_full
+        assert not worker.dispatcher.is_full()
         await worker.quiet()
     assert await rig.states() == "aaaaa"
 
@@ -74,11 +75,11 @@ async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(r
     await rig.submit(4, batch_size=2)
     await rig.redis.set(f"{KEY}:p:1", b"junk")
     with capture_logs() as logs:
-        worker = await rig.send()
+        worker = await rig.send_until_stopped()
     view = await rig.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 2 cannot be worked on: ValueError")
     assert "failed" in worker.ended
-    assert [log["batch"] for log in logs if log["event"] == "batch failed"] == [1]
+    assert [log["batch"] for log in logs if log["event"] == "batch failed"] == [1] * 8
     await rig.redis.flushall()  # the fixture's balance could not read the rows either
 
 
@@ -91,7 +92,7 @@ async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is
     rig: WorkerRig, broken: dict[str, object]
 ) -> None:
     await rig.submit(150, **broken)  # type: ignore[arg-type]
-    worker = await rig.send()
+    worker = await rig.send_until_stopped()
     assert worker.ended[0] == "failed"
     assert rig.provider.ids == []
     view = await rig.view()
@@ -104,7 +105,7 @@ async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is
 
 async def test_a_poisoned_batch_is_tried_again_only_after_a_resume(rig: WorkerRig) -> None:
     await rig.submit(2, slots=2)
-    async with rig.worker() as worker:
+    async with rig.worker(failure_policy=ONE_FAILURE) as worker:
         await rig.issue(worker)
         await worker.quiet()
         await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
@@ -133,7 +134,7 @@ async def test_what_was_opened_for_later_slots_is_given_back_when_the_batch_fail
     rig: WorkerRig,
 ) -> None:
     await rig.submit(20, cost_unit="parts", parts_known=2)
-    worker = await rig.send(rates={SENDER: 100})
+    worker = await rig.send(rates={SENDER: 100}, failure_policy=ONE_FAILURE)
     assert worker.ended == ["failed"]
     assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
     assert "s" not in await rig.states()

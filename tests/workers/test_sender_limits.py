@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import SENDER
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.settings.model import Settings, SettingsFile
@@ -52,3 +53,19 @@ async def test_a_ledger_that_is_away_is_tried_every_second_or_sooner_until_it_is
     assert (await Queries(redis).sender(SENDER)).rate_per_s == 50
     assert [log["doing"] for log in logs if log["event"] == "ledger away"] == ["start"] * 3
     assert "swordfish" not in str(logs)
+
+
+async def test_a_damaged_sender_keeps_no_worker_from_beginning(redis: Redis, settings: Settings) -> None:
+    await redis.set(f"{hash_tag(SENDER)}:pace", "not a hash")
+    with capture_logs() as logs:
+        await write_sender_limits(redis, settings, clock=FakeClock(), rng=random.Random(1))
+    assert (await Queries(redis).sender(OTHERS)).max_parts_per_day == 1_000
+    assert [(log["event"], log["sender"]) for log in logs if log["log_level"] == "error"] == [
+        ("damaged in the ledger", SENDER)
+    ]
+
+
+async def test_a_damaged_rate_is_written_anew(redis: Redis, settings: Settings) -> None:
+    await redis.hset(f"{hash_tag(SENDER)}:pace", mapping={"configured_rate": "junk", "rate": "junk"})
+    await write_sender_limits(redis, settings, clock=FakeClock(), rng=random.Random(1))
+    assert (await Queries(redis).sender(SENDER)).rate_per_s == 50

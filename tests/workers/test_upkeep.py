@@ -16,7 +16,6 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -314,16 +313,18 @@ async def test_a_short_lease_still_lapses(rig: WorkerRig) -> None:
     assert rounds.woken == [ref]
 
 
-async def test_a_round_drops_recent_texts_that_may_be_sent_again(rig: WorkerRig, rounds: Rounds) -> None:
-    await rig.submit(3)
-    await rig.send()
-    recent_texts = f"{hash_tag(SENDER)}:recent_texts"
+@pytest.mark.parametrize(("waiting", "woken"), [(999, 1), (1_000, 0)])
+async def test_workers_are_woken_again_only_while_few_wake_ups_wait(rig: WorkerRig, waiting: int, woken: int) -> None:
+    async def backlog() -> int:
+        return waiting
+
+    rounds = Rounds(rig.redis, backlog=backlog)
+    await rounds.long_there()
+    await rig.submit(2)
+    (ref,) = await rig.issue()
+    await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
     await rounds.round()
-    assert len(await rig.redis.keys(f"{recent_texts}*")) == 2
-    (member,) = await rig.redis.zrange(recent_texts, 0, -1)
-    await rig.redis.zadd(recent_texts, {text(member): 1})
-    await rounds.round()
-    assert await rig.redis.keys(f"{recent_texts}*") == []
+    assert rounds.woken == [ref] * woken
 
 
 async def test_upkeep_goes_on_while_redis_is_full_and_says_so(rig: WorkerRig, rounds: Rounds) -> None:

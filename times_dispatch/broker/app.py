@@ -44,13 +44,13 @@ class BrokerAway(Exception):
 class QueueOrder:
     """Keeps the order of ``QUEUES``, which kombu's own ``priority`` loses.
 
-    While the process is full, only the upkeep queue is read. A wake-up that a full worker took from a queue would not
-    reach a worker that has room.
+    While the process has no place for the batches of a queue, that queue is not read. A wake-up that a full worker took
+    from a queue would not reach a worker that has room. The upkeep queue is always read.
     """
 
-    is_full: Callable[[], bool] = staticmethod(lambda: False)
-    """Return whether the process is full. This is an attribute of the class, because kombu makes the objects: it finds
-    the class by its name in the settings."""
+    is_full: Callable[[str], bool] = staticmethod(lambda _: False)
+    """Return whether the process is full for the batches of a queue. This is an attribute of the class, because kombu
+    makes the objects: it finds the class by its name in the settings."""
 
     def __init__(self, queues: Sequence[str] = ()) -> None:
         self._queues = list(queues)
@@ -61,8 +61,7 @@ class QueueOrder:
 
     def consume(self, n: int) -> list[str]:
         """Return the first *n* queues to read from."""
-        queues = [queue for queue in self._queues if queue == UPKEEP_QUEUE] if self.is_full() else self._queues
-        return queues[:n]
+        return [queue for queue in self._queues if queue == UPKEEP_QUEUE or not self.is_full(queue)][:n]
 
     def rotate(self, last_used: str) -> None:
         """Keep the order: the queue that was read last stays where it is."""
@@ -160,6 +159,25 @@ async def wake_workers(
         before_wait=give_up_at_last,
         clock=clock,
     )
+
+
+async def waiting_wakeups(app: Celery) -> int:
+    """Return how many wake-ups for batches no worker has taken from its queue; raise one of ``BROKER_ERRORS``."""
+    return await asyncio.to_thread(_waiting_wakeups, app)
+
+
+def _waiting_wakeups(app: Celery) -> int:
+    with app.connection_for_read() as connection:
+        return sum(_length(connection, queue) for queue in (URGENT_QUEUE, BULK_QUEUE))
+
+
+def _length(connection: Connection, queue: str) -> int:
+    try:
+        with connection.channel() as channel:
+            declared = channel.queue_declare(queue, passive=True)  # type: ignore[attr-defined]  # not in the stubs
+            return int(declared.message_count)
+    except connection.channel_errors:  # Redis does not know an empty queue
+        return 0
 
 
 def _publish(app: Celery, batches: Sequence[BatchReady]) -> None:

@@ -62,9 +62,9 @@ class Control:
     async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Make the settings' rate known; it replaces a rate set by hand only when the settings have changed."""
         pace_key = _pace_key(sender)
-        configured = await self._redis.hget(pace_key, PaceField.CONFIGURED_RATE)
+        configured = _rate(await self._redis.hget(pace_key, PaceField.CONFIGURED_RATE))
         await self._redis.sadd(SENDERS, sender)
-        if configured is None or float(configured) != rate_per_s:
+        if configured != rate_per_s:
             rates = (PaceField.RATE, rate_per_s, PaceField.CONFIGURED_RATE, rate_per_s)
             await self._redis.hset(pace_key, items=list(rates))
 
@@ -149,6 +149,14 @@ class Control:
         now_us = await self._now_us()
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
+
+
+def _rate(stored: bytes | str | None) -> float | None:
+    """Read a stored rate; None if there is none, or if it is damaged."""
+    try:
+        return float(stored or b"")
+    except ValueError:
+        return None
 
 
 def _pace_key(sender: SenderId) -> str:

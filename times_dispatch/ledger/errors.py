@@ -66,6 +66,16 @@ class SubmissionRefused(LedgerError):
         super().__init__(f"campaign {campaign}: {reason}")
 
 
+class BatchUnreadable(LedgerError):
+    """The stored recipients of a batch cannot be read; the caller holds the batch."""
+
+    def __init__(self, ref: BatchRef, token: int, reason: Exception) -> None:
+        self.reason = reason
+        self.token = token
+        """The fencing token of the caller's lease."""
+        super().__init__(f"batch {ref.number + 1} of campaign {ref.campaign}")
+
+
 class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
 

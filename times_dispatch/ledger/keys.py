@@ -29,8 +29,8 @@ RECONCILERS = "reconcilers"
 """The consumer group of the reconcilers in the stream ``reports``."""
 OPTOUTS = "optouts"
 """Stands in the hash tag of the opt-out list, in place of a sender."""
-OPTOUTS_ANY = "{optouts}:any"
-"""String: there once a number was put on the opt-out list."""
+OPTOUTS_CHANGES = "{optouts}:any"
+"""Counter: how many times the opt-out list was changed; missing if no number was ever put on the list."""
 OPTOUTS_BUCKET = "{optouts}:n"
 """Set at ``{optouts}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
 
@@ -47,14 +47,21 @@ class SenderKey(StrEnum):
     """Sorted set: campaigns with batches to hand out, by the number of their turn."""
     ROTATION_OWN = "rotation:own"
     """The same for campaigns with a limit of their own."""
+    ROTATION_URGENT = "rotation:urgent"
+    """The same for urgent campaigns, whose batches are handed out before all others."""
     WAITING = "waiting"
-    """Sorted set: campaigns that go on later, by that time."""
+    """Sorted set: campaigns that go on later, and batch members that are tried again later, by that time."""
+    BLOCKED = "blocked"
+    """Sorted set: campaigns whose providers are all braked or backing off, by the time at which they are in turn again.
+    A resume of the sender sets that time to 0."""
     LEASES = "leases"
     """Sorted set: batch members that are out for work, by the time at which the lease ends."""
     WINDOW = "window"
     """Set: batch members that are out and still have something to open."""
     WINDOW_OWN = "window:own"
     """The same for campaigns with a limit of their own."""
+    WINDOW_URGENT = "window:urgent"
+    """The same for urgent campaigns."""
     DUE = "due"
     """Sorted set: batch members with messages to decide, by the time at which upkeep looks at them."""
     ENDS = "ends"
@@ -68,14 +75,15 @@ class SenderKey(StrEnum):
     CHANGED = "changed"
     """Set: campaigns of which something changed since they were last shown."""
     RECENT_TEXTS = "recent_texts"
-    """Sorted set: ``<digest of the text>:<campaign>:<created, epoch s>:<buckets>``, by the time (epoch seconds) from
-    which the text may be sent again. Below it, at ``recent_texts:<digest>:<campaign>:<bucket>``, a hash: fingerprint of
-    (number, text), 6 bytes, to the seconds from the campaign's creation until the text was sent."""
-    RECENT_TEXTS_PROGRESS = "recent_texts:progress"
-    """Hash: how far the dropping of a campaign's buckets has come, see ``RecentTextsProgressField``."""
+    """Hash at ``recent_texts:<digest of the text>:<period>``: who used a registered text in a period, see
+    ``RegistryField``. Below it, at ``recent_texts:<digest>:<period>:<size class>:<bucket>``, a hash: fingerprint of
+    (number, text), 6 bytes, to a mark of 9 bytes: number of the campaign, index of the message in the campaign, time
+    since the period began. A period is as long as the text may not be repeated; periods are counted from the epoch."""
     RECENT_NUMBERS = "recent_numbers"
-    """Hash at ``recent_numbers:<period>:<number without its last five digits>``: the last five digits to the times at
-    which the number got its messages, epoch seconds, 4 bytes each. Periods are counted from the epoch."""
+    """Hash at ``recent_numbers:<period>``: the campaigns that texted any number in a period, see ``RegistryField``.
+    Below it, at ``recent_numbers:<period>:<number without its last five digits>``, a hash: the last five digits to
+    marks of 12 bytes: number of the campaign, index of the message, attempt, epoch seconds. Periods are counted from
+    the epoch."""
 
 
 class CampaignKey(StrEnum):
@@ -85,6 +93,9 @@ class CampaignKey(StrEnum):
     """Hash: counters of messages by ``<CodeOrigin>:<code>``."""
     REDO = "redo"
     """List: numbers of batches that are to be handed out again, the next one first."""
+    FAILURES = "failures"
+    """Hash: number of a batch on which workers failed for a reason that the ledger does not know to how many times, the
+    kind of the last error, and the names of the workers, joined by blanks. A success drops the entry."""
     RECENT_PUSH = "recent_push"
     """String: one byte for each of the last pushes, ``1`` if it was rejected, else ``0``; the oldest is overwritten."""
     RECENT_REPORT = "recent_report"
@@ -138,6 +149,11 @@ class PaceField(StrEnum):
     """The last fencing token."""
     TURN = "turn"
     """The last number of a turn in the rotation."""
+    STARTS_SINCE_MS = "starts_since_ms"
+    """While more campaigns wait to be started than one call starts: the time of the first of the calls that start them
+    without a gap. What was to start then, or up to a minute before, is not missed."""
+    STARTS_UNTIL_MS = "starts_until_ms"
+    """The time of the last of these calls."""
 
 
 class ProviderField(StrEnum):
@@ -255,6 +271,8 @@ class LeaseField(StrEnum):
     """The fencing token of the worker that holds the lease; missing until a worker takes it."""
     TAKER = "taker"
     """The id of the call that took it."""
+    TAKEN_MS = "taken_ms"
+    """When it was taken: the turn of its campaign counts from here."""
     COUNT = "count"
     """Messages of the batch."""
     LEASE_MS = "lease_ms"
@@ -267,25 +285,21 @@ class LeaseField(StrEnum):
     """The id of the last opening of a block."""
     OPENED_BLOCK = "opened_block"
     """What that opening answered, packed."""
-    ANNOUNCED = "announced"
-    """How many times the batch was announced again because no worker took it."""
-    CHECKED_BLOCK = "checked_block"
-    """The number of the last block of which the frequency cap was asked."""
-    CHECKED_S = "checked_s"
-    """When that was, epoch seconds."""
-    CHECKED_ANSWERS = "checked_answers"
-    """What was answered: one byte, a ``FrequencyAnswer``, for each message."""
-    UNDO_OPERATION = "undo_operation"
-    """The id of the last call that took back what the frequency cap remembered."""
+    WAITS_UNTIL_MS = "waits_until_ms"
+    """When messages that wait for a copy of another campaign are tried again; missing if no message waits."""
 
 
-class RecentTextsProgressField(StrEnum):
-    """Fields of the hash ``{TIMESM}:recent_texts:progress``: how far the dropping of a campaign's buckets has come."""
+class RegistryField(StrEnum):
+    """Fields of the hashes that number the campaigns of a period: ``{TIMESM}:recent_texts:<digest>:<period>``."""
 
-    MEMBER = "member"
-    """The member of ``recent_texts`` whose buckets are being dropped."""
-    NEXT_BUCKET = "next_bucket"
-    """The first of them that is left."""
+    MARKS = "marks"
+    """Counter: marks that were made in the period."""
+    CAMPAIGNS = "campaigns"
+    """Counter: campaigns that made them."""
+    NUMBER = "number"
+    """``number:<campaign>``: the number that stands for the campaign in the marks of the period, from 1."""
+    ID = "id"
+    """``id:<number>``: the campaign that the number stands for."""
 
 
 class IdKeyField(StrEnum):

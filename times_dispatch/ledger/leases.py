@@ -10,16 +10,17 @@ import msgspec
 from redis.asyncio import Redis
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.errors import CampaignUnknown, Damage, LeaseLost
-from times_dispatch.ledger.keys import REPLICATED, CampaignField, campaign_key, hash_tag
+from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, Damage, LeaseLost
+from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
+from times_dispatch.ledger.keys import OPTOUTS_CHANGES, REPLICATED, CampaignField, campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult, Status, WaitReason
 from times_dispatch.ledger.records import transaction_bytes, unpack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
-AHEAD_US = 25_000
+AHEAD_US = 40_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
-TOLERANCE_US = 25_000
+TOLERANCE_US = 10_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
 """The batches of a sender that are out for work hold the messages of this many seconds at the sender's rate."""
@@ -29,7 +30,7 @@ REPLICAS_WAIT_S = 1.0
 UNKNOWN_BLOCK = -1
 """In place of a block's number: the caller does not know which block was its last."""
 
-_HEAD = struct.Struct(">HddB")
+_HEAD = struct.Struct(">HddBIH")
 _OPENED = struct.Struct(">HB")
 _OUTCOME = struct.Struct(">HHcHQB")
 _MAX_CODE = 0xFFFF
@@ -68,6 +69,19 @@ class Block(NamedTuple):
     """Index within the batch, and attempt."""
     chain_index: int = 0
     """Which provider of the campaign's chain (``Plan.chain``) the messages go through."""
+    next_index: int = 0
+    """Index within the batch from which the next block is searched."""
+    suppressed: int = 0
+    """Messages before ``next_index`` that the ledger suppressed."""
+    optout_changes: int = 0
+    """How many times the opt-out list had been changed when the block was opened."""
+
+
+class Outside(NamedTuple):
+    """The first pending message is not in the stretch of the ``FrequencyCheck``; nothing was opened."""
+
+    first_pending: int
+    """Index of that message within the batch."""
 
 
 class Wait(NamedTuple):
@@ -92,7 +106,7 @@ class BatchClosed(NamedTuple):
     """A ``CloseReason``, the state of the campaign, or a worker's own reason."""
 
 
-Opened = Block | Wait | Drained | BatchClosed
+Opened = Block | Outside | Wait | Drained | BatchClosed
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -119,6 +133,17 @@ class Consequence(NamedTuple):
     brake: BrakeTarget = BrakeTarget.NOTHING
     reason: str = ""
     """Why, for people."""
+
+
+class FailurePolicy(NamedTuple):
+    """What follows from errors of our own code: a batch is tried again a few times, then its campaign is braked."""
+
+    pauses_s: tuple[float, ...] = (1.0, 5.0, 30.0)
+    """For so long no worker is woken for the batch after the first failure, the second, the third and all after it."""
+    max_failures: int = 5
+    """After so many failures of one batch, on two workers at least, its campaign is braked."""
+    max_failures_alone: int = 8
+    """After so many failures of one batch its campaign is braked, also if there is one worker only."""
 
 
 class BatchLeases:
@@ -158,8 +183,10 @@ class BatchLeases:
         self._take = Script(redis, "take")
         self._renew = Script(redis, "renew")
         self._open = Script(redis, "open_block")
+        self._confirm = Script(redis, "confirm_block")
         self._record = Script(redis, "record")
         self._release = Script(redis, "release")
+        self._note_failure = Script(redis, "note_failure")
 
     async def issue(self, sender: SenderId) -> list[BatchReady]:
         """Hand out batches until the sender's window is full; the caller wakes a worker for each."""
@@ -183,13 +210,19 @@ class BatchLeases:
         return msgspec.json.decode(stored, type=Plan)
 
     async def take(self, ref: BatchRef) -> Lease | None:
-        """Take the lease of a batch; None if another worker holds the batch or nothing of it has to be done."""
+        """Take the lease of a batch; None if another worker holds the batch or nothing of it has to be done.
+
+        Raises ``BatchUnreadable``.
+        """
         reply = await self._take(
             ref.sender, campaign=ref.campaign, number=ref.number, lease_ms=self._lease_ms, taker=new_operation()
         )
         if text(reply["status"]) != Status.TAKEN:
             return None
-        return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
+        try:
+            return Lease(ref, reply["token"], unpack_recipients(reply["recipients"]))
+        except ValueError as error:
+            raise BatchUnreadable(ref, reply["token"], error) from error
 
     async def renew(self, sender: SenderId, leases: Sequence[Lease]) -> list[bool]:
         """Renew leases of one sender; say for each whether it is still held."""
@@ -200,20 +233,34 @@ class BatchLeases:
         return [held == ord("1") for held in reply["held"]]
 
     async def open_block(
-        self, lease: Lease, *, max_messages: int, operation: str, last_block: int = UNKNOWN_BLOCK
+        self,
+        lease: Lease,
+        *,
+        max_messages: int,
+        operation: str,
+        check: FrequencyCheck = NO_CHECK,
+        last_block: int = UNKNOWN_BLOCK,
     ) -> Opened:
-        """Mark up to ``max_messages`` pending messages as ``sending`` and return them; raise ``LeaseLost``.
+        """Mark pending messages as ``sending`` and return them, in one round trip.
 
-        The same ``operation`` gets the same block again, so the call can be repeated until its answer arrives. A block
-        that too few replicas have in time is given back, and the answer is a ``Wait``.
+        A block that too few replicas have in time is given back, and the answer is a ``Wait``.
 
-        ``last_block`` is the number of the last block that the worker got under this lease, 0 if it got none. If the
-        ledger has lost that block it opens no other, so that no number comes again (``CloseReason.BLOCKS_LOST``).
+        Args:
+            lease: The batch.
+            max_messages: How many messages at most.
+            operation: An id of this opening. The same operation gets the same block again, so the call can be repeated
+                until its answer arrives.
+            check: A stretch of the batch; the ledger suppresses the messages of it that may not go to their numbers.
+            last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
+                has lost that block it opens no other, so that no number comes again (``CloseReason.BLOCKS_LOST``).
+
+        Raises:
+            LeaseLost: Another worker holds the batch.
         """
         if operation in self._unreplicated:  # an earlier call could not give the block back
             return await self._give_back_unreplicated(lease, operation)
-        ref = lease.ref
-        reply, is_replicated = await self._open_replicated(
+        ref, limit = lease.ref, check.limit
+        reply, optout_changes, is_replicated = await self._open_replicated(
             ref.sender,
             campaign=ref.campaign,
             number=ref.number,
@@ -223,35 +270,57 @@ class BatchLeases:
             max_messages=max_messages,
             ahead_us=AHEAD_US,
             tolerance_us=TOLERANCE_US,
+            digest=check.digest,
+            repeat_after_s=limit.repeat_after_s,
+            max_to_number=limit.max_messages,
+            period_s=limit.period_s,
+            fingerprints=check.fingerprints,
+            first_index=check.first_index,
+            numbers=check.numbers,
         )
         if not is_replicated and text(reply["status"]) == Status.OPENED:
-            self._unreplicated[operation] = _block(reply["block"])
+            self._unreplicated[operation] = _block(reply["block"], 0)
             return await self._give_back_unreplicated(lease, operation)
-        match text(reply["status"]):
-            case Status.OPENED:
-                return _block(reply["block"])
-            case Status.WAIT:
-                return Wait(reply["ms"] / 1000, WaitReason(text(reply["reason"])))
-            case Status.DRAINED:
-                return Drained()
-            case Status.CLOSED:
-                return BatchClosed(text(reply["reason"]))
-            case _:
-                raise LeaseLost(ref)
+        return _opened(ref, reply, int(optout_changes or 0))
 
-    async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bool]:
-        """Run the script that opens a block; also return whether enough replicas have what it wrote."""
+    async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
+        """Say whether the messages of an open block may still be pushed; raise ``LeaseLost``.
+
+        Args:
+            lease: The batch.
+            block: The last block of it that was opened.
+            provider: Nickname of the provider that the block is for.
+        """
+        ref = lease.ref
+        reply = await self._confirm(
+            ref.sender,
+            campaign=ref.campaign,
+            number=ref.number,
+            token=lease.token,
+            block=block.number,
+            provider=provider,
+        )
+        if text(reply["status"]) == Status.LOST:
+            raise LeaseLost(ref)
+        return text(reply["status"]) == Status.CONFIRMED
+
+    async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
+        """Run the script that opens a block.
+
+        Also return how many times the opt-out list was changed, and whether enough replicas have what the script wrote.
+        """
         replicas = self._wait_for_replicas
         if not replicas:
-            return await self._open(sender, **arguments), True
-        reply, acknowledged = await self._open.replicated(
+            return (*await self._open.with_get(sender, OPTOUTS_CHANGES, **arguments), True)
+        reply, optout_changes, acknowledged = await self._open.replicated(
             sender,
+            OPTOUTS_CHANGES,
             mark_key=f"{hash_tag(sender)}:{REPLICATED}",
             replicas=replicas,
             timeout_ms=self._replicas_within_ms,
             **arguments,
         )
-        return reply, acknowledged >= replicas
+        return reply, optout_changes, acknowledged >= replicas
 
     async def _give_back_unreplicated(self, lease: Lease, operation: str) -> Wait:
         """Make the messages of a block pending again: after a failover nobody could know that they were opened."""
@@ -314,6 +383,38 @@ class BatchLeases:
             raise LeaseLost(ref)
         return int(reply["in_doubt"])
 
+    async def note_failure(
+        self, ref: BatchRef, token: int | None, *, worker: str, kind: str, reason: str, policy: FailurePolicy
+    ) -> bool:
+        """Hand back a batch after an error of our own code; return whether its campaign is braked for that.
+
+        Args:
+            ref: The batch.
+            token: The fencing token of the lease; None if the batch was not taken.
+            worker: The name of this worker.
+            kind: The kind of error, without its text.
+            reason: Why the campaign is braked, if it is; for people.
+            policy: How many failures brake the campaign, and how long the batch waits after each.
+
+        Raises:
+            LeaseLost: Another worker holds the batch; nothing was written.
+        """
+        reply = await self._note_failure(
+            ref.sender,
+            campaign=ref.campaign,
+            number=ref.number,
+            token=token or "",
+            worker="".join(worker.split()),
+            kind="".join(kind.split()),
+            reason=reason,
+            max_failures=policy.max_failures,
+            max_alone=policy.max_failures_alone,
+            pauses_ms=[int(pause_s * 1000) for pause_s in policy.pauses_s],
+        )
+        if text(reply["status"]) != Status.NOTED:
+            raise LeaseLost(ref)
+        return bool(reply["braked"])
+
 
 _index = attrgetter("index")
 
@@ -330,10 +431,28 @@ def _packed(result: Result) -> bytes:
     )
 
 
-def _block(packed: bytes) -> Block:
-    number, starts_in_us, interval_us, chain_index = _HEAD.unpack_from(packed)
+def _opened(ref: BatchRef, reply: Reply, optout_changes: int) -> Opened:
+    match text(reply["status"]):
+        case Status.OPENED:
+            return _block(reply["block"], optout_changes)
+        case Status.OUTSIDE:
+            return Outside(reply["first_pending"])
+        case Status.WAIT:
+            return Wait(reply["ms"] / 1000, WaitReason(text(reply["reason"])))
+        case Status.DRAINED:
+            return Drained()
+        case Status.CLOSED:
+            return BatchClosed(text(reply["reason"]))
+        case _:
+            raise LeaseLost(ref)
+
+
+def _block(packed: bytes, optout_changes: int) -> Block:
+    number, starts_in_us, interval_us, chain_index, next_index, suppressed = _HEAD.unpack_from(packed)
     messages = list(_OPENED.iter_unpack(packed[_HEAD.size :]))
-    return Block(number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index)
+    return Block(
+        number, starts_in_us / 1e6, interval_us / 1e6, messages, chain_index, next_index, suppressed, optout_changes
+    )
 
 
 def new_operation() -> str:

@@ -24,9 +24,6 @@ _MAX_BATCHES = 200
 _DAMAGED_MS = 60_000
 """Upkeep looks again after this time at what was damaged; the scripts have the same time in ``lua/lib/damage.lua``."""
 
-_MAX_BUCKETS = 1_000
-"""Buckets of recent texts dropped per call."""
-
 _MAX_SENDERS = 50
 """Senders asked about in one round trip."""
 
@@ -38,7 +35,6 @@ class Chores(NamedTuple):
     next_hours: bool = True
     end_pending: bool = True
     settle_overdue: bool = True
-    drop_recent_texts: bool = True
     issue: bool = True
     show_changed: bool = True
 
@@ -106,7 +102,6 @@ class Maintenance:
         self._settle_overdue = Script(redis, "settle_overdue")
         self._next_hours = Script(redis, "next_hours")
         self._control = Script(redis, "control")
-        self._drop_recent_texts = Script(redis, "drop_recent_texts")
 
     async def pending_chores(self, senders: Sequence[SenderId]) -> dict[SenderId, Chores]:
         """Say what there is to do for each sender; all of it where the ledger cannot say."""
@@ -119,9 +114,14 @@ class Maintenance:
                 chores[sender] = Chores(**{step: bool(is_due) for step, is_due in due.items()})
         return chores
 
-    async def expire_leases(self, sender: SenderId) -> ExpiredLeases:
-        """Look after leases that ran out; the caller wakes workers."""
-        reply = await self._expire_leases(sender, lease_ms=self._lease_ms, max_batches=self._max_batches)
+    async def expire_leases(self, sender: SenderId, *, may_announce: bool = True) -> ExpiredLeases:
+        """Look after leases that ran out; the caller wakes workers.
+
+        *may_announce* is false while too many wake-ups wait already: batches that no worker took then wait on.
+        """
+        reply = await self._expire_leases(
+            sender, lease_ms=self._lease_ms, max_batches=self._max_batches, may_announce=int(may_announce)
+        )
         for damaged in map(read_reply, reply["damaged"]):
             campaign, number, error = (text(damaged[name]) for name in ("campaign", "number", "error"))
             await self._report_damage(Damage(sender, CampaignId(campaign), number, "reclaimed", error))
@@ -204,13 +204,6 @@ class Maintenance:
                 resent=total.resent + reply["resent"],
             )
         return total
-
-    async def drop_recent_texts(self, sender: SenderId, *, max_calls: int = 20) -> None:
-        """Drop what is remembered of the texts of the sender's campaigns, when they may be sent again."""
-        for _ in range(max_calls):
-            reply = await self._drop_recent_texts(sender, max_buckets=_MAX_BUCKETS)
-            if not reply["left"]:
-                return
 
     async def take_changed(self, sender: SenderId, *, max_campaigns: int = 500) -> list[CampaignId]:
         """Return, and forget, campaigns of which something changed since the last call."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.keys import OPTOUTS, OPTOUTS_ANY, OPTOUTS_BUCKET
+from times_dispatch.ledger.keys import OPTOUTS, OPTOUTS_BUCKET, OPTOUTS_CHANGES
 from times_dispatch.ledger.scripts import Script, text
 
 _CUT = -5
@@ -40,9 +40,13 @@ class OptOuts:
         reply = await self._contain_optouts(OPTOUTS, numbers=members)
         return [answer == ord("1") for answer in reply["answers"]]
 
+    async def changes(self) -> int:
+        """Return how many times the list was changed; 0 if it is as empty as at first."""
+        return int(await self._redis.get(OPTOUTS_CHANGES) or 0)
+
     async def is_empty(self) -> bool:
         """Say whether no number was ever put on the list."""
-        return not await self._redis.exists(OPTOUTS_ANY)
+        return not await self.changes()
 
     async def count(self) -> int:
         """Count the numbers on the list; reads the size of every bucket."""
@@ -72,13 +76,13 @@ class OptOuts:
     async def _change(self, command: str, numbers: Sequence[str]) -> int:
         changed = 0
         for first in range(0, len(numbers), _PAGE):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                if command == "sadd":
-                    pipe.set(OPTOUTS_ANY, 1)
+            # In one transaction: whoever sees the old count of changes was before all of them, and must not miss one.
+            async with self._redis.pipeline(transaction=True) as pipe:
                 for number in numbers[first : first + _PAGE]:
                     pipe.execute_command(command, f"{OPTOUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
+                pipe.incr(OPTOUTS_CHANGES)
                 replies = await pipe.execute()
-            changed += sum(reply for reply in replies if isinstance(reply, int) and not isinstance(reply, bool))
+            changed += sum(replies[: len(numbers[first : first + _PAGE])])
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:

@@ -23,11 +23,15 @@ class Status(StrEnum):
     WAIT = "wait"
     DRAINED = "drained"
     CLOSED = "closed"
-    # record, release, check_frequency, undo_admission
+    OUTSIDE = "outside"
+    """The first pending message is not among those whose fingerprints were passed."""
+    # confirm_block
+    CONFIRMED = "confirmed"
+    # record, release
     RECORDED = "recorded"
     RELEASED = "released"
-    CHECKED = "checked"
-    UNDONE = "undone"
+    # note_failure
+    NOTED = "noted"
     # control, next_hours
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -69,8 +73,12 @@ class CloseReason(StrEnum):
     """All its providers are braked."""
     BACKING_OFF = "backing_off"
     """All its providers are left alone for a while, and another campaign of the sender can send."""
+    TURN_OVER = "turn_over"
+    """It was at work for the turn of its campaign, and others wait."""
     BUDGET_SPENT = "budget_spent"
     """The campaign has no SMS parts left."""
+    COPY_ON_ITS_WAY = "copy_on_its_way"
+    """All that is left waits for what becomes of messages of other campaigns to the same numbers."""
     BLOCKS_LOST = "blocks_lost"
     """The ledger lost blocks that it gave to this worker: a power cut, or a failover."""
     DAY_USED_UP = "day_used_up"
@@ -116,14 +124,6 @@ class ReportLetter(bytes, Enum):
     FAILED = b"f"
     ARRIVED = b"o"
     """A click, a reply or an event on the way: it proves only that the push arrived."""
-
-
-class FrequencyAnswer(bytes, Enum):
-    """Whether a message may go to its number."""
-
-    MAY_GO = b"0"
-    TOO_MANY = b"2"
-    SAME_TEXT = b"3"
 
 
 class ControlAction(StrEnum):

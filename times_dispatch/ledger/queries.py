@@ -104,7 +104,9 @@ class Queries:
             pipe.zcard(sender_key(sender, SenderKey.LEASES))
             pipe.zcard(sender_key(sender, SenderKey.ROTATION))
             pipe.zcard(sender_key(sender, SenderKey.ROTATION_OWN))
-            pace_reply, batches_out, in_turn, with_own_limit = await pipe.execute()
+            pipe.zcard(sender_key(sender, SenderKey.ROTATION_URGENT))
+            pipe.zcard(sender_key(sender, SenderKey.BLOCKED))
+            pace_reply, batches_out, *in_turn = await pipe.execute()
         pace, today = _by_name(pace_reply), _today()
         return SenderView(
             id=sender,
@@ -112,7 +114,7 @@ class Queries:
             paused=pace.get(PaceField.PAUSED) == b"1",
             held=sorted(_held(pace).values(), key=attrgetter("provider")),
             batches_out=batches_out,
-            campaigns_in_turn=in_turn + with_own_limit,
+            campaigns_in_turn=sum(in_turn),
             max_parts_per_day=int(pace.get(PaceField.MAX_PARTS_PER_DAY, 0)),
             parts_today=int(pace.get(PaceField.DAY_PARTS, 0)) if int(pace.get(PaceField.DAY, 0)) == today else 0,
             day_is_used_up=int(pace.get(PaceField.FULL_DAY, 0)) == today,

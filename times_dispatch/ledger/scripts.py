@@ -219,13 +219,30 @@ class Script:
         """
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
 
+    async def with_get(self, owner: str, key: str, /, **arguments: Any) -> tuple[Reply, bytes | None]:
+        """Run the script as a call of it does, and read a string in the same round trip."""
+        keys, ordered = [hash_tag(owner)], self._ordered(arguments)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.evalsha(self._script.sha, 1, *keys, *ordered)
+            pipe.get(key)
+            reply, value = await pipe.execute(raise_on_error=False)
+        if isinstance(reply, NoScriptError):
+            reply = await self._script(keys=keys, args=ordered)
+        for answer in (reply, value):
+            if isinstance(answer, Exception):
+                raise answer
+        return read_reply(reply), value
+
     async def replicated(
-        self, owner: str, /, *, mark_key: str, replicas: int, timeout_ms: int, **arguments: Any
-    ) -> tuple[Reply, int]:
-        """Run the script and wait for replicas, in one round trip; return the reply, and how many replicas have it.
+        self, owner: str, key: str, /, *, mark_key: str, replicas: int, timeout_ms: int, **arguments: Any
+    ) -> tuple[Reply, bytes | None, int]:
+        """Run the script, read a string and wait for replicas, in one round trip.
+
+        Returns the reply, the string, and how many replicas have what the script wrote.
 
         Args:
             owner: as in a call.
+            key: of the string.
             mark_key: is written for a minute. ``WAIT`` knows only what its own connection wrote, and a script that is
                 repeated after its connection was lost may write nothing.
             replicas: how many replicas are waited for.
@@ -238,6 +255,7 @@ class Script:
                 pipe.evalsha(self._script.sha, 1, hash_tag(owner), *ordered)
                 pipe.set(mark_key, "1", px=60_000)
                 pipe.wait(replicas, timeout_ms)
+                pipe.get(key)
                 replies: Any = await pipe.execute(raise_on_error=False)
             if isinstance(replies[0], NoScriptError):
                 await self._redis.script_load(self._script.script)
@@ -245,7 +263,7 @@ class Script:
             for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
-            return read_reply(replies[0]), int(replies[2])
+            return read_reply(replies[0]), replies[3], int(replies[2])
 
     async def for_each(self, senders: Sequence[SenderId], **arguments: Any) -> list[Reply | Exception]:
         """Run the script for many senders in one round trip; return their replies, or the errors in their places."""

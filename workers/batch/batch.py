@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Mapping
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Opened, Wait, new_operation
+from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Opened, Outside, Wait, new_operation
 from times_dispatch.ledger.model import Plan
-from times_dispatch.ledger.protocol import WaitReason
+from times_dispatch.ledger.protocol import CloseReason, WaitReason
+from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
@@ -22,6 +23,8 @@ from workers.batch.suppression_check import SuppressionCheck
 
 MAX_BLOCK = 200
 """The most messages of one block, where no limit makes it smaller."""
+_MIN_BLOCK = 10
+"""The most messages of one block of a ledger that is very slow."""
 
 
 class Batch:
@@ -46,8 +49,8 @@ class Batch:
         self._plan = plan
         self._context = context
         self._sender_lock = sender_lock
-        self._late_blocks = 0
-        """Late blocks in a row (``BatchTimings.late_after_s``)."""
+        self._opening_took_s = 0.0
+        """How long the ledger took to open the last block."""
         self._last_block = 0
         """The number of the last block that the ledger gave to this batch; 0 if none."""
         self._end_reason = "done"
@@ -66,11 +69,14 @@ class Batch:
             run=self._run,
             ledger_retry=self._ledger_retry,
             check=self._check,
+            is_urgent=plan.urgent,
         )
         self._pacer = Pacer(
             plan,
             lease.recipients.parts,
-            handler=Pusher(self._clients, renderer=renderer, recorder=self._recorder, run=self._run),
+            handler=Pusher(
+                self._clients, renderer=renderer, recorder=self._recorder, run=self._run, is_urgent=plan.urgent
+            ),
             push_queue=context.push_queue,
             run=self._run,
             max_sleep_s=timings.max_sleep_s,
@@ -121,10 +127,13 @@ class Batch:
 
     async def _open_blocks(self) -> None:
         try:
+            await self._check.prepare()
             while not self._run.stopping.is_set():
                 opened = await self._open_next()
                 if isinstance(opened, BatchClosed):
                     self._end_reason = opened.reason
+                    if opened.reason == CloseReason.TURN_OVER:  # the next campaign need not wait for pushes in flight
+                        await self._context.issue_batches(self.lease.ref.sender)
                     return
                 if isinstance(opened, Drained) and not await self._have_messages_returned():
                     return
@@ -137,6 +146,7 @@ class Batch:
         async with self._sender_lock:
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
+            self._opening_took_s = opened_at - asked_at
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any batch that asked next would have to wait as well
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -144,16 +154,17 @@ class Batch:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._pass_over_provider(opened)
         elif isinstance(opened, Block):
-            block = await self._check_block(opened, asked_at)
-            # The slots of a late block that is pushed all the same have passed: they count from now.
-            paced_from = self._context.clock.monotonic() if self._late_blocks else opened_at
-            self._pacer.start(block, opened_at=paced_from, start_by=asked_at + self._context.timings.start_within_s)
+            await self._start(opened, asked_at=asked_at, opened_at=opened_at)
+        elif isinstance(opened, Outside):
+            self._check.begin_at(opened.first_pending)
         return opened
 
     async def _open_with_capacity(self) -> tuple[float, Opened]:
         """Wait for permits, then open as many messages; return when the ledger was asked, and its reply."""
         context = self._context
-        permits = await context.capacity.take(MAX_BLOCK, lookahead=context.push_queue.lookahead())
+        permits = await context.capacity.take(
+            self._max_block(), lookahead=context.push_queue.lookahead(), is_urgent=self._plan.urgent
+        )
         opened: Opened = BatchClosed("stopping")
         asked_at = context.clock.monotonic()
         try:
@@ -161,9 +172,20 @@ class Batch:
             opened = await self._open(permits, asked_at)
         finally:
             taken = len(opened.messages) if isinstance(opened, Block) else 0
-            context.capacity.give_back(permits - taken)
+            context.capacity.give_back(permits - taken, is_urgent=self._plan.urgent)
             self._recorder.expect(taken)
+        if isinstance(opened, Block):
+            self._check.opened(opened)
+            self._recorder.count_suppressed(opened.suppressed)
         return asked_at, opened
+
+    def _max_block(self) -> int:
+        """Return how many messages the next block may have: fewer when the last came late, for less time is left."""
+        timings, took_s = self._context.timings, self._opening_took_s
+        if took_s <= timings.late_after_s:
+            return MAX_BLOCK
+        left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
+        return max(_MIN_BLOCK, int(MAX_BLOCK * left))
 
     async def _open(self, max_messages: int, now: float) -> Opened:
         if self._run.stopping.is_set() or max_messages == 0:
@@ -171,10 +193,10 @@ class Batch:
         if now >= self._run.lease_deadline:
             # No push of a block could start. The next renewal says whether the batch is still ours.
             return Wait(self._context.timings.renewal_wait_s, "renewal")
-        operation = new_operation()
+        operation, check = new_operation(), self._check.stretch(max_messages)
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
-                self.lease, max_messages=max_messages, operation=operation, last_block=self._last_block
+                self.lease, max_messages=max_messages, operation=operation, check=check, last_block=self._last_block
             )
         )
         if isinstance(opened, Block):
@@ -190,29 +212,55 @@ class Batch:
         finally:
             self._give_back(block)
 
-    async def _check_block(self, block: Block, asked_at: float) -> Block:
-        """Return a block without the messages that must not be pushed; the recorder gets those.
-
-        A block that cannot be checked is given back whole, and so is a late one (``BatchTimings.late_after_s``).
-        """
+    async def _start(self, block: Block, *, asked_at: float, opened_at: float) -> None:
+        """Send the messages of a block on their way, without those whose recipients opted out."""
+        timings, clock = self._context.timings, self._context.clock
         try:
-            reasons = await self._check.reasons(block)
+            opted_out = await self._check.opted_out(block)
+            confirmed_at = await self._confirm_late(block, asked_at)
         except BaseException:
             self._give_back(block)
             raise
-        timings = self._context.timings
-        took_s = self._context.clock.monotonic() - asked_at
-        is_late = bool(block.interval_s) and took_s > max(timings.late_after_s, block.interval_s)
-        self._late_blocks = self._late_blocks + 1 if is_late else 0
-        if 0 < self._late_blocks <= timings.max_late_blocks:
+        if confirmed_at is None:
             self._give_back(block)
-            return block._replace(messages=[])
-        if not any(reasons):
-            return block
+            return
+        if opted_out:
+            block = self._without(opted_out, block)
+        started_at = clock.monotonic()
+        is_late = started_at - asked_at > max(timings.late_after_s, block.interval_s)
+        self._pacer.start(
+            # The first slot of a late block has passed: its slots count from now.
+            block._replace(starts_in_s=max(0.0, block.starts_in_s)) if is_late else block,
+            opened_at=started_at if is_late else opened_at,
+            start_by=confirmed_at + timings.start_within_s,
+        )
+
+    async def _confirm_late(self, block: Block, asked_at: float) -> float | None:
+        """Return when the ledger was last asked whether the block may be pushed; None if it may not be.
+
+        A block that came in time needs no second question. A late one is asked about until an answer comes in time.
+        """
+        timings, clock = self._context.timings, self._context.clock
+        provider, in_time_s = self._plan.chain[block.chain_index], timings.confirm_after_s
+        while clock.monotonic() - asked_at > in_time_s:
+            if self._run.stopping.is_set():
+                return None
+            asked_at = clock.monotonic()
+            if not await self._ledger_retry.call(
+                lambda: self._context.leases.confirm_block(self.lease, block, provider=provider)
+            ):
+                return None
+            in_time_s = timings.start_within_s - timings.min_start_s
+        return asked_at
+
+    def _without(self, opted_out: frozenset[int], block: Block) -> Block:
+        """Return a block without the messages of recipients that opted out; the recorder gets those."""
         to_push = []
-        for message, reason in zip(block.messages, reasons, strict=True):
-            if reason:
-                self._recorder.add(MessageResult(message[0], block.number, None, 0, block.chain_index, reason))
+        for message in block.messages:
+            if message[0] in opted_out:
+                self._recorder.add(
+                    MessageResult(message[0], block.number, None, 0, block.chain_index, Suppression.OPTED_OUT)
+                )
             else:
                 to_push.append(message)
         return block._replace(messages=to_push)

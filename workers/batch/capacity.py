@@ -2,23 +2,31 @@
 
 import asyncio
 from collections import deque
-from typing import NamedTuple
 
 
-class _Waiter(NamedTuple):
-    turn: asyncio.Future[None]
-    needs: int
-    """Free permits that must be there; below 0 if more may be taken than there are."""
+class _Waiter:
+    """Somebody who waits until *wanted* permits can be taken."""
+
+    def __init__(self, wanted: int, lookahead: int) -> None:
+        self.wanted = wanted
+        self.lookahead = lookahead
+        self.turn = asyncio.get_running_loop().create_future()
 
 
 class Capacity:
     """Permits for open messages: one for each message, from before its block is opened until it has its result.
 
-    A batch takes permits before it opens a block, so that the messages of the block can be pushed at once.
+    A batch takes permits before it opens a block, so that the messages of the block can be pushed at once. Urgent
+    batches are served before all others, and some permits are kept for them: a provider that does not answer may hold
+    all the others for long.
     """
 
-    def __init__(self, permits: int) -> None:
+    def __init__(self, permits: int, *, kept: int = 0) -> None:
+        """Make the permits of a process, *kept* of them for urgent batches alone."""
         self._free = permits
+        self._kept = kept
+        self._urgent_held = 0
+        self._urgent_waiters: deque[_Waiter] = deque()
         self._waiters: deque[_Waiter] = deque()
         self._is_closed = False
 
@@ -27,42 +35,65 @@ class Capacity:
         """Permits that nobody holds; below 0 if more were taken than there are."""
         return self._free
 
-    async def take(self, max_permits: int, *, lookahead: int = 0) -> int:
+    async def take(self, max_permits: int, *, lookahead: int = 0, is_urgent: bool = False) -> int:
         """Wait until a permit is free, then take up to *max_permits*; return how many, or 0 when the process stops.
 
         *lookahead* is how many permits may be taken beyond those that are free. The wait then ends when at least half
-        that many can be taken, and not after every single push: each take costs a call to the ledger.
+        that many can be taken, and not after every single push: each take costs a call to the ledger. An urgent batch
+        waits for the first.
         """
-        needs = max(1, min(max_permits, lookahead // 2)) - lookahead
-        if not self._is_closed and (self._free < needs or self._waiters):
-            waiter = _Waiter(asyncio.get_running_loop().create_future(), needs)
-            self._waiters.append(waiter)
-            try:
-                # The waiter stays in the row until it runs, so that nobody overtakes it.
-                await waiter.turn
-            except asyncio.CancelledError:
-                self._waiters.remove(waiter)
-                self._wake_first()
-                raise
-            self._waiters.remove(waiter)
+        waiters = self._urgent_waiters if is_urgent else self._waiters
+        wanted = 1 if is_urgent else max(1, min(max_permits, lookahead // 2))
+        if not self._is_closed and (waiters or self._available(lookahead, is_urgent=is_urgent) < wanted):
+            await self._wait(_Waiter(wanted, lookahead), waiters, is_urgent=is_urgent)
         if self._is_closed:
             return 0
-        taken = min(max_permits, self._free + lookahead)
+        taken = min(max_permits, self._available(lookahead, is_urgent=is_urgent))
         self._free -= taken
+        if is_urgent:
+            self._urgent_held += taken
         self._wake_first()
         return taken
 
-    def give_back(self, permits: int) -> None:
+    def give_back(self, permits: int, *, is_urgent: bool = False) -> None:
+        """Free permits; *is_urgent* as they were taken."""
         self._free += permits
+        if is_urgent:
+            self._urgent_held -= permits
         self._wake_first()
 
     def close(self) -> None:
         """Hand out no permits any more; everybody who waits gets 0."""
         self._is_closed = True
-        for waiter in self._waiters:
+        for waiter in (*self._urgent_waiters, *self._waiters):
             if not waiter.turn.done():
                 waiter.turn.set_result(None)
 
+    def _available(self, lookahead: int, *, is_urgent: bool) -> int:
+        """Return how many permits may be taken; an urgent batch finds the kept ones whatever the others hold."""
+        kept_free = max(0, self._kept - self._urgent_held)
+        if is_urgent:
+            return max(self._free + lookahead, kept_free)
+        return self._free + lookahead - kept_free
+
+    async def _wait(self, waiter: _Waiter, waiters: deque[_Waiter], *, is_urgent: bool) -> None:
+        """Wait in the row; the waiter stays in it until it runs, so that nobody behind it overtakes it."""
+        waiters.append(waiter)
+        try:
+            await waiter.turn
+            # An urgent batch may have taken the permits meanwhile.
+            while not self._is_closed and self._available(waiter.lookahead, is_urgent=is_urgent) < waiter.wanted:
+                waiter.turn = asyncio.get_running_loop().create_future()
+                await waiter.turn
+        except asyncio.CancelledError:
+            waiters.remove(waiter)
+            self._wake_first()
+            raise
+        waiters.remove(waiter)
+
     def _wake_first(self) -> None:
-        if self._waiters and self._free >= self._waiters[0].needs and not self._waiters[0].turn.done():
-            self._waiters[0].turn.set_result(None)
+        for waiters, is_urgent in ((self._urgent_waiters, True), (self._waiters, False)):
+            if not waiters or waiters[0].turn.done():
+                continue
+            if self._available(waiters[0].lookahead, is_urgent=is_urgent) >= waiters[0].wanted:
+                waiters[0].turn.set_result(None)

@@ -18,6 +18,9 @@ _MEASURE_EVERY_S = 0.05
 class PushHandler(Protocol):
     """Does the pushes of one batch; the queue calls one of its methods for each message that was put in."""
 
+    is_urgent: bool
+    """Whether the messages of the batch are pushed before all others."""
+
     async def push(self, queued: "QueuedPush") -> None:
         """Push the message, and see to it that its result is recorded, also when the push is cancelled."""
 
@@ -44,11 +47,24 @@ class QueuedPush(NamedTuple):
 
 
 class PushQueue:
-    """Pushes what is put in, in order; messages whose slot has come overtake messages without a slot."""
+    """Pushes what is put in, in order; messages whose slot has come overtake messages without a slot.
 
-    def __init__(self, max_in_flight: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    Urgent messages overtake all others. The last of the pushes in flight are kept for them.
+    """
+
+    def __init__(self, max_in_flight: int, *, kept: int = 0, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Make the queue of a process.
+
+        Args:
+            max_in_flight: how many pushes are in flight at once.
+            kept: how many of them are kept for urgent messages.
+            clock: what the rate of pushes is measured with.
+        """
         self._max_in_flight = max_in_flight
+        self._max_not_urgent = max_in_flight - kept
+        self._not_urgent_in_flight = 0
         self._clock = clock
+        self._urgent: deque[QueuedPush] = deque()
         self._due: deque[QueuedPush] = deque()
         self._any_time: deque[QueuedPush] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,8 +74,13 @@ class PushQueue:
 
     def add(self, queued: QueuedPush, *, is_due: bool) -> None:
         """Put in a message; *is_due* says that its slot has come."""
-        (self._due if is_due else self._any_time).append(queued)
-        if len(self._tasks) < self._max_in_flight:
+        if queued.handler.is_urgent:
+            self._urgent.append(queued)
+            max_in_flight = self._max_in_flight
+        else:
+            (self._due if is_due else self._any_time).append(queued)
+            max_in_flight = self._max_not_urgent
+        if len(self._tasks) < max_in_flight:
             self._start_task()
 
     def lookahead(self) -> int:
@@ -76,14 +97,14 @@ class PushQueue:
 
     def drop(self) -> None:
         """Give back every message that waits in the queue."""
-        for waiting in (self._due, self._any_time):
+        for waiting in (self._urgent, self._due, self._any_time):
             while waiting:
                 queued = waiting.popleft()
                 queued.handler.give_back(queued)
 
     def cut_short(self) -> None:
         """Cancel every push in flight; nothing is pushed from now on."""
-        self._max_in_flight = 0
+        self._max_in_flight = self._max_not_urgent = 0
         for task in self._tasks:
             task.cancel()
 
@@ -94,12 +115,20 @@ class PushQueue:
 
     async def _push_on(self) -> None:
         """Do one push after the other while any waits: a task for each push would cost a tenth of the push."""
-        due, any_time = self._due, self._any_time
+        urgent, due, any_time = self._urgent, self._due, self._any_time
         queued: QueuedPush | None = None
         try:
-            while due or any_time:
-                queued = (due or any_time).popleft()
-                await queued.handler.push(queued)
+            while urgent or ((due or any_time) and self._not_urgent_in_flight < self._max_not_urgent):
+                if urgent:
+                    queued = urgent.popleft()
+                    await queued.handler.push(queued)
+                else:
+                    queued = (due or any_time).popleft()
+                    self._not_urgent_in_flight += 1
+                    try:
+                        await queued.handler.push(queued)
+                    finally:
+                        self._not_urgent_in_flight -= 1
                 self._pushed += 1
                 queued = None
         finally:
@@ -111,5 +140,5 @@ class PushQueue:
         if task.cancelled() or (error := task.exception()) is None:
             return
         queued.handler.fail(error)
-        if (self._due or self._any_time) and len(self._tasks) < self._max_in_flight:
+        if (self._urgent or self._due or self._any_time) and len(self._tasks) < self._max_in_flight:
             self._start_task()

@@ -20,8 +20,15 @@ class Pusher:
     """Pushes the messages of one batch when the push queue says so (``push_queue.PushHandler``)."""
 
     def __init__(
-        self, clients: Sequence[Client | None], *, renderer: MessageRenderer, recorder: Recorder, run: BatchRun
+        self,
+        clients: Sequence[Client | None],
+        *,
+        renderer: MessageRenderer,
+        recorder: Recorder,
+        run: BatchRun,
+        is_urgent: bool = False,
     ) -> None:
+        self.is_urgent = is_urgent
         self._clients = clients
         """By the provider's index in the campaign's chain; None for a provider that this process does not know."""
         self._renderer = renderer

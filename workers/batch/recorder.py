@@ -19,6 +19,7 @@ _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
 get the same answer. A tuple, for an enum member is slow to hash."""
 _PENDING_AGAIN = (PushResult.NOT_SENT, PushResult.NEVER_BEGUN)
 """What the ledger is told of messages that it puts back to pending."""
+_NOT_SENT_NOW = (*_PENDING_AGAIN, PushResult.SUPPRESSED)
 
 
 class Recorder:
@@ -33,6 +34,7 @@ class Recorder:
         run: BatchRun,
         ledger_retry: LedgerRetry,
         check: SuppressionCheck,
+        is_urgent: bool = False,
     ) -> None:
         """Make the recorder of a batch.
 
@@ -42,7 +44,8 @@ class Recorder:
             context: what the batches of the process share; each result gives a permit of ``capacity`` back.
             run: the batch's; a lost lease ends the writing.
             ledger_retry: repeats the writes while the ledger is away.
-            check: undoes the count of messages that were not sent, before each write.
+            check: hears of messages that are not sent now, before each write.
+            is_urgent: whether the permits were taken for an urgent batch.
         """
         self.outstanding = 0
         """Opened messages whose result has not come yet."""
@@ -52,6 +55,7 @@ class Recorder:
         self._chain = chain
         self._context = context
         self._capacity = context.capacity
+        self._is_urgent = is_urgent
         self._group_size = context.timings.group_size
         self._run = run
         self._ledger_retry = ledger_retry
@@ -71,15 +75,19 @@ class Recorder:
     @property
     def counts(self) -> Counter[str]:
         """How many results came so far, by their label."""
-        return self._taken + Counter(pushed.label for pushed in self._results)
+        return +self._taken + Counter(pushed.label for pushed in self._results)
 
     def expect(self, messages: int) -> None:
         """Note that a block was opened: one result will come for each of its messages."""
         self.outstanding += messages
 
+    def count_suppressed(self, messages: int) -> None:
+        """Count messages that the ledger suppressed when a block was opened."""
+        self._taken["suppressed"] += messages
+
     def add(self, pushed: MessageResult) -> None:
         """Take the result of one message."""
-        self._capacity.give_back(1)
+        self._capacity.give_back(1, is_urgent=self._is_urgent)
         self._results.append(pushed)
         if not self._is_writing:
             self._start_writing()
@@ -125,7 +133,9 @@ class Recorder:
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:
             sender = self._lease.ref.sender
             await self._ledger_retry.call(lambda: self._context.brake_provider(sender, provider, meaning.reason))
-        await self._check.undo_unsent(results)
+        for result in results:
+            if result.verdict in _NOT_SENT_NOW:
+                self._check.returned(result.index)
         disagreements = part_disagreements(group)
         await self._ledger_retry.call(
             lambda: self._context.leases.record(

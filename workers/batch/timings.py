@@ -12,12 +12,16 @@ class BatchTimings:
     makes a pause act within a second: the ledger reads the pause when the next block is opened."""
 
     late_after_s: float = 0.1
-    """A paced block counts as late when opening and checking it took longer than this and longer than one slot. A late
-    block is given back: all its slots have passed, and its messages would arrive at the provider in a bunch."""
+    """A block counts as late when its opening took longer than this, and longer than one slot. The slots of a late
+    block count from its arrival: they have passed, and its messages would arrive at the provider in a bunch. After a
+    late block the next one is smaller."""
 
-    max_late_blocks: int = 2
-    """After this many late blocks in a row the next late one is pushed all the same: a ledger that is always slow must
-    not stop the batch for ever."""
+    confirm_after_s: float = 0.25
+    """A block whose opening took longer than this is pushed only after the ledger was asked once more and confirmed it.
+    The time for its pushes (``start_within_s``) counts from that question."""
+
+    min_start_s: float = 0.1
+    """A block that has less than this time left for its pushes is confirmed again."""
 
     max_sleep_s: float = 0.5
     """A batch that must wait longer asks the ledger again after this time: a new rate, or the end of a back-off, acts

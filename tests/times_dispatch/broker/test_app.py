@@ -9,7 +9,15 @@ from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps
 from redis import Redis
 
-from times_dispatch.broker.app import QUEUES, BrokerAway, QueueOrder, campaign_row, celery_app, wake_workers
+from times_dispatch.broker.app import (
+    QUEUES,
+    BrokerAway,
+    QueueOrder,
+    campaign_row,
+    celery_app,
+    waiting_wakeups,
+    wake_workers,
+)
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
@@ -97,7 +105,7 @@ def test_the_order_of_queues_does_not_depend_on_the_order_in_which_they_are_foun
 def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
     order = QueueOrder()
     order.update(set(QUEUES))
-    monkeypatch.setattr(QueueOrder, "is_full", staticmethod(lambda: True))
+    monkeypatch.setattr(QueueOrder, "is_full", staticmethod(lambda _: True))
     assert order.consume(3) == ["upkeep"]
     monkeypatch.undo()
     assert order.consume(3) == list(QUEUES)
@@ -107,6 +115,22 @@ def test_a_worker_that_could_begin_nothing_looks_only_for_upkeep(monkeypatch: py
 def test_the_settings_of_a_workers_broker_can_be_sent_to_flower(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server, app_at(server.url).connection_for_read() as connection:
         assert "QueueOrder" in dumps(connection.info())
+
+
+def test_a_worker_with_places_for_urgent_batches_alone_reads_no_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = QueueOrder()
+    order.update(set(QUEUES))
+    monkeypatch.setattr(QueueOrder, "is_full", staticmethod(lambda queue: queue == "bulk"))
+    assert order.consume(3) == ["upkeep", "urgent"]
+
+
+@pytest.mark.processes
+async def test_wake_ups_that_wait_in_the_broker_are_counted(app_at: Callable[[str], Celery]) -> None:
+    with EmbeddedServer() as server:
+        app = app_at(server.url)
+        assert await waiting_wakeups(app) == 0
+        await wake_workers(app, [*_batches(1, urgent=True), *_batches(2)])
+        assert await waiting_wakeups(app) == 3
 
 
 async def test_no_batch_is_no_message_and_needs_no_broker(

@@ -1,218 +1,470 @@
-"""Frequency caps: messages to one number over all campaigns of a sender, and frequency_caps that are taken back."""
+"""Messages to one number over all campaigns of a sender: what is suppressed, what waits, and what may go."""
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
-from tests.kit.ledger import SENDER, Ledger
+from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark, fingerprint
-from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import Lease, new_operation
-from times_dispatch.ledger.scripts import text
-from times_dispatch.ledger.states import Suppression
+from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
+from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key, hash_tag
+from times_dispatch.ledger.leases import BatchClosed, BatchLeases, Block, Drained, Lease, Opened, Outside, new_operation
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.protocol import CloseReason
+from times_dispatch.ledger.scripts import exchanged_lib, text
 
 HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
+ONE_A_DAY = FrequencyLimit(max_messages=1, period_s=86_400)
 TWO_A_DAY = FrequencyLimit(max_messages=2, period_s=86_400)
 TEXT = "Dear {#var#}"
 RECENT_TEXTS = f"{hash_tag(SENDER)}:recent_texts"
-TOO_MANY, SAME_TEXT = Suppression.TOO_MANY, Suppression.SAME_TEXT
-NUMBERS = ("919800000000", "919800000001", "919800000002")
+COPY_ON_ITS_WAY = BatchClosed(CloseReason.COPY_ON_ITS_WAY)
 
 
-class Asker:
-    """A worker that asks the frequency cap about blocks of one campaign."""
+def leases_at(redis: Redis, epoch_s: float) -> BatchLeases:
+    """The worker's side of the ledger at a moment that stands still."""
+    clock = f"local function now_us()\n  return {epoch_s * 1_000_000:.0f}\nend\n"
+    with exchanged_lib("clock", clock):
+        return BatchLeases(redis)
 
-    def __init__(self, ledger: Ledger, lease: Lease) -> None:
+
+def check_of(
+    lease: Lease, limit: FrequencyLimit, *, word: str = "hi", first: int = 0, last: int = 100
+) -> FrequencyCheck:
+    numbers = lease.recipients.to[first:last]
+    return FrequencyCheck(
+        limit,
+        text_digest(TEXT),
+        first,
+        b"".join(fingerprint(number, word) for number in numbers),
+        " ".join(numbers) if limit.max_messages else "",
+    )
+
+
+class Sending:
+    """A campaign of one batch, at work."""
+
+    def __init__(self, ledger: Ledger, campaign: CampaignId, lease: Lease) -> None:
+        self.ledger = ledger
+        self.campaign = campaign
         self.lease = lease
-        self.frequency_caps = FrequencyCaps(ledger.redis)
-        self.block = 0
-        self.marks: list[Mark] = []
 
-    async def ask(
-        self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
-    ) -> list[Suppression | None]:
-        self.block += 1
-        return await self.again(frequency, numbers, word=word, attempt=attempt)
+    async def open_block(
+        self, limit: FrequencyLimit = HALF_AN_HOUR, *, at_s: float = 0, most: int = 100, **check: Any
+    ) -> Opened:
+        leases = leases_at(self.ledger.redis, at_s) if at_s else self.ledger.leases
+        return await leases.open_block(
+            self.lease, max_messages=most, operation=new_operation(), check=check_of(self.lease, limit, **check)
+        )
 
-    async def again(
-        self, frequency: FrequencyLimit, numbers: Sequence[str] = NUMBERS, *, word: str = "hi", attempt: int = 0
-    ) -> list[Suppression | None]:
-        marks = [Mark(to, fingerprint(to, word), attempt) for to in numbers]
-        at_s, reasons = await self.frequency_caps.check(self.lease, self.block, frequency, TEXT, marks)
-        self.marks = [mark._replace(at_s=at_s) for mark, reason in zip(marks, reasons, strict=True) if not reason]
-        return reasons
+    async def open(self, limit: FrequencyLimit = HALF_AN_HOUR, **how: Any) -> Block:
+        opened = await self.open_block(limit, **how)
+        assert isinstance(opened, Block), opened
+        return opened
 
-    async def take_back(self, frequency: FrequencyLimit, operation: str = "") -> None:
-        await self.frequency_caps.undo(self.lease, operation or new_operation(), frequency, TEXT, self.marks)
+    async def send(self, limit: FrequencyLimit = HALF_AN_HOUR, *, verdicts: bytes = b"a", **how: Any) -> str:
+        """Open a block, record the verdicts of its messages, and return the states of all messages."""
+        block = await self.open(limit, **how)
+        if block.messages:
+            await self.ledger.record(self.lease, block, verdicts)
+        return await self.states()
+
+    async def states(self) -> str:
+        return await self.ledger.states(self.campaign)
+
+    async def release(self) -> None:
+        await self.ledger.leases.release(self.lease)
+
+    async def take_again(self) -> None:
+        """Take the batch once more, whether or not it is handed out already; what waits has waited long enough."""
+        for member in await self.ledger.redis.zrange(f"{hash_tag(SENDER)}:waiting", 0, -1):
+            await self.ledger.redis.zadd(f"{hash_tag(SENDER)}:waiting", {text(member): 1})
+        await self.ledger.issue()
+        self.lease = await self.ledger.take(BatchRef(self.lease.ref.sender, self.campaign, 0))
 
 
-async def asker(ledger: Ledger, campaign: str, **changes: Any) -> Asker:
-    claimed = await ledger.submit(3, campaign=campaign, **changes)
+async def sending(ledger: Ledger, campaign: str, messages: int = 3, **changes: Any) -> Sending:
+    claimed = await ledger.submit(messages, campaign=campaign, batch_size=max(3, messages), **changes)
     (ref,) = [ref for ref in await ledger.issue(changes.get("sender", SENDER)) if ref.campaign == claimed]
-    return Asker(ledger, await ledger.take(ref))
+    return Sending(ledger, claimed, await ledger.take(ref))
 
 
-async def let_pass(ledger: Ledger, campaign: str, seconds: int) -> None:
-    """Move a campaign's recent texts into the past."""
-    members: Any = await ledger.redis.zrange(RECENT_TEXTS, 0, -1, withscores=True)
-    for member, until in members:
-        digest, owner, created, buckets = text(member).split(":")
-        if owner == campaign:
-            await ledger.redis.zrem(RECENT_TEXTS, member)
-            moved = f"{digest}:{owner}:{int(created) - seconds}:{buckets}"
-            await ledger.redis.zadd(RECENT_TEXTS, {moved: until - seconds})
+async def period_start(ledger: Ledger, period_s: int = 1800) -> int:
+    """Return when the next period begins (epoch, seconds): a moment after which no mark is expired yet."""
+    return (await ledger.now_ms() // 1000 // period_s + 1) * period_s
 
 
-async def test_the_same_text_to_the_same_number_from_another_campaign_is_refused(ledger: Ledger) -> None:
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    assert await first.ask(HALF_AN_HOUR, NUMBERS[:2]) == [None, None]
-    assert await second.ask(HALF_AN_HOUR) == [SAME_TEXT, SAME_TEXT, None]
-    assert await first.ask(HALF_AN_HOUR, NUMBERS[2:]) == [SAME_TEXT]
+async def test_the_same_text_to_the_same_number_from_another_campaign_is_suppressed(ledger: Ledger) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02", 4)
+    assert await first.send() == "aaa"
+    assert await second.send() == "uuua"
+    assert (await ledger.view(second.campaign)).codes == {"suppressed:33": 3}
+    await second.release()
+    await ledger.assert_balanced()
 
 
 async def test_another_text_or_another_sender_may(ledger: Ledger) -> None:
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    other = await asker(ledger, "others01", sender="OTHERS")
-    await first.ask(HALF_AN_HOUR)
-    assert await second.ask(HALF_AN_HOUR, word="hello") == [None] * 3
-    assert await other.ask(HALF_AN_HOUR) == [None] * 3
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    other = await sending(ledger, "others01", sender="OTHERS")
+    await first.send()
+    assert await second.send(word="hello") == "aaa"
+    assert await other.send() == "aaa"
 
 
-@pytest.mark.parametrize(("seconds", "reason"), [(1798, SAME_TEXT), (1800, None), (1801, None)])
-async def test_it_may_go_again_when_the_time_is_over(ledger: Ledger, seconds: int, reason: Suppression | None) -> None:
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    await first.ask(HALF_AN_HOUR)
-    await let_pass(ledger, "diwali01", seconds)
-    assert await second.ask(HALF_AN_HOUR) == [reason] * 3
+@pytest.mark.parametrize("first_s", [0, 1, 1799])
+@pytest.mark.parametrize(("later_s", "states"), [(0, "uuu"), (1799, "uuu"), (1800, "aaa"), (1801, "aaa")])
+async def test_a_text_may_go_again_when_its_time_is_over(
+    ledger: Ledger, first_s: int, later_s: int, states: str
+) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    began_s = await period_start(ledger) + first_s
+    await first.send(at_s=began_s)
+    assert await second.send(at_s=began_s + later_s) == states
 
 
-async def test_each_message_has_a_time_of_its_own(ledger: Ledger) -> None:
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    await first.ask(HALF_AN_HOUR, NUMBERS[:1])
-    (bucket,) = await ledger.redis.keys(f"{RECENT_TEXTS}:*")
-    await ledger.redis.hset(bucket, fingerprint(NUMBERS[1], "hi"), -1801)
-    assert await second.ask(HALF_AN_HOUR, NUMBERS[:2]) == [SAME_TEXT, None]
-
-
-async def test_a_resend_in_its_own_campaign_is_not_stopped_by_its_first_mark(ledger: Ledger) -> None:
-    first = await asker(ledger, "diwali01")
-    await first.ask(HALF_AN_HOUR)
-    assert await first.ask(HALF_AN_HOUR, attempt=1) == [None] * 3
-    await first.take_back(HALF_AN_HOUR)  # the first attempt may have been sent
-    assert await (await asker(ledger, "diwali02")).ask(HALF_AN_HOUR) == [SAME_TEXT] * 3
-
-
-async def test_a_number_gets_so_many_messages_in_a_period_from_all_campaigns(ledger: Ledger) -> None:
-    first, second, third = [await asker(ledger, f"diwali0{number}") for number in (1, 2, 3)]
-    assert await first.ask(TWO_A_DAY) == [None] * 3
-    assert await second.ask(TWO_A_DAY, NUMBERS[1:]) == [None] * 2
-    assert await third.ask(TWO_A_DAY) == [None, TOO_MANY, TOO_MANY]
-    assert await third.ask(TWO_A_DAY) == [TOO_MANY] * 3
-
-
-@pytest.mark.parametrize(("ago_s", "counts"), [(86_398, True), (86_400, False)])
-async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, ago_s: int, counts: bool) -> None:
-    now_s = await ledger.now_ms() // 1000
-    recent_numbers = f"{hash_tag(SENDER)}:recent_numbers:{(now_s - ago_s) // 86_400}:9198000"
-    await ledger.redis.hset(recent_numbers, "00000", struct.pack(">II", now_s - ago_s, now_s - ago_s))
-    first = await asker(ledger, "diwali01")
-    assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [TOO_MANY if counts else None]
-
-
-async def test_recent_numbers_expire_by_themselves(ledger: Ledger) -> None:
-    await (await asker(ledger, "diwali01")).ask(TWO_A_DAY)
-    (recent_numbers,) = await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_numbers:*")
-    assert 86_400 <= await ledger.redis.ttl(recent_numbers) <= 2 * 86_400
-
-
-async def test_the_same_block_gets_the_same_answer_again_and_counts_once(ledger: Ledger) -> None:
-    both = FrequencyLimit(1800, 2, 86_400)
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    assert await first.ask(both, NUMBERS[:1]) == [None]
-    before = await ledger.dump()
-    for _ in range(3):
-        assert await first.again(both, NUMBERS[:1]) == [None]
-    assert await ledger.dump() == before
-    assert await second.ask(both, NUMBERS[:1]) == [SAME_TEXT]
-    assert await second.ask(both, NUMBERS[:1], word="hello") == [None]
-    assert await second.ask(both, NUMBERS[:1], word="bye") == [TOO_MANY]
+@pytest.mark.parametrize("repeat_after_s", [86_400, 7 * 86_400])
+async def test_a_long_time_is_kept_to_some_seconds(ledger: Ledger, repeat_after_s: int) -> None:
+    limit = FrequencyLimit(repeat_after_s)
+    first, second, third = [await sending(ledger, f"diwali0{number}") for number in (1, 2, 3)]
+    began_s = await period_start(ledger, repeat_after_s) + 12_345
+    await first.send(limit, at_s=began_s)
+    assert await second.send(limit, at_s=began_s + repeat_after_s - 15) == "uuu"
+    assert await third.send(limit, at_s=began_s + repeat_after_s) == "aaa"
 
 
 @pytest.mark.parametrize(
-    "frequency", [HALF_AN_HOUR, FrequencyLimit(max_messages=1, period_s=60), FrequencyLimit(1800, 1, 60)]
+    ("verdict", "expected"),
+    [
+        (b"a", "u"),
+        (b"r", "s"),
+        (b"p", "s"),
+        (b"b", "s"),
+        (b"u", "s"),
+        (b"i", "p"),
+        (b"", "p"),
+    ],
+    ids=["accepted", "rejected", "not sent", "never begun", "suppressed", "in doubt", "sending"],
 )
-async def test_what_was_not_sent_may_be_sent_by_another_campaign(ledger: Ledger, frequency: FrequencyLimit) -> None:
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    await first.ask(frequency)
-    first.marks = first.marks[:2]
-    await first.take_back(frequency, "same")
-    reason = SAME_TEXT if frequency.repeat_after_s else TOO_MANY
-    assert await second.ask(frequency) == [None, None, reason]
-    await first.take_back(frequency, "same")  # a repeated call, whose answer was lost, takes nothing more back
-    assert await first.ask(frequency) == [reason, reason, None if frequency.max_messages != 1 else TOO_MANY]
+@pytest.mark.parametrize("limit", [HALF_AN_HOUR, ONE_A_DAY, FrequencyLimit(1800, 1, 86_400)])
+async def test_what_became_of_the_copy_decides(
+    ledger: Ledger, limit: FrequencyLimit, verdict: bytes, expected: str
+) -> None:
+    first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
+    block = await first.open(limit)
+    if verdict:
+        await ledger.record(first.lease, block, verdict)
+    await second.open(limit)
+    assert await second.states() == expected
 
 
-async def test_what_was_not_sent_is_taken_back_also_when_redis_is_full(ledger: Ledger) -> None:
-    """Also a number whose other message stays counted, for which Redis has to store the rest."""
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    await first.ask(TWO_A_DAY, NUMBERS[:1])
-    await second.ask(TWO_A_DAY, NUMBERS[:1])
-    await ledger.redis.config_set("maxmemory", 1)
-    await second.take_back(TWO_A_DAY)
-    await ledger.redis.config_set("maxmemory", 0)
-    assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [None]
-    assert await first.ask(TWO_A_DAY, NUMBERS[:1]) == [TOO_MANY]
+@pytest.mark.parametrize(
+    ("state", "attempt", "expected"),
+    [
+        (b"d", 0, "u"),
+        (b"f", 0, "u"),
+        (b"n", 0, "u"),
+        (b"g", 0, "u"),
+        (b"e", 0, "s"),
+        (b"x", 0, "s"),
+        (b"p", 0, "s"),
+        (b"p", 1, "p"),
+        (b"r", 1, "u"),
+        (b"e", 1, "u"),
+        (b"x", 1, "u"),
+        (b"u", 1, "u"),
+        (b"s", 1, "p"),
+    ],
+)
+async def test_each_state_of_the_copy_decides(ledger: Ledger, state: bytes, attempt: int, expected: str) -> None:
+    first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
+    await first.send()
+    messages = batch_key(SENDER, first.campaign, BatchKey.MESSAGES, 0)
+    await ledger.redis.setrange(messages, 0, state)
+    await ledger.redis.setrange(messages, 1, bytes([attempt]))
+    await second.open()
+    assert await second.states() == expected
+    await ledger.redis.flushdb()  # the counters know nothing of it
 
 
-async def test_a_worker_without_the_lease_admits_nothing_and_takes_nothing_back(ledger: Ledger) -> None:
-    first = await asker(ledger, "diwali01")
-    await first.ask(HALF_AN_HOUR)
-    await ledger.leases.release(first.lease)
-    with pytest.raises(LeaseLost):
-        await first.ask(HALF_AN_HOUR)
-    with pytest.raises(LeaseLost):
-        await first.take_back(HALF_AN_HOUR)
+@pytest.mark.parametrize("what", ["records", "campaign", "registry", "damaged"])
+@pytest.mark.parametrize("limit", [HALF_AN_HOUR, ONE_A_DAY])
+async def test_a_copy_whose_record_is_gone_counts_as_sent(ledger: Ledger, limit: FrequencyLimit, what: str) -> None:
+    first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
+    await first.send(limit)
+    key = campaign_key(SENDER, first.campaign)
+    registries = [
+        key
+        for key in await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_*")
+        if await ledger.redis.hexists(key, "campaigns")
+    ]
+    if what == "registry":
+        await ledger.redis.hdel(registries[0], "id:1")
+    else:
+        await ledger.redis.delete(key if what == "campaign" else f"{key}:m:0")
+    if what == "damaged":
+        await ledger.redis.lpush(f"{key}:m:0", "nonsense")
+    await second.open(limit)
+    assert await ledger.redis.getrange(f"{campaign_key(SENDER, second.campaign)}:m:0", 0, 0) == b"u"
+    await ledger.redis.flushdb()  # the counters know nothing of it
 
 
-async def test_recent_texts_are_dropped_when_their_time_is_over_and_not_before(ledger: Ledger) -> None:
-    first, second = await asker(ledger, "diwali01"), await asker(ledger, "diwali02")
-    await first.ask(HALF_AN_HOUR)
-    await second.ask(HALF_AN_HOUR, word="hello")
-    await ledger.maintenance.drop_recent_texts(SENDER)
-    assert len(await ledger.redis.keys(f"{RECENT_TEXTS}*")) == 3
-    await let_pass(ledger, "diwali01", 1801)
-    await ledger.maintenance.drop_recent_texts(SENDER)
-    left = [text(key) for key in await ledger.redis.keys(f"{RECENT_TEXTS}:*")]
-    assert [key.split(":")[3] for key in left] == ["diwali02"]
-    assert await ledger.redis.zcard(RECENT_TEXTS) == 1
+async def test_a_message_that_is_sent_again_is_not_stopped_by_its_own_first_attempt(ledger: Ledger) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    await first.send(verdicts=b"i")
+    await first.release()
+    await ledger.control.resolve(SENDER, first.campaign, "resend")
+    (ref,) = await ledger.issue()
+    first.lease = await ledger.take(ref)
+    await second.open()
+    assert await second.states() == "ppp", "the copies will go again"
+    assert await first.send(verdicts=b"r") == "ggg"
+    await second.release()
+    await second.take_again()
+    await second.open()
+    assert await second.states() == "uuu", "the first attempt may have been sent"
 
 
-async def test_recent_texts_of_a_large_campaign_are_dropped_over_several_calls(ledger: Ledger) -> None:
-    digest, created = "0badcafe", 1_700_000_000
-    await ledger.redis.zadd(
-        RECENT_TEXTS, {f"{digest}:diwali01:{created}:2500": created, f"{digest}:diwali02:{created}:1": 9e9}
-    )
-    for bucket in (0, 999, 1000, 2499):
-        await ledger.redis.hset(f"{RECENT_TEXTS}:{digest}:diwali01:{bucket}", "abcdef", 1)
-    await ledger.maintenance.drop_recent_texts(SENDER, max_calls=1)
-    assert len(await ledger.redis.keys(f"{RECENT_TEXTS}:{digest}:*")) == 2
-    await ledger.maintenance.drop_recent_texts(SENDER)
-    assert await ledger.redis.keys(f"{RECENT_TEXTS}:*") == []
-    assert await ledger.redis.zcard(RECENT_TEXTS) == 1
+async def test_messages_that_wait_are_passed_over_and_the_others_go(ledger: Ledger) -> None:
+    first, second = await sending(ledger, "diwali01", 2), await sending(ledger, "diwali02", 4)
+    await first.open(most=2)
+    block = await second.open()
+    assert ([index for index, _ in block.messages], block.next_index) == ([2, 3], 4)
+    assert await second.states() == "ppss"
+    await ledger.assert_balanced()
 
 
-@pytest.mark.parametrize("frequency", [HALF_AN_HOUR, FrequencyLimit(max_messages=3, period_s=86_400)])
-async def test_a_mark_takes_a_few_bytes(ledger: Ledger, frequency: FrequencyLimit) -> None:
-    numbers = [f"919{number * 7_919 % 10**9:09}" for number in range(50_000)]
-    first = await asker(ledger, "diwali01")
-    await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", len(numbers))
+async def test_a_batch_of_which_all_waits_is_handed_back_and_handed_out_later(ledger: Ledger) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02", 4)
+    block = await first.open()
+    assert await second.send() == "pppa"
+    assert await second.open_block() == COPY_ON_ITS_WAY
+    await second.release()
+    assert await ledger.issue() == []
+    await ledger.record(first.lease, block, b"ara")
+    refs = await ledger.issue_eventually()
+    assert refs == [second.lease.ref]
+    await second.take_again()
+    assert await second.send() == "uaua"
+    assert await second.open_block() == Drained()
+    await second.release()
+    await first.release()
+    await ledger.assert_balanced()
+
+
+async def test_a_batch_with_messages_that_came_back_is_handed_out_at_once(ledger: Ledger) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02", 4)
+    await first.open()
+    block = await second.open()
+    assert await second.open_block() == COPY_ON_ITS_WAY
+    await ledger.record(second.lease, block, b"p")
+    await second.release()
+    assert await ledger.issue() == [second.lease.ref]
+
+
+async def test_a_batch_that_waits_is_looked_at_again_after_a_while_that_grows(ledger: Ledger) -> None:
+    began_s = await period_start(ledger)
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    await first.send(at_s=began_s, verdicts=b"i")
+    for age_s, wait_ms in ((0, 500), (10, 5_000), (200, 60_000), (1780, 20_000)):
+        await second.open(at_s=began_s + age_s)
+        await second.open_block(at_s=began_s + age_s)
+        await second.release()
+        again_ms = await ledger.redis.zscore(f"{hash_tag(SENDER)}:waiting", f"{second.campaign}:0")
+        assert again_ms == (began_s + age_s) * 1000 + wait_ms
+        await second.take_again()
+    assert await second.send(at_s=began_s + 1800) == "aaa"
+
+
+@pytest.mark.parametrize(("action", "is_out"), [("cancel", False), ("pause", True)])
+async def test_a_batch_that_waits_and_whose_campaign_is_stopped(ledger: Ledger, action: Any, is_out: bool) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    await first.open()
+    await second.open()
+    await second.open_block()
+    await second.release()
+    await ledger.control.campaign(SENDER, second.campaign, action)
+    await ledger.redis.zadd(f"{hash_tag(SENDER)}:waiting", {f"{second.campaign}:0": 1})
+    assert await ledger.issue() == []
+    if is_out:
+        await ledger.control.campaign(SENDER, second.campaign, "resume")
+    else:
+        await ledger.maintenance.end_pending(SENDER)
+        assert await second.states() == "xxx"
+    assert await ledger.issue() == ([second.lease.ref] if is_out else [])
+
+
+async def test_a_suppressed_message_costs_no_slot_and_no_part(ledger: Ledger) -> None:
+    first = await sending(ledger, "diwali01", 3)
+    await first.send()
+    second = await sending(ledger, "diwali02", 4, max_parts=1, rate_per_s=1.0)
+    assert await second.send() == "uuua"
+    assert await ledger.field("parts_out", second.campaign) == "1"
+
+
+async def test_a_block_of_which_all_are_suppressed_is_empty(ledger: Ledger) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    await first.send()
+    block = await second.open()
+    assert (block.messages, block.suppressed, block.next_index) == ([], 3, 3)
+    assert await ledger.field("first_sent_ms", second.campaign) == ""
+    assert await second.open_block() == Drained()
+
+
+async def test_messages_outside_of_the_stretch_are_not_opened(ledger: Ledger) -> None:
+    first = await sending(ledger, "diwali01", 5)
+    assert await first.open_block(first=2, last=4) == Outside(0)
+    block = await first.open(first=0, last=2)
+    assert ([index for index, _ in block.messages], block.next_index) == ([0, 1], 2)
+    assert await first.open_block(first=0, last=2) == Outside(2)
+    assert await first.send(first=2, last=5) == "ssaaa"
+
+
+@pytest.mark.parametrize("limit", [HALF_AN_HOUR, FrequencyLimit(1800, 2, 86_400)])
+async def test_the_same_operation_gets_the_same_block_and_marks_once(ledger: Ledger, limit: FrequencyLimit) -> None:
+    first = await sending(ledger, "diwali01")
+    operation, check = new_operation(), check_of(first.lease, limit)
+    block = await ledger.leases.open_block(first.lease, max_messages=2, operation=operation, check=check)
+    before = await ledger.dump()
+    for _ in range(3):
+        again = await ledger.leases.open_block(first.lease, max_messages=2, operation=operation, check=check)
+        assert again == block
+    assert await ledger.dump() == before
+
+
+async def test_a_number_gets_so_many_messages_in_a_period_from_all_campaigns(ledger: Ledger) -> None:
+    first, second, third = [await sending(ledger, f"diwali0{number}", number) for number in (1, 2, 3)]
+    assert await first.send(TWO_A_DAY) == "a"
+    assert await second.send(TWO_A_DAY) == "aa"
+    assert await third.send(TWO_A_DAY) == "uaa"
+    assert (await ledger.view(third.campaign)).codes == {"suppressed:32": 1}
+
+
+async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself(ledger: Ledger) -> None:
+    first, second, third = [await sending(ledger, f"diwali0{number}", 1) for number in (1, 2, 3)]
+    await first.send(TWO_A_DAY, verdicts=b"i")
+    await first.release()
+    await ledger.control.resolve(SENDER, first.campaign, "resend")
+    (ref,) = await ledger.issue()
+    first.lease = await ledger.take(ref)
+    block = await first.open(TWO_A_DAY)
+    await second.open(TWO_A_DAY)
+    assert await second.states() == "p", "one went, one is on its way"
+    await ledger.record(first.lease, block, b"p")
+    assert await third.send(TWO_A_DAY) == "a"
+    await first.open_block(TWO_A_DAY)
+    assert await first.states() == "u"
+
+
+@pytest.mark.parametrize(("later_s", "states"), [(86_399, "u"), (86_400, "a")])
+async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, later_s: int, states: str) -> None:
+    began_s = await period_start(ledger, 86_400) + 50_000
+    first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
+    await first.send(ONE_A_DAY, at_s=began_s)
+    assert await second.send(ONE_A_DAY, at_s=began_s + later_s) == states
+
+
+@pytest.mark.parametrize(("limit", "period_s"), [(HALF_AN_HOUR, 1800), (TWO_A_DAY, 86_400)])
+async def test_marks_expire_by_themselves(ledger: Ledger, limit: FrequencyLimit, period_s: int) -> None:
+    await (await sending(ledger, "diwali01")).send(limit)
+    recent = await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_*")
+    assert len(recent) == 2
+    for key in recent:
+        assert period_s <= await ledger.redis.ttl(key) <= 2 * period_s
+
+
+async def test_without_a_limit_nothing_is_kept(ledger: Ledger) -> None:
+    await (await sending(ledger, "diwali01")).send(FrequencyLimit())
+    assert await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_*") == []
+
+
+async def commands_of(ledger: Ledger, campaign: Sending) -> int:
+    """Open a block, and return how many commands Redis ran for it."""
+    await ledger.redis.config_resetstat()
+    await campaign.open()
+    stats = await ledger.redis.info("commandstats")
+    return sum(command["calls"] for name, command in stats.items() if name != "cmdstat_config|resetstat")
+
+
+async def test_the_commands_of_an_opening_do_not_grow_with_the_campaigns_of_the_text(ledger: Ledger) -> None:
+    costs = []
+    for number in range(24):
+        campaign = await sending(ledger, f"many{number:04}", 4)
+        costs.append(await commands_of(ledger, campaign))
+        await ledger.record(campaign.lease, Block(1, 0, 0, [(index, 0) for index in range(4)]), b"r")
+        await campaign.release()
+    assert len(set(costs[3:])) == 1, costs
+
+
+@pytest.mark.parametrize(("marks", "size_class"), [(0, 0), (255, 0), (256, 1), (4_096, 2), (65_536, 3), (10**7, 4)])
+async def test_marks_go_to_the_size_class_that_has_room_and_are_found_there(
+    ledger: Ledger, marks: int, size_class: int
+) -> None:
+    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
+    began_s = await period_start(ledger)
+    registry = f"{RECENT_TEXTS}:{text_digest(TEXT)}:{began_s // 1800}"
+    if marks:
+        await ledger.redis.hset(registry, mapping={"marks": marks, "campaigns": 1, "id:1": "another1"})
+    await first.send(at_s=began_s)
+    buckets = [text(key) for key in await ledger.redis.keys(f"{registry}:*")]
+    assert {key.split(":")[-2] for key in buckets} == {str(size_class)}
+    await ledger.redis.hset(registry, "marks", 10**7)
+    assert await second.send(at_s=began_s) == "uuu"
+
+
+@pytest.mark.parametrize(("limit", "most"), [(HALF_AN_HOUR, 24), (FrequencyLimit(max_messages=3, period_s=86_400), 80)])
+async def test_a_mark_takes_a_few_bytes(ledger: Ledger, limit: FrequencyLimit, most: int) -> None:
+    numbers: Sequence[str] = [f"919{number * 7_919 % 10**9:09}" for number in range(50_000)]
+    first = await sending(ledger, "diwali01", 50_000)
+    await ledger.open(first.lease, max_messages=1)
     before = (await ledger.redis.info("memory"))["used_memory"]
-    for first_index in range(0, len(numbers), 500):
-        await first.ask(frequency, numbers[first_index : first_index + 500])
+    for index in range(1, 50_000, 500):
+        check = FrequencyCheck(
+            limit,
+            text_digest(TEXT),
+            index,
+            b"".join(fingerprint(number, "hi") for number in numbers[index : index + 500]),
+            " ".join(numbers[index : index + 500]) if limit.max_messages else "",
+        )
+        await ledger.leases.open_block(first.lease, max_messages=500, operation=new_operation(), check=check)
     taken = (await ledger.redis.info("memory"))["used_memory"] - before
-    await ledger.redis.hset(campaign_key(SENDER, first.lease.ref.campaign), "total", 3)
     # The size of recent numbers depends on how many numbers share a prefix: here few do.
-    assert taken / len(numbers) < (17 if frequency.repeat_after_s else 64)
+    assert taken / len(numbers) < most
+
+
+async def test_a_worker_without_the_lease_opens_and_marks_nothing(ledger: Ledger) -> None:
+    first = await sending(ledger, "diwali01")
+    await first.release()
+    before = await ledger.dump()
+    with pytest.raises(LeaseLost):
+        await first.open()
+    assert await ledger.dump() == before
+
+
+async def test_a_confirmation_is_asked_by_token_block_state_and_brake(ledger: Ledger) -> None:
+    first = await sending(ledger, "diwali01")
+    block = await first.open(most=1)
+
+    async def confirm() -> bool:
+        return await ledger.leases.confirm_block(first.lease, block, provider=PROVIDER)
+
+    assert await confirm()
+    await ledger.control.campaign(SENDER, first.campaign, "pause")
+    assert not await confirm()
+    await ledger.control.campaign(SENDER, first.campaign, "resume")
+    await ledger.control.pause_sender(SENDER)
+    assert not await confirm()
+    await ledger.control.resume_sender(SENDER)
+    await ledger.control.brake_provider(SenderId(SENDER), PROVIDER, "no")
+    assert not await confirm()
+    await ledger.control.resume_sender(SENDER)
+    assert await confirm()
+    await ledger.redis.hset(campaign_key(SENDER, first.campaign), "opens_ms", 1)
+    await ledger.close_hours(campaign=first.campaign)
+    assert not await confirm()
+    await ledger.close_hours(campaign=first.campaign, in_ms=60_000)
+    assert await confirm()
+    await first.open(most=1)
+    with pytest.raises(LeaseLost):
+        await confirm()

@@ -22,7 +22,7 @@ from times_dispatch.ledger.keys import (
     LeaseField,
     PaceField,
     ProviderField,
-    RecentTextsProgressField,
+    RegistryField,
     SenderKey,
     Stat,
     batch_key,
@@ -55,7 +55,8 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "key_of_codes(campaign_key)": {f"{origin}:" for origin in CodeOrigin},
     "key": {*PaceField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
     "lease_key": set(LeaseField),
-    "progress_key": set(RecentTextsProgressField),
+    "registry_key": {RegistryField.MARKS, RegistryField.CAMPAIGNS, *(f"{name}:" for name in ("number", "id"))},
+    "registry.key": {RegistryField.MARKS, RegistryField.CAMPAIGNS, *(f"{name}:" for name in ("number", "id"))},
 }
 """What stands for a hash in the scripts, and its fields."""
 WITH_VALUES = {"HSET", "HSETNX", "HINCRBY"}
@@ -106,7 +107,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [*CampaignField, *PaceField, *LeaseField, *RecentTextsProgressField, *IdKeyField, *CodeOrigin, *Stat],
+    [*CampaignField, *PaceField, *LeaseField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
     ids=lambda field: f"{type(field).__name__}.{field.name}",
 )
 def test_every_field_of_the_module_is_used(field: StrEnum) -> None:
@@ -124,7 +125,7 @@ def test_the_keys_of_a_sender_are_the_same_on_both_sides() -> None:
 
 def test_the_keys_of_a_campaign_are_the_same_on_both_sides() -> None:
     used = set(re.findall(r"campaign_key \.\. ':(\w+)'", ALL_LUA))
-    assert used == {CampaignKey.CODES, CampaignKey.REDO, "recent_"}
+    assert used == {CampaignKey.CODES, CampaignKey.REDO, CampaignKey.FAILURES, "recent_"}
     assert {key for key in CampaignKey if key.startswith("recent_")} == {"recent_push", "recent_report"}
 
 

@@ -159,6 +159,7 @@ async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out
     await _fail(ledger, lease, B, Consequence(brake=BrakeTarget.SENDER, reason="insufficient balance (6001)"))
     assert await ledger.open_block(lease) == BatchClosed("provider_braked")
     await ledger.leases.release(lease)
+    assert await ledger.issue() == []
     before = await ledger.dump()
     assert await ledger.issue() == []
     assert await ledger.dump() == before

@@ -7,12 +7,13 @@ from times_dispatch.ledger.optouts import OptOuts
 
 async def test_a_number_is_on_the_list_from_its_adding_to_its_removal(redis: Redis) -> None:
     optouts = OptOuts(redis)
-    assert await optouts.is_empty()
+    assert await optouts.changes() == 0
     assert await optouts.add(["919876500001", "919876500002", "919876500001"]) == 2
-    assert not await optouts.is_empty()
+    assert await optouts.changes() == 1
     assert await optouts.contains(["919876500002", "919876500003", "919876500001"]) == [True, False, True]
     assert await optouts.remove(["919876500001", "919876500003"]) == 1
     assert await optouts.contains(["919876500001"]) == [False]
+    assert await optouts.changes() == 2
     assert await optouts.count() == 1
 
 

@@ -11,7 +11,6 @@ from times_dispatch.ledger.protocol import (
     BrakeTarget,
     CloseReason,
     ControlAction,
-    FrequencyAnswer,
     HoldPolicy,
     PushResult,
     ReportLetter,
@@ -23,7 +22,7 @@ from times_dispatch.ledger.protocol import (
 )
 from times_dispatch.ledger.report_applier import Applied
 from times_dispatch.ledger.scripts import lib_names, lib_text, script_names, script_text
-from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.states import CampaignState, MessageState, Suppression
 
 ALL_LUA = re.sub(r"--.*", "", "\n".join([*map(script_text, script_names()), *map(lib_text, lib_names())]))
 
@@ -56,7 +55,7 @@ def test_reasons_to_wait() -> None:
 
 
 def test_reasons_to_close() -> None:
-    source = script_text("open_block")
+    source = script_text("open_block") + lib_text("campaigns")
     closed = _found(r"closed\('(\w+)'\)", source)
     checked = _found(r"then return '(\w+)' end", source)
     assert closed | checked == set(CloseReason)
@@ -83,9 +82,10 @@ def test_kinds_of_reports_and_answers() -> None:
     }
 
 
-def test_answers_about_the_frequency() -> None:
-    expected = {answer.name: answer.value.decode() for answer in FrequencyAnswer}
-    assert _constants(script_text("check_frequency")) == expected
+def test_reasons_to_suppress() -> None:
+    codes = re.findall(r"^local ([A-Z_]+) = (3\d)$", lib_text("suppression"), re.MULTILINE)
+    expected = {reason.name: str(reason.value) for reason in Suppression if reason is not Suppression.OPTED_OUT}
+    assert dict(codes) == expected
 
 
 def test_actions() -> None:

@@ -11,8 +11,9 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
-from times_dispatch.ledger.frequency_cap import FrequencyCaps, FrequencyLimit, Mark
+from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.leases import FailurePolicy, new_operation
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.scripts import (
     Script,
@@ -64,9 +65,8 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.expire_leases(second, third)
     await ledger.redis.hset(campaign_key(SENDER, CAMPAIGN), "report_wait_ms", -1)
     await ledger.make_all_due()
+    check = FrequencyCheck(FrequencyLimit(1800, 2, 60), "0badcafe", 2, b"abcdef", "919800000000")
     await ledger.control.brake_provider(SENDER, "unused", "no balance")
-    frequency_caps, marks = FrequencyCaps(ledger.redis), [Mark("919800000000", b"abcdef", 0)]
-    await ledger.redis.zadd(f"{hash_tag(SENDER)}:recent_texts", {f"0badcafe:{CAMPAIGN}:1:1": 1})
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
@@ -75,18 +75,18 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "issue": lambda: ledger.leases.issue(SENDER),
         "take": lambda: ledger.leases.take(third),
         "renew": lambda: ledger.leases.renew(SENDER, [lease]),
-        "open_block": lambda: ledger.open_block(lease),
+        "open_block": lambda: ledger.leases.open_block(lease, max_messages=1, operation=new_operation(), check=check),
         "record": lambda: ledger.record(lease, block, b"a"),
         "next_hours": lambda: ledger.maintenance.set_next_hours(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
         "release": lambda: ledger.leases.release(lease),
+        "note_failure": lambda: ledger.leases.note_failure(
+            lease.ref, lease.token, worker="one", kind="KeyError", reason="", policy=FailurePolicy()
+        ),
         "expire_leases": lambda: ledger.maintenance.expire_leases(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
         "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
         "resume_sender": lambda: ledger.control.resume_sender(SENDER),
         "settle_overdue": lambda: ledger.maintenance.settle_overdue(SENDER),
-        "check_frequency": lambda: frequency_caps.check(lease, block.number, FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "undo_admission": lambda: frequency_caps.undo(lease, "operation", FrequencyLimit(1800, 2, 60), "Hi", marks),
-        "drop_recent_texts": lambda: ledger.maintenance.drop_recent_texts(SENDER),
         "end_pending": lambda: Script(ledger.redis, "end_pending")(
             SENDER, campaign=CANCELLED, max_batches=10, state="x"
         ),
@@ -96,11 +96,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"contain_optouts", "pending_chores", "read_clock"}
+READ_ONLY = {"confirm_block", "contain_optouts", "pending_chores", "read_clock"}
 RUN_WHEN_FULL = {
-    "drop_recent_texts",
     "resume_sender",
-    "undo_admission",
     "release",
     "record",
     "next_hours",
@@ -154,9 +152,9 @@ async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
 
 
 def test_a_declaration_names_the_arguments_and_the_items_of_the_list_that_ends_them() -> None:
-    names, tail, of_item = declaration(script_text("undo_admission"))
-    assert names == ("campaign", "number", "token", "operation", "digest", "period_s", "fingerprints")
-    assert (tail, of_item) == ("counted", ("number", "checked_s"))
+    names, tail, of_item = declaration(script_text("renew"))
+    assert names == ("lease_ms",)
+    assert (tail, of_item) == ("batches", ("campaign", "number", "token"))
     assert declaration(script_text("read_clock")) == ((), "", ())
 
 

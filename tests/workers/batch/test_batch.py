@@ -9,14 +9,13 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.kit.clock import FakeClock, SkippingClock
+from tests.kit.clock import FakeClock
 from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refused, until
 from times_dispatch.ledger.leases import BatchLeases, Lease, Opened
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.ids import CorrelationIds
-from workers.batch.timings import BatchTimings
 
 
 async def test_every_message_of_every_batch_is_pushed_once_and_accepted(rig: WorkerRig) -> None:
@@ -236,17 +235,6 @@ async def test_a_worker_frozen_between_opening_and_pushing_gives_back_what_it_di
     assert await rig.states() == "a" * begun + "p" * (5 - begun)
 
 
-async def test_a_block_whose_answer_took_too_long_is_given_back_and_opened_again(rig: WorkerRig) -> None:
-    await rig.submit(5)
-    clock = SkippingClock()
-    leases = SlowOnce(rig.redis, clock, answer_takes_s=BatchTimings().start_within_s)
-    batch = await rig.batch(leases=leases, clock=clock)
-    await batch.work()
-    assert batch.counts == {"never_begun": 5, "accepted": 5}
-    assert min(push.at for push in rig.provider.arrived) >= leases.answered_at
-    assert await rig.states() == "aaaaa"
-
-
 async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_where_it_stopped(rig: WorkerRig) -> None:
     await rig.submit(60)
     async with rig.worker(rates={SENDER: 100}) as worker:
@@ -356,25 +344,6 @@ class Forgetful(BatchLeases):
             self._has_lost = True
             for key, dumped in on_disk.items():
                 await self._client.restore(key, 0, dumped, replace=True)
-        return opened
-
-
-class SlowOnce(BatchLeases):
-    """A ledger whose first answer takes a while on its way."""
-
-    def __init__(self, redis: Redis, clock: SkippingClock, *, answer_takes_s: float) -> None:
-        super().__init__(redis)
-        self._skipping = clock
-        self.asked = 0
-        self.answered_at = 0.0
-        self._takes_s = answer_takes_s
-
-    async def open_block(self, lease: Lease, **more: Any) -> Opened:
-        self.asked += 1
-        opened = await super().open_block(lease, **more)
-        if self.asked == 1:
-            self._skipping.skip(self._takes_s)
-            self.answered_at = time.monotonic()
         return opened
 
 

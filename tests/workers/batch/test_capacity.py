@@ -129,3 +129,47 @@ def test_whatever_happens_no_permit_is_lost_or_made_and_the_order_holds(
         assert served == sorted(served)
 
     asyncio.run(story())
+
+
+async def test_urgent_batches_are_served_before_those_that_asked_earlier() -> None:
+    capacity = Capacity(1)
+    await capacity.take(1)
+    waiting = asyncio.create_task(capacity.take(1))
+    await _settle()
+    urgent = asyncio.create_task(capacity.take(1, is_urgent=True))
+    await _settle()
+    capacity.give_back(1)
+    await _settle()
+    assert (urgent.done(), waiting.done()) == (True, False)
+    capacity.give_back(1, is_urgent=True)
+    assert await waiting == 1
+
+
+async def test_the_kept_permits_are_there_for_urgent_batches_whatever_the_others_hold() -> None:
+    capacity = Capacity(10, kept=2)
+    assert await capacity.take(20) == 8
+    waiting = asyncio.create_task(capacity.take(1))
+    await _settle()
+    assert not waiting.done()
+    assert await capacity.take(20, is_urgent=True) == 2
+    capacity.give_back(2, is_urgent=True)
+    await _settle()
+    assert not waiting.done()
+    capacity.give_back(8)
+    assert await waiting == 1
+    assert await capacity.take(20, lookahead=6) == 13
+    assert await capacity.take(20, is_urgent=True) == 2  # also if the others took more permits than there are
+
+
+async def test_a_waiter_whose_permit_an_urgent_batch_took_waits_on() -> None:
+    capacity = Capacity(1)
+    await capacity.take(1)
+    waiting = asyncio.create_task(capacity.take(1))
+    await _settle()
+    capacity.give_back(1)  # the waiter is woken, and has not run yet
+    assert await capacity.take(1, is_urgent=True) == 1
+    await _settle()
+    assert not waiting.done()
+    assert capacity.free == 0
+    capacity.give_back(1, is_urgent=True)
+    assert await waiting == 1

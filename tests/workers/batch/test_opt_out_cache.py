@@ -1,7 +1,5 @@
-import pytest
 from redis.asyncio import Redis
 
-from tests.kit.clock import FakeClock
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.optouts import OptOuts
 from workers.batch.opt_out_cache import OptOutCache
@@ -9,22 +7,29 @@ from workers.batch.opt_out_cache import OptOutCache
 FIRST, SECOND = "919800000001", "919800000002"
 
 
-@pytest.mark.parametrize(("later_s", "is_out"), [(0.0, False), (0.999, False), (1.0, True)])
-async def test_an_empty_list_is_taken_for_empty_for_a_second(redis: Redis, later_s: float, is_out: bool) -> None:
-    clock = FakeClock()
-    cache = OptOutCache(redis, clock=clock)
-    assert await cache.opted_out([FIRST]) == [False]
+async def test_a_list_that_was_never_changed_is_not_asked(redis: Redis) -> None:
+    cache = OptOutCache(redis)
+    assert await cache.changes() == 0
     await OptOuts(redis).add([FIRST])
-    await clock.advance(later_s)
-    assert await cache.opted_out([FIRST]) == [is_out]
+    assert await cache.opted_out([FIRST], changes=0) == [False]
 
 
-async def test_a_list_that_is_not_empty_is_asked_for_every_block(redis: Redis) -> None:
-    cache = OptOutCache(redis, clock=FakeClock())
+async def test_a_list_that_was_changed_is_asked_every_time(redis: Redis) -> None:
+    cache = OptOutCache(redis)
     await OptOuts(redis).add([FIRST])
-    assert await cache.opted_out([FIRST, SECOND]) == [True, False]
+    assert await cache.opted_out([FIRST, SECOND], changes=1) == [True, False]
     await OptOuts(redis).add([SECOND])
-    assert await cache.opted_out([FIRST, SECOND]) == [True, True]
+    assert await cache.opted_out([FIRST, SECOND], changes=1) == [True, True]
+
+
+async def test_the_changes_are_asked_for_once_and_then_as_the_openings_say(redis: Redis) -> None:
+    cache = OptOutCache(redis)
+    await OptOuts(redis).add([FIRST])
+    assert await cache.changes() == 1
+    await OptOuts(redis).add([SECOND])
+    assert await cache.changes() == 1
+    await cache.opted_out([FIRST], changes=2)
+    assert await cache.changes() == 2
 
 
 def test_a_sender_that_the_settings_do_not_name_has_no_limit(redis: Redis) -> None:

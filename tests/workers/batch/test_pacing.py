@@ -17,6 +17,8 @@ NOW = 1_000.0
 class Handler:
     """Notes when each push begins."""
 
+    is_urgent = False
+
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.pushed: list[tuple[int, float]] = []

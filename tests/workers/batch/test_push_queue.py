@@ -11,6 +11,8 @@ from workers.batch.push_queue import MAX_LOOKAHEAD, PushQueue, QueuedPush
 class Handler:
     """Does pushes that take as long as a test wants."""
 
+    is_urgent = False
+
     def __init__(self) -> None:
         self.pushed: list[int] = []
         self.given_back: list[int] = []
@@ -145,3 +147,49 @@ async def test_a_push_that_raises_fails_its_handler_and_no_other_and_the_queue_g
     assert [type(error) for error in broken.failures] == [KeyError]
     assert healthy.failures == []
     assert healthy.pushed == [0, 1, 2]
+
+
+class UrgentHandler(Handler):
+    is_urgent = True
+
+
+async def test_urgent_messages_overtake_all_others() -> None:
+    handler, urgent, queue = Handler(), UrgentHandler(), PushQueue(1)
+    order = handler.pushed = urgent.pushed
+    for index in range(2):
+        queue.add(handler.message(index), is_due=index == 1)
+    await _settle()
+    queue.add(urgent.message(7), is_due=False)
+    handler.may_end.set()
+    urgent.may_end.set()
+    await _settle()
+    assert order == [1, 7, 0]
+
+
+async def test_some_pushes_are_kept_for_urgent_messages_and_no_more_are_in_flight_than_allowed() -> None:
+    handler, urgent, queue = Handler(), UrgentHandler(), PushQueue(5, kept=2)
+    for index in range(6):
+        queue.add(handler.message(index), is_due=False)
+    await _settle()
+    assert handler.in_flight == 3
+    for index in range(4):
+        queue.add(urgent.message(index), is_due=False)
+    await _settle()
+    assert (handler.in_flight, urgent.in_flight) == (3, 2)
+    urgent.may_end.set()
+    await _settle()
+    assert (handler.in_flight, urgent.pushed) == (3, [0, 1, 2, 3])
+    handler.may_end.set()
+    await _settle()
+    assert handler.pushed == list(range(6))
+
+
+async def test_a_stop_gives_back_urgent_messages_too() -> None:
+    urgent, queue = UrgentHandler(), PushQueue(1)
+    for index in range(3):
+        queue.add(urgent.message(index), is_due=True)
+    await _settle()
+    queue.drop()
+    queue.cut_short()
+    await _settle()
+    assert (urgent.given_back, urgent.cut_short) == ([1, 2], [0])

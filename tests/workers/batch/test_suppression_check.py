@@ -2,19 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import httpx
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
-from structlog.testing import capture_logs
 
 from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
-from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.batch import Batch
@@ -56,18 +52,53 @@ async def test_what_was_suppressed_at_submit_is_not_pushed_whatever_the_list_say
     assert len(rig.provider.arrived) == 2
 
 
-async def test_who_opts_out_while_the_process_runs_is_suppressed_within_a_second_or_so(rig: WorkerRig) -> None:
-    await rig.submit(1)
-    clock = SkippingClock()
-    async with rig.worker(clock=clock) as worker:
+async def test_who_opts_out_while_the_batch_is_at_work_is_suppressed_from_the_next_block_on(rig: WorkerRig) -> None:
+    await rig.submit(40)
+    rig.provider.may_answer.clear()
+    async with rig.worker(max_in_flight=10) as worker:
         await rig.issue(worker)
-        await worker.quiet()  # now it takes the list for empty
-        await OptOuts(rig.redis).add([number(0)])
-        clock.skip(1.0)
-        await rig.submit(1, campaign="diwali02", text="Dear {#var#}!")
+        await until(lambda: rig.provider.in_flight == 10)
+        await OptOuts(rig.redis).add([number(20), number(39)])
+        rig.provider.may_answer.set()
+        await worker.quiet()
+    assert await rig.states() == "a" * 20 + "u" + "a" * 18 + "u"
+    assert {number(20), number(39)}.isdisjoint(push.to for push in rig.provider.arrived)
+
+
+async def test_who_leaves_the_list_while_the_batch_is_at_work_gets_the_message(rig: WorkerRig) -> None:
+    await rig.submit(40)
+    await OptOuts(rig.redis).add([number(20), number(39)])
+    rig.provider.may_answer.clear()
+    async with rig.worker(max_in_flight=10) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 10)
+        await OptOuts(rig.redis).remove([number(39)])
+        rig.provider.may_answer.set()
+        await worker.quiet()
+    assert await rig.states() == "a" * 20 + "u" + "a" * 19
+
+
+async def test_the_list_is_looked_up_once_for_a_batch_and_again_only_when_it_changed(
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contains, asked = OptOuts.contains, list[int]()
+
+    async def counted(self: OptOuts, numbers: Sequence[str]) -> list[bool]:
+        asked.append(len(numbers))
+        return await contains(self, numbers)
+
+    monkeypatch.setattr(OptOuts, "contains", counted)
+    await OptOuts(rig.redis).add([number(7_000)])
+    await rig.submit(100)
+    async with rig.worker(max_in_flight=10) as worker:
         await rig.issue(worker)
         await worker.quiet()
-    assert [push.text for push in rig.provider.arrived] == ["Dear name 0"]
+        assert asked == [100]
+        await OptOuts(rig.redis).add([number(7_001)])
+        await rig.submit(100, campaign=SECOND, text="Hello {#var#}")
+        await rig.issue(worker)
+        await worker.quiet()
+    assert asked == [100, 100, 100], "the process hears of the change with the first block of the second batch"
 
 
 async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
@@ -77,19 +108,19 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
     await OptOuts(rig.redis).add([number(1)])
     opted_out, is_back, asked = OptOutCache.opted_out, asyncio.Event(), 0
 
-    async def away_for_a_while(self: OptOutCache, numbers: list[str]) -> list[bool]:
+    async def away_for_a_while(self: OptOutCache, numbers: list[str], *, changes: int) -> list[bool]:
         nonlocal asked
         asked += 1
         if not is_back.is_set():
             raise RedisAway("away")
-        return await opted_out(self, numbers)
+        return await opted_out(self, numbers, changes=changes)
 
     monkeypatch.setattr(OptOutCache, "opted_out", away_for_a_while)
     clock = SkippingClock()
     async with rig.worker(clock=clock, timings=BatchTimings(ledger_retry_s=0.02)) as worker:
         await rig.issue(worker)
         await until(lambda: asked >= 3)
-        clock.skip(1.0)  # the block is opened once more after this, for its pushes would start too late
+        clock.skip(1.0)
         await until(lambda: asked >= 6)
         assert rig.provider.arrived == []
         is_back.set()
@@ -99,50 +130,13 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
     assert len(rig.provider.arrived) == 2
 
 
-async def test_messages_of_a_late_block_do_not_arrive_in_a_bunch(
-    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The block's slots have passed by then: it goes back, and out again at the pace."""
-    opted_out, late, clock = OptOutCache.opted_out, [0.5], SkippingClock()
-
-    async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
-        if late:
-            clock.skip(late.pop())
-        return await opted_out(self, numbers)
-
-    monkeypatch.setattr(OptOutCache, "opted_out", slow)
-    await rig.submit(30)
-    with capture_logs() as logs:
-        worker = await rig.send(rates={SENDER: 200.0}, clock=clock)
-    assert await rig.states() == "a" * 30
-    assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 30
-    assert worker.ended == ["done"]
-    (batch,) = (log for log in logs if log["event"] == "batch")
-    assert batch["never_begun"] >= 5, "what goes in 25 ms at 200/s"
-
-
-async def test_a_ledger_that_is_always_late_holds_nothing_up_for_ever(
-    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opted_out, clock = OptOutCache.opted_out, SkippingClock()
-
-    async def slow(self: OptOutCache, numbers: Sequence[str]) -> list[bool]:
-        clock.skip(0.12)
-        return await opted_out(self, numbers)
-
-    monkeypatch.setattr(OptOutCache, "opted_out", slow)
-    await rig.submit(10)
-    await rig.send(rates={SENDER: 200.0}, clock=clock)
-    assert await rig.states() == "a" * 10
-
-
 async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
     rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await rig.submit(3)
     asked = asyncio.Event()
 
-    async def away(self: OptOutCache, numbers: list[str]) -> list[bool]:
+    async def away(self: OptOutCache, numbers: list[str], *, changes: int) -> list[bool]:
         asked.set()
         raise RedisAway("away")
 
@@ -197,20 +191,6 @@ async def test_the_same_texts_of_another_campaign_to_the_same_numbers_are_suppre
     assert await rig.states(CampaignId("diwali03")) == await rig.states(CampaignId("others01")) == "a" * 250
 
 
-async def test_the_same_text_may_go_again_after_the_time_that_the_sender_has_for_it(rig: WorkerRig) -> None:
-    await rig.submit(3)
-    await rig.send()
-    recent_texts = f"{hash_tag(SENDER)}:recent_texts"
-    members: Any = await rig.redis.zrange(recent_texts, 0, -1, withscores=True)
-    ((member, until_s),) = members
-    digest, campaign, created_s, buckets = text(member).split(":")
-    await rig.redis.delete(recent_texts)
-    await rig.redis.zadd(recent_texts, {f"{digest}:{campaign}:{int(created_s) - 1800}:{buckets}": until_s})
-    await rig.submit(3, campaign=SECOND)
-    await rig.send()
-    assert await rig.states(SECOND) == "aaa"
-
-
 async def test_a_sender_may_repeat_a_text_at_once_if_so_configured(rig: WorkerRig) -> None:
     for campaign in (CAMPAIGN, SECOND):
         await rig.submit(3, campaign=campaign)
@@ -222,17 +202,40 @@ async def test_a_sender_may_repeat_a_text_at_once_if_so_configured(rig: WorkerRi
 async def test_two_campaigns_of_the_same_rows_on_two_workers_never_send_a_text_twice(rig: WorkerRig) -> None:
     for campaign in (CAMPAIGN, SECOND):
         await rig.submit(600, batch_size=100, campaign=campaign)
-    async with rig.worker(max_in_flight=40) as one, rig.worker(max_in_flight=40) as other:
-        while refs := await rig.leases.issue(SENDER):
-            for index, ready in enumerate(refs):
+    async with rig.worker(max_in_flight=40) as one, rig.worker(max_in_flight=40) as other, asyncio.timeout(20):
+        while (await rig.view()).unsent or (await rig.view(SECOND)).unsent:
+            for index, ready in enumerate(await rig.leases.issue(SENDER)):
                 (one, other)[index % 2].wake([ready.ref])
-            await one.quiet()
-            await other.quiet()
+            await asyncio.sleep(0.02)
+        await one.quiet()
+        await other.quiet()
     sent = [(push.to, push.text) for push in rig.provider.arrived]
     assert len(set(sent)) == len(sent) == 600
     assert set(await rig.states() + await rig.states(SECOND)) == {"a", "u"}
     for view in (await rig.view(), await rig.view(SECOND)):
         assert view.state is CampaignState.FINISHED
+
+
+async def test_a_message_waits_while_its_copy_is_in_flight_and_goes_if_the_copy_does_not(rig: WorkerRig) -> None:
+    await rig.submit(3)
+    rig.provider.may_answer.clear()
+    replies: dict[str, Reply] = {number(1): refused(2054)}
+    rig.provider.reply = lambda push: replies.pop(push.to, None)
+    async with rig.worker() as worker, asyncio.timeout(10):
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 3)
+        await rig.submit(3, campaign=SECOND)
+        await rig.issue(worker)
+        await until(lambda: worker.ended == ["copy_on_its_way"])
+        assert (await rig.states(), await rig.states(SECOND)) == ("sss", "ppp")
+        assert await rig.leases.issue(SENDER) == []
+        rig.provider.may_answer.set()
+        while (await rig.view(SECOND)).unsent:
+            await rig.issue(worker)
+            await asyncio.sleep(0.02)
+        await worker.quiet()
+    assert (await rig.states(), await rig.states(SECOND)) == ("ara", "uau")
+    assert [push.to for push in rig.provider.arrived][3:] == [number(1)]
 
 
 async def test_a_number_gets_two_messages_in_a_day_if_so_configured_and_no_third(rig: WorkerRig) -> None:
@@ -272,6 +275,11 @@ async def test_rejected_numbers_may_be_tried_again_and_those_in_doubt_may_not(
     assert await rig.states() == "ria"
     await rig.submit(3, campaign=SECOND)
     await rig.send(sender_options=sender_options)
+    assert await rig.states(SECOND) == "apu", "what is in doubt is decided later"
+    await rig.control.resolve(SENDER, CAMPAIGN, "sent")
+    async with rig.worker(sender_options=sender_options) as worker:
+        await until(lambda: rig.issue(worker))
+        await worker.quiet()
     assert await rig.states(SECOND) == "auu"
 
 
@@ -292,9 +300,7 @@ async def test_a_message_that_was_not_sent_is_sent_later_and_counted_once(rig: W
     assert await rig.states() == "aa"
 
 
-async def test_texts_and_marks_are_kept_only_while_they_are_needed(
-    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_texts_are_kept_only_while_they_are_needed(rig: WorkerRig, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[Batch] = []
     work = Batch.work
 
@@ -307,4 +313,4 @@ async def test_texts_and_marks_are_kept_only_while_they_are_needed(
     rig.provider.script(refused(2054), NotSent(Failure.REFUSED))
     await rig.send()
     assert batches
-    assert all(not batch._check._renderer._texts and not batch._check._marks for batch in batches)
+    assert all(not batch._check._renderer._texts for batch in batches)

@@ -30,6 +30,7 @@ local now = now_us()
 -- Let a campaign go on that runs again. Returns its state.
 local function resume(start_ms)
   reset_brakes(campaign_key)
+  redis.call('DEL', key_of_failures(campaign_key))
   -- Whoever resumes a campaign after its start wants it to start.
   if start_ms <= now / 1000 then redis.call('HDEL', campaign_key, 'missed_start') end
   queue_campaign(id, campaign_key)

@@ -109,8 +109,8 @@ local first = math.min(tonumber(campaign.ended_batches or '0'), unopened.before)
 local next_batch, ended, given_up = end_batches(first, batches, pending, unopened, campaign.resent)
 -- The fields hold one state: if the validity ended first and a cancel came later, all these messages count as expired.
 local unopened_state = campaign.unopened_state or to
-redis.call('HSET', campaign_key, 'unopened_state', unopened_state,
-  'unopened_before', math.max(unopened.before, next_batch))
+if unopened.ended > 0 then redis.call('HSET', campaign_key, 'unopened_state', unopened_state) end
+redis.call('HSET', campaign_key, 'unopened_before', math.max(unopened.before, next_batch))
 if ended > 0 then
   redis.call('HINCRBY', campaign_key, PENDING, -ended)
   if unopened.ended > 0 then redis.call('HINCRBY', campaign_key, unopened_state, unopened.ended) end

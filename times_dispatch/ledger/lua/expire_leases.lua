@@ -1,11 +1,12 @@
 -- uses: names keys memory clock damage leases
 --
--- Look after leases that ran out. A batch that no worker took is announced again, later each time. A batch whose worker
--- is gone is reclaimed; it is announced when it is handed out again.
+-- Look after leases that ran out. A batch that no worker took is announced again, once for each lease time: its wake-up
+-- may have died with a worker. A batch whose worker is gone is reclaimed; it is announced when it is handed out again.
 --
 -- Arguments
 --   lease_ms     how long a lease is
 --   max_batches  how many batches are looked after per call
+--   may_announce  1, or 0 while so many wake-ups wait in the broker that no more shall be sent
 -- Reply
 --   reclaimed  how many batches were reclaimed
 --   in_doubt   how many messages of them are in doubt now
@@ -17,24 +18,19 @@
 -- Cost: O(batches x messages).
 -- A damaged batch keeps its lease for a while, and costs no other batch anything; the caller brakes its campaign.
 
--- A batch that no worker takes is announced again after twice the time of the last announcement, up to this many
--- leases.
-local MAX_LEASES_BETWEEN = 16
-
-local args = arguments({'lease_ms', 'max_batches'})
+local args = arguments({'lease_ms', 'max_batches', 'may_announce'})
 local lease_ms, leases_key = tonumber(args.lease_ms), key_of_sender('leases')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local reclaimed, in_doubt, ready, damaged = 0, 0, {}, {}
 
-local function announce(member, id, number, lease_key, campaign)
+local function announce(member, id, number, campaign)
   local batch = reply({
     campaign = id, number = tonumber(number), batches = tonumber(campaign.batches),
     name = cjson.decode(campaign.plan).name, urgent = tonumber(campaign.urgent),
   })
-  local announced = redis.call('HINCRBY', lease_key, 'announced', 1)
-  redis.call('ZADD', leases_key, now_ms + lease_ms * math.min(2 ^ announced, MAX_LEASES_BETWEEN), member)
-  ready[#ready + 1] = batch
+  redis.call('ZADD', leases_key, now_ms + lease_ms, member)
+  if args.may_announce == '1' then ready[#ready + 1] = batch end
 end
 
 local function look_after(member)
@@ -44,7 +40,7 @@ local function look_after(member)
   local campaign = read_fields(campaign_key, 'state', 'batches', 'plan', 'urgent', 'until_ms')
   local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
   if runs and redis.call('HEXISTS', lease_key, 'token') == 0 then
-    announce(member, id, number, lease_key, campaign)
+    announce(member, id, number, campaign)
   else
     in_doubt = in_doubt + reclaim(id, campaign_key, tonumber(number), now)
     reclaimed = reclaimed + 1
@@ -61,9 +57,8 @@ end
 local function max_lease_ms(member)
   local id, number = split_batch_member(member)
   local lease_key = key_of_batch(key_of_campaign(id), LEASE, number)
-  local lease = read_fields(lease_key, 'token', 'lease_ms')
-  if not lease.token then return lease_ms * MAX_LEASES_BETWEEN end
-  return math.max(tonumber(lease.lease_ms or '0'), lease_ms, DAMAGED_MS)
+  -- The pause after a failure (FailurePolicy in ledger/leases.py) is shorter than DAMAGED_MS.
+  return math.max(tonumber(redis.call('HGET', lease_key, 'lease_ms') or '0'), lease_ms, DAMAGED_MS)
 end
 
 -- Return the batches whose leases ran out, and those whose leases end later than any can: these were written before

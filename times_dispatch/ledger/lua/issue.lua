@@ -12,20 +12,20 @@
 -- Reply
 --   ready    a list of replies, one for each batch that was handed out: campaign, number, batches, name, urgent
 --   damaged  a list of replies, one for each campaign that cannot be handed out: campaign, error
--- Keys: the sender's pace, rotations, windows, waiting, leases, ends and changed; each campaign in turn with its redo
--- list.
+-- Keys: the sender's pace, rotations, windows, waiting, blocked, leases, ends and changed; each campaign in turn with
+-- its redo list.
 -- Atomic: a batch is handed out once; a window never holds more than its limit.
--- Cost: O(batches handed out + campaigns whose time has come + campaigns that are passed over).
+-- Cost: O(batches handed out + campaigns whose time has come + campaigns that leave the rotation).
 -- A damaged campaign is braked, looked at again after a while, and costs the other campaigns nothing.
 
 -- Campaigns with a limit of their own have a window of their own; so many of their batches are out at most, for one
 -- sender.
 local MAX_OWN_BATCHES = 64
--- So many campaigns are passed over because none of their providers can take anything.
-local MAX_PASSED = 500
+-- So many campaigns leave the rotation per call because none of their providers can take anything.
+local MAX_BLOCKED = 500
 -- So many campaigns whose time has come are put into the rotation per call.
 local MAX_WAITING = 100
--- A start is missed when nobody came by for this long: a worker or upkeep comes by every second.
+-- A start is missed when nobody came by for this long after it: a worker or upkeep comes by every second.
 local MISSED_AFTER_MS = 60000
 -- MAX_DIFFERENCE_S in ledger/redis_clock.py.
 local MAX_CLOCK_DIFFERENCE_MS = 60000
@@ -34,6 +34,7 @@ local args = arguments({'window_s', 'unlimited_batches', 'lease_ms', 'host_ms'})
 local window_s, lease_ms = tonumber(args.window_s), tonumber(args.lease_ms)
 local unlimited_batches = tonumber(args.unlimited_batches)
 local waiting_key, leases_key = key_of_sender('waiting'), key_of_sender('leases')
+local pace_key = key_of_sender('pace')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local ready, damaged = {}, {}
@@ -48,12 +49,26 @@ local function leave_out(id, failure)
   damaged[#damaged + 1] = reply({campaign = id, error = error_text(failure)})
 end
 
+-- Return since when (epoch, milliseconds) there were calls without a gap that found campaigns whose time had come. One
+-- call starts MAX_WAITING of them: the others were not missed, they wait for the calls after it.
+local function coming_by_since(due)
+  local pace = read_fields(pace_key, 'starts_since_ms', 'starts_until_ms')
+  local gap_ms = now_ms - tonumber(pace.starts_until_ms or '0')
+  local since_ms = gap_ms >= 0 and gap_ms <= MISSED_AFTER_MS and tonumber(pace.starts_since_ms) or now_ms
+  if #due == MAX_WAITING then
+    redis.call('HSET', pace_key, 'starts_since_ms', since_ms, 'starts_until_ms', now_ms)
+  elseif pace.starts_until_ms then
+    redis.call('HDEL', pace_key, 'starts_since_ms', 'starts_until_ms')
+  end
+  return since_ms
+end
+
 -- Do what the campaign says if its start was missed, and return whether that keeps it from starting.
-local function is_kept_from_start(id, campaign_key)
+local function is_kept_from_start(id, campaign_key, since_ms)
   local campaign = read_fields(campaign_key, 'missed_start', 'start_ms', 'state')
   if not campaign.missed_start then return false end
   redis.call('HDEL', campaign_key, 'missed_start')
-  if campaign.state ~= 'running' or now_ms - tonumber(campaign.start_ms) <= MISSED_AFTER_MS then return false end
+  if campaign.state ~= 'running' or since_ms - tonumber(campaign.start_ms) <= MISSED_AFTER_MS then return false end
   if campaign.missed_start == 'skip' then
     redis.call('HSET', campaign_key, 'state', 'cancelled', 'reason', 'missed_start_skipped')
     redis.call('ZADD', key_of_sender('ends'), 0, id)
@@ -66,17 +81,42 @@ local function is_kept_from_start(id, campaign_key)
   return true
 end
 
-local function end_wait(id)
+local function end_wait(id, number, since_ms)
   local campaign_key = key_of_campaign(id)
-  if not is_kept_from_start(id, campaign_key) then queue_campaign(id, campaign_key) end
+  -- A batch waited for copies of other campaigns. A cancelled or finished campaign has nothing left to hand out.
+  if number then
+    local state = redis.call('HGET', campaign_key, 'state')
+    if state == 'cancelled' or state == 'finished' then return end
+    redis.call('LPUSH', key_of_redo(campaign_key), number)
+  end
+  if not is_kept_from_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
 end
 
--- Put the campaigns whose time has come into the rotation.
+-- Put the campaigns whose time has come, or the time of one of their batches, into the rotation.
 local function end_waits()
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)) do
-    redis.call('ZREM', waiting_key, id)
-    local is_sound, failure = pcall(end_wait, id)
-    if not is_sound then leave_out(id, failure) end
+  local due = redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)
+  if #due == 0 then return end
+  local since_ms = coming_by_since(due)
+  for _, member in ipairs(due) do
+    redis.call('ZREM', waiting_key, member)
+    local id, number = split_batch_member(member)
+    local is_sound, failure = pcall(end_wait, id or member, number, since_ms)
+    if not is_sound then leave_out(id or member, failure) end
+  end
+end
+
+-- Put campaigns back into the rotation whose providers may be able to take something again.
+local function end_blocks()
+  local blocked_key, latest_ms = key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000
+  local over = redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)
+  -- No campaign waits longer than this, unless the clock was set back.
+  local too_late = redis.call('ZRANGEBYSCORE', blocked_key, '(' .. latest_ms, '+inf', 'LIMIT', 0, MAX_BLOCKED)
+  for _, ids in ipairs({over, too_late}) do
+    for _, id in ipairs(ids) do
+      redis.call('ZREM', blocked_key, id)
+      local is_sound, failure = pcall(queue_campaign, id, key_of_campaign(id))
+      if not is_sound then leave_out(id, failure) end
+    end
   end
 end
 
@@ -113,7 +153,7 @@ local rate
 local known_chains = {}
 
 -- Give a campaign its turn, while `batches_out` batches of the sender are out and `max_out` may be (nil: as its rate
--- says). Returns 'full' if the window is full, 'passed' if the campaign keeps its place because no provider can take
+-- says). Returns 'full' if the window is full, 'blocked' if the campaign left the rotation because no provider can take
 -- anything, 'done' otherwise.
 local function take_turn(id, rotation_key, batches_out, max_out)
   local campaign_key = key_of_campaign(id)
@@ -123,7 +163,9 @@ local function take_turn(id, rotation_key, batches_out, max_out)
   local start_ms = tonumber(campaign.start_ms)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
   local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
-  if runs and start_ms <= now_ms and not can_take(campaign.chain, now, known_chains) then return 'passed' end
+  if runs and start_ms <= now_ms and not can_take_or_block(id, rotation_key, campaign.chain, now, known_chains) then
+    return 'blocked'
+  end
   redis.call('ZREM', rotation_key, id)
   if not runs then return 'done' end
   if start_ms > now_ms then
@@ -137,11 +179,14 @@ local function take_turn(id, rotation_key, batches_out, max_out)
   return 'done'
 end
 
--- Give the campaigns of a rotation their turns until its window is full.
-local function hand_out(rotation_key, window_key, max_out)
-  local batches_out, passed = redis.call('SCARD', window_key), 0
-  while passed < MAX_PASSED do
-    local id = unpack(redis.call('ZRANGE', rotation_key, passed, passed))
+local blocked = 0
+
+-- Give the campaigns of a lane their turns until its window is full.
+local function hand_out(lane, max_out)
+  local rotation_key, window_key = keys_of_lane(lane)
+  local batches_out = redis.call('SCARD', window_key)
+  while blocked < MAX_BLOCKED do
+    local id = unpack(redis.call('ZRANGE', rotation_key, 0, 0))
     if not id then return end
     local ready_before = #ready
     local is_sound, outcome = pcall(take_turn, id, rotation_key, batches_out, max_out)
@@ -149,8 +194,8 @@ local function hand_out(rotation_key, window_key, max_out)
       leave_out(id, outcome)
     elseif outcome == 'full' then
       return
-    elseif outcome == 'passed' then
-      passed = passed + 1
+    elseif outcome == 'blocked' then
+      blocked = blocked + 1
     end
     batches_out = batches_out + #ready - ready_before
   end
@@ -158,10 +203,12 @@ end
 
 ask_for_memory()
 if math.abs(now_ms - tonumber(args.host_ms)) <= MAX_CLOCK_DIFFERENCE_MS then end_waits() end
-local pace = read_fields(key_of_sender('pace'), 'rate', 'paused', 'full_day')
+end_blocks()
+local pace = read_fields(pace_key, 'rate', 'paused', 'full_day')
 if pace.paused ~= '1' and tonumber(pace.full_day) ~= day_of(now_ms) then
   rate = tonumber(pace.rate)
-  hand_out(key_of_sender('rotation'), key_of_sender('window'), nil)
-  hand_out(key_of_sender('rotation:own'), key_of_sender('window:own'), MAX_OWN_BATCHES)
+  hand_out(URGENT_LANE, nil)
+  hand_out(COMMON_LANE, nil)
+  hand_out(OWN_LANE, MAX_OWN_BATCHES)
 end
 return reply({ready = ready, damaged = damaged})

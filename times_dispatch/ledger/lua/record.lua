@@ -172,7 +172,7 @@ local function update_hold()
     ms = math.min(ms, math.max(MAX_HOLD_MS, at_least_ms))
     redis.call('HSET', pace_key, hold_until_us, string.format('%.0f', now + ms * 1000), hold_count, holds + 1,
       hold_reason, args.reason)
-  elseif good > 0 and holds > 0 then
+  elseif (good > 0 or #marks > 0) and holds > 0 then  -- a provider that rejects a message is back as well
     redis.call('HSET', pace_key, hold_count, 0, hold_reason, '')
   end
   -- A suppressed message was no probe: the next one may at once try whether the provider is back.

@@ -9,7 +9,8 @@
 -- Reply: status is released, with in_doubt: how many messages were still sending and are in doubt now; or lost: the
 -- lease went to another
 --   worker.
--- Keys: campaign, lease, messages, redo, codes and release of the batch; the sender's leases, window, due, rotation.
+-- Keys: campaign, lease, messages, redo, codes, failures and release of the batch; the sender's leases, window, due,
+-- rotation.
 -- Atomic: the end of the lease and what becomes of the batch's messages.
 -- Cost: O(messages of the batch).
 local REMEMBERED_MS = 60000
@@ -26,5 +27,6 @@ if redis.call('HGET', lease_key, 'token') ~= args.token then
   return reply({status = 'released', in_doubt = tonumber(in_doubt)})
 end
 local in_doubt = reclaim(args.campaign, campaign_key, tonumber(args.number), now_us())
+redis.call('HDEL', key_of_failures(campaign_key), args.number)
 redis.call('SET', release_key, args.token .. ' ' .. in_doubt, 'PX', REMEMBERED_MS)
 return reply({status = 'released', in_doubt = in_doubt})

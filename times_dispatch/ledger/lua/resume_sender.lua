@@ -6,9 +6,9 @@
 -- Arguments
 --   decided_us  when the person decided (epoch, microseconds)
 -- Reply: status is changed, or unchanged: the sender was paused or braked since.
--- Keys: the sender's pace.
+-- Keys: the sender's pace and blocked.
 -- Atomic: all of it.
--- Cost: O(fields of the pace).
+-- Cost: O(fields of the pace + campaigns that wait for a provider).
 -- Only frees: runs also when Redis is full.
 local args = arguments({'decided_us'})
 local pace_key = key_of_sender('pace')
@@ -20,4 +20,7 @@ redis.call('HDEL', pace_key, 'paused')
 for _, field in ipairs(redis.call('HKEYS', pace_key)) do
   if string.find(field, '@', 1, true) then redis.call('HDEL', pace_key, field) end
 end
+-- Campaigns that waited for a provider are in turn at once.
+local blocked_key = key_of_sender('blocked')
+redis.call('ZUNIONSTORE', blocked_key, 1, blocked_key, 'WEIGHTS', 0)
 return reply({status = 'changed'})

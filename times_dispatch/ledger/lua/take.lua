@@ -51,5 +51,5 @@ end
 local token = new_token(now)
 redis.call('ZADD', leases_key, math.floor(now / 1000) + tonumber(args.lease_ms), member)
 redis.call('HSET', lease_key, 'token', token, 'taker', args.taker, 'first_pending', 0, 'last_block', 0, 'count', count,
-  'lease_ms', args.lease_ms)
+  'lease_ms', args.lease_ms, 'taken_ms', math.floor(now / 1000))
 return taken(token)

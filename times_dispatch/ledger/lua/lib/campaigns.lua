@@ -1,9 +1,19 @@
--- uses: names keys clock states rotation
+-- uses: names keys clock states hours rotation
 -- The course of a campaign: what finishes it, what stops it.
 
 -- Note that something of a campaign changed, so that upkeep shows it.
 local function mark_changed(id)
   redis.call('SADD', key_of_sender('changed'), id)
+end
+
+-- Return why nothing of a campaign may go now, from its fields state, start_ms, until_ms, opens_ms and closes_ms; nil
+-- if something may.
+local function why_closed(campaign, now_ms)
+  if campaign.state ~= 'running' then return campaign.state end
+  if tonumber(campaign.start_ms) > now_ms then return 'scheduled' end
+  if tonumber(campaign.until_ms) <= now_ms then return 'expired' end
+  if is_outside_hours(campaign, now_ms) then return 'outside_hours' end
+  return nil
 end
 
 -- Keep a campaign in the index of the sender's live campaigns: those that are neither finished nor cancelled.

@@ -20,6 +20,11 @@ local function key_of_redo(campaign_key)
   return campaign_key .. ':redo'
 end
 
+-- What is noted of failures of workers, by the number of the batch.
+local function key_of_failures(campaign_key)
+  return campaign_key .. ':failures'
+end
+
 -- The clicks or replies (`kind`: clicked or replied) of a campaign that were counted.
 local function key_of_reactions(campaign_key, kind)
   return campaign_key .. ':' .. kind

@@ -47,17 +47,31 @@ local function drop_lease(campaign_key, number, member)
   redis.call('DEL', key_of_batch(campaign_key, LEASE, number))
 end
 
--- End the lease of a batch. What is still sending becomes in doubt, what is pending waits in the campaign's redo list
--- for the batch's next turn. Returns how many messages became in doubt.
+-- Return when to try a batch again of which all that is pending waits for copies of other campaigns (epoch, ms); nil if
+-- something else of it is pending.
+local function copies_decide_ms(lease_key, count)
+  local lease = read_fields(lease_key, 'first_pending', 'waits_until_ms')
+  if not lease.waits_until_ms or tonumber(lease.first_pending) < count then return nil end
+  return lease.waits_until_ms
+end
+
+-- End the lease of a batch. What is still sending becomes in doubt. What is pending waits in the campaign's redo list
+-- for the batch's next turn, or in the sender's waiting for what becomes of copies. Returns how many messages became in
+-- doubt.
 local function reclaim(id, campaign_key, number, now)
   local messages_key, member = key_of_batch(campaign_key, MESSAGES, number), batch_member(id, number)
   local count = batch_count(campaign_key, number)
   check_records(messages_key, count)
   local states, doubted = doubt_sending(campaign_key, messages_key, number, count)
+  local waits_until_ms = copies_decide_ms(key_of_batch(campaign_key, LEASE, number), count)
   drop_lease(campaign_key, number, member)
   if string.find(states, PENDING, 1, true) then
-    redis.call('LPUSH', key_of_redo(campaign_key), number)
-    queue_campaign(id, campaign_key)
+    if waits_until_ms then
+      redis.call('ZADD', key_of_sender('waiting'), waits_until_ms, member)
+    else
+      redis.call('LPUSH', key_of_redo(campaign_key), number)
+      queue_campaign(id, campaign_key)
+    end
   end
   local look_ms = next_look_ms(campaign_key, states, math.floor(now / 1000))
   -- What an earlier owner of the batch sent may be due before.

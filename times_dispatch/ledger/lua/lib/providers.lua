@@ -5,6 +5,8 @@
 
 -- A provider that can take something within this time counts as one that can take something now.
 local SOON_US = 1000000
+-- A campaign that none of its providers can take is looked at again after this time at the latest.
+local MAX_BLOCKED_US = 60000000
 
 -- Return the names of the fields of the sender's pace for one provider.
 local function provider_fields(provider)
@@ -35,19 +37,27 @@ local function provider_state(pace, provider, now)
   return is_braked, backs_off, free_us
 end
 
--- Say whether some provider of a chain can take something now, or soon. `known` keeps the answers by chain, so that a
--- script asks once for each chain.
-local function can_take(chain, now, known)
-  if known[chain] ~= nil then return known[chain] end
-  known[chain] = false
+-- Return when the first provider of a chain can take something (microseconds, epoch); math.huge if all are braked.
+local function free_us_of_chain(chain, now)
+  local soonest_us = math.huge
   for provider in string.gmatch(chain, '%S+') do
     local brake, hold_until_us = provider_fields(provider)
     local pace = read_fields(key_of_sender('pace'), brake, hold_until_us)
-    local held_us = end_of_wait(pace[hold_until_us], MAX_HOLD_US, now)
-    if (not pace[brake] or pace[brake] == '') and held_us <= now + SOON_US then
-      known[chain] = true
-      break
+    if not pace[brake] or pace[brake] == '' then
+      soonest_us = math.min(soonest_us, end_of_wait(pace[hold_until_us], MAX_HOLD_US, now))
     end
   end
-  return known[chain]
+  return soonest_us
+end
+
+-- Say whether some provider of a campaign's chain can take something now, or soon. If none can, the campaign leaves its
+-- rotation until that may have changed: the back-off of a provider ends, or a person resumes the sender. `known` keeps
+-- the answers by chain, so that a script asks once for each chain.
+local function can_take_or_block(id, rotation_key, chain, now, known)
+  known[chain] = known[chain] or free_us_of_chain(chain, now)
+  if known[chain] <= now + SOON_US then return true end
+  local look_us = math.min(known[chain] - SOON_US, now + MAX_BLOCKED_US)
+  redis.call('ZREM', rotation_key, id)
+  redis.call('ZADD', key_of_sender('blocked'), math.floor(look_us / 1000), id)
+  return false
 end

@@ -1,0 +1,117 @@
+"""Fairness: a small campaign behind a huge one of the same sender, and urgent messages in workers full of bulk."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from benchmarks.figures import Figure
+from benchmarks.rig import BenchmarkRig, sender_names
+from benchmarks.seeding import write
+from benchmarks.slow_provider import SlowProvider
+from times_dispatch.broker.app import wake_workers
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.queries import Queries
+
+RATES = (10, 50, 1_000)
+HUGE = 200_000
+"""Messages of a huge campaign. The next batches of a campaign cost the same however many follow them."""
+HEAD_START_S = 5.0
+SLOW_SENDERS = 200
+"""Each has two batches out, so that two workers have no place left for bulk."""
+SLOW_RATE = 1
+URGENT_MESSAGES = 300
+_WORKERS = 2
+_LATENCY_MS = 20
+_SPACING_S = 0.05
+
+
+def figures(say: Callable[[str], None]) -> list[Figure]:
+    """Measure a small campaign behind a huge one, and urgent messages behind bulk."""
+    return [*_small_behind_huge(say), _urgent_behind_bulk(say)]
+
+
+def _small_behind_huge(say: Callable[[str], None]) -> list[Figure]:
+    senders = sender_names(len(RATES))
+    say(f"small behind huge at {', '.join(f'{rate:,}/s' for rate in RATES)}")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        SlowProvider(Path(name), latency_ms=_LATENCY_MS) as provider,
+        BenchmarkRig(provider.url, senders, workers=_WORKERS, rates=RATES) as rig,
+    ):
+        for sender in senders:
+            rig.run_on_ledger(partial(write, sender=sender, messages=HUGE, name="huge"))
+        rig.resume()
+        time.sleep(HEAD_START_S)
+        small = [(sender, rig.run_on_ledger(partial(_submit, rig=rig, sender=sender))) for sender in senders]
+        rig.wait(lambda: all(rig.run_on_ledger(partial(_first_s, campaign=campaign)) for _, campaign in small))
+        waited_s = [rig.run_on_ledger(partial(_first_s, campaign=campaign)) for _, campaign in small]
+    return [
+        Figure(
+            name=f"small behind huge at {rate:,}/s, first message",
+            value=first_s or 0.0,
+            unit="s",
+            better="less",
+            must=5,
+            aim=3,
+        )
+        for rate, first_s in zip(RATES, waited_s, strict=True)
+    ]
+
+
+def _urgent_behind_bulk(say: Callable[[str], None]) -> Figure:
+    urgent, *slow = sender_names(SLOW_SENDERS + 1)
+    say(f"{URGENT_MESSAGES} urgent messages behind bulk of {SLOW_SENDERS} senders")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        SlowProvider(Path(name), latency_ms=_LATENCY_MS) as provider,
+        BenchmarkRig(provider.url, [urgent, *slow], workers=_WORKERS, rates=[0, *([SLOW_RATE] * SLOW_SENDERS)]) as rig,
+    ):
+        rig.pause()
+        for sender in slow:
+            rig.run_on_ledger(partial(write, sender=sender, messages=2_500, name="bulk"))
+        rig.resume()
+        time.sleep(HEAD_START_S)
+        accepted = rig.run_on_ledger(partial(_submit_urgent, rig=rig, sender=urgent))
+        rig.wait(lambda: len(provider.arrivals().get(urgent, ())) == URGENT_MESSAGES, within_s=60)
+        pushed = sorted(provider.arrivals()[urgent])
+    # Messages are alike: the first that was accepted counts as the first that was pushed.
+    waits_ms = sorted((at_s - accepted_at) * 1000 for accepted_at, at_s in zip(accepted, pushed, strict=True))
+    return Figure(
+        name="urgent behind bulk, accepted to pushed, 99th percentile",
+        value=waits_ms[len(waits_ms) * 99 // 100],
+        unit="ms",
+        better="less",
+        must=500,
+        aim=200,
+        note=f"median {waits_ms[len(waits_ms) // 2]:.0f} ms",
+    )
+
+
+async def _submit(redis: Redis, *, rig: BenchmarkRig, sender: SenderId) -> CampaignId:
+    """Write a small campaign and wake the workers, as ``dispatch submit`` does."""
+    campaign = await write(redis, sender, 100, name="small")
+    await wake_workers(rig.celery, await BatchLeases(redis).issue(sender))
+    return campaign
+
+
+async def _submit_urgent(redis: Redis, *, rig: BenchmarkRig, sender: SenderId) -> list[float]:
+    """Submit the urgent messages one by one; return when each was accepted, on the monotonic clock."""
+    accepted, app = [], rig.celery
+    for _ in range(URGENT_MESSAGES):
+        await write(redis, sender, 1, name="urgent", is_urgent=True)
+        accepted.append(time.monotonic())
+        await wake_workers(app, await BatchLeases(redis).issue(sender))
+        await asyncio.sleep(_SPACING_S)
+    return accepted
+
+
+async def _first_s(redis: Redis, *, campaign: CampaignId) -> float | None:
+    """Return the seconds from the creation of a campaign to its first message; None before that."""
+    view = await Queries(redis).campaign(campaign)
+    return (view.first_sent_ms - view.created_ms) / 1000 if view.first_sent_ms else None

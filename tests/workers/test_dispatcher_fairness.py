@@ -1,0 +1,148 @@
+"""Who is served first: small campaigns behind large ones, urgent ones before all, batches after a death or an error."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.kit.workers import CAMPAIGN, SENDER, Arrived, Worker, WorkerRig, until
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.maintenance import Maintenance
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.states import CampaignState, MessageState
+
+HUGE, SMALL, URGENT = CampaignId("huge0001"), CampaignId("small001"), CampaignId("urgent01")
+OTP = SenderId("TIMOTP")
+OTHER_TEXT = "Your code is {#var#}"
+"""The numbers are those of the large campaign, and the same text would not be sent again."""
+
+
+def _pushes_of(rig: WorkerRig, campaign: CampaignId) -> list[Arrived]:
+    return [push for push in rig.provider.arrived if push.id.startswith(campaign)]
+
+
+@pytest.mark.parametrize("rate_per_s", [10.0, 50.0, 1_000.0])
+async def test_a_small_campaign_is_begun_within_five_seconds_behind_a_huge_one(
+    rig: WorkerRig, rate_per_s: float
+) -> None:
+    await rig.submit(12_000, batch_size=1_000, campaign=HUGE)
+    async with rig.worker(rates={SENDER: rate_per_s}) as worker:
+        await rig.issue(worker)
+        await until(lambda: _pushes_of(rig, HUGE))
+        await rig.submit(3, campaign=SMALL, text=OTHER_TEXT)
+        began = time.monotonic()
+        await rig.issue(worker)
+        await until(lambda: _pushes_of(rig, SMALL))
+        assert time.monotonic() - began < 4
+    assert await rig.count(MessageState.IN_DOUBT, HUGE) == 0
+
+
+async def test_urgent_work_begins_at_once_in_a_worker_full_of_slow_bulk(rig: WorkerRig) -> None:
+    slow = ("SLOWAA", "SLOWBB", "SLOWCC")
+    async with rig.worker(rates={**dict.fromkeys(slow, 5.0), OTP: 0.0}, max_batches=4) as worker:
+        for sender in slow:
+            await rig.submit(180, batch_size=60, campaign=f"{sender.lower()}01", sender=sender)
+            await rig.issue(worker, SenderId(sender))
+        await until(worker.dispatcher.is_full)
+        assert not worker.dispatcher.is_full(is_urgent=True)
+        await rig.submit(1, campaign=URGENT, sender=OTP, urgent=True)
+        began = time.monotonic()
+        await rig.issue(worker, OTP)
+        await until(lambda: _pushes_of(rig, URGENT))
+        assert time.monotonic() - began < 0.5
+
+
+async def test_urgent_work_is_pushed_while_the_provider_answers_nothing_to_bulk(rig: WorkerRig) -> None:
+    rig.provider.may_answer.clear()
+    rig.provider.is_held = lambda push: not push.id.startswith(URGENT)
+    await rig.submit(400, campaign=HUGE)
+    async with rig.worker(rates={SENDER: 0.0, OTP: 0.0}, max_in_flight=50) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 49)  # one is kept
+        await rig.submit(5, campaign=URGENT, sender=OTP, urgent=True)
+        await rig.issue(worker, OTP)
+        await until(lambda: rig.count(MessageState.ACCEPTED, URGENT), within_s=1)
+        await until(lambda: len(_pushes_of(rig, URGENT)) == 5, within_s=1)
+        rig.provider.may_answer.set()
+        await worker.quiet()
+    assert await rig.states(HUGE) == "a" * 400
+
+
+async def test_an_urgent_campaign_goes_before_bulk_of_the_same_sender(rig: WorkerRig) -> None:
+    await rig.submit(200, campaign=HUGE)
+    async with rig.worker(rates={SENDER: 20.0}) as worker:
+        await rig.issue(worker)
+        await until(lambda: len(_pushes_of(rig, HUGE)) >= 5)
+        await rig.submit(10, campaign=URGENT, urgent=True, text=OTHER_TEXT)
+        bulk_before = len(_pushes_of(rig, HUGE))
+        await rig.issue(worker)
+        await until(lambda: len(_pushes_of(rig, URGENT)) == 10, within_s=3)
+        assert len(_pushes_of(rig, HUGE)) - bulk_before <= 4
+
+
+async def _upkeep(rig: WorkerRig, maintenance: Maintenance, workers: list[Worker]) -> None:
+    """Wake the workers that live, once for each fifth of a lease."""
+    while True:
+        for sender in (SENDER, OTP):
+            ready = [*(await maintenance.expire_leases(sender)).ready, *(await rig.leases.issue(sender))]
+            workers[0].wake_for(ready)
+        await asyncio.sleep(0.2)
+
+
+async def test_what_a_full_worker_could_not_begin_is_begun_elsewhere_one_lease_after_its_death(rig: WorkerRig) -> None:
+    maintenance = Maintenance(rig.redis, lease_s=1.0)
+    rig.leases = BatchLeases(rig.redis, lease_s=1.0)
+    await rig.submit(100, campaign="busy0001")
+    options = {"rates": {SENDER: 2.0, OTP: 0.0}, "lease_s": 1.0}
+    async with rig.worker(max_batches=1, **options) as dying, rig.worker(**options) as other:  # type: ignore[arg-type]
+        workers = [dying]
+        upkeep = asyncio.create_task(_upkeep(rig, maintenance, workers))
+        await until(lambda: rig.provider.ids)
+        await rig.submit(1, campaign="waiting1", sender=OTP)
+        await until(lambda: dying.dispatcher._waiting)
+        await asyncio.sleep(4)  # several wake-ups go to the worker that cannot begin
+        dying.dispatcher._waiting.clear()
+        workers[:] = [other]
+        died = time.monotonic()
+        await until(lambda: _pushes_of(rig, CampaignId("waiting1")))
+        assert time.monotonic() - died < 1.7
+        upkeep.cancel()
+
+
+async def test_a_worker_reads_no_bulk_when_its_places_are_taken_and_nothing_ends(rig: WorkerRig) -> None:
+    rig.provider.may_answer.clear()
+    await rig.submit(3, batch_size=1)
+    async with rig.worker(max_batches=3, max_in_flight=10) as worker:
+        await rig.issue(worker)
+        await until(lambda: rig.provider.in_flight == 2)
+        assert worker.dispatcher.is_full()
+        assert not worker.dispatcher.is_full(is_urgent=True)
+        rig.provider.may_answer.set()
+        await until(lambda: rig.count(MessageState.ACCEPTED))
+        await until(lambda: not worker.dispatcher.is_full())
+        await worker.quiet()
+
+
+async def test_a_batch_on_which_one_worker_fails_is_sent_by_another(
+    rig: WorkerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.submit(3)
+    async with rig.worker(name="broken") as broken, rig.worker(name="sound") as sound:
+
+        async def opted_out(_: object) -> list[bool]:
+            raise KeyError
+
+        monkeypatch.setattr(broken.dispatcher._context.opt_out_cache, "opted_out", opted_out)
+        await rig.issue(broken)
+        await broken.quiet()
+        assert broken.ended == ["failed"]
+        assert (await rig.view()).state is CampaignState.RUNNING
+        assert await rig.states() == "ppp"
+        async with asyncio.timeout(5):
+            while not sound.ended:
+                await rig.keep_up(sound)
+                await asyncio.sleep(0.005)
+                await sound.quiet()
+        assert sound.ended == ["done"]
+    assert await rig.states(CAMPAIGN) == "aaa"
+    assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 3
