@@ -14,6 +14,7 @@ from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.sms.rules.window import Window
@@ -40,7 +41,7 @@ class Operator:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.wire = Wire(world.server, world.random)
-        redis = connect(self.wire)
+        self._redis = redis = connect(self.wire)
         self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
         self.submitted: dict[CampaignId, Submitted] = {}
@@ -178,9 +179,11 @@ class Operator:
 
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:
         """Decide what is in doubt; a person who got no answer does not repeat the command."""
-        if how == "resend":
-            self.resolved[campaign] += 1
         with suppress(RedisError):
+            if await unapplied_reports(self._redis):  # the command refuses as well
+                return
+            if how == "resend":
+                self.resolved[campaign] += 1
             await self.control.resolve(self.submitted[campaign].plan.sender, campaign, how)
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:

@@ -40,6 +40,7 @@ class SimulatedWorker:
             wake_workers=self._wake,
             on_refused=lambda refused: world.unexpected.append(f"{name}: {refused}"),
             max_batches=world.max_batches,
+            name=name,
             make_client=lambda provider: SimulatedClient(world.providers[provider.nickname]),  # type: ignore[arg-type,return-value]
             clock=self.clock,
             rng=Random(world.random.random()),
