@@ -44,7 +44,6 @@ class SimulatedWorker:
             make_client=lambda provider: SimulatedClient(world.providers[provider.nickname]),  # type: ignore[arg-type,return-value]
             clock=self.clock,
             rng=Random(world.random.random()),
-            name=name,
         )
         self.upkeep = Upkeep(
             self.redis,
