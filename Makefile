@@ -13,7 +13,7 @@ JOBS ?= 2
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose bench chaos secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose bench chaos simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,9 @@ bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 
 chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(BUSY),--busy)
+
+simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))
 
 secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
 	@mkdir -p -m 700 secrets

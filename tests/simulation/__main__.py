@@ -1,4 +1,4 @@
-"""``python -m tests.simulation``: many seeds, each in a process of its own, one line each; ends with 1 on a violation."""
+"""``python -m tests.simulation``: many seeds, a process and a line for each; ends with 1 on a violation."""
 
 import argparse
 import os

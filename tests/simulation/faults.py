@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.simulation.ledger_checks import MAX_JUMP_S
+from tests.simulation.provider import Behaviour
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -41,10 +42,12 @@ class Faults:
             self.receiver_away,
             self.provider_away,
             self.provider_throttles,
-            self.provider_crashes_client,
             self.wake_ups_lost,
             self.host_clock_jumps,
         ]
+
+        self.on_request: list[Callable[[], Awaitable[None]]] = [self.provider_crashes_client]
+        """Faults that happen only when they are named."""
 
     async def run(self, until_s: float) -> None:
         """Let faults happen until this moment of virtual time."""
@@ -156,7 +159,8 @@ class Faults:
 
     async def answers_lost(self) -> None:
         """Break connections before and after the server executed what they carried."""
-        wires = [process.wire for process in (*self._world.workers, *self._world.reconcilers)]
+        wires = [worker.wire for worker in self._world.workers]
+        wires += [reconciler.wire for reconciler in self._world.reconcilers]
         wires += [self._world.operator.wire, self._world.receiver_wire]
         for wire in wires:
             wire.answer_loss, wire.request_loss = 0.1, 0.1
@@ -220,5 +224,5 @@ class Faults:
         await self._lasts(5, 120)
         worker.clock.offset_s = 0.0
 
-    def _any_provider(self):  # type: ignore[no-untyped-def]
+    def _any_provider(self) -> Behaviour:
         return self._world.providers[self._world.random.choice(sorted(self._world.providers))].behaviour

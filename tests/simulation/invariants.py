@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from tests.simulation.violation import Kind, Violation
+from times_dispatch.ledger.model import CampaignId
 
 if TYPE_CHECKING:
     from tests.simulation.provider import Begun, Row
@@ -112,7 +113,7 @@ class PushChecks:
             self._check_repeated(row, plan.sender, after_s, accepted.at_s)
 
     def _check_repeated(self, row: "Row", sender: str, after_s: float, at_s: float) -> None:
-        submitted = self._world.operator.submitted[row[0]]  # type: ignore[index]
+        submitted = self._world.operator.submitted[row[0]]
         key = sender, str(submitted.numbers_from + row[1]), f"name {row[1]}"
         before_s, before_row = self._same_text.get(key, (-after_s, row))
         if before_row != row and at_s - before_s < after_s - 1:
@@ -122,11 +123,11 @@ class PushChecks:
             )
         self._same_text[key] = at_s, row
 
-    def _forgotten_of(self, campaign: str) -> Counter[str]:
+    def _forgotten_of(self, campaign: CampaignId) -> Counter[str]:
         world = self._world
         if not world.lost:
             return Counter()
-        sender = world.operator.submitted[campaign].plan.sender  # type: ignore[index]
+        sender = world.operator.submitted[campaign].plan.sender
         return Counter(
             begun.row[0] for begun in world.books.begun if begun.sender == sender and world.was_forgotten(begun.at_s)
         )

@@ -1,4 +1,4 @@
-"""Runs of the simulation in processes of their own: a run changes its process for good, and must not outlive its time."""
+"""Runs of the simulation, each in a process of its own: a run changes its process for good, and must end in time."""
 
 import os
 import subprocess

@@ -5,17 +5,32 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.simulation.violation import Kind, Violation
+from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.states import MessageState
 
 if TYPE_CHECKING:
     from tests.simulation.operator import Submitted
+    from tests.simulation.provider import Row
     from tests.simulation.world import World
 
 _STATES = [state.value.encode() for state in MessageState]
-_FIELDS = ("state", "reason", "total", "next_batch", "start_ms", "opens_ms", "closes_ms", "until_ms")
+_FIELDS = (
+    "state",
+    "reason",
+    "total",
+    "next_batch",
+    "start_ms",
+    "opens_ms",
+    "closes_ms",
+    "until_ms",
+    "unopened_state",
+    "unopened_before",
+)
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
+_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "hours")
+"""Where a campaign stands that gets a turn, now or later."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
 MAX_JUMP_S = 600.0
@@ -64,13 +79,13 @@ class LedgerChecks:
         """Since when each campaign that has something to send may send."""
         self._pushes = 0
 
-    def look(self) -> dict[str, Seen]:
+    def look(self) -> dict[CampaignId, Seen]:
         """Return all sealed campaigns as the ledger has them."""
         campaigns = list(self._world.operator.sealed)
         replies = self._world.server.peek(
             [("HMGET", self._key(campaign), *_FIELDS, *_STATES) for campaign in campaigns]
         )
-        seen = {}
+        seen = dict[CampaignId, Seen]()
         for campaign, values in zip(campaigns, replies, strict=True):
             fields = dict(zip(_FIELDS, values, strict=False))
             counts = {state: int(count or 0) for state, count in zip(_STATES, values[len(_FIELDS) :], strict=True)}
@@ -82,7 +97,7 @@ class LedgerChecks:
         seen = self.look()
         now = self._world.loop.time()
         for campaign, of_campaign in seen.items():
-            submitted = self._world.operator.submitted[campaign]  # type: ignore[index]
+            submitted = self._world.operator.submitted[campaign]
             self._check_counters(campaign, of_campaign, submitted)
             counts, read_s = self._last.get(campaign, ({}, 0.0))
             if counts != of_campaign.counts or (of_campaign.unsent and now - read_s >= _RECORDS_EVERY_S):
@@ -90,7 +105,7 @@ class LedgerChecks:
                 self._check_records(campaign, of_campaign, submitted)
         self._check_progress(seen, is_calm=is_calm)
 
-    def _check_counters(self, campaign: str, seen: Seen, submitted: "Submitted") -> None:
+    def _check_counters(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> None:
         if seen.number("total") != submitted.total or sum(seen.counts.values()) != submitted.total:
             raise Violation(Kind.COUNTERS, f"{campaign}: they do not add up to {submitted.total}: {_words(seen)}")
         if seen.state == "braked" and any(reason in seen.reason for reason in _OWN_REASONS):
@@ -104,20 +119,24 @@ class LedgerChecks:
         if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - slow_s - 1:
             raise Violation(Kind.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
 
-    def _check_records(self, campaign: str, seen: Seen, submitted: "Submitted") -> None:
+    def _check_records(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> None:
         key, tag = self._key(campaign), f"{{{submitted.plan.sender}}}:"
         batches = -(-submitted.total // submitted.batch_size)
         sizes = [min(submitted.batch_size, submitted.total - n * submitted.batch_size) for n in range(batches)]
-        *states, leases, redo, later, rotation, own, waiting, hours = self._world.server.peek(
+        *states, leases, redo, later = self._world.server.peek(
             [
                 *(("GETRANGE", f"{key}:m:{number}", 0, size - 1) for number, size in enumerate(sizes)),
                 ("ZRANGE", f"{tag}leases", 0, -1),
                 ("LRANGE", f"{key}:redo", 0, -1),
                 ("ZRANGE", f"{tag}waiting", 0, -1),
-                *(("ZSCORE", f"{tag}{name}", campaign) for name in ("rotation", "rotation:own", "waiting", "hours")),
             ]
         )
-        all_states = [of_batch or b"p" * size for of_batch, size in zip(states, sizes, strict=True)]
+        turns = self._world.server.peek([("ZSCORE", f"{tag}{name}", campaign) for name in _TURNS])
+        ended, before = seen.fields["unopened_state"], seen.number("unopened_before")
+        all_states = [
+            of_batch or (ended if ended and number < before else b"p") * size
+            for number, (of_batch, size) in enumerate(zip(states, sizes, strict=True))
+        ]
         counted = Counter(b"".join(all_states))
         if any(counted[state[0]] != seen.counts[state] for state in _STATES):
             records = {chr(state): count for state, count in counted.items()}
@@ -136,20 +155,20 @@ class LedgerChecks:
         is_over = seen.state == "cancelled" or seen.number("until_ms") <= self._server_ms()
         if lost and not is_over:
             raise Violation(Kind.REACHABLE, f"{campaign}: nothing will hand out batch {lost[0]}: {_words(seen)}")
-        is_queued = held or waits or any(score is not None for score in (rotation, own, waiting, hours))
+        is_queued = held or waits or any(score is not None for score in turns)
         if seen.state == "running" and seen.counts[b"p"] and not is_queued and not is_over:
             raise Violation(Kind.REACHABLE, f"{campaign} runs, and nothing will give it a turn: {_words(seen)}")
 
-    def _check_progress(self, seen: Mapping[str, Seen], *, is_calm: bool) -> None:
+    def _check_progress(self, seen: Mapping[CampaignId, Seen], *, is_calm: bool) -> None:
         world, now = self._world, self._world.loop.time()
         for begun in world.books.begun[self._pushes :]:
             self._progress_s[begun.sender] = begun.at_s
             self._begun.add(begun.row[0])
         self._pushes = len(world.books.begun)
         ready = {campaign: of for campaign, of in seen.items() if self._may_send(campaign, of)}
-        by_sender: defaultdict[str, list[str]] = defaultdict(list)
+        by_sender: defaultdict[str, list[CampaignId]] = defaultdict(list)
         for campaign in ready:
-            by_sender[world.operator.submitted[campaign].plan.sender].append(campaign)  # type: ignore[index]
+            by_sender[world.operator.submitted[campaign].plan.sender].append(campaign)
         for sender in world.settings.senders:
             if not is_calm or sender not in by_sender or self._sender_is_held(sender):
                 self._progress_s[sender] = now
@@ -160,11 +179,11 @@ class LedgerChecks:
             if is_calm and not self._sender_is_held(sender):
                 self._check_fair(sender, campaigns)
 
-    def _check_fair(self, sender: str, campaigns: list[str]) -> None:
+    def _check_fair(self, sender: str, campaigns: list[CampaignId]) -> None:
         world, now = self._world, self._world.loop.time()
         within_s = 6.0 + 3.0 * len(campaigns)
         for campaign in campaigns:
-            since_s = max(world.operator.sealed[campaign], world.calm_since_s())  # type: ignore[index]
+            since_s = max(world.operator.sealed[campaign], world.calm_since_s())
             may_since_s = self._may_since.setdefault(campaign, now)
             waited_s = now - max(since_s, may_since_s)
             if campaign not in self._begun and waited_s > within_s:
@@ -172,7 +191,7 @@ class LedgerChecks:
                     Kind.UNFAIR, f"{campaign} waits for {waited_s:.0f} s behind {len(campaigns) - 1} others of {sender}"
                 )
 
-    def _may_send(self, campaign: str, seen: Seen) -> bool:
+    def _may_send(self, campaign: CampaignId, seen: Seen) -> bool:
         now_ms = self._world.now_ms()
         may = (
             seen.state == "running"
@@ -199,7 +218,7 @@ class LedgerChecks:
                 for record in read_records(packed or b"", count):
                     self._check_record(campaign, first + record.index, record.state)
 
-    def _check_record(self, campaign: str, index: int, state: MessageState) -> None:
+    def _check_record(self, campaign: CampaignId, index: int, state: MessageState) -> None:
         books, row = self._world.books, (campaign, index)
         known = books.known.get(row, {})
         if "delivered" in known and state is not MessageState.DELIVERED:
@@ -213,20 +232,20 @@ class LedgerChecks:
         if state in unsent and is_accepted and not self._is_excused(campaign, row):
             raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider took it")
 
-    def _is_excused(self, campaign: str, row: tuple[str, int]) -> bool:
-        """Say whether a message may end as unsent although a copy of it went out: a second attempt, or a lost second."""
+    def _is_excused(self, campaign: CampaignId, row: "Row") -> bool:
+        """Say whether a message may end as unsent although a copy of it went out: a second attempt, or lost."""
         operator, world = self._world.operator, self._world
-        may_repeat = operator.submitted[campaign].plan.in_doubt == "resend" or operator.resolved[campaign]  # type: ignore[index]
+        may_repeat = operator.submitted[campaign].plan.in_doubt == "resend" or operator.resolved[campaign]
         return bool(may_repeat) or any(world.was_forgotten(copy.at_s) for copy in world.books.accepted[row])
 
-    def _age_s(self, campaign: str) -> float:
-        return self._world.loop.time() - self._world.operator.sealed[campaign]  # type: ignore[index]
+    def _age_s(self, campaign: CampaignId) -> float:
+        return self._world.loop.time() - self._world.operator.sealed[campaign]
 
     def _server_ms(self) -> int:
         return self._world.server.now_us() // 1000
 
-    def _key(self, campaign: str) -> str:
-        return f"{{{self._world.operator.submitted[campaign].plan.sender}}}:c:{campaign}"  # type: ignore[index]
+    def _key(self, campaign: CampaignId) -> str:
+        return f"{{{self._world.operator.submitted[campaign].plan.sender}}}:c:{campaign}"
 
 
 def _words(seen: Seen) -> str:

@@ -143,7 +143,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Make handles ready again that a frozen process could not run."""
         self._ready.extend(handles)  # type: ignore[attr-defined]
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """Schedule a callback, as part of the process that schedules it."""
@@ -152,7 +152,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """Make a callback ready, as part of the process that makes it so."""

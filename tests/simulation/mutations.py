@@ -5,13 +5,15 @@ longer in the product fails: then it has to be written anew.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.simulation.violation import Kind
 from times_dispatch.ledger import scripts
+from times_dispatch.ledger.leases import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch import recorder
 from workers.batch.batch_run import BatchRun
+from workers.batch.message_result import MessageResult
 
 
 class Mutation(NamedTuple):
@@ -61,19 +63,22 @@ def _all(*changes: Callable[[], None]) -> Callable[[], None]:
 
 
 def _timeout_is_not_sent() -> None:
-    real = recorder.ledger_result
+    module: Any = recorder
+    real = module.ledger_result
 
-    def mistaken(pushed):  # type: ignore[no-untyped-def]
+    def mistaken(pushed: MessageResult) -> Result:
         outcome = pushed.outcome
         if outcome and outcome.verdict is Verdict.IN_DOUBT:
             pushed = pushed._replace(outcome=Outcome(Verdict.NOT_SENT, code=outcome.code))
-        return real(pushed)
+        result: Result = real(pushed)
+        return result
 
-    recorder.ledger_result = mistaken
+    module.ledger_result = mistaken
 
 
 def _pushes_begin_late() -> None:
-    BatchRun.may_push = lambda run, _start_by: not run.stopping.is_set()  # type: ignore[method-assign]
+    kind: Any = BatchRun
+    kind.may_push = lambda run, _start_by: not run.stopping.is_set()
 
 
 MUTATIONS = {

@@ -1,8 +1,9 @@
-"""The people of the simulated world: they submit campaigns, pause, cancel, resolve, change rates and opt numbers out."""
+"""The people of the simulated world: they submit, pause, cancel and resolve, change rates and opt numbers out."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from redis.exceptions import RedisError
@@ -13,6 +14,7 @@ from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.sms.rules.window import Window
@@ -39,7 +41,7 @@ class Operator:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.wire = Wire(world.server, world.random)
-        redis = connect(self.wire)
+        self._redis = redis = connect(self.wire)
         self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
         self.submitted: dict[CampaignId, Submitted] = {}
@@ -111,7 +113,8 @@ class Operator:
 
     def forget(self, since_s: float) -> None:
         """Take back what was promised since a moment that the server forgot, and submit again what is lost."""
-        for promises in (self.paused, self.paused_senders, self.opted_out):
+        promised: list[dict[Any, float]] = [self.paused, self.paused_senders, self.opted_out]
+        for promises in promised:
             for name in [name for name, at_s in promises.items() if at_s >= since_s]:
                 del promises[name]
         for campaign in [campaign for campaign, at_s in self.sealed.items() if at_s >= since_s]:
@@ -176,12 +179,12 @@ class Operator:
 
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:
         """Decide what is in doubt; a person who got no answer does not repeat the command."""
-        if how == "resend":
-            self.resolved[campaign] += 1
-        try:
+        with suppress(RedisError):
+            if await unapplied_reports(self._redis):  # the command refuses as well
+                return
+            if how == "resend":
+                self.resolved[campaign] += 1
             await self.control.resolve(self.submitted[campaign].plan.sender, campaign, how)
-        except RedisError:
-            pass
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call until the ledger answers."""

@@ -40,10 +40,10 @@ class SimulatedWorker:
             wake_workers=self._wake,
             on_refused=lambda refused: world.unexpected.append(f"{name}: {refused}"),
             max_batches=world.max_batches,
+            name=name,
             make_client=lambda provider: SimulatedClient(world.providers[provider.nickname]),  # type: ignore[arg-type,return-value]
             clock=self.clock,
             rng=Random(world.random.random()),
-            name=name,
         )
         self.upkeep = Upkeep(
             self.redis,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from tests.simulation.loop import SimulatedLoop, current_process
+from times_dispatch.ledger.model import CampaignId
 from times_dispatch.provider.failures import TOO_LATE
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.provider.outcomes import Outcome, Verdict
@@ -22,7 +23,7 @@ THROTTLED = Outcome(Verdict.THROTTLED, code=429, retry_after_s=1.0, reason="too 
 IN_DOUBT = Outcome(Verdict.IN_DOUBT, code=10, reason="no answer in time")
 READ_TIMEOUT_S = 15.0
 
-Row = tuple[str, int]
+Row = tuple[CampaignId, int]
 """Campaign, and index in it."""
 
 
@@ -133,7 +134,7 @@ class SimulatedProvider:
         ref = self._ids.parse(push.correlation_id)
         if ref is None:
             raise AssertionError("the id of a push carries no valid signature")
-        row, process = (ref.campaign, ref.index), current_process()
+        row, process = (CampaignId(ref.campaign), ref.index), current_process()
         name = process.name if process else ""
         books.begun.append(Begun(self._loop.time(), push.sender, row, push.to, push.text, name))
         if row in books.in_flight:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from redis import exceptions
 
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, SimulatedProcess, current_process
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 CLOCK_KEY = "simulation:now_us"
@@ -115,6 +115,10 @@ class Server:
         """The script that the server really has, by the name that its client knows."""
         self._delivered_us: dict[tuple[bytes, bytes], int] = {}
         """When an entry of a stream was last handed out, by group and id, on the server's clock."""
+        self._seen_us: dict[tuple[bytes, bytes], int] = {}
+        """When each consumer of a group last asked for something, on the server's clock."""
+        self._readers: dict[tuple[bytes, bytes], SimulatedProcess | None] = {}
+        """The processes of consumers that wait for entries, in quiet hours."""
         self._last_id: defaultdict[bytes, tuple[int, int]] = defaultdict(lambda: (0, 0))
         self._waiting: defaultdict[bytes, list[asyncio.Future[None]]] = defaultdict(list)
         self._queued: list[Callable[[], None]] = []
@@ -171,13 +175,16 @@ class Server:
         for action in queued:
             action()
 
-    async def wait_for_entry(self, stream: bytes, timeout_s: float) -> None:
+    async def wait_for_entry(self, stream: bytes, consumer: tuple[bytes, bytes], timeout_s: float) -> None:
         """Wait until something is added to a stream."""
+        if self.reads_wait_longer > 1:
+            self._readers[consumer] = current_process()
         added = self._loop.create_future()
         self._waiting[stream].append(added)
         timer = self._loop.call_later(timeout_s, _resolve, added)
         await added
         timer.cancel()
+        self._readers.pop(consumer, None)
 
     def snapshot(self) -> Snapshot:
         """Return everything that the server holds."""
@@ -200,7 +207,7 @@ class Server:
         self._embedded.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _translated(self, command: Command, now_us: int) -> Command | None:
+    def _translated(self, command: Command, now_us: int) -> Command | None:  # noqa: PLR0911 - a table
         """Take the server's own clock out of a command; None if the answer needs no server."""
         match _name(command):
             case "TIME":
@@ -260,9 +267,18 @@ class Server:
     def _idle_ms(self, group: bytes, id_: bytes, now_us: int) -> int:
         return (now_us - self._delivered_us.get((group, id_), now_us)) // 1000
 
-    def _answered(self, command: Command, reply: Any, now_us: int) -> Any:
+    def _silent_ms(self, consumer: tuple[bytes, bytes], now_us: int) -> int:
+        """Return for how long a consumer has asked for nothing; in quiet hours a living one waits in one long read."""
+        reader = self._readers.get(consumer)
+        if reader and reader.is_alive and not reader.is_frozen:
+            return 0
+        return max(0, now_us - self._seen_us.get(consumer, 0)) // 1000
+
+    def _answered(self, command: Command, reply: Any, now_us: int) -> Any:  # noqa: PLR0912 - a table
         """Put the virtual clock into an answer."""
         name = _name(command)
+        if name in {"XREADGROUP", "XCLAIM"}:
+            self._seen_us[_bytes(command[2]), _bytes(command[3])] = now_us
         if name == "SCRIPT LOAD" and isinstance(reply, bytes):
             return sha1(str(command[1]).encode(), usedforsecurity=False).hexdigest().encode()
         if name == "TIME":
@@ -276,6 +292,9 @@ class Server:
             for _, entries in reply.items() if isinstance(reply, dict) else reply:
                 for entry in entries:
                     self._delivered_us[group, entry[0]] = now_us
+        elif name == "XINFO CONSUMERS":
+            for consumer in reply:
+                consumer[b"idle"] = self._silent_ms((_bytes(command[2]), consumer[b"name"]), now_us)
         elif name == "XPENDING" and isinstance(reply[0], list):
             group, words = _bytes(command[2]), [_word(part) for part in command]
             at_least_ms = int(command[words.index("IDLE") + 1]) if "IDLE" in words else 0
@@ -298,7 +317,7 @@ def _name(command: Command) -> str:
 
 def _word(part: Any) -> str:
     if isinstance(part, bytes):
-        return part.decode().upper() if len(part) < 12 and part.isascii() else ""
+        return part.decode().upper() if len(part) < 16 and part.isascii() else ""
     return part.upper() if isinstance(part, str) else ""
 
 

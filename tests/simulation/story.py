@@ -11,9 +11,10 @@ from redis.exceptions import RedisError
 
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import PushChecks
-from tests.simulation.ledger_checks import LedgerChecks
+from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.violation import Kind, Violation
+from times_dispatch.ledger.model import CampaignId
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,7 +28,9 @@ LONGEST_S = 100 * 3_600.0
 class Story:
     """Tells one world what happens to it, and checks it after every step."""
 
-    def __init__(self, world: "World", *, storm_s: float, night_s: float | None, faults: list[str] | None = None) -> None:
+    def __init__(
+        self, world: "World", *, storm_s: float, night_s: float | None, faults: list[str] | None = None
+    ) -> None:
         """Make a story.
 
         Args:
@@ -41,7 +44,8 @@ class Story:
         self._night_s = night_s
         self.faults = Faults(world, mean_gap_s=30.0 if faults is None else 5.0)
         if faults is not None:
-            self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
+            all_kinds = (*self.faults.kinds, *self.faults.on_request)
+            self.faults.kinds = [kind for kind in all_kinds if kind.__name__ in faults]
         self._pushes = PushChecks(world)
         self._ledger = LedgerChecks(world)
         self.checks = 0
@@ -88,8 +92,8 @@ class Story:
                 raise Violation(Kind.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}")
             await self._step(1)
 
-    def _may_go(self, campaign: str, seen) -> bool:  # type: ignore[no-untyped-def]
-        plan, now_ms = self._world.operator.submitted[campaign].plan, self._world.now_ms()  # type: ignore[index]
+    def _may_go(self, campaign: CampaignId, seen: Seen) -> bool:
+        plan, now_ms = self._world.operator.submitted[campaign].plan, self._world.now_ms()
         capped = plan.sender in self._world.caps
         return bool(
             seen.unsent
@@ -99,12 +103,12 @@ class Story:
             and seen.number("until_ms") > now_ms
         )
 
-    async def _resume_if_held(self, campaign: str) -> None:
+    async def _resume_if_held(self, campaign: CampaignId) -> None:
         seen = self._ledger.look()[campaign]
         if seen.state in {"paused", "braked"}:
             if "budget" in seen.reason:
-                await self._world.operator.raise_budget(campaign)  # type: ignore[arg-type]
-            await self._world.operator.resume(campaign)  # type: ignore[arg-type]
+                await self._world.operator.raise_budget(campaign)
+            await self._world.operator.resume(campaign)
 
     async def _quiet_hours(self, least_s: float) -> None:
         """Let hours pass until every campaign has come to its end and every report has been posted."""
@@ -129,13 +133,7 @@ class Story:
             is_over = all(of_campaign.state in {"finished", "cancelled"} for of_campaign in seen.values())
             is_settled = not any(of.counts[b"a"] + of.counts[b"i"] for of in seen.values())
             reports_out = any(provider.has_reports for provider in world.providers.values())
-            if (
-                not asleep
-                and is_over
-                and is_settled
-                and not reports_out
-                and world.loop.time() > began_s + least_s
-            ):
+            if not asleep and is_over and is_settled and not reports_out and world.loop.time() > began_s + least_s:
                 break
         else:
             held = [

@@ -84,7 +84,12 @@ class Wire:
             timeout = loop.call_later(
                 SOCKET_TIMEOUT_S, _fail, answer, exceptions.TimeoutError("no answer in time"), context=_NO_PROCESS
             )
-            self.server.when_thawed(lambda: (timeout.cancel(), self._execute(commands, answer)))
+
+            def execute() -> None:
+                timeout.cancel()
+                self._execute(commands, answer)
+
+            self.server.when_thawed(execute)
         else:
             self._execute(commands, answer)
 
@@ -172,7 +177,8 @@ class WireConnection(AbstractConnection):
             left = until - loop.time()
             if replies[0] or left <= 0:
                 return replies
-            await server.wait_for_entry(str(command[command.index(b"STREAMS") + 1]).encode(), left)
+            stream = str(command[command.index(b"STREAMS") + 1]).encode()
+            await server.wait_for_entry(stream, (str(command[2]).encode(), str(command[3]).encode()), left)
 
     async def _connect(self) -> None:
         await self.connect()

@@ -23,7 +23,7 @@ from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch import Batch
 
 EPOCH_S = 2_000_000_000.0
-"""The true time at the start: later than the server's own, so that an absolute expiry that a script sets never comes."""
+"""The true time at the start."""
 ID_KEY = b"an-id-key-of-enough-bytes"
 SENDERS: dict[str, dict[str, Any]] = {
     "FASTAA": {"rate_per_s": 100.0},
@@ -144,7 +144,8 @@ class World:
             self.server.thaw()
         self.receiver_wire.heal()
         self.operator.wire.heal()
-        for process in (*self.workers, *self.reconcilers):
+        processes: list[SimulatedWorker | SimulatedReconciler] = [*self.workers, *self.reconcilers]
+        for process in processes:
             process.wire.heal()
             if process.process.is_frozen:
                 process.process.thaw()
@@ -166,11 +167,15 @@ class World:
         zsets = [
             ("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES")
             for of in tag
-            for name in ("leases", "hours", "ends", "due", "waiting")
+            for name in ("leases", "hours", "ends", "due", "waiting", "blocked")
         ]
         full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])
         of_rotation = [
-            ("EXISTS", *([f"{of}rotation", f"{of}rotation:own"] if full_day != b"%d" % today else []), f"{of}changed")
+            (
+                "EXISTS",
+                *([f"{of}rotation", f"{of}rotation:own", f"{of}rotation:urgent"] if full_day != b"%d" % today else []),
+                f"{of}changed",
+            )
             for of, full_day in zip(tag, full_days, strict=True)
         ]
         if any(self.server.peek(of_rotation)):
@@ -216,17 +221,16 @@ def _draw_everything_from(random: Random) -> None:
     """Let ids and unseeded generators of the product come from the seed as well, or no run could be repeated."""
 
     class Seeded(Random):
-        def __new__(cls, seed: Any = None) -> "Seeded":
-            return super().__new__(cls, random.random() if seed is None else seed)
-
         def __init__(self, seed: Any = None) -> None:
             super().__init__(random.random() if seed is None else seed)
 
     random_module.seed(random.random())
-    random_module.Random = Seeded  # type: ignore[misc]
+    module: Any = random_module
+    module.Random = Seeded
     secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
     # The order of a set of batches must not depend on their addresses.
-    Batch.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))  # type: ignore[method-assign,assignment]
+    kind: Any = Batch
+    kind.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))
 
 
 def _settings() -> Settings:
