@@ -64,8 +64,8 @@ class Faults:
         if not is_no_excuse:
             world.disturbed(recovers_in_s=RECOVERS_IN_S)
 
-    async def _lasts(self, least_s: float, most_s: float) -> None:
-        await asyncio.sleep(self._world.random.uniform(least_s, most_s))
+    async def _lasts(self, least_s: float, max_s: float) -> None:
+        await asyncio.sleep(self._world.random.uniform(least_s, max_s))
 
     async def worker_killed(self) -> None:
         """Kill one worker as by kill -9; another is started a little later."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HEALS_WITHIN_S = 1_800.0
 """After the last fault everything that may go has gone within this time: the campaigns are not larger."""
-LONGEST_S = 100 * 3_600.0
+MAX_S = 100 * 3_600.0
 """In this time every report has come, and every wait for one is over."""
 
 
@@ -118,7 +118,7 @@ class Story:
             for reconciler in world.reconcilers:
                 reconciler.process.freeze()
         world.set_quiet(is_quiet=True)
-        while world.loop.time() < began_s + LONGEST_S:
+        while world.loop.time() < began_s + MAX_S:
             in_s = world.next_due_s()
             await self._step(1.0 if in_s < 1 else min(in_s, 300.0))
             if asleep and world.loop.time() > began_s + 9 * 3_600:

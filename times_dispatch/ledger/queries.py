@@ -174,7 +174,7 @@ class Queries:
     async def _newest_first(
         self, ids: Iterable[tuple[CampaignId, SenderId]], damaged: list[CampaignDamaged] | None
     ) -> list[CampaignView]:
-        views = [view async for view in self._read(ids, damaged)]
+        views = [view async for view in self._read(sorted(ids), damaged)]
         return sorted(views, key=lambda view: (-view.created_ms, view.id))
 
     async def campaign(self, campaign: CampaignId) -> CampaignView:
