@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 RECOVERS_IN_S = 100.0
 """After most faults: a sender may back off from its provider for a minute, and a lease has to run out."""
-RECOVERS_FROM_LOST_WAKE_UPS_S = 270.0
-"""A batch that no worker takes is announced again after up to 16 leases."""
 
 
 class Faults:
@@ -42,12 +40,11 @@ class Faults:
             self.receiver_away,
             self.provider_away,
             self.provider_throttles,
+            self.provider_crashes_client,
+            self.provider_hangs_up,
             self.wake_ups_lost,
             self.host_clock_jumps,
         ]
-
-        self.on_request: list[Callable[[], Awaitable[None]]] = [self.provider_crashes_client]
-        """Faults that happen only when they are named."""
 
     async def run(self, until_s: float) -> None:
         """Let faults happen until this moment of virtual time."""
@@ -64,9 +61,8 @@ class Faults:
         world.active_faults += not is_no_excuse
         await kind()
         world.active_faults -= not is_no_excuse
-        lost = kind.__name__ in {"wake_ups_lost", "worker_killed", "worker_frozen", "worker_unheard", "server_away"}
         if not is_no_excuse:
-            world.disturbed(recovers_in_s=RECOVERS_FROM_LOST_WAKE_UPS_S if lost else RECOVERS_IN_S)
+            world.disturbed(recovers_in_s=RECOVERS_IN_S)
 
     async def _lasts(self, least_s: float, max_s: float) -> None:
         await asyncio.sleep(self._world.random.uniform(least_s, max_s))
@@ -210,6 +206,13 @@ class Faults:
         behaviour.crashes = 0.002
         await self._lasts(1, 20)
         behaviour.crashes = 0.0
+
+    async def provider_hangs_up(self) -> None:
+        """Let one provider accept messages and break many connections before its answer."""
+        behaviour = self._any_provider()
+        behaviour.hangs_up = 0.3
+        await self._lasts(1, 20)
+        behaviour.hangs_up = 0.0
 
     async def wake_ups_lost(self) -> None:
         """Let the broker lose half of what it is given."""

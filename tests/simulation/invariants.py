@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 STOPS_WITHIN_S = 1.0
 """No push starts later than this after a pause, a cancel or an opt-out has returned."""
-RATE_EXCESS = 0.05
-"""In no second more pushes start than the rate and this share of it, and at least one more."""
+RATE_EXCESS = 0.10
+"""In no second more pushes start than the rate and this share of it, and at least two more: a push may be late."""
+SECOND_S = 0.998
+"""A second without its ends: a worker pushes up to a millisecond before a slot."""
+PUSHED_WITHIN_S = 1.5
+"""A message that was opened in a second that the server forgot may be pushed so long after it."""
 LOOKED_AT_S = 10.0
 """A report that was answered so long ago must be known to whoever sends a message again."""
 INDIA_S = 19_800
@@ -70,8 +74,8 @@ class PushChecks:
             return
         times = self._by_pace[name]
         times.append(at_s)
-        in_second = len(times) - bisect_right(times, at_s - 1.0)
-        if in_second > max(rate + 1, rate * (1 + RATE_EXCESS)) and not self._world.was_forgotten(at_s, tolerance_s=2.0):
+        in_second = len(times) - bisect_right(times, at_s - SECOND_S)
+        if in_second > max(rate + 2, rate * (1 + RATE_EXCESS)) and not self._world.was_forgotten(at_s, tolerance_s=2.0):
             raise Violation(Kind.PACE, f"{in_second} pushes of {name} began within a second, its rate is {rate:g}")
         if len(times) > 10_000:
             del times[: bisect_left(times, at_s - 10.0)]
@@ -83,7 +87,7 @@ class PushChecks:
             return
         plan = world.operator.submitted[campaign].plan
         moments = ", ".join(f"attempt {copy.attempt} at {copy.at_s:.3f} s" for copy in tries)
-        forgotten = sum(world.was_forgotten(copy.at_s) for copy in tries)
+        forgotten = sum(world.was_forgotten(copy.at_s, tolerance_s=PUSHED_WITHIN_S) for copy in tries)
         resends = (plan.in_doubt == "resend") + world.operator.resolved[campaign]
         if len(tries) > 1 + forgotten + resends:
             raise Violation(Kind.TWICE, f"message {index} of {campaign} was accepted {len(tries)} times: {moments}")

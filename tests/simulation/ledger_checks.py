@@ -236,7 +236,9 @@ class LedgerChecks:
         """Say whether a message may end as unsent although a copy of it went out: a second attempt, or lost."""
         operator, world = self._world.operator, self._world
         may_repeat = operator.submitted[campaign].plan.in_doubt == "resend" or operator.resolved[campaign]
-        return bool(may_repeat) or any(world.was_forgotten(copy.at_s) for copy in world.books.accepted[row])
+        return bool(may_repeat) or any(
+            world.was_forgotten(copy.at_s, tolerance_s=1.5) for copy in world.books.accepted[row]
+        )
 
     def _age_s(self, campaign: CampaignId) -> float:
         return self._world.loop.time() - self._world.operator.sealed[campaign]

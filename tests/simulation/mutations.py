@@ -11,9 +11,12 @@ from tests.simulation.violation import Kind
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.leases import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
+from workers import upkeep
 from workers.batch import recorder
+from workers.batch.batch import Batch
 from workers.batch.batch_run import BatchRun
 from workers.batch.message_result import MessageResult
+from workers.dispatcher import Dispatcher
 
 
 class Mutation(NamedTuple):
@@ -81,7 +84,102 @@ def _pushes_begin_late() -> None:
     kind.may_push = lambda run, _start_by: not run.stopping.is_set()
 
 
+def _errors_brake_at_once() -> None:
+    async def note_nothing(*_: object) -> bool:
+        return False
+
+    kind: Any = Dispatcher
+    kind._note_failure = note_nothing
+
+
+def _late_blocks_go_back() -> None:
+    async def confirm(batch: Any, _block: object, asked_at: float) -> float | None:
+        timings, clock = batch._context.timings, batch._context.clock
+        return None if clock.monotonic() - asked_at > timings.confirm_after_s else asked_at
+
+    kind: Any = Batch
+    kind._confirm_late = confirm
+
+
+def _waiting_reports_ignored() -> None:
+    async def none(_: object) -> None:
+        return None
+
+    module: Any = upkeep
+    module.unapplied_reports = none
+
+
+def _wrong_clock_believed() -> None:
+    module: Any = upkeep
+    module.clocks_agree = lambda _: True
+
+
 MUTATIONS = {
+    "A0 errors brake at once": Mutation(
+        _errors_brake_at_once,
+        frozenset({Kind.BRAKED}),
+        "one unexpected error of a worker brakes the campaign",
+        ("provider_crashes_client",),
+    ),
+    "A1 late blocks go back": Mutation(
+        _late_blocks_go_back,
+        frozenset({Kind.STUCK, Kind.UNFAIR}),
+        "nothing is pushed while the ledger is slow",
+        ("wires_slow",),
+    ),
+    "A3 waiting reports ignored": Mutation(
+        _waiting_reports_ignored,
+        frozenset({Kind.EVIDENCE}),
+        "doubt is settled while reports wait for a reconciler",
+        ("provider_hangs_up",),
+    ),
+    "A4 resolve repeats": Mutation(
+        _in_script(
+            "settle_overdue",
+            "if settlement ~= 'policy' and sent_at_ms >= tonumber(args.decided_ms) then return nil end",
+            "",
+        ),
+        frozenset({Kind.TWICE}),
+        "a resolve whose answer was lost decides again what it resent",
+        ("provider_hangs_up", "answers_lost"),
+    ),
+    "A6 proof of a later attempt refused": Mutation(
+        _in_script(
+            "apply_reports",
+            "  if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end",
+            "  if attempt > recorded_attempt then return nil, UNKNOWN end\n"
+            "  if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end",
+        ),
+        frozenset({Kind.EVIDENCE}),
+        "a report of an attempt that the server forgot is refused",
+        ("provider_hangs_up", "server_lost_a_second"),
+    ),
+    "A7 wake-ups come late": Mutation(
+        _in_script(
+            "expire_leases",
+            "redis.call('ZADD', leases_key, now_ms + lease_ms, member)",
+            "redis.call('ZADD', leases_key, now_ms + 16 * lease_ms, member)",
+        ),
+        frozenset({Kind.STUCK, Kind.UNFAIR}),
+        "a batch whose wake-up was lost is announced again minutes later",
+        ("wake_ups_lost", "worker_killed"),
+    ),
+    "A8 wrong clock believed": Mutation(
+        _wrong_clock_believed,
+        frozenset({Kind.EARLY}),
+        "validities end by a clock that was set forward",
+        ("server_clock_jumps",),
+    ),
+    "A10 turns do not end": Mutation(
+        _in_script(
+            "open_block",
+            "if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end",
+            "if turn_ms then return false end",
+        ),
+        frozenset({Kind.UNFAIR}),
+        "a small campaign waits for whole batches of others",
+        (),
+    ),
     "no fence": Mutation(
         _all(
             _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),

@@ -21,6 +21,7 @@ REJECTED = Outcome(Verdict.REJECTED, code=2054, reason="invalid mobile number")
 NOT_SENT = Outcome(Verdict.NOT_SENT, code=2, reason="connection refused")
 THROTTLED = Outcome(Verdict.THROTTLED, code=429, retry_after_s=1.0, reason="too many requests")
 IN_DOUBT = Outcome(Verdict.IN_DOUBT, code=10, reason="no answer in time")
+HUNG_UP = Outcome(Verdict.IN_DOUBT, code=11, reason="connection lost before the answer was complete")
 READ_TIMEOUT_S = 15.0
 
 Row = tuple[CampaignId, int]
@@ -55,6 +56,8 @@ class Behaviour(msgspec.Struct):
     throttled: float = 0.0
     answer_lost: float = 0.002
     """Accepted, and the answer never comes."""
+    hangs_up: float = 0.0
+    """Accepted, and the connection is lost before the answer."""
     crashes: float = 0.0
     """The client raises an error that nobody foresaw."""
     report_lost: float = 0.02
@@ -157,7 +160,7 @@ class SimulatedProvider:
             await asyncio.sleep(READ_TIMEOUT_S)
             return IN_DOUBT
         await asyncio.sleep(latency_s)
-        return ACCEPTED
+        return HUNG_UP if behaviour.hangs_up and draw() < behaviour.hangs_up else ACCEPTED
 
     def _report_later(self, correlation_id: str, row: Row, latency_s: float) -> None:
         draw, behaviour = self._random.random, self.behaviour

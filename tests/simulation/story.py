@@ -44,8 +44,7 @@ class Story:
         self._night_s = night_s
         self.faults = Faults(world, mean_gap_s=30.0 if faults is None else 5.0)
         if faults is not None:
-            all_kinds = (*self.faults.kinds, *self.faults.on_request)
-            self.faults.kinds = [kind for kind in all_kinds if kind.__name__ in faults]
+            self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
         self._pushes = PushChecks(world)
         self._ledger = LedgerChecks(world)
         self.checks = 0

@@ -154,6 +154,7 @@ class World:
         self.broker.lost = 0.0
         for provider in self.providers.values():
             provider.behaviour.not_sent = provider.behaviour.throttled = provider.behaviour.crashes = 0.0
+            provider.behaviour.hangs_up = 0.0
 
     def close(self) -> None:
         """End the server, and the loop with everything that still runs."""
