@@ -44,7 +44,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first seed; each run has the next one")
-    parser.add_argument("--runs", type=int, default=20, help="how many runs")
+    parser.add_argument("--runs", type=int, default=12, help="how many runs")
     parser.add_argument("--hours", type=float, default=8.0, help="virtual hours of each run after its faults, at least")
     parser.add_argument("--storm", type=float, default=10.0, help="virtual minutes of faults in each run")
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="", help="take a safeguard out of the product")

@@ -133,5 +133,7 @@ class PushChecks:
             return Counter()
         sender = world.operator.submitted[campaign].plan.sender
         return Counter(
-            begun.row[0] for begun in world.books.begun if begun.sender == sender and world.was_forgotten(begun.at_s)
+            begun.row[0]
+            for begun in world.books.begun
+            if begun.sender == sender and world.was_forgotten(begun.at_s, tolerance_s=PUSHED_WITHIN_S)
         )
