@@ -3,10 +3,16 @@
 -- A pace keeps only its last slot and the cost of that slot: so a new rate acts at once, however low the old rate was,
 -- and a clock that was set back holds nobody up.
 
+-- No slot is given out so far ahead: a last slot that lies further ahead is from before the clock was set back, and no
+-- longer counts.
+local IMPOSSIBLE_US = 1000000
+
 -- Return the next slot of a pace (its fields last_slot_us and last_slot_cost), in microseconds since the epoch: not
 -- before `earliest_us`, and as if the last slot was not after `latest_us`.
 local function next_slot(pace, per_unit_us, earliest_us, latest_us)
-  local last_us = math.min(tonumber(pace.last_slot_us or '0'), latest_us)
+  local last_us = tonumber(pace.last_slot_us or '0')
+  if last_us > latest_us + IMPOSSIBLE_US then return earliest_us end
+  last_us = math.min(last_us, latest_us)
   return math.max(last_us + tonumber(pace.last_slot_cost or '0') * per_unit_us, earliest_us)
 end
 
