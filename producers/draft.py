@@ -95,12 +95,7 @@ class RowPass:
 
     def warnings(self) -> Iterator[str]:
         """Name what may be wrong with rows that were accepted."""
-        yield from self._file.notes()
-        if self.checker.landlines:
-            yield (
-                f"{self.checker.landlines:,} {'number looks' if self.checker.landlines == 1 else 'numbers look'} like "
-                "landlines, which get no SMS, and the provider bills them all the same"
-            )
+        yield from self._file.left_out()
         if self.checker.foreign:
             yield (
                 f"{self.checker.foreign:,} {'number is' if self.checker.foreign == 1 else 'numbers are'} of other "

@@ -12,7 +12,7 @@ import msgspec
 from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
-from producers.recipients.cell_text import tidy_cells
+from producers.recipients.cell_text import tidy
 from producers.rows.numbers import normalise_numbers, without_prefix
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
@@ -59,7 +59,7 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
     number_in_heading = _number_or_empty(file.heading.names[0])
     pending: list[str] = [number_in_heading] if number_in_heading else []
     for chunk in file.chunks():
-        cells = tidy_cells(list(map(itemgetter(index), chunk.rows)))
+        cells = list(map(tidy, map(itemgetter(index), chunk.rows)))
         numbers, reasons = _normalise_cells(cells, is_export=is_export)
         reasons |= {row: reason for (row, column), reason in chunk.damaged.items() if column == index}
         pending += filter(None, numbers)

@@ -17,28 +17,29 @@ _NUMBER_GUARD = re.compile(r"=([+-]?[0-9][0-9.,]*)")
 _ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
 """How Excel's files write a control character, such as the carriage return of Alt+Enter."""
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d|\d\d?[-/.]\d\d?[-/.]\d{4})[T ]0?0:00(?::00(?:\.0+)?)?(?:Z|[+]00:?00)?")
-_DAY_ZERO = re.compile(
-    r"(?:1899-12-3[01]|1900-01-00|30[-/.]12[-/.]1899|31[-/.]12[-/.]1899)[T ](\d\d?:\d\d(?::\d\d)?)(?:\.0+)?"
-)
+_DAY_ZERO = re.compile(r"(?:1899-12-3[01]|1900-01-00|3[01][-/.]12[-/.]1899)[T ](\d\d?:\d\d(?::\d\d)?)(?:\.0+)?")
 _LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,}")
 _FLOAT_DIGITS = 15
 
-_SUSPICIOUS = ("\n ", "\n\t", "\n'", "\n=", " \n", "\t\n", "\r", "_x00", "00000", "99999", "0:00", "1899", "1900-01-00")
-"""Without any of these texts among lines of ASCII, every line is tidy."""
-_SUSPICIOUS_UNICODE = tuple(character for character in _AROUND if not character.isascii())
+_INVISIBLE_UNICODE = tuple(_INVISIBLE)
 
 
 def tidy_cells(cells: Sequence[str]) -> Sequence[str]:
     """Tidy many cells, at a small part of the cost of ``tidy`` for each if they are tidy already."""
-    joined = "\n".join(("", *cells, ""))
-    suspicious = (
-        joined.count("\n") != len(cells) + 1
-        or any(text in joined for text in _SUSPICIOUS)
-        or (not joined.isascii() and any(text in joined for text in _SUSPICIOUS_UNICODE))
+    joined = "\n".join(cells)
+    return list(map(tidy, cells)) if _may_be_untidy(joined) or list(map(str.strip, cells)) != cells else cells
+
+
+def _may_be_untidy(joined: str) -> bool:
+    """Say whether one of many cells, joined by line breaks, may have more around its text than blanks."""
+    return (
+        "'" in joined
+        or "=" in joined
+        or (":" in joined and ("0:00" in joined or "1899" in joined or "1900-" in joined))
+        or ("." in joined and ("00000" in joined or "99999" in joined))
+        or "_x00" in joined
+        or (not joined.isascii() and any(character in joined for character in _INVISIBLE_UNICODE))
     )
-    if not suspicious:
-        return cells
-    return list(map(tidy, cells))
 
 
 def tidy(cell: str) -> str:

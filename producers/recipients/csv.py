@@ -11,6 +11,7 @@ from typing import BinaryIO, NoReturn, Protocol, TextIO
 
 from producers.errors import InputInvalid
 from producers.recipients import utf8
+from producers.recipients.cell_text import tidy
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading, is_among
 
@@ -55,8 +56,13 @@ class CsvFile:
     def use(self, columns: Collection[int]) -> None:
         """Do nothing: every cell of CSV is a text."""
 
-    def notes(self) -> list[str]:
-        """Return nothing: the whole file is read."""
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    def left_out(self) -> list[str]:
+        """Return nothing, because all rows are read."""
         return []
 
     def fraction(self) -> float:
@@ -130,7 +136,7 @@ class CsvFile:
             headings, key=lambda candidate: (is_among(hint, headings[candidate][1]), len(headings[candidate][1]))
         )
         line, names = headings[delimiter]
-        if len(headings) < len(delimiters) and any('"' in name for name in names):
+        if len(headings) < len(delimiters) and any('"' in tidy(name) for name in names):
             self._refuse(next(candidate for candidate in delimiters if candidate not in headings))
         if "\0" in "".join(names):
             raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? save it as UTF-8")

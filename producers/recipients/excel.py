@@ -27,7 +27,6 @@ class ExcelFile:
         self._rows = 0
         self._hidden_lines: list[int] = []
         self._hidden_rows = 0
-        self._notes: list[str] = []
         self._workbook = self._open()
         sheets = self._workbook.sheets
         self._sheet = next((index for index, sheet in enumerate(sheets) if not sheet.is_hidden), -1)
@@ -39,21 +38,30 @@ class ExcelFile:
     def use(self, columns: Collection[int]) -> None:
         """Do nothing: a value that has no text makes its row wrong only where the value is used."""
 
-    def notes(self) -> list[str]:
-        """Say which sheet is read, and which sheets and rows are left out because they are hidden or come later."""
+    @property
+    def source(self) -> str:
+        """The name of the file and of the sheet."""
+        return f"{self._path.name}, sheet {self.sheet_name}"
+
+    def left_out(self) -> list[str]:
+        """Say which other sheets there are, and which rows are hidden."""
         sheets = self._workbook.sheets
-        others = [sheet.name for sheet in sheets if not sheet.is_hidden and sheet.name != self.sheet_name]
+        others = [sheet.name for index, sheet in enumerate(sheets) if not sheet.is_hidden and index != self._sheet]
         hidden = [sheet.name for sheet in sheets if sheet.is_hidden]
-        note = f"{self._path.name}: the sheet {self.sheet_name} is read"
-        note += f", and not {', '.join(others)}" if others else ""
-        notes = [note + (f"; left out because hidden: the sheet {', '.join(hidden)}" if hidden else "")]
+        left_out = []
+        if others or hidden:
+            names = [*others, *(f"{name} (hidden)" for name in hidden)]
+            left_out.append(
+                f"{self._path.name}: only the sheet {self.sheet_name} is read, and not {', '.join(names)}; "
+                "to send to another sheet, make it the first visible one"
+            )
         if self._hidden_rows:
             lines = ", ".join(map(str, self._hidden_lines)) + (", …" if self._hidden_rows > _MAX_LINES_SHOWN else "")
             rows = "1 hidden row is" if self._hidden_rows == 1 else f"{self._hidden_rows:,} hidden rows are"
-            notes.append(
+            left_out.append(
                 f"{self._path.name}: {rows} left out (row {lines}); to send to them, show all rows, and save the file"
             )
-        return notes
+        return left_out
 
     def fraction(self) -> float:
         """Return how much of the sheet has been read, from 0 to 1; 0 until the rows are counted."""

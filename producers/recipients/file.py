@@ -56,8 +56,12 @@ class RecipientsFile(Protocol):
         if a column cannot become text.
         """
 
-    def notes(self) -> list[str]:
-        """Say which part of the file is read and which is left out, if a person cannot know; complete after reading."""
+    @property
+    def source(self) -> str:
+        """What is read, in words: the file's name, and the sheet of a workbook."""
+
+    def left_out(self) -> list[str]:
+        """Say which sheets and rows of the file are not read; complete when the rows have been read."""
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the rows in the file's order, without the blank ones.

@@ -54,8 +54,13 @@ class JsonLinesFile:
         """Name the columns whose values must be texts or numbers; any value may stand in the others."""
         self._used = frozenset(columns)
 
-    def notes(self) -> list[str]:
-        """Return nothing: the whole file is read."""
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    def left_out(self) -> list[str]:
+        """Return nothing, because all rows are read."""
         return []
 
     def fraction(self) -> float:

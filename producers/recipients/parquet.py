@@ -79,8 +79,13 @@ class ParquetFile:
                     "no text: write it as texts or numbers"
                 )
 
-    def notes(self) -> list[str]:
-        """Return nothing: all rows are read."""
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    def left_out(self) -> list[str]:
+        """Return nothing, because all rows are read."""
         return []
 
     def fraction(self) -> float:

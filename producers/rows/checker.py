@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from producers.recipients import Chunk
-from producers.recipients.cell_text import tidy_cells
+from producers.recipients.cell_text import tidy, tidy_cells
 from producers.rows.custom_values import CustomColumns
 from producers.rows.damage import DamageCheck, DamageKind
-from producers.rows.numbers import NumberSet, count_landlines, foreign_numbers, normalise_numbers
+from producers.rows.numbers import NumberSet, find_foreign, normalise_numbers
 from producers.rows.parts import PartsCounter, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
 from producers.rows.slots import SlotSource, all_values_valid
@@ -84,8 +84,6 @@ class RowChecker:
         """Rows that became messages."""
         self.refused: Counter[str] = Counter()
         """Refused rows by the message of their finding."""
-        self.landlines = 0
-        """Accepted numbers that look like landlines."""
         self.foreign = 0
         """Accepted numbers of other countries."""
         self.examples: dict[str, list[RefusedRow]] = {}
@@ -108,6 +106,10 @@ class RowChecker:
         """Check a chunk; chunks must come in the file's order, because duplicates are found across chunks."""
         rows = chunk.rows
         to, findings = self._numbers(chunk)
+        foreign = find_foreign(to)
+        if not self._allows_foreign:
+            for index in foreign:
+                findings.setdefault(index, Finding(RefusalReason.FOREIGN, f"{self._names[self._to]} {FOREIGN}"))
         cells = {column: tidy_cells(list(map(itemgetter(column), rows))) for column in self._used_columns}
         self._check_cells(cells, chunk, findings)
         slots = self._slot_values(cells, to, findings)
@@ -130,8 +132,7 @@ class RowChecker:
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
         self._count(refused)
-        self.landlines += count_landlines(to)
-        self.foreign += len(foreign_numbers(to))
+        self.foreign += len(set(foreign) - findings.keys())
         return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused, custom)
 
     def _count(self, refused: Sequence[RefusedRow]) -> None:
@@ -146,19 +147,16 @@ class RowChecker:
     def _numbers(self, chunk: Chunk) -> tuple[list[str], dict[int, Finding]]:
         """Return the numbers of a chunk, an empty text for each that is none, and what is wrong with the rows."""
         name = self._names[self._to]
-        cells = tidy_cells(list(map(itemgetter(self._to), chunk.rows)))
+        cells = list(map(itemgetter(self._to), chunk.rows))
         to, reasons = normalise_numbers(cells, self._region)
         findings: dict[int, Finding] = {}
         for (index, column), reason in chunk.damaged.items():
             if column == self._to:
                 findings[index] = Finding(RefusalReason.DAMAGED, f"{name} {reason}")
         for index, reason in reasons.items():
-            damage = self._damage_check.of(cells[index])
+            damage = self._damage_check.of(tidy(cells[index]))
             message = f"{name} {damage.reason if damage else reason}"
             findings.setdefault(index, Finding(RefusalReason.NUMBER, message, cells[index]))
-        if not self._allows_foreign:
-            for index in foreign_numbers(to):
-                findings.setdefault(index, Finding(RefusalReason.FOREIGN, f"{name} {FOREIGN}"))
         return to, findings
 
     def _check_cells(self, cells: dict[int, Sequence[str]], chunk: Chunk, findings: dict[int, Finding]) -> None:

@@ -52,8 +52,9 @@ _CONT = (
 _MISREAD_UTF8 = re.compile(f"[\u00c2\u00c3]{_CONT}|[\u00e0\u00e2]{_CONT}{{2}}|\u00f0{_CONT}{{3}}")
 """Bytes of UTF-8 that somebody read as Windows-1252: RenÃ©e for Renée, â€™ for an apostrophe, à¤†à¤¶à¤¾ for आशा."""
 
-_SUSPICIOUS = ("{", "#", "%", "?", "<<", "«", "[[", "[object ", "*|", "E+", "e+", "\n=", "\n@", "Err:", "<%")
+_SUSPICIOUS = ("{", "#", "%", "?", "<", "«", "[", "*", "e+", "=", "@", "err:")
 """Without any of these texts among lines of ASCII, and without a word for infinite or loading, no line is damaged."""
+_MAY_BE_MISREAD = re.compile("[\u00c2\u00c3\u00e0\u00e2\u00f0\ufffd]").search
 _INFINITE_WORDS = frozenset({"loading...", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"})
 
 
@@ -89,17 +90,17 @@ class DamageCheck:
 
     def __init__(self, no_value: Iterable[str] = NO_VALUE) -> None:
         self._no_value = frozenset(word.strip().casefold() for word in no_value)
+        self._suspicious_words = self._no_value | _INFINITE_WORDS
 
     def find(self, cells: Sequence[str]) -> dict[int, Damage]:
         """Return what is wrong with tidy cells, by their index."""
-        joined = "\n".join(("", *cells, ""))
-        words = set(map(str.casefold, cells))
+        joined = "\n".join(cells).casefold()
+        words = set(joined.split("\n"))
         may_be_damaged = (
             "" in words
-            or not words.isdisjoint(self._no_value)
-            or not words.isdisjoint(_INFINITE_WORDS)
+            or not words.isdisjoint(self._suspicious_words)
             or any(text in joined for text in _SUSPICIOUS)
-            or (not joined.isascii() and ("\ufffd" in joined or _MISREAD_UTF8.search(joined)))
+            or (not joined.isascii() and any(map(_MAY_BE_MISREAD, cells)))
         )
         if not may_be_damaged:
             return {}

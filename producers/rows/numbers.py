@@ -3,11 +3,10 @@
 import re
 from array import array
 from collections.abc import Sequence
-from functools import lru_cache
 
-import phonenumbers
 from pyroaring import BitMap64
 
+from producers.recipients.cell_text import tidy
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.MULTILINE)
@@ -20,8 +19,6 @@ _PREFIX = re.compile(
 _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(r"(?:;(?:ext|phone-context|isub)=.*|@(?:s\.whatsapp\.net|c\.us))$", re.IGNORECASE)
-_PREFIX_DIGITS = 5
-"""Digits of an Indian number, without the country code, that tell a landline from a mobile."""
 
 
 def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[str], dict[int, str]]:
@@ -45,7 +42,7 @@ def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[st
         for index, number in enumerate(numbers):
             if not number:
                 try:
-                    numbers[index] = normalise(without_prefix(cells[index]), region)
+                    numbers[index] = normalise(without_prefix(tidy(cells[index])), region)
                 except NumberInvalid as invalid:
                     reasons[index] = str(invalid)
     return numbers, reasons
@@ -60,25 +57,11 @@ def without_prefix(cell: str) -> str:
     return _PARAMETERS.sub("", _PREFIX.sub("", cell.strip(), count=1))
 
 
-def foreign_numbers(numbers: Sequence[str]) -> list[int]:
-    """Return the indexes of the numbers whose country code is not India's."""
+def find_foreign(numbers: Sequence[str]) -> list[int]:
+    """Return the indexes of the numbers whose country code is not India's; an empty text is no number."""
+    if {number[:2] for number in numbers} <= {"91", ""}:
+        return []
     return [index for index, number in enumerate(numbers) if number and number[:2] != "91"]
-
-
-def count_landlines(numbers: Sequence[str]) -> int:
-    """Count the Indian numbers that look like landlines, which get no SMS."""
-    end = 2 + _PREFIX_DIGITS
-    prefixes = [number[2:end] for number in numbers if number[:2] == "91"]
-    landlines = set(filter(_is_landline, set(prefixes)))
-    return sum(prefix in landlines for prefix in prefixes) if landlines else 0
-
-
-def _prefix_is_landline(prefix: str) -> bool:
-    number = phonenumbers.PhoneNumber(country_code=91, national_number=int(f"{prefix}23456"))
-    return bool(phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.FIXED_LINE)
-
-
-_is_landline = lru_cache(maxsize=10**_PREFIX_DIGITS)(_prefix_is_landline)
 
 
 class NumberSet:

@@ -123,7 +123,7 @@ def _token(match: re.Match[str]) -> Token | None:
     if kind in ("elapsed", "general", "ampm", "exponent", "date", "digit", "symbol"):
         return Token(kind, match[kind].lower() if kind == "date" else match[kind])
     # The blank of the width of a character separates a sign or a currency from the digits.
-    return Token("literal", " ") if match[0].startswith("_") else None
+    return Token("literal", " ") if match[0].startswith("_") or match[0] == "* " else None
 
 
 def _with_minutes(tokens: Sequence[Token]) -> Sequence[Token]:
