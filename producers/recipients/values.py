@@ -66,7 +66,7 @@ def short_float_text(value: float, form: str) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a decimal with as many places as it has: 99.50, and never with an exponent."""
+    """Return a decimal with all its digits after the point: 99.50, and never with an exponent."""
     if value.is_nan():
         return ""
     if value.is_infinite():
@@ -85,14 +85,14 @@ def number_text(literal: str) -> str:
             raise ValueDamaged(LOST_DIGITS)
         return literal
     number = Decimal(literal)
-    whole, _, places = format(number, "f").partition(".")
+    whole, _, decimals = format(number, "f").partition(".")
     if len(whole.lstrip("-")) > MAX_DIGITS:
         raise ValueDamaged(LOST_DIGITS)
-    if places in ("", "0"):
+    if decimals in ("", "0"):
         return whole
     if len(number.as_tuple().digits) > MAX_DIGITS:
         return float_text(float(number))
-    return f"{whole}.{places}"
+    return f"{whole}.{decimals}"
 
 
 def _moment_text(value: datetime) -> str:

@@ -65,20 +65,20 @@ class DamageKind(Enum):
     DAMAGED = "damaged"
 
 
-class Damage(NamedTuple):
+class CellDamage(NamedTuple):
     """What is wrong with a cell; ``reason`` is written after the name of its column and holds no part of the value."""
 
     kind: DamageKind
     reason: str
 
 
-_EMPTY = Damage(DamageKind.ABSENT, "is empty")
-_NO_VALUE = Damage(DamageKind.ABSENT, "holds a word for no value")
-_NOT_AVAILABLE = Damage(DamageKind.ABSENT, "holds #N/A, the error of a lookup that found nothing")
+_EMPTY = CellDamage(DamageKind.ABSENT, "is empty")
+_NO_VALUE = CellDamage(DamageKind.ABSENT, "holds a word for no value")
+_NOT_AVAILABLE = CellDamage(DamageKind.ABSENT, "holds #N/A, the error of a lookup that found nothing")
 
 
-def _damaged(reason: str) -> Damage:
-    return Damage(DamageKind.DAMAGED, reason)
+def _damaged(reason: str) -> CellDamage:
+    return CellDamage(DamageKind.DAMAGED, reason)
 
 
 class DamageCheck:
@@ -92,7 +92,7 @@ class DamageCheck:
         self._no_value = frozenset(word.strip().casefold() for word in no_value)
         self._suspicious_words = self._no_value | _INFINITE_WORDS
 
-    def find(self, cells: Sequence[str]) -> dict[int, Damage]:
+    def find(self, cells: Sequence[str]) -> dict[int, CellDamage]:
         """Return what is wrong with tidy cells, by their index."""
         joined = "\n".join(cells).casefold()
         words = set(joined.split("\n"))
@@ -104,10 +104,10 @@ class DamageCheck:
         )
         if not may_be_damaged:
             return {}
-        found = ((index, self.of(cell)) for index, cell in enumerate(cells))
-        return {index: damage for index, damage in found if damage}
+        damages = ((index, self.of(cell)) for index, cell in enumerate(cells))
+        return {index: damage for index, damage in damages if damage}
 
-    def of(self, cell: str) -> Damage | None:
+    def of(self, cell: str) -> CellDamage | None:
         """Return what is wrong with one tidy cell; None if it holds a value."""
         if not cell:
             return _EMPTY
@@ -119,22 +119,16 @@ class DamageCheck:
         return damage_of_text(cell)
 
 
-def damage_of_text(text: str) -> Damage | None:
+def damage_of_text(text: str) -> CellDamage | None:
     """Return the damage of a text, whatever the settings call no value; None if there is none."""
     return next((damage for is_damaged, damage in _DAMAGES if is_damaged(text)), None)
-
-
-def find_placeholder(text: str) -> str | None:
-    """Return the first placeholder of some program in a text, as {name} or ##name##; None if there is none."""
-    found = _PLACEHOLDER.search(text)
-    return found[0] if found else None
 
 
 def _is_error(text: str) -> bool:
     return text.casefold() in SPREADSHEET_ERRORS or _OFFICE_ERROR.fullmatch(text) is not None
 
 
-_DAMAGES: tuple[tuple[Callable[[str], object], Damage], ...] = (
+_DAMAGES: tuple[tuple[Callable[[str], object], CellDamage], ...] = (
     (_is_error, _damaged("holds an error of a spreadsheet: correct the formula")),
     (
         _MANY_HASHES.fullmatch,

@@ -155,8 +155,8 @@ def test_the_first_visible_sheet_is_read_and_named_and_the_others_are_named_too(
     assert checked.source == "a.xlsx, sheet Nov list"
     assert checked.warnings == [
         (
-            "a.xlsx: only the sheet Nov list is read, and not Dec list, Oct list (hidden); to send to another sheet, make "  # noqa: E501
-            "it the first visible one"
+            "a.xlsx: only the sheet Nov list is read, and not Dec list, Oct list (hidden); to send to another "
+            "sheet, make it the first visible one"
         )
     ]
 

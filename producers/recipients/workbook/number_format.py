@@ -68,8 +68,8 @@ def _show_general(value: float) -> str:
     whole = text.lstrip("-").partition(".")[0]
     if len(text.lstrip("-")) <= _GENERAL_WIDTH or "." not in text:
         return text
-    places = max(0, _GENERAL_WIDTH - 1 - len(whole))
-    rounded = format(_rounded(Decimal(text), places), "f")
+    decimals = max(0, _GENERAL_WIDTH - 1 - len(whole))
+    rounded = format(_rounded(Decimal(text), decimals), "f")
     return rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
 
 
@@ -94,8 +94,7 @@ def _show_digits(value: float, section: Section) -> str:
         scaling += 1
     number /= Decimal(1000) ** scaling
     point = next((index for index, token in enumerate(tokens) if token == Token("symbol", ".")), len(tokens))
-    places = sum(token.kind == "digit" for token in tokens[point:])
-    number = _rounded(number, places)
+    number = _rounded(number, sum(token.kind == "digit" for token in tokens[point:]))
     whole, _, decimals = format(number, "f").partition(".")
     text = _fill_whole(tokens[:point], whole, indian=section.indian)
     text += _fill_decimals(tokens[point:], decimals)
@@ -182,5 +181,5 @@ def _around(tokens: Sequence[Token], shown: str) -> str:
     return before + shown + "".join(token.text for token in tokens[last:])
 
 
-def _rounded(number: Decimal, places: int) -> Decimal:
-    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+def _rounded(number: Decimal, decimals: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)

@@ -26,7 +26,7 @@ class SheetRow(NamedTuple):
 
 
 class Workbook(Protocol):
-    """An opened workbook."""
+    """An opened workbook, whose sheets are read one by one."""
 
     sheets: list[Sheet]
 
@@ -34,4 +34,4 @@ class Workbook(Protocol):
         """Yield the rows of a sheet in their order; rows without cells may be missing."""
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, or give its memory back."""

@@ -56,9 +56,9 @@ class XlsWorkbook:
     def _number_format(self, cell: Any) -> str:
         if cell.xf_index is None:
             return GENERAL
-        found = self._book.format_map.get(self._book.xf_list[cell.xf_index].format_key)
-        if found is None:
+        known = self._book.format_map.get(self._book.xf_list[cell.xf_index].format_key)
+        if known is None:
             return GENERAL
         # xlrd writes the short date of the United States for the format that shows that of the computer.
-        text = str(found.format_str)
+        text = str(known.format_str)
         return {"m/d/yy": "dd-mm-yyyy", "mm-dd-yy": "dd-mm-yyyy", "m/d/yy h:mm": "dd-mm-yyyy hh:mm"}.get(text, text)

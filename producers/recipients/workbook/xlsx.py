@@ -50,7 +50,7 @@ class XlsxWorkbook:
         self._strings = list(self._read_strings(strings)) if self._is_there(strings) else []
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file that the workbook is read from."""
         self._archive.close()
 
     def rows(self, sheet: int) -> Iterator[SheetRow]:
@@ -169,8 +169,8 @@ def _resolved(path: PurePosixPath) -> str:
     return "/".join(parts)
 
 
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
 
 
 def _column(reference: str) -> int:
