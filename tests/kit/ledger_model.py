@@ -9,7 +9,7 @@ from tests.kit.ledger import SENDER
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
-from times_dispatch.ledger.report_applier import Applied
+from times_dispatch.ledger.report_applier import ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -100,11 +100,11 @@ class Campaign:
     def is_in_doubt(self) -> bool:
         return any(message.state == "i" for message in self.messages)
 
-    def is_held(self) -> bool:
+    def is_stopped(self) -> bool:
         return self.state in {"paused", "braked"}
 
     def finish_if_done(self) -> None:
-        if (self.state == "running" or (self.is_held() and not self.is_in_doubt())) and not self.unsent():
+        if (self.state == "running" or (self.is_stopped() and not self.is_in_doubt())) and not self.unsent():
             self.state = "finished"
 
     def brake_if(self, last: deque[bool], share: float) -> None:
@@ -124,10 +124,10 @@ class Model:
         self.out: dict[BatchKey, IssuedBatch] = {}
         self.released: dict[BatchKey, tuple[int, int]] = {}
         """The token with which a batch was released last, and the number of messages that the release put in doubt."""
-        self.held_by = ""
+        self.stopped_by = ""
 
     def running(self) -> dict[str, Campaign]:
-        if self.held_by:
+        if self.stopped_by:
             return {}
         return {
             name: campaign
@@ -177,8 +177,8 @@ class Model:
         if not self.holds(batch_key, token):
             raise ModelLeaseLost
         campaign = self.campaigns[batch_key[0]]
-        if held := self._held(campaign):
-            return held
+        if reason := self._why_stopped(campaign):
+            return reason
         batch = campaign.batch(batch_key[1])
         pending = [index for index, message in enumerate(batch) if message.state == "p"][:most]
         if not pending:
@@ -198,13 +198,13 @@ class Model:
             batch[index].code, batch[index].answered = 0, False
         return [(index, batch[index].attempt) for index in pending]
 
-    def _held(self, campaign: Campaign) -> str:
+    def _why_stopped(self, campaign: Campaign) -> str:
         """Return the reason why no message of a campaign can be opened; empty if there is none."""
         if campaign.state != "running":
             return campaign.state
         if campaign.expired or campaign.shut:
-            return "expired" if campaign.expired else "outside_hours"
-        return self.held_by
+            return "expired" if campaign.expired else "outside_send_window"
+        return self.stopped_by
 
     def record(self, batch_key: BatchKey, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
         """Record outcomes of (index, block, verdict, code); return how many of them changed a message."""
@@ -288,20 +288,20 @@ class Model:
                 reclaimed, in_doubt = reclaimed + 1, in_doubt + self.reclaim(batch_key)
         return reclaimed, in_doubt, woken
 
-    def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[Applied]:
+    def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[ReportEffect]:
         """Apply reports of (index, attempt, kind, code)."""
         campaign = self.campaigns[batch_key[0]]
         campaign.begun.add(batch_key[1])
         batch = campaign.batch(batch_key[1])
-        answers = [Applied.DUPLICATE] * len(reports)
+        answers = [ReportEffect.DUPLICATE] * len(reports)
         # Reports are sorted by message; reports about one message stay in their order.
         for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
             if index >= len(batch):
-                answers[position] = Applied.UNKNOWN
+                answers[position] = ReportEffect.UNKNOWN
                 continue
             message = batch[index]
             if kind == "failed" and attempt < message.attempt:
-                answers[position] = Applied.STALE
+                answers[position] = ReportEffect.STALE
                 continue
             to = state_after_report(message, attempt, kind)
             if not to:
@@ -311,7 +311,7 @@ class Model:
             if attempt > message.attempt or (to == "a" and message.state in "pig"):
                 message.attempt = attempt
             message.state, message.code = to, code if to == "f" else 0
-            answers[position] = Applied.APPLIED
+            answers[position] = ReportEffect.APPLIED
             if to == "a":
                 campaign.due.add(batch_key[1])
             else:

@@ -21,8 +21,8 @@ _FIELDS = (
     "total",
     "next_batch",
     "start_ms",
-    "opens_ms",
-    "closes_ms",
+    "send_window_opens_ms",
+    "send_window_closes_ms",
     "until_ms",
     "unopened_state",
     "unopened_before",
@@ -197,14 +197,17 @@ class LedgerChecks:
             seen.state == "running"
             and seen.counts[b"p"] > 0
             and seen.number("start_ms") <= now_ms < seen.number("until_ms") - 2_000
-            and (not seen.number("closes_ms") or seen.number("opens_ms") <= now_ms < seen.number("closes_ms") - 2_000)
+            and (
+                not seen.number("send_window_closes_ms")
+                or seen.number("send_window_opens_ms") <= now_ms < seen.number("send_window_closes_ms") - 2_000
+            )
         )
         if not may:
             self._may_since.pop(campaign, None)
         return may
 
     def _sender_is_held(self, sender: str) -> bool:
-        key, today = f"{{{sender}}}:pace", (self._server_ms() + 19_800_000) // 86_400_000
+        key, today = f"{{{sender}}}:sender", (self._server_ms() + 19_800_000) // 86_400_000
         paused, full_day = self._world.server.peek([("HMGET", key, "paused", "full_day")])[0]
         return paused == b"1" or (full_day is not None and int(full_day) == today)
 

@@ -14,8 +14,8 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 

@@ -133,6 +133,6 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
         return self.total - self.unsent
 
     @property
-    def identity_holds(self) -> bool:
+    def counters_add_up(self) -> bool:
         """Whether the total equals the sum of the messages in all states (the accounting identity)."""
         return self.total == sum(self.counts.values())

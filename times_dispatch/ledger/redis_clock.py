@@ -14,7 +14,7 @@ _OWNER = "clock"
 
 
 class RedisClock:
-    """The clock that decides everything in the ledger. A test exchanges it: ``exchanged_lib`` in ``scripts.py``."""
+    """The clock that decides everything in the ledger. A test exchanges it: ``replaced_lib`` in ``scripts.py``."""
 
     def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._read_clock = Script(redis, "read_clock")

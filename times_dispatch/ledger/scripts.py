@@ -44,7 +44,7 @@ _CUT = "\n--\n"
 _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 
-_exchanged_libs = dict[str, str]()
+_replaced_libs = dict[str, str]()
 
 
 def text(value: object) -> str:
@@ -53,19 +53,19 @@ def text(value: object) -> str:
 
 
 @contextmanager
-def exchanged_lib(name: str, source: str) -> Iterator[None]:
+def replaced_lib(name: str, source: str) -> Iterator[None]:
     """Use *source* in place of ``lua/lib/<name>.lua`` in every ``Script`` that is made inside this context.
 
     A simulation, or a test, gives the scripts a clock of its own in this way: the lib ``clock`` must define
     ``local function now_us()``, which returns microseconds since the epoch.
     """
-    before = _exchanged_libs.copy()
-    _exchanged_libs[name] = source
+    before = _replaced_libs.copy()
+    _replaced_libs[name] = source
     try:
         yield
     finally:
-        _exchanged_libs.clear()
-        _exchanged_libs.update(before)
+        _replaced_libs.clear()
+        _replaced_libs.update(before)
 
 
 def script_names() -> list[str]:
@@ -86,7 +86,7 @@ def script_text(name: str) -> str:
 
 def lib_text(name: str) -> str:
     """Return the text of ``lua/lib/<name>.lua``, or what was put in its place."""
-    return _exchanged_libs.get(name) or (_FOLDER / "lib" / f"{name}.lua").read_text("utf-8")
+    return _replaced_libs.get(name) or (_FOLDER / "lib" / f"{name}.lua").read_text("utf-8")
 
 
 def used_libs(source: str) -> list[str]:

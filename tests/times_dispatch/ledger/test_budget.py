@@ -7,8 +7,8 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")

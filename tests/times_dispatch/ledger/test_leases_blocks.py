@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait, new_operation
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait, new_operation
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -193,7 +193,8 @@ async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> N
     lease = await ledger.take()
     until_us = (await ledger.now_ms() + 5_000) * 1000
     await ledger.redis.hset(
-        f"{hash_tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_count@{PROVIDER}": 1}
+        f"{hash_tag(SENDER)}:sender",
+        mapping={f"back_off_until_us@{PROVIDER}": until_us, f"back_off_count@{PROVIDER}": 1},
     )
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)

@@ -7,9 +7,11 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchLeases, Consequence, Drained
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, SenderId
-from times_dispatch.ledger.protocol import HoldPolicy
+from times_dispatch.ledger.openings import Drained
+from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -199,7 +201,7 @@ async def test_a_sender_that_backs_off_hands_out_shortly_before_it_may_send(
     ref, _ = await ledger.issue()
     lease = await ledger.take(ref)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, b"p", Consequence(HoldPolicy.ALWAYS, hold_s, reason="overloaded", jitter=0.5))
+    await ledger.record(lease, block, b"p", Consequence(BackOffPolicy.ALWAYS, hold_s, reason="overloaded", jitter=0.5))
     await ledger.leases.release(lease)
     assert len(await ledger.issue()) == handed_out
 
@@ -272,7 +274,7 @@ async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
         ("another1", 0),
         ("another1", 1),
     ]
-    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "handed out")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "issued")]
     assert await ledger.redis.zscore(ROTATION, CAMPAIGN) is None
     assert await ledger.seconds_until(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
     assert await ledger.redis.zrange(f"{hash_tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]

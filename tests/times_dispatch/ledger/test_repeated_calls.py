@@ -16,12 +16,12 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``optout add`` | nobody who is on the list is texted: the safe side |
 | rate and daily cap of the settings | written by a worker at its start; override a rate set by hand in these seconds |
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
-| ``take`` | the same taker gets its own lease again, or a new one, never another's |
+| ``take`` | the same operation gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
 | ``open_block`` | the same operation gets the same block; a late block is not pushed |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | writes nothing |
-| ``expire_leases``, ``end_pending``, ``next_hours`` | decide by what is so at the time of the call |
+| ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
 | ``apply_reports`` | in any order, any number of times |
@@ -32,8 +32,8 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
-from times_dispatch.ledger.leases import Consequence
 from times_dispatch.ledger.protocol import BrakeTarget, Settlement, Status
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
 
@@ -47,7 +47,7 @@ async def _now_us(ledger: Ledger) -> int:
 
 async def _settle(ledger: Ledger, settlement: Settlement, decided_ms: int) -> Reply:
     script = Script(ledger.redis, "settle_overdue")
-    return await script(SENDER, campaign=CAMPAIGN, number=0, settlement=settlement, decided_ms=decided_ms)
+    return await script(SENDER, campaign=CAMPAIGN, batch_number=0, settlement=settlement, decided_ms=decided_ms)
 
 
 async def _resume(ledger: Ledger, decided_us: int) -> str:
@@ -120,11 +120,11 @@ async def test_a_resume_of_a_sender_that_is_repeated_lifts_no_hold_that_came_sin
         await ledger.record(lease, await ledger.open(lease), b"p", brake)
     assert await _resume_sender(ledger, decided_us) == Status.UNCHANGED
     view = await ledger.queries.sender(SENDER)
-    assert view.paused or view.held
+    assert view.paused or view.unavailable
     assert await ledger.control.resume_sender(SENDER)
     view = await ledger.queries.sender(SENDER)
     assert not view.paused
-    assert not view.held
+    assert not view.unavailable
 
 
 async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(ledger: Ledger) -> None:
@@ -132,8 +132,8 @@ async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(ledger: Ledg
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     await ledger.control.pause_sender(SENDER)
     in_an_hour_us = await _now_us(ledger) + 3_600_000_000
-    await ledger.redis.hset(KEY, "held_us", in_an_hour_us)
-    await ledger.redis.hset("{TIMESM}:pace", "held_us", in_an_hour_us)
+    await ledger.redis.hset(KEY, "stopped_us", in_an_hour_us)
+    await ledger.redis.hset("{TIMESM}:sender", "stopped_us", in_an_hour_us)
     assert await ledger.control.resume_sender(SENDER)
     assert await ledger.control.campaign(SENDER, CAMPAIGN, "resume") == (True, CampaignState.RUNNING)
 

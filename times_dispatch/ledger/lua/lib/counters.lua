@@ -1,10 +1,10 @@
--- Changes of a hash's counters, collected, so that a group of messages costs one HINCRBY for each counter and not for
--- each message.
+-- Collects changes of a hash's counters, so that a group of messages costs one HINCRBY for each counter, and not one
+-- for each message.
 
 -- Return a table of three functions:
---   move(from, to)     takes one from a counter and gives it to another
+--   move(from, to)     subtracts 1 from a counter and adds 1 to another
 --   add(name, amount)  changes one counter
---   write(key)         adds all changes to the hash
+--   write(key)         applies all changes to the hash
 local function counter_deltas()
   local deltas = {}
   return {
