@@ -29,13 +29,13 @@ _FIELDS = (
 )
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
-_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "hours")
+_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "send_windows")
 """Where a campaign stands that gets a turn, now or later."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
 MAX_JUMP_S = 600.0
 """The server's clock is set forward or back by this at most."""
-_OWN_REASONS = ("cannot be worked on", "accounting identity", "damaged", "not in the worker")
+_OWN_REASONS = ("cannot be worked on", "counters_mismatch", "damaged", "not in the worker")
 
 
 class Seen(NamedTuple):

@@ -206,8 +206,8 @@ MUTATIONS = {
     "lost messages are pending": Mutation(
         _in_lib(
             "leases",
-            "redis.call('SETRANGE', messages_key, at - 1, IN_DOUBT)",
-            "redis.call('SETRANGE', messages_key, at - 1, PENDING)",
+            "redis.call('SETRANGE', messages_key, position - 1, IN_DOUBT)",
+            "redis.call('SETRANGE', messages_key, position - 1, PENDING)",
         ),
         frozenset({Kind.COUNTERS, Kind.TWICE}),
         "what a lost worker had in hand is sent again",

@@ -99,7 +99,7 @@ class Maintenance:
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._redis_clock = RedisClock(redis)
-        self._pending_chores = Script(redis, "pending_steps")
+        self._pending_steps = Script(redis, "pending_steps")
         self._expire_leases = Script(redis, "expire_leases")
         self._end_pending = Script(redis, "end_pending")
         self._settle_overdue = Script(redis, "settle_overdue")
@@ -111,7 +111,7 @@ class Maintenance:
         steps = dict[SenderId, PendingSteps]()
         for first in range(0, len(senders), _MAX_SENDERS):
             page = senders[first : first + _MAX_SENDERS]
-            replies = await self._pending_chores.for_each(page, lease_ms=self._lease_ms)
+            replies = await self._pending_steps.for_each(page, lease_ms=self._lease_ms)
             for sender, reply in zip(page, replies, strict=True):
                 due = {} if isinstance(reply, Exception) else reply
                 steps[sender] = PendingSteps(**{step: bool(is_due) for step, is_due in due.items()})

@@ -434,7 +434,7 @@ async def test_a_changed_campaign_is_returned_once(ledger: Ledger) -> None:
     assert await ledger.maintenance.take_changed(SenderId("SHOPPY")) == []
 
 
-async def test_an_imbalance_is_described_with_its_numbers(ledger: Ledger) -> None:
+async def test_a_mismatch_is_described_with_its_numbers(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert await read_mismatch(ledger.redis, SENDER, CAMPAIGN) is None
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, 1)

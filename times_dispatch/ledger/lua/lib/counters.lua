@@ -2,15 +2,15 @@
 -- for each message.
 
 -- Return a table of three functions:
---   move(from, to)     subtracts 1 from a counter and adds 1 to another
+--   move(old, new)     subtracts 1 from a counter and adds 1 to another
 --   add(name, amount)  changes one counter
 --   write(key)         applies all changes to the hash
 local function counter_deltas()
   local deltas = {}
   return {
-    move = function(from, to)
-      deltas[from] = (deltas[from] or 0) - 1
-      deltas[to] = (deltas[to] or 0) + 1
+    move = function(old, new)
+      deltas[old] = (deltas[old] or 0) - 1
+      deltas[new] = (deltas[new] or 0) + 1
     end,
     add = function(name, amount)
       deltas[name] = (deltas[name] or 0) + amount
