@@ -123,7 +123,7 @@ class Ledger:
     async def take(self, ref: BatchRef | None = None) -> Lease:
         """Take a batch; by default issue batches and take the first."""
         lease = await self.leases.take(ref or (await self.issue())[0])
-        assert lease, "another worker has the batch, or it was not handed out"
+        assert lease, "another worker has the batch, or the batch was not issued"
         return lease
 
     async def open_block(self, lease: Lease, max_messages: int = 100) -> Opened:
@@ -135,29 +135,29 @@ class Ledger:
         return opened
 
     async def record(
-        self, lease: Lease, block: Block, verdicts: bytes, consequence: Consequence | None = None, **more: Any
+        self, lease: Lease, block: Block, letters: bytes, consequence: Consequence | None = None, **more: Any
     ) -> int:
-        """Record a verdict for each message of a block, or one verdict for all of them."""
-        if len(verdicts) == 1:
-            verdicts *= len(block.messages)
+        """Record a result for each message of a block, or one result for all of them; a letter is a ``PushResult``."""
+        if len(letters) == 1:
+            letters *= len(block.messages)
         results = [
-            Result(index, block.number, bytes([verdict]), CODES[bytes([verdict])], str(1000 + index), 1)
-            for (index, _), verdict in zip(block.messages, verdicts, strict=True)
+            Result(index, block.number, bytes([letter]), CODES[bytes([letter])], str(1000 + index), 1)
+            for (index, _), letter in zip(block.messages, letters, strict=True)
         ]
         chain = (await self.leases.plan(lease.ref.sender, lease.ref.campaign)).chain
         return await self.leases.record(lease, results, consequence, provider=chain[block.chain_index], **more)
 
-    async def push(self, verdicts: bytes = b"a", lease: Lease | None = None) -> Lease:
-        """Open all messages of a batch (by default the next one), record the verdicts, and keep the lease."""
+    async def push(self, results: bytes = b"a", lease: Lease | None = None) -> Lease:
+        """Open all messages of a batch (by default the next one), record the results, and keep the lease."""
         lease = lease or await self.take()
-        await self.record(lease, await self.open(lease), verdicts)
+        await self.record(lease, await self.open(lease), results)
         return lease
 
-    async def send_all(self, verdicts: bytes = b"a") -> None:
-        """Send all batches that are handed out; every push gets the same verdicts."""
+    async def send_all(self, results: bytes = b"a") -> None:
+        """Send all batches that are issued; every push gets the same results."""
         while refs := await self.issue():
             for ref in refs:
-                await self.leases.release(await self.push(verdicts, await self.take(ref)))
+                await self.leases.release(await self.push(results, await self.take(ref)))
 
     async def report(
         self, *kinds: Any, index: int = 0, attempt: int = 0, code: int = 901, ts: int = 1_795_000_000
@@ -227,7 +227,7 @@ class Ledger:
         await self.redis.zadd(f"{hash_tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
 
     async def issue_eventually(self) -> list[BatchRef]:
-        """Issue batches until some are handed out."""
+        """Issue batches until at least one is issued."""
         return await eventually(self.issue)
 
     async def end_day(self) -> None:

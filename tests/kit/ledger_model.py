@@ -40,7 +40,7 @@ class Message:
 
 @dataclass
 class IssuedBatch:
-    """A batch that was handed out; its token is 0 until a worker takes the batch."""
+    """A batch that was issued; its token is 0 until a worker takes the batch."""
 
     token: int = 0
     blocks: int = 0
@@ -158,14 +158,14 @@ class Model:
 
     def take(self, batch_key: BatchKey, token: int) -> bool:
         """Take a batch with the next token; return whether that was possible."""
-        hold = self.out.get(batch_key)
-        if hold is None or hold.token:
+        out = self.out.get(batch_key)
+        if out is None or out.token:
             return False
         campaign = self.campaigns[batch_key[0]]
         if batch_key[1] not in campaign.begun and campaign.batch(batch_key[1])[0].state != "p":
             del self.out[batch_key]
             return False
-        hold.token, hold.blocks = token, 0
+        out.token, out.blocks = token, 0
         self.campaigns[batch_key[0]].begun.add(batch_key[1])
         return True
 
@@ -191,10 +191,10 @@ class Model:
         if campaign.max_parts:
             pending = pending[: campaign.max_parts - campaign.parts_out]
         campaign.parts_out += len(pending)
-        hold = self.out[batch_key]
-        hold.blocks += 1
+        out = self.out[batch_key]
+        out.blocks += 1
         for index in pending:
-            batch[index].state, batch[index].block = "s", hold.blocks
+            batch[index].state, batch[index].block = "s", out.blocks
             batch[index].code, batch[index].answered = 0, False
         return [(index, batch[index].attempt) for index in pending]
 
@@ -207,33 +207,33 @@ class Model:
         return self.stopped_by
 
     def record(self, batch_key: BatchKey, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
-        """Record outcomes of (index, block, verdict, code); return how many of them changed a message."""
+        """Record outcomes of (index, block, result, code); return how many of them changed a message."""
         if not self.holds(batch_key, token):
             raise ModelLeaseLost
         campaign = self.campaigns[batch_key[0]]
         batch = campaign.batch(batch_key[1])
         changed, news = 0, False
-        for index, block, verdict, code in sorted(outcomes):
+        for index, block, result, code in sorted(outcomes):
             message = batch[index]
             if block > self.out[batch_key].blocks:  # the ledger lost the block
-                regained = self._regain(campaign, message, block, verdict, code)
+                regained = self._regain(campaign, message, block, result, code)
                 changed, news = changed + regained, news or regained
                 continue
             if message.block != block:
                 continue
             if message.state == "s":
-                message.state = "p" if verdict == "b" else verdict
-                if message.attempt and verdict in "ru":
+                message.state = "p" if result == "b" else result
+                if message.attempt and result in "ru":
                     message.state, message.attempt = "g", message.attempt - 1
-                message.code, message.answered = code, verdict == "a"
+                message.code, message.answered = code, result == "a"
                 changed, news = changed + 1, True
-                if verdict not in "ai":
+                if result not in "ai":
                     campaign.parts_out -= 1
-                if verdict in "ar":
-                    campaign.pushes.append(verdict == "r")
-            elif verdict == "a" and message.state in "adf" and not message.answered:
+                if result in "ar":
+                    campaign.pushes.append(result == "r")
+            elif result == "a" and message.state in "adf" and not message.answered:
                 message.answered, news = True, True
-            elif verdict in "pbru" and message.attempt and message.state in "adf" and not message.answered:
+            elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
                 message.attempt, message.block, news = message.attempt - 1, 0, True
                 campaign.parts_out -= 1
         if news:
@@ -242,12 +242,12 @@ class Model:
                 campaign.state = "braked"
         return changed
 
-    def _regain(self, campaign: Campaign, message: Message, block: int, verdict: str, code: int) -> bool:
+    def _regain(self, campaign: Campaign, message: Message, block: int, result: str, code: int) -> bool:
         """Record what became of a message in a block that the ledger lost; return whether that changed it."""
-        if message.state != "p" or verdict in "pb":
+        if message.state != "p" or result in "pb":
             return False
-        message.state, message.block, message.code, message.answered = verdict, block, code, verdict == "a"
-        if verdict in "ai":
+        message.state, message.block, message.code, message.answered = result, block, code, result == "a"
+        if result in "ai":
             campaign.parts_out += 1
         elif message.attempt:
             message.state, message.attempt = "g", message.attempt - 1

@@ -178,12 +178,12 @@ async def test_a_failure_of_the_first_attempt_counts_when_the_second_was_on_its_
     assert await ledger.states() == "faa"
 
 
-@pytest.mark.parametrize(("verdict", "code"), [(b"r", "push:2054"), (b"u", "suppressed:31")])
+@pytest.mark.parametrize(("result", "code"), [(b"r", "push:2054"), (b"u", "suppressed:31")])
 async def test_a_message_that_ends_at_its_second_attempt_is_given_up_because_the_first_is_in_doubt(
-    ledger: Ledger, verdict: bytes, code: str
+    ledger: Ledger, result: bytes, code: str
 ) -> None:
     await _resent(ledger)
-    await ledger.send_all(verdict)
+    await ledger.send_all(result)
     assert await ledger.states() == "gaa"
     assert (await ledger.view()).codes == {code: 1}
     assert await ledger.report("failed", attempt=0) == [A]
@@ -229,9 +229,9 @@ async def test_parts_count_once_when_the_report_is_faster_than_the_answer(ledger
 # Blocks that the ledger lost
 
 
-@pytest.mark.parametrize(("verdict", "state"), [(b"a", "a"), (b"i", "i"), (b"r", "r"), (b"p", "p"), (b"b", "p")])
+@pytest.mark.parametrize(("result", "state"), [(b"a", "a"), (b"i", "i"), (b"r", "r"), (b"p", "p"), (b"b", "p")])
 async def test_an_outcome_of_a_lost_block_counts_for_the_message_that_the_ledger_thinks_pending(
-    ledger: Ledger, verdict: bytes, state: str
+    ledger: Ledger, result: bytes, state: str
 ) -> None:
     await ledger.submit(1)
     lease = await ledger.take()
@@ -239,7 +239,7 @@ async def test_an_outcome_of_a_lost_block_counts_for_the_message_that_the_ledger
     lost = await ledger.open(lease)
     await before.put_back()
     for _ in range(2):
-        await ledger.record(lease, lost, verdict)
+        await ledger.record(lease, lost, result)
         assert await ledger.states() == state
         view = await ledger.view()
         assert (view.counters_add_up, view.parts) == (True, int(state == "a"))

@@ -65,11 +65,11 @@ class Sending:
         assert isinstance(opened, Block), opened
         return opened
 
-    async def send(self, limit: FrequencyLimit = HALF_AN_HOUR, *, verdicts: bytes = b"a", **how: Any) -> str:
-        """Open a block, record the verdicts of its messages, and return the states of all messages."""
+    async def send(self, limit: FrequencyLimit = HALF_AN_HOUR, *, results: bytes = b"a", **how: Any) -> str:
+        """Open a block, record the results of its messages, and return the states of all messages."""
         block = await self.open(limit, **how)
         if block.messages:
-            await self.ledger.record(self.lease, block, verdicts)
+            await self.ledger.record(self.lease, block, results)
         return await self.states()
 
     async def states(self) -> str:
@@ -213,14 +213,14 @@ async def test_a_copy_whose_record_is_gone_counts_as_sent(ledger: Ledger, limit:
 
 async def test_a_message_that_is_sent_again_is_not_stopped_by_its_own_first_attempt(ledger: Ledger) -> None:
     first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
-    await first.send(verdicts=b"i")
+    await first.send(results=b"i")
     await first.release()
     await ledger.control.resolve(SENDER, first.campaign, "resend")
     (ref,) = await ledger.issue()
     first.lease = await ledger.take(ref)
     await second.open()
     assert await second.states() == "ppp", "the copies will go again"
-    assert await first.send(verdicts=b"r") == "ggg"
+    assert await first.send(results=b"r") == "ggg"
     await second.release()
     await second.take_again()
     await second.open()
@@ -267,7 +267,7 @@ async def test_a_batch_with_messages_that_came_back_is_handed_out_at_once(ledger
 async def test_a_batch_that_waits_is_looked_at_again_after_a_while_that_grows(ledger: Ledger) -> None:
     began_s = await period_start(ledger)
     first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
-    await first.send(at_s=began_s, verdicts=b"i")
+    await first.send(at_s=began_s, results=b"i")
     for age_s, wait_ms in ((0, 500), (10, 5_000), (200, 60_000), (1780, 20_000)):
         await second.open(at_s=began_s + age_s)
         await second.open_block(at_s=began_s + age_s)
@@ -346,7 +346,7 @@ async def test_a_number_gets_so_many_messages_in_a_period_from_all_campaigns(led
 
 async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself(ledger: Ledger) -> None:
     first, second, third = [await sending(ledger, f"diwali0{number}", 1) for number in (1, 2, 3)]
-    await first.send(TWO_A_DAY, verdicts=b"i")
+    await first.send(TWO_A_DAY, results=b"i")
     await first.release()
     await ledger.control.resolve(SENDER, first.campaign, "resend")
     (ref,) = await ledger.issue()

@@ -33,7 +33,7 @@ async def test_blocks_follow_each_other_until_nothing_is_pending(ledger: Ledger)
     assert messages == [[(0, 0), (1, 0)], [(2, 0)], Drained()]
 
 
-async def test_a_drained_batch_makes_room_in_its_senders_window_and_stays_leased(ledger: Ledger) -> None:
+async def test_a_drained_batch_is_no_longer_out_and_stays_leased(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.open(lease)
@@ -188,7 +188,7 @@ async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) ->
     assert numbers == [65_535, 0, 1]
 
 
-async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> None:
+async def test_a_sender_that_backs_off_lets_its_workers_wait(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     until_us = (await ledger.now_ms() + 5_000) * 1000

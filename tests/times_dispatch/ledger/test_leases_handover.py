@@ -134,7 +134,7 @@ async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger
 
 
 @pytest.mark.parametrize("holds_s", [(30.0, 8.0), (8.0, 30.0)])
-async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner(
+async def test_when_both_providers_back_off_workers_wait_for_the_provider_that_is_free_sooner(
     ledger: Ledger, holds_s: tuple[float, float]
 ) -> None:
     lease = await _lease(ledger)
@@ -150,7 +150,7 @@ async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner
     assert (await ledger.open(lease)).chain_index == B
 
 
-async def test_when_one_is_braked_and_the_other_backs_off_takers_wait(ledger: Ledger) -> None:
+async def test_when_a_provider_is_braked_and_the_other_backs_off_workers_wait(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
     await _fail(ledger, lease, B)

@@ -210,7 +210,7 @@ async def test_a_block_after_idle_time_holds_a_twentieth_of_a_seconds_worth_and_
     assert block.interval_s == pytest.approx(1 / rate_per_s)
 
 
-async def test_a_block_is_no_larger_than_the_taker_wants_it(ledger: Ledger) -> None:
+async def test_a_block_is_no_larger_than_the_worker_asks_for(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1000)
     assert len((await ledger.open(lease, max_messages=1)).messages) == 1
     assert len((await ledger.open(lease, max_messages=7)).messages) == 7

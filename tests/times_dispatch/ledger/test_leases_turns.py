@@ -24,7 +24,7 @@ async def _work_for(ledger: Ledger, lease: Lease, milliseconds: int) -> None:
 
 
 async def _huge_at_work(ledger: Ledger, *, rate_per_s: float = 4) -> list[Lease]:
-    """Hand out the window of a large campaign; one message of the first batch is sent."""
+    """Issue batches of a large campaign; one message of the first batch is sent."""
     await ledger.control.configure_rate(SENDER, rate_per_s)
     await ledger.submit(90, campaign=HUGE)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]

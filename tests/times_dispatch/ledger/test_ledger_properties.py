@@ -245,9 +245,9 @@ class Scripts(RuleBasedStateMachine):
         messages = data.draw(st.lists(st.sampled_from(worker.blocks[number]), unique=True, min_size=1))
         verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in messages]
         outcomes = [
-            (index, number, verdict, CODES[verdict]) for (index, _), verdict in zip(messages, verdicts, strict=True)
+            (index, number, result, CODES[result]) for (index, _), result in zip(messages, verdicts, strict=True)
         ]
-        results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in outcomes]
+        results = [Result(index, block, result.encode(), code, "7", 1) for index, block, result, code in outcomes]
         brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
         consequence = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance") if brakes else Consequence()
         recorded = self.both(
@@ -257,10 +257,10 @@ class Scripts(RuleBasedStateMachine):
         if recorded is None:
             return
         batch = self.model.campaigns[worker.batch_key[0]].batch(worker.batch_key[1])
-        for (index, attempt), verdict in zip(messages, verdicts, strict=True):
+        for (index, attempt), result in zip(messages, verdicts, strict=True):
             key = (worker.batch_key, index, attempt)
-            # Only a message that is being sent can be given back, not after another verdict of the same block.
-            if self.opened[key] == (worker.lease.token, number) and verdict in "pb" and batch[index].state == "p":
+            # Only a message that is being sent can be given back, not after another result of the same block.
+            if self.opened[key] == (worker.lease.token, number) and result in "pb" and batch[index].state == "p":
                 self.opened[key] = None
 
     def work_release(self, data: st.DataObject) -> None:
@@ -295,20 +295,20 @@ class Scripts(RuleBasedStateMachine):
         assert open_next(lost.number) == BatchClosed(CloseReason.BLOCKS_LOST)
         verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in lost.messages]
         pushed = [
-            (index, lost.number, verdict, CODES[verdict])
-            for (index, _), verdict in zip(lost.messages, verdicts, strict=True)
+            (index, lost.number, result, CODES[result])
+            for (index, _), result in zip(lost.messages, verdicts, strict=True)
         ]
-        results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in pushed]
+        results = [Result(index, block, result.encode(), code, "7", 1) for index, block, result, code in pushed]
         for _ in range(2):
             self.both(
                 lambda: self.ledger.leases.record(worker.lease, results, provider=PROVIDER),
                 lambda: self.model.record(worker.batch_key, worker.lease.token, pushed, brake=False),
             )
             self.compare()
-        for (index, attempt), verdict in zip(lost.messages, verdicts, strict=True):
+        for (index, attempt), result in zip(lost.messages, verdicts, strict=True):
             key = (worker.batch_key, index, attempt)
             assert self.opened.get(key) is None, f"{key} is opened twice, and was not given back"
-            self.opened[key] = None if verdict in "pb" else (worker.lease.token, lost.number)
+            self.opened[key] = None if result in "pb" else (worker.lease.token, lost.number)
         self.release(worker)
 
     def work_late_worker(self, data: st.DataObject) -> None:

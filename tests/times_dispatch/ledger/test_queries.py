@@ -195,10 +195,10 @@ async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -
     overloaded = Consequence(BackOffPolicy.ALWAYS, 5.0, reason="the provider is overloaded")
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"p", overloaded)
     assert (await ledger.view()).reason == "provider times is backing off: the provider is overloaded"
-    (held,) = (await ledger.queries.sender(SENDER)).unavailable
-    assert (held.provider, held.brake) == (PROVIDER, "")
-    assert held.backing_off_why == "the provider is overloaded"
-    assert held.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
+    (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
+    assert (unavailable.provider, unavailable.brake) == (PROVIDER, "")
+    assert unavailable.backing_off_why == "the provider is overloaded"
+    assert unavailable.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert (await ledger.view()).reason == ""
