@@ -140,7 +140,10 @@ async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campa
     assert line["log_level"] == "error"
     assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
     view = await rig.view()
-    assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but 3 pending")
+    assert (view.state, view.reason) == (
+        CampaignState.BRAKED,
+        "the counters do not add up to the total: 5 in all, but 3 pending",
+    )
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
 
 

@@ -51,7 +51,7 @@ async def test_a_taking_that_is_repeated_gets_the_same_lease_and_changes_nothing
     assert await ledger.dump() == before
 
 
-async def test_a_batch_that_was_not_handed_out_cannot_be_taken(ledger: Ledger) -> None:
+async def test_a_batch_that_was_not_issued_cannot_be_taken(ledger: Ledger) -> None:
     await ledger.submit()
     assert await ledger.leases.take(REF) is None
     assert await ledger.leases.take(BatchRef(SENDER, CampaignId("nobody00"), 0)) is None

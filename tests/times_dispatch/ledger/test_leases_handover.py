@@ -90,7 +90,9 @@ async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_t
     await ledger.maintenance.expire_leases(SENDER)
 
 
-async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_takes_the_rest(ledger: Ledger) -> None:
+async def test_a_provider_that_backed_off_is_tried_once_per_back_off_while_another_takes_the_rest(
+    ledger: Ledger,
+) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     assert (await ledger.open(lease, max_messages=2)).chain_index == B
@@ -101,7 +103,7 @@ async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_t
     assert await ledger.sender_field("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
 
 
-async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it(
+async def test_a_probe_that_fails_lengthens_the_back_off_and_an_accepted_probe_ends_it(
     ledger: Ledger,
 ) -> None:
     lease = await _lease(ledger)
@@ -118,7 +120,7 @@ async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it
     assert (await ledger.view()).reason == ""
 
 
-async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger: Ledger) -> None:
+async def test_what_the_second_accepts_does_not_end_the_back_off_of_the_first(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await ledger.end_back_off("A")
@@ -133,13 +135,13 @@ async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger
     assert await ledger.sender_field("back_off_count@B") == 0
 
 
-@pytest.mark.parametrize("holds_s", [(30.0, 8.0), (8.0, 30.0)])
+@pytest.mark.parametrize("back_offs_s", [(30.0, 8.0), (8.0, 30.0)])
 async def test_when_both_providers_back_off_workers_wait_for_the_provider_that_is_free_sooner(
-    ledger: Ledger, holds_s: tuple[float, float]
+    ledger: Ledger, back_offs_s: tuple[float, float]
 ) -> None:
     lease = await _lease(ledger)
-    await _fail(ledger, lease, A, AWAY._replace(at_least_s=holds_s[A]))
-    await _fail(ledger, lease, B, AWAY._replace(at_least_s=holds_s[B]))
+    await _fail(ledger, lease, A, AWAY._replace(at_least_s=back_offs_s[A]))
+    await _fail(ledger, lease, B, AWAY._replace(at_least_s=back_offs_s[B]))
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.reason == "backing_off"

@@ -114,8 +114,8 @@ async def test_a_campaign_at_its_own_limit_lets_the_others_pass(ledger: Ledger) 
     await ledger.control.configure_rate(SENDER, 1000)
     await ledger.submit(30, campaign="slow0001", rate_per_s=1)
     await ledger.submit(15, campaign="fast0001")
-    handed_out = [ref.campaign[0] for ref in await ledger.issue()]
-    assert (handed_out.count("s"), handed_out.count("f")) == (2, 5)
+    issued = [ref.campaign[0] for ref in await ledger.issue()]
+    assert (issued.count("s"), issued.count("f")) == (2, 5)
 
 
 @pytest.mark.parametrize("sender_rate_per_s", [200, 0])
@@ -196,18 +196,20 @@ async def test_a_braked_sender_hands_nothing_out_until_it_is_resumed(ledger: Led
     assert len(await ledger.issue()) == 1
 
 
-@pytest.mark.parametrize(("hold_s", "handed_out"), [(0.9, 1), (1.2, 0)])
+@pytest.mark.parametrize(("back_off_s", "issued"), [(0.9, 1), (1.2, 0)])
 async def test_a_sender_that_backs_off_hands_out_shortly_before_it_may_send(
-    ledger: Ledger, hold_s: float, handed_out: int
+    ledger: Ledger, back_off_s: float, issued: int
 ) -> None:
     await ledger.submit(6)
     await ledger.control.configure_rate(SENDER, 1)
     ref, _ = await ledger.issue()
     lease = await ledger.take(ref)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, b"p", Consequence(BackOffPolicy.ALWAYS, hold_s, reason="overloaded", jitter=0.5))
+    await ledger.record(
+        lease, block, b"p", Consequence(BackOffPolicy.ALWAYS, back_off_s, reason="overloaded", jitter=0.5)
+    )
     await ledger.leases.release(lease)
-    assert len(await ledger.issue()) == handed_out
+    assert len(await ledger.issue()) == issued
 
 
 async def test_each_sender_has_batches_out_of_its_own(ledger: Ledger) -> None:

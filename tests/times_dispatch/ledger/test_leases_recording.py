@@ -240,7 +240,7 @@ async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: L
 
 
 @pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
-async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
+async def test_failures_among_accepted_messages_are_no_reason_to_back_off(
     ledger: Ledger, verdicts: bytes, waits: bool
 ) -> None:
     lease = await _lease(ledger)
@@ -253,13 +253,13 @@ async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
     assert isinstance(await ledger.open_block(lease), Wait) is waits
 
 
-async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_hold_back(ledger: Ledger) -> None:
+async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_back_off(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap", BACK_OFF)
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
-async def test_after_the_hold_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
+async def test_after_the_back_off_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.end_back_off()
@@ -298,7 +298,7 @@ async def test_a_probe_that_says_nothing_about_the_provider_leaves_the_sender_pr
     assert len((await ledger.open(lease)).messages) == 1
 
 
-async def test_a_resumed_sender_does_not_hold_back_any_more(ledger: Ledger) -> None:
+async def test_a_resumed_sender_does_not_back_off_any_more(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.control.resume_sender(SENDER)

@@ -8,10 +8,10 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``add_batch`` | stores only the number that comes next, and only before the seal |
 | ``seal`` | changes only a campaign that is being submitted |
 | ``control`` pause, brake | holds what was resumed meanwhile: nothing goes out, and a person sees it |
-| ``control`` resume | carries the moment of the decision: resumes nothing that was held since (mended) |
+| ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (mended) |
 | ``control`` cancel | final, whatever happened |
 | ``resume_sender`` | carries the moment of the decision: lifts nothing that was set since (mended) |
-| pause and brake of a sender | hold again: nothing goes out, and a person sees it |
+| pause and brake of a sender | stop again: nothing goes out, and a person sees it |
 | rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |
 | ``optout add`` | nobody who is on the list is texted: the safe side |
 | rate and daily cap of the settings | written by a worker at its start; override a rate set by hand in these seconds |
@@ -85,35 +85,35 @@ async def test_a_person_can_decide_at_once_about_what_was_just_put_in_doubt(ledg
         assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 3, attempt
 
 
-@pytest.mark.parametrize("hold", ["pause", "brake", "too many rejected"])
-async def test_a_resume_that_is_repeated_undoes_no_hold_that_came_since(ledger: Ledger, hold: str) -> None:
+@pytest.mark.parametrize("stop", ["pause", "brake", "too many rejected"])
+async def test_a_resume_that_is_repeated_undoes_no_later_pause_or_brake(ledger: Ledger, stop: str) -> None:
     await ledger.submit(3, batch_size=1)
     lease = await ledger.take()
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     decided_us = await _now_us(ledger)
     assert await _resume(ledger, decided_us) == "running"
-    if hold == "too many rejected":
+    if stop == "too many rejected":
         brake = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance")
         await ledger.record(lease, await ledger.open(lease), b"p", brake)
     else:
-        await ledger.control.campaign(SENDER, CAMPAIGN, "pause" if hold == "pause" else "brake")
-    held = await ledger.state()
-    assert held in {CampaignState.PAUSED, CampaignState.BRAKED}
-    assert await _resume(ledger, decided_us) == held
-    assert await ledger.state() is held
+        await ledger.control.campaign(SENDER, CAMPAIGN, "pause" if stop == "pause" else "brake")
+    stopped = await ledger.state()
+    assert stopped in {CampaignState.PAUSED, CampaignState.BRAKED}
+    assert await _resume(ledger, decided_us) == stopped
+    assert await ledger.state() is stopped
     assert await _resume(ledger, await _now_us(ledger)) == "running"
 
 
-@pytest.mark.parametrize("hold", ["pause", "brake by hand", "brake by a worker"])
-async def test_a_resume_of_a_sender_that_is_repeated_lifts_no_hold_that_came_since(ledger: Ledger, hold: str) -> None:
+@pytest.mark.parametrize("stop", ["pause", "brake by hand", "brake by a worker"])
+async def test_a_resume_of_a_sender_that_is_repeated_ends_no_later_pause_or_brake(ledger: Ledger, stop: str) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.control.pause_sender(SENDER)
     decided_us = await _now_us(ledger)
     assert await _resume_sender(ledger, decided_us) == Status.CHANGED
-    if hold == "pause":
+    if stop == "pause":
         await ledger.control.pause_sender(SENDER)
-    elif hold == "brake by hand":
+    elif stop == "brake by hand":
         await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
     else:
         brake = Consequence(brake=BrakeTarget.SENDER, reason="no balance")

@@ -85,8 +85,10 @@ local function end_batch(batch_number, unopened, has_resent)
   return end_unopened(batch_number, unopened), 0
 end
 
--- End batches from `first` on; return the batch after the last, how many messages were ended, and how many of these
--- were given up.
+-- End batches from `first` on. Returns a table:
+--   next_batch  the batch after the last one
+--   ended       how many messages were ended
+--   given_up    how many of these messages were given up
 local function end_batches(first, batches, pending, unopened, has_resent)
   local batch_number, ended, given_up = first, 0, 0
   local last = math.min(batches, first + tonumber(args.max_batches))
@@ -99,7 +101,7 @@ local function end_batches(first, batches, pending, unopened, has_resent)
     end
     batch_number = batch_number + 1
   end
-  return batch_number, ended, given_up
+  return {next_batch = batch_number, ended = ended, given_up = given_up}
 end
 
 run_without_memory()
@@ -109,7 +111,8 @@ local batches, pending, sending = tonumber(campaign.batches), tonumber(campaign[
 if not is_campaign_over(campaign) then return reply({is_round_over = 1, ended = 0, damaged = {}}) end
 local unopened = {before = tonumber(campaign.unopened_before or '0'), ended = 0}
 local first = math.min(tonumber(campaign.ended_batches or '0'), unopened.before)
-local next_batch, ended, given_up = end_batches(first, batches, pending, unopened, campaign.resent)
+local round = end_batches(first, batches, pending, unopened, campaign.resent)
+local next_batch, ended, given_up = round.next_batch, round.ended, round.given_up
 -- The fields hold one state: if the validity ended first and a cancel came later, all these messages count as expired.
 local unopened_state = campaign.unopened_state or new_state
 if unopened.ended > 0 then redis.call('HSET', campaign_key, 'unopened_state', unopened_state) end
