@@ -25,14 +25,15 @@ class Backoff:
         return wait_s
 
     def reset(self) -> None:
-        """Begin with the shortest wait again."""
+        """Make the next wait the shortest again."""
         self._next_s = self._first_s
 
 
 async def retry(
     call: Callable[[], Awaitable[T]],
     *,
-    on: Callable[[Exception], bool],
+    on: tuple[type[Exception], ...],
+    only_if: Callable[[Exception], bool] = lambda _: True,
     backoff: Backoff,
     before_wait: Callable[[Exception], None] = lambda _: None,
     clock: Clock = SYSTEM_CLOCK,
@@ -40,18 +41,18 @@ async def retry(
     """Call until a call succeeds, and return its result.
 
     Args:
-        call: makes the awaitable of one attempt.
-        on: returns whether an error is worth another attempt; any other error is raised as it is.
+        call: makes one attempt.
+        on: the errors that may be worth another attempt; any other error is raised as it is.
+        only_if: returns whether an error of *on* is worth another attempt; if not, the error is raised as it is.
         backoff: the waits after failed attempts.
-        before_wait: called with each error before the wait; an error that it raises ends the retries (a deadline has
-            passed).
+        before_wait: called with each error before the wait; an error that ``before_wait`` raises ends the retries.
         clock: the clock that the waits use.
     """
     while True:
         try:
             return await call()
-        except Exception as error:
-            if not on(error):
+        except on as error:
+            if not only_if(error):
                 raise
             before_wait(error)
         await clock.sleep(backoff.next_s())

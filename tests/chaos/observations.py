@@ -22,7 +22,7 @@ from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
 from times_dispatch.sandbox.entries import Arrival, Entry
 from times_dispatch.sandbox.timestamps import seconds
 
-_LEASES_EXPIRED = "leases lapsed"
+_LEASES_EXPIRED = "leases expired"
 """The event that upkeep logs when it takes batches from a lost worker."""
 
 

@@ -49,7 +49,7 @@ class SimulatedWorker:
             self.redis,
             lease_s=world.settings.worker.lease_s,
             wake_workers=self._wake,
-            show=_shown,
+            update_flower=_shown,
             rng=Random(world.random.random()),
             clock=self.clock,
         )

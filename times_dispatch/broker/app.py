@@ -37,7 +37,7 @@ _MAX_WAKE_ATTEMPTS = 3
 _CAMPAIGN_ROWS = uuid.UUID("6f1f0f6e-3f0e-5b7a-9a54-6a3b0a1c7d11")
 
 
-class BrokerAway(Exception):
+class BrokerUnavailable(Exception):
     """Workers could not be woken; nothing is lost, upkeep wakes them again."""
 
 
@@ -140,7 +140,7 @@ def campaign_row(campaign: CampaignId) -> str:
 async def wake_workers(
     app: Celery, batches: Sequence[BatchReady], *, clock: Clock = SYSTEM_CLOCK, rng: random.Random | None = None
 ) -> None:
-    """Send a wake-up for each of these batches; raise BrokerAway after three failures.
+    """Send a wake-up for each of these batches; raise BrokerUnavailable after three failures.
 
     A batch may get two wake-ups: the second worker finds the lease of the batch taken.
     """
@@ -150,11 +150,11 @@ async def wake_workers(
 
     def give_up_at_last(error: Exception) -> None:
         if next(failures) >= _MAX_WAKE_ATTEMPTS:
-            raise BrokerAway("the broker cannot be reached; upkeep wakes the workers later") from error
+            raise BrokerUnavailable("the broker cannot be reached; upkeep wakes the workers later") from error
 
     await retry(
         lambda: asyncio.to_thread(_publish, app, batches),
-        on=lambda error: isinstance(error, BROKER_ERRORS),
+        on=BROKER_ERRORS,
         backoff=Backoff(first_s=0.2, max_s=0.4, rng=rng),
         before_wait=give_up_at_last,
         clock=clock,

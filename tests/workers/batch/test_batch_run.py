@@ -4,6 +4,7 @@ import math
 import pytest
 
 from tests.kit.clock import FakeClock
+from workers.batch.batch_end import BatchEnd
 from workers.batch.batch_run import BatchRun
 
 NOW = 1_000.0
@@ -28,7 +29,7 @@ def test_a_push_may_start_before_the_deadline_of_the_lease_and_not_at_it(
 
 
 def test_no_push_may_start_after_a_stop_a_lost_lease_or_an_error() -> None:
-    for end in (BatchRun.stop, BatchRun.lose, lambda run: run.fail(KeyError())):
+    for end in (BatchRun.stop, lambda run: run.forbid_writes(BatchEnd.LEASE_LOST), lambda run: run.fail(KeyError())):
         run = BatchRun(lease_deadline=math.inf, clock=FakeClock())
         assert run.may_push(math.inf)
         end(run)
@@ -57,17 +58,17 @@ async def test_an_error_of_a_part_fails_the_run_and_the_first_error_is_kept(run:
         await run.wait_while(lambda: run.has_tasks)
     assert isinstance(run.unexpected, KeyError)
     assert run.stopping.is_set()
-    assert not run.is_lost
+    assert run.may_write
 
 
-async def test_a_condition_is_looked_at_again_after_each_progress(run: BatchRun) -> None:
+async def test_a_condition_is_checked_again_after_each_notify(run: BatchRun) -> None:
     left = [3]
     waiting = asyncio.create_task(run.wait_while(lambda: left[0] > 0))
     while left[0]:
         await asyncio.sleep(0)
         assert not waiting.done()
         left[0] -= 1
-        run.progress()
+        run.notify()
     await asyncio.wait_for(waiting, 30)
 
 
@@ -76,4 +77,4 @@ async def test_cancelled_parts_end_and_count_as_no_error(run: BatchRun) -> None:
     await run.cancel_tasks()
     assert not run.has_tasks
     assert run.unexpected is None
-    assert run.is_lost
+    assert run.write_forbidden_by is BatchEnd.CANCELLED

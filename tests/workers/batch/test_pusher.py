@@ -122,5 +122,5 @@ def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: Scene) -> None
 
 
 def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
-    scene.pusher.give_back(scene.queued())
+    scene.pusher.return_unsent(scene.queued())
     assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]

@@ -15,7 +15,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Block, Lease, Opened
 from times_dispatch.ledger.optouts import OptOuts
-from workers.batch.batch import MAX_BLOCK
+from workers.batch.batch_worker import MAX_BLOCK
 
 
 class LateLeases(BatchLeases):
