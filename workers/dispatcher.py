@@ -33,7 +33,7 @@ from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
-from workers.batch.batch_end import BatchEnd, WorkEnd
+from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
 from workers.batch.context import WorkerContext

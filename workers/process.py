@@ -21,7 +21,7 @@ from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignView
 from times_dispatch.settings.model import Settings
-from workers.batch.batch_end import BatchEnd, WorkEnd
+from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.dispatcher import Dispatcher
 from workers.ledger_failures import log_failed_call
 from workers.loop import LoopStopped, LoopThread

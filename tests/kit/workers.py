@@ -26,7 +26,7 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
 from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.model import Settings, SettingsFile
-from workers.batch.batch_end import WorkEnd
+from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
 from workers.batch.context import WorkerContext

@@ -14,7 +14,7 @@ from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import BatchLeases, FailurePolicy
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
-from workers.batch.batch_end import BatchEnd
+from workers.batch.batch_run import BatchEnd
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)

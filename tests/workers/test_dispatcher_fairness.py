@@ -10,7 +10,7 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
-from workers.batch.batch_end import BatchEnd
+from workers.batch.batch_run import BatchEnd
 
 HUGE, SMALL, URGENT = CampaignId("huge0001"), CampaignId("small001"), CampaignId("urgent01")
 OTP = SenderId("TIMOTP")

@@ -12,7 +12,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.states import MessageState
-from workers.batch.batch_end import BatchEnd
+from workers.batch.batch_run import BatchEnd
 
 
 async def _stopped(worker: Worker) -> float:
@@ -127,7 +127,7 @@ async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_o
                 assert await _stopped(worker) < grace_s + 8
                 await worker.quiet()
     assert len(provider.ids) <= pushed_by + 5  # those of the block that was open
-    assert worker.ended == [BatchEnd.LEASE_LOST]
+    assert worker.ended == [BatchEnd.LEDGER_DEADLINE_PASSED]
 
 
 @pytest.mark.processes

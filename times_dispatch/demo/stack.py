@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -183,11 +184,10 @@ class Stack:
         return answer
 
     def __enter__(self) -> "Stack":
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self.stop)
             self.start()
-        except BaseException:
-            self.stop()
-            raise
+            on_failure.pop_all()
         return self
 
     def __exit__(

@@ -92,6 +92,23 @@ UNSENDABLE: Final = Outcome(
 value."""
 
 
+PUSH_ERRORS: Final = (
+    httpx.HTTPError,
+    OSError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""The errors that a transport raises, and those that the reading of a strange response may raise. Each leaves one message
+in doubt, and does not end the batch of the message: the provider may have the message, whatever went wrong here."""
+
+
 def classify(error: Exception) -> Outcome:
     """Return the outcome of a push that ended in an error; every error outside the allow-list is in doubt."""
     if isinstance(error, NotSent):

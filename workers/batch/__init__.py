@@ -14,9 +14,9 @@ A message that is not pushed (a stop, a lost lease, too late) goes straight to t
 message pending again. Two facts go back to earlier modules: the recorder tells ``suppression_check`` which messages
 were not sent, so that the next block may contain them, and tells ``batch_worker`` that messages are pending again.
 
-``batch_run`` is the state that these modules share: whether the batch may still push, and when the batch must stop.
-``batch_end`` lists the reasons for which the work ends, ``timings`` the waits. ``context`` holds the services that all
-batches of a process share; ``capacity`` bounds how many messages these batches have open at once; ``ledger_retry``
-repeats calls to the ledger while it is unavailable.
+``batch_run`` is the state that these modules share: whether the batch may still push, when the batch must stop, and why
+its work ends. ``timings`` lists the waits of a batch. ``context`` holds the services that all batches of a process
+share; ``capacity`` bounds how many messages these batches have open at once. ``ledger_retry`` repeats calls to the
+ledger while the ledger is unavailable.
 Terms: docs/glossary.md.
 """

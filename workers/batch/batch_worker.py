@@ -11,8 +11,7 @@ from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Ope
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
-from workers.batch.batch_end import BatchEnd, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult
@@ -224,14 +223,14 @@ class BatchWorker:
     async def _start(self, block: Block, *, asked_at: float, opened_at: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
         timings, clock = self._context.timings, self._context.clock
+        confirmed_at: float | None = None
         try:
             opted_out = await self._check.opted_out(block)
             confirmed_at = await self._confirm_late(block, asked_at)
-        except BaseException:
-            self._return_unsent(block)
-            raise
+        finally:
+            if confirmed_at is None:
+                self._return_unsent(block)
         if confirmed_at is None:
-            self._return_unsent(block)
             return
         if opted_out:
             block = self._without(opted_out, block)

@@ -8,8 +8,7 @@ from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.protocol import PushResult
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
-from workers.batch.batch_end import end_of_writes
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchRun, end_of_writes
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult, consequence_of, ledger_result, part_disagreements, widest_brake

@@ -4,8 +4,12 @@ import math
 import pytest
 
 from tests.kit.clock import FakeClock
-from workers.batch.batch_end import BatchEnd
-from workers.batch.batch_run import BatchRun
+from times_dispatch.ledger.errors import LeaseLost, LedgerDeadlinePassed
+from times_dispatch.ledger.leases import BatchClosed
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.protocol import CloseReason
+from times_dispatch.ledger.states import CampaignState
+from workers.batch.batch_run import BatchEnd, BatchRun, WorkEnd, end_of_closed, end_of_writes
 
 NOW = 1_000.0
 
@@ -78,3 +82,26 @@ async def test_cancelled_parts_end_and_count_as_no_error(run: BatchRun) -> None:
     assert not run.has_tasks
     assert run.unexpected is None
     assert run.write_forbidden_by is BatchEnd.CANCELLED
+
+
+@pytest.mark.parametrize("end", [*CloseReason, *CampaignState, BatchEnd.STOPPING])
+def test_each_reason_to_close_a_batch_is_why_its_work_ends(end: WorkEnd) -> None:
+    assert end_of_closed(BatchClosed(str(end))) is end
+
+
+def test_an_unknown_reason_to_close_a_batch_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no such reason to close a batch: bored"):
+        end_of_closed(BatchClosed("bored"))
+
+
+def test_a_silent_ledger_is_not_taken_for_a_lost_lease() -> None:
+    ref = BatchRef(SenderId("TIMESM"), CampaignId("diwali01"), 0)
+    assert end_of_writes(LeaseLost(ref)) is BatchEnd.LEASE_LOST
+    assert end_of_writes(LedgerDeadlinePassed(ref)) is BatchEnd.LEDGER_DEADLINE_PASSED
+
+
+def test_the_first_reason_that_forbids_writes_is_kept(run: BatchRun) -> None:
+    assert run.may_write
+    run.forbid_writes(BatchEnd.LEDGER_DEADLINE_PASSED)
+    run.forbid_writes(BatchEnd.LEASE_LOST)
+    assert run.write_forbidden_by is BatchEnd.LEDGER_DEADLINE_PASSED

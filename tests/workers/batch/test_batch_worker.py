@@ -16,7 +16,7 @@ from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.ids import CorrelationIds
-from workers.batch.batch_end import BatchEnd
+from workers.batch.batch_run import BatchEnd
 
 
 async def test_every_message_of_every_batch_is_pushed_once_and_accepted(rig: WorkerRig) -> None:

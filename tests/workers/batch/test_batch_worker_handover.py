@@ -13,7 +13,7 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.ids import CorrelationIds
-from workers.batch.batch_end import BatchEnd
+from workers.batch.batch_run import BatchEnd
 from workers.batch.timings import BatchTimings
 
 CHAIN = ("times", "second")

@@ -17,8 +17,7 @@ from times_dispatch.ledger.errors import LedgerDeadlinePassed
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.states import CampaignState, MessageState
-from workers.batch.batch_end import BatchEnd
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchEnd, BatchRun
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.timings import BatchTimings
 

@@ -39,6 +39,7 @@ class FakeClient:
         self.outcome = ACCEPTED
         self.pushed = 0
         self.hangs = False
+        self.error: Exception | None = None
         self.may_begin: Callable[[], bool] = lambda: False
 
     async def push(self, push: Push, *, may_begin: Callable[[], bool]) -> Outcome:
@@ -46,6 +47,8 @@ class FakeClient:
         self.may_begin = may_begin
         if self.hangs:
             await asyncio.Event().wait()
+        if self.error:
+            raise self.error
         return self.outcome
 
 
@@ -108,6 +111,15 @@ async def test_a_push_that_is_cut_short_is_in_doubt(scene: Scene) -> None:
     (pushed,) = scene.recorder.results
     assert pushed.outcome
     assert (pushed.outcome.verdict, pushed.outcome.code) == (Verdict.IN_DOUBT, Failure.WORKER_LOST.value)
+
+
+async def test_an_error_of_the_client_leaves_the_message_in_doubt_and_is_raised(scene: Scene) -> None:
+    scene.client.error = Exception("unforeseen")
+    with pytest.raises(Exception, match="unforeseen"):
+        await scene.pusher.push(scene.queued())
+    (pushed,) = scene.recorder.results
+    assert pushed.outcome
+    assert pushed.outcome.verdict is Verdict.IN_DOUBT
 
 
 async def test_a_message_that_cannot_be_rendered_is_given_back_and_the_error_is_raised(scene: Scene) -> None:

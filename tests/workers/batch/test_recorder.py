@@ -13,8 +13,7 @@ from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.leases import Block, Lease, Result, new_operation
 from times_dispatch.ledger.model import BatchRef, Plan, Recipients
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.batch_end import BatchEnd
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchEnd, BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult

@@ -13,7 +13,7 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
-from workers.batch.batch_end import BatchEnd
+from workers.batch.batch_run import BatchEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.timings import BatchTimings
