@@ -1,5 +1,6 @@
 """Retries of calls that may be repeated: the caller names the errors, how long to wait, and when to give up."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -37,6 +38,7 @@ async def retry(
     backoff: Backoff,
     before_wait: Callable[[Exception], None] = lambda _: None,
     clock: Clock = SYSTEM_CLOCK,
+    stop: asyncio.Event | None = None,
 ) -> T:
     """Call until a call succeeds, and return its result.
 
@@ -47,6 +49,7 @@ async def retry(
         backoff: the waits after failed attempts.
         before_wait: called with each error before the wait; an error that ``before_wait`` raises ends the retries.
         clock: the clock that the waits use.
+        stop: ends a wait when it is set; the error before the wait is then raised. None for retries without a stop.
     """
     while True:
         try:
@@ -55,4 +58,7 @@ async def retry(
             if not only_if(error):
                 raise
             before_wait(error)
-        await clock.sleep(backoff.next_s())
+            if stop and await clock.wait(stop, backoff.next_s()):
+                raise
+        if not stop:
+            await clock.sleep(backoff.next_s())

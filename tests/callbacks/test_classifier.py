@@ -107,12 +107,15 @@ def test_a_bad_row_beside_ours_is_a_dead_letter_with_the_parsers_reason() -> Non
     bad = {"ts": NOW_S, "code": "1"}
     classified = relaying().classify([posted("delivered", row(OURS), bad)])
     assert len(classified.reports) == 1
-    assert [letter.reason for letter in classified.dead_letters] == [parse(posted("delivered", bad)).rejected[0].reason]
+    (unusable,) = parse(posted("delivered", bad)).unusable
+    assert [(letter.reason, letter.detail) for letter in classified.dead_letters] == [
+        (DeadLetterReason.UNUSABLE, unusable.reason)
+    ]
 
 
 def test_a_body_that_cannot_be_read_is_a_dead_letter_as_a_whole() -> None:
     classified = relaying().classify([b"no json", posted("delivered", row(OURS))])
-    assert classified.dead_letters == [(DeadLetterReason.UNREADABLE, b"no json")]
+    assert classified.dead_letters == [DeadLetter(DeadLetterReason.UNREADABLE, b"no json")]
     assert len(classified.reports) == 1
 
 

@@ -100,7 +100,7 @@ async def test_what_is_not_ours_forged_unknown_or_bad_becomes_a_dead_letter_and_
         DeadLetterReason.FORGED: 1,
         DeadLetterReason.UNKNOWN: 2,
         DeadLetterReason.UNREADABLE: 2,
-        "fields are missing": 1,
+        DeadLetterReason.UNUSABLE: 1,
     }
     assert await is_settled(redis)
 

@@ -1,3 +1,4 @@
+import asyncio
 import random
 
 import pytest
@@ -84,3 +85,13 @@ async def test_of_the_named_errors_only_those_are_retried_that_the_caller_picks(
     with pytest.raises(ConnectionRefusedError):
         await retry(call, on=_ON, only_if=is_reset, backoff=_backoff(), clock=clock)
     assert (call.calls, len(clock.slept)) == (2, 1)
+
+
+async def test_a_stop_ends_the_wait_and_the_last_error_is_raised() -> None:
+    call, clock, stop = Flaky(ConnectionError("first"), ConnectionError("second")), FakeClock(), asyncio.Event()
+    retrying = asyncio.create_task(retry(call, on=_ON, backoff=_backoff(), clock=clock, stop=stop))
+    await clock.advance(0.2)
+    assert call.calls == 2
+    stop.set()
+    with pytest.raises(ConnectionError, match="second"):
+        await asyncio.wait_for(retrying, 30)

@@ -105,7 +105,7 @@ PUSH_ERRORS: Final = (
     TypeError,
     ValueError,
 )
-"""The errors that a transport raises, and those that the reading of a strange response may raise. Each leaves one message
+"""The errors of a transport, and the errors that the reading of a strange response may raise. Each leaves one message
 in doubt, and does not end the batch of the message: the provider may have the message, whatever went wrong here."""
 
 
