@@ -9,7 +9,7 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.testsends import SendTestReport
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import StopWords
 
@@ -45,7 +45,7 @@ class ClassifiedReports:
         """Bodies that are to be relayed to the other system of the account."""
         self.dead_letters: list[DeadLetter] = []
         self.counts: Counter[str] = Counter()
-        """How many rows are ``ours``, ``test_sends`` (counted as ours too), ``foreign``, ``forged`` and ``unusable``."""
+        """How many rows are ``ours``, ``test_sends`` (also in ours), ``foreign``, ``forged`` and ``unusable``."""
 
 
 class ReportClassifier:

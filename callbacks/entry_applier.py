@@ -132,7 +132,7 @@ class EntryApplier:
         return len(dead_letters)
 
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
-        """Opt out the recipients whose replies to test messages are stop words; return the rows without a known number."""
+        """Opt out the senders of stop replies to test messages; return the rows without a known number."""
         numbers = await self._test_sends.numbers([index for index, _ in stops])
         await self._optouts.add([number for number in numbers if number])
         return [
@@ -169,7 +169,7 @@ class EntryApplier:
         return outcome[0]
 
     async def _numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
-        """Return the phone numbers of the messages of reports; an empty string where the ledger does not know the number."""
+        """Return the phone numbers of the messages of reports; empty where the ledger does not know the number."""
         outcome = await attempt(partial(self._report_applier.numbers, reports))
         if not isinstance(outcome, Failed):
             return outcome

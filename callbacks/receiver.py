@@ -227,7 +227,7 @@ async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tu
 
 
 class HttpServer(uvicorn.Server):
-    """Uvicorn, stopped by an event. Uvicorn would handle signals itself and raise them again; here an event stops it."""
+    """Uvicorn without its handling of signals, which would raise them again; an event stops the server."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -30,7 +30,7 @@ from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.process import run_until_signalled
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
@@ -61,8 +61,8 @@ class ReconcilerLimits:
     deliveries has killed its reconcilers, or was delivered together with an entry that did: from then on the entry is
     delivered alone."""
     max_deliveries_alone: int = 8
-    """An entry with more deliveries than this kills the reconcilers that open it: the entry becomes a dead letter without
-    being opened."""
+    """An entry with more deliveries than this kills the reconcilers that open it: the entry becomes a dead letter
+    without being opened."""
 
 
 _DEFAULT_LIMITS: Final = ReconcilerLimits()

@@ -95,10 +95,11 @@ class _PostResult(Enum):
 class Relay:
     """Posts the bodies of its stream to one URL. Any number of processes may do so together.
 
-    A body is posted at least once, and again if the response was lost. After a failed connection or the status 408, 425,
-    429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead letter at
-    once. While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in the stream,
-    so that a host that is unavailable for long costs little. Redirects are not followed, and the URL is never logged.
+    A body is posted at least once, and again if the response was lost. After a failed connection or the status 408,
+    425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
+    letter at once. While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in
+    the stream, so that a host that is unavailable for long costs little. Redirects are not followed, and the URL is
+    never logged.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ CHECK_EVERY_S: Final = 1.0
 class ReportRoom:
     """Checks the room once a second; between two checks the last result holds.
 
-    The provider repeats a refused request for hours. The remaining memory lets workers and reconcilers write the results
-    of messages that were sent already.
+    The provider repeats a refused request for hours. The remaining memory lets workers and reconcilers write the
+    results of messages that were sent already.
     """
 
     def __init__(

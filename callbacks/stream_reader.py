@@ -139,7 +139,7 @@ class StreamReader:
                 held: Any = await self._redis.xpending_range(
                     self._stream, self._group, min="-", max="+", count=1, consumername=self.name
                 )
-                # When Redis deletes a consumer, it forgets which entries the consumer held: no reader could claim these entries.
+                # Redis forgets which entries a deleted consumer held, so no reader could claim these entries.
                 if not held:
                     await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
 

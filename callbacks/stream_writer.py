@@ -1,4 +1,4 @@
-"""Stores the bodies that the receiver gets: all bodies that arrive during a write share the next write (group commit)."""
+"""Stores the bodies that the receiver gets: all that arrive during a write share the next write (group commit)."""
 
 import asyncio
 from collections import deque
@@ -27,10 +27,10 @@ class _WaitingBody(NamedTuple):
 class ReportStreamWriter:
     """Writes posted bodies to the stream ``reports``; ``put`` returns when the body is stored.
 
-    A write begins at once while the receiver is idle, and costs little per body while the receiver is busy. When a write
-    fails, the bodies that wait for the next write fail too, so that no request waits much longer than the time-out. A
-    body whose write failed may still be in the stream. Reports may be applied more than once, so posting the body again
-    does no harm.
+    A write begins at once while the receiver is idle, and costs little per body while the receiver is busy. When a
+    write fails, the bodies that wait for the next write fail too, so that no request waits much longer than the
+    time-out. A body whose write failed may still be in the stream. Reports may be applied more than once, so posting
+    the body again does no harm.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day
 

@@ -29,8 +29,8 @@ from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy,
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callbacks.classifier import ReportClassifier, join
-from callbacks.dead_letters import DeadLetterReason
+from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
 from times_dispatch.ledger.testsends import SendTestReport
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import parse
 
 IDS = CorrelationIds(ID_KEY.encode())

@@ -12,7 +12,7 @@ from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.testsends import SendTestReports
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
 async def opted_out(redis: Redis) -> list[str]:

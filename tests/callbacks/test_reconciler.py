@@ -11,7 +11,7 @@ from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, sen
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
 async def test_reports_reach_the_ledger_and_leave_the_stream(

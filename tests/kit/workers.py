@@ -23,8 +23,8 @@ from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker

@@ -10,7 +10,7 @@ import msgspec
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import SENT, MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.books import Accepted
 from times_dispatch.sandbox.entries import number_hash
 

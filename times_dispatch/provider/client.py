@@ -8,9 +8,9 @@ from typing import Final, Self
 import httpx
 import structlog
 
-from times_dispatch.provider.description.answers import STATUSES_WITH_HEADERS, AnswerReader
 from times_dispatch.provider.description.placeholders import PushUnsendable
 from times_dispatch.provider.description.provider import Provider
+from times_dispatch.provider.description.responses import STATUSES_WITH_HEADERS, ResponseReader
 from times_dispatch.provider.failures import PUSH_ERRORS, TOO_LATE, UNSENDABLE, Failure, TooLate, classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
@@ -49,7 +49,7 @@ class Client:
         """
         self._nickname = provider.nickname
         self._payload = Payload(provider)
-        self._reader = AnswerReader(provider.answers)
+        self._reader = ResponseReader(provider.response_rules)
         self._transport = transport or ProviderTransport(provider)
         # ProviderTransport keeps the total time-out itself, with one timer for all pushes.
         keeps_timeout = isinstance(self._transport, ProviderTransport)

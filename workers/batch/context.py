@@ -9,7 +9,7 @@ from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.provider.client import Client
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.capacity import Capacity
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue

@@ -2,7 +2,7 @@
 
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.push import Push
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template

@@ -14,8 +14,8 @@ from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refu
 from times_dispatch.ledger.leases import BatchLeases, Lease, Opened
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.failures import Failure, NotSent
-from times_dispatch.provider.ids import CorrelationIds
 from workers.batch.batch_run import BatchEnd
 
 

@@ -10,9 +10,9 @@ from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, answer, described_pro
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure, NotSent
-from times_dispatch.provider.ids import CorrelationIds
 from workers.batch.batch_run import BatchEnd
 from workers.batch.timings import BatchTimings
 

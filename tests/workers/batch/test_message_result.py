@@ -16,7 +16,7 @@ def _pushed(verdict: Verdict | None, *, parts: int = 1, **fields: object) -> Mes
 RNG = random.Random(1)
 ACCEPTED = _pushed(Verdict.ACCEPTED, code=200)
 NOT_SENT = _pushed(Verdict.NOT_SENT, code=2, reason="connection refused")
-IN_DOUBT = _pushed(Verdict.IN_DOUBT, code=10, reason="no answer in time")
+IN_DOUBT = _pushed(Verdict.IN_DOUBT, code=10, reason="no response in time")
 NEVER_BEGUN = _pushed(None)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 from tests.kit.workers import CAMPAIGN, ID_KEY, SENDER
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, Plan, Recipients
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.renderer import MessageRenderer
 
 IDS = CorrelationIds(ID_KEY)

@@ -13,7 +13,7 @@ local function provider_fields(provider)
   return 'brake@' .. provider, 'hold_until_us@' .. provider, 'hold_count@' .. provider, 'probe_us@' .. provider
 end
 
--- No hold is longer: the longest is what a provider asks for (MAX_RETRY_AFTER_S in provider/description/answers.py).
+-- No hold is longer: the longest is what a provider asks for (MAX_RETRY_AFTER_S in provider/description/responses.py).
 -- No probe keeps the next one waiting for longer.
 local MAX_HOLD_US = 900000000
 local PROBE_INTERVAL_US = 1000000
