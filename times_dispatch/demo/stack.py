@@ -180,8 +180,8 @@ class Stack:
 
     def books(self) -> dict[str, Any]:
         """Return the sandbox's own books."""
-        answer: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=30).json()
-        return answer
+        books: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=30).json()
+        return books
 
     def __enter__(self) -> "Stack":
         with ExitStack() as on_failure:
