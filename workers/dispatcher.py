@@ -6,6 +6,7 @@ import random
 import socket
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -336,7 +337,9 @@ class Dispatcher:
 
     async def _wait_for_batches(self, max_s: float) -> None:
         if self._running:
-            await asyncio.wait(self._running, timeout=max_s)
+            with suppress(TimeoutError):
+                async with self._clock.timeout(max_s):
+                    await asyncio.wait(self._running)
 
     async def _cached_plan(self, ref: BatchRef) -> Plan:
         if (plan := self._plans.get(ref.campaign)) is None:
