@@ -161,7 +161,7 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
-            await self._start(opened, asked_at=asked_at, opened_at=opened_at)
+            await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
         return opened
@@ -220,7 +220,7 @@ class BatchWorker:
         finally:
             self._return_unsent(block)
 
-    async def _start(self, block: Block, *, asked_at: float, opened_at: float) -> None:
+    async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
         timings, clock = self._context.timings, self._context.clock
         confirmed_at: float | None = None
@@ -233,7 +233,7 @@ class BatchWorker:
         if confirmed_at is None:
             return
         if opted_out:
-            block = self._without(opted_out, block)
+            block = self._without_opted_out(opted_out, block)
         started_at = clock.monotonic()
         is_late = started_at - asked_at > max(timings.late_after_s, block.interval_s)
         self._pacer.enqueue_block(
@@ -262,7 +262,7 @@ class BatchWorker:
             in_time_s = timings.start_within_s - timings.min_start_s
         return asked_at
 
-    def _without(self, opted_out: frozenset[int], block: Block) -> Block:
+    def _without_opted_out(self, opted_out: frozenset[int], block: Block) -> Block:
         """Return a block without the messages of recipients that opted out; record those as suppressed."""
         to_push = []
         for index, attempt in block.messages:
