@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.errors import BatchWritesEnded, LedgerDeadlinePassed
-from times_dispatch.ledger.leases import BatchClosed
+from times_dispatch.ledger.openings import BatchClosed
 from times_dispatch.ledger.protocol import CloseReason
 from times_dispatch.ledger.states import CampaignState
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 
 
 class OptOutCache:
@@ -21,7 +21,7 @@ class OptOutCache:
     async def changes(self) -> int:
         """Return how many times the list had been changed when the ledger last told this process.
 
-        The number may be old: every opening of a block brings the present number (``Block.optout_changes``).
+        The number may be old: every opening of a block brings the present number (``Block.opt_out_changes``).
         """
         if self._changes is None:
             self._changes = await self._optouts.changes()

@@ -5,8 +5,8 @@ import pytest
 
 from tests.kit.clock import FakeClock
 from times_dispatch.ledger.errors import LeaseLost, LedgerDeadlinePassed
-from times_dispatch.ledger.leases import BatchClosed
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.openings import BatchClosed
 from times_dispatch.ledger.protocol import CloseReason
 from times_dispatch.ledger.states import CampaignState
 from workers.batch.batch_run import BatchEnd, BatchRun, WorkEnd, end_of_closed, end_of_writes
