@@ -46,6 +46,8 @@ class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
     state: CampaignState
     already_submitted: bool = False
     """An earlier run had finished the same submit; this one did nothing, and all counts are 0."""
+    source: str = ""
+    """The recipients file, and the sheet of a workbook."""
     accepted: int = 0
     refused: dict[str, int] = {}
     """Refused rows by reason, the most frequent reason first."""
@@ -130,6 +132,7 @@ async def submit(
         campaign=campaign,
         plan=begun.plan,
         state=state,
+        source=draft.file.source,
         accepted=accepted,
         refused=dict(row_pass.checker.refused.most_common()),
         opted_out=opted_out,

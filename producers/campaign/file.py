@@ -53,6 +53,7 @@ class Campaign:
         self.table = table
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
+        self.no_value = settings.recipients.no_value
         self.template = Template(self.template_settings.text)
         self.category = effective_category(self.sender.category, self.template_settings.category)
         allowed = send_window(self.sender, self.category, settings.categories)

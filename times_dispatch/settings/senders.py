@@ -129,6 +129,10 @@ class SenderSettings(StrictTable):
     """The time after which the same text may go to the same number again; ``0m`` is at once. Gateways drop a repetition
     within 30 minutes."""
 
+    foreign_numbers: bool = False
+    """Whether its campaigns may go to numbers of other countries; a header that is registered with the DLT reaches
+    numbers in India only."""
+
     @property
     def provider(self) -> str:
         """The first provider of the sender's chain, which gets the messages while it can be reached."""
