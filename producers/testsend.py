@@ -17,12 +17,12 @@ from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import LAST_INDEX, SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import needed_of_campaigns
 from times_dispatch.provider.diagnostics.transcript import RecordedResponse, RecordingTransport
 from times_dispatch.provider.http.transport import ProviderTransport
-from times_dispatch.provider.ids import LAST_INDEX, SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.outcomes import Outcome
 from times_dispatch.provider.push import Push
 from times_dispatch.settings.errors import closest

@@ -135,17 +135,17 @@ class SenderSettings(StrictTable):
 
     @property
     def provider(self) -> str:
-        """The provider of its messages while that provider can be reached."""
+        """The first provider of the sender's chain, which gets the messages while it can be reached."""
         return self.chain[0] if self.chain else ""
 
     @property
     def fallbacks(self) -> tuple[str, ...]:
-        """The providers that replace it when it cannot be reached, by priority."""
+        """The other providers of the chain, which get the messages while the first cannot be reached, by priority."""
         return self.chain[1:]
 
     @property
     def urgent(self) -> bool:
-        """Return whether its campaigns are sent before bulk campaigns."""
+        """Return whether the sender's campaigns are sent before bulk campaigns."""
         return self.category == "transactional"
 
     def may_send(self, template: str) -> bool:

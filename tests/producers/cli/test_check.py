@@ -155,7 +155,7 @@ def test_a_redis_that_is_away_is_only_a_warning(run: Run, gone_redis: str) -> No
 
     assert (done.exit_code, silent.exit_code) == (0, 0)
     assert re.search(
-        r"warning   Redis at \S+ is away: no connection: its campaigns and opt-outs are not counted", done.stdout
+        r"warning   Redis at \S+ is unavailable: no connection: its campaigns and opt-outs are not counted", done.stdout
     )
     assert "warning" not in silent.stdout
 

@@ -11,7 +11,7 @@ from tests.kit.provider_settings import PROVIDER_VARIABLES, has_no_secret
 from tests.kit.sandbox_thread import SandboxThread
 from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.secret_digest import digest_secret
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN
 
 NUMBER = ("--country-code", "91", "--number", "9876543210")
 
