@@ -126,7 +126,7 @@ class PortalDownload:
             if column in (self._content_id, self._text, self._entity)
         }
         for line, cells in zip(chunk.lines, chunk.rows, strict=True):
-            if problem := damage_of_text(_cell(cells, self._content_id)):
+            if problem := damage_of_text(_digits(_cell(cells, self._content_id))):
                 damage.setdefault(line, f"{self._file.heading.names[self._content_id]} {problem.reason}")
         return damage
 
