@@ -61,11 +61,13 @@ def exchanged_lib(name: str, source: str) -> Iterator[None]:
     """
     before = _exchanged_libs.copy()
     _exchanged_libs[name] = source
+    assemble.cache_clear()
     try:
         yield
     finally:
         _exchanged_libs.clear()
         _exchanged_libs.update(before)
+        assemble.cache_clear()
 
 
 def script_names() -> list[str]:
@@ -95,6 +97,7 @@ def used_libs(source: str) -> list[str]:
     return uses[1].split() if uses else []
 
 
+@cache
 def assemble(name: str) -> str:
     """Return a script as Redis gets it: what it needs of its libs, and then the script."""
     source = script_text(name)
