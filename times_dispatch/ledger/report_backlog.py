@@ -54,18 +54,19 @@ async def read_backlog(redis: Redis) -> Backlog:
     return Backlog(entries, max(0.0, int(seconds) + int(microseconds) / 1e6 - stored_ms / 1000))
 
 
-async def unapplied_reports(redis: Redis) -> UnappliedReports | None:
+async def unapplied_reports(redis: Redis, *, alive_s: float = ALIVE_S) -> UnappliedReports | None:
     """Return why doubt cannot be settled now; None if it can.
 
-    It can if no stored report has waited for ``FRESH_S``, and a reconciler lives that applies the fresher ones. In a
-    deployment without callbacks no reconciler ever read from this Redis, so the consumer group is missing: then it can
-    if nothing at all is stored. Raises Redis errors.
+    It can if no stored report has waited for ``FRESH_S``, and a reconciler lives that applies the fresher ones. A
+    reconciler lives if it was silent for less than *alive_s* seconds. In a deployment without callbacks no reconciler
+    ever read from this Redis, so the consumer group is missing: then it can if nothing at all is stored. Raises Redis
+    errors.
     """
     idle_s = await _idle_reconcilers_s(redis)
     backlog = await read_backlog(redis)
     if idle_s is None:
         return UnappliedReports(backlog, is_reconciler_alive=False) if backlog.entries else None
-    is_alive = min(idle_s, default=ALIVE_S) < ALIVE_S
+    is_alive = min(idle_s, default=alive_s) < alive_s
     if is_alive and backlog.oldest_s < FRESH_S:
         return None
     return UnappliedReports(backlog, is_alive)
