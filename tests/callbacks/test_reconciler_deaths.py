@@ -23,7 +23,7 @@ from times_dispatch.provider.ids import CorrelationIds
 DEFAULTS = ReconcilerLimits()
 
 
-async def test_what_a_dead_reconciler_left_is_claimed(redis: Redis, sent: SentCampaign) -> None:
+async def test_entries_of_a_dead_reconciler_are_claimed(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     dead = StreamReader(redis, REPORTS, GROUP, "dead")
     while not await dead.read(10, block_ms=1):
@@ -163,7 +163,7 @@ async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(
     assert await DeadLetters(redis).totals() == {}
 
 
-async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: SentCampaign) -> None:
+async def test_a_row_that_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     deadly = posted("delivered", row(sent.meta(1)))
     await accept(redis, deadly)
