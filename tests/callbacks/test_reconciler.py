@@ -10,7 +10,7 @@ from callbacks.streams import BODY, RELAY, REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, send_campaign
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
+from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
@@ -105,7 +105,9 @@ async def test_foreign_forged_unknown_and_bad_rows_become_dead_letters_and_ours_
     assert await is_settled(redis)
 
 
-async def test_a_report_about_an_unknown_message_is_applied_when_it_is_replayed_later(redis: Redis, ids: CorrelationIds) -> None:
+async def test_a_report_about_an_unknown_message_is_applied_when_it_is_replayed_later(
+    redis: Redis, ids: CorrelationIds
+) -> None:
     sent = await send_campaign(redis, ids)
     everything: dict[Any, Any] = {key: await redis.dump(key) for key in await redis.keys()}
     await redis.flushall()

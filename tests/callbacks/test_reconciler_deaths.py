@@ -16,7 +16,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -43,7 +43,7 @@ class Poisoned(ReportApplier):
         self.index = index
         self.error = error
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         if any(report.index == self.index for report in reports):
             raise self.error
         return await super().apply(reports)
@@ -114,7 +114,7 @@ class Deadly(ReportApplier):
         super().__init__(redis)
         self.index = index
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         if any(report.index == self.index for report in reports):
             raise Killed
         return await super().apply(reports)
@@ -163,7 +163,9 @@ async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(
     assert await DeadLetters(redis).totals() == {}
 
 
-async def test_a_row_that_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: SentCampaign) -> None:
+async def test_a_row_that_kills_every_reconciler_is_given_up_and_costs_no_other(
+    redis: Redis, sent: SentCampaign
+) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     deadly = posted("delivered", row(sent.meta(1)))
     await accept(redis, deadly)
@@ -229,7 +231,7 @@ async def test_an_entry_that_takes_long_row_by_row_is_renewed_meanwhile(redis: R
     held_ms: list[int] = []
 
     class Slow(ReportApplier):
-        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
             held: Any
             (held,) = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1)
             held_ms.append(held["time_since_delivered"])
@@ -303,7 +305,7 @@ async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_
     stop = asyncio.Event()
 
     class Stopping(ReportApplier):
-        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
             if reports:
                 stop.set()
                 raise exceptions.ConnectionError

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.scripts import exchanged_lib
+from times_dispatch.ledger.scripts import replaced_lib
 
 _MOVED = """
 local function now_us()
@@ -35,7 +35,7 @@ class MovedClock:
 @contextmanager
 def moved_clock(redis: Redis) -> Iterator[MovedClock]:
     """Give the scripts that are made inside this context a clock that the test moves."""
-    with exchanged_lib("clock", _MOVED):
+    with replaced_lib("clock", _MOVED):
         yield MovedClock(redis)
 
 
@@ -53,5 +53,5 @@ class StoppedClock:
 @contextmanager
 def stopped_clock(redis: Redis) -> Iterator[StoppedClock]:
     """Give the scripts that are made inside this context a clock that stands still; the test sets it first."""
-    with exchanged_lib("clock", _STOPPED):
+    with replaced_lib("clock", _STOPPED):
         yield StoppedClock(redis)
