@@ -18,7 +18,7 @@ from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 DEFAULTS = ReconcilerLimits()
 
@@ -72,7 +72,7 @@ async def test_a_poisonous_row_becomes_a_dead_letter_after_a_few_tries_and_costs
     await settle(reconciler, steps=DEFAULTS.max_deliveries)
     assert await is_settled(redis)
     (kept,) = await DeadLetters(redis).oldest()
-    assert (kept.reason, kept.body) == (DeadLetterReason.POISON, poison)
+    assert (kept.reason, kept.body) == (DeadLetterReason.NOT_APPLIED, poison)
     assert await DeadLetters(redis).replay() == 1
     await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
@@ -98,8 +98,8 @@ async def test_an_entry_that_cannot_be_classified_is_given_up_whole(redis: Redis
     await accept(redis, b"[]", good)
     await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, b"[]"),
-        (DeadLetterReason.POISON, good),
+        (DeadLetterReason.NOT_APPLIED, b"[]"),
+        (DeadLetterReason.NOT_APPLIED, good),
     ]
 
 
@@ -175,7 +175,7 @@ async def test_a_row_that_kills_every_reconciler_is_given_up_and_costs_no_other(
     assert await sent.count(MessageState.DELIVERED) == sent.total - 1
     assert await sent.stat("duplicate_reports") == 0
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, deadly)
+        (DeadLetterReason.NOT_APPLIED, deadly)
     ]
 
 
@@ -222,7 +222,7 @@ async def test_a_body_that_cannot_be_classified_costs_none_that_was_stored_with_
     await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, b"[]")
+        (DeadLetterReason.NOT_APPLIED, b"[]")
     ]
 
 
@@ -275,7 +275,7 @@ async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await DeadLetters(redis).count() == {"not ours": 1}
+    assert await DeadLetters(redis).count() == {DeadLetterReason.NOT_OURS: 1}
 
 
 async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(
