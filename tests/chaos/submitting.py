@@ -46,7 +46,9 @@ async def submit(
     await until(began_s + spec.at_s)
     command = await dispatch_until_ok(testbed, "submit", str(file), "--recipients", str(rows), "--json")
     campaign = CampaignId(json.loads(command.output)["campaign"])
-    _add(testbed, campaign, spec.sender, spec.messages)
+    testbed.campaigns[campaign] = spec.sender
+    testbed.sent[campaign] = spec.messages
+    testbed.log_action(f"submitted {campaign}, {spec.messages:,} messages of {spec.sender}")
     return campaign
 
 
@@ -75,20 +77,16 @@ async def copy_campaign(
         rows = Recipients(0, list(numbers), list(range(2, messages + 2)), slots, [1] * messages)
         await submissions.add_batch(campaign, copy.sender, 0, rows)
         await submissions.seal(campaign, copy.sender, total=messages, batches=1)
-        _add(testbed, campaign, sender, messages)
+        testbed.campaigns[campaign] = sender
+        testbed.sent[campaign] = messages
         campaigns.append(campaign)
+    testbed.log_action(f"submitted {count} campaigns of {messages:,} messages of {sender}")
     return campaigns
 
 
 def _numbers(testbed: ChaosTestbed, count: int) -> Iterator[str]:
     first = _FIRST_COPIED_NUMBER + sum(testbed.sent.values())
     return (str(first + index) for index in range(count))
-
-
-def _add(testbed: ChaosTestbed, campaign: CampaignId, sender: str, messages: int) -> None:
-    testbed.campaigns[campaign] = sender
-    testbed.sent[campaign] = messages
-    testbed.log_action(f"submitted {campaign}, {messages:,} messages of {sender}")
 
 
 async def resend(testbed: ChaosTestbed) -> None:

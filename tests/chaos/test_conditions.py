@@ -41,7 +41,7 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
 @pytest.mark.parametrize(
     ("good_figure", "bad_figure"),
     [
-        (many_campaigns.judge(1000, 750), many_campaigns.judge(1000, 749)),
+        (many_campaigns.judge(100, 150), many_campaigns.judge(100, 151)),
         (full_ledger.judge_cancel(10), full_ledger.judge_cancel(10.1)),
         (full_ledger.judge_reports(10), full_ledger.judge_reports(float("inf"))),
         (full_ledger.judge_goes_on(20), full_ledger.judge_goes_on(20.1)),
