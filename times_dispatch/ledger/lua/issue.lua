@@ -81,41 +81,47 @@ local function is_kept_from_start(id, campaign_key, since_ms)
   return true
 end
 
-local function end_wait(id, number, since_ms)
+local function end_wait(id, since_ms)
   local campaign_key = key_of_campaign(id)
-  -- A batch waited for copies of other campaigns. A cancelled or finished campaign has nothing left to hand out.
-  if number then
-    local state = redis.call('HGET', campaign_key, 'state')
-    if state == 'cancelled' or state == 'finished' then return end
-    redis.call('LPUSH', key_of_redo(campaign_key), number)
-  end
   if not is_kept_from_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
 end
 
--- Put the campaigns whose time has come, or the time of one of their batches, into the rotation.
+-- Put the campaigns whose time has come into the rotation.
 local function end_waits()
   local due = redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)
   if #due == 0 then return end
   local since_ms = coming_by_since(due)
-  for _, member in ipairs(due) do
-    redis.call('ZREM', waiting_key, member)
-    local id, number = split_batch_member(member)
-    local is_sound, failure = pcall(end_wait, id or member, number, since_ms)
-    if not is_sound then leave_out(id or member, failure) end
+  for _, id in ipairs(due) do
+    redis.call('ZREM', waiting_key, id)
+    local is_sound, failure = pcall(end_wait, id, since_ms)
+    if not is_sound then leave_out(id, failure) end
   end
 end
 
--- Put campaigns back into the rotation whose providers may be able to take something again.
+-- Look again at a campaign, or at a batch of it (`number`) that waited for copies of other campaigns.
+local function end_block(id, number)
+  local campaign_key = key_of_campaign(id)
+  if number then
+    -- A cancelled or finished campaign has nothing left to hand out.
+    local state = redis.call('HGET', campaign_key, 'state')
+    if state == 'cancelled' or state == 'finished' then return end
+    redis.call('LPUSH', key_of_redo(campaign_key), number)
+  end
+  queue_campaign(id, campaign_key)
+end
+
+-- Put campaigns back into the rotation that may be able to send something again.
 local function end_blocks()
   local blocked_key, latest_ms = key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000
   local over = redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)
-  -- No campaign waits longer than this, unless the clock was set back.
+  -- Nothing waits longer than this, unless the clock was set back.
   local too_late = redis.call('ZRANGEBYSCORE', blocked_key, '(' .. latest_ms, '+inf', 'LIMIT', 0, MAX_BLOCKED)
-  for _, ids in ipairs({over, too_late}) do
-    for _, id in ipairs(ids) do
-      redis.call('ZREM', blocked_key, id)
-      local is_sound, failure = pcall(queue_campaign, id, key_of_campaign(id))
-      if not is_sound then leave_out(id, failure) end
+  for _, members in ipairs({over, too_late}) do
+    for _, member in ipairs(members) do
+      redis.call('ZREM', blocked_key, member)
+      local id, number = split_batch_member(member)
+      local is_sound, failure = pcall(end_block, id or member, number)
+      if not is_sound then leave_out(id or member, failure) end
     end
   end
 end
@@ -149,6 +155,12 @@ local function hand_out_batch(id, campaign_key, campaign)
   end
 end
 
+-- Look at a campaign again after a while. Its validity or its hours are over by a clock that may be wrong: once the
+-- clock is right, the campaign goes on, or upkeep has ended it or knows its next hours.
+local function look_again(id)
+  redis.call('ZADD', key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000, id)
+end
+
 local rate
 local known_chains = {}
 
@@ -162,17 +174,23 @@ local function take_turn(id, rotation_key, batches_out, max_out)
   local batch_size, own_rate = tonumber(campaign.batch_size), tonumber(campaign.rate)
   local start_ms = tonumber(campaign.start_ms)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
-  local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
+  local is_over = tonumber(campaign.until_ms) <= now_ms
+  local runs = campaign.state == 'running' and not is_over
   if runs and start_ms <= now_ms and not can_take_or_block(id, rotation_key, campaign.chain, now, known_chains) then
     return 'blocked'
   end
   redis.call('ZREM', rotation_key, id)
-  if not runs then return 'done' end
-  if start_ms > now_ms then
+  if campaign.state ~= 'running' then return 'done' end
+  if is_over then
+    look_again(id)
+  elseif start_ms > now_ms then
     redis.call('ZADD', waiting_key, start_ms, id)
   elseif is_outside_hours(campaign, now_ms) then
-    -- Before its hours open the campaign waits for that; after they closed, upkeep says when they open again.
-    if now_ms < tonumber(campaign.opens_ms) then redis.call('ZADD', waiting_key, campaign.opens_ms, id) end
+    if now_ms < tonumber(campaign.opens_ms) then
+      redis.call('ZADD', waiting_key, campaign.opens_ms, id)
+    else
+      look_again(id)
+    end
   elseif own_rate <= 0 or tonumber(campaign.batches_out) < max_batches_out(own_rate, batch_size) then
     hand_out_batch(id, campaign_key, campaign)
   end

@@ -56,7 +56,7 @@ local function copies_decide_ms(lease_key, count)
 end
 
 -- End the lease of a batch. What is still sending becomes in doubt. What is pending waits in the campaign's redo list
--- for the batch's next turn, or in the sender's waiting for what becomes of copies. Returns how many messages became in
+-- for the batch's next turn, or in the sender's blocked for what becomes of copies. Returns how many messages became in
 -- doubt.
 local function reclaim(id, campaign_key, number, now)
   local messages_key, member = key_of_batch(campaign_key, MESSAGES, number), batch_member(id, number)
@@ -67,7 +67,7 @@ local function reclaim(id, campaign_key, number, now)
   drop_lease(campaign_key, number, member)
   if string.find(states, PENDING, 1, true) then
     if waits_until_ms then
-      redis.call('ZADD', key_of_sender('waiting'), waits_until_ms, member)
+      redis.call('ZADD', key_of_sender('blocked'), waits_until_ms, member)
     else
       redis.call('LPUSH', key_of_redo(campaign_key), number)
       queue_campaign(id, campaign_key)
