@@ -183,12 +183,15 @@ async def test_a_campaign_whose_hours_were_over_by_a_wrong_clock_goes_on_once_th
     now_ms = await ledger.now_ms()
     await ledger.submit(3, send_from_min=600, send_until_min=1260)
     await ledger.maintenance.set_next_hours(SENDER, CAMPAIGN, opens_ms=now_ms - 1, closes_ms=now_ms + 600_000)
+    lease = await ledger.take()
     await clock.set_ahead(HOUR_S)
+    assert await ledger.open_block(lease) == BatchClosed("outside_hours")
+    await ledger.leases.release(lease)
     assert await ledger.issue() == []
     await upkeep.round()
 
     await clock.set_ahead(0)
-    assert await ledger.issue() == [BatchRef(SENDER, CAMPAIGN, 0)]
+    assert await ledger.issue() == [lease.ref]
 
 
 async def test_a_batch_that_waits_for_a_copy_waits_no_longer_when_the_clock_is_set_back(
