@@ -105,22 +105,23 @@ class Upkeep:
 
     async def round(self) -> None:
         """Look after every sender, then raise the first error that one of them met."""
-        leases_may_expire = await self._leases_could_be_renewed()
+        decided_ms = await self._leases_could_be_renewed()
         if self._is_running:
             return
         await self._log_warnings()
         self._is_running = True
         try:
-            await self._look_after_all(leases_may_expire=leases_may_expire)
+            await self._look_after_all(decided_ms)
         finally:
             self._is_running = False
 
-    async def _leases_could_be_renewed(self) -> bool:
-        """Say whether the holders of leases that ran out had the chance to renew them.
+    async def _leases_could_be_renewed(self) -> int | None:
+        """Return the moment at which the holders of leases that ran out by then had had the chance to renew them.
 
-        They had none while the ledger was away (restarted, frozen, cut off). There was no upkeep in that time either:
-        after a gap without upkeep the holders have a third of a lease to renew. So have they when Redis' clock was set
-        back: then the time since which there has been upkeep lies in the future.
+        The moment is by Redis' clock, in epoch milliseconds; None if the holders had no chance. They had none while the
+        ledger was away (restarted, frozen, cut off). There was no upkeep in that time either: after a gap without
+        upkeep the holders have a third of a lease to renew. So have they when Redis' clock was set back: then the time
+        since which there has been upkeep lies in the future.
         """
         now_ms = await self._redis_clock.now_ms()
         # A lease that is being renewed always has more time left than this, and two rounds are less than this apart.
@@ -128,20 +129,21 @@ class Upkeep:
         since_ms = await self._redis.getex(_SINCE_KEY, px=gap_ms)
         if since_ms is None or int(since_ms) > now_ms:
             await self._redis.eval(_BEGIN_SINCE, 1, _SINCE_KEY, str(now_ms), str(gap_ms))
-            return False
-        return now_ms - int(since_ms) >= self._lease_ms // 3
+            return None
+        return now_ms if now_ms - int(since_ms) >= self._lease_ms // 3 else None
 
-    async def _look_after_all(self, *, leases_may_expire: bool) -> None:
+    async def _look_after_all(self, decided_ms: int | None) -> None:
+        """Look after every sender; leases that had run out at *decided_ms* may expire, none if it is None."""
         at_once = asyncio.Semaphore(_SENDERS_AT_ONCE)
 
         async def look_after(sender: SenderId) -> list[CampaignView]:
             async with at_once:
-                return await self._look_after(sender, chores[sender])
+                return await self._look_after(sender, chores[sender], decided_ms or 0)
 
         self._rows_left = _MAX_ROWS
         may_end = clocks_agree(await self._redis_clock.ahead_s())
         chores = {
-            sender: _allowed(of_sender, leases_may_expire=leases_may_expire, may_end=may_end)
+            sender: _allowed(of_sender, leases_may_expire=decided_ms is not None, may_end=may_end)
             for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
@@ -168,10 +170,12 @@ class Upkeep:
         for warning in await urgent_warnings(self._redis, clock=self._clock):
             log.warning("ledger", warning=warning)
 
-    async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
+    async def _look_after(self, sender: SenderId, chores: Chores, decided_ms: int) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if chores.expire_leases:
-            expired = await self._maintenance.expire_leases(sender, may_announce=self._may_announce)
+            expired = await self._maintenance.expire_leases(
+                sender, may_announce=self._may_announce, decided_ms=decided_ms
+            )
             ready += expired.ready
             if expired.reclaimed:
                 log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)

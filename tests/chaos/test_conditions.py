@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.chaos.conditions import (
+    clock_jumps,
     full_ledger,
     full_worker,
     lonely_primary,
@@ -47,8 +48,8 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
         (full_ledger.judge_goes_on(20), full_ledger.judge_goes_on(20.1)),
         (waiting_reports.judge(1, 1), waiting_reports.judge(0, 1)),
         (waiting_reports.judge(1, 1), waiting_reports.judge(1, 0)),
-        (full_worker.judge(192, 193), full_worker.judge(191, 193)),
-        (full_worker.judge(192, 193), full_worker.judge(193, 193)),
+        (full_worker.judge(173, 174), full_worker.judge(172, 174)),
+        (full_worker.judge(173, 174), full_worker.judge(174, 174)),
         (lonely_primary.judge([5, 5]), lonely_primary.judge([5, 4])),
         (lonely_primary.judge([5, 5]), lonely_primary.judge([0, 0])),
         (lonely_primary.judge([5, 5]), lonely_primary.judge([5, None])),
@@ -57,6 +58,14 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
 def test_each_figure_fails_beyond_its_limit(good_figure: Figure, bad_figure: Figure) -> None:
     assert good_figure.holds
     assert not bad_figure.holds
+
+
+def test_a_lease_that_a_live_worker_loses_is_counted(tmp_path: Path) -> None:
+    log = tmp_path / "worker-2.log"
+    log.write_text('{"event":"batch","ended":"done"}\n')
+    assert clock_jumps.judge(log).holds
+    log.write_text('{"event":"batch","ended":"lease lost"}\n')
+    assert not clock_jumps.judge(log).holds
 
 
 @pytest.mark.parametrize(("opened_alone", "holds"), [(2, True), (1, False)])

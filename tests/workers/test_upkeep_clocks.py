@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger
 from tests.kit.redis_clock import MovedClock, moved_clock
+from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Wait, new_operation
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef
@@ -211,3 +211,29 @@ async def test_a_batch_that_waits_for_a_copy_waits_no_longer_when_the_clock_is_s
 
     await clock.set_ahead(0)
     assert second.ref in await ledger.issue()
+
+
+@pytest.mark.parametrize("jump_s", [90, -90])
+async def test_a_clock_that_jumps_in_the_middle_of_a_round_expires_no_lease(
+    redis: Redis, clock: MovedClock, ledger: Ledger, jump_s: int
+) -> None:
+    async def jump() -> int:
+        await clock.set_ahead(HOUR_S + jump_s)
+        return 0
+
+    async def wake_workers(_: Any) -> None:
+        pass
+
+    async def show(_: Any) -> bool:
+        return True
+
+    await clock.set_ahead(HOUR_S)
+    await ledger.submit(6)
+    held, lost = [await ledger.take(ref) for ref in await ledger.issue()]
+    await ledger.open(held)
+    await ledger.open(lost)
+    await ledger.expire_leases(lost.ref)
+    await _let_leases_expire(redis, HOUR_S)
+    await Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, show=show, backlog=jump).round()
+    assert await ledger.states() == "sssiii"
+    assert await ledger.leases.renew(SENDER, [held]) == [True]

@@ -52,9 +52,9 @@ class SenderKey(StrEnum):
     WAITING = "waiting"
     """Sorted set: campaigns that go on later, by that time."""
     BLOCKED = "blocked"
-    """Sorted set: campaigns whose providers are all braked or backing off, and campaigns whose validity or hours are over
-    by Redis' clock; batch members that wait for what becomes of copies of other campaigns; by the time at which they are
-    in turn again, at most a minute ahead. A resume of the sender sets that time to 0."""
+    """Sorted set: campaigns whose providers are all braked or backing off, or whose validity or hours are over by the
+    clock of Redis; batch members that wait for what becomes of copies of other campaigns. Each by the time at which it
+    is in turn again, at most a minute ahead. A resume of the sender sets that time to 0."""
     LEASES = "leases"
     """Sorted set: batch members that are out for work, by the time at which the lease ends."""
     WINDOW = "window"

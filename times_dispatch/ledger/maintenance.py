@@ -114,13 +114,18 @@ class Maintenance:
                 chores[sender] = Chores(**{step: bool(is_due) for step, is_due in due.items()})
         return chores
 
-    async def expire_leases(self, sender: SenderId, *, may_announce: bool = True) -> ExpiredLeases:
+    async def expire_leases(self, sender: SenderId, *, may_announce: bool = True, decided_ms: int = 0) -> ExpiredLeases:
         """Look after leases that ran out; the caller wakes workers.
 
-        *may_announce* is false while too many wake-ups wait already: batches that no worker took then wait on.
+        *may_announce* is false while too many wake-ups wait already: batches that no worker took then wait on. Leases
+        count that had run out at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
         """
         reply = await self._expire_leases(
-            sender, lease_ms=self._lease_ms, max_batches=self._max_batches, may_announce=int(may_announce)
+            sender,
+            lease_ms=self._lease_ms,
+            max_batches=self._max_batches,
+            may_announce=int(may_announce),
+            decided_ms=decided_ms,
         )
         for damaged in map(read_reply, reply["damaged"]):
             campaign, number, error = (text(damaged[name]) for name in ("campaign", "number", "error"))

@@ -31,7 +31,9 @@ def plan() -> RunPlan:
     """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 12_000), CampaignSpec(SLOW, 6_000))
     scenario = Scenario("ledger full", campaigns, validity_s=240, script=_fill)
-    return RunPlan("ledger full", [scenario], resends=True, measures=(CANCELLED, APPLIED, GOES_ON_AFTER_CANCEL))
+    return RunPlan(
+        "ledger full", [scenario], is_light=True, resends=True, measures=(CANCELLED, APPLIED, GOES_ON_AFTER_CANCEL)
+    )
 
 
 def judge_cancel(took_s: float) -> Figure:

@@ -19,8 +19,9 @@ _CAMPAIGNS_OF_EACH = 64
 _RATE_PER_S, _MESSAGES = 2.0, 80
 _VALIDITY_S = 360
 """Long enough for a machine that cannot keep up with so many campaigns: the wait for another worker is what counts."""
-_PLACES = 192
-"""Batches that a worker has at work at once (``workers/process.py``)."""
+_PLACES = 173
+"""Batches that a worker has at work at once (``workers/process.py``), without the places that are kept for urgent ones
+(``workers/dispatcher.py``)."""
 _FULL, *_OTHERS = "worker-1", "worker-2", "worker-3"
 _FILLS_WITHIN_S = 15.0
 _OTHERS_READY_S = 6.0

@@ -21,8 +21,8 @@ _TIMES = 2
 _VALIDITY_S = 300
 _WITHIN_S = 90.0
 MAX_SHARE = 1.5
-"""Of the work without the other campaigns. Without the constant cost of the check for repeated texts the work is ten
-times as much. The processor time of Redis is measured, and not the rate, which depends on what else the machine does."""
+"""Of the work without the other campaigns. If the check for repeated texts looked at each campaign, the work would be
+many times as much. Processor time is measured, and not the rate, which depends on what else the machine does."""
 
 
 def plan() -> RunPlan:
@@ -39,11 +39,12 @@ def judge(alone_us: float, among_us: float) -> Figure:
         f"{share:.0%}",
         f"≤ {MAX_SHARE:.0%}",
         share <= MAX_SHARE,
-        [f"{alone_us:,.0f} µs before, {among_us:,.0f} µs with {_CAMPAIGNS} other campaigns of the text"],
+        [f"{alone_us:,.0f} µs before, {among_us:,.0f} µs with {_CAMPAIGNS} campaigns more of the text"],
     )
 
 
 async def _crowd(testbed: ChaosTestbed) -> None:
+    await _work_us(testbed, times=1)  # without any other campaign of the text there is nothing to look up
     alone_us, campaign = await _work_us(testbed)
     plan = (await testbed.queries.campaign(campaign)).plan
     testbed.log_action(f"{_CAMPAIGNS} campaigns of one text begin")
@@ -55,10 +56,10 @@ async def _crowd(testbed: ChaosTestbed) -> None:
     testbed.events.measured.append(judge(alone_us, among_us))
 
 
-async def _work_us(testbed: ChaosTestbed) -> tuple[float, CampaignId]:
+async def _work_us(testbed: ChaosTestbed, *, times: int = _TIMES) -> tuple[float, CampaignId]:
     """Return the least processor time of Redis for a message of some campaigns, and the last of the campaigns."""
     least_us = float("inf")
-    for _ in range(_TIMES):
+    for _ in range(times):
         await wait_for_reports(testbed)  # the reports of earlier campaigns are work too
         began_us = await _used_us(testbed)
         campaign = await submit(testbed, _MEASURED, name="measured", validity_s=_VALIDITY_S)
