@@ -85,7 +85,9 @@ def main(
         for number in seeds:
             out.print(f"seed {number} (SEED={number} make chaos repeats the faults)")
             folder = keep / str(number) if keep and len(seeds) > 1 else keep
-            of_seed = list(chain.from_iterable(_run_group(group, number, out, folder) for group in groups(chosen)))
+            of_seed = list(
+                chain.from_iterable(_run_group(group, number, out, folder, is_busy=is_busy) for group in groups(chosen))
+            )
             if len(of_seed) > 1:
                 out.print(f"\n[bold]all runs of seed {number}[/]")
                 out.print(summary_table(of_seed))
@@ -115,10 +117,22 @@ def _chosen(wanted: tuple[str, ...]) -> list[RunPlan]:
     return chosen
 
 
-def _run_group(plans: Sequence[RunPlan], seed: int, out: Console, keep: Path | None) -> list[dict[str, Any]]:
-    """Run plans side by side, a single plan in this process; return the runs as objects for JSON."""
+def _run_group(
+    plans: Sequence[RunPlan], seed: int, out: Console, keep: Path | None, *, is_busy: bool
+) -> list[dict[str, Any]]:
+    """Run plans side by side, a single plan in this process; return the runs as objects for JSON.
+
+    Args:
+        plans: The runs.
+        seed: The seed of all of them.
+        out: Where their figures are shown.
+        keep: A folder for their logs; None keeps none.
+        is_busy: Whether other work keeps the cores busy already.
+    """
     if len(plans) == 1:
-        return [{"run": plan.name, "seed": seed, **_run(plan, seed, out, keep)} for plan in plans]
+        (plan,) = plans
+        with busy_machine(BUSY_SHARE if plan.is_busy and not is_busy else 0.0, max_s=_RUN_TIMEOUT_S):
+            return [{"run": plan.name, "seed": seed, **_run(plan, seed, out, keep)}]
     results = []
     for told, result in run_side_by_side(plans, seed=seed, keep=keep, timeout_s=_RUN_TIMEOUT_S + _ENDS_WITHIN_S):
         _print(told.splitlines()[1:-1], out)  # without the seed and the result of the process

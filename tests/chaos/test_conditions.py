@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.chaos.conditions import (
+    busy_cores,
     clock_jumps,
     full_ledger,
     full_worker,
@@ -58,6 +59,12 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
 def test_each_figure_fails_beyond_its_limit(good_figure: Figure, bad_figure: Figure) -> None:
     assert good_figure.holds
     assert not bad_figure.holds
+
+
+@pytest.mark.parametrize(("used", "holds"), [(0.98, True), (0.96, False)])
+def test_of_the_rate_nearly_all_must_be_used(used: float, *, holds: bool) -> None:
+    run = replace(good(), arrivals_s={SLOW: [number / (200 * used) for number in range(200 * 36)]})
+    assert busy_cores.judge(run).holds is holds
 
 
 def test_a_lease_that_a_live_worker_loses_is_counted(tmp_path: Path) -> None:
