@@ -45,7 +45,10 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
     [
         (many_campaigns.judge(100, 150), many_campaigns.judge(100, 151)),
         (full_ledger.judge_cancel(10), full_ledger.judge_cancel(10.1)),
-        (full_ledger.judge_reports(10), full_ledger.judge_reports(float("inf"))),
+        (full_ledger.judge_opened(5, 5), full_ledger.judge_opened(5, 4)),
+        (full_ledger.judge_opened(5, 5), full_ledger.judge_opened(0, 0)),
+        (full_ledger.judge_reports(1, 10), full_ledger.judge_reports(1, float("inf"))),
+        (full_ledger.judge_reports(1, 10), full_ledger.judge_reports(0, 0)),
         (full_ledger.judge_goes_on(20), full_ledger.judge_goes_on(20.1)),
         (waiting_reports.judge(1, 1), waiting_reports.judge(0, 1)),
         (waiting_reports.judge(1, 1), waiting_reports.judge(1, 0)),
