@@ -24,6 +24,8 @@ _PLACES = 173
 (``workers/dispatcher.py``)."""
 _FULL, *_OTHERS = "worker-1", "worker-2", "worker-3"
 _FILLS_WITHIN_S = 15.0
+_KILLED_WITHIN_S = 3.0
+"""The kill follows the look at all campaigns within this time, also on a busy machine."""
 _OTHERS_READY_S = 6.0
 """The other workers have room and nothing to do when the full one dies."""
 
@@ -59,7 +61,7 @@ async def _kill_full_worker(testbed: ChaosTestbed) -> None:
     for name in _OTHERS:
         await process_faults.STOPPED.recover(testbed, name, 0.0)
     await asyncio.sleep(_OTHERS_READY_S)
-    await note_kill(testbed, _FULL)
+    await note_kill(testbed, _FULL, min_pending=round(_RATE_PER_S * _KILLED_WITHIN_S))
     testbed.log_action(f"{_FULL}: kill -9, with {begun} batches at work")
     await process_faults.KILLED.inject(testbed, _FULL, 0.0)
     await asyncio.sleep(30)
