@@ -150,20 +150,28 @@ class Reconciler:
             self._is_one_by_one = False
             self._claimed.extend(await self._next_entries())
             self._renewed_at = self._clock.monotonic()
-        await self._renew_claims()
-        group = self._next_group()
-        try:
-            if group:
-                await self._settle(group)
-        except OutOfMemoryError:
-            if len(group) > 1:
-                self._is_one_by_one = True
-            elif not await self._pass_over():
-                raise
-            return
+        group = await self._settle_next()
         self._refused = 0
         for _ in group:
             self._claimed.popleft()
+
+    async def _settle_next(self) -> list[Entry]:
+        """Settle the first group for which Redis has memory; return it, empty if there are no entries.
+
+        Raises ``OutOfMemoryError`` if there is none among all entries.
+        """
+        while True:
+            await self._renew_claims()
+            group = self._next_group()
+            try:
+                if group:
+                    await self._settle(group)
+            except OutOfMemoryError:
+                if len(group) == 1 and not await self._pass_over():
+                    raise
+                self._is_one_by_one = True
+            else:
+                return group
 
     async def _pass_over(self) -> bool:
         """Put the first entry behind the others, because Redis is full; return whether there is another to try.
@@ -171,7 +179,6 @@ class Reconciler:
         When all were tried, new entries are read: they come first.
         """
         self._claimed.rotate(-1)
-        self._is_one_by_one = True
         self._refused += 1
         if self._refused < len(self._claimed):
             return True
