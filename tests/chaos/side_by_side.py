@@ -25,6 +25,7 @@ def groups(plans: Sequence[RunPlan]) -> list[list[RunPlan]]:
 @dataclass(frozen=True)
 class _Child:
     name: str
+    seed: int
     process: subprocess.Popen[bytes]
     result: Path
     told: Path
@@ -62,7 +63,7 @@ def _start(plan: RunPlan, seed: int, keep: Path | None, folder: Path) -> _Child:
     environment = {**clean_environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
     with result.open("wb") as stdout, told.open("wb") as stderr:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment)
-    return _Child(plan.name, process, result, told)
+    return _Child(plan.name, seed, process, result, told)
 
 
 def _finish(child: _Child, timeout_s: float) -> tuple[str, dict[str, Any]]:
@@ -74,5 +75,5 @@ def _finish(child: _Child, timeout_s: float) -> tuple[str, dict[str, Any]]:
     try:
         run: dict[str, Any] = json.loads(child.result.read_bytes())["runs"][0]
     except ValueError:
-        run = {"run": child.name, "holds": False, "failed": failed}
+        run = {"run": child.name, "seed": child.seed, "holds": False, "failed": failed}
     return child.told.read_text("utf-8", "replace"), run

@@ -7,7 +7,7 @@ from rich.console import Console
 from tests.chaos.figure import at_most
 from tests.chaos.scenarios import run_plans
 from tests.chaos.side_by_side import groups
-from tests.chaos.summary import summary_table
+from tests.chaos.summary import markdown, summary_table
 
 
 def _run(name: str, *values: float, limit: float = 10) -> dict[str, Any]:
@@ -52,6 +52,15 @@ def test_limits_that_differ_stand_beside_their_values() -> None:
 def test_a_run_that_failed_has_a_line() -> None:
     *_, row = _lines(_run("Redis slow", 9), {"run": "ledger full", "failed": "worker-1 ended with 1:\nand its log"})
     assert row == "ledger full failed: worker-1 ended with 1:"
+
+
+def test_the_table_for_the_document_has_a_column_for_each_seed() -> None:
+    runs = [{**_run(name, value), "seed": seed} for name, value, seed in (("a", 3, 7), ("b", 12, 7), ("a", 4, 42))]
+    assert list(markdown(runs)) == [
+        "| figure | must be | seed 7 | seed 42 |",
+        "|---|---|---|---|",
+        "| gap | ≤ 10 | 12 **NO** | 4 |",
+    ]
 
 
 def test_every_plan_runs_once_and_only_light_ones_side_by_side() -> None:
