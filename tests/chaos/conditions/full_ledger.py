@@ -21,7 +21,7 @@ from tests.chaos.settings import LIMITED, SLOW, TOTAL_TIMEOUT_S, UNLIMITED
 from tests.chaos.submitting import submit
 from tests.chaos.testbed import REDIS, ChaosTestbed
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.ids import CorrelationIds
 
@@ -119,7 +119,7 @@ async def _stored_reports(testbed: ChaosTestbed) -> list[DeliveryReport]:
 async def _unapplied(testbed: ChaosTestbed, stored: list[DeliveryReport]) -> int:
     """Apply reports again; return how many of them changed something or could not be applied."""
     try:
-        return (await ReportApplier(testbed.redis).apply(stored)).count(Applied.APPLIED)
+        return (await ReportApplier(testbed.redis).apply(stored)).count(ReportEffect.APPLIED)
     except RedisError:
         return len(stored)
 
