@@ -43,7 +43,7 @@ def upkeep(redis: Redis, clock: MovedClock) -> Upkeep:
     async def show(_: Any) -> bool:
         return True
 
-    return Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, show=show)
+    return Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, update_flower=show)
 
 
 async def _let_leases_expire(redis: Redis, clock_ahead_s: float) -> None:
@@ -235,6 +235,6 @@ async def test_a_clock_that_jumps_in_the_middle_of_a_round_expires_no_lease(
     await ledger.open(lost)
     await ledger.expire_leases(lost.ref)
     await _let_leases_expire(redis, HOUR_S)
-    await Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, show=show, backlog=jump).round()
+    await Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, update_flower=show, backlog=jump).round()
     assert await ledger.states() == "sssiii"
     assert await ledger.leases.renew(SENDER, [held]) == [True]

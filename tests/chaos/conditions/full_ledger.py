@@ -23,7 +23,7 @@ from tests.chaos.testbed import REDIS, ChaosTestbed
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 OPENED = "opened while the ledger is full"
 UNRECORDED = "pushes without a recorded result while the ledger is full"
