@@ -69,8 +69,8 @@ compose: $(READY)
 bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
-chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(BUSY),--busy)
+chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
 
 simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))

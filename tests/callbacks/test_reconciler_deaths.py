@@ -278,6 +278,44 @@ async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     assert await DeadLetters(redis).count() == {DeadLetterReason.NOT_OURS: 1}
 
 
+async def test_an_entry_that_a_full_redis_cannot_settle_holds_up_no_other(redis: Redis, sent: SentCampaign) -> None:
+    reconciler = make_reconciler(redis, claim_after_ms=0, read_entries=2)
+    await settle(reconciler)
+    for index in range(10):
+        others = [row("not ours")] if index in {0, 3, 4, 9} else []
+        await accept(redis, posted("delivered", row(sent.meta(index)), *others))
+    await redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(exceptions.OutOfMemoryError):
+            await settle(reconciler, steps=40)
+        assert await sent.count(MessageState.DELIVERED) == 10
+        assert await redis.xlen("reports") == 4
+    finally:
+        await redis.config_set("maxmemory", 0)
+    await settle(reconciler, steps=10)
+    assert await redis.xlen("reports") == 0
+    assert await DeadLetters(redis).count() == {"not_ours": 4}
+
+
+async def test_while_redis_is_full_a_reconciler_holds_no_more_entries_than_its_limit(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    reconciler = make_reconciler(redis, claim_after_ms=0, read_entries=2, max_waiting_entries=4)
+    await settle(reconciler)
+    for index in range(10):
+        await accept(redis, posted("delivered", row(sent.meta(index)), row("not ours")))
+    await redis.config_set("maxmemory", 1)
+    try:
+        for _ in range(3):
+            with pytest.raises(exceptions.OutOfMemoryError):
+                await settle(reconciler, steps=40)
+        assert (await redis.xpending("reports", GROUP))["pending"] == 4
+    finally:
+        await redis.config_set("maxmemory", 0)
+    await settle(reconciler, steps=20)
+    assert await redis.xlen("reports") == 0
+
+
 async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(
     redis: Redis, sent: SentCampaign
 ) -> None:
