@@ -67,7 +67,8 @@ class XlsxWorkbook:
 
     def _text(self, cell: XmlCell) -> str:
         value = cell.value
-        if cell.has_formula and value is None:
+        # A formula may have an empty text as its result.
+        if cell.has_formula and not value and cell.kind != "str":
             raise ValueDamaged(NO_RESULT)
         if not value:
             return ""
