@@ -132,7 +132,7 @@ async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
-async def test_what_was_opened_for_later_slots_is_given_back_when_the_batch_fails_before_they_come(
+async def test_messages_with_later_send_times_are_returned_unsent_when_the_batch_fails_first(
     rig: WorkerRig,
 ) -> None:
     await rig.submit(20, cost_unit="parts", parts_known=2)

@@ -43,7 +43,7 @@ async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig:
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 10
 
 
-async def test_what_is_in_flight_after_the_grace_is_cut_short_and_in_doubt(rig: WorkerRig) -> None:
+async def test_pushes_in_flight_after_the_grace_are_cut_short_and_in_doubt(rig: WorkerRig) -> None:
     await rig.submit(10)
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=3, grace_s=0.2) as worker:

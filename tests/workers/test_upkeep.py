@@ -101,7 +101,7 @@ async def test_the_batch_of_a_dead_worker_is_taken_back_and_workers_are_woken_in
     assert (line["sender"], line["batches"], line["in_doubt"]) == (SENDER, 1, 0)
 
 
-async def test_what_a_cancelled_campaign_had_left_is_cancelled(rig: WorkerRig, rounds: Rounds) -> None:
+async def test_pending_messages_of_a_cancelled_campaign_are_cancelled(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(250)
     await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
     await rounds.round()
@@ -121,7 +121,9 @@ async def test_a_campaign_is_shown_again_only_when_something_happened(rig: Worke
     assert [view.state for view in rounds.shown] == [CampaignState.RUNNING, CampaignState.FINISHED]
 
 
-async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(rig: WorkerRig, rounds: Rounds) -> None:
+async def test_campaigns_that_could_not_be_shown_are_shown_when_the_broker_is_back(
+    rig: WorkerRig, rounds: Rounds
+) -> None:
     await rig.submit(2)
     rounds.broker_away = True
     await rounds.round()
@@ -131,7 +133,7 @@ async def test_what_could_not_be_shown_is_shown_when_the_broker_is_back(rig: Wor
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
 
 
-async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campaign(
+async def test_counters_that_do_not_add_up_are_logged_with_their_numbers_and_brake_the_campaign(
     rig: WorkerRig, rounds: Rounds
 ) -> None:
     await rig.submit(5)
@@ -149,7 +151,7 @@ async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campa
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
 
 
-async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged_once(
+async def test_counters_that_do_not_add_up_without_any_event_are_logged_once(
     rig: WorkerRig,
 ) -> None:
     rounds = Rounds(rig.redis, audited_per_round=2)

@@ -149,7 +149,7 @@ async def test_a_long_time_is_kept_to_some_seconds(ledger: Ledger, repeat_after_
     ids=["accepted", "rejected", "not sent", "never begun", "suppressed", "in doubt", "sending"],
 )
 @pytest.mark.parametrize("limit", [HALF_AN_HOUR, ONE_A_DAY, FrequencyLimit(1800, 1, 86_400)])
-async def test_what_became_of_the_copy_decides(
+async def test_the_fate_of_the_copy_decides(
     ledger: Ledger, limit: FrequencyLimit, verdict: bytes, expected: str
 ) -> None:
     first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
@@ -361,7 +361,7 @@ async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself
 
 
 @pytest.mark.parametrize(("later_s", "states"), [(86_399, "u"), (86_400, "a")])
-async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, later_s: int, states: str) -> None:
+async def test_messages_older_than_the_period_do_not_count(ledger: Ledger, later_s: int, states: str) -> None:
     began_s = await period_start(ledger, 86_400) + 50_000
     first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
     await first.send(ONE_A_DAY, at_s=began_s)

@@ -87,7 +87,7 @@ async def test_a_block_that_passes_over_others_keeps_their_records(ledger: Ledge
     assert (after[0], after[2]) == (before[0], before[2])
 
 
-async def test_what_came_back_is_opened_again_also_after_the_batch_was_drained(ledger: Ledger) -> None:
+async def test_messages_that_are_pending_again_are_opened_also_after_the_batch_was_drained(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)

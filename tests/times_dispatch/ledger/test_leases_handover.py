@@ -77,7 +77,9 @@ async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answ
     assert (handed_over.chain_index, handed_over.messages) == (B, [(1, 0), (2, 0)])
 
 
-async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_the_next(ledger: Ledger) -> None:
+async def test_messages_that_a_dead_worker_had_opened_for_one_provider_are_not_sent_through_the_next(
+    ledger: Ledger,
+) -> None:
     lease = await _lease(ledger, 3)
     await ledger.open(lease, max_messages=2)
     await ledger.control.brake_provider(SENDER, "A", "no balance")
@@ -120,7 +122,9 @@ async def test_a_probe_that_fails_lengthens_the_back_off_and_an_accepted_probe_e
     assert (await ledger.view()).reason == ""
 
 
-async def test_what_the_second_accepts_does_not_end_the_back_off_of_the_first(ledger: Ledger) -> None:
+async def test_a_message_that_the_second_provider_accepts_does_not_end_the_back_off_from_the_first(
+    ledger: Ledger,
+) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await ledger.end_back_off("A")

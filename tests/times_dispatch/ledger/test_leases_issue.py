@@ -86,7 +86,7 @@ async def test_a_small_campaign_is_not_stuck_behind_a_huge_one(ledger: Ledger) -
     assert turns == ["huge0001", "small001", "huge0001", "small001"]
 
 
-async def test_what_came_back_is_handed_out_before_what_was_never_out(ledger: Ledger) -> None:
+async def test_batches_that_came_back_are_issued_before_batches_that_were_never_out(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 1)
     await ledger.submit(12)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -165,7 +165,7 @@ async def test_a_campaign_whose_time_has_come_while_it_was_not_running_is_not_qu
 
 
 @pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.BRAKED, CampaignState.FINISHED])
-async def test_what_does_not_run_loses_its_turn(ledger: Ledger, state: CampaignState) -> None:
+async def test_a_campaign_that_does_not_run_loses_its_turn(ledger: Ledger, state: CampaignState) -> None:
     await ledger.submit(3)
     await ledger.redis.hset(KEY, "state", state)
     assert await ledger.issue() == []

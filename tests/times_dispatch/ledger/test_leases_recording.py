@@ -217,7 +217,7 @@ async def test_a_sender_holds_back_as_long_as_the_provider_asked(ledger: Ledger,
     assert await _back_off(ledger, lease, asked) == pytest.approx(asked_s, abs=0.2)
 
 
-async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sender_holds_back(ledger: Ledger) -> None:
+async def test_the_wait_that_a_provider_asks_for_counts_also_while_the_sender_backs_off(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
     await ledger.record(lease, first, b"p", BACK_OFF)

@@ -479,7 +479,9 @@ class Scripts(RuleBasedStateMachine):
             self.run(asyncio.wait_for(finish_all(self.ledger, self.model), 30))
 
 
-def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_server: EmbeddedServer) -> None:
+def test_no_sequence_breaks_the_sum_of_the_counters_opens_twice_or_loses_a_message(
+    redis_server: EmbeddedServer,
+) -> None:
     loop = asyncio.new_event_loop()
     try:
         redis = connect(redis_server.url)

@@ -227,7 +227,7 @@ async def test_a_damaged_batch_is_not_settled_and_all_others_are(
     assert await ledger.seconds_until(f"{hash_tag(SENDER)}:settle_due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
-async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
+async def test_an_error_that_may_pass_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
     await ledger.submit(3)
     await ledger.end_validity()
     await ledger.redis.config_set("min-replicas-to-write", 1)
@@ -322,7 +322,7 @@ async def test_the_end_of_unsent_batches_writes_no_records(ledger: Ledger, endin
     assert (await ledger.view()).counts[MessageState(state)] == 30
 
 
-async def test_what_expired_without_records_stays_expired_when_the_validity_is_extended(ledger: Ledger) -> None:
+async def test_messages_that_expired_without_records_stay_expired_when_the_validity_is_extended(ledger: Ledger) -> None:
     await ledger.submit(9)
     first, _, _ = await ledger.issue()
     await ledger.leases.release(await ledger.push(b"iaa", await ledger.take(first)))
@@ -345,7 +345,7 @@ async def test_a_cancel_after_the_validity_leaves_what_expired_expired(ledger: L
 
 
 @ENDINGS
-async def test_what_is_being_sent_does_not_end(ledger: Ledger, ending: Any, state: str) -> None:
+async def test_messages_that_are_being_sent_do_not_end(ledger: Ledger, ending: Any, state: str) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)
@@ -358,7 +358,7 @@ async def test_what_is_being_sent_does_not_end(ledger: Ledger, ending: Any, stat
     assert await ledger.redis.zcard(ENDS) == 0
 
 
-async def test_what_came_back_after_everything_else_had_ended_ends_too(ledger: Ledger) -> None:
+async def test_a_batch_that_comes_back_after_all_others_have_ended_ends_too(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)

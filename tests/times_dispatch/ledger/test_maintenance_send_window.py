@@ -67,8 +67,8 @@ async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the
     assert again == first.ref
 
 
-async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(ledger: Ledger) -> None:
-    """A push begins at most 750 ms after its opening was asked for (workers/batch/worker.py)."""
+async def test_messages_opened_at_the_last_moment_have_begun_when_the_send_window_closes(ledger: Ledger) -> None:
+    """A push begins at most 750 ms after its opening was asked for (workers/batch/batch_worker.py)."""
     await ledger.submit(6, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -104,7 +104,7 @@ async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Le
     assert await ledger.issue() == []
 
 
-async def test_what_is_resent_after_the_end_keeps_to_the_hours(ledger: Ledger) -> None:
+async def test_messages_resent_after_the_validity_keep_to_the_send_window(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
     await _set_send_window(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))
@@ -183,7 +183,7 @@ async def test_a_start_that_comes_while_it_is_submitted_is_not_missed(ledger: Le
     assert len(await ledger.issue()) == 1
 
 
-async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -> None:
+async def test_resent_messages_get_a_validity_with_a_send_window_in_it(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
     await _set_send_window(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))

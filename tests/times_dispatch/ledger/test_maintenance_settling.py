@@ -61,7 +61,7 @@ async def test_each_message_waits_for_its_report_from_its_own_moment(ledger: Led
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(50, abs=1)
 
 
-async def test_what_was_sent_before_a_pause_does_not_wait_longer_for_its_report(ledger: Ledger) -> None:
+async def test_messages_sent_before_a_pause_do_not_wait_longer_for_their_reports(ledger: Ledger) -> None:
     await ledger.submit(2, report_wait_s=3_600)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
@@ -72,7 +72,7 @@ async def test_what_was_sent_before_a_pause_does_not_wait_longer_for_its_report(
     assert await ledger.redis.zscore(DUE, f"{CAMPAIGN}:0") == an_hour_ago
 
 
-async def test_what_is_in_doubt_stays_so_until_the_validity_ends(ledger: Ledger) -> None:
+async def test_messages_in_doubt_stay_in_doubt_until_the_validity_ends(ledger: Ledger) -> None:
     await ledger.submit(3, valid_until_ms=await ledger.now_ms() + 60_000)
     await ledger.send_all(b"iar")
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
@@ -82,7 +82,7 @@ async def test_what_is_in_doubt_stays_so_until_the_validity_ends(ledger: Ledger)
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
-async def test_what_is_in_doubt_at_the_end_of_the_validity_is_given_up(ledger: Ledger) -> None:
+async def test_messages_in_doubt_at_the_end_of_the_validity_are_given_up(ledger: Ledger) -> None:
     await ledger.submit(6)
     await ledger.send_all(b"iar")
     await ledger.end_validity()
@@ -138,7 +138,7 @@ async def test_by_policy_everything_in_doubt_is_sent_once_more_and_then_given_up
     assert await ledger.states() == "gaggaggag"
 
 
-async def test_what_could_not_be_sent_again_within_its_second_validity_is_given_up(ledger: Ledger) -> None:
+async def test_messages_that_could_not_be_sent_again_within_their_second_validity_are_given_up(ledger: Ledger) -> None:
     await ledger.submit(3, in_doubt="resend")
     await ledger.send_all(b"i")
     await ledger.end_validity()
@@ -240,7 +240,7 @@ async def test_a_report_decides_before_the_validity_ends(ledger: Ledger) -> None
     assert await ledger.states() == "df"
 
 
-async def test_what_was_given_up_may_still_be_reported(ledger: Ledger) -> None:
+async def test_messages_that_were_given_up_may_still_be_reported(ledger: Ledger) -> None:
     await ledger.submit(2)
     await ledger.send_all(b"i")
     await ledger.end_validity()

@@ -111,7 +111,7 @@ async def test_a_campaign_is_live_until_it_finishes_and_again_when_it_is_sent_ag
     assert not await is_live()
 
 
-async def test_what_lived_costs_neither_a_list_nor_a_look_at_the_live_ones_anything(ledger: Ledger) -> None:
+async def test_ended_campaigns_add_no_cost_to_a_list_or_to_a_look_at_live_campaigns(ledger: Ledger) -> None:
     async def commands(call: Callable[[], Awaitable[object]]) -> int:
         before = (await ledger.redis.info("stats"))["total_commands_processed"]
         await call()

@@ -34,7 +34,7 @@ OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "wa
 
 
 @pytest.mark.parametrize(("value", "as_text"), [(b"TIMESM", "TIMESM"), (7, "7"), ("text", "text")])
-def test_what_redis_replies_is_read_as_text(value: object, as_text: str) -> None:
+def test_replies_of_redis_are_read_as_text(value: object, as_text: str) -> None:
     assert text(value) == as_text
 
 

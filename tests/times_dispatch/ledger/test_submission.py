@@ -54,7 +54,7 @@ async def test_a_campaign_that_is_begun_again_says_how_far_it_came_and_keeps_its
     assert begun.plan.name == "diwali-sale"
 
 
-async def test_what_the_scripts_need_of_the_plan_stands_in_the_campaign(ledger: Ledger) -> None:
+async def test_the_campaign_holds_the_fields_of_the_plan_that_the_scripts_need(ledger: Ledger) -> None:
     made = plan(
         rate_per_s=7.5,
         cost_unit="parts",

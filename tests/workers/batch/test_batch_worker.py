@@ -48,7 +48,7 @@ async def test_a_rejected_message_is_final_and_stops_nobody_else(rig: WorkerRig)
     assert (await rig.view()).codes == {"push:2054": 1}
 
 
-async def test_what_was_not_sent_goes_out_later_with_the_same_id(rig: WorkerRig) -> None:
+async def test_messages_that_were_not_sent_are_sent_later_with_the_same_id(rig: WorkerRig) -> None:
     await rig.submit(1)
     rig.provider.script(NotSent(Failure.REFUSED))
     await rig.send()
@@ -59,7 +59,7 @@ async def test_what_was_not_sent_goes_out_later_with_the_same_id(rig: WorkerRig)
     assert (await rig.view()).codes == {"retry:2": 1}
 
 
-async def test_what_is_in_doubt_is_never_pushed_again_and_the_campaign_finishes(rig: WorkerRig) -> None:
+async def test_messages_in_doubt_are_never_pushed_again_and_the_campaign_finishes(rig: WorkerRig) -> None:
     await rig.submit(4)
     rig.provider.reply = lambda push: httpx.ReadTimeout("slow") if push.to.endswith("2") else None
     await rig.send()
@@ -292,7 +292,7 @@ async def test_the_next_batches_are_issued_when_nothing_is_left_to_open_and_not_
     assert (await rig.view()).state is CampaignState.FINISHED
 
 
-async def test_what_comes_back_while_others_are_in_flight_is_sent_without_waiting_for_them(rig: WorkerRig) -> None:
+async def test_messages_that_are_pending_again_are_sent_without_waiting_for_pushes_in_flight(rig: WorkerRig) -> None:
     await rig.submit(2)
     async with rig.worker() as worker:
         rig.provider.may_answer.clear()

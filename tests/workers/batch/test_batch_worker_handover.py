@@ -86,7 +86,7 @@ async def _resetting() -> AsyncIterator[tuple[str, list[bytes]]]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ct", read
 
 
-async def test_what_is_in_doubt_at_the_first_is_not_sent_through_the_second(rig: WorkerRig) -> None:
+async def test_a_message_in_doubt_at_the_first_provider_is_not_sent_through_the_second(rig: WorkerRig) -> None:
     await rig.submit(60, fallbacks=["second"])
     async with _resetting() as (endpoint, read):
 

@@ -84,7 +84,7 @@ async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> N
     assert handler.pushed == [0, 10, 11, 1, 2]
 
 
-async def test_what_waits_at_a_stop_is_given_back_and_what_is_in_flight_goes_on() -> None:
+async def test_waiting_messages_are_returned_at_a_stop_and_pushes_in_flight_go_on() -> None:
     handler, queue = Handler(), PushQueue(2)
     for index in range(4):
         queue.add(handler.message(index), is_paced=index == 3)

@@ -133,6 +133,6 @@ def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: Scene) -> None
     assert scene.run.unexpected is error
 
 
-def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
+def test_a_message_returned_unsent_was_never_begun(scene: Scene) -> None:
     scene.pusher.return_unsent(scene.queued())
     assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]

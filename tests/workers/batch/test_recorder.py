@@ -114,7 +114,7 @@ async def test_two_hundred_results_are_written_at_once(scene: Scene, count: int,
 
 
 @pytest.mark.parametrize("verdict", [Verdict.THROTTLED, Verdict.BRAKE])
-async def test_what_every_message_would_get_is_written_at_once_also_as_the_first(
+async def test_a_result_that_every_message_would_get_is_written_at_once_also_as_the_first(
     scene: Scene, verdict: Verdict
 ) -> None:
     await scene.add(0, outcome=Outcome(verdict, 429))

@@ -46,7 +46,7 @@ async def test_a_batch_of_which_all_are_suppressed_ends_without_a_push(rig: Work
     assert (await rig.view()).state is CampaignState.FINISHED
 
 
-async def test_what_was_suppressed_at_submit_is_not_pushed_whatever_the_list_says_now(rig: WorkerRig) -> None:
+async def test_messages_suppressed_at_submit_are_not_pushed_whatever_the_list_says_now(rig: WorkerRig) -> None:
     await rig.submit(4, opted_out=[0, 3])
     await rig.send()
     assert await rig.states() == "uaau"
