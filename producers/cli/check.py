@@ -100,7 +100,7 @@ async def _check_with(draft: Draft, redis: Redis | None, now: datetime, *, keep_
             draft,
             now=now,
             ledger=ledger,
-            optouts=OptOuts(redis) if redis else None,
+            opt_outs=OptOuts(redis) if redis else None,
             keep_rejects=keep_rejects,
             progress=progress,
         )

@@ -87,7 +87,7 @@ async def check(
     *,
     now: datetime,
     ledger: SenderSnapshot | None = None,
-    optouts: OptOuts | None = None,
+    opt_outs: OptOuts | None = None,
     keep_rejects: bool = False,
     progress: Callable[[RowPass], None] | None = None,
 ) -> CheckReport:
@@ -97,7 +97,7 @@ async def check(
         draft: the campaign and its recipients.
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
-        optouts: the opt-out list; None if no ledger was asked.
+        opt_outs: the opt-out list; None if no ledger was asked.
         keep_rejects: whether refused rows are written to the draft's rejects file.
         progress: is called after each batch.
 
@@ -107,15 +107,15 @@ async def check(
     campaign = draft.campaign
     campaign.check(now)
     plan = campaign.plan(now)
-    has_optouts = optouts is not None and not await optouts.is_empty()
+    has_opt_outs = opt_outs is not None and not await opt_outs.is_empty()
     characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
     opted_out = 0
     with draft.read(rejects=keep_rejects) as row_pass:
         for batch in row_pass.batches(_BATCH_SIZE):
             characters.add(batch.slots)
             samples.add(batch)
-            if optouts and has_optouts:
-                opted_out += sum(await optouts.contains(batch.to))
+            if opt_outs and has_opt_outs:
+                opted_out += sum(await opt_outs.contains(batch.to))
             if progress:
                 progress(row_pass)
         rejects = row_pass.keep_rejects()
@@ -130,7 +130,7 @@ async def check(
         refused=dict(checker.refused.most_common()),
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
-        opted_out=opted_out if optouts else None,
+        opted_out=opted_out if opt_outs else None,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,
