@@ -7,7 +7,7 @@ from producers.rows.whitelists import Whitelists
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure, non_gsm_characters
-from times_dispatch.sms.rules import ids
+from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Template
@@ -28,7 +28,7 @@ def template_problems(name: str, settings: Settings) -> list[str]:
 
 
 def _id_problems(item: TemplateSettings, settings: Settings) -> Iterator[str]:
-    if warning := ids.warning(item.content_id):
+    if warning := dlt_ids.warning(item.content_id):
         yield f"its content id {warning}"
     for header in item.headers:
         if not settings.senders[header].entity_id:

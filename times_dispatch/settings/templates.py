@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from times_dispatch.settings.senders import CallbackNumbers, Links
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules import ids
+from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.categories import Category
 from times_dispatch.sms.templates import MAX_VALUE_LENGTH, Template, TemplateInvalid
 
@@ -23,7 +23,7 @@ def check_template_name(name: str) -> str:
 
 
 def _check_content_id(digits: str) -> str:
-    if problem := ids.content_problem(digits):
+    if problem := dlt_ids.content_problem(digits):
         raise ValueError(problem)
     return digits
 
