@@ -53,7 +53,7 @@ class Campaign:
         self.table = table
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
-        self.template = Template(self.template_settings.text)
+        self.template = Template(self.template_settings.text, self.template_settings.operator)
         self.category = effective_category(self.sender.category, self.template_settings.category)
         allowed = sending_window(self.sender, self.category, settings.categories)
         if allowed.is_never_open:

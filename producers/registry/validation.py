@@ -19,7 +19,7 @@ _MAX_ACCIDENTAL_CHARACTERS = 5
 def template_problems(name: str, settings: Settings) -> list[str]:
     """List what is wrong with a template, and what makes its messages cost more than they need to."""
     item = settings.templates[name]
-    template = Template(item.text)
+    template = Template(item.text, item.operator)
     return [
         *_id_problems(item, settings),
         *_whitelist_problems(item, template, settings),

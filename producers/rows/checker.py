@@ -156,8 +156,8 @@ class RowChecker:
         return slots
 
     def _slot_problem(self, slot: Slot, value: str) -> str | None:
-        if len(value) > self._max_length:
-            return f"is longer than {self._max_length} characters"
+        if len(value) > (max_length := slot.max_length(self._max_length)):
+            return f"is longer than {max_length} characters"
         return slot.check(value, self._max_length)
 
 
