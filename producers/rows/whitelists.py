@@ -10,6 +10,7 @@ from times_dispatch.sms.rules.words import fixed_text, words_with_slots
 from times_dispatch.sms.templates import Template
 
 _LINK_KINDS = frozenset({"url", "urlott"})
+_TEXT_KINDS = frozenset({"var", "alphanumeric"})
 
 
 class Whitelists:
@@ -71,7 +72,7 @@ class Whitelists:
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield row, Finding(RefusalReason.LINK, f"{name} holds a link that is not whitelisted", unlisted)
             # A number never goes over a line break, so that one search through all rows finds whether there is any.
-            if "cbn" in kinds or ("var" in kinds and callback_numbers.find(joined)):
+            if "cbn" in kinds or (kinds & _TEXT_KINDS and callback_numbers.may_contain_numbers(joined)):
                 for row, text in enumerate(texts):
                     in_number_slots = [
                         slots[index][row] for index in word.slot_indexes if self._slots[index].kind == "cbn"
