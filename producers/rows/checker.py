@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from producers.recipients import Chunk
 from producers.rows.custom_values import CustomColumns
+from producers.rows.doubts import DoubtCounter
 from producers.rows.numbers import NumberSet, normalise_numbers
 from producers.rows.parts import PartsCounter, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
@@ -81,6 +82,7 @@ class RowChecker:
         """The first refused rows for each message, and for a limited number of messages."""
         self.parts_counter = PartsCounter(slot_source.template)
         self.whitelists = whitelists
+        self.doubts = DoubtCounter(slot_source.template.slots)
         self._slot_source = slot_source
         self._custom = custom or CustomColumns({})
         self._used_columns = sorted(slot_source.columns | self._custom.columns)
@@ -115,6 +117,7 @@ class RowChecker:
         ]
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
+        self.doubts.add(slots)
         self._count(refused)
         return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused)
 

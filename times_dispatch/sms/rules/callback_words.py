@@ -32,10 +32,10 @@ FOLLOWING_WORDS: Final = _words("for or and to between from in at today now pls 
 """Words that may be glued to the end of a number: ``9876543210for``. After other letters it is an id."""
 
 ID_WORDS: Final = _words(
-    "ref refno order orderid ac a/c acct account acc txn utr rrn upi awb policy folio consumer invoice inv bill receipt "
-    "pnr lan loan crn cif ticket complaint docket application app appl registration reg regn enrolment enrollment "
-    "roll booking challan "
-    "imps neft rtgs card id aadhaar aadhar pan uan gstin tracking shipment consignment lr otp code pin"
+    "ref refno order orderid ac a/c acct account acc txn utr rrn upi awb policy folio consumer invoice inv bill "
+    "receipt pnr lan loan crn cif ticket complaint docket application app appl registration reg regn enrolment "
+    "enrollment roll booking challan imps neft rtgs card id aadhaar aadhar pan uan gstin tracking shipment "
+    "consignment lr otp code pin"
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
 
