@@ -31,6 +31,7 @@ _AFTER_HOST = re.compile(r"\.?[:/?#][^\s<>\"]*+")
 _BEGINS_AFTER_HOST = re.compile(r"\.?[:/?#]")
 _MAX_AFTER = 200
 """Characters after a name that decide whether the name is a link."""
+_AT_END = re.compile(rf"[{_SYMBOLS}_.-]")
 _LEADING_SYMBOLS = re.compile(rf"[{_SYMBOLS}_]+(?=[{_LETTERS}])")
 _NAME = re.compile(r"\.[^\W\d_]")
 _ADDRESS = re.compile(r"[0-9](?:\.[0-9]{1,3}){3}")
@@ -79,8 +80,9 @@ def _links_of_run(text: str, start: int, end: int) -> tuple[list[str], int]:
         host_start, host_end = segment.span()
         if leading := _LEADING_SYMBOLS.match(text, host_start, host_end):
             host_start = leading.end()
-        host = text[host_start:host_end].rstrip("-_.")
-        host_end = host_start + len(host)
+        while host_end > host_start and _AT_END.fullmatch(text, host_end - 1, host_end):
+            host_end -= 1
+        host = text[host_start:host_end]
         after = text[host_end : host_end + _MAX_AFTER] if _BEGINS_AFTER_HOST.match(text, host_end) else ""
         domain = domain_of(host, after)
         if domain == host and after:
