@@ -144,8 +144,8 @@ def is_approved(status: str) -> bool:
 
 
 def _operator_in(words: str) -> Operator:
-    found = {operator for word in _WORD.findall(words.lower()) if (operator := _OPERATORS.get(word))}
-    return found.pop() if len(found) == 1 else ""
+    operators = {operator for word in _WORD.findall(words.lower()) if (operator := _OPERATORS.get(word))}
+    return operators.pop() if len(operators) == 1 else ""
 
 
 def _cell(cells: Sequence[str], column: int | None) -> str:

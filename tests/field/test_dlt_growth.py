@@ -8,7 +8,7 @@ from times_dispatch.sms.placeholders import right_spelling, unfilled
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.templates import Slot
 
-UNITS = [
+UNITS = (
     "a",
     "a-",
     "a.",
@@ -39,7 +39,7 @@ UNITS = [
     "1800 ",
     "call 2 ",
     "a b.c/",
-]
+)
 
 
 def cpu_s(unit: str, length: int) -> float:

@@ -72,7 +72,8 @@ _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}")
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
-_LOCAL = re.compile("[2-7][0-9]{5,7}")
+_LOCAL = re.compile("(?!20[0-3][0-9][01][0-9][0-3][0-9])[2-7][0-9]{5,7}")
+"""A landline without its area code; 20260701 is a date."""
 
 
 class _Run(NamedTuple):
@@ -157,7 +158,8 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
                 first += 1
                 continue
             start, end_of_last = _start(run, first), run.groups[last][1]
-            yield start, end_of_last
+            is_in_brackets = text[start] == "(" and ")" not in text[start:end_of_last]
+            yield start + is_in_brackets, end_of_last
             first = last + 1
 
 
@@ -176,9 +178,17 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     before = run.text[max(0, start - _CONTEXT) : start].rpartition("\n")[2]
     for last, digits in reversed(candidates):
         sizes = [end - begin for begin, end in groups[first : last + 1]]
+        if _is_part_of_card(groups, first, last):
+            continue
         if _is_number(digits, sizes, before, run.text[start : groups[last][1]]):
             return last
     return None
+
+
+def _is_part_of_card(groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Say whether groups are in a row of four or more groups of four digits, as on a card."""
+    around = groups[max(0, first - 1) : last + 2]
+    return len(around) > max(3, last + 1 - first) and all(end - begin == 4 for begin, end in around)
 
 
 def _start(run: _Run, first: int) -> int:
@@ -214,7 +224,8 @@ def _may_end(run: _Run, last: int) -> bool:
     if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
         if _OTHER_NUMBER.match(text, end):
             return True
-        return end - begin > 3 and _LAST_DIGITS.match(text, end) is not None
+        last_digits = _LAST_DIGITS.match(text, end)
+        return last_digits is not None and (end - begin > 2 or len(last_digits[0]) > 3)  # not 1800 1234 24/7
     return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")
 
 

@@ -1,6 +1,6 @@
 """Words around a number that say whether it is a phone number, as data.
 
-The lists come from reading about 400 public templates and messages of Indian banks, shops and authorities (2026).
+The words come from public templates and messages of Indian banks, shops and authorities, read in November 2026.
 """
 
 from typing import Final
@@ -10,11 +10,14 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-CALL_WORDS: Final = _words(
-    "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree toll-free "
-    "whatsapp landline care support helpdesk reach ring missedcall enquiry enquiries queries fax "
-    "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
-    "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
+CALL_WORDS: Final = (
+    "toll free",
+    *_words(
+        "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
+        "toll-free whatsapp landline care support helpdesk reach ring missedcall enquiry enquiries queries fax "
+        "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
+        "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
+    ),
 )
 """Words after which a number is one to call. A number may be glued to them: ``Call1800…``, ``Ph-022…``."""
 

@@ -19,7 +19,7 @@ _LINK_ENDINGS = re.compile(
     "finance|edu|gov|mil|int|mobi|asia|aero|arpa|coop|tel|buzz|wiki|blog|wang|bid|cyou|sbs|cfd|monster|quest|"
     "xn--.*"
 )
-"""Longer endings that make a name without a path a link. The others are words too, as ``today`` and ``call``."""
+"""Longer endings that make a name a link in capitals too, as ``TIMES.SHOP``; others only in small letters."""
 _OLDEST = re.compile("com|net|org")
 _ABBREVIATIONS = re.compile(
     "acct|adv|amt|apt|asst|bldg|capt|cust|dept|dist|dr|er|ext|govt|hon|inv|jr|km|ltd|maj|md|mfg|mgr|mob|mr|mrs|ms|nr|"
@@ -84,7 +84,7 @@ def _is_link(first: str, written_ending: str, after: str, before_is_decimal: boo
     is_initial = is_letter and not _OLDEST.fullmatch(ending)  # K.Li
     if is_initial or _ABBREVIATIONS.fullmatch(first.lower()) or _is_begin_of_sentence(written_ending):
         return False
-    return _is_link_without_path(ending) or _PORT_OR_SLASH.match(after) is not None or _has_symbol(first)
+    return _is_link_without_path(written_ending) or _PORT_OR_SLASH.match(after) is not None or _has_symbol(first)
 
 
 def _has_symbol(label: str) -> bool:
@@ -99,10 +99,13 @@ def _is_begin_of_sentence(ending: str) -> bool:
     return ending.istitle() and not _OLDEST.fullmatch(ending.lower())
 
 
-def _is_link_without_path(ending: str) -> bool:
+def _is_link_without_path(written_ending: str) -> bool:
+    ending = written_ending.lower()
     if not ending.isascii():
         return True
-    return not _WORD_ENDINGS.fullmatch(ending) if len(ending) == 2 else bool(_LINK_ENDINGS.fullmatch(ending))
+    if len(ending) == 2:
+        return not _WORD_ENDINGS.fullmatch(ending)
+    return written_ending == ending or _LINK_ENDINGS.fullmatch(ending) is not None
 
 
 @lru_cache(10_000)

@@ -66,8 +66,8 @@ def find(text: str) -> list[str]:
             position = _end_of(_REST, text, position)
             links.append(text[run.end() - len(scheme[0]) : position])
         elif "." in run[0] and text[start - 1 : start] != "@" and text[position : position + 1] != "@":
-            found, position = _links_of_run(text, start, position)
-            links += found
+            in_run, position = _links_of_run(text, start, position)
+            links += in_run
     return [link.rstrip(".,;:!?)]}'…।") for link in links]
 
 
