@@ -7,7 +7,7 @@ from functools import cache
 
 from pyroaring import BitMap64
 
-from times_dispatch.sms.landlines import landline_prefixes
+from times_dispatch.sms.landlines import PREFIX_DIGITS, landline_prefixes
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.MULTILINE)
@@ -36,7 +36,7 @@ def normalise_numbers(
         if joined.count("\n") == len(cells) - 1:
             mobiles = _PLAIN_INDIAN_NUMBERS.findall(joined.replace(" ", "").replace("-", ""))
             refused = _NO_NUMBER if landlines else _landline_prefixes_or_none()
-            numbers = ["" if mobile[:5] in refused else "91" + mobile for mobile in mobiles]
+            numbers = ["" if mobile[:PREFIX_DIGITS] in refused else "91" + mobile for mobile in mobiles]
     reasons = {}
     if "" in numbers:
         for index, number in enumerate(numbers):

@@ -48,6 +48,7 @@ def test_a_link_is_found(text: str, link: str) -> None:
         "done.so sent.to it.is Call.us",
         "Pvt.Ltd. and Co.Op",
         "A.m/P.m",
+        "___.___ ._. _.a ❤. ★.★",
     ],
 )
 def test_other_texts_hold_no_link(text: str) -> None:

@@ -38,17 +38,18 @@ _BEGINS = rf"(?:(?<![A-Za-z0-9_#=%&$₹+(])|{_GLUED})"
 """A number does not begin within a word, an id or a query, but may be glued to a word to call."""
 _RUN = re.compile(rf"{_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
 _GROUP = re.compile("[0-9]+")
-_MORE = rf"(?:{_SEPARATOR}{{0,3}}[0-9])"
+_MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
 # Every number that stands alone has a match of this pattern, and hardly any other value has one. The first character
 # is matched first, and what is before and after it second: then the search passes over other characters quickly.
 _MAYBE_ALONE = re.compile(
     rf"[0-9+(](?<![0-9].)(?:(?<=[6-9]){_MORE}{{9}}(?![0-9])|(?<=0){_MORE}{{10}}|(?<=9)1{_MORE}{{10}}"
-    rf"|(?<=[+])[(]?[0-9]{_MORE}{{6}}|(?<=[(])0?[1-8]{_MORE}{{9}}|(?<=1)[46]0{_MORE}{{7}}"
+    rf"|(?<=[+])[(]?[0-9]{_MORE}{{7}}|(?<=[(])0?[1-8]{_MORE}{{9}}|(?<=1)[46]0{_MORE}{{7}}"
     rf"|(?<=1){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}|(?:(?<=0)|(?<=9)1){_SEPARATOR}{{0,2}}18[06]0{_MORE}{{4}}"
     r"|(?<=[1-8])[0-9]{1,3}[)\u2013-][ ]?[0-9]{3,4}[ ]?[0-9]{3,4}(?![0-9-]))"
 )
-# Every number has a match of this pattern.
-_MAYBE = re.compile(rf"[0-9]{_MORE}{{5}}")
+# Every number that stands alone has a match of this faster pattern too, and every other number of the one after it.
+_EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
+_SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(_any_of(word.lower() for word in CALL_WORDS))
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
 _ENTRY = re.compile(r"[+]?[0-9](?:[ -]?[0-9]){2,14}")
@@ -142,9 +143,9 @@ def national_digits(number: str) -> str:
 
 
 def _may_contain_numbers(text: str) -> bool:
-    if not _MAYBE.search(text):
-        return False
-    return _MAYBE_ALONE.search(text) is not None or _CALL_WORD.search(text.lower()) is not None
+    if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
+        return True
+    return _SIX_DIGITS.search(text) is not None and _CALL_WORD.search(text.lower()) is not None
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

@@ -44,7 +44,7 @@ def domain_of(host: str, after: str) -> str | None:
         host: labels with dots between them.
         after: the text between the name and the next blank.
     """
-    if _ADDRESS.fullmatch(host):
+    if host[0].isdecimal() and _ADDRESS.fullmatch(host):
         return host if _PATH.match(after) or _PORT_OR_SLASH.match(after) else None
     labels = host.split(".")
     size = len(labels)
