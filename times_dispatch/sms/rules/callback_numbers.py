@@ -1,4 +1,4 @@
-"""Phone numbers in a text, and the whitelist of those that a text may name (docs/domain.md sections 5 and 8).
+"""Phone numbers in a text, and the whitelist of those that a text may name (docs/domain.md section 5).
 
 A number is recognised in every grouping that people write and wherever it stands: after ``Call:``, glued to a word,
 after another number and a slash, in the digits of Indian scripts. ``callback_words`` has the words that tell a number
