@@ -7,8 +7,8 @@ and how far apart the slots are.
 from collections import deque
 
 from times_dispatch.clock import Clock
-from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 

@@ -5,8 +5,8 @@ import pytest
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import SENDER
-from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
 from workers.batch.pacing import Pacer
 from workers.batch.push_queue import PushQueue, QueuedPush
