@@ -92,6 +92,9 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "We will call on 26-11-2026",
+        "We will call on 26.11.26",
+        "We will call on 26112026",
         "Order 1234567890",
         "Order OD9876543210",
         "Ref #9876543210",

@@ -73,8 +73,10 @@ _MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
 _TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}")
 _SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
 _TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
-_LOCAL = re.compile("(?!20[0-3][0-9][01][0-9][0-3][0-9])[2-7][0-9]{5,7}")
-"""A landline without its area code; 20260701 is a date."""
+_DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
+_LOCAL = re.compile("[2-7][0-9]{5,7}")
+"""A landline without its area code."""
+_SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
 
 
 class _Run(NamedTuple):
@@ -100,6 +102,13 @@ def find(text: str) -> list[str]:
     if not _may_contain_numbers(ascii_digits):
         return []
     return [text[start:end] for start, end in _spans(ascii_digits)]
+
+
+def context_before(text: str) -> str:
+    """Return the end of a text that decides whether digits after the text are a number to call; empty if none does."""
+    line = text.rpartition("\n")[2][-_CONTEXT:]
+    matches = (pattern.search(line) for pattern in (_AFTER_CALL_WORD, _AFTER_ID_WORD, _AFTER_CURRENCY))
+    return next((match[0] for match in matches if match), "")
 
 
 def entry_problem(entry: str) -> str | None:
@@ -255,7 +264,7 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
 
 def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
     if to_call and _LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
-        return True
+        return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
     trunk = _TRUNK.match(digits)
     national = digits[trunk.end() :] if trunk else digits
     if len(national) != 10 or not is_landline(national):
