@@ -175,8 +175,8 @@ def test_a_text_with_a_placeholder_that_nothing_fills_is_a_mistake(write: WriteF
 
     assert campaign_mistakes(path, settings) == [
         (
-            "c.toml:3: template: the text of bill contains ##name##, which looks like a placeholder that nothing fills; "
-            "a slot is written {#var#}"
+            "c.toml:3: template: the text of bill contains ##name##, which looks like a placeholder that nothing "
+            "fills; a slot is written {#var#}"
         )
     ]
 
