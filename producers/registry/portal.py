@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 
 from producers.errors import InputInvalid
-from producers.recipients import open_table
+from producers.recipients import Chunk, open_table
+from producers.recipients.cell_text import tidy
 from producers.registry.columns import CATEGORY, FIELDS, indexes
+from producers.rows.damage import damage_of_text
 from times_dispatch.sms.rules.categories import Category, category_from_portal, is_no_category
 from times_dispatch.sms.rules.headers import without_affixes
 from times_dispatch.sms.slot_rules import Operator
@@ -33,13 +35,14 @@ _NOT_APPROVED = re.compile(
     r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in ?active)\b", re.IGNORECASE
 )
 _WORD = re.compile(r"[a-z]+")
-_SPREADSHEET_TEXT = re.compile('="([^"]*)"')
 
 
 class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a download."""
 
     line: int
+    damage: str = ""
+    """Why the row cannot be used, if the file damages its ids or its text; a sentence without a subject."""
     content_id: str
     name: str
     text: str
@@ -93,11 +96,13 @@ class PortalDownload:
         for chunk in self._file.chunks():
             if chunk.broken:
                 raise InputInvalid(f"{self._file.heading.path}:{chunk.broken[0].line}: {chunk.broken[0].reason}")
+            damage = self._damage(chunk)
             for line, cells in zip(chunk.lines, chunk.rows, strict=True):
                 status = _cell(cells, self._status)
                 category, unknown_category = self._category(cells)
                 yield PortalRow(
                     line=line,
+                    damage=damage.get(line, ""),
                     content_id=_digits(_cell(cells, self._content_id)),
                     name=_cell(cells, self._name),
                     text=cells[self._text],
@@ -109,6 +114,18 @@ class PortalDownload:
                     status=status,
                     approved=self._status is None or is_approved(status),
                 )
+
+    def _damage(self, chunk: Chunk) -> dict[int, str]:
+        """Return why rows cannot be used, by their line: an id that is kept as a number has lost digits."""
+        damage = {
+            chunk.lines[row]: f"{self._file.heading.names[column]} {reason}"
+            for (row, column), reason in chunk.damaged.items()
+            if column in (self._content_id, self._text, self._entity)
+        }
+        for line, cells in zip(chunk.lines, chunk.rows, strict=True):
+            if problem := damage_of_text(_digits(_cell(cells, self._content_id))):
+                damage.setdefault(line, f"{self._file.heading.names[self._content_id]} {problem.reason}")
+        return damage
 
     def _category(self, cells: Sequence[str]) -> tuple[Category | None, str]:
         """Return the category of a row, or the words that belong to no category."""
@@ -154,8 +171,7 @@ def _cell(cells: Sequence[str], column: int | None) -> str:
 
 def _digits(cell: str) -> str:
     """Remove the apostrophe, or the ``="…"``, with which portals keep spreadsheets from changing long numbers."""
-    text = _SPREADSHEET_TEXT.fullmatch(cell)
-    return (text[1] if text else cell).strip().lstrip("'")
+    return tidy(cell)
 
 
 def _headers(cell: str) -> tuple[str, ...]:
