@@ -28,6 +28,7 @@ from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
@@ -260,7 +261,7 @@ class Dispatcher:
                 plan = await self._cached_plan(ref)
                 if plan.provider not in self._clients:
                     reason = f"provider {plan.provider} is not in the worker's settings"
-                    await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+                    await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
                     return BatchEnd.PROVIDER_UNKNOWN
                 lease = await self._context.leases.take(ref)
             except LEDGER_ERRORS as error:
@@ -319,7 +320,7 @@ class Dispatcher:
         try:
             if not is_of_ledger and await self._note_failure(ref, token, kind, reason):
                 return
-            await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+            await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
         except LeaseLost:
             return
         except (*LEDGER_ERRORS, CampaignUnknown) as error:

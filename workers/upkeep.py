@@ -23,7 +23,7 @@ from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
-from times_dispatch.ledger.protocol import StopReason
+from times_dispatch.ledger.protocol import ControlAction, StopReason
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
@@ -262,7 +262,7 @@ class Upkeep:
             log.error("the counters do not add up to the total", sender=sender, campaign=campaign, **counters)
         self._logged[campaign] = counters
         with suppress(CampaignUnknown):
-            await self._control.campaign(sender, campaign, "brake", reason=StopReason.COUNTERS_MISMATCH)
+            await self._control.campaign(sender, campaign, ControlAction.BRAKE, reason=StopReason.COUNTERS_MISMATCH)
 
 
 def _allowed(steps: PendingSteps, *, leases_may_expire: bool, may_end: bool) -> PendingSteps:

@@ -4,6 +4,7 @@ from tests.kit.ledger import SENDER, Ledger
 from tests.kit.ledger_model import Model
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import Block
+from times_dispatch.ledger.protocol import ControlAction
 
 
 async def finish_all(ledger: Ledger, model: Model) -> None:
@@ -17,7 +18,7 @@ async def finish_all(ledger: Ledger, model: Model) -> None:
         if campaign.shut:
             window = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
             await ledger.maintenance.set_send_window(SENDER, CampaignId(name), **window)
-        await ledger.control.campaign(SENDER, CampaignId(name), "resume")
+        await ledger.control.campaign(SENDER, CampaignId(name), ControlAction.RESUME)
     await ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in model.out))
     for ready in (await ledger.maintenance.expire_leases(SENDER)).ready:
         if lease := await ledger.leases.take(ready.ref):

@@ -13,6 +13,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState
@@ -42,7 +43,7 @@ class Operator:
         self._world = world
         self.wire = Wire(world.server, world.random)
         self._redis = redis = connect(self.wire)
-        self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
+        self.control, self.queries, self._opt_outs = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
         self.submitted: dict[CampaignId, Submitted] = {}
         self.sealed: dict[CampaignId, float] = {}
@@ -125,7 +126,9 @@ class Operator:
         """Pause a campaign, and resume it after a while."""
         sender = self.submitted[campaign].plan.sender
         try:
-            changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+            changed, _ = await self.control.campaign(
+                sender, campaign, ControlAction.PAUSE, reason="the operator said so"
+            )
         except RedisError:
             changed = False
         if changed:
@@ -136,12 +139,14 @@ class Operator:
     async def resume(self, campaign: CampaignId) -> None:
         """Resume a campaign that a person or a brake stopped."""
         self.paused.pop(campaign, None)
-        await self.persistently(lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume"))
+        await self.persistently(
+            lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, ControlAction.RESUME)
+        )
 
     async def cancel(self, campaign: CampaignId) -> None:
         """Cancel a campaign for good."""
         sender = self.submitted[campaign].plan.sender
-        await self.persistently(lambda: self.control.campaign(sender, campaign, "cancel", reason="no more"))
+        await self.persistently(lambda: self.control.campaign(sender, campaign, ControlAction.CANCEL, reason="no more"))
         self.paused[campaign] = self._world.loop.time()
 
     async def pause_sender(self, sender: str, *, for_s: float) -> None:
@@ -174,7 +179,7 @@ class Operator:
 
     async def opt_out(self, number: str) -> None:
         """Put a number on the opt-out list."""
-        await self.persistently(lambda: self._optouts.add([number]))
+        await self.persistently(lambda: self._opt_outs.add([number]))
         self.opted_out[number] = self._world.loop.time()
 
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:

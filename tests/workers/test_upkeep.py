@@ -15,6 +15,7 @@ from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
@@ -103,7 +104,7 @@ async def test_the_batch_of_a_dead_worker_is_taken_back_and_workers_are_woken_in
 
 async def test_pending_messages_of_a_cancelled_campaign_are_cancelled(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(250)
-    await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await rounds.round()
     assert await rig.states() == "x" * 250
     assert rounds.shown[-1].state is CampaignState.CANCELLED
@@ -157,7 +158,7 @@ async def test_counters_that_do_not_add_up_without_any_event_are_logged_once(
     rounds = Rounds(rig.redis, audited_per_round=2)
     await rounds.long_there()
     campaigns = [await rig.submit(3, campaign=f"still{number:03}") for number in range(5)]
-    await rig.control.campaign(SENDER, campaigns[0], "cancel")
+    await rig.control.campaign(SENDER, campaigns[0], ControlAction.CANCEL)
     await rounds.round()
     for campaign in (campaigns[0], campaigns[3]):
         await rig.redis.hincrby(campaign_key(SENDER, campaign), "a", 1)
@@ -175,7 +176,7 @@ async def test_counters_that_do_not_add_up_without_any_event_are_logged_once(
     assert {(log["total"], log["a"]) for log in errors if "total" in log} == {(3, 1)}
     assert (await rig.view(campaigns[3])).state is CampaignState.BRAKED
     assert (await rig.view(campaigns[0])).state is CampaignState.CANCELLED
-    await rig.control.campaign(SENDER, campaigns[3], "resume")
+    await rig.control.campaign(SENDER, campaigns[3], ControlAction.RESUME)
     for _ in range(3):
         await rounds.round()
     assert (await rig.view(campaigns[3])).state is CampaignState.BRAKED
@@ -340,7 +341,7 @@ async def test_upkeep_goes_on_while_redis_is_full_and_says_so(rig: WorkerRig, ro
     await rig.redis.delete("upkeep:since")
     await rig.redis.config_set("maxmemory", 1)
     try:
-        await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
         rounds.upkeep._warn_at = 0.0
         with capture_logs() as logs:
             await rounds.round()

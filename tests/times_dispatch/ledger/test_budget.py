@@ -9,6 +9,7 @@ from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
@@ -26,7 +27,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     await ledger.leases.release(lease)
 
     await ledger.control.set_budget(SENDER, CAMPAIGN, 7)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     lease = await ledger.take()
     assert [index for index, _ in (await ledger.open(lease)).messages] == [3, 4]
 

@@ -11,6 +11,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Wait
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 
 STATES = {
@@ -40,8 +41,8 @@ async def _bring(ledger: Ledger, state: str) -> None:
             await _act(ledger, step)
 
 
-async def _act(ledger: Ledger, action: Any, reason: str = "") -> tuple[bool, CampaignState]:
-    return await ledger.control.campaign(SENDER, CAMPAIGN, action, reason=reason)
+async def _act(ledger: Ledger, action: str, reason: str = "") -> tuple[bool, CampaignState]:
+    return await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction(action), reason=reason)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -89,7 +90,7 @@ async def test_an_answer_for_a_paused_campaign_is_recorded(ledger: Ledger) -> No
 
 async def test_an_unknown_campaign_cannot_be_paused_or_resumed(ledger: Ledger) -> None:
     with pytest.raises(CampaignUnknown, match="campaign nobody00"):
-        await ledger.control.campaign(SENDER, CampaignId("nobody00"), "pause")
+        await ledger.control.campaign(SENDER, CampaignId("nobody00"), ControlAction.PAUSE)
     assert await ledger.redis.keys(f"{campaign_key(SENDER, CampaignId('nobody00'))}*") == []
 
 

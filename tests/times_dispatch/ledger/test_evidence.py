@@ -13,7 +13,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.openings import BatchClosed, Block, new_operation
-from times_dispatch.ledger.protocol import CloseReason
+from times_dispatch.ledger.protocol import CloseReason, ControlAction
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 
@@ -100,7 +100,7 @@ async def test_a_report_corrects_a_message_that_the_ledger_says_was_never_sent(
 ) -> None:
     await ledger.submit(1, opted_out=[0] if ending == "suppress" else [])
     if ending == "cancel":
-        await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+        await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     elif ending == "expire":
         await ledger.end_validity()
     await ledger.maintenance.end_pending(SENDER)
@@ -195,7 +195,7 @@ async def test_a_message_that_is_pending_again_when_its_campaign_is_cancelled_is
     await ledger.submit(3)
     await ledger.leases.release(await ledger.push(b"iap"))
     await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     assert await ledger.maintenance.end_pending(SENDER) == 2
     assert await ledger.states() == "gax"
     assert await ledger.report("failed", attempt=0) == [A]

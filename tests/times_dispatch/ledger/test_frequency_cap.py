@@ -13,7 +13,7 @@ from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key, hash_t
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Outside, new_operation
-from times_dispatch.ledger.protocol import CloseReason
+from times_dispatch.ledger.protocol import CloseReason, ControlAction
 from times_dispatch.ledger.scripts import replaced_lib, text
 
 HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
@@ -278,8 +278,10 @@ async def test_a_batch_that_waits_is_looked_at_again_after_a_while_that_grows(le
     assert await second.send(at_s=began_s + 1800) == "aaa"
 
 
-@pytest.mark.parametrize(("action", "is_out"), [("cancel", False), ("pause", True)])
-async def test_a_batch_that_waits_and_whose_campaign_is_stopped(ledger: Ledger, action: Any, is_out: bool) -> None:
+@pytest.mark.parametrize(("action", "is_out"), [(ControlAction.CANCEL, False), (ControlAction.PAUSE, True)])
+async def test_a_batch_that_waits_and_whose_campaign_is_stopped(
+    ledger: Ledger, action: ControlAction, is_out: bool
+) -> None:
     first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
     await first.open()
     await second.open()
@@ -289,7 +291,7 @@ async def test_a_batch_that_waits_and_whose_campaign_is_stopped(ledger: Ledger, 
     await ledger.redis.zadd(f"{hash_tag(SENDER)}:blocked", {f"{second.campaign}:0": 1})
     assert await ledger.issue() == []
     if is_out:
-        await ledger.control.campaign(SENDER, second.campaign, "resume")
+        await ledger.control.campaign(SENDER, second.campaign, ControlAction.RESUME)
     else:
         await ledger.maintenance.end_pending(SENDER)
         assert await second.states() == "xxx"
@@ -453,9 +455,9 @@ async def test_a_confirmation_is_asked_by_token_block_state_and_brake(ledger: Le
         return await ledger.leases.confirm_block(first.lease, block, provider=PROVIDER)
 
     assert await confirm()
-    await ledger.control.campaign(SENDER, first.campaign, "pause")
+    await ledger.control.campaign(SENDER, first.campaign, ControlAction.PAUSE)
     assert not await confirm()
-    await ledger.control.campaign(SENDER, first.campaign, "resume")
+    await ledger.control.campaign(SENDER, first.campaign, ControlAction.RESUME)
     await ledger.control.pause_sender(SENDER)
     assert not await confirm()
     await ledger.control.resume_sender(SENDER)

@@ -8,6 +8,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import Block, Opened, new_operation
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import CampaignState
 
@@ -178,10 +179,10 @@ async def test_the_rest_of_a_released_batch_is_handed_out_again(ledger: Ledger) 
 async def test_a_batch_that_is_released_while_its_campaign_is_paused_waits_for_the_resume(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.leases.release(lease)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == [REF]
 
 

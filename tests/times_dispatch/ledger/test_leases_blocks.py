@@ -7,6 +7,7 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait, new_operation
+from times_dispatch.ledger.protocol import ControlAction
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -63,7 +64,7 @@ async def test_a_repeated_opening_gets_its_block_also_when_the_campaign_was_paus
     lease = await ledger.take()
     operation = new_operation()
     block = await ledger.leases.open_block(lease, max_messages=2, operation=operation)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await ledger.leases.open_block(lease, max_messages=2, operation=operation) == block
     assert await ledger.open_block(lease) == BatchClosed("paused")
 
@@ -98,15 +99,15 @@ async def test_messages_that_are_pending_again_are_opened_also_after_the_batch_w
 
 
 async def _pause(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
 
 
 async def _cancel(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
 
 
 async def _brake(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "brake", reason="no balance")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason="no balance")
 
 
 async def _postpone(ledger: Ledger) -> None:

@@ -7,7 +7,7 @@ from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Wait
-from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, ControlAction
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
@@ -224,7 +224,7 @@ async def test_a_campaign_is_braked_whichever_provider_rejects_it(ledger: Ledger
 
 
 @pytest.mark.parametrize("brakes", [True, False])
-async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_with_more_of_them(
+async def test_a_campaign_whose_providers_are_all_unavailable_does_not_stop_another_with_more_of_them(
     ledger: Ledger, brakes: bool
 ) -> None:
     await ledger.submit(3, provider="A")
@@ -272,7 +272,7 @@ async def test_a_campaign_that_waits_shortly_for_a_provider_keeps_its_turn(ledge
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
-async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
+async def test_many_blocked_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     names = [f"heldup{number:02}" for number in range(12)]
     for name in names:
@@ -283,7 +283,7 @@ async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order
     assert [ref.campaign for ref in await ledger.issue()] == names
 
 
-async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_turn(ledger: Ledger) -> None:
+async def test_a_blocked_campaign_that_was_cancelled_or_is_over_loses_its_turn(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     await ledger.submit(3, provider="A")
     await ledger.end_validity()
@@ -291,11 +291,11 @@ async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_tur
     assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:rotation") == 0
 
 
-async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(ledger: Ledger) -> None:
+async def test_a_blocked_campaign_whose_time_has_not_come_waits_for_its_time(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     await ledger.submit(3, provider="A", start_at_ms=await ledger.now_ms() + 60_000)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == []
     assert await ledger.redis.zscore(f"{hash_tag(SENDER)}:waiting", CAMPAIGN) == float(await ledger.field("start_ms"))
     assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:rotation") == 0

@@ -10,7 +10,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, SenderId
 from times_dispatch.ledger.openings import Drained
-from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.protocol import BackOffPolicy, ControlAction
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
@@ -143,8 +143,8 @@ async def test_a_campaign_waits_for_its_time_and_then_goes_by_itself(ledger: Led
 
 async def test_a_campaign_that_is_resumed_before_its_time_goes_on_waiting(ledger: Ledger) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + 60_000)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == []
     assert await ledger.redis.zscore(WAITING, CAMPAIGN) == float(await ledger.field("start_ms"))
     assert await ledger.redis.zcard(ROTATION) == 0
@@ -152,13 +152,13 @@ async def test_a_campaign_that_is_resumed_before_its_time_goes_on_waiting(ledger
 
 async def test_a_campaign_that_is_paused_before_its_time_does_not_start_then(ledger: Ledger) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + 60_000)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await ledger.redis.zcard(WAITING) == 0
 
 
 async def test_a_campaign_whose_time_has_come_while_it_was_not_running_is_not_queued(ledger: Ledger) -> None:
     await ledger.submit(3)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.redis.zadd(WAITING, {CAMPAIGN: 1})
     assert await ledger.issue() == []
     assert await ledger.redis.zcard(ROTATION) == 0
@@ -314,5 +314,5 @@ async def test_a_campaign_that_was_mended_goes_on_after_a_resume(ledger: Ledger)
     assert await ledger.redis.hget(KEY, "reason") == b"damaged"
     await ledger.redis.hset(KEY, "plan", plan or b"")
     assert (await ledger.view()).state is CampaignState.BRAKED
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == [BatchRef(SENDER, CAMPAIGN, 0)]

@@ -10,7 +10,7 @@ from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.openings import BatchClosed, Block, Wait
-from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, ControlAction
 from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
@@ -318,7 +318,7 @@ async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_
     assert await ledger.open_block(lease) == BatchClosed("braked")
     await ledger.leases.release(lease)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert len((await ledger.open(await ledger.take())).messages) == 3
 
 
@@ -326,7 +326,7 @@ async def test_an_outcome_repeated_after_a_resume_does_not_brake_again(ledger: L
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease, max_messages=2)
     await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     assert await ledger.state() is CampaignState.RUNNING
 
@@ -350,7 +350,7 @@ async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays
 async def test_a_brake_does_not_touch_a_campaign_that_a_person_paused(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause", reason="lunch")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE, reason="lunch")
     await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.PAUSED, "lunch")
@@ -398,7 +398,7 @@ async def test_a_resume_forgets_what_was_bad(ledger: Ledger) -> None:
     lease = await _lease(ledger, 8, REJECTED)
     await ledger.record(lease, await ledger.open(lease, max_messages=4), b"r")
     assert await ledger.state() is CampaignState.BRAKED
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await ledger.record(lease, await ledger.open(lease, max_messages=3), b"r")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"r")

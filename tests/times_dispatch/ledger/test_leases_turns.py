@@ -7,7 +7,7 @@ from times_dispatch.ledger.keys import batch_key, campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import AHEAD_US, BatchClosed, Block, Wait
-from times_dispatch.ledger.protocol import BackOffPolicy, CloseReason
+from times_dispatch.ledger.protocol import BackOffPolicy, CloseReason, ControlAction
 from times_dispatch.ledger.push_results import Consequence, FailurePolicy
 from times_dispatch.ledger.states import CampaignState
 
@@ -177,11 +177,11 @@ async def test_a_campaign_that_is_paused_while_its_provider_is_braked_does_not_c
     await ledger.submit(3)
     await _brake(ledger)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await ledger.redis.zcard(BLOCKED) == 0
     await ledger.control.resume_sender(SENDER)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert len(await ledger.issue()) == 1
 
 
@@ -270,7 +270,7 @@ async def test_a_campaign_is_braked_after_several_failures_of_one_batch(
     assert braked == [False] * (failures - 1) + [True]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be worked on: KeyError")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert not await ledger.redis.exists(f"{KEY}:failures")
 
 

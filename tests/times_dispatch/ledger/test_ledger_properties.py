@@ -31,7 +31,7 @@ from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Wait, new_operation
-from times_dispatch.ledger.protocol import BrakeTarget, CloseReason
+from times_dispatch.ledger.protocol import BrakeTarget, CloseReason, ControlAction
 from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.submission import BrakeRule
@@ -383,8 +383,8 @@ class Scripts(RuleBasedStateMachine):
             campaign.max_parts += 2
             self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.max_parts))
 
-    def control(self, name: str, action: Any) -> None:
-        _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
+    def control(self, name: str, action: str) -> None:
+        _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), ControlAction(action)))
         assert state == self.model.control(name, action)
         if action == "resume" and state in {"running", "finished"}:
             self.stopped.discard(name)

@@ -11,6 +11,7 @@ from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import ExpiredLeases, Maintenance, PendingSteps, read_mismatch
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -104,9 +105,9 @@ async def test_the_last_batch_whose_worker_is_gone_finishes_its_campaign(ledger:
     assert await ledger.state() is CampaignState.FINISHED
 
 
-@pytest.mark.parametrize("action", ["pause", "brake", "cancel"])
+@pytest.mark.parametrize("action", [ControlAction.PAUSE, ControlAction.BRAKE, ControlAction.CANCEL])
 async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_reclaimed(
-    ledger: Ledger, action: Any
+    ledger: Ledger, action: ControlAction
 ) -> None:
     await ledger.submit(3)
     [ref] = await ledger.issue()
@@ -114,8 +115,8 @@ async def test_a_batch_that_nobody_took_of_a_campaign_that_does_not_run_is_recla
     await ledger.expire_leases(ref)
     assert await ledger.maintenance.expire_leases(SENDER) == ExpiredLeases(1, 0, [])
     assert await ledger.redis.zcard(LEASES) == 0
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
-    assert await ledger.issue() == ([] if action == "cancel" else [ref])
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
+    assert await ledger.issue() == ([] if action is ControlAction.CANCEL else [ref])
 
 
 async def test_a_batch_that_nobody_took_within_the_validity_is_reclaimed_and_expires(ledger: Ledger) -> None:
@@ -241,7 +242,7 @@ async def test_an_error_that_may_pass_is_no_damage(ledger: Ledger, damages: list
 
 
 async def _cancel(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
 
 
 async def _expire(ledger: Ledger) -> None:
@@ -370,14 +371,16 @@ async def test_a_batch_that_comes_back_after_all_others_have_ended_ends_too(ledg
     assert await ledger.states() == "eea"
 
 
-@pytest.mark.parametrize(("held", "ends_as"), [(None, "finished"), ("pause", "finished"), ("brake", "finished")])
-async def test_an_expired_campaign_is_finished_also_when_it_was_held(ledger: Ledger, held: Any, ends_as: str) -> None:
+@pytest.mark.parametrize("stop", [None, ControlAction.PAUSE, ControlAction.BRAKE])
+async def test_an_expired_campaign_is_finished_also_when_it_was_stopped(
+    ledger: Ledger, stop: ControlAction | None
+) -> None:
     await ledger.submit(3)
-    if held:
-        await ledger.control.campaign(SENDER, CAMPAIGN, held)
+    if stop:
+        await ledger.control.campaign(SENDER, CAMPAIGN, stop)
     await _expire(ledger)
     await ledger.maintenance.end_pending(SENDER)
-    assert await ledger.state() == ends_as
+    assert await ledger.state() is CampaignState.FINISHED
 
 
 async def test_a_cancelled_campaign_stays_cancelled_when_it_has_ended(ledger: Ledger) -> None:
@@ -392,7 +395,7 @@ async def test_a_campaign_of_many_batches_ends_over_several_calls(ledger: Ledger
     await ledger.submit(20, batch_size=1)
     await ledger.submit(5, batch_size=1, campaign="another1")
     await _cancel(ledger)
-    await ledger.control.campaign(SENDER, CampaignId("another1"), "cancel")
+    await ledger.control.campaign(SENDER, CampaignId("another1"), ControlAction.CANCEL)
     ended = [await ledger.maintenance.end_pending(SENDER, max_calls=3) for _ in range(6)]
     assert ended == [5, 6, 6, 6, 2, 0]
     assert await ledger.states() == "x" * 20

@@ -8,6 +8,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import MissedStart
 from times_dispatch.ledger.openings import BatchClosed, Block
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 
 BY_DAY: dict[str, Any] = {"send_from_min": 600, "send_until_min": 1260}
@@ -88,16 +89,16 @@ async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -
 
 async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert len(await ledger.issue()) == 1
 
 
 async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await ledger.maintenance.end_pending(SENDER)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:send_windows") == 0
@@ -144,7 +145,7 @@ async def test_a_campaign_whose_missed_start_is_asked_about_is_sent_when_resumed
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="ask")
     await ledger.move_start(-61_000)
     await ledger.issue()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await ledger.send_all()
     assert await ledger.states() == "aaa"
 
@@ -167,9 +168,9 @@ async def test_a_campaign_that_is_resumed_after_its_start_has_not_missed_the_sta
     ledger: Ledger,
 ) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", **BY_DAY)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.move_start(-HOUR_MS)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     assert len(await ledger.issue()) == 1
     assert await ledger.state() is CampaignState.RUNNING

@@ -13,6 +13,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
@@ -49,7 +50,7 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
             if state == "e":
                 await ledger.end_validity()
             else:
-                await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+                await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
             await ledger.maintenance.end_pending(SENDER)
     return None
 
@@ -382,7 +383,7 @@ async def test_a_resume_forgets_the_failures_too(ledger: Ledger) -> None:
     await ledger.record(lease, await ledger.open(lease, max_messages=7), b"a")
     for index in range(4):
         await ledger.report("failed", index=index)
-    await Control(ledger.redis).campaign(SENDER, CAMPAIGN, "resume")
+    await Control(ledger.redis).campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     for index in range(4, 7):
         await ledger.report("failed", index=index)
     assert await ledger.state() is CampaignState.RUNNING

@@ -14,6 +14,7 @@ from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refu
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import Opened
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.failures import Failure, NotSent
@@ -106,7 +107,7 @@ async def test_a_misconfigured_campaign_brakes_itself_and_goes_out_after_a_resum
         assert len(rig.provider.ids) < 30
 
         rig.provider.reply = lambda _: None
-        await rig.control.campaign(SENDER, CAMPAIGN, "resume")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
         await rig.issue(worker)
         await worker.quiet()
     assert await rig.states() == "a" * 30
@@ -182,7 +183,7 @@ async def test_a_worker_learns_at_the_next_renewal_that_its_lease_has_gone(rig: 
     async with rig.worker(max_in_flight=2, lease_s=1) as worker:
         (ref,) = await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 2)
-        await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         await rig.expire_leases(ref)
         (batch,) = worker.dispatcher._batches
         await until(lambda: not batch.may_write)
@@ -244,7 +245,7 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
     async with rig.worker(rates={SENDER: 100}) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) >= 20)
-        await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         paused_at = time.monotonic()
         await worker.quiet()
         assert worker.ended == [CampaignState.PAUSED]
@@ -253,7 +254,7 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
         assert rig.provider.arrived[-1].at <= paused_at + 0.75
         assert sorted(await rig.states()) == ["a"] * sent + ["p"] * (60 - sent)
 
-        await rig.control.campaign(SENDER, CAMPAIGN, "resume")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
         await rig.issue(worker)
         await worker.quiet()
     assert await rig.states() == "a" * 60

@@ -16,6 +16,7 @@ from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.openings import Block, Opened
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.protocol import ControlAction
 from workers.batch.batch_worker import MAX_BLOCK
 
 
@@ -86,7 +87,7 @@ async def test_nothing_of_a_late_block_is_pushed_if_the_campaign_may_not_send_an
     async def stop() -> None:
         match what:
             case "campaign":
-                await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+                await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
             case "sender":
                 await rig.control.pause_sender(SENDER)
             case "provider":

@@ -11,6 +11,7 @@ from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.batch_run import BatchEnd
@@ -254,7 +255,7 @@ async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submi
     await rig.submit(100)
     rig.provider.reply = lambda _: refused(2070)
     await rig.send(sender_options=sender_options)
-    await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await rig.control.resume_sender(SENDER)
     await rig.maintenance.end_pending(SENDER)
 
