@@ -283,13 +283,17 @@ class BatchLeases:
             return await self._give_back_unreplicated(lease, operation)
         return _opened(ref, reply, int(optout_changes or 0))
 
-    async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
-        """Say whether the messages of an open block may still be pushed; raise ``LeaseLost``.
+    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
+        """Return the block if its messages may still be pushed, with new slots if it needs some; None if they may not.
 
         Args:
             lease: The batch.
             block: The last block of it that was opened.
             provider: Nickname of the provider that the block is for.
+            units: The cost of all messages of the block that need new slots; 0: the block keeps its slots.
+
+        Raises:
+            LeaseLost: Another worker holds the batch.
         """
         ref = lease.ref
         reply = await self._confirm(
@@ -299,10 +303,13 @@ class BatchLeases:
             token=lease.token,
             block=block.number,
             provider=provider,
+            units=units,
         )
         if text(reply["status"]) == Status.LOST:
             raise LeaseLost(ref)
-        return text(reply["status"]) == Status.CONFIRMED
+        if text(reply["status"]) != Status.CONFIRMED:
+            return None
+        return block._replace(starts_in_s=reply["starts_in_us"] / 1e6) if units else block
 
     async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
         """Run the script that opens a block.

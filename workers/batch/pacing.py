@@ -48,6 +48,11 @@ class Pacer:
         self._max_sleep_s = max_sleep_s
         self._clock = clock
 
+    def cost(self, block: Block) -> int:
+        """Return how many slots the messages of a block take."""
+        parts = self._parts
+        return sum(parts[index] for index, _ in block.messages) if parts else len(block.messages)
+
     def start(self, block: Block, *, opened_at: float, start_by: float) -> None:
         """Send the messages of a block on their way; those of a sender without a limit go into the queue at once.
 

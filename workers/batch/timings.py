@@ -12,13 +12,13 @@ class BatchTimings:
     makes a pause act within a second: the ledger reads the pause when the next block is opened."""
 
     late_after_s: float = 0.1
-    """A block counts as late when its opening took longer than this, and longer than one slot. The slots of a late
-    block count from its arrival: they have passed, and its messages would arrive at the provider in a bunch. After a
-    late block the next one is smaller."""
+    """A block counts as late when its opening took longer than this, and longer than the time between two slots. A late
+    block of a sender with a limit is confirmed, and gets new slots: its old ones have passed, and other workers push at
+    those after them. After a late block the next one is smaller."""
 
     confirm_after_s: float = 0.25
-    """A block whose opening took longer than this is pushed only after the ledger was asked once more and confirmed it.
-    The time for its pushes (``start_within_s``) counts from that question."""
+    """Any block whose opening took longer than this is pushed only after the ledger confirmed it in one more call. The
+    time for its pushes (``start_within_s``) counts from that question."""
 
     min_start_s: float = 0.1
     """A block that has less than this time left for its pushes is confirmed again."""
