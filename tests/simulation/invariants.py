@@ -91,7 +91,7 @@ class PushChecks:
         resends = (plan.in_doubt == "resend") + world.operator.resolved[campaign]
         if len(tries) > 1 + forgotten + resends:
             raise Violation(Kind.TWICE, f"message {index} of {campaign} was accepted {len(tries)} times: {moments}")
-        reported_s = world.books.known[row].get("delivered")
+        reported_s = min(world.books.known[row].get("delivered", ()), default=None)
         if reported_s is not None and tries[-1].at_s > reported_s + LOOKED_AT_S and not forgotten:
             raise Violation(
                 Kind.EVIDENCE,

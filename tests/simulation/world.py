@@ -58,7 +58,15 @@ class World:
         self._writer = ReportStreamWriter(connect(self.receiver_wire))
         self.books = Books()
         self.providers = {
-            name: SimulatedProvider(loop, self.random, self.books, name=name, id_key=ID_KEY, post=self._post)
+            name: SimulatedProvider(
+                loop,
+                self.random,
+                self.books,
+                name=name,
+                id_key=ID_KEY,
+                post=self._post,
+                has_campaign=lambda campaign: campaign in self.operator.sealed,
+            )
             for name in self.settings.providers
         }
         self.workers: list[SimulatedWorker] = []
@@ -120,8 +128,10 @@ class World:
         self.server.put_back(snapshot)
         self.lost.append((snapshot.at_s, now))
         for known in self.books.known.values():
-            for kind in [kind for kind, at_s in known.items() if at_s >= snapshot.at_s]:
-                del known[kind]
+            for kind, times in list(known.items()):
+                known[kind] = [at_s for at_s in times if at_s < snapshot.at_s]
+                if not known[kind]:
+                    del known[kind]
         self.operator.forget(snapshot.at_s)
 
     def disturbed(self, *, recovers_in_s: float) -> None:
