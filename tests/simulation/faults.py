@@ -1,12 +1,14 @@
 """What goes wrong in a simulation: each fault begins at random, lasts a while, and ends."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.simulation.ledger_checks import MAX_JUMP_S
 from tests.simulation.provider import Behaviour
+from tests.simulation.wire import NORMAL_ONE_WAY_S
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -149,9 +151,11 @@ class Faults:
         workers = list(self._world.workers)
         for worker in workers:
             worker.wire.one_way_s = one_way_s
+        self._world.slow_until_s = math.inf
         await self._lasts(5, 120)
         for worker in workers:
-            worker.wire.one_way_s = 0.0002
+            worker.wire.one_way_s = NORMAL_ONE_WAY_S
+        self._world.slow_until_s = self._world.loop.time() + 2.0
 
     async def answers_lost(self) -> None:
         """Break connections before and after the server executed what they carried."""

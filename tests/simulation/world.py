@@ -75,6 +75,8 @@ class World:
         self.caps, self.repeat_after_s = CAP_OF_DAY, REPEAT_AFTER_S
         self.clock_was_wrong = False
         """Whether the server's clock was ever set."""
+        self.slow_until_s = -math.inf
+        """Until then calls of the ledger may have taken longer than a block may be late."""
         self.active_faults = 0
         self._calm_from_s = 0.0
         self.lost: list[tuple[float, float]] = []
