@@ -13,8 +13,8 @@ from tests.simulation.wire import NORMAL_ONE_WAY_S
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-RECOVERS_IN_S = 100.0
-"""After most faults: a sender may back off from its provider for a minute, and a lease has to run out."""
+RECOVERS_IN_S = 45.0
+"""After most faults: a lease has to run out, and a batch on which a worker failed waits for 30 s."""
 
 
 class Faults:
@@ -34,6 +34,7 @@ class Faults:
             self.server_away,
             self.server_frozen,
             self.server_lost_a_second,
+            self.server_full,
             self.server_clock_jumps,
             self.wires_slow,
             self.answers_lost,
@@ -46,6 +47,7 @@ class Faults:
             self.provider_hangs_up,
             self.wake_ups_lost,
             self.host_clock_jumps,
+            self.doubt_resolved_from_afar,
         ]
 
     async def run(self, until_s: float) -> None:
@@ -136,6 +138,15 @@ class Faults:
         self._world.put_back(snapshot)
         await self._lasts(0.1, 5)
         server.is_up = True
+
+    async def server_full(self) -> None:
+        """Let the server refuse memory, while a person pauses a campaign."""
+        world = self._world
+        world.server.set_full(is_full=True)
+        if world.operator.sealed:
+            await world.operator.pause_while_full(world.random.choice(list(world.operator.sealed)[-6:]))
+        await self._lasts(1, 20)
+        world.server.set_full(is_full=False)
 
     async def server_clock_jumps(self) -> None:
         """Set the server's clock forward or back for a while."""
@@ -230,6 +241,19 @@ class Faults:
         worker.clock.offset_s = self._world.random.choice([-1, 1]) * self._world.random.uniform(1, 86_400)
         await self._lasts(5, 120)
         worker.clock.offset_s = 0.0
+
+    async def doubt_resolved_from_afar(self) -> None:
+        """Let a provider hang up often, while a person far away resolves the doubt and gets few answers."""
+        world, wire = self._world, self._world.operator.far_wire
+        behaviour, until_s = self._any_provider(), world.loop.time() + world.random.uniform(20, 60)
+        behaviour.hangs_up = 0.4
+        wire.one_way_s, wire.answer_loss = world.random.uniform(0.05, 1.0), 0.5
+        while world.loop.time() < until_s:
+            await asyncio.sleep(world.random.uniform(1, 6))
+            if doubtful := world.operator.with_doubt():
+                await world.operator.resolve(world.random.choice(doubtful), "resend")
+        behaviour.hangs_up = 0.0
+        wire.heal()
 
     def _any_provider(self) -> Behaviour:
         return self._world.providers[self._world.random.choice(sorted(self._world.providers))].behaviour

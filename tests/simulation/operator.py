@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
+from tests.simulation.violation import Kind, Violation
 from tests.simulation.wire import Wire, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import unapplied_reports
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.sms.rules.window import Window
 
@@ -42,6 +44,10 @@ class Operator:
         self._world = world
         self.wire = Wire(world.server, world.random)
         self._redis = redis = connect(self.wire)
+        self.far_wire = Wire(world.server, world.random)
+        """How the person who resolves doubt reaches the server."""
+        self._far_redis = connect(self.far_wire)
+        self._far_control = Control(self._far_redis)
         self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
         self.submitted: dict[CampaignId, Submitted] = {}
@@ -133,6 +139,27 @@ class Operator:
         await asyncio.sleep(for_s)
         await self.resume(campaign)
 
+    async def pause_while_full(self, campaign: CampaignId) -> None:
+        """Pause a campaign in a full server, for a while; a pause needs no memory."""
+        sender = self.submitted[campaign].plan.sender
+        try:
+            changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+        except OutOfMemoryError as error:
+            raise Violation(Kind.FULL, f"{campaign} cannot be paused: {error}") from error
+        except RedisError:
+            changed = False
+        if changed:
+            self.paused[campaign] = self._world.loop.time()
+        await asyncio.sleep(2)
+        await self.resume(campaign)
+
+    def with_doubt(self) -> list[CampaignId]:
+        """Return the campaigns that have messages in doubt."""
+        campaigns = list(self.sealed)
+        keys = [f"{hash_tag(self.submitted[campaign].plan.sender)}:c:{campaign}" for campaign in campaigns]
+        counts = self._world.server.peek([("HGET", key, MessageState.IN_DOUBT.value) for key in keys])
+        return [campaign for campaign, count in zip(campaigns, counts, strict=True) if int(count or 0)]
+
     async def resume(self, campaign: CampaignId) -> None:
         """Resume a campaign that a person or a brake stopped."""
         self.paused.pop(campaign, None)
@@ -180,11 +207,11 @@ class Operator:
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:
         """Decide what is in doubt; a person who got no answer does not repeat the command."""
         with suppress(RedisError):
-            if await unapplied_reports(self._redis):  # the command refuses as well
+            if await unapplied_reports(self._far_redis):  # the command refuses as well
                 return
             if how == "resend":
                 self.resolved[campaign] += 1
-            await self.control.resolve(self.submitted[campaign].plan.sender, campaign, how)
+            await self._far_control.resolve(self.submitted[campaign].plan.sender, campaign, how)
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call until the ledger answers."""

@@ -13,6 +13,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
+from tests.simulation.trials import Trials
 from tests.simulation.violation import Kind, Violation
 from times_dispatch.ledger.model import CampaignId
 
@@ -42,7 +43,8 @@ class Story:
         self._world = world
         self._storm_s = storm_s
         self._night_s = night_s
-        self.faults = Faults(world, mean_gap_s=30.0 if faults is None else 5.0)
+        self.faults = Faults(world, mean_gap_s=10.0 if faults is None else 5.0)
+        self._trials = Trials(world, self.faults) if faults is None else None
         if faults is not None:
             self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
         self._pushes = PushChecks(world)
@@ -55,7 +57,7 @@ class Story:
         world = self._world
         world.start()
         ends_s = world.loop.time() + self._storm_s
-        troubles = [asyncio.create_task(self.faults.run(ends_s)) for _ in range(2 if self.faults.kinds else 0)]
+        troubles = [asyncio.create_task(self._troubles(ends_s))] if self.faults.kinds else []
         people = [asyncio.create_task(self._campaigns(ends_s)), asyncio.create_task(self._commands(ends_s))]
         while world.loop.time() < ends_s or not all(task.done() for task in (*troubles, *people)):
             await self._step(1)
@@ -67,6 +69,16 @@ class Story:
         if self._night_s is not None:
             await self._quiet_hours(self._night_s)
         self._ledger.check_end()
+
+    async def _troubles(self, ends_s: float) -> None:
+        """Let faults happen, two at a time; between spells of all faults there is a calm with a trial."""
+        world = self._world
+        while world.loop.time() < ends_s:
+            spell_s = world.random.uniform(40, 100) if self._trials else self._storm_s
+            until_s = min(ends_s, world.loop.time() + spell_s)
+            await asyncio.gather(*(self.faults.run(until_s) for _ in range(2)))
+            if self._trials:
+                await self._trials.hold()
 
     async def _step(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -179,7 +191,9 @@ class Story:
             if not operator.sealed:
                 continue
             at_work = [campaign for campaign, seen in self._ledger.look().items() if seen.unsent]
-            campaign = random.choice(at_work or list(operator.sealed)[-6:])
+            lately = {begun.row[0] for begun in world.books.begun[-100:] if begun.at_s > world.loop.time() - 5}
+            pushed = [campaign for campaign in at_work if campaign in lately]
+            campaign = random.choice(pushed or at_work or list(operator.sealed)[-6:])
             sender = operator.submitted[campaign].plan.sender
             rate = world.settings.senders[sender].rate_per_s
             match random.choice(["pause", "pause", "cancel", "resolve", "rate", "pause sender", "opt out", "resume"]):

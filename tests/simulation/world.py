@@ -152,10 +152,12 @@ class World:
     def heal(self) -> None:
         """End every fault; all that is whole again may now finish."""
         self.server.is_up, self.server.offset_s = True, 0.0
+        self.server.set_full(is_full=False)
         if self.server.is_frozen:
             self.server.thaw()
         self.receiver_wire.heal()
         self.operator.wire.heal()
+        self.operator.far_wire.heal()
         processes: list[SimulatedWorker | SimulatedReconciler] = [*self.workers, *self.reconcilers]
         for process in processes:
             process.wire.heal()
