@@ -56,6 +56,10 @@ class Operator:
         self.paused: dict[CampaignId, float] = {}
         """Paused and cancelled campaigns, by the moment at which the command returned."""
         self.paused_senders: dict[str, float] = {}
+        self._resuming: Counter[str] = Counter()
+        """How many people are about to resume a campaign or a sender: what is paused meanwhile may go on."""
+        self._changing: set[str] = set()
+        """Senders that have another rate for a while."""
         self.opted_out: dict[str, float] = {}
         """Numbers by the moment at which the list had them."""
         self.resolved: Counter[CampaignId] = Counter()
@@ -134,7 +138,7 @@ class Operator:
             changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
         except RedisError:
             changed = False
-        if changed:
+        if changed and not self._resuming[campaign]:
             self.paused[campaign] = self._world.loop.time()
         await asyncio.sleep(for_s)
         await self.resume(campaign)
@@ -148,7 +152,7 @@ class Operator:
             raise Violation(Kind.FULL, f"{campaign} cannot be paused: {error}") from error
         except RedisError:
             changed = False
-        if changed:
+        if changed and not self._resuming[campaign]:
             self.paused[campaign] = self._world.loop.time()
         await asyncio.sleep(2)
         await self.resume(campaign)
@@ -163,7 +167,9 @@ class Operator:
     async def resume(self, campaign: CampaignId) -> None:
         """Resume a campaign that a person or a brake stopped."""
         self.paused.pop(campaign, None)
+        self._resuming[campaign] += 1
         await self.persistently(lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume"))
+        self._resuming[campaign] -= 1
 
     async def cancel(self, campaign: CampaignId) -> None:
         """Cancel a campaign for good."""
@@ -174,17 +180,23 @@ class Operator:
     async def pause_sender(self, sender: str, *, for_s: float) -> None:
         """Pause a sender, and resume it after a while."""
         await self.persistently(lambda: self.control.pause_sender(SenderId(sender)))
-        self.paused_senders[sender] = self._world.loop.time()
+        if not self._resuming[sender]:
+            self.paused_senders[sender] = self._world.loop.time()
         await asyncio.sleep(for_s)
-        self.paused_senders.pop(sender, None)
         await self.resume_sender(sender)
 
     async def resume_sender(self, sender: str) -> None:
         """Lift the pause, the brakes and the backing off of a sender."""
+        self.paused_senders.pop(sender, None)
+        self._resuming[sender] += 1
         await self.persistently(lambda: self.control.resume_sender(SenderId(sender)))
+        self._resuming[sender] -= 1
 
     async def change_rate(self, sender: str, rate_per_s: float, *, for_s: float) -> None:
-        """Give a sender another rate for a while."""
+        """Give a sender another rate for a while, unless somebody else has just done so."""
+        if sender in self._changing:
+            return
+        self._changing.add(sender)
         for rate in (rate_per_s, self._world.settings.senders[sender].rate_per_s):
             before = self.rates[sender]
             self.rates[sender] = max(before, rate) if before and rate else 0.0
@@ -192,6 +204,7 @@ class Operator:
             await asyncio.sleep(2)
             self.rates[sender] = rate
             await asyncio.sleep(for_s)
+        self._changing.discard(sender)
 
     async def raise_budget(self, campaign: CampaignId) -> None:
         """Let a campaign spend as much as it needs, and go on."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HEALS_WITHIN_S = 1_800.0
 """After the last fault everything that may go has gone within this time: the campaigns are not larger."""
+PEOPLE = 3
+"""So many people give commands, each one after the other."""
 MAX_S = 100 * 3_600.0
 """In this time every report has come, and every wait for one is over."""
 
@@ -58,7 +60,8 @@ class Story:
         world.start()
         ends_s = world.loop.time() + self._storm_s
         troubles = [asyncio.create_task(self._troubles(ends_s))] if self.faults.kinds else []
-        people = [asyncio.create_task(self._campaigns(ends_s)), asyncio.create_task(self._commands(ends_s))]
+        people = [asyncio.create_task(self._campaigns(ends_s))]
+        people += [asyncio.create_task(self._commands(ends_s)) for _ in range(PEOPLE)]
         while world.loop.time() < ends_s or not all(task.done() for task in (*troubles, *people)):
             await self._step(1)
             for task in (*troubles, *people):
@@ -181,13 +184,13 @@ class Story:
             await world.operator.submit(
                 sender, messages, batch_size=random.choice([20, 100, 500]), numbers_from=numbers_from, **changes
             )
-            await asyncio.sleep(random.expovariate(1 / 25))
+            await asyncio.sleep(random.expovariate(1 / 15))
 
     async def _commands(self, ends_s: float) -> None:
         """Let people do one thing after the other."""
         world, random, operator = self._world, self._world.random, self._world.operator
         while world.loop.time() < ends_s:
-            await asyncio.sleep(random.expovariate(1 / 20))
+            await asyncio.sleep(random.expovariate(1 / 10))
             if not operator.sealed:
                 continue
             at_work = [campaign for campaign, seen in self._ledger.look().items() if seen.unsent]
