@@ -93,9 +93,10 @@ def _errors_brake_at_once() -> None:
 
 
 def _late_blocks_go_back() -> None:
-    async def confirm(batch: Any, _block: object, asked_at: float) -> float | None:
+    async def confirm(batch: Any, block: object, *, asked_at: float, opened_at: float) -> object:
         timings, clock = batch._context.timings, batch._context.clock
-        return None if clock.monotonic() - asked_at > timings.confirm_after_s else asked_at
+        is_late = clock.monotonic() - asked_at > timings.confirm_after_s
+        return None if is_late else (block, asked_at, opened_at)
 
     kind: Any = Batch
     kind._confirm_late = confirm

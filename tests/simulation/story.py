@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from tests.simulation.calm import Calm
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
-from tests.simulation.trials import Trials
 from tests.simulation.violation import Kind, Violation
 from times_dispatch.ledger.model import CampaignId
 
@@ -46,7 +46,7 @@ class Story:
         self._storm_s = storm_s
         self._night_s = night_s
         self.faults = Faults(world, mean_gap_s=10.0 if faults is None else 5.0)
-        self._trials = Trials(world, self.faults) if faults is None else None
+        self._calm = Calm(world, self.faults) if faults is None else None
         if faults is not None:
             self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
         self._pushes = PushChecks(world)
@@ -74,14 +74,14 @@ class Story:
         self._ledger.check_end()
 
     async def _troubles(self, ends_s: float) -> None:
-        """Let faults happen, two at a time; between spells of all faults there is a calm with a trial."""
+        """Let faults happen, two at a time; between spells of all faults there is a calm with an exercise."""
         world = self._world
         while world.loop.time() < ends_s:
-            spell_s = world.random.uniform(40, 100) if self._trials else self._storm_s
+            spell_s = world.random.uniform(40, 100) if self._calm else self._storm_s
             until_s = min(ends_s, world.loop.time() + spell_s)
             await asyncio.gather(*(self.faults.run(until_s) for _ in range(2)))
-            if self._trials:
-                await self._trials.hold()
+            if self._calm:
+                await self._calm.hold()
 
     async def _step(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What must go on while nothing is wrong: each trial makes something hard, and the checks of a calm hold meanwhile."""
+"""What must go on in a calm: each exercise makes something hard while nothing is wrong, and every check holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 CAMPAIGNS_OF_ONE_TEXT = 30
 
 
-class Trials:
-    """Draws one trial after the other."""
+class Calm:
+    """Draws one exercise after the other."""
 
     def __init__(self, world: "World", faults: Faults) -> None:
         self._world = world
@@ -26,7 +26,7 @@ class Trials:
         self._next: list[Callable[[], Awaitable[None]]] = []
 
     async def hold(self) -> None:
-        """Wait until the traces of the last faults are gone, and hold a trial; each is held before one comes again."""
+        """Wait until the traces of the last faults are gone, and hold the next exercise; none is left out."""
         world = self._world
         while world.calm_since_s() > world.loop.time():
             await asyncio.sleep(1)
