@@ -218,7 +218,7 @@ class Faults:
     async def provider_crashes_client(self) -> None:
         """Let the client of a provider raise an error that nobody foresaw, now and then."""
         behaviour = self._any_provider()
-        behaviour.crashes = 0.002
+        behaviour.crashes = 0.006
         await self._lasts(1, 20)
         behaviour.crashes = 0.0
 

@@ -46,7 +46,7 @@ class Story:
         self._storm_s = storm_s
         self._night_s = night_s
         self.faults = Faults(world, mean_gap_s=10.0 if faults is None else 5.0)
-        self._calm = Calm(world, self.faults) if faults is None else None
+        self._calm = Calm(world, self.faults) if not faults else None
         if faults is not None:
             self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
         self._pushes = PushChecks(world)
@@ -59,7 +59,7 @@ class Story:
         world = self._world
         world.start()
         ends_s = world.loop.time() + self._storm_s
-        troubles = [asyncio.create_task(self._troubles(ends_s))] if self.faults.kinds else []
+        troubles = [asyncio.create_task(self._troubles(ends_s))]
         people = [asyncio.create_task(self._campaigns(ends_s))]
         people += [asyncio.create_task(self._commands(ends_s)) for _ in range(PEOPLE)]
         while world.loop.time() < ends_s or not all(task.done() for task in (*troubles, *people)):
@@ -79,7 +79,7 @@ class Story:
         while world.loop.time() < ends_s:
             spell_s = world.random.uniform(40, 100) if self._calm else self._storm_s
             until_s = min(ends_s, world.loop.time() + spell_s)
-            await asyncio.gather(*(self.faults.run(until_s) for _ in range(2)))
+            await asyncio.gather(*(self.faults.run(until_s) for _ in range(2 if self.faults.kinds else 0)))
             if self._calm:
                 await self._calm.hold()
 
