@@ -11,7 +11,7 @@ from producers.submit import BATCH_SIZE
 from times_dispatch.demo.recipients import rows
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.submission import BrakeRule, Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _A_DAY_MS = 86_400_000
 _BRAKE = BrakeRule(pushes=200, rejected_share=0.5, reports=500, failed_share=0.8)

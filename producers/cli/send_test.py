@@ -23,7 +23,7 @@ from producers.testsend import (
     wait_for_report,
 )
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.testsends import SendTestReport
+from times_dispatch.ledger.test_sends import SendTestReport
 from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
@@ -85,7 +85,7 @@ def send_test(
         provider=provider,
         custom=_custom_values(custom),
     )
-    test_message = prepare(request, settings)
+    test_message = prepare(request, settings, random_below=options.random_below)
     if not as_json:
         for line in _request_lines(test_message):
             click.echo(line)

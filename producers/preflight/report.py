@@ -13,7 +13,7 @@ from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
 from times_dispatch.ledger.model import Plan, Recipients
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.settings.logs import mask
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
@@ -37,6 +37,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a submit would do, and what stands in its way."""
 
     plan: Plan
+    source: str
+    """The recipients file, and the sheet of a workbook."""
     good: int
     """Rows that would become messages."""
     refused: dict[str, int]
@@ -123,6 +125,7 @@ async def check(
     shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
+        source=draft.file.source,
         good=checker.accepted,
         refused=dict(checker.refused.most_common()),
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},

@@ -15,7 +15,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.reports.reports import parse
 
@@ -42,7 +42,7 @@ class Poisoned(ReportApplier):
         self.index = index
         self.error = error
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         if any(report.index == self.index for report in reports):
             raise self.error
         return await super().apply(reports)
@@ -71,7 +71,7 @@ async def test_a_poisonous_row_becomes_a_dead_letter_after_a_few_tries_and_costs
     await settle(reconciler, steps=DEFAULTS.max_deliveries)
     assert await is_settled(redis)
     (kept,) = await DeadLetters(redis).oldest()
-    assert (kept.reason, kept.body) == (DeadLetterReason.POISON, poison)
+    assert (kept.reason, kept.body) == (DeadLetterReason.NOT_APPLIED, poison)
     assert await DeadLetters(redis).replay() == 1
     await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
@@ -86,8 +86,8 @@ async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
     monkeypatch.setattr("callbacks.classifier.parse", lambda _: 1 / 0)
     await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, b"[]"),
-        (DeadLetterReason.POISON, good),
+        (DeadLetterReason.NOT_APPLIED, b"[]"),
+        (DeadLetterReason.NOT_APPLIED, good),
     ]
 
 
@@ -102,7 +102,7 @@ class Deadly(ReportApplier):
         super().__init__(redis)
         self.index = index
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         if any(report.index == self.index for report in reports):
             raise Killed
         return await super().apply(reports)
@@ -161,7 +161,7 @@ async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis:
     assert await sent.count(MessageState.DELIVERED) == sent.total - 1
     assert await sent.stat("duplicate_reports") == 0
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, deadly)
+        (DeadLetterReason.NOT_APPLIED, deadly)
     ]
 
 
@@ -208,7 +208,7 @@ async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
     await settle(make_reconciler(redis, claim_after_ms=0), steps=DEFAULTS.max_deliveries + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, b"[]")
+        (DeadLetterReason.NOT_APPLIED, b"[]")
     ]
 
 
@@ -217,7 +217,7 @@ async def test_an_entry_that_takes_long_row_by_row_is_renewed_meanwhile(redis: R
     held_ms: list[int] = []
 
     class Slow(ReportApplier):
-        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
             held: Any
             (held,) = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1)
             held_ms.append(held["time_since_delivered"])
@@ -261,7 +261,7 @@ async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await DeadLetters(redis).count() == {"not ours": 1}
+    assert await DeadLetters(redis).count() == {DeadLetterReason.NOT_OURS: 1}
 
 
 async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(
@@ -291,7 +291,7 @@ async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_
     stop = asyncio.Event()
 
     class Stopping(ReportApplier):
-        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
             if reports:
                 stop.set()
                 raise exceptions.ConnectionError

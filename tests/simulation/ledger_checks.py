@@ -23,21 +23,21 @@ _FIELDS = (
     "total",
     "next_batch",
     "start_ms",
-    "opens_ms",
-    "closes_ms",
+    "send_window_opens_ms",
+    "send_window_closes_ms",
     "until_ms",
     "unopened_state",
     "unopened_before",
 )
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
-_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "hours")
+_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "send_windows")
 """Where a campaign stands that gets a turn, now or later."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
 MAX_JUMP_S = 1_800.0
 """The server's clock is set forward or back by this at most."""
-_OWN_REASONS = ("cannot be worked on", "accounting identity", "damaged", "not in the worker")
+_OWN_REASONS = ("cannot be worked on", "counters_mismatch", "damaged", "not in the worker")
 
 
 class Seen(NamedTuple):
@@ -202,7 +202,10 @@ class LedgerChecks:
             seen.state == "running"
             and seen.counts[b"p"] > 0
             and seen.number("start_ms") <= now_ms < seen.number("until_ms") - 2_000
-            and (not seen.number("closes_ms") or seen.number("opens_ms") <= now_ms < seen.number("closes_ms") - 2_000)
+            and (
+                not seen.number("send_window_closes_ms")
+                or seen.number("send_window_opens_ms") <= now_ms < seen.number("send_window_closes_ms") - 2_000
+            )
         )
         if not may:
             self._may_since.pop(campaign, None)
@@ -211,11 +214,11 @@ class LedgerChecks:
     def _sender_is_held(self, sender: str) -> bool:
         """Say whether a sender is paused, has used up its day, or backs off from a provider."""
         world, now_ms = self._world, self._server_ms()
-        holds = [f"{ProviderField.HOLD_UNTIL_US}@{name}" for name in world.settings.senders[sender].chain]
-        fields = ("HMGET", f"{{{sender}}}:pace", "paused", "full_day", *holds)
-        paused, full_day, *held = world.server.peek([fields])[0]
+        back_offs = [f"{ProviderField.BACK_OFF_UNTIL_US}@{name}" for name in world.settings.senders[sender].chain]
+        fields = ("HMGET", f"{{{sender}}}:sender", "paused", "full_day", *back_offs)
+        paused, full_day, *until = world.server.peek([fields])[0]
         is_full = full_day is not None and int(full_day) == (now_ms + 19_800_000) // 86_400_000
-        return paused == b"1" or is_full or any(float(until_us or 0) > now_ms * 1000 for until_us in held)
+        return paused == b"1" or is_full or any(float(until_us or 0) > now_ms * 1000 for until_us in until)
 
     def check_end(self) -> None:
         """Compare every record with the providers' books, when everything has come to its end."""

@@ -14,7 +14,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState

@@ -21,7 +21,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from tests.simulation.server import Server
 from tests.simulation.server_socket import Command
 from tests.simulation.virtual_scripts import CLOCK_LIB
-from times_dispatch.ledger.scripts import exchanged_lib
+from times_dispatch.ledger.scripts import replaced_lib
 
 SOCKET_TIMEOUT_S = 5.0
 NORMAL_ONE_WAY_S = 0.0002
@@ -207,5 +207,5 @@ def connect(wire: Wire, *, retries: int = 3) -> Redis:
 @contextmanager
 def clock_exchanged() -> Iterator[None]:
     """Let the scripts that are made meanwhile read the simulation's clock."""
-    with exchanged_lib("clock", CLOCK_LIB):
+    with replaced_lib("clock", CLOCK_LIB):
         yield

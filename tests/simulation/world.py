@@ -20,7 +20,7 @@ from tests.simulation.server import Server, Snapshot
 from tests.simulation.wire import Wire, connect
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.settings.model import Settings, SettingsFile
-from workers.batch.batch import Batch
+from workers.batch.batch_worker import BatchWorker
 
 EPOCH_S = 2_000_000_000.0
 """The true time at the start."""
@@ -180,7 +180,14 @@ class World:
         tag = [f"{{{sender}}}:" for sender in self.settings.senders]
         # While no reconciler works, no doubt is settled, and what is due stays due.
         is_settling = any(not reconciler.process.is_frozen for reconciler in self.reconcilers)
-        names = ("leases", "hours", "ends", "waiting", "blocked", *(("due",) if is_settling else ()))
+        names = (
+            "leases",
+            "send_windows",
+            "validity_ends",
+            "waiting",
+            "blocked",
+            *(("settle_due",) if is_settling else ()),
+        )
         today, to_midnight_ms = divmod(self.now_ms() + INDIA_MS, DAY_MS)
         zsets = [("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES") for of in tag for name in names]
         full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])
@@ -243,7 +250,7 @@ def _draw_everything_from(random: Random) -> None:
     module.Random = Seeded
     secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
     # The order of a set of batches must not depend on their addresses.
-    kind: Any = Batch
+    kind: Any = BatchWorker
     kind.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))
 
 

@@ -14,8 +14,8 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -32,7 +32,9 @@ class Rounds:
         self.broker_away = False
         self.slow = asyncio.Event()
         self.slow.set()
-        self.upkeep = Upkeep(redis, lease_s=lease_s, wake_workers=self._wake_workers, show=self._show, **options)
+        self.upkeep = Upkeep(
+            redis, lease_s=lease_s, wake_workers=self._wake_workers, update_flower=self._show, **options
+        )
         self.round = self.upkeep.round
 
     async def _wake_workers(self, batches: Sequence[BatchReady]) -> None:
@@ -95,7 +97,7 @@ async def test_the_batch_of_a_dead_worker_is_taken_back_and_workers_are_woken_in
     with capture_logs() as logs:
         await rounds.round()
     assert rounds.woken == [ref]
-    (line,) = [log for log in logs if log["event"] == "leases lapsed"]
+    (line,) = [log for log in logs if log["event"] == "leases expired"]
     assert (line["sender"], line["batches"], line["in_doubt"]) == (SENDER, 1, 0)
 
 
@@ -136,11 +138,14 @@ async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campa
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", -2)
     with capture_logs() as logs:
         await rounds.round()
-    (line,) = [log for log in logs if log["event"] == "accounting identity broken"]
+    (line,) = [log for log in logs if log["event"] == "the counters do not add up to the total"]
     assert line["log_level"] == "error"
     assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
     view = await rig.view()
-    assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but 3 pending")
+    assert (view.state, view.reason) == (
+        CampaignState.BRAKED,
+        "the counters do not add up to the total: 5 in all, but 3 pending",
+    )
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
 
 
@@ -160,7 +165,7 @@ async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged
         for _ in range(9):
             await rounds.round()
     errors = [log for log in logs if log["log_level"] == "error"]
-    assert sorted(log["campaign"] for log in errors if log["event"] == "accounting identity broken") == [
+    assert sorted(log["campaign"] for log in errors if log["event"] == "the counters do not add up to the total") == [
         campaigns[0],
         campaigns[3],
     ]

@@ -13,8 +13,10 @@ from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.clock import SystemClock
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchClosed, BatchLeases, BatchReady, Block
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView
+from times_dispatch.ledger.openings import BatchClosed, Block
+from times_dispatch.ledger.ready_batches import BatchReady
 from workers.upkeep import Upkeep
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -66,7 +68,7 @@ end
 async def clock(redis: Redis) -> AsyncIterator[BothClocks]:
     clock = BothClocks(redis)
     await clock.set(9, "12:00:00")
-    with scripts.exchanged_lib("clock", CLOCK_LIB):
+    with scripts.replaced_lib("clock", CLOCK_LIB):
         yield clock
 
 
@@ -83,7 +85,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
 ) -> None:
     ledger = Ledger(redis)
     ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # nobody renews, and the clock is set far ahead
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
     lease = await ledger.take((await _out(ledger))[0])
@@ -95,16 +97,16 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
 
     assert isinstance(await ask_at(9, "12:00:01"), Block)
     assert isinstance(await ask_at(9, "20:59:59"), Block)
-    assert await ask_at(9, "21:00:00") == BatchClosed("outside_hours")
-    assert await ask_at(9, "23:59:59") == BatchClosed("outside_hours")
-    assert await ask_at(10, "00:00:00") == BatchClosed("outside_hours")
-    assert await ask_at(10, "09:59:59") == BatchClosed("outside_hours")
+    assert await ask_at(9, "21:00:00") == BatchClosed("outside_send_window")
+    assert await ask_at(9, "23:59:59") == BatchClosed("outside_send_window")
+    assert await ask_at(10, "00:00:00") == BatchClosed("outside_send_window")
+    assert await ask_at(10, "09:59:59") == BatchClosed("outside_send_window")
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 
 async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: BothClocks) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await clock.set(9, "21:00:00")
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     for day, at in ((9, "21:00:00"), (9, "22:00:00"), (10, "09:59:59")):
@@ -122,7 +124,7 @@ async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_c
     """In New York clocks were set back on 2026-11-01 at 02:00."""
     new_york = ZoneInfo("America/New_York")
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await clock.set(1, "00:30:00", new_york)
     await ledger.submit(9, batch_size=9, zone="America/New_York", **PROMOTIONAL)
     await upkeep.round()

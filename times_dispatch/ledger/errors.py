@@ -1,11 +1,13 @@
-"""The ledger's errors, and which Redis errors a retry can cure.
+"""The ledger's errors, and which Redis errors a retry can resolve.
 
 LedgerError
 ├── CampaignUnknown    no campaign has this id
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
-└── LeaseLost          another worker has the batch; this worker may write nothing for it
+└── BatchWritesEnded   this worker may write nothing more for a batch
+    ├── LeaseLost             another worker has the batch
+    └── LedgerDeadlinePassed  the ledger did not answer within the time that was left for the batch
 """
 
 import re
@@ -24,7 +26,7 @@ class Damage(NamedTuple):
     batch: str
     """The batch's number, from 0; empty if the campaign itself is damaged."""
     doing: str
-    """What could not be done to the batch or campaign, as a participle: ``handed out``, ``settled``."""
+    """What could not be done to the batch or campaign, as a participle: ``issued``, ``settled``."""
     error: str
     """The error's text or class name; it holds nothing of any recipient."""
 
@@ -37,7 +39,7 @@ class CampaignUnknown(LedgerError):
     """No campaign has this id."""
 
     def __init__(self, campaign: str) -> None:
-        super().__init__(f"campaign {campaign}: there is none with this id; `dispatch list` shows those there are")
+        super().__init__(f"campaign {campaign}: no campaign has this id; `dispatch list` shows all campaigns")
 
 
 class CampaignDamaged(LedgerError):
@@ -80,11 +82,22 @@ class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
 
 
-class LeaseLost(LedgerError):
+class BatchWritesEnded(LedgerError):
+    """This worker may write nothing more for a batch."""
+
+
+class LeaseLost(BatchWritesEnded):
     """Another worker has the batch; this worker may write nothing for it."""
 
     def __init__(self, ref: BatchRef) -> None:
         super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the lease has gone to another worker")
+
+
+class LedgerDeadlinePassed(BatchWritesEnded):
+    """The ledger did not answer within the time that was left for a batch; the lease of the batch runs out."""
+
+    def __init__(self, ref: BatchRef) -> None:
+        super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the ledger did not answer in time")
 
 
 _INVALID_DATA = re.compile(
@@ -93,11 +106,15 @@ _INVALID_DATA = re.compile(
 """Matches the errors of Redis 7 and 6.2 for a script that failed because of invalid data."""
 
 
+LEDGER_ERRORS = (exceptions.RedisError, OSError)
+"""The errors of a call to the ledger, except ``LedgerError``."""
+
+
 def is_transient(error: BaseException) -> bool:
     """Return whether a failed call to the ledger may succeed when it is repeated later.
 
-    It may if the server is away, slow, out of memory, loading, a replica, or denies this user access. It cannot if a
-    command or script failed because of invalid data in the ledger or invalid arguments: the same call fails again.
+    A repeated call may succeed if the server is unavailable, slow, out of memory, loading, a replica, or denies this
+    user access. The call fails again if invalid data in the ledger, or invalid arguments, made it fail.
     """
     if isinstance(error, exceptions.DataError):
         return False

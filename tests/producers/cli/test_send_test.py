@@ -1,5 +1,6 @@
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.kit.provider_settings import PROVIDER_VARIABLES, has_no_secret
 from tests.kit.sandbox_thread import SandboxThread
 from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.secret_digest import digest_secret
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN
 
 NUMBER = ("--country-code", "91", "--number", "9876543210")
 
@@ -124,7 +125,11 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
             "is held: provider timesmobile is braked: authentication failure (2070)",
         ),
         (
-            {"hold_count@timesmobile": "1", "hold_until_us@timesmobile": "9e18", "hold_reason@timesmobile": "busy"},
+            {
+                "back_off_count@timesmobile": "1",
+                "back_off_until_us@timesmobile": "9e18",
+                "back_off_reason@timesmobile": "busy",
+            },
             "is held: provider timesmobile is backing off: busy",
         ),
     ],
@@ -133,7 +138,7 @@ def test_a_held_sender_sends_no_test_message_unless_forced(
     provider_run: Run, sandbox: SandboxThread, redis_url: str, pace: dict[str, str], why: str
 ) -> None:
     with Redis.from_url(redis_url) as redis:
-        redis.hset("{TIMESM}:pace", mapping=pace)
+        redis.hset("{TIMESM}:sender", mapping=pace)
     held = provider_run("send-test", *NUMBER, *MESSAGE)
     assert held.exit_code == 1
     assert held.stderr == f"sender TIMESM {why}: dispatch sender resume TIMESM, or send all the same with --force\n"
@@ -160,10 +165,8 @@ def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: Sandbo
     )
 
 
-def test_the_delivery_report_is_waited_for_and_shown(
-    provider_run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("secrets.randbelow", lambda _: 77)
+def test_the_delivery_report_is_waited_for_and_shown(provider_run: Run, redis_url: str) -> None:
+    provider_run = partial(provider_run, random_below=lambda _: 77)
     late = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report", "0.1")
     assert late.exit_code == 1
     assert late.stdout.splitlines()[-1] == "report    none within 0.1 s"

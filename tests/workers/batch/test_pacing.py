@@ -5,8 +5,8 @@ import pytest
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import SENDER
-from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
 from workers.batch.pacing import Pacer
 from workers.batch.push_queue import PushQueue, QueuedPush
@@ -22,13 +22,13 @@ class Handler:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.pushed: list[tuple[int, float]] = []
-        self.given_back: list[int] = []
+        self.returned: list[int] = []
 
     async def push(self, queued: QueuedPush) -> None:
         self.pushed.append((queued.message_index, round(self._clock.monotonic() - NOW, 6)))
 
-    def give_back(self, queued: QueuedPush) -> None:
-        self.given_back.append(queued.message_index)
+    def return_unsent(self, queued: QueuedPush) -> None:
+        self.returned.append(queued.message_index)
 
     def fail(self, error: BaseException) -> None:
         raise error
@@ -64,7 +64,7 @@ class Scene:
 
     async def start(self, *, interval_s: float, starts_in_s: float = 0.0, start_within_s: float = 0.75) -> None:
         block = Block(1, starts_in_s, interval_s, [(index, 0) for index in range(4)])
-        self.pacer.start(block, opened_at=NOW, start_by=NOW + start_within_s)
+        self.pacer.enqueue_block(block, opened_at=NOW, start_by=NOW + start_within_s)
         await self.settle()
 
     async def settle(self) -> None:
@@ -106,7 +106,7 @@ async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
     await scene.start(interval_s=0.1, start_within_s=0.15)
     await scene.clock.advance(0.5)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
-    assert scene.handler.given_back == [2, 3]
+    assert scene.handler.returned == [2, 3]
 
 
 async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
@@ -116,7 +116,7 @@ async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
     await scene.settle()
     await scene.settle()
     assert [index for index, _ in scene.handler.pushed] == [0]
-    assert scene.handler.given_back == [1, 2, 3]
+    assert scene.handler.returned == [1, 2, 3]
     assert not scene.run.has_tasks
 
 
@@ -126,7 +126,7 @@ async def test_after_a_stop_all_go_back(interval_s: float) -> None:
     scene.run.stop()
     await scene.start(interval_s=interval_s)
     assert scene.handler.pushed == []
-    assert scene.handler.given_back == [0, 1, 2, 3]
+    assert scene.handler.returned == [0, 1, 2, 3]
 
 
 async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails_the_batch() -> None:
@@ -136,4 +136,4 @@ async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails
     await scene.settle()
     assert isinstance(scene.run.unexpected, IndexError)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
-    assert scene.handler.given_back == [2, 3]
+    assert scene.handler.returned == [2, 3]

@@ -1,0 +1,241 @@
+"""Blocks of a ledger that answers late: they are confirmed and spaced, and nothing is opened twice."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.kit.clock import SkippingClock
+from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.keys import hash_tag
+from times_dispatch.ledger.leases import BatchLeases, Lease
+from times_dispatch.ledger.openings import Block, Opened
+from times_dispatch.ledger.opt_outs import OptOuts
+from workers.batch.batch_worker import MAX_BLOCK
+
+
+class LateLeases(BatchLeases):
+    """A ledger whose answers take a while on their way, as long as the lists say; then they are quick."""
+
+    def __init__(
+        self, redis: Redis, clock: SkippingClock, *, openings_s: list[float], confirmations_s: list[float]
+    ) -> None:
+        super().__init__(redis)
+        self._skipping = clock
+        self._openings_s, self._confirmations_s = iter(openings_s), iter(confirmations_s)
+        self.opened = list[Opened]()
+        self.asked_for = list[int]()
+        """How many messages each opening asked for."""
+        self.confirmed = list[bool]()
+        self.asked_to_move = list[int]()
+        """The cost of the messages for which each confirmation wanted new slots."""
+        self.before_confirming: Callable[[], Awaitable[Any]] | None = None
+
+    async def open_block(self, lease: Lease, *, max_messages: int, **more: Any) -> Opened:
+        self.asked_for.append(max_messages)
+        opened = await super().open_block(lease, max_messages=max_messages, **more)
+        self.opened.append(opened)
+        self._skipping.skip(next(self._openings_s, 0.0))
+        return opened
+
+    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
+        if self.before_confirming:
+            await self.before_confirming()
+        confirmed = await super().confirm_block(lease, block, provider=provider, units=units)
+        self.confirmed.append(confirmed is not None)
+        self.asked_to_move.append(units)
+        self._skipping.skip(next(self._confirmations_s, 0.0))
+        return confirmed
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [opened for opened in self.opened if isinstance(opened, Block)]
+
+
+@pytest.mark.parametrize(
+    ("opening_s", "confirmations_s", "confirmed"),
+    [
+        (0.2, [], []),
+        (0.3, [], [True]),
+        (60.0, [], [True]),
+        (0.3, [0.6], [True]),
+        (0.3, [0.7, 5.0, 0.1], [True] * 3),
+    ],
+)
+async def test_a_late_block_is_confirmed_until_the_answer_comes_in_time_and_never_given_back(
+    rig: WorkerRig, opening_s: float, confirmations_s: list[float], confirmed: list[bool]
+) -> None:
+    await rig.submit(5)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[opening_s], confirmations_s=confirmations_s)
+    batch = await rig.batch(leases=leases, clock=clock)
+    await batch.work()
+    assert (batch.counts, leases.confirmed) == ({"accepted": 5}, confirmed)
+    assert len(leases.blocks) == 1
+
+
+@pytest.mark.parametrize("what", ["campaign", "sender", "provider", "hours"])
+async def test_nothing_of_a_late_block_is_pushed_if_the_campaign_may_not_send_any_more(
+    rig: WorkerRig, what: str
+) -> None:
+    await rig.submit(5)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.5], confirmations_s=[])
+
+    async def stop() -> None:
+        match what:
+            case "campaign":
+                await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+            case "sender":
+                await rig.control.pause_sender(SENDER)
+            case "provider":
+                await rig.control.brake_provider(SENDER, "times", "no")
+            case _:
+                await rig.redis.hset(
+                    f"{hash_tag(SENDER)}:c:{CAMPAIGN}", mapping={"send_window_opens_ms": 1, "send_window_closes_ms": 2}
+                )
+
+    leases.before_confirming = stop
+    batch = await rig.batch(leases=leases, clock=clock)
+    await batch.work()
+    assert (rig.provider.arrived, leases.confirmed, await rig.states()) == ([], [False], "ppppp")
+    assert len(leases.blocks) == 1
+
+
+async def test_a_batch_that_stops_does_not_confirm(rig: WorkerRig) -> None:
+    await rig.submit(5)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.5], confirmations_s=[0.7])
+    batch = await rig.batch(leases=leases, clock=clock)
+
+    async def stop() -> None:
+        batch.stop(grace_s=1)
+
+    leases.before_confirming = stop
+    await batch.work()
+    assert (rig.provider.arrived, await rig.states(), len(leases.confirmed)) == ([], "ppppp", 1)
+
+
+async def test_messages_of_a_late_block_are_spaced_from_its_arrival_on(rig: WorkerRig) -> None:
+    await rig.submit(8)
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 200)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.2], confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock)
+    await batch.work()
+    assert batch.counts == {"accepted": 8}
+    together = leases.blocks[0].messages
+    assert len(together) >= 4
+    gaps = [after.at - before.at for before, after in pairwise(rig.provider.arrived[: len(together)])]
+    assert sum(gaps) > 0.004 * len(gaps), "a slot is 5 ms"
+    assert leases.asked_to_move == [len(together)]
+
+
+async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(rig: WorkerRig) -> None:
+    await rig.submit(20)
+    key, others_slot_s = f"{hash_tag(SENDER)}:sender", 0.25
+    await rig.redis.hset(key, "rate", 10)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.2], confirmations_s=[])
+    confirming_at = list[float]()
+
+    async def let_another_worker_open() -> None:
+        confirming_at.append(time.monotonic())
+        seconds, micros = await rig.redis.time()
+        await rig.redis.hset(key, "last_send_time_us", (seconds + others_slot_s) * 1_000_000 + micros)
+
+    leases.before_confirming = let_another_worker_open
+    batch = await rig.batch(leases=leases, clock=clock)
+    working = asyncio.create_task(batch.work())
+    async with asyncio.timeout(20):
+        while not rig.provider.arrived:
+            await asyncio.sleep(0.01)
+    began_after_s = rig.provider.arrived[0].at - confirming_at[0]
+    batch.stop(grace_s=1)
+    await working
+    assert began_after_s > others_slot_s + 0.08, "a slot is 0.1 s"
+
+
+@pytest.mark.parametrize(("opening_s", "rate", "units"), [(0.09, 100, []), (0.11, 100, [5]), (0.26, 3, [0])])
+async def test_a_block_gets_new_slots_once_it_is_later_than_a_slot_and_a_tenth_of_a_second(
+    rig: WorkerRig, opening_s: float, rate: int, units: list[int]
+) -> None:
+    await rig.submit(5 if units != [0] else 1)
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", rate)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[opening_s], confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock)
+    await batch.work()
+    assert leases.asked_to_move == units
+
+
+async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: WorkerRig) -> None:
+    await rig.submit(1_000, batch_size=1_000)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.3, 0.5, 0.9, 0.0], confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock, capacity=1_000)
+    await batch.work()
+    first, second, third, fourth, fifth, *_ = leases.asked_for
+    assert first == fifth == MAX_BLOCK
+    assert MAX_BLOCK > second > third > fourth >= 10
+    assert batch.counts == {"accepted": 1_000}
+
+
+@asynccontextmanager
+async def slow_wire(port: int, delay_s: float) -> AsyncIterator[Redis]:
+    """A client of Redis whose every answer takes *delay_s* on its way."""
+    connections = set[asyncio.Task[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection
+        connections.add(connection)
+        answers, questions = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_pass_on(reader, questions, 0.0))
+                both.create_task(_pass_on(answers, writer, delay_s))
+        finally:
+            for end in (writer, questions):
+                end.close()
+                with suppress(ConnectionError):
+                    await end.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    redis = connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+        server.close()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, delay_s: float) -> None:
+    while data := await source.read(1 << 20):
+        await asyncio.sleep(delay_s)
+        target.write(data)
+    target.close()
+
+
+@pytest.mark.parametrize(("delay_s", "rate"), [(0.3, 0.0), (0.3, 100.0)])
+async def test_a_slow_ledger_slows_down_and_stops_nothing(rig: WorkerRig, delay_s: float, rate: float) -> None:
+    """A block takes two round trips at most, and is opened once."""
+    messages = 20 if rate else 400
+    await OptOuts(rig.redis).add(["919999999999"])
+    port = rig.redis.connection_pool.connection_kwargs["port"]
+    async with slow_wire(port, delay_s) as far, rig.worker(rates={SENDER: rate}, redis=far) as worker:
+        await rig.submit(messages, batch_size=200)
+        async with asyncio.timeout(60):
+            while (await rig.view()).unsent:
+                await rig.issue(worker)
+                await asyncio.sleep(0.05)
+            await worker.quiet(20)
+    assert len(rig.provider.ids) == len(set(rig.provider.ids)) == messages
+    assert await rig.states() == "a" * messages

@@ -1,0 +1,99 @@
+"""The opt-out list: numbers that must not be texted, millions of them, in a few bytes each.
+
+A number is cut before its last five digits: the digits before the cut name a bucket, the last five are an integer in
+the bucket's set. Redis keeps sets of up to 512 integers as sorted arrays, four bytes an entry, so a list of Indian
+mobile numbers takes about 7 bytes a number at one million, and fewer above. A list of opt-outs is the dispatcher's duty
+(docs/domain.md section 5).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANGES
+from times_dispatch.ledger.scripts import Script, text
+
+_CUT = -5
+_PAGE = 1_000
+
+
+class OptOuts:
+    """The opt-out list. Numbers are E.164 digits without the plus, at least six of them."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._contain_opt_outs = Script(redis, "contain_opt_outs")
+
+    async def add(self, numbers: Sequence[str]) -> int:
+        """Put numbers on the list; return how many of them were not on the list."""
+        return await self._change("sadd", numbers)
+
+    async def remove(self, numbers: Sequence[str]) -> int:
+        """Take numbers off the list; return how many of them were on the list."""
+        return await self._change("srem", numbers)
+
+    async def contains(self, numbers: Sequence[str]) -> list[bool]:
+        """Return for each number whether it is on the list, with one call to Redis."""
+        if not numbers:
+            return []
+        members = [{"bucket": number[:_CUT], "member": int(number[_CUT:])} for number in numbers]
+        reply = await self._contain_opt_outs(OPT_OUTS, phones=members)
+        return [flag == ord("1") for flag in reply["are_on_list"]]
+
+    async def changes(self) -> int:
+        """Return how many times the list was changed; 0 if no number was ever put on the list."""
+        return int(await self._redis.get(OPT_OUTS_CHANGES) or 0)
+
+    async def is_empty(self) -> bool:
+        """Say whether no number was ever put on the list."""
+        return not await self.changes()
+
+    async def count(self) -> int:
+        """Return how many numbers are on the list; this reads the size of every bucket."""
+        total = 0
+        async for buckets in self._buckets():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for bucket in buckets:
+                    pipe.scard(bucket)
+                total += sum(await pipe.execute())
+        return total
+
+    async def iterate(self) -> AsyncIterator[list[str]]:
+        """Yield all numbers, in groups, unordered. A number that is added or removed meanwhile may be missing."""
+        async for buckets in self._buckets():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for bucket in buckets:
+                    pipe.smembers(bucket)
+                members = await pipe.execute()
+            numbers = [
+                f"{bucket.rpartition(':')[2]}{int(member):0{-_CUT}}"
+                for bucket, of_bucket in zip(buckets, members, strict=True)
+                for member in of_bucket
+            ]
+            if numbers:
+                yield numbers
+
+    async def _change(self, command: str, numbers: Sequence[str]) -> int:
+        changed = 0
+        for first in range(0, len(numbers), _PAGE):
+            # In one transaction, so that a reader that sees the old count of changes sees none of these changes.
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for number in numbers[first : first + _PAGE]:
+                    pipe.execute_command(command, f"{OPT_OUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
+                pipe.incr(OPT_OUTS_CHANGES)
+                replies = await pipe.execute()
+            changed += sum(replies[: len(numbers[first : first + _PAGE])])
+        return changed
+
+    async def _buckets(self) -> AsyncIterator[list[str]]:
+        """Yield the keys of all buckets, without duplicates."""
+        cursor = 0
+        seen: set[str] = set()
+        while True:
+            cursor, keys = await self._redis.scan(cursor, match=f"{OPT_OUTS_BUCKET}:*", count=_PAGE)
+            fresh = [key for key in map(text, keys) if key not in seen]
+            seen.update(fresh)
+            if fresh:
+                yield fresh
+            if not cursor:
+                return

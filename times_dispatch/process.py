@@ -1,0 +1,65 @@
+"""How a process runs: it opens its resources in order, runs its loops until a signal, and closes all resources.
+
+Open the resources with ``async with`` around ``run_until_signalled``. They are then closed in reverse order, after the
+loops have ended:
+
+    async with connect(settings.redis_url) as redis:
+        await run_until_signalled(Reconciler(redis, …).run, Relay(redis, …).run)
+
+A Celery worker is the exception: Celery handles its signals and starts its parts (``workers/process.py``).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from signal import SIGINT, SIGTERM
+from typing import Final
+
+import structlog
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+
+log = structlog.get_logger(__name__)
+
+STOP_WITHIN_S: Final = 4.0
+
+Run = Callable[[asyncio.Event], Awaitable[None]]
+"""A loop: runs until the event (the stop) is set, then finishes the work in progress and returns."""
+
+
+def on_signal(stop: Callable[[], object]) -> None:
+    """Call *stop* on the running event loop when the process gets SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    for signal in (SIGTERM, SIGINT):
+        loop.add_signal_handler(signal, stop)
+
+
+async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, clock: Clock = SYSTEM_CLOCK) -> None:
+    """Run several loops at once until SIGTERM or SIGINT, or until one of them ends by itself.
+
+    Args:
+        runs: the loops; all get the same stop event.
+        stop_within_s: a loop that has not ended this many seconds after the stop is cancelled.
+        clock: times the stop.
+
+    Raises:
+        ExceptionGroup: a loop raised an error; the other loops are then cancelled.
+    """
+    stop = asyncio.Event()
+    on_signal(stop.set)
+
+    async def run_one(run: Run) -> None:
+        try:
+            await run(stop)
+        finally:
+            stop.set()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run_one(run)) for run in runs]
+        await stop.wait()
+        try:
+            async with clock.timeout(stop_within_s):
+                await asyncio.wait(tasks)
+        except TimeoutError:
+            log.warning("loops that did not end after the stop are cancelled", after_s=stop_within_s)
+            for task in tasks:
+                task.cancel()

@@ -1,0 +1,98 @@
+"""Correlation ids of messages: made without a lookup, recognised without a lookup, impossible to guess.
+
+docs/concepts.md explains why the id is made from the row and not drawn at random.
+"""
+
+import re
+import secrets
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import Final
+
+import msgspec
+
+DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+SEND_TEST_CAMPAIGN: Final = "sendtest"
+"""The campaign in the ids of test messages (``dispatch send-test``), which belong to no campaign."""
+
+LAST_INDEX: Final = 36**6 - 1
+LAST_ATTEMPT: Final = 36**2 - 1
+
+_PAIRS = [first + second for first in DIGITS for second in DIGITS]
+_TO_DIGIT = bytes(ord(DIGITS[byte % 36]) for byte in range(256))
+_CAMPAIGN = re.compile("[0-9a-z]{8}")
+
+
+class MessageRef(msgspec.Struct, frozen=True, gc=False):
+    """The message that an id names."""
+
+    campaign: str
+    index: int
+    """The message's index in its campaign, from 0."""
+    attempt: int
+    """0 for the first push; each resend that a person or a policy decided on adds 1."""
+
+
+class CorrelationIds:
+    """Makes correlation ids under a secret key of 16 to 64 bytes; parses those made under it or under an old key.
+
+    An id is 32 characters of ``[0-9a-z]``: campaign (8), index (6) and attempt (2) in base 36, then a signature (16),
+    which is a keyed hash of the first 16 characters.
+    """
+
+    __slots__ = ("_keyed", "_old_keyed")
+
+    def __init__(self, key: bytes, old_key: bytes = b"") -> None:
+        """Make the ids of one installation.
+
+        Args:
+            key: signs the ids that are made, and those that are parsed.
+            old_key: signed ids that are still to be parsed; empty if there is none.
+
+        Raises:
+            ValueError: a key has another length.
+        """
+        self._keyed = _keyed(key)
+        self._old_keyed = _keyed(old_key) if old_key else None
+
+    def make(self, campaign: str, index: int, attempt: int = 0) -> str:
+        """Return the id of one attempt at one message; raise ValueError for values that do not fit into an id."""
+        if not (_CAMPAIGN.fullmatch(campaign) and 0 <= index <= LAST_INDEX and 0 <= attempt <= LAST_ATTEMPT):
+            msg = f"no correlation id for campaign {campaign!r}, index {index}, attempt {attempt}"
+            raise ValueError(msg)
+        high, low = divmod(index, 1296)
+        named = campaign + _PAIRS[high // 1296] + _PAIRS[high % 1296] + _PAIRS[low] + _PAIRS[attempt]
+        return named + _signature(self._keyed, named.encode()).decode()
+
+    def parse(self, meta: str) -> MessageRef | None:
+        """Return what an id names; None if it has another form, or a signature that neither key made."""
+        if len(meta) != 32 or not meta.isascii():
+            return None
+        # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.
+        raw = meta.encode()
+        if not compare_digest(raw[16:], _signature(self._keyed, raw[:16])) and (
+            self._old_keyed is None or not compare_digest(raw[16:], _signature(self._old_keyed, raw[:16]))
+        ):
+            return None
+        return MessageRef(meta[:8], int(meta[8:14], 36), int(meta[14:16], 36))
+
+
+def _keyed(key: bytes) -> blake2b:
+    if not 16 <= len(key) <= 64:
+        msg = f"the key of the correlation ids must have 16 to 64 bytes, has {len(key)}"
+        raise ValueError(msg)
+    return blake2b(key=key, digest_size=16)
+
+
+def _signature(keyed: blake2b, named: bytes) -> bytes:
+    keyed = keyed.copy()
+    keyed.update(named)
+    return keyed.digest().translate(_TO_DIGIT)
+
+
+def new_campaign_id() -> str:
+    """Return a random campaign id: 8 characters of ``[0-9a-z]`` that nobody can guess."""
+    while (drawn := "".join(secrets.choice(DIGITS) for _ in range(8))) == SEND_TEST_CAMPAIGN:
+        pass
+    return drawn

@@ -1,0 +1,93 @@
+"""The fields of a response: read from JSON by their paths, or from a text by a regular expression."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+JsonPath = tuple[str, ...]
+
+MAX_TEXT_BYTES: Final = 4_096
+"""How many bytes of a response a regular expression is searched in."""
+
+FIELD_NAMES: Final = ("state", "code", "id", "parts", "text")
+
+
+class ResponseFields(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a response with the types that the response has; None is absent."""
+
+    state: Any = None
+    code: Any = None
+    id: Any = None
+    parts: Any = None
+    text: Any = None
+
+
+def parse_path(text: str) -> JsonPath:
+    """Parse a JSON pointer (``/messages/0/id``, RFC 6901) or a dotted path (``messages.0.id``); empty leads nowhere."""
+    if text.startswith("/"):
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
+    return tuple(text.split(".")) if text else ()
+
+
+def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | None]:
+    """Return a function that reads the fields of a JSON response; it returns None if that is no object or array."""
+    parsed_paths = {name: parse_path(path) for name, path in paths.items() if path}
+    decode = _top_level_decoder(parsed_paths) or msgspec.json.decode
+
+    def read(body: bytes) -> ResponseFields | None:
+        try:
+            document = decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            document = _decode_leniently(body)
+        if isinstance(document, dict | list):
+            return ResponseFields(**{name: _follow(document, path) for name, path in parsed_paths.items()})
+        return document if isinstance(document, msgspec.Struct) else None  # type: ignore[return-value]
+
+    return read
+
+
+def _top_level_decoder(paths: Mapping[str, JsonPath]) -> Callable[[bytes], Any] | None:
+    """Return a decoder straight into the fields if all are keys of the top object: it takes half the time."""
+    keys = {name: path[0] for name, path in paths.items()}
+    are_plain = all(
+        len(path) == 1 and path[0].isprintable() and not set('"\\') & set(path[0]) for path in paths.values()
+    )
+    if not are_plain or len(set(keys.values())) < len(keys):
+        return None
+    # Not a subclass of ResponseFields: inherited fields cannot be renamed.
+    fields = [(name, Any, None) for name in keys]
+    absent = {name: None for name in FIELD_NAMES if name not in keys}
+    struct = msgspec.defstruct("ResponseFields", fields, rename=keys, namespace=absent, gc=False)
+    return msgspec.json.Decoder(struct).decode
+
+
+def text_reader(pattern: str) -> Callable[[bytes], ResponseFields | None]:
+    """Return a function that reads the named groups of a regular expression; it returns None without a match."""
+    search = re.compile(pattern).search
+
+    def read(body: bytes) -> ResponseFields | None:
+        match = search(body[:MAX_TEXT_BYTES].decode(errors="replace"))
+        return ResponseFields(**match.groupdict()) if match else None
+
+    return read
+
+
+def _decode_leniently(body: bytes) -> Any:
+    """Decode JSON that has a byte order mark, or whose text is not all UTF-8; return None for anything else."""
+    try:
+        return msgspec.json.decode(body.decode(errors="replace").lstrip("\ufeff"))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _follow(node: Any, path: JsonPath) -> Any:
+    for step in path:
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and step.isascii() and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            return None
+    return node

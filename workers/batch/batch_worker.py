@@ -1,0 +1,294 @@
+"""The work on a leased batch, from its first block to its release; ``workers.batch`` lists the steps of a message.
+
+Blocks are opened while pushes of earlier blocks are still in flight, so that a slow push delays no other.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+
+from times_dispatch.ledger.errors import BatchWritesEnded
+from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
+from times_dispatch.ledger.protocol import CloseReason, WaitReason
+from times_dispatch.ledger.states import Suppression
+from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
+from workers.batch.context import WorkerContext
+from workers.batch.ledger_retry import LedgerRetry
+from workers.batch.message_result import MessageResult
+from workers.batch.pacing import Pacer
+from workers.batch.pusher import Pusher
+from workers.batch.recorder import Recorder
+from workers.batch.renderer import MessageRenderer
+from workers.batch.suppression_check import SuppressionCheck
+
+MAX_BLOCK = 200
+"""The most messages of one block."""
+_MIN_BLOCK = 10
+"""The most messages of one block while the ledger is very slow."""
+
+
+class BatchWorker:
+    """Works on one batch: opens its blocks, and makes the parts that pace, push and record the messages."""
+
+    def __init__(
+        self, lease: Lease, plan: Plan, context: WorkerContext, *, sender_lock: asyncio.Lock, lease_deadline: float
+    ) -> None:
+        """Make the worker of a batch; nothing happens before ``work``.
+
+        Args:
+            lease: the lease of the batch, with the recipients.
+            plan: the plan of the campaign.
+            context: the services that all batches of the process share.
+            sender_lock: held by the one batch that asks for a block, or waits for its sender's limit; the process has
+                a lock for each sender and chain of providers.
+            lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
+        """
+        clock, timings = context.clock, context.timings
+        self.lease = lease
+        self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
+        self._plan = plan
+        self._context = context
+        self._sender_lock = sender_lock
+        self._opening_took_s = 0.0
+        """How long the ledger took to open the last block."""
+        self._last_block = 0
+        """The number of the last block that the ledger gave to this batch; 0 if none."""
+        self._end: WorkEnd = BatchEnd.DONE
+        self._clients = [context.clients.get(nickname) for nickname in plan.chain]
+        self._ledger_retry = LedgerRetry(
+            lease.ref, self._run, max_wait_s=timings.ledger_retry_s, clock=clock, rng=context.rng
+        )
+        renderer = MessageRenderer(lease, plan, context.ids)
+        self._check = SuppressionCheck(
+            lease,
+            plan,
+            limit=context.frequency_limit(plan.sender),
+            cache=context.opt_out_cache,
+            ledger_retry=self._ledger_retry,
+            renderer=renderer,
+        )
+        self._recorder = Recorder(
+            lease,
+            plan.chain,
+            context=context,
+            run=self._run,
+            ledger_retry=self._ledger_retry,
+            check=self._check,
+            is_urgent=plan.urgent,
+        )
+        self._pacer = Pacer(
+            plan,
+            lease.recipients.parts,
+            handler=Pusher(
+                self._clients, renderer=renderer, recorder=self._recorder, run=self._run, is_urgent=plan.urgent
+            ),
+            push_queue=context.push_queue,
+            run=self._run,
+            max_sleep_s=timings.max_sleep_s,
+            clock=clock,
+        )
+
+    def stop(self, *, grace_s: float = 0.0) -> None:
+        """Open nothing more; pushes in flight may end, and the ledger has *grace_s* seconds to take the results."""
+        self._run.stop(grace_s=grace_s)
+
+    def on_lease_lost(self) -> None:
+        """Begin nothing more and write nothing more: the ledger does not renew the lease."""
+        self._run.forbid_writes(BatchEnd.LEASE_LOST)
+
+    def on_lease_renewed(self, *, lease_deadline: float) -> None:
+        """Let pushes start until the new deadline, on the monotonic clock."""
+        self._run.lease_deadline = lease_deadline
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this worker may write to the ledger for the batch."""
+        return self._run.may_write
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many results there are so far, by their label in the log."""
+        return self._recorder.counts
+
+    async def work(self) -> WorkEnd:
+        """Work until no message of the batch is pending, the campaign stops, or this process stops; return the reason.
+
+        An unexpected error is raised after every push that was begun has ended; the lease is then left to run out.
+        """
+        self._run.start_task(self._open_blocks())
+        try:
+            await self._run.wait_while(lambda: self._run.has_tasks or not self._recorder.is_idle)
+        except asyncio.CancelledError:
+            await self._run.cancel_tasks()
+            raise
+        if self._run.unexpected:
+            raise self._run.unexpected
+        try:
+            if self._run.may_write:
+                await self._ledger_retry.call(lambda: self._context.leases.release(self.lease))
+        except BatchWritesEnded as error:
+            self._run.forbid_writes(end_of_writes(error))
+        return self._run.write_forbidden_by or self._end
+
+    async def _open_blocks(self) -> None:
+        try:
+            await self._check.prepare()
+            while not self._run.stopping.is_set():
+                opened = await self._open_next()
+                if isinstance(opened, BatchClosed):
+                    self._end = end_of_closed(opened)
+                    if opened.reason == CloseReason.TURN_OVER:  # the next campaign need not wait for pushes in flight
+                        await self._context.issue_batches(self.lease.ref.sender)
+                    return
+                if isinstance(opened, Drained):
+                    await self._context.issue_batches(self.lease.ref.sender)
+                    if not await self._wait_for_pending_messages():
+                        return
+            self._end = BatchEnd.STOPPING
+        except BatchWritesEnded as error:
+            self._run.forbid_writes(end_of_writes(error))
+
+    async def _open_next(self) -> Opened:
+        """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""
+        async with self._sender_lock:
+            asked_at, opened = await self._open_with_capacity()
+            opened_at = self._context.clock.monotonic()
+            self._opening_took_s = opened_at - asked_at
+            if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
+                await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
+        if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
+            await self._sleep(opened.seconds)  # without the lock: the limit is this campaign's own
+        if isinstance(opened, Block) and not self._clients[opened.chain_index]:
+            await self._brake_unknown_provider(opened)
+        elif isinstance(opened, Block):
+            await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at)
+        elif isinstance(opened, Outside):
+            self._check.start_stretch_at(opened.first_pending)
+        return opened
+
+    async def _open_with_capacity(self) -> tuple[float, Opened]:
+        """Wait for permits, and open at most as many messages; return when the ledger was asked, and its reply."""
+        context = self._context
+        permits = await context.capacity.take(
+            self._max_block(), lookahead=context.push_queue.lookahead(), is_urgent=self._plan.urgent
+        )
+        opened: Opened = BatchClosed(BatchEnd.STOPPING)
+        asked_at = context.clock.monotonic()
+        try:
+            # The call opens also the messages that became pending again before the call.
+            self._recorder.has_pending_again = False
+            opened = await self._open(permits, asked_at)
+        finally:
+            taken = len(opened.messages) if isinstance(opened, Block) else 0
+            context.capacity.release(permits - taken, is_urgent=self._plan.urgent)
+            self._recorder.expect_results(taken)
+        if isinstance(opened, Block):
+            self._check.opened(opened)
+            self._recorder.count_suppressed(opened.suppressed)
+        return asked_at, opened
+
+    def _max_block(self) -> int:
+        """Return how many messages the next block may have: fewer if the last block was late, for less time is left."""
+        timings, took_s = self._context.timings, self._opening_took_s
+        if took_s <= timings.late_after_s:
+            return MAX_BLOCK
+        left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
+        return max(_MIN_BLOCK, int(MAX_BLOCK * left))
+
+    async def _open(self, max_messages: int, now: float) -> Opened:
+        if self._run.stopping.is_set() or max_messages == 0:
+            return BatchClosed(BatchEnd.STOPPING)
+        if now >= self._run.lease_deadline:
+            # No push of a block could start. The next renewal says whether this worker still holds the lease.
+            return Wait(self._context.timings.renewal_wait_s, OwnWaitReason.LEASE_RENEWAL)
+        operation, check = new_operation(), self._check.stretch(max_messages)
+        opened = await self._ledger_retry.call(
+            lambda: self._context.leases.open_block(
+                self.lease, max_messages=max_messages, operation=operation, check=check, last_block=self._last_block
+            )
+        )
+        if isinstance(opened, Block):
+            self._last_block = opened.number
+        return opened
+
+    async def _brake_unknown_provider(self, block: Block) -> None:
+        """Brake a provider that this process does not know, and return the block, so that the next provider is used."""
+        sender, nickname = self.lease.ref.sender, self._plan.chain[block.chain_index]
+        reason = "it is not in the worker's settings"
+        try:
+            await self._ledger_retry.call(lambda: self._context.brake_provider(sender, nickname, reason))
+        finally:
+            self._return_unsent(block)
+
+    async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float) -> None:
+        """Pass the messages of a block to the pacer, except those whose recipients opted out."""
+        confirmed: tuple[Block, float, float] | None = None
+        try:
+            if opted_out := await self._check.opted_out(block):
+                block = self._without_opted_out(opted_out, block)
+            confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at)
+        finally:
+            if confirmed is None:
+                self._return_unsent(block)
+        if confirmed is None:
+            return
+        block, asked_at, opened_at = confirmed
+        start_by = asked_at + self._context.timings.start_within_s
+        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
+
+    async def _confirm_late(
+        self, block: Block, *, asked_at: float, opened_at: float
+    ) -> tuple[Block, float, float] | None:
+        """Return the block, when the ledger was last asked whether it may be pushed, and the moment of its slots.
+
+        A block that was opened in time needs no second question. The ledger is asked about a late block until an answer
+        comes in time; it gives the block new slots if the old ones have passed. Returns None if the block may not be
+        pushed.
+        """
+        timings, clock = self._context.timings, self._context.clock
+        late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
+        in_time_s = min(timings.confirm_after_s, late_after_s)
+        while (took_s := clock.monotonic() - asked_at) > in_time_s:
+            if self._run.stopping.is_set():
+                return None
+            asked_at, units = clock.monotonic(), self._pacer.cost(block) if took_s > late_after_s else 0
+            confirmed = await self._confirm(block, units)
+            if confirmed is None:
+                return None
+            if units:
+                block, opened_at = confirmed, clock.monotonic()
+            in_time_s = timings.start_within_s - timings.min_start_s
+        return block, asked_at, opened_at
+
+    async def _confirm(self, block: Block, units: int) -> Block | None:
+        leases, provider = self._context.leases, self._plan.chain[block.chain_index]
+        return await self._ledger_retry.call(
+            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units)
+        )
+
+    def _without_opted_out(self, opted_out: frozenset[int], block: Block) -> Block:
+        """Return a block without the messages of recipients that opted out; record those as suppressed."""
+        to_push = []
+        for index, attempt in block.messages:
+            if index in opted_out:
+                self._recorder.add(
+                    MessageResult(index, block.number, None, 0, block.chain_index, Suppression.OPTED_OUT)
+                )
+            else:
+                to_push.append((index, attempt))
+        return block._replace(messages=to_push)
+
+    def _return_unsent(self, block: Block) -> None:
+        for index, _ in block.messages:
+            self._recorder.add(MessageResult(index, block.number, None, 0, block.chain_index))
+
+    async def _wait_for_pending_messages(self) -> bool:
+        """Wait until a message is pending again, or every result is written; return whether a message is pending."""
+        recorder, stopping = self._recorder, self._run.stopping
+        await self._run.wait_while(lambda: not (recorder.is_idle or recorder.has_pending_again or stopping.is_set()))
+        return recorder.has_pending_again
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._context.clock.wait(self._run.stopping, min(seconds, self._context.timings.max_sleep_s))
