@@ -49,5 +49,5 @@ class Calm:
         """Submit many small campaigns of one text, and then a larger one to the same numbers."""
         operator = self._world.operator
         for number in range(CAMPAIGNS_OF_ONE_TEXT):
-            await operator.submit("ONCEAA", 2, numbers_from=10_000 + 2 * number)
+            await operator.submit("ONCEAA", 5, numbers_from=10_000 + 5 * number)
         await operator.submit("ONCEAA", 200, batch_size=200, numbers_from=10_000)

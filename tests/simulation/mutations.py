@@ -147,7 +147,9 @@ MUTATIONS = {
     "A2 every campaign is looked up": Mutation(
         _all(
             _in_lib(
-                "frequency", "key = registry_key, marks = marks,", "key = registry_key, all = campaigns, marks = marks,"
+                "frequency",
+                "key = registry_key, entries = entries,",
+                "key = registry_key, all = campaigns, entries = entries,",
             ),
             _in_lib(
                 "suppression",
@@ -171,7 +173,7 @@ MUTATIONS = {
         ("provider_hangs_up", "server_lost_a_second"),
     ),
     "A7 lost wake-ups stay lost": Mutation(
-        _in_script("expire_leases", "if args.may_announce == '1' then ready[#ready + 1] = batch end", ""),
+        _in_script("expire_leases", "if args.may_reissue == '1' then ready[#ready + 1] = batch end", ""),
         frozenset({Kind.STUCK, Kind.UNFAIR, Kind.UNFINISHED}),
         "a batch that no worker took is not announced again",
         ("wake_ups_lost", "worker_killed"),
