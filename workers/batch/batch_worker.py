@@ -4,6 +4,7 @@ Blocks are opened while pushes of earlier blocks are still in flight, so that a 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 
 from times_dispatch.ledger.errors import BatchWritesEnded
@@ -223,45 +224,49 @@ class BatchWorker:
 
     async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
-        timings, clock = self._context.timings, self._context.clock
-        confirmed_at: float | None = None
+        confirmed: tuple[Block, float, float] | None = None
         try:
-            opted_out = await self._check.opted_out(block)
-            confirmed_at = await self._confirm_late(block, asked_at)
+            if opted_out := await self._check.opted_out(block):
+                block = self._without_opted_out(opted_out, block)
+            confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at)
         finally:
-            if confirmed_at is None:
+            if confirmed is None:
                 self._return_unsent(block)
-        if confirmed_at is None:
+        if confirmed is None:
             return
-        if opted_out:
-            block = self._without_opted_out(opted_out, block)
-        started_at = clock.monotonic()
-        is_late = started_at - asked_at > max(timings.late_after_s, block.interval_s)
-        self._pacer.enqueue_block(
-            # The first slot of a late block has passed, so its slots count from now.
-            block._replace(starts_in_s=max(0.0, block.starts_in_s)) if is_late else block,
-            opened_at=started_at if is_late else opened_at,
-            start_by=confirmed_at + timings.start_within_s,
-        )
+        block, asked_at, opened_at = confirmed
+        start_by = asked_at + self._context.timings.start_within_s
+        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
 
-    async def _confirm_late(self, block: Block, asked_at: float) -> float | None:
-        """Return when the ledger was last asked whether the block may be pushed; None if it may not be.
+    async def _confirm_late(
+        self, block: Block, *, asked_at: float, opened_at: float
+    ) -> tuple[Block, float, float] | None:
+        """Return the block, when the ledger was last asked whether it may be pushed, and the moment of its slots.
 
         A block that was opened in time needs no second question. The ledger is asked about a late block until an answer
-        comes in time.
+        comes in time; it gives the block new slots if the old ones have passed. Returns None if the block may not be
+        pushed.
         """
         timings, clock = self._context.timings, self._context.clock
-        provider, in_time_s = self._plan.chain[block.chain_index], timings.confirm_after_s
-        while clock.monotonic() - asked_at > in_time_s:
+        late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
+        in_time_s = min(timings.confirm_after_s, late_after_s)
+        while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
-            asked_at = clock.monotonic()
-            if not await self._ledger_retry.call(
-                lambda: self._context.leases.confirm_block(self.lease, block, provider=provider)
-            ):
+            asked_at, units = clock.monotonic(), self._pacer.cost(block) if took_s > late_after_s else 0
+            confirmed = await self._confirm(block, units)
+            if confirmed is None:
                 return None
+            if units:
+                block, opened_at = confirmed, clock.monotonic()
             in_time_s = timings.start_within_s - timings.min_start_s
-        return asked_at
+        return block, asked_at, opened_at
+
+    async def _confirm(self, block: Block, units: int) -> Block | None:
+        leases, provider = self._context.leases, self._plan.chain[block.chain_index]
+        return await self._ledger_retry.call(
+            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units)
+        )
 
     def _without_opted_out(self, opted_out: frozenset[int], block: Block) -> Block:
         """Return a block without the messages of recipients that opted out; record those as suppressed."""

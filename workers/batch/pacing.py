@@ -49,6 +49,11 @@ class Pacer:
         self._max_sleep_s = max_sleep_s
         self._clock = clock
 
+    def cost(self, block: Block) -> int:
+        """Return how many slots the messages of a block take."""
+        parts = self._parts
+        return sum(parts[index] for index, _ in block.messages) if parts else len(block.messages)
+
     def enqueue_block(self, block: Block, *, opened_at: float, start_by: float) -> None:
         """Put each message of a block into the push queue at its slot; put all in at once if the sender has no limit.
 

@@ -452,7 +452,7 @@ async def test_a_confirmation_is_asked_by_token_block_state_and_brake(ledger: Le
     block = await first.open(most=1)
 
     async def confirm() -> bool:
-        return await ledger.leases.confirm_block(first.lease, block, provider=PROVIDER)
+        return await ledger.leases.confirm_block(first.lease, block, provider=PROVIDER) is not None
 
     assert await confirm()
     await ledger.control.campaign(SENDER, first.campaign, ControlAction.PAUSE)
