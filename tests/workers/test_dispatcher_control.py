@@ -43,7 +43,7 @@ def clock() -> RecordingClock:
     return RecordingClock()
 
 
-async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_slot(
+async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_send_time(
     rig: WorkerRig, clock: RecordingClock
 ) -> None:
     await rig.submit(5)

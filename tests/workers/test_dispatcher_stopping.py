@@ -98,7 +98,7 @@ async def test_a_batch_that_waits_for_its_senders_limit_is_handed_back_at_once(r
     assert await rig.lease_count() == 0
 
 
-async def test_a_block_that_waits_for_its_slots_is_given_back(rig: WorkerRig) -> None:
+async def test_a_block_that_waits_for_its_send_times_is_returned_unsent(rig: WorkerRig) -> None:
     await rig.submit(2_000, batch_size=1_000)
     async with rig.worker(rates={SENDER: 100}, grace_s=30) as worker:
         await rig.issue(worker)

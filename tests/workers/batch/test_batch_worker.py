@@ -261,7 +261,7 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 60
 
 
-async def test_pushes_of_a_paced_sender_start_at_their_slots(rig: WorkerRig) -> None:
+async def test_pushes_of_a_paced_sender_start_at_their_send_times(rig: WorkerRig) -> None:
     await rig.submit(40)
     await rig.send(rates={SENDER: 100})
     late_ms, steps_ms = await _pace(rig)

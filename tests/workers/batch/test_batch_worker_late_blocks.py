@@ -138,7 +138,7 @@ async def test_messages_of_a_late_block_are_spaced_from_its_arrival_on(rig: Work
     assert leases.asked_to_move == [len(together)]
 
 
-async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(rig: WorkerRig) -> None:
+async def test_a_late_block_is_pushed_after_the_send_times_that_others_got_meanwhile(rig: WorkerRig) -> None:
     await rig.submit(20)
     key, others_slot_s = f"{hash_tag(SENDER)}:sender", 0.25
     await rig.redis.hset(key, "rate", 10)
@@ -164,7 +164,7 @@ async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(
 
 
 @pytest.mark.parametrize(("opening_s", "rate", "units"), [(0.09, 100, []), (0.11, 100, [5]), (0.26, 3, [0])])
-async def test_a_block_gets_new_slots_once_it_is_later_than_a_slot_and_a_tenth_of_a_second(
+async def test_a_block_gets_new_send_times_once_it_is_later_than_a_send_time_and_a_tenth_of_a_second(
     rig: WorkerRig, opening_s: float, rate: int, units: list[int]
 ) -> None:
     await rig.submit(5 if units != [0] else 1)

@@ -72,7 +72,7 @@ async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once(
     assert handler.pushed == [0, 1, 2]
 
 
-async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> None:
+async def test_messages_whose_send_time_has_come_overtake_those_without_a_send_time() -> None:
     handler, queue = Handler(), PushQueue(1)
     for index in range(3):
         queue.add(handler.message(index), is_paced=False)
