@@ -25,7 +25,6 @@ pieces = st.sampled_from(
         "\ufffd",
         "Ã©",
         "é",
-    , 
         "1.2E+18",
         "inf",
         "=A1",
