@@ -19,7 +19,7 @@ from times_dispatch.ledger.submission import BrakeRule
 
 SIZES = [3, 3, 30]
 """Messages of a batch: few, so that reports and outcomes often concern the same message, or many."""
-VERDICTS = "aaariiipbu"
+PUSH_RESULTS = "aaariiipbu"
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 Answer = TypeVar("Answer")
 
@@ -139,12 +139,12 @@ class LedgerAndModel:
             return
         number = data.draw(st.sampled_from(sorted(worker.blocks, reverse=True)))
         messages = data.draw(st.lists(st.sampled_from(worker.blocks[number]), unique=True, min_size=1))
-        verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in messages]
+        letters = [data.draw(st.sampled_from(PUSH_RESULTS)) for _ in messages]
         outcomes = [
-            (index, number, result, CODES[result]) for (index, _), result in zip(messages, verdicts, strict=True)
+            (index, number, result, CODES[result]) for (index, _), result in zip(messages, letters, strict=True)
         ]
         results = [Result(index, block, result.encode(), code, "7", 1) for index, block, result, code in outcomes]
-        brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
+        brakes = "p" in letters and data.draw(st.integers(0, 4)) == 0
         consequence = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance") if brakes else Consequence()
         recorded = self.both(
             lambda: self.ledger.leases.record(worker.lease, results, consequence, provider=PROVIDER),
@@ -153,7 +153,7 @@ class LedgerAndModel:
         if recorded is None:
             return
         batch = self.model.campaigns[worker.batch_key[0]].batch(worker.batch_key[1])
-        for (index, attempt), result in zip(messages, verdicts, strict=True):
+        for (index, attempt), result in zip(messages, letters, strict=True):
             key = (worker.batch_key, index, attempt)
             # Only a message that is being sent can be given back, not after another result of the same block.
             if self.opened[key] == (worker.lease.token, number) and result in "pb" and batch[index].state == "p":

@@ -57,7 +57,7 @@ async def test_a_long_time_is_kept_to_some_seconds(ledger: Ledger, repeat_after_
 
 
 @pytest.mark.parametrize(
-    ("verdict", "expected"),
+    ("result", "expected"),
     [
         (b"a", "u"),
         (b"r", "s"),
@@ -71,12 +71,12 @@ async def test_a_long_time_is_kept_to_some_seconds(ledger: Ledger, repeat_after_
 )
 @pytest.mark.parametrize("limit", [HALF_AN_HOUR, ONE_A_DAY, FrequencyLimit(1800, 1, 86_400)])
 async def test_the_fate_of_the_copy_decides(
-    ledger: Ledger, limit: FrequencyLimit, verdict: bytes, expected: str
+    ledger: Ledger, limit: FrequencyLimit, result: bytes, expected: str
 ) -> None:
     first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
     block = await first.open(limit)
-    if verdict:
-        await ledger.record(first.lease, block, verdict)
+    if result:
+        await ledger.record(first.lease, block, result)
     await second.open(limit)
     assert await second.states() == expected
 

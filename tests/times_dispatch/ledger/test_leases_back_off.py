@@ -19,9 +19,9 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
     return await ledger.take()
 
 
-async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verdict: bytes = b"p") -> float:
+async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, result: bytes = b"p") -> float:
     """Record one message with this consequence; return the seconds for which the sender backs off."""
-    await ledger.record(lease, await ledger.open(lease, max_messages=1), verdict, consequence)
+    await ledger.record(lease, await ledger.open(lease, max_messages=1), result, consequence)
     opened = await ledger.open_block(lease, max_messages=1)
     if isinstance(opened, Block):
         await ledger.record(lease, opened, b"b")
@@ -77,15 +77,15 @@ async def test_failures_during_a_back_off_do_not_lengthen_it(ledger: Ledger) -> 
     )
 
 
-@pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
+@pytest.mark.parametrize(("results", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
 async def test_failures_among_accepted_messages_are_no_reason_to_back_off(
-    ledger: Ledger, verdicts: bytes, waits: bool
+    ledger: Ledger, results: bytes, waits: bool
 ) -> None:
     lease = await _lease(ledger)
     await ledger.record(
         lease,
         await ledger.open(lease, max_messages=2),
-        verdicts,
+        results,
         Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="refused"),
     )
     assert isinstance(await ledger.open_block(lease), Wait) is waits

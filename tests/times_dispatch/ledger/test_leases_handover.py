@@ -66,13 +66,11 @@ async def test_a_message_that_was_not_sent_goes_to_the_second_with_the_same_atte
     assert await ledger.states() == "aa"
 
 
-@pytest.mark.parametrize("verdict", list(b"iar"))
-async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answer(
-    ledger: Ledger, verdict: int
-) -> None:
+@pytest.mark.parametrize("result", list(b"iar"))
+async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answer(ledger: Ledger, result: int) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence(BackOffPolicy.ALWAYS, reason="slow down"))
+    await ledger.record(lease, block, bytes([result]) + b"pb", Consequence(BackOffPolicy.ALWAYS, reason="slow down"))
     handed_over = await ledger.open(lease)
     assert (handed_over.chain_index, handed_over.messages) == (B, [(1, 0), (2, 0)])
 

@@ -24,7 +24,7 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
     return await ledger.take()
 
 
-async def test_every_verdict_moves_its_message(ledger: Ledger) -> None:
+async def test_every_result_moves_its_message(ledger: Ledger) -> None:
     lease = await _lease(ledger, 6)
     assert await ledger.record(lease, await ledger.open(lease), b"aripbu") == 6
     assert await ledger.states() == "arippu"
@@ -113,20 +113,20 @@ async def test_disagreements_about_parts_are_counted_once(ledger: Ledger) -> Non
 
 
 @pytest.mark.parametrize("back_off", BackOffPolicy)
-@pytest.mark.parametrize("verdicts", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
+@pytest.mark.parametrize("results", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
 async def test_outcomes_that_are_written_twice_count_once(
-    ledger: Ledger, verdicts: bytes, back_off: BackOffPolicy
+    ledger: Ledger, results: bytes, back_off: BackOffPolicy
 ) -> None:
     lease = await _lease(ledger, 5)
     block = await ledger.open(lease)
     consequence = Consequence(back_off, reason="away")
-    await ledger.record(lease, block, verdicts, consequence, part_disagreements=1)
+    await ledger.record(lease, block, results, consequence, part_disagreements=1)
     before = await ledger.dump()
-    assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
+    assert await ledger.record(lease, block, results, consequence, part_disagreements=1) == 0
     assert await ledger.dump() == before
     await ledger.end_back_off()
     before = await ledger.dump()
-    assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
+    assert await ledger.record(lease, block, results, consequence, part_disagreements=1) == 0
     assert await ledger.dump() == before, "the backing off began anew"
 
 
@@ -165,12 +165,12 @@ async def test_an_answer_after_its_report_only_fills_in_the_transaction(ledger: 
     assert await ledger.dump() == before
 
 
-@pytest.mark.parametrize("verdict", list(b"ripb"))
-async def test_any_other_outcome_after_a_report_does_nothing(ledger: Ledger, verdict: int) -> None:
+@pytest.mark.parametrize("result", list(b"ripb"))
+async def test_any_other_outcome_after_a_report_does_nothing(ledger: Ledger, result: int) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
     await ledger.report("delivered")
-    assert await ledger.record(lease, block, bytes([verdict])) == 0
+    assert await ledger.record(lease, block, bytes([result])) == 0
     assert await ledger.states() == "d"
     assert (await ledger.view()).codes == {}
 
@@ -226,7 +226,7 @@ REJECTED = BrakeRule(pushes=4, rejected_share=0.5)
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "braked"),
+    ("results", "braked"),
     [
         (b"rrr", False),
         (b"rraa", False),
@@ -243,19 +243,19 @@ REJECTED = BrakeRule(pushes=4, rejected_share=0.5)
 )
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
-    ledger: Ledger, verdicts: bytes, braked: bool, together: bool
+    ledger: Ledger, results: bytes, braked: bool, together: bool
 ) -> None:
-    lease = await _lease(ledger, len(verdicts), REJECTED)
+    lease = await _lease(ledger, len(results), REJECTED)
     if together:
-        await ledger.record(lease, await ledger.open(lease), verdicts)
+        await ledger.record(lease, await ledger.open(lease), results)
     else:
         # All messages are in flight before the first answer: a brake does not stop opened messages.
-        blocks = [await ledger.open(lease, max_messages=1) for _ in verdicts]
-        for block, verdict in zip(blocks, verdicts, strict=True):
-            await ledger.record(lease, block, bytes([verdict]))
+        blocks = [await ledger.open(lease, max_messages=1) for _ in results]
+        for block, result in zip(blocks, results, strict=True):
+            await ledger.record(lease, block, bytes([result]))
             if await ledger.state() is CampaignState.BRAKED:
                 break
-        braked = braked or verdicts == b"rrrraaaa"
+        braked = braked or results == b"rrrraaaa"
     assert (await ledger.state() is CampaignState.BRAKED) is braked
     assert ((await ledger.view()).reason == "too many of the last pushes were rejected") is braked
 

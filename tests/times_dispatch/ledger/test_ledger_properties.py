@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
-from tests.kit.ledger_and_model import CODES, VERDICTS, LedgerAndModel, Worker
+from tests.kit.ledger_and_model import CODES, PUSH_RESULTS, LedgerAndModel, Worker
 from tests.kit.ledger_drain import finish_all
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -150,10 +150,10 @@ class Scripts(LedgerAndModel, RuleBasedStateMachine):
         if not isinstance(lost, Block):
             return
         assert open_next(lost.number) == BatchClosed(CloseReason.BLOCKS_LOST)
-        verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in lost.messages]
+        letters = [data.draw(st.sampled_from(PUSH_RESULTS)) for _ in lost.messages]
         pushed = [
             (index, lost.number, result, CODES[result])
-            for (index, _), result in zip(lost.messages, verdicts, strict=True)
+            for (index, _), result in zip(lost.messages, letters, strict=True)
         ]
         results = [Result(index, block, result.encode(), code, "7", 1) for index, block, result, code in pushed]
         for _ in range(2):
@@ -162,7 +162,7 @@ class Scripts(LedgerAndModel, RuleBasedStateMachine):
                 lambda: self.model.record(worker.batch_key, worker.lease.token, pushed, brake=False),
             )
             self.compare()
-        for (index, attempt), result in zip(lost.messages, verdicts, strict=True):
+        for (index, attempt), result in zip(lost.messages, letters, strict=True):
             key = (worker.batch_key, index, attempt)
             assert self.opened.get(key) is None, f"{key} is opened twice, and was not given back"
             self.opened[key] = None if result in "pb" else (worker.lease.token, lost.number)

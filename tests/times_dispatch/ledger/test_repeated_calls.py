@@ -152,6 +152,6 @@ async def test_the_outcome_that_is_repeated_after_its_message_was_opened_again_c
     await ledger.end_back_off()
     await ledger.open(lease)
     before = await ledger.dump()
-    for verdict in (b"p", b"b", b"a", b"i"):
-        assert await ledger.record(lease, first, verdict) == 0
+    for result in (b"p", b"b", b"a", b"i"):
+        assert await ledger.record(lease, first, result) == 0
     assert await ledger.dump() == before
