@@ -19,7 +19,7 @@ STOPS_WITHIN_S = 1.0
 RATE_EXCESS = 0.10
 """In no second more pushes start than the rate and this share of it, or one more where the share is less than one."""
 SECOND_S = 0.998
-"""A second without its ends: a worker pushes up to a millisecond before a slot."""
+"""A second without its ends: a worker pushes up to a millisecond before a send time."""
 PUSHED_WITHIN_S = 1.5
 """A message that was opened in a second that the server forgot may be pushed so long after it."""
 LOOKED_AT_S = 10.0

@@ -242,7 +242,7 @@ MUTATIONS = {
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
         frozenset({Kind.PACE}),
-        "slots that were given out are given out again",
+        "send times that were given out are given out again",
         (),
     ),
     "reports lost": Mutation(

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from producers.errors import InputInvalid
-from producers.optout_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from tests.kit.producers import WriteFile
 from times_dispatch.ledger.opt_outs import OptOuts
 
