@@ -42,7 +42,7 @@ RandomBelow = Callable[[int], int]
 
 
 class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asked for; empty fields are chosen from the settings."""
+    """The user's options; empty fields are chosen from the settings."""
 
     number: str
     """With its country code."""

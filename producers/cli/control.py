@@ -19,7 +19,7 @@ _HINTS_DURING_SUBMIT = {
     CampaignState.PAUSED: "pause it after the submit has ended, or give it up: dispatch cancel {}",
     CampaignState.RUNNING: "it runs by itself after the submit has ended",
 }
-"""What to do about a campaign that is still being submitted, by the state that was wanted."""
+"""Advice about a campaign that is still being submitted, by the state that was wanted."""
 
 
 @click.command()

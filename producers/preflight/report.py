@@ -34,7 +34,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a submit would do, and what stands in its way."""
+    """The results of a submit if it were made now, and the problems that would prevent it."""
 
     plan: Plan
     source: str
@@ -67,9 +67,9 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     ledger: SenderSnapshot | None
     samples: list[Sample]
     warnings: list[str]
-    """What may be wrong and does not keep messages from being sent."""
+    """Probable mistakes that do not keep messages from being sent."""
     problems: list[str]
-    """What keeps messages of good rows from being sent."""
+    """The reasons why messages of good rows are not sent."""
 
     @property
     def parts(self) -> int:
