@@ -38,7 +38,7 @@ def check_of(
     )
 
 
-class Sending:
+class SendingCampaign:
     """A campaign of one batch, at work."""
 
     def __init__(self, ledger: Ledger, campaign: CampaignId, lease: Lease) -> None:
@@ -80,10 +80,10 @@ class Sending:
         self.lease = await self.ledger.take(BatchRef(self.lease.ref.sender, self.campaign, 0))
 
 
-async def sending(ledger: Ledger, campaign: str, messages: int = 3, **changes: Any) -> Sending:
+async def sending(ledger: Ledger, campaign: str, messages: int = 3, **changes: Any) -> SendingCampaign:
     claimed = await ledger.submit(messages, campaign=campaign, batch_size=max(3, messages), **changes)
     (ref,) = [ref for ref in await ledger.issue(changes.get("sender", SENDER)) if ref.campaign == claimed]
-    return Sending(ledger, claimed, await ledger.take(ref))
+    return SendingCampaign(ledger, claimed, await ledger.take(ref))
 
 
 async def period_start(ledger: Ledger, period_s: int = 1800) -> int:

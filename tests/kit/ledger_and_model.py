@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from tests.kit.ledger_model import Model, ModelLeaseLost, assert_agrees
-from tests.kit.ledger_model_campaign import BatchKey, Campaign, Message
+from tests.kit.ledger_model_campaign import BatchKey, Message, ModelCampaign
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
@@ -24,7 +24,7 @@ CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 Answer = TypeVar("Answer")
 
 
-class Worker:
+class LeaseHolder:
     """A worker that took a lease; it keeps its blocks, also after another worker has got the batch."""
 
     def __init__(self, batch_key: BatchKey, lease: Lease) -> None:
@@ -43,7 +43,7 @@ class LedgerAndModel:
     def __init__(self, ledger: Ledger, run: Callable[[Awaitable[Any]], Any]) -> None:
         self.ledger, self.run = ledger, run
         self.model = Model({})
-        self.workers: list[Worker] = []
+        self.workers: list[LeaseHolder] = []
         self.opened: dict[tuple[BatchKey, int, int], tuple[int, int] | None] = {}
         """The token and block that last opened each attempt; None after the attempt was given back."""
         self.delivered: set[tuple[str, int]] = set()
@@ -68,7 +68,7 @@ class LedgerAndModel:
         # A validity that a resend renews must outlast the test.
         self.run(self.ledger.redis.hset(campaign_key(SENDER, CampaignId(name)), "sealed_ms", 1_000_000_000_000))
         rows = [Message("u", code=CODES["u"]) if index in opted_out else Message() for index in range(messages)]
-        campaign = Campaign(size, rows, policy, brake, max_parts=max_parts, shut=by_day)
+        campaign = ModelCampaign(size, rows, policy, brake, max_parts=max_parts, shut=by_day)
         self.model.campaigns[name] = campaign
         campaign.begun = {index // size for index in opted_out}
         campaign.finish_if_done()
@@ -106,7 +106,7 @@ class LedgerAndModel:
             case _:
                 return answer
 
-    def holders(self) -> list[Worker]:
+    def holders(self) -> list[LeaseHolder]:
         return [worker for worker in self.workers if self.model.holds(worker.batch_key, worker.lease.token)]
 
     def take(self, batch_key: BatchKey) -> None:
@@ -114,9 +114,9 @@ class LedgerAndModel:
         assert self.model.take(batch_key, lease.token if lease else -1) == (lease is not None)
         if lease:
             assert all(lease.token > worker.lease.token for worker in self.workers)
-            self.workers.append(Worker(batch_key, lease))
+            self.workers.append(LeaseHolder(batch_key, lease))
 
-    def open(self, worker: Worker, most: int) -> None:
+    def open(self, worker: LeaseHolder, most: int) -> None:
         worker.operation = new_operation()
         token = worker.lease.token
         block = self.both(
@@ -134,7 +134,7 @@ class LedgerAndModel:
                 assert message not in self.delivered | self.arrived
                 self.opened[key] = (token, block.number)
 
-    def record(self, data: st.DataObject, worker: Worker) -> None:
+    def record(self, data: st.DataObject, worker: LeaseHolder) -> None:
         if not worker.blocks:
             return
         number = data.draw(st.sampled_from(sorted(worker.blocks, reverse=True)))
@@ -159,7 +159,7 @@ class LedgerAndModel:
             if self.opened[key] == (worker.lease.token, number) and result in "pb" and batch[index].state == "p":
                 self.opened[key] = None
 
-    def release(self, worker: Worker) -> None:
+    def release(self, worker: LeaseHolder) -> None:
         self.both(
             lambda: self.ledger.leases.release(worker.lease),
             lambda: self.model.release(worker.batch_key, worker.lease.token),

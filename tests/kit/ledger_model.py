@@ -9,9 +9,9 @@ from tests.kit.ledger_model_campaign import (
     NEXT_STATES,
     NOT_HANDED_OVER,
     BatchKey,
-    Campaign,
     IssuedBatch,
     Message,
+    ModelCampaign,
     state_after_report,
 )
 from times_dispatch.ledger.keys import campaign_key
@@ -30,14 +30,14 @@ class ModelLeaseLost(Exception):
 class Model:
     """One sender and its campaigns."""
 
-    def __init__(self, campaigns: dict[str, Campaign]) -> None:
+    def __init__(self, campaigns: dict[str, ModelCampaign]) -> None:
         self.campaigns = campaigns
         self.out: dict[BatchKey, IssuedBatch] = {}
         self.released: dict[BatchKey, tuple[int, int]] = {}
         """The token with which a batch was released last, and the number of messages that the release put in doubt."""
         self.stopped_by = ""
 
-    def running(self) -> dict[str, Campaign]:
+    def running(self) -> dict[str, ModelCampaign]:
         if self.stopped_by:
             return {}
         return {
@@ -109,7 +109,7 @@ class Model:
             batch[index].code, batch[index].answered = 0, False
         return [(index, batch[index].attempt) for index in pending]
 
-    def _why_stopped(self, campaign: Campaign) -> str:
+    def _why_stopped(self, campaign: ModelCampaign) -> str:
         """Return the reason why no message of a campaign can be opened; empty if there is none."""
         if campaign.state != "running":
             return campaign.state
@@ -153,7 +153,7 @@ class Model:
                 campaign.state = "braked"
         return changed
 
-    def _regain(self, campaign: Campaign, message: Message, block: int, result: str, code: int) -> bool:
+    def _regain(self, campaign: ModelCampaign, message: Message, block: int, result: str, code: int) -> bool:
         """Record what became of a message in a block that the ledger lost; return whether that changed it."""
         if message.state != "p" or result in "pb":
             return False
@@ -315,7 +315,7 @@ class Model:
             campaign.finish_if_done()
         return changed["n"], changed["g"], changed["p"], changed["a"]
 
-    def _send_again(self, campaign: Campaign, name: str, number: int) -> None:
+    def _send_again(self, campaign: ModelCampaign, name: str, number: int) -> None:
         if campaign.state == "finished":
             campaign.state = "running"
         if campaign.expired:

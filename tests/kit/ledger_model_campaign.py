@@ -38,7 +38,7 @@ class IssuedBatch:
 
 
 @dataclass
-class Campaign:
+class ModelCampaign:
     size: int
     messages: list[Message]
     policy: str

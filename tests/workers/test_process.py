@@ -72,7 +72,7 @@ class ProviderServer:
         return web.json_response({"transactionId": len(self.ids), **ACCEPTED})
 
 
-class Scene:
+class ProcessScene:
     """One worker process with a Redis and a provider of its own."""
 
     def __init__(self, app: Celery, rig: WorkerRig, sms: ProviderServer, worker: Process) -> None:
@@ -119,7 +119,7 @@ def _environment(folder: Path, redis_url: str, port: int, grace_s: float) -> dic
 
 
 @asynccontextmanager
-async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[Scene]:
+async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[ProcessScene]:
     """Start a worker on this Redis; it is not ready yet."""
     async with ProviderServer() as sms, connect(redis_url) as redis:
         environment = _environment(folder, redis_url, sms.port, grace_s)
@@ -137,7 +137,7 @@ async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterato
         worker.start()
         app = celery_app(Settings(redis_url=redis_url, broker_url=redis_url))
         try:
-            yield Scene(app, WorkerRig(redis, FakeProvider()), sms, worker)
+            yield ProcessScene(app, WorkerRig(redis, FakeProvider()), sms, worker)
         finally:
             worker.kill()
             app.close()
@@ -149,22 +149,22 @@ def _no_connection_is_left() -> Iterator[None]:
     pools.reset()
 
 
-def _sigterm(scene: Scene) -> None:
+def _sigterm(scene: ProcessScene) -> None:
     scene.worker.send(signal.SIGTERM)
 
 
-def _ctrl_c(scene: Scene) -> None:
+def _ctrl_c(scene: ProcessScene) -> None:
     scene.worker.send(signal.SIGINT)
 
 
-def _flowers_button(scene: Scene) -> None:
+def _flowers_button(scene: ProcessScene) -> None:
     scene.app.control.shutdown()
 
 
 async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_seconds_with_nothing_in_doubt(
     tmp_path: Path, redis_url: str
 ) -> None:
-    async def story(number: int, stop: Callable[[Scene], None], exit_code: int) -> None:
+    async def story(number: int, stop: Callable[[ProcessScene], None], exit_code: int) -> None:
         url = redis_url.replace("/0", f"/{number}")
         async with scene(tmp_path / str(number), url, grace_s=5) as stage:
             flower = Flower(stage.app)

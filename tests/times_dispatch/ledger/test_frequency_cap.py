@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.kit.frequency import HALF_AN_HOUR, ONE_A_DAY, TEXT, TWO_A_DAY, Sending, check_of, period_start, sending
+from tests.kit.frequency import (
+    HALF_AN_HOUR,
+    ONE_A_DAY,
+    TEXT,
+    TWO_A_DAY,
+    SendingCampaign,
+    check_of,
+    period_start,
+    sending,
+)
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
@@ -234,7 +243,7 @@ async def test_without_a_limit_nothing_is_kept(ledger: Ledger) -> None:
     assert await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_*") == []
 
 
-async def commands_of(ledger: Ledger, campaign: Sending) -> int:
+async def commands_of(ledger: Ledger, campaign: SendingCampaign) -> int:
     """Open a block, and return how many commands Redis ran for it."""
     await ledger.redis.config_resetstat()
     await campaign.open()

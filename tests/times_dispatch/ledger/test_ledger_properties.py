@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
-from tests.kit.ledger_and_model import CODES, PUSH_RESULTS, LedgerAndModel, Worker
+from tests.kit.ledger_and_model import CODES, PUSH_RESULTS, LeaseHolder, LedgerAndModel
 from tests.kit.ledger_drain import finish_all
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -98,7 +98,7 @@ class Scripts(LedgerAndModel, RuleBasedStateMachine):
         if not self.model.may_go_on() and len(self.model.campaigns) < MAX_CAMPAIGNS:
             self.submit(data)
 
-    def some_worker(self, data: st.DataObject) -> Worker:
+    def some_worker(self, data: st.DataObject) -> LeaseHolder:
         return data.draw(st.sampled_from(self.holders()))
 
     def work_begin(self, data: st.DataObject) -> None:
