@@ -335,7 +335,7 @@ async def test_workers_are_woken_again_only_while_few_wake_ups_wait(rig: WorkerR
     assert rounds.woken == [ref] * woken
 
 
-async def test_upkeep_goes_on_while_redis_is_full_and_says_so(rig: WorkerRig, rounds: Rounds) -> None:
+async def test_upkeep_goes_on_while_redis_is_full_and_logs_the_fact(rig: WorkerRig, rounds: Rounds) -> None:
     await rig.submit(250)
     await rounds.round()
     await rig.redis.delete("upkeep:since")

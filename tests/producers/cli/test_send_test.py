@@ -134,7 +134,7 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
         ),
     ],
 )
-def test_a_held_sender_sends_no_test_message_unless_forced(
+def test_a_stopped_sender_sends_no_test_message_unless_forced(
     provider_run: Run, sandbox: SandboxThread, redis_url: str, pace: dict[str, str], why: str
 ) -> None:
     with Redis.from_url(redis_url) as redis:

@@ -206,7 +206,7 @@ async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -
     }
 
 
-async def test_a_sender_that_is_held_is_a_warning(
+async def test_a_sender_that_is_stopped_is_a_warning(
     write: WriteFile, settings: Settings, campaign: Path, redis: Redis
 ) -> None:
     other = Draft(campaign, write("others.csv", csv_of(people(1))), settings=settings)

@@ -161,7 +161,7 @@ async def test_when_a_provider_is_braked_and_the_other_backs_off_workers_wait(le
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
-async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out_until_a_resume(
+async def test_when_all_providers_are_braked_the_batch_is_released_and_nothing_is_issued_until_a_resume(
     ledger: Ledger,
 ) -> None:
     lease = await _lease(ledger)

@@ -19,14 +19,14 @@ ROTATION = f"{hash_tag(SENDER)}:rotation"
 WAITING = f"{hash_tag(SENDER)}:waiting"
 
 
-async def test_a_handed_out_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
+async def test_an_issued_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
     await ledger.submit(6, urgent=True, name="otp")
     first, second = await ledger.leases.issue(SENDER)
     assert (first.ref, first.batches, first.name, first.urgent) == (BatchRef(SENDER, CAMPAIGN, 0), 2, "otp", True)
     assert second.ref.number == 1
 
 
-async def test_a_batch_that_is_out_is_not_handed_out_again(ledger: Ledger) -> None:
+async def test_a_batch_that_is_out_is_not_issued_again(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert len(await ledger.issue()) == 1
     before = await ledger.dump()

@@ -111,7 +111,7 @@ async def test_the_65th_campaign_with_a_limit_of_its_own_waits_for_a_turn_and_no
     assert [ref.campaign for ref in await ledger.issue()] == [SMALL]
 
 
-async def test_urgent_campaigns_need_no_place_of_others_and_are_handed_out_first(ledger: Ledger) -> None:
+async def test_urgent_campaigns_need_no_place_of_others_and_are_issued_first(ledger: Ledger) -> None:
     await ledger.submit(90, campaign=HUGE)
     assert len(await ledger.issue()) == 16
     await ledger.submit(3, campaign="urgent01", urgent=True)
@@ -121,7 +121,7 @@ async def test_urgent_campaigns_need_no_place_of_others_and_are_handed_out_first
     assert (await ledger.issue())[0].campaign == "urgent02"
 
 
-async def test_an_urgent_batch_gets_the_slots_before_the_others(ledger: Ledger) -> None:
+async def test_an_urgent_batch_gets_send_times_before_the_others(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 10)
     [bulk, *_] = await _huge_at_work_slowly(ledger)
     await ledger.submit(3, campaign="urgent01", urgent=True)

@@ -84,7 +84,7 @@ async def test_workers_are_woken_once_for_a_batch_whose_lease_expired(ledger: Le
     assert await ledger.dump() == before
 
 
-async def test_a_batch_whose_worker_is_gone_is_reclaimed_and_handed_out_again(ledger: Ledger) -> None:
+async def test_a_batch_whose_worker_is_gone_is_reclaimed_and_issued_again(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap")
@@ -129,7 +129,7 @@ async def test_a_batch_that_nobody_took_within_the_validity_is_reclaimed_and_exp
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_no_more_than_so_many_batches_are_looked_after_in_one_call(ledger: Ledger) -> None:
+async def test_one_call_expires_the_leases_of_a_limited_number_of_batches(ledger: Ledger) -> None:
     ledger.maintenance = Maintenance(ledger.redis, max_batches=2)
     await ledger.submit(9)
     await ledger.expire_leases(*await ledger.issue())
@@ -172,7 +172,7 @@ async def test_a_campaign_whose_plan_is_gone_keeps_no_worker_from_being_woken_fo
     assert await ledger.field("state") == "braked"
 
 
-async def test_a_lease_of_no_campaign_keeps_no_other_from_being_looked_after(
+async def test_a_lease_of_no_campaign_keeps_no_other_lease_from_being_expired(
     ledger: Ledger, damages: list[Damage]
 ) -> None:
     await ledger.submit(3)

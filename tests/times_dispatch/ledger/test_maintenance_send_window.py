@@ -21,7 +21,7 @@ async def _set_send_window(ledger: Ledger, from_ms: int, until_ms: int) -> None:
     await ledger.maintenance.set_send_window(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
 
 
-async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> None:
+async def test_nothing_is_sent_before_the_send_window_is_known(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     assert await ledger.issue() == []
     assert (await ledger.view()).reason == "outside its send window"
@@ -35,13 +35,13 @@ async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> Non
     assert await ledger.states() == "aaa"
 
 
-async def test_a_campaign_without_hours_needs_none(ledger: Ledger) -> None:
+async def test_a_campaign_without_a_send_window_waits_for_none(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert await ledger.maintenance.closed_send_windows(SENDER) == []
     await ledger.send_all()
 
 
-async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledger) -> None:
+async def test_a_campaign_waits_for_its_send_window_and_then_goes_on_by_itself(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await _set_send_window(ledger, 200, HOUR_MS)
     assert await ledger.issue() == []
@@ -50,7 +50,9 @@ async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledg
     assert isinstance(await ledger.open_block(lease), Block)
 
 
-async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the_next_day(ledger: Ledger) -> None:
+async def test_when_the_send_window_closes_the_batch_is_released_and_the_rest_is_sent_the_next_day(
+    ledger: Ledger,
+) -> None:
     await ledger.submit(6, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -79,7 +81,7 @@ async def test_messages_opened_at_the_last_moment_have_begun_when_the_send_windo
     assert await ledger.open_block(other) == BatchClosed("outside_send_window")
 
 
-async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -> None:
+async def test_a_send_window_that_is_set_twice_or_late_changes_nothing(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     before = await ledger.dump()
@@ -87,7 +89,7 @@ async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -
     assert await ledger.dump() == before
 
 
-async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
+async def test_a_pause_outlasts_the_send_window(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await _set_send_window(ledger, -1_000, HOUR_MS)
@@ -96,7 +98,7 @@ async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
     assert len(await ledger.issue()) == 1
 
 
-async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Ledger) -> None:
+async def test_the_send_window_of_a_campaign_that_is_over_is_not_asked_for(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await ledger.maintenance.end_pending(SENDER)

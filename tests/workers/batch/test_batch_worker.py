@@ -222,7 +222,9 @@ async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own
     assert await rig.states() == "aaaaa"
 
 
-async def test_a_worker_frozen_between_opening_and_pushing_gives_back_what_it_did_not_begin(rig: WorkerRig) -> None:
+async def test_a_worker_frozen_between_opening_and_pushing_returns_messages_that_it_did_not_begin(
+    rig: WorkerRig,
+) -> None:
     await rig.submit(5)
     batch = await rig.batch(lease_deadline=time.monotonic() + 0.3)
 

@@ -69,7 +69,7 @@ class LateLeases(BatchLeases):
         (0.3, [0.7, 5.0, 0.1], [True] * 3),
     ],
 )
-async def test_a_late_block_is_confirmed_until_the_answer_comes_in_time_and_never_given_back(
+async def test_a_late_block_is_confirmed_until_the_answer_comes_in_time_and_never_returned_unsent(
     rig: WorkerRig, opening_s: float, confirmations_s: list[float], confirmed: list[bool]
 ) -> None:
     await rig.submit(5)

@@ -96,7 +96,7 @@ async def durable_rig(durable: EmbeddedServer, provider: FakeProvider) -> AsyncI
 
 
 @pytest.mark.processes
-async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself(
+async def test_nothing_is_sent_while_the_ledger_is_unavailable_and_sending_goes_on_by_itself(
     durable: EmbeddedServer, durable_rig: WorkerRig
 ) -> None:
     rig, provider = durable_rig, durable_rig.provider

@@ -129,7 +129,7 @@ async def test_after_a_stop_all_go_back(interval_s: float) -> None:
     assert scene.handler.returned == [0, 1, 2, 3]
 
 
-async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails_the_batch() -> None:
+async def test_an_error_in_the_pacing_returns_the_messages_after_it_and_fails_the_batch() -> None:
     scene = Scene(cost_unit="parts")
     scene.pacer._parts = [1]  # of the first message only
     await scene.start(interval_s=0.001, starts_in_s=-1)

@@ -184,7 +184,7 @@ async def test_some_pushes_are_kept_for_urgent_messages_and_no_more_are_in_fligh
     assert handler.pushed == list(range(6))
 
 
-async def test_a_stop_gives_back_urgent_messages_too() -> None:
+async def test_a_stop_returns_urgent_messages_too() -> None:
     urgent, queue = UrgentHandler(), PushQueue(1)
     for index in range(3):
         queue.add(urgent.message(index), is_paced=True)

@@ -122,7 +122,7 @@ async def test_an_error_of_the_client_leaves_the_message_in_doubt_and_is_raised(
     assert pushed.outcome.verdict is Verdict.IN_DOUBT
 
 
-async def test_a_message_that_cannot_be_rendered_is_given_back_and_the_error_is_raised(scene: PusherScene) -> None:
+async def test_a_message_that_cannot_be_rendered_is_returned_unsent_and_the_error_is_raised(scene: PusherScene) -> None:
     with pytest.raises(KeyError):
         await scene.pusher.push(scene.queued(attempt=2))
     assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]
