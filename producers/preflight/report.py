@@ -189,5 +189,5 @@ class SampleChooser:
 
 
 def _held_warning(plan: Plan, ledger: SenderSnapshot | None) -> Iterator[str]:
-    if ledger and ledger.held:
-        yield f"sender {plan.sender} sends nothing now: {ledger.held}"
+    if ledger and ledger.stop_reason:
+        yield f"sender {plan.sender} sends nothing now: {ledger.stop_reason}"

@@ -1,4 +1,4 @@
-"""A real Celery worker: its rows in Flower, and all the ways in which it is stopped or disturbed."""
+"""A real Celery worker: its rows in Flower, and the ways in which a worker is stopped or disturbed."""
 
 import asyncio
 import signal
@@ -161,7 +161,7 @@ def _flowers_button(scene: ProcessScene) -> None:
     scene.app.control.shutdown()
 
 
-async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_seconds_with_nothing_in_doubt(
+async def test_however_a_worker_is_stopped_its_batches_are_released_within_ten_seconds_and_nothing_is_in_doubt(
     tmp_path: Path, redis_url: str
 ) -> None:
     async def story(number: int, stop: Callable[[ProcessScene], None], exit_code: int) -> None:
@@ -217,7 +217,7 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
             assert secret not in stage.log
 
 
-async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mute_and_a_terminate(
+async def test_a_worker_outlives_a_redis_that_is_unavailable_refuses_to_write_or_is_mute_and_a_terminate(
     tmp_path: Path,
 ) -> None:
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:

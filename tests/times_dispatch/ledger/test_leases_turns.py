@@ -1,4 +1,4 @@
-"""Whose turn it is: the end of a turn, urgent campaigns, and campaigns that cannot go."""
+"""The turns of campaigns: the end of a turn, urgent campaigns, and campaigns that cannot send."""
 
 import pytest
 

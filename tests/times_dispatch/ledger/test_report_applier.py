@@ -57,7 +57,7 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
 
 @pytest.mark.parametrize("state", "psarignfexd")
 @pytest.mark.parametrize("kind", ["delivered", "failed"])
-async def test_delivered_beats_everything_and_failed_what_nothing_better_is_known_of(
+async def test_delivered_replaces_every_state_and_failed_replaces_states_without_a_better_report(
     ledger: Ledger, state: str, kind: str
 ) -> None:
     await _in_state(ledger, state)
