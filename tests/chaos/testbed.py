@@ -211,7 +211,6 @@ class ChaosTestbed:
         await asyncio.gather(*self._background)
 
     async def close(self) -> None:
-        """Close the clients."""
         for task in self._background:
             task.cancel()
         await self.sandbox.aclose()
@@ -267,7 +266,6 @@ class ChaosTestbed:
 
     @property
     def journal(self) -> Path:
-        """The sandbox's journal."""
         return self.stack.folder / str(SANDBOX["journal"])
 
 

@@ -16,7 +16,6 @@ _LASTS_S = 36
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = tuple(CampaignSpec(sender, round(RATES[sender] * _LASTS_S)) for sender in (LIMITED, SLOW))
     scenario = Scenario("busy cores", campaigns)
     return RunPlan("busy cores", [scenario], is_busy=True, judges=(judge,))

@@ -42,7 +42,6 @@ _TO_CANCEL = CampaignSpec(UNLIMITED, 40_000, rate_per_s=20)
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 12_000), CampaignSpec(SLOW, 6_000))
     scenario = Scenario("ledger full", campaigns, validity_s=240, script=_fill)
     measures = (OPENED, UNRECORDED, UNAPPLIED, CANCELLED, GOES_ON)

@@ -31,7 +31,6 @@ _OTHERS_READY_S = 6.0
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     scenario = Scenario("full worker killed", (), validity_s=_VALIDITY_S, script=_kill_full_worker)
     options = TestbedOptions(workers=1 + len(_OTHERS), rates=_SENDERS)
     return RunPlan("full worker killed", [scenario], options, resends=True, measures=(FULL,), judges=(goes_on,))

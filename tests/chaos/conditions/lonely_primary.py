@@ -29,7 +29,6 @@ _WINDOW_S = MAX_LAG_S + 2.0
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 14_000), CampaignSpec(SLOW, 7_000))
     scenario = Scenario("failover with the old primary alive", campaigns, validity_s=150, script=_divide)
     return RunPlan(

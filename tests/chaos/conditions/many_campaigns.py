@@ -26,7 +26,6 @@ many times as much. Processor time is measured, and not the rate, which depends 
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     scenario = Scenario("many campaigns of one text", (), validity_s=_VALIDITY_S, script=_crowd)
     return RunPlan("many campaigns of one text", [scenario], resends=True, measures=(NAME,))
 

@@ -35,7 +35,6 @@ class Step:
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(UNLIMITED, 30_000), CampaignSpec(SLOW, 9_000))
     scenario = Scenario("Redis slow", campaigns, validity_s=600, script=_slow_down)
     names = tuple(_name(sender, delay_s) for sender in (UNLIMITED, SLOW) for delay_s in _DELAYS_S)
