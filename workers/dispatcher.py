@@ -31,6 +31,7 @@ from workers.batch.capacity import Capacity
 from workers.batch.context import WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
+from workers.batch.sender_turn import SenderTurn
 from workers.batch.timings import BatchTimings
 from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
@@ -122,9 +123,7 @@ class Dispatcher:
             clock=clock,
             rng=self._rng,
         )
-        self._sender_locks: defaultdict[tuple[SenderId, tuple[str, ...], bool], asyncio.Lock] = defaultdict(
-            asyncio.Lock
-        )
+        self._turns = defaultdict[tuple[SenderId, tuple[str, ...], bool], SenderTurn](SenderTurn)
         """One for each sender and chain of providers, for urgent batches and for others: a batch that waits for one
         chain holds up no batch of another, and an urgent one waits for none that is not."""
         self._plans: dict[CampaignId, Plan] = {}
@@ -266,8 +265,8 @@ class Dispatcher:
 
     async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> str:
         ref = lease.ref
-        lock = self._sender_locks[ref.sender, plan.chain, plan.urgent]
-        batch = Batch(lease, plan, self._context, sender_lock=lock, lease_deadline=lease_deadline)
+        turn = self._turns[ref.sender, plan.chain, plan.urgent]
+        batch = Batch(lease, plan, self._context, turn=turn, lease_deadline=lease_deadline)
         self._batches.add(batch)
         if self._is_stopping:
             batch.stop(grace_s=self._settings.worker.grace_s)

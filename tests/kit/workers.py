@@ -31,6 +31,7 @@ from workers.batch.capacity import Capacity
 from workers.batch.context import WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
+from workers.batch.sender_turn import SenderTurn
 from workers.batch.timings import BatchTimings
 from workers.dispatcher import Dispatcher
 
@@ -301,7 +302,7 @@ class WorkerRig:
             capacity=Capacity(capacity),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
-        return Batch(lease, plan, context, sender_lock=asyncio.Lock(), lease_deadline=lease_deadline)
+        return Batch(lease, plan, context, turn=SenderTurn(), lease_deadline=lease_deadline)
 
     async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
         """Hand out batches as upkeep does, and wake the worker for them."""

@@ -20,6 +20,8 @@ from times_dispatch.ledger.scripts import Reply, Script, read_reply, text
 
 AHEAD_US = 40_000
 """How far ahead of Redis' clock slots are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
+AHEAD_S = AHEAD_US / 1e6
+"""The same in seconds."""
 TOLERANCE_US = 10_000
 """How long after a slot a worker may ask for it and still get it."""
 WINDOW_S = 2.0
@@ -238,6 +240,7 @@ class BatchLeases:
         *,
         max_messages: int,
         operation: str,
+        ahead_s: float = AHEAD_S,
         check: FrequencyCheck = NO_CHECK,
         last_block: int = UNKNOWN_BLOCK,
     ) -> Opened:
@@ -250,6 +253,7 @@ class BatchLeases:
             max_messages: How many messages at most.
             operation: An id of this opening. The same operation gets the same block again, so the call can be repeated
                 until its answer arrives.
+            ahead_s: How far ahead of the ledger's clock slots are given out: as long as a round trip lasts.
             check: A stretch of the batch; the ledger suppresses the messages of it that may not go to their numbers.
             last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
                 has lost that block it opens no other, so that no number comes again (``CloseReason.BLOCKS_LOST``).
@@ -268,7 +272,7 @@ class BatchLeases:
             operation=operation,
             last_block=last_block,
             max_messages=max_messages,
-            ahead_us=AHEAD_US,
+            ahead_us=int(ahead_s * 1e6),
             tolerance_us=TOLERANCE_US,
             digest=check.digest,
             repeat_after_s=limit.repeat_after_s,

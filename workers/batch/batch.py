@@ -7,7 +7,17 @@ import asyncio
 from collections.abc import Mapping
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Lease, Opened, Outside, Wait, new_operation
+from times_dispatch.ledger.leases import (
+    AHEAD_S,
+    BatchClosed,
+    Block,
+    Drained,
+    Lease,
+    Opened,
+    Outside,
+    Wait,
+    new_operation,
+)
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
@@ -19,6 +29,7 @@ from workers.batch.pacing import Pacer
 from workers.batch.pusher import Pusher
 from workers.batch.recorder import Recorder
 from workers.batch.renderer import MessageRenderer
+from workers.batch.sender_turn import SenderTurn
 from workers.batch.suppression_check import SuppressionCheck
 
 MAX_BLOCK = 200
@@ -31,7 +42,7 @@ class Batch:
     """Opens the blocks of one batch, and holds the parts through which their messages go."""
 
     def __init__(
-        self, lease: Lease, plan: Plan, context: WorkerContext, *, sender_lock: asyncio.Lock, lease_deadline: float
+        self, lease: Lease, plan: Plan, context: WorkerContext, *, turn: SenderTurn, lease_deadline: float
     ) -> None:
         """Take on a batch; nothing happens before ``work``.
 
@@ -39,8 +50,7 @@ class Batch:
             lease: the batch's, with its recipients.
             plan: the campaign's.
             context: what the batches of the process share.
-            sender_lock: held by the one batch that asks for a block, or waits for its sender's limit; the process has
-                one for each sender and chain of providers.
+            turn: shared with the other batches of the sender that go through the same chain of providers.
             lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
         """
         clock, timings = context.clock, context.timings
@@ -48,9 +58,7 @@ class Batch:
         self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
         self._plan = plan
         self._context = context
-        self._sender_lock = sender_lock
-        self._opening_took_s = 0.0
-        """How long the ledger took to open the last block."""
+        self._turn = turn
         self._last_block = 0
         """The number of the last block that the ledger gave to this batch; 0 if none."""
         self._end_reason = "done"
@@ -79,6 +87,7 @@ class Batch:
             ),
             push_queue=context.push_queue,
             run=self._run,
+            spacing=context.spacings.get(lease.ref, plan),
             max_sleep_s=timings.max_sleep_s,
             clock=clock,
         )
@@ -143,10 +152,10 @@ class Batch:
 
     async def _open_next(self) -> Opened:
         """Open the next block when it is this batch's turn, and send its messages on their way."""
-        async with self._sender_lock:
+        async with self._turn.lock:
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
-            self._opening_took_s = opened_at - asked_at
+            self._turn.opening_took_s = opened_at - asked_at
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any batch that asked next would have to wait as well
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -181,11 +190,21 @@ class Batch:
 
     def _max_block(self) -> int:
         """Return how many messages the next block may have: fewer when the last came late, for less time is left."""
-        timings, took_s = self._context.timings, self._opening_took_s
+        timings, took_s = self._context.timings, self._turn.opening_took_s
         if took_s <= timings.late_after_s:
             return MAX_BLOCK
         left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
         return max(_MIN_BLOCK, int(MAX_BLOCK * left))
+
+    def _ahead_s(self) -> float:
+        """Return how far ahead of its clock the ledger shall give out slots.
+
+        A block has to last until the next block arrives, so its slots last as long as a round trip to the ledger. But
+        after such a round trip its pushes must still start in time.
+        """
+        timings, took_s = self._context.timings, self._turn.opening_took_s
+        left_s = timings.start_within_s - took_s - timings.spare_start_s
+        return max(AHEAD_S, min(took_s, left_s))
 
     async def _open(self, max_messages: int, now: float) -> Opened:
         if self._run.stopping.is_set() or max_messages == 0:
@@ -193,10 +212,15 @@ class Batch:
         if now >= self._run.lease_deadline:
             # No push of a block could start. The next renewal says whether the batch is still ours.
             return Wait(self._context.timings.renewal_wait_s, "renewal")
-        operation, check = new_operation(), self._check.stretch(max_messages)
+        operation, check, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
-                self.lease, max_messages=max_messages, operation=operation, check=check, last_block=self._last_block
+                self.lease,
+                max_messages=max_messages,
+                operation=operation,
+                ahead_s=ahead_s,
+                check=check,
+                last_block=self._last_block,
             )
         )
         if isinstance(opened, Block):
@@ -242,6 +266,9 @@ class Batch:
         """
         timings, clock = self._context.timings, self._context.clock
         provider, in_time_s = self._plan.chain[block.chain_index], timings.confirm_after_s
+        if block.interval_s:  # its end is known: no second question is needed if it ends in time
+            lasts_s = max(0.0, block.starts_in_s) + self._pacer.lasts_s(block)
+            in_time_s = max(in_time_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
         while clock.monotonic() - asked_at > in_time_s:
             if self._run.stopping.is_set():
                 return None

@@ -12,6 +12,7 @@ from times_dispatch.provider.ids import CorrelationIds
 from workers.batch.capacity import Capacity
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
+from workers.batch.spacing import Spacings
 from workers.batch.timings import BatchTimings
 
 
@@ -32,6 +33,7 @@ class WorkerContext:
     brake_provider: Callable[[SenderId, str, str], Awaitable[None]]
     """Stops a provider, given by its nickname and with a reason, for the sender and for all other senders that use it.
     Raises redis errors."""
+    spacings: Spacings = field(default_factory=Spacings)
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)

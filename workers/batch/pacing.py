@@ -11,6 +11,7 @@ from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import Plan
 from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
+from workers.batch.spacing import Spacing
 
 _CLOSE_ENOUGH_S = 0.001
 """A message is not held back for a slot that is less than this away: the event loop does not wake up more exactly."""
@@ -27,6 +28,7 @@ class Pacer:
         handler: PushHandler,
         push_queue: PushQueue,
         run: BatchRun,
+        spacing: Spacing,
         max_sleep_s: float,
         clock: Clock,
     ) -> None:
@@ -38,6 +40,7 @@ class Pacer:
             handler: pushes what comes out of the queue, or gives it back.
             push_queue: the queue of the process.
             run: the batch's; a stop ends the wait for a slot.
+            spacing: shared by all batches of the process that go at the same pace.
             max_sleep_s: the longest single wait, in seconds.
             clock: what slots are measured with.
         """
@@ -45,6 +48,7 @@ class Pacer:
         self._handler = handler
         self._push_queue = push_queue
         self._run = run
+        self._spacing = spacing
         self._max_sleep_s = max_sleep_s
         self._clock = clock
 
@@ -64,6 +68,10 @@ class Pacer:
                 QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_due=False
             )
 
+    def lasts_s(self, block: Block) -> float:
+        """Return how long the messages of a block take from the first slot to the last; 0 without a limit."""
+        return sum(self._cost_s(block, index) for index, _ in block.messages[:-1]) if block.interval_s else 0.0
+
     async def _start_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
         slot = opened_at + block.starts_in_s
         waiting = deque(
@@ -72,15 +80,27 @@ class Pacer:
         )
         try:
             while waiting:
-                wait_s = slot - self._clock.monotonic()
-                if wait_s > _CLOSE_ENOUGH_S:
-                    await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
+                await self._wait_until(slot, start_by)
                 queued = waiting.popleft()
+                cost_s = self._cost_s(block, queued.message_index)
+                if self._run.may_push(start_by):
+                    self._spacing.take(self._clock.monotonic(), cost_s)
                 self._enqueue(queued, is_due=True)
-                slot += block.interval_s * (self._parts[queued.message_index] if self._parts else 1)
+                slot += cost_s
         finally:
             for queued in waiting:  # none, unless the wait was cancelled or failed
                 self._handler.give_back(queued)
+
+    async def _wait_until(self, slot: float, start_by: float) -> None:
+        """Wait for a slot and for the spacing, unless the push cannot start in time or the batch stops."""
+        while (at := max(slot, self._spacing.earliest())) < start_by and not self._run.stopping.is_set():
+            wait_s = at - self._clock.monotonic()
+            if wait_s <= _CLOSE_ENOUGH_S:
+                return
+            await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
+
+    def _cost_s(self, block: Block, message_index: int) -> float:
+        return block.interval_s * (self._parts[message_index] if self._parts else 1)
 
     def _enqueue(self, queued: QueuedPush, *, is_due: bool) -> None:
         if self._run.may_push(queued.start_by):

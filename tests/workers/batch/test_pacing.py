@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from times_dispatch.ledger.model import Plan
 from workers.batch.batch_run import BatchRun
 from workers.batch.pacing import Pacer
 from workers.batch.push_queue import PushQueue, QueuedPush
+from workers.batch.spacing import Spacing
 
 NOW = 1_000.0
 
@@ -58,6 +60,7 @@ class Scene:
             handler=self.handler,
             push_queue=PushQueue(10, clock=self.clock),
             run=self.run,
+            spacing=Spacing(),
             max_sleep_s=0.5,
             clock=self.clock,
         )
@@ -93,12 +96,25 @@ async def test_a_message_takes_as_many_slots_as_it_has_parts_when_the_rate_count
     assert scene.handler.pushed == [(0, 0), (1, 0.2), (2, 0.3), (3, 0.6)]
 
 
-async def test_slots_that_have_passed_are_used_at_once() -> None:
+async def test_slots_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
     scene = Scene()
-    await scene.start(interval_s=0.1, starts_in_s=-0.2)
-    assert scene.handler.pushed == [(0, 0), (1, 0), (2, 0)]
+    await scene.start(interval_s=0.04, starts_in_s=-0.2)
+    assert scene.handler.pushed == [(0, 0), (1, 0)]
+    await scene.clock.advance(0.2)
+    assert scene.handler.pushed[2:] == [(2, 0.03), (3, 0.07)]
+
+
+async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_late() -> None:
+    scene = Scene()
+    late = Block(1, 0.0, 0.1, [(index, 0) for index in range(4)])
+    scene.pacer.start(late, opened_at=NOW, start_by=NOW + 0.75)
     await scene.clock.advance(0.1)
-    assert scene.handler.pushed[3:] == [(3, 0.1)]
+    scene.pacer.start(late._replace(number=2), opened_at=NOW + 0.1, start_by=NOW + 0.85)
+    await scene.clock.advance(1.0)
+    moments = [at for _, at in scene.handler.pushed]
+    assert len(moments) == 8
+    assert all(after - before > 0.0499 for before, after in pairwise(moments))
+    assert moments[-1] >= 0.65
 
 
 async def test_a_message_whose_slot_is_too_late_goes_back() -> None:

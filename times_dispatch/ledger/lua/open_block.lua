@@ -12,7 +12,8 @@
 --   operation         the id of this opening
 --   last_block        the number of the last block that the worker was given under this token; -1 if it does not say
 --   max_messages      how many messages the block may have
---   ahead_us          how far ahead of the clock slots are given out, in microseconds
+--   ahead_us          how far ahead of the clock slots are given out, in microseconds, at most MAX_AHEAD_US: as long
+--                     as the worker's next question takes to come
 --   tolerance_us      how long after a slot a worker may ask for it and still get it, in microseconds
 --   digest            of the registered text, 8 hex digits
 --   repeat_after_s    how long the same text may not go to a number again; 0: no limit
@@ -55,13 +56,16 @@ local PARTS_WAIT_MS = 200
 -- no limit makes a batch slow: to give a batch back and to take it again costs a worker as much as some pushes do.
 local TURN_MS = 2000
 local UNPACED_TURN_MS = 10000
+-- A campaign with a rate below its sender's may use so much of its rate at once: its block is spread over the slots of
+-- the sender, so a whole round trip's worth would be a bunch.
+local MAX_OWN_BUNCH_US = 50000
 -- A batch that is at its end within about this time goes on to its end.
 local REST_US = 1000000
 
 local args = arguments({'campaign', 'number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
   'tolerance_us', 'digest', 'repeat_after_s', 'max_to_number', 'period_s', 'fingerprints', 'first_index', 'numbers'})
 local id, number = args.campaign, args.number
-local ahead_us, tolerance_us = tonumber(args.ahead_us), tonumber(args.tolerance_us)
+local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_AHEAD_US), tonumber(args.tolerance_us)
 local campaign_key, pace_key = key_of_campaign(id), key_of_sender('pace')
 local lease_key, messages_key = key_of_batch(campaign_key, LEASE, number), key_of_batch(campaign_key, MESSAGES, number)
 
@@ -131,7 +135,7 @@ local function main_pace(campaign, pace)
   if rate <= 0 then rate, fields, key = tonumber(campaign.rate or '0'), campaign, campaign_key end
   if rate <= 0 then return {slot_us = now, per_unit_us = 0} end
   local per_unit_us = 1000000 / rate
-  local slot_us = next_slot(fields, per_unit_us, now - tolerance_us, now + ahead_us)
+  local slot_us = next_slot(fields, per_unit_us, now - tolerance_us, now)
   return {key = key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
@@ -141,7 +145,7 @@ local function own_pace(campaign, pace)
   local rate = tonumber(campaign.rate or '0')
   if rate <= 0 or tonumber(pace.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
-  local slot_us = next_slot(campaign, per_unit_us, now - ahead_us - tolerance_us, now + ahead_us)
+  local slot_us = next_slot(campaign, per_unit_us, now - math.min(ahead_us + tolerance_us, MAX_OWN_BUNCH_US), now)
   return {key = campaign_key, slot_us = slot_us, per_unit_us = per_unit_us}
 end
 
