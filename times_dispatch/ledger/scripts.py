@@ -97,7 +97,12 @@ def used_libs(source: str) -> list[str]:
 
 def assemble(name: str) -> str:
     """Return a script as Redis gets it: what it needs of its libs, and then the script."""
-    source = script_text(name)
+    return _assembled(script_text(name), tuple(_exchanged_libs.items()))
+
+
+@cache
+def _assembled(source: str, _exchanged: tuple[tuple[str, str], ...]) -> str:
+    """Assemble a script once for each set of exchanged libs: some milliseconds, which each new ``Script`` would need."""
     libs = dict[str, str]()
 
     def add(lib: str) -> None:
