@@ -15,7 +15,14 @@ from celery import Celery, bootsteps, signals
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from times_dispatch.broker.app import BROKER_ERRORS, URGENT_QUEUE, BrokerAway, waiting_wakeups, wake_workers
+from times_dispatch.broker.app import (
+    BROKER_ERRORS,
+    URGENT_QUEUE,
+    BrokerAway,
+    WaitingWakeups,
+    waiting_wakeups,
+    wake_workers,
+)
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
@@ -143,12 +150,12 @@ class WorkerProcess:
         except BrokerAway as error:
             log.warning("broker away", error=str(error))
 
-    async def _backlog(self) -> int:
+    async def _backlog(self) -> WaitingWakeups:
         try:
             return await waiting_wakeups(self._app)
         except BROKER_ERRORS as error:
             log.warning("broker away", error=type(error).__name__, doing="backlog")
-            return 0
+            return WaitingWakeups()
 
     async def _show(self, views: list[CampaignView]) -> bool:
         try:

@@ -14,12 +14,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
+from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.audit import Audit, Counters, imbalance
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.leases import BatchLeases, BatchReady
+from times_dispatch.ledger.leases import BatchLeases, BatchReady, new_operation
 from times_dispatch.ledger.maintenance import Chores, Maintenance, Settled, still_wrong
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.queries import Queries
@@ -49,7 +50,8 @@ _WARN_EVERY_S = 60.0
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is no gap: rounds are a second apart."""
 _MAX_BACKLOG = 1_000
-"""While so many wake-ups wait in the broker, workers are not woken again for batches that none of them took."""
+"""When so many wake-ups wait in a queue, workers are woken again for some batches only of those that none of them took.
+The others are probably in the queue still, and each further wake-up makes it longer."""
 
 
 class Upkeep:
@@ -62,7 +64,7 @@ class Upkeep:
         lease_s: float,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         show: Callable[[list[CampaignView]], Awaitable[bool]],
-        backlog: Callable[[], Awaitable[int]] | None = None,
+        backlog: Callable[[], Awaitable[WaitingWakeups]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -90,9 +92,14 @@ class Upkeep:
         self._wake_workers = wake_workers
         self._show = show
         self._backlog = backlog
-        self._may_announce = True
+        self._again_shares = {True: 1.0, False: 1.0}
+        """For which share of the batches that no worker took workers are woken again, by whether they are urgent."""
         self._lease_ms = int(lease_s * 1000)
         self._unshown: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
+        self._taken: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
+        """What this process has of the ledger's campaigns to show, until the ledger knows that they were shown."""
+        self._name = new_operation()
+        """Of this process, where the ledger notes who shows what."""
         self._audit = Audit(redis)
         self._logged: dict[CampaignId, Counters] = {}
         """Counters of campaigns that cannot be read or whose accounting identity is broken, as last logged."""
@@ -145,7 +152,8 @@ class Upkeep:
             for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
-            self._may_announce = await self._backlog() < _MAX_BACKLOG
+            waiting = await self._backlog()
+            self._again_shares = {True: _again_share(waiting.urgent), False: _again_share(waiting.bulk)}
         await self._look_for_unapplied_reports(chores.values())
         senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
         self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
@@ -155,10 +163,19 @@ class Upkeep:
             for sender, end in zip(senders, ends, strict=True):
                 if not isinstance(end, BaseException):
                     self._unshown.pop(sender, None)
+            await self._confirm_shown(
+                sender for sender, end in zip(senders, ends, strict=True) if isinstance(end, list)
+            )
         await self._audit_some()
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
+
+    async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
+        """Tell the ledger which campaigns were shown: those of a worker that dies before are shown by another."""
+        shown = {sender: self._taken.pop(sender) for sender in senders if self._taken.get(sender)}
+        if shown:
+            await self._maintenance.shown(shown, taker=self._name)
 
     async def _log_warnings(self) -> None:
         """Log once a minute what is wrong with Redis."""
@@ -171,8 +188,8 @@ class Upkeep:
     async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if chores.expire_leases:
-            expired = await self._maintenance.expire_leases(sender, may_announce=self._may_announce)
-            ready += expired.ready
+            expired = await self._maintenance.expire_leases(sender)
+            ready += [batch for batch in expired.ready if self._rng.random() < self._again_shares[batch.urgent]]
             if expired.reclaimed:
                 log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
         if chores.next_hours:
@@ -187,13 +204,14 @@ class Upkeep:
                 ready += await self._leases.issue(sender)
         if ready:
             await self._wake_workers(ready)
-        # The ledger forgets which campaigns moved when it is asked, so they are kept here until they are shown.
+        # The campaigns are kept here until they are shown; if this process dies before, another one gets them.
         if self._rows_left > 0:
             moved = await self._maintenance.take_changed(
-                sender, max_campaigns=min(self._rows_left, _MAX_ROWS_PER_SENDER)
+                sender, taker=self._name, max_campaigns=min(self._rows_left, _MAX_ROWS_PER_SENDER)
             )
             self._rows_left -= len(moved)
             self._unshown[sender].update(moved)
+            self._taken[sender].update(moved)
         views = await self._read(sender)
         for view in views:
             if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
@@ -255,6 +273,15 @@ class Upkeep:
         self._logged[campaign] = counters
         with suppress(CampaignUnknown):
             await self._control.campaign(sender, campaign, "brake", reason=imbalance(counters))
+
+
+def _again_share(waiting: int) -> float:
+    """Return for which share of the batches that no worker took workers are woken again.
+
+    The share falls with the square of what waits: so the queue stays bounded, and yet every batch whose wake-up was
+    lost gets another one.
+    """
+    return min(1.0, (_MAX_BACKLOG / max(1, waiting)) ** 2)
 
 
 def _allowed(chores: Chores, *, leases_may_expire: bool, may_end: bool) -> Chores:

@@ -1,6 +1,6 @@
 """What upkeep does with the ledger: it announces and reclaims batches, ends, settles. Safe to run twice at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -102,6 +102,7 @@ class Maintenance:
         self._settle_overdue = Script(redis, "settle_overdue")
         self._next_hours = Script(redis, "next_hours")
         self._control = Script(redis, "control")
+        self._take_changed = Script(redis, "take_changed")
 
     async def pending_chores(self, senders: Sequence[SenderId]) -> dict[SenderId, Chores]:
         """Say what there is to do for each sender; all of it where the ledger cannot say."""
@@ -205,10 +206,21 @@ class Maintenance:
             )
         return total
 
-    async def take_changed(self, sender: SenderId, *, max_campaigns: int = 500) -> list[CampaignId]:
-        """Return, and forget, campaigns of which something changed since the last call."""
-        members = await self._redis.spop(sender_key(sender, SenderKey.CHANGED), max_campaigns)
-        return [CampaignId(text(member)) for member in members or []]
+    async def take_changed(self, sender: SenderId, *, taker: str = "", max_campaigns: int = 500) -> list[CampaignId]:
+        """Return campaigns of which something changed since they were last shown.
+
+        Another worker gets those that *taker* does not name in a call of ``shown`` within ten seconds.
+        """
+        reply = await self._take_changed(sender, taker=taker, max_campaigns=max_campaigns)
+        return [CampaignId(text(campaign)) for campaign in reply["campaigns"]]
+
+    async def shown(self, campaigns: Mapping[SenderId, Collection[CampaignId]], *, taker: str) -> None:
+        """Forget the campaigns that *taker* has shown."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender, of_sender in campaigns.items():
+                members = [f"{campaign} {taker}" for campaign in of_sender]
+                pipe.zrem(sender_key(sender, SenderKey.SHOWING), *members)
+            await pipe.execute()
 
     async def _report_damage(self, damage: Damage) -> None:
         """Tell of damage, and stop its campaign: people must look at it before anything more of it is sent."""

@@ -102,7 +102,7 @@ def assemble(name: str) -> str:
 
 @cache
 def _assembled(source: str, _exchanged: tuple[tuple[str, str], ...]) -> str:
-    """Assemble a script once for each set of exchanged libs: some milliseconds, which each new ``Script`` would need."""
+    """Assemble a script once for each set of exchanged libs, for it takes some milliseconds."""
     libs = dict[str, str]()
 
     def add(lib: str) -> None:

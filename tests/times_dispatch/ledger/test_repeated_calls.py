@@ -22,6 +22,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | writes nothing |
 | ``expire_leases``, ``end_pending``, ``next_hours`` | decide by what is so at the time of the call |
+| ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
 | ``apply_reports`` | in any order, any number of times |

@@ -90,6 +90,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "end_pending": lambda: Script(ledger.redis, "end_pending")(
             SENDER, campaign=CANCELLED, max_batches=10, state="x"
         ),
+        "take_changed": lambda: ledger.maintenance.take_changed(SENDER),
         "set_pace": lambda: ledger.control.pause_sender(SENDER),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -109,6 +110,7 @@ RUN_WHEN_FULL = {
     "end_pending",
     "set_pace",
     "renew",
+    "take_changed",
 }
 """Scripts that free, shorten, or write in place."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)

@@ -11,8 +11,8 @@
 --   end_pending        validities are over, or campaigns were cancelled
 --   settle_overdue     messages have waited long enough for a report
 --   issue              campaigns are in turn, or their time has come
---   show_changed       something of campaigns changed
--- Keys: the sender's leases, hours, ends, due, rotations, waiting, blocked and changed.
+--   show_changed       something of campaigns changed, or a worker did not say that it showed them
+-- Keys: the sender's leases, hours, ends, due, rotations, waiting, blocked, changed and showing.
 -- Cost: O(log of what each of them holds).
 -- DAMAGED_MS in lib/damage.lua and MAX_BLOCKED_US in lib/providers.lua: a lease, and a wait for a provider, may end so
 -- late.
@@ -44,5 +44,5 @@ return reply({
   end_pending = has_due(key_of_sender('ends'), now_ms),
   settle_overdue = has_due(key_of_sender('due'), now_ms),
   issue = in_rotation > 0 and 1 or has_waited,
-  show_changed = redis.call('EXISTS', key_of_sender('changed')),
+  show_changed = math.max(redis.call('EXISTS', key_of_sender('changed')), has_due(key_of_sender('showing'), now_ms)),
 })
