@@ -28,10 +28,9 @@ from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch import Batch
 from workers.batch.capacity import Capacity
-from workers.batch.context import WorkerContext
+from workers.batch.context import SenderTurn, WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
-from workers.batch.sender_turn import SenderTurn
 from workers.batch.timings import BatchTimings
 from workers.dispatcher import Dispatcher
 

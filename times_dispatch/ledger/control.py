@@ -36,6 +36,7 @@ class Control:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._control = Script(redis, "control")
+        self._configure_rate = Script(redis, "configure_rate")
         self._set_pace = Script(redis, "set_pace")
         self._settle_overdue = Script(redis, "settle_overdue")
         self._resume_sender = Script(redis, "resume_sender")
@@ -61,12 +62,10 @@ class Control:
 
     async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Make the settings' rate known; it replaces a rate set by hand only when the settings have changed."""
-        pace_key = _pace_key(sender)
-        configured = _rate(await self._redis.hget(pace_key, PaceField.CONFIGURED_RATE))
+        configured = await self._redis.hget(_pace_key(sender), PaceField.CONFIGURED_RATE)
         await self._redis.sadd(SENDERS, sender)
-        if configured != rate_per_s:
-            rates = (PaceField.RATE, rate_per_s, PaceField.CONFIGURED_RATE, rate_per_s)
-            await self._redis.hset(pace_key, items=list(rates))
+        if _rate(configured) != rate_per_s:
+            await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s)
 
     async def configure_daily_cap(self, sender: SenderId, max_parts: int) -> None:
         """Make the settings' cap known: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""

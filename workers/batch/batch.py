@@ -22,14 +22,13 @@ from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchRun
-from workers.batch.context import WorkerContext
+from workers.batch.context import SenderTurn, WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult
 from workers.batch.pacing import Pacer
 from workers.batch.pusher import Pusher
 from workers.batch.recorder import Recorder
 from workers.batch.renderer import MessageRenderer
-from workers.batch.sender_turn import SenderTurn
 from workers.batch.suppression_check import SuppressionCheck
 
 MAX_BLOCK = 200

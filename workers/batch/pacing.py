@@ -5,16 +5,52 @@ and how far apart the slots are.
 """
 
 from collections import deque
+from weakref import WeakValueDictionary
 
 from times_dispatch.clock import Clock
 from times_dispatch.ledger.leases import Block
-from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.model import BatchRef, Plan
 from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
-from workers.batch.spacing import Spacing
 
 _CLOSE_ENOUGH_S = 0.001
 """A message is not held back for a slot that is less than this away: the event loop does not wake up more exactly."""
+_BUNCH_S = 0.05
+"""What may go at once after a delay: as much as the rate allows in this time, 5 % of a second (docs/concepts.md)."""
+
+
+class Spacing:
+    """Keeps apart the pushes of all blocks that one sender, or one campaign with a rate of its own, has in a process.
+
+    The ledger gives each block its slots. A block that arrives late begins at its arrival, and a loop that was stalled
+    goes on at once: without this spacing the messages would meet those of the next block, and the provider would see
+    more than the rate. This is GCRA once more, on the process' own clock.
+    """
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def earliest(self) -> float:
+        """Return the moment on the monotonic clock before which the next message must not go."""
+        return self._next_at - _BUNCH_S
+
+    def take(self, at: float, cost_s: float) -> None:
+        """Note that a message goes at a moment, and how much time it takes of the rate, in seconds."""
+        self._next_at = max(self._next_at, at) + cost_s
+
+
+class Spacings:
+    """The spacings of a process, each as long as a batch uses it."""
+
+    def __init__(self) -> None:
+        self._spacings = WeakValueDictionary[tuple[str, bool], Spacing]()
+
+    def get(self, ref: BatchRef, plan: Plan) -> Spacing:
+        """Return what spaces the batch: the spacing of its sender, or of its campaign if that has a rate of its own."""
+        key = ref.campaign if plan.rate_per_s else ref.sender, plan.urgent
+        if (spacing := self._spacings.get(key)) is None:
+            spacing = self._spacings[key] = Spacing()
+        return spacing
 
 
 class Pacer:
@@ -80,24 +116,28 @@ class Pacer:
         )
         try:
             while waiting:
-                await self._wait_until(slot, start_by)
+                can_start = await self._wait_until(slot, start_by)
                 queued = waiting.popleft()
+                if can_start:
+                    self._enqueue(queued, is_due=True)
+                else:
+                    self._handler.give_back(queued)
                 cost_s = self._cost_s(block, queued.message_index)
-                if self._run.may_push(start_by):
+                if can_start:
                     self._spacing.take(self._clock.monotonic(), cost_s)
-                self._enqueue(queued, is_due=True)
                 slot += cost_s
         finally:
             for queued in waiting:  # none, unless the wait was cancelled or failed
                 self._handler.give_back(queued)
 
-    async def _wait_until(self, slot: float, start_by: float) -> None:
-        """Wait for a slot and for the spacing, unless the push cannot start in time or the batch stops."""
+    async def _wait_until(self, slot: float, start_by: float) -> bool:
+        """Wait for a slot and for the spacing; return False if the push cannot start in time or the batch stops."""
         while (at := max(slot, self._spacing.earliest())) < start_by and not self._run.stopping.is_set():
             wait_s = at - self._clock.monotonic()
             if wait_s <= _CLOSE_ENOUGH_S:
-                return
+                return True
             await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
+        return False
 
     def _cost_s(self, block: Block, message_index: int) -> float:
         return block.interval_s * (self._parts[message_index] if self._parts else 1)

@@ -3,17 +3,32 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import SENDER
 from times_dispatch.ledger.leases import Block
-from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
 from workers.batch.batch_run import BatchRun
-from workers.batch.pacing import Pacer
+from workers.batch.pacing import Pacer, Spacing, Spacings
 from workers.batch.push_queue import PushQueue, QueuedPush
-from workers.batch.spacing import Spacing
 
 NOW = 1_000.0
+
+
+def a_plan(**changes: Any) -> Plan:
+    return Plan(
+        name="diwali-sale",
+        sender=SENDER,
+        provider="times",
+        template="greeting",
+        content_id="1107160000000000001",
+        text="Dear {#var#}",
+        category="service",
+        valid_until_ms=1,
+        **changes,
+    )
 
 
 class Handler:
@@ -43,17 +58,7 @@ class Scene:
         self.clock = FakeClock(now=NOW)
         self.handler = Handler(self.clock)
         self.run = BatchRun(lease_deadline=NOW + 15, clock=self.clock)
-        plan = Plan(
-            name="diwali-sale",
-            sender=SENDER,
-            provider="times",
-            template="greeting",
-            content_id="1107160000000000001",
-            text="Dear {#var#}",
-            category="service",
-            valid_until_ms=1,
-            **changes,
-        )
+        plan = a_plan(**changes)
         self.pacer = Pacer(
             plan,
             [2, 1, 3, 1],
@@ -153,3 +158,28 @@ async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails
     assert isinstance(scene.run.unexpected, IndexError)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
     assert scene.handler.given_back == [2, 3]
+
+
+@given(st.lists(st.floats(0.0, 2.0), min_size=2, max_size=200), st.floats(5.0, 500.0))
+def test_however_late_messages_come_no_second_holds_more_than_the_rate_and_a_twentieth(
+    gaps_s: list[float], rate: float
+) -> None:
+    spacing, now, moments = Spacing(), 100.0, list[float]()
+    for gap_s in gaps_s:
+        now += gap_s / rate
+        at = max(now, spacing.earliest())
+        spacing.take(at, 1 / rate)
+        moments.append(at)
+    for first in range(len(moments)):
+        in_second = sum(moments[first] <= at < moments[first] + 1.0 for at in moments)
+        assert in_second <= rate * 1.05 + 1 + 1e-6
+
+
+def test_batches_of_a_sender_share_a_spacing_unless_their_campaign_has_a_rate_of_its_own_or_is_urgent() -> None:
+    spacings = Spacings()
+    first, second = (BatchRef(SenderId("TIMESM"), CampaignId(campaign), 0) for campaign in ("diwali01", "diwali02"))
+    shared = spacings.get(first, a_plan())
+    assert spacings.get(second, a_plan()) is shared
+    others = [spacings.get(first, a_plan(rate_per_s=5.0)), spacings.get(first, a_plan(urgent=True))]
+    assert shared not in others
+    assert spacings.get(second, a_plan(rate_per_s=5.0)) not in others
