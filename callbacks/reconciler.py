@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 import uvloop
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
@@ -56,6 +57,10 @@ class ReconcilerLimits:
     """How often the reconciler looks for such entries."""
     renew_every_s: float = 5.0
     """How often the reconciler claims its own entries anew, so that no other takes them for those of a dead one."""
+    retry_every_s: float = 1.0
+    """How often entries are tried again that need memory which Redis did not have."""
+    max_postponed: int = 1_000
+    """While so many such entries wait, no new entries are read."""
     max_deliveries: int = 5
     """At this delivery of an entry, those of its reports that still fail become dead letters. An entry that is handed
     out more often has killed its reconcilers, or was handed out together with an entry that did: it is handed out alone
@@ -109,6 +114,10 @@ class Reconciler:
         self._clock = clock
         self._claimed: deque[Entry] = deque()
         """Entries that were read, or claimed from a dead reconciler, and are not settled; the oldest first."""
+        self._postponed: deque[Entry] = deque()
+        """Entries that need memory which Redis did not have: they are tried again, and hold up no others."""
+        self._retry_at = 0.0
+        """When the postponed entries are tried again, on the monotonic clock."""
         self._renewed_at = clock.monotonic()
         # Not at once: where an entry kills one reconciler after another, each settles some others before it.
         self._claim_at = clock.monotonic() + limits.claim_every_s
@@ -123,13 +132,13 @@ class Reconciler:
         try:
             await run_forever(self.step, stop, ends_on=IdKeyRefused, clock=self._clock)
         finally:
-            await self._reader.hand_back([entry.id for entry in self._claimed])
+            await self._reader.hand_back(self._held_ids())
 
     async def step(self) -> None:
         """Settle one group of the claimed entries; if there are none, read or claim some first.
 
         Raises the error that kept a group from being settled, usually Redis'. Its entries stay claimed, and the next
-        step tries them again.
+        step tries them again. Entries that a full Redis refuses are postponed: the steps after this go on with others.
         """
         if not self._is_registered:
             await self._register_id_key()
@@ -139,9 +148,30 @@ class Reconciler:
         await self._renew_claims()
         group = self._next_group()
         if group:
-            await self._settle(group)
+            refused = await self._settle_or_postpone(group)
             for _ in group:
                 self._claimed.popleft()
+            if refused:
+                raise refused
+
+    async def _settle_or_postpone(self, group: Sequence[Entry]) -> OutOfMemoryError | None:
+        """Settle entries; postpone those that need memory which Redis does not have, and return its error then."""
+        try:
+            await self._settle(group)
+        except OutOfMemoryError as error:
+            refused = error
+        else:
+            return None
+        needing = list(group) if len(group) == 1 else []
+        if len(group) > 1:
+            for entry in group:
+                try:
+                    await self._settle([entry])
+                except OutOfMemoryError:
+                    needing.append(entry)
+        self._postponed += needing
+        self._retry_at = self._clock.monotonic() + self._limits.retry_every_s
+        return refused
 
     async def _register_id_key(self) -> None:
         if await self._id_key_guard.register():
@@ -150,6 +180,8 @@ class Reconciler:
         self._is_registered = True
 
     async def _next_entries(self) -> list[Entry]:
+        if self._postponed:
+            return await self._next_beside_postponed()
         limits = self._limits
         if self._clock.monotonic() >= self._claim_at:
             entries = await self._reader.claim(
@@ -161,9 +193,21 @@ class Reconciler:
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
         return await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
 
+    async def _next_beside_postponed(self) -> list[Entry]:
+        """Return new entries while there are some, and from time to time the postponed ones; claim none meanwhile."""
+        limits, entries = self._limits, list[Entry]()
+        if self._clock.monotonic() < self._retry_at and len(self._postponed) < limits.max_postponed:
+            entries = await self._reader.read(limits.read_entries, block_ms=1)
+        if not entries:
+            entries = [self._postponed.popleft() for _ in range(min(len(self._postponed), limits.read_entries))]
+        return entries
+
+    def _held_ids(self) -> list[bytes]:
+        return [entry.id for entry in (*self._claimed, *self._postponed)]
+
     async def _renew_claims(self) -> None:
         if self._clock.monotonic() - self._renewed_at > self._limits.renew_every_s:
-            await self._reader.renew([entry.id for entry in self._claimed])
+            await self._reader.renew(self._held_ids())
             self._renewed_at = self._clock.monotonic()
 
     def _next_group(self) -> list[Entry]:

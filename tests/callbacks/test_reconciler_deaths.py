@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from times_dispatch.ledger.optouts import OptOuts
 from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.reports.reports import parse
@@ -262,6 +264,34 @@ async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await DeadLetters(redis).count() == {"not ours": 1}
+
+
+async def test_what_needs_memory_on_a_full_redis_waits_and_holds_up_no_other_report(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    reconciler = make_reconciler(redis)
+    await settle(reconciler)
+    await OptOuts(redis).add(["919999999999"])
+    await accept(redis, posted("delivered", row("not ours")))
+    await accept(redis, posted("replied", row(sent.meta(0), incomingText="STOP")))
+    await redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(exceptions.OutOfMemoryError):
+            await reconciler.step()
+        for index in range(1, 4):
+            await redis.config_set("maxmemory", 0)
+            await accept(redis, posted("delivered", row(sent.meta(index))))
+            await redis.config_set("maxmemory", 1)
+            with suppress(exceptions.OutOfMemoryError):
+                await reconciler.step()
+        assert await sent.count(MessageState.DELIVERED) == 3
+        assert await redis.xlen("reports") == 2
+    finally:
+        await redis.config_set("maxmemory", 0)
+    await settle(reconciler)
+    assert await redis.xlen("reports") == 0
+    assert await DeadLetters(redis).count() == {"not ours": 1}
+    assert await OptOuts(redis).count() == 2
 
 
 async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(
