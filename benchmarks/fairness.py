@@ -21,8 +21,10 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
 
 RATES = (10, 50, 1_000)
-HUGE = 200_000
-"""Messages of a huge campaign. The next batches of a campaign cost the same however many follow them."""
+HUGE = 10_000_000
+"""Messages of a huge campaign, as the ledger takes it."""
+HUGE_WRITTEN = 100_000
+"""Messages of the huge campaign that have recipients: more than are sent before the small campaign begins."""
 HEAD_START_S = 5.0
 SLOW_SENDERS = 200
 """Each has two batches out, so that two workers have no place left for bulk."""
@@ -49,7 +51,7 @@ def _small_behind_huge(say: Callable[[str], None]) -> list[Figure]:
         BenchmarkRig(provider.url, senders, workers=_WORKERS, rates=RATES) as rig,
     ):
         for sender in senders:
-            rig.run_on_ledger(partial(write, sender=sender, messages=HUGE, name="huge"))
+            rig.run_on_ledger(partial(write, sender=sender, messages=HUGE_WRITTEN, name="huge", declared=HUGE))
         rig.resume()
         time.sleep(HEAD_START_S)
         small = [(sender, rig.run_on_ledger(partial(_submit, rig=rig, sender=sender))) for sender in senders]
