@@ -8,7 +8,7 @@ read_globals = {"redis", "struct", "cjson", "cmsgpack", "bit", "KEYS", "ARGV", "
 -- known in every script and lib. A test looks whether each file names the libs that it uses, and whether each definition is used.
 local folder = "times_dispatch/ledger/lua/lib/"
 local libs = {
-  "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "hours", "keys", "leases", "memory", "states",
+  "brakes", "budget", "campaigns", "clock", "counters", "damage", "frequency", "send_window", "keys", "leases", "memory", "states",
   "names", "pacing", "providers", "records", "rotation", "spans", "suppression",
 }
 for _, lib in ipairs(libs) do

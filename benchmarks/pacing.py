@@ -48,7 +48,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
         rig.resume()
         time.sleep(SECONDS + 1)
         for sender in senders:
-            rig.redis.hset(f"{{{sender}}}:pace", "paused", 1)
+            rig.redis.hset(f"{{{sender}}}:sender", "paused", 1)
         time.sleep(1)
         sent = [
             rig.run_on_ledger(partial(_sent_ms, sender=sender, campaign=campaign))

@@ -11,11 +11,12 @@ from redis.exceptions import RedisError
 
 from callbacks.retry_loop import run_forever
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger import keys
 from times_dispatch.ledger.secret_digest import digest_secret
 
 log = structlog.get_logger(__name__)
 
-CALLBACK_SECRETS: Final = "callback_secrets"
+CALLBACK_SECRETS: Final = keys.CALLBACK_SECRETS
 """Hash: ``digests`` of the secrets with which a receiver last started, and ``changed_ms``, when a receiver last started
 with other secrets than the one before it, epoch milliseconds; 0 if that never happened."""
 

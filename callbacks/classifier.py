@@ -8,7 +8,7 @@ from hashlib import blake2b
 from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
-from times_dispatch.ledger.testsends import SendTestReport
+from times_dispatch.ledger.test_sends import SendTestReport
 from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import StopWords

@@ -18,9 +18,9 @@ from callbacks.streams import DEFAULT_STREAM_LIMITS, StreamLimits, unpack
 from times_dispatch.ledger.connection import RedisUnavailable, check
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
-from times_dispatch.ledger.testsends import SendTestReports
+from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
+from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class AppliedEntries:
     """Entries whose reports were applied to the ledger, and of which the rest is to be stored."""
 
     classified: ClassifiedReports
-    results: Sequence[Applied | None]
+    results: Sequence[ReportEffect | None]
     """For each of ``classified.reports`` what it did; None if it could not be applied."""
     is_partial: bool = False
     """Whether some reports could not be applied, or some bodies could not be classified."""
@@ -39,7 +39,7 @@ class AppliedEntries:
     @property
     def stop_replies(self) -> list[int]:
         """Indexes in ``classified.reports`` of replies that ask for no more messages, to messages that we know."""
-        return [at for at in self.classified.stop_replies if self.results[at] not in {None, Applied.UNKNOWN}]
+        return [at for at in self.classified.stop_replies if self.results[at] not in {None, ReportEffect.UNKNOWN}]
 
 
 class EntryApplier:
@@ -89,7 +89,7 @@ class EntryApplier:
         classifiable, unclassifiable = await self._split(entry)
         classified = self._classifier.classify(classifiable)
         classified.dead_letters += [DeadLetter(DeadLetterReason.POISON, body) for body in unclassifiable]
-        results: list[Applied | None] = []
+        results: list[ReportEffect | None] = []
         for report in classified.reports:
             await before_each()
             results.append(await self._apply_alone(report))
@@ -109,7 +109,7 @@ class EntryApplier:
         for result, event in zip(results, events, strict=True):
             if result is None:
                 dead_letters.append(DeadLetter(DeadLetterReason.POISON, event.raw))
-            elif result is Applied.UNKNOWN:
+            elif result is ReportEffect.UNKNOWN:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
@@ -149,7 +149,7 @@ class EntryApplier:
                 classifiable.append(body)
         return classifiable, unclassifiable
 
-    async def _apply_alone(self, report: DeliveryReport) -> Applied | None:
+    async def _apply_alone(self, report: DeliveryReport) -> ReportEffect | None:
         """Apply one report; return None if it cannot be applied."""
         outcome = await attempt(partial(self._report_applier.apply, [report]))
         if isinstance(outcome, Failed):
@@ -161,7 +161,7 @@ class EntryApplier:
 
     async def _numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
         """Return the numbers of the messages that reports are about; empty where the ledger cannot tell."""
-        outcome = await attempt(partial(self._report_applier.numbers, reports))
+        outcome = await attempt(partial(self._report_applier.phones, reports))
         if not isinstance(outcome, Failed):
             return outcome
         await self._raise_unless_reports_are_at_fault(outcome.error)

@@ -14,20 +14,20 @@ from times_dispatch.settings.model import CallbackSettings
 REPORTS: Final = keys.REPORTS
 """Posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more (``pack``)."""
 
-RELAY: Final = "relay"
+RELAY: Final = keys.RELAY
 """Posted bodies that belong to another system of the same account, and wait to be posted to it; one for each entry."""
 
-DEAD_LETTERS: Final = "reports:rejected"
+DEAD_LETTERS: Final = keys.DEAD_LETTERS
 """Rows that could not be used, each with its reason."""
 
-FOREIGN_DEAD_LETTERS: Final = "reports:rejected:foreign"
+FOREIGN_DEAD_LETTERS: Final = keys.FOREIGN_DEAD_LETTERS
 """The same for rows that are not ours: in a stream of their own, so that a flood of them pushes no row of ours out."""
 
-LONG_DEAD_LETTERS: Final = "reports:rejected:long"
-LONG_FOREIGN_DEAD_LETTERS: Final = "reports:rejected:foreign:long"
+LONG_DEAD_LETTERS: Final = keys.LONG_DEAD_LETTERS
+LONG_FOREIGN_DEAD_LETTERS: Final = keys.LONG_FOREIGN_DEAD_LETTERS
 """The same two for long rows, of which fewer are kept."""
 
-DEAD_LETTER_TOTALS: Final = "reports:rejected:totals"
+DEAD_LETTER_TOTALS: Final = keys.DEAD_LETTER_TOTALS
 """Hash: reason → how many rows were ever moved to the dead letters for it."""
 
 BODY: Final = b"b"

@@ -13,7 +13,7 @@ from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
 from producers.rows.numbers import normalise_numbers
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 COLUMNS = ("to", "number", "mobile", "mobile number", "mobile no", "phone", "phone number", "msisdn")

@@ -14,7 +14,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.queries import Queries, SenderView
-from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
+from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
@@ -193,4 +193,6 @@ def _values(message: str, template: TemplateSettings) -> list[str] | None:
 def _held_reason(view: SenderView, provider: str) -> str:
     if view.paused:
         return "is paused"
-    return next((f"is held: provider {provider} is {held.why}" for held in view.held if held.provider == provider), "")
+    return next(
+        (f"is held: provider {provider} is {held.why}" for held in view.unavailable if held.provider == provider), ""
+    )

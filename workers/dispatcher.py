@@ -18,8 +18,10 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, IdKeyRefused, LeaseLost, is_transient
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy, Lease
+from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
+from times_dispatch.ledger.push_results import FailurePolicy
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider

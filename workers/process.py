@@ -26,8 +26,8 @@ from times_dispatch.broker.app import (
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignView
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings.model import Settings
 from workers.dispatcher import Dispatcher
 from workers.loop import LoopStopped, LoopThread

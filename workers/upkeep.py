@@ -16,14 +16,18 @@ from redis.exceptions import OutOfMemoryError
 
 from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.audit import Audit, Counters, imbalance
+from times_dispatch.ledger.audit import Audit, Counters, counter_mismatch
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, Damage
 from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.leases import BatchLeases, BatchReady, new_operation
-from times_dispatch.ledger.maintenance import Chores, Maintenance, Settled, still_wrong
+from times_dispatch.ledger.keys import UPKEEP_SINCE
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.openings import new_operation
+from times_dispatch.ledger.protocol import StopReason
 from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
 from times_dispatch.sms.rules.window import Window
@@ -37,7 +41,7 @@ _MAX_ROWS = 100
 same time, each is shown every few seconds."""
 _MAX_ROWS_PER_SENDER = 50
 """Campaigns of one sender that one round shows."""
-_SINCE_KEY = "upkeep:since"
+_SINCE_KEY = UPKEEP_SINCE
 """Redis' time in milliseconds since which there has been upkeep without a gap; the key expires when there is a gap."""
 _BEGIN_SINCE = """
 local since_ms = tonumber(redis.call('GET', KEYS[1]) or 'inf')
@@ -143,19 +147,19 @@ class Upkeep:
 
         async def look_after(sender: SenderId) -> list[CampaignView]:
             async with at_once:
-                return await self._look_after(sender, chores[sender])
+                return await self._look_after(sender, steps[sender])
 
         self._rows_left = _MAX_ROWS
         may_end = clocks_agree(await self._redis_clock.ahead_s())
-        chores = {
+        steps = {
             sender: _allowed(of_sender, leases_may_expire=leases_may_expire, may_end=may_end)
-            for sender, of_sender in (await self._maintenance.pending_chores(await self._queries.senders())).items()
+            for sender, of_sender in (await self._maintenance.pending_steps(await self._queries.senders())).items()
         }
-        if self._backlog and any(of_sender.expire_leases for of_sender in chores.values()):
+        if self._backlog and any(of_sender.expire_leases for of_sender in steps.values()):
             waiting = await self._backlog()
             self._again_shares = {True: _again_share(waiting.urgent), False: _again_share(waiting.bulk)}
-        await self._look_for_unapplied_reports(chores.values())
-        senders = [sender for sender, of_sender in chores.items() if any(of_sender) or sender in self._unshown]
+        await self._look_for_unapplied_reports(steps.values())
+        senders = [sender for sender, of_sender in steps.items() if any(of_sender) or sender in self._unshown]
         self._rng.shuffle(senders)  # the rows of the last ones may have to wait for the next round
         ends = await asyncio.gather(*(look_after(sender) for sender in senders), return_exceptions=True)
         views = [view for end in ends if not isinstance(end, BaseException) for view in end]
@@ -185,21 +189,21 @@ class Upkeep:
         for warning in await urgent_warnings(self._redis, clock=self._clock):
             log.warning("ledger", warning=warning)
 
-    async def _look_after(self, sender: SenderId, chores: Chores) -> list[CampaignView]:
+    async def _look_after(self, sender: SenderId, steps: PendingSteps) -> list[CampaignView]:
         ready: list[BatchReady] = []
-        if chores.expire_leases:
+        if steps.expire_leases:
             expired = await self._maintenance.expire_leases(sender)
             ready += [batch for batch in expired.ready if self._rng.random() < self._again_shares[batch.urgent]]
             if expired.reclaimed:
                 log.warning("leases lapsed", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
-        if chores.next_hours:
+        if steps.send_windows:
             await self._keep_hours(sender)
-        if chores.end_pending or chores.settle_overdue:
+        if steps.end_pending or steps.settle_overdue:
             ended = await self._maintenance.end_pending(sender)
             settled = Settled() if self._unapplied else await self._maintenance.settle_overdue(sender)
             if ended or any(settled):
                 log.info("settled", sender=sender, ended=ended, **settled._asdict())
-        if any(chores[:-1]):  # each of the chores but the last may have made batches ready
+        if any(steps[:-1]):  # each of the steps but the last may have made batches ready
             with suppress(OutOfMemoryError):  # a full Redis hands nothing out, and the warnings say so
                 ready += await self._leases.issue(sender)
         if ready:
@@ -214,14 +218,14 @@ class Upkeep:
             self._taken[sender].update(moved)
         views = await self._read(sender)
         for view in views:
-            if not view.identity_holds and (counters := await still_wrong(self._redis, sender, view.id)):
+            if not view.counters_add_up and (counters := await read_mismatch(self._redis, sender, view.id)):
                 await self._brake_unbalanced(sender, view.id, counters)
         return views
 
-    async def _look_for_unapplied_reports(self, chores: Iterable[Chores]) -> None:
+    async def _look_for_unapplied_reports(self, steps: Iterable[PendingSteps]) -> None:
         """Find out whether this round may settle what waited long enough; log when that changes."""
         unapplied = None
-        if any(of_sender.settle_overdue or of_sender.end_pending for of_sender in chores):
+        if any(of_sender.settle_overdue or of_sender.end_pending for of_sender in steps):
             unapplied = await unapplied_reports(self._redis)
         elif self._unapplied:  # nothing to settle meanwhile: the reason that was logged stands
             return
@@ -238,18 +242,18 @@ class Upkeep:
                 if self._logged.get(account.campaign) != account.counters:
                     _log_damage(Damage(account.sender, account.campaign, "", "read", account.damage))
                 self._logged[account.campaign] = account.counters
-            elif imbalance(account.counters):
+            elif counter_mismatch(account.counters):
                 await self._brake_unbalanced(account.sender, account.campaign, account.counters)
             else:
                 self._logged.pop(account.campaign, None)
 
     async def _keep_hours(self, sender: SenderId) -> None:
         """Write the next opening hours of each campaign whose last ones are over; until then nothing of it is sent."""
-        for campaign, plan, now_ms in await self._maintenance.ended_hours(sender):
+        for campaign, plan, now_ms in await self._maintenance.closed_send_windows(sender):
             window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
-            await self._maintenance.set_next_hours(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
+            await self._maintenance.set_send_window(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def _read(self, sender: SenderId) -> list[CampaignView]:
         """Read the campaigns on which something happened; leave out those that cannot be read."""
@@ -272,7 +276,7 @@ class Upkeep:
             log.error("accounting identity broken", sender=sender, campaign=campaign, **counters)
         self._logged[campaign] = counters
         with suppress(CampaignUnknown):
-            await self._control.campaign(sender, campaign, "brake", reason=imbalance(counters))
+            await self._control.campaign(sender, campaign, "brake", reason=StopReason.COUNTERS_MISMATCH)
 
 
 def _again_share(waiting: int) -> float:
@@ -284,19 +288,19 @@ def _again_share(waiting: int) -> float:
     return min(1.0, (_MAX_BACKLOG / max(1, waiting)) ** 2)
 
 
-def _allowed(chores: Chores, *, leases_may_expire: bool, may_end: bool) -> Chores:
-    """Return the chores that may be done now.
+def _allowed(steps: PendingSteps, *, leases_may_expire: bool, may_end: bool) -> PendingSteps:
+    """Return the steps that may be done now.
 
     Args:
-        chores: what there is to do for a sender.
+        steps: what there is to do for a sender.
         leases_may_expire: whether the holders of leases that ran out had the chance to renew them.
         may_end: whether Redis' clock and the host's agree: nothing that is final is done by a clock that may be wrong.
     """
-    return chores._replace(
-        expire_leases=chores.expire_leases and leases_may_expire,
-        next_hours=chores.next_hours and may_end,
-        end_pending=chores.end_pending and may_end,
-        settle_overdue=chores.settle_overdue and may_end,
+    return steps._replace(
+        expire_leases=steps.expire_leases and leases_may_expire,
+        send_windows=steps.send_windows and may_end,
+        end_pending=steps.end_pending and may_end,
+        settle_overdue=steps.settle_overdue and may_end,
     )
 
 

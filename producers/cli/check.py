@@ -22,7 +22,7 @@ from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
 from times_dispatch.ledger.health import urgent_warnings
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.settings.model import Settings
 
 _LEDGER_TIMEOUT_S = 3.0

@@ -44,7 +44,7 @@ def resume(options: CliContext, campaign: str) -> None:
         return changed, await queries.campaign(id_), await queries.sender(sender)
 
     changed, view, sender = with_ledger(options, change)
-    if view.state is CampaignState.BRAKED or not view.identity_holds:
+    if view.state is CampaignState.BRAKED or not view.counters_add_up:
         click.echo(f"campaign {campaign} is {view.state}: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and sender.waits_for_resume(view.plan.chain):

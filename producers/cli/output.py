@@ -88,7 +88,7 @@ def campaign_as_json(view: CampaignView) -> dict[str, Any]:
         "total": view.total,
         "batches": view.batches,
         "states": {state.label: number for state, number in view.counts.items()},
-        "identity_holds": view.identity_holds,
+        "counters_add_up": view.counters_add_up,
         "parts": view.parts,
         "codes": view.codes,
         "suppressed": {

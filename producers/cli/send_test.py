@@ -23,7 +23,7 @@ from producers.testsend import (
     wait_for_report,
 )
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.ledger.testsends import SendTestReport
+from times_dispatch.ledger.test_sends import SendTestReport
 from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe

@@ -106,4 +106,4 @@ def _state(view: SenderView) -> str:
         return "paused"
     if view.day_is_used_up:
         return "parts of the day used up"
-    return "; ".join(f"provider {held.provider} is {held.why}" for held in view.held) or "runs"
+    return "; ".join(f"provider {held.provider} is {held.why}" for held in view.unavailable) or "runs"

@@ -43,7 +43,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
         click.echo(json.dumps(campaign_as_json(view)))
     elif not export:
         _print(view)
-    if not view.identity_holds:
+    if not view.counters_add_up:
         raise SystemExit(1)
 
 
@@ -94,7 +94,7 @@ def _print(view: CampaignView) -> None:
         out.print(codes)
     for name, number in sorted(view.stats.items()):
         out.print(f"{name.replace('_', ' ')}: {number:,}")
-    if not view.identity_holds:
+    if not view.counters_add_up:
         out.print(
             f"[red]the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
         )

@@ -36,7 +36,7 @@ async def take_snapshot(redis: Redis, plan: Plan) -> SenderSnapshot:
     if sender not in await queries.senders():
         return SenderSnapshot()
     view = await queries.sender(sender)
-    brakes = {held.provider: held.why for held in view.held if held.brake}
+    brakes = {held.provider: held.why for held in view.unavailable if held.brake}
     held = "it is paused" if view.paused else ""
     if not held and all(provider in brakes for provider in plan.chain):
         held = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)

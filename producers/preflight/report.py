@@ -13,7 +13,7 @@ from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
 from times_dispatch.ledger.model import Plan, Recipients
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.settings.logs import mask
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.testsends import SendTestReports
+from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 

@@ -16,8 +16,8 @@ from callbacks.streams import REPORTS
 from tests.kit.callbacks import SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
-from times_dispatch.ledger.optouts import OptOuts
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.reports.reports import parse
 
@@ -44,7 +44,7 @@ class Poisoned(ReportApplier):
         self.index = index
         self.error = error
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         if any(report.index == self.index for report in reports):
             raise self.error
         return await super().apply(reports)
@@ -104,7 +104,7 @@ class Deadly(ReportApplier):
         super().__init__(redis)
         self.index = index
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         if any(report.index == self.index for report in reports):
             raise Killed
         return await super().apply(reports)
@@ -219,7 +219,7 @@ async def test_an_entry_that_takes_long_row_by_row_is_renewed_meanwhile(redis: R
     held_ms: list[int] = []
 
     class Slow(ReportApplier):
-        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
             held: Any
             (held,) = await redis.xpending_range(REPORTS, GROUP, "-", "+", 1)
             held_ms.append(held["time_since_delivered"])
@@ -321,7 +321,7 @@ async def test_a_reconciler_that_is_stopped_while_redis_is_away_hands_back_what_
     stop = asyncio.Event()
 
     class Stopping(ReportApplier):
-        async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+        async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
             if reports:
                 stop.set()
                 raise exceptions.ConnectionError

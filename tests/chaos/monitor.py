@@ -127,7 +127,7 @@ def _is_ready(view: CampaignView, now_s: float) -> bool:
 
 
 def _is_held(sender: SenderView, now_s: float) -> bool:
-    return sender.paused or any(held.brake or held.backing_off_until_ms > now_s * 1000 for held in sender.held)
+    return sender.paused or any(held.brake or held.backing_off_until_ms > now_s * 1000 for held in sender.unavailable)
 
 
 def _cpu_waited_s() -> float:

@@ -26,7 +26,7 @@ _LOG_LINES = 4
 _LOG_TAIL_BYTES = 4_000_000
 _MAX_LINE = 300
 _QUEUES = ("rotation", "rotation:own", "waiting")
-_WINDOWS = ("window", "window:own")
+_BATCHES_OUT = ("batches_out", "batches_out:own")
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ async def _read(redis: Redis, view: CampaignView, now_s: float, still_s: float) 
         pipe.zrange(f"{sender_tag}:leases", 0, -1, withscores=True)
         for queue in _QUEUES:
             pipe.zscore(f"{sender_tag}:{queue}", view.id)
-        for window in _WINDOWS:
-            pipe.smembers(f"{sender_tag}:{window}")
+        for batches_out in _BATCHES_OUT:
+            pipe.smembers(f"{sender_tag}:{batches_out}")
         pipe.llen(f"{key}:redo")
         pipe.time()
-        leases, *scores, window, own_window, redo, (seconds, _) = await pipe.execute()
+        leases, *scores, batches_out, own_batches_out, redo, (seconds, _) = await pipe.execute()
     queues = [queue for queue, score in zip(_QUEUES, scores, strict=True) if score is not None]
-    for name, members in zip(_WINDOWS, (window, own_window), strict=True):
+    for name, members in zip(_BATCHES_OUT, (batches_out, own_batches_out), strict=True):
         if count := sum(member.startswith(view.id.encode() + b":") for member in members):
             queues.append(f"{name} with {count} batches")
     if redo:

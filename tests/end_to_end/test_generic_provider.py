@@ -82,7 +82,7 @@ def test_a_campaign_goes_out_while_its_tokens_end_and_the_workers_share_each(sta
     view, comparison = compare(stack, campaign)
 
     assert view.state is CampaignState.FINISHED
-    assert view.identity_holds
+    assert view.counters_add_up
     assert (comparison.examples, comparison.accepted_twice, comparison.undecided) == ([], 0, 0)
     books = stack.books()
     assert books["all"]["accepted"] == sum(view.counts[state] for state in SENT)

@@ -15,8 +15,10 @@ import msgspec
 from redis.asyncio import Redis
 
 from callbacks.streams import BODY, REPORTS, unpack
-from times_dispatch.ledger.leases import BatchLeases, Block, Result, new_operation
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.openings import Block, new_operation
+from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions

@@ -10,14 +10,14 @@ from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.provider.ids import CorrelationIds
 
 
 class DyingApplier(ReportApplier):
     """Kills its own process as soon as the ledger has applied a report."""
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
         results = await super().apply(reports)
         if reports:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -9,12 +9,14 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchLeases, Block, Consequence, Lease, Opened, Result, new_operation
-from times_dispatch.ledger.maintenance import Maintenance, still_wrong
+from times_dispatch.ledger.leases import BatchLeases, Lease
+from times_dispatch.ledger.maintenance import Maintenance, read_mismatch
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.openings import Block, Opened, new_operation
+from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.records import RECORD_WIDTH
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import SUPPRESSION_REASONS, CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule, Submissions
@@ -121,7 +123,7 @@ class Ledger:
     async def take(self, ref: BatchRef | None = None) -> Lease:
         """Take a batch; by default issue batches and take the first."""
         lease = await self.leases.take(ref or (await self.issue())[0])
-        assert lease, "another worker has the batch, or it was not handed out"
+        assert lease, "another worker has the batch, or the batch was not issued"
         return lease
 
     async def open_block(self, lease: Lease, max_messages: int = 100) -> Opened:
@@ -133,33 +135,33 @@ class Ledger:
         return opened
 
     async def record(
-        self, lease: Lease, block: Block, verdicts: bytes, consequence: Consequence | None = None, **more: Any
+        self, lease: Lease, block: Block, letters: bytes, consequence: Consequence | None = None, **more: Any
     ) -> int:
-        """Record a verdict for each message of a block, or one verdict for all of them."""
-        if len(verdicts) == 1:
-            verdicts *= len(block.messages)
+        """Record a result for each message of a block, or one result for all of them; a letter is a ``PushResult``."""
+        if len(letters) == 1:
+            letters *= len(block.messages)
         results = [
-            Result(index, block.number, bytes([verdict]), CODES[bytes([verdict])], str(1000 + index), 1)
-            for (index, _), verdict in zip(block.messages, verdicts, strict=True)
+            Result(index, block.number, bytes([letter]), CODES[bytes([letter])], str(1000 + index), 1)
+            for (index, _), letter in zip(block.messages, letters, strict=True)
         ]
         chain = (await self.leases.plan(lease.ref.sender, lease.ref.campaign)).chain
         return await self.leases.record(lease, results, consequence, provider=chain[block.chain_index], **more)
 
-    async def push(self, verdicts: bytes = b"a", lease: Lease | None = None) -> Lease:
-        """Open all messages of a batch (by default the next one), record the verdicts, and keep the lease."""
+    async def push(self, results: bytes = b"a", lease: Lease | None = None) -> Lease:
+        """Open all messages of a batch (by default the next one), record the results, and keep the lease."""
         lease = lease or await self.take()
-        await self.record(lease, await self.open(lease), verdicts)
+        await self.record(lease, await self.open(lease), results)
         return lease
 
-    async def send_all(self, verdicts: bytes = b"a") -> None:
-        """Send all batches that are handed out; every push gets the same verdicts."""
+    async def send_all(self, results: bytes = b"a") -> None:
+        """Send all batches that are issued; every push gets the same results."""
         while refs := await self.issue():
             for ref in refs:
-                await self.leases.release(await self.push(verdicts, await self.take(ref)))
+                await self.leases.release(await self.push(results, await self.take(ref)))
 
     async def report(
         self, *kinds: Any, index: int = 0, attempt: int = 0, code: int = 901, ts: int = 1_795_000_000
-    ) -> list[Applied]:
+    ) -> list[ReportEffect]:
         """Apply reports of these kinds about one message, in this order and in one call."""
         reports = [
             DeliveryReport(CAMPAIGN, index, attempt, kind, code if kind == "failed" else 0, ts + offset)
@@ -186,8 +188,8 @@ class Ledger:
     async def field(self, name: str, campaign: CampaignId = CAMPAIGN) -> str:
         return text(await self.redis.hget(campaign_key(SENDER, campaign), name) or b"")
 
-    async def pace(self, name: str) -> float:
-        return float(await self.redis.hget(f"{hash_tag(SENDER)}:pace", name) or 0)
+    async def sender_field(self, name: str) -> float:
+        return float(await self.redis.hget(f"{hash_tag(SENDER)}:sender", name) or 0)
 
     async def now_ms(self) -> int:
         seconds, microseconds = await self.redis.time()
@@ -207,16 +209,16 @@ class Ledger:
     async def end_back_off(self, provider: str = PROVIDER) -> None:
         """Move the end of a provider's back-off, and the time of its next probe, into the past."""
         await self.redis.hset(
-            f"{hash_tag(SENDER)}:pace", mapping={f"hold_until_us@{provider}": 1, f"probe_us@{provider}": 1}
+            f"{hash_tag(SENDER)}:sender", mapping={f"back_off_until_us@{provider}": 1, f"probe_us@{provider}": 1}
         )
         for campaign in await self.redis.zrange(f"{hash_tag(SENDER)}:blocked", 0, -1):
             await self.redis.zadd(f"{hash_tag(SENDER)}:blocked", {text(campaign): 1})
 
-    async def close_hours(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
+    async def close_send_window(self, *, in_ms: int = 0, campaign: CampaignId = CAMPAIGN) -> None:
         """Let the daily send window end in *in_ms* milliseconds."""
         closes_ms = await self.now_ms() + in_ms
-        await self.redis.hset(campaign_key(SENDER, campaign), "closes_ms", closes_ms)
-        await self.redis.zadd(f"{hash_tag(SENDER)}:hours", {campaign: closes_ms})
+        await self.redis.hset(campaign_key(SENDER, campaign), "send_window_closes_ms", closes_ms)
+        await self.redis.zadd(f"{hash_tag(SENDER)}:send_windows", {campaign: closes_ms})
 
     async def move_start(self, in_ms: int, campaign: CampaignId = CAMPAIGN) -> None:
         """Move the start of a waiting campaign to *in_ms* milliseconds from now."""
@@ -225,21 +227,21 @@ class Ledger:
         await self.redis.zadd(f"{hash_tag(SENDER)}:waiting", {campaign: start_ms}, xx=True)
 
     async def issue_eventually(self) -> list[BatchRef]:
-        """Issue batches until some are handed out."""
+        """Issue batches until at least one is issued."""
         return await eventually(self.issue)
 
     async def end_day(self) -> None:
         """Turn today's counts into yesterday's."""
-        pace = f"{hash_tag(SENDER)}:pace"
+        key = f"{hash_tag(SENDER)}:sender"
         for field in ("day", "full_day"):
-            if await self.redis.hexists(pace, field):
-                await self.redis.hincrby(pace, field, -1)
+            if await self.redis.hexists(key, field):
+                await self.redis.hincrby(key, field, -1)
 
     async def end_validity(self, campaign: CampaignId = CAMPAIGN) -> None:
         """Move the end of the validity into the past, and make all batches due."""
         until_ms = await self.now_ms() - 1
         await self.redis.hset(campaign_key(SENDER, campaign), "until_ms", until_ms)
-        await self.redis.zadd(f"{hash_tag(SENDER)}:ends", {campaign: until_ms})
+        await self.redis.zadd(f"{hash_tag(SENDER)}:validity_ends", {campaign: until_ms})
         await self.make_all_due()
 
     async def end_report_wait(self, campaign: CampaignId = CAMPAIGN) -> None:
@@ -249,8 +251,8 @@ class Ledger:
 
     async def make_all_due(self) -> None:
         """Make every batch due that upkeep would settle at some time."""
-        for member in await self.redis.zrange(f"{hash_tag(SENDER)}:due", 0, -1):
-            await self.redis.zadd(f"{hash_tag(SENDER)}:due", {text(member): 1})
+        for member in await self.redis.zrange(f"{hash_tag(SENDER)}:settle_due", 0, -1):
+            await self.redis.zadd(f"{hash_tag(SENDER)}:settle_due", {text(member): 1})
 
     async def dump(self) -> dict[str, Any]:
         """The content of all keys."""
@@ -278,9 +280,9 @@ class Ledger:
             messages = await self.messages(view.id)
             states = Counter(message.record.state for message in messages)
             assert {state: count for state, count in view.counts.items() if count} == states, view.id
-            assert view.identity_holds
+            assert view.counters_add_up
             assert view.total == len(messages)
-            assert await still_wrong(self.redis, view.plan.sender, view.id) is None
+            assert await read_mismatch(self.redis, view.plan.sender, view.id) is None
             failed, held_back = _codes(messages, "rig"), _codes(messages, "ug")
             assert _errors(view, "push") == {
                 code: count for code, count in failed.items() if code not in SUPPRESSION_REASONS
@@ -297,10 +299,10 @@ class Ledger:
     async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
         lane = ":urgent" if view.plan.urgent else ":own" if view.plan.rate_per_s else ""
-        window = {text(member) for member in await self.redis.smembers(f"{hash_tag(sender)}:window{lane}")}
+        batches_out = {text(member) for member in await self.redis.smembers(f"{hash_tag(sender)}:batches_out{lane}")}
         leases = {text(member) for member in await self.redis.zrange(f"{hash_tag(sender)}:leases", 0, -1)}
-        assert window <= leases
-        assert sum(member.startswith(f"{view.id}:") for member in window) == int(
+        assert batches_out <= leases
+        assert sum(member.startswith(f"{view.id}:") for member in batches_out) == int(
             await self.redis.hget(key, "batches_out") or 0
         )
         for number in range(view.batches):

@@ -2,8 +2,8 @@
 
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.ledger_model import Model
-from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import BatchRef, CampaignId
+from times_dispatch.ledger.openings import Block
 
 
 async def finish_all(ledger: Ledger, model: Model) -> None:
@@ -15,8 +15,8 @@ async def finish_all(ledger: Ledger, model: Model) -> None:
         if campaign.max_parts:
             await ledger.control.set_budget(SENDER, CampaignId(name), 1_000_000)
         if campaign.shut:
-            hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            await ledger.maintenance.set_next_hours(SENDER, CampaignId(name), **hours)
+            window = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
+            await ledger.maintenance.set_send_window(SENDER, CampaignId(name), **window)
         await ledger.control.campaign(SENDER, CampaignId(name), "resume")
     await ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in model.out))
     for ready in (await ledger.maintenance.expire_leases(SENDER)).ready:

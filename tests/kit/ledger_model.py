@@ -9,7 +9,7 @@ from tests.kit.ledger import SENDER
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
-from times_dispatch.ledger.report_applier import Applied
+from times_dispatch.ledger.report_applier import ReportEffect
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -40,7 +40,7 @@ class Message:
 
 @dataclass
 class IssuedBatch:
-    """A batch that was handed out; its token is 0 until a worker takes the batch."""
+    """A batch that was issued; its token is 0 until a worker takes the batch."""
 
     token: int = 0
     blocks: int = 0
@@ -100,11 +100,11 @@ class Campaign:
     def is_in_doubt(self) -> bool:
         return any(message.state == "i" for message in self.messages)
 
-    def is_held(self) -> bool:
+    def is_stopped(self) -> bool:
         return self.state in {"paused", "braked"}
 
     def finish_if_done(self) -> None:
-        if (self.state == "running" or (self.is_held() and not self.is_in_doubt())) and not self.unsent():
+        if (self.state == "running" or (self.is_stopped() and not self.is_in_doubt())) and not self.unsent():
             self.state = "finished"
 
     def brake_if(self, last: deque[bool], share: float) -> None:
@@ -124,10 +124,10 @@ class Model:
         self.out: dict[BatchKey, IssuedBatch] = {}
         self.released: dict[BatchKey, tuple[int, int]] = {}
         """The token with which a batch was released last, and the number of messages that the release put in doubt."""
-        self.held_by = ""
+        self.stopped_by = ""
 
     def running(self) -> dict[str, Campaign]:
-        if self.held_by:
+        if self.stopped_by:
             return {}
         return {
             name: campaign
@@ -158,14 +158,14 @@ class Model:
 
     def take(self, batch_key: BatchKey, token: int) -> bool:
         """Take a batch with the next token; return whether that was possible."""
-        hold = self.out.get(batch_key)
-        if hold is None or hold.token:
+        out = self.out.get(batch_key)
+        if out is None or out.token:
             return False
         campaign = self.campaigns[batch_key[0]]
         if batch_key[1] not in campaign.begun and campaign.batch(batch_key[1])[0].state != "p":
             del self.out[batch_key]
             return False
-        hold.token, hold.blocks = token, 0
+        out.token, out.blocks = token, 0
         self.campaigns[batch_key[0]].begun.add(batch_key[1])
         return True
 
@@ -177,8 +177,8 @@ class Model:
         if not self.holds(batch_key, token):
             raise ModelLeaseLost
         campaign = self.campaigns[batch_key[0]]
-        if held := self._held(campaign):
-            return held
+        if reason := self._why_stopped(campaign):
+            return reason
         batch = campaign.batch(batch_key[1])
         pending = [index for index, message in enumerate(batch) if message.state == "p"][:most]
         if not pending:
@@ -191,49 +191,49 @@ class Model:
         if campaign.max_parts:
             pending = pending[: campaign.max_parts - campaign.parts_out]
         campaign.parts_out += len(pending)
-        hold = self.out[batch_key]
-        hold.blocks += 1
+        out = self.out[batch_key]
+        out.blocks += 1
         for index in pending:
-            batch[index].state, batch[index].block = "s", hold.blocks
+            batch[index].state, batch[index].block = "s", out.blocks
             batch[index].code, batch[index].answered = 0, False
         return [(index, batch[index].attempt) for index in pending]
 
-    def _held(self, campaign: Campaign) -> str:
+    def _why_stopped(self, campaign: Campaign) -> str:
         """Return the reason why no message of a campaign can be opened; empty if there is none."""
         if campaign.state != "running":
             return campaign.state
         if campaign.expired or campaign.shut:
-            return "expired" if campaign.expired else "outside_hours"
-        return self.held_by
+            return "expired" if campaign.expired else "outside_send_window"
+        return self.stopped_by
 
     def record(self, batch_key: BatchKey, token: int, outcomes: list[tuple[int, int, str, int]], brake: bool) -> int:
-        """Record outcomes of (index, block, verdict, code); return how many of them changed a message."""
+        """Record outcomes of (index, block, result, code); return how many of them changed a message."""
         if not self.holds(batch_key, token):
             raise ModelLeaseLost
         campaign = self.campaigns[batch_key[0]]
         batch = campaign.batch(batch_key[1])
         changed, news = 0, False
-        for index, block, verdict, code in sorted(outcomes):
+        for index, block, result, code in sorted(outcomes):
             message = batch[index]
             if block > self.out[batch_key].blocks:  # the ledger lost the block
-                regained = self._regain(campaign, message, block, verdict, code)
+                regained = self._regain(campaign, message, block, result, code)
                 changed, news = changed + regained, news or regained
                 continue
             if message.block != block:
                 continue
             if message.state == "s":
-                message.state = "p" if verdict == "b" else verdict
-                if message.attempt and verdict in "ru":
+                message.state = "p" if result == "b" else result
+                if message.attempt and result in "ru":
                     message.state, message.attempt = "g", message.attempt - 1
-                message.code, message.answered = code, verdict == "a"
+                message.code, message.answered = code, result == "a"
                 changed, news = changed + 1, True
-                if verdict not in "ai":
+                if result not in "ai":
                     campaign.parts_out -= 1
-                if verdict in "ar":
-                    campaign.pushes.append(verdict == "r")
-            elif verdict == "a" and message.state in "adf" and not message.answered:
+                if result in "ar":
+                    campaign.pushes.append(result == "r")
+            elif result == "a" and message.state in "adf" and not message.answered:
                 message.answered, news = True, True
-            elif verdict in "pbru" and message.attempt and message.state in "adf" and not message.answered:
+            elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
                 message.attempt, message.block, news = message.attempt - 1, 0, True
                 campaign.parts_out -= 1
         if news:
@@ -242,12 +242,12 @@ class Model:
                 campaign.state = "braked"
         return changed
 
-    def _regain(self, campaign: Campaign, message: Message, block: int, verdict: str, code: int) -> bool:
+    def _regain(self, campaign: Campaign, message: Message, block: int, result: str, code: int) -> bool:
         """Record what became of a message in a block that the ledger lost; return whether that changed it."""
-        if message.state != "p" or verdict in "pb":
+        if message.state != "p" or result in "pb":
             return False
-        message.state, message.block, message.code, message.answered = verdict, block, code, verdict == "a"
-        if verdict in "ai":
+        message.state, message.block, message.code, message.answered = result, block, code, result == "a"
+        if result in "ai":
             campaign.parts_out += 1
         elif message.attempt:
             message.state, message.attempt = "g", message.attempt - 1
@@ -288,20 +288,20 @@ class Model:
                 reclaimed, in_doubt = reclaimed + 1, in_doubt + self.reclaim(batch_key)
         return reclaimed, in_doubt, woken
 
-    def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[Applied]:
+    def report(self, batch_key: BatchKey, reports: list[tuple[int, int, str, int]]) -> list[ReportEffect]:
         """Apply reports of (index, attempt, kind, code)."""
         campaign = self.campaigns[batch_key[0]]
         campaign.begun.add(batch_key[1])
         batch = campaign.batch(batch_key[1])
-        answers = [Applied.DUPLICATE] * len(reports)
+        answers = [ReportEffect.DUPLICATE] * len(reports)
         # Reports are sorted by message; reports about one message stay in their order.
         for position, (index, attempt, kind, code) in sorted(enumerate(reports), key=lambda item: item[1][0]):
             if index >= len(batch):
-                answers[position] = Applied.UNKNOWN
+                answers[position] = ReportEffect.UNKNOWN
                 continue
             message = batch[index]
             if kind == "failed" and attempt < message.attempt:
-                answers[position] = Applied.STALE
+                answers[position] = ReportEffect.STALE
                 continue
             to = state_after_report(message, attempt, kind)
             if not to:
@@ -311,7 +311,7 @@ class Model:
             if attempt > message.attempt or (to == "a" and message.state in "pig"):
                 message.attempt = attempt
             message.state, message.code = to, code if to == "f" else 0
-            answers[position] = Applied.APPLIED
+            answers[position] = ReportEffect.APPLIED
             if to == "a":
                 campaign.due.add(batch_key[1])
             else:

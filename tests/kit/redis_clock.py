@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.scripts import exchanged_lib
+from times_dispatch.ledger.scripts import replaced_lib
 
 _LIB = """
 local function now_us()
@@ -29,5 +29,5 @@ class MovedClock:
 @contextmanager
 def moved_clock(redis: Redis) -> Iterator[MovedClock]:
     """Give the scripts that are made inside this context a clock that the test moves."""
-    with exchanged_lib("clock", _LIB):
+    with replaced_lib("clock", _LIB):
         yield MovedClock(redis)

@@ -16,10 +16,12 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchLeases, BatchReady, FailurePolicy
-from times_dispatch.ledger.maintenance import Maintenance, still_wrong
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.maintenance import Maintenance, read_mismatch
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.queries import MessageView, Queries
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
@@ -361,7 +363,7 @@ class WorkerRig:
         for view in await self.queries.campaigns():
             states = Counter(message.record.state for message in await self.messages(view.id))
             assert {state: count for state, count in view.counts.items() if count} == states, view.id
-            assert await still_wrong(self.redis, view.plan.sender, view.id) is None
+            assert await read_mismatch(self.redis, view.plan.sender, view.id) is None
 
 
 async def _nothing(*_: object) -> None:

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from producers.errors import InputInvalid
 from producers.optout_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from tests.kit.producers import WriteFile
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 
 
 async def test_an_import_counts_added_known_and_refused_rows(write: WriteFile, redis: Redis) -> None:

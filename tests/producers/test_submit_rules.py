@@ -20,7 +20,7 @@ from tests.kit.producers import (
     only_campaign,
     people,
 )
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings.load import Need, load
@@ -51,7 +51,7 @@ async def test_messages_beyond_the_daily_limit_are_a_warning_of_submit(
     text = SETTINGS.replace("rate_per_s = 500", "rate_per_s = 500\nmax_parts_per_day = 12")
     settings = load(write("dispatch.toml", text), {"DISPATCH_REDIS_URL": redis_url}, need=frozenset({Need.LEDGER}))
     today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
-    await redis.hset("{TIMESM}:pace", mapping={"day": today, "day_parts": 7})
+    await redis.hset("{TIMESM}:sender", mapping={"day": today, "day_parts": 7})
 
     draft = Draft(write("c.toml", CAMPAIGN), recipients, settings=settings)
     submitted = await submit(draft, settings=settings, redis=redis)
@@ -141,7 +141,7 @@ async def test_a_campaign_whose_messages_are_all_suppressed_is_finished(
 
     view = await Queries(redis).campaign(submitted.campaign)
     assert (submitted.state, submitted.opted_out) == (view.state, 25) == (CampaignState.FINISHED, 25)
-    assert (view.identity_holds, view.codes) == (True, {"suppressed:31": 25})
+    assert (view.counters_add_up, view.codes) == (True, {"suppressed:31": 25})
 
 
 async def test_the_campaigns_own_text_is_stored_as_the_values_of_the_slots(

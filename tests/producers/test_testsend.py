@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from producers.testsend import SendTestMessage, SendTestRequest, prepare, wait_for_report
 from tests.kit.clock import FakeClock
 from tests.kit.producers import SETTINGS, WriteFile
-from times_dispatch.ledger.testsends import SendTestReport, SendTestReports
+from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 

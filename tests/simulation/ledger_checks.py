@@ -21,21 +21,21 @@ _FIELDS = (
     "total",
     "next_batch",
     "start_ms",
-    "opens_ms",
-    "closes_ms",
+    "send_window_opens_ms",
+    "send_window_closes_ms",
     "until_ms",
     "unopened_state",
     "unopened_before",
 )
 _RECORDS_EVERY_S = 20.0
 """The records of a campaign are read when its counters have changed, and at least this often."""
-_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "hours")
+_TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "send_windows")
 """Where a campaign stands that gets a turn, now or later."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
 MAX_JUMP_S = 600.0
 """The server's clock is set forward or back by this at most."""
-_OWN_REASONS = ("cannot be worked on", "accounting identity", "damaged", "not in the worker")
+_OWN_REASONS = ("cannot be worked on", "counters_mismatch", "damaged", "not in the worker")
 
 
 class Seen(NamedTuple):
@@ -197,14 +197,17 @@ class LedgerChecks:
             seen.state == "running"
             and seen.counts[b"p"] > 0
             and seen.number("start_ms") <= now_ms < seen.number("until_ms") - 2_000
-            and (not seen.number("closes_ms") or seen.number("opens_ms") <= now_ms < seen.number("closes_ms") - 2_000)
+            and (
+                not seen.number("send_window_closes_ms")
+                or seen.number("send_window_opens_ms") <= now_ms < seen.number("send_window_closes_ms") - 2_000
+            )
         )
         if not may:
             self._may_since.pop(campaign, None)
         return may
 
     def _sender_is_held(self, sender: str) -> bool:
-        key, today = f"{{{sender}}}:pace", (self._server_ms() + 19_800_000) // 86_400_000
+        key, today = f"{{{sender}}}:sender", (self._server_ms() + 19_800_000) // 86_400_000
         paused, full_day = self._world.server.peek([("HMGET", key, "paused", "full_day")])[0]
         return paused == b"1" or (full_day is not None and int(full_day) == today)
 

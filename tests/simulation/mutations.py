@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tests.simulation.violation import Kind
 from times_dispatch.ledger import scripts
-from times_dispatch.ledger.leases import Result
+from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers import upkeep
 from workers.batch import recorder
@@ -50,7 +50,7 @@ def _in_lib(name: str, before: str, after: str) -> Callable[[], None]:
         text = scripts.lib_text(name)
         if before not in text:
             raise ValueError(f"lib/{name}.lua no longer contains: {before}")
-        scripts._exchanged_libs[name] = text.replace(before, after)
+        scripts._replaced_libs[name] = text.replace(before, after)
 
     return apply
 
@@ -146,9 +146,9 @@ MUTATIONS = {
     "A6 proof of a later attempt refused": Mutation(
         _in_script(
             "apply_reports",
-            "  if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end",
+            "  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end",
             "  if attempt > recorded_attempt then return nil, UNKNOWN end\n"
-            "  if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end",
+            "  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end",
         ),
         frozenset({Kind.EVIDENCE}),
         "a report of an attempt that the server forgot is refused",
@@ -206,8 +206,8 @@ MUTATIONS = {
     "lost messages are pending": Mutation(
         _in_lib(
             "leases",
-            "redis.call('SETRANGE', messages_key, at - 1, IN_DOUBT)",
-            "redis.call('SETRANGE', messages_key, at - 1, PENDING)",
+            "redis.call('SETRANGE', messages_key, position - 1, IN_DOUBT)",
+            "redis.call('SETRANGE', messages_key, position - 1, PENDING)",
         ),
         frozenset({Kind.COUNTERS, Kind.TWICE}),
         "what a lost worker had in hand is sent again",
@@ -220,13 +220,13 @@ MUTATIONS = {
         ("worker_frozen",),
     ),
     "rate not kept": Mutation(
-        _in_script("open_block", "if main.key then keep_slot(", "if false then keep_slot("),
+        _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
         frozenset({Kind.PACE}),
         "slots that were given out are given out again",
         (),
     ),
     "reports lost": Mutation(
-        _in_script("apply_reports", "if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
+        _in_script("apply_reports", "if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
         frozenset({Kind.EVIDENCE}),
         "a report that says delivered changes nothing",
         (),

@@ -13,8 +13,8 @@ from tests.simulation.loop import SimulatedClock, SimulatedProcess
 from tests.simulation.provider import SimulatedClient
 from tests.simulation.wire import Wire, connect
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.provider.ids import CorrelationIds
 from workers.dispatcher import Dispatcher

@@ -97,7 +97,7 @@ class Story:
         return bool(
             seen.unsent
             and seen.number("start_ms") <= now_ms
-            and not seen.number("closes_ms")
+            and not seen.number("send_window_closes_ms")
             and not capped
             and seen.number("until_ms") > now_ms
         )

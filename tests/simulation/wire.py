@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 from tests.simulation.server import CLOCK_LIB, Command, Server
-from times_dispatch.ledger.scripts import exchanged_lib
+from times_dispatch.ledger.scripts import replaced_lib
 
 SOCKET_TIMEOUT_S = 5.0
 NORMAL_ONE_WAY_S = 0.0002
@@ -205,5 +205,5 @@ def connect(wire: Wire, *, retries: int = 3) -> Redis:
 @contextmanager
 def clock_exchanged() -> Iterator[None]:
     """Let the scripts that are made meanwhile read the simulation's clock."""
-    with exchanged_lib("clock", CLOCK_LIB):
+    with replaced_lib("clock", CLOCK_LIB):
         yield

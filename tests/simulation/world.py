@@ -166,7 +166,14 @@ class World:
         tag = [f"{{{sender}}}:" for sender in self.settings.senders]
         # While no reconciler works, no doubt is settled, and what is due stays due.
         is_settling = any(not reconciler.process.is_frozen for reconciler in self.reconcilers)
-        names = ("leases", "hours", "ends", "waiting", "blocked", *(("due",) if is_settling else ()))
+        names = (
+            "leases",
+            "send_windows",
+            "validity_ends",
+            "waiting",
+            "blocked",
+            *(("settle_due",) if is_settling else ()),
+        )
         today, to_midnight_ms = divmod(self.now_ms() + INDIA_MS, DAY_MS)
         zsets = [("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES") for of in tag for name in names]
         full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])

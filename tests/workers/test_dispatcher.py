@@ -11,8 +11,9 @@ from tests.kit.workers import CAMPAIGN, SENDER, Arrived, FakeProvider, WorkerRig
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key
-from times_dispatch.ledger.leases import BatchLeases, FailurePolicy
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)

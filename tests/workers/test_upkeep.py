@@ -17,8 +17,8 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
@@ -144,7 +144,10 @@ async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campa
     assert line["log_level"] == "error"
     assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
     view = await rig.view()
-    assert (view.state, view.reason) == (CampaignState.BRAKED, "accounting identity broken: 5 in all, but 3 pending")
+    assert (view.state, view.reason) == (
+        CampaignState.BRAKED,
+        "the counters do not add up to the total: 5 in all, but 3 pending",
+    )
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", 2)
 
 

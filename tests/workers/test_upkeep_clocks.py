@@ -11,10 +11,11 @@ from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger
 from tests.kit.redis_clock import MovedClock, moved_clock
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import Block, Consequence, Wait
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef
-from times_dispatch.ledger.protocol import HoldPolicy
+from times_dispatch.ledger.openings import Block, Wait
+from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -95,7 +96,7 @@ async def test_nothing_is_ended_or_settled_while_the_clocks_differ(
     await clock.set_ahead(ahead_s)
     until_ms = await ledger.now_ms() + (ahead_s - 1) * 1000
     await redis.hset(KEY, "until_ms", until_ms)
-    await redis.zadd(f"{hash_tag(SENDER)}:ends", {CAMPAIGN: until_ms})
+    await redis.zadd(f"{hash_tag(SENDER)}:validity_ends", {CAMPAIGN: until_ms})
     await redis.hset(KEY, "report_wait_ms", -10 * HOUR_S * 1000)
     await ledger.make_all_due()
     await _let_leases_expire(redis, ahead_s)
@@ -107,7 +108,7 @@ async def test_nothing_is_ended_or_settled_while_the_clocks_differ(
 
     await clock.set_ahead(0)
     await redis.hset(KEY, "until_ms", YEAR_2100_MS)
-    await redis.zadd(f"{hash_tag(SENDER)}:ends", {CAMPAIGN: YEAR_2100_MS})
+    await redis.zadd(f"{hash_tag(SENDER)}:validity_ends", {CAMPAIGN: YEAR_2100_MS})
     await upkeep.round()
     assert await ledger.states() == "ninpppppp", "once the clocks agree, what is overdue is settled"
 
@@ -139,14 +140,14 @@ async def test_a_hold_that_is_longer_than_the_longest_is_over(redis: Redis, cloc
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease, max_messages=1)
-    await ledger.record(lease, block, b"p", Consequence(back_off=HoldPolicy.ALWAYS))
+    await ledger.record(lease, block, b"p", Consequence(back_off=BackOffPolicy.ALWAYS))
     assert isinstance(await ledger.open_block(lease), Wait)
     await clock.set_ahead(0)
     probe = await ledger.open_block(lease)
     assert isinstance(probe, Block)
     assert len(probe.messages) == 1, "the provider is still tried with one message at a time"
-    await ledger.record(lease, probe, b"p", Consequence(back_off=HoldPolicy.ALWAYS))
-    assert await redis.hget(f"{hash_tag(SENDER)}:pace", f"hold_count@{PROVIDER}") == b"2"
+    await ledger.record(lease, probe, b"p", Consequence(back_off=BackOffPolicy.ALWAYS))
+    assert await redis.hget(f"{hash_tag(SENDER)}:sender", f"back_off_count@{PROVIDER}") == b"2"
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
@@ -156,5 +157,5 @@ async def test_an_untaken_batch_whose_lease_ends_too_late_is_announced_again(clo
     refs = await ledger.issue()
     await clock.set_ahead(0)
     maintenance = Maintenance(ledger.redis, lease_s=15.0)
-    assert (await maintenance.pending_chores([SENDER]))[SENDER].expire_leases
+    assert (await maintenance.pending_steps([SENDER]))[SENDER].expire_leases
     assert [ready.ref for ready in (await maintenance.expire_leases(SENDER)).ready] == refs

@@ -13,8 +13,10 @@ from tests.kit.ledger import SENDER, Ledger
 from times_dispatch.clock import SystemClock
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchClosed, BatchLeases, BatchReady, Block
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView
+from times_dispatch.ledger.openings import BatchClosed, Block
+from times_dispatch.ledger.ready_batches import BatchReady
 from workers.upkeep import Upkeep
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -66,7 +68,7 @@ end
 async def clock(redis: Redis) -> AsyncIterator[BothClocks]:
     clock = BothClocks(redis)
     await clock.set(9, "12:00:00")
-    with scripts.exchanged_lib("clock", CLOCK_LIB):
+    with scripts.replaced_lib("clock", CLOCK_LIB):
         yield clock
 
 
@@ -95,10 +97,10 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
 
     assert isinstance(await ask_at(9, "12:00:01"), Block)
     assert isinstance(await ask_at(9, "20:59:59"), Block)
-    assert await ask_at(9, "21:00:00") == BatchClosed("outside_hours")
-    assert await ask_at(9, "23:59:59") == BatchClosed("outside_hours")
-    assert await ask_at(10, "00:00:00") == BatchClosed("outside_hours")
-    assert await ask_at(10, "09:59:59") == BatchClosed("outside_hours")
+    assert await ask_at(9, "21:00:00") == BatchClosed("outside_send_window")
+    assert await ask_at(9, "23:59:59") == BatchClosed("outside_send_window")
+    assert await ask_at(10, "00:00:00") == BatchClosed("outside_send_window")
+    assert await ask_at(10, "09:59:59") == BatchClosed("outside_send_window")
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 

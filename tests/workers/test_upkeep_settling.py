@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import RECONCILERS, REPORTS
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.ready_batches import BatchReady
 from workers.upkeep import Upkeep
 
 

@@ -15,8 +15,8 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings import logs
 from times_dispatch.settings.model import Settings

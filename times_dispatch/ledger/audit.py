@@ -1,7 +1,7 @@
-"""The audit of the accounting identity: a campaign's total always equals the sum of its messages in all states.
+"""The audit of the counters: a campaign's counters of messages in all states must always add up to its total.
 
-The audit passes by every campaign in time, so it also puts those into the indexes of live and ended campaigns that are
-not there: a ledger of an older version has no indexes.
+The audit reads every campaign in time. So it also puts a campaign into the index of live or ended campaigns if the
+campaign is in none: a ledger of an older version has no indexes.
 """
 
 from collections import deque
@@ -15,13 +15,12 @@ from redis.exceptions import RedisError
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import CAMPAIGNS, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import MessageState
 
 COUNTERS = ("total", *(state.value for state in MessageState))
 """Fields of a campaign's hash. One HMGET reads all of them at one moment."""
-
-_IMBALANCE = "accounting identity broken"
 
 Counters = dict[str, int]
 """Counts by the names in ``COUNTERS``."""
@@ -32,22 +31,27 @@ def read_counters(values: Sequence[bytes | str | None]) -> Counters:
     return {name: int(value or 0) for name, value in zip(COUNTERS, values, strict=True)}
 
 
-def imbalance(counters: Counters) -> str:
-    """Return how the total differs from the sum over all states; empty if they are equal."""
+def counter_mismatch(counters: Counters) -> str:
+    """Return a text that names the total and the counters; empty if the counters add up to the total."""
     counts = {state: counters[state.value] for state in MessageState}
     if counters["total"] == sum(counts.values()):
         return ""
     states = ", ".join(f"{count:,} {state.label.replace('_', ' ')}" for state, count in counts.items() if count)
-    return f"{_IMBALANCE}: {counters['total']:,} in all, but {states or 'none in any state'}"
+    return f"the counters do not add up to the total: {counters['total']:,} in all, but {states or 'none in any state'}"
 
 
-def reason_with_imbalance(reason: str, counters: Counters) -> str:
-    """Return a campaign's reason, preceded by its imbalance if there is one.
+def reason_with_mismatch(reason: str, detail: str, counters: Counters) -> str:
+    """Return why a campaign is stopped, for people, preceded by the mismatch of its counters if there is one.
 
-    If an imbalance stopped the campaign, the reason repeats the imbalance with older numbers, and is left out.
+    Args:
+        reason: The field ``reason`` of the campaign.
+        detail: The field ``reason_detail``.
+        counters: The counters of the campaign.
     """
-    current = imbalance(counters)
-    return "; ".join(filter(None, [current, "" if current and reason.startswith(_IMBALANCE) else reason]))
+    mismatch = counter_mismatch(counters)
+    if mismatch and reason == StopReason.COUNTERS_MISMATCH:
+        return mismatch
+    return "; ".join(filter(None, [mismatch, stop_reason_in_words(reason, detail)]))
 
 
 class CampaignCounters(NamedTuple):

@@ -12,17 +12,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 from times_dispatch.ledger.health import memory_in
+from times_dispatch.ledger.keys import CONNECTION_PROBE
 
 SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
 
 _RETRIES = 3
+# Not a file of lua/: EVAL with the text shows whether this user may run any script, and this text needs no lib.
 _PROBE = """
 redis.call('SET', KEYS[1], '1', 'PX', 1)
 return redis.call('TIME')[1]
 """
 _PROBE_WHEN_FULL = f"redis.call('DEL', KEYS[1]) {_PROBE}"
-"""The same, but its first write frees, and so it runs also when Redis is full."""
+"""The same script after a write that frees memory, so that it runs also when Redis is full."""
 
 
 class RedisUnavailable(Exception):
@@ -176,16 +178,17 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
 
     Args:
         redis: The ledger.
-        needs_memory: Whether a full Redis cannot be used. Commands that look, pause and cancel can use one.
+        needs_memory: Whether a full Redis counts as unavailable. Commands that show, pause and cancel can use a full
+            Redis.
 
     Raises:
-        RedisUnavailable: Redis is away, refuses the password, denies the permission, is read-only, has too few
+        RedisUnavailable: Redis does not answer, refuses the password, denies the permission, is read-only, has too few
             replicas, or is out of memory.
     """
     kwargs = redis.connection_pool.connection_kwargs
     name = address_of(redis)
     try:
-        await redis.eval(_PROBE if needs_memory else _PROBE_WHEN_FULL, 1, "{check}:probe")
+        await redis.eval(_PROBE if needs_memory else _PROBE_WHEN_FULL, 1, CONNECTION_PROBE)
         info = await _info(redis)
     except exceptions.AuthenticationError as error:
         reason = "refused the password" if kwargs.get("password") else "wants a password"

@@ -11,8 +11,8 @@ from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_tr
 from times_dispatch.ledger.keys import (
     SENDERS,
     CampaignField,
-    PaceField,
     ProviderField,
+    SenderField,
     SenderKey,
     campaign_key,
     provider_field,
@@ -31,25 +31,33 @@ Action = Literal["pause", "resume", "cancel", "brake"]
 
 
 class Control:
-    """What people (and brakes) do with the ledger."""
+    """Changes campaigns and senders on behalf of people, and of brakes."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._control = Script(redis, "control")
         self._configure_rate = Script(redis, "configure_rate")
-        self._set_pace = Script(redis, "set_pace")
+        self._set_sender = Script(redis, "set_sender")
         self._settle_overdue = Script(redis, "settle_overdue")
         self._resume_sender = Script(redis, "resume_sender")
 
     async def campaign(
         self, sender: SenderId, campaign: CampaignId, action: Action, *, reason: str = ""
     ) -> tuple[bool, CampaignState]:
-        """Pause, resume, cancel or brake a campaign; return whether that changed it, and its state.
+        """Pause, resume, cancel or brake a campaign; return whether that changed the campaign, and its state.
 
-        When this returns no block can be opened that the new state forbids; what was opened before goes out
-        within the time that slots are given out ahead. To resume a campaign that has nothing left to send is to
-        finish it. A campaign that was paused or braked after this call began is not resumed. Raises
-        ``CampaignUnknown``.
+        After this call no block can be opened that the new state forbids. Messages that were opened before are pushed
+        within the time for which send times are given out ahead. The resume of a campaign that has nothing left to send
+        finishes the campaign. A campaign that was paused or braked after this call began is not resumed.
+
+        Args:
+            sender: The sender of the campaign.
+            campaign: The campaign.
+            action: A ``ControlAction``.
+            reason: Why, a ``StopReason`` or a text for people.
+
+        Raises:
+            CampaignUnknown: No campaign has this id.
         """
         decided_us = await self._now_us() if action == "resume" else 0
         reply = await self._control(
@@ -61,24 +69,24 @@ class Control:
         return status == Status.CHANGED, CampaignState(text(reply["state"]))
 
     async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
-        """Make the settings' rate known; it replaces a rate set by hand only when the settings have changed."""
-        configured = await self._redis.hget(_pace_key(sender), PaceField.CONFIGURED_RATE)
+        """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed."""
+        configured = await self._redis.hget(_sender_hash_key(sender), SenderField.CONFIGURED_RATE)
         await self._redis.sadd(SENDERS, sender)
         if _rate(configured) != rate_per_s:
             await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s)
 
     async def configure_daily_cap(self, sender: SenderId, max_parts: int) -> None:
-        """Make the settings' cap known: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
-        pace_key = _pace_key(sender)
+        """Write the daily cap of the settings: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
+        key = _sender_hash_key(sender)
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(pace_key, PaceField.MAX_PARTS_PER_DAY, max_parts)
-            pipe.hdel(pace_key, PaceField.FULL_DAY)  # the next block finds out anew
+            pipe.hset(key, SenderField.MAX_PARTS_PER_DAY, max_parts)
+            pipe.hdel(key, SenderField.FULL_DAY)  # the next block compares with the new cap
             await pipe.execute()
 
     async def set_budget(self, sender: SenderId, campaign: CampaignId, max_parts: int) -> None:
         """Set the SMS parts that a campaign may hand to the provider, from the next block on; 0 is no limit.
 
-        What was handed over before counts. Raises ``CampaignUnknown``.
+        Parts that were handed over before count. Raises ``CampaignUnknown``.
         """
         key = campaign_key(sender, campaign)
         if not await self._redis.hexists(key, CampaignField.MAX_PARTS):
@@ -87,38 +95,40 @@ class Control:
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
-        await self._set(sender, {PaceField.RATE: rate_per_s})
+        await self._set(sender, {SenderField.RATE: rate_per_s})
 
     async def pause_sender(self, sender: SenderId) -> None:
-        """Stop all campaigns of a sender, until it is resumed."""
-        await self._set(sender, {PaceField.PAUSED: 1, PaceField.HELD_US: await self._now_us()})
+        """Stop all campaigns of a sender, until a person resumes the sender."""
+        await self._set(sender, {SenderField.PAUSED: 1, SenderField.STOPPED_US: await self._now_us()})
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
-        """Let nothing more of a sender go through a provider, as something is wrong there; the first reason stays."""
-        await self._set(sender, {PaceField.HELD_US: await self._now_us()})
+        """Brake a provider for a sender, until a person resumes the sender; an earlier reason stays."""
+        await self._set(sender, {SenderField.STOPPED_US: await self._now_us()})
         await self._set(sender, {provider_field(ProviderField.BRAKE, provider): reason}, keep_first=True)
 
     async def _set(self, sender: SenderId, values: Mapping[str, float | str], *, keep_first: bool = False) -> None:
-        """Set fields of a sender's pace, also when Redis is full."""
+        """Set fields of a sender's hash, also when Redis is full."""
         fields = [{"name": name, "value": value} for name, value in values.items()]
-        await self._set_pace(sender, keep_first=int(keep_first), fields=fields)
+        await self._set_sender(sender, keep_first=int(keep_first), fields=fields)
 
     async def resume_sender(self, sender: SenderId) -> bool:
-        """Let a sender's campaigns go on: lifts the pause, and the brakes and the backing off of all its providers.
+        """Resume a sender: end its pause, and the brake and the back-off of each of its providers.
 
-        Returns False, and changes nothing, if the sender was paused or braked after this call began.
+        Return False, and changes nothing, if the sender was paused or braked after this call began.
         """
         reply = await self._resume_sender(sender, decided_us=await self._now_us())
         return text(reply["status"]) == Status.CHANGED
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
-        """Decide all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
+        """Settle all messages in doubt of a campaign: count them as sent, or send them again. Return how many.
 
-        What is to be sent again of a paused or braked campaign waits for its resume. Raises ``CampaignDamaged`` once
-        all batches are decided but those that cannot be.
+        Messages that are to be sent again of a paused or braked campaign wait for its resume.
 
-        Only messages that were sent before this call began are decided: the Redis client repeats a call whose answer is
+        Only messages that were sent before this call began are settled: the Redis client repeats a call whose reply is
         lost, and by then messages that it resent may have been pushed again.
+
+        Raises:
+            CampaignDamaged: Some batches are damaged; the messages of all other batches are settled.
         """
         decided_ms = await self._next_ms()
         batches = int(await self._redis.hget(campaign_key(sender, campaign), CampaignField.BATCHES) or 0)
@@ -126,7 +136,7 @@ class Control:
         for number in range(batches):
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, number=number, settlement=Settlement(how), decided_ms=decided_ms
+                    sender, campaign=campaign, batch_number=number, settlement=Settlement(how), decided_ms=decided_ms
                 )
             except ResponseError as error:
                 if is_transient(error):
@@ -136,7 +146,7 @@ class Control:
                 settled += reply["resent"] + reply["as_sent"]
         if damaged:
             what = f"batch {', '.join(damaged)} cannot be settled"
-            raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of others are decided)")
+            raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of other batches are settled)")
         return settled
 
     async def _now_us(self) -> int:
@@ -144,19 +154,19 @@ class Control:
         return int(seconds) * 1_000_000 + int(microseconds)
 
     async def _next_ms(self) -> int:
-        """Return the next millisecond of Redis' clock once it has begun: all that was sent before this is earlier."""
+        """Wait for the next millisecond of Redis' clock and return it; messages sent before are earlier."""
         now_us = await self._now_us()
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
 
 
 def _rate(stored: bytes | str | None) -> float | None:
-    """Read a stored rate; None if there is none, or if it is damaged."""
+    """Read a stored rate; return None if no rate is stored, or if the value is damaged."""
     try:
         return float(stored or b"")
     except ValueError:
         return None
 
 
-def _pace_key(sender: SenderId) -> str:
-    return sender_key(sender, SenderKey.PACE)
+def _sender_hash_key(sender: SenderId) -> str:
+    return sender_key(sender, SenderKey.SENDER)

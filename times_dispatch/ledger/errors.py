@@ -1,4 +1,4 @@
-"""The ledger's errors, and which Redis errors a retry can cure.
+"""The ledger's errors, and which Redis errors a retry can resolve.
 
 LedgerError
 ├── CampaignUnknown    no campaign has this id
@@ -24,7 +24,7 @@ class Damage(NamedTuple):
     batch: str
     """The batch's number, from 0; empty if the campaign itself is damaged."""
     doing: str
-    """What could not be done to the batch or campaign, as a participle: ``handed out``, ``settled``."""
+    """What could not be done to the batch or campaign, as a participle: ``issued``, ``settled``."""
     error: str
     """The error's text or class name; it holds nothing of any recipient."""
 
@@ -37,7 +37,7 @@ class CampaignUnknown(LedgerError):
     """No campaign has this id."""
 
     def __init__(self, campaign: str) -> None:
-        super().__init__(f"campaign {campaign}: there is none with this id; `dispatch list` shows those there are")
+        super().__init__(f"campaign {campaign}: no campaign has this id; `dispatch list` shows all campaigns")
 
 
 class CampaignDamaged(LedgerError):
@@ -96,8 +96,8 @@ _INVALID_DATA = re.compile(
 def is_transient(error: BaseException) -> bool:
     """Return whether a failed call to the ledger may succeed when it is repeated later.
 
-    It may if the server is away, slow, out of memory, loading, a replica, or denies this user access. It cannot if a
-    command or script failed because of invalid data in the ledger or invalid arguments: the same call fails again.
+    A repeated call may succeed if the server is unavailable, slow, out of memory, loading, a replica, or denies this
+    user access. The call fails again if invalid data in the ledger, or invalid arguments, made it fail.
     """
     if isinstance(error, exceptions.DataError):
         return False

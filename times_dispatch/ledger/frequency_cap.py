@@ -1,4 +1,4 @@
-"""How often one number may be texted: what the opening of a block must know to check it (``lua/lib/suppression.lua``).
+"""Frequency caps: the data with which the opening of a block checks them (``lua/lib/suppression.lua``).
 
 docs/domain.md section 5: gateways drop the same text to the same number within 30 minutes.
 """
@@ -10,35 +10,36 @@ FINGERPRINT_BYTES = 6
 
 
 class FrequencyLimit(NamedTuple):
-    """What a sender may do to one number, over all its campaigns; all 0 is no limit."""
+    """How often a sender may text one phone, over all its campaigns; without limits all fields are 0."""
 
     repeat_after_s: int = 0
-    """Seconds before the same text may go to the same number again."""
+    """Seconds before the same text may be sent to the same phone again."""
     max_messages: int = 0
-    """Messages within ``period_s``."""
+    """How many messages a phone may get within ``period_s``."""
     period_s: int = 0
+    """Seconds for which ``max_messages`` holds."""
 
 
 class FrequencyCheck(NamedTuple):
-    """A stretch of a batch whose messages are checked when they are opened; no others are opened with it."""
+    """A stretch of a batch: the ledger checks its messages when they are opened, and opens no other messages."""
 
     limit: FrequencyLimit = FrequencyLimit()
     digest: str = ""
-    """Of the registered text, with its slots."""
+    """Digest of the registered text, with its slots."""
     first_index: int = 0
     """Index in the batch at which the stretch begins."""
     fingerprints: bytes = b""
-    """Six bytes for each message of the stretch; empty if nothing is checked."""
-    numbers: str = ""
-    """The number of each message of the stretch, joined by blanks; empty without ``max_messages``."""
+    """Six bytes for each message of the stretch; empty if no message is checked."""
+    phones: str = ""
+    """The phone of each message of the stretch, joined by blanks; empty without ``max_messages``."""
 
 
 NO_CHECK = FrequencyCheck()
 
 
-def fingerprint(to: str, text: str) -> bytes:
-    """Return six bytes that tell a text to a number from others: two in 2.8e14 pairs are taken for the same."""
-    return blake2b(f"{to}\0{text}".encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_BYTES).digest()
+def fingerprint(phone: str, text: str) -> bytes:
+    """Return six bytes that stand for a text to a phone: two of 2.8e14 pairs have the same bytes."""
+    return blake2b(f"{phone}\0{text}".encode("utf-8", "surrogatepass"), digest_size=FINGERPRINT_BYTES).digest()
 
 
 def text_digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What people must know about Redis before it hurts: its memory, and its clock. Every surface shows these warnings."""
+"""Warnings about Redis' memory and clock, which every command, log and page for people shows in time."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,13 +10,14 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 
 WARN_MEMORY_SHARE = 0.8
-"""Above this share of maxmemory every surface warns."""
+"""Above this share of maxmemory people are warned."""
 
 
 class Memory(NamedTuple):
     """The memory of Redis."""
 
     used_bytes: int = 0
+    """Bytes in use."""
     max_bytes: int = 0
     """The setting maxmemory; 0 if there is no limit, or if Redis does not say."""
 
@@ -26,7 +27,7 @@ class Memory(NamedTuple):
         return self.used_bytes / self.max_bytes if self.max_bytes else 0.0
 
     def has_room(self, more_bytes: int, *, max_share: float) -> bool:
-        """Say whether so many more bytes fit below a share of maxmemory."""
+        """Say whether *more_bytes* more bytes fit below a share of maxmemory."""
         return not self.max_bytes or self.used_bytes + more_bytes <= max_share * self.max_bytes
 
     @property
@@ -39,12 +40,12 @@ class Memory(NamedTuple):
 
 
 def memory_in(info: Mapping[str, object]) -> Memory:
-    """Return the memory as INFO says it; without limit if INFO does not say."""
+    """Return the memory that INFO reports; without a limit if INFO reports none."""
     return Memory(int(str(info.get("used_memory", 0))), int(str(info.get("maxmemory", 0))))
 
 
 async def read_memory(redis: Redis) -> Memory:
-    """Return the memory as it is now; without limit if this user may not ask. Raises other Redis errors."""
+    """Return the memory in use now; without a limit if this user may not run INFO. Raises other Redis errors."""
     try:
         return memory_in(await redis.info("memory"))
     except exceptions.NoPermissionError:
@@ -52,7 +53,7 @@ async def read_memory(redis: Redis) -> Memory:
 
 
 async def urgent_warnings(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> list[str]:
-    """Return what is wrong with Redis now, one line each. Raises Redis errors."""
+    """Return warnings about problems of Redis, one line each. Raises Redis errors."""
     ahead_s = await RedisClock(redis, clock=clock).ahead_s()
     warnings = [clock_warning(ahead_s), (await read_memory(redis)).warning]
     return [f"Redis: {warning}" for warning in warnings if warning]
@@ -64,7 +65,7 @@ def clock_warning(ahead_s: float) -> str:
         return ""
     side = "ahead of" if ahead_s > 0 else "behind"
     consequence = "nothing is started by its time, ended, expired or settled until they agree"
-    return f"its clock is {abs(ahead_s):,.0f} s {side} this host's: {consequence}; set the wrong one"
+    return f"its clock is {abs(ahead_s):,.0f} s {side} this host's: {consequence}; set the wrong clock"
 
 
 def _megabytes(number: int) -> str:

@@ -1,10 +1,11 @@
 """The record of the id key in the ledger: which key makes correlation ids, and which key made them before.
 
-A process with another key than the others would make ids that no reconciler takes for ours, and would take the others'
-ids for foreign ones. So the ledger holds a digest of the key, and every process that has the key compares the two at
-its start. The key is changed by a worker or reconciler that has the new key and, as the old key, the one that the
-ledger records (docs/operations.md). Processes that make ids with the key of before may do so for ``MAKE_S``; a process
-that reads ids needs the key of before for ``READ_S``, because reports come up to 72 hours after the push.
+A process with another key than the other processes would make ids that no reconciler recognises, and would not
+recognise the ids of the other processes. So the ledger holds a digest of the key, and every process that has the key
+compares the two at its start. A worker or reconciler changes the record if it has the new key and, as the old key, the
+key that the ledger records (docs/operations.md). Processes that make ids with the key of before may do so for
+``MAKE_S``; a process that reads ids needs the key of before for ``READ_S``, because reports come up to 72 hours after
+the push.
 """
 
 from datetime import UTC, datetime
@@ -28,17 +29,19 @@ _HOW_TO: Final = 'docs/operations.md says how to change the key: "How do I chang
 
 
 class IdKeyRecord(NamedTuple):
-    """What the ledger records, and Redis' time when it was read."""
+    """The record of the id key in the ledger, and when the record was read."""
 
     digest: str
-    """Empty if the ledger has no record yet."""
+    """Digest of the key that makes ids; empty if the ledger has no record yet."""
     previous: str
-    """Empty if the key was never changed."""
+    """Digest of the key before it; empty if the key was never changed."""
     changed_ms: int
+    """When the key was changed, by Redis' clock."""
     now_ms: int
+    """When the record was read, by Redis' clock."""
 
     def is_within(self, seconds: int) -> bool:
-        """Return whether the key was changed and the change is not as old as this."""
+        """Return whether the key was changed in the last *seconds* seconds."""
         return bool(self.previous) and self.now_ms - self.changed_ms < seconds * 1000
 
 
@@ -46,12 +49,12 @@ class IdKeyGuard:
     """Compares a process' id keys with the ledger's record. Every method raises Redis errors and IdKeyRefused."""
 
     def __init__(self, redis: Redis, key: bytes, old_key: bytes = b"") -> None:
-        """Make a guard; nothing is read yet.
+        """Keep digests of the keys; this reads nothing from Redis.
 
         Args:
             redis: the ledger.
-            key: makes and reads ids.
-            old_key: only reads ids; empty if there is none.
+            key: the key with which the process makes and reads ids.
+            old_key: another key with which the process reads ids; empty if there is none.
         """
         self._redis = redis
         self._digest = digest_secret(key, purpose="id key")
@@ -62,10 +65,10 @@ class IdKeyGuard:
         """Compare the keys with the record when a worker or reconciler starts; return whether the record was changed.
 
         Without a record, the process' key becomes the ledger's. If the ledger records the process' old key, the
-        process' key replaces it. Both may be repeated, and several processes may do so at the same time.
+        process' key replaces the old key. Both may be repeated, and several processes may do so at the same time.
 
-        A process whose key the ledger replaced, and whose old key is the new one, is on a host that has not been
-        changed yet. It may start for ``MAKE_S``, and does not change the key back.
+        A process whose key is the replaced key, and whose old key is the new key, is on a host that has not been
+        changed yet. Such a process may start for ``MAKE_S``, and does not change the key back.
 
         Raises:
             IdKeyRefused: the ledger records a key that the process does not have, or replaced its key too long ago.
@@ -103,7 +106,7 @@ class IdKeyGuard:
             A warning if the key was changed and the process still makes ids with the key of before; else empty.
 
         Raises:
-            IdKeyRefused: it may not: the ledger records another key, or the change is older than ``MAKE_S``.
+            IdKeyRefused: the ledger records another key, or the change is older than ``MAKE_S``.
         """
         record = await self._read()
         if record.digest in {"", self._digest}:
@@ -116,8 +119,8 @@ class IdKeyGuard:
     async def check_reading(self) -> None:
         """Check that the process has every key with which the messages' ids may have been made.
 
-        An id is recorded before the first id is made with it. So an id with a wrong signature is nobody's of ours if
-        this check passes after the id was read.
+        A key is recorded before the first id is made with it. So an id with a wrong signature is foreign if this check
+        passes after the id was read.
 
         Raises:
             IdKeyRefused: a key is missing, so the process cannot tell our ids from others.

@@ -1,11 +1,11 @@
-"""The keys of the ledger in Redis, and the fields of its hashes: each with its type, what it holds, and the unit.
+"""The keys of the ledger in Redis, and the fields of its hashes: the type, the content and the unit of each.
 
-All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they share a slot of a Redis Cluster and
+All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they are in one slot of a Redis Cluster and
 one script sees all of them. The scripts use the same names (``lua/lib/keys.lua``); a test compares both sides.
 
-Three words recur. A *batch member* is ``<campaign>:<number>``, how a batch stands in the sets of its sender. A *time*
-is in milliseconds since the epoch unless the name says otherwise (``_s`` seconds, ``_us`` microseconds). A *counter*
-is an integer that scripts change by differences.
+Three words recur. A *batch member* is ``<campaign>:<batch number>``, the name of a batch in the sets of its sender. A
+*time* is in milliseconds since the epoch unless the name says otherwise (``_s`` seconds, ``_us`` microseconds). A
+*counter* is an integer that scripts change by differences.
 """
 
 from enum import StrEnum
@@ -19,90 +19,115 @@ SENDERS = "senders"
 SUBMISSIONS = "submissions"
 """Hash: fingerprint of a submit to campaign id."""
 ID_KEY = "id_key"
-"""Hash: which key makes the correlation ids, see ``IdKeyField``."""
+"""Hash: the digests of the keys that sign the correlation ids, see ``IdKeyField``."""
 TEST_SENDS = "test_send"
 """Sorted set at ``test_send:<index>``: reports of one test message (JSON) by the report's own time, epoch seconds.
-String at ``test_send:<index>:number``: the number that the message went to. Both expire after 72 hours."""
+String at ``test_send:<index>:number``: the phone number of the test message. Both expire after 72 hours."""
+TOKENS = "token"
+"""String at ``token:<name>``: an OAuth token, encrypted, which expires with the token. String at ``token:<name>:lock``:
+the lock of the process that requests a new token; it expires after the time that the process asked for."""
+UPKEEP_SINCE = "upkeep:since"
+"""String: the time since which upkeep runs without a gap; it expires when there is a gap."""
+CALLBACK_SECRETS = "callback_secrets"
+"""Hash: ``digests``, the digests of the callback secrets, joined by blanks; ``changed_ms``, when a secret changed."""
+CONNECTION_PROBE = "{check}:probe"
+"""String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
+
 REPORTS = "reports"
 """Stream: posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more."""
 RECONCILERS = "reconcilers"
 """The consumer group of the reconcilers in the stream ``reports``."""
-OPTOUTS = "optouts"
-"""Stands in the hash tag of the opt-out list, in place of a sender."""
-OPTOUTS_CHANGES = "{optouts}:any"
+RELAY = "relay"
+"""Stream: posted bodies that belong to another system of the same provider account, and wait to be posted to it."""
+DEAD_LETTERS = "reports:rejected"
+"""Stream: report events that could not be used, each with its reason."""
+FOREIGN_DEAD_LETTERS = "reports:rejected:foreign"
+"""Stream: report events that could not be used and are not about our messages, each with its reason."""
+LONG_DEAD_LETTERS = "reports:rejected:long"
+"""Stream: like ``reports:rejected``, for long events, of which fewer are kept."""
+LONG_FOREIGN_DEAD_LETTERS = "reports:rejected:foreign:long"
+"""Stream: like ``reports:rejected:foreign``, for long events, of which fewer are kept."""
+DEAD_LETTER_TOTALS = "reports:rejected:totals"
+"""Hash: reason to how many events were ever moved to the dead letters for this reason."""
+
+OPT_OUTS = "opt_outs"
+"""The hash tag of the opt-out list, in place of a sender."""
+OPT_OUTS_CHANGES = "{opt_outs}:any"
 """Counter: how many times the opt-out list was changed; missing if no number was ever put on the list."""
-OPTOUTS_BUCKET = "{optouts}:n"
-"""Set at ``{optouts}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
+OPT_OUTS_BUCKET = "{opt_outs}:n"
+"""Set at ``{opt_outs}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
 
 REPLICATED = "replicated"
-"""String at ``{TIMESM}:replicated``, for a minute: a worker writes it to ask whether replicas have what came before."""
+"""String at ``{TIMESM}:replicated``, for a minute: a worker writes it to learn whether replicas have all earlier
+writes."""
 
 
 class SenderKey(StrEnum):
-    """What follows the hash tag of a sender: ``{TIMESM}:leases``."""
+    """The ends of a sender's keys, after the hash tag: ``{TIMESM}:leases``."""
 
-    PACE = "pace"
-    """Hash: the sender's limits and what holds it back, see ``PaceField``."""
+    SENDER = "sender"
+    """Hash: the sender's limits, its pace, and what stops the sender, see ``SenderField`` and ``ProviderField``."""
     ROTATION = "rotation"
-    """Sorted set: campaigns with batches to hand out, by the number of their turn."""
+    """Sorted set: campaigns with batches to issue, by the number of their turn."""
     ROTATION_OWN = "rotation:own"
-    """The same for campaigns with a limit of their own."""
+    """Sorted set: the rotation of campaigns with a rate limit of their own."""
     ROTATION_URGENT = "rotation:urgent"
-    """The same for urgent campaigns, whose batches are handed out before all others."""
+    """Sorted set: the rotation of urgent campaigns, whose batches are issued before all others."""
     WAITING = "waiting"
-    """Sorted set: campaigns that go on later, and batch members that are tried again later, by that time."""
+    """Sorted set: campaigns that enter the rotation later, and batch members that are tried again later, by that
+    time."""
     BLOCKED = "blocked"
-    """Sorted set: campaigns whose providers are all braked or backing off, by the time at which they are in turn again.
-    A resume of the sender sets that time to 0."""
+    """Sorted set: campaigns that no provider of their chain can serve, by the time at which they enter the rotation
+    again. A resume of the sender sets that time to 0."""
     LEASES = "leases"
-    """Sorted set: batch members that are out for work, by the time at which the lease ends."""
-    WINDOW = "window"
-    """Set: batch members that are out and still have something to open."""
-    WINDOW_OWN = "window:own"
-    """The same for campaigns with a limit of their own."""
-    WINDOW_URGENT = "window:urgent"
-    """The same for urgent campaigns."""
-    DUE = "due"
-    """Sorted set: batch members with messages to decide, by the time at which upkeep looks at them."""
-    ENDS = "ends"
-    """Sorted set: campaigns by the end of their validity; 0 for a cancelled one."""
-    HOURS = "hours"
-    """Sorted set: campaigns with hours of the day, by the time at which the hours close."""
+    """Sorted set: batch members that are issued or leased, by the time at which the lease ends."""
+    BATCHES_OUT = "batches_out"
+    """Set: batch members that are issued or leased and still have messages to open."""
+    BATCHES_OUT_OWN = "batches_out:own"
+    """Set: the batches out of campaigns with a rate limit of their own."""
+    BATCHES_OUT_URGENT = "batches_out:urgent"
+    """Set: the batches out of urgent campaigns."""
+    SETTLE_DUE = "settle_due"
+    """Sorted set: batch members with messages that upkeep will settle, by the time at which upkeep does."""
+    VALIDITY_ENDS = "validity_ends"
+    """Sorted set: campaigns by the end of their validity; 0 for a cancelled campaign."""
+    SEND_WINDOWS = "send_windows"
+    """Sorted set: campaigns with a send window, by the time at which the send window closes."""
     LIVE = "live"
     """Set: campaigns that are neither finished nor cancelled."""
     ENDED = "ended"
     """Sorted set: campaigns that are finished or cancelled, by the time of their creation."""
     CHANGED = "changed"
-    """Set: campaigns of which something changed since they were last shown."""
+    """Set: campaigns that changed since upkeep last showed them."""
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
     RECENT_TEXTS = "recent_texts"
-    """Hash at ``recent_texts:<digest of the text>:<period>``: who used a registered text in a period, see
-    ``RegistryField``. Below it, at ``recent_texts:<digest>:<period>:<size class>:<bucket>``, a hash: fingerprint of
-    (number, text), 6 bytes, to a mark of 9 bytes: number of the campaign, index of the message in the campaign, time
+    """Hash at ``recent_texts:<digest of the text>:<period>``: the campaigns that used a registered text in a period,
+    see ``RegistryField``. Hash at ``recent_texts:<digest>:<period>:<size class>:<bucket>``: fingerprint of (phone,
+    text), 6 bytes, to a frequency entry of 9 bytes: number of the campaign, index of the message in the campaign, time
     since the period began. A period is as long as the text may not be repeated; periods are counted from the epoch."""
-    RECENT_NUMBERS = "recent_numbers"
-    """Hash at ``recent_numbers:<period>``: the campaigns that texted any number in a period, see ``RegistryField``.
-    Below it, at ``recent_numbers:<period>:<number without its last five digits>``, a hash: the last five digits to
-    marks of 12 bytes: number of the campaign, index of the message, attempt, epoch seconds. Periods are counted from
-    the epoch."""
+    RECENT_PHONES = "recent_phones"
+    """Hash at ``recent_phones:<period>``: the campaigns that texted any phone in a period, see ``RegistryField``. Hash
+    at ``recent_phones:<period>:<phone without its last five digits>``: the last five digits to frequency entries of 12
+    bytes: number of the campaign, index of the message, attempt, epoch seconds. Periods are counted from the epoch."""
 
 
 class CampaignKey(StrEnum):
-    """What follows the key of a campaign: ``{TIMESM}:c:diwali01:codes``. The campaign itself is ``CampaignField``."""
+    """The ends of a campaign's keys: ``{TIMESM}:c:diwali01:codes``. ``CampaignField`` describes the campaign itself."""
 
     CODES = "codes"
     """Hash: counters of messages by ``<CodeOrigin>:<code>``."""
     REDO = "redo"
-    """List: numbers of batches that are to be handed out again, the next one first."""
+    """List: numbers of batches that are to be issued again, the next one first."""
     FAILURES = "failures"
-    """Hash: number of a batch on which workers failed for a reason that the ledger does not know to how many times, the
-    kind of the last error, and the names of the workers, joined by blanks. A success drops the entry."""
+    """Hash: number of a batch on which workers failed to a note, joined by blanks: how many times, the kind of the last
+    error, the names of the workers. A success deletes the entry."""
     RECENT_PUSH = "recent_push"
     """String: one byte for each of the last pushes, ``1`` if it was rejected, else ``0``; the oldest is overwritten."""
     RECENT_REPORT = "recent_report"
-    """The same for delivery reports, ``1`` if it says failed."""
+    """String: one byte for each of the last delivery reports, ``1`` if it says failed, else ``0``; the oldest is
+    overwritten."""
     CLICKED = "clicked"
     """Set: digests, 8 bytes, of the clicks that were counted."""
     REPLIED = "replied"
@@ -110,7 +135,7 @@ class CampaignKey(StrEnum):
 
 
 class BatchKey(StrEnum):
-    """What stands between the key of a campaign and the number of a batch: ``{TIMESM}:c:diwali01:m:0``."""
+    """The kinds of a batch's keys, between the campaign's key and the batch's number: ``{TIMESM}:c:diwali01:m:0``."""
 
     RECIPIENTS = "p"
     """String: the batch's recipients and their values, packed (``ledger/records.py``)."""
@@ -118,129 +143,132 @@ class BatchKey(StrEnum):
     """String: the SMS parts of each message, one byte each; missing if every message has one part."""
     MESSAGES = "m"
     """String: a state byte for each message, then a record of 22 bytes for each (``lua/lib/records.lua``). Missing
-    until the batch is first taken, unless some of it is suppressed."""
+    until a worker first takes the batch, unless messages of the batch are suppressed from the start."""
     LEASE = "b"
-    """Hash, while the batch is out for work: see ``LeaseField``."""
+    """Hash, while the batch is leased: see ``LeaseField``."""
     RELEASE = "r"
-    """String, for a minute after a batch was released: the token, a blank, and how many messages became in doubt."""
+    """String, for a minute after a worker released the batch: the token, a blank, and how many messages became in
+    doubt."""
 
 
-class PaceField(StrEnum):
-    """Fields of a sender's hash ``{TIMESM}:pace``."""
+class SenderField(StrEnum):
+    """Fields of a sender's hash ``{TIMESM}:sender``."""
 
     RATE = "rate"
-    """Messages or SMS parts per second; 0 is no limit."""
+    """The sender's rate limit, messages or SMS parts per second; 0 is no limit."""
     CONFIGURED_RATE = "configured_rate"
-    """The rate that the settings last had; a rate set by hand stays until this one changes."""
-    LAST_SLOT_US = "last_slot_us"
-    """The last slot that was given out."""
-    LAST_SLOT_COST = "last_slot_cost"
-    """The cost of the message at that slot, in the unit of the rate."""
+    """The rate that the settings last had; a rate that a person set stays until this rate changes."""
+    LAST_SEND_TIME_US = "last_send_time_us"
+    """The last send time that the sender's pace gave out."""
+    LAST_SEND_TIME_COST = "last_send_time_cost"
+    """The cost of the message at that send time, in the unit of the rate."""
     PAUSED = "paused"
     """1 while the sender is paused."""
-    HELD_US = "held_us"
+    STOPPED_US = "stopped_us"
     """When the sender was last paused, or braked at a provider; microseconds since the epoch."""
     MAX_PARTS_PER_DAY = "max_parts_per_day"
-    """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
+    """The daily cap: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
     DAY = "day"
-    """The day that ``day_parts`` counts for: days since the epoch, in Asia/Kolkata."""
+    """The day for which ``day_parts`` counts: days since the epoch, in Asia/Kolkata."""
     DAY_PARTS = "day_parts"
     """SMS parts of that day."""
     FULL_DAY = "full_day"
-    """The day whose parts are used up."""
+    """The day whose SMS parts are used up."""
     FENCE = "fence"
     """The last fencing token."""
     TURN = "turn"
     """The last number of a turn in the rotation."""
     STARTS_SINCE_MS = "starts_since_ms"
-    """While more campaigns wait to be started than one call starts: the time of the first of the calls that start them
-    without a gap. What was to start then, or up to a minute before, is not missed."""
+    """While more campaigns wait for their start than one call starts: the time of the first of the calls that start
+    campaigns without a gap. A start that was due then, or up to a minute before, is not missed."""
     STARTS_UNTIL_MS = "starts_until_ms"
     """The time of the last of these calls."""
 
 
 class ProviderField(StrEnum):
-    """Fields of the same hash for one provider: ``brake@times``, with the nickname after the ``@``."""
+    """Fields of the sender's hash for one provider: ``brake@times``, with the provider's nickname after the ``@``."""
 
     BRAKE = "brake"
-    """Why the sender sends nothing through the provider until a person resumes it; empty or missing if it does."""
-    HOLD_UNTIL_US = "hold_until_us"
+    """Why the provider is braked for the sender until a person resumes the sender; empty or missing without a brake."""
+    BACK_OFF_UNTIL_US = "back_off_until_us"
     """When the sender may try the provider again."""
-    HOLD_COUNT = "hold_count"
-    """How many times in a row the sender began to back off; 0 or missing if it does not."""
-    HOLD_REASON = "hold_reason"
-    """Why it backs off."""
+    BACK_OFF_COUNT = "back_off_count"
+    """How many times in a row the sender began to back off; 0 or missing if the sender does not back off."""
+    BACK_OFF_REASON = "back_off_reason"
+    """Why the sender backs off, for people."""
     PROBE_US = "probe_us"
-    """When the next single message may be tried while the sender backs off."""
+    """When the next probe may be sent while the sender backs off."""
 
 
 class CampaignField(StrEnum):
     """Fields of a campaign's hash ``{TIMESM}:c:diwali01``, besides a counter for each ``MessageState``."""
 
     PLAN = "plan"
-    """What workers need to know, frozen at submit: a ``Plan`` in JSON."""
+    """The settings of the campaign for workers, frozen at submit: a ``Plan`` in JSON."""
     STATE = "state"
-    """A ``CampaignState``."""
+    """The state of the campaign: a ``CampaignState``."""
     REASON = "reason"
-    """Why it is paused, braked or cancelled: a ``StopReason`` (``ledger/protocol.py``), or a text for people."""
-    HELD_US = "held_us"
-    """When it was last paused or braked; microseconds since the epoch."""
+    """Why the campaign is paused, braked or cancelled: a ``StopReason``, or a text for people."""
+    REASON_DETAIL = "reason_detail"
+    """A number that belongs to the reason: for ``budget_spent`` the budget in SMS parts, else empty or missing."""
+    STOPPED_US = "stopped_us"
+    """When the campaign was last paused or braked; microseconds since the epoch."""
     TOTAL = "total"
-    """Counter: all messages."""
+    """Counter: all messages of the campaign."""
     BATCHES = "batches"
-    """Counter: batches."""
+    """Counter: batches of the campaign."""
     BATCH_SIZE = "batch_size"
-    """Messages of a full batch; only the last may have fewer."""
+    """How many messages a full batch has; only the last batch may have fewer."""
     NEXT_BATCH = "next_batch"
-    """The number of the first batch that was never handed out."""
+    """The number of the first batch that was never issued."""
     BATCHES_OUT = "batches_out"
-    """Counter: its batches in the window."""
+    """Counter: the campaign's batches that are out."""
     RATE = "rate"
-    """Its own limit, messages or SMS parts per second; 0 is none."""
-    LAST_SLOT_US = "last_slot_us"
-    """The last slot of its own limit."""
-    LAST_SLOT_COST = "last_slot_cost"
-    """The cost of the message at that slot."""
-    COST = "cost"
-    """What the rate counts: messages or parts."""
+    """The campaign's own rate limit, messages or SMS parts per second; 0 is no limit of its own."""
+    LAST_SEND_TIME_US = "last_send_time_us"
+    """The last send time of the campaign's own pace."""
+    LAST_SEND_TIME_COST = "last_send_time_cost"
+    """The cost of the message at that send time."""
+    COST_UNIT = "cost_unit"
+    """The unit of the rate: messages or parts."""
     CHAIN = "chain"
-    """Nicknames of its providers by priority, joined by blanks."""
+    """Nicknames of the campaign's providers by priority, joined by blanks."""
     URGENT = "urgent"
-    """1 if its batches go through the urgent queue, else 0."""
+    """1 if the campaign's batches go through the urgent queue, else 0."""
     IN_DOUBT = "in_doubt"
-    """What happens to messages in doubt at the end of the validity: give_up or resend."""
+    """The policy for messages in doubt at the end of the validity: give_up or resend."""
     RESENDING = "resending"
-    """1 once messages in doubt are resent by policy."""
+    """1 once the policy sends messages in doubt again."""
     RESENT = "resent"
     """1 once messages in doubt were sent again, by policy or by a person."""
     VALIDITY_MS = "validity_ms"
-    """How long its validity was when it was submitted; known once messages in doubt were sent again."""
+    """How long the validity was at the submit, milliseconds; missing until messages in doubt are sent again."""
     MAX_PARTS = "max_parts"
-    """SMS parts that it may hand to providers; 0 is no limit."""
+    """The budget: SMS parts that the campaign may hand to providers; 0 is no limit."""
     PARTS_OUT = "parts_out"
-    """Counter: SMS parts of the messages that were opened, less those of messages that no provider took."""
+    """Counter: SMS parts of the messages that were opened, less the parts of messages that no provider took."""
     PARTS = "parts"
     """Counter: SMS parts of the messages that a provider accepted."""
     MISSED_START = "missed_start"
-    """skip or ask, until it has started: what happens if nothing ran at its start."""
+    """The policy if nothing ran at the campaign's start, skip or ask; missing once the campaign has started."""
     BRAKE_PUSH_LAST = "brake_push_last"
-    """How many of the last pushes the automatic brake looks at; 0 is never."""
+    """How many of the last pushes the automatic brake counts; with 0 pushes never brake the campaign."""
     BRAKE_PUSH_SHARE = "brake_push_share"
-    """The share of rejected ones among them above which it brakes."""
+    """The share of rejected pushes among the last pushes above which the campaign is braked."""
     BRAKE_REPORT_LAST = "brake_report_last"
-    """How many of the last delivery reports the automatic brake looks at; 0 is never."""
+    """How many of the last delivery reports the automatic brake counts; with 0 reports never brake the campaign."""
     BRAKE_REPORT_SHARE = "brake_report_share"
-    """The share of failed ones among them above which it brakes."""
+    """The share of failed reports among the last delivery reports above which the campaign is braked."""
     PUSH_SEEN = "push_seen"
-    """Pushes that were marked since it was last resumed."""
+    """Pushes that the automatic brake counted since the campaign was last resumed."""
     PUSH_BAD = "push_bad"
-    """Rejected ones among the last pushes."""
+    """Rejected pushes among the last pushes."""
     REPORT_SEEN = "report_seen"
-    """Delivery reports that were marked since it was last resumed."""
+    """Delivery reports that the automatic brake counted since the campaign was last resumed."""
     REPORT_BAD = "report_bad"
-    """Failed ones among the last reports."""
+    """Failed reports among the last delivery reports."""
     ENDED_BATCHES = "ended_batches"
-    """How many of its batches the current round of ending what is pending has looked at."""
+    """How many batches the current round of ``end_pending`` has ended or passed over."""
     UNOPENED_STATE = "unopened_state"
     """The state of all messages in batches below ``unopened_before`` that have no records: expired or cancelled."""
     UNOPENED_BEFORE = "unopened_before"
@@ -249,35 +277,35 @@ class CampaignField(StrEnum):
     """When sending begins; 0 is at once."""
     UNTIL_MS = "until_ms"
     """The end of the validity."""
-    OPENS_MS = "opens_ms"
-    """When its current or next hours of the day open; missing if it sends at any hour."""
-    CLOSES_MS = "closes_ms"
-    """When they close."""
+    SEND_WINDOW_OPENS_MS = "send_window_opens_ms"
+    """When the current or next send window opens; missing if the campaign sends at any hour."""
+    SEND_WINDOW_CLOSES_MS = "send_window_closes_ms"
+    """When that send window closes; missing if the campaign sends at any hour."""
     REPORT_WAIT_MS = "report_wait_ms"
     """How long an accepted message waits for its report, milliseconds."""
     CREATED_MS = "created_ms"
-    """When it was created; the times of its messages count from here."""
+    """When the campaign was created; the times of its messages count from here."""
     SEALED_MS = "sealed_ms"
-    """When all its batches were stored."""
+    """When all batches of the campaign were stored."""
     FIRST_SENT_MS = "first_sent_ms"
-    """When its first block was opened."""
+    """When the campaign's first block was opened."""
     LAST_SENT_MS = "last_sent_ms"
-    """When its last block was opened."""
+    """When the campaign's last block was opened."""
     FINISHED_MS = "finished_ms"
-    """When it was finished."""
+    """When the campaign was finished."""
 
 
 class LeaseField(StrEnum):
-    """Fields of the hash of a batch that is out for work, ``{TIMESM}:c:diwali01:b:0``."""
+    """Fields of the hash of a leased batch, ``{TIMESM}:c:diwali01:b:0``."""
 
     TOKEN = "token"  # noqa: S105 - a fencing token is no secret
-    """The fencing token of the worker that holds the lease; missing until a worker takes it."""
-    TAKER = "taker"
-    """The id of the call that took it."""
+    """The fencing token of the worker that holds the lease; missing until a worker takes the batch."""
+    TAKE_OPERATION = "take_operation"
+    """The id of the call that took the batch."""
     TAKEN_MS = "taken_ms"
-    """When it was taken: the turn of its campaign counts from here."""
+    """When the batch was taken: the turn of its campaign counts from here."""
     COUNT = "count"
-    """Messages of the batch."""
+    """How many messages the batch has."""
     LEASE_MS = "lease_ms"
     """How long the lease lasts without renewal, milliseconds."""
     FIRST_PENDING = "first_pending"
@@ -285,9 +313,9 @@ class LeaseField(StrEnum):
     LAST_BLOCK = "last_block"
     """The number of the last block that was opened; counts from 1, modulo 65,536."""
     OPERATION = "operation"
-    """The id of the last opening of a block."""
+    """The id of the call that opened the last block."""
     OPENED_BLOCK = "opened_block"
-    """What that opening answered, packed."""
+    """The block that this call opened, packed as ``open_block.lua`` says."""
     WAITS_UNTIL_MS = "waits_until_ms"
     """When messages that wait for a copy of another campaign are tried again; missing if no message waits."""
 
@@ -295,21 +323,21 @@ class LeaseField(StrEnum):
 class RegistryField(StrEnum):
     """Fields of the hashes that number the campaigns of a period: ``{TIMESM}:recent_texts:<digest>:<period>``."""
 
-    MARKS = "marks"
-    """Counter: marks that were made in the period."""
+    ENTRIES = "entries"
+    """Counter: frequency entries of the period."""
     CAMPAIGNS = "campaigns"
-    """Counter: campaigns that made them."""
-    NUMBER = "number"
-    """``number:<campaign>``: the number that stands for the campaign in the marks of the period, from 1."""
+    """Counter: campaigns with entries in the period."""
+    CAMPAIGN_NUMBER = "campaign_number"
+    """``campaign_number:<campaign>``: the number that stands for the campaign in the entries of the period, from 1."""
     ID = "id"
-    """``id:<number>``: the campaign that the number stands for."""
+    """``id:<campaign number>``: the campaign for which the number stands."""
 
 
 class IdKeyField(StrEnum):
-    """Fields of the hash ``id_key``; only the first is there while the key was never changed."""
+    """Fields of the hash ``id_key``; only the first field is there while the key was never changed."""
 
     DIGEST = "digest"
-    """Digest of the key that makes ids."""
+    """Digest of the key that signs correlation ids."""
     PREVIOUS = "previous"
     """Digest of the key before it."""
     CHANGED_MS = "changed_ms"
@@ -320,24 +348,24 @@ class CodeOrigin(StrEnum):
     """Where the codes in a campaign's hash of codes come from."""
 
     PUSH = "push"
-    """The provider's answer to a push that ended the message: rejected, or in doubt."""
+    """The provider's response to a push that left the message rejected or in doubt."""
     RETRY = "retry"
-    """The answer to a push whose message went back to pending."""
+    """The provider's response to a push whose message became pending again."""
     REPORT = "report"
     """A delivery report that says failed."""
     SUPPRESSED = "suppressed"
-    """Our own reason why the message was held back, a ``Suppression``."""
+    """Our own reason why the message was not sent, a ``Suppression``."""
 
 
 STAT_PREFIX = "stat:"
-"""Before the name of a ``Stat`` in a campaign's hash."""
+"""The beginning of the field of a ``Stat`` in a campaign's hash."""
 
 
 class Stat(StrEnum):
     """Counters of a campaign besides the states of its messages."""
 
     REPORTS = "reports"
-    """Delivery reports that decided a message."""
+    """Delivery reports that settled a message."""
     DUPLICATE_REPORTS = "duplicate_reports"
     """Delivery reports that changed nothing."""
     REPORTED_WHILE_PENDING = "reported_while_pending"
@@ -345,9 +373,9 @@ class Stat(StrEnum):
     PART_DISAGREEMENTS = "part_disagreements"
     """Accepted messages for which the provider counted other parts than we did."""
     CLICKED = "clicked"
-    """Clicks."""
+    """Clicks on links in messages."""
     REPLIED = "replied"
-    """Replies."""
+    """Replies to messages."""
 
 
 def hash_tag(owner: str) -> str:
@@ -370,22 +398,22 @@ def codes_key(sender: SenderId, campaign: CampaignId) -> str:
     return f"{campaign_key(sender, campaign)}:{CampaignKey.CODES}"
 
 
-def batch_key(sender: SenderId, campaign: CampaignId, kind: BatchKey, number: int) -> str:
+def batch_key(sender: SenderId, campaign: CampaignId, kind: BatchKey, batch_number: int) -> str:
     """Return a key of a batch: ``{TIMESM}:c:diwali01:m:0``."""
-    return f"{campaign_key(sender, campaign)}:{kind}:{number}"
+    return f"{campaign_key(sender, campaign)}:{kind}:{batch_number}"
 
 
 def provider_field(name: ProviderField, provider: str) -> str:
-    """Return the field of a sender's pace for one provider: ``brake@times``."""
+    """Return the field of a sender's hash for one provider: ``brake@times``."""
     return f"{name}@{provider}"
 
 
-def batch_member(campaign: CampaignId, number: int) -> str:
-    """Return a batch as it stands in the sets of its sender."""
-    return f"{campaign}:{number}"
+def batch_member(campaign: CampaignId, batch_number: int) -> str:
+    """Return the name of a batch in the sets of its sender."""
+    return f"{campaign}:{batch_number}"
 
 
 def split_batch_member(member: str) -> tuple[CampaignId, str]:
     """Return the campaign and the number of a batch member; the number is empty if the member is damaged."""
-    campaign, _, number = member.partition(":")
-    return CampaignId(campaign), number
+    campaign, _, batch_number = member.partition(":")
+    return CampaignId(campaign), batch_number

@@ -1,4 +1,7 @@
-"""What upkeep does with the ledger: it announces and reclaims batches, ends, settles. Safe to run twice at once."""
+"""The upkeep's side of the ledger: expire leases, end pending messages, settle overdue messages.
+
+Two processes may do this at the same time.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -8,31 +11,31 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, Counters, imbalance, read_counters
+from times_dispatch.ledger.audit import COUNTERS, Counters, counter_mismatch, read_counters
 from times_dispatch.ledger.errors import Damage, is_transient
 from times_dispatch.ledger.keys import CampaignField, SenderKey, campaign_key, sender_key, split_batch_member
-from times_dispatch.ledger.leases import BatchReady, batches_ready
 from times_dispatch.ledger.model import CampaignId, Plan, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement
+from times_dispatch.ledger.ready_batches import BatchReady, ready_batches
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, read_reply, text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _MAX_BATCHES = 200
-"""Batches looked at per call: a script must not hold up the others for longer than some milliseconds."""
+"""How many batches one call processes: a script must not delay other scripts for longer than some milliseconds."""
 
 _DAMAGED_MS = 60_000
-"""Upkeep looks again after this time at what was damaged; the scripts have the same time in ``lua/lib/damage.lua``."""
+"""Upkeep tries a damaged campaign or batch again after this time; ``lua/lib/damage.lua`` has the same time."""
 
 _MAX_SENDERS = 50
-"""Senders asked about in one round trip."""
+"""How many senders one round trip asks about."""
 
 
-class Chores(NamedTuple):
-    """What there is to do for a sender, step by step."""
+class PendingSteps(NamedTuple):
+    """Which steps upkeep has to do for a sender."""
 
     expire_leases: bool = True
-    next_hours: bool = True
+    send_windows: bool = True
     end_pending: bool = True
     settle_overdue: bool = True
     issue: bool = True
@@ -40,27 +43,27 @@ class Chores(NamedTuple):
 
 
 class ExpiredLeases(NamedTuple):
-    """What came of leases that ran out."""
+    """The batches whose leases ran out."""
 
     reclaimed: int
-    """Batches whose worker was gone."""
+    """How many batches had lost their worker."""
     in_doubt: int
-    """Messages of these batches that are in doubt now."""
+    """How many messages of these batches are in doubt now."""
     ready: list[BatchReady]
-    """Batches that no worker took; a worker is to be woken for each."""
+    """Batches that no worker took; the caller wakes a worker for each."""
 
 
-class EndedHours(NamedTuple):
-    """A campaign whose hours of the day are over, or were never said."""
+class ClosedSendWindow(NamedTuple):
+    """A campaign whose send window has closed, or was never set."""
 
     campaign: CampaignId
     plan: Plan
     now_ms: int
-    """By Redis' clock, in epoch milliseconds."""
+    """The time by Redis' clock, in epoch milliseconds."""
 
 
 class Settled(NamedTuple):
-    """How many messages that waited long enough became what."""
+    """How many messages that waited long enough were settled in each way."""
 
     no_report: int = 0
     given_up: int = 0
@@ -74,13 +77,13 @@ class _Ended(NamedTuple):
 
 
 class Maintenance:
-    """The upkeep's side of the ledger.
+    """The steps of upkeep, and which of them are due.
 
     Args:
         redis: The ledger.
         lease_s: How long a lease lasts without renewal, in seconds.
-        max_batches: How many batches one call of a script looks at.
-        on_damage: Called for each campaign or batch that cannot be worked on as it stands in the ledger.
+        max_batches: How many batches one call of a script processes.
+        on_damage: Called for each campaign or batch whose data is damaged.
     """
 
     def __init__(
@@ -96,42 +99,42 @@ class Maintenance:
         self._on_damage = on_damage
         self._lease_ms = int(lease_s * 1000)
         self._redis_clock = RedisClock(redis)
-        self._pending_chores = Script(redis, "pending_chores")
+        self._pending_steps = Script(redis, "pending_steps")
         self._expire_leases = Script(redis, "expire_leases")
         self._end_pending = Script(redis, "end_pending")
         self._settle_overdue = Script(redis, "settle_overdue")
-        self._next_hours = Script(redis, "next_hours")
+        self._set_send_window = Script(redis, "set_send_window")
         self._control = Script(redis, "control")
         self._take_changed = Script(redis, "take_changed")
 
-    async def pending_chores(self, senders: Sequence[SenderId]) -> dict[SenderId, Chores]:
-        """Say what there is to do for each sender; all of it where the ledger cannot say."""
-        chores = dict[SenderId, Chores]()
+    async def pending_steps(self, senders: Sequence[SenderId]) -> dict[SenderId, PendingSteps]:
+        """Return the steps that are due for each sender; all steps if the ledger cannot say for a sender."""
+        steps = dict[SenderId, PendingSteps]()
         for first in range(0, len(senders), _MAX_SENDERS):
             page = senders[first : first + _MAX_SENDERS]
-            replies = await self._pending_chores.for_each(page, lease_ms=self._lease_ms)
+            replies = await self._pending_steps.for_each(page, lease_ms=self._lease_ms)
             for sender, reply in zip(page, replies, strict=True):
                 due = {} if isinstance(reply, Exception) else reply
-                chores[sender] = Chores(**{step: bool(is_due) for step, is_due in due.items()})
-        return chores
+                steps[sender] = PendingSteps(**{step: bool(is_due) for step, is_due in due.items()})
+        return steps
 
-    async def expire_leases(self, sender: SenderId, *, may_announce: bool = True) -> ExpiredLeases:
-        """Look after leases that ran out; the caller wakes workers.
+    async def expire_leases(self, sender: SenderId, *, may_reissue: bool = True) -> ExpiredLeases:
+        """Reclaim batches of lost workers, and issue batches again that no worker took; the caller wakes workers.
 
-        *may_announce* is false while too many wake-ups wait already: batches that no worker took then wait on.
+        *may_reissue* is false while too many wake-ups wait: then batches that no worker took are not issued again.
         """
         reply = await self._expire_leases(
-            sender, lease_ms=self._lease_ms, max_batches=self._max_batches, may_announce=int(may_announce)
+            sender, lease_ms=self._lease_ms, max_batches=self._max_batches, may_reissue=int(may_reissue)
         )
         for damaged in map(read_reply, reply["damaged"]):
-            campaign, number, error = (text(damaged[name]) for name in ("campaign", "number", "error"))
+            campaign, number, error = (text(damaged[name]) for name in ("campaign", "batch_number", "error"))
             await self._report_damage(Damage(sender, CampaignId(campaign), number, "reclaimed", error))
-        return ExpiredLeases(reply["reclaimed"], reply["in_doubt"], batches_ready(sender, reply))
+        return ExpiredLeases(reply["reclaimed"], reply["in_doubt"], ready_batches(sender, reply))
 
-    async def ended_hours(self, sender: SenderId, *, max_campaigns: int = 100) -> list[EndedHours]:
-        """Return campaigns whose hours are over, or were never said: the caller says when they are next."""
-        now_ms, hours_key = await self._redis_clock.now_ms(), sender_key(sender, SenderKey.HOURS)
-        members = await self._redis.zrangebyscore(hours_key, "-inf", now_ms, start=0, num=max_campaigns)
+    async def closed_send_windows(self, sender: SenderId, *, max_campaigns: int = 100) -> list[ClosedSendWindow]:
+        """Return campaigns whose send window has closed, or was never set; the caller sets the next send window."""
+        now_ms, send_windows_key = await self._redis_clock.now_ms(), sender_key(sender, SenderKey.SEND_WINDOWS)
+        members = await self._redis.zrangebyscore(send_windows_key, "-inf", now_ms, start=0, num=max_campaigns)
         ended = []
         for campaign in (CampaignId(text(member)) for member in members):
             try:
@@ -141,23 +144,23 @@ class Maintenance:
                 if is_transient(error):
                     raise
                 await self._report_damage(Damage(sender, campaign, "", "opened", type(error).__name__))
-                await self._redis.zadd(hours_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
+                await self._redis.zadd(send_windows_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
             else:
-                ended.append(EndedHours(campaign, plan, now_ms))
+                ended.append(ClosedSendWindow(campaign, plan, now_ms))
         return ended
 
-    async def set_next_hours(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
-        """Set a campaign's next hours, in epoch milliseconds; outside of them none of its messages is sent."""
-        await self._next_hours(sender, campaign=campaign, opens_ms=opens_ms, closes_ms=closes_ms)
+    async def set_send_window(self, sender: SenderId, campaign: CampaignId, *, opens_ms: int, closes_ms: int) -> None:
+        """Set a campaign's next send window, in epoch milliseconds; outside of it the campaign sends nothing."""
+        await self._set_send_window(sender, campaign=campaign, opens_ms=opens_ms, closes_ms=closes_ms)
 
     async def end_pending(self, sender: SenderId, *, max_calls: int = 50) -> int:
-        """End what is pending of cancelled campaigns and of those whose validity is over; return how many messages.
+        """End the pending messages of campaigns that are cancelled or whose validity is over; return how many messages.
 
-        Large campaigns are ended over several calls: how far it came stands in the campaign's hash.
+        A large campaign is ended over several calls: the campaign's hash holds how many batches are ended.
         """
-        ends_key, now_ms = sender_key(sender, SenderKey.ENDS), await self._redis_clock.now_ms()
+        validity_ends_key, now_ms = sender_key(sender, SenderKey.VALIDITY_ENDS), await self._redis_clock.now_ms()
         messages = 0
-        for member in await self._redis.zrangebyscore(ends_key, "-inf", now_ms, start=0, num=100):
+        for member in await self._redis.zrangebyscore(validity_ends_key, "-inf", now_ms, start=0, num=100):
             campaign = CampaignId(text(member))
             try:
                 ended = await self._end_campaign(sender, campaign, max_calls=max_calls)
@@ -166,38 +169,40 @@ class Maintenance:
                 ended = _Ended(0, 1, is_damaged=True)
             messages, max_calls = messages + ended.messages, max_calls - ended.calls
             if ended.is_damaged:
-                await self._redis.zadd(ends_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
+                await self._redis.zadd(validity_ends_key, {campaign: now_ms + _DAMAGED_MS}, xx=True)
         return messages
 
     async def _end_campaign(self, sender: SenderId, campaign: CampaignId, *, max_calls: int) -> _Ended:
-        """End what is pending of one campaign."""
+        """End the pending messages of one campaign."""
         key = campaign_key(sender, campaign)
         state = await self._redis.hget(key, CampaignField.STATE)
-        to = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
+        new_state = MessageState.CANCELLED if state == CampaignState.CANCELLED.encode() else MessageState.EXPIRED
         is_over, messages, calls, is_damaged = False, 0, 0, False
         while not is_over and calls < max_calls:
-            reply = await self._end_pending(sender, campaign=campaign, max_batches=self._max_batches, state=to.value)
-            is_over, messages, calls = bool(reply["is_over"]), messages + reply["ended"], calls + 1
+            reply = await self._end_pending(
+                sender, campaign=campaign, max_batches=self._max_batches, state=new_state.value
+            )
+            is_over, messages, calls = bool(reply["is_round_over"]), messages + reply["ended"], calls + 1
             for damaged in map(read_reply, reply["damaged"]):
                 error = text(damaged["error"])
-                await self._report_damage(Damage(sender, campaign, text(damaged["number"]), "ended", error))
+                await self._report_damage(Damage(sender, campaign, text(damaged["batch_number"]), "ended", error))
                 is_damaged = True
         return _Ended(messages, calls, is_damaged and is_over)
 
     async def settle_overdue(self, sender: SenderId, *, max_batches: int = _MAX_BATCHES) -> Settled:
-        """Decide messages whose report is overdue, and those in doubt at the end of the validity."""
-        due_key, now_ms = sender_key(sender, SenderKey.DUE), await self._redis_clock.now_ms()
-        due = await self._redis.zrangebyscore(due_key, "-inf", now_ms, start=0, num=max_batches)
+        """Settle messages whose report is overdue, and messages in doubt at the end of the validity."""
+        settle_due_key, now_ms = sender_key(sender, SenderKey.SETTLE_DUE), await self._redis_clock.now_ms()
+        due = await self._redis.zrangebyscore(settle_due_key, "-inf", now_ms, start=0, num=max_batches)
         total = Settled()
         for member in map(text, due):
             campaign, number = split_batch_member(member)
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, number=number, settlement=Settlement.POLICY, decided_ms=0
+                    sender, campaign=campaign, batch_number=number, settlement=Settlement.POLICY, decided_ms=0
                 )
             except ResponseError as error:
                 await self._report_damage(_damage(error, sender, campaign, number, doing="settled"))
-                await self._redis.zadd(due_key, {member: now_ms + _DAMAGED_MS}, xx=True)
+                await self._redis.zadd(settle_due_key, {member: now_ms + _DAMAGED_MS}, xx=True)
                 continue
             total = Settled(
                 no_report=total.no_report + reply["no_report"],
@@ -207,7 +212,7 @@ class Maintenance:
         return total
 
     async def take_changed(self, sender: SenderId, *, taker: str = "", max_campaigns: int = 500) -> list[CampaignId]:
-        """Return campaigns of which something changed since they were last shown.
+        """Return campaigns that changed since they were last shown.
 
         Another worker gets those that *taker* does not name in a call of ``shown`` within ten seconds.
         """
@@ -223,9 +228,9 @@ class Maintenance:
             await pipe.execute()
 
     async def _report_damage(self, damage: Damage) -> None:
-        """Tell of damage, and stop its campaign: people must look at it before anything more of it is sent."""
+        """Report damage, and brake its campaign: a person must look at the campaign before more of it is sent."""
         self._on_damage(damage)
-        what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "it"
+        what = f"batch {int(damage.batch) + 1}" if damage.batch.isdecimal() else "the campaign"
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
         with suppress(ResponseError):  # the campaign may not even be there
             await self._control(
@@ -236,13 +241,13 @@ class Maintenance:
 def _damage(
     error: ResponseError | ValueError, sender: SenderId, campaign: CampaignId, number: str = "", *, doing: str
 ) -> Damage:
-    """Read an error as damage; raise it if waiting may mend it."""
+    """Return the damage that an error means; raise the error if a later call may succeed."""
     if is_transient(error):
         raise error
     return Damage(sender, campaign, number, doing, str(error))
 
 
-async def still_wrong(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
-    """Return the counters of a campaign whose total is not the sum over all states; None if all is well."""
+async def read_mismatch(redis: Redis, sender: SenderId, campaign: CampaignId) -> Counters | None:
+    """Return the counters of a campaign if they do not add up to its total; None if they do."""
     counters = read_counters(await redis.hmget(campaign_key(sender, campaign), COUNTERS))
-    return counters if imbalance(counters) else None
+    return counters if counter_mismatch(counters) else None

@@ -97,14 +97,14 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     id: CampaignId
     state: CampaignState
     reason: str
-    """Why the campaign is paused or braked, or why its sender or its first provider is held; empty if none is."""
+    """Why the campaign is stopped, or why it waits for its time, its sender or its first provider; else empty."""
     plan: Plan
     total: int
     batches: int
     counts: dict[MessageState, int]
     codes: dict[str, int]
-    """Number of messages by origin and code: ``push:2054`` (the provider's answer to a push), ``report:901`` (a failed
-    report), ``suppressed:31`` (see ``Suppression``)."""
+    """Number of messages by origin and code: ``push:2054`` (the provider's response to a push), ``report:901`` (a
+    failed report), ``suppressed:31`` (see ``Suppression``)."""
     parts: int
     """Number of SMS parts of the messages that the provider accepted."""
     stats: dict[str, int]
@@ -133,6 +133,6 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
         return self.total - self.unsent
 
     @property
-    def identity_holds(self) -> bool:
-        """Whether the total equals the sum of the messages in all states (the accounting identity)."""
+    def counters_add_up(self) -> bool:
+        """Whether the counters of messages in all states add up to the total."""
         return self.total == sum(self.counts.values())

@@ -1,14 +1,14 @@
-"""The alphabets that Python and the ledger's scripts both speak; a test compares each with the scripts' text.
+"""The symbols that Python and the ledger's scripts exchange; a test compares each of them with the text of the scripts.
 
-States of messages and campaigns are in ``ledger/states.py``, names of keys and fields in ``ledger/keys.py``. All values
-are symbols; the words for people are made here.
+States of messages and campaigns are in ``ledger/states.py``, names of keys and fields in ``ledger/keys.py``. A symbol
+is never a text for people: ``stop_reason_in_words`` returns such a text.
 """
 
 from enum import Enum, StrEnum
 
 
 class Status(StrEnum):
-    """How a script ended; each script has some of these, see its header."""
+    """The result of a script; the header of each script says which of these it replies."""
 
     LOST = "lost"
     """The lease went to another worker."""
@@ -17,7 +17,7 @@ class Status(StrEnum):
     BUSY = "busy"
     """Another worker holds the lease."""
     GONE = "gone"
-    """Nothing of the batch has to be done."""
+    """The batch is not out for work, or all its messages ended with the campaign."""
     # open_block
     OPENED = "opened"
     WAIT = "wait"
@@ -32,7 +32,7 @@ class Status(StrEnum):
     RELEASED = "released"
     # note_failure
     NOTED = "noted"
-    # control, next_hours
+    # control, resume_sender, set_send_window
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     KNOWN = "known"
@@ -49,67 +49,69 @@ class Status(StrEnum):
 
 
 class WaitReason(StrEnum):
-    """Why nothing of a batch may go for some time."""
+    """Why no message of a batch may be sent for some time."""
 
     RATE_LIMIT = "rate_limit"
     """The sender's rate, or the campaign's own where the sender has none."""
     CAMPAIGN_LIMIT = "campaign_limit"
-    """The campaign's own rate below its sender's, or SMS parts that messages on their way may give back."""
+    """The campaign's own rate below its sender's, or SMS parts that messages in sending may return."""
     BACKING_OFF = "backing_off"
-    """All providers of the campaign are left alone for a while."""
+    """The sender backs off from all providers of the campaign."""
+    REPLICAS = "replicas"
+    """Too few replicas have the block. Python gives this reason, and no script."""
 
 
 class CloseReason(StrEnum):
-    """Why a worker shall release a batch, if it is not the campaign's state."""
+    """Why a worker shall release a batch, if the reason is not the campaign's state."""
 
     SCHEDULED = "scheduled"
     """The campaign has not started."""
     EXPIRED = "expired"
-    """Its validity is over."""
-    OUTSIDE_HOURS = "outside_hours"
-    """It sends at other hours of the day."""
+    """The validity of the campaign is over."""
+    OUTSIDE_SEND_WINDOW = "outside_send_window"
+    """The campaign sends at other hours of the day."""
     SENDER_PAUSED = "sender_paused"
     PROVIDER_BRAKED = "provider_braked"
-    """All its providers are braked."""
+    """All providers of the campaign are braked."""
     BACKING_OFF = "backing_off"
-    """All its providers are left alone for a while, and another campaign of the sender can send."""
+    """The sender backs off from all providers of the campaign, and another campaign of the sender can send."""
     TURN_OVER = "turn_over"
-    """It was at work for the turn of its campaign, and others wait."""
+    """The batch was at work for the turn of its campaign, and other campaigns wait."""
     BUDGET_SPENT = "budget_spent"
     """The campaign has no SMS parts left."""
     COPY_ON_ITS_WAY = "copy_on_its_way"
-    """All that is left waits for what becomes of messages of other campaigns to the same numbers."""
+    """All pending messages wait for the fate of messages of other campaigns to the same phones."""
     BLOCKS_LOST = "blocks_lost"
-    """The ledger lost blocks that it gave to this worker: a power cut, or a failover."""
+    """The ledger lost blocks that it had given to this worker: a power cut, or a failover."""
     DAY_USED_UP = "day_used_up"
     """The sender has no SMS parts left on this day."""
 
 
 class PushResult(bytes, Enum):
-    """What became of one message of a block: the byte that the script ``record`` takes."""
+    """The result of the push of one message: the byte that the script ``record`` takes."""
 
     ACCEPTED = b"a"
     REJECTED = b"r"
     IN_DOUBT = b"i"
     NOT_SENT = b"p"
-    """Tried, and provably not sent: pending again."""
+    """The push was tried, and the message was provably not sent: the message is pending again."""
     NEVER_BEGUN = b"b"
-    """Not tried: pending again."""
+    """The push was not tried: the message is pending again."""
     SUPPRESSED = b"u"
 
 
-class HoldPolicy(StrEnum):
+class BackOffPolicy(StrEnum):
     """Whether the results of a group make the sender back off from the provider."""
 
     NEVER = "never"
     IF_NONE_ACCEPTED = "if_none_accepted"
-    """Some could not be sent; if the provider accepted others meanwhile, that means nothing."""
+    """The sender backs off because messages could not be sent, unless the provider accepted other messages."""
     ALWAYS = "always"
-    """The provider asked to be left alone."""
+    """The provider asked for no messages for a while."""
 
 
 class BrakeTarget(StrEnum):
-    """What the results of a group brake."""
+    """What a group of results brakes."""
 
     NOTHING = "nothing"
     CAMPAIGN = "campaign"
@@ -123,24 +125,24 @@ class ReportLetter(bytes, Enum):
     DELIVERED = b"d"
     FAILED = b"f"
     ARRIVED = b"o"
-    """A click, a reply or an event on the way: it proves only that the push arrived."""
+    """A click, a reply or an intermediate event: the report proves only that the push arrived."""
 
 
 class ControlAction(StrEnum):
-    """What can be done with a campaign."""
+    """The actions that change the state of a campaign."""
 
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
     BRAKE = "brake"
-    """Stop until a person resumes it, because something is wrong."""
+    """Stop the campaign until a person resumes it, because something is wrong."""
 
 
 class Settlement(StrEnum):
-    """How messages that waited long enough are decided."""
+    """Who settles messages that waited long enough, and how."""
 
     POLICY = "policy"
-    """By the clock and the campaign's policy."""
+    """The clock and the campaign's policy settle the messages."""
     SENT = "sent"
     """A person says that the messages in doubt were sent."""
     RESEND = "resend"
@@ -148,15 +150,17 @@ class Settlement(StrEnum):
 
 
 class StopReason(StrEnum):
-    """Why a script stopped a campaign."""
+    """Why a campaign was stopped, if no person stopped it."""
 
     TOO_MANY_REJECTED = "too_many_rejected"
     TOO_MANY_FAILED = "too_many_failed"
     BUDGET_SPENT = "budget_spent"
-    """Followed by a blank and the budget in SMS parts."""
+    """The field ``reason_detail`` holds the budget in SMS parts."""
     MISSED_START_SKIPPED = "missed_start_skipped"
     MISSED_START_ASKS = "missed_start_asks"
     DAMAGED = "damaged"
+    COUNTERS_MISMATCH = "counters_mismatch"
+    """Upkeep found that the counters do not add up to the total. Python gives this reason, and no script."""
 
 
 _WORDS = {
@@ -165,14 +169,19 @@ _WORDS = {
     StopReason.BUDGET_SPENT: "its budget of {} parts is spent",
     StopReason.MISSED_START_SKIPPED: "its start was missed while nothing ran",
     StopReason.MISSED_START_ASKS: "its start was missed while nothing ran: resume or cancel it",
-    StopReason.DAMAGED: "it cannot be handed out: damaged in the ledger",
+    StopReason.DAMAGED: "none of its batches can be issued: damaged in the ledger",
+    StopReason.COUNTERS_MISMATCH: "its counters did not add up to its total",
 }
 
 
-def stop_reason_in_words(reason: str) -> str:
-    """Return the reason in a campaign's hash for people: a ``StopReason`` in words, any other text as it stands."""
-    symbol, _, detail = reason.partition(" ")
+def stop_reason_in_words(reason: str, detail: str) -> str:
+    """Return the reason in a campaign's hash for people: a ``StopReason`` in words, any other text as it stands.
+
+    Args:
+        reason: The field ``reason``.
+        detail: The field ``reason_detail``.
+    """
     try:
-        return _WORDS[StopReason(symbol)].format(detail)
+        return _WORDS[StopReason(reason)].format(detail)
     except ValueError:
         return reason

@@ -1,7 +1,6 @@
-"""Queries of the ledger: a campaign, a sender, a message; nothing here writes."""
+"""Queries of campaigns, senders and messages in the ledger; no query writes."""
 
 import struct
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
 from operator import attrgetter
@@ -12,7 +11,8 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from times_dispatch.ledger.audit import COUNTERS, reason_with_imbalance
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.audit import COUNTERS, reason_with_mismatch
 from times_dispatch.ledger.errors import CampaignDamaged, CampaignUnknown, is_transient
 from times_dispatch.ledger.keys import (
     CAMPAIGNS,
@@ -20,8 +20,8 @@ from times_dispatch.ledger.keys import (
     STAT_PREFIX,
     BatchKey,
     CampaignField,
-    PaceField,
     ProviderField,
+    SenderField,
     SenderKey,
     batch_key,
     campaign_key,
@@ -30,7 +30,6 @@ from times_dispatch.ledger.keys import (
     sender_key,
 )
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
-from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -38,51 +37,54 @@ from times_dispatch.ledger.states import CampaignState, MessageState
 _INDIA = ZoneInfo("Asia/Kolkata")
 
 
-class HeldProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider through which a sender sends nothing, or only a message at a time to see whether it is back."""
+class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider through which a sender sends nothing, or only one message at a time as a probe."""
 
     provider: str
     brake: str
-    """Why it is braked; empty if it is not."""
+    """Why the provider is braked; empty if it is not braked."""
     backing_off_until_ms: int
-    """Epoch milliseconds; 0 if the provider is fine."""
+    """The end of the back-off in epoch milliseconds; 0 if the sender does not back off."""
     backing_off_why: str
+    """Why the sender backs off; empty if it does not back off."""
 
     @property
     def why(self) -> str:
-        """Return ``braked: insufficient balance (6001)`` or ``backing off: connection refused``."""
+        """Return the reason in words: ``braked: insufficient balance (6001)``, ``backing off: connection refused``."""
         return f"braked: {self.brake}" if self.brake else f"backing off: {self.backing_off_why}"
 
 
 class SenderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A sender at one moment."""
+    """The state of a sender at one moment."""
 
     id: SenderId
     rate_per_s: float
-    """0 is no limit."""
+    """Messages or SMS parts per second; 0 is no limit."""
     paused: bool
-    held: list[HeldProvider]
-    """Providers that are braked or backing off, by name; campaigns go through the others of their chains."""
+    unavailable: list[UnavailableProvider]
+    """Providers that are braked, or from which the sender backs off, by name."""
     batches_out: int
     campaigns_in_turn: int
     max_parts_per_day: int = 0
-    """SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit, and then none are counted."""
+    """SMS parts that may be sent from midnight to midnight in Asia/Kolkata; 0 is no limit, and no parts are counted."""
     parts_today: int = 0
     day_is_used_up: bool = False
     """Nothing is sent until midnight in Asia/Kolkata."""
 
     def waits_for_resume(self, chain: Sequence[str]) -> bool:
-        """Say whether nothing goes through these providers until somebody resumes the sender."""
-        return self.paused or {held.provider for held in self.held if held.brake}.issuperset(chain)
+        """Say whether no message is sent through these providers until somebody resumes the sender."""
+        return self.paused or {provider.provider for provider in self.unavailable if provider.brake}.issuperset(chain)
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
-    """One message with its row."""
+    """A message with its row in the recipients file."""
 
     index: int
-    """Within the campaign."""
+    """Index within the campaign."""
     line: int
+    """Line in the recipients file, from 1."""
     to: str
+    """E.164 digits without the plus."""
     slots: list[str]
     record: MessageRecord
 
@@ -90,34 +92,37 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True):
 class Queries:
     """Reads the ledger for people and programs."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._redis = redis
+        self._clock = clock
 
     async def senders(self) -> list[SenderId]:
         """Return the senders that ever had a campaign or a limit, sorted."""
         return sorted(SenderId(text(name)) for name in await self._redis.smembers(SENDERS))
 
     async def sender(self, sender: SenderId) -> SenderView:
-        """Return how a sender stands."""
+        """Return the state of a sender."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(sender_key(sender, SenderKey.PACE))
+            pipe.hgetall(sender_key(sender, SenderKey.SENDER))
             pipe.zcard(sender_key(sender, SenderKey.LEASES))
             pipe.zcard(sender_key(sender, SenderKey.ROTATION))
             pipe.zcard(sender_key(sender, SenderKey.ROTATION_OWN))
             pipe.zcard(sender_key(sender, SenderKey.ROTATION_URGENT))
             pipe.zcard(sender_key(sender, SenderKey.BLOCKED))
-            pace_reply, batches_out, *in_turn = await pipe.execute()
-        pace, today = _by_name(pace_reply), _today()
+            fields_reply, batches_out, *in_turn = await pipe.execute()
+        fields, today = _by_name(fields_reply), _today(self._clock.time())
         return SenderView(
             id=sender,
-            rate_per_s=float(pace.get(PaceField.RATE, 0)),
-            paused=pace.get(PaceField.PAUSED) == b"1",
-            held=sorted(_held(pace).values(), key=attrgetter("provider")),
+            rate_per_s=float(fields.get(SenderField.RATE, 0)),
+            paused=fields.get(SenderField.PAUSED) == b"1",
+            unavailable=sorted(_unavailable(fields).values(), key=attrgetter("provider")),
             batches_out=batches_out,
             campaigns_in_turn=sum(in_turn),
-            max_parts_per_day=int(pace.get(PaceField.MAX_PARTS_PER_DAY, 0)),
-            parts_today=int(pace.get(PaceField.DAY_PARTS, 0)) if int(pace.get(PaceField.DAY, 0)) == today else 0,
-            day_is_used_up=int(pace.get(PaceField.FULL_DAY, 0)) == today,
+            max_parts_per_day=int(fields.get(SenderField.MAX_PARTS_PER_DAY, 0)),
+            parts_today=int(fields.get(SenderField.DAY_PARTS, 0))
+            if int(fields.get(SenderField.DAY, 0)) == today
+            else 0,
+            day_is_used_up=int(fields.get(SenderField.FULL_DAY, 0)) == today,
         )
 
     async def sender_of(self, campaign: CampaignId) -> SenderId:
@@ -128,9 +133,10 @@ class Queries:
         return SenderId(text(sender))
 
     async def campaigns(self, *, damaged: list[CampaignDamaged] | None = None) -> list[CampaignView]:
-        """Return all campaigns that ever were, the newest first; costs as much as there ever were.
+        """Return all campaigns, also those that ended, the newest first.
 
-        Those that cannot be read go to *damaged*; without it they raise.
+        The cost grows with the number of campaigns. Damaged campaigns are appended to *damaged*; without that list the
+        first of them is raised.
         """
         known = await self._redis.hgetall(CAMPAIGNS)
         ids = [(CampaignId(text(campaign)), SenderId(text(sender))) for campaign, sender in known.items()]
@@ -146,7 +152,7 @@ class Queries:
     ) -> tuple[list[CampaignView], int]:
         """Return all live campaigns and the newest *max_ended* others, as ``campaigns`` does.
 
-        Also returns how many ended campaigns are left out. The cost does not depend on these.
+        Also return how many ended campaigns are left out; the cost does not depend on their number.
         """
         senders = await self.senders()
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -216,12 +222,14 @@ class Queries:
                 pipe.hgetall(campaign_key(sender, campaign))
                 pipe.hgetall(codes_key(sender, campaign))
             for sender in senders:
-                pipe.hgetall(sender_key(sender, SenderKey.PACE))
+                pipe.hgetall(sender_key(sender, SenderKey.SENDER))
             replies = await pipe.execute(raise_on_error=False)
-        of_campaigns, paces = replies[: 2 * len(wanted)], dict(zip(senders, replies[2 * len(wanted) :], strict=True))
+        of_campaigns, of_senders = replies[: 2 * len(wanted)], replies[2 * len(wanted) :]
+        hashes, now_s = dict(zip(senders, of_senders, strict=True)), self._clock.time()
         for (campaign, sender), fields, codes in zip(wanted, of_campaigns[::2], of_campaigns[1::2], strict=True):
             try:
-                view = _view(campaign, *map(_by_name, (fields, codes, paces[sender]))) if fields else None
+                named = [_by_name(reply) for reply in (fields, codes, hashes[sender])]
+                view = _view(campaign, *named, now_s=now_s) if fields else None
             except _UNREADABLE as error:
                 damage = CampaignDamaged(campaign, sender, _what(error))
                 if damaged is None:
@@ -233,10 +241,10 @@ class Queries:
 
 
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
-"""Raised while something is read that is not what it must be, or of which a part is missing."""
+"""The errors that damaged data raises while it is read: wrong types, missing fields, unreadable values."""
 
 Fields = dict[str, bytes]
-"""A hash, by the names of its fields."""
+"""The values of a hash, by the names of its fields."""
 
 
 def _by_name(reply: dict[bytes, bytes] | RedisError) -> Fields:
@@ -249,7 +257,7 @@ def _what(error: Exception) -> str:
     if isinstance(error, ResponseError):
         if is_transient(error):
             raise error
-        return "something else stands in its place"
+        return "its key does not hold a hash"
     if isinstance(error, KeyError) and isinstance(error.args[0], str):
         return f"it has no {error.args[0]}"
     return "it cannot be read"
@@ -268,17 +276,27 @@ def _messages(recipients: Recipients, records: bytes, without_records: MessageSt
     ]
 
 
-def _view(campaign: CampaignId, fields: Fields, codes: Fields, pace: Fields) -> CampaignView:
+def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *, now_s: float) -> CampaignView:
+    """Read a campaign.
+
+    Args:
+        campaign: The id of the campaign.
+        fields: The hash of the campaign.
+        codes: The hash of its codes.
+        sender: The hash of its sender.
+        now_s: The time now, in epoch seconds.
+    """
     state = CampaignState(fields[CampaignField.STATE].decode())
     plan = msgspec.json.decode(fields[CampaignField.PLAN], type=Plan)
-    reason = stop_reason_in_words(fields.get(CampaignField.REASON, b"").decode())
-    if not reason and state is CampaignState.RUNNING:
-        reason = _held_by_clock(fields, plan) or _held_by_sender(pace, plan)
     counters = {name: int(fields.get(name, 0)) for name in COUNTERS}
+    reason = fields.get(CampaignField.REASON, b"").decode()
+    if not reason and state is CampaignState.RUNNING:
+        reason = _wait_for_time(fields, plan, now_s) or _wait_for_sender(sender, plan, now_s)
+    detail = fields.get(CampaignField.REASON_DETAIL, b"").decode()
     return CampaignView(
         id=campaign,
         state=state,
-        reason=reason_with_imbalance(reason, counters),
+        reason=reason_with_mismatch(reason, detail, counters),
         plan=plan,
         total=counters["total"],
         batches=int(fields[CampaignField.BATCHES]),
@@ -300,52 +318,54 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, pace: Fields) -> 
     )
 
 
-def _today() -> int:
-    """Return the day as the ledger counts it, see ``day_of`` in ``lua/lib/hours.lua``."""
-    return datetime.now(_INDIA).toordinal() - date(1970, 1, 1).toordinal()
+def _today(now_s: float) -> int:
+    """Return the day as the ledger counts it, see ``day_of`` in ``lua/lib/budget.lua``."""
+    return datetime.fromtimestamp(now_s, _INDIA).toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _held_by_clock(fields: Fields, plan: Plan) -> str:
-    now_ms = time.time() * 1000
-    starts_ms = max(plan.start_at_ms, int(fields.get(CampaignField.OPENS_MS, 0)))
-    closes_ms = int(fields.get(CampaignField.CLOSES_MS, 0))
+def _wait_for_time(fields: Fields, plan: Plan, now_s: float) -> str:
+    """Return until when a campaign waits for its start or for its send window; empty if it does not wait."""
+    now_ms = now_s * 1000
+    starts_ms = max(plan.start_at_ms, int(fields.get(CampaignField.SEND_WINDOW_OPENS_MS, 0)))
+    closes_ms = int(fields.get(CampaignField.SEND_WINDOW_CLOSES_MS, 0))
     if now_ms >= starts_ms and (not closes_ms or now_ms < closes_ms):
         return ""
     zone = ZoneInfo(plan.zone)
     if now_ms < starts_ms:
         return f"goes on at {datetime.fromtimestamp(starts_ms / 1000, zone):%Y-%m-%d %H:%M} {plan.zone}"
-    return "outside its hours"
+    return "outside its send window"
 
 
-def _held_by_sender(pace: Fields, plan: Plan) -> str:
+def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
+    """Return why a sender sends nothing for a campaign, or not through its first provider; empty if it does."""
     resume = f"dispatch sender resume {plan.sender}"
-    if pace.get(PaceField.PAUSED) == b"1":
+    if sender.get(SenderField.PAUSED) == b"1":
         return f"the sender is paused: {resume}"
-    if int(pace.get(PaceField.FULL_DAY, 0)) == _today():
+    if int(sender.get(SenderField.FULL_DAY, 0)) == _today(now_s):
         return "the sender has used up its parts of the day"
-    held, reasons = _held(pace), list[str]()
+    unavailable, reasons = _unavailable(sender), list[str]()
     for provider in plan.chain:
-        if provider not in held:
+        if provider not in unavailable:
             return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
-        reasons.append(f"provider {provider} is {held[provider].why}")
-    if all(held[provider].brake for provider in plan.chain):
+        reasons.append(f"provider {provider} is {unavailable[provider].why}")
+    if all(unavailable[provider].brake for provider in plan.chain):
         reasons.append(f"when that is mended: {resume}")
     return "; ".join(reasons)
 
 
-def _held(pace: Fields) -> dict[str, HeldProvider]:
-    """Return the providers that hold a sender back, by nickname."""
-    held = dict[str, HeldProvider]()
-    for provider in {field.partition("@")[2] for field in pace} - {""}:
-        fields = {name: pace.get(provider_field(name, provider), b"").decode() for name in ProviderField}
+def _unavailable(sender: Fields) -> dict[str, UnavailableProvider]:
+    """Return the providers that are braked, or from which the sender backs off, by nickname."""
+    unavailable = dict[str, UnavailableProvider]()
+    for provider in {field.partition("@")[2] for field in sender} - {""}:
+        fields = {name: sender.get(provider_field(name, provider), b"").decode() for name in ProviderField}
         brake = fields[ProviderField.BRAKE]
-        backs_off = fields[ProviderField.HOLD_COUNT] not in {"", "0"}
+        backs_off = fields[ProviderField.BACK_OFF_COUNT] not in {"", "0"}
         if brake or backs_off:
-            until_ms = int(float(fields[ProviderField.HOLD_UNTIL_US] or 0) / 1000)
-            held[provider] = HeldProvider(
+            until_ms = int(float(fields[ProviderField.BACK_OFF_UNTIL_US] or 0) / 1000)
+            unavailable[provider] = UnavailableProvider(
                 provider=provider,
                 brake=brake,
                 backing_off_until_ms=until_ms if backs_off else 0,
-                backing_off_why=fields[ProviderField.HOLD_REASON] if backs_off else "",
+                backing_off_why=fields[ProviderField.BACK_OFF_REASON] if backs_off else "",
             )
-    return held
+    return unavailable

@@ -35,6 +35,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     """Index of the message within its batch."""
     state: MessageState
     attempt: int
+    """The attempt that the record is about."""
     code: int
     """The provider's status code, the failure code of a report, or one of our codes below 100; 0 if there is none."""
     sent_ms: int
@@ -42,6 +43,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     reported_s: int
     """The time in the delivery report, in epoch seconds; 0 if there was no report."""
     transaction_id: str
+    """The provider's id of the message; empty if there is none, or if it does not fit the record."""
 
 
 def pack_recipients(recipients: Recipients) -> bytes:

@@ -6,15 +6,15 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.scripts import Script
 
 MAX_DIFFERENCE_S = 60.0
-"""While the clocks differ by more, nothing that is final is done by either: nobody knows which of them is right.
+"""If the clocks differ by more, no message is ended, expired or settled: nobody knows which clock is right.
 ``lua/issue.lua`` has the same time."""
 
 _OWNER = "clock"
-"""The hash tag of a call that touches no key."""
+"""The hash tag of a call that uses no key."""
 
 
 class RedisClock:
-    """The clock that decides everything in the ledger. A test exchanges it: ``exchanged_lib`` in ``scripts.py``."""
+    """Redis' clock, by which the ledger decides everything; a test replaces it with ``scripts.replaced_lib``."""
 
     def __init__(self, redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._read_clock = Script(redis, "read_clock")
@@ -35,5 +35,5 @@ class RedisClock:
 
 
 def clocks_agree(ahead_s: float) -> bool:
-    """Say whether the clocks are close enough to end, expire or settle something by them."""
+    """Say whether the clocks are close enough to end, expire or settle messages by them."""
     return abs(ahead_s) <= MAX_DIFFERENCE_S

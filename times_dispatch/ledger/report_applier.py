@@ -1,4 +1,4 @@
-"""What callbacks do with the ledger: apply delivery reports, in groups, any number of times, in any order."""
+"""The callbacks' side of the ledger: apply delivery reports, in groups, any number of times, in any order."""
 
 import asyncio
 import struct
@@ -24,31 +24,33 @@ ReportKind = Literal["delivered", "failed", "clicked", "replied", "intermediate"
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
-    """One row of a delivery report that carries one of our ids."""
+    """A report event about one of our messages."""
 
     campaign: CampaignId
     index: int
-    """Of the message in its campaign."""
+    """Index of the message in its campaign."""
     attempt: int
+    """The attempt that the correlation id names."""
     kind: ReportKind
     code: int
-    """The failure code; 0 unless failed."""
+    """The failure code; 0 unless the report says failed."""
     ts: int
-    """Epoch seconds."""
+    """The time of the event, in epoch seconds."""
     digest: bytes = b""
     """Eight bytes that tell one click or reply from another; empty for other kinds."""
 
 
-class Applied(StrEnum):
-    """What a report did."""
+class ReportEffect(StrEnum):
+    """The effect of a report on its message."""
 
     APPLIED = "A"
+    """The report changed the state of the message."""
     DUPLICATE = "D"
-    """Nothing changed: the report was known, or a better one was."""
+    """The report changed nothing: the ledger had this report, or a report that counts more."""
     STALE = "S"
-    """The report is about an older attempt."""
+    """The report changed nothing: it says that an earlier attempt failed."""
     UNKNOWN = "U"
-    """There is no such campaign or message."""
+    """The ledger has no such campaign or message."""
 
 
 _LETTERS: dict[ReportKind, bytes] = {
@@ -58,7 +60,7 @@ _LETTERS: dict[ReportKind, bytes] = {
     "replied": ReportLetter.ARRIVED.value,
     "intermediate": ReportLetter.ARRIVED.value,
 }
-_ANSWERS = {ord(answer): answer for answer in Applied}
+_EFFECTS = {ord(effect): effect for effect in ReportEffect}
 
 
 class _KnownCampaign(NamedTuple):
@@ -67,7 +69,7 @@ class _KnownCampaign(NamedTuple):
 
 
 class ReportApplier:
-    """The callbacks' side of the ledger; remembers the sender of up to *max_known_campaigns* campaigns."""
+    """Applies delivery reports; remembers the senders of up to *max_known_campaigns* campaigns."""
 
     def __init__(self, redis: Redis, *, max_known_campaigns: int = _MAX_KNOWN_CAMPAIGNS) -> None:
         self._redis = redis
@@ -75,47 +77,48 @@ class ReportApplier:
         self._apply = Script(redis, "apply_reports")
         self._campaigns: OrderedDict[CampaignId, _KnownCampaign] = OrderedDict()
 
-    async def apply(self, reports: Sequence[DeliveryReport]) -> list[Applied]:
-        """Apply reports and say for each what it did; one script call per batch of messages, all under way at once."""
-        answers = [Applied.UNKNOWN] * len(reports)
+    async def apply(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
+        """Apply reports, and return the effect of each. Makes one script call per batch, all calls at the same time."""
+        effects = [ReportEffect.UNKNOWN] * len(reports)
         campaigns = {campaign: await self._campaign(campaign) for campaign in {report.campaign for report in reports}}
         batches: dict[tuple[CampaignId, int], list[int]] = defaultdict(list)
         for position, report in enumerate(reports):
-            if known := campaigns[report.campaign]:
-                batches[report.campaign, report.index // known.batch_size].append(position)
-        # Neighbours are cheaper together; reports of one message stay in their order.
+            if known_campaign := campaigns[report.campaign]:
+                batches[report.campaign, report.index // known_campaign.batch_size].append(position)
+        # Reports of neighbouring messages are cheaper together; reports of one message stay in their order.
         by_index = [report.index for report in reports].__getitem__
         calls = []
-        for (campaign, number), positions in batches.items():
-            if known := campaigns[campaign]:
+        for (campaign, batch_number), positions in batches.items():
+            if known_campaign := campaigns[campaign]:
                 positions.sort(key=by_index)
-                calls.append(self._apply_to_batch(known, campaign, number, [reports[at] for at in positions]))
-        for positions, batch_answers in zip(batches.values(), await asyncio.gather(*calls), strict=True):
-            for position, answer in zip(positions, batch_answers, strict=True):
-                answers[position] = _ANSWERS[answer]
-        return answers
+                of_batch = [reports[position] for position in positions]
+                calls.append(self._apply_to_batch(known_campaign, campaign, batch_number, of_batch))
+        for positions, batch_effects in zip(batches.values(), await asyncio.gather(*calls), strict=True):
+            for position, effect in zip(positions, batch_effects, strict=True):
+                effects[position] = _EFFECTS[effect]
+        return effects
 
-    async def numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
-        """Return the phone numbers of the messages that reports are about; empty where the ledger cannot tell.
+    async def phones(self, reports: Sequence[DeliveryReport]) -> list[str]:
+        """Return the phones of the messages that reports are about; empty where the ledger does not know the phone.
 
         Each batch is read once.
         """
-        numbers = [""] * len(reports)
+        phones = [""] * len(reports)
         batches: dict[tuple[CampaignId, int], list[str]] = {}
         for position, report in enumerate(reports):
-            known = await self._campaign(report.campaign)
-            if not known:
+            known_campaign = await self._campaign(report.campaign)
+            if not known_campaign:
                 continue
-            number, index = divmod(report.index, known.batch_size)
-            batch = report.campaign, number
+            batch_number, index = divmod(report.index, known_campaign.batch_size)
+            batch = report.campaign, batch_number
             if batch not in batches:
-                batches[batch] = await self._batch_numbers(known.sender, report.campaign, number)
+                batches[batch] = await self._phones_of_batch(known_campaign.sender, report.campaign, batch_number)
             if index < len(batches[batch]):
-                numbers[position] = batches[batch][index]
-        return numbers
+                phones[position] = batches[batch][index]
+        return phones
 
-    async def _batch_numbers(self, sender: SenderId, campaign: CampaignId, number: int) -> list[str]:
-        key = batch_key(sender, campaign, BatchKey.RECIPIENTS, number)
+    async def _phones_of_batch(self, sender: SenderId, campaign: CampaignId, batch_number: int) -> list[str]:
+        key = batch_key(sender, campaign, BatchKey.RECIPIENTS, batch_number)
         packed = cast("bytes | None", await self._redis.get(key))
         try:
             return unpack_recipients(packed).to if packed else []
@@ -123,9 +126,9 @@ class ReportApplier:
             return []
 
     async def _apply_to_batch(
-        self, known: _KnownCampaign, campaign: CampaignId, number: int, reports: Sequence[DeliveryReport]
+        self, known: _KnownCampaign, campaign: CampaignId, batch_number: int, reports: Sequence[DeliveryReport]
     ) -> bytes:
-        pack, letters, first = _REPORT.pack, _LETTERS, number * known.batch_size
+        pack, letters, first = _REPORT.pack, _LETTERS, batch_number * known.batch_size
         packed = b"".join(
             [
                 pack(
@@ -139,12 +142,14 @@ class ReportApplier:
             ]
         )
         reactions = [{"kind": report.kind, "digest": report.digest} for report in reports if report.digest]
-        reply = await self._apply(known.sender, campaign=campaign, number=number, reports=packed, reactions=reactions)
-        answers: bytes = reply["answers"]
-        return answers
+        reply = await self._apply(
+            known.sender, campaign=campaign, batch_number=batch_number, reports=packed, reactions=reactions
+        )
+        effects: bytes = reply["effects"]
+        return effects
 
     async def _campaign(self, campaign: CampaignId) -> _KnownCampaign | None:
-        """Return a campaign's sender and batch size, from memory if it was asked for before."""
+        """Return a campaign's sender and batch size; remember them for later calls."""
         if (known := self._campaigns.get(campaign)) is not None:
             return known
         sender = await self._redis.hget(CAMPAIGNS, campaign)

@@ -1,7 +1,7 @@
-"""The backlog: posted reports that are stored and not applied to the ledger. While there is any, no doubt is settled.
+"""The backlog: posted reports that are stored and not yet applied to the ledger.
 
-A report in the backlog may prove that a message in doubt was sent. Whoever decides about doubt, upkeep or a person,
-asks ``unapplied_reports`` before.
+A report in the backlog may prove that a message in doubt was sent. So upkeep, and the command of a person, call
+``unapplied_reports`` before they settle messages in doubt.
 """
 
 from typing import Any, Final, NamedTuple
@@ -12,29 +12,29 @@ from redis.exceptions import ResponseError
 from times_dispatch.ledger.keys import RECONCILERS, REPORTS
 
 FRESH_S: Final = 5.0
-"""A living reconciler applies a report within about a second: only reports that wait for longer hold up a decision."""
+"""A running reconciler applies a report within about a second: only reports that wait for longer delay a decision."""
 ALIVE_S: Final = 10.0
-"""A reconciler that waits for reports asks for them every second, and one that applies many shows itself every five
-seconds: one that was silent for this long is dead or cut off."""
+"""A reconciler that waits for reports reads the stream every second, and a reconciler that applies many reports does so
+every five seconds: a reconciler that was silent for this long is dead or cut off."""
 
 
 class Backlog(NamedTuple):
-    """How much is waiting in the stream ``reports``."""
+    """The size and the age of the backlog."""
 
     entries: int
-    """Each entry holds one posted body or more."""
+    """How many entries wait in the stream ``reports``; each entry holds one posted body or more."""
     oldest_s: float
-    """For how long the oldest entry has been waiting."""
+    """For how long the oldest entry has been waiting, in seconds."""
 
 
 class UnappliedReports(NamedTuple):
-    """Why doubt cannot be settled now."""
+    """Why messages in doubt cannot be settled now."""
 
     backlog: Backlog
     is_reconciler_alive: bool
 
     def __str__(self) -> str:
-        """Say in one line what waits and what to do."""
+        """Return one line for people: which reports wait, and what to do."""
         if not self.backlog.entries:
             return "no reconciler runs, so reports may be on their way: start one (python -m callbacks.reconciler)"
         waiting = f"{self.backlog.entries:,} posts of reports wait, the oldest for {self.backlog.oldest_s:,.0f} s"
@@ -44,22 +44,23 @@ class UnappliedReports(NamedTuple):
 
 
 async def read_backlog(redis: Redis) -> Backlog:
-    """Return the backlog as it is now, with what reconcilers hold and have not finished. Raises Redis errors."""
+    """Return the backlog, including entries that reconcilers hold and have not finished. Raises Redis errors."""
     entries = int(await redis.xlen(REPORTS))
     oldest: Any = await redis.xrange(REPORTS, count=1)
     if not oldest:
         return Backlog(0, 0.0)
     seconds, microseconds = await redis.time()
-    stored_ms = int(oldest[0][0].partition(b"-")[0])
+    ((entry_id, _fields),) = oldest
+    stored_ms = int(entry_id.partition(b"-")[0])
     return Backlog(entries, max(0.0, int(seconds) + int(microseconds) / 1e6 - stored_ms / 1000))
 
 
 async def unapplied_reports(redis: Redis) -> UnappliedReports | None:
-    """Return why doubt cannot be settled now; None if it can.
+    """Return why messages in doubt cannot be settled now; None if they can.
 
-    It can if no stored report has waited for ``FRESH_S``, and a reconciler lives that applies the fresher ones. In a
-    deployment without callbacks no reconciler ever read from this Redis, so the consumer group is missing: then it can
-    if nothing at all is stored. Raises Redis errors.
+    They can if no stored report has waited for ``FRESH_S``, and a reconciler runs that applies the newer reports. In a
+    deployment without callbacks no reconciler ever read from this Redis, so the consumer group is missing: then
+    messages in doubt can be settled if no report at all is stored. Raises Redis errors.
     """
     idle_s = await _idle_reconcilers_s(redis)
     backlog = await read_backlog(redis)

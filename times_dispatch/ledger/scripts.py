@@ -1,10 +1,11 @@
-"""The ledger's scripts: assembled from ``lua/``, called with arguments by name, answered by name.
+"""The ledger's scripts: assembled from ``lua/``, with arguments and replies by name.
 
-A script's first line names the libs of ``lua/lib/`` that it uses (``-- uses: names keys``), a lib's first line those
-that the lib uses. The definitions of these that the script needs are put before it, because Redis 6.2 has no libraries
-for scripts; in a lib, every definition begins with ``local`` at the beginning of a line, and a function ends with
-``end`` there. A script declares the names of its arguments with ``arguments`` and answers with ``reply``, see
-``lua/lib/names.lua``. Redis runs the whole text at every call, so constants and names are put in place here.
+The first line of a script names the libs of ``lua/lib/`` that the script uses (``-- uses: names keys``), and the first
+line of a lib names the libs that the lib uses. Redis 6.2 has no libraries for scripts, so the definitions that a script
+needs are put before its text. In a lib, every definition begins with ``local`` at the beginning of a line, and a
+function ends with ``end`` at the beginning of a line. A script declares the names of its arguments with ``arguments``
+and replies with ``reply``, see ``lua/lib/names.lua``. Redis runs the whole text at every call, so constants and names
+are inlined here.
 
 ``python -m times_dispatch.ledger.scripts open_block`` prints a script as Redis gets it, with the numbers of its lines:
 those are the numbers in Redis' error messages.
@@ -44,28 +45,28 @@ _CUT = "\n--\n"
 _COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 
-_exchanged_libs = dict[str, str]()
+_replaced_libs = dict[str, str]()
 
 
 def text(value: object) -> str:
-    """Return what Redis replied (bytes, or a number) as text."""
+    """Return a value of a reply of Redis (bytes, or a number) as text."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 @contextmanager
-def exchanged_lib(name: str, source: str) -> Iterator[None]:
+def replaced_lib(name: str, source: str) -> Iterator[None]:
     """Use *source* in place of ``lua/lib/<name>.lua`` in every ``Script`` that is made inside this context.
 
     A simulation, or a test, gives the scripts a clock of its own in this way: the lib ``clock`` must define
     ``local function now_us()``, which returns microseconds since the epoch.
     """
-    before = _exchanged_libs.copy()
-    _exchanged_libs[name] = source
+    before = _replaced_libs.copy()
+    _replaced_libs[name] = source
     try:
         yield
     finally:
-        _exchanged_libs.clear()
-        _exchanged_libs.update(before)
+        _replaced_libs.clear()
+        _replaced_libs.update(before)
 
 
 def script_names() -> list[str]:
@@ -85,8 +86,8 @@ def script_text(name: str) -> str:
 
 
 def lib_text(name: str) -> str:
-    """Return the text of ``lua/lib/<name>.lua``, or what was put in its place."""
-    return _exchanged_libs.get(name) or (_FOLDER / "lib" / f"{name}.lua").read_text("utf-8")
+    """Return the text of ``lua/lib/<name>.lua``, or the text that replaces it."""
+    return _replaced_libs.get(name) or (_FOLDER / "lib" / f"{name}.lua").read_text("utf-8")
 
 
 def used_libs(source: str) -> list[str]:
@@ -96,13 +97,13 @@ def used_libs(source: str) -> list[str]:
 
 
 def assemble(name: str) -> str:
-    """Return a script as Redis gets it: what it needs of its libs, and then the script."""
-    return _assembled(script_text(name), tuple(_exchanged_libs.items()))
+    """Return a script as Redis gets it: the definitions that it needs of its libs, and then the script."""
+    return _assembled(script_text(name), tuple(_replaced_libs.items()))
 
 
 @cache
-def _assembled(source: str, _exchanged: tuple[tuple[str, str], ...]) -> str:
-    """Assemble a script once for each set of exchanged libs, for it takes some milliseconds."""
+def _assembled(source: str, _replaced: tuple[tuple[str, str], ...]) -> str:
+    """Assemble a script once for each set of replaced libs, for it takes some milliseconds."""
     libs = dict[str, str]()
 
     def add(lib: str) -> None:
@@ -114,7 +115,7 @@ def _assembled(source: str, _exchanged: tuple[tuple[str, str], ...]) -> str:
     for lib in used_libs(source):
         add(lib)
     definitions = chain.from_iterable(map(_definitions, libs.values()))
-    whole = _with_names_in_place(_with_constants_in_place(_CUT.join([*definitions, source])))
+    whole = _inline_names(_inline_constants(_CUT.join([*definitions, source])))
     *of_libs, source = whole.split(_CUT)
     return "\n".join([*_needed(source, of_libs), source])
 
@@ -135,15 +136,15 @@ def _needed(source: str, definitions: Sequence[str]) -> list[str]:
     return needed[::-1]
 
 
-def _with_constants_in_place(source: str) -> str:
-    """Put constants in the place of their names: a name costs at every call, for each function that uses it."""
+def _inline_constants(source: str) -> str:
+    """Inline constants: a named constant costs time at every call, for each function that uses it."""
     constants = dict(_CONSTANT.findall(source))
     source = _CONSTANT.sub(r"-- \1 = \2", source)
     return _TOKEN.sub(lambda match: constants.get(match[0], match[0]), source)
 
 
-def _with_names_in_place(source: str) -> str:
-    """Put tables in the place of ``arguments``, and of ``read_fields`` where all fields are quoted."""
+def _inline_names(source: str) -> str:
+    """Inline the calls of ``arguments``, and the calls of ``read_fields`` in which all fields are quoted."""
 
     def arguments(call: re.Match[str]) -> str:
         named = _by_name("ARGV", call["names"])
@@ -198,7 +199,7 @@ def declaration(source: str) -> Declaration:
 
 
 def read_reply(flat: Sequence[Any]) -> Reply:
-    """Read what ``reply`` in ``lua/lib/names.lua`` made: names and values in turn."""
+    """Read a reply that ``reply`` in ``lua/lib/names.lua`` made: names and values alternate."""
     names = iter(flat)
     return {name.decode(): value for name, value in zip(names, names, strict=True)}
 
@@ -206,7 +207,7 @@ def read_reply(flat: Sequence[Any]) -> Reply:
 class Script:
     """One script of ``lua/``.
 
-    Calls are EVALSHA; the text is sent again when the server does not know it (any more).
+    A call is an EVALSHA; if the server does not know the script, the text is sent.
     """
 
     def __init__(self, redis: Redis, name: str) -> None:
@@ -219,7 +220,7 @@ class Script:
     async def __call__(self, owner: str, /, **arguments: Any) -> Reply:
         """Run the script on the keys of a sender (or of the opt-out list); return its reply by name.
 
-        Takes the arguments that the script declares, in any order, and raises TypeError if they are others. The list
+        The arguments are those that the script declares, in any order; other arguments raise TypeError. The list
         that a script may declare is a sequence of mappings by name, or of values if its items have one name only.
         """
         return read_reply(await self._script(keys=[hash_tag(owner)], args=self._ordered(arguments)))
@@ -246,13 +247,13 @@ class Script:
         Returns the reply, the string, and how many replicas have what the script wrote.
 
         Args:
-            owner: as in a call.
-            key: of the string.
-            mark_key: is written for a minute. ``WAIT`` knows only what its own connection wrote, and a script that is
-                repeated after its connection was lost may write nothing.
-            replicas: how many replicas are waited for.
-            timeout_ms: how long.
-            arguments: as in a call.
+            owner: The sender, as in a call of the script.
+            key: The key of the string.
+            mark_key: A key that is written for a minute: ``WAIT`` counts only writes of its own connection, and a
+                script that is repeated after its connection was lost may write nothing.
+            replicas: For how many replicas the call waits.
+            timeout_ms: How long the call waits, in milliseconds.
+            arguments: The arguments of the script, as in a call of it.
         """
         ordered = self._ordered(arguments)
         while True:

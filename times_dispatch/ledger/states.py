@@ -85,7 +85,7 @@ class CampaignState(StrEnum):
     PAUSED = "paused"
     """A person paused the campaign. A campaign can also be paused when only messages in doubt are left."""
     BRAKED = "braked"
-    """The campaign stopped itself, and is held like a paused campaign; its reason says why."""
+    """The campaign was stopped automatically, and stays stopped like a paused campaign; its reason says why."""
     FINISHED = "finished"
     """No message is pending or sending. Reports may still arrive, and the policy may send messages in doubt again."""
     CANCELLED = "cancelled"

@@ -1,4 +1,4 @@
-"""Writing a campaign into the ledger: nothing is sent before the last step, and every step can be repeated."""
+"""The submission of a campaign to the ledger: nothing is sent before the last step, and every step can be repeated."""
 
 import struct
 from collections.abc import Sequence
@@ -16,16 +16,20 @@ from times_dispatch.ledger.states import CampaignState, Suppression
 
 
 class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
-    """When a campaign stops itself: more than this share of the last so many were bad. A length of 0 is never."""
+    """The limits above which a campaign is braked automatically."""
 
     pushes: int = 0
+    """How many of the last pushes count; with 0 pushes never brake the campaign."""
     rejected_share: float = 1.0
+    """The share of rejected pushes among them above which the campaign is braked."""
     reports: int = 0
+    """How many of the last delivery reports count; with 0 reports never brake the campaign."""
     failed_share: float = 1.0
+    """The share of failed reports among them above which the campaign is braked."""
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """How far the ledger knows a campaign."""
+    """What the ledger holds of a campaign that is being submitted."""
 
     state: CampaignState
     batches: int
@@ -35,7 +39,7 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Submissions:
-    """What a producer does with the ledger."""
+    """Writes campaigns into the ledger."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -44,15 +48,15 @@ class Submissions:
         self._seal = Script(redis, "seal")
 
     async def find(self, fingerprint: str) -> CampaignId | None:
-        """Return the campaign id that a submit has claimed; None if it is new."""
+        """Return the campaign id that a submit has claimed; None if the submit is new."""
         claimed = await self._redis.hget(SUBMISSIONS, fingerprint)
         return CampaignId(text(claimed)) if claimed is not None else None
 
     async def claim(self, fingerprint: str, sender: SenderId, candidate: CampaignId) -> CampaignId:
         """Return the campaign id that belongs to a submit: the same fingerprint always gets the same id.
 
-        ``candidate`` is a new random id, used if the fingerprint is new. Raises ``SubmissionRefused`` if it is
-        taken by another submit (once in millions of millions: try again with another).
+        ``candidate`` is a new random id, which is used if the fingerprint is new. Raises ``SubmissionRefused`` if
+        another submit has claimed this id; the caller can try again with another candidate.
         """
         await self._redis.hsetnx(SUBMISSIONS, fingerprint, candidate)
         claimed = await self._redis.hget(SUBMISSIONS, fingerprint)
@@ -67,7 +71,7 @@ class Submissions:
     async def begin(
         self, campaign: CampaignId, plan: Plan, *, batch_size: int, brake: BrakeRule | None = None
     ) -> Begun:
-        """Create the campaign, or find how far an earlier submit of it came (then with the plan it stored)."""
+        """Create the campaign, or return what an earlier submit of it stored, with the plan of that submit."""
         brake = brake or BrakeRule()
         reply = await self._begin(
             plan.sender,
@@ -75,7 +79,7 @@ class Submissions:
             plan=msgspec.json.encode(plan),
             batch_size=batch_size,
             rate=plan.rate_per_s,
-            cost=plan.cost_unit,
+            cost_unit=plan.cost_unit,
             start_ms=plan.start_at_ms,
             until_ms=plan.valid_until_ms,
             report_wait_ms=plan.report_wait_s * 1000,
@@ -87,7 +91,7 @@ class Submissions:
             brake_report_share=brake.failed_share,
             chain=" ".join(plan.chain),
             max_parts=plan.max_parts,
-            has_hours=int(plan.send_until_min > 0),
+            has_send_window=int(plan.send_until_min > 0),
             missed_start=plan.missed_start,
         )
         return Begun(
@@ -107,24 +111,31 @@ class Submissions:
         *,
         opted_out: Sequence[int] = (),
     ) -> None:
-        """Append batch ``number``; do nothing if it is stored already.
+        """Append a batch; do nothing if the batch is stored already.
 
-        ``opted_out`` are indexes within the batch, ascending: these messages are suppressed from the start.
-        Raises ``SubmissionRefused`` if a batch before it is missing or was short, if it is empty or too long, or if the
-        campaign is sealed.
+        Args:
+            campaign: The campaign.
+            sender: The sender of the campaign.
+            number: The number of the batch, from 0.
+            recipients: The recipients of the batch.
+            opted_out: Indexes within the batch, ascending: these messages are suppressed from the start.
+
+        Raises:
+            SubmissionRefused: An earlier batch is missing or short, the batch is empty or too long, or the campaign is
+                sealed.
         """
         parts = recipients.parts
-        costs = b""
+        part_counts = b""
         if parts.count(1) != len(parts):
-            costs = bytes(parts if max(parts) <= 255 else [min(part, 255) for part in parts])
+            part_counts = bytes(parts if max(parts) <= 255 else [min(part, 255) for part in parts])
         count = len(recipients.to)
         reply = await self._add_batch(
             sender,
             campaign=campaign,
-            number=number,
+            batch_number=number,
             count=count,
             recipients=pack_recipients(recipients),
-            parts=costs,
+            parts=part_counts,
             suppressed=struct.pack(f">{len(opted_out)}H", *opted_out),
             suppressed_code=Suppression.OPTED_OUT.value,
         )
@@ -132,7 +143,7 @@ class Submissions:
             raise SubmissionRefused(campaign, _refusal_in_words(reply, number=number, count=count))
 
     async def seal(self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int) -> CampaignState:
-        """Let the campaign run, and return its state: a person may have cancelled it meanwhile.
+        """Start the campaign, and return its state: a person may have cancelled it meanwhile.
 
         Raises ``SubmissionRefused`` if the ledger counted other totals.
         """
@@ -153,6 +164,6 @@ _REFUSALS = {
 
 
 def _refusal_in_words(reply: Reply, **asked: int) -> str:
-    """Return why a script refused what it was asked for, for people."""
+    """Return for people why a script refused a batch or a seal."""
     replied = {name: text(value) for name, value in reply.items()}
     return _REFUSALS[Status(replied["status"])].format(**asked, **replied)

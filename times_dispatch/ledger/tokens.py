@@ -7,13 +7,15 @@ from typing import TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
+from times_dispatch.ledger.keys import TOKENS
+
 T = TypeVar("T")
 
 
 class RedisTokenStore:
     """Implements ``provider.oauth.token_store.TokenStore`` on the keys ``token:*``, to which an ACL can limit access.
 
-    Values are encrypted by the caller. Every method raises ConnectionError, an OSError, if Redis is away.
+    Values are encrypted by the caller. Every method raises ConnectionError, an OSError, if Redis is unavailable.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -45,7 +47,7 @@ class RedisTokenStore:
 
 
 def _key(name: str) -> str:
-    return f"token:{name}"
+    return f"{TOKENS}:{name}"
 
 
 async def _raising_connection_error(call: Awaitable[T]) -> T:

@@ -7,18 +7,9 @@ import asyncio
 from collections.abc import Mapping
 
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import (
-    AHEAD_S,
-    BatchClosed,
-    Block,
-    Drained,
-    Lease,
-    Opened,
-    Outside,
-    Wait,
-    new_operation,
-)
+from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchRun

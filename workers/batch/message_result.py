@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from times_dispatch.ledger.leases import Consequence, Result
-from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy, PushResult
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, PushResult
+from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
@@ -82,16 +82,16 @@ def consequence(group: Sequence[MessageResult], rng: random.Random) -> Consequen
     if (brake := widest_brake(group)) is not None:
         target = BrakeTarget.CAMPAIGN if brake.scope is BrakeScope.CAMPAIGN else BrakeTarget.SENDER
         return Consequence(brake=target, reason=f"{brake.reason} ({brake.code})", jitter=jitter)
-    back_off, at_least_s, reason = HoldPolicy.NEVER, 0.0, ""
+    back_off, at_least_s, reason = BackOffPolicy.NEVER, 0.0, ""
     for pushed in group:
         outcome = pushed.outcome
         if outcome is None:
             continue
         if outcome.verdict is Verdict.THROTTLED:
-            back_off, reason = HoldPolicy.ALWAYS, outcome.reason
+            back_off, reason = BackOffPolicy.ALWAYS, outcome.reason
             at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)
-        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and back_off is HoldPolicy.NEVER:
-            back_off, reason = HoldPolicy.IF_NONE_ACCEPTED, outcome.reason
+        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and back_off is BackOffPolicy.NEVER:
+            back_off, reason = BackOffPolicy.IF_NONE_ACCEPTED, outcome.reason
     return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 
 
 class OptOutCache:
@@ -29,7 +29,7 @@ class OptOutCache:
     async def changes(self) -> int:
         """Return how many times the list had been changed when this process last heard of it.
 
-        The number may be old: every opening of a block brings the present one (``Block.optout_changes``).
+        The number may be old: every opening of a block brings the present one (``Block.opt_out_changes``).
         """
         if self._changes is None:
             self._changes = await self._optouts.changes()

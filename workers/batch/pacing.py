@@ -8,8 +8,8 @@ from collections import deque
 from weakref import WeakValueDictionary
 
 from times_dispatch.clock import Clock
-from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import BatchRef, Plan
+from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 

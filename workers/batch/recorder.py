@@ -134,7 +134,7 @@ class Recorder:
             sender = self._lease.ref.sender
             await self._ledger_retry.call(lambda: self._context.brake_provider(sender, provider, meaning.reason))
         for result in results:
-            if result.verdict in _NOT_SENT_NOW:
+            if result.result in _NOT_SENT_NOW:
                 self._check.returned(result.index)
         disagreements = part_disagreements(group)
         await self._ledger_retry.call(
@@ -142,6 +142,6 @@ class Recorder:
                 self._lease, results, meaning, provider=provider, part_disagreements=disagreements
             )
         )
-        if any(result.verdict in _PENDING_AGAIN for result in results):
+        if any(result.result in _PENDING_AGAIN for result in results):
             self.has_returned = True
             self._run.progress()

@@ -7,8 +7,9 @@ of a block and its first push.
 """
 
 from times_dispatch.ledger.frequency_cap import FINGERPRINT_BYTES, NO_CHECK, FrequencyCheck, fingerprint, text_digest
-from times_dispatch.ledger.leases import Block, Lease
+from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.openings import Block
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.renderer import MessageRenderer
@@ -48,8 +49,8 @@ class SuppressionCheck:
 
     async def opted_out(self, block: Block) -> frozenset[int]:
         """Return the indexes in the batch of recipients that had opted out when the block was opened."""
-        if block.optout_changes != self._changes:
-            await self._look_up(block.optout_changes)
+        if block.opt_out_changes != self._changes:
+            await self._look_up(block.opt_out_changes)
         return self._opted_out
 
     def stretch(self, max_messages: int) -> FrequencyCheck:

@@ -11,8 +11,9 @@ from redis import Redis as SyncRedis
 from tests.kit.producers import Run, WriteFile, csv_of, people, show
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.leases import BatchLeases, Block, new_operation
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.openings import Block, new_operation
 
 
 def test_a_campaign_is_paused_resumed_and_cancelled(run: Run, submitted: str) -> None:
@@ -70,7 +71,7 @@ def test_a_paused_campaign_with_all_messages_in_doubt_is_finished_by_its_resume(
 
 def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: str, redis_url: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
-        redis.hset("{TIMESM}:pace", "brake@tm", "insufficient balance (6001)")
+        redis.hset("{TIMESM}:sender", "brake@tm", "insufficient balance (6001)")
     stopped = run("resume", submitted)
     assert (stopped.exit_code, stopped.stdout) == (1, "")
     assert stopped.stderr == (
@@ -89,7 +90,7 @@ def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: 
 
 def test_a_resume_during_a_back_off_succeeds_and_names_the_cause(run: Run, submitted: str, redis_url: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
-        redis.hset("{TIMESM}:pace", mapping={"hold_count@tm": 1, "hold_reason@tm": "connection refused"})
+        redis.hset("{TIMESM}:sender", mapping={"back_off_count@tm": 1, "back_off_reason@tm": "connection refused"})
     waiting = run("resume", submitted)
     assert (waiting.exit_code, waiting.stderr) == (0, "")
     assert waiting.stdout == (f"campaign {submitted} is running: provider tm is backing off: connection refused\n")
@@ -128,7 +129,7 @@ def test_workers_are_woken_at_once_for_what_may_be_sent_again(
     assert take_wake_ups(redis_url) == [submitted]
     if not command.startswith("sender resume"):
         with SyncRedis.from_url(redis_url) as redis:
-            redis.hdel("{TIMESM}:pace", "paused")
+            redis.hdel("{TIMESM}:sender", "paused")
     assert run(*command.format(later).split()).exit_code == 0
     assert take_wake_ups(redis_url) == [later]
 

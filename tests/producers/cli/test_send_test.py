@@ -124,7 +124,11 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
             "is held: provider timesmobile is braked: authentication failure (2070)",
         ),
         (
-            {"hold_count@timesmobile": "1", "hold_until_us@timesmobile": "9e18", "hold_reason@timesmobile": "busy"},
+            {
+                "back_off_count@timesmobile": "1",
+                "back_off_until_us@timesmobile": "9e18",
+                "back_off_reason@timesmobile": "busy",
+            },
             "is held: provider timesmobile is backing off: busy",
         ),
     ],
@@ -133,7 +137,7 @@ def test_a_held_sender_sends_no_test_message_unless_forced(
     provider_run: Run, sandbox: SandboxThread, redis_url: str, pace: dict[str, str], why: str
 ) -> None:
     with Redis.from_url(redis_url) as redis:
-        redis.hset("{TIMESM}:pace", mapping=pace)
+        redis.hset("{TIMESM}:sender", mapping=pace)
     held = provider_run("send-test", *NUMBER, *MESSAGE)
     assert held.exit_code == 1
     assert held.stderr == f"sender TIMESM {why}: dispatch sender resume TIMESM, or send all the same with --force\n"

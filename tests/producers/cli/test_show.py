@@ -11,7 +11,7 @@ def test_counts_that_do_not_add_up_are_shown_by_every_command(run: Run, submitte
     run("pause", submitted, "--reason", "a mistake")
     with SyncRedis.from_url(redis_url) as redis:
         redis.hincrby(f"{{TIMESM}}:c:{submitted}", "a", 1)
-    breach = "accounting identity broken: 3 in all, but 3 pending, 1 accepted"
+    breach = "the counters do not add up to the total: 3 in all, but 3 pending, 1 accepted"
     assert breach in run("list").stdout
     table, program = run("show", submitted), run("show", submitted, "--json")
     assert (table.exit_code, program.exit_code) == (1, 1)
@@ -42,7 +42,7 @@ def test_show_counts_and_exports_suppressed_messages_with_the_reason(run: Run) -
     table = run("show", campaign).stdout
 
     assert (answer["codes"], answer["suppressed"]) == ({"suppressed:31": 1}, {"on the opt-out list": 1})
-    assert answer["identity_holds"]
+    assert answer["counters_add_up"]
     assert re.search(r"suppressed 31 +1 +on the opt-out list", table)
     assert shown.exit_code == 0
     heading, row = Path("suppressed.csv").read_text().splitlines()

@@ -23,7 +23,7 @@ async def test_the_snapshot_has_the_parts_of_today(
         )
     ).plan
     today = datetime.now(ZoneInfo("Asia/Kolkata")).toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
-    await redis.hset(f"{{{plan.sender}}}:pace", mapping={"day": today, "day_parts": 7})
+    await redis.hset(f"{{{plan.sender}}}:sender", mapping={"day": today, "day_parts": 7})
 
     assert (await take_snapshot(redis, plan)).parts_today == 7
 

@@ -13,7 +13,7 @@ from producers.preflight.report import CheckReport, check
 from producers.submit import submit
 from tests.kit.producers import CAMPAIGN, SETTINGS, WriteFile, csv_of, people
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 

@@ -20,8 +20,8 @@ from times_dispatch.broker.app import (
     wake_workers,
 )
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.ledger.leases import BatchReady
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings import Settings
 
 

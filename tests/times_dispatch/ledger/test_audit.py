@@ -6,13 +6,14 @@ from times_dispatch.ledger.audit import (
     COUNTERS,
     Audit,
     CampaignCounters,
-    imbalance,
+    counter_mismatch,
     read_counters,
-    reason_with_imbalance,
+    reason_with_mismatch,
 )
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
 
 BALANCED = read_counters([b"5", *[b"1" if name in "pad" else b"2" if name == "x" else None for name in COUNTERS[1:]]])
 BROKEN = {**BALANCED, "total": 1_007}
@@ -24,28 +25,30 @@ def test_missing_counters_are_zero_and_other_values_are_an_error() -> None:
         read_counters([b"many", *[None] * (len(COUNTERS) - 1)])
 
 
-def test_counters_that_add_up_have_no_imbalance() -> None:
-    assert imbalance(BALANCED) == ""
+def test_counters_that_add_up_have_no_mismatch() -> None:
+    assert counter_mismatch(BALANCED) == ""
 
 
-def test_an_imbalance_names_the_total_and_every_state() -> None:
-    assert imbalance(BROKEN) == (
-        "accounting identity broken: 1,007 in all, but 1 pending, 1 accepted, 1 delivered, 2 cancelled"
+def test_a_mismatch_names_the_total_and_every_state() -> None:
+    assert counter_mismatch(BROKEN) == (
+        "the counters do not add up to the total: 1,007 in all, but 1 pending, 1 accepted, 1 delivered, 2 cancelled"
     )
-    assert imbalance({**dict.fromkeys(COUNTERS, 0), "total": 1}).endswith("1 in all, but none in any state")
+    assert counter_mismatch({**dict.fromkeys(COUNTERS, 0), "total": 1}).endswith("1 in all, but none in any state")
 
 
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [
-        ("", imbalance(BROKEN)),
-        ("a person paused it", f"{imbalance(BROKEN)}; a person paused it"),
-        ("accounting identity broken: 9 in all, but 8 pending", imbalance(BROKEN)),
+        ("", counter_mismatch(BROKEN)),
+        ("a person paused it", f"{counter_mismatch(BROKEN)}; a person paused it"),
+        (StopReason.COUNTERS_MISMATCH, counter_mismatch(BROKEN)),
     ],
 )
-def test_an_imbalance_precedes_the_reason_and_replaces_an_older_imbalance(reason: str, expected: str) -> None:
-    assert reason_with_imbalance(reason, BROKEN) == expected
-    assert reason_with_imbalance(reason, BALANCED) == reason
+def test_a_mismatch_precedes_the_reason_and_replaces_the_reason_of_a_brake_for_a_mismatch(
+    reason: str, expected: str
+) -> None:
+    assert reason_with_mismatch(reason, "", BROKEN) == expected
+    assert reason_with_mismatch(reason, "", BALANCED) == stop_reason_in_words(reason, "")
 
 
 async def test_an_audit_reads_every_campaign_once_per_round_a_few_at_a_time(ledger: Ledger) -> None:

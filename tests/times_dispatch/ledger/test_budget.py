@@ -7,8 +7,8 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
@@ -37,11 +37,11 @@ async def test_a_budget_that_is_just_enough_is_enough(ledger: Ledger) -> None:
     assert await ledger.state() is CampaignState.FINISHED
 
 
-@pytest.mark.parametrize("verdicts", [b"rrr", b"ppp", b"bbb"])
-async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, verdicts: bytes) -> None:
+@pytest.mark.parametrize("results", [b"rrr", b"ppp", b"bbb"])
+async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, results: bytes) -> None:
     await ledger.submit(6, batch_size=6, max_parts=3, parts=[1, 1, 1, 1, 1, 1])
     lease = await ledger.take()
-    await ledger.record(lease, await ledger.open(lease, max_messages=3), verdicts)
+    await ledger.record(lease, await ledger.open(lease, max_messages=3), results)
     block = await ledger.open(lease, max_messages=6)
     assert len(block.messages) == 3
 

@@ -8,9 +8,9 @@ from redis.exceptions import ResponseError
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Wait
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.openings import BatchClosed, Wait
 from times_dispatch.ledger.states import CampaignState
 
 STATES = {
@@ -117,11 +117,11 @@ async def test_a_configured_sender_is_known_before_its_first_campaign(ledger: Le
 async def test_the_first_reason_of_a_braked_sender_stays_until_it_is_resumed(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance")
     await ledger.control.brake_provider(SENDER, PROVIDER, "authentication failure")
-    assert (await ledger.queries.sender(SENDER)).held[0].brake == "insufficient balance"
+    assert (await ledger.queries.sender(SENDER)).unavailable[0].brake == "insufficient balance"
     await ledger.control.resume_sender(SENDER)
-    assert (await ledger.queries.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).unavailable == []
     await ledger.control.brake_provider(SENDER, PROVIDER, "authentication failure")
-    assert (await ledger.queries.sender(SENDER)).held[0].brake == "authentication failure"
+    assert (await ledger.queries.sender(SENDER)).unavailable[0].brake == "authentication failure"
 
 
 async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(ledger: Ledger) -> None:
@@ -130,15 +130,15 @@ async def test_resuming_a_sender_lifts_the_pause_the_brake_and_the_backing_off(l
     await ledger.control.pause_sender(SENDER)
     await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
     held: Any = {
-        f"hold_until_us@{PROVIDER}": (await ledger.now_ms() + 60_000) * 1000,
-        f"hold_count@{PROVIDER}": 3,
-        f"hold_reason@{PROVIDER}": "overloaded",
+        f"back_off_until_us@{PROVIDER}": (await ledger.now_ms() + 60_000) * 1000,
+        f"back_off_count@{PROVIDER}": 3,
+        f"back_off_reason@{PROVIDER}": "overloaded",
     }
-    await ledger.redis.hset(f"{hash_tag(SENDER)}:pace", mapping=held)
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", mapping=held)
     assert await ledger.open_block(lease) == BatchClosed("sender_paused")
-    await ledger.redis.hdel(f"{hash_tag(SENDER)}:pace", "paused")
+    await ledger.redis.hdel(f"{hash_tag(SENDER)}:sender", "paused")
     assert await ledger.open_block(lease) == BatchClosed("provider_braked")
-    await ledger.redis.hdel(f"{hash_tag(SENDER)}:pace", f"brake@{PROVIDER}")
+    await ledger.redis.hdel(f"{hash_tag(SENDER)}:sender", f"brake@{PROVIDER}")
     assert isinstance(await ledger.open_block(lease), Wait)
     await ledger.control.resume_sender(SENDER)
     assert len((await ledger.open(lease)).messages) == 3
@@ -231,7 +231,7 @@ async def test_sending_again_after_the_validity_lends_it_once_more(ledger: Ledge
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 4
     until_ms = int(await ledger.field("until_ms"))
     assert until_ms - await ledger.now_ms() == pytest.approx(60_000, abs=1_000)
-    assert await ledger.redis.zscore(f"{hash_tag(SENDER)}:ends", CAMPAIGN) == until_ms
+    assert await ledger.redis.zscore(f"{hash_tag(SENDER)}:validity_ends", CAMPAIGN) == until_ms
 
 
 async def test_sending_again_within_the_validity_leaves_it_as_it_is(ledger: Ledger) -> None:
@@ -309,7 +309,7 @@ async def test_a_finished_campaign_can_be_cancelled_while_something_is_in_doubt_
     view = await ledger.view()
     assert (view.reason, view.finished_ms) == ("by hand", 0)
     assert await ledger.maintenance.end_pending(SENDER) == 0
-    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:ends") == 0
+    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:validity_ends") == 0
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
     await ledger.end_validity()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(given_up=4)

@@ -11,13 +11,14 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
-from times_dispatch.ledger.leases import BatchClosed, Block, Lease, new_operation
+from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.openings import BatchClosed, Block, new_operation
 from times_dispatch.ledger.protocol import CloseReason
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-A, D, S, U = Applied.APPLIED, Applied.DUPLICATE, Applied.STALE, Applied.UNKNOWN
+A, D, S, U = ReportEffect.APPLIED, ReportEffect.DUPLICATE, ReportEffect.STALE, ReportEffect.UNKNOWN
 
 kinds = pytest.mark.parametrize(("kind", "state"), [("delivered", "d"), ("failed", "f"), ("clicked", "a")])
 
@@ -68,7 +69,7 @@ async def test_a_report_proves_the_push_of_a_message_whose_batch_was_never_taken
     await ledger.submit(3, parts=[2, 2, 2])
     assert await ledger.report(kind, index=1) == [A]
     assert await ledger.states() == f"p{state}p"
-    assert (await ledger.view()).identity_holds
+    assert (await ledger.view()).counters_add_up
     assert ((await ledger.view()).parts, await ledger.field("parts_out")) == (2, "2")
     assert (await ledger.open(await ledger.take())).messages == [(0, 0), (2, 0)]
 
@@ -126,7 +127,7 @@ async def test_an_adopted_message_waits_for_its_report_from_now_on(ledger: Ledge
     assert (await ledger.messages())[0].record.sent_ms == pytest.approx(
         await ledger.now_ms() - (await ledger.view()).created_ms, abs=1_000
     )
-    assert await ledger.seconds_until("{TIMESM}:due", f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=2)
+    assert await ledger.seconds_until("{TIMESM}:settle_due", f"{CAMPAIGN}:0") == pytest.approx(3_600, abs=2)
 
 
 async def test_a_report_about_a_batch_that_the_campaign_does_not_have_is_unknown(ledger: Ledger) -> None:
@@ -177,17 +178,17 @@ async def test_a_failure_of_the_first_attempt_counts_when_the_second_was_on_its_
     assert await ledger.states() == "faa"
 
 
-@pytest.mark.parametrize(("verdict", "code"), [(b"r", "push:2054"), (b"u", "suppressed:31")])
+@pytest.mark.parametrize(("result", "code"), [(b"r", "push:2054"), (b"u", "suppressed:31")])
 async def test_a_message_that_ends_at_its_second_attempt_is_given_up_because_the_first_is_in_doubt(
-    ledger: Ledger, verdict: bytes, code: str
+    ledger: Ledger, result: bytes, code: str
 ) -> None:
     await _resent(ledger)
-    await ledger.send_all(verdict)
+    await ledger.send_all(result)
     assert await ledger.states() == "gaa"
     assert (await ledger.view()).codes == {code: 1}
     assert await ledger.report("failed", attempt=0) == [A]
     assert (await ledger.view()).codes == {"report:901": 1}
-    assert (await ledger.view()).identity_holds
+    assert (await ledger.view()).counters_add_up
 
 
 async def test_what_is_pending_again_when_its_campaign_is_cancelled_is_given_up(ledger: Ledger) -> None:
@@ -228,9 +229,9 @@ async def test_parts_count_once_when_the_report_is_faster_than_the_answer(ledger
 # Blocks that the ledger lost
 
 
-@pytest.mark.parametrize(("verdict", "state"), [(b"a", "a"), (b"i", "i"), (b"r", "r"), (b"p", "p"), (b"b", "p")])
+@pytest.mark.parametrize(("result", "state"), [(b"a", "a"), (b"i", "i"), (b"r", "r"), (b"p", "p"), (b"b", "p")])
 async def test_an_outcome_of_a_lost_block_counts_for_the_message_that_the_ledger_thinks_pending(
-    ledger: Ledger, verdict: bytes, state: str
+    ledger: Ledger, result: bytes, state: str
 ) -> None:
     await ledger.submit(1)
     lease = await ledger.take()
@@ -238,10 +239,10 @@ async def test_an_outcome_of_a_lost_block_counts_for_the_message_that_the_ledger
     lost = await ledger.open(lease)
     await before.put_back()
     for _ in range(2):
-        await ledger.record(lease, lost, verdict)
+        await ledger.record(lease, lost, result)
         assert await ledger.states() == state
         view = await ledger.view()
-        assert (view.identity_holds, view.parts) == (True, int(state == "a"))
+        assert (view.counters_add_up, view.parts) == (True, int(state == "a"))
         assert await ledger.field("parts_out") == str(int(state in "ai"))
 
 

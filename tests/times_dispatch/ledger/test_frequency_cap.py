@@ -10,10 +10,11 @@ from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
 from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchClosed, BatchLeases, Block, Drained, Lease, Opened, Outside, new_operation
+from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Outside, new_operation
 from times_dispatch.ledger.protocol import CloseReason
-from times_dispatch.ledger.scripts import exchanged_lib, text
+from times_dispatch.ledger.scripts import replaced_lib, text
 
 HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
 ONE_A_DAY = FrequencyLimit(max_messages=1, period_s=86_400)
@@ -26,7 +27,7 @@ COPY_ON_ITS_WAY = BatchClosed(CloseReason.COPY_ON_ITS_WAY)
 def leases_at(redis: Redis, epoch_s: float) -> BatchLeases:
     """The worker's side of the ledger at a moment that stands still."""
     clock = f"local function now_us()\n  return {epoch_s * 1_000_000:.0f}\nend\n"
-    with exchanged_lib("clock", clock):
+    with replaced_lib("clock", clock):
         return BatchLeases(redis)
 
 
@@ -64,11 +65,11 @@ class Sending:
         assert isinstance(opened, Block), opened
         return opened
 
-    async def send(self, limit: FrequencyLimit = HALF_AN_HOUR, *, verdicts: bytes = b"a", **how: Any) -> str:
-        """Open a block, record the verdicts of its messages, and return the states of all messages."""
+    async def send(self, limit: FrequencyLimit = HALF_AN_HOUR, *, results: bytes = b"a", **how: Any) -> str:
+        """Open a block, record the results of its messages, and return the states of all messages."""
         block = await self.open(limit, **how)
         if block.messages:
-            await self.ledger.record(self.lease, block, verdicts)
+            await self.ledger.record(self.lease, block, results)
         return await self.states()
 
     async def states(self) -> str:
@@ -212,14 +213,14 @@ async def test_a_copy_whose_record_is_gone_counts_as_sent(ledger: Ledger, limit:
 
 async def test_a_message_that_is_sent_again_is_not_stopped_by_its_own_first_attempt(ledger: Ledger) -> None:
     first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
-    await first.send(verdicts=b"i")
+    await first.send(results=b"i")
     await first.release()
     await ledger.control.resolve(SENDER, first.campaign, "resend")
     (ref,) = await ledger.issue()
     first.lease = await ledger.take(ref)
     await second.open()
     assert await second.states() == "ppp", "the copies will go again"
-    assert await first.send(verdicts=b"r") == "ggg"
+    assert await first.send(results=b"r") == "ggg"
     await second.release()
     await second.take_again()
     await second.open()
@@ -266,7 +267,7 @@ async def test_a_batch_with_messages_that_came_back_is_handed_out_at_once(ledger
 async def test_a_batch_that_waits_is_looked_at_again_after_a_while_that_grows(ledger: Ledger) -> None:
     began_s = await period_start(ledger)
     first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
-    await first.send(at_s=began_s, verdicts=b"i")
+    await first.send(at_s=began_s, results=b"i")
     for age_s, wait_ms in ((0, 500), (10, 5_000), (200, 60_000), (1780, 20_000)):
         await second.open(at_s=began_s + age_s)
         await second.open_block(at_s=began_s + age_s)
@@ -322,7 +323,9 @@ async def test_messages_outside_of_the_stretch_are_not_opened(ledger: Ledger) ->
 
 
 @pytest.mark.parametrize("limit", [HALF_AN_HOUR, FrequencyLimit(1800, 2, 86_400)])
-async def test_the_same_operation_gets_the_same_block_and_marks_once(ledger: Ledger, limit: FrequencyLimit) -> None:
+async def test_the_same_operation_gets_the_same_block_and_adds_its_entries_once(
+    ledger: Ledger, limit: FrequencyLimit
+) -> None:
     first = await sending(ledger, "diwali01")
     operation, check = new_operation(), check_of(first.lease, limit)
     block = await ledger.leases.open_block(first.lease, max_messages=2, operation=operation, check=check)
@@ -343,7 +346,7 @@ async def test_a_number_gets_so_many_messages_in_a_period_from_all_campaigns(led
 
 async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself(ledger: Ledger) -> None:
     first, second, third = [await sending(ledger, f"diwali0{number}", 1) for number in (1, 2, 3)]
-    await first.send(TWO_A_DAY, verdicts=b"i")
+    await first.send(TWO_A_DAY, results=b"i")
     await first.release()
     await ledger.control.resolve(SENDER, first.campaign, "resend")
     (ref,) = await ledger.issue()
@@ -366,7 +369,7 @@ async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, late
 
 
 @pytest.mark.parametrize(("limit", "period_s"), [(HALF_AN_HOUR, 1800), (TWO_A_DAY, 86_400)])
-async def test_marks_expire_by_themselves(ledger: Ledger, limit: FrequencyLimit, period_s: int) -> None:
+async def test_entries_expire_by_themselves(ledger: Ledger, limit: FrequencyLimit, period_s: int) -> None:
     await (await sending(ledger, "diwali01")).send(limit)
     recent = await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_*")
     assert len(recent) == 2
@@ -397,19 +400,19 @@ async def test_the_commands_of_an_opening_do_not_grow_with_the_campaigns_of_the_
     assert len(set(costs[3:])) == 1, costs
 
 
-@pytest.mark.parametrize(("marks", "size_class"), [(0, 0), (255, 0), (256, 1), (4_096, 2), (65_536, 3), (10**7, 4)])
-async def test_marks_go_to_the_size_class_that_has_room_and_are_found_there(
-    ledger: Ledger, marks: int, size_class: int
+@pytest.mark.parametrize(("entries", "size_class"), [(0, 0), (255, 0), (256, 1), (4_096, 2), (65_536, 3), (10**7, 4)])
+async def test_entries_go_to_the_size_class_that_has_room_and_are_found_there(
+    ledger: Ledger, entries: int, size_class: int
 ) -> None:
     first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
     began_s = await period_start(ledger)
     registry = f"{RECENT_TEXTS}:{text_digest(TEXT)}:{began_s // 1800}"
-    if marks:
-        await ledger.redis.hset(registry, mapping={"marks": marks, "campaigns": 1, "id:1": "another1"})
+    if entries:
+        await ledger.redis.hset(registry, mapping={"entries": entries, "campaigns": 1, "id:1": "another1"})
     await first.send(at_s=began_s)
     buckets = [text(key) for key in await ledger.redis.keys(f"{registry}:*")]
     assert {key.split(":")[-2] for key in buckets} == {str(size_class)}
-    await ledger.redis.hset(registry, "marks", 10**7)
+    await ledger.redis.hset(registry, "entries", 10**7)
     assert await second.send(at_s=began_s) == "uuu"
 
 
@@ -433,7 +436,7 @@ async def test_a_mark_takes_a_few_bytes(ledger: Ledger, limit: FrequencyLimit, m
     assert taken / len(numbers) < most
 
 
-async def test_a_worker_without_the_lease_opens_and_marks_nothing(ledger: Ledger) -> None:
+async def test_a_worker_without_the_lease_opens_nothing_and_adds_no_entry(ledger: Ledger) -> None:
     first = await sending(ledger, "diwali01")
     await first.release()
     before = await ledger.dump()
@@ -460,10 +463,10 @@ async def test_a_confirmation_is_asked_by_token_block_state_and_brake(ledger: Le
     assert not await confirm()
     await ledger.control.resume_sender(SENDER)
     assert await confirm()
-    await ledger.redis.hset(campaign_key(SENDER, first.campaign), "opens_ms", 1)
-    await ledger.close_hours(campaign=first.campaign)
+    await ledger.redis.hset(campaign_key(SENDER, first.campaign), "send_window_opens_ms", 1)
+    await ledger.close_send_window(campaign=first.campaign)
     assert not await confirm()
-    await ledger.close_hours(campaign=first.campaign, in_ms=60_000)
+    await ledger.close_send_window(campaign=first.campaign, in_ms=60_000)
     assert await confirm()
     await first.open(most=1)
     with pytest.raises(LeaseLost):

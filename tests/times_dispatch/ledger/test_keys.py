@@ -20,9 +20,9 @@ from times_dispatch.ledger.keys import (
     CodeOrigin,
     IdKeyField,
     LeaseField,
-    PaceField,
     ProviderField,
     RegistryField,
+    SenderField,
     SenderKey,
     Stat,
     batch_key,
@@ -49,14 +49,22 @@ ALL_PYTHON = "\n".join(
 )
 HASHES: Mapping[str, AbstractSet[str]] = {
     "campaign_key": set(CampaignField),
-    "pace_key": {*PaceField, *(f"{field}@" for field in ProviderField)},
-    "key_of_sender('pace')": {*PaceField, *(f"{field}@" for field in ProviderField)},
+    "sender_key": {*SenderField, *(f"{field}@" for field in ProviderField)},
+    "key_of_sender('sender')": {*SenderField, *(f"{field}@" for field in ProviderField)},
     "key_of_campaign(other)": set(CampaignField),
     "key_of_codes(campaign_key)": {f"{origin}:" for origin in CodeOrigin},
-    "key": {*PaceField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
+    "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
     "lease_key": set(LeaseField),
-    "registry_key": {RegistryField.MARKS, RegistryField.CAMPAIGNS, *(f"{name}:" for name in ("number", "id"))},
-    "registry.key": {RegistryField.MARKS, RegistryField.CAMPAIGNS, *(f"{name}:" for name in ("number", "id"))},
+    "registry_key": {
+        RegistryField.ENTRIES,
+        RegistryField.CAMPAIGNS,
+        *(f"{name}:" for name in ("campaign_number", "id")),
+    },
+    "registry.key": {
+        RegistryField.ENTRIES,
+        RegistryField.CAMPAIGNS,
+        *(f"{name}:" for name in ("campaign_number", "id")),
+    },
 }
 """What stands for a hash in the scripts, and its fields."""
 WITH_VALUES = {"HSET", "HSETNX", "HINCRBY"}
@@ -107,7 +115,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [*CampaignField, *PaceField, *LeaseField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
+    [*CampaignField, *SenderField, *LeaseField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
     ids=lambda field: f"{type(field).__name__}.{field.name}",
 )
 def test_every_field_of_the_module_is_used(field: StrEnum) -> None:
@@ -135,7 +143,7 @@ def test_the_keys_of_a_batch_are_the_same_on_both_sides() -> None:
 
 
 def test_the_fields_of_a_provider_are_the_same_on_both_sides() -> None:
-    assert set(re.findall(r"'(\w+)@'", ALL_LUA)) == set(ProviderField)
+    assert set(re.findall(r"provider_field\('(\w+)'", ALL_LUA)) == set(ProviderField)
 
 
 def test_the_counters_of_codes_have_the_same_origins_on_both_sides() -> None:

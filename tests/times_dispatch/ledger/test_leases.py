@@ -5,8 +5,9 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import CampaignUnknown, LeaseLost
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchLeases, Block, Opened, new_operation
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId
+from times_dispatch.ledger.openings import Block, Opened, new_operation
 from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import CampaignState
 
@@ -42,15 +43,15 @@ async def test_a_taking_that_is_repeated_gets_the_same_lease_and_changes_nothing
     await ledger.submit()
     await ledger.issue()
     take = Script(ledger.redis, "take")
-    first = {"campaign": CAMPAIGN, "number": 0, "lease_ms": 15_000, "taker": "one call"}
+    first = {"campaign": CAMPAIGN, "batch_number": 0, "lease_ms": 15_000, "operation": "one call"}
     taken = await take(SENDER, **first)
     before = await ledger.dump()
     assert await take(SENDER, **first) == taken
-    assert await take(SENDER, **{**first, "taker": "another call"}) == {"status": b"busy"}
+    assert await take(SENDER, **{**first, "operation": "another call"}) == {"status": b"busy"}
     assert await ledger.dump() == before
 
 
-async def test_a_batch_that_was_not_handed_out_cannot_be_taken(ledger: Ledger) -> None:
+async def test_a_batch_that_was_not_issued_cannot_be_taken(ledger: Ledger) -> None:
     await ledger.submit()
     assert await ledger.leases.take(REF) is None
     assert await ledger.leases.take(BatchRef(SENDER, CampaignId("nobody00"), 0)) is None
@@ -102,7 +103,7 @@ async def test_a_token_does_not_come_again_when_the_ledger_forgot_the_last_secon
 async def test_tokens_grow_also_while_the_clock_stands_still_or_goes_back(ledger: Ledger) -> None:
     await ledger.submit(6)
     ahead = (await ledger.now_ms() + 3_600_000) * 1_000 + 1
-    await ledger.redis.hset(f"{hash_tag(SENDER)}:pace", "fence", ahead)
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "fence", ahead)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
     assert [lease.token for lease in leases] == [ahead + 1, ahead + 2]
     assert await ledger.leases.renew(SENDER, leases) == [True, True]

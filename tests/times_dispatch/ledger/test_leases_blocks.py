@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block, Drained, Wait, new_operation
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait, new_operation
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -33,7 +33,7 @@ async def test_blocks_follow_each_other_until_nothing_is_pending(ledger: Ledger)
     assert messages == [[(0, 0), (1, 0)], [(2, 0)], Drained()]
 
 
-async def test_a_drained_batch_makes_room_in_its_senders_window_and_stays_leased(ledger: Ledger) -> None:
+async def test_a_drained_batch_is_no_longer_out_and_stays_leased(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.open(lease)
@@ -188,12 +188,13 @@ async def test_the_last_block_number_is_followed_by_the_first(ledger: Ledger) ->
     assert numbers == [65_535, 0, 1]
 
 
-async def test_a_sender_that_backs_off_lets_its_takers_wait(ledger: Ledger) -> None:
+async def test_a_sender_that_backs_off_lets_its_workers_wait(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     until_us = (await ledger.now_ms() + 5_000) * 1000
     await ledger.redis.hset(
-        f"{hash_tag(SENDER)}:pace", mapping={f"hold_until_us@{PROVIDER}": until_us, f"hold_count@{PROVIDER}": 1}
+        f"{hash_tag(SENDER)}:sender",
+        mapping={f"back_off_until_us@{PROVIDER}": until_us, f"back_off_count@{PROVIDER}": 1},
     )
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)

@@ -4,13 +4,15 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Wait
+from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy
+from times_dispatch.ledger.openings import BatchClosed, Block, Wait
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
-AWAY = Consequence(HoldPolicy.IF_NONE_ACCEPTED, reason="connection refused")
+AWAY = Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="connection refused")
 REFUSED = Consequence(brake=BrakeTarget.SENDER, reason="authentication failure (2070)")
 A, B, C = range(3)
 
@@ -70,7 +72,7 @@ async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answ
 ) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence(HoldPolicy.ALWAYS, reason="slow down"))
+    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence(BackOffPolicy.ALWAYS, reason="slow down"))
     handed_over = await ledger.open(lease)
     assert (handed_over.chain_index, handed_over.messages) == (B, [(1, 0), (2, 0)])
 
@@ -88,7 +90,9 @@ async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_t
     await ledger.maintenance.expire_leases(SENDER)
 
 
-async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_takes_the_rest(ledger: Ledger) -> None:
+async def test_a_provider_that_backed_off_is_tried_once_per_back_off_while_another_takes_the_rest(
+    ledger: Ledger,
+) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     assert (await ledger.open(lease, max_messages=2)).chain_index == B
@@ -96,16 +100,16 @@ async def test_a_provider_that_backed_off_is_tried_once_per_hold_while_another_t
     probe, rest = await ledger.open(lease, max_messages=2), await ledger.open(lease, max_messages=2)
     assert (probe.chain_index, len(probe.messages)) == (A, 1)
     assert (rest.chain_index, len(rest.messages)) == (B, 2)
-    assert await ledger.pace("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
+    assert await ledger.sender_field("probe_us@A") == pytest.approx((await ledger.now_ms() + 1_000) * 1000, abs=500_000)
 
 
-async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it(
+async def test_a_probe_that_fails_lengthens_the_back_off_and_an_accepted_probe_ends_it(
     ledger: Ledger,
 ) -> None:
     lease = await _lease(ledger)
     for times in (1, 2, 3):
         await _fail(ledger, lease, A)
-        assert await ledger.pace("hold_count@A") == times
+        assert await ledger.sender_field("back_off_count@A") == times
         assert (await ledger.open(lease, max_messages=1)).chain_index == B
         await ledger.end_back_off("A")
     probe = await ledger.open(lease)
@@ -116,24 +120,28 @@ async def test_a_probe_that_fails_lengthens_the_hold_and_an_accepted_one_ends_it
     assert (await ledger.view()).reason == ""
 
 
-async def test_what_the_second_accepts_does_not_end_the_hold_of_the_first(ledger: Ledger) -> None:
+async def test_what_the_second_accepts_does_not_end_the_back_off_of_the_first(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await ledger.end_back_off("A")
     await _fail(ledger, lease, A)
-    until, times = await ledger.pace("hold_until_us@A"), await ledger.pace("hold_count@A")
+    until, times = await ledger.sender_field("back_off_until_us@A"), await ledger.sender_field("back_off_count@A")
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
-    assert (await ledger.pace("hold_until_us@A"), await ledger.pace("hold_count@A")) == (until, times) == (until, 2)
-    assert await ledger.pace("hold_count@B") == 0
+    assert (
+        (await ledger.sender_field("back_off_until_us@A"), await ledger.sender_field("back_off_count@A"))
+        == (until, times)
+        == (until, 2)
+    )
+    assert await ledger.sender_field("back_off_count@B") == 0
 
 
-@pytest.mark.parametrize("holds_s", [(30.0, 8.0), (8.0, 30.0)])
-async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner(
-    ledger: Ledger, holds_s: tuple[float, float]
+@pytest.mark.parametrize("back_offs_s", [(30.0, 8.0), (8.0, 30.0)])
+async def test_when_both_providers_back_off_workers_wait_for_the_provider_that_is_free_sooner(
+    ledger: Ledger, back_offs_s: tuple[float, float]
 ) -> None:
     lease = await _lease(ledger)
-    await _fail(ledger, lease, A, AWAY._replace(at_least_s=holds_s[A]))
-    await _fail(ledger, lease, B, AWAY._replace(at_least_s=holds_s[B]))
+    await _fail(ledger, lease, A, AWAY._replace(at_least_s=back_offs_s[A]))
+    await _fail(ledger, lease, B, AWAY._replace(at_least_s=back_offs_s[B]))
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.reason == "backing_off"
@@ -144,7 +152,7 @@ async def test_when_both_back_off_takers_wait_for_the_one_that_comes_back_sooner
     assert (await ledger.open(lease)).chain_index == B
 
 
-async def test_when_one_is_braked_and_the_other_backs_off_takers_wait(ledger: Ledger) -> None:
+async def test_when_a_provider_is_braked_and_the_other_backs_off_workers_wait(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A, REFUSED)
     await _fail(ledger, lease, B)
@@ -163,7 +171,7 @@ async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out
     before = await ledger.dump()
     assert await ledger.issue() == []
     assert await ledger.dump() == before
-    held = (await ledger.queries.sender(SENDER)).held
+    held = (await ledger.queries.sender(SENDER)).unavailable
     assert [(one.provider, one.brake) for one in held] == [
         ("A", "authentication failure (2070)"),
         ("B", "insufficient balance (6001)"),
@@ -178,8 +186,8 @@ async def test_a_resume_of_the_sender_lifts_what_holds_any_of_its_providers(ledg
     await _fail(ledger, lease, B, REFUSED)
     await ledger.control.resume_sender(SENDER)
     assert (await ledger.open(lease)).chain_index == A
-    assert (await ledger.queries.sender(SENDER)).held == []
-    assert not any(b"@" in field for field in await ledger.redis.hkeys(f"{hash_tag(SENDER)}:pace"))
+    assert (await ledger.queries.sender(SENDER)).unavailable == []
+    assert not any(b"@" in field for field in await ledger.redis.hkeys(f"{hash_tag(SENDER)}:sender"))
 
 
 async def test_a_chain_is_gone_through_to_its_end(ledger: Ledger) -> None:

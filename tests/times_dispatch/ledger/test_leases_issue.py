@@ -7,9 +7,11 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchLeases, Consequence, Drained
+from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, SenderId
-from times_dispatch.ledger.protocol import HoldPolicy
+from times_dispatch.ledger.openings import Drained
+from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -33,12 +35,16 @@ async def test_a_batch_that_is_out_is_not_handed_out_again(ledger: Ledger) -> No
 
 
 @pytest.mark.parametrize(
-    ("rate_per_s", "window"), [(1, 2), (1.5, 2), (1.6, 3), (10, 8), (1000, 30), (0, 16)], ids=lambda value: f"{value}"
+    ("rate_per_s", "batches_out"),
+    [(1, 2), (1.5, 2), (1.6, 3), (10, 8), (1000, 30), (0, 16)],
+    ids=lambda value: f"{value}",
 )
-async def test_about_two_seconds_of_the_senders_rate_are_out(ledger: Ledger, rate_per_s: float, window: int) -> None:
+async def test_about_two_seconds_of_the_senders_rate_are_out(
+    ledger: Ledger, rate_per_s: float, batches_out: int
+) -> None:
     await ledger.control.configure_rate(SENDER, rate_per_s)
     await ledger.submit(90, batch_size=3)
-    assert len(await ledger.issue()) == window
+    assert len(await ledger.issue()) == batches_out
     before = await ledger.dump()
     assert await ledger.issue() == []
     assert await ledger.dump() == before
@@ -97,7 +103,7 @@ async def test_the_last_batch_that_comes_back_brings_its_campaign_back_into_turn
     assert [ref.number for ref in await ledger.issue()] == [0]
 
 
-async def test_a_campaign_with_a_lower_limit_has_a_window_of_its_own(ledger: Ledger) -> None:
+async def test_the_batches_out_of_a_campaign_with_a_lower_limit_are_counted_apart(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 1000)
     await ledger.submit(90, rate_per_s=10)
     assert len(await ledger.issue()) == 8
@@ -108,13 +114,13 @@ async def test_a_campaign_at_its_own_limit_lets_the_others_pass(ledger: Ledger) 
     await ledger.control.configure_rate(SENDER, 1000)
     await ledger.submit(30, campaign="slow0001", rate_per_s=1)
     await ledger.submit(15, campaign="fast0001")
-    handed_out = [ref.campaign[0] for ref in await ledger.issue()]
-    assert (handed_out.count("s"), handed_out.count("f")) == (2, 5)
+    issued = [ref.campaign[0] for ref in await ledger.issue()]
+    assert (issued.count("s"), issued.count("f")) == (2, 5)
 
 
 @pytest.mark.parametrize("sender_rate_per_s", [200, 0])
 @pytest.mark.parametrize("slow_campaigns", [1, 20])
-async def test_slow_campaigns_do_not_fill_their_senders_window(
+async def test_slow_campaigns_do_not_use_up_the_batches_out_of_their_sender(
     ledger: Ledger, sender_rate_per_s: float, slow_campaigns: int
 ) -> None:
     await ledger.control.configure_rate(SENDER, sender_rate_per_s)
@@ -190,21 +196,23 @@ async def test_a_braked_sender_hands_nothing_out_until_it_is_resumed(ledger: Led
     assert len(await ledger.issue()) == 1
 
 
-@pytest.mark.parametrize(("hold_s", "handed_out"), [(0.9, 1), (1.2, 0)])
+@pytest.mark.parametrize(("back_off_s", "issued"), [(0.9, 1), (1.2, 0)])
 async def test_a_sender_that_backs_off_hands_out_shortly_before_it_may_send(
-    ledger: Ledger, hold_s: float, handed_out: int
+    ledger: Ledger, back_off_s: float, issued: int
 ) -> None:
     await ledger.submit(6)
     await ledger.control.configure_rate(SENDER, 1)
     ref, _ = await ledger.issue()
     lease = await ledger.take(ref)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, b"p", Consequence(HoldPolicy.ALWAYS, hold_s, reason="overloaded", jitter=0.5))
+    await ledger.record(
+        lease, block, b"p", Consequence(BackOffPolicy.ALWAYS, back_off_s, reason="overloaded", jitter=0.5)
+    )
     await ledger.leases.release(lease)
-    assert len(await ledger.issue()) == handed_out
+    assert len(await ledger.issue()) == issued
 
 
-async def test_senders_have_windows_of_their_own(ledger: Ledger) -> None:
+async def test_each_sender_has_batches_out_of_its_own(ledger: Ledger) -> None:
     other = SenderId("SHOPPY")
     await ledger.submit(90)
     await ledger.submit(90, campaign="another1", sender=other)
@@ -272,13 +280,13 @@ async def test_a_damaged_campaign_in_turn_costs_no_other_of_its_sender_anything(
         ("another1", 0),
         ("another1", 1),
     ]
-    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "handed out")]
+    assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "", "issued")]
     assert await ledger.redis.zscore(ROTATION, CAMPAIGN) is None
     assert await ledger.seconds_until(WAITING, CAMPAIGN) == pytest.approx(60, abs=1)
     assert await ledger.redis.zrange(f"{hash_tag(SENDER)}:leases", 0, -1) == [b"another1:0", b"another1:1"]
     await leases.issue(SENDER)
     assert len(damages) == 1
-    await ledger.redis.flushall()  # the counters do not balance any more
+    await ledger.redis.flushall()  # the counters do not add up any more
 
 
 @DAMAGED

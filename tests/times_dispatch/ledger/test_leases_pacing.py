@@ -20,10 +20,11 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import AHEAD_US, TOLERANCE_US, Block, Drained, Lease, Wait
+from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.openings import AHEAD_US, TOLERANCE_US, Block, Drained, Wait
 
-PACE = f"{hash_tag(SENDER)}:pace"
+SENDER_KEY = f"{hash_tag(SENDER)}:sender"
 TAKERS = 3
 ASKING_S = 1.3
 IDLE_S = 1.1
@@ -209,7 +210,7 @@ async def test_a_block_after_idle_time_holds_a_twentieth_of_a_seconds_worth_and_
     assert block.interval_s == pytest.approx(1 / rate_per_s)
 
 
-async def test_a_block_is_no_larger_than_the_taker_wants_it(ledger: Ledger) -> None:
+async def test_a_block_is_no_larger_than_the_worker_asks_for(ledger: Ledger) -> None:
     lease = await _lease(ledger, 1000)
     assert len((await ledger.open(lease, max_messages=1)).messages) == 1
     assert len((await ledger.open(lease, max_messages=7)).messages) == 7
@@ -327,7 +328,7 @@ async def test_a_clock_that_was_set_back_delays_no_worker(ledger: Ledger) -> Non
     lease = await _lease(ledger, 1000)
     await ledger.open(lease)
     in_an_hour_us = (await ledger.now_ms() + 3_600_000) * 1000
-    await ledger.redis.hset(PACE, "last_slot_us", in_an_hour_us)
+    await ledger.redis.hset(SENDER_KEY, "last_send_time_us", in_an_hour_us)
     assert isinstance(await ledger.open_block(lease), Block)
 
 
@@ -347,7 +348,9 @@ async def test_no_second_exceeds_the_rate_and_a_worker_that_waits_as_long_as_ask
     for after_s, limit in asks:
         # Instead of waiting, move the slots that were given out into the past.
         passed_s += after_s
-        await ledger.redis.hset(PACE, "last_slot_us", await ledger.pace("last_slot_us") - after_s * 1e6)
+        await ledger.redis.hset(
+            SENDER_KEY, "last_send_time_us", await ledger.sender_field("last_send_time_us") - after_s * 1e6
+        )
         opened = await ledger.open_block(lease, limit)
         if isinstance(opened, Wait):
             assert opened.seconds > 0
@@ -370,7 +373,7 @@ async def test_a_slot_from_before_the_clock_was_set_back_holds_nothing_up(ledger
     await ledger.submit(3, rate_per_s=5.0 if limit == "campaign" else 0.0)
     await ledger.control.set_rate(SENDER, 5.0 if limit == "sender" else 1_000.0)
     future_us = (await ledger.now_ms() + 600_000) * 1_000
-    for key in (f"{hash_tag(SENDER)}:pace", campaign_key(SENDER, CAMPAIGN)):
-        await ledger.redis.hset(key, mapping={"last_slot_us": future_us, "last_slot_cost": 1})
+    for key in (f"{hash_tag(SENDER)}:sender", campaign_key(SENDER, CAMPAIGN)):
+        await ledger.redis.hset(key, mapping={"last_send_time_us": future_us, "last_send_time_cost": 1})
     block = await ledger.open(await ledger.take())
     assert block.messages

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block, Consequence, Lease, Result, Wait
-from times_dispatch.ledger.protocol import BrakeTarget, HoldPolicy
+from times_dispatch.ledger.leases import Lease
+from times_dispatch.ledger.openings import BatchClosed, Block, Wait
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget
+from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-PACE = f"{hash_tag(SENDER)}:pace"
-BACK_OFF = Consequence(HoldPolicy.ALWAYS, reason="the provider is overloaded")
+SENDER_KEY = f"{hash_tag(SENDER)}:sender"
+BACK_OFF = Consequence(BackOffPolicy.ALWAYS, reason="the provider is overloaded")
 
 
 async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = None) -> Lease:
@@ -57,7 +59,7 @@ async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_t
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"u")
-    assert await ledger.pace("hold_count@times") == 1
+    assert await ledger.sender_field("back_off_count@times") == 1
     assert len((await ledger.open(lease)).messages) == 1  # the provider still backs off, and the block need not wait
 
 
@@ -127,10 +129,10 @@ async def test_disagreements_about_parts_are_counted_once(ledger: Ledger) -> Non
     assert await ledger.stat("part_disagreements") == 2
 
 
-@pytest.mark.parametrize("back_off", HoldPolicy)
+@pytest.mark.parametrize("back_off", BackOffPolicy)
 @pytest.mark.parametrize("verdicts", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
 async def test_outcomes_that_are_written_twice_count_once(
-    ledger: Ledger, verdicts: bytes, back_off: HoldPolicy
+    ledger: Ledger, verdicts: bytes, back_off: BackOffPolicy
 ) -> None:
     lease = await _lease(ledger, 5)
     block = await ledger.open(lease)
@@ -219,23 +221,26 @@ async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sen
     opened = await ledger.open_block(lease)
     assert isinstance(opened, Wait)
     assert opened.seconds == pytest.approx(30, abs=0.2)
-    assert await ledger.pace(f"hold_count@{PROVIDER}") == 1
+    assert await ledger.sender_field(f"back_off_count@{PROVIDER}") == 1
 
 
 async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
     await ledger.record(lease, first, b"p", BACK_OFF)
-    until = await ledger.pace(f"hold_until_us@{PROVIDER}")
+    until = await ledger.sender_field(f"back_off_until_us@{PROVIDER}")
     await ledger.record(lease, second, b"p", BACK_OFF)
-    assert (await ledger.pace(f"hold_until_us@{PROVIDER}"), await ledger.pace(f"hold_count@{PROVIDER}")) == (
+    assert (
+        await ledger.sender_field(f"back_off_until_us@{PROVIDER}"),
+        await ledger.sender_field(f"back_off_count@{PROVIDER}"),
+    ) == (
         until,
         1,
     )
 
 
 @pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
-async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
+async def test_failures_among_accepted_messages_are_no_reason_to_back_off(
     ledger: Ledger, verdicts: bytes, waits: bool
 ) -> None:
     lease = await _lease(ledger)
@@ -243,18 +248,18 @@ async def test_failures_among_accepted_messages_are_no_reason_to_hold_back(
         lease,
         await ledger.open(lease, max_messages=2),
         verdicts,
-        Consequence(HoldPolicy.IF_NONE_ACCEPTED, reason="refused"),
+        Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="refused"),
     )
     assert isinstance(await ledger.open_block(lease), Wait) is waits
 
 
-async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_hold_back(ledger: Ledger) -> None:
+async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_back_off(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap", BACK_OFF)
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
-async def test_after_the_hold_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
+async def test_after_the_back_off_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.end_back_off()
@@ -273,7 +278,7 @@ async def test_an_accepted_probe_ends_the_backing_off(ledger: Ledger) -> None:
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert len((await ledger.open(lease)).messages) == 5
-    assert (await ledger.queries.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).unavailable == []
 
 
 async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger: Ledger) -> None:
@@ -293,7 +298,7 @@ async def test_a_probe_that_says_nothing_about_the_provider_leaves_the_sender_pr
     assert len((await ledger.open(lease)).messages) == 1
 
 
-async def test_a_resumed_sender_does_not_hold_back_any_more(ledger: Ledger) -> None:
+async def test_a_resumed_sender_does_not_back_off_any_more(ledger: Ledger) -> None:
     lease = await _lease(ledger)
     await _back_off(ledger, lease, BACK_OFF)
     await ledger.control.resume_sender(SENDER)
@@ -331,7 +336,7 @@ async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays
     await ledger.record(
         lease, second, b"p", Consequence(brake=BrakeTarget.SENDER, reason="insufficient balance (6001)")
     )
-    assert (await ledger.queries.sender(SENDER)).held[0].brake == "authentication failure (2070)"
+    assert (await ledger.queries.sender(SENDER)).unavailable[0].brake == "authentication failure (2070)"
     assert await ledger.open_block(lease) == BatchClosed("provider_braked")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.control.resume_sender(SENDER)

@@ -11,7 +11,8 @@ from tests.kit.ledger import Ledger, eventually
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect
 from times_dispatch.ledger.errors import is_transient
-from times_dispatch.ledger.leases import BatchLeases, Block, Wait, new_operation
+from times_dispatch.ledger.leases import BatchLeases
+from times_dispatch.ledger.openings import Block, Wait, new_operation
 
 pytestmark = pytest.mark.processes
 

@@ -4,9 +4,11 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import batch_key, campaign_key, hash_tag
-from times_dispatch.ledger.leases import AHEAD_US, BatchClosed, Block, Consequence, FailurePolicy, Lease, Wait
+from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.protocol import CloseReason, HoldPolicy
+from times_dispatch.ledger.openings import AHEAD_US, BatchClosed, Block, Wait
+from times_dispatch.ledger.protocol import BackOffPolicy, CloseReason
+from times_dispatch.ledger.push_results import Consequence, FailurePolicy
 from times_dispatch.ledger.states import CampaignState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -22,7 +24,7 @@ async def _work_for(ledger: Ledger, lease: Lease, milliseconds: int) -> None:
 
 
 async def _huge_at_work(ledger: Ledger, *, rate_per_s: float = 4) -> list[Lease]:
-    """Hand out the window of a large campaign; one message of the first batch is sent."""
+    """Issue batches of a large campaign; one message of the first batch is sent."""
     await ledger.control.configure_rate(SENDER, rate_per_s)
     await ledger.submit(90, campaign=HUGE)
     leases = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -162,7 +164,7 @@ async def test_behind_hundreds_of_campaigns_that_cannot_go_the_next_is_reached_a
 async def test_a_campaign_whose_provider_is_left_alone_comes_back_by_itself(ledger: Ledger) -> None:
     await ledger.submit(6)
     lease = await ledger.take()
-    back_off = Consequence(HoldPolicy.ALWAYS, 30.0, reason="overloaded", jitter=0.5)
+    back_off = Consequence(BackOffPolicy.ALWAYS, 30.0, reason="overloaded", jitter=0.5)
     await ledger.record(lease, await ledger.open(lease), b"p", back_off)
     await ledger.submit(3, campaign=SMALL)
     assert await ledger.issue() == []
@@ -191,7 +193,7 @@ async def test_a_batch_that_backs_off_leaves_its_place_when_a_campaign_behind_hu
     for number in range(150):
         await ledger.submit(1, campaign=f"stuck{number:03}")
     await ledger.submit(3, campaign=SMALL, provider="second")
-    await ledger.record(first, block, b"p", Consequence(HoldPolicy.ALWAYS, 30.0, reason="overloaded", jitter=0.5))
+    await ledger.record(first, block, b"p", Consequence(BackOffPolicy.ALWAYS, 30.0, reason="overloaded", jitter=0.5))
     assert isinstance(await ledger.open_block(first), Wait)
     assert await ledger.open_block(first) == BatchClosed(CloseReason.BACKING_OFF)
     await ledger.leases.release(first)
@@ -201,13 +203,13 @@ async def test_a_batch_that_backs_off_leaves_its_place_when_a_campaign_behind_hu
 async def test_a_rejected_probe_ends_a_back_off_as_an_accepted_one_does(ledger: Ledger) -> None:
     await ledger.submit(9)
     lease = await ledger.take()
-    back_off = Consequence(HoldPolicy.ALWAYS, reason="overloaded", jitter=0.5)
+    back_off = Consequence(BackOffPolicy.ALWAYS, reason="overloaded", jitter=0.5)
     await ledger.record(lease, await ledger.open(lease), b"p", back_off)
     await ledger.end_back_off()
     probe = await ledger.open(lease)
     assert len(probe.messages) == 1
     await ledger.record(lease, probe, b"r")
-    assert (await ledger.queries.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).unavailable == []
     assert len((await ledger.open(lease)).messages) == 2
 
 
@@ -215,7 +217,7 @@ async def test_no_start_is_missed_because_many_campaigns_start_at_the_same_minut
     start_at_ms = await ledger.now_ms() + 100_000
     for number in range(250):
         await ledger.submit(1, campaign=f"c{number:07}", start_at_ms=start_at_ms, missed_start="skip")
-    pace, waiting = f"{hash_tag(SENDER)}:pace", f"{hash_tag(SENDER)}:waiting"
+    pace, waiting = f"{hash_tag(SENDER)}:sender", f"{hash_tag(SENDER)}:waiting"
     for number in range(250):
         await ledger.move_start(-1_000, CampaignId(f"c{number:07}"))
     await ledger.issue()

@@ -27,22 +27,13 @@ from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.keys import campaign_key
-from times_dispatch.ledger.leases import (
-    BatchClosed,
-    BatchLeases,
-    Block,
-    Consequence,
-    Drained,
-    Lease,
-    Opened,
-    Result,
-    Wait,
-    new_operation,
-)
+from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef, CampaignId
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Wait, new_operation
 from times_dispatch.ledger.protocol import BrakeTarget, CloseReason
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.push_results import Consequence, Result
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.submission import BrakeRule
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
@@ -68,7 +59,12 @@ WORK = [
 ]
 VERDICTS = "aaariiipbu"
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
-LATE_EVENTS = ["the validity ends", "the validity ends of what is held", "reports are overdue", "a person cancels"]
+LATE_EVENTS = [
+    "the validity ends",
+    "the validity ends of a stopped campaign",
+    "reports are overdue",
+    "a person cancels",
+]
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 
 Answer = TypeVar("Answer")
@@ -100,7 +96,7 @@ class Scripts(RuleBasedStateMachine):
         self.delivered: set[tuple[str, int]] = set()
         self.arrived: set[tuple[str, int]] = set()
         """Messages with a click, a reply or an intermediate report."""
-        self.held: set[str] = set()
+        self.stopped: set[str] = set()
         """Campaigns that were paused or braked and not resumed since."""
 
     @initialize(data=st.data())
@@ -132,7 +128,7 @@ class Scripts(RuleBasedStateMachine):
         self.model.campaigns[name] = campaign
         campaign.begun = {index // size for index in opted_out}
         campaign.finish_if_done()
-        self.open_hours(name)
+        self.open_send_window(name)
 
     def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:
         """Do the same in the ledger and in the model; return the ledger's answer, or None if both lost the lease."""
@@ -177,11 +173,11 @@ class Scripts(RuleBasedStateMachine):
             self.compare()
 
     def revive(self, data: st.DataObject) -> None:
-        """Resume all that is held, and submit another campaign if nothing can be sent then."""
-        self.hold_sender("")
+        """Resume all that is stopped, and submit another campaign if nothing can be sent then."""
+        self.stop_sender("")
         for name in self.model.campaigns:
             self.raise_budget(name)
-            self.open_hours(name)
+            self.open_send_window(name)
             self.control(name, "resume")
         if not self.model.may_go_on() and len(self.model.campaigns) < MAX_CAMPAIGNS:
             self.submit(data)
@@ -221,7 +217,7 @@ class Scripts(RuleBasedStateMachine):
             lambda: self.model.open(worker.batch_key, token, most),
         )
         if isinstance(block, Block):
-            assert worker.batch_key[0] not in self.held, f"{worker.batch_key[0]} is sent, and nobody resumed it"
+            assert worker.batch_key[0] not in self.stopped, f"{worker.batch_key[0]} is sent, and nobody resumed it"
             worker.opened_by = worker.operation
             worker.blocks[block.number] = block.messages
             for index, attempt in block.messages:
@@ -249,9 +245,9 @@ class Scripts(RuleBasedStateMachine):
         messages = data.draw(st.lists(st.sampled_from(worker.blocks[number]), unique=True, min_size=1))
         verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in messages]
         outcomes = [
-            (index, number, verdict, CODES[verdict]) for (index, _), verdict in zip(messages, verdicts, strict=True)
+            (index, number, result, CODES[result]) for (index, _), result in zip(messages, verdicts, strict=True)
         ]
-        results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in outcomes]
+        results = [Result(index, block, result.encode(), code, "7", 1) for index, block, result, code in outcomes]
         brakes = "p" in verdicts and data.draw(st.integers(0, 4)) == 0
         consequence = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance") if brakes else Consequence()
         recorded = self.both(
@@ -261,10 +257,10 @@ class Scripts(RuleBasedStateMachine):
         if recorded is None:
             return
         batch = self.model.campaigns[worker.batch_key[0]].batch(worker.batch_key[1])
-        for (index, attempt), verdict in zip(messages, verdicts, strict=True):
+        for (index, attempt), result in zip(messages, verdicts, strict=True):
             key = (worker.batch_key, index, attempt)
-            # Only a message that is being sent can be given back, not after another verdict of the same block.
-            if self.opened[key] == (worker.lease.token, number) and verdict in "pb" and batch[index].state == "p":
+            # Only a message that is being sent can be given back, not after another result of the same block.
+            if self.opened[key] == (worker.lease.token, number) and result in "pb" and batch[index].state == "p":
                 self.opened[key] = None
 
     def work_release(self, data: st.DataObject) -> None:
@@ -299,20 +295,20 @@ class Scripts(RuleBasedStateMachine):
         assert open_next(lost.number) == BatchClosed(CloseReason.BLOCKS_LOST)
         verdicts = [data.draw(st.sampled_from(VERDICTS)) for _ in lost.messages]
         pushed = [
-            (index, lost.number, verdict, CODES[verdict])
-            for (index, _), verdict in zip(lost.messages, verdicts, strict=True)
+            (index, lost.number, result, CODES[result])
+            for (index, _), result in zip(lost.messages, verdicts, strict=True)
         ]
-        results = [Result(index, block, verdict.encode(), code, "7", 1) for index, block, verdict, code in pushed]
+        results = [Result(index, block, result.encode(), code, "7", 1) for index, block, result, code in pushed]
         for _ in range(2):
             self.both(
                 lambda: self.ledger.leases.record(worker.lease, results, provider=PROVIDER),
                 lambda: self.model.record(worker.batch_key, worker.lease.token, pushed, brake=False),
             )
             self.compare()
-        for (index, attempt), verdict in zip(lost.messages, verdicts, strict=True):
+        for (index, attempt), result in zip(lost.messages, verdicts, strict=True):
             key = (worker.batch_key, index, attempt)
             assert self.opened.get(key) is None, f"{key} is opened twice, and was not given back"
-            self.opened[key] = None if verdict in "pb" else (worker.lease.token, lost.number)
+            self.opened[key] = None if result in "pb" else (worker.lease.token, lost.number)
         self.release(worker)
 
     def work_late_worker(self, data: st.DataObject) -> None:
@@ -355,30 +351,30 @@ class Scripts(RuleBasedStateMachine):
         answers = self.run(self.ledger.report_applier.apply(reports))
         assert answers == self.model.report((name, number), rows)
         for report, answer in zip(reports, answers, strict=True):
-            if report.kind in {"intermediate", "clicked", "replied"} and answer is not Applied.UNKNOWN:
+            if report.kind in {"intermediate", "clicked", "replied"} and answer is not ReportEffect.UNKNOWN:
                 self.arrived.add((name, report.index))
 
     @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
     def act_as_a_person(self, data: st.DataObject, action: Any) -> None:
         if action == "sender":
-            self.hold_sender(data.draw(st.sampled_from(["", "", "sender_paused", "provider_braked"])))
+            self.stop_sender(data.draw(st.sampled_from(["", "", "sender_paused", "provider_braked"])))
         else:
             self.control(self.some_campaign(data), action)
 
     @rule(data=st.data())
-    def end_hours(self, data: st.DataObject) -> None:
+    def close_send_window(self, data: st.DataObject) -> None:
         name = self.some_campaign(data)
-        if self.run(self.ledger.redis.hexists(campaign_key(SENDER, CampaignId(name)), "closes_ms")):
-            self.run(self.ledger.close_hours(campaign=CampaignId(name)))
+        if self.run(self.ledger.redis.hexists(campaign_key(SENDER, CampaignId(name)), "send_window_closes_ms")):
+            self.run(self.ledger.close_send_window(campaign=CampaignId(name)))
             self.model.campaigns[name].shut = True
 
-    def open_hours(self, name: str) -> None:
+    def open_send_window(self, name: str) -> None:
         """Set the send window to now, as upkeep does."""
         campaign = self.model.campaigns[name]
         if campaign.shut:
             now_ms = self.run(self.ledger.now_ms())
-            hours = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
-            self.run(self.ledger.maintenance.set_next_hours(SENDER, CampaignId(name), **hours))
+            window = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
+            self.run(self.ledger.maintenance.set_send_window(SENDER, CampaignId(name), **window))
             campaign.shut = campaign.state not in {"running", "paused", "braked"}
 
     def raise_budget(self, name: str) -> None:
@@ -391,15 +387,15 @@ class Scripts(RuleBasedStateMachine):
         _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
         assert state == self.model.control(name, action)
         if action == "resume" and state in {"running", "finished"}:
-            self.held.discard(name)
+            self.stopped.discard(name)
 
-    def hold_sender(self, held_by: str) -> None:
+    def stop_sender(self, stopped_by: str) -> None:
         self.run(self.ledger.control.resume_sender(SENDER))
-        if held_by == "sender_paused":
+        if stopped_by == "sender_paused":
             self.run(self.ledger.control.pause_sender(SENDER))
-        elif held_by == "provider_braked":
+        elif stopped_by == "provider_braked":
             self.run(self.ledger.control.brake_provider(SENDER, PROVIDER, "no balance"))
-        self.model.held_by = held_by
+        self.model.stopped_by = stopped_by
 
     @rule(data=st.data(), step=st.sampled_from(["lapse", "lapse", "renew", "settle", "end"]))
     def keep_up(self, data: st.DataObject, step: str) -> None:
@@ -443,7 +439,7 @@ class Scripts(RuleBasedStateMachine):
                 self.let_reports_be_overdue(name, overdue=True)
             case "the validity ends" if data.draw(st.booleans()):
                 self.end_validity(name)
-            case "the validity ends of what is held" if self.model.campaigns[name].is_in_doubt():
+            case "the validity ends of a stopped campaign" if self.model.campaigns[name].is_in_doubt():
                 self.control(name, data.draw(st.sampled_from(["pause", "brake"])))
                 self.compare()
                 if self.model.out:
@@ -475,7 +471,7 @@ class Scripts(RuleBasedStateMachine):
         delivered = self.model.delivered()
         assert self.delivered <= delivered, "a message left the state delivered"
         self.delivered = delivered
-        self.held |= {name for name, campaign in self.model.campaigns.items() if campaign.is_held()}
+        self.stopped |= {name for name, campaign in self.model.campaigns.items() if campaign.is_stopped()}
 
     def teardown(self) -> None:
         """Finish all campaigns: no message may be lost."""

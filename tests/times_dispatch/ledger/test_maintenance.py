@@ -9,13 +9,13 @@ from redis.exceptions import ResponseError
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, eventually
 from times_dispatch.ledger.errors import Damage
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.maintenance import Chores, ExpiredLeases, Maintenance, still_wrong
+from times_dispatch.ledger.maintenance import ExpiredLeases, Maintenance, PendingSteps, read_mismatch
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-LEASES, ENDS = f"{hash_tag(SENDER)}:leases", f"{hash_tag(SENDER)}:ends"
+LEASES, ENDS = f"{hash_tag(SENDER)}:leases", f"{hash_tag(SENDER)}:validity_ends"
 NOTHING = ExpiredLeases(0, 0, [])
 
 
@@ -69,7 +69,7 @@ async def test_nobody_is_woken_again_for_a_batch_while_too_many_wake_ups_wait(le
     await ledger.submit(3)
     [ref] = await ledger.issue()
     await ledger.expire_leases(ref)
-    assert await ledger.maintenance.expire_leases(SENDER, may_announce=False) == NOTHING
+    assert await ledger.maintenance.expire_leases(SENDER, may_reissue=False) == NOTHING
     assert await ledger.seconds_until(LEASES, f"{CAMPAIGN}:0") == pytest.approx(15, abs=1)
     await ledger.expire_leases(ref)
     assert [ready.ref for ready in (await ledger.maintenance.expire_leases(SENDER)).ready] == [ref]
@@ -194,7 +194,7 @@ async def test_a_damaged_batch_does_not_end_and_all_others_do(
     assert await ledger.maintenance.end_pending(SENDER) == 9
     assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "1", "ended")]
     view = await ledger.view()
-    assert (view.reason, view.identity_holds) == ("batch 2 cannot be ended: damaged in the ledger", True)
+    assert (view.reason, view.counters_add_up) == ("batch 2 cannot be ended: damaged in the ledger", True)
     assert await ledger.seconds_until(ENDS, CAMPAIGN) == pytest.approx(60, abs=1)
 
 
@@ -225,7 +225,7 @@ async def test_a_damaged_batch_is_not_settled_and_all_others_are(
     assert [(damage.campaign, damage.batch, damage.doing) for damage in damages] == [(CAMPAIGN, "0", "settled")]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be settled: damaged in the ledger")
-    assert await ledger.seconds_until(f"{hash_tag(SENDER)}:due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
+    assert await ledger.seconds_until(f"{hash_tag(SENDER)}:settle_due", f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
 async def test_what_waiting_may_mend_is_no_damage(ledger: Ledger, damages: list[Damage]) -> None:
@@ -452,48 +452,48 @@ async def test_a_campaign_that_was_not_shown_in_time_is_returned_to_another(ledg
     assert not await ledger.redis.exists(showing)
 
 
-async def test_an_imbalance_is_described_with_its_numbers(ledger: Ledger) -> None:
+async def test_a_mismatch_is_described_with_its_numbers(ledger: Ledger) -> None:
     await ledger.submit(3)
-    assert await still_wrong(ledger.redis, SENDER, CAMPAIGN) is None
+    assert await read_mismatch(ledger.redis, SENDER, CAMPAIGN) is None
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, 1)
-    wrong = await still_wrong(ledger.redis, SENDER, CAMPAIGN)
+    wrong = await read_mismatch(ledger.redis, SENDER, CAMPAIGN)
     assert wrong is not None
     assert (wrong["total"], wrong["p"], wrong["a"]) == (3, 3, 1)
     await ledger.redis.hincrby(KEY, MessageState.ACCEPTED, -1)
 
 
-async def test_chores_name_each_step_that_has_something_to_do(ledger: Ledger) -> None:
-    async def chores() -> set[str]:
-        (of_sender,) = (await ledger.maintenance.pending_chores([SENDER])).values()
+async def test_pending_steps_name_each_step_that_has_something_to_do(ledger: Ledger) -> None:
+    async def steps() -> set[str]:
+        (of_sender,) = (await ledger.maintenance.pending_steps([SENDER])).values()
         return {step for step, is_to_be_done in of_sender._asdict().items() if is_to_be_done}
 
-    assert await chores() == set()
+    assert await steps() == set()
     await ledger.submit(6)
-    assert await chores() == {"issue", "show_changed"}
+    assert await steps() == {"issue", "show_changed"}
     refs = await ledger.issue()
     await ledger.maintenance.take_changed(SENDER)
-    assert await chores() == set()
+    assert await steps() == set()
     await ledger.expire_leases(*refs)
-    assert await chores() == {"expire_leases"}
+    assert await steps() == {"expire_leases"}
     await ledger.maintenance.expire_leases(SENDER)
     lease = await ledger.push(b"aia", await ledger.take(refs[0]))
     await ledger.leases.release(lease)
     await ledger.make_all_due()
-    assert await chores() >= {"settle_overdue", "show_changed"}
+    assert await steps() >= {"settle_overdue", "show_changed"}
     await ledger.end_validity()
-    assert await chores() >= {"end_pending"}
+    assert await steps() >= {"end_pending"}
     await ledger.submit(3, campaign=CampaignId("by-day01"), send_from_min=600, send_until_min=1260)
-    assert await chores() >= {"next_hours"}
+    assert await steps() >= {"send_windows"}
 
 
-async def test_chores_of_many_senders_are_read_together_and_a_sender_that_cannot_be_read_gets_every_step(
+async def test_pending_steps_of_many_senders_are_read_together_and_a_sender_that_cannot_be_read_gets_every_step(
     ledger: Ledger,
 ) -> None:
     others = [SenderId(f"S{number:05}") for number in range(120)]
     await ledger.submit(6)
     await ledger.redis.set(f"{hash_tag(others[60])}:leases", "junk")
-    chores = await ledger.maintenance.pending_chores([*others, SENDER])
-    assert list(chores) == [*others, SENDER]
-    assert chores[SENDER].issue
-    assert chores[others[60]] == Chores()
-    assert {chores[sender] for sender in others if sender != others[60]} == {Chores(*[False] * 6)}
+    steps = await ledger.maintenance.pending_steps([*others, SENDER])
+    assert list(steps) == [*others, SENDER]
+    assert steps[SENDER].issue
+    assert steps[others[60]] == PendingSteps()
+    assert {steps[sender] for sender in others if sender != others[60]} == {PendingSteps(*[False] * 6)}

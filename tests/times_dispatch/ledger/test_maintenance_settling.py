@@ -12,7 +12,7 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.failures import Failure
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-DUE, ENDS = f"{hash_tag(SENDER)}:due", f"{hash_tag(SENDER)}:ends"
+DUE, ENDS = f"{hash_tag(SENDER)}:settle_due", f"{hash_tag(SENDER)}:validity_ends"
 
 
 async def test_the_wait_for_a_report_begins_when_a_batch_is_released(ledger: Ledger) -> None:

@@ -48,4 +48,4 @@ def test_a_view_counts_unsent_messages_and_checks_the_total(
     total: int, counts: dict[MessageState, int], unsent: int, holds: bool
 ) -> None:
     view = _view(total, counts)
-    assert (view.unsent, view.done, view.identity_holds) == (unsent, total - unsent, holds)
+    assert (view.unsent, view.done, view.counters_add_up) == (unsent, total - unsent, holds)

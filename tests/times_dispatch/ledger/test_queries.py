@@ -7,9 +7,9 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import Consequence
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.protocol import HoldPolicy
+from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.queries import MessageView, SenderView
 from times_dispatch.ledger.records import MessageRecord
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -48,7 +48,7 @@ async def test_errors_that_were_taken_back_are_not_shown(ledger: Ledger) -> None
 
 
 async def test_an_unknown_campaign_is_an_error_that_names_the_campaign(ledger: Ledger) -> None:
-    with pytest.raises(CampaignUnknown, match="campaign nobody00: there is none with this id"):
+    with pytest.raises(CampaignUnknown, match="campaign nobody00: no campaign has this id"):
         await ledger.view(CampaignId("nobody00"))
     with pytest.raises(CampaignUnknown):
         await ledger.messages(CampaignId("nobody00"))
@@ -156,7 +156,7 @@ async def test_a_sender_that_is_unknown_has_no_limit_and_nothing_to_do(ledger: L
         id=SENDER,
         rate_per_s=0,
         paused=False,
-        held=[],
+        unavailable=[],
         batches_out=0,
         campaigns_in_turn=0,
     )
@@ -192,17 +192,17 @@ async def test_a_braked_sender_is_the_reason_on_its_campaigns(ledger: Ledger) ->
 async def test_a_sender_that_backs_off_says_why_and_until_when(ledger: Ledger) -> None:
     await ledger.submit(2)
     lease = await ledger.take()
-    overloaded = Consequence(HoldPolicy.ALWAYS, 5.0, reason="the provider is overloaded")
+    overloaded = Consequence(BackOffPolicy.ALWAYS, 5.0, reason="the provider is overloaded")
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"p", overloaded)
     assert (await ledger.view()).reason == "provider times is backing off: the provider is overloaded"
-    (held,) = (await ledger.queries.sender(SENDER)).held
-    assert (held.provider, held.brake) == (PROVIDER, "")
-    assert held.backing_off_why == "the provider is overloaded"
-    assert held.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
+    (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
+    assert (unavailable.provider, unavailable.brake) == (PROVIDER, "")
+    assert unavailable.backing_off_why == "the provider is overloaded"
+    assert unavailable.backing_off_until_ms == pytest.approx(await ledger.now_ms() + 5_000, abs=500)
     await ledger.end_back_off()
     await ledger.record(lease, await ledger.open(lease), b"a")
     assert (await ledger.view()).reason == ""
-    assert (await ledger.queries.sender(SENDER)).held == []
+    assert (await ledger.queries.sender(SENDER)).unavailable == []
 
 
 async def test_messages_are_seen_with_their_rows(ledger: Ledger) -> None:

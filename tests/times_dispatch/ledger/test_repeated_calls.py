@@ -8,21 +8,21 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``add_batch`` | stores only the number that comes next, and only before the seal |
 | ``seal`` | changes only a campaign that is being submitted |
 | ``control`` pause, brake | holds what was resumed meanwhile: nothing goes out, and a person sees it |
-| ``control`` resume | carries the moment of the decision: resumes nothing that was held since (mended) |
+| ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (mended) |
 | ``control`` cancel | final, whatever happened |
 | ``resume_sender`` | carries the moment of the decision: lifts nothing that was set since (mended) |
-| pause and brake of a sender | hold again: nothing goes out, and a person sees it |
+| pause and brake of a sender | stop again: nothing goes out, and a person sees it |
 | rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |
 | ``optout add`` | nobody who is on the list is texted: the safe side |
 | ``configure_rate`` | changes the rate of the settings only from the one that the worker read (mended) |
 | daily cap of the settings | a plain write of the same value; nobody sets the cap by hand |
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
-| ``take`` | the same taker gets its own lease again, or a new one, never another's |
+| ``take`` | the same operation gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
 | ``open_block`` | the same operation gets the same block; a late block is not pushed |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | writes nothing |
-| ``expire_leases``, ``end_pending``, ``next_hours`` | decide by what is so at the time of the call |
+| ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
 | ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
@@ -34,8 +34,8 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import Consequence
 from times_dispatch.ledger.protocol import BrakeTarget, Settlement, Status
+from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
 
@@ -49,7 +49,7 @@ async def _now_us(ledger: Ledger) -> int:
 
 async def _settle(ledger: Ledger, settlement: Settlement, decided_ms: int) -> Reply:
     script = Script(ledger.redis, "settle_overdue")
-    return await script(SENDER, campaign=CAMPAIGN, number=0, settlement=settlement, decided_ms=decided_ms)
+    return await script(SENDER, campaign=CAMPAIGN, batch_number=0, settlement=settlement, decided_ms=decided_ms)
 
 
 async def _resume(ledger: Ledger, decided_us: int) -> str:
@@ -87,59 +87,59 @@ async def test_a_person_can_decide_at_once_about_what_was_just_put_in_doubt(ledg
         assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 3, attempt
 
 
-@pytest.mark.parametrize("hold", ["pause", "brake", "too many rejected"])
-async def test_a_resume_that_is_repeated_undoes_no_hold_that_came_since(ledger: Ledger, hold: str) -> None:
+@pytest.mark.parametrize("stop", ["pause", "brake", "too many rejected"])
+async def test_a_resume_that_is_repeated_undoes_no_later_pause_or_brake(ledger: Ledger, stop: str) -> None:
     await ledger.submit(3, batch_size=1)
     lease = await ledger.take()
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     decided_us = await _now_us(ledger)
     assert await _resume(ledger, decided_us) == "running"
-    if hold == "too many rejected":
+    if stop == "too many rejected":
         brake = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance")
         await ledger.record(lease, await ledger.open(lease), b"p", brake)
     else:
-        await ledger.control.campaign(SENDER, CAMPAIGN, "pause" if hold == "pause" else "brake")
-    held = await ledger.state()
-    assert held in {CampaignState.PAUSED, CampaignState.BRAKED}
-    assert await _resume(ledger, decided_us) == held
-    assert await ledger.state() is held
+        await ledger.control.campaign(SENDER, CAMPAIGN, "pause" if stop == "pause" else "brake")
+    stopped = await ledger.state()
+    assert stopped in {CampaignState.PAUSED, CampaignState.BRAKED}
+    assert await _resume(ledger, decided_us) == stopped
+    assert await ledger.state() is stopped
     assert await _resume(ledger, await _now_us(ledger)) == "running"
 
 
-@pytest.mark.parametrize("hold", ["pause", "brake by hand", "brake by a worker"])
-async def test_a_resume_of_a_sender_that_is_repeated_lifts_no_hold_that_came_since(ledger: Ledger, hold: str) -> None:
+@pytest.mark.parametrize("stop", ["pause", "brake by hand", "brake by a worker"])
+async def test_a_resume_of_a_sender_that_is_repeated_ends_no_later_pause_or_brake(ledger: Ledger, stop: str) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.control.pause_sender(SENDER)
     decided_us = await _now_us(ledger)
     assert await _resume_sender(ledger, decided_us) == Status.CHANGED
-    if hold == "pause":
+    if stop == "pause":
         await ledger.control.pause_sender(SENDER)
-    elif hold == "brake by hand":
+    elif stop == "brake by hand":
         await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
     else:
         brake = Consequence(brake=BrakeTarget.SENDER, reason="no balance")
         await ledger.record(lease, await ledger.open(lease), b"p", brake)
     assert await _resume_sender(ledger, decided_us) == Status.UNCHANGED
     view = await ledger.queries.sender(SENDER)
-    assert view.paused or view.held
+    assert view.paused or view.unavailable
     assert await ledger.control.resume_sender(SENDER)
     view = await ledger.queries.sender(SENDER)
     assert not view.paused
-    assert not view.held
+    assert not view.unavailable
 
 
 async def test_the_settings_rate_that_is_written_again_later_leaves_a_rate_that_was_set_by_hand(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 10)
     configure = Script(ledger.redis, "configure_rate")
-    known = await ledger.redis.hget(f"{hash_tag(SENDER)}:pace", "configured_rate")
+    known = await ledger.redis.hget(f"{hash_tag(SENDER)}:sender", "configured_rate")
     assert known
     assert text((await configure(SENDER, known_rate=known, rate=20.0))["status"]) == Status.CHANGED
     await ledger.control.set_rate(SENDER, 5)
     assert text((await configure(SENDER, known_rate=known, rate=20.0))["status"]) == Status.UNCHANGED
-    assert await ledger.pace("rate") == 5
+    assert await ledger.sender_field("rate") == 5
     await ledger.control.configure_rate(SENDER, 30)
-    assert await ledger.pace("rate") == 30
+    assert await ledger.sender_field("rate") == 30
 
 
 async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(ledger: Ledger) -> None:
@@ -147,8 +147,8 @@ async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(ledger: Ledg
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     await ledger.control.pause_sender(SENDER)
     in_an_hour_us = await _now_us(ledger) + 3_600_000_000
-    await ledger.redis.hset(KEY, "held_us", in_an_hour_us)
-    await ledger.redis.hset("{TIMESM}:pace", "held_us", in_an_hour_us)
+    await ledger.redis.hset(KEY, "stopped_us", in_an_hour_us)
+    await ledger.redis.hset("{TIMESM}:sender", "stopped_us", in_an_hour_us)
     assert await ledger.control.resume_sender(SENDER)
     assert await ledger.control.campaign(SENDER, CAMPAIGN, "resume") == (True, CampaignState.RUNNING)
 

@@ -13,12 +13,12 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport, ReportApplier
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-A, D, S, U = Applied.APPLIED, Applied.DUPLICATE, Applied.STALE, Applied.UNKNOWN
+A, D, S, U = ReportEffect.APPLIED, ReportEffect.DUPLICATE, ReportEffect.STALE, ReportEffect.UNKNOWN
 
 
 async def _in_state(ledger: Ledger, state: str) -> Lease | None:

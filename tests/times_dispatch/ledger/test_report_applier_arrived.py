@@ -8,13 +8,13 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignView
-from times_dispatch.ledger.report_applier import Applied, DeliveryReport
+from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
 
-DUE = f"{hash_tag(SENDER)}:due"
+DUE = f"{hash_tag(SENDER)}:settle_due"
 KEY = campaign_key(SENDER, CAMPAIGN)
-A, D, U = Applied.APPLIED, Applied.DUPLICATE, Applied.UNKNOWN
+A, D, U = ReportEffect.APPLIED, ReportEffect.DUPLICATE, ReportEffect.UNKNOWN
 
 arriving = pytest.mark.parametrize("kind", ["clicked", "replied", "intermediate"])
 

@@ -13,16 +13,17 @@ from redis.exceptions import OutOfMemoryError
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.keys import campaign_key, hash_tag
-from times_dispatch.ledger.leases import FailurePolicy, new_operation
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.openings import new_operation
+from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.scripts import (
     Script,
     assemble,
     declaration,
-    exchanged_lib,
     lib_names,
     lib_text,
     read_reply,
+    replaced_lib,
     script_names,
     script_text,
     text,
@@ -77,7 +78,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "renew": lambda: ledger.leases.renew(SENDER, [lease]),
         "open_block": lambda: ledger.leases.open_block(lease, max_messages=1, operation=new_operation(), check=check),
         "record": lambda: ledger.record(lease, block, b"a"),
-        "next_hours": lambda: ledger.maintenance.set_next_hours(SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS),
+        "set_send_window": lambda: ledger.maintenance.set_send_window(
+            SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS
+        ),
         "release": lambda: ledger.leases.release(lease),
         "note_failure": lambda: ledger.leases.note_failure(
             lease.ref, lease.token, worker="one", kind="KeyError", reason="", policy=FailurePolicy()
@@ -92,24 +95,24 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         ),
         "take_changed": lambda: ledger.maintenance.take_changed(SENDER),
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0),
-        "set_pace": lambda: ledger.control.pause_sender(SENDER),
+        "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"confirm_block", "contain_optouts", "pending_chores", "read_clock"}
+READ_ONLY = {"confirm_block", "contain_opt_outs", "pending_steps", "read_clock"}
 RUN_WHEN_FULL = {
     "resume_sender",
     "release",
     "record",
-    "next_hours",
+    "set_send_window",
     "expire_leases",
     "apply_reports",
     "control",
     "settle_overdue",
     "end_pending",
-    "set_pace",
+    "set_sender",
     "renew",
     "take_changed",
     "configure_rate",
@@ -144,7 +147,7 @@ async def test_a_script_that_needs_no_memory_runs_when_memory_is_refused(
 
 async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Ledger) -> None:
     release = Script(ledger.redis, "release")
-    with pytest.raises(TypeError, match="script release: missing or unknown arguments: number, token, tokens"):
+    with pytest.raises(TypeError, match="script release: missing or unknown arguments: batch_number, token, tokens"):
         await release(SENDER, campaign=CAMPAIGN, tokens=1)
 
 
@@ -158,7 +161,7 @@ async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
 def test_a_declaration_names_the_arguments_and_the_items_of_the_list_that_ends_them() -> None:
     names, tail, of_item = declaration(script_text("renew"))
     assert names == ("lease_ms",)
-    assert (tail, of_item) == ("batches", ("campaign", "number", "token"))
+    assert (tail, of_item) == ("batches", ("campaign", "batch_number", "token"))
     assert declaration(script_text("read_clock")) == ((), "", ())
 
 
@@ -169,7 +172,7 @@ def test_a_reply_is_read_by_name() -> None:
 
 
 async def test_a_lib_can_be_exchanged_for_another(ledger: Ledger) -> None:
-    with exchanged_lib("clock", "local function now_us()\n  return 4102444800000000\nend\n"):
+    with replaced_lib("clock", "local function now_us()\n  return 4102444800000000\nend\n"):
         seal = Script(ledger.redis, "seal")
     await ledger.submit(3, sealed=False)
     await seal(SENDER, campaign=CAMPAIGN, total=3, batches=1)

@@ -68,7 +68,7 @@ async def test_what_the_scripts_need_of_the_plan_stands_in_the_campaign(ledger: 
     await ledger.submissions.begin(CAMPAIGN, made, batch_size=3, brake=brake)
     names = {
         "rate": "7.5",
-        "cost": "parts",
+        "cost_unit": "parts",
         "start_ms": "5",
         "until_ms": str(made.valid_until_ms),
         "report_wait_ms": "60000",

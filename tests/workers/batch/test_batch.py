@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refused, until
-from times_dispatch.ledger.leases import BatchLeases, Lease, Opened
+from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.openings import Opened
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.failures import Failure, NotSent
 from times_dispatch.provider.ids import CorrelationIds
@@ -119,7 +120,9 @@ async def test_an_unknown_sender_brakes_all_its_campaigns_and_no_other_sender(ri
         await rig.issue(worker)
         await rig.issue(worker, SenderId("OTHERS"))
         await worker.quiet()
-    assert [held.brake for held in (await rig.queries.sender(SENDER)).held] == ["sender id not registered (2051)"]
+    assert [held.brake for held in (await rig.queries.sender(SENDER)).unavailable] == [
+        "sender id not registered (2051)"
+    ]
     assert await rig.states() == await rig.states(CampaignId("diwali02")) == "ppp"
     assert await rig.states(CampaignId("others01")) == "aaa"
     assert (await rig.view()).reason == (
@@ -134,7 +137,7 @@ async def test_a_refused_account_brakes_every_sender_of_its_provider_until_it_is
     async with rig.worker(rates={SENDER: 0, "OTHERS": 0}) as worker:
         await rig.issue(worker)
         await worker.quiet()
-        (held,) = (await rig.queries.sender(SenderId("OTHERS"))).held
+        (held,) = (await rig.queries.sender(SenderId("OTHERS"))).unavailable
         assert (held.provider, held.brake) == ("times", "authentication failure (2070)")
         assert await rig.issue(worker, SenderId("OTHERS")) == []
 

@@ -54,7 +54,7 @@ async def test_when_the_first_refuses_the_account_the_rest_goes_through_the_seco
     assert set(rig.second_provider.ids) == _ids(range(30))
     assert set(rig.provider.ids) < set(rig.second_provider.ids)  # they were refused, so they are not doubled
     for sender in (SENDER, SenderId("OTHERS")):
-        (held,) = (await rig.queries.sender(sender)).held
+        (held,) = (await rig.queries.sender(sender)).unavailable
         assert (held.provider, held.brake) == ("times", "authentication failure (2070)")
 
 
@@ -66,7 +66,7 @@ async def test_a_fallback_that_refuses_its_account_is_braked_for_every_sender_th
     async with rig.worker(chain=CHAIN, rates={SENDER: 0, "OTHERS": 0}) as worker:
         await rig.issue(worker)
         await worker.quiet()
-    (held,) = (await rig.queries.sender(SenderId("OTHERS"))).held
+    (held,) = (await rig.queries.sender(SenderId("OTHERS"))).unavailable
     assert held.provider == "second"
 
 
@@ -113,7 +113,7 @@ async def test_a_first_that_asks_for_two_minutes_is_left_alone_while_the_second_
     assert await rig.states() == "a" * 40
     assert len(set(rig.second_provider.ids)) == len(rig.second_provider.ids) == 40
     assert len(rig.provider.ids) < 20
-    (held,) = (await rig.queries.sender(SENDER)).held
+    (held,) = (await rig.queries.sender(SENDER)).unavailable
     assert held.backing_off_until_ms > (await rig.view()).created_ms + 100_000
 
 
@@ -168,7 +168,7 @@ async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_logge
     assert await rig.states() == "a" * 20
     assert len(set(rig.second_provider.ids)) == len(rig.second_provider.ids) == 20
     assert worker.ended == ["done"]
-    braked = {held.provider: held.brake for held in (await rig.queries.sender(SENDER)).held}
+    braked = {held.provider: held.brake for held in (await rig.queries.sender(SENDER)).unavailable}
     assert braked == {"times": "authentication failure (2070)", "nobody": "it is not in the worker's settings"}
     assert "nobody" in {log.get("provider") for log in logs if log["event"] == "provider braked"}
 

@@ -13,8 +13,9 @@ from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchLeases, Block, Lease, Opened
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.leases import BatchLeases, Lease
+from times_dispatch.ledger.openings import Block, Opened
+from times_dispatch.ledger.opt_outs import OptOuts
 from workers.batch.batch import MAX_BLOCK
 
 
@@ -91,7 +92,9 @@ async def test_nothing_of_a_late_block_is_pushed_if_the_campaign_may_not_send_an
             case "provider":
                 await rig.control.brake_provider(SENDER, "times", "no")
             case _:
-                await rig.redis.hset(f"{hash_tag(SENDER)}:c:{CAMPAIGN}", mapping={"opens_ms": 1, "closes_ms": 2})
+                await rig.redis.hset(
+                    f"{hash_tag(SENDER)}:c:{CAMPAIGN}", mapping={"send_window_opens_ms": 1, "send_window_closes_ms": 2}
+                )
 
     leases.before_confirming = stop
     batch = await rig.batch(leases=leases, clock=clock)
@@ -116,7 +119,7 @@ async def test_a_batch_that_stops_does_not_confirm(rig: WorkerRig) -> None:
 
 async def test_messages_of_a_late_block_are_spaced_from_its_arrival_on(rig: WorkerRig) -> None:
     await rig.submit(8)
-    await rig.redis.hset(f"{hash_tag(SENDER)}:pace", "rate", 200)
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 200)
     clock = SkippingClock()
     leases = LateLeases(rig.redis, clock, openings_s=[0.2], confirmations_s=[])
     batch = await rig.batch(leases=leases, clock=clock)

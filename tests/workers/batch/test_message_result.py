@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from times_dispatch.ledger.protocol import HoldPolicy, PushResult
+from times_dispatch.ledger.protocol import BackOffPolicy, PushResult
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
@@ -41,16 +41,16 @@ def _brake(scope: BrakeScope, code: int = 2070, reason: str = "authentication fa
     ],
 )
 def test_every_verdict_has_its_byte(verdict: Verdict | None, byte: bytes) -> None:
-    assert ledger_result(_pushed(verdict)).verdict == byte
+    assert ledger_result(_pushed(verdict)).result == byte
 
 
 def test_a_suppressed_message_has_a_byte_of_its_own_and_the_reason_as_its_code() -> None:
     recorded = ledger_result(NEVER_BEGUN._replace(suppressed=Suppression.TOO_MANY))
-    assert (recorded.verdict, recorded.code) == (b"u", 32)
+    assert (recorded.result, recorded.code) == (b"u", 32)
 
 
 def test_no_verdict_was_forgotten() -> None:
-    assert {ledger_result(_pushed(verdict)).verdict for verdict in Verdict} == {b"a", b"r", b"p", b"i"}
+    assert {ledger_result(_pushed(verdict)).result for verdict in Verdict} == {b"a", b"r", b"p", b"i"}
 
 
 def test_a_result_says_which_message_of_which_block_and_what_the_provider_said() -> None:
@@ -66,19 +66,19 @@ def test_a_result_says_which_message_of_which_block_and_what_the_provider_said()
 
 def test_what_was_never_begun_has_no_code_and_means_nothing_for_others() -> None:
     assert ledger_result(NEVER_BEGUN).code == 0
-    assert consequence([NEVER_BEGUN], RNG).back_off is HoldPolicy.NEVER
+    assert consequence([NEVER_BEGUN], RNG).back_off is BackOffPolicy.NEVER
 
 
 @pytest.mark.parametrize(
     ("group", "back_off"),
     [
-        ([], HoldPolicy.NEVER),
-        ([ACCEPTED], HoldPolicy.NEVER),
-        ([_pushed(Verdict.REJECTED)], HoldPolicy.NEVER),
-        ([ACCEPTED, NOT_SENT], HoldPolicy.IF_NONE_ACCEPTED),
-        ([IN_DOUBT], HoldPolicy.IF_NONE_ACCEPTED),
-        ([_throttled()], HoldPolicy.ALWAYS),
-        ([NOT_SENT, _throttled(), IN_DOUBT], HoldPolicy.ALWAYS),
+        ([], BackOffPolicy.NEVER),
+        ([ACCEPTED], BackOffPolicy.NEVER),
+        ([_pushed(Verdict.REJECTED)], BackOffPolicy.NEVER),
+        ([ACCEPTED, NOT_SENT], BackOffPolicy.IF_NONE_ACCEPTED),
+        ([IN_DOUBT], BackOffPolicy.IF_NONE_ACCEPTED),
+        ([_throttled()], BackOffPolicy.ALWAYS),
+        ([NOT_SENT, _throttled(), IN_DOUBT], BackOffPolicy.ALWAYS),
     ],
 )
 def test_the_sender_backs_off_when_the_provider_is_away_and_always_when_it_asks_for_it(
@@ -110,7 +110,7 @@ def test_the_returns_of_workers_are_spread() -> None:
 def test_a_brake_stops_its_scope_and_gives_its_reason_with_the_code(scope: BrakeScope, stopped: str) -> None:
     meaning = consequence([ACCEPTED, _throttled(3.0), _brake(scope)], RNG)
     assert (meaning.brake, meaning.reason) == (stopped, "authentication failure (2070)")
-    assert meaning.back_off is HoldPolicy.NEVER
+    assert meaning.back_off is BackOffPolicy.NEVER
 
 
 def test_of_several_brakes_the_one_that_stops_the_most_is_applied_with_its_own_reason() -> None:
@@ -131,7 +131,7 @@ def test_doubt_that_the_next_messages_would_share_brakes_and_stays_doubt() -> No
         verdict=Verdict.IN_DOUBT, code=302, scope=BrakeScope.PROVIDER, reason="the endpoint redirects elsewhere"
     )
     pushed = MessageResult(0, 1, redirected, 1, 0)
-    assert ledger_result(pushed).verdict is PushResult.IN_DOUBT
+    assert ledger_result(pushed).result is PushResult.IN_DOUBT
     meaning = consequence([ACCEPTED, pushed], RNG)
     assert (meaning.brake, meaning.reason) == ("sender", "the endpoint redirects elsewhere (302)")
 

@@ -1,7 +1,7 @@
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from workers.batch.opt_out_cache import OptOutCache
 
 FIRST, SECOND = "919800000001", "919800000002"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import SENDER
-from times_dispatch.ledger.leases import Block
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
+from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
 from workers.batch.pacing import Pacer, Spacing, Spacings
 from workers.batch.push_queue import PushQueue, QueuedPush

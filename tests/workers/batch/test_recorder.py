@@ -10,8 +10,10 @@ from tests.kit.clock import FakeClock
 from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, worker_context
 from times_dispatch.clock import SYSTEM_CLOCK
 from times_dispatch.ledger.errors import LeaseLost
-from times_dispatch.ledger.leases import Block, Lease, Result, new_operation
+from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, Plan, Recipients
+from times_dispatch.ledger.openings import Block, new_operation
+from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import WorkerContext
@@ -211,6 +213,6 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(rig: 
         recorder.add(pushed)
     await run.wait_while(lambda: not recorder.is_idle)
     # A push that the second provider accepts does not end the back-off of the first.
-    assert [held.provider for held in (await rig.queries.sender(SENDER)).held] == ["times"]
+    assert [held.provider for held in (await rig.queries.sender(SENDER)).unavailable] == ["times"]
     assert await rig.states() == "pa"
     await rig.leases.release(lease)

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.optouts import OptOuts
+from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.batch import Batch
@@ -157,7 +157,7 @@ async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
     async with rig.worker() as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.arrived) == 2)
-        assert int(await rig.redis.hget(f"{{{SENDER}}}:pace", "hold_count@times") or 0) >= 1
+        assert int(await rig.redis.hget(f"{{{SENDER}}}:sender", "back_off_count@times") or 0) >= 1
         assert await rig.states() in {"pu", "su", "pp", "sp"}
         await worker.quiet(20)
     assert await rig.states() == "au"

@@ -3,26 +3,26 @@
 -- Append a batch of recipients to a campaign that is being submitted. Safe to repeat.
 --
 -- Arguments
---   campaign, number  the batch
---   count             how many messages the batch has
---   recipients        the packed recipients, see ledger/records.py
---   parts             the SMS parts of each message, one byte each; empty if every message has one part
---   suppressed        indexes of the messages that are suppressed from the start: u16 each, ascending, each once
---   suppressed_code   the code that says why: a Suppression
+--   campaign, batch_number  the batch
+--   count                   how many messages the batch has
+--   recipients              the packed recipients, see ledger/records.py
+--   parts                   the SMS parts of each message, one byte each; empty if every message has one part
+--   suppressed              indexes of the messages that are suppressed from the start: u16 each, ascending, each once
+--   suppressed_code         why these messages are suppressed: a Suppression
 -- Reply: status is one of
 --   stored
---   present        the batch was there already
+--   present        the batch was stored already
 --   no_campaign    the campaign is not there
---   sealed         the campaign does not take batches any more; state: its state
+--   sealed         the campaign takes no more batches; state: its state
 --   gap            a batch before this one is missing; batches: how many there are
---   bad_size       the batch is empty, or longer than the batches of the campaign are; batch_size: how long these are
---   short_before   the batch before this one is shorter than batch_size: only the last may be
--- Keys: campaign; recipients, parts, messages and codes of the batch; the sender's pace.
+--   bad_size       the batch is empty, or longer than batch_size: how many messages a batch of the campaign has
+--   short_before   the batch before this one is shorter than batch_size: only the last batch may be shorter
+-- Keys: campaign; recipients, parts, messages and codes of the batch; the sender's hash.
 -- Atomic: the batch and the counters.
 -- Cost: O(1), and O(messages) if any message is suppressed.
-local args = arguments({'campaign', 'number', 'count', 'recipients', 'parts', 'suppressed', 'suppressed_code'})
+local args = arguments({'campaign', 'batch_number', 'count', 'recipients', 'parts', 'suppressed', 'suppressed_code'})
 local campaign_key = key_of_campaign(args.campaign)
-local number, count = tonumber(args.number), tonumber(args.count)
+local batch_number, count = tonumber(args.batch_number), tonumber(args.count)
 
 -- Return the states and records of the batch: the suppressed messages are suppressed, the others pending.
 local function suppressed_messages()
@@ -31,30 +31,30 @@ local function suppressed_messages()
     states[position], records[position] = PENDING, EMPTY_RECORD
   end
   local record = struct.pack(RECORD, 0, 0, tonumber(args.suppressed_code), 0, 0, NO_TRANSACTION)
-  for at = 1, #args.suppressed, 2 do
-    local position = struct.unpack('>I2', args.suppressed, at) + 1
+  for index_at = 1, #args.suppressed, 2 do
+    local position = struct.unpack('>I2', args.suppressed, index_at) + 1
     states[position], records[position] = SUPPRESSED, record
   end
   return table.concat(states) .. table.concat(records)
 end
 
-ask_for_memory()
+fail_if_memory_is_full()
 local campaign = read_fields(campaign_key, 'state', 'batches', 'total', 'batch_size')
 local batches, batch_size = tonumber(campaign.batches), tonumber(campaign.batch_size)
 if not batches then return reply({status = 'no_campaign'}) end
-if number < batches then return reply({status = 'present'}) end
+if batch_number < batches then return reply({status = 'present'}) end
 if campaign.state ~= 'submitting' then return reply({status = 'sealed', state = campaign.state}) end
-if number > batches then return reply({status = 'gap', batches = batches}) end
+if batch_number > batches then return reply({status = 'gap', batches = batches}) end
 if count < 1 or count > batch_size then return reply({status = 'bad_size', batch_size = batch_size}) end
 if tonumber(campaign.total) ~= batches * batch_size then return reply({status = 'short_before'}) end
 
-redis.call('SET', key_of_batch(campaign_key, RECIPIENTS, number), args.recipients)
-if args.parts ~= '' then redis.call('SET', key_of_batch(campaign_key, PARTS, number), args.parts) end
+redis.call('SET', key_of_batch(campaign_key, RECIPIENTS, batch_number), args.recipients)
+if args.parts ~= '' then redis.call('SET', key_of_batch(campaign_key, PARTS, batch_number), args.parts) end
 redis.call('HINCRBY', campaign_key, 'batches', 1)
 redis.call('HINCRBY', campaign_key, 'total', count)
 local suppressed = #args.suppressed / 2
 if suppressed > 0 then
-  redis.call('SET', key_of_batch(campaign_key, MESSAGES, number), suppressed_messages())
+  redis.call('SET', key_of_batch(campaign_key, MESSAGES, batch_number), suppressed_messages())
   redis.call('HINCRBY', campaign_key, SUPPRESSED, suppressed)
   redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. args.suppressed_code, suppressed)
 end

@@ -1,62 +1,68 @@
 -- uses: names keys memory clock states records spans counters campaigns brakes budget
 --
--- Apply delivery reports to the messages of a batch. Safe to repeat, in any order: delivered beats everything; the
--- first failure stays; a report may come before the message is accepted, or while it is pending again: then it was sent
--- after all, and must not go out a second time. The other kinds (a click, a reply, an event on the way) prove only that
--- the push arrived: where that was not known, the message is accepted, and waits for its report.
--- A report proves a push whatever the ledger knows: nobody else can make its id. If the ledger lost the push (a power
--- cut, a failover), the record is made or corrected from the report, and the message is not sent again.
+-- Apply delivery reports to the messages of a batch. Safe to repeat, in any order. A report that says delivered
+-- changes every other state. The first failure stays. A report may come before its message is accepted. A report may
+-- come while its message is pending again: the report proves that the message was sent, so the message is not sent a
+-- second time. The other kinds of reports (a click, a reply, an intermediate event) prove only that the push arrived:
+-- if the ledger did not know that, the message becomes accepted, and waits for its report.
+-- A report proves a push whatever the ledger knows: nobody else can make the correlation id. If the ledger lost the
+-- push (a power cut, a failover), the record is made or corrected from the report, and the message is not sent again.
 --
 -- Arguments
---   campaign, number  the batch
---   reports           for each report: index in the batch u16, attempt u8, kind (one byte, a ReportLetter), code u16,
---                     time u32 (epoch, seconds); cheapest if sorted by index
---   reactions         a list of clicks and replies: kind (clicked or replied), and digest, eight bytes that tell one
---                     from others
--- Reply: answers, one byte for each report: an Applied.
+--   campaign, batch_number  the batch
+--   reports                 for each report: index in the batch u16, attempt u8, kind (one byte, a ReportLetter), code
+--                           u16, time u32 (epoch, seconds); cheapest if sorted by index
+--   reactions               a list of clicks and replies: kind (clicked or replied), and digest, eight bytes that tell
+--                           one reaction from others
+-- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked and replied of the campaign; the
--- sender's due and changed.
+--   sender's settle_due, rotations, waiting, blocked, live, ended and changed.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
+--
+-- The reports are packed, and the functions below take plain values and not tables: a table for each report would be
+-- slower.
 local ITEM = '>I2I1c1I2'
 local ITEM_BYTES = 10
--- Where code and time begin in a report, counted from its first byte.
+-- Where the code and the time begin in a report, counted from its first byte.
 local REPORTED_CODE_OFFSET = 4
 local REPORTED_TIME_OFFSET = 6
 local NO_CODE = '\0\0'
--- The field of a record that says when the message was sent, as long as that never happened.
+-- The field `sent_ms` of the record of a message that was never sent.
 local NEVER_SENT = '\0\0\0\0\0'
 -- The kinds of reports.
-local IS_DELIVERED = 'd'
-local IS_FAILED = 'f'
-local HAS_ARRIVED = 'o'
--- The answers.
+local REPORT_DELIVERED = 'd'
+local REPORT_FAILED = 'f'
+local REPORT_ARRIVED = 'o'
+-- The effects of a report.
 local APPLIED = 'A'
 local DUPLICATE = 'D'
 local STALE = 'S'
 local UNKNOWN = 'U'
--- The states in which a provider is not known to have accepted the message.
+-- The states in which the ledger does not know that a provider accepted the message.
 local NOT_ACCEPTED = {
   [PENDING] = true, [SENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true, [REJECTED] = true, [SUPPRESSED] = true,
   [EXPIRED] = true, [CANCELLED] = true,
 }
--- The states in which its SMS parts do not count as handed to a provider. A message that is pending because it is sent
--- again is none of these: its first attempt was handed over.
+-- The states in which the SMS parts of a message do not count as handed to a provider. A message that is pending
+-- because it is sent again is in none of these states: its first attempt was handed over.
 local NOT_HANDED_OVER = {[REJECTED] = true, [SUPPRESSED] = true, [EXPIRED] = true, [CANCELLED] = true}
--- The states in which no push of the recorded attempt is on its way.
-local NOT_ON_ITS_WAY = {[PENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
+-- The states in which no push of the recorded attempt is under way.
+local NOT_UNDER_WAY = {[PENDING] = true, [IN_DOUBT] = true, [GIVEN_UP] = true}
 
-local args = arguments({'campaign', 'number', 'reports'}, {reactions = {'kind', 'digest'}})
-local id, number, reports = args.campaign, tonumber(args.number), args.reports
+local args = arguments({'campaign', 'batch_number', 'reports'}, {reactions = {'kind', 'digest'}})
+local id, batch_number, reports = args.campaign, tonumber(args.batch_number), args.reports
 local campaign_key = key_of_campaign(id)
-local messages_key = key_of_batch(campaign_key, MESSAGES, number)
+local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
 local sub, byte, pack_bytes, unpack_bytes = string.sub, string.byte, struct.pack, struct.unpack
-local counts, codes, answers, marks = counter_deltas(), counter_deltas(), {}, {}
--- When the first of the messages was sent that are accepted now.
+local counts, codes, effects = counter_deltas(), counter_deltas(), {}
+-- For the automatic brake a flag for each report that settled a message: 1 if the report says failed, else 0.
+local failed_flags = {}
+-- When the first message was sent of those that become accepted by these reports.
 local first_sent_ms = nil
--- Indexes of messages that turned out to be accepted, and of those that turned out to be handed to a provider.
+-- The indexes of messages that turned out to be accepted, and of messages that turned out to be handed to a provider.
 local accepted, handed_over = {}, {}
--- Read when the first record is found to lack the time: see time_since_creation().
+-- The result of time_since_creation(), which is computed when the first record lacks the time.
 local since_created_ms = nil
 
 -- Return the time from the campaign's creation until now.
@@ -68,27 +74,27 @@ local function time_since_creation()
   return since_created_ms
 end
 
--- Return the state that a report gives to a message, if it changes the state; else nil and the answer.
-local function new_state(state, recorded_attempt, attempt, kind)
-  -- A rejection is the provider's word; only the report of a later attempt proves another push.
+-- Return the state that a report gives to a message, if the report changes the state; else nil and the effect.
+local function state_after_report(state, recorded_attempt, attempt, kind)
+  -- The provider itself said that it rejected the message; only the report of a later attempt proves another push.
   local can_change = NOT_ACCEPTED[state] and (state ~= REJECTED or attempt > recorded_attempt)
-  if kind == IS_DELIVERED and state ~= DELIVERED then return DELIVERED end
-  if kind == IS_FAILED and attempt < recorded_attempt then return nil, STALE end
-  if kind == IS_FAILED and (can_change or state == ACCEPTED or state == NO_REPORT) then return FAILED end
-  if kind == HAS_ARRIVED and can_change then return ACCEPTED end
-  if kind ~= HAS_ARRIVED then counts.add('stat:duplicate_reports', 1) end
+  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end
+  if kind == REPORT_FAILED and attempt < recorded_attempt then return nil, STALE end
+  if kind == REPORT_FAILED and (can_change or state == ACCEPTED or state == NO_REPORT) then return FAILED end
+  if kind == REPORT_ARRIVED and can_change then return ACCEPTED end
+  if kind ~= REPORT_ARRIVED then counts.add('stat:duplicate_reports', 1) end
   return nil, DUPLICATE
 end
 
--- Return which attempt the record of a message is about after a report changed its state: the one that was pushed, as
--- far as is known. A failure of that attempt counts.
+-- Return which attempt the record of a message is about after a report changed the message's state: the attempt that
+-- was pushed, as far as the ledger knows. A failure of that attempt counts.
 local function attempt_after(state, recorded_attempt, attempt, kind)
   if attempt > recorded_attempt then return attempt end
-  if kind == HAS_ARRIVED and NOT_ON_ITS_WAY[state] then return attempt end
+  if kind == REPORT_ARRIVED and NOT_UNDER_WAY[state] then return attempt end
   return recorded_attempt
 end
 
-local function count_change(index, state, recorded_attempt, old_code, to, code)
+local function count_change(index, state, recorded_attempt, old_code, new_state, code)
   if state == FAILED then codes.add('report:' .. old_code, -1) end
   if state == IN_DOUBT or state == GIVEN_UP or state == REJECTED or state == SUPPRESSED then
     codes.add(code_origin(old_code) .. old_code, -1)
@@ -97,88 +103,92 @@ local function count_change(index, state, recorded_attempt, old_code, to, code)
   if NOT_HANDED_OVER[state] or (state == PENDING and recorded_attempt == 0) then
     handed_over[#handed_over + 1] = index
   end
-  if to == FAILED then codes.add('report:' .. code, 1) end
-  counts.move(state, to)
+  if new_state == FAILED then codes.add('report:' .. code, 1) end
+  counts.move(state, new_state)
   if state == PENDING then counts.add('stat:reported_while_pending', 1) end
-  if to ~= ACCEPTED then marks[#marks + 1] = to == FAILED and '1' or '0' end
+  if new_state ~= ACCEPTED then failed_flags[#failed_flags + 1] = new_state == FAILED and '1' or '0' end
 end
 
--- Apply the reports from byte `at` to the one at `last_at`; they are about messages from `first` to `last`, in order.
--- Little of a record changes: states and records are put together again from that and from the pieces between, so that
--- a report costs a few short strings. `n` messages have changed; a changed message has one new piece of the states and
--- four of the records: what is before its code, its code, the time when it was sent, and the time of its report.
-local function apply_span(at, last_at, first, last, count)
+-- Apply the reports that are packed from `span_at` to `last_at`; they are about messages from `first` to `last`, in
+-- ascending order. The report of a message changes few bytes, so a record is not unpacked: the states and the records
+-- are put together again from the changed bytes and from the unchanged pieces between. The list `state_pieces` gets two
+-- pieces for each changed message: the states before it, and its state. The list `record_pieces` gets four: the bytes
+-- before its code, its code, the time when it was sent, and the time of its report. The pieces have positions and no
+-- names, because table.concat joins a list.
+local function apply_span(span_at, last_at, first, last, count)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
   local records = redis.call('GETRANGE', messages_key, start, start + (last - first + 1) * WIDTH - 1)
-  local new_states, new_records, n = {}, {}, 0
+  local state_pieces, record_pieces, changed_count = {}, {}, 0
   local states_from, records_from = 1, 1
-  local changed, changed_to, changed_code, changed_attempt = nil, nil, nil, nil
-  for item_at = at, last_at, ITEM_BYTES do
+  -- The message that the last report changed; several reports may be about it.
+  local changed, changed_state, changed_code, changed_attempt = nil, nil, nil, nil
+  for item_at = span_at, last_at, ITEM_BYTES do
     local index, attempt, kind, code = unpack_bytes(ITEM, reports, item_at)
     local offset = index - first
     local record = offset * WIDTH + 1
-    local state = index == changed and changed_to or sub(states, offset + 1, offset + 1)
+    local state = index == changed and changed_state or sub(states, offset + 1, offset + 1)
     local recorded_attempt = index == changed and changed_attempt or byte(records, record)
-    local to, answer = new_state(state, recorded_attempt, attempt, kind)
-    if to then
+    local new_state, effect = state_after_report(state, recorded_attempt, attempt, kind)
+    if new_state then
       local old_code = index == changed and changed_code or unpack_bytes('>I2', records, record + CODE_OFFSET)
-      count_change(index, state, recorded_attempt, old_code, to, code)
+      count_change(index, state, recorded_attempt, old_code, new_state, code)
       if index ~= changed then
-        new_states[2 * n + 1] = sub(states, states_from, offset)
-        new_records[4 * n + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
-        states_from, records_from, n = offset + 2, record + TRANSACTION_OFFSET, n + 1
+        state_pieces[2 * changed_count + 1] = sub(states, states_from, offset)
+        record_pieces[4 * changed_count + 1] = sub(records, records_from, record + CODE_OFFSET - 1)
+        states_from, records_from, changed_count = offset + 2, record + TRANSACTION_OFFSET, changed_count + 1
       end
-      changed, changed_to, changed_code = index, to, to == FAILED and code or 0
+      changed, changed_state, changed_code = index, new_state, new_state == FAILED and code or 0
       changed_attempt = attempt_after(state, recorded_attempt, attempt, kind)
+      local last_piece = 4 * changed_count
       if changed_attempt ~= recorded_attempt then
-        local before = new_records[4 * n - 3]
+        local before = record_pieces[last_piece - 3]
         local at_attempt = #before - CODE_OFFSET
         before = sub(before, 1, at_attempt) .. string.char(changed_attempt) .. sub(before, at_attempt + 2)
-        new_records[4 * n - 3] = before
+        record_pieces[last_piece - 3] = before
       end
-      new_states[2 * n] = to
+      state_pieces[2 * changed_count] = new_state
       local code_at = item_at + REPORTED_CODE_OFFSET
-      new_records[4 * n - 2] = to == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
+      record_pieces[last_piece - 2] = new_state == FAILED and sub(reports, code_at, code_at + 1) or NO_CODE
       local sent = sub(records, record + SENT_OFFSET, record + REPORTED_OFFSET - 1)
       if sent == NEVER_SENT then sent = pack_bytes('>I5', time_since_creation()) end
-      new_records[4 * n - 1] = sent
-      if to == ACCEPTED then
-        new_records[4 * n] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
+      record_pieces[last_piece - 1] = sent
+      if new_state == ACCEPTED then
+        record_pieces[last_piece] = sub(records, record + REPORTED_OFFSET, record + TRANSACTION_OFFSET - 1)
         local sent_ms = unpack_bytes('>I5', sent)
         first_sent_ms = math.min(first_sent_ms or sent_ms, sent_ms)
       else
-        new_records[4 * n] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
+        record_pieces[last_piece] = sub(reports, item_at + REPORTED_TIME_OFFSET, item_at + REPORTED_TIME_OFFSET + 3)
       end
     end
-    answers[#answers + 1] = answer or APPLIED
+    effects[#effects + 1] = effect or APPLIED
   end
   if changed then
-    redis.call('SETRANGE', messages_key, first, table.concat(new_states) .. sub(states, states_from))
-    redis.call('SETRANGE', messages_key, start, table.concat(new_records) .. sub(records, records_from))
+    redis.call('SETRANGE', messages_key, first, table.concat(state_pieces) .. sub(states, states_from))
+    redis.call('SETRANGE', messages_key, start, table.concat(record_pieces) .. sub(records, records_from))
   end
 end
 
 local function apply_all(count)
-  local at = 1
-  while at <= #reports do
-    local first = unpack_bytes('>I2', reports, at)
+  local span_at = 1
+  while span_at <= #reports do
+    local first = unpack_bytes('>I2', reports, span_at)
     if first >= count then
-      answers[#answers + 1] = UNKNOWN
-      at = at + ITEM_BYTES
+      effects[#effects + 1] = UNKNOWN
+      span_at = span_at + ITEM_BYTES
     else
-      local last_at, last = end_of_span(reports, ITEM_BYTES, at)
+      local last_at, last = end_of_span(reports, ITEM_BYTES, span_at)
       while last >= count do
         last_at = last_at - ITEM_BYTES
         last = unpack_bytes('>I2', reports, last_at)
       end
-      apply_span(at, last_at, first, last, count)
-      at = last_at + ITEM_BYTES
+      apply_span(span_at, last_at, first, last, count)
+      span_at = last_at + ITEM_BYTES
     end
   end
 end
 
--- Count clicks and replies, each once, however often it is reported.
+-- Count clicks and replies; a reaction that is reported several times counts once.
 local function count_reactions()
   for _, reaction in ipairs(args.reactions) do
     local is_new = redis.call('SADD', key_of_reactions(campaign_key, reaction.kind), reaction.digest) == 1
@@ -186,15 +196,14 @@ local function count_reactions()
   end
 end
 
--- Return how many messages the batch has; 0 if the ledger has no such batch. A batch that was never taken, as far as
--- the ledger knows, gets its records.
+-- Return how many messages the batch has; 0 if the ledger has no such batch. A batch without records gets its records.
 local function find_batch()
   if not redis.call('HGET', campaign_key, 'total') then return 0 end
-  local count = batch_count(campaign_key, number)
+  local count = batch_count(campaign_key, batch_number)
   if count <= 0 then return 0 end
   check_records(messages_key, count)
   if redis.call('EXISTS', messages_key) == 0 then
-    local state = state_without_records(campaign_key, number)
+    local state = state_without_records(campaign_key, batch_number)
     redis.call('SET', messages_key, string.rep(state, count) .. string.rep(EMPTY_RECORD, count))
   end
   return count
@@ -202,22 +211,22 @@ end
 
 run_without_memory()
 local count = find_batch()
-if count == 0 then return reply({answers = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
+if count == 0 then return reply({effects = string.rep(UNKNOWN, #reports / ITEM_BYTES)}) end
 apply_all(count)
-counts.add('stat:reports', #marks)
+counts.add('stat:reports', #failed_flags)
 count_reactions()
-if #accepted > 0 then counts.add('parts', parts_of(campaign_key, number, accepted)) end
-if #handed_over > 0 then count_parts_out(campaign_key, number, handed_over) end
+if #accepted > 0 then counts.add('parts', parts_of(campaign_key, batch_number, accepted)) end
+if #handed_over > 0 then count_parts_out(campaign_key, batch_number, handed_over) end
 counts.write(campaign_key)
 codes.write(key_of_codes(campaign_key))
 if first_sent_ms then
   local campaign = read_fields(campaign_key, 'created_ms', 'report_wait_ms')
   local due_ms = campaign.created_ms + first_sent_ms + campaign.report_wait_ms
-  redis.call('ZADD', key_of_sender('due'), 'LT', due_ms, batch_member(id, number))
+  redis.call('ZADD', key_of_sender('settle_due'), 'LT', due_ms, batch_member(id, batch_number))
 end
-if too_many_bad(campaign_key, 'report', table.concat(marks)) then
+if too_many_bad(campaign_key, 'report', table.concat(failed_flags)) then
   brake_campaign(id, campaign_key, 'too_many_failed')
 end
 mark_changed(id)
 finish_if_done(id, campaign_key, now_us())
-return reply({answers = table.concat(answers)})
+return reply({effects = table.concat(effects)})

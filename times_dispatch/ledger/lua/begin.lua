@@ -1,44 +1,46 @@
 -- uses: names keys memory clock states campaigns
 --
--- Create a campaign that sends nothing yet, or say how far an earlier submit of it came. Safe to repeat.
+-- Create a campaign that sends nothing yet, or say how many batches an earlier submit of it stored. Safe to repeat.
 --
 -- Arguments
 --   campaign            the id of the campaign
---   plan                what workers need to know, JSON
+--   plan                the campaign's settings for workers: a Plan in JSON
 --   batch_size          messages of a full batch
 --   rate                the campaign's own limit per second; 0: none
---   cost                what the rate counts: messages or parts
+--   cost_unit           the unit of the rate: messages or parts
 --   start_ms, until_ms  when sending begins, and when the validity ends (epoch, milliseconds)
 --   report_wait_ms      how long an accepted message waits for its report
 --   urgent              1 if the campaign goes through the urgent queue, else 0
---   in_doubt            what happens to messages in doubt when the validity ends: give_up or resend
---   brake_push_last, brake_push_share      the campaign stops if more than this share of so many last pushes was
+--   in_doubt            the policy for messages in doubt at the end of the validity: give_up or resend
+--   brake_push_last, brake_push_share      the campaign stops if more than this share of this many last pushes was
 --                                          rejected; last 0: never
 --   brake_report_last, brake_report_share  the same for reports that say failed
 --   chain               the providers by priority, joined by blanks
 --   max_parts           SMS parts that the campaign may hand to providers; 0: no limit
---   has_hours           1 if the campaign sends only at some hours of the day, else 0
---   missed_start        what happens if nothing ran when the campaign should have started: send, skip or ask
+--   has_send_window     1 if the campaign has a send window, else 0
+--   missed_start        the policy if nothing ran when the campaign should have started: send, skip or ask
 -- Reply
 --   created                     1 if the campaign is new, else 0
---   state, batch_size, plan     what the campaign holds
+--   state, batch_size, plan     these fields of the campaign
 --   batches                     how many batches are stored
--- Keys: campaign; the sender's pace, live and ended.
+-- Keys: campaign; the sender's hash, live and ended.
 -- Atomic: the campaign is there whole, or not at all.
 -- Cost: O(1).
-local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost', 'start_ms', 'until_ms', 'report_wait_ms',
+local args = arguments({'campaign', 'plan', 'batch_size', 'rate', 'cost_unit', 'start_ms', 'until_ms', 'report_wait_ms',
   'urgent', 'in_doubt', 'brake_push_last', 'brake_push_share', 'brake_report_last', 'brake_report_share', 'chain',
-  'max_parts', 'has_hours', 'missed_start'})
+  'max_parts', 'has_send_window', 'missed_start'})
 local campaign_key = key_of_campaign(args.campaign)
 
 local function create()
-  -- The hours of the campaign are over until upkeep has said when they are.
-  if args.has_hours == '1' then redis.call('HSET', campaign_key, 'opens_ms', 0, 'closes_ms', 1) end
+  -- The send window is closed until upkeep sets the first one.
+  if args.has_send_window == '1' then
+    redis.call('HSET', campaign_key, 'send_window_opens_ms', 0, 'send_window_closes_ms', 1)
+  end
   if args.missed_start ~= 'send' and tonumber(args.start_ms) > 0 then
     redis.call('HSET', campaign_key, 'missed_start', args.missed_start)
   end
   redis.call('HSET', campaign_key, 'state', 'submitting', 'reason', '', 'created_ms', math.floor(now_us() / 1000),
-    'batch_size', args.batch_size, 'rate', args.rate, 'cost', args.cost, 'start_ms', args.start_ms,
+    'batch_size', args.batch_size, 'rate', args.rate, 'cost_unit', args.cost_unit, 'start_ms', args.start_ms,
     'until_ms', args.until_ms, 'report_wait_ms', args.report_wait_ms, 'urgent', args.urgent,
     'in_doubt', args.in_doubt, 'chain', args.chain,
     'brake_push_last', args.brake_push_last, 'brake_push_share', args.brake_push_share,
@@ -49,7 +51,7 @@ local function create()
   index_as_live(args.campaign)
 end
 
-ask_for_memory()
+fail_if_memory_is_full()
 local created = redis.call('HSETNX', campaign_key, 'plan', args.plan)
 if created == 1 then create() end
 local campaign = read_fields(campaign_key, 'state', 'batches', 'batch_size', 'plan')

@@ -7,13 +7,13 @@
 --   known_rate  the settings' rate in the ledger as the caller read it; empty if there was none
 --   rate        the settings' rate now, in messages or parts per second
 -- Reply: status is changed, or unchanged.
--- Keys: the sender's pace.
+-- Keys: the sender's hash.
 -- Cost: O(1).
 local args = arguments({'known_rate', 'rate'})
-local pace_key = key_of_sender('pace')
+local sender_key = key_of_sender('sender')
 
 run_without_memory()
-local pace = read_fields(pace_key, 'configured_rate')
-if (pace.configured_rate or '') ~= args.known_rate then return reply({status = 'unchanged'}) end
-redis.call('HSET', pace_key, 'rate', args.rate, 'configured_rate', args.rate)
+local sender = read_fields(sender_key, 'configured_rate')
+if (sender.configured_rate or '') ~= args.known_rate then return reply({status = 'unchanged'}) end
+redis.call('HSET', sender_key, 'rate', args.rate, 'configured_rate', args.rate)
 return reply({status = 'changed'})

@@ -1,21 +1,21 @@
 -- uses: names keys memory clock states rotation campaigns brakes
 --
--- Change the course of a campaign. This acts at the next block: nothing is opened for a campaign that is not running.
--- Safe to repeat.
+-- Pause, resume, cancel or brake a campaign. This acts at the next block: no block is opened for a campaign that is not
+-- running. Safe to repeat.
 --
 -- Arguments
---   campaign  the id of the campaign
---   action    a ControlAction
---   reason    why, for people
+--   campaign    the id of the campaign
+--   action      a ControlAction
+--   reason      why the campaign is paused, braked or cancelled: a StopReason, or a text for people
 --   decided_us  when the person decided (epoch, microseconds): a campaign that was paused or braked since is not
 --               resumed, so that a call that is repeated later undoes no pause and no brake; 0 with other actions
 -- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
--- Keys: campaign, and its recent_push and recent_report; the sender's pace, rotations, waiting, changed, ends,
--- live and ended.
+-- Keys: campaign, and its recent_push and recent_report; the sender's hash, rotations, waiting, changed, validity_ends,
+--   live and ended.
 -- Atomic: the state and the campaign's place in the rotation.
 -- Cost: O(1).
--- A finished campaign can be cancelled while something of it is in doubt, so that this is not sent again. A campaign
--- that has nothing left to send is finished by its resume.
+-- A finished campaign can be cancelled while messages of it are in doubt, so that these are not sent again. The resume
+-- of a campaign that has nothing left to send finishes the campaign.
 local NEW_STATES = {
   pause = {running = 'paused', braked = 'paused'},
   resume = {paused = 'running', braked = 'running'},
@@ -27,30 +27,30 @@ local args = arguments({'campaign', 'action', 'reason', 'decided_us'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 local now = now_us()
 
--- Let a campaign go on that runs again. Returns its state.
+-- Continue a campaign that runs again. Returns its state.
 local function resume(start_ms)
   reset_brakes(campaign_key)
   redis.call('DEL', key_of_failures(campaign_key))
-  -- Whoever resumes a campaign after its start wants it to start.
+  -- A person who resumes a campaign after its start wants the campaign to start.
   if start_ms <= now / 1000 then redis.call('HDEL', campaign_key, 'missed_start') end
   queue_campaign(id, campaign_key)
   return finish_if_done(id, campaign_key, now) and 'finished' or 'running'
 end
 
 run_without_memory()
-local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms', 'held_us')
+local campaign = read_fields(campaign_key, 'state', IN_DOUBT, 'start_ms', 'stopped_us')
 if not campaign.state then return reply({status = 'no_campaign'}) end
 local state = NEW_STATES[args.action][campaign.state]
 if args.action == 'cancel' and campaign.state == 'finished' and tonumber(campaign[IN_DOUBT]) > 0 then
   state = 'cancelled'
 end
-local held_us = tonumber(campaign.held_us or '0')
--- A moment in the future was written before the clock was set back, and says nothing.
-if args.action == 'resume' and held_us >= tonumber(args.decided_us) and held_us <= now then state = nil end
+local stopped_us = tonumber(campaign.stopped_us or '0')
+-- A time in the future was written before the clock was set back, and does not count.
+if args.action == 'resume' and stopped_us >= tonumber(args.decided_us) and stopped_us <= now then state = nil end
 if not state then return reply({status = 'unchanged', state = campaign.state}) end
 redis.call('HSET', campaign_key, 'state', state, 'reason', args.reason)
 if state == 'paused' or state == 'braked' then
-  redis.call('HSET', campaign_key, 'held_us', string.format('%.0f', now))
+  redis.call('HSET', campaign_key, 'stopped_us', string.format('%.0f', now))
 end
 mark_changed(id)
 unqueue_campaign(id)
@@ -58,7 +58,7 @@ if state == 'running' then
   state = resume(tonumber(campaign.start_ms))
 elseif state == 'cancelled' then
   redis.call('HDEL', campaign_key, 'finished_ms')
-  redis.call('ZADD', key_of_sender('ends'), 0, id)
+  redis.call('ZADD', key_of_sender('validity_ends'), 0, id)
   index_as_ended(id, campaign_key)
 end
 return reply({status = 'changed', state = state})

@@ -1,47 +1,46 @@
--- uses: names keys memory clock hours damage rotation campaigns providers
+-- uses: names keys memory clock send_window damage rotation campaigns providers budget
 --
--- Hand out batches of a sender until its window is full, in turn among its campaigns. The caller wakes a worker for
+-- Issue batches of a sender until enough batches are out, in turn among its campaigns. The caller wakes a worker for
 -- each batch.
 --
 -- Arguments
---   window_s           the batches that are out shall hold the sender's messages of this many seconds
+--   batches_out_s      the batches out shall hold the messages of this many seconds at the sender's rate
 --   unlimited_batches  how many batches are out for a sender, or a campaign, without a limit
---   lease_ms           a batch that no worker takes within this time is handed out again
+--   lease_ms           a batch that no worker takes within this time is issued again
 --   host_ms            the caller's own clock (epoch, milliseconds): while Redis' clock is more than a minute from it,
 --                      no campaign starts by its time, and no start counts as missed
 -- Reply
---   ready    a list of replies, one for each batch that was handed out: campaign, number, batches, name, urgent
---   damaged  a list of replies, one for each campaign that cannot be handed out: campaign, error
--- Keys: the sender's pace, rotations, windows, waiting, blocked, leases, ends and changed; each campaign in turn with
--- its redo list.
--- Atomic: a batch is handed out once; a window never holds more than its limit.
--- Cost: O(batches handed out + campaigns whose time has come + campaigns that leave the rotation).
--- A damaged campaign is braked, looked at again after a while, and costs the other campaigns nothing.
+--   ready    a list of replies, one for each batch that was issued: campaign, batch_number, batches, name, urgent
+--   damaged  a list of replies, one for each campaign of which no batch can be issued: campaign, error
+-- Keys: the sender's hash, rotations, batches_out, waiting, blocked, leases, validity_ends and changed; each campaign
+--   in turn with its redo list.
+-- Atomic: a batch is issued once; no more batches are out than the limit allows.
+-- Cost: O(issued batches + campaigns whose time has come + campaigns that leave the rotation).
+-- A damaged campaign is braked, tried again after a while, and delays no other campaign.
 
--- Campaigns with a limit of their own have a window of their own; so many of their batches are out at most, for one
--- sender.
+-- The batches out of campaigns with a limit of their own are counted apart; at most this many are out for one sender.
 local MAX_OWN_BATCHES = 64
--- So many campaigns leave the rotation per call because none of their providers can take anything.
+-- At most this many campaigns leave the rotation per call because none of their providers can take a message.
 local MAX_BLOCKED = 500
--- So many campaigns whose time has come are put into the rotation per call.
+-- At most this many campaigns whose time has come are put into the rotation per call.
 local MAX_WAITING = 100
--- A start is missed when nobody came by for this long after it: a worker or upkeep comes by every second.
+-- A start is missed when this script was not called for this long after it: a worker or upkeep calls it every second.
 local MISSED_AFTER_MS = 60000
 -- MAX_DIFFERENCE_S in ledger/redis_clock.py.
 local MAX_CLOCK_DIFFERENCE_MS = 60000
 
-local args = arguments({'window_s', 'unlimited_batches', 'lease_ms', 'host_ms'})
-local window_s, lease_ms = tonumber(args.window_s), tonumber(args.lease_ms)
+local args = arguments({'batches_out_s', 'unlimited_batches', 'lease_ms', 'host_ms'})
+local batches_out_s, lease_ms = tonumber(args.batches_out_s), tonumber(args.lease_ms)
 local unlimited_batches = tonumber(args.unlimited_batches)
 local waiting_key, leases_key = key_of_sender('waiting'), key_of_sender('leases')
-local pace_key = key_of_sender('pace')
+local sender_key = key_of_sender('sender')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local ready, damaged = {}, {}
 
--- Leave out a campaign that cannot be handed out.
-local function leave_out(id, failure)
-  -- If the key holds no campaign at all, this fails as well.
+-- Brake a campaign of which no batch can be issued because its data is damaged.
+local function brake_damaged(id, failure)
+  -- If the key does not hold a hash, this fails as well.
   pcall(brake_campaign, id, key_of_campaign(id), 'damaged')
   unqueue_campaign(id)
   redis.call('ZADD', waiting_key, now_ms + DAMAGED_MS, id)
@@ -49,63 +48,63 @@ local function leave_out(id, failure)
   damaged[#damaged + 1] = reply({campaign = id, error = error_text(failure)})
 end
 
--- Return since when (epoch, milliseconds) there were calls without a gap that found campaigns whose time had come. One
--- call starts MAX_WAITING of them: the others were not missed, they wait for the calls after it.
-local function coming_by_since(due)
-  local pace = read_fields(pace_key, 'starts_since_ms', 'starts_until_ms')
-  local gap_ms = now_ms - tonumber(pace.starts_until_ms or '0')
-  local since_ms = gap_ms >= 0 and gap_ms <= MISSED_AFTER_MS and tonumber(pace.starts_since_ms) or now_ms
+-- Return since when (epoch, milliseconds) each call of this script, without a gap, found campaigns whose time had come.
+-- One call starts MAX_WAITING of them: the starts of the others are not missed, they wait for the next calls.
+local function start_calls_since(due)
+  local sender = read_fields(sender_key, 'starts_since_ms', 'starts_until_ms')
+  local gap_ms = now_ms - tonumber(sender.starts_until_ms or '0')
+  local since_ms = gap_ms >= 0 and gap_ms <= MISSED_AFTER_MS and tonumber(sender.starts_since_ms) or now_ms
   if #due == MAX_WAITING then
-    redis.call('HSET', pace_key, 'starts_since_ms', since_ms, 'starts_until_ms', now_ms)
-  elseif pace.starts_until_ms then
-    redis.call('HDEL', pace_key, 'starts_since_ms', 'starts_until_ms')
+    redis.call('HSET', sender_key, 'starts_since_ms', since_ms, 'starts_until_ms', now_ms)
+  elseif sender.starts_until_ms then
+    redis.call('HDEL', sender_key, 'starts_since_ms', 'starts_until_ms')
   end
   return since_ms
 end
 
--- Do what the campaign says if its start was missed, and return whether that keeps it from starting.
-local function is_kept_from_start(id, campaign_key, since_ms)
+-- If the start of a campaign was missed, apply the campaign's policy; return whether the campaign does not start.
+local function skip_missed_start(id, campaign_key, since_ms)
   local campaign = read_fields(campaign_key, 'missed_start', 'start_ms', 'state')
   if not campaign.missed_start then return false end
   redis.call('HDEL', campaign_key, 'missed_start')
   if campaign.state ~= 'running' or since_ms - tonumber(campaign.start_ms) <= MISSED_AFTER_MS then return false end
   if campaign.missed_start == 'skip' then
     redis.call('HSET', campaign_key, 'state', 'cancelled', 'reason', 'missed_start_skipped')
-    redis.call('ZADD', key_of_sender('ends'), 0, id)
+    redis.call('ZADD', key_of_sender('validity_ends'), 0, id)
     index_as_ended(id, campaign_key)
   else
     redis.call('HSET', campaign_key, 'state', 'paused', 'reason', 'missed_start_asks',
-      'held_us', string.format('%.0f', now))
+      'stopped_us', string.format('%.0f', now))
   end
   mark_changed(id)
   return true
 end
 
-local function end_wait(id, number, since_ms)
+local function end_wait(id, batch_number, since_ms)
   local campaign_key = key_of_campaign(id)
-  -- A batch waited for copies of other campaigns. A cancelled or finished campaign has nothing left to hand out.
-  if number then
+  -- A batch waited for copies of other campaigns. A cancelled or finished campaign has no batch left to issue.
+  if batch_number then
     local state = redis.call('HGET', campaign_key, 'state')
     if state == 'cancelled' or state == 'finished' then return end
-    redis.call('LPUSH', key_of_redo(campaign_key), number)
+    redis.call('LPUSH', key_of_redo(campaign_key), batch_number)
   end
-  if not is_kept_from_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
+  if not skip_missed_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
 end
 
--- Put the campaigns whose time has come, or the time of one of their batches, into the rotation.
+-- Put the campaigns whose time has come, or the time of a batch of theirs, into the rotation.
 local function end_waits()
   local due = redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)
   if #due == 0 then return end
-  local since_ms = coming_by_since(due)
+  local since_ms = start_calls_since(due)
   for _, member in ipairs(due) do
     redis.call('ZREM', waiting_key, member)
-    local id, number = split_batch_member(member)
-    local is_sound, failure = pcall(end_wait, id or member, number, since_ms)
-    if not is_sound then leave_out(id or member, failure) end
+    local id, batch_number = split_batch_member(member)
+    local is_sound, failure = pcall(end_wait, id or member, batch_number, since_ms)
+    if not is_sound then brake_damaged(id or member, failure) end
   end
 end
 
--- Put campaigns back into the rotation whose providers may be able to take something again.
+-- Put campaigns back into the rotation whose providers may be able to take messages again.
 local function end_blocks()
   local blocked_key, latest_ms = key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000
   local over = redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)
@@ -115,7 +114,7 @@ local function end_blocks()
     for _, id in ipairs(ids) do
       redis.call('ZREM', blocked_key, id)
       local is_sound, failure = pcall(queue_campaign, id, key_of_campaign(id))
-      if not is_sound then leave_out(id, failure) end
+      if not is_sound then brake_damaged(id, failure) end
     end
   end
 end
@@ -123,25 +122,25 @@ end
 -- Return how many batches of this size may be out at a rate.
 local function max_batches_out(rate, batch_size)
   if not rate or rate <= 0 then return unlimited_batches end
-  return math.max(2, math.ceil(window_s * rate / batch_size) + 1)
+  return math.max(2, math.ceil(batches_out_s * rate / batch_size) + 1)
 end
 
--- Hand out the next batch of a campaign: one that has to be done again, or else the next that was never out.
-local function hand_out_batch(id, campaign_key, campaign)
+-- Issue the next batch of a campaign: the first of its redo list, or else the first batch that was never issued.
+local function issue_batch(id, campaign_key, campaign)
   local next_batch, batches = tonumber(campaign.next_batch), tonumber(campaign.batches)
   local name = cjson.decode(campaign.plan).name
-  local number = tonumber(redis.call('LPOP', key_of_redo(campaign_key)) or nil)
-  if not number and next_batch < batches then
-    number = next_batch
+  local batch_number = tonumber(redis.call('LPOP', key_of_redo(campaign_key)) or nil)
+  if not batch_number and next_batch < batches then
+    batch_number = next_batch
     next_batch = redis.call('HINCRBY', campaign_key, 'next_batch', 1)
   end
-  local member = number and batch_member(id, number)
-  -- A batch may stand twice in the redo list: a batch that is out is not handed out again.
-  if number and not redis.call('ZSCORE', leases_key, member) then
+  local member = batch_number and batch_member(id, batch_number)
+  -- A batch may stand twice in the redo list: a batch that is out is not issued again.
+  if batch_number and not redis.call('ZSCORE', leases_key, member) then
     redis.call('ZADD', leases_key, now_ms + lease_ms, member)
-    enter_window(campaign_key, member)
+    mark_out(campaign_key, member)
     ready[#ready + 1] = reply({
-      campaign = id, number = number, batches = batches, name = name, urgent = tonumber(campaign.urgent),
+      campaign = id, batch_number = batch_number, batches = batches, name = name, urgent = tonumber(campaign.urgent),
     })
   end
   if next_batch < batches or redis.call('EXISTS', key_of_redo(campaign_key)) == 1 then
@@ -152,13 +151,17 @@ end
 local rate
 local known_chains = {}
 
--- Give a campaign its turn, while `batches_out` batches of the sender are out and `max_out` may be (nil: as its rate
--- says). Returns 'full' if the window is full, 'blocked' if the campaign left the rotation because no provider can take
--- anything, 'done' otherwise.
+-- Give a campaign its turn.
+--   id            the campaign
+--   rotation_key  the rotation of its lane
+--   batches_out   how many batches of the lane are out
+--   max_out       how many batches of the lane may be out; nil: as the sender's rate says
+-- Returns 'full' if enough batches are out, 'blocked' if the campaign left the rotation because no provider can take a
+-- message, 'done' otherwise.
 local function take_turn(id, rotation_key, batches_out, max_out)
   local campaign_key = key_of_campaign(id)
   local campaign = read_fields(campaign_key, 'state', 'batch_size', 'rate', 'batches_out', 'next_batch', 'batches',
-    'plan', 'start_ms', 'urgent', 'until_ms', 'chain', 'opens_ms', 'closes_ms')
+    'plan', 'start_ms', 'urgent', 'until_ms', 'chain', 'send_window_opens_ms', 'send_window_closes_ms')
   local batch_size, own_rate = tonumber(campaign.batch_size), tonumber(campaign.rate)
   local start_ms = tonumber(campaign.start_ms)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
@@ -170,28 +173,29 @@ local function take_turn(id, rotation_key, batches_out, max_out)
   if not runs then return 'done' end
   if start_ms > now_ms then
     redis.call('ZADD', waiting_key, start_ms, id)
-  elseif is_outside_hours(campaign, now_ms) then
-    -- Before its hours open the campaign waits for that; after they closed, upkeep says when they open again.
-    if now_ms < tonumber(campaign.opens_ms) then redis.call('ZADD', waiting_key, campaign.opens_ms, id) end
+  elseif is_outside_send_window(campaign, now_ms) then
+    -- Before the send window opens the campaign waits for that; after it closed, upkeep sets the next send window.
+    local opens_ms = campaign.send_window_opens_ms
+    if now_ms < tonumber(opens_ms) then redis.call('ZADD', waiting_key, opens_ms, id) end
   elseif own_rate <= 0 or tonumber(campaign.batches_out) < max_batches_out(own_rate, batch_size) then
-    hand_out_batch(id, campaign_key, campaign)
+    issue_batch(id, campaign_key, campaign)
   end
   return 'done'
 end
 
 local blocked = 0
 
--- Give the campaigns of a lane their turns until its window is full.
-local function hand_out(lane, max_out)
-  local rotation_key, window_key = keys_of_lane(lane)
-  local batches_out = redis.call('SCARD', window_key)
+-- Give the campaigns of a lane their turns until enough of their batches are out.
+local function issue_of_lane(lane, max_out)
+  local keys = keys_of_lane(lane)
+  local rotation_key, batches_out = keys.rotation, redis.call('SCARD', keys.batches_out)
   while blocked < MAX_BLOCKED do
     local id = unpack(redis.call('ZRANGE', rotation_key, 0, 0))
     if not id then return end
     local ready_before = #ready
     local is_sound, outcome = pcall(take_turn, id, rotation_key, batches_out, max_out)
     if not is_sound then
-      leave_out(id, outcome)
+      brake_damaged(id, outcome)
     elseif outcome == 'full' then
       return
     elseif outcome == 'blocked' then
@@ -201,14 +205,14 @@ local function hand_out(lane, max_out)
   end
 end
 
-ask_for_memory()
+fail_if_memory_is_full()
 if math.abs(now_ms - tonumber(args.host_ms)) <= MAX_CLOCK_DIFFERENCE_MS then end_waits() end
 end_blocks()
-local pace = read_fields(pace_key, 'rate', 'paused', 'full_day')
-if pace.paused ~= '1' and tonumber(pace.full_day) ~= day_of(now_ms) then
-  rate = tonumber(pace.rate)
-  hand_out(URGENT_LANE, nil)
-  hand_out(COMMON_LANE, nil)
-  hand_out(OWN_LANE, MAX_OWN_BATCHES)
+local sender = read_fields(sender_key, 'rate', 'paused', 'full_day')
+if sender.paused ~= '1' and tonumber(sender.full_day) ~= day_of(now_ms) then
+  rate = tonumber(sender.rate)
+  issue_of_lane(URGENT_LANE, nil)
+  issue_of_lane(COMMON_LANE, nil)
+  issue_of_lane(OWN_LANE, MAX_OWN_BATCHES)
 end
 return reply({ready = ready, damaged = damaged})

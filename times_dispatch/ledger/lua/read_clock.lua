@@ -1,6 +1,6 @@
 -- uses: names clock
 --
--- Return Redis' clock as the scripts read it. Writes nothing.
+-- Return Redis' clock as the scripts read it. This script writes nothing.
 --
 -- Arguments: none.
 -- Reply: now_us, microseconds since the epoch.

@@ -1,23 +1,24 @@
 -- uses: names keys memory clock rotation campaigns
 --
--- Let a campaign run whose batches are all stored. Safe to repeat.
+-- Start a campaign whose batches are all stored. Safe to repeat.
 --
 -- Arguments
 --   campaign        the id of the campaign
---   total, batches  the messages and the batches, as the producer counted them
+--   total, batches  how many messages and batches the producer counted
 -- Reply: status is one of
 --   sealed       the campaign is sealed now, or was before; state: its state afterwards (cancelled, if a cancel came
 --                before)
 --   no_campaign  the campaign is not there
---   bad_count    the ledger counted otherwise: total and batches, as it did
--- Keys: campaign; the sender's pace, ends, hours, waiting, rotation and changed.
--- Atomic: the campaign runs and has its turn, or neither.
+--   bad_count    the ledger counted other numbers; total and batches: the ledger's numbers
+-- Keys: campaign; the sender's hash, validity_ends, send_windows, waiting, rotation and changed.
+-- Atomic: the campaign runs and stands in the rotation, or neither.
 -- Cost: O(log of the sender's campaigns).
 local args = arguments({'campaign', 'total', 'batches'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 
-ask_for_memory()
-local campaign = read_fields(campaign_key, 'state', 'total', 'batches', 'start_ms', 'until_ms', 'closes_ms')
+fail_if_memory_is_full()
+local campaign = read_fields(campaign_key, 'state', 'total', 'batches', 'start_ms', 'until_ms',
+  'send_window_closes_ms')
 if not campaign.state then return reply({status = 'no_campaign'}) end
 if campaign.state ~= 'submitting' then return reply({status = 'sealed', state = campaign.state}) end
 if campaign.total ~= args.total or campaign.batches ~= args.batches then
@@ -27,9 +28,11 @@ end
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 redis.call('HSET', campaign_key, 'state', 'running', 'sealed_ms', now_ms)
-redis.call('ZADD', key_of_sender('ends'), campaign.until_ms, id)
+redis.call('ZADD', key_of_sender('validity_ends'), campaign.until_ms, id)
 mark_changed(id)
-if campaign.closes_ms then redis.call('ZADD', key_of_sender('hours'), campaign.closes_ms, id) end
+if campaign.send_window_closes_ms then
+  redis.call('ZADD', key_of_sender('send_windows'), campaign.send_window_closes_ms, id)
+end
 if tonumber(campaign.start_ms) > now_ms then
   redis.call('ZADD', key_of_sender('waiting'), campaign.start_ms, id)
 else

@@ -1,22 +1,23 @@
 -- uses: names
--- The automatic brake of a campaign: it stops when too many of the last pushes were rejected, or of the last reports
--- say failed. `which` is push or report.
+-- The automatic brake of a campaign: the campaign stops when too many of the last pushes were rejected, or too many of
+-- the last reports say failed. `which` is push or report.
 
--- One byte for each of the last pushes or reports, 1 if it was bad, 0 if not; the oldest byte is overwritten.
+-- Return the key of the string with one byte for each of the last pushes or reports: 1 if it was bad (rejected, or
+-- failed), 0 if not. The oldest byte is overwritten.
 local function key_of_recent(campaign_key, which)
   return campaign_key .. ':recent_' .. which
 end
 
--- Keep marks (1 for bad, 0 for good) of a group, and say whether the share of bad marks among the last N is above what
--- the campaign allows. The answer is no before N marks were seen: three rejections at the start of a campaign prove
--- nothing.
-local function too_many_bad(campaign_key, which, marks)
+-- Keep the flags (1 for bad, 0 for good) of a group of pushes or reports, and say whether the share of bad ones among
+-- the last N is above the share that the campaign allows. The answer is no before N flags were seen: three rejections
+-- at the start of a campaign prove nothing.
+local function too_many_bad(campaign_key, which, bad_flags)
   local seen_field, bad_field = which .. '_seen', which .. '_bad'
   local last_field, share_field = 'brake_' .. which .. '_last', 'brake_' .. which .. '_share'
   local campaign = read_fields(campaign_key, last_field, share_field, seen_field, bad_field)
   local last, share = tonumber(campaign[last_field] or '0'), tonumber(campaign[share_field] or '0')
-  if last == 0 or marks == '' then return false end
-  if #marks > last then marks = string.sub(marks, -last) end
+  if last == 0 or bad_flags == '' then return false end
+  if #bad_flags > last then bad_flags = string.sub(bad_flags, -last) end
   local recent_key = key_of_recent(campaign_key, which)
   local seen, bad = tonumber(campaign[seen_field] or '0'), tonumber(campaign[bad_field] or '0')
 
@@ -24,22 +25,22 @@ local function too_many_bad(campaign_key, which, marks)
     return select(2, string.gsub(bytes, '1', ''))
   end
 
-  local function overwrite(at, bytes)
-    local old = redis.call('GETRANGE', recent_key, at, at + #bytes - 1)
+  local function overwrite(offset, bytes)
+    local old = redis.call('GETRANGE', recent_key, offset, offset + #bytes - 1)
     bad = bad + count_bad(bytes) - count_bad(old)
-    redis.call('SETRANGE', recent_key, at, bytes)
+    redis.call('SETRANGE', recent_key, offset, bytes)
   end
 
-  local at = seen % last
-  local room = math.min(#marks, last - at)
-  overwrite(at, string.sub(marks, 1, room))
-  if room < #marks then overwrite(0, string.sub(marks, room + 1)) end
-  seen = seen + #marks
+  local offset = seen % last
+  local room = math.min(#bad_flags, last - offset)
+  overwrite(offset, string.sub(bad_flags, 1, room))
+  if room < #bad_flags then overwrite(0, string.sub(bad_flags, room + 1)) end
+  seen = seen + #bad_flags
   redis.call('HSET', campaign_key, seen_field, seen, bad_field, bad)
   return seen >= last and bad > share * last
 end
 
--- Begin anew to count, after a resume.
+-- Forget the last pushes and reports, after a resume.
 local function reset_brakes(campaign_key)
   redis.call('DEL', key_of_recent(campaign_key, 'push'), key_of_recent(campaign_key, 'report'))
   redis.call('HDEL', campaign_key, 'push_seen', 'push_bad', 'report_seen', 'report_bad')

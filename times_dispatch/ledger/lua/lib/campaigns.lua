@@ -1,18 +1,18 @@
--- uses: names keys clock states hours rotation
--- The course of a campaign: what finishes it, what stops it.
+-- uses: names keys clock states send_window rotation
+-- How a campaign changes its state: what finishes a campaign, and what stops it.
 
--- Note that something of a campaign changed, so that upkeep shows it.
+-- Note that something of a campaign changed, so that upkeep shows the campaign.
 local function mark_changed(id)
   redis.call('SADD', key_of_sender('changed'), id)
 end
 
--- Return why nothing of a campaign may go now, from its fields state, start_ms, until_ms, opens_ms and closes_ms; nil
--- if something may.
+-- Return why no message of a campaign may be sent now, from the campaign's fields state, start_ms, until_ms,
+-- send_window_opens_ms and send_window_closes_ms; nil if messages may be sent.
 local function why_closed(campaign, now_ms)
   if campaign.state ~= 'running' then return campaign.state end
   if tonumber(campaign.start_ms) > now_ms then return 'scheduled' end
   if tonumber(campaign.until_ms) <= now_ms then return 'expired' end
-  if is_outside_hours(campaign, now_ms) then return 'outside_hours' end
+  if is_outside_send_window(campaign, now_ms) then return 'outside_send_window' end
   return nil
 end
 
@@ -28,12 +28,13 @@ local function index_as_ended(id, campaign_key)
   redis.call('ZADD', key_of_sender('ended'), tonumber(redis.call('HGET', campaign_key, 'created_ms') or '0'), id)
 end
 
--- Finish a campaign if nothing of it is pending or sending; return whether it was finished. A paused or braked campaign
--- stays as it is while something is in doubt: if that is sent again, it waits for a person's resume.
+-- Finish a campaign if none of its messages is pending or sending; return whether the campaign was finished. A paused
+-- or braked campaign stays as it is while a message is in doubt: if that message is sent again, the campaign waits for
+-- a person's resume.
 local function finish_if_done(id, campaign_key, now)
   local campaign = read_fields(campaign_key, 'state', PENDING, SENDING, IN_DOUBT)
-  local is_held = campaign.state == 'paused' or campaign.state == 'braked'
-  local may_finish = campaign.state == 'running' or (is_held and tonumber(campaign[IN_DOUBT]) == 0)
+  local is_stopped = campaign.state == 'paused' or campaign.state == 'braked'
+  local may_finish = campaign.state == 'running' or (is_stopped and tonumber(campaign[IN_DOUBT]) == 0)
   if not may_finish or tonumber(campaign[PENDING]) > 0 or tonumber(campaign[SENDING]) > 0 then return false end
   redis.call('HSET', campaign_key, 'state', 'finished', 'reason', '', 'finished_ms', math.floor(now / 1000))
   index_as_ended(id, campaign_key)
@@ -41,10 +42,11 @@ local function finish_if_done(id, campaign_key, now)
   return true
 end
 
--- Stop a running campaign until a person resumes it. The reason is a StopReason of ledger/protocol.py, or a text for
--- people.
-local function brake_campaign(id, campaign_key, reason)
+-- Stop a running campaign until a person resumes it. `reason` is a StopReason of ledger/protocol.py, or a text for
+-- people. `detail` is a number that belongs to the reason, empty for most reasons.
+local function brake_campaign(id, campaign_key, reason, detail)
   if redis.call('HGET', campaign_key, 'state') ~= 'running' then return end
-  redis.call('HSET', campaign_key, 'state', 'braked', 'reason', reason, 'held_us', string.format('%.0f', now_us()))
+  redis.call('HSET', campaign_key, 'state', 'braked', 'reason', reason, 'reason_detail', detail or '',
+    'stopped_us', string.format('%.0f', now_us()))
   unqueue_campaign(id)
 end

@@ -1,5 +1,5 @@
--- The ledger's only clock, Redis' own. A simulation or a test exchanges this lib for its own (exchanged_lib in
--- scripts.py).
+-- The ledger's only clock, Redis' own. A simulation or a test puts a lib of its own in the place of this lib
+-- (replaced_lib in scripts.py).
 
 -- Return microseconds since the epoch.
 local function now_us()

@@ -1,16 +1,16 @@
--- Changes of a hash's counters, collected, so that a group of messages costs one HINCRBY for each counter and not for
--- each message.
+-- Collects changes of a hash's counters, so that a group of messages costs one HINCRBY for each counter, and not one
+-- for each message.
 
 -- Return a table of three functions:
---   move(from, to)     takes one from a counter and gives it to another
+--   move(old, new)     subtracts 1 from a counter and adds 1 to another
 --   add(name, amount)  changes one counter
---   write(key)         adds all changes to the hash
+--   write(key)         applies all changes to the hash
 local function counter_deltas()
   local deltas = {}
   return {
-    move = function(from, to)
-      deltas[from] = (deltas[from] or 0) - 1
-      deltas[to] = (deltas[to] or 0) + 1
+    move = function(old, new)
+      deltas[old] = (deltas[old] or 0) - 1
+      deltas[new] = (deltas[new] or 0) + 1
     end,
     add = function(name, amount)
       deltas[name] = (deltas[name] or 0) + amount

@@ -1,55 +1,55 @@
 -- uses: names keys states records
--- What the ledger keeps to know how often a number was texted, over all campaigns of a sender.
+-- The frequency entries: the ledger's memory of which phone was texted when, over all campaigns of a sender.
 --
--- Nothing here says that a message was sent. A mark points at the message that made it, and the state of that message
--- says what became of it: so nothing has to be taken back when a message is not sent after all. Marks are kept for one
--- period of the clock each and expire one period later. A period is as long as the time that is looked back, so the
--- marks of this period and of the one before it are looked at.
+-- An entry does not say that a message was sent. An entry points at its message, and the state of that message says
+-- whether the message was sent: so no entry has to be removed when a message is not sent after all. Entries are kept
+-- for one period of the clock each and expire one period later. A period is as long as the time for which the limit
+-- looks back, so a check reads the entries of this period and of the period before it.
 --
--- Texts: a fingerprint of six bytes stands for (number, text). The marks of a registered text and period are spread
+-- Texts: a fingerprint of six bytes stands for (phone, text). The entries of a registered text and period are spread
 -- over hashes ("buckets") that stay small enough for Redis' compact form, of up to 512 entries. A size class has 1, 16,
--- 256, 4,096 or 65,536 buckets: new marks go to the smallest class that has room, so a mark is found with one look-up
--- for each class in use.
--- Numbers: the marks of a number in one value, in a hash for all numbers that begin alike; the last five digits are the
+-- 256, 4,096 or 65,536 buckets: a new entry goes to the smallest class that has room, so an entry is found with one
+-- look-up for each class in use.
+-- Phones: all entries of a phone are one value, in a hash for all phones that begin alike; the last five digits are the
 -- field.
 local FINGERPRINT_BYTES = 6
-local MARKS_PER_BUCKET = 256
+local ENTRIES_PER_BUCKET = 256
 local BUCKETS_FACTOR = 16
 local LAST_CLASS = 4
--- A mark of a text: the number of the campaign in the registry of the period, the index of the message in its campaign,
--- and the time since the period began.
-local TEXT_MARK = '>I3I4I2'
--- The time of such a mark has 16 bits; in a longer period than this it counts in more seconds than one.
+-- An entry of a text: the number of the campaign in the registry of the period, the index of the message in its
+-- campaign, and the time since the period began.
+local TEXT_ENTRY = '>I3I4I2'
+-- The time of such an entry has 16 bits; in a period of more seconds than this, one unit is several seconds.
 local MAX_TIME = 65536
--- A mark of a number: campaign and index as above, the attempt, and the time (epoch, seconds).
-local NUMBER_MARK = '>I3I4I1I4'
-local NUMBER_MARK_BYTES = 12
+-- An entry of a phone: campaign and index as above, the attempt, and the time (epoch, seconds).
+local PHONE_ENTRY = '>I3I4I1I4'
+local PHONE_ENTRY_BYTES = 12
 
--- What became of a marked message. It was sent, or may have been, and nothing more will be known.
-local WENT = 'went'
--- It is on its way, or in doubt, or may be sent again: that will be known later.
+-- The fate of the message of an entry. The message was sent, or may have been sent, and that will not change.
+local SENT = 'sent'
+-- The message is sending, or in doubt, or may be sent again: the ledger will know later.
 local UNDECIDED = 'undecided'
--- It was not sent.
+-- The message was not sent.
 local UNSENT = 'unsent'
 
--- Return the key of the registry of a text, or of all numbers, in a period; the buckets are below it.
+-- Return the key of the registry of a text, or of all phones, in a period; the keys of the buckets begin with it.
 local function key_of_text(digest, period)
   return key_of_sender('recent_texts') .. ':' .. digest .. ':' .. period
 end
 
-local function key_of_numbers(period)
-  return key_of_sender('recent_numbers') .. ':' .. period
+local function key_of_phones(period)
+  return key_of_sender('recent_phones') .. ':' .. period
 end
 
--- Return the key and the field for a number in a period.
-local function recent_number(period, number)
-  return key_of_numbers(period) .. ':' .. string.sub(number, 1, -6), string.sub(number, -5)
+-- Return the key and the field for a phone in a period: two values and no table, because this runs for each message.
+local function key_and_field_of_phone(period, phone)
+  return key_of_phones(period) .. ':' .. string.sub(phone, 1, -6), string.sub(phone, -5)
 end
 
--- Return the size class that takes the next mark after so many, and how many buckets it has.
-local function class_for(marks)
+-- Return the size class that takes the next entry after this many entries, and how many buckets the class has.
+local function class_for(entries)
   local class, buckets = 0, 1
-  while class < LAST_CLASS and marks >= buckets * MARKS_PER_BUCKET do
+  while class < LAST_CLASS and entries >= buckets * ENTRIES_PER_BUCKET do
     class, buckets = class + 1, buckets * BUCKETS_FACTOR
   end
   return class, buckets
@@ -60,30 +60,34 @@ local function key_of_bucket(text_key, class, buckets, fingerprint)
   return text_key .. ':' .. class .. ':' .. struct.unpack('>I4', fingerprint) % buckets
 end
 
--- Read the registry of a period as it concerns one campaign. Returns how many marks there are, how many campaigns, the
--- campaign's own number among them (nil if it has none), and whether others than this campaign have marks.
+-- Read the registry of a period for one campaign. Returns a table:
+--   key         the key of the registry
+--   entries     how many entries there are
+--   campaigns   how many campaigns have entries
+--   own_number  the campaign's own number in the registry; nil if the campaign has none
+--   has_others  whether other campaigns than this one have entries
 local function read_registry(registry_key, id)
-  local registry = redis.call('HMGET', registry_key, 'marks', 'campaigns', 'number:' .. id)
-  local marks, campaigns, own_number = unpack(registry)
-  marks, campaigns, own_number = tonumber(marks or '0'), tonumber(campaigns or '0'), tonumber(own_number or nil)
+  local registry = redis.call('HMGET', registry_key, 'entries', 'campaigns', 'campaign_number:' .. id)
+  local entries, campaigns, own_number = unpack(registry)
+  entries, campaigns, own_number = tonumber(entries or '0'), tonumber(campaigns or '0'), tonumber(own_number or nil)
   return {
-    key = registry_key, marks = marks, campaigns = campaigns, own_number = own_number,
+    key = registry_key, entries = entries, campaigns = campaigns, own_number = own_number,
     has_others = campaigns > (own_number and 1 or 0),
   }
 end
 
--- Count new marks of a campaign in the registry of a period, give the campaign a number there if it has none, and
+-- Count new entries of a campaign in the registry of a period, give the campaign a number there if it has none, and
 -- return that number.
-local function register_marks(registry, id, marks, expires_s)
+local function register_entries(registry, id, entries, expires_s)
   if registry.own_number then
-    redis.call('HSET', registry.key, 'marks', registry.marks + marks)
+    redis.call('HSET', registry.key, 'entries', registry.entries + entries)
     return registry.own_number
   end
-  local number = registry.campaigns + 1
-  redis.call('HSET', registry.key, 'marks', registry.marks + marks, 'campaigns', number, 'number:' .. id, number,
-    'id:' .. number, id)
+  local campaign_number = registry.campaigns + 1
+  redis.call('HSET', registry.key, 'entries', registry.entries + entries, 'campaigns', campaign_number,
+    'campaign_number:' .. id, campaign_number, 'id:' .. campaign_number, id)
   redis.call('EXPIREAT', registry.key, expires_s)
-  return number
+  return campaign_number
 end
 
 -- Return the state and the attempt of a message, by its campaign and its index in the campaign; nil if its record is
@@ -97,29 +101,29 @@ local function read_message(id, index, sizes)
     sizes[id] = size
   end
   if not size.of_batch then return nil end
-  local number = math.floor(index / size.of_batch)
-  local in_batch = index - number * size.of_batch
-  local messages_key = key_of_batch(campaign_key, MESSAGES, number)
+  local batch_number = math.floor(index / size.of_batch)
+  local in_batch = index - batch_number * size.of_batch
+  local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
   local state = redis.call('GETRANGE', messages_key, in_batch, in_batch)
-  local first = record_range(math.min(size.of_batch, size.total - number * size.of_batch), in_batch)
+  local first = record_range(math.min(size.of_batch, size.total - batch_number * size.of_batch), in_batch)
   local attempt = string.byte(redis.call('GETRANGE', messages_key, first, first))
   if state == '' or not attempt then return nil end
   return state, attempt
 end
 
--- Return what became of a message that is in this state and has had so many attempts before.
+-- Return the fate of a message: `attempts` counts its pushes before the last one.
 local function fate_of(state, attempts)
   if state == SENDING or state == IN_DOUBT then return UNDECIDED end
   local is_unsent = state == PENDING or state == REJECTED or state == SUPPRESSED or state == EXPIRED
     or state == CANCELLED
-  if not is_unsent then return WENT end
+  if not is_unsent then return SENT end
   if attempts == 0 then return UNSENT end
-  -- An earlier attempt may have been sent; while the message is pending, it may go again.
-  return state == PENDING and UNDECIDED or WENT
+  -- An earlier attempt may have been sent; while the message is pending, it may be sent again.
+  return state == PENDING and UNDECIDED or SENT
 end
 
--- Return how long to wait, in milliseconds, before an undecided mark of this age is looked at again: not longer than
--- until it is as old as marks matter.
+-- Return how long to wait, in milliseconds, before an undecided entry of this age is checked again: at most until the
+-- entry is so old that it no longer matters.
 local function wait_for_fate_ms(age_s, matters_s)
   return math.max(500, math.min(age_s * 500, 60000, (matters_s - age_s) * 1000))
 end

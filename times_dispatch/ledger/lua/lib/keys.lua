@@ -1,5 +1,5 @@
 -- The names of the ledger's keys; ledger/keys.py says what each key holds. KEYS has one entry, the sender's hash tag
--- "{TIMESM}": every key of a sender begins with it, so all of them are in one slot of a Redis Cluster.
+-- "{TIMESM}": every key of a sender begins with the tag, so all of them are in one slot of a Redis Cluster.
 local HASH_TAG = unpack(KEYS)
 
 local function key_of_sender(name)
@@ -10,47 +10,48 @@ local function key_of_campaign(id)
   return HASH_TAG .. ':c:' .. id
 end
 
--- Rejected and failed messages of a campaign, by origin and code.
+-- Return the key of the campaign's counters of messages by origin and code.
 local function key_of_codes(campaign_key)
   return campaign_key .. ':codes'
 end
 
--- The campaign's batches that are to be handed out again.
+-- Return the key of the list of the campaign's batches that are to be issued again.
 local function key_of_redo(campaign_key)
   return campaign_key .. ':redo'
 end
 
--- What is noted of failures of workers, by the number of the batch.
+-- Return the key of the notes about failures of workers, by the number of the batch.
 local function key_of_failures(campaign_key)
   return campaign_key .. ':failures'
 end
 
--- The clicks or replies (`kind`: clicked or replied) of a campaign that were counted.
+-- Return the key of the clicks or replies (`kind`: clicked or replied) of a campaign that were counted.
 local function key_of_reactions(campaign_key, kind)
   return campaign_key .. ':' .. kind
 end
 
--- A key of a batch; the kinds follow.
-local function key_of_batch(campaign_key, kind, number)
-  return campaign_key .. ':' .. kind .. ':' .. number
+-- Return a key of a batch; `kind` is one of the constants below.
+local function key_of_batch(campaign_key, kind, batch_number)
+  return campaign_key .. ':' .. kind .. ':' .. batch_number
 end
 
--- The state of the batch while it is out for work.
+-- The kind of the key that holds the state of a batch while the batch is out for work.
 local LEASE = 'b'
--- The states and records of its messages.
+-- The kind of the key that holds the states and records of the batch's messages.
 local MESSAGES = 'm'
--- Its packed recipients.
+-- The kind of the key that holds the batch's packed recipients.
 local RECIPIENTS = 'p'
--- The SMS parts of each message; missing if every message has one part.
+-- The kind of the key that holds the SMS parts of each message; the key is missing if every message has one part.
 local PARTS = 'k'
--- What was answered to the worker that released it.
+-- The kind of the key that holds the reply to the worker that released the batch.
 local RELEASE = 'r'
 
--- A batch as a member of the sender's sets: "<campaign>:<number>".
-local function batch_member(id, number)
-  return id .. ':' .. number
+-- Return how a batch stands in the sender's sets: "<campaign>:<number>".
+local function batch_member(id, batch_number)
+  return id .. ':' .. batch_number
 end
 
+-- Return the campaign and the number of a batch that stands in a set of the sender; nothing if the member is damaged.
 local function split_batch_member(member)
   return string.match(member, '^(%w+):(%d+)$')
 end

@@ -1,12 +1,13 @@
 -- uses: keys
 -- Redis refuses memory only to a script's first write, and only if that write may need memory. So a script that may
--- need memory asks for it before it does anything: then a full Redis refuses the script whole, and no half of its work
--- is done. A script that only frees, shortens, or writes in place runs also when Redis is full. (Redis 7 has a flag for
--- that, allow-oom; Redis 6.2 does not know flags.)
+-- need memory asks for memory before its first change: then a full Redis refuses the script whole, and no half of its
+-- work is done. A script that only frees, shortens, or writes in place runs also when Redis is full. (Redis 7 has a
+-- flag for that, allow-oom; Redis 6.2 does not know flags.)
 
--- Raise Redis' OOM error if Redis is full. Writes nothing once the sender's pace is there.
-local function ask_for_memory()
-  redis.call('HSETNX', key_of_sender('pace'), 'fence', 0)
+-- Raise Redis' OOM error if Redis is full. This writes nothing once the sender's hash is there; otherwise the hash gets
+-- the field `fence`, which counts from 0.
+local function fail_if_memory_is_full()
+  redis.call('HSETNX', key_of_sender('sender'), 'fence', 0)
 end
 
 -- Let this script run also when Redis is full: its first write frees, so Redis does not refuse it, and after the first

@@ -1,10 +1,12 @@
 -- The one place where positions become names. Everywhere else arguments, hash fields and replies have names.
 --
--- A script declares its arguments in one statement: local args = arguments({'campaign', 'number'}). A second table
--- names the list that takes all further arguments: {numbers = {'number'}} makes a list of values, and
--- {batches = {'campaign', 'token'}} a list of tables by name. There is no function arguments: scripts.py puts a table
--- in the place of the call, and the arguments of a Python call into the order of the declaration. It also puts a table
--- in the place of read_fields where all fields are quoted. So names cost nothing while a script runs.
+-- A script declares its arguments in one statement: local args = arguments({'campaign', 'batch_number'}). A second
+-- table names the list that takes all further arguments: {phones = {'phone'}} makes a list of values, and
+-- {batches = {'campaign', 'token'}} a list of tables by name.
+--
+-- Redis never sees a function `arguments`: scripts.py replaces the call by a table before it sends the script, and
+-- passes the arguments of a Python call in the order of the declaration. In the same way scripts.py replaces a call of
+-- read_fields in which all fields are quoted. So names cost nothing while a script runs.
 
 -- Return all arguments after the first `count` as a list, of tables by name, or of values if there is only one name.
 local function further_arguments(count, names)

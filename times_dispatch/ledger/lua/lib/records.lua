@@ -14,49 +14,52 @@ local SENT_OFFSET = 5
 local REPORTED_OFFSET = 10
 local TRANSACTION_OFFSET = 14
 
--- The limits of the fields: struct.pack cuts off what does not fit, so whoever packs a new value compares it first.
+-- The limits of the fields: struct.pack cuts off what does not fit, so a script compares a new value with the limit
+-- before it packs the value.
 local MAX_ATTEMPT = 255
 local MAX_SENT_MS = 1099511627775
 
--- Return the time from the campaign's creation until a moment (both in epoch milliseconds), as a record can hold it: a
--- clock that was set back makes 0. Raises an error, before anything is written, for a time that does not fit.
+-- Return the time from the campaign's creation until a moment (both in epoch milliseconds), as a record can hold it; 0
+-- after a clock was set back. Raises an error, before anything is written, for a time that does not fit.
 local function time_since_created(created_ms, moment_ms)
   local since_ms = math.max(0, moment_ms - tonumber(created_ms))
   if since_ms > MAX_SENT_MS then error('DAMAGED created_ms: ' .. created_ms .. ' is too long ago') end
   return since_ms
 end
 
--- Block numbers count from 1 under each token, and come round again after so many.
+-- Block numbers count from 1 under each token, modulo this number.
 local BLOCK_NUMBERS = 65536
 
--- Say whether a block was opened after another one of the same token.
+-- Say whether a block was opened after another block of the same token.
 local function is_later_block(block, other)
   local ahead = (block - other) % BLOCK_NUMBERS
   return ahead > 0 and ahead < BLOCK_NUMBERS / 2
 end
 
--- Return where the record of a message begins and ends in the string, as GETRANGE counts (from 0, the end included).
+-- Return where the record of a message begins and ends in the string, as GETRANGE counts (from 0, the end included):
+-- two values and no table, because this runs for each message of a batch.
 local function record_range(count, index)
   local first = count + index * WIDTH
   return first, first + WIDTH - 1
 end
 
 -- Return how many messages a batch holds: every batch but the last is full.
-local function batch_count(campaign_key, number)
+local function batch_count(campaign_key, batch_number)
   local campaign = read_fields(campaign_key, 'batch_size', 'total')
   local batch_size, total = tonumber(campaign.batch_size), tonumber(campaign.total)
-  return math.min(batch_size, total - number * batch_size)
+  return math.min(batch_size, total - batch_number * batch_size)
 end
 
--- Return the state of the messages of a batch without records: pending, or what they became when the campaign ended.
--- Nothing was ever sent of such a batch, so the end of the campaign writes two fields of the campaign and no records.
-local function state_without_records(campaign_key, number)
+-- Return the state of the messages of a batch without records: pending, or the state that they got when the campaign
+-- ended. No message of such a batch was ever sent, so the end of the campaign writes two fields of the campaign and no
+-- records.
+local function state_without_records(campaign_key, batch_number)
   local campaign = read_fields(campaign_key, 'unopened_state', 'unopened_before')
-  local has_ended = campaign.unopened_state and number < tonumber(campaign.unopened_before)
+  local has_ended = campaign.unopened_state and batch_number < tonumber(campaign.unopened_before)
   return has_ended and campaign.unopened_state or PENDING
 end
 
--- Raise an error, before anything is written, if the string has not the length that it must have.
+-- Raise an error, before anything is written, if the string does not have the length of `count` messages.
 local function check_records(messages_key, count)
   local length = redis.call('STRLEN', messages_key)
   if length ~= 0 and length ~= count * (1 + WIDTH) then

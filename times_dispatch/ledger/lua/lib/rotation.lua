@@ -1,68 +1,67 @@
 -- uses: keys
--- The rotation gives the campaigns of a sender their turns; the window holds the batches that are out and still have
--- something to open. Both exist once for each lane: urgent campaigns, whose batches are handed out first; campaigns
--- with a limit of their own, whose batches stay out for long and would fill the window of their sender; and all others.
+-- The rotation of a sender is a round robin: each campaign gets its turn, has one batch issued, and goes to the end.
+-- The batches out are the issued batches that still have something to open. Both exist once for each lane: urgent
+-- campaigns, whose batches are issued first; campaigns with a rate limit of their own, whose batches stay out for long
+-- and would leave no room for the batches of other campaigns; and all other campaigns.
 local URGENT_LANE = 'urgent'
 local COMMON_LANE = 'common'
 local OWN_LANE = 'own'
 
--- Return the keys of the rotation and the window of a lane.
+-- Return the keys of a lane as a table: rotation and batches_out.
 local function keys_of_lane(lane)
-  if lane == URGENT_LANE then return key_of_sender('rotation:urgent'), key_of_sender('window:urgent') end
-  if lane == OWN_LANE then return key_of_sender('rotation:own'), key_of_sender('window:own') end
-  return key_of_sender('rotation'), key_of_sender('window')
+  if lane == URGENT_LANE then
+    return {rotation = key_of_sender('rotation:urgent'), batches_out = key_of_sender('batches_out:urgent')}
+  elseif lane == OWN_LANE then
+    return {rotation = key_of_sender('rotation:own'), batches_out = key_of_sender('batches_out:own')}
+  end
+  return {rotation = key_of_sender('rotation'), batches_out = key_of_sender('batches_out')}
 end
 
 local function has_own_limit(campaign_key)
   return tonumber(redis.call('HGET', campaign_key, 'rate')) > 0
 end
 
--- Return the keys of the rotation and the window of a campaign.
+-- Return the keys of the lane of a campaign, see keys_of_lane.
 local function lane_of(campaign_key)
   if redis.call('HGET', campaign_key, 'urgent') == '1' then return keys_of_lane(URGENT_LANE) end
   return keys_of_lane(has_own_limit(campaign_key) and OWN_LANE or COMMON_LANE)
 end
 
-local function rotation_of(campaign_key)
-  return (lane_of(campaign_key))
-end
-
--- Put a running campaign at the end of its rotation, unless it is in it already.
+-- Put a running campaign at the end of its rotation, unless the campaign is in the rotation already.
 local function queue_campaign(id, campaign_key)
   if redis.call('HGET', campaign_key, 'state') ~= 'running' then return end
-  local rotation_key = rotation_of(campaign_key)
+  local rotation_key = lane_of(campaign_key).rotation
   if redis.call('ZSCORE', rotation_key, id) then return end
-  redis.call('ZADD', rotation_key, redis.call('HINCRBY', key_of_sender('pace'), 'turn', 1), id)
+  redis.call('ZADD', rotation_key, redis.call('HINCRBY', key_of_sender('sender'), 'turn', 1), id)
 end
 
--- Take a campaign out of its rotation, and out of those that wait for their time or for a provider.
+-- Take a campaign out of its rotation, and out of the campaigns that wait for their time or for a provider.
 local function unqueue_campaign(id)
   for _, lane in ipairs({URGENT_LANE, COMMON_LANE, OWN_LANE}) do
-    local rotation_key = keys_of_lane(lane)
-    redis.call('ZREM', rotation_key, id)
+    redis.call('ZREM', keys_of_lane(lane).rotation, id)
   end
   redis.call('ZREM', key_of_sender('waiting'), id)
   redis.call('ZREM', key_of_sender('blocked'), id)
 end
 
--- Put a batch into its window; the campaign counts its batches there.
-local function enter_window(campaign_key, member)
-  local _, window_key = lane_of(campaign_key)
-  if redis.call('SADD', window_key, member) == 1 then redis.call('HINCRBY', campaign_key, 'batches_out', 1) end
+-- Count a batch among the batches out; the campaign counts its own batches there too.
+local function mark_out(campaign_key, member)
+  if redis.call('SADD', lane_of(campaign_key).batches_out, member) == 1 then
+    redis.call('HINCRBY', campaign_key, 'batches_out', 1)
+  end
 end
 
--- Take a batch out of its window.
-local function leave_window(campaign_key, member)
-  local _, window_key = lane_of(campaign_key)
-  if redis.call('SREM', window_key, member) == 0 then return end
+-- Count a batch no longer among the batches out.
+local function mark_not_out(campaign_key, member)
+  if redis.call('SREM', lane_of(campaign_key).batches_out, member) == 0 then return end
   redis.call('HINCRBY', campaign_key, 'batches_out', -1)
-  -- A campaign at its own limit gave up its turn, and gets it back now.
+  -- A campaign that reached its own limit left the rotation, and enters it again now.
   if has_own_limit(campaign_key) then queue_campaign(string.match(member, '^%w+'), campaign_key) end
 end
 
--- Let the turn of a campaign end before its batch does: the batch gives up its place in the window, and the campaign
--- goes to the end of its rotation.
+-- Let the turn of a campaign end before its batch does: the batch no longer counts among the batches out, and the
+-- campaign goes to the end of its rotation.
 local function end_turn(id, campaign_key, member)
-  leave_window(campaign_key, member)
-  if redis.call('ZREM', rotation_of(campaign_key), id) == 1 then queue_campaign(id, campaign_key) end
+  mark_not_out(campaign_key, member)
+  if redis.call('ZREM', lane_of(campaign_key).rotation, id) == 1 then queue_campaign(id, campaign_key) end
 end

@@ -1,29 +1,31 @@
 -- uses: records
 -- A span is a stretch of neighbouring messages of a batch. Messages near each other are read together, and written
--- together with what lies between them: two commands to read and two to write for dozens of messages, instead of four
--- for each.
+-- together with the messages between them: two commands to read and two to write for dozens of messages, instead of
+-- four for each.
 local MAX_GAP = 8
 
--- Return how far the span reaches that begins with the item at `at`. The items are of `width` bytes each, and begin
--- with the index of a message (u16); the span goes on while the indexes ascend by at most MAX_GAP. Returns where its
--- last item begins, and the index in that item.
-local function end_of_span(packed, width, at)
+-- Return where a span ends that begins with the packed item at `item_at` (a position in `packed`). The items are of
+-- `width` bytes each, and begin with the index of a message (u16); the span goes on while the indexes ascend by at most
+-- MAX_GAP. Returns the position of the span's last item, and the index in that item: two values and no table, because
+-- this runs for each span of a group of results or reports.
+local function end_of_span(packed, width, item_at)
   local byte = string.byte
-  local high, low = byte(packed, at, at + 1)
+  local high, low = byte(packed, item_at, item_at + 1)
   local last = high * 256 + low
-  while at + width <= #packed do
-    high, low = byte(packed, at + width, at + width + 1)
+  while item_at + width <= #packed do
+    high, low = byte(packed, item_at + width, item_at + width + 1)
     local following = high * 256 + low
     if following < last or following > last + MAX_GAP then break end
-    at, last = at + width, following
+    item_at, last = item_at + width, following
   end
-  return at, last
+  return item_at, last
 end
 
 -- Read the messages from index `first` to index `last`. Returns a table of three functions:
 --   get(index)              returns the message's state and the six fields of its record, with what `put` changed
---   put(index, state, ...)  changes state and record
+--   put(index, state, ...)  changes state and record; the fields stand in the order of RECORD
 --   write()                 writes what was changed, if anything was
+-- `get` and `put` return and take plain values in the order of RECORD: a table for each message would be slower.
 local function read_span(messages_key, count, first, last)
   local states = redis.call('GETRANGE', messages_key, first, last)
   local start = record_range(count, first)
@@ -33,9 +35,9 @@ local function read_span(messages_key, count, first, last)
   return {
     get = function(index)
       local offset = index - first
-      local record, at = new_records[offset], 1
-      if not record then record, at = records, offset * WIDTH + 1 end
-      return new_states[offset] or sub(states, offset + 1, offset + 1), unpack_record(RECORD, record, at)
+      local record, record_at = new_records[offset], 1
+      if not record then record, record_at = records, offset * WIDTH + 1 end
+      return new_states[offset] or sub(states, offset + 1, offset + 1), unpack_record(RECORD, record, record_at)
     end,
     put = function(index, state, ...)
       local offset = index - first

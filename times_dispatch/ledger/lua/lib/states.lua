@@ -1,4 +1,4 @@
--- The state of one message, a byte; MessageState in ledger/states.py has the same bytes.
+-- The states of a message, one byte each; MessageState in ledger/states.py has the same bytes.
 local PENDING = 'p'
 local SENDING = 's'
 local ACCEPTED = 'a'
@@ -12,8 +12,8 @@ local SUPPRESSED = 'u'
 local EXPIRED = 'e'
 local CANCELLED = 'x'
 
--- Return the beginning of the counter of a code that a message got when nothing was sent, or when that is in doubt: the
--- codes of a Suppression are our own, from 31 to 33, and different from those of failed pushes.
+-- Return the origin with which a code is counted, for a message that was not sent or is in doubt. The codes of a
+-- Suppression are our own, from 31 to 33, and different from the codes of failed pushes.
 local function code_origin(code)
   return code >= 31 and code <= 33 and 'suppressed:' or 'push:'
 end

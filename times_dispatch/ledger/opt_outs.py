@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.keys import OPTOUTS, OPTOUTS_BUCKET, OPTOUTS_CHANGES
+from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANGES
 from times_dispatch.ledger.scripts import Script, text
 
 _CUT = -5
@@ -22,34 +22,34 @@ class OptOuts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._contain_optouts = Script(redis, "contain_optouts")
+        self._contain_optouts = Script(redis, "contain_opt_outs")
 
     async def add(self, numbers: Sequence[str]) -> int:
-        """Put numbers on the list; return how many were not on it."""
+        """Put numbers on the list; return how many of them were not on the list."""
         return await self._change("sadd", numbers)
 
     async def remove(self, numbers: Sequence[str]) -> int:
-        """Take numbers off the list; return how many were on it."""
+        """Take numbers off the list; return how many of them were on the list."""
         return await self._change("srem", numbers)
 
     async def contains(self, numbers: Sequence[str]) -> list[bool]:
-        """Say for each number whether it is on the list, in one call to Redis."""
+        """Return for each number whether it is on the list, with one call to Redis."""
         if not numbers:
             return []
         members = [{"bucket": number[:_CUT], "member": int(number[_CUT:])} for number in numbers]
-        reply = await self._contain_optouts(OPTOUTS, numbers=members)
-        return [answer == ord("1") for answer in reply["answers"]]
+        reply = await self._contain_optouts(OPT_OUTS, phones=members)
+        return [flag == ord("1") for flag in reply["are_on_list"]]
 
     async def changes(self) -> int:
-        """Return how many times the list was changed; 0 if it is as empty as at first."""
-        return int(await self._redis.get(OPTOUTS_CHANGES) or 0)
+        """Return how many times the list was changed; 0 if no number was ever put on the list."""
+        return int(await self._redis.get(OPT_OUTS_CHANGES) or 0)
 
     async def is_empty(self) -> bool:
         """Say whether no number was ever put on the list."""
         return not await self.changes()
 
     async def count(self) -> int:
-        """Count the numbers on the list; reads the size of every bucket."""
+        """Return how many numbers are on the list; this reads the size of every bucket."""
         total = 0
         async for buckets in self._buckets():
             async with self._redis.pipeline(transaction=False) as pipe:
@@ -59,7 +59,7 @@ class OptOuts:
         return total
 
     async def iterate(self) -> AsyncIterator[list[str]]:
-        """Yield all numbers, in groups, in no order. A number that is added or removed meanwhile may be left out."""
+        """Yield all numbers, in groups, unordered. A number that is added or removed meanwhile may be missing."""
         async for buckets in self._buckets():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for bucket in buckets:
@@ -76,21 +76,21 @@ class OptOuts:
     async def _change(self, command: str, numbers: Sequence[str]) -> int:
         changed = 0
         for first in range(0, len(numbers), _PAGE):
-            # In one transaction: whoever sees the old count of changes was before all of them, and must not miss one.
+            # In one transaction, so that a reader that sees the old count of changes sees none of these changes.
             async with self._redis.pipeline(transaction=True) as pipe:
                 for number in numbers[first : first + _PAGE]:
-                    pipe.execute_command(command, f"{OPTOUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
-                pipe.incr(OPTOUTS_CHANGES)
+                    pipe.execute_command(command, f"{OPT_OUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
+                pipe.incr(OPT_OUTS_CHANGES)
                 replies = await pipe.execute()
             changed += sum(replies[: len(numbers[first : first + _PAGE])])
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:
-        """Yield the keys of the buckets, each once."""
+        """Yield the keys of all buckets, without duplicates."""
         cursor = 0
         seen: set[str] = set()
         while True:
-            cursor, keys = await self._redis.scan(cursor, match=f"{OPTOUTS_BUCKET}:*", count=_PAGE)
+            cursor, keys = await self._redis.scan(cursor, match=f"{OPT_OUTS_BUCKET}:*", count=_PAGE)
             fresh = [key for key in map(text, keys) if key not in seen]
             seen.update(fresh)
             if fresh:

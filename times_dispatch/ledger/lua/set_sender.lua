@@ -1,22 +1,23 @@
 -- uses: names keys memory
 --
--- Set fields of a sender's pace; runs also when Redis is full, so that a sender can be paused then. Safe to repeat.
+-- Set fields of a sender's hash. This runs also when Redis is full, so that a sender can be paused then. Safe to
+-- repeat.
 --
 -- Arguments
 --   keep_first  1 if a field that has a value keeps it, else 0
 --   fields      a list: name and value of each field
 -- Reply: written, how many fields got their value.
--- Keys: the sender's pace.
+-- Keys: the sender's hash.
 -- Atomic: all fields.
 -- Cost: O(fields).
 local args = arguments({'keep_first'}, {fields = {'name', 'value'}})
-local pace_key = key_of_sender('pace')
+local sender_key = key_of_sender('sender')
 local written = 0
 
 run_without_memory()
 for _, field in ipairs(args.fields) do
-  if args.keep_first == '0' or redis.call('HEXISTS', pace_key, field.name) == 0 then
-    redis.call('HSET', pace_key, field.name, field.value)
+  if args.keep_first == '0' or redis.call('HEXISTS', sender_key, field.name) == 0 then
+    redis.call('HSET', sender_key, field.name, field.value)
     written = written + 1
   end
 end

@@ -1,6 +1,6 @@
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.testsends import KEPT_S, SendTestReport, SendTestReports
+from times_dispatch.ledger.test_sends import KEPT_S, SendTestReport, SendTestReports
 
 DELIVERED = SendTestReport("delivered", 0, 200)
 FAILED = SendTestReport("failed", 901, 100)

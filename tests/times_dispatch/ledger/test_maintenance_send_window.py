@@ -6,43 +6,43 @@ import pytest
 
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import hash_tag
-from times_dispatch.ledger.leases import BatchClosed, Block
 from times_dispatch.ledger.model import MissedStart
+from times_dispatch.ledger.openings import BatchClosed, Block
 from times_dispatch.ledger.states import CampaignState
 
 BY_DAY: dict[str, Any] = {"send_from_min": 600, "send_until_min": 1260}
 HOUR_MS = 3_600_000
 
 
-async def _open_hours(ledger: Ledger, from_ms: int, until_ms: int) -> None:
+async def _set_send_window(ledger: Ledger, from_ms: int, until_ms: int) -> None:
     """Set the send window, relative to now, in milliseconds."""
     now_ms = await ledger.now_ms()
-    await ledger.maintenance.set_next_hours(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
+    await ledger.maintenance.set_send_window(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
 
 
 async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     assert await ledger.issue() == []
-    assert (await ledger.view()).reason == "outside its hours"
+    assert (await ledger.view()).reason == "outside its send window"
 
-    (closed,) = await ledger.maintenance.ended_hours(SENDER)
+    (closed,) = await ledger.maintenance.closed_send_windows(SENDER)
     assert (closed.campaign, closed.plan.send_from_min) == (CAMPAIGN, 600)
     assert closed.now_ms == pytest.approx(await ledger.now_ms(), abs=1_000)
-    await _open_hours(ledger, -1_000, HOUR_MS)
-    assert await ledger.maintenance.ended_hours(SENDER) == []
+    await _set_send_window(ledger, -1_000, HOUR_MS)
+    assert await ledger.maintenance.closed_send_windows(SENDER) == []
     await ledger.send_all()
     assert await ledger.states() == "aaa"
 
 
 async def test_a_campaign_without_hours_needs_none(ledger: Ledger) -> None:
     await ledger.submit(3)
-    assert await ledger.maintenance.ended_hours(SENDER) == []
+    assert await ledger.maintenance.closed_send_windows(SENDER) == []
     await ledger.send_all()
 
 
 async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
-    await _open_hours(ledger, 200, HOUR_MS)
+    await _set_send_window(ledger, 200, HOUR_MS)
     assert await ledger.issue() == []
     assert (await ledger.view()).reason.startswith("goes on at ")
     lease = await ledger.take((await ledger.issue_eventually())[0])
@@ -51,18 +51,18 @@ async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledg
 
 async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the_next_day(ledger: Ledger) -> None:
     await ledger.submit(6, **BY_DAY)
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
     await ledger.record(first, await ledger.open(first, max_messages=2), b"aa")
 
-    await ledger.close_hours()
-    assert await ledger.open_block(first) == BatchClosed("outside_hours")
+    await ledger.close_send_window()
+    assert await ledger.open_block(first) == BatchClosed("outside_send_window")
     await ledger.leases.release(first)
     assert await ledger.issue() == []
     assert await ledger.states() == "aapppp"
     assert await ledger.state() is CampaignState.RUNNING
 
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     (again,) = await ledger.issue()
     assert again == first.ref
 
@@ -70,26 +70,26 @@ async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the
 async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(ledger: Ledger) -> None:
     """A push begins at most 750 ms after its opening was asked for (workers/batch/worker.py)."""
     await ledger.submit(6, **BY_DAY)
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
-    await ledger.close_hours(in_ms=2_000)
+    await ledger.close_send_window(in_ms=2_000)
     assert isinstance(await ledger.open_block(lease, max_messages=1), Block)
-    await ledger.close_hours(in_ms=850)
-    assert await ledger.open_block(other) == BatchClosed("outside_hours")
+    await ledger.close_send_window(in_ms=850)
+    assert await ledger.open_block(other) == BatchClosed("outside_send_window")
 
 
 async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     before = await ledger.dump()
-    await ledger.maintenance.set_next_hours(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
+    await ledger.maintenance.set_send_window(SENDER, CAMPAIGN, opens_ms=1, closes_ms=2)
     assert await ledger.dump() == before
 
 
 async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     assert await ledger.issue() == []
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
     assert len(await ledger.issue()) == 1
@@ -99,23 +99,23 @@ async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Le
     await ledger.submit(3, **BY_DAY)
     await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
     await ledger.maintenance.end_pending(SENDER)
-    await _open_hours(ledger, -1_000, HOUR_MS)
-    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:hours") == 0
+    await _set_send_window(ledger, -1_000, HOUR_MS)
+    assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:send_windows") == 0
     assert await ledger.issue() == []
 
 
 async def test_what_is_resent_after_the_end_keeps_to_the_hours(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))
     assert await ledger.state() is CampaignState.FINISHED
-    await ledger.close_hours()
-    await _open_hours(ledger, -2_000, -1_000)  # upkeep forgets the campaign
+    await ledger.close_send_window()
+    await _set_send_window(ledger, -2_000, -1_000)  # upkeep forgets the campaign
     await ledger.end_validity()
     await ledger.maintenance.settle_overdue(SENDER)
     assert await ledger.states() == "paa"
     assert await ledger.issue() == []
-    assert [closed.campaign for closed in await ledger.maintenance.ended_hours(SENDER)] == [CAMPAIGN]
+    assert [closed.campaign for closed in await ledger.maintenance.closed_send_windows(SENDER)] == [CAMPAIGN]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ async def test_a_campaign_that_is_resumed_after_its_start_has_not_missed_the_sta
     await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
     await ledger.move_start(-HOUR_MS)
     await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     assert len(await ledger.issue()) == 1
     assert await ledger.state() is CampaignState.RUNNING
 
@@ -179,13 +179,13 @@ async def test_a_start_that_comes_while_it_is_submitted_is_not_missed(ledger: Le
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", sealed=False, **BY_DAY)
     await ledger.move_start(-HOUR_MS)
     await ledger.submissions.seal(CAMPAIGN, SENDER, total=3, batches=1)
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     assert len(await ledger.issue()) == 1
 
 
 async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
-    await _open_hours(ledger, -1_000, HOUR_MS)
+    await _set_send_window(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))
     await ledger.end_validity()
     await ledger.maintenance.settle_overdue(SENDER)

@@ -1,0 +1,77 @@
+"""The results of pushes, as a worker gives them to the script ``record``, and what follows from them."""
+
+import struct
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import NamedTuple
+
+import msgspec
+
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, PushResult
+from times_dispatch.ledger.records import transaction_bytes
+
+_ITEM = struct.Struct(">HHcHQB")
+_MAX_CODE = 0xFFFF
+_MAX_PARTS = 0xFF
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """The result of the push of one message of a block."""
+
+    index: int
+    """Index of the message within the batch."""
+    block: int
+    """Number of the block that opened the message."""
+    result: bytes
+    """A ``PushResult``."""
+    code: int = 0
+    """The provider's code, or a code of our own; 0 if there is none."""
+    transaction_id: str = ""
+    """The provider's id of the message; empty unless the provider accepted the message."""
+    parts: int = 0
+    """SMS parts of the message."""
+
+
+class Consequence(NamedTuple):
+    """What a group of results means for the campaign, and for the sender at the provider."""
+
+    back_off: BackOffPolicy = BackOffPolicy.NEVER
+    at_least_s: float = 0.0
+    """For how many seconds the provider asked for no messages."""
+    jitter: float = 1.0
+    """Between 0.5 and 1; spreads the moments at which workers come back."""
+    brake: BrakeTarget = BrakeTarget.NOTHING
+    reason: str = ""
+    """Why the sender backs off, or why the campaign or the sender is braked; for people."""
+
+
+class FailurePolicy(NamedTuple):
+    """What follows from errors of our own code: a batch is tried again a few times, then its campaign is braked."""
+
+    pauses_s: tuple[float, ...] = (1.0, 5.0, 30.0)
+    """Seconds for which no worker is woken for the batch: after the first failure, after the second, and after the
+    third and all later failures."""
+    max_failures: int = 5
+    """After this many failures of one batch, on two workers at least, its campaign is braked."""
+    max_failures_alone: int = 8
+    """After this many failures of one batch its campaign is braked, also if there is only one worker."""
+
+
+_index = attrgetter("index")
+
+
+def pack_results(results: Iterable[Result]) -> bytes:
+    """Pack results for the script ``record``, sorted by index."""
+    return b"".join(map(_packed, sorted(results, key=_index)))
+
+
+def _packed(result: Result) -> bytes:
+    is_accepted = result.result == PushResult.ACCEPTED
+    return _ITEM.pack(
+        result.index,
+        result.block,
+        result.result,
+        min(result.code, _MAX_CODE),
+        int.from_bytes(transaction_bytes(result.transaction_id), "big") if is_accepted else 0,
+        min(result.parts, _MAX_PARTS),
+    )
