@@ -256,7 +256,8 @@ class Batch:
         """
         timings, clock = self._context.timings, self._context.clock
         provider, in_time_s = self._plan.chain[block.chain_index], timings.confirm_after_s
-        if block.interval_s:  # its end is known: no second question is needed if it ends in time
+        if block.interval_s and clock.monotonic() - asked_at > in_time_s:
+            # The end of a late block is known: no second question is needed if the block ends in time.
             lasts_s = max(0.0, block.starts_in_s) + self._pacer.lasts_s(block)
             in_time_s = max(in_time_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
         while clock.monotonic() - asked_at > in_time_s:
