@@ -11,7 +11,7 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _PIPELINE_BATCHES = 200
 _RECORD = struct.Struct(">BHHIIQ")

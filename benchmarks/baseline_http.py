@@ -17,8 +17,8 @@ from pyreqwest.client import ClientBuilder
 from pyreqwest.http import HeaderMap
 
 from benchmarks.seeding import recipients
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import timesmobile_post
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload
 from times_dispatch.sms.templates import Template

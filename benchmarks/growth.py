@@ -23,7 +23,7 @@ from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 
 UNFINISHED = (10, 1_000, 10_000)
 MESSAGES = 1_000_000

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 CONNECTIONS = 64
 _LENGTH = struct.Struct(">I")

@@ -10,7 +10,7 @@ from benchmarks.rig import BenchmarkRig, sender_names
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 SINGLE_REPORTS = 40_000
 GROUPED_REPORTS = 500_000

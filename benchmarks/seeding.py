@@ -13,7 +13,7 @@ from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule, Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _A_DAY_MS = 86_400_000
 _BRAKE = BrakeRule(pushes=200, rejected_share=0.5, reports=500, failed_share=0.8)

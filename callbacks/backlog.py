@@ -1,4 +1,4 @@
-"""The watch over the backlog: the receiver warns as long as reports wait for a reconciler."""
+"""The watch over the backlog: the receiver logs a warning while reports wait too long for a reconciler."""
 
 import asyncio
 from typing import Final
@@ -30,7 +30,7 @@ async def watch_backlog(
     Args:
         redis: the Redis with the stream ``reports``.
         stop: ends the watch when it is set.
-        every_s: seconds from one look to the next.
+        every_s: seconds from one check to the next.
         late_s: seconds after which a waiting entry is late.
         clock: the clock that the waits use.
     """

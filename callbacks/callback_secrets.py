@@ -1,4 +1,4 @@
-"""The secrets in the receiver's path: which are valid, and whether they were changed a short time ago."""
+"""The secrets in the receiver's path: which secrets are valid, and whether they were changed a short time ago."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from times_dispatch.ledger.secret_digest import digest_secret
 log = structlog.get_logger(__name__)
 
 CALLBACK_SECRETS: Final = keys.CALLBACK_SECRETS
-"""Hash: ``digests`` of the secrets with which a receiver last started, and ``changed_ms``, when a receiver last started
-with other secrets than the one before it, epoch milliseconds; 0 if that never happened."""
+"""Hash: ``digests`` of the secrets with which a receiver last started, and ``changed_ms``, the time at which a receiver
+last started with other secrets than the receiver before it, in epoch milliseconds; 0 if that never happened."""
 
 READ_EVERY_S: Final = 1.0
-"""How long the receiver relies on what it read about a change."""
+"""How long the receiver uses the last record of a change before it reads the record again, in seconds."""
 READ_TIMEOUT_S: Final = 1.0
 
 
 class CallbackSecrets:
     """The valid secrets, and the record in Redis of when they changed.
 
-    While hosts and the provider change from one secret to the next, a poster may use the new secret at a receiver that
-    knows only the old one, or the other way round. A poster that gets 404 never comes again, and its reports would be
-    lost. So the first receiver that starts with other secrets records the time, and every receiver answers 503 to an
-    unknown secret for some time after that.
+    While hosts and the provider change from one secret to the next, the provider may use the new secret at a receiver
+    that knows only the old secret, or the old secret at a receiver that knows only the new one. The provider does not
+    repeat a request that got 404, and its reports would be lost. So the first receiver that starts with other secrets
+    records the time, and for some time after that every receiver answers 503 to an unknown secret.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class CallbackSecrets:
 
         Args:
             redis: the Redis in which the change is recorded.
-            secrets: the valid ones; empty ones are left out.
+            secrets: the valid secrets; empty strings are left out.
             change_s: how many seconds a change lasts.
             clock: the clock that decides when the record is read again.
         """
@@ -65,10 +65,10 @@ class CallbackSecrets:
 
     def match(self, path: bytes) -> bool:
         """Return whether a path ends with a valid secret, in a time that does not depend on the path's content."""
-        return sum(compare_digest(path, valid) for valid in self._paths) > 0  # "any" would stop at the first
+        return sum(compare_digest(path, valid) for valid in self._paths) > 0  # "any" would stop at the first match
 
     async def record(self, stop: asyncio.Event) -> None:
-        """Record with which secrets this receiver starts, as soon as Redis can be used; then wait for the stop."""
+        """Record the secrets of this receiver as soon as Redis is available; then wait for the stop."""
 
         async def step() -> None:
             if not self.is_recorded:
@@ -78,9 +78,9 @@ class CallbackSecrets:
         await run_forever(step, stop, clock=self._clock)
 
     async def is_change_recent(self) -> bool:
-        """Return whether the secrets were changed a short time ago, or whether that cannot be known now.
+        """Return whether the secrets were changed a short time ago; also True if that cannot be known now.
 
-        Redis is read once a second at most, so that guesses at the secret cost Redis nothing.
+        Redis is read once a second at most, so that requests with guessed secrets do not load Redis.
         """
         if not self._change_s:
             return False

@@ -1,4 +1,4 @@
-"""Whose a row of a delivery report is: ours, another system's, or unusable. The id that the row carries decides."""
+"""Decides whether each row of a posted body is ours, another system's, or unusable, by the id in the row."""
 
 import re
 from collections import Counter
@@ -9,12 +9,12 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.test_sends import SendTestReport
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import StopWords
 
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
-"""Thirty-two hexadecimal digits are another system's UUID: ours are drawn from all of ``[0-9a-z]``."""
+"""Matches ids of our form. Thirty-two hexadecimal digits are another system's UUID: our ids use all of ``[0-9a-z]``."""
 
 _KINDS: dict[EventKind, ReportKind] = {
     EventKind.DELIVERED: "delivered",
@@ -28,13 +28,13 @@ _HAPPEN_MORE_THAN_ONCE = frozenset({EventKind.CLICKED, EventKind.REPLIED})
 
 
 class ClassifiedReports:
-    """The rows of posted bodies, by what is to be done with them."""
+    """The rows of posted bodies, sorted by what follows: apply, relay, or keep as a dead letter."""
 
     def __init__(self) -> None:
         self.reports: list[DeliveryReport] = []
-        """To be applied to the ledger."""
+        """Reports that are to be applied to the ledger."""
         self.events: list[ReportEvent] = []
-        """For each of ``reports``, in the same order, the row that it was read from."""
+        """The rows from which ``reports`` were read, in the same order."""
         self.stop_replies: list[int] = []
         """Indexes in ``reports`` of replies that ask for no more messages."""
         self.test_sends: list[tuple[int, SendTestReport]] = []
@@ -42,19 +42,19 @@ class ClassifiedReports:
         self.test_send_stops: list[tuple[int, bytes]] = []
         """Replies to test messages that ask for no more messages: the index in the message's id, and the row."""
         self.foreign_bodies: list[bytes] = []
-        """To be relayed to the other system of the account."""
+        """Bodies that are to be relayed to the other system of the account."""
         self.dead_letters: list[DeadLetter] = []
         self.counts: Counter[str] = Counter()
-        """How many rows are ``ours``, ``test_sends`` (a part of ours), ``foreign``, ``forged`` and ``unusable``."""
+        """How many rows are ``ours``, ``test_sends`` (also in ours), ``foreign``, ``forged`` and ``unusable``."""
 
 
 class ReportClassifier:
     """Classifies the rows of posted bodies.
 
-    With a relay, what is not ours is relayed with no byte changed. A body without a row of ours is relayed as it was
-    posted, with the rows that we cannot read: the other system may be able to. Of a body that is partly ours, the
-    foreign rows are relayed as one array. An id that has the form of ours and a wrong signature is forged, or another
-    system's that looks alike: its row is counted as forged and then treated as foreign.
+    With a relay, rows that are not ours are relayed with no byte changed. A body without a row of ours is relayed as it
+    was posted, with its unusable rows, because the other system may be able to read them. The foreign rows of a body
+    that is partly ours are relayed as one array. An id with the form of ours and a wrong signature is forged, or looks
+    like ours by chance: its row is counted as forged and then treated as foreign.
     """
 
     def __init__(self, ids: CorrelationIds, *, relaying: bool, stop_words: Iterable[str] = ()) -> None:
@@ -112,12 +112,14 @@ class ReportClassifier:
         if foreign:
             self._add_foreign(foreign, None if ours else body, classified)
         is_relayed_whole = self._relaying and foreign and not ours
-        if parsed.rejected and not is_relayed_whole:
-            classified.counts["unusable"] += len(parsed.rejected)
-            classified.dead_letters.extend(DeadLetter(row.reason, row.raw) for row in parsed.rejected)
+        if parsed.unusable and not is_relayed_whole:
+            classified.counts["unusable"] += len(parsed.unusable)
+            classified.dead_letters.extend(
+                DeadLetter(DeadLetterReason.UNUSABLE, row.raw, row.reason) for row in parsed.unusable
+            )
 
     def _add_foreign(self, events: list[ReportEvent], whole_body: bytes | None, classified: ClassifiedReports) -> None:
-        """Add the foreign rows of one body; *whole_body* is that body if no row of it is ours."""
+        """Add the foreign rows of one body; *whole_body* is the body if none of its rows is ours, else None."""
         forged = [bool(_OUR_FORM.fullmatch(event.meta)) for event in events]
         classified.counts["forged"] += sum(forged)
         classified.counts["foreign"] += len(events) - sum(forged)

@@ -1,4 +1,7 @@
-"""Dead letters: rows of reports that could not be used, kept with the reason, counted, and replayed on demand."""
+"""Dead letters: posted reports that could not be used, kept with the reason, counted, and replayed on demand.
+
+A dead letter is one row of a posted body, made a body of its own; or a whole body, if its rows cannot be told apart.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -28,10 +31,11 @@ _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 
 _KEPT_SHARE: Final = 0.9
-"""How full a stream is after its oldest rows were deleted, so that this does not happen at each new row."""
+"""How full a stream is after its oldest rows were deleted, so that not every new row deletes others."""
 
 _REASON: Final = b"reason"
-_TOO_LONG: Final = b"cut"
+_DETAIL: Final = b"detail"
+_TOO_LONG_BYTES: Final = b"too_long_bytes"
 """The field that holds how many bytes a row had that was too long to be kept."""
 
 
@@ -59,21 +63,47 @@ _DEFAULT_LIMITS: Final = DeadLetterLimits()
 
 
 class DeadLetterReason(StrEnum):
-    """Why a row was moved to the dead letters. The parser has reasons of its own besides (``RejectedRow.reason``)."""
+    """Why a report became a dead letter. The values are stored in Redis, and ``--reason`` takes them."""
 
-    NOT_OURS = "not ours"
+    NOT_OURS = "not_ours"
     """Its id is not one of ours, and no relay is configured."""
     FORGED = "forged"
     """Its id has the form of ours, but our key did not make its signature."""
-    UNKNOWN = "unknown campaign or message"
+    UNKNOWN = "unknown_message"
     """Its id is ours, but the ledger has no such message, or no longer."""
     UNREADABLE = "unreadable"
-    POISON = "could not be applied"
-    """Each try to apply it failed or ended its reconciler; or it is a stop reply and the ledger has lost its number."""
-    RELAY_REFUSED = "refused by the relay's host"
-    RELAY_FAILED = "the relay's host could not be reached in time"
-    RELAY_FULL = "too much is waiting for the relay's host"
+    """The posted body cannot be read at all."""
+    UNUSABLE = "unusable_row"
+    """The row cannot be used; the detail of the dead letter says why (``UnusableRow.reason``)."""
+    NOT_APPLIED = "not_applied"
+    """Each try to apply the report failed or ended its reconciler. Or the report is a stop reply, and the ledger has
+    lost the number of the message."""
+    RELAY_REFUSED = "relay_refused"
+    RELAY_FAILED = "relay_failed"
+    RELAY_FULL = "relay_full"
 
+    @property
+    def text(self) -> str:
+        """The reason in words for people."""
+        return _TEXTS[self]
+
+    @classmethod
+    def _missing_(cls, value: object) -> "DeadLetterReason | None":
+        """Accept the text for people as well: older dead letters were stored with the text."""
+        return next((reason for reason, text in _TEXTS.items() if text == value), None)
+
+
+_TEXTS: Final = {
+    DeadLetterReason.NOT_OURS: "not ours",
+    DeadLetterReason.FORGED: "forged",
+    DeadLetterReason.UNKNOWN: "unknown campaign or message",
+    DeadLetterReason.UNREADABLE: "unreadable",
+    DeadLetterReason.UNUSABLE: "a row that cannot be used",
+    DeadLetterReason.NOT_APPLIED: "could not be applied",
+    DeadLetterReason.RELAY_REFUSED: "refused by the relay's host",
+    DeadLetterReason.RELAY_FAILED: "the relay's host could not be reached in time",
+    DeadLetterReason.RELAY_FULL: "too much is waiting for the relay's host",
+}
 
 _FOREIGN_REASONS = frozenset(
     {
@@ -87,11 +117,13 @@ _FOREIGN_REASONS = frozenset(
 
 
 class DeadLetter(NamedTuple):
-    """A row, or a whole body, to be moved to the dead letters."""
+    """A report that is to be kept as a dead letter."""
 
-    reason: str
+    reason: DeadLetterReason
     body: bytes
-    """Can be posted again as it is."""
+    """A body that can be posted again as it is."""
+    detail: str = ""
+    """What is wrong with the row, for people; empty if the reason says everything."""
 
 
 class StoredDeadLetter(msgspec.Struct, frozen=True):
@@ -99,12 +131,14 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
 
     id: str
     at_ms: int
-    """When it was moved there, in epoch milliseconds."""
-    reason: str
+    """When the report became a dead letter, in epoch milliseconds."""
+    reason: DeadLetterReason
     body: bytes
-    """As it was posted; may hold what recipients wrote and clicked. Empty if it was too long to be kept."""
+    """The posted bytes, with what recipients wrote and clicked; empty if the row was too long to be kept."""
     too_long: int = 0
-    """How many bytes it had, if it was too long to be kept; else 0."""
+    """How many bytes the row had, if it was too long to be kept; else 0."""
+    detail: str = ""
+    """What is wrong with the row, for people; empty if the reason says everything."""
 
 
 class DeadLetters:
@@ -120,11 +154,13 @@ class DeadLetters:
             return
         limits, streams = self._limits, set[str]()
         async with self._redis.pipeline(transaction=False) as pipe:
-            for reason, body in rows:
+            for reason, body, detail in rows:
                 is_foreign = reason in _FOREIGN_REASONS
-                fields: dict[Any, Any] = {_REASON: reason, BODY: body}
+                fields: dict[Any, Any] = {_REASON: reason.value, BODY: body}
+                if detail:
+                    fields[_DETAIL] = detail
                 if len(body) > limits.max_row_bytes:
-                    fields = {_REASON: reason, BODY: b"", _TOO_LONG: len(body)}
+                    fields |= {BODY: b"", _TOO_LONG_BYTES: len(body)}
                 if limits.long_bytes < len(body) <= limits.max_row_bytes:
                     stream = _LONG_STREAMS[is_foreign]
                     pipe.xadd(stream, fields, maxlen=limits.max_long_rows, approximate=False)
@@ -133,7 +169,7 @@ class DeadLetters:
                     pipe.xadd(stream, fields, maxlen=limits.max_rows, approximate=True)
                 streams.add(stream)
             for reason, number in Counter(row.reason for row in rows).items():
-                pipe.hincrby(DEAD_LETTER_TOTALS, reason, number)
+                pipe.hincrby(DEAD_LETTER_TOTALS, reason.value, number)
             raise_first(await pipe.execute(raise_on_error=False))
         for stream in streams:
             await self._shorten(stream)
@@ -146,31 +182,34 @@ class DeadLetters:
             kept = int(rows * self._limits.max_bytes / used * _KEPT_SHARE)
             await self._redis.xtrim(stream, maxlen=kept, approximate=False)
 
-    async def oldest(self, *, reason: str = "", limit: int = 100) -> list[StoredDeadLetter]:
-        """Return the oldest *limit* dead letters of one reason, or of all reasons if it is empty; the oldest first."""
+    async def oldest(self, *, reason: DeadLetterReason | None = None, limit: int = 100) -> list[StoredDeadLetter]:
+        """Return the oldest *limit* dead letters, of one reason or of all reasons; the oldest first."""
         matching: list[StoredDeadLetter] = []
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             enough = len(matching) + limit
             async for page in self._pages(stream):
-                matching.extend(row for row in page if reason in ("", row.reason))
+                matching.extend(row for row in page if reason in {None, row.reason})
                 if len(matching) >= enough:
                     break
         return sorted(matching, key=attrgetter("at_ms"))[:limit]
 
-    async def count(self) -> dict[str, int]:
+    async def count(self) -> dict[DeadLetterReason, int]:
         """Return how many dead letters there are now, by reason. Reads them all."""
-        counter: Counter[str] = Counter()
+        counter: Counter[DeadLetterReason] = Counter()
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
                 counter.update(row.reason for row in page)
         return dict(counter)
 
-    async def totals(self) -> dict[str, int]:
-        """Return how many rows were ever moved to the dead letters, by reason."""
-        totals: Any = await self._redis.hgetall(DEAD_LETTER_TOTALS)
-        return {reason.decode(): int(number) for reason, number in totals.items()}
+    async def totals(self) -> dict[DeadLetterReason, int]:
+        """Return how many reports ever became dead letters, by reason."""
+        stored: Any = await self._redis.hgetall(DEAD_LETTER_TOTALS)
+        totals: Counter[DeadLetterReason] = Counter()
+        for reason, number in stored.items():
+            totals[_reason(reason.decode())[0]] += int(number)
+        return dict(totals)
 
-    async def replay(self, *, reason: str = "") -> int:
+    async def replay(self, *, reason: DeadLetterReason | None = None) -> int:
         """Give the dead letters of one reason, or all of them, to the reconcilers again; return how many.
 
         A row that fails again becomes a new dead letter. A row that was too long to be kept stays. A replay that is
@@ -179,7 +218,7 @@ class DeadLetters:
         replayed = 0
         for stream in (*_SHORT_STREAMS, *_LONG_STREAMS):
             async for page in self._pages(stream):
-                rows = [row for row in page if row.body and reason in ("", row.reason)]
+                rows = [row for row in page if row.body and reason in {None, row.reason}]
                 if rows:
                     await store_one_by_one(self._redis, [row.body for row in rows])
                     await self._redis.xdel(stream, *(row.id for row in rows))
@@ -192,19 +231,32 @@ class DeadLetters:
         newest: Any = await self._redis.xrevrange(stream, count=1)
         after = "-"
         while newest:
-            page: Any = await self._redis.xrange(stream, min=after, max=newest[0][0], count=size)
-            yield [_read(id_, fields) for id_, fields in page]
-            if len(page) < size:
+            ((newest_id, _),) = newest
+            page: Any = await self._redis.xrange(stream, min=after, max=newest_id, count=size)
+            rows = [_read(id_, fields) for id_, fields in page]
+            yield rows
+            if len(rows) < size:
                 return
-            after = "(" + page[-1][0].decode()
+            after = f"({rows[-1].id}"
 
 
 def _read(id_: bytes, fields: dict[bytes, bytes]) -> StoredDeadLetter:
     text = id_.decode()
+    milliseconds, _, _ = text.partition("-")
+    reason, detail = _reason(fields.get(_REASON, b"").decode())
     return StoredDeadLetter(
         id=text,
-        at_ms=int(text.partition("-")[0]),
-        reason=fields.get(_REASON, b"").decode(),
+        at_ms=int(milliseconds),
+        reason=reason,
+        detail=fields.get(_DETAIL, b"").decode() or detail,
         body=fields.get(BODY, b""),
-        too_long=int(fields.get(_TOO_LONG, 0)),
+        too_long=int(fields.get(_TOO_LONG_BYTES, 0)),
     )
+
+
+def _reason(stored: str) -> tuple[DeadLetterReason, str]:
+    """Return a stored reason, and the detail: older dead letters were stored with the parser's text as the reason."""
+    try:
+        return DeadLetterReason(stored), ""
+    except ValueError:
+        return DeadLetterReason.UNUSABLE, stored

@@ -1,4 +1,4 @@
-"""Applies entries of the stream ``reports``, each row where it belongs: ledger, opt-outs, relay, dead letters."""
+"""Applies entries of the stream ``reports``: to the ledger, the opt-outs, the relay or the dead letters."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -28,24 +28,26 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class AppliedEntries:
-    """Entries whose reports were applied to the ledger, and of which the rest is to be stored."""
+    """Entries whose reports were applied to the ledger, and whose side effects are still to be stored."""
 
     classified: ClassifiedReports
     results: Sequence[ReportEffect | None]
-    """For each of ``classified.reports`` what it did; None if it could not be applied."""
-    is_partial: bool = False
+    """The effect of each of ``classified.reports``; None if the report could not be applied."""
+    has_failures: bool = False
     """Whether some reports could not be applied, or some bodies could not be classified."""
 
     @property
     def stop_replies(self) -> list[int]:
         """Indexes in ``classified.reports`` of replies that ask for no more messages, to messages that we know."""
-        return [at for at in self.classified.stop_replies if self.results[at] not in {None, ReportEffect.UNKNOWN}]
+        return [
+            index for index in self.classified.stop_replies if self.results[index] not in {None, ReportEffect.UNKNOWN}
+        ]
 
 
 class EntryApplier:
-    """Applies the reports of entries to the ledger, and then stores everything else that the entries ask for.
+    """Applies the reports of entries to the ledger, and then stores their side effects (``store_side_effects``).
 
-    Both may be repeated for the same entries. Every method raises Redis errors that waiting may mend.
+    Both may be repeated for the same entries. Every method raises transient Redis errors.
     """
 
     def __init__(
@@ -57,6 +59,15 @@ class EntryApplier:
         *,
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
     ) -> None:
+        """Make an applier.
+
+        Args:
+            redis: the Redis with the opt-outs, the relay's stream and the dead letters.
+            report_applier: applies reports to the ledger.
+            classifier: tells our reports from others.
+            id_key_guard: checks whether this process has all the keys of our ids.
+            streams: how many bytes the streams that the applier writes may take.
+        """
         self._redis = redis
         self._id_key_guard = id_key_guard
         self._report_applier = report_applier
@@ -67,7 +78,7 @@ class EntryApplier:
         self._optouts = OptOuts(redis)
 
     async def apply_together(self, entries: Sequence[Entry]) -> AppliedEntries | None:
-        """Apply the reports of entries in one go; return None if that fails and the reports are at fault."""
+        """Apply the reports of entries in one call; return None if the call fails because of the reports."""
 
         async def apply() -> AppliedEntries:
             classified = self._classifier.classify(body for entry in entries for body in posted_bodies(entry))
@@ -82,20 +93,20 @@ class EntryApplier:
         return outcome
 
     async def apply_one_by_one(self, entry: Entry, *, before_each: Callable[[], Awaitable[None]]) -> AppliedEntries:
-        """Apply the reports of one entry one by one; await *before_each* before each of them.
+        """Apply the reports of one entry one by one; await *before_each* before each report.
 
-        A body that cannot be classified, or a report that cannot be applied, costs no other.
+        A body that cannot be classified, or a report that cannot be applied, does not affect the others.
         """
         classifiable, unclassifiable = await self._split(entry)
         classified = self._classifier.classify(classifiable)
-        classified.dead_letters += [DeadLetter(DeadLetterReason.POISON, body) for body in unclassifiable]
+        classified.dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in unclassifiable]
         results: list[ReportEffect | None] = []
         for report in classified.reports:
             await before_each()
             results.append(await self._apply_alone(report))
-        return AppliedEntries(classified, results, is_partial=bool(unclassifiable) or None in results)
+        return AppliedEntries(classified, results, has_failures=bool(unclassifiable) or None in results)
 
-    async def store_rest(self, applied: AppliedEntries) -> int:
+    async def store_side_effects(self, applied: AppliedEntries) -> int:
         """Store opt-outs, reports of test sends, foreign bodies and dead letters; return how many dead letters.
 
         Raises:
@@ -108,14 +119,14 @@ class EntryApplier:
         events = classified.events
         for result, event in zip(results, events, strict=True):
             if result is None:
-                dead_letters.append(DeadLetter(DeadLetterReason.POISON, event.raw))
+                dead_letters.append(DeadLetter(DeadLetterReason.NOT_APPLIED, event.raw))
             elif result is ReportEffect.UNKNOWN:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
         await self._optouts.add([number for number in numbers if number])
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
-        dead_letters += [DeadLetter(DeadLetterReason.POISON, events[index].raw) for index in without_number]
+        dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, events[index].raw) for index in without_number]
         dead_letters += await self._opt_out_of_test_sends(classified.test_send_stops)
         dead_letters += await enqueue(self._redis, classified.foreign_bodies, max_bytes=self._streams.max_relay_bytes)
         await self._test_sends.add(classified.test_sends)
@@ -123,11 +134,11 @@ class EntryApplier:
         return len(dead_letters)
 
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
-        """Opt out who replied with a stop word to a test message; return the rows whose number is not known."""
+        """Opt out the senders of stop replies to test messages; return the rows without a known number."""
         numbers = await self._test_sends.numbers([index for index, _ in stops])
         await self._optouts.add([number for number in numbers if number])
         return [
-            DeadLetter(DeadLetterReason.POISON, raw)
+            DeadLetter(DeadLetterReason.NOT_APPLIED, raw)
             for (_, raw), number in zip(stops, numbers, strict=True)
             if not number
         ]
@@ -160,7 +171,7 @@ class EntryApplier:
         return outcome[0]
 
     async def _numbers(self, reports: Sequence[DeliveryReport]) -> list[str]:
-        """Return the numbers of the messages that reports are about; empty where the ledger cannot tell."""
+        """Return the phone numbers of the messages of reports; empty where the ledger does not know the number."""
         outcome = await attempt(partial(self._report_applier.phones, reports))
         if not isinstance(outcome, Failed):
             return outcome
@@ -172,11 +183,11 @@ class EntryApplier:
         return [""]
 
     async def _raise_unless_reports_are_at_fault(self, error: Exception) -> None:
-        """Raise an error that has to do with the server's state; return if it has to do with the reports.
+        """Raise an error that the state of the server caused; return if the reports caused the error.
 
-        The server may refuse a report for ever with an answer that ``is_transient`` takes for one that will change.
-        Waiting for that change would hold up all other reports. So the server is asked for a write of another kind: if
-        it accepts that write, the reports are at fault.
+        The server may refuse a report for ever with an error that ``is_transient`` takes for a temporary one. A
+        reconciler that waited for the end of such an error would delay all other reports. So the server is asked for a
+        write of another kind: if the server accepts that write, the reports caused the error.
         """
         if not is_transient(error):
             return
@@ -189,7 +200,7 @@ class EntryApplier:
 
 
 def posted_bodies(entry: Entry) -> list[bytes]:
-    """Return the posted bodies in an entry; an entry that the receiver did not write is one body as it is."""
+    """Return the posted bodies in an entry; the payload of an entry that the receiver did not write is one body."""
     try:
         return unpack(entry.payload)
     except DecodeError:

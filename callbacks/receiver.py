@@ -1,8 +1,8 @@
 """Takes delivery reports over HTTP and answers 200 only when they are durably stored: ``python -m callbacks.receiver``.
 
-The application is plain ASGI: for one small JSON body a request, a framework would cost more than it saves. The answers
-and their form are those of docs/domain.md section 3. A poster repeats its request after a 5xx and never after a 4xx, so
-4xx is only answered to a request that can never succeed.
+The application is plain ASGI: for one small JSON body per request, a framework would cost more than it saves. Section 3
+of docs/domain.md describes the responses. The provider repeats a request after a 5xx and never after a 4xx, so the
+receiver answers 4xx only to a request that can never succeed.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from redis.exceptions import RedisError
 
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
-from callbacks.process import run_until_signalled
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
-from times_dispatch.provider.reports.reports import RejectedRow, ReportsUnreadable, parse
+from times_dispatch.process import run_until_signalled
+from times_dispatch.provider.reports.reports import ReportsUnreadable, UnusableRow, parse
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
@@ -38,7 +38,7 @@ Send = Callable[[AsgiMessage], Awaitable[None]]
 
 PING_TIMEOUT_S: Final = 1.0
 FINISH_WITHIN_S: Final = 4
-"""Requests that are under way at the stop get this long to be answered."""
+"""How long requests in progress at the stop have to be answered, in seconds."""
 STOP_WITHIN_S: Final = FINISH_WITHIN_S + 1.0
 KEEP_ALIVE_S: Final = 75
 """Longer than common proxies keep a connection open, so that the proxy closes first and never writes into a connection
@@ -47,10 +47,10 @@ that we have closed."""
 MAX_CONNECTIONS: Final = 4096
 
 WARN_EVERY_S: Final = 60.0
-"""Of requests with an unknown secret, one in so many seconds is logged."""
+"""At most one request with an unknown secret is logged in this many seconds."""
 
 MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
-"""The answer names these as missing when a body cannot be read at all."""
+"""The fields that the response names as missing when a body cannot be read at all."""
 
 
 class Receiver:
@@ -68,11 +68,11 @@ class Receiver:
         """Make a receiver.
 
         Args:
-            redis: is asked whether it answers.
-            writer: stores what is posted.
-            secrets: tells the secret parts of paths.
-            room: says whether reports may be stored; by default one with the default limits, that nobody lets look.
-            clock: says the time in the answers.
+            redis: the Redis whose availability ``GET /ready`` reports.
+            writer: stores posted bodies.
+            secrets: decides which paths are valid.
+            room: says whether reports may be stored; by default a room with the default limits, which is never checked.
+            clock: the clock for the time in the responses.
         """
         self._redis = redis
         self._writer = writer
@@ -114,12 +114,12 @@ class Receiver:
         except ReportsUnreadable:
             await self._refuse_as_incomplete(send, MANDATORY_FIELDS)
         else:
-            if not parsed.events and not parsed.rejected:
+            if not parsed.events and not parsed.unusable:
                 await self._confirm(send, 0)
-            elif not parsed.events and all(map(is_incomplete, parsed.rejected)):
-                missing = {field for row in parsed.rejected for field in row.missing_fields}
+            elif not parsed.events and all(map(is_incomplete, parsed.unusable)):
+                missing = {field for row in parsed.unusable for field in row.missing_fields}
                 await self._refuse_as_incomplete(send, sorted(missing) or MANDATORY_FIELDS)
-            else:  # the rows that are wrong become dead letters, and cost the others nothing
+            else:  # unusable rows become dead letters, and do not affect the other rows
                 await self._store(body, len(parsed.events), send)
 
     async def _store(self, body: bytes, events: int, send: Send) -> None:
@@ -135,10 +135,10 @@ class Receiver:
 
     async def _confirm(self, send: Send, events: int) -> None:
         data = {"processed_events": events, "timestamp": int(self._clock.time())}
-        await answer(send, 200, {"status": "success", "message": "Callback processed successfully", "data": data})
+        await respond(send, 200, {"status": "success", "message": "Callback processed successfully", "data": data})
 
     async def _refuse_unknown_secret(self, send: Send) -> None:
-        """Answer 503 after a change of the secrets, so that the poster comes again; else 404."""
+        """Answer 503 after a change of the secrets, so that the provider posts again; else 404."""
         is_change_recent = await self._secrets.is_change_recent()
         if self._clock.monotonic() >= self._warn_at:
             self._warn_at = self._clock.monotonic() + WARN_EVERY_S
@@ -166,12 +166,12 @@ class Receiver:
         """Answer with an error.
 
         Args:
-            send: the way to the poster.
-            status: status of the HTTP answer; 5xx if the poster is to post again.
-            message: what is wrong, in words for people.
-            details: more fields of the answer, for programs.
-            headers: headers of the HTTP answer, beside those that every answer has.
-            close: whether the connection is closed after the answer.
+            send: sends the response.
+            status: the HTTP status; 5xx if the provider is to post again.
+            message: the reason, for people.
+            details: more fields of the response, for programs.
+            headers: headers of the response, besides those that every response has.
+            close: whether the connection is closed after the response.
         """
         content = {
             "status": "error",
@@ -179,7 +179,7 @@ class Receiver:
             "error_code": status,
             "details": {**(details or {}), "timestamp": int(self._clock.time())},
         }
-        await answer(send, status, content, headers=[*headers, (b"connection", b"close")] if close else headers)
+        await respond(send, status, content, headers=[*headers, (b"connection", b"close")] if close else headers)
 
     async def _probe(self, send: Send, *, with_redis: bool) -> None:
         warnings: list[str] = []
@@ -189,37 +189,37 @@ class Receiver:
                     await self._redis.ping()
                     warnings = await self._room.warnings()
         except (RedisError, OSError):
-            await answer(send, 503, {"status": "redis does not answer"})
+            await respond(send, 503, {"status": "redis does not answer"})
             return
         refusal = self._room.refusal if with_redis else ""
         content: dict[str, Any] = {"status": f"no reports are taken: {refusal}" if refusal else "ok"}
         if warnings:
             content["warnings"] = warnings
-        await answer(send, 503 if refusal else 200, content)
+        await respond(send, 503 if refusal else 200, content)
 
 
-class _GroupOfRows(msgspec.Struct):
+class _EventRows(msgspec.Struct):
     event: str
     data: list[dict[str, Any]] | dict[str, Any]
 
 
-def is_incomplete(row: RejectedRow) -> bool:
-    """Say whether a row lacks a mandatory field, or has not even the shape of a report.
+def is_incomplete(row: UnusableRow) -> bool:
+    """Return whether a row lacks a mandatory field, or does not even have the shape of a report.
 
-    A row that is wrong in another way (an unknown event, a time out of bounds) is stored and becomes a dead letter, so
-    that people can see it.
+    A row that is unusable for another reason (an unknown event, a time out of bounds) is stored and becomes a dead
+    letter, so that people can see the row.
     """
     if row.missing_fields:
         return True
     try:
-        msgspec.json.decode(row.raw, type=list[_GroupOfRows])
+        msgspec.json.decode(row.raw, type=list[_EventRows])
     except (msgspec.DecodeError, RecursionError):
         return True
     return False
 
 
-async def answer(send: Send, status: int, content: Any, *, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-    """Send a whole JSON answer."""
+async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Send a whole JSON response."""
     body = msgspec.json.encode(content)
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
@@ -227,7 +227,7 @@ async def answer(send: Send, status: int, content: Any, *, headers: Iterable[tup
 
 
 class HttpServer(uvicorn.Server):
-    """Uvicorn, stopped by an event: by itself it handles signals, and raises them once more when it has ended."""
+    """Uvicorn without its handling of signals, which would raise them again; an event stops the server."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -235,7 +235,7 @@ class HttpServer(uvicorn.Server):
         yield
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Serve until the stop is set; then listen no more, and answer the requests that are under way."""
+        """Serve until the stop is set; then close the listener, and answer the requests in progress."""
 
         async def stop_serving() -> None:
             await stop.wait()
@@ -249,7 +249,7 @@ class HttpServer(uvicorn.Server):
 
 
 async def serve(settings: Settings) -> None:
-    """Receive until a signal, and answer the requests that are under way then."""
+    """Receive until a signal; then answer the requests in progress."""
     host, _, port = settings.callbacks.listen.rpartition(":")
     async with connect(settings.redis_url) as redis:
         secrets = CallbackSecrets(

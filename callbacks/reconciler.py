@@ -1,8 +1,8 @@
 """Applies the reports that the receiver stored to the ledger: ``python -m callbacks.reconciler``, any number of them.
 
-Each report is applied at least once. An entry leaves the stream only after its reports were applied, and after what
-could not be applied was queued for the relay or moved to the dead letters. A reconciler may be killed at any moment:
-another one claims the entries that it held, and applying a report twice changes nothing.
+Each report is applied at least once. An entry is deleted from the stream only after its reports were applied, and after
+all other rows were queued for the relay or moved to the dead letters. A reconciler may be killed at any moment: another
+reconciler claims the entries that the killed one held, and applying a report twice changes nothing.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from redis.exceptions import OutOfMemoryError
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.entry_applier import AppliedEntries, EntryApplier, posted_bodies
-from callbacks.process import run_until_signalled
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
@@ -31,7 +30,8 @@ from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.process import run_until_signalled
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
@@ -43,7 +43,7 @@ GROUP: Final = RECONCILERS
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcilerLimits:
-    """How much a reconciler does at once, and how often it tries what fails."""
+    """How much a reconciler does at once, and how often it tries entries that fail."""
 
     read_entries: int = 128
     """Entries that are read, or claimed, at once. The receiver puts up to 128 KiB of bodies into one entry."""
@@ -54,20 +54,20 @@ class ReconcilerLimits:
     claim_after_ms: int = CLAIM_AFTER_MS
     """An entry that another reconciler has held for this long is claimed from it."""
     claim_every_s: float = 5.0
-    """How often the reconciler looks for such entries."""
+    """How often the reconciler looks for entries that others have held too long."""
     renew_every_s: float = 5.0
-    """How often the reconciler claims its own entries anew, so that no other takes them for those of a dead one."""
+    """How often the reconciler claims its own entries again, so that no other reconciler takes it for dead."""
     retry_every_s: float = 1.0
     """How often entries are tried again that need memory which Redis did not have."""
     max_postponed: int = 1_000
-    """While so many such entries wait, no new entries are read."""
+    """While this many of these entries wait, no new entries are read."""
     max_deliveries: int = 5
-    """At this delivery of an entry, those of its reports that still fail become dead letters. An entry that is handed
-    out more often has killed its reconcilers, or was handed out together with an entry that did: it is handed out alone
-    from then on."""
+    """At this delivery of an entry, those of its reports that still fail become dead letters. An entry with more
+    deliveries has killed its reconcilers, or was delivered together with an entry that did: from then on the entry is
+    delivered alone."""
     max_deliveries_alone: int = 8
-    """An entry that is handed out more often than this kills the reconcilers that open it: it becomes a dead letter
-    unopened."""
+    """An entry with more deliveries than this kills the reconcilers that open it: the entry becomes a dead letter
+    without being opened."""
 
 
 _DEFAULT_LIMITS: Final = ReconcilerLimits()
@@ -76,8 +76,8 @@ _DEFAULT_LIMITS: Final = ReconcilerLimits()
 class Reconciler:
     """One reader of the stream ``reports``.
 
-    To settle an entry is to apply its reports to the ledger, to store everything else that it asks for, and then to
-    delete it from the stream.
+    To process an entry is to apply its reports to the ledger, to store their side effects, and then to delete the entry
+    from the stream.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class Reconciler:
             report_applier: applies reports to the ledger.
             classifier: tells our reports from others.
             id_key_guard: the guard that says whether the classifier has all the keys of our reports.
-            name: this process's name among the reconcilers; None makes one.
-            limits: how many entries it takes at once, and how often it tries an entry that fails.
+            name: the name of this process among the reconcilers; None makes a name.
+            limits: how many entries the reconciler takes at once, and how often it tries an entry that fails.
             streams: how many bytes the streams that the reconciler writes may take.
             clock: the clock that decides when to claim and when to renew.
         """
@@ -113,32 +113,33 @@ class Reconciler:
         self._limits = limits
         self._clock = clock
         self._claimed: deque[Entry] = deque()
-        """Entries that were read, or claimed from a dead reconciler, and are not settled; the oldest first."""
+        """Entries that were read, or claimed from a dead reconciler, and are not processed; the oldest first."""
         self._postponed: deque[Entry] = deque()
-        """Entries that need memory which Redis did not have: they are tried again, and hold up no others."""
+        """Entries that need memory which Redis did not have. They are tried again, and delay no other entry."""
         self._retry_at = 0.0
         """When the postponed entries are tried again, on the monotonic clock."""
         self._renewed_at = clock.monotonic()
-        # Not at once: where an entry kills one reconciler after another, each settles some others before it.
+        # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Reconcile until the stop is set, then hand back what is not settled.
+        """Reconcile until the stop is set, then release the entries that are not processed.
 
         Raises:
-            IdKeyRefused: this process lacks a key with which our ids may have been made. It could take our reports for
-                another system's, and has settled none that it may have taken so.
+            IdKeyRefused: this process lacks a key with which our ids may have been made, and could take our reports for
+                another system's. It has processed no entry with such a report.
         """
         try:
             await run_forever(self.step, stop, ends_on=IdKeyRefused, clock=self._clock)
         finally:
-            await self._reader.hand_back(self._held_ids())
+            await self._reader.release(self._held_ids())
 
     async def step(self) -> None:
-        """Settle one group of the claimed entries; if there are none, read or claim some first.
+        """Process one group of the claimed entries; if no entry is claimed, read or claim some first.
 
-        Raises the error that kept a group from being settled, usually Redis'. Its entries stay claimed, and the next
-        step tries them again. Entries that a full Redis refuses are postponed: the steps after this go on with others.
+        Raises the error that prevented the processing of a group, usually a Redis error. The entries of the group stay
+        claimed, and the next step tries them again. Entries that a full Redis refuses are postponed: the next steps go
+        on with others.
         """
         if not self._is_registered:
             await self._register_id_key()
@@ -148,16 +149,16 @@ class Reconciler:
         await self._renew_claims()
         group = self._next_group()
         if group:
-            refused = await self._settle_or_postpone(group)
+            refused = await self._process_or_postpone(group)
             for _ in group:
                 self._claimed.popleft()
             if refused:
                 raise refused
 
-    async def _settle_or_postpone(self, group: Sequence[Entry]) -> OutOfMemoryError | None:
-        """Settle entries; postpone those that need memory which Redis does not have, and return its error then."""
+    async def _process_or_postpone(self, group: Sequence[Entry]) -> OutOfMemoryError | None:
+        """Process entries; postpone those that need memory which Redis does not have, and return its error then."""
         try:
-            await self._settle(group)
+            await self._process(group)
         except OutOfMemoryError as error:
             refused = error
         else:
@@ -166,7 +167,7 @@ class Reconciler:
         if len(group) > 1:
             for entry in group:
                 try:
-                    await self._settle([entry])
+                    await self._process([entry])
                 except OutOfMemoryError:
                     needing.append(entry)
         self._postponed += needing
@@ -220,54 +221,54 @@ class Reconciler:
             group.append(entry)
         return group
 
-    async def _settle(self, group: Sequence[Entry]) -> None:
-        """Settle entries together; if their reports are why that fails, settle each entry alone.
+    async def _process(self, group: Sequence[Entry]) -> None:
+        """Process entries together; if that fails because of their reports, process each entry alone.
 
-        The group is a single entry if that was handed out more than ``max_deliveries`` times: it is settled as usual at
-        the first such delivery, report by report at the next ones, and given up in the end.
+        An entry with more than ``max_deliveries`` deliveries is alone in its group: it is processed as usual at the
+        first such delivery, report by report at the next deliveries, and given up at last.
         """
         limits, deliveries = self._limits, group[0].deliveries
         if deliveries > limits.max_deliveries_alone:
             await self._give_up(group[0])
             return
         if deliveries > limits.max_deliveries:
-            log.warning("an entry with which reconcilers ended is tried alone", delivery=deliveries)
+            log.warning("an entry that ended reconcilers is tried alone", delivery=deliveries)
         if deliveries > limits.max_deliveries + 1:
-            await self._settle_alone(group[0])
+            await self._process_alone(group[0])
             return
         if applied := await self._applier.apply_together(group):
             await self._finish(group, applied)
             return
         for entry in group:
-            await self._settle_alone(entry)
+            await self._process_alone(entry)
 
-    async def _settle_alone(self, entry: Entry) -> None:
+    async def _process_alone(self, entry: Entry) -> None:
         """Apply the reports of one entry one by one.
 
-        If one of them fails, the whole entry stays in the stream: it is claimed and tried again, until its last
-        delivery, when the reports that fail become dead letters.
+        If a report fails, the whole entry stays in the stream, is claimed and tried again. At the last delivery of the
+        entry, the reports that fail become dead letters.
         """
         applied = await self._applier.apply_one_by_one(entry, before_each=self._renew_claims)
-        if entry.deliveries >= self._limits.max_deliveries or not applied.is_partial:
+        if entry.deliveries >= self._limits.max_deliveries or not applied.has_failures:
             await self._finish([entry], applied)
 
     async def _give_up(self, entry: Entry) -> None:
-        """Move an entry to the dead letters unopened.
+        """Move an entry to the dead letters without opening it.
 
-        Of an entry with several bodies, each first becomes an entry of its own, with as many tries.
+        The bodies of an entry with several bodies first become entries of their own, each with as many deliveries.
         """
         bodies = posted_bodies(entry)
         if len(bodies) > 1:
-            log.warning("the bodies of an entry with which reconcilers ended are separated", bodies=len(bodies))
+            log.warning("the bodies of an entry that ended reconcilers are separated", bodies=len(bodies))
             await store_one_by_one(self._redis, bodies)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
-            await self._dead_letters.add([DeadLetter(DeadLetterReason.POISON, body) for body in bodies])
+            await self._dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in bodies])
         await self._reader.finish([entry.id])
 
     async def _finish(self, entries: Sequence[Entry], applied: AppliedEntries) -> None:
-        """Store what else the entries ask for, and only then delete them from the stream."""
-        dead_letters = await self._applier.store_rest(applied)
+        """Store the side effects of the entries, and only then delete the entries from the stream."""
+        dead_letters = await self._applier.store_side_effects(applied)
         await self._reader.finish([entry.id for entry in entries])
         log.info(
             "reports reconciled",
@@ -280,7 +281,7 @@ class Reconciler:
 
 
 async def serve(settings: Settings) -> None:
-    """Reconcile until a signal, and relay if the settings have an address for that.
+    """Reconcile until a signal, and relay if the settings have an address of the other system.
 
     Raises:
         IdKeyRefused: the settings lack a key with which our ids may have been made.

@@ -1,4 +1,4 @@
-"""Posts reports about messages that another system sent through the same account to it (docs/domain.md section 3)."""
+"""Posts reports about messages of another system, which uses the same account, to that system (docs/domain.md)."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ MAX_WAITING: Final = 100_000
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15.0, connect=5.0)
 
 _TRY_LATER = frozenset({408, 425, 429})
-"""Answers that a post is repeated after, besides 5xx."""
+"""HTTP statuses after which a post is repeated, besides 5xx."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class RelayLimits:
     block_ms: int = 1_000
     """How long one read waits for a new body."""
     claim_every_s: float = 2.0
-    """How often the relay looks for bodies that are to be tried again, and for those of relays that died."""
+    """How often the relay looks for bodies that are to be tried again, and for bodies that dead relays held."""
     max_pause_s: float = 60.0
     """The longest pause between two groups of posts while none succeeds."""
 
@@ -61,13 +61,13 @@ async def enqueue(
     max_waiting: int = MAX_WAITING,
     max_bytes: int = DEFAULT_STREAM_LIMITS.max_relay_bytes,
 ) -> list[DeadLetter]:
-    """Add bodies to the relay's stream; return those that are too many, as dead letters.
+    """Add bodies to the relay's stream; return the bodies for which there is no room, as dead letters.
 
     Args:
         redis: where the stream is.
-        bodies: what was posted.
+        bodies: the posted bodies.
         max_waiting: how many bodies the stream may hold.
-        max_bytes: how many bytes it may take; nothing is added above.
+        max_bytes: how many bytes the stream may take; no body is added beyond that.
 
     Raises Redis errors.
     """
@@ -89,16 +89,17 @@ class _PostResult(Enum):
     TAKEN = auto()
     REFUSED = auto()
     FAILED = auto()
-    """The body was not taken, or nobody knows whether it was: it is to be posted again."""
+    """The body was not taken, or may not have been: it is to be posted again."""
 
 
 class Relay:
     """Posts the bodies of its stream to one URL. Any number of processes may do so together.
 
-    A body is posted at least once: again if the answer was lost. After a 5xx, 408, 425 or 429 or a failed connection
-    the body is posted again, with growing waits; after any answer but these and a 2xx it becomes a dead letter at once.
-    While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in the stream: a host
-    that is away for long costs little. Redirects are not followed, and the URL is never logged.
+    A body is posted at least once, and again if the response was lost. After a failed connection or the status 408,
+    425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
+    letter at once. While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in
+    the stream, so that a host that is unavailable for long costs little. Redirects are not followed, and the URL is
+    never logged.
     """
 
     def __init__(
@@ -117,8 +118,8 @@ class Relay:
         Args:
             redis: the Redis with the stream.
             url: the address to which the bodies are posted; the address may hold a secret.
-            name: this process's name among the relays; None makes one.
-            limits: how many bodies it posts at once, and how often it tries.
+            name: the name of this process among the relays; None makes a name.
+            limits: how many bodies the relay posts at once, and how often it tries.
             retry_after_ms: how many milliseconds after its last try a body is tried again, by the number of its tries.
             clock: the clock that the pauses use.
             rng: shortens the pauses at random.
@@ -141,14 +142,14 @@ class Relay:
             async def step() -> None:
                 entries = await self._next_entries()
                 results = await asyncio.gather(*(self._post(session, entry.payload) for entry in entries))
-                await self._settle(entries, results)
+                await self._finish(entries, results)
                 if results and _PostResult.FAILED in results and _PostResult.TAKEN not in results:
                     await self._clock.wait(stop, backoff.next_s())
                 else:
                     backoff.reset()
 
             await run_forever(step, stop, clock=self._clock, rng=self._rng)
-        await self._reader.hand_back()
+        await self._reader.release()
 
     async def _next_entries(self) -> list[Entry]:
         limits = self._limits
@@ -161,16 +162,16 @@ class Relay:
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> _PostResult:
         try:
-            async with session.post(self._url, data=body, allow_redirects=False) as answer:
-                status = answer.status
+            async with session.post(self._url, data=body, allow_redirects=False) as response:
+                status = response.status
         except (aiohttp.ClientError, OSError):
             return _PostResult.FAILED
         if 200 <= status < 300:
             return _PostResult.TAKEN
         return _PostResult.FAILED if status >= 500 or status in _TRY_LATER else _PostResult.REFUSED
 
-    async def _settle(self, entries: Sequence[Entry], results: Sequence[_PostResult]) -> None:
-        """Finish what was taken or refused, or has failed too often; leave the rest in the stream.
+    async def _finish(self, entries: Sequence[Entry], results: Sequence[_PostResult]) -> None:
+        """Finish the bodies that were taken or refused, or have failed too often; leave the others in the stream.
 
         A body in the stream is claimed and posted again after ``retry_after_ms``.
         """

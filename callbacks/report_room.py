@@ -14,14 +14,14 @@ from times_dispatch.ledger.health import read_memory, urgent_warnings
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S: Final = 1.0
+CHECK_EVERY_S: Final = 1.0
 
 
 class ReportRoom:
-    """Looks once a second; between two looks the last answer stands.
+    """Checks the room once a second; between two checks the last result holds.
 
-    A poster that is refused posts again, for hours. The memory that is left lets workers and reconcilers write what
-    came of messages that were sent already.
+    The provider repeats a refused request for hours. The remaining memory lets workers and reconcilers write the
+    results of messages that were sent already.
     """
 
     def __init__(
@@ -38,40 +38,40 @@ class ReportRoom:
             redis: where the stream ``reports`` is.
             max_memory_share: the share of Redis' maxmemory above which no report is taken.
             max_waiting_bytes: the bytes of reports that may wait for a reconciler.
-            clock: says when to look again.
+            clock: the clock of the checks.
         """
         self._redis = redis
         self._max_memory_share = max_memory_share
         self._max_waiting_bytes = max_waiting_bytes
         self._clock = clock
         self.refusal = ""
-        """Why no report is taken; empty if reports are taken."""
+        """Why the receiver takes no reports; empty if it takes reports."""
 
-    async def look(self) -> None:
-        """Find out whether there is room. Raises Redis errors; the last answer stands then."""
+    async def check(self) -> None:
+        """Find out whether there is room. Raises Redis errors; then the last result holds."""
         refusal, memory = "", await read_memory(self._redis)
         if not memory.has_room(0, max_share=self._max_memory_share):
             refusal = f"Redis uses {memory.share:.0%} of its memory"
         elif await stream_bytes(self._redis, REPORTS) > self._max_waiting_bytes:
             refusal = "too many reports wait for a reconciler"
         if refusal and not self.refusal:
-            log.error("no reports are taken; posters are answered with 503", reason=refusal)
+            log.error("no reports are taken; posts are answered with 503", reason=refusal)
         elif self.refusal and not refusal:
             log.info("reports are taken again")
         self.refusal = refusal
 
     async def warnings(self) -> list[str]:
-        """Return what is wrong with Redis, for the answer about the receiver's health."""
+        """Return the warnings about Redis, for the response about the receiver's health."""
         try:
             return await urgent_warnings(self._redis, clock=self._clock)
         except (RedisError, OSError):
-            return []  # the answer says that Redis is away
+            return []  # the response says that Redis is unavailable
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Look every second until the stop is set."""
+        """Check every second until the stop is set."""
 
         async def step() -> None:
-            await self.look()
-            await self._clock.wait(stop, LOOK_EVERY_S)
+            await self.check()
+            await self._clock.wait(stop, CHECK_EVERY_S)
 
         await run_forever(step, stop, clock=self._clock)

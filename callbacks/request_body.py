@@ -11,10 +11,10 @@ Receive = Callable[[], Awaitable[AsgiMessage]]
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 MAX_DISCARDED_BYTES: Final = 8 * MAX_BODY_BYTES
-"""Of a body that is too long, this much is read and thrown away, so that its poster gets to read the answer."""
+"""How many bytes of a too long body are read and discarded, so that the provider reads the response."""
 
 BODY_TIMEOUT_S: Final = 10.0
-"""From the end of a request's head to the last byte of its body."""
+"""The time from the end of a request's head to the last byte of its body, in seconds."""
 
 
 class BodyTooLong(Exception):
@@ -22,7 +22,7 @@ class BodyTooLong(Exception):
 
 
 class BodyIncomplete(Exception):
-    """The poster hung up or stalled before the whole body had arrived."""
+    """The connection was closed or stalled before the whole body had arrived."""
 
 
 async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, *, clock: Clock = SYSTEM_CLOCK) -> bytes:

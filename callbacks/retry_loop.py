@@ -1,8 +1,9 @@
-"""The loop of a callbacks process: step after step until the stop, whatever error a step raises."""
+"""The loop of a callbacks process: repeats a step until the stop, also after errors of a step."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ import structlog
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.errors import is_transient
-from times_dispatch.retry import Backoff
+from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
@@ -28,13 +29,20 @@ class Failed:
 async def attempt(call: Callable[[], Awaitable[T]]) -> T | Failed:
     """Make a call; return its result, or the error that it raised.
 
-    This is the one place in callbacks that catches every error: neither an unusable Redis nor a report of an unforeseen
-    shape may end a process. The caller logs the error or raises it again.
+    This is the only place in callbacks that catches every error: neither an unavailable Redis nor a report of an
+    unforeseen shape may end a process. The caller logs the error or raises it again.
     """
     try:
         return await call()
     except Exception as error:  # noqa: BLE001  # see above
         return Failed(error)
+
+
+class _StepFailed(Exception):
+    """A step raised an error after which the loop goes on."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 async def run_forever(
@@ -45,30 +53,36 @@ async def run_forever(
     clock: Clock = SYSTEM_CLOCK,
     rng: random.Random | None = None,
 ) -> None:
-    """Repeat a step until the stop. After a step that raised an error, log the error and wait a little.
+    """Repeat a step until the stop. After a step that raised an error, log the error and wait up to two seconds.
 
     Args:
-        step: is called again and again, never twice at once.
+        step: called again and again, never twice at once.
         stop: ends the loop after the running step, and ends a wait at once.
-        ends_on: errors that end the loop: they are raised.
+        ends_on: errors that end the loop, and are raised.
         clock: the clock that the waits use.
         rng: shortens the waits at random.
     """
     backoff = Backoff(first_s=0.1, max_s=2.0, rng=rng)
     is_waiting_for_redis = False
-    while not stop.is_set():
+
+    async def try_step() -> None:
         outcome = await attempt(step)
-        if not isinstance(outcome, Failed):
+        if isinstance(outcome, Failed):
+            raise outcome.error if isinstance(outcome.error, ends_on) else _StepFailed(outcome.error)
+
+    def log_failure(failed: Exception) -> None:
+        nonlocal is_waiting_for_redis
+        error = failed.error if isinstance(failed, _StepFailed) else failed
+        if not is_transient(error):
+            log.error("a step failed; going on with the next", **failure(error))
+        elif not is_waiting_for_redis:
+            log.warning("redis unavailable; waiting for it", error=type(error).__name__)
+            is_waiting_for_redis = True
+
+    with suppress(_StepFailed):  # raised if the stop ends the wait after a failed step
+        while not stop.is_set():
+            await retry(try_step, on=(_StepFailed,), backoff=backoff, before_wait=log_failure, clock=clock, stop=stop)
             if is_waiting_for_redis:
-                log.info("redis can be used again")
+                log.info("redis is available again")
             is_waiting_for_redis = False
             backoff.reset()
-            continue
-        if isinstance(outcome.error, ends_on):
-            raise outcome.error
-        if not is_transient(outcome.error):
-            log.error("a step failed; going on with the next", **failure(outcome.error))
-        elif not is_waiting_for_redis:
-            log.warning("redis cannot be used; waiting for it", error=type(outcome.error).__name__)
-            is_waiting_for_redis = True
-        await clock.wait(stop, backoff.next_s())

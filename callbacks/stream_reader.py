@@ -1,4 +1,4 @@
-"""Reading a stream together: any number of processes share its entries, and none is lost when a process dies."""
+"""A reader of a stream: any number of readers share its entries, and no entry is lost when a reader dies."""
 
 import math
 import os
@@ -15,25 +15,25 @@ from callbacks.streams import BODY
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 
 CLAIM_AFTER_MS: Final = 15_000
-"""An entry that a reader has held for this long without finishing may be claimed: that reader is dead or frozen."""
+"""An entry that a reader has held for this long may be claimed: the reader is dead or frozen."""
 
-HAND_BACK_WITHIN_S: Final = 1.0
+RELEASE_WITHIN_S: Final = 1.0
 
 
 class Entry(NamedTuple):
-    """One entry of a stream, as handed to a reader."""
+    """One entry of a stream, as a reader gets it."""
 
     id: bytes
     payload: bytes
     deliveries: int
-    """How often the entry was handed to a reader, this time included."""
+    """How often the entry was delivered to a reader, this time included."""
 
 
 class StreamReader:
-    """One process's part in a consumer group. A reader holds each entry that it is handed until it finishes the entry.
+    """One process in a consumer group. A reader holds each entry that it gets until it finishes the entry.
 
-    Entries that a dead reader holds are claimed by the others. Every method but ``hand_back`` raises Redis errors. A
-    group that is missing (at the first start, or after a flush) is created, from the beginning of the stream.
+    Entries that a dead reader holds are claimed by the others. Every method but ``release`` raises Redis errors. A
+    missing group (at the first start, or after a flush) is created, from the beginning of the stream.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class StreamReader:
             redis: the Redis with the stream.
             stream: the key of the stream.
             group: the name of the consumer group.
-            name: this reader's name, which no other reader of the group has; None makes one.
-            page: how many held entries ``claim`` looks at in one call to Redis.
-            clock: times the last calls, those of ``hand_back``.
+            name: the name of this reader, which no other reader of the group has; None makes a name.
+            page: how many held entries ``claim`` reads in one call to Redis.
+            clock: times the calls of ``release``.
         """
         self._redis = redis
         self._stream = stream
@@ -64,7 +64,7 @@ class StreamReader:
         self._clock = clock
 
     async def read(self, count: int, *, block_ms: int) -> list[Entry]:
-        """Return up to *count* entries that no reader was handed before.
+        """Return up to *count* entries that were not delivered before.
 
         Waits up to *block_ms* for the first entry; this must be less than the connection's socket time-out.
         """
@@ -75,8 +75,7 @@ class StreamReader:
         except ResponseError as error:
             await self._create_group(error)
             return []
-        pairs = reply[0][1] if reply else []
-        return [Entry(id_, fields.get(BODY, b""), 1) for id_, fields in pairs]
+        return [Entry(id_, fields.get(BODY, b""), 1) for _stream, entries in reply or [] for id_, fields in entries]
 
     async def claim(
         self, count: int, min_idle_ms: Callable[[int], int], *, alone_after: float = math.inf
@@ -85,9 +84,9 @@ class StreamReader:
 
         Args:
             count: the most entries to claim.
-            min_idle_ms: for how long an entry must have been held that was handed out this many times.
-            alone_after: an entry that is handed out more often than this is returned alone, after all others: if it
-                kills its reader, no other entry's deliveries are counted for that.
+            min_idle_ms: returns how long an entry must have been held, by the number of its deliveries.
+            alone_after: an entry with more deliveries than this is returned alone, after all others. If the entry kills
+                its reader, the deliveries of other entries are not counted for that.
         """
         overdue: dict[bytes, int] = {}
         after: str | bytes = "-"
@@ -109,19 +108,19 @@ class StreamReader:
             return []
         ids = [id_ for id_, deliveries in overdue.items() if deliveries <= alone_after][:count]
         ids = ids or list(overdue)[:1]
-        # Of two readers that claim the same entry, the second is not handed the entry: it is no longer idle.
+        # Of two readers that claim the same entry, the second does not get the entry, which is no longer idle.
         pairs: Any = await self._redis.xclaim(
             self._stream, self._group, self.name, min_idle_ms(1), cast("list[Any]", ids)
         )
         return [Entry(id_, fields.get(BODY, b""), overdue[id_]) for id_, fields in pairs if id_ is not None]
 
     async def renew(self, ids: Sequence[bytes], *, idle_ms: int = 0) -> None:
-        """Hold entries as if they had been handed out *idle_ms* ago; this does not count as a delivery."""
+        """Hold entries as if they had been delivered *idle_ms* ago; this does not count as a delivery."""
         if ids:
             await self._redis.xclaim(self._stream, self._group, self.name, 0, list(ids), idle=idle_ms, justid=True)
 
     async def finish(self, ids: Sequence[bytes]) -> None:
-        """Delete entries from the stream: no reader is handed them again."""
+        """Delete entries from the stream: no reader gets them again."""
         if not ids:
             return
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -129,18 +128,18 @@ class StreamReader:
             pipe.xdel(self._stream, *ids)
             await pipe.execute()
 
-    async def hand_back(self, unfinished: Sequence[bytes] = ()) -> None:
+    async def release(self, unfinished: Sequence[bytes] = ()) -> None:
         """Let other readers claim the unfinished entries at once, and leave the group.
 
-        Raises nothing: if Redis cannot be used, other readers claim the entries after ``CLAIM_AFTER_MS``.
+        Raises nothing: if Redis is unavailable, other readers claim the entries after ``CLAIM_AFTER_MS``.
         """
         with suppress(RedisError, OSError):
-            async with self._clock.timeout(HAND_BACK_WITHIN_S):
+            async with self._clock.timeout(RELEASE_WITHIN_S):
                 await self.renew(unfinished, idle_ms=CLAIM_AFTER_MS)
                 held: Any = await self._redis.xpending_range(
                     self._stream, self._group, min="-", max="+", count=1, consumername=self.name
                 )
-                # When Redis deletes a consumer it forgets which entries that held: no other reader could claim them.
+                # Redis forgets which entries a deleted consumer held, so no reader could claim these entries.
                 if not held:
                     await self._redis.xgroup_delconsumer(self._stream, self._group, self.name)
 

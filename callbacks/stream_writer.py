@@ -1,4 +1,4 @@
-"""How the receiver stores posted bodies: all that arrive during one write share the next (group commit)."""
+"""Stores the bodies that the receiver gets: all that arrive during a write share the next write (group commit)."""
 
 import asyncio
 from collections import deque
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class NotStored(Exception):
-    """A body is not known to be in the stream; the poster must post it again."""
+    """A body may not be in the stream; the provider must post it again."""
 
 
 class _WaitingBody(NamedTuple):
@@ -27,10 +27,10 @@ class _WaitingBody(NamedTuple):
 class ReportStreamWriter:
     """Writes posted bodies to the stream ``reports``; ``put`` returns when the body is stored.
 
-    A write is immediate while the receiver is idle and cheap for each body while it is busy. When a write fails, the
-    bodies that wait for the next one fail with it, so that no poster waits much longer than the time-out. A body whose
-    write failed may be in the stream all the same: reports may be applied more than once, so posting it again does no
-    harm.
+    A write begins at once while the receiver is idle, and costs little per body while the receiver is busy. When a
+    write fails, the bodies that wait for the next write fail too, so that no request waits much longer than the
+    time-out. A body whose write failed may still be in the stream. Reports may be applied more than once, so posting
+    the body again does no harm.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ReportStreamWriter:
         """Bodies that failed since the last write that succeeded."""
 
     async def put(self, body: bytes) -> None:
-        """Return when the body is in the stream; raise ``NotStored`` if it is not known to be."""
+        """Return when the body is in the stream; raise ``NotStored`` if that is not certain."""
         if self._held_bytes + len(body) > self._max_held_bytes:
             raise NotStored("too much is waiting to be stored")
         stored = asyncio.get_running_loop().create_future()
@@ -110,7 +110,7 @@ class ReportStreamWriter:
 
     def _log_failure(self, error: Exception, bodies: int) -> None:
         if not self._refused:
-            log.error("reports cannot be stored; posters are answered with 503", error=type(error).__name__)
+            log.error("reports cannot be stored; posts are answered with 503", error=type(error).__name__)
         self._refused += bodies
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The Redis streams between receiver, reconciler, relay and dead letters: their names, and what an entry holds."""
+"""The Redis streams between receiver, reconciler, relay and dead letters: their names, limits and entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ REPORTS: Final = keys.REPORTS
 """Posted bodies that the receiver stored and no reconciler has finished; an entry holds one body or more (``pack``)."""
 
 RELAY: Final = keys.RELAY
-"""Posted bodies that belong to another system of the same account, and wait to be posted to it; one for each entry."""
+"""Posted bodies of another system of the same account, which wait to be posted to that system; one in each entry."""
 
 DEAD_LETTERS: Final = keys.DEAD_LETTERS
-"""Rows that could not be used, each with its reason."""
+"""Dead letters: rows that could not be used, each with its reason."""
 
 FOREIGN_DEAD_LETTERS: Final = keys.FOREIGN_DEAD_LETTERS
-"""The same for rows that are not ours: in a stream of their own, so that a flood of them pushes no row of ours out."""
+"""Dead letters that are not ours, in a stream of their own, so that a flood of them pushes out no row of ours."""
 
 LONG_DEAD_LETTERS: Final = keys.LONG_DEAD_LETTERS
 LONG_FOREIGN_DEAD_LETTERS: Final = keys.LONG_FOREIGN_DEAD_LETTERS
@@ -42,15 +42,15 @@ class StreamLimits:
     """How many bytes of Redis' memory the streams may take, approximately."""
 
     max_waiting_bytes: int = 1024 * _MB
-    """Of ``reports``; the receiver refuses more."""
+    """The size of ``reports`` above which the receiver takes no more reports."""
     max_relay_bytes: int = 512 * _MB
-    """Of ``relay``; more become dead letters."""
+    """The size of ``relay`` above which more bodies become dead letters."""
     max_dead_letter_bytes: int = 256 * _MB
-    """Of each of the four streams of dead letters; the oldest rows are deleted for new ones."""
+    """The size of each of the four streams of dead letters; the oldest rows are deleted for new rows."""
 
     @classmethod
     def of(cls, callbacks: CallbackSettings) -> "StreamLimits":
-        """Return the limits that the settings say."""
+        """Return the limits of the settings."""
         return cls(
             max_waiting_bytes=callbacks.max_waiting_mb * _MB,
             max_relay_bytes=callbacks.max_relay_mb * _MB,
@@ -62,7 +62,7 @@ DEFAULT_STREAM_LIMITS: Final = StreamLimits()
 
 
 async def stream_bytes(redis: Redis, stream: str) -> int:
-    """Return how much memory a stream takes, estimated from a few entries; 0 if this user may not ask.
+    """Return how many bytes a stream takes, estimated from a few entries; 0 without the permission to ask.
 
     Raises other Redis errors.
     """

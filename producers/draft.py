@@ -8,6 +8,7 @@ from producers.errors import InputInvalid
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
 from producers.rows.checker import CheckedRows, RowChecker
+from producers.rows.damage import DamageCheck
 from producers.rows.rejects_file import RejectsFile, default_path
 from times_dispatch.ledger.model import Recipients
 from times_dispatch.settings.model import Settings
@@ -41,6 +42,7 @@ class Draft:
         """Index of the column that holds the numbers."""
         self.slot_source = self.campaign.slot_source(self.file.heading)
         self.custom = self.campaign.custom.bind(self.file.heading)
+        self.file.use({self.to, *self.slot_source.columns, *self.custom.columns})
         self.rejects = rejects or default_path(recipients)
         if self.rejects.resolve() in (campaign.resolve(), recipients.resolve()):
             raise InputInvalid(f"{self.rejects}: the rejects would replace what is being read")
@@ -60,7 +62,6 @@ class RowPass:
     def __init__(self, draft: Draft, *, rejects: bool) -> None:
         campaign, heading = draft.campaign, draft.file.heading
         self._file: RecipientsFile = draft.file
-        self._custom = draft.custom
         self.rejects = RejectsFile(draft.rejects, heading.names) if rejects else None
         self.checker = RowChecker(
             draft.slot_source,
@@ -69,6 +70,8 @@ class RowPass:
             max_length=campaign.template_settings.max_value_length,
             whitelists=campaign.whitelists(),
             custom=draft.custom,
+            damage_check=DamageCheck(campaign.no_value),
+            allows_foreign=campaign.sender.foreign_numbers,
         )
 
     def __enter__(self) -> "RowPass":
@@ -92,6 +95,12 @@ class RowPass:
 
     def warnings(self) -> Iterator[str]:
         """Name what may be wrong with rows that were accepted."""
+        yield from self._file.left_out()
+        if self.checker.foreign:
+            yield (
+                f"{self.checker.foreign:,} {'number is' if self.checker.foreign == 1 else 'numbers are'} of other "
+                "countries: a header of the DLT reaches India only"
+            )
         if numbers := self.checker.whitelists.unlisted_numbers:
             yield (
                 f"{numbers:,} rows name what looks like a phone number, and there are no callback_numbers "
@@ -103,7 +112,7 @@ class RowPass:
             checked = self.checker.check(chunk)
             if self.rejects:
                 self.rejects.write(checked.refused)
-            yield checked._replace(custom=self._custom.values(chunk, checked.lines))
+            yield checked
 
 
 def cut_batches(chunks: Iterable[CheckedRows], size: int) -> Iterator[Recipients]:

@@ -12,7 +12,8 @@ import msgspec
 from producers.atomic_file import open_atomic
 from producers.errors import InputInvalid
 from producers.recipients import Heading, open_table
-from producers.rows.numbers import normalise_numbers
+from producers.recipients.cell_text import tidy
+from producers.rows.numbers import normalise_numbers, without_prefix
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
@@ -50,6 +51,7 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
     """
     file = open_table(path, hint=column or COLUMNS[0])
     index, added, valid = _column_index(file.heading, column), 0, 0
+    file.use({index})
     refused: Counter[str] = Counter()
     first_refused: dict[str, int] = {}
     is_export = file.heading.names == COLUMNS[:1]
@@ -57,7 +59,9 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
     number_in_heading = _number_or_empty(file.heading.names[0])
     pending: list[str] = [number_in_heading] if number_in_heading else []
     for chunk in file.chunks():
-        numbers, reasons = _normalise_cells(list(map(itemgetter(index), chunk.rows)), is_export=is_export)
+        cells = list(map(tidy, map(itemgetter(index), chunk.rows)))
+        numbers, reasons = _normalise_cells(cells, is_export=is_export)
+        reasons |= {row: reason for (row, column), reason in chunk.damaged.items() if column == index}
         pending += filter(None, numbers)
         wrong = [(chunk.lines[row], reason) for row, reason in reasons.items()]
         for line, reason in [*wrong, *((broken.line, broken.reason) for broken in chunk.broken)]:
@@ -124,6 +128,6 @@ def _normalise_cells(cells: Sequence[str], *, is_export: bool) -> tuple[list[str
 
 def _number_or_empty(cell: str) -> str:
     try:
-        return normalise(cell)
+        return normalise(without_prefix(cell))
     except NumberInvalid:
         return ""

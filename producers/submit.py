@@ -19,7 +19,7 @@ from producers.errors import CommandFailed, InputInvalid
 from producers.memory_check import MemoryCheck
 from producers.preflight.forecast import forecast
 from producers.preflight.ledger_snapshot import take_snapshot
-from times_dispatch.broker.app import BrokerAway, celery_app, wake_workers
+from times_dispatch.broker.app import BrokerUnavailable, celery_app, wake_workers
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases
@@ -28,7 +28,7 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day
 
@@ -46,6 +46,8 @@ class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
     state: CampaignState
     already_submitted: bool = False
     """An earlier run had finished the same submit; this one did nothing, and all counts are 0."""
+    source: str = ""
+    """The recipients file, and the sheet of a workbook."""
     accepted: int = 0
     refused: dict[str, int] = {}
     """Refused rows by reason, the most frequent reason first."""
@@ -130,6 +132,7 @@ async def submit(
         campaign=campaign,
         plan=begun.plan,
         state=state,
+        source=draft.file.source,
         accepted=accepted,
         refused=dict(row_pass.checker.refused.most_common()),
         opted_out=opted_out,
@@ -156,7 +159,7 @@ async def notify_workers(redis: Redis, settings: Settings, sender: SenderId) -> 
     issued = await BatchLeases(redis, lease_s=settings.worker.lease_s).issue(sender)
     try:
         await wake_workers(celery_app(settings), issued)
-    except BrokerAway as away:
+    except BrokerUnavailable as away:
         return str(away)
     return ""
 

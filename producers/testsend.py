@@ -1,7 +1,7 @@
 """Sends a test message: one text to one number, outside any campaign and without workers."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -17,12 +17,12 @@ from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import LAST_INDEX, SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.description.placeholders import VARIABLES, names_in
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.description.validation import needed_of_campaigns
 from times_dispatch.provider.diagnostics.transcript import RecordedResponse, RecordingTransport
 from times_dispatch.provider.http.transport import ProviderTransport
-from times_dispatch.provider.ids import LAST_INDEX, SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.outcomes import Outcome
 from times_dispatch.provider.push import Push
 from times_dispatch.settings.errors import closest
@@ -36,6 +36,9 @@ _COMPARE_TIMEOUT_S = 1.0
 """How long a test message that needs no ledger waits for it to compare the id keys."""
 _POLL_INTERVAL_S = 0.2
 """How often the ledger is asked for the delivery report."""
+
+RandomBelow = Callable[[int], int]
+"""Returns a random number from 0 up to, and without, its argument."""
 
 
 class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +84,9 @@ class SendTestResult(msgspec.Struct, frozen=True):
     took_s: float
 
 
-def prepare(request: SendTestRequest, settings: Settings) -> SendTestMessage:
+def prepare(
+    request: SendTestRequest, settings: Settings, *, random_below: RandomBelow = secrets.randbelow
+) -> SendTestMessage:
     """Choose what the request leaves open; raise InputInvalid if the settings lack something that is needed."""
     try:
         to = normalise(request.number)
@@ -96,7 +101,7 @@ def prepare(request: SendTestRequest, settings: Settings) -> SendTestMessage:
     provider, template = settings.providers[nickname], _template(request, sender, settings)
     if missing := [f"$${name}" for name in needed_of_campaigns(provider) if name not in request.custom]:
         raise InputInvalid(f"provider {nickname} needs {', '.join(missing)}: give --custom NAME=VALUE for each")
-    index = secrets.randbelow(LAST_INDEX + 1)
+    index = random_below(LAST_INDEX + 1)
     values = _values(request.message, settings.templates[template]) if template else None
     push = Push(
         to=to,

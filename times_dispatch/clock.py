@@ -1,4 +1,4 @@
-"""The clock that every component which waits is given: the system's in processes, another one in tests."""
+"""The clock that each component with waits gets: the system clock in processes, a fake clock in tests."""
 
 import asyncio
 import time
@@ -10,13 +10,13 @@ class Clock(Protocol):
     """The time functions that a component may use. Every component that waits takes a clock; tests pass a fake."""
 
     def monotonic(self) -> float:
-        """Return seconds since some moment; never goes back."""
+        """Return seconds since a fixed moment; the value never decreases."""
 
     def time(self) -> float:
-        """Return seconds since the epoch by the host's clock, which may be set."""
+        """Return seconds since the epoch by the host's clock, which somebody may set."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; a time of 0 or less lets other tasks go first and returns."""
+        """Wait; after 0 seconds or less, return as soon as other tasks have run."""
 
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
         """Wait for an event, at most *timeout_s* seconds; return whether the event is set."""
@@ -39,7 +39,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
-        """Wait for the event on the running event loop; the time-out is no error."""
+        """Wait for the event on the running event loop; return False after the time-out."""
         if event.is_set():
             return True
         try:

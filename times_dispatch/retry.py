@@ -1,5 +1,6 @@
 """Retries of calls that may be repeated: the caller names the errors, how long to wait, and when to give up."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -25,33 +26,39 @@ class Backoff:
         return wait_s
 
     def reset(self) -> None:
-        """Begin with the shortest wait again."""
+        """Make the next wait the shortest again."""
         self._next_s = self._first_s
 
 
 async def retry(
     call: Callable[[], Awaitable[T]],
     *,
-    on: Callable[[Exception], bool],
+    on: tuple[type[Exception], ...],
+    only_if: Callable[[Exception], bool] = lambda _: True,
     backoff: Backoff,
     before_wait: Callable[[Exception], None] = lambda _: None,
     clock: Clock = SYSTEM_CLOCK,
+    stop: asyncio.Event | None = None,
 ) -> T:
     """Call until a call succeeds, and return its result.
 
     Args:
-        call: makes the awaitable of one attempt.
-        on: returns whether an error is worth another attempt; any other error is raised as it is.
+        call: makes one attempt.
+        on: the errors that may be worth another attempt; any other error is raised as it is.
+        only_if: returns whether an error of *on* is worth another attempt; if not, the error is raised as it is.
         backoff: the waits after failed attempts.
-        before_wait: called with each error before the wait; an error that it raises ends the retries (a deadline has
-            passed).
+        before_wait: called with each error before the wait; an error that ``before_wait`` raises ends the retries.
         clock: the clock that the waits use.
+        stop: ends a wait when it is set; the error before the wait is then raised. None for retries without a stop.
     """
     while True:
         try:
             return await call()
-        except Exception as error:
-            if not on(error):
+        except on as error:
+            if not only_if(error):
                 raise
             before_wait(error)
-        await clock.sleep(backoff.next_s())
+            if stop and await clock.wait(stop, backoff.next_s()):
+                raise
+        if not stop:
+            await clock.sleep(backoff.next_s())

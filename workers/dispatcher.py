@@ -6,6 +6,7 @@ import random
 import socket
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,14 @@ from redis.exceptions import RedisError, ResponseError
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.errors import BatchUnreadable, CampaignUnknown, IdKeyRefused, LeaseLost, is_transient
+from times_dispatch.ledger.errors import (
+    LEDGER_ERRORS,
+    BatchUnreadable,
+    CampaignUnknown,
+    IdKeyRefused,
+    LeaseLost,
+    is_transient,
+)
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases, Lease
@@ -24,11 +32,12 @@ from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.logs import failure
 from times_dispatch.settings.model import Settings
-from workers.batch.batch import Batch
+from workers.batch.batch_run import BatchEnd, WorkEnd
+from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
 from workers.batch.context import SenderTurn, WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
@@ -36,20 +45,21 @@ from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
 from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
+from workers.ledger_failures import log_failed_call
 from workers.sender_limits import write_sender_limits
 
 log = structlog.get_logger(__name__)
 
 _MAX_CACHED_PLANS = 1_000
 _MAX_WAITING = 1_000
-"""Batches without room that a process remembers. Nobody holds them: if this process cannot begin one within the time of
-a lease, upkeep wakes workers for it again, and so it does after the death of this process."""
+"""Batches without room that a process remembers. Nobody holds their leases: if this process does not begin such a batch
+within the time of a lease, or dies, upkeep wakes workers for the batch again."""
 _URGENT_PLACES = 10
-"""One in so many places for batches is kept for urgent ones, of more than one at least one."""
+"""One place in this many is kept for urgent batches; at least one, if the process has more than one place."""
 _URGENT_PERMITS = 50
-"""One in so many permits for open messages is kept for urgent ones."""
+"""One permit for open messages in this many is kept for urgent batches."""
 _LAST_WRITES_S = 2.0
-"""How long the ledger has to take the last results when pushes were cut short by a stop."""
+"""How long the ledger has to take the last results after a stop cancelled the pushes, in seconds."""
 
 
 class Dispatcher:
@@ -74,18 +84,18 @@ class Dispatcher:
         """Make the dispatcher of a process; nothing happens before ``start``.
 
         Args:
-            settings: the process' own.
-            redis: the ledger's connection.
-            wake_workers: tells workers of batches that are ready; raises nothing.
-            on_refused: is called when the ledger refuses the process' id key; it ends the process.
-            max_batches: batches that may be at work at once.
-            full_at: as many batches as ended in the last second may wait beside those at work, but at most so many.
+            settings: the settings of the process.
+            redis: the connection to the ledger.
+            wake_workers: sends wake-ups for issued batches; raises nothing.
+            on_refused: called when the ledger refuses the id key of the process; the call ends the process.
+            max_batches: how many batches the process works on at once.
+            full_at: how many more batches may wait for a place, at most. As many may wait as ended in the last second.
             make_client: makes the client of a provider; by default one whose tokens are shared through the ledger.
-            timings: how long batches wait for what.
-            clock: what everything in the process waits with.
+            timings: the waits and limits of the work on a batch.
+            clock: the clock of all waits in the process.
             rng: spreads the waits of several processes (jitter).
-            name: the name of this worker where the ledger notes failures; by default its host and process id.
-            failure_policy: what follows from unexpected errors of batches.
+            name: the name under which the ledger notes failures of this worker; by default its host and process id.
+            failure_policy: what the ledger does after unexpected errors of a batch.
         """
         self._failure_policy = failure_policy
         self._name = name or f"{socket.gethostname()}:{os.getpid()}"
@@ -117,7 +127,8 @@ class Dispatcher:
             ids=CorrelationIds(settings.id_key, settings.old_id_key),
             capacity=Capacity(max_in_flight, kept=kept_permits),
             push_queue=PushQueue(max_in_flight, kept=kept_permits, clock=clock),
-            opt_out_cache=OptOutCache(redis, limits),
+            opt_out_cache=OptOutCache(redis),
+            frequency_limits=limits,
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
             timings=timings or BatchTimings(),
@@ -125,11 +136,11 @@ class Dispatcher:
             rng=self._rng,
         )
         self._turns = defaultdict[tuple[SenderId, tuple[str, ...], bool], SenderTurn](SenderTurn)
-        """One for each sender and chain of providers, for urgent batches and for others: a batch that waits for one
-        chain holds up no batch of another, and an urgent one waits for none that is not."""
+        """A turn for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
+        chain delays no batch of another chain, and an urgent batch waits for urgent batches only."""
         self._plans: dict[CampaignId, Plan] = {}
-        self._batches: set[Batch] = set()
-        self._running: set[asyncio.Task[str]] = set()
+        self._batches: set[BatchWorker] = set()
+        self._running: set[asyncio.Task[WorkEnd]] = set()
         self._max_not_urgent = max_batches - (max(1, max_batches // _URGENT_PLACES) if max_batches > 1 else 0)
         self._not_urgent_running = 0
         self._ended_at: deque[float] = deque(maxlen=full_at)
@@ -137,7 +148,7 @@ class Dispatcher:
         self._waiting_urgent: deque[BatchRef] = deque(maxlen=_MAX_WAITING)
         self._waiting: deque[BatchRef] = deque(maxlen=_MAX_WAITING)
         self._background: set[asyncio.Task[None]] = set()
-        self._may_begin = asyncio.Event()
+        self._is_prepared = asyncio.Event()
         """Set when the ledger has accepted the id key and knows the senders' limits, or when the process stops."""
         self._id_key_watch = IdKeyWatch(
             redis,
@@ -159,10 +170,11 @@ class Dispatcher:
         self._start_in_background(renewal.run())
 
     def is_full(self, *, is_urgent: bool = False) -> bool:
-        """Say whether one more batch could only wait here; may be called from any thread.
+        """Return whether this process should take no more wake-ups; may be called from any thread.
 
-        Batches that end free places before Celery, which looks every second, finds others for them. So as many may wait
-        as ended in the last second: none where batches take long, for another process may be free for them.
+        Celery polls for wake-ups once a second. So that the places of batches that end meanwhile are used, as many
+        batches may wait here as ended in the last second. Where batches take long, none waits: another process may have
+        room for them.
         """
         if self._has_place(is_urgent=is_urgent):
             return False
@@ -170,27 +182,27 @@ class Dispatcher:
         ended = sum(now - ended_at < 1.0 for ended_at in tuple(self._ended_at))
         return len(self._waiting_urgent if is_urgent else self._waiting) >= ended
 
-    async def run(self, ref: BatchRef, *, is_urgent: bool = False) -> str:
-        """Work on a batch as long as it is ours; return in a word how that ended."""
+    async def run(self, ref: BatchRef, *, is_urgent: bool = False) -> WorkEnd:
+        """Take the lease of a batch and work on the batch; return why the work ended, or did not begin."""
         if not self._has_place(is_urgent=is_urgent):
             (self._waiting_urgent if is_urgent else self._waiting).append(ref)
-            return "no room"
+            return BatchEnd.FULL
         return await self._begin(ref, is_urgent=is_urgent)
 
     async def stop(self) -> None:
-        """Open no more blocks, let pushes in flight end within the grace, and hand every batch back."""
+        """Open no more blocks, let pushes in flight end within the grace, and release every batch."""
         self._is_stopping = True
-        self._may_begin.set()
+        self._is_prepared.set()
         self._context.capacity.close()
         grace_s = self._settings.worker.grace_s
         for batch in self._batches:
             batch.stop(grace_s=grace_s)
-        self._context.push_queue.drop()
+        self._context.push_queue.return_all()
         for waiting in (self._waiting_urgent, self._waiting):
             while waiting:
-                self._begin(waiting.popleft(), is_urgent=True)  # a batch that begins now is handed back at once
+                self._begin(waiting.popleft(), is_urgent=True)  # a batch that begins now is released at once
         await self._wait_for_batches(grace_s)
-        self._context.push_queue.cut_short()
+        self._context.push_queue.cancel_all()
         await self._wait_for_batches(_LAST_WRITES_S)
         for running in self._running:
             running.cancel()
@@ -199,7 +211,7 @@ class Dispatcher:
             await self._wait_for_batches(_LAST_WRITES_S)
 
     async def close(self) -> None:
-        """Close the clients; to be called after ``stop``."""
+        """Close the clients; call ``stop`` before."""
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -211,7 +223,7 @@ class Dispatcher:
         if not await self._id_key_watch.register():
             return
         await write_sender_limits(self._redis, self._settings, clock=self._clock, rng=self._rng)
-        self._may_begin.set()
+        self._is_prepared.set()
         self._start_in_background(self._id_key_watch.run())
 
     def _has_place(self, *, is_urgent: bool) -> bool:
@@ -219,14 +231,14 @@ class Dispatcher:
             return False
         return is_urgent or self._not_urgent_running < self._max_not_urgent
 
-    def _begin(self, ref: BatchRef, *, is_urgent: bool) -> asyncio.Task[str]:
+    def _begin(self, ref: BatchRef, *, is_urgent: bool) -> asyncio.Task[WorkEnd]:
         running = asyncio.create_task(self._run(ref))
         self._running.add(running)
         self._not_urgent_running += not is_urgent
         running.add_done_callback(partial(self._ended, is_urgent=is_urgent))
         return running
 
-    def _ended(self, running: asyncio.Task[str], *, is_urgent: bool) -> None:
+    def _ended(self, running: asyncio.Task[WorkEnd], *, is_urgent: bool) -> None:
         self._running.discard(running)
         self._not_urgent_running -= not is_urgent
         self._ended_at.append(self._clock.monotonic())
@@ -237,64 +249,64 @@ class Dispatcher:
         while self._waiting and self._has_place(is_urgent=False):
             self._begin(self._waiting.popleft(), is_urgent=False)
 
-    async def _run(self, ref: BatchRef) -> str:
+    async def _run(self, ref: BatchRef) -> WorkEnd:
         token: int | None = None
         try:
-            await self._may_begin.wait()
+            await self._is_prepared.wait()
             asked_at = self._clock.monotonic()
             try:
                 plan = await self._cached_plan(ref)
                 if plan.provider not in self._clients:
                     reason = f"provider {plan.provider} is not in the worker's settings"
                     await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
-                    return "no provider"
+                    return BatchEnd.PROVIDER_UNKNOWN
                 lease = await self._context.leases.take(ref)
-            except (RedisError, OSError) as error:
+            except LEDGER_ERRORS as error:
                 if not is_transient(error):
                     raise
-                log.warning("ledger away", error=type(error).__name__, doing="take")
-                return "ledger away"
+                log_failed_call(error, doing="take")
+                return BatchEnd.LEDGER_UNAVAILABLE
             if lease is None:
-                return "nothing owed"
+                return BatchEnd.NOTHING_TO_DO
             token = lease.token
             return await self._work_on(lease, plan, asked_at + self._settings.worker.lease_s)
         except CampaignUnknown:
-            return "nothing owed"
-        except Exception as unexpected:  # noqa: BLE001  # the one place of a worker that must survive everything
-            await self._hand_back_failed(ref, token, unexpected)
-            return "failed"
+            return BatchEnd.NOTHING_TO_DO
+        except Exception as unexpected:  # noqa: BLE001  # the only such place of a worker process
+            await self._release_failed(ref, token, unexpected)
+            return BatchEnd.FAILED
 
-    async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> str:
+    async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> WorkEnd:
         ref = lease.ref
         turn = self._turns[ref.sender, plan.chain, plan.urgent]
-        batch = Batch(lease, plan, self._context, turn=turn, lease_deadline=lease_deadline)
+        batch = BatchWorker(lease, plan, self._context, turn=turn, lease_deadline=lease_deadline)
         self._batches.add(batch)
         if self._is_stopping:
             batch.stop(grace_s=self._settings.worker.grace_s)
         began_at = self._clock.monotonic()
         try:
-            end_reason = await batch.work()
+            end = await batch.work()
         finally:
             self._batches.discard(batch)
-        if end_reason != "done":  # a batch that is done has made room for the next one when its last block was opened
+        if end is not BatchEnd.DONE:  # the next batches were issued when the last block of a done batch was opened
             await self._issue_batches(ref.sender)
         log.info(
             "batch",
             campaign=ref.campaign,
             batch=ref.number,
             sender=ref.sender,
-            ended=end_reason,
+            ended=end,
             seconds=round(self._clock.monotonic() - began_at, 3),
             **batch.counts,
         )
-        return end_reason
+        return end
 
-    async def _hand_back_failed(self, ref: BatchRef, token: int | None, unexpected: Exception) -> None:
-        """Hand back a batch after an unexpected error, so that it is tried again, on another worker if there is one.
+    async def _release_failed(self, ref: BatchRef, token: int | None, unexpected: Exception) -> None:
+        """Release a batch after an unexpected error; the batch is issued again, to another worker if there is one.
 
-        After several failures its campaign is braked (``FailurePolicy``): the batch would come back for ever. An error
-        of the ledger itself means that the batch is damaged there, and brakes the campaign at once; the batch's lease
-        then runs out, and the batch is tried again after somebody resumes the campaign.
+        After several failures its campaign is braked (``FailurePolicy``), because the batch would fail for ever. An
+        error of the ledger itself means that the batch is damaged there, and brakes the campaign at once; the lease of
+        the batch then runs out, and the batch is issued again after somebody resumes the campaign.
         """
         if isinstance(unexpected, BatchUnreadable):
             token, unexpected = unexpected.token, unexpected.reason
@@ -308,11 +320,11 @@ class Dispatcher:
             await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
         except LeaseLost:
             return
-        except (RedisError, OSError, CampaignUnknown) as error:
-            log.warning("ledger away", error=type(error).__name__, doing="hand back")
+        except (*LEDGER_ERRORS, CampaignUnknown) as error:
+            log_failed_call(error, doing="release after a failure")
 
     async def _note_failure(self, ref: BatchRef, token: int | None, kind: str, reason: str) -> bool:
-        """Note a failure in the ledger; return whether the ledger could do that."""
+        """Note a failure in the ledger; return whether the ledger could note the failure."""
         try:
             await self._context.leases.note_failure(
                 ref, token, worker=self._name, kind=kind, reason=reason, policy=self._failure_policy
@@ -325,7 +337,9 @@ class Dispatcher:
 
     async def _wait_for_batches(self, max_s: float) -> None:
         if self._running:
-            await asyncio.wait(self._running, timeout=max_s)
+            with suppress(TimeoutError):
+                async with self._clock.timeout(max_s):
+                    await asyncio.wait(self._running)
 
     async def _cached_plan(self, ref: BatchRef) -> Plan:
         if (plan := self._plans.get(ref.campaign)) is None:
@@ -336,21 +350,21 @@ class Dispatcher:
         return plan
 
     async def _issue_batches(self, sender: SenderId) -> None:
-        """Hand out the sender's next batches and wake workers for them; if that fails, upkeep does it soon."""
+        """Issue the sender's next batches and wake workers for them; if that fails, upkeep issues them soon."""
         if self._is_stopping:
             return
         try:
             if ready := await self._context.leases.issue(sender):
-                # Nobody waits for the broker: a lost wake-up is repeated when the batch's lease runs out.
+                # The caller does not wait for the broker: upkeep repeats a lost wake-up.
                 self._start_in_background(self._wake(ready))
-        except (RedisError, OSError) as error:
-            log.warning("ledger away", error=type(error).__name__, doing="issue")
+        except LEDGER_ERRORS as error:
+            log_failed_call(error, doing="issue")
 
     async def _wake(self, ready: Sequence[BatchReady]) -> None:
         await self._wake_workers(ready)
 
     async def _brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
-        """Stop a provider that refuses its account, or that the settings do not name, for all senders that use it."""
+        """Brake a provider for a sender, and for all senders of the settings that use the provider."""
         log.error("provider braked", provider=provider, reason=reason)
         others = [SenderId(name) for name, other in self._settings.senders.items() if provider in other.chain]
         for braked in {sender, *others}:

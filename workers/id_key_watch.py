@@ -1,24 +1,21 @@
-"""The watch over the id key: a worker pushes nothing before its key is the ledger's, and ends when it is not."""
+"""The watch over the id key: a worker pushes nothing before the ledger accepts its key, and ends if it is refused."""
 
 import random
 from collections.abc import Callable
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from times_dispatch.clock import Clock
-from times_dispatch.ledger.connection import RedisUnavailable, check
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.connection import check
+from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.retry import Backoff, retry
-from workers.sender_limits import log_ledger_away_at_start
+from workers.ledger_failures import call_at_start, log_failed_call
 
 log = structlog.get_logger(__name__)
 
-_MAX_WAIT_S = 1.0
 _CHECK_EVERY_S = 300.0
-"""How often a running worker looks whether the key was changed."""
+"""How often a running worker checks whether the key was changed, in seconds."""
 
 
 class IdKeyWatch:
@@ -37,9 +34,9 @@ class IdKeyWatch:
 
         Args:
             redis: the ledger.
-            guard: has the process' keys.
-            on_refused: is called when the ledger refuses the key; it ends the process.
-            clock: what the waits are taken from.
+            guard: compares the keys of the process with the record.
+            on_refused: called when the ledger refuses the key; the call ends the process.
+            clock: the clock that the waits use.
             rng: shortens the waits at random.
         """
         self._redis = redis
@@ -49,15 +46,9 @@ class IdKeyWatch:
         self._rng = rng
 
     async def register(self) -> bool:
-        """Compare the keys at the start, as soon as the ledger is there; return whether the process may make ids."""
+        """Compare the keys as soon as the ledger is available; return whether the process may make ids."""
         try:
-            await retry(
-                self._register_once,
-                on=lambda error: isinstance(error, RedisUnavailable | RedisError | OSError),
-                backoff=Backoff(first_s=_MAX_WAIT_S, max_s=_MAX_WAIT_S, rng=self._rng),
-                before_wait=log_ledger_away_at_start,
-                clock=self._clock,
-            )
+            await call_at_start(self._register_once, clock=self._clock, rng=self._rng)
         except IdKeyRefused as refused:
             self._on_refused(refused)
             return False
@@ -68,7 +59,7 @@ class IdKeyWatch:
         await self._guard.register()
 
     async def run(self) -> None:
-        """Check from time to time, until the key is refused or the task is cancelled."""
+        """Check every ``_CHECK_EVERY_S`` seconds, until the key is refused or the task is cancelled."""
         while True:
             await self._clock.sleep(_CHECK_EVERY_S)
             try:
@@ -77,5 +68,5 @@ class IdKeyWatch:
             except IdKeyRefused as refused:
                 self._on_refused(refused)
                 return
-            except (RedisError, OSError) as error:
-                log.warning("ledger away", error=type(error).__name__, doing="check of the id key")
+            except LEDGER_ERRORS as error:
+                log_failed_call(error, doing="check of the id key")

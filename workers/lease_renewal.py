@@ -3,31 +3,28 @@
 from collections import defaultdict
 from collections.abc import Collection
 
-import structlog
-from redis.exceptions import RedisError
-
 from times_dispatch.clock import Clock
+from times_dispatch.ledger.errors import LEDGER_ERRORS
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
-from workers.batch.batch import Batch
-
-log = structlog.get_logger(__name__)
+from workers.batch.batch_worker import BatchWorker
+from workers.ledger_failures import log_failed_call
 
 _RENEWALS_PER_LEASE = 5
-"""So a lease outlives four renewals in a row that fail."""
+"""A lease is still held after four failed renewals in a row."""
 
 
 class LeaseRenewal:
     """Renews the leases of all batches of a process, one call for each sender."""
 
-    def __init__(self, leases: BatchLeases, batches: Collection[Batch], *, lease_s: float, clock: Clock) -> None:
+    def __init__(self, leases: BatchLeases, batches: Collection[BatchWorker], *, lease_s: float, clock: Clock) -> None:
         """Make the renewal of a process.
 
         Args:
             leases: the worker's side of the ledger.
-            batches: those at work; read again before each round.
+            batches: the batches on which the process works; read again before each round.
             lease_s: how long a renewed lease lasts, in seconds.
-            clock: what rounds and deadlines are measured with.
+            clock: the clock of the rounds and deadlines.
         """
         self._leases = leases
         self._batches = batches
@@ -37,22 +34,22 @@ class LeaseRenewal:
     async def run(self) -> None:
         while True:
             await self._clock.sleep(self._lease_s / _RENEWALS_PER_LEASE)
-            by_sender: defaultdict[SenderId, list[Batch]] = defaultdict(list)
+            by_sender: defaultdict[SenderId, list[BatchWorker]] = defaultdict(list)
             for batch in self._batches:
                 by_sender[batch.lease.ref.sender].append(batch)
             for sender, batches in by_sender.items():
                 await self._renew(sender, batches)
 
-    async def _renew(self, sender: SenderId, batches: list[Batch]) -> None:
+    async def _renew(self, sender: SenderId, batches: list[BatchWorker]) -> None:
         """Renew the leases of one sender, and tell each batch whether it still holds its lease."""
         asked_at = self._clock.monotonic()
         try:
             held = await self._leases.renew(sender, [batch.lease for batch in batches])
-        except (RedisError, OSError) as error:  # whatever it is, the leases of other senders must be renewed
-            log.warning("ledger away", error=type(error).__name__, doing="renew")
+        except LEDGER_ERRORS as error:  # of any kind: the leases of other senders must be renewed
+            log_failed_call(error, doing="renew")
             return
         for batch, is_held in zip(batches, held, strict=True):
             if is_held:
-                batch.renewed(lease_deadline=asked_at + self._lease_s)
+                batch.on_lease_renewed(lease_deadline=asked_at + self._lease_s)
             else:
-                batch.lose()
+                batch.on_lease_lost()

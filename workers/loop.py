@@ -1,4 +1,4 @@
-"""The one event loop of a worker process, in a thread of its own; the threads of Celery's pool wait for it."""
+"""The event loop of a worker process, in a thread of its own; the threads of Celery's pool wait for its results."""
 
 import asyncio
 import threading
@@ -47,7 +47,7 @@ class LoopThread:
             raise
 
     def stop(self, *, timeout_s: float = 5.0) -> None:
-        """Cancel every coroutine, so that no thread waits for one for ever; stop the loop and end its thread."""
+        """Cancel every coroutine, so that no thread waits for its result; stop the loop and end its thread."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop:

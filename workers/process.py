@@ -1,4 +1,4 @@
-"""A worker process from start to stop: the loop, the ledger, the dispatcher, the upkeep; started in this order."""
+"""A worker process: starts its loop, ledger, dispatcher and upkeep in this order, and stops them in reverse."""
 
 import asyncio
 import gc
@@ -13,56 +13,57 @@ from typing import Any
 import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import state
-from redis.exceptions import RedisError
 
 from times_dispatch.broker.app import (
     BROKER_ERRORS,
     URGENT_QUEUE,
-    BrokerAway,
+    BrokerUnavailable,
     WaitingWakeups,
     waiting_wakeups,
     wake_workers,
 )
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.model import BatchRef, CampaignView
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings.model import Settings
+from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.dispatcher import Dispatcher
+from workers.ledger_failures import log_failed_call
 from workers.loop import LoopStopped, LoopThread
 from workers.upkeep import Upkeep
 
 log = structlog.get_logger(__name__)
 
 _MAX_ROUND_S = 30.0
-"""A round of upkeep that takes longer is cancelled."""
+"""A round of upkeep that takes longer than this is cancelled."""
 _SPARE_THREADS = 8
 """Pool threads that batches leave free, so that upkeep always finds one."""
 _MAX_STOP_S = 4.0
-"""How long a stop may take beyond the grace; then the process ends, whatever Celery is waiting for."""
+"""How long a stop may take beyond the grace, in seconds; then the process ends, even if Celery does not."""
 _REFUSED_EXIT_CODE = 2
-"""The same as after mistakes in the settings."""
+"""The exit code of a worker whose id key the ledger refuses; the same as after mistakes in the settings."""
 _MAX_CLOSE_S = 2.0
-"""How long the connections may take to close."""
+"""How long the connections may take to close, in seconds."""
 
 
 class WorkerProcess:
-    """What the tasks of one process share."""
+    """Everything that the Celery tasks of one process share."""
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self._app = app
         self._settings = settings
         self._loop = LoopThread()
         self._started = AsyncExitStack()
-        """What ``start`` began, to be closed in reverse."""
+        """Everything that ``start`` opened; closed in reverse."""
         self._dispatcher: Dispatcher | None = None
         self._upkeep: Upkeep | None = None
         self._rows = FlowerRows(app)
 
     def start(self) -> None:
-        """Start everything, also while the ledger is away: batches wait for it."""
-        # Pushes leave nearly no garbage in cycles: to look for it as often as usual costs a fifth of the process' time.
+        """Start everything, also while the ledger is unavailable: batches wait for the ledger."""
+        # Pushes leave nearly no garbage in cycles, and the usual collections would take a fifth of the process' time.
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         self._loop.start()
@@ -70,45 +71,45 @@ class WorkerProcess:
         signals.worker_shutting_down.connect(self._stop_at_once, weak=False)
 
     def stop(self) -> None:
-        """Hand every batch back; a push in flight has the grace to end."""
+        """Release every batch; pushes in flight may end within the grace."""
         if self._dispatcher is None:
             return
         try:
             self._loop.call(self._dispatcher.stop(), timeout_s=self._settings.worker.grace_s + _MAX_STOP_S)
         except TimeoutError:
-            log.error("stop took too long", consequence="leases run out by themselves")
+            log.error("stop took too long", consequence="the leases of its batches run out")
         except (LoopStopped, CancelledError):
-            pass  # the signal has stopped it already
+            pass  # the signal has already stopped the dispatcher
 
     def close(self) -> None:
-        """End what ``start`` began, in reverse."""
+        """Close everything that ``start`` opened, in reverse."""
         try:
             self._loop.call(self._started.aclose(), timeout_s=_MAX_CLOSE_S)
         except TimeoutError:
             log.warning("connections left open")
         self._loop.stop()
 
-    def run(self, ref: BatchRef, *, is_urgent: bool = False) -> str:
-        """Work on a batch; return in a word how it ended."""
+    def run(self, ref: BatchRef, *, is_urgent: bool = False) -> WorkEnd:
+        """Work on a batch; return why the work ended."""
         if self._dispatcher is None:
-            return "not started"
+            return BatchEnd.NOT_STARTED
         try:
             return self._loop.call(self._dispatcher.run(ref, is_urgent=is_urgent))
         except (LoopStopped, CancelledError):
-            return "stopped"  # the lease runs out
+            return BatchEnd.CANCELLED  # the lease runs out
 
     def is_full(self, queue: str) -> bool:
-        """Say whether one more batch of a queue could only wait here; may be called from any thread."""
+        """Return whether this process should take no more batches of a queue; may be called from any thread."""
         return self._dispatcher is not None and self._dispatcher.is_full(is_urgent=queue == URGENT_QUEUE)
 
     def upkeep(self) -> None:
-        """Do one round of upkeep; when the ledger or the broker is away the next round comes in a second."""
+        """Do one round of upkeep; after a failure of the ledger or the broker, the next round comes in a second."""
         if self._upkeep is None:
             return
         try:
             self._loop.call(self._upkeep.round(), timeout_s=_MAX_ROUND_S)
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            log.warning("ledger away", error=type(error).__name__, doing="upkeep")
+        except LEDGER_ERRORS as error:  # also the TimeoutError of a long round, which is an OSError
+            log_failed_call(error, doing="upkeep")
         except (LoopStopped, CancelledError):
             log.info("upkeep ended by the stop")
 
@@ -140,34 +141,34 @@ class WorkerProcess:
             redis,
             lease_s=self._settings.worker.lease_s,
             wake_workers=self._wake_workers,
-            show=self._show,
+            update_flower=self._update_flower,
             backlog=self._backlog,
         )
 
     async def _wake_workers(self, ready: Sequence[BatchReady]) -> None:
         try:
             await wake_workers(self._app, ready)
-        except BrokerAway as error:
-            log.warning("broker away", error=str(error))
+        except BrokerUnavailable as error:
+            log.warning("broker unavailable", error=str(error))
 
     async def _backlog(self) -> WaitingWakeups:
         try:
             return await waiting_wakeups(self._app)
         except BROKER_ERRORS as error:
-            log.warning("broker away", error=type(error).__name__, doing="backlog")
+            log.warning("broker unavailable", error=type(error).__name__, doing="backlog")
             return WaitingWakeups()
 
-    async def _show(self, views: list[CampaignView]) -> bool:
+    async def _update_flower(self, views: list[CampaignView]) -> bool:
         try:
             await asyncio.to_thread(self._rows.show, views)
         except BROKER_ERRORS as error:
-            log.warning("broker away", error=type(error).__name__, doing="progress")
+            log.warning("broker unavailable", error=type(error).__name__, doing="update of Flower")
             return False
         return True
 
 
 def _end_worker(refused: IdKeyRefused) -> None:
-    """Let the Celery worker of this process stop as at a signal, and then exit with 2."""
+    """Let the Celery worker of this process stop as after a signal, and then exit with 2."""
     log.error("the worker ends", reason=str(refused))
     state.should_stop = _REFUSED_EXIT_CODE  # type: ignore[assignment]  # the stubs know only None
 

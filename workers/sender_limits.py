@@ -1,34 +1,26 @@
-"""The senders' limits, from the settings into the ledger: a worker pushes nothing before they are there."""
+"""The senders' limits: a worker writes them from the settings into the ledger before it pushes anything."""
 
 import random
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from times_dispatch.clock import Clock
-from times_dispatch.ledger.connection import RedisUnavailable, check
+from times_dispatch.ledger.connection import check
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day
+from workers.ledger_failures import call_at_start
 
 log = structlog.get_logger(__name__)
 
-_MAX_WAIT_S = 1.0
-
 
 async def write_sender_limits(redis: Redis, settings: Settings, *, clock: Clock, rng: random.Random) -> None:
-    """Check the ledger and write each sender's rate and daily cap into it; try until the ledger takes them."""
-    await retry(
-        lambda: _write_once(redis, settings),
-        on=lambda error: isinstance(error, RedisUnavailable | RedisError | OSError),
-        backoff=Backoff(first_s=_MAX_WAIT_S, max_s=_MAX_WAIT_S, rng=rng),
-        before_wait=log_ledger_away_at_start,
-        clock=clock,
-    )
+    """Check the ledger and write each sender's rate and daily cap into it; try until the ledger accepts them."""
+    await call_at_start(lambda: _write_once(redis, settings), clock=clock, rng=rng)
 
 
 async def _write_once(redis: Redis, settings: Settings) -> None:
@@ -42,12 +34,5 @@ async def _write_once(redis: Redis, settings: Settings) -> None:
         except ResponseError as error:
             if is_transient(error):
                 raise
-            # The scripts need the same key: nothing of this sender can be sent, and all others begin.
+            # The scripts need the same key, so nothing of this sender can be sent. The other senders can begin.
             log.error("damaged in the ledger", sender=name, doing="limits", error=str(error))
-
-
-def log_ledger_away_at_start(error: Exception) -> None:
-    """Log why the ledger cannot be used at the start of a process."""
-    # The text of a RedisUnavailable holds no password; that of any other error may.
-    reason = str(error) if isinstance(error, RedisUnavailable) else type(error).__name__
-    log.warning("ledger away", error=reason, doing="start")

@@ -1,4 +1,4 @@
-"""The Celery tasks: each takes ids, makes one call, and returns a word."""
+"""The Celery tasks: each takes ids and makes one call; Flower shows the returned word."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def register(app: Celery, process: WorkerProcess) -> None:
     @app.task(name=BATCH_TASK, bind=True)
     def batch(self: Any, sender: str, campaign: str, number: int) -> str:
         is_urgent = (self.request.delivery_info or {}).get("routing_key") == URGENT_QUEUE
-        return process.run(BatchRef(SenderId(sender), CampaignId(campaign), number), is_urgent=is_urgent)
+        return process.run(BatchRef(SenderId(sender), CampaignId(campaign), number), is_urgent=is_urgent).value
 
     class Silent(Task):  # type: ignore[type-arg]  # the stubs' parameters exist for type checkers only
-        """A task that Flower does not show: a row every second would bury the others."""
+        """A task that Flower does not show, because a row every second would hide the others."""
 
         send_events = False
 

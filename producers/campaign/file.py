@@ -29,7 +29,7 @@ from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day, price
-from times_dispatch.settings.sending_window import sending_window
+from times_dispatch.settings.send_window import send_window
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -53,9 +53,10 @@ class Campaign:
         self.table = table
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
+        self.no_value = settings.recipients.no_value
         self.template = Template(self.template_settings.text)
         self.category = effective_category(self.sender.category, self.template_settings.category)
-        allowed = sending_window(self.sender, self.category, settings.categories)
+        allowed = send_window(self.sender, self.category, settings.categories)
         if allowed.is_never_open:
             reason = (
                 f"the window {self.sender.window} of the sender never meets the hours of {self.category} messages, "

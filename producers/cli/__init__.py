@@ -6,6 +6,8 @@ that is unavailable. Terms are explained in docs/glossary.md.
 """
 
 import os
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +48,8 @@ class CliContext:
 
     settings_path: Path
     redis_url: str | None
+    random_below: Callable[[int], int] = secrets.randbelow
+    """Chooses the index of a test message."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.
@@ -118,4 +122,5 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, settings_path: Path, redis_url: str | None) -> None:
     """Send bulk SMS campaigns through Times Mobile: never twice, never lost."""
-    ctx.obj = CliContext(settings_path, redis_url)
+    # A test gives the source of randomness as click's object.
+    ctx.obj = CliContext(settings_path, redis_url, ctx.obj or secrets.randbelow)

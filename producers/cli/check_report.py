@@ -25,6 +25,7 @@ def report_as_text(report: CheckReport) -> str:
     """Return a report as lines of text, the most important first."""
     plan = report.plan
     lines = [f"campaign  {plan.name} from {plan.sender} ({plan.category}), template {plan.template}"]
+    lines.append(f"file      {report.source}")
     lines += _rows(report)
     lines += _parts(report)
     lines += _money(report)
@@ -48,6 +49,7 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "sender": plan.sender,
         "template": plan.template,
         "category": plan.category,
+        "file": report.source,
         "good": report.good,
         "refused": report.refused,
         "examples": {reason: [msgspec.to_builtins(row) for row in rows] for reason, rows in report.examples.items()},

@@ -6,12 +6,14 @@ import click
 from redis.asyncio import Redis
 from rich.table import Table
 
-from callbacks.dead_letters import DeadLetters, StoredDeadLetter
+from callbacks.dead_letters import DeadLetterReason, DeadLetters, StoredDeadLetter
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import console, second_in_india
 from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.settings.durations import format_duration
+
+Counts = dict[DeadLetterReason, int]
 
 
 @click.group()
@@ -20,7 +22,7 @@ def reports() -> None:
 
 
 @reports.command()
-@click.option("--reason", default="", help="Only reports that could not be used for this reason.")
+@click.option("--reason", type=DeadLetterReason, help="Only dead letters with this reason, for example: forged.")
 @click.option(
     "--max",
     "max_rows",
@@ -32,7 +34,9 @@ def reports() -> None:
 @click.option("--most", "old_max_rows", type=click.IntRange(min=1), hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def rejected(options: CliContext, *, reason: str, max_rows: int, old_max_rows: int | None, as_json: bool) -> None:
+def rejected(
+    options: CliContext, *, reason: DeadLetterReason | None, max_rows: int, old_max_rows: int | None, as_json: bool
+) -> None:
     """List the reports that could not be used, oldest first, with the reason; their bodies are not shown.
 
     The body of a report that was too long is not stored, so that the report cannot be tried again.
@@ -41,7 +45,9 @@ def rejected(options: CliContext, *, reason: str, max_rows: int, old_max_rows: i
         click.echo("--most is an old name; write --max", err=True)
         max_rows = old_max_rows
 
-    async def read(redis: Redis) -> tuple[dict[str, int], dict[str, int], list[StoredDeadLetter]]:
+    async def read(
+        redis: Redis,
+    ) -> tuple[Counts, Counts, list[StoredDeadLetter]]:
         dead_letters = DeadLetters(redis)
         kept = await dead_letters.oldest(reason=reason, limit=max_rows)
         return await dead_letters.count(), await dead_letters.totals(), kept
@@ -52,6 +58,7 @@ def rejected(options: CliContext, *, reason: str, max_rows: int, old_max_rows: i
             "id": row.id,
             "at_ms": row.at_ms,
             "reason": row.reason,
+            "detail": row.detail,
             "bytes": row.too_long or len(row.body),
             "too_long": bool(row.too_long),
         }
@@ -63,15 +70,15 @@ def rejected(options: CliContext, *, reason: str, max_rows: int, old_max_rows: i
     if not count:
         console().print("no report is in the dead letters")
         return
-    summary = Table("reason", box=None, pad_edge=False)
+    summary = Table("reason", "meaning", box=None, pad_edge=False)
     summary.add_column("kept", justify="right")
     summary.add_column("ever", justify="right")
     for name in sorted({*count, *totals}):
-        summary.add_row(name, f"{count.get(name, 0):,}", f"{totals.get(name, 0):,}")
+        summary.add_row(name, name.text, f"{count.get(name, 0):,}", f"{totals.get(name, 0):,}")
     listed = Table("id", "since", "reason", box=None, pad_edge=False)
     for row in kept:
         not_stored = f"; not kept: too long, {row.too_long:,} bytes" if row.too_long else ""
-        listed.add_row(row.id, second_in_india(row.at_ms / 1000), row.reason + not_stored)
+        listed.add_row(row.id, second_in_india(row.at_ms / 1000), (row.detail or row.reason.text) + not_stored)
     console().print(summary, "", listed, sep="\n")
 
 
@@ -90,9 +97,9 @@ def waiting(options: CliContext, *, as_json: bool) -> None:
 
 
 @reports.command()
-@click.option("--reason", default="", help="Only reports that could not be used for this reason.")
+@click.option("--reason", type=DeadLetterReason, help="Only dead letters with this reason, for example: forged.")
 @click.pass_obj
-def replay(options: CliContext, *, reason: str) -> None:
+def replay(options: CliContext, *, reason: DeadLetterReason | None) -> None:
     """Give the reports that could not be used to the reconcilers again; those that fail again are listed again."""
 
     async def again(redis: Redis) -> int:

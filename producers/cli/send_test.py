@@ -85,7 +85,7 @@ def send_test(
         provider=provider,
         custom=_custom_values(custom),
     )
-    test_message = prepare(request, settings)
+    test_message = prepare(request, settings, random_below=options.random_below)
     if not as_json:
         for line in _request_lines(test_message):
             click.echo(line)

@@ -89,6 +89,7 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
         "sender": result.plan.sender,
         "state": result.state.value,
         "already_submitted": result.already_submitted,
+        "file": result.source,
         "accepted": result.accepted,
         "refused": result.refused,
         "opted_out": result.opted_out,
@@ -108,6 +109,7 @@ def _as_text(result: SubmitResult) -> str:
     parts = result.gsm_parts + result.ucs2_parts
     lines = [
         f"campaign  {result.campaign}  {result.plan.name} from {result.plan.sender}",
+        f"file      {result.source}",
         f"accepted  {counted(result.accepted, 'message')} in {counted(parts, 'part')}",
     ]
     for encoding, messages, parts in (

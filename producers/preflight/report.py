@@ -39,6 +39,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a submit would do, and what stands in its way."""
 
     plan: Plan
+    source: str
+    """The recipients file, and the sheet of a workbook."""
     good: int
     """Rows that would become messages."""
     refused: dict[str, int]
@@ -133,6 +135,7 @@ async def check(
     shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
+        source=draft.file.source,
         good=checker.accepted,
         refused=dict(checker.refused.most_common()),
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},

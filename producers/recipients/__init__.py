@@ -1,8 +1,9 @@
 """The path of a recipients file goes in; its rows come out in chunks, as texts, whatever the format.
 
 ``file`` has the contract; ``csv``, ``json_lines``, ``parquet`` and ``excel`` are its variants, chosen by the file's
-suffix. Only the format is checked here: ``producers.rows.checker`` decides what becomes of a row. Terms are explained
-in docs/glossary.md.
+suffix and by what ``kind`` finds in the file. ``values``, ``number_format`` and ``cell_text`` make texts of values as a
+person sees them in a sheet. Only the format is checked here: ``producers.rows.checker`` decides what becomes of a row.
+Terms are explained in docs/glossary.md.
 """
 
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from producers.errors import InputInvalid
 from producers.recipients.file import BrokenRow, Chunk, RecipientsFile
 from producers.recipients.heading import Heading
+from producers.recipients.kind import Kind, kind_of
 
 __all__ = ["BrokenRow", "Chunk", "Heading", "RecipientsFile", "open_recipients", "open_table"]
 
@@ -40,26 +42,66 @@ def open_table(path: Path, *, hint: str) -> RecipientsFile:
 
 
 def _open(path: Path, hint: str) -> RecipientsFile:
-    # Each variant is imported only for its suffix: polars alone costs 40 MB and 0.2 s.
+    kind = kind_of(path)
+    if kind in _NEVER_READ:
+        raise InputInvalid(f"{path}: is {kind.value}; {_NEVER_READ[kind]}")
+    # Each variant is imported only for its suffix: pyarrow alone costs 60 MB.
     match path.suffix.lower():
         case ".csv" | ".tsv" | ".txt":
+            if not kind.is_text:
+                raise _misnamed(path, kind)
             from producers.recipients.csv import CsvFile  # noqa: PLC0415
 
             return CsvFile(path, hint=hint)
-        case ".jsonl" | ".ndjson":
+        case ".jsonl" | ".ndjson" | ".json":
+            if not kind.is_text:
+                raise _misnamed(path, kind)
             from producers.recipients.json_lines import JsonLinesFile  # noqa: PLC0415
 
             return JsonLinesFile(path)
         case ".parquet":
+            if kind is not Kind.PARQUET:
+                raise InputInvalid(f"{path}: is not a Parquet file: it is {kind.value}")
             from producers.recipients.parquet import ParquetFile  # noqa: PLC0415
 
             return ParquetFile(path)
         case ".xlsx" | ".xlsm" | ".xlsb" | ".xls" | ".ods":
+            if kind not in (Kind.XLSX, Kind.XLS, Kind.ODS):
+                raise InputInvalid(f"{path}: is not a workbook, or is damaged: it is {kind.value}{_rename(path, kind)}")
             from producers.recipients.excel import ExcelFile  # noqa: PLC0415
 
-            return ExcelFile(path)
+            return ExcelFile(path, kind)
         case suffix:
             raise InputInvalid(
                 f"{path}: cannot tell the format from {suffix or 'a name without a suffix'}; "
                 "use .csv, .tsv, .jsonl, .parquet or .xlsx"
             )
+
+
+_NEVER_READ = {
+    Kind.HTML: "open it in a spreadsheet program and save it as .xlsx or .csv",
+    Kind.XML: "open it in a spreadsheet program and save it as .xlsx or .csv",
+    Kind.PDF: "export the list as .xlsx or .csv",
+    Kind.XLSB: "save it as .xlsx",
+    Kind.ENCRYPTED: "save it without the password",
+    Kind.GZIP: "unpack it with gunzip",
+    Kind.ZIP: "unpack it",
+}
+_SUFFIXES = {
+    Kind.XLSX: ".xlsx",
+    Kind.XLS: ".xls",
+    Kind.ODS: ".ods",
+    Kind.PARQUET: ".parquet",
+    Kind.TSV: ".tsv",
+    Kind.CSV: ".csv",
+    Kind.JSON: ".jsonl",
+}
+"""The suffix by which a file of each kind is read."""
+
+
+def _misnamed(path: Path, kind: Kind) -> InputInvalid:
+    return InputInvalid(f"{path}: is {kind.value}, in spite of its name{_rename(path, kind)}")
+
+
+def _rename(path: Path, kind: Kind) -> str:
+    return f"; rename it to {path.stem}{_SUFFIXES[kind]}" if kind in _SUFFIXES else ""

@@ -1,35 +1,69 @@
-"""Recipients as CSV in UTF-8: separated by comma, semicolon or tab, and quoted as in RFC 4180."""
+"""Recipients as CSV in UTF-8: separated by comma, semicolon, tab or bar, and quoted as in RFC 4180."""
 
 import contextlib
 import csv
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TextIO
+from typing import BinaryIO, NoReturn, Protocol, TextIO
 
 from producers.errors import InputInvalid
 from producers.recipients import utf8
+from producers.recipients.cell_text import tidy
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading, is_among
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+_SEPARATOR_LINE = re.compile('\ufeff*"?sep=(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
+"""A first line for spreadsheets, ``sep=;``, which names the delimiter of the lines below."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_MAX_SEPARATOR_LINE = 20
+_FIRST_CELL = itemgetter(0)
+
+
+class _CsvReader(Protocol):
+    """What ``csv.reader`` returns, which has no public name."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
 
 
 class CsvFile:
-    """A CSV file. The right delimiter is the one with which the heading has a column named ``hint``."""
+    """A CSV file.
+
+    The right delimiter is the one that a line ``sep=;`` names, or with which the heading has a column named ``hint``.
+    Blanks before a quote are passed over, and so are blank cells beyond the heading. Cells that a row lacks at its end
+    are empty: spreadsheets leave them out.
+    """
 
     def __init__(self, path: Path, *, hint: str) -> None:
         utf8.check(path)
         self._path = path
         self._size = max(path.stat().st_size, 1)
         self._bytes: BinaryIO | None = None
+        self._named_delimiter = self._delimiter_of_first_line()
         self._delimiter, self.heading = self._find_delimiter(hint)
         with contextlib.closing(self.chunks()) as chunks:
             if next(chunks, None) is None:
                 raise InputInvalid(f"{path}: has a heading and no rows")
         self._bytes = None
+
+    def use(self, columns: Collection[int]) -> None:
+        """Do nothing: every cell of CSV is a text."""
+
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    def left_out(self) -> list[str]:
+        """Return nothing, because all rows are read."""
+        return []
 
     def fraction(self) -> float:
         """Return how much of the file has been read, from 0 to 1."""
@@ -38,69 +72,99 @@ class CsvFile:
         return self._bytes.tell() / self._size
 
     def chunks(self) -> Generator[Chunk]:
-        """Read the rows; a row with more or fewer cells than the heading is a broken row, and does not end the file."""
+        """Read the rows; a row with more cells than the heading is a broken row, and does not end the file."""
         width = len(self.heading)
         with self._open() as text:
             self._bytes = text.buffer
-            reader = csv.reader(text, delimiter=self._delimiter, strict=True)
-            next(filter(None, reader), None)
+            reader = self._reader(text, self._delimiter)
+            _skip_to_heading(reader)
+            first = self._lines_before_heading
             while True:
-                before = reader.line_num
+                before = reader.line_num + first
                 try:
                     rows = list(islice(reader, CHUNK_ROWS))
                 except csv.Error:
                     self._refuse(self._delimiter)
                 if not rows:
                     return
-                lines: Sequence[int] = range(before + 1, reader.line_num + 1)
+                lines: Sequence[int] = range(before + 1, reader.line_num + first + 1)
                 if len(lines) != len(rows):
                     lines = _line_numbers(before + 1, rows)
-                if set(map(len, rows)) == {width}:
+                # A row without any value begins with an empty cell.
+                if set(map(len, rows)) == {width} and all(map(_FIRST_CELL, rows)):
                     yield Chunk(lines, rows, ())
                 elif any(rows):
                     yield _split(lines, rows, width)
 
+    @property
+    def _lines_before_heading(self) -> int:
+        return 1 if self._named_delimiter else 0
+
     def _open(self) -> TextIO:
-        return self._path.open(encoding="utf-8-sig", newline="")
+        """Open the file behind its byte order marks and behind a line that names the delimiter."""
+        text = self._path.open(encoding="utf-8", newline="")
+        if self._named_delimiter:
+            text.readline()
+        else:
+            position = 0
+            while text.read(1) == "\ufeff":
+                position = text.tell()
+            text.seek(position)
+        return text
+
+    def _delimiter_of_first_line(self) -> str:
+        with self._path.open(encoding="utf-8", newline="") as text:
+            named = _SEPARATOR_LINE.fullmatch(text.readline(_MAX_SEPARATOR_LINE))
+        return named[1] if named else ""
+
+    @staticmethod
+    def _reader(text: TextIO, delimiter: str) -> "_CsvReader":
+        # A blank after a tab is not skipped: there it may be a cell of its own.
+        return csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
 
     def _find_delimiter(self, hint: str) -> tuple[str, Heading]:
         """Choose the delimiter with which the heading has the hinted column, or else the most columns."""
         headings: dict[str, tuple[int, list[str]]] = {}
-        for delimiter in _DELIMITERS:
+        delimiters = self._named_delimiter or _DELIMITERS
+        for delimiter in delimiters:
             # With a wrong delimiter a good heading may be invalid CSV: "to";"name" read with commas.
             with contextlib.suppress(csv.Error):
                 headings[delimiter] = self._first_row(delimiter)
         if not headings:
-            self._refuse(_DELIMITERS[0])
+            self._refuse(delimiters[0])
         delimiter = max(
             headings, key=lambda candidate: (is_among(hint, headings[candidate][1]), len(headings[candidate][1]))
         )
         line, names = headings[delimiter]
-        if len(headings) < len(_DELIMITERS) and any('"' in name for name in names):
-            self._refuse(next(candidate for candidate in _DELIMITERS if candidate not in headings))
+        if len(headings) < len(delimiters) and any('"' in tidy(name) for name in names):
+            self._refuse(next(candidate for candidate in delimiters if candidate not in headings))
         if "\0" in "".join(names):
             raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? save it as UTF-8")
         return delimiter, Heading(self._path, line, names)
 
     def _first_row(self, delimiter: str) -> tuple[int, list[str]]:
         with self._open() as text:
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            reader = self._reader(text, delimiter)
             for row in reader:
-                if row:
-                    return reader.line_num, row
+                if any(map(str.strip, row)):
+                    return reader.line_num + self._lines_before_heading, row
         raise InputInvalid(f"{self._path}: is empty; its first line must name the columns")
 
     def _refuse(self, delimiter: str) -> NoReturn:
         """Raise InputInvalid with the line on which the unreadable row starts; csv only knows where reading stopped."""
-        line, reason = 1, ""
+        line, reason = self._lines_before_heading + 1, ""
         with self._open() as text:
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            reader = self._reader(text, delimiter)
             try:
                 for _ in reader:
-                    line = reader.line_num + 1
+                    line = reader.line_num + self._lines_before_heading + 1
             except csv.Error as error:
                 reason = _explain(error)
         raise InputInvalid(f"{self._path}:{line}: {reason}")
+
+
+def _skip_to_heading(reader: Iterator[list[str]]) -> None:
+    next(filter(lambda row: any(map(str.strip, row)), reader), None)
 
 
 def _line_numbers(first: int, rows: Sequence[Sequence[str]]) -> Sequence[int]:
@@ -113,13 +177,21 @@ def _line_numbers(first: int, rows: Sequence[Sequence[str]]) -> Sequence[int]:
 
 
 def _split(lines: Sequence[int], rows: Sequence[Sequence[str]], width: int) -> Chunk:
+    rows = [_fitted(row, width) if any(map(str.strip, row)) else () for row in rows]
     good = [index for index, row in enumerate(rows) if len(row) == width]
     broken = [
         BrokenRow(line, f"has {len(row)} {'cell' if len(row) == 1 else 'cells'}, the heading has {width}", row)
         for line, row in zip(lines, rows, strict=True)
-        if row and len(row) != width
+        if len(row) > width
     ]
     return Chunk([lines[index] for index in good], [rows[index] for index in good], broken)
+
+
+def _fitted(row: Sequence[str], width: int) -> Sequence[str]:
+    """Fill up a row that lacks cells at its end; cut off blank cells beyond the heading."""
+    if len(row) < width:
+        return [*row, *[""] * (width - len(row))]
+    return row if any(map(str.strip, row[width:])) else row[:width]
 
 
 def _explain(error: csv.Error) -> str:
@@ -130,6 +202,6 @@ def _explain(error: csv.Error) -> str:
         case words if "field limit" in words:
             return f"a cell is longer than {csv.field_size_limit():,} characters; is a quote opened and not closed?"
         case words if "expected after" in words:
-            return "there is text after a closing quote; write a quote within a cell twice"
+            return "there is text or a blank after a closing quote; take it off, and write a quote within a cell twice"
         case words:
             return f"not CSV: {words}"

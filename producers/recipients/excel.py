@@ -1,50 +1,146 @@
-"""Recipients as a sheet of Excel or OpenDocument, read with fastexcel and polars (the ``files`` extra)."""
+"""Recipients as a sheet of Excel or OpenDocument: the rows and the sheet that a person sees."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
 from producers.recipients.heading import Heading
+from producers.recipients.kind import Kind
+from producers.recipients.workbook.sheets import SheetRow, Workbook
+
+_MAX_LINES_SHOWN = 3
 
 
 class ExcelFile:
-    """The first sheet of a workbook. Its first row that is not blank is the heading; a line is a row of the sheet.
+    """The first visible sheet of a workbook, without its hidden rows.
 
-    A cell gives its stored value, not the displayed one: 99.50 may be stored as 99.5, so amounts are best kept as text.
-    The whole workbook is in memory, because its format cannot be streamed.
+    The first row that is not blank is the heading; a line is a row of the sheet. A cell gives what a person sees there:
+    0.18 with the format ``0%`` is 18%.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            import fastexcel  # noqa: PLC0415  # an extra
-            import polars as pl  # noqa: PLC0415  # an extra
-        except ImportError as missing:
-            raise InputInvalid(
-                f"{path}: reading Excel needs {missing.name}: pip install 'times-dispatch[files]', or save it as CSV"
-            ) from None
-        try:
-            sheet = fastexcel.read_excel(path).load_sheet(0, header_row=None, skip_rows=0, dtypes="string")
-            self._frame = sheet.to_polars()
-        except fastexcel.FastExcelError:
-            raise InputInvalid(f"{path}: is not a workbook, or is damaged or encrypted") from None
-        self._frame = self._frame.select(pl.all().fill_null(""))
-        self._heading_row = next((index for index, row in enumerate(self._frame.iter_rows()) if any(row)), -1)
-        if self._heading_row < 0:
-            raise InputInvalid(f"{path}: its first sheet is empty")
-        self.heading = Heading(path, self._heading_row + 1, self._frame.row(self._heading_row))
-        if not any(map(any, self._frame[self._heading_row + 1 :].iter_rows())):
-            raise InputInvalid(f"{path}: its first sheet has a heading and no rows")
+    def __init__(self, path: Path, kind: Kind) -> None:
+        self._path = path
+        self._kind = kind
         self._rows_read = 0
+        self._rows = 0
+        self._hidden_lines: list[int] = []
+        self._hidden_rows = 0
+        self._workbook = self._open()
+        sheets = self._workbook.sheets
+        self._sheet = next((index for index, sheet in enumerate(sheets) if not sheet.is_hidden), -1)
+        if self._sheet < 0:
+            raise InputInvalid(f"{path}: has no visible sheet with rows")
+        self.sheet_name = sheets[self._sheet].name
+        self.heading = self._read_heading()
+
+    def use(self, columns: Collection[int]) -> None:
+        """Do nothing: a value that has no text makes its row wrong only where the value is used."""
+
+    @property
+    def source(self) -> str:
+        """The name of the file and of the sheet."""
+        return f"{self._path.name}, sheet {self.sheet_name}"
+
+    def left_out(self) -> list[str]:
+        """Say which other sheets there are, and which rows are hidden."""
+        sheets = self._workbook.sheets
+        others = [sheet.name for index, sheet in enumerate(sheets) if not sheet.is_hidden and index != self._sheet]
+        hidden = [sheet.name for sheet in sheets if sheet.is_hidden]
+        left_out = []
+        if others or hidden:
+            names = [*others, *(f"{name} (hidden)" for name in hidden)]
+            left_out.append(
+                f"{self._path.name}: only the sheet {self.sheet_name} is read, and not {', '.join(names)}; "
+                "to send to another sheet, make it the first visible one"
+            )
+        if self._hidden_rows:
+            lines = ", ".join(map(str, self._hidden_lines)) + (", …" if self._hidden_rows > _MAX_LINES_SHOWN else "")
+            rows = "1 hidden row is" if self._hidden_rows == 1 else f"{self._hidden_rows:,} hidden rows are"
+            left_out.append(
+                f"{self._path.name}: {rows} left out (row {lines}); to send to them, show all rows, and save the file"
+            )
+        return left_out
 
     def fraction(self) -> float:
-        """Return how much of the sheet has been read, from 0 to 1."""
-        return self._rows_read / self._frame.height
+        """Return how much of the sheet has been read, from 0 to 1; 0 until the rows are counted."""
+        return min(1.0, self._rows_read / self._rows) if self._rows else 0.0
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows below the heading, without the blank ones."""
-        for first in range(self._heading_row + 1, self._frame.height, CHUNK_ROWS):
-            rows = self._frame[first : first + CHUNK_ROWS].rows()
-            self._rows_read = min(first + CHUNK_ROWS, self._frame.height)
-            filled = [index for index, row in enumerate(rows) if any(row)]
-            yield Chunk([first + 1 + index for index in filled], [rows[index] for index in filled], ())
+        """Read the visible rows below the heading, without the blank ones."""
+        width = len(self.heading)
+        lines: list[int] = []
+        rows: list[list[str]] = []
+        damaged: dict[tuple[int, int], str] = {}
+        self._rows_read = self._hidden_rows = 0
+        self._hidden_lines = []
+        for row in self._sheet_rows():
+            if row.line <= self.heading.line or not (any(row.cells) or row.damaged):
+                continue
+            self._rows_read += 1
+            if row.is_hidden:
+                self._hidden_rows += 1
+                if len(self._hidden_lines) < _MAX_LINES_SHOWN:
+                    self._hidden_lines.append(row.line)
+                continue
+            for column, reason in row.damaged.items():
+                damaged[len(rows), column] = reason
+            lines.append(row.line)
+            rows.append([*row.cells[:width], *[""] * (width - len(row.cells))])
+            if len(rows) == CHUNK_ROWS:
+                yield Chunk(lines, rows, (), damaged)
+                lines, rows, damaged = [], [], {}
+        self._rows = self._rows_read
+        if rows:
+            yield Chunk(lines, rows, (), damaged)
+
+    def _open(self) -> Workbook:
+        with _readable(self._path):
+            match self._kind:
+                case Kind.XLS:
+                    try:
+                        from producers.recipients.workbook.xls import XlsWorkbook  # noqa: PLC0415  # an extra
+                    except ImportError as missing:
+                        raise InputInvalid(
+                            f"{self._path}: reading .xls needs {missing.name}: pip install 'times-dispatch[files]', "
+                            "or save it as .xlsx"
+                        ) from None
+                    return XlsWorkbook(self._path)
+                case Kind.ODS:
+                    from producers.recipients.workbook.ods import OdsWorkbook  # noqa: PLC0415
+
+                    return OdsWorkbook(self._path)
+                case _:
+                    from producers.recipients.workbook.xlsx import XlsxWorkbook  # noqa: PLC0415
+
+                    return XlsxWorkbook(self._path)
+
+    def _sheet_rows(self) -> Iterator[SheetRow]:
+        with _readable(self._path):
+            yield from self._workbook.rows(self._sheet)
+
+    def _read_heading(self) -> Heading:
+        rows = (row for row in self._sheet_rows() if any(map(str.strip, row.cells)))
+        heading = next((row for row in rows if not row.is_hidden), None)
+        if heading is None:
+            raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} is empty")
+        if next((row for row in rows if not row.is_hidden), None) is None:
+            raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} has a heading and no rows that are shown")
+        names = list(heading.cells)
+        while not names[-1].strip():
+            names.pop()
+        return Heading(self._path, heading.line, names)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn every error of a reader into a refusal: xlrd raises errors of any kind for a damaged file."""
+    try:
+        yield
+    except (InputInvalid, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001
+        raise InputInvalid(
+            f"{path}: is not a workbook, or is damaged or encrypted; open it in a spreadsheet program and save it anew"
+        ) from None

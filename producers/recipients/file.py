@@ -11,7 +11,8 @@
 One chunk at a time is in memory, except with Excel, whose format cannot be streamed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from producers.recipients.heading import Heading
@@ -21,7 +22,7 @@ CHUNK_ROWS = 1000
 
 
 class BrokenRow(NamedTuple):
-    """A row that has more or fewer cells than the heading, or cannot be read at all."""
+    """A row that has more cells than the heading, or cannot be read at all."""
 
     line: int
     reason: str
@@ -36,6 +37,9 @@ class Chunk(NamedTuple):
     rows: Sequence[Sequence[str]]
     """Every row has exactly the heading's columns."""
     broken: Sequence[BrokenRow]
+    damaged: Mapping[tuple[int, int], str] = MappingProxyType({})
+    """Cells whose value cannot be text, by the index of the row in the chunk and the index of the column; the reason is
+    written after the name of the column."""
 
 
 class RecipientsFile(Protocol):
@@ -43,7 +47,21 @@ class RecipientsFile(Protocol):
 
     @property
     def heading(self) -> Heading:
-        """The columns that hold texts or numbers."""
+        """The columns of the file."""
+
+    def use(self, columns: Collection[int]) -> None:
+        """Name the columns whose cells are needed, by their indexes; without a call all columns are.
+
+        A value that cannot be read in another column makes no row wrong, and may be an empty cell. Raises InputInvalid
+        if a column cannot become text.
+        """
+
+    @property
+    def source(self) -> str:
+        """What is read, in words: the file's name, and the sheet of a workbook."""
+
+    def left_out(self) -> list[str]:
+        """Say which sheets and rows of the file are not read; complete when the rows have been read."""
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the rows in the file's order, without the blank ones.

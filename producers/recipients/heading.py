@@ -1,38 +1,41 @@
 """The heading of a recipients file: the names of its columns."""
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from producers.errors import InputInvalid
+from producers.recipients.cell_text import tidy
 
-_LOOKS_LIKE_DATA = re.compile(r"\d[\d\s.-]{5,}\d")
+_MIN_DIGITS_OF_NUMBER = 10
+_NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
 
 
 class Heading:
-    """The columns of a file. A name is found whatever its case and the spaces around it.
-
-    Raises InputInvalid if two columns have the same name; columns without a name do not count.
-    """
+    """The columns of a file. A name is found whatever its case and its blanks."""
 
     def __init__(self, path: Path, line: int, names: Iterable[str]) -> None:
         self.path = path
         self.line = line
-        self.names = tuple(name.strip() for name in names)
-        self._looks_like_data = any(map(_LOOKS_LIKE_DATA.search, self.names))
+        self.names = tuple(map(tidy, names))
+        self._looks_like_data = any(map(_is_phone_number, self.names))
         self._index = {_key(name): index for index, name in reversed(list(enumerate(self.names))) if name}
-        counts = Counter(_key(name) for name in self.names if name)
-        if not self._looks_like_data and (twice := [key for key, count in counts.items() if count > 1]):
-            raise InputInvalid(f"{path}:{line}: two columns are named {twice[0]}; rename or delete one of them")
+        self._counts = Counter(_key(name) for name in self.names)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def index(self, name: str) -> int | None:
-        """Return the index of the column with a name, or None."""
-        return self._index.get(_key(name))
+        """Return the index of the column with a name, or None.
+
+        Raises InputInvalid if two columns have the name; columns that nobody asks for may have one name.
+        """
+        key = _key(name)
+        index = self._index.get(key)
+        if index is not None and self._counts[key] > 1:
+            raise InputInvalid(f"{self.path}:{self.line}: two columns are named {key}; rename or delete one of them")
+        return index
 
     def nearest(self, name: str) -> str | None:
         """Return the name of a column that is similar to an unknown name, or None."""
@@ -47,9 +50,14 @@ class Heading:
 
 
 def is_among(name: str, names: Iterable[str]) -> bool:
-    """Say whether a name is among others, whatever its case and the spaces around it."""
-    return _key(name) in map(_key, names)
+    """Say whether a name is among others, whatever its case and its blanks."""
+    return _key(name) in map(_key, map(tidy, names))
 
 
 def _key(name: str) -> str:
-    return name.strip().casefold()
+    return " ".join(name.split()).casefold()
+
+
+def _is_phone_number(name: str) -> bool:
+    digits = name.translate(_NOT_DIGITS)
+    return digits.isdecimal() and len(digits) >= _MIN_DIGITS_OF_NUMBER

@@ -1,15 +1,18 @@
 """Recipients as JSON Lines: one object on each line. Its texts and numbers are the cells."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TextIO
+from typing import BinaryIO, TextIO
+
+import orjson
 
 from producers.errors import InputInvalid
 from producers.recipients import utf8
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading
+from producers.recipients.values import ValueDamaged, number_text
 
 JsonObject = dict[str, object]
 
@@ -20,8 +23,24 @@ class _RowUnusable(ValueError):
     """A line that is no row; the message is the reason."""
 
 
+class _Number(str):
+    """A number as it is written in the file: 99.50 must not become 99.5."""
+
+    __slots__ = ()
+
+
+class _Constant(str):
+    """NaN, Infinity or -Infinity, which programs write although they are not JSON."""
+
+    __slots__ = ()
+
+
+class _Twice:
+    """The value of a key that an object has twice."""
+
+
 class JsonLinesFile:
-    """A JSON Lines file. Its columns are those keys of the first object whose value is a text, a number or null."""
+    """A JSON Lines file. Its columns are the keys of all objects, in the order in which they first occur."""
 
     def __init__(self, path: Path) -> None:
         utf8.check(path)
@@ -29,6 +48,20 @@ class JsonLinesFile:
         self._size = max(path.stat().st_size, 1)
         self._bytes: BinaryIO | None = None
         self._keys, self.heading = self._heading()
+        self._used: Collection[int] = range(len(self._keys))
+
+    def use(self, columns: Collection[int]) -> None:
+        """Name the columns whose values must be texts or numbers; any value may stand in the others."""
+        self._used = frozenset(columns)
+
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    def left_out(self) -> list[str]:
+        """Return nothing, because all rows are read."""
+        return []
 
     def fraction(self) -> float:
         """Return how much of the file has been read, from 0 to 1."""
@@ -38,7 +71,6 @@ class JsonLinesFile:
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the rows; a missing key and null give an empty cell."""
-        keys = self._keys
         with self._open() as file:
             self._bytes = file.buffer
             numbered = enumerate(file, 1)
@@ -46,65 +78,88 @@ class JsonLinesFile:
                 lines: list[int] = []
                 rows: list[list[str]] = []
                 broken: list[BrokenRow] = []
+                damaged: dict[tuple[int, int], str] = {}
                 for line, text in batch:
-                    if text.isspace():
+                    if _is_blank(text):
                         continue
                     try:
-                        row = _cells(_parse(text), keys)
+                        json_object = _parse(text)
                     except _RowUnusable as unusable:
                         broken.append(BrokenRow(line, str(unusable), ()))
                     else:
+                        rows.append(self._cells(json_object, len(rows), damaged))
                         lines.append(line)
-                        rows.append(row)
-                yield Chunk(lines, rows, broken)
+                yield Chunk(lines, rows, broken, damaged)
+
+    def _cells(self, json_object: JsonObject, row: int, damaged: dict[tuple[int, int], str]) -> list[str]:
+        cells = []
+        for column, key in enumerate(self._keys):
+            value = json_object.get(key)
+            if type(value) is str and value.isascii():
+                cells.append(value)
+                continue
+            try:
+                cells.append(_text(value))
+            except ValueDamaged as reason:
+                cells.append("")
+                if column in self._used:
+                    damaged[row, column] = str(reason)
+        return cells
 
     def _open(self) -> TextIO:
-        return self._path.open(encoding="utf-8-sig", newline="\n")
+        return self._path.open(encoding="utf-8", newline="\n")
 
     def _heading(self) -> tuple[list[str], Heading]:
-        with self._open() as text:
-            line, first = next(((line, row) for line, row in enumerate(text, 1) if not row.isspace()), (0, ""))
-        if not first:
+        first_line, keys = 0, dict[str, None]()
+        with self._open() as file:
+            for line, text in enumerate(file, 1):
+                if _is_blank(text):
+                    continue
+                if not first_line:
+                    first_line = line
+                    keys.update(dict.fromkeys(self._first_object(text, line)))
+                else:
+                    keys.update(dict.fromkeys(_keys_of(text)))
+        if not first_line:
             raise InputInvalid(f"{self._path}: is empty; every line must be a JSON object")
-        if first.lstrip().startswith("["):
+        names = [key for key in keys if _is_writable(key)]
+        return names, Heading(self._path, first_line, names)
+
+    def _first_object(self, text: str, line: int) -> JsonObject:
+        if text.lstrip(" \t\ufeff").startswith("["):
             raise InputInvalid(
                 f"{self._path}:{line}: is a JSON array; write one object a line: "
                 f"jq -c '.[]' {self._path.name} > {self._path.stem}.jsonl"
             )
         try:
-            cells = _parse(first)
+            return _parse(text)
         except _RowUnusable as unusable:
             raise InputInvalid(f"{self._path}:{line}: the first row {unusable}; its keys name the columns") from None
-        keys = [key for key, cell in cells.items() if cell is None or isinstance(cell, str)]
-        if not _is_writable(keys):
-            raise InputInvalid(
-                f"{self._path}:{line}: a key of the first row {_HALF_SURROGATE}; its keys name the columns"
-            )
-        return keys, Heading(self._path, line, keys)
+
+
+def _is_blank(text: str) -> bool:
+    return not text.strip(" \t\r\n\v\f\ufeff")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     cells = dict(pairs)
     if len(cells) != len(pairs):
-        raise _RowUnusable("has a key twice")
+        seen = set[str]()
+        for key, _ in pairs:
+            if key in seen:
+                cells[key] = _Twice()
+            seen.add(key)
     return cells
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise _RowUnusable(f"holds {name}, which is not JSON")
-
-
-# Numbers stay as they are written: 99.50 must not become 99.5, and twelve digits must not become a float.
 _decode = json.JSONDecoder(
-    parse_float=str, parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_unique
+    parse_float=_Number, parse_int=_Number, parse_constant=_Constant, object_pairs_hook=_unique
 ).decode
 
 
 def _parse(text: str) -> JsonObject:
     try:
-        cells = _decode(text)
-    except _RowUnusable:
-        raise
+        cells = _decode(text.lstrip("\ufeff"))
     except (ValueError, RecursionError):
         raise _RowUnusable("is not JSON") from None
     if not isinstance(cells, dict):
@@ -112,24 +167,41 @@ def _parse(text: str) -> JsonObject:
     return cells
 
 
-def _cells(json_object: JsonObject, keys: list[str]) -> list[str]:
-    row: list[str] = []
-    for key in keys:
-        match json_object.get(key):
-            case str(cell):
-                row.append(cell)
-            case None:
-                row.append("")
-            case _:
-                raise _RowUnusable(f"holds neither a text nor a number as {key}")
-    if not _is_writable(row):
-        raise _RowUnusable(_HALF_SURROGATE)
-    return row
-
-
-def _is_writable(texts: list[str]) -> bool:
+def _keys_of(text: str) -> Collection[str]:
+    """Return the keys of a line; none if the line is no JSON object."""
     try:
-        "".join(texts).encode()
+        cells = orjson.loads(text)
+    except ValueError:  # half surrogates and NaN are not JSON, and may stand beside good values
+        try:
+            cells = _parse(text)
+        except _RowUnusable:
+            return ()
+    return cells if isinstance(cells, dict) else ()
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case _Constant():
+            if value == "NaN":
+                return ""
+            raise ValueDamaged("is infinite")
+        case _Number():
+            return number_text(value)
+        case str():
+            if not _is_writable(value):
+                raise ValueDamaged(_HALF_SURROGATE)
+            return value
+        case _Twice():
+            raise ValueDamaged("stands twice in the row")
+        case _:
+            raise ValueDamaged("holds neither a text nor a number")
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True

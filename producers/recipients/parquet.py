@@ -1,78 +1,235 @@
-"""Recipients as Parquet, streamed with polars (the ``files`` extra)."""
+"""Recipients as Parquet, streamed with pyarrow (the ``files`` extra)."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
 from producers.recipients.heading import Heading
+from producers.recipients.values import ValueDamaged, short_float_text, text_of
 
-if TYPE_CHECKING:
-    import polars
+_OFFSET = re.compile(r"(?:UTC|GMT|Etc/UTC)?([+-])([0-9]{1,2}):?([0-9]{2})?")
+"""A zone as pandas writes it for a fixed offset from UTC: +05:30, or UTC+05:30."""
+_STRINGS = ("string", "large_string", "string_view")
+_SIMPLE_TYPES = (
+    "integer",
+    "floating",
+    "decimal",
+    "date",
+    "time",
+    "duration",
+    "null",
+    "binary",
+    "large_binary",
+    "fixed_size_binary",
+)
+
+Texts = Callable[[Any], tuple[list[str], dict[int, str]]]
+"""Turns an Arrow array into texts; returns them, with an empty text for each damaged value, and the reasons for these
+by index."""
 
 
 class ParquetFile:
-    """A Parquet file. Columns that cannot become text (lists, structs, booleans, bytes) are left out.
+    """A Parquet file. A list, a struct, a map or a boolean has no text, and its column is refused when it is used.
 
-    A date becomes 2026-11-08, a date and time 2026-11-08 10:30:00, and a float without a fraction a whole number.
+    Only the columns that are used must be readable. The cells of the others are read if they can be.
     Lines are counted as in a spreadsheet: the first row is line 2.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            import polars as pl  # noqa: PLC0415  # an extra, and slow to import
+            import pyarrow as arrow  # noqa: PLC0415  # an extra, and slow to import
+            from pyarrow import parquet  # noqa: PLC0415
         except ImportError:
             raise InputInvalid(
-                f"{path}: reading Parquet needs polars: pip install 'times-dispatch[files]', or save it as CSV"
+                f"{path}: reading Parquet needs pyarrow: pip install 'times-dispatch[files]', or save it as CSV"
             ) from None
         self._path = path
         self._rows_read = 0
-        frame = pl.scan_parquet(path)
+        self._errors = (arrow.ArrowException, OSError, ValueError, OverflowError)
         try:
-            schema = frame.collect_schema()
-            self._rows = int(frame.select(pl.len()).collect().item())
-        except pl.exceptions.PolarsError:
+            self._file = parquet.ParquetFile(path)
+            schema = self._file.schema_arrow
+        except self._errors:
             raise InputInvalid(f"{path}: is not a Parquet file, or is damaged") from None
-        texts = [as_text for name, dtype in schema.items() if (as_text := _as_text(name, dtype)) is not None]
-        self._frame = frame.select(texts)
-        self.heading = Heading(path, 1, self._frame.collect_schema().names())
+        self._rows = int(self._file.metadata.num_rows)
         if not self._rows:
             raise InputInvalid(f"{path}: has no rows")
+        self.heading = Heading(path, 1, schema.names)
+        self._types = list(schema.types)
+        self._texts = [_texts_of(arrow_type) for arrow_type in self._types]
+        # A column is chosen by its name.
+        self._readable = [
+            index for index, texts in enumerate(self._texts) if texts and schema.names.count(schema.names[index]) == 1
+        ]
+        self._used = self._readable
+
+    def use(self, columns: Collection[int]) -> None:
+        """Name the columns that must be readable; raise InputInvalid if a value in one of them has no text."""
+        self._used = sorted(columns)
+        for index in self._used:
+            if self._texts[index] is None:
+                raise InputInvalid(
+                    f"{self._path}: column {self.heading.names[index]} is of the type {self._types[index]}, which has "
+                    "no text: write it as texts or numbers"
+                )
+
+    @property
+    def source(self) -> str:
+        """The name of the file."""
+        return self._path.name
+
+    def left_out(self) -> list[str]:
+        """Return nothing, because all rows are read."""
+        return []
 
     def fraction(self) -> float:
         """Return how much of the file has been read, from 0 to 1."""
         return self._rows_read / self._rows
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows; null gives an empty cell."""
-        import polars as pl  # noqa: PLC0415
-
+        """Read the rows; null and NaN give an empty cell."""
         self._rows_read = 0
+        others = self._other_columns()
         try:
-            for frame in self._frame.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True):
+            for batch in self._batches(self._used):
+                cells: list[Sequence[str]] = [[""] * len(batch)] * len(self._types)
+                damaged: dict[tuple[int, int], str] = {}
+                for position, index in enumerate(self._used):
+                    texts = self._texts[index]
+                    if texts:
+                        cells[index], reasons = texts(batch.column(position))
+                        damaged |= {(row, index): reason for row, reason in reasons.items()}
+                for index, values in next(others, {}).items():
+                    if len(values) == len(batch):
+                        cells[index] = values
                 first = self._rows_read + 2
-                self._rows_read += frame.height
-                yield Chunk(range(first, first + frame.height), frame.rows(), ())
-        except pl.exceptions.PolarsError:
-            raise InputInvalid(f"{self._path}: is damaged after row {self._rows_read}") from None
+                self._rows_read += len(batch)
+                filled: Sequence[int] = range(len(batch))
+                rows = list(zip(*cells, strict=True))
+                yield Chunk([first + row for row in filled], rows, (), damaged)
+        except self._errors:
+            names = ", ".join(self.heading.names[index] for index in self._used)
+            raise InputInvalid(f"{self._path}: is damaged after row {self._rows_read}, in one of {names}") from None
+
+    def _batches(self, columns: Sequence[int]) -> Iterator[Any]:
+        names = [self._file.schema_arrow.names[index] for index in columns]
+        yield from self._file.iter_batches(CHUNK_ROWS, columns=names)
+
+    def _other_columns(self) -> Iterator[dict[int, list[str]]]:
+        """Yield the texts of the columns that nobody uses; end where one of them cannot be read."""
+        others = [index for index in self._readable if index not in self._used]
+        if not others:
+            return
+        try:
+            for batch in self._batches(others):
+                columns = {}
+                for position, index in enumerate(others):
+                    if texts := self._texts[index]:
+                        columns[index] = texts(batch.column(position))[0]
+                yield columns
+        except self._errors:
+            return
 
 
-def _as_text(name: str, dtype: "polars.DataType") -> "polars.Expr | None":
-    import polars as pl  # noqa: PLC0415
+def _texts_of(arrow_type: Any) -> Texts | None:
+    """Return what turns values of a type into texts; None for a type that has no text."""
+    import pyarrow as arrow  # noqa: PLC0415
+    from pyarrow import types  # noqa: PLC0415
 
-    column = pl.col(name)
-    if dtype.is_float():
-        whole = column.is_finite() & (column == column.floor()) & (column.abs() < 2**53)
-        text = (
-            pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column.cast(pl.String))
-        )
-    elif dtype == pl.String or dtype.is_integer() or dtype.is_decimal() or isinstance(dtype, (pl.Categorical, pl.Enum)):
-        text = column.cast(pl.String)
-    elif isinstance(dtype, pl.Datetime):
-        text = column.dt.to_string("%Y-%m-%d %H:%M:%S")
-    elif dtype == pl.Date:
-        text = column.dt.to_string("%Y-%m-%d")
-    else:
+    texts: Texts | None = None
+    if types.is_dictionary(arrow_type):
+        texts = _nested(arrow_type.value_type, lambda array: array.dictionary_decode())
+    elif isinstance(arrow_type, arrow.BaseExtensionType):
+        texts = _nested(arrow_type.storage_type, lambda array: array.storage)
+    elif str(arrow_type) in _STRINGS:
+        texts = _strings
+    elif types.is_float16(arrow_type):
+        texts = partial(_each, partial(short_float_text, form="e"))
+    elif types.is_float32(arrow_type):
+        texts = partial(_each, partial(short_float_text, form="f"))
+    elif types.is_timestamp(arrow_type):
+        zone = _zone(arrow_type.tz) if arrow_type.tz else None
+        texts = partial(_moments, zone) if zone or not arrow_type.tz else None
+    elif any(getattr(types, f"is_{name}")(arrow_type) for name in _SIMPLE_TYPES) or str(arrow_type) == "binary_view":
+        texts = partial(_each, text_of)
+    return texts
+
+
+def _nested(arrow_type: Any, unpack: Callable[[Any], Any]) -> Texts | None:
+    """Return what turns values of a type into texts that stand within arrays of another type."""
+    inner = _texts_of(arrow_type)
+    if inner is None:
         return None
-    return text.fill_null("").alias(name)
+    texts = inner
+    return lambda array: texts(unpack(array))
+
+
+def _strings(array: Any) -> tuple[list[str], dict[int, str]]:
+    values = array.to_pylist()
+    return ([value or "" for value in values] if array.null_count else values), {}
+
+
+def _each(text: Callable[[Any], str], array: Any) -> tuple[list[str], dict[int, str]]:
+    return _texts_of_values(text, _native(array))
+
+
+def _native(array: Any) -> list[Any]:
+    """Return Python values. Python has no nanoseconds, and times of day and durations are cut to microseconds."""
+    import pyarrow as arrow  # noqa: PLC0415
+
+    if arrow.types.is_duration(array.type):
+        array = array.cast(arrow.duration("us"), safe=False)
+    elif str(array.type) == "time64[ns]":
+        array = array.cast(arrow.time64("us"), safe=False)
+    values: list[Any] = array.to_pylist()
+    return values
+
+
+def _moments(zone: tzinfo | None, array: Any) -> tuple[list[str], dict[int, str]]:
+    """Return moments as clocks of the column's zone show them."""
+    import pyarrow as arrow  # noqa: PLC0415
+
+    start = datetime(1970, 1, 1, tzinfo=timezone.utc if zone else None)  # noqa: UP017
+
+    def text(microseconds: int | None) -> str:
+        if microseconds is None:
+            return ""
+        try:
+            moment = start + timedelta(microseconds=microseconds)
+        except OverflowError:
+            raise ValueDamaged("is a date beyond the calendar") from None
+        return text_of(moment.astimezone(zone) if zone else moment)
+
+    in_us = array.cast(arrow.timestamp("us", array.type.tz), safe=False).cast(arrow.int64())
+    return _texts_of_values(text, in_us.to_pylist())
+
+
+def _texts_of_values(text: Callable[[Any], str], values: Sequence[Any]) -> tuple[list[str], dict[int, str]]:
+    texts, reasons = [], {}
+    for row, value in enumerate(values):
+        if value is None:
+            texts.append("")
+            continue
+        try:
+            texts.append(text(value))
+        except ValueDamaged as reason:
+            texts.append("")
+            reasons[row] = str(reason)
+    return texts, reasons
+
+
+def _zone(name: str) -> tzinfo | None:
+    """Return the zone of a name or of an offset; None if there is no such zone."""
+    if offset := _OFFSET.fullmatch(name):
+        sign = -1 if offset[1] == "-" else 1
+        return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from producers.recipients import Chunk
+from producers.recipients.cell_text import tidy, tidy_cells
 from producers.rows.custom_values import CustomColumns
-from producers.rows.numbers import NumberSet, normalise_numbers
+from producers.rows.damage import DamageCheck, DamageKind
+from producers.rows.numbers import NumberSet, find_foreign, normalise_numbers
 from producers.rows.parts import PartsCounter, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
 from producers.rows.slots import SlotSource, all_values_valid
@@ -20,6 +22,7 @@ from times_dispatch.sms.templates import Slot
 T = TypeVar("T")
 
 TOO_LONG = Finding(RefusalReason.LENGTH, f"the text takes more than {MAX_PARTS} parts")
+FOREIGN = "is a number of another country: a header of the DLT reaches India only"
 DUPLICATE = Finding(RefusalReason.DUPLICATE, "duplicate: an earlier row has the same number")
 
 _EXAMPLES = 3
@@ -38,15 +41,15 @@ class CheckedRows(NamedTuple):
     refused: list[RefusedRow]
     """In the order of their lines."""
     custom: Mapping[str, list[str]] = MappingProxyType({})
-    """Custom values that come from columns, by name; ``producers.draft`` fills them in."""
+    """Custom values that come from columns, by name."""
 
 
 class RowChecker:
     """Checks the rows of one campaign, chunk by chunk, in their order.
 
-    A row is refused for its shape, its number, an empty cell, a value that its slot or a header does not take, a value
-    that is not whitelisted, a text that is longer than an SMS can be, or as a duplicate: the first good row with a
-    number counts. A row with several of these faults is refused for the first of them.
+    A row is refused for its shape, its number, an empty or damaged cell, a value that its slot or a header does not
+    take, a value that is not whitelisted, a text that is longer than an SMS can be, or as a duplicate: the first good
+    row with a number counts. A row with several of these faults is refused for the first of them.
 
     Whatever can be checked for a whole chunk at once is not checked row by row: a million rows take seconds.
     """
@@ -60,6 +63,8 @@ class RowChecker:
         max_length: int,
         whitelists: Whitelists,
         custom: CustomColumns | None = None,
+        damage_check: DamageCheck | None = None,
+        allows_foreign: bool = False,
         region: str = "IN",
     ) -> None:
         """Prepare for the first chunk.
@@ -71,12 +76,16 @@ class RowChecker:
             max_length: characters of a slot's value, at most.
             whitelists: links and callback numbers that values may contain.
             custom: custom values that come from columns.
+            damage_check: finds cells without a value or with a damaged one; by default with the default words.
+            allows_foreign: whether numbers of other countries are accepted.
             region: the country of numbers without a country code, as two letters.
         """
         self.accepted = 0
         """Rows that became messages."""
         self.refused: Counter[str] = Counter()
         """Refused rows by the message of their finding."""
+        self.foreign = 0
+        """Accepted numbers of other countries."""
         self.examples: dict[str, list[RefusedRow]] = {}
         """The first refused rows for each message, and for a limited number of messages."""
         self.parts_counter = PartsCounter(slot_source.template)
@@ -84,6 +93,9 @@ class RowChecker:
         self._slot_source = slot_source
         self._custom = custom or CustomColumns({})
         self._used_columns = sorted(slot_source.columns | self._custom.columns)
+        self._required = slot_source.required | self._custom.required
+        self._damage_check = damage_check or DamageCheck()
+        self._allows_foreign = allows_foreign
         self._names = names
         self._to = to
         self._max_length = max_length
@@ -93,12 +105,15 @@ class RowChecker:
     def check(self, chunk: Chunk) -> CheckedRows:
         """Check a chunk; chunks must come in the file's order, because duplicates are found across chunks."""
         rows = chunk.rows
-        to, number_reasons = normalise_numbers(list(map(itemgetter(self._to), rows)), self._region)
-        findings = {
-            index: Finding(RefusalReason.NUMBER, f"{self._names[self._to]} {reason}", rows[index][self._to])
-            for index, reason in number_reasons.items()
-        }
-        slots = self._slot_values(rows, to, findings)
+        to, findings = self._numbers(chunk)
+        foreign = find_foreign(to)
+        if not self._allows_foreign:
+            for index in foreign:
+                findings.setdefault(index, Finding(RefusalReason.FOREIGN, f"{self._names[self._to]} {FOREIGN}"))
+        cells = {column: tidy_cells(list(map(itemgetter(column), rows))) for column in self._used_columns}
+        self._check_cells(cells, chunk, findings)
+        slots = self._slot_values(cells, to, findings)
+        custom = self._custom.values(cells, len(rows))
         if findings:
             to = _without(to, findings)
         if duplicates := self._seen.add(list(map(int, to))):
@@ -107,6 +122,7 @@ class RowChecker:
             to = _without(to, duplicates)
         if findings:
             slots = [_without(values, findings) for values in slots]
+            custom = {name: _without(values, findings) for name, values in custom.items()}
         lines = _without(chunk.lines, findings) if findings else list(chunk.lines)
         refused = [RefusedRow(chunk.lines[index], finding, rows[index]) for index, finding in findings.items()]
         refused += [
@@ -116,7 +132,8 @@ class RowChecker:
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
         self._count(refused)
-        return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused)
+        self.foreign += len(set(foreign) - findings.keys())
+        return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused, custom)
 
     def _count(self, refused: Sequence[RefusedRow]) -> None:
         for row in refused:
@@ -127,19 +144,47 @@ class RowChecker:
             if message in self.examples or len(self.examples) < _EXAMPLE_MESSAGES:
                 self.examples.setdefault(message, []).append(row)
 
+    def _numbers(self, chunk: Chunk) -> tuple[list[str], dict[int, Finding]]:
+        """Return the numbers of a chunk, an empty text for each that is none, and what is wrong with the rows."""
+        name = self._names[self._to]
+        cells = list(map(itemgetter(self._to), chunk.rows))
+        to, reasons = normalise_numbers(cells, self._region)
+        findings: dict[int, Finding] = {}
+        for (index, column), reason in chunk.damaged.items():
+            if column == self._to:
+                findings[index] = Finding(RefusalReason.DAMAGED, f"{name} {reason}")
+        for index, reason in reasons.items():
+            damage = self._damage_check.of(tidy(cells[index]))
+            message = f"{name} {damage.reason if damage else reason}"
+            findings.setdefault(index, Finding(RefusalReason.NUMBER, message, cells[index]))
+        return to, findings
+
+    def _check_cells(self, cells: dict[int, Sequence[str]], chunk: Chunk, findings: dict[int, Finding]) -> None:
+        """Add empty and damaged cells to ``findings``; make every cell without a value an empty text."""
+        for (index, column), reason in chunk.damaged.items():
+            if column in cells:
+                findings.setdefault(index, Finding(RefusalReason.DAMAGED, f"{self._names[column]} {reason}"))
+        for column, values in cells.items():
+            damages = self._damage_check.find(values)
+            if not damages:
+                continue
+            changed = list(values)
+            for index, damage in damages.items():
+                message = f"{self._names[column]} {damage.reason}"
+                if damage.kind is DamageKind.DAMAGED:
+                    findings.setdefault(index, Finding(RefusalReason.DAMAGED, message, values[index]))
+                else:
+                    changed[index] = ""
+                    if column in self._required:
+                        findings.setdefault(index, Finding(RefusalReason.EMPTY, message, values[index]))
+            cells[column] = changed
+
     def _slot_values(
-        self, rows: Sequence[Sequence[str]], to: Sequence[str], findings: dict[int, Finding]
+        self, cells: Mapping[int, Sequence[str]], to: Sequence[str], findings: dict[int, Finding]
     ) -> list[list[str]]:
         """Return the values, one list for each slot; add what is wrong with rows to ``findings``."""
         source = self._slot_source
-        cells = {column: list(map(itemgetter(column), rows)) for column in self._used_columns}
-        for column, values in cells.items():
-            if not all(map(str.strip, values)):
-                empty = Finding(RefusalReason.EMPTY, f"{self._names[column]} is empty")
-                for index, value in enumerate(values):
-                    if not value.strip():
-                        findings.setdefault(index, empty)
-        slots, text_findings = source.values(cells, len(rows))
+        slots, text_findings = source.values(cells, len(to))
         for index, finding in text_findings.items():
             findings.setdefault(index, finding)
         for slot, name, values in zip(source.template.slots, source.names, slots, strict=True):
@@ -149,9 +194,9 @@ class RowChecker:
                         findings.setdefault(index, Finding(RefusalReason.SLOT, f"{name} {problem}", value))
         for index, finding in self.whitelists.findings(slots, to, source.names):
             findings.setdefault(index, finding)
-        for index, finding in self._custom.findings(cells, len(rows)):
+        for index, finding in self._custom.findings(cells, len(to)):
             findings.setdefault(index, finding)
-        for index in too_long(source.template, slots, len(rows)):
+        for index in too_long(source.template, slots, len(to)):
             findings.setdefault(index, TOO_LONG)
         return slots
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from producers.recipients import Chunk
 from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
@@ -21,6 +20,8 @@ class CustomColumns:
     def __init__(self, variables: Mapping[str, Variable], *, in_headers: frozenset[str] = frozenset()) -> None:
         self.columns = frozenset(column for variable in variables.values() for column in variable.columns)
         """Indexes of the columns whose cells are needed."""
+        self.required = frozenset[int]().union(*(variable.required for variable in variables.values()))
+        """Indexes of the columns of which every cell must hold a value."""
         self._variables = variables
         self._in_headers = {name: variable for name, variable in variables.items() if name in in_headers}
 
@@ -31,11 +32,6 @@ class CustomColumns:
                 if not HEADER_VALUE.fullmatch(value):
                     yield index, Finding(RefusalReason.HEADER, f"custom.{name} {NOT_A_HEADER_VALUE}", value)
 
-    def values(self, chunk: Chunk, lines: Sequence[int]) -> dict[str, list[str]]:
-        """Return the values, by name, of those rows of a chunk that stand on these lines, in the order of the lines."""
-        if not self._variables:
-            return {}
-        rows = dict(zip(chunk.lines, chunk.rows, strict=True))
-        chosen = [rows[line] for line in lines]
-        cells = {column: [row[column] for row in chosen] for column in self.columns}
-        return {name: variable.compose(cells, len(chosen)) for name, variable in self._variables.items()}
+    def values(self, cells: Mapping[int, Sequence[str]], rows: int) -> dict[str, list[str]]:
+        """Return the values of many rows by name, given their cells by the index of the column."""
+        return {name: variable.compose(cells, rows) for name, variable in self._variables.items()}

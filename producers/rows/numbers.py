@@ -6,10 +6,19 @@ from collections.abc import Sequence
 
 from pyroaring import BitMap64
 
+from producers.recipients.cell_text import tidy
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.MULTILINE)
 """The forms of nearly all numbers in Indian lists, without blanks and dashes; any other line gives an empty match."""
+
+_PREFIX = re.compile(
+    r"(?:tel|telephone|phone|ph|mob|mobile|cell|p|m|whatsapp|wa|sms|callto)[.]?:(?://)?", re.IGNORECASE
+)
+"""What exports of contacts, leads and chats write before a number; ``p:`` is Facebook's."""
+_GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
+"""A number of a spreadsheet whose column groups digits: 9,876,543,210."""
+_PARAMETERS = re.compile(r"(?:;(?:ext|phone-context|isub)=.*|@(?:s\.whatsapp\.net|c\.us))$", re.IGNORECASE)
 
 
 def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[str], dict[int, str]]:
@@ -33,10 +42,26 @@ def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[st
         for index, number in enumerate(numbers):
             if not number:
                 try:
-                    numbers[index] = normalise(cells[index], region)
+                    numbers[index] = normalise(without_prefix(tidy(cells[index])), region)
                 except NumberInvalid as invalid:
                     reasons[index] = str(invalid)
     return numbers, reasons
+
+
+def without_prefix(cell: str) -> str:
+    """Take off ``tel:``, ``p:``, ``whatsapp:`` and the like before a number, and what such addresses put after it."""
+    if "," in cell and _GROUPED.fullmatch(cell):
+        return cell.replace(",", "")
+    if ":" not in cell and "@" not in cell:
+        return cell
+    return _PARAMETERS.sub("", _PREFIX.sub("", cell.strip(), count=1))
+
+
+def find_foreign(numbers: Sequence[str]) -> list[int]:
+    """Return the indexes of the numbers whose country code is not India's; an empty text is no number."""
+    if {number[:2] for number in numbers} <= {"91", ""}:
+        return []
+    return [index for index, number in enumerate(numbers) if number and number[:2] != "91"]
 
 
 class NumberSet:

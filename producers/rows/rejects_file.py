@@ -14,8 +14,9 @@ _OWN_COLUMNS = ("line", "reason", "refused value", "what to do")
 
 
 def default_path(recipients: Path) -> Path:
-    """Return ``customers.rejects.csv`` for ``customers.csv`` or ``customers.parquet``."""
-    return recipients.with_name(f"{recipients.stem}.rejects.csv")
+    """Return ``customers.rejects.csv`` for ``customers.csv``, ``customers.xlsx.rejects.csv`` for ``customers.xlsx``."""
+    name = recipients.stem if recipients.suffix.lower() == ".csv" else recipients.name
+    return recipients.with_name(f"{name}.rejects.csv")
 
 
 class RejectsFile:

@@ -28,6 +28,8 @@ class SlotSource(Protocol):
     template: Template
     columns: frozenset[int]
     """Indexes of the columns whose cells are needed."""
+    required: frozenset[int]
+    """Indexes of the columns of which every cell must hold a value; the variables have defaults for the others."""
     names: Sequence[str]
     """For each slot, how to name its value in a message about the value."""
 
@@ -49,6 +51,7 @@ class SlotsFromVariables:
     def __init__(self, template: Template, variables: Sequence[Variable]) -> None:
         self.template = template
         self.columns = frozenset(column for variable in variables for column in variable.columns)
+        self.required = frozenset[int]().union(*(variable.required for variable in variables))
         self.names: Sequence[str] = [
             f"variable {number} ({variable.text})" for number, variable in enumerate(variables, 1)
         ]
@@ -71,6 +74,7 @@ class SlotsFromText:
     def __init__(self, template: Template, text: Variable, *, max_length: int) -> None:
         self.template = template
         self.columns = frozenset(text.columns)
+        self.required = text.required
         self.names: Sequence[str] = [f"slot {number} of the text" for number in range(1, len(template.slots) + 1)]
         self._text = text
         self._max_length = max_length

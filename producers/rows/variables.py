@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from producers.errors import InputInvalid
 from producers.recipients.heading import Heading
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -20,17 +21,21 @@ class VariableInvalid(ValueError):
 class Variable:
     """A text with placeholders, such as ``Rs {amount}``; ``{{`` and ``}}`` stand for braces.
 
-    Raises VariableInvalid if a brace is not closed, or if a placeholder names no column.
+    ``{name|there}`` gives a default for cells without a value. Raises VariableInvalid if a brace is not closed, or if a
+    placeholder names no column.
     """
 
     def __init__(self, text: str, heading: Heading) -> None:
         self.text = text
         literals, columns, start = [""], [], 0
+        defaults: list[str | None] = []
         for token in _TOKEN.finditer(text):
             literals[-1] += text[start : token.start()]
             start = token.end()
             if token[1] is not None:
-                columns.append(_column(token[1], heading))
+                column, default = _column(token[1], heading)
+                columns.append(column)
+                defaults.append(default)
                 literals.append("")
             elif len(token[0]) == 2:
                 literals[-1] += token[0][0]
@@ -39,27 +44,45 @@ class Variable:
         literals[-1] += text[start:]
         self.columns = tuple(columns)
         """Indexes of the columns that the placeholders name, in their order."""
+        self.required = frozenset(column for column, default in zip(columns, defaults, strict=True) if default is None)
+        """Indexes of the columns of which every cell must hold a value."""
+        self._defaults = defaults
         self._literals = literals
         self._format = "{}".join(literal.replace("{", "{{").replace("}", "}}") for literal in literals).format
 
     def compose(self, cells: Mapping[int, Sequence[str]], rows: int) -> list[str]:
-        """Compose the text for each of ``rows`` rows, given their cells by the index of the column."""
-        match self.columns:
-            case ():
+        """Compose the text for each of ``rows`` rows, given their cells by the index of the column.
+
+        An empty cell stands for no value.
+        """
+        values = [
+            cells[column] if default is None else [cell or default for cell in cells[column]]
+            for column, default in zip(self.columns, self._defaults, strict=True)
+        ]
+        match values:
+            case []:
                 return [self._literals[0]] * rows
-            case (column,):
+            case [column_values]:
                 before, after = self._literals
                 if not after:
-                    return [before + cell for cell in cells[column]] if before else list(cells[column])
-                return [f"{before}{cell}{after}" for cell in cells[column]]
-            case columns:
-                return list(map(self._format, *(cells[column] for column in columns)))
+                    return [before + value for value in column_values] if before else list(column_values)
+                return [f"{before}{value}{after}" for value in column_values]
+            case _:
+                return list(map(self._format, *values))
 
 
-def _column(name: str, heading: Heading) -> int:
-    index = heading.index(name)
+def _column(placeholder: str, heading: Heading) -> tuple[int, str | None]:
+    """Return the index of the column that a placeholder names, and its default; None if it has none."""
+    default: str | None
+    name, bar, default = placeholder.partition("|")
+    if not bar or placeholder in heading.names:
+        name, default = placeholder, None
+    try:
+        index = heading.index(name)
+    except InputInvalid as ambiguous:
+        raise VariableInvalid(str(ambiguous)) from None
     if index is None:
         near = heading.nearest(name)
         hint = f"did you mean {{{near}}}?" if near else heading.described()
         raise VariableInvalid(f"{heading.path.name} has no column {name or 'without a name'}; {hint}")
-    return index
+    return index, default

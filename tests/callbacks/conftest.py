@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from callbacks.callback_secrets import CALLBACK_SECRETS
 from tests.kit.callbacks import ID_KEY, Processes, SentCampaign, send_campaign
 from times_dispatch.demo.redis_server import EmbeddedServer
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ async def test_a_redis_that_is_away_does_not_end_the_watch(redis: Redis, unused_
                 return len(clock.slept) >= 5
 
             await eventually(has_failed_often)
-            assert [line["event"] for line in lines] == ["redis cannot be used; waiting for it"]
+            assert [line["event"] for line in lines] == ["redis unavailable; waiting for it"]
             client.connection_pool = redis.connection_pool
             await looked(clock, 1)
-        assert [line["event"] for line in lines[1:3]] == ["reports wait for a reconciler", "redis can be used again"]
+        assert [line["event"] for line in lines[1:3]] == ["reports wait for a reconciler", "redis is available again"]

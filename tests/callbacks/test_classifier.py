@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callbacks.classifier import ReportClassifier, join
-from callbacks.dead_letters import DeadLetterReason
+from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from tests.kit.callbacks import ID_KEY, NOW_S, posted, row
 from times_dispatch.ledger.test_sends import SendTestReport
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 from times_dispatch.provider.reports.reports import parse
 
 IDS = CorrelationIds(ID_KEY.encode())
@@ -107,12 +107,15 @@ def test_a_bad_row_beside_ours_is_a_dead_letter_with_the_parsers_reason() -> Non
     bad = {"ts": NOW_S, "code": "1"}
     classified = relaying().classify([posted("delivered", row(OURS), bad)])
     assert len(classified.reports) == 1
-    assert [letter.reason for letter in classified.dead_letters] == [parse(posted("delivered", bad)).rejected[0].reason]
+    (unusable,) = parse(posted("delivered", bad)).unusable
+    assert [(letter.reason, letter.detail) for letter in classified.dead_letters] == [
+        (DeadLetterReason.UNUSABLE, unusable.reason)
+    ]
 
 
 def test_a_body_that_cannot_be_read_is_a_dead_letter_as_a_whole() -> None:
     classified = relaying().classify([b"no json", posted("delivered", row(OURS))])
-    assert classified.dead_letters == [(DeadLetterReason.UNREADABLE, b"no json")]
+    assert classified.dead_letters == [DeadLetter(DeadLetterReason.UNREADABLE, b"no json")]
     assert len(classified.reports) == 1
 
 

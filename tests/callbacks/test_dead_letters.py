@@ -2,11 +2,12 @@
 
 import asyncio
 
+import pytest
 from redis.asyncio import Redis
 
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.request_body import MAX_BODY_BYTES
-from callbacks.streams import DEAD_LETTERS, FOREIGN_DEAD_LETTERS
+from callbacks.streams import DEAD_LETTER_TOTALS, DEAD_LETTERS, FOREIGN_DEAD_LETTERS
 from tests.kit.callbacks import stored
 
 LIMITS = DeadLetterLimits()
@@ -14,9 +15,15 @@ LIMITS = DeadLetterLimits()
 
 async def test_rows_are_listed_with_reason_and_bytes(redis: Redis) -> None:
     dead_letters = DeadLetters(redis)
-    await dead_letters.add([DeadLetter("fields are missing", b"1"), DeadLetter(DeadLetterReason.UNKNOWN, b"2")])
+    missing = "fields are missing"
+    await dead_letters.add(
+        [DeadLetter(DeadLetterReason.UNUSABLE, b"1", missing), DeadLetter(DeadLetterReason.UNKNOWN, b"2")]
+    )
     kept = await dead_letters.oldest()
-    assert [(row.reason, row.body) for row in kept] == [("fields are missing", b"1"), (DeadLetterReason.UNKNOWN, b"2")]
+    assert [(row.reason, row.body, row.detail) for row in kept] == [
+        (DeadLetterReason.UNUSABLE, b"1", missing),
+        (DeadLetterReason.UNKNOWN, b"2", ""),
+    ]
     assert kept[0].at_ms > 1_700_000_000_000
     assert [row.body for row in await dead_letters.oldest(reason=DeadLetterReason.UNKNOWN)] == [b"2"]
     assert [row.body for row in await dead_letters.oldest(limit=1)] == [b"1"]
@@ -28,12 +35,36 @@ async def test_rows_are_counted_by_reason_now_and_ever(redis: Redis) -> None:
         [
             DeadLetter(DeadLetterReason.NOT_OURS, b"1"),
             DeadLetter(DeadLetterReason.NOT_OURS, b"2"),
-            DeadLetter(DeadLetterReason.POISON, b"3"),
+            DeadLetter(DeadLetterReason.NOT_APPLIED, b"3"),
         ]
     )
     await dead_letters.replay(reason=DeadLetterReason.NOT_OURS)
-    assert await dead_letters.count() == {DeadLetterReason.POISON: 1}
-    assert await dead_letters.totals() == {DeadLetterReason.NOT_OURS: 2, DeadLetterReason.POISON: 1}
+    assert await dead_letters.count() == {DeadLetterReason.NOT_APPLIED: 1}
+    assert await dead_letters.totals() == {DeadLetterReason.NOT_OURS: 2, DeadLetterReason.NOT_APPLIED: 1}
+
+
+@pytest.mark.parametrize("reason", DeadLetterReason)
+def test_each_reason_has_a_text_for_people_that_is_read_as_well(reason: DeadLetterReason) -> None:
+    assert reason.text
+    assert DeadLetterReason(reason.text) is reason
+
+
+def test_a_text_that_is_no_reason_is_refused() -> None:
+    with pytest.raises(ValueError, match="bored"):
+        DeadLetterReason("bored")
+
+
+async def test_dead_letters_that_were_stored_with_texts_as_their_reasons_are_read(redis: Redis) -> None:
+    for reason in ("could not be applied", "fields are missing"):
+        await redis.xadd(DEAD_LETTERS, {"reason": reason, "b": b"1"})
+        await redis.hincrby(DEAD_LETTER_TOTALS, reason, 1)
+    await redis.hincrby(DEAD_LETTER_TOTALS, "not_applied", 2)
+    dead_letters = DeadLetters(redis)
+    assert [(row.reason, row.detail) for row in await dead_letters.oldest()] == [
+        (DeadLetterReason.NOT_APPLIED, ""),
+        (DeadLetterReason.UNUSABLE, "fields are missing"),
+    ]
+    assert await dead_letters.totals() == {DeadLetterReason.NOT_APPLIED: 3, DeadLetterReason.UNUSABLE: 1}
 
 
 async def test_a_replay_moves_every_row_back_once(redis: Redis) -> None:
@@ -52,7 +83,7 @@ async def test_a_replay_of_one_reason_leaves_the_others(redis: Redis) -> None:
     await dead_letters.add(
         [
             DeadLetter(DeadLetterReason.UNKNOWN, b"1"),
-            DeadLetter(DeadLetterReason.POISON, b"2"),
+            DeadLetter(DeadLetterReason.NOT_APPLIED, b"2"),
             DeadLetter(DeadLetterReason.UNKNOWN, b"3"),
         ]
     )
@@ -65,8 +96,8 @@ async def test_the_longest_row_is_kept_and_one_byte_more_leaves_only_its_reason(
     dead_letters = DeadLetters(redis)
     await dead_letters.add(
         [
-            DeadLetter(DeadLetterReason.POISON, b"x" * LIMITS.max_row_bytes),
-            DeadLetter(DeadLetterReason.POISON, b"x" * (LIMITS.max_row_bytes + 1)),
+            DeadLetter(DeadLetterReason.NOT_APPLIED, b"x" * LIMITS.max_row_bytes),
+            DeadLetter(DeadLetterReason.NOT_APPLIED, b"x" * (LIMITS.max_row_bytes + 1)),
         ]
     )
     kept = await dead_letters.oldest()
@@ -80,21 +111,21 @@ async def test_the_longest_row_is_kept_and_one_byte_more_leaves_only_its_reason(
 
 async def test_whatever_the_receiver_accepts_is_kept_whole(redis: Redis) -> None:
     dead_letters = DeadLetters(redis)
-    await dead_letters.add([DeadLetter(DeadLetterReason.POISON, b"x" * MAX_BODY_BYTES)])
+    await dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, b"x" * MAX_BODY_BYTES)])
     assert [len(row.body) for row in await dead_letters.oldest()] == [MAX_BODY_BYTES]
 
 
 async def test_long_rows_are_few_and_push_no_short_one_out(redis: Redis) -> None:
     dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_long_rows=3))
-    await dead_letters.add([DeadLetter(DeadLetterReason.POISON, b"x" * LIMITS.long_bytes)])
+    await dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, b"x" * LIMITS.long_bytes)])
     await dead_letters.add(
-        [DeadLetter(DeadLetterReason.POISON, b"%d" % n + b"x" * LIMITS.long_bytes) for n in range(5)]
+        [DeadLetter(DeadLetterReason.NOT_APPLIED, b"%d" % n + b"x" * LIMITS.long_bytes) for n in range(5)]
     )
     await dead_letters.add([DeadLetter(DeadLetterReason.RELAY_FULL, b"x" * (LIMITS.long_bytes + 1))] * 5)
-    kept = await dead_letters.oldest(reason=DeadLetterReason.POISON)
+    kept = await dead_letters.oldest(reason=DeadLetterReason.NOT_APPLIED)
     assert sorted(row.body[:1] for row in kept) == [b"2", b"3", b"4", b"x"]
-    assert await dead_letters.count() == {DeadLetterReason.POISON: 4, DeadLetterReason.RELAY_FULL: 3}
-    assert await dead_letters.totals() == {DeadLetterReason.POISON: 6, DeadLetterReason.RELAY_FULL: 5}
+    assert await dead_letters.count() == {DeadLetterReason.NOT_APPLIED: 4, DeadLetterReason.RELAY_FULL: 3}
+    assert await dead_letters.totals() == {DeadLetterReason.NOT_APPLIED: 6, DeadLetterReason.RELAY_FULL: 5}
 
 
 async def test_long_and_short_rows_are_listed_oldest_first(redis: Redis) -> None:
@@ -102,7 +133,7 @@ async def test_long_and_short_rows_are_listed_oldest_first(redis: Redis) -> None
     lengths = [LIMITS.long_bytes + 1, 1, LIMITS.long_bytes + 2, 2, LIMITS.long_bytes + 3]
     for length in lengths:
         await dead_letters.add(
-            [DeadLetter(DeadLetterReason.NOT_OURS if length == 1 else DeadLetterReason.POISON, b"x" * length)]
+            [DeadLetter(DeadLetterReason.NOT_OURS if length == 1 else DeadLetterReason.NOT_APPLIED, b"x" * length)]
         )
         await asyncio.sleep(0.002)
     assert [len(row.body) for row in await dead_letters.oldest()] == lengths

@@ -12,7 +12,7 @@ from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.test_sends import SendTestReports
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
 async def opted_out(redis: Redis) -> list[str]:
@@ -97,7 +97,7 @@ async def test_a_stop_whose_batch_is_damaged_becomes_a_dead_letter_and_costs_no_
     await accept(redis, posted("replied", *replies))
     await settle(make_reconciler(redis))
     assert await opted_out(redis) == ["919876500007"]
-    assert (await DeadLetters(redis).count()) == {DeadLetterReason.POISON: 1}
+    assert (await DeadLetters(redis).count()) == {DeadLetterReason.NOT_APPLIED: 1}
     assert await is_settled(redis)
 
 
@@ -108,5 +108,5 @@ async def test_who_replies_with_a_stop_word_to_a_test_message_is_opted_out(redis
     await accept(redis, posted("replied", *stops, row(ids.make(SEND_TEST_CAMPAIGN, 7), incomingText="thanks")))
     await settle(make_reconciler(redis))
     assert await opted_out(redis) == ["919876543210"]
-    assert await DeadLetters(redis).totals() == {DeadLetterReason.POISON: 1}
+    assert await DeadLetters(redis).totals() == {DeadLetterReason.NOT_APPLIED: 1}
     assert await is_settled(redis)

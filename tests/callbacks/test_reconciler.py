@@ -11,7 +11,7 @@ from tests.kit.callbacks import ID_KEY, SentCampaign, payloads, posted, row, sen
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN, CorrelationIds
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
 
 
 async def test_reports_reach_the_ledger_and_leave_the_stream(
@@ -100,7 +100,7 @@ async def test_what_is_not_ours_forged_unknown_or_bad_becomes_a_dead_letter_and_
         DeadLetterReason.FORGED: 1,
         DeadLetterReason.UNKNOWN: 2,
         DeadLetterReason.UNREADABLE: 2,
-        "fields are missing": 1,
+        DeadLetterReason.UNUSABLE: 1,
     }
     assert await is_settled(redis)
 

@@ -73,7 +73,7 @@ async def test_a_poisonous_row_becomes_a_dead_letter_after_a_few_tries_and_costs
     await settle(reconciler, steps=DEFAULTS.max_deliveries)
     assert await is_settled(redis)
     (kept,) = await DeadLetters(redis).oldest()
-    assert (kept.reason, kept.body) == (DeadLetterReason.POISON, poison)
+    assert (kept.reason, kept.body) == (DeadLetterReason.NOT_APPLIED, poison)
     assert await DeadLetters(redis).replay() == 1
     await settle(make_reconciler(redis))
     assert await sent.count(MessageState.DELIVERED) == 4
@@ -88,8 +88,8 @@ async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
     monkeypatch.setattr("callbacks.classifier.parse", lambda _: 1 / 0)
     await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, b"[]"),
-        (DeadLetterReason.POISON, good),
+        (DeadLetterReason.NOT_APPLIED, b"[]"),
+        (DeadLetterReason.NOT_APPLIED, good),
     ]
 
 
@@ -163,7 +163,7 @@ async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis:
     assert await sent.count(MessageState.DELIVERED) == sent.total - 1
     assert await sent.stat("duplicate_reports") == 0
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, deadly)
+        (DeadLetterReason.NOT_APPLIED, deadly)
     ]
 
 
@@ -210,7 +210,7 @@ async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
     await settle(make_reconciler(redis, claim_after_ms=0), steps=DEFAULTS.max_deliveries + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
-        (DeadLetterReason.POISON, b"[]")
+        (DeadLetterReason.NOT_APPLIED, b"[]")
     ]
 
 
@@ -263,7 +263,7 @@ async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     assert [line["event"] for line in lines if line["log_level"] == "error"] == []
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
-    assert await DeadLetters(redis).count() == {"not ours": 1}
+    assert await DeadLetters(redis).count() == {DeadLetterReason.NOT_OURS: 1}
 
 
 async def test_what_needs_memory_on_a_full_redis_waits_and_holds_up_no_other_report(

@@ -13,7 +13,7 @@ from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.id_key import READ_S, IdKeyGuard
 from times_dispatch.ledger.keys import ID_KEY as ID_KEY_RECORD
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 NEW_KEY = "the-new-id-key-of-enough-bytes"
 BOTH = (NEW_KEY, ID_KEY)

@@ -18,7 +18,7 @@ from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 
 @pytest.mark.processes

@@ -12,7 +12,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.relay import TIMEOUT, Relay, RelayLimits, enqueue, retry_after_ms
 from callbacks.streams import RELAY
 from tests.kit.callbacks import eventually
@@ -143,8 +143,8 @@ async def test_what_a_dead_relay_held_is_relayed_by_another(redis: Redis, host: 
 
 async def test_beyond_its_bound_the_stream_takes_nothing(redis: Redis) -> None:
     assert await enqueue(redis, [b"1", b"2"], max_waiting=3) == []
-    assert await enqueue(redis, [b"3", b"4"], max_waiting=3) == [(DeadLetterReason.RELAY_FULL, b"4")]
-    assert await enqueue(redis, [b"5"], max_waiting=3) == [(DeadLetterReason.RELAY_FULL, b"5")]
+    assert await enqueue(redis, [b"3", b"4"], max_waiting=3) == [DeadLetter(DeadLetterReason.RELAY_FULL, b"4")]
+    assert await enqueue(redis, [b"5"], max_waiting=3) == [DeadLetter(DeadLetterReason.RELAY_FULL, b"5")]
     assert await redis.xlen(RELAY) == 3
 
 

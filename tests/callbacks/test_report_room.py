@@ -21,14 +21,14 @@ async def limited(redis: Redis) -> AsyncIterator[Redis]:
 
 async def test_without_a_limit_there_is_always_room(redis: Redis) -> None:
     room = ReportRoom(redis, max_memory_share=0.01)
-    await room.look()
+    await room.check()
     assert room.refusal == ""
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.9, False), (0.3, True)])
 async def test_above_the_share_of_maxmemory_no_report_is_taken(limited: Redis, share: float, refused: bool) -> None:
     room = ReportRoom(limited, max_memory_share=share)
-    await room.look()
+    await room.check()
     assert room.refusal.startswith("Redis uses ") is refused
 
 
@@ -37,23 +37,23 @@ async def test_reports_are_taken_again_when_those_that_wait_are_applied(redis: R
     writer = ReportStreamWriter(redis)
     for number in range(100):
         await writer.put(posted("delivered", row(f"m{number}" * 10)))
-    await room.look()
+    await room.check()
     assert room.refusal == "too many reports wait for a reconciler"
     await redis.xtrim("reports", maxlen=1, approximate=False)
-    await room.look()
+    await room.check()
     assert room.refusal == ""
 
 
 async def test_the_last_answer_stands_while_redis_is_away(limited: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     room = ReportRoom(limited, max_memory_share=0.3)
-    await room.look()
+    await room.check()
 
     async def fail(*_: object) -> None:
         raise ConnectionError
 
     monkeypatch.setattr(limited, "info", fail)
     with pytest.raises(ConnectionError):
-        await room.look()
+        await room.check()
     assert room.refusal
 
 

@@ -35,8 +35,8 @@ async def test_steps_go_on_through_redis_errors_and_bugs_until_the_stop() -> Non
     with capture_logs() as lines:
         await asyncio.wait_for(run_forever(step, stop, clock=FakeClock(auto=True)), 30)
     assert [(line["event"], line["log_level"]) for line in lines] == [
-        ("redis cannot be used; waiting for it", "warning"),
-        ("redis can be used again", "info"),
+        ("redis unavailable; waiting for it", "warning"),
+        ("redis is available again", "info"),
         ("a step failed; going on with the next", "error"),
     ]
 

@@ -140,7 +140,7 @@ async def test_a_flushed_server_gets_its_group_again(redis: Redis) -> None:
     assert await read(ann) == [b"new"]
     await redis.flushall()
     await ann.finish([b"1-1"])
-    await ann.hand_back([b"1-1"])
+    await ann.release([b"1-1"])
 
 
 async def test_a_reader_that_hands_back_stays_known_while_it_holds_something(redis: Redis) -> None:
@@ -148,8 +148,8 @@ async def test_a_reader_that_hands_back_stays_known_while_it_holds_something(red
     ann = reader(redis, "ann")
     await read(ann)
     (entry,) = await ann.claim(10, waiting(0))
-    await ann.hand_back([entry.id])
+    await ann.release([entry.id])
     (handed_back,) = await reader(redis, "bob").claim(10, waiting(15_000))
     assert handed_back.payload == b"1"
-    await ann.hand_back()
+    await ann.release()
     assert [consumer["name"] for consumer in await redis.xinfo_consumers(STREAM, GROUP)] == [b"bob"]

@@ -17,12 +17,12 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.books import CAMPAIGN_CHARACTERS
 from times_dispatch.sandbox.entries import Arrival, Entry
 from times_dispatch.sandbox.timestamps import seconds
 
-_LEASES_EXPIRED = "leases lapsed"
+_LEASES_EXPIRED = "leases expired"
 """The event that upkeep logs when it takes batches from a lost worker."""
 
 

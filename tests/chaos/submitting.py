@@ -13,7 +13,7 @@ from times_dispatch.demo import recipients
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
-from times_dispatch.provider.ids import new_campaign_id
+from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _FIRST_COPIED_NUMBER = 917_000_000_000
 """Far from the numbers of ``recipients``."""

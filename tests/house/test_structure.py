@@ -1,9 +1,10 @@
 """Folders stay small, and the tests' folders mirror the code's."""
 
 import ast
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
 
 from tests.house import tree
 
@@ -60,15 +61,44 @@ def test_every_test_file_is_named_after_a_module_of_its_folder() -> None:
     assert unnamed == set(_EXCEPTIONS["test_files"]), _listed(unnamed, "test_files")
 
 
+def _catches_all(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"}
+
+
+def _catch_alls(path: Path) -> int:
+    return sum(isinstance(node, ast.ExceptHandler) and _catches_all(node) for node in ast.walk(tree.tree(path)))
+
+
 def test_everything_is_caught_only_where_a_process_must_survive() -> None:
-    handlers = Counter(
-        tree.name(path)
-        for path in tree.modules()
-        for node in ast.walk(tree.tree(path))
-        if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
-    )
-    assert set(handlers) == set(_EXCEPTIONS["catch_all"]), _listed(handlers, "catch_all")
-    assert [file for file, number in handlers.items() if number > 1] == []
+    files = {tree.name(path) for path in tree.modules() if _catch_alls(path)}
+    assert files == set(_EXCEPTIONS["catch_all"]), _listed(files, "catch_all")
+
+
+def _loaded_by(module: str) -> set[Path]:
+    """Return the files of the product that a process loads, if it begins with this module."""
+    files = {".".join(path.relative_to(tree.ROOT).with_suffix("").parts): path for path in tree.modules()}
+    files |= {name.removesuffix(".__init__"): path for name, path in files.items() if name.endswith(".__init__")}
+    loaded, waiting = set[Path](), [module]
+    while waiting:
+        name = waiting.pop()
+        path = files.get(name)
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+        if path is None or path in loaded:
+            continue
+        loaded.add(path)
+        for node in ast.walk(tree.tree(path)):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return loaded
+
+
+@pytest.mark.parametrize("module", _EXCEPTIONS["processes"])
+def test_a_process_catches_everything_at_one_place_at_most(module: str) -> None:
+    places = {tree.name(path): number for path in _loaded_by(module) if (number := _catch_alls(path))}
+    assert sum(places.values()) <= 1, places
 
 
 def test_no_docstring_has_three_words_or_fewer() -> None:

@@ -22,7 +22,7 @@ from times_dispatch.ledger.push_results import Result
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
-from times_dispatch.provider.ids import CorrelationIds, new_campaign_id
+from times_dispatch.provider.correlation_ids import CorrelationIds, new_campaign_id
 
 ID_KEY = "an-id-key-of-enough-bytes"
 SECRET = "a-secret-path-of-the-tests"

@@ -11,7 +11,7 @@ from callbacks.reconciler import Reconciler
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 
 class DyingApplier(ReportApplier):

@@ -2,7 +2,7 @@
 
 import json
 
-from times_dispatch.provider.reports.reports import RejectedRow, ReportEvent, parse
+from times_dispatch.provider.reports.reports import ReportEvent, UnusableRow, parse
 
 TS = 1435322805
 META = "abcdefgh00000000" + "0123456789abcdef"
@@ -18,13 +18,13 @@ def row(**fields: object) -> dict[str, object]:
 
 def only_event(posted: bytes) -> ReportEvent:
     parsed = parse(posted)
-    assert parsed.rejected == []
+    assert parsed.unusable == []
     (event,) = parsed.events
     return event
 
 
-def only_rejected(posted: bytes) -> RejectedRow:
+def only_unusable(posted: bytes) -> UnusableRow:
     parsed = parse(posted)
     assert parsed.events == []
-    (rejected,) = parsed.rejected
-    return rejected
+    (unusable,) = parsed.unusable
+    return unusable

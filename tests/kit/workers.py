@@ -25,10 +25,11 @@ from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.settings.model import Settings, SettingsFile
-from workers.batch.batch import Batch
+from workers.batch.batch_run import WorkEnd
+from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
 from workers.batch.context import SenderTurn, WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
@@ -116,9 +117,9 @@ class Worker:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
-        self._runs: set[asyncio.Task[str]] = set()
-        self.ended: list[str] = []
-        """How each batch ended, in the dispatcher's words."""
+        self._runs: set[asyncio.Task[WorkEnd]] = set()
+        self.ended: list[WorkEnd] = []
+        """Why the work on each batch ended."""
 
     def wake(self, refs: Sequence[BatchRef], *, is_urgent: bool = False) -> None:
         for ref in refs:
@@ -130,7 +131,7 @@ class Worker:
         for batch in batches:
             self.wake([batch.ref], is_urgent=batch.urgent)
 
-    def _run_ended(self, run: asyncio.Task[str]) -> None:
+    def _run_ended(self, run: asyncio.Task[WorkEnd]) -> None:
         self._runs.discard(run)
         if not run.cancelled():
             self.ended.append(run.result())
@@ -289,7 +290,7 @@ class WorkerRig:
         timings: BatchTimings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         capacity: int = 10,
-    ) -> Batch:
+    ) -> BatchWorker:
         """The next batch that is owed: taken, and not yet at work."""
         (ref,) = await self.issue()
         lease = await self.leases.take(ref)
@@ -303,7 +304,7 @@ class WorkerRig:
             capacity=Capacity(capacity),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
-        return Batch(lease, plan, context, turn=SenderTurn(), lease_deadline=lease_deadline)
+        return BatchWorker(lease, plan, context, turn=SenderTurn(), lease_deadline=lease_deadline)
 
     async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
         """Hand out batches as upkeep does, and wake the worker for them."""

@@ -65,7 +65,7 @@ async def test_refused_rows_are_counted_and_written_and_the_others_are_sent(
     rows[1] = ("123", "Bad number", "1")
     rows[3] = (rows[0][0], "Twice", "1")
     rows[4] = (rows[4][0], "आशा", "2")
-    recipients = write("customers.csv", csv_of([*rows, ("9", "ragged")]))
+    recipients = write("customers.csv", csv_of([*rows, ("9", "ragged", "x", "y")]))
 
     submitted = await submit(Draft(campaign, recipients, settings=settings), settings=settings, redis=redis)
 
@@ -79,7 +79,7 @@ async def test_refused_rows_are_counted_and_written_and_the_others_are_sent(
         ("line", ["to", "name", "amount"]),
         ("3", ["123", "Bad number", "1"]),
         ("5", [rows[0][0], "Twice", "1"]),
-        ("8", ["9", "ragged"]),
+        ("8", ["9", "ragged", "x", "y"]),
     ]
 
 

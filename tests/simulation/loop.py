@@ -11,6 +11,8 @@ import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from times_dispatch.clock import SystemClock
+
 T = TypeVar("T")
 
 _KEPT: list[object] = []
@@ -176,7 +178,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         pass
 
 
-class SimulatedClock:
+class SimulatedClock(SystemClock):
     """``times_dispatch.clock.Clock`` on virtual time; the host's clock can be set, the monotonic one cannot."""
 
     def __init__(self, loop: SimulatedLoop, *, epoch_s: float) -> None:
@@ -190,19 +192,3 @@ class SimulatedClock:
 
     def time(self) -> float:
         return self._epoch_s + self._loop.time() + self.offset_s
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def timeout(self, seconds: float) -> asyncio.Timeout:
-        return asyncio.timeout(seconds)
-
-    async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
-        if event.is_set():
-            return True
-        try:
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
-        except TimeoutError:
-            return event.is_set()
-        return True

@@ -13,8 +13,8 @@ from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers import upkeep
 from workers.batch import recorder
-from workers.batch.batch import Batch
 from workers.batch.batch_run import BatchRun
+from workers.batch.batch_worker import BatchWorker
 from workers.batch.message_result import MessageResult
 from workers.dispatcher import Dispatcher
 
@@ -97,7 +97,7 @@ def _late_blocks_go_back() -> None:
         timings, clock = batch._context.timings, batch._context.clock
         return None if clock.monotonic() - asked_at > timings.confirm_after_s else asked_at
 
-    kind: Any = Batch
+    kind: Any = BatchWorker
     kind._confirm_late = confirm
 
 

@@ -16,7 +16,7 @@ from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.report_applier import ReportApplier
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.dispatcher import Dispatcher
 from workers.upkeep import Upkeep
 
@@ -49,7 +49,7 @@ class SimulatedWorker:
             self.redis,
             lease_s=world.settings.worker.lease_s,
             wake_workers=self._wake,
-            show=_shown,
+            update_flower=_shown,
             rng=Random(world.random.random()),
             clock=self.clock,
         )

@@ -11,8 +11,8 @@ import msgspec
 
 from tests.simulation.loop import SimulatedLoop, current_process
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.failures import TOO_LATE
-from times_dispatch.provider.ids import CorrelationIds
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.push import Push
 

@@ -20,7 +20,7 @@ from tests.simulation.server import Server, Snapshot
 from tests.simulation.wire import Wire, connect
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.settings.model import Settings, SettingsFile
-from workers.batch.batch import Batch
+from workers.batch.batch_worker import BatchWorker
 
 EPOCH_S = 2_000_000_000.0
 """The true time at the start."""
@@ -236,7 +236,7 @@ def _draw_everything_from(random: Random) -> None:
     module.Random = Seeded
     secrets.token_hex = lambda nbytes=None: random.randbytes(nbytes or 16).hex()
     # The order of a set of batches must not depend on their addresses.
-    kind: Any = Batch
+    kind: Any = BatchWorker
     kind.__hash__ = lambda batch: hash((batch.lease.ref.campaign, batch.lease.token))
 
 

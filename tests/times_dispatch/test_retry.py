@@ -1,3 +1,4 @@
+import asyncio
 import random
 
 import pytest
@@ -44,13 +45,12 @@ class Flaky:
         return "answer"
 
 
-def _is_connection_error(error: Exception) -> bool:
-    return isinstance(error, ConnectionError)
+_ON = (ConnectionError,)
 
 
 async def test_a_call_is_repeated_until_it_answers_with_longer_and_longer_waits() -> None:
     call, clock = Flaky(ConnectionError(), ConnectionError(), ConnectionError()), FakeClock(auto=True)
-    assert await retry(call, on=_is_connection_error, backoff=_backoff(), clock=clock) == "answer"
+    assert await retry(call, on=_ON, backoff=_backoff(), clock=clock) == "answer"
     assert call.calls == 4
     assert clock.slept == pytest.approx([0.1, 0.2, 0.4])
 
@@ -58,7 +58,7 @@ async def test_a_call_is_repeated_until_it_answers_with_longer_and_longer_waits(
 async def test_an_error_that_is_not_worth_a_retry_is_raised_at_once() -> None:
     call, clock = Flaky(ConnectionError(), ValueError("wrong")), FakeClock(auto=True)
     with pytest.raises(ValueError, match="wrong"):
-        await retry(call, on=_is_connection_error, backoff=_backoff(), clock=clock)
+        await retry(call, on=_ON, backoff=_backoff(), clock=clock)
     assert (call.calls, len(clock.slept)) == (2, 1)
 
 
@@ -72,5 +72,26 @@ async def test_the_caller_sees_each_error_before_the_wait_and_can_end_the_retrie
 
     call, clock = Flaky(*(ConnectionError() for _ in range(5))), FakeClock(auto=True)
     with pytest.raises(TimeoutError):
-        await retry(call, on=_is_connection_error, backoff=_backoff(), before_wait=give_up_at_the_second, clock=clock)
+        await retry(call, on=_ON, backoff=_backoff(), before_wait=give_up_at_the_second, clock=clock)
     assert (call.calls, len(clock.slept)) == (2, 1)
+
+
+async def test_of_the_named_errors_only_those_are_retried_that_the_caller_picks() -> None:
+    call, clock = Flaky(ConnectionResetError(), ConnectionRefusedError()), FakeClock(auto=True)
+
+    def is_reset(error: Exception) -> bool:
+        return isinstance(error, ConnectionResetError)
+
+    with pytest.raises(ConnectionRefusedError):
+        await retry(call, on=_ON, only_if=is_reset, backoff=_backoff(), clock=clock)
+    assert (call.calls, len(clock.slept)) == (2, 1)
+
+
+async def test_a_stop_ends_the_wait_and_the_last_error_is_raised() -> None:
+    call, clock, stop = Flaky(ConnectionError("first"), ConnectionError("second")), FakeClock(), asyncio.Event()
+    retrying = asyncio.create_task(retry(call, on=_ON, backoff=_backoff(), clock=clock, stop=stop))
+    await clock.advance(0.2)
+    assert call.calls == 2
+    stop.set()
+    with pytest.raises(ConnectionError, match="second"):
+        await asyncio.wait_for(retrying, 30)

@@ -15,6 +15,7 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.states import CampaignState
+from workers.batch.batch_run import BatchEnd
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
@@ -52,7 +53,7 @@ async def test_batches_for_which_there_is_no_room_have_their_turn_when_others_en
         await until(lambda: len(rig.provider.ids) == 5)
         await worker.quiet()
         await until(lambda: not worker.dispatcher._running)
-    assert worker.ended.count("no room") == 4
+    assert worker.ended.count(BatchEnd.FULL) == 4
     assert await rig.states() == "aaaaa"
 
 
@@ -79,7 +80,7 @@ async def test_a_batch_whose_bytes_are_damaged_brakes_its_campaign_and_says_so(r
         worker = await rig.send_until_stopped()
     view = await rig.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 2 cannot be worked on: ValueError")
-    assert "failed" in worker.ended
+    assert BatchEnd.FAILED in worker.ended
     assert [log["batch"] for log in logs if log["event"] == "batch failed"] == [1] * 8
     await rig.redis.flushall()  # the fixture's balance could not read the rows either
 
@@ -94,7 +95,7 @@ async def test_rows_that_do_not_fit_their_text_brake_the_campaign_and_not_one_is
 ) -> None:
     await rig.submit(150, **broken)  # type: ignore[arg-type]
     worker = await rig.send_until_stopped()
-    assert worker.ended[0] == "failed"
+    assert worker.ended[0] == BatchEnd.FAILED
     assert rig.provider.ids == []
     view = await rig.view()
     assert view.state is CampaignState.BRAKED
@@ -114,7 +115,7 @@ async def test_a_poisoned_batch_is_tried_again_only_after_a_resume(rig: WorkerRi
         await rig.control.campaign(SENDER, CAMPAIGN, "resume")
         await rig.issue(worker)
         await worker.quiet()
-    assert worker.ended == ["failed", "failed"]
+    assert worker.ended == [BatchEnd.FAILED, BatchEnd.FAILED]
     assert (await rig.view()).state is CampaignState.BRAKED
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
@@ -126,7 +127,7 @@ async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead
     await rig.redis.delete(f"{KEY}:k:0")
     await rig.redis.sadd(f"{KEY}:k:0", "not a string")
     worker = await rig.send()
-    assert worker.ended == ["failed"]
+    assert worker.ended == [BatchEnd.FAILED]
     assert (await rig.view()).reason == "batch 1 cannot be worked on: ResponseError"
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
@@ -136,7 +137,7 @@ async def test_what_was_opened_for_later_slots_is_given_back_when_the_batch_fail
 ) -> None:
     await rig.submit(20, cost_unit="parts", parts_known=2)
     worker = await rig.send(rates={SENDER: 100}, failure_policy=ONE_FAILURE)
-    assert worker.ended == ["failed"]
+    assert worker.ended == [BatchEnd.FAILED]
     assert (await rig.view()).reason == "batch 1 cannot be worked on: IndexError"
     assert "s" not in await rig.states()
     assert (await rig.states()).count("a") == len(rig.provider.ids) == 3
@@ -156,7 +157,7 @@ async def test_outcomes_that_cannot_be_written_leave_the_messages_in_doubt_and_b
     monkeypatch.setattr(BatchLeases, "record", unwritable)
     with capture_logs() as logs:
         worker = await rig.send()
-    assert worker.ended == ["failed"]
+    assert worker.ended == [BatchEnd.FAILED]
     assert (await rig.view()).reason == "batch 1 cannot be worked on: error"
     (line,) = [log for log in logs if log["event"] == "batch failed"]
     assert "recorder.py" in line["where"]
@@ -176,7 +177,7 @@ async def test_an_unexpected_error_in_one_batch_leaves_the_other_campaigns_alone
 async def test_a_provider_that_the_worker_does_not_know_brakes_the_campaign(rig: WorkerRig) -> None:
     await rig.submit(2, provider="nobody")
     worker = await rig.send()
-    assert worker.ended == ["no provider"]
+    assert worker.ended == [BatchEnd.PROVIDER_UNKNOWN]
     assert (await rig.view()).reason == "provider nobody is not in the worker's settings"
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
     assert await rig.states() == "pp"
@@ -192,7 +193,7 @@ async def test_a_worker_that_starts_before_its_ledger_waits_for_it_and_keeps_the
                 worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
                 server.restart()
                 await until(lambda: worker.ended)
-                assert worker.ended == ["nothing owed"]
+                assert worker.ended == [BatchEnd.NOTHING_TO_DO]
                 assert (await rig.queries.sender(SENDER)).rate_per_s == 50
 
 
@@ -203,7 +204,7 @@ async def test_a_worker_that_is_stopped_before_its_ledger_came_ends_at_once(
         rig = WorkerRig(redis, provider)
         async with asyncio.timeout(30), rig.worker() as worker:
             worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
-    assert worker.ended == ["ledger away"]
+    assert worker.ended == [BatchEnd.LEDGER_UNAVAILABLE]
 
 
 @pytest.mark.processes
@@ -211,8 +212,8 @@ async def test_why_the_ledger_cannot_be_used_is_logged_without_its_password(prov
     with EmbeddedServer(password="mellon") as server, capture_logs() as logs:
         wrong = server.url.replace("mellon", "swordfish")
         async with connect(wrong, retries=0) as redis, WorkerRig(redis, provider).worker():
-            await until(lambda: any(log["event"] == "ledger away" for log in logs))
-    (reason,) = {log["error"] for log in logs if log["event"] == "ledger away"}
+            await until(lambda: any(log["event"] == "ledger unavailable" for log in logs))
+    (reason,) = {log["error"] for log in logs if log["event"] == "ledger unavailable"}
     assert reason.endswith("refused the password")
     assert "swordfish" not in str(logs)
 
@@ -234,7 +235,7 @@ async def test_a_take_whose_answer_is_lost_leaves_the_batch_to_its_lease(
     async with rig.worker() as worker:
         (ref,) = await rig.issue(worker)
         await worker.quiet()
-        assert worker.ended == ["ledger away"]
+        assert worker.ended == [BatchEnd.LEDGER_UNAVAILABLE]
         await rig.expire_leases(ref)
         await rig.issue(worker)
         await worker.quiet()

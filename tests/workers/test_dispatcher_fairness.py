@@ -10,6 +10,7 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
+from workers.batch.batch_run import BatchEnd
 
 HUGE, SMALL, URGENT = CampaignId("huge0001"), CampaignId("small001"), CampaignId("urgent01")
 OTP = SenderId("TIMOTP")
@@ -135,7 +136,7 @@ async def test_a_batch_on_which_one_worker_fails_is_sent_by_another(
         monkeypatch.setattr(broken.dispatcher._context.opt_out_cache, "opted_out", opted_out)
         await rig.issue(broken)
         await broken.quiet()
-        assert broken.ended == ["failed"]
+        assert broken.ended == [BatchEnd.FAILED]
         assert (await rig.view()).state is CampaignState.RUNNING
         assert await rig.states() == "ppp"
         async with asyncio.timeout(5):
@@ -143,6 +144,6 @@ async def test_a_batch_on_which_one_worker_fails_is_sent_by_another(
                 await rig.keep_up(sound)
                 await asyncio.sleep(0.005)
                 await sound.quiet()
-        assert sound.ended == ["done"]
+        assert sound.ended == [BatchEnd.DONE]
     assert await rig.states(CAMPAIGN) == "aaa"
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 3

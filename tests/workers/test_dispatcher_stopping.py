@@ -12,6 +12,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.states import MessageState
+from workers.batch.batch_run import BatchEnd
 
 
 async def _stopped(worker: Worker) -> float:
@@ -37,7 +38,7 @@ async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig:
 
         await rig.issue(second)
         await second.quiet()
-    assert (first.ended, second.ended) == (["stopping"], ["done"])
+    assert (first.ended, second.ended) == ([BatchEnd.STOPPING], [BatchEnd.DONE])
     assert await rig.states() == "a" * 10
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 10
 
@@ -80,7 +81,7 @@ async def test_a_batch_that_waits_for_room_is_handed_back_without_waiting_for_th
         await rig.issue(worker, SenderId("OTHERS"))
         await until(lambda: len(worker.dispatcher._batches) == 2)
         stopping = asyncio.create_task(worker.dispatcher.stop())
-        await until(lambda: worker.ended == ["stopping"], within_s=30)
+        await until(lambda: worker.ended == [BatchEnd.STOPPING], within_s=30)
         assert await rig.lease_count(SenderId("OTHERS")) == 0
         rig.provider.may_answer.set()
         await stopping
@@ -126,7 +127,7 @@ async def test_a_batch_that_waits_for_the_ledger_is_given_up_when_the_grace_is_o
                 assert await _stopped(worker) < grace_s + 8
                 await worker.quiet()
     assert len(provider.ids) <= pushed_by + 5  # those of the block that was open
-    assert worker.ended == ["lease lost"]
+    assert worker.ended == [BatchEnd.LEDGER_DEADLINE_PASSED]
 
 
 @pytest.mark.processes
@@ -149,7 +150,7 @@ async def test_a_batch_that_comes_while_stopping_is_handed_back(rig: WorkerRig) 
         await worker.dispatcher.stop()
         (ref,) = await rig.issue(worker)
         await worker.quiet()
-        assert worker.ended == ["stopping"]
+        assert worker.ended == [BatchEnd.STOPPING]
         assert await rig.lease_count() == 0
         assert await rig.issue() == [ref]  # the next round of upkeep would wake a worker for it
     assert rig.provider.ids == []
@@ -183,7 +184,7 @@ async def test_a_stop_in_the_middle_of_taking_hands_the_batch_back(
         await taking.wait()
         await _stopped(worker)
         assert await rig.lease_count() == 0
-    assert worker.ended == ["stopping"]
+    assert worker.ended == [BatchEnd.STOPPING]
     assert rig.provider.ids == []
 
 

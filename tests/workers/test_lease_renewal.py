@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from tests.kit.clock import FakeClock
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Recipients, SenderId
-from workers.batch.batch import Batch
+from workers.batch.batch_worker import BatchWorker
 from workers.lease_renewal import LeaseRenewal
 
 NOW = 1_000.0
@@ -22,10 +22,10 @@ class FakeBatch:
         self.deadline = 0.0
         self.is_lost = False
 
-    def renewed(self, *, lease_deadline: float) -> None:
+    def on_lease_renewed(self, *, lease_deadline: float) -> None:
         self.deadline = lease_deadline
 
-    def lose(self) -> None:
+    def on_lease_lost(self) -> None:
         self.is_lost = True
 
 
@@ -54,7 +54,7 @@ class Scene:
         self.leases = FakeLeases(self.clock)
         self.batches = [FakeBatch("TIMESM", 0), FakeBatch("TIMESM", 1), FakeBatch("OTHERS", 2)]
         self.renewal = LeaseRenewal(
-            cast(BatchLeases, self.leases), cast(list[Batch], self.batches), lease_s=15.0, clock=self.clock
+            cast(BatchLeases, self.leases), cast(list[BatchWorker], self.batches), lease_s=15.0, clock=self.clock
         )
 
     @property
@@ -98,4 +98,4 @@ async def test_a_ledger_that_does_not_answer_for_one_sender_keeps_no_other_from_
         await scene.clock.advance(3)
     assert scene.deadlines == [0.0, 0.0, NOW + 18]
     assert not any(batch.is_lost for batch in scene.batches)
-    assert [(log["event"], log["doing"]) for log in logs] == [("ledger away", "renew")]
+    assert [(log["event"], log["doing"]) for log in logs] == [("ledger unavailable", "renew")]

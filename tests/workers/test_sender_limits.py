@@ -51,7 +51,7 @@ async def test_a_ledger_that_is_away_is_tried_every_second_or_sooner_until_it_is
     assert len(clock.slept) == 3
     assert all(0.5 <= wait_s <= 1.0 for wait_s in clock.slept)
     assert (await Queries(redis).sender(SENDER)).rate_per_s == 50
-    assert [log["doing"] for log in logs if log["event"] == "ledger away"] == ["start"] * 3
+    assert [log["doing"] for log in logs if log["event"] == "ledger unavailable"] == ["start"] * 3
     assert "swordfish" not in str(logs)
 
 

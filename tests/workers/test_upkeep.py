@@ -36,7 +36,9 @@ class Rounds:
         self.broker_away = False
         self.slow = asyncio.Event()
         self.slow.set()
-        self.upkeep = Upkeep(redis, lease_s=lease_s, wake_workers=self._wake_workers, show=self._show, **options)
+        self.upkeep = Upkeep(
+            redis, lease_s=lease_s, wake_workers=self._wake_workers, update_flower=self._show, **options
+        )
         self.round = self.upkeep.round
 
     async def _wake_workers(self, batches: Sequence[BatchReady]) -> None:
@@ -99,7 +101,7 @@ async def test_the_batch_of_a_dead_worker_is_taken_back_and_workers_are_woken_in
     with capture_logs() as logs:
         await rounds.round()
     assert rounds.woken == [ref]
-    (line,) = [log for log in logs if log["event"] == "leases lapsed"]
+    (line,) = [log for log in logs if log["event"] == "leases expired"]
     assert (line["sender"], line["batches"], line["in_doubt"]) == (SENDER, 1, 0)
 
 
@@ -140,7 +142,7 @@ async def test_a_broken_identity_is_logged_with_its_numbers_and_brakes_the_campa
     await rig.redis.hincrby(campaign_key(SENDER, CAMPAIGN), "p", -2)
     with capture_logs() as logs:
         await rounds.round()
-    (line,) = [log for log in logs if log["event"] == "accounting identity broken"]
+    (line,) = [log for log in logs if log["event"] == "the counters do not add up to the total"]
     assert line["log_level"] == "error"
     assert (line["campaign"], line["total"], line["p"], line["a"]) == (CAMPAIGN, 5, 3, 0)
     view = await rig.view()
@@ -167,7 +169,7 @@ async def test_a_broken_identity_of_campaigns_on_which_nothing_happens_is_logged
         for _ in range(9):
             await rounds.round()
     errors = [log for log in logs if log["log_level"] == "error"]
-    assert sorted(log["campaign"] for log in errors if log["event"] == "accounting identity broken") == [
+    assert sorted(log["campaign"] for log in errors if log["event"] == "the counters do not add up to the total") == [
         campaigns[0],
         campaigns[3],
     ]

@@ -42,7 +42,7 @@ def upkeep(redis: Redis, clock: MovedClock) -> Upkeep:
     async def show(_: Any) -> bool:
         return True
 
-    return Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, show=show)
+    return Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, update_flower=show)
 
 
 async def _let_leases_expire(redis: Redis, clock_ahead_s: float) -> None:

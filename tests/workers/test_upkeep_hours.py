@@ -85,7 +85,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
 ) -> None:
     ledger = Ledger(redis)
     ledger.leases = BatchLeases(redis, lease_s=1_000_000)  # nobody renews, and the clock is set far ahead
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     await upkeep.round()
     lease = await ledger.take((await _out(ledger))[0])
@@ -106,7 +106,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
 
 async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: BothClocks) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await clock.set(9, "21:00:00")
     await ledger.submit(9, batch_size=9, **PROMOTIONAL)
     for day, at in ((9, "21:00:00"), (9, "22:00:00"), (10, "09:59:59")):
@@ -124,7 +124,7 @@ async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_c
     """In New York clocks were set back on 2026-11-01 at 02:00."""
     new_york = ZoneInfo("America/New_York")
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, show=_show, clock=clock)
+    upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await clock.set(1, "00:30:00", new_york)
     await ledger.submit(9, batch_size=9, zone="America/New_York", **PROMOTIONAL)
     await upkeep.round()

@@ -22,7 +22,7 @@ async def _show(_: list[CampaignView]) -> bool:
 
 async def test_messages_whose_reports_wait_in_the_stream_are_not_sent_again(redis: Redis) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15, wake_workers=_wake_workers, show=_show)
+    upkeep = Upkeep(redis, lease_s=15, wake_workers=_wake_workers, update_flower=_show)
     await ledger.submit(3, in_doubt="resend")
     await ledger.send_all(b"i")
     await ledger.end_validity()
@@ -37,13 +37,13 @@ async def test_messages_whose_reports_wait_in_the_stream_are_not_sent_again(redi
         await redis.xgroup_createconsumer(REPORTS, RECONCILERS, "one")
         await upkeep.round()
     assert await ledger.states() == "dpp"
-    words = ("nothing is settled before all reports are applied", "all reports are applied")
+    words = ("no message is settled before all reports are applied", "all reports are applied")
     assert len([line for line in lines if line["event"].startswith(words)]) == 2
 
 
 async def test_with_callbacks_and_without_a_reconciler_nothing_is_settled(redis: Redis) -> None:
     ledger = Ledger(redis)
-    upkeep = Upkeep(redis, lease_s=15, wake_workers=_wake_workers, show=_show)
+    upkeep = Upkeep(redis, lease_s=15, wake_workers=_wake_workers, update_flower=_show)
     await redis.xgroup_create(REPORTS, RECONCILERS, id="0", mkstream=True)
     await ledger.submit(3, campaign=CAMPAIGN)
     await ledger.send_all(b"aia")

@@ -28,24 +28,25 @@ URGENT_QUEUE = "urgent"
 BULK_QUEUE = "bulk"
 
 QUEUES = (UPKEEP_QUEUE, URGENT_QUEUE, BULK_QUEUE)
-"""In the order in which a free worker empties them. Upkeep is first: it is one message a second, and it repairs."""
+"""In the order in which a free worker reads them. Upkeep is first, because it is only one message a second and repairs
+the work of lost workers."""
 
 BROKER_ERRORS = (KombuError, OSError, RedisError, AMQPError)
-"""What a call to the broker may raise: kombu wraps some errors of the libraries under it, not all."""
+"""The errors of a call to the broker: kombu wraps some errors of its libraries, but not all."""
 
 _MAX_WAKE_ATTEMPTS = 3
 _CAMPAIGN_ROWS = uuid.UUID("6f1f0f6e-3f0e-5b7a-9a54-6a3b0a1c7d11")
 
 
-class BrokerAway(Exception):
-    """Workers could not be woken; nothing is lost, upkeep wakes them again."""
+class BrokerUnavailable(Exception):
+    """Workers could not be woken; no work is lost, because upkeep wakes them again."""
 
 
 class QueueOrder:
     """Keeps the order of ``QUEUES``, which kombu's own ``priority`` loses.
 
-    While the process has no place for the batches of a queue, that queue is not read. A wake-up that a full worker took
-    from a queue would not reach a worker that has room. The upkeep queue is always read.
+    While the process has no place for the batches of a queue, that queue is not read: a wake-up that a full worker took
+    from a queue would not reach a worker with room. The upkeep queue is always read.
     """
 
     is_full: Callable[[str], bool] = staticmethod(lambda _: False)
@@ -64,11 +65,11 @@ class QueueOrder:
         return [queue for queue in self._queues if queue == UPKEEP_QUEUE or not self.is_full(queue)][:n]
 
     def rotate(self, last_used: str) -> None:
-        """Keep the order: the queue that was read last stays where it is."""
+        """Keep the order: kombu would move the queue that was read last to the end."""
 
 
 class EverySecondConnection(Connection):
-    """Tries to connect every second while the broker is away.
+    """Tries to connect every second while the broker is unavailable.
 
     kombu waits up to 30 s, and Celery has no setting for this wait.
     """
@@ -140,7 +141,7 @@ def campaign_row(campaign: CampaignId) -> str:
 async def wake_workers(
     app: Celery, batches: Sequence[BatchReady], *, clock: Clock = SYSTEM_CLOCK, rng: random.Random | None = None
 ) -> None:
-    """Send a wake-up for each of these batches; raise BrokerAway after three failures.
+    """Send a wake-up for each of these batches; raise BrokerUnavailable after three failures.
 
     A batch may get two wake-ups: the second worker finds the lease of the batch taken.
     """
@@ -150,11 +151,11 @@ async def wake_workers(
 
     def give_up_at_last(error: Exception) -> None:
         if next(failures) >= _MAX_WAKE_ATTEMPTS:
-            raise BrokerAway("the broker cannot be reached; upkeep wakes the workers later") from error
+            raise BrokerUnavailable("the broker cannot be reached; upkeep wakes the workers later") from error
 
     await retry(
         lambda: asyncio.to_thread(_publish, app, batches),
-        on=lambda error: isinstance(error, BROKER_ERRORS),
+        on=BROKER_ERRORS,
         backoff=Backoff(first_s=0.2, max_s=0.4, rng=rng),
         before_wait=give_up_at_last,
         clock=clock,

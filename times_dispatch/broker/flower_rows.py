@@ -1,4 +1,4 @@
-"""Flower's row for each campaign, made of Celery events: Flower lists what it has seen events of, and nothing else."""
+"""Flower's row for each campaign, made of Celery events: Flower lists only tasks of which it has seen events."""
 
 import math
 from collections import OrderedDict
@@ -20,17 +20,17 @@ _MAX_CAMPAIGNS = 10_000
 
 
 class RateMeter:
-    """Measures the messages per second of campaigns, from one look at a campaign to the next."""
+    """Measures the messages per second of campaigns, from one update of a campaign to the next."""
 
     def __init__(self, *, max_campaigns: int = _MAX_CAMPAIGNS) -> None:
         self._max_campaigns = max_campaigns
         self._seen: OrderedDict[CampaignId, tuple[float, int, float]] = OrderedDict()
-        """When, how many messages were done, and at which rate."""
+        """The time of the last update, the messages done by then, and the rate."""
 
     def rate_per_s(self, view: CampaignView, now: float) -> float:
-        """Return the rate since the last look, or at the first look since the campaign's first push.
+        """Return the rate since the last update, or since the campaign's first push if this is the first update.
 
-        *now* is on the monotonic clock. A look that comes too soon after the last one gets the rate of the last one.
+        *now* is on the monotonic clock. An update within ``_MIN_SPAN_S`` of the last update gets its rate.
         """
         at, done, rate = self._seen.get(view.id, (0.0, 0, 0.0))
         if not at:
@@ -55,8 +55,7 @@ class FlowerRows:
 
         Args:
             app: sends the events.
-            begin_again_every_s: a row is begun again after this many seconds, for Flower may have been restarted. Not
-                with every event: each costs.
+            begin_again_every_s: a row is begun again after this many seconds, because Flower may have been restarted.
             clock: the clock that measures rates and these seconds.
         """
         self._app = app
@@ -66,11 +65,11 @@ class FlowerRows:
         self._begun_at: OrderedDict[CampaignId, float] = OrderedDict()
 
     def show(self, views: list[CampaignView]) -> None:
-        """Send each campaign's row; raise one of ``BROKER_ERRORS`` if the broker is away."""
+        """Send each campaign's row; raise one of ``BROKER_ERRORS`` if the broker is unavailable."""
         if not views:
             return
         with self._app.connection_for_write() as connection:
-            # No buffer for a broker that is away: the buffer would be thrown away with the dispatcher.
+            # No buffer for an unavailable broker: the buffer would be lost with the dispatcher of the events.
             dispatcher = self._app.events.Dispatcher(
                 connection, buffer_while_offline=False, buffer_group={"task"}, buffer_limit=_EVENTS_PER_MESSAGE
             )
@@ -90,7 +89,7 @@ class FlowerRows:
             dispatcher.flush()
 
     def _must_begin(self, campaign: CampaignId, now: float) -> bool:
-        """Say whether a row has to be begun, or begun again."""
+        """Return whether a row has to be begun, or begun again."""
         if now - self._begun_at.get(campaign, -math.inf) < self._begin_again_every_s:
             return False
         self._begun_at[campaign] = now

@@ -20,7 +20,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 RECIPIENTS = 20_000
 SETTLE_WITHIN_S = 45.0
@@ -37,7 +37,7 @@ out = Console(highlight=False, soft_wrap=True)
 def main(arguments: list[str]) -> int:
     """Run the demo; with the argument ``up``, start all processes and wait for Ctrl-C.
 
-    The demo returns 0 only if the accounting identity holds and the ledger equals the sandbox's books.
+    The demo returns 0 only if the counters add up to the total and the ledger equals the sandbox's books.
     """
     if arguments not in ([], ["up"]):
         out.print("usage: python -m times_dispatch.demo [up]")
@@ -60,7 +60,7 @@ def _demo() -> int:
         out.print("\nInterrupted; stopping everything")
     finally:
         stack.stop()
-    result = "[green]the accounting identity holds, the ledger equals the books[/]" if succeeded else "[red]failed[/]"
+    result = "[green]the counters add up, the ledger equals the books[/]" if succeeded else "[red]failed[/]"
     out.print(f"{result}; {time.monotonic() - began:.0f} s in all")
     return 0 if succeeded else 1
 
@@ -124,14 +124,14 @@ def _submit(stack: Stack, file: Path) -> CampaignId | None:
 
 
 def _flower_rows(stack: Stack) -> list[dict[str, Any]]:
-    answer = httpx.get(
+    response = httpx.get(
         f"{stack.flower_url}/api/tasks",
         params={"taskname": "campaign"},
         auth=stack.flower_auth,
         timeout=10,
         trust_env=False,
     )
-    return list(answer.json().values())
+    return list(response.json().values())
 
 
 async def _compare(stack: Stack, campaign: CampaignId) -> bool:

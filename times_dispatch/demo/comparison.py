@@ -10,7 +10,7 @@ import msgspec
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import SENT, MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.books import Accepted
 from times_dispatch.sandbox.entries import number_hash
 
@@ -65,7 +65,7 @@ async def compare(
         record = message.record
         comparison.messages += 1
         comparison.states[record.state] += 1
-        # The record is about the attempt that was pushed as far as is known; one more may have been tried.
+        # The record names the last attempt that the ledger knows of; one more may have been pushed.
         attempts = (books.get(ids.make(view.id, message.index, attempt)) for attempt in range(record.attempt + 2))
         entries = [entry for entry in attempts if entry]
         comparison.in_books += len(entries)
@@ -83,7 +83,7 @@ async def compare(
 
 
 def max_per_second(times_ms: list[int]) -> int:
-    """Return the largest number of times within any one second, wherever it begins; *times_ms* are sorted."""
+    """Return the largest number of times within any period of one second; *times_ms* are sorted."""
     largest, first = 0, 0
     for last, time_ms in enumerate(times_ms):
         while time_ms - times_ms[first] >= 1000:
@@ -120,8 +120,8 @@ async def _pages(client: httpx.AsyncClient) -> AsyncIterator[list[Accepted]]:
     after = 0
     decode: Any = msgspec.json.Decoder(Accepted).decode_lines
     while True:
-        answer = await client.get("/sandbox/accepted", params={"after": after})
-        page: list[Accepted] = decode(answer.content)
+        response = await client.get("/sandbox/accepted", params={"after": after})
+        page: list[Accepted] = decode(response.content)
         if not page:
             return
         yield page

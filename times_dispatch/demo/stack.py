@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -179,15 +180,14 @@ class Stack:
 
     def books(self) -> dict[str, Any]:
         """Return the sandbox's own books."""
-        answer: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=30).json()
-        return answer
+        books: dict[str, Any] = httpx.get(f"{self.sandbox_url}/sandbox/books", timeout=30).json()
+        return books
 
     def __enter__(self) -> "Stack":
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self.stop)
             self.start()
-        except BaseException:
-            self.stop()
-            raise
+            on_failure.pop_all()
         return self
 
     def __exit__(

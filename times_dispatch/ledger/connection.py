@@ -202,8 +202,8 @@ _NO_PERMISSION = "does not permit this user to run scripts that write"
 _REASONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.NoPermissionError, _NO_PERMISSION),
     (exceptions.BusyLoadingError, "is still loading its data"),
-    (exceptions.TimeoutError, "is away: no answer in time"),
-    (exceptions.ConnectionError, "is away: no connection"),
+    (exceptions.TimeoutError, "is unavailable: no answer in time"),
+    (exceptions.ConnectionError, "is unavailable: no connection"),
     (exceptions.ReadOnlyError, "is a replica: it cannot be written to"),
     (exceptions.OutOfMemoryError, "has no memory left: raise its maxmemory"),
 )

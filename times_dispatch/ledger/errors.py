@@ -5,7 +5,9 @@ LedgerError
 ├── SubmissionRefused  the ledger does not accept this batch or this seal
 ├── CampaignDamaged    Redis holds invalid data for this campaign
 ├── IdKeyRefused       this process has another key of the correlation ids than the ledger records
-└── LeaseLost          another worker has the batch; this worker may write nothing for it
+└── BatchWritesEnded   this worker may write nothing more for a batch
+    ├── LeaseLost             another worker has the batch
+    └── LedgerDeadlinePassed  the ledger did not answer within the time that was left for the batch
 """
 
 import re
@@ -80,17 +82,32 @@ class IdKeyRefused(LedgerError):
     """This process has another key of the correlation ids than the ledger records; the message says what to do."""
 
 
-class LeaseLost(LedgerError):
+class BatchWritesEnded(LedgerError):
+    """This worker may write nothing more for a batch."""
+
+
+class LeaseLost(BatchWritesEnded):
     """Another worker has the batch; this worker may write nothing for it."""
 
     def __init__(self, ref: BatchRef) -> None:
         super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the lease has gone to another worker")
 
 
+class LedgerDeadlinePassed(BatchWritesEnded):
+    """The ledger did not answer within the time that was left for a batch; the lease of the batch runs out."""
+
+    def __init__(self, ref: BatchRef) -> None:
+        super().__init__(f"batch {ref.number} of campaign {ref.campaign}: the ledger did not answer in time")
+
+
 _INVALID_DATA = re.compile(
     r"user_script:\s*\d+: (?:attempt|bad argument|WRONGTYPE|DAMAGED)|^WRONGTYPE|hash value is not an integer"
 )
 """Matches the errors of Redis 7 and 6.2 for a script that failed because of invalid data."""
+
+
+LEDGER_ERRORS = (exceptions.RedisError, OSError)
+"""The errors of a call to the ledger, except ``LedgerError``."""
 
 
 def is_transient(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ class OptOuts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._contain_optouts = Script(redis, "contain_opt_outs")
+        self._contain_opt_outs = Script(redis, "contain_opt_outs")
 
     async def add(self, numbers: Sequence[str]) -> int:
         """Put numbers on the list; return how many of them were not on the list."""
@@ -37,7 +37,7 @@ class OptOuts:
         if not numbers:
             return []
         members = [{"bucket": number[:_CUT], "member": int(number[_CUT:])} for number in numbers]
-        reply = await self._contain_optouts(OPT_OUTS, phones=members)
+        reply = await self._contain_opt_outs(OPT_OUTS, phones=members)
         return [flag == ord("1") for flag in reply["are_on_list"]]
 
     async def changes(self) -> int:

@@ -8,10 +8,10 @@ from typing import Final, Self
 import httpx
 import structlog
 
-from times_dispatch.provider.description.answers import STATUSES_WITH_HEADERS, AnswerReader
 from times_dispatch.provider.description.placeholders import PushUnsendable
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.provider.failures import TOO_LATE, UNSENDABLE, Failure, TooLate, classify
+from times_dispatch.provider.description.responses import STATUSES_WITH_HEADERS, ResponseReader
+from times_dispatch.provider.failures import PUSH_ERRORS, TOO_LATE, UNSENDABLE, Failure, TooLate, classify
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.oauth.token_cache import TOKEN_TIMEOUT_S, TokenCache
@@ -49,7 +49,7 @@ class Client:
         """
         self._nickname = provider.nickname
         self._payload = Payload(provider)
-        self._reader = AnswerReader(provider.answers)
+        self._reader = ResponseReader(provider.response_rules)
         self._transport = transport or ProviderTransport(provider)
         # ProviderTransport keeps the total time-out itself, with one timer for all pushes.
         keeps_timeout = isinstance(self._transport, ProviderTransport)
@@ -69,7 +69,8 @@ class Client:
         """Send one message at most once and return its outcome; errors of the transport become outcomes too.
 
         ``may_begin`` is called when the push has a token and a connection; if it returns False, nothing is written and
-        the outcome is ``TOO_LATE``. A caller that cancels the push must treat the message as in doubt.
+        the outcome is ``TOO_LATE``. A caller that cancels the push, or gets an error from it, must treat the message as
+        in doubt.
         """
         authorization = ""
         if self._token_cache is not None:
@@ -90,9 +91,7 @@ class Client:
                 return await self._exchange(request, authorization)
         except TooLate:
             return TOO_LATE
-        # Exception, because the provider may have the message, whatever the transport or the reading of a strange
-        # answer raises. That leaves this one message in doubt; if the error went up, it would end the whole batch.
-        except Exception as error:  # noqa: BLE001
+        except PUSH_ERRORS as error:
             outcome = classify(error)
             if outcome.code == Failure.UNEXPECTED:
                 # Only the type: the text of the error may contain the URL or the message.

@@ -1,4 +1,4 @@
-"""The outcome of a push that got no answer: not sent if that is proved, otherwise in doubt (docs/concepts.md).
+"""The outcome of a push that got no response: not sent if that is proved, otherwise in doubt (docs/concepts.md).
 
     NotSent             no byte was written; only a transport that can prove it raises this
     TooLate             no byte was written, because the push was no longer allowed to begin
@@ -30,7 +30,7 @@ class Failure(IntEnum):
     TOO_LATE = 9
     READ_TIMEOUT = 10
     CONNECTION_LOST = 11
-    UNREADABLE_ANSWER = 12
+    UNREADABLE_RESPONSE = 12
     WORKER_LOST = 13
     UNEXPECTED = 14
     UNSENDABLE = 15
@@ -50,9 +50,9 @@ NOT_SENT: Final = {
 proves every line."""
 
 _IN_DOUBT: Final = {
-    Failure.READ_TIMEOUT: "no answer in time",
-    Failure.CONNECTION_LOST: "connection lost before the answer was complete",
-    Failure.UNREADABLE_ANSWER: "the answer is not HTTP",
+    Failure.READ_TIMEOUT: "no response in time",
+    Failure.CONNECTION_LOST: "connection lost before the response was complete",
+    Failure.UNREADABLE_RESPONSE: "the response is not HTTP",
     Failure.UNEXPECTED: "unexpected error during the push",
 }
 
@@ -92,6 +92,23 @@ UNSENDABLE: Final = Outcome(
 value."""
 
 
+PUSH_ERRORS: Final = (
+    httpx.HTTPError,
+    OSError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""The errors of a transport, and the errors that the reading of a strange response may raise. Each leaves one message
+in doubt, and does not end the batch of the message: the provider may have the message, whatever went wrong here."""
+
+
 def classify(error: Exception) -> Outcome:
     """Return the outcome of a push that ended in an error; every error outside the allow-list is in doubt."""
     if isinstance(error, NotSent):
@@ -99,7 +116,7 @@ def classify(error: Exception) -> Outcome:
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return _OUTCOMES[Failure.READ_TIMEOUT]
     if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
-        return _OUTCOMES[Failure.UNREADABLE_ANSWER]
+        return _OUTCOMES[Failure.UNREADABLE_RESPONSE]
     if isinstance(error, httpx.TransportError | OSError):
         return _OUTCOMES[Failure.CONNECTION_LOST]
     return _OUTCOMES[Failure.UNEXPECTED]

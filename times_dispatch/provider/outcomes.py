@@ -1,4 +1,4 @@
-"""The outcome of a push, as a value (docs/concepts.md). Answers and failures without an answer both become one."""
+"""The outcome of a push, as a value (docs/concepts.md). Responses and failures without a response both become one."""
 
 from enum import StrEnum
 
@@ -37,12 +37,12 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     verdict: Verdict
     code: int = 0
-    """The provider's status code. A push without an answer gets a ``failures.Failure`` code, which is below 100."""
+    """The provider's status code. A push without a response gets a ``failures.Failure`` code, which is below 100."""
     transaction_id: str = ""
     parts: int = 0
-    """The provider's own count of parts (``pdu``); 0 if the answer has none."""
+    """The provider's own count of parts (``pdu``); 0 if the response has none."""
     scope: BrakeScope | None = None
-    """How much stops: with BRAKE, and with IN_DOUBT if the next messages would get the same answer."""
+    """How much stops: with BRAKE, and with IN_DOUBT if the next messages would get the same response."""
     retry_after_s: float | None = None
     reason: str = ""
     """A short constant sentence. It never contains a URL, a phone number, a message text or a credential."""

@@ -16,7 +16,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     content_id: str
     """The DLT content (template) id."""
     correlation_id: str
-    """The delivery report repeats this id byte for byte; see ``times_dispatch.provider.ids``."""
+    """The delivery report repeats this id byte for byte; see ``times_dispatch.provider.correlation_ids``."""
     unicode: bool
     campaign: str = ""
     entity_id: str = ""

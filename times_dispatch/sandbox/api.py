@@ -9,14 +9,14 @@ from times_dispatch.sandbox.seeded_random import Draws
 from times_dispatch.sandbox.submission import UNREADABLE, Submission, from_json, from_query
 
 STRINGS, BARE = 3, 4
-"""Indexes of the draws from which answers are made."""
+"""Indexes of the draws from which responses are made."""
 
 
 class ProviderApi(Protocol):
-    """Reads requests and writes answers in the format of one provider. The account decides what is accepted."""
+    """Reads requests and writes responses in the format of one provider. The account decides what is accepted."""
 
     def deny_access(self, request: web.BaseRequest) -> web.Response | None:
-        """Return the answer to a request without valid access, or None if the request has access."""
+        """Return the response to a request without valid access, or None if the request has access."""
 
     async def read(self, request: web.BaseRequest) -> Submission:
         """Return the submission in a request, or UNREADABLE if the request has another format."""
@@ -24,8 +24,8 @@ class ProviderApi(Protocol):
     def authorization(self, request: web.BaseRequest) -> str | None:
         """Return the header that the account has to check, or None if there is none to check."""
 
-    def answer(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
-        """Return the answer to a submission; only an acceptance names transaction and parts."""
+    def respond(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
+        """Return the response to a submission; only an acceptance names transaction and parts."""
 
 
 class TimesMobileApi:
@@ -50,10 +50,10 @@ class TimesMobileApi:
         """Return the header of a POST; a GET has none."""
         return None if request.method == "GET" else request.headers.get("Authorization", "")
 
-    def answer(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
+    def respond(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:
         """Return JSON, or sometimes a bare word for a refusal."""
         if code in responses.BARE_WORDS and draws[BARE] < self._bare_refusals:
             return responses.bare_word(code)
         as_strings = draws[STRINGS] < self._string_answers
         content = responses.json_body(code, transaction=transaction, parts=parts, as_strings=as_strings)
-        return responses.json_answer(code, content)
+        return responses.json_response(code, content)

@@ -39,7 +39,7 @@ class Accepted(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Books:
-    """Counts everything that happened. With a journal, an entry is written there before any client gets its answer."""
+    """Counts everything that happened. With a journal, an entry is written there before the client gets a response."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal: Journal | None = None

@@ -2,12 +2,12 @@
 
 import asyncio
 import gc
-import signal
 from pathlib import Path
 
 import click
 import uvloop
 
+from times_dispatch.process import on_signal
 from times_dispatch.sandbox.config import ConfigInvalid, SandboxConfig, read
 from times_dispatch.sandbox.service import serve
 
@@ -19,14 +19,14 @@ _RANGE = (click.IntRange(min=0), click.IntRange(min=0))
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one. [default: 0]")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="TOML file; options given here override it.")
-@click.option("--seed", type=int, help="The same seed gives the same answers, reports and faults. [default: 1]")
+@click.option("--seed", type=int, help="The same seed gives the same responses, reports and faults. [default: 1]")
 @click.option("--username", envvar="SANDBOX_USERNAME", show_envvar=True)
 @click.option("--password", envvar="SANDBOX_PASSWORD", show_envvar=True, help="Better in the environment than here.")
 @click.option("--senders", help="Registered senders, separated by commas. [default: any sender]")
 @click.option("--reports-url", envvar="SANDBOX_REPORTS_URL", show_envvar=True, help="Where to post delivery reports.")
 @click.option("--report-delay-ms", type=_RANGE, metavar="MIN MAX", help="How long after the push they are posted.")
-@click.option("--latency-ms", type=_RANGE, metavar="MIN MAX", help="How long a push waits for its answer.")
-@click.option("--journal", help="File that keeps the books over a restart.")
+@click.option("--latency-ms", type=_RANGE, metavar="MIN MAX", help="How long a push waits for its response.")
+@click.option("--journal", help="File that keeps the books during a restart.")
 def sandbox(
     path: Path | None,
     senders: str | None,
@@ -59,9 +59,7 @@ async def _run(config: SandboxConfig) -> None:
     gc.freeze()
     gc.set_threshold(*_RARE_COLLECTIONS)  # a full collection is a pause, which would falsify arrival times
     serving = asyncio.ensure_future(serve(config, ready=click.echo))
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, serving.cancel)
+    on_signal(serving.cancel)
     try:
         await serving
     except asyncio.CancelledError:

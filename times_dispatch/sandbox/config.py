@@ -105,7 +105,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     latency_min_ms: Milliseconds = 0
     latency_max_ms: Milliseconds = 0
     string_answers: Share = 0.2
-    """The share of answers whose transactionId and statusCode are strings."""
+    """The share of responses whose transactionId and statusCode are strings."""
     bare_refusals: Share = 0.0
     """The share of refusals of credentials and senders that are a bare word instead of JSON."""
     invalid_numbers: Share = 0.0

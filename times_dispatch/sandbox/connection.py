@@ -22,7 +22,7 @@ class SandboxConnection(web.RequestHandler):
         super().__init__(manager, loop=loop, **options)
         self.arrived_ns = 0
         self.is_busy = False
-        """Whether a request has begun whose answer is not written yet."""
+        """Whether a request has begun whose response is not written yet."""
         self.closes_when_idle = False
         """Whether to close the connection when it is no longer busy."""
 
@@ -32,14 +32,14 @@ class SandboxConnection(web.RequestHandler):
         self.is_busy = True
         super().data_received(data)
 
-    def answer_written(self) -> None:
+    def response_written(self) -> None:
         """Note that the connection is no longer busy, and close it if it is to be closed."""
         self.is_busy = False
         if self.closes_when_idle:
             self.force_close()
 
     def close_when_idle(self) -> None:
-        """Close now, or after the answer under way."""
+        """Close now, or after the response under way."""
         self.closes_when_idle = True
         if not self.is_busy:
             self.force_close()
@@ -51,7 +51,7 @@ class SandboxConnection(web.RequestHandler):
             self.transport.close()
 
     def drop(self, *, abruptly: bool) -> None:
-        """Drop the connection without an answer: abruptly with a TCP reset, or with an ordinary end of stream."""
+        """Drop the connection without a response: abruptly with a TCP reset, or with an ordinary end of stream."""
         if self.transport is None:
             return
         if abruptly:
@@ -74,6 +74,6 @@ class SandboxServer(web.Server):
         return SandboxConnection(self, loop=self._loop, **self._kwargs)
 
     def close_all_when_idle(self) -> None:
-        """Close every idle connection now, and the others after their answer."""
+        """Close every idle connection now, and the others after their response."""
         for connection in self.connections:
             cast(SandboxConnection, connection).close_when_idle()

@@ -78,7 +78,7 @@ class ControlRoutes:
         }
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
-        """Return the answer to a request whose path begins with ``PREFIX``."""
+        """Return the response to a request whose path begins with ``PREFIX``."""
         path, _, query = request.raw_path.partition("?")
         route = self._routes.get((request.method, path.removeprefix(PREFIX)))
         if route is None:
@@ -109,7 +109,7 @@ class ControlRoutes:
         )
 
     async def _show_accepted(self, _request: web.BaseRequest, query: Query) -> web.Response:
-        """Return accepted messages as JSON lines, those ``after`` a number ``n``; an empty answer means no more yet."""
+        """Return accepted messages as JSON lines, those ``after`` a number ``n``; empty if there are no more yet."""
         after = max(0, int(query.get("after", "0")))
         rows = self._books.in_order[after : after + int(query.get("limit", _PAGE_ROWS))]
         return web.Response(body=_lines(rows), content_type="application/x-ndjson")

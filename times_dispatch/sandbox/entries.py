@@ -6,7 +6,7 @@ import msgspec
 
 
 class Arrival(msgspec.Struct, tag="arrival", array_like=True, frozen=True, gc=False):
-    """A request reached an endpoint, whatever its answer was."""
+    """A request reached an endpoint, whatever its response was."""
 
     sender: str
     message_id: str

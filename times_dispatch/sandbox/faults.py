@@ -63,7 +63,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token_refused: bool = False
     """Whether every request for a token is refused."""
     token_delay_s: Seconds = 0.0
-    """How long a request for a token waits for its answer."""
+    """How long a request for a token waits for its response."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if the shares exceed 1 in total."""

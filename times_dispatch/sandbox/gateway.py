@@ -38,7 +38,7 @@ _WITH_RETRY_AFTER = (Fault.HTTP_429, Fault.HTTP_503_RETRY_AFTER)
 
 
 class Gateway:
-    """Handles pushes; a message is in the books before a byte of its answer is written."""
+    """Handles pushes; a message is in the books before a byte of its response is written."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Gateway:
     async def push(
         self, request: web.BaseRequest, connection: SandboxConnection, api: ProviderApi
     ) -> web.StreamResponse | None:
-        """Return the answer to a push, or None if the connection was dropped instead."""
+        """Return the response to a push, or None if the connection was dropped instead."""
         at_ns = connection.arrived_ns
         submission = await api.read(request)
         sender = submission.sender if 0 < len(submission.sender) <= _MAX_SENDER_LENGTH else UNKNOWN_SENDER
@@ -103,7 +103,7 @@ class Gateway:
             return denied
         result = self._account.submit(submission, authorization=api.authorization(request))
         transaction = int(draws[_TRANSACTION] * 2**20) << 32 | int(draws[_TRANSACTION_LOW] * 2**32)
-        response = api.answer(result.code, transaction=transaction, parts=result.parts, draws=draws)
+        response = api.respond(result.code, transaction=transaction, parts=result.parts, draws=draws)
         if result.code != ACCEPTED:
             self._books.enter(Refusal(sender, result.code))
             await self._delay(draws)

@@ -1,4 +1,4 @@
-"""The API of a made-up second provider: a form, a bearer token, an extra header, and nested JSON answers with words.
+"""The API of a made-up second provider: a form, a bearer token, an extra header, and nested JSON responses with words.
 
 No code of ``times_dispatch.provider`` knows this API; settings alone describe it.
 """
@@ -78,7 +78,7 @@ class GenericApi:
         """Return None: ``deny_access`` has checked the token."""
         return None
 
-    def answer(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:  # noqa: ARG002
+    def respond(self, code: int, *, transaction: int, parts: int, draws: Draws) -> web.Response:  # noqa: ARG002
         """Return HTTP 202 or 422, with a word for the code in a nested object."""
         result: dict[str, object] = {"status": {"code": CODES[code], "text": DESCRIPTIONS[code]}}
         if code == ACCEPTED:

@@ -1,4 +1,4 @@
-"""A file that keeps the books over a restart: one line per entry, written before the client gets its answer."""
+"""A file that keeps the books over a restart: one line per entry, written before the client gets its response."""
 
 from collections.abc import Iterator
 from pathlib import Path

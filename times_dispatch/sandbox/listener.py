@@ -63,7 +63,7 @@ class Listener:
             self._close(self._listening)
 
     def refuse(self, seconds: float) -> None:
-        """Close the listening socket and all connections (busy ones after their answer), and listen again later."""
+        """Close the listening socket and all connections (busy ones after their response), and listen again later."""
         if self._listening and (self._pause is None or self._pause.done()):
             self._pause = asyncio.create_task(self._pause_for(self._listening, seconds))
 

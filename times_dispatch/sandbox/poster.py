@@ -184,7 +184,7 @@ class Poster:
         try:
             status = await retry(
                 post,
-                on=lambda error: isinstance(error, _NotAcknowledged),
+                on=(_NotAcknowledged,),
                 backoff=Backoff(first_s=first_ms / 1000, max_s=config.backoff_max_ms / 1000),
                 before_wait=count_repetition,
                 clock=self._clock,

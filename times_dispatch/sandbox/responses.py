@@ -34,22 +34,22 @@ _PAGE = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center>
 
 
 def json_body(code: int, *, transaction: int, parts: int, as_strings: bool) -> bytes:
-    """Return the JSON of an answer; only an acceptance names ``transaction`` and ``parts``."""
+    """Return the JSON of a response; only an acceptance names ``transaction`` and ``parts``."""
     accepted = code == ACCEPTED
     number = transaction if accepted else 0
-    answer: dict[str, object] = {
+    response: dict[str, object] = {
         "transactionId": str(number) if as_strings else number,
         "state": "SUBMIT_ACCEPTED" if accepted else "SUBMIT_FAILED",
         "statusCode": str(code) if as_strings else code,
         "description": DESCRIPTIONS[code],
     }
     if accepted:
-        answer["pdu"] = parts
-    return orjson.dumps(answer)
+        response["pdu"] = parts
+    return orjson.dumps(response)
 
 
-def json_answer(code: int, content: bytes) -> web.Response:
-    """Return an answer in JSON, with the HTTP status of its code."""
+def json_response(code: int, content: bytes) -> web.Response:
+    """Return a response in JSON, with the HTTP status of its code."""
     return web.Response(body=content, status=HTTP_STATUS[code], content_type="application/json")
 
 

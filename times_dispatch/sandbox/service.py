@@ -92,7 +92,7 @@ def _routes(config: SandboxConfig, tokens: TokenIssuer) -> Routes:
 async def _handle(
     request: web.BaseRequest, routes: Routes, tokens: TokenIssuer, gateway: Gateway, control: ControlRoutes
 ) -> web.StreamResponse:
-    """Answer one request, and write the answer.
+    """Answer one request, and write the response.
 
     Args:
         request: the request, whose protocol is a SandboxConnection.
@@ -118,13 +118,13 @@ async def _handle(
             response = await gateway.push(request, connection, routes[path][1])
         if response is None:
             return web.Response()  # is not sent, because the connection is cut
-        # The framework does not say when it has written the answer, and a connection must not be closed before that.
+        # The framework does not say when it has written the response, and a connection must not be closed before that.
         with suppress(ConnectionError):
             await response.prepare(request)
             await response.write_eof()
         return response
     finally:
-        connection.answer_written()
+        connection.response_written()
 
 
 def _quiet_logger() -> logging.Logger:

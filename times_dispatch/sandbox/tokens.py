@@ -56,7 +56,7 @@ class TokenIssuer:
         self.books = TokenBooks()
 
     async def issue(self, request: web.BaseRequest) -> web.Response:
-        """Return the answer to a token request."""
+        """Return the response to a token request."""
         self._under_way += 1
         self.books.asked += 1
         self.books.max_at_once = max(self.books.max_at_once, self._under_way)
@@ -74,8 +74,8 @@ class TokenIssuer:
         self._valid_until[token] = self._clock.monotonic() + self._config.token_lifetime_s
         self.books.issued += 1
         self.books.issued_at.append(self._clock.time())
-        answer = {"access_token": token, "token_type": "bearer", "expires_in": self._config.token_lifetime_s}
-        return web.Response(body=orjson.dumps(answer), content_type="application/json")
+        response = {"access_token": token, "token_type": "bearer", "expires_in": self._config.token_lifetime_s}
+        return web.Response(body=orjson.dumps(response), content_type="application/json")
 
     def _knows(self, request: web.BaseRequest, form: dict[str, str]) -> bool:
         if request.headers.get("Authorization") == self._basic:

@@ -10,8 +10,8 @@ from typing import Any
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.prices import categories_of, price
+from times_dispatch.settings.send_window import send_window
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
-from times_dispatch.settings.sending_window import sending_window
 from times_dispatch.settings.strict_table import TomlPath
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers
@@ -72,9 +72,9 @@ def windows_never_open(
 ) -> Iterator[str]:
     """Yield a mistake for each sender whose window has no minute in common with that of its category."""
     for header, sender in senders.items():
-        window = sending_window(sender, sender.category, categories)
+        window = send_window(sender, sender.category, categories)
         if window.is_never_open:
-            of_category = sending_window(sender.model_copy(update={"window": None}), sender.category, categories)
+            of_category = send_window(sender.model_copy(update={"window": None}), sender.category, categories)
             reason = f"is never open while {sender.category} messages may be sent, {of_category}"
             yield document.mistake(("senders", header, "window"), reason)
 

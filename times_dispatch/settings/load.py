@@ -121,6 +121,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         templates=templates,
         registry_path=registry_path(document),
         optouts=file.optouts,
+        recipients=file.recipients,
         callbacks=callbacks,
         logs=file.logs,
         brake=file.brake,

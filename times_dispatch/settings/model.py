@@ -12,6 +12,7 @@ from times_dispatch.settings.addresses import OptionalUrl, check_listen_address
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
+from times_dispatch.settings.recipients import RecipientsSettings
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.strict_table import StrictTable
@@ -126,6 +127,7 @@ class SettingsFile(StrictTable):
     templates: dict[Annotated[str, AfterValidator(check_template_name)], TemplateSettings] = Field(default_factory=dict)
     registry: RegistrySettings = RegistrySettings()
     optouts: OptOutSettings = OptOutSettings()
+    recipients: RecipientsSettings = RecipientsSettings()
     callbacks: CallbackSettings = CallbackSettings()
     logs: LogSettings = LogSettings()
     brake: BrakeSettings = BrakeSettings()
@@ -163,6 +165,7 @@ class Settings:
     registry_path: Path | None = None
     """The registry file; None if dispatch.toml does not name one."""
     optouts: OptOutSettings = field(default_factory=OptOutSettings)
+    recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     logs: LogSettings = field(default_factory=LogSettings)
     brake: BrakeSettings = field(default_factory=BrakeSettings)

@@ -129,19 +129,23 @@ class SenderSettings(StrictTable):
     """The time after which the same text may go to the same number again; ``0m`` is at once. Gateways drop a repetition
     within 30 minutes."""
 
+    foreign_numbers: bool = False
+    """Whether its campaigns may go to numbers of other countries; a header that is registered with the DLT reaches
+    numbers in India only."""
+
     @property
     def provider(self) -> str:
-        """The provider of its messages while that provider can be reached."""
+        """The first provider of the sender's chain, which gets the messages while it can be reached."""
         return self.chain[0] if self.chain else ""
 
     @property
     def fallbacks(self) -> tuple[str, ...]:
-        """The providers that replace it when it cannot be reached, by priority."""
+        """The other providers of the chain, which get the messages while the first cannot be reached, by priority."""
         return self.chain[1:]
 
     @property
     def urgent(self) -> bool:
-        """Return whether its campaigns are sent before bulk campaigns."""
+        """Return whether the sender's campaigns are sent before bulk campaigns."""
         return self.category == "transactional"
 
     def may_send(self, template: str) -> bool:

@@ -1,16 +1,22 @@
-"""One batch at work: a leased batch goes in, the result of each of its messages comes out, in the ledger.
+"""The work on one batch: a leased batch goes in; the result of each of its messages goes into the ledger.
 
-A message meets these modules in this order, and none of them twice:
+The dispatcher makes a ``BatchWorker`` for each lease. A message passes these modules in this order:
 
-1. ``batch`` opens a block of messages in the ledger: from here on each of them is ``sending``.
-2. ``suppression_check`` says which of them must not be pushed (opted out, the same text again, too many to a number).
-3. ``pacing`` puts each of the others into the push queue when its slot has come.
-4. ``push_queue`` starts the push as soon as one of the process' pushes in flight has ended.
-5. ``pusher`` renders the message (``renderer``) and hands it to the provider's client.
-6. ``recorder`` writes the result (``message_result``) into the ledger, with others in one group.
+1. ``batch_worker`` opens a block of messages in the ledger: from here on each of the messages is ``sending``.
+2. ``suppression_check`` finds the messages that must not be pushed, because their recipients opted out. The ledger has
+   suppressed others when the block was opened: the same text again, or too many messages to a number.
+3. ``pacing`` puts each of the other messages into the push queue when the message's slot has come.
+4. ``push_queue`` starts the push as soon as fewer pushes than ``max_in_flight`` are in flight.
+5. ``pusher`` renders the message (``renderer``) and passes it to the provider's client.
+6. ``recorder`` writes the result (``message_result``) into the ledger, in a group with other results.
 
-A message that is not pushed after all (a stop, a lost lease, too late) goes straight to the recorder, which writes it
-back as pending. ``batch_run`` is what these parts know in common: whether the batch may still push, and when to stop.
-``context`` holds what all batches of a process share; ``capacity`` bounds how many messages they have open at once.
-docs/glossary.md explains the words of the field.
+A message that is not pushed (a stop, a lost lease, too late) goes straight to the recorder, and the ledger makes the
+message pending again. Two facts go back to earlier modules: the recorder tells ``suppression_check`` which messages
+were not sent, so that the next block may contain them, and tells ``batch_worker`` that messages are pending again.
+
+``batch_run`` is the state that these modules share: whether the batch may still push, when the batch must stop, and why
+its work ends. ``timings`` lists the waits of a batch. ``context`` holds the services that all batches of a process
+share; ``capacity`` bounds how many messages these batches have open at once. ``ledger_retry`` repeats calls to the
+ledger while the ledger is unavailable.
+Terms: docs/glossary.md.
 """

@@ -1,11 +1,11 @@
-"""How many messages a process may have open at once, over all its batches; who asks first is served first."""
+"""How many messages a process may have open at once, over all its batches; first come, first served."""
 
 import asyncio
 from collections import deque
 
 
 class _Waiter:
-    """Somebody who waits until *wanted* permits can be taken."""
+    """A batch that waits until *wanted* permits can be taken."""
 
     def __init__(self, wanted: int, lookahead: int) -> None:
         self.wanted = wanted
@@ -17,8 +17,8 @@ class Capacity:
     """Permits for open messages: one for each message, from before its block is opened until it has its result.
 
     A batch takes permits before it opens a block, so that the messages of the block can be pushed at once. Urgent
-    batches are served before all others, and some permits are kept for them: a provider that does not answer may hold
-    all the others for long.
+    batches are served before all others, and some permits are kept for them: while a provider does not answer, the
+    batches of other campaigns may hold all other permits for long.
     """
 
     def __init__(self, permits: int, *, kept: int = 0) -> None:
@@ -40,7 +40,7 @@ class Capacity:
 
         *lookahead* is how many permits may be taken beyond those that are free. The wait then ends when at least half
         that many can be taken, and not after every single push: each take costs a call to the ledger. An urgent batch
-        waits for the first.
+        waits only for the first permit.
         """
         waiters = self._urgent_waiters if is_urgent else self._waiters
         wanted = 1 if is_urgent else max(1, min(max_permits, lookahead // 2))
@@ -55,29 +55,29 @@ class Capacity:
         self._wake_first()
         return taken
 
-    def give_back(self, permits: int, *, is_urgent: bool = False) -> None:
-        """Free permits; *is_urgent* as they were taken."""
+    def release(self, permits: int, *, is_urgent: bool = False) -> None:
+        """Release permits; *is_urgent* says whether they were taken as urgent."""
         self._free += permits
         if is_urgent:
             self._urgent_held -= permits
         self._wake_first()
 
     def close(self) -> None:
-        """Hand out no permits any more; everybody who waits gets 0."""
+        """Hand out no permits any more; each batch that waits gets 0."""
         self._is_closed = True
         for waiter in (*self._urgent_waiters, *self._waiters):
             if not waiter.turn.done():
                 waiter.turn.set_result(None)
 
     def _available(self, lookahead: int, *, is_urgent: bool) -> int:
-        """Return how many permits may be taken; an urgent batch finds the kept ones whatever the others hold."""
+        """Return how many permits may be taken; urgent batches alone may take the kept permits."""
         kept_free = max(0, self._kept - self._urgent_held)
         if is_urgent:
             return max(self._free + lookahead, kept_free)
         return self._free + lookahead - kept_free
 
     async def _wait(self, waiter: _Waiter, waiters: deque[_Waiter], *, is_urgent: bool) -> None:
-        """Wait in the row; the waiter stays in it until it runs, so that nobody behind it overtakes it."""
+        """Wait in the queue; a waiter leaves the queue only when it runs, so that no later waiter overtakes it."""
         waiters.append(waiter)
         try:
             await waiter.turn

@@ -1,4 +1,4 @@
-"""What all batches of a worker process share."""
+"""The services that all batches of a worker process share."""
 
 import asyncio
 import random
@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.provider.client import Client
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.capacity import Capacity
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.pacing import Spacings
@@ -39,13 +40,19 @@ class WorkerContext:
     capacity: Capacity
     push_queue: PushQueue
     opt_out_cache: OptOutCache
+    frequency_limits: Mapping[str, FrequencyLimit] = field(default_factory=dict)
+    """How often each sender may text one number, by the sender's header."""
     issue_batches: Callable[[SenderId], Awaitable[None]]
-    """Hands out the sender's next batches; raises nothing."""
+    """Issues the next batches of a sender and wakes workers for them; a method of the dispatcher. Raises nothing."""
     brake_provider: Callable[[SenderId, str, str], Awaitable[None]]
-    """Stops a provider, given by its nickname and with a reason, for the sender and for all other senders that use it.
-    Raises redis errors."""
+    """Brakes a provider for a sender, and for all other senders that use the provider; a method of the dispatcher. It
+    takes the sender, the nickname of the provider, and a reason for people. Raises redis errors."""
     spacings: Spacings = field(default_factory=Spacings)
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)
     """Spreads the waits of several workers (jitter)."""
+
+    def frequency_limit(self, sender: str) -> FrequencyLimit:
+        """Return how often a sender may text one number; no limit for a sender that the settings do not name."""
+        return self.frequency_limits.get(sender, FrequencyLimit())

@@ -1,4 +1,4 @@
-"""The result of one message of an opened block, and what the results of a group mean for campaign and sender."""
+"""The result of one message of an opened block, and the consequences that a group of results has for the sender."""
 
 import random
 from collections.abc import Sequence
@@ -22,31 +22,31 @@ _WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
 
 
 class MessageResult(NamedTuple):
-    """What became of one message of a block."""
+    """The result of one message of a block."""
 
     message_index: int
-    """Of the message in its batch."""
+    """Index of the message in its batch."""
     block: int
     """Number of the block in which the message was opened."""
     outcome: Outcome | None
-    """None: the push was never begun."""
+    """The outcome of the push; None if the push was never begun."""
     parts: int
-    """SMS parts by our own count."""
+    """How many SMS parts the message has, by our own count."""
     chain_index: int
-    """Of the provider in the campaign's chain (``Plan.chain``)."""
+    """Index of the provider in the campaign's chain (``Plan.chain``)."""
     suppressed: Suppression | None = None
-    """Why the message was not pushed and will not be."""
+    """Why the message was suppressed; None if it was not."""
 
     @property
     def label(self) -> str:
-        """The word under which the log counts this result."""
+        """The word by which the log counts this result."""
         if self.outcome:
             return _LABELS[self.outcome.verdict]
         return "suppressed" if self.suppressed else "never_begun"
 
 
 def ledger_result(pushed: MessageResult) -> Result:
-    """Return what the ledger records of one message."""
+    """Return the result that the ledger records for one message."""
     outcome = pushed.outcome
     if pushed.suppressed:
         return Result(pushed.message_index, pushed.block, PushResult.SUPPRESSED, pushed.suppressed.value)
@@ -63,17 +63,17 @@ def ledger_result(pushed: MessageResult) -> Result:
 
 
 def stops_others(outcome: Outcome) -> bool:
-    """Say whether an outcome brakes: the next messages would get the same answer."""
+    """Return whether an outcome brakes: the next messages would get the same response."""
     return outcome.verdict is Verdict.BRAKE or outcome.scope is not None
 
 
 def widest_brake(group: Sequence[MessageResult]) -> Outcome | None:
-    """Return the outcome of a group that stops the most: a provider rather than a sender rather than a campaign."""
+    """Return the outcome of a group whose brake has the widest scope: a provider, then a sender, then a campaign."""
     brakes = [pushed.outcome for pushed in group if pushed.outcome and stops_others(pushed.outcome)]
     return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
 
 
-def consequence(group: Sequence[MessageResult], rng: random.Random) -> Consequence:
+def consequence_of(group: Sequence[MessageResult], rng: random.Random) -> Consequence:
     """Return what results of one provider mean for the campaign and its sender: a brake, a back-off, or nothing.
 
     A brake of the provider is the sender's brake here; the dispatcher applies it to the provider's other senders.
@@ -96,7 +96,7 @@ def consequence(group: Sequence[MessageResult], rng: random.Random) -> Consequen
 
 
 def part_disagreements(group: Sequence[MessageResult]) -> int:
-    """Count the accepted messages of which the gateway counted other parts than we did."""
+    """Count the accepted messages for which the provider counted another number of SMS parts than we did."""
     return sum(
         1
         for pushed in group

@@ -1,7 +1,7 @@
 """The pacing of opened blocks: each message enters the push queue at its slot.
 
-A slot is the moment at which the sender's limit lets a message go. The ledger says when the first slot of a block is
-and how far apart the slots are.
+A slot is the moment at which the sender's limit lets a message be pushed. The ledger says when the first slot of a
+block is, and how much time lies between two slots.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 
 _CLOSE_ENOUGH_S = 0.001
-"""A message is not held back for a slot that is less than this away: the event loop does not wake up more exactly."""
+"""A message does not wait for a slot that is less than this away: timers of the event loop are accurate to 1 ms."""
 _BUNCH_S = 0.05
 """What may go at once after a delay: as much as the rate allows in this time, 5 % of a second (docs/concepts.md)."""
 
@@ -54,7 +54,7 @@ class Spacings:
 
 
 class Pacer:
-    """Spreads the messages of a batch's blocks over their slots, so that the provider sees the rate and not blocks."""
+    """Spreads the messages of a batch's blocks over their slots, so that they are pushed at the sender's rate."""
 
     def __init__(
         self,
@@ -71,14 +71,15 @@ class Pacer:
         """Make the pacer of a batch.
 
         Args:
-            plan: the campaign's; its ``cost_unit`` says whether a message takes one slot, or one for each SMS part.
+            plan: the plan of the campaign; its ``cost_unit`` says whether a message takes one slot, or one slot for
+                each SMS part.
             parts: SMS parts of each message, by index in the batch.
-            handler: pushes what comes out of the queue, or gives it back.
+            handler: pushes the messages that leave the queue, or returns them unsent.
             push_queue: the queue of the process.
-            run: the batch's; a stop ends the wait for a slot.
+            run: the run of the batch; a stop ends the wait for a slot.
             spacing: shared by all batches of the process that go at the same pace.
             max_sleep_s: the longest single wait, in seconds.
-            clock: what slots are measured with.
+            clock: the clock on which slots are measured.
         """
         self._parts = parts if plan.cost_unit == "parts" else None
         self._handler = handler
@@ -88,27 +89,27 @@ class Pacer:
         self._max_sleep_s = max_sleep_s
         self._clock = clock
 
-    def start(self, block: Block, *, opened_at: float, start_by: float) -> None:
-        """Send the messages of a block on their way; those of a sender without a limit go into the queue at once.
+    def enqueue_block(self, block: Block, *, opened_at: float, start_by: float) -> None:
+        """Put each message of a block into the push queue at its slot; put all in at once if the sender has no limit.
 
         Args:
-            block: what was opened, without what is suppressed.
+            block: the opened block, without its suppressed messages.
             opened_at: the moment on the monotonic clock from which the block's slots count.
-            start_by: the moment on the monotonic clock from which a message goes back instead of being pushed.
+            start_by: the moment on the monotonic clock from which a message is returned unsent instead of being pushed.
         """
         if block.interval_s:
-            self._run.start_task(self._start_at_slots(block, opened_at, start_by))
+            self._run.start_task(self._enqueue_at_slots(block, opened_at, start_by))
             return
         for index, attempt in block.messages:
             self._enqueue(
-                QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_due=False
+                QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_paced=False
             )
 
     def lasts_s(self, block: Block) -> float:
         """Return how long the messages of a block take from the first slot to the last; 0 without a limit."""
         return sum(self._cost_s(block, index) for index, _ in block.messages[:-1]) if block.interval_s else 0.0
 
-    async def _start_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
+    async def _enqueue_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
         slot = opened_at + block.starts_in_s
         waiting = deque(
             QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by)
@@ -119,16 +120,16 @@ class Pacer:
                 can_start = await self._wait_until(slot, start_by)
                 queued = waiting.popleft()
                 if can_start:
-                    self._enqueue(queued, is_due=True)
+                    self._enqueue(queued, is_paced=True)
                 else:
-                    self._handler.give_back(queued)
+                    self._handler.return_unsent(queued)
                 cost_s = self._cost_s(block, queued.message_index)
                 if can_start:
                     self._spacing.take(self._clock.monotonic(), cost_s)
                 slot += cost_s
         finally:
-            for queued in waiting:  # none, unless the wait was cancelled or failed
-                self._handler.give_back(queued)
+            for queued in waiting:  # only if the wait was cancelled or failed
+                self._handler.return_unsent(queued)
 
     async def _wait_until(self, slot: float, start_by: float) -> bool:
         """Wait for a slot and for the spacing; return False if the push cannot start in time or the batch stops."""
@@ -142,8 +143,8 @@ class Pacer:
     def _cost_s(self, block: Block, message_index: int) -> float:
         return block.interval_s * (self._parts[message_index] if self._parts else 1)
 
-    def _enqueue(self, queued: QueuedPush, *, is_due: bool) -> None:
+    def _enqueue(self, queued: QueuedPush, *, is_paced: bool) -> None:
         if self._run.may_push(queued.start_by):
-            self._push_queue.add(queued, is_due=is_due)
+            self._push_queue.add(queued, is_paced=is_paced)
         else:
-            self._handler.give_back(queued)
+            self._handler.return_unsent(queued)

@@ -1,4 +1,4 @@
-"""The push of one message: rendered, handed to the provider's client, and its result passed to the recorder."""
+"""The push of one message: renders it, calls the provider's client, and passes the result to the recorder."""
 
 from collections.abc import Sequence
 
@@ -28,15 +28,24 @@ class Pusher:
         run: BatchRun,
         is_urgent: bool = False,
     ) -> None:
+        """Make the pusher of a batch.
+
+        Args:
+            clients: the client of each provider of the campaign's chain, in the order of the chain; None for a provider
+                that this process does not know.
+            renderer: renders the messages of the batch.
+            recorder: gets the result of each message.
+            run: the run of the batch; it says whether a push may start.
+            is_urgent: whether the messages of the batch overtake all others.
+        """
         self.is_urgent = is_urgent
         self._clients = clients
-        """By the provider's index in the campaign's chain; None for a provider that this process does not know."""
         self._renderer = renderer
         self._recorder = recorder
         self._run = run
 
     async def push(self, queued: QueuedPush) -> None:
-        """Push one message, unless it is too late; whatever happens, pass one result to the recorder."""
+        """Push one message, unless the batch may no longer push; in every case pass one result to the recorder."""
         outcome: Outcome | None = None
         parts = 0
         try:
@@ -49,10 +58,10 @@ class Pusher:
         finally:
             self._recorder.add(MessageResult(queued.message_index, queued.block, outcome, parts, queued.chain_index))
 
-    def give_back(self, queued: QueuedPush) -> None:
+    def return_unsent(self, queued: QueuedPush) -> None:
         """Record that the push of a message was never begun.
 
-        While the lease is ours the ledger puts the message back to pending; afterwards it refuses the record.
+        While this worker holds the lease, the ledger makes the message pending again; afterwards it refuses the record.
         """
         self._recorder.add(MessageResult(queued.message_index, queued.block, None, 0, queued.chain_index))
 

@@ -1,25 +1,26 @@
-"""The recorder of a batch, the end of every message's way: writes results into the ledger, group by group."""
+"""Writes the results of a batch into the ledger, in groups."""
 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.protocol import PushResult
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchRun, end_of_writes
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
-from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
+from workers.batch.message_result import MessageResult, consequence_of, ledger_result, part_disagreements, widest_brake
 from workers.batch.suppression_check import SuppressionCheck
 
 _WRITE_AT_ONCE = (Verdict.BRAKE, Verdict.THROTTLED)
-"""A result with one of these verdicts is written at once: every message that is opened before the ledger knows it would
-get the same answer. A tuple, for an enum member is slow to hash."""
+"""A result with one of these verdicts is written at once: every message that is opened before the ledger knows the
+result would get the same response. A tuple, for an enum member is slow to hash."""
 _PENDING_AGAIN = (PushResult.NOT_SENT, PushResult.NEVER_BEGUN)
-"""What the ledger is told of messages that it puts back to pending."""
+"""Results after which the ledger makes the message pending again."""
 _NOT_SENT_NOW = (*_PENDING_AGAIN, PushResult.SUPPRESSED)
+"""Results of messages that were not sent."""
 
 
 class Recorder:
@@ -39,17 +40,17 @@ class Recorder:
         """Make the recorder of a batch.
 
         Args:
-            lease: the batch's.
+            lease: the lease of the batch.
             chain: nicknames of the campaign's providers, by priority.
-            context: what the batches of the process share; each result gives a permit of ``capacity`` back.
-            run: the batch's; a lost lease ends the writing.
-            ledger_retry: repeats the writes while the ledger is away.
-            check: hears of messages that are not sent now, before each write.
+            context: the services that all batches of the process share; each result releases a permit of ``capacity``.
+            run: the run of the batch; it says whether the batch may write.
+            ledger_retry: repeats the writes while the ledger is unavailable.
+            check: is told of each message that was not sent, before the ledger is.
             is_urgent: whether the permits were taken for an urgent batch.
         """
         self.outstanding = 0
-        """Opened messages whose result has not come yet."""
-        self.has_returned = False
+        """Opened messages whose result was not added yet."""
+        self.has_pending_again = False
         """Whether messages became pending again since the batch last asked the ledger for a block."""
         self._lease = lease
         self._chain = chain
@@ -60,10 +61,10 @@ class Recorder:
         self._run = run
         self._ledger_retry = ledger_retry
         self._check = check
-        self._results: list[MessageResult] = []
-        """Not taken for writing yet."""
-        self._taken: Counter[str] = Counter()
-        """Results that were taken for writing, by their label."""
+        self._queued: list[MessageResult] = []
+        """Added, and waiting to be written."""
+        self._written: Counter[str] = Counter()
+        """How many results were written or are being written, by their label."""
         self._write_now = asyncio.Event()
         self._is_writing = False
 
@@ -74,74 +75,74 @@ class Recorder:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many results came so far, by their label."""
-        return +self._taken + Counter(pushed.label for pushed in self._results)
+        """How many results were added so far, by their label."""
+        return +self._written + Counter(pushed.label for pushed in self._queued)
 
-    def expect(self, messages: int) -> None:
-        """Note that a block was opened: one result will come for each of its messages."""
-        self.outstanding += messages
+    def expect_results(self, count: int) -> None:
+        """Note that a block with *count* messages was opened: a result for each of them will be added."""
+        self.outstanding += count
 
     def count_suppressed(self, messages: int) -> None:
         """Count messages that the ledger suppressed when a block was opened."""
-        self._taken["suppressed"] += messages
+        self._written["suppressed"] += messages
 
     def add(self, pushed: MessageResult) -> None:
-        """Take the result of one message."""
-        self._capacity.give_back(1, is_urgent=self._is_urgent)
-        self._results.append(pushed)
+        """Add the result of one message."""
+        self._capacity.release(1, is_urgent=self._is_urgent)
+        self._queued.append(pushed)
         if not self._is_writing:
             self._start_writing()
         outcome = pushed.outcome
         is_urgent = outcome and (outcome.verdict in _WRITE_AT_ONCE or outcome.scope is not None)
-        if is_urgent or len(self._results) >= self._group_size:
+        if is_urgent or len(self._queued) >= self._group_size:
             self._write_now.set()
         self.outstanding -= 1
         if not self.outstanding:
-            self._run.progress()
+            self._run.notify()
 
     def _start_writing(self) -> None:
-        if self._results and not self._run.is_lost:
+        if self._queued and self._run.may_write:
             self._is_writing = True
             self._run.start_task(self._write_all())
 
     async def _write_all(self) -> None:
         try:
-            while self._results and not self._run.is_lost:
+            while self._queued and self._run.may_write:
                 await self._collect()
-                group, self._results = self._results, []
+                group, self._queued = self._queued, []
                 self._write_now.clear()
-                self._taken.update(pushed.label for pushed in group)
+                self._written.update(pushed.label for pushed in group)
                 by_provider = defaultdict[int, list[MessageResult]](list)
                 for pushed in group:
                     by_provider[pushed.chain_index].append(pushed)
                 for chain_index, of_provider in by_provider.items():
                     await self._write(of_provider, self._chain[chain_index])
-        except LeaseLost:
-            self._run.lose()
+        except BatchWritesEnded as error:
+            self._run.forbid_writes(end_of_writes(error))
         finally:
             self._is_writing = False
-            self._start_writing()  # after an unexpected error: the next group may be free of it
+            self._start_writing()  # after an unexpected error, because the next group may not cause it
 
     async def _collect(self) -> None:
-        """Wait a moment for more results, unless there are enough or the batch stops."""
-        if len(self._results) < self._group_size and not self._run.stopping.is_set():
+        """Wait ``group_wait_s`` for more results, unless a full group waits or the batch stops."""
+        if len(self._queued) < self._group_size and not self._run.stopping.is_set():
             await self._context.clock.wait(self._write_now, self._context.timings.group_wait_s)
 
     async def _write(self, group: list[MessageResult], provider: str) -> None:
         results = [ledger_result(pushed) for pushed in group]
-        meaning = consequence(group, self._context.rng)
+        consequence = consequence_of(group, self._context.rng)
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:
             sender = self._lease.ref.sender
-            await self._ledger_retry.call(lambda: self._context.brake_provider(sender, provider, meaning.reason))
+            await self._ledger_retry.call(lambda: self._context.brake_provider(sender, provider, consequence.reason))
         for result in results:
             if result.result in _NOT_SENT_NOW:
-                self._check.returned(result.index)
+                self._check.note_not_sent(result.index)
         disagreements = part_disagreements(group)
         await self._ledger_retry.call(
             lambda: self._context.leases.record(
-                self._lease, results, meaning, provider=provider, part_disagreements=disagreements
+                self._lease, results, consequence, provider=provider, part_disagreements=disagreements
             )
         )
         if any(result.result in _PENDING_AGAIN for result in results):
-            self.has_returned = True
-            self._run.progress()
+            self.has_pending_again = True
+            self._run.notify()

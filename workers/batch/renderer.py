@@ -1,8 +1,8 @@
-"""The messages of a batch, rendered from its recipients: the text, and everything else that a push needs."""
+"""Renders the messages of a batch from its recipients: the text, and the other fields of a push."""
 
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.push import Push
 from times_dispatch.sms.encoding import measure
 from times_dispatch.sms.templates import Template
@@ -18,10 +18,10 @@ class MessageRenderer:
         self._template = Template(plan.text)
         self._ids = ids
         self._texts: dict[int, str] = {}
-        """By index: texts that the suppression check asked for, until their push begins."""
+        """Texts that the suppression check asked for, by index of the message, until the push of the message begins."""
 
-    def to(self, index: int) -> str:
-        """Return the number of a message: E.164 digits without the plus."""
+    def phone(self, index: int) -> str:
+        """Return the phone number of a message: E.164 digits without the plus."""
         return self._recipients.to[index]
 
     def text(self, index: int) -> str:
@@ -52,8 +52,8 @@ class MessageRenderer:
         )
         return push, measured.parts
 
-    def forget(self, index: int) -> None:
-        """Drop the kept text of a message, if there is one: the message is not pushed now."""
+    def drop_text(self, index: int) -> None:
+        """Drop the text of a message that is not pushed now, if the text was kept."""
         self._texts.pop(index, None)
 
     def _variables(self, index: int) -> list[str]:

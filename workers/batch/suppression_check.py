@@ -1,12 +1,20 @@
-"""What a batch knows of its recipients before their messages are opened: who opted out, and fingerprints of the texts.
+"""The suppression check of a batch: which recipients opted out, and the fingerprints of the texts.
 
-The ledger itself suppresses messages whose text went to their number lately, or whose number had too many: the worker
-passes the fingerprints with each opening, for a stretch of the batch. The opt-out list is looked up once for the whole
-batch, and again only when the opening of a block says that the list was changed: so nothing stands between the opening
-of a block and its first push.
+The ledger itself suppresses a message if the same text was sent to its number lately, or if its number got too many
+messages. To let the ledger find such messages, the worker passes fingerprints with each opening of a block: those of a
+*stretch*, the messages among which the ledger looks for the block. The opt-out list is looked up once for the whole
+batch, and again only when the opening of a block says that the list was changed. So a worker need not ask the ledger
+between the opening of a block and its first push.
 """
 
-from times_dispatch.ledger.frequency_cap import FINGERPRINT_BYTES, NO_CHECK, FrequencyCheck, fingerprint, text_digest
+from times_dispatch.ledger.frequency_cap import (
+    FINGERPRINT_BYTES,
+    NO_CHECK,
+    FrequencyCheck,
+    FrequencyLimit,
+    fingerprint,
+    text_digest,
+)
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.openings import Block
@@ -15,25 +23,42 @@ from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.renderer import MessageRenderer
 
 _MIN_STRETCH = 32
-"""Messages of a stretch, however small the blocks are."""
+"""The fewest messages of a stretch."""
 _STRETCH_PER_BLOCK = 4
-"""A stretch holds this many times the messages of the last block, and not more than twice those of the next one."""
+"""A stretch has this many times the messages of the last block, and at most twice the messages of the next block."""
 
 
 class SuppressionCheck:
-    """Knows the opt-outs and the fingerprints of one batch; raises ``LeaseLost`` when the batch has to end."""
+    """Knows the opt-outs and the fingerprints of one batch; raises ``BatchWritesEnded`` when the batch has to end."""
 
     def __init__(
-        self, lease: Lease, plan: Plan, *, cache: OptOutCache, ledger_retry: LedgerRetry, renderer: MessageRenderer
+        self,
+        lease: Lease,
+        plan: Plan,
+        *,
+        limit: FrequencyLimit,
+        cache: OptOutCache,
+        ledger_retry: LedgerRetry,
+        renderer: MessageRenderer,
     ) -> None:
+        """Make the check of a batch.
+
+        Args:
+            lease: the lease of the batch, with the recipients.
+            plan: the plan of the campaign.
+            limit: how often the campaign's sender may text one number.
+            cache: looks numbers up in the opt-out list.
+            ledger_retry: repeats the look-ups while the ledger is unavailable.
+            renderer: renders the texts of which the ledger needs the fingerprints.
+        """
         self._numbers = lease.recipients.to
         self._digest = text_digest(plan.text)
         self._cache = cache
-        self._limit = cache.frequency_limit(plan.sender)
+        self._limit = limit
         self._ledger_retry = ledger_retry
         self._renderer = renderer
         self._fingerprints = bytearray()
-        """Of the first messages of the batch, as many as were asked for yet."""
+        """The fingerprints of the first messages of the batch, as far as ``stretch`` was called for them."""
         self._first_index = 0
         """No message before this index is pending, as far as this process knows."""
         self._stretch = len(self._numbers)
@@ -41,7 +66,7 @@ class SuppressionCheck:
         self._changes = 0
         """How many times the opt-out list had been changed when it was looked up for this batch."""
         self._opted_out: frozenset[int] = frozenset()
-        """Indexes in the batch."""
+        """Indexes in the batch of the recipients that opted out."""
 
     async def prepare(self) -> None:
         """Look up the whole batch in the opt-out list, before its first block is opened."""
@@ -54,7 +79,7 @@ class SuppressionCheck:
         return self._opted_out
 
     def stretch(self, max_messages: int) -> FrequencyCheck:
-        """Return what the ledger must know to check the next messages, for a block of at most so many."""
+        """Return the fingerprints of the next stretch, for a block of at most *max_messages*."""
         if not any(self._limit):
             return NO_CHECK
         first = self._first_index
@@ -70,7 +95,7 @@ class SuppressionCheck:
         )
 
     def opened(self, block: Block) -> None:
-        """Let the next stretch begin behind a block that was opened."""
+        """Let the next stretch begin after the last message of a block that was opened."""
         if not any(self._limit):
             return
         searched = block.next_index - self._first_index
@@ -78,17 +103,20 @@ class SuppressionCheck:
             opened = {index for index, _ in block.messages}
             for index in range(self._first_index, block.next_index):
                 if index not in opened:
-                    self._renderer.forget(index)
+                    self._renderer.drop_text(index)
         self._first_index = block.next_index
         self._stretch = max(_MIN_STRETCH, _STRETCH_PER_BLOCK * searched)
 
-    def begin_at(self, index: int) -> None:
+    def start_stretch_at(self, index: int) -> None:
         """Let the next stretch begin at a message that is pending."""
         self._first_index = index
 
-    def returned(self, index: int) -> None:
-        """Note that a message is pending again, or suppressed; its text is not needed for now."""
-        self._renderer.forget(index)
+    def note_not_sent(self, index: int) -> None:
+        """Let the next stretch include a message that will be pending again, or suppressed.
+
+        Call this before the ledger records the result of the message: from then on the message can be opened.
+        """
+        self._renderer.drop_text(index)
         self._first_index = min(self._first_index, index)
 
     async def _look_up(self, changes: int) -> None:

@@ -1,4 +1,4 @@
-"""How long a batch waits for what, in one place, so that a test can choose other times."""
+"""The waits and limits of the work on a batch, in one place, so that a test can choose other times."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ class BatchTimings:
     """Times in seconds, and the counts that belong to them."""
 
     start_within_s: float = 0.75
-    """A push must start within this time after its block was asked for, or the message goes back as pending. It is what
-    makes a pause act within a second: the ledger reads the pause when the next block is opened."""
+    """A push must start within this time after its block was asked for, or the message is pending again. This
+    limit makes a pause act within a second: the ledger reads the pause when the next block is opened."""
 
     late_after_s: float = 0.1
     """A block counts as late when its opening took longer than this, and longer than one slot. The slots of a late
-    block count from its arrival: they have passed, and its messages would arrive at the provider in a bunch. After a
-    late block the next one is smaller."""
+    block count from its arrival. Its own slots have passed, so its messages would arrive at the provider all at once.
+    After a late block the next block is smaller."""
 
     confirm_after_s: float = 0.25
-    """A block whose opening took longer than this is pushed only after the ledger was asked once more and confirmed it.
-    The time for its pushes (``start_within_s``) counts from that question."""
+    """A block whose opening took longer than this is pushed only after the ledger confirmed the block.
+    The time for its pushes (``start_within_s``) counts from the question to the ledger."""
 
     min_start_s: float = 0.1
     """A block that has less than this time left for its pushes is confirmed again."""
@@ -32,10 +32,10 @@ class BatchTimings:
     within a second."""
 
     renewal_wait_s: float = 0.1
-    """A batch whose lease deadline has passed looks this often whether the lease was renewed."""
+    """A batch whose lease deadline has passed checks this often whether the lease was renewed."""
 
     ledger_retry_s: float = 0.25
-    """The longest wait before a call to a ledger that is away is repeated; jitter shortens it by up to half."""
+    """The longest wait before a call to an unavailable ledger is repeated; jitter shortens it by up to half."""
 
     group_wait_s: float = 0.04
     """The recorder collects results for this long before it writes them as one group."""

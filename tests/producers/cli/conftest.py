@@ -1,6 +1,6 @@
 """Fixtures of commands that talk to a provider: the sandbox, and a command line with settings for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,10 @@ def provider_folder(sandbox: SandboxThread, tmp_path: Path, monkeypatch: pytest.
 def provider_run(provider_folder: Path, redis_url: str) -> Run:
     """Run the command line beside settings with three providers; None takes a variable away."""
 
-    def run_dispatch(*arguments: str, **changes: str | None) -> Result:
+    def run_dispatch(
+        *arguments: str, random_below: Callable[[int], int] | None = None, **changes: str | None
+    ) -> Result:
         environment = {"DISPATCH_REDIS_URL": redis_url, **PROVIDER_VARIABLES, **changes}
-        return CliRunner(env=environment).invoke(main, arguments)
+        return CliRunner(env=environment).invoke(main, arguments, obj=random_below)
 
     return run_dispatch

@@ -20,8 +20,9 @@ def test_check_prints_the_whole_report_and_sends_nothing(run: Run, write: WriteF
 
     assert done.exit_code == 0, done.stderr
     shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", done.stdout).splitlines()
-    assert shown[:8] == [
+    assert shown[:9] == [
         "campaign  bills from TIMESM (service), template bill",
+        "file      customers.csv",
         "good      4 rows",
         "refused   1 row",
         "          1: to is not an Indian mobile number: ten digits, the first from six to nine",
@@ -157,7 +158,7 @@ def test_a_redis_that_is_away_is_only_a_warning(run: Run, gone_redis: str) -> No
 
     assert (done.exit_code, silent.exit_code) == (0, 0)
     assert re.search(
-        r"warning   Redis at \S+ is away: no connection: its campaigns and opt-outs are not counted", done.stdout
+        r"warning   Redis at \S+ is unavailable: no connection: its campaigns and opt-outs are not counted", done.stdout
     )
     assert "warning" not in silent.stdout
 

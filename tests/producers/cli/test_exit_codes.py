@@ -58,7 +58,7 @@ def test_an_unreachable_or_locked_redis_gives_one_line_without_the_password(
 
     assert (locked.exit_code, let_in.exit_code, away.exit_code) == (2, 0, 2)
     assert locked.stderr == f"Redis at 127.0.0.1:{port} refused the password\n"
-    assert away.stderr == f"Redis at 127.0.0.1:{port} is away: no connection\n"
+    assert away.stderr == f"Redis at 127.0.0.1:{port} is unavailable: no connection\n"
 
 
 @pytest.mark.parametrize(

@@ -44,16 +44,16 @@ def test_a_list_is_imported_with_or_without_a_heading(run: Run, write: WriteFile
 
 
 def test_refused_rows_are_counted_by_reason_and_the_others_are_added(run: Run, write: WriteFile) -> None:
-    write("a.csv", "to,x\n9876543210,\n,\nabc,\n,\n9876543211\n")
+    write("a.csv", "to,x\n9876543210,\n,a\nabc,\n,b\n9876543211\n9876543212,c,d\n")
 
     done = run("optout", "import", "a.csv")
 
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [
-        "1 added, 0 on the list already, 4 refused",
+        "2 added, 0 on the list already, 4 refused",
         "          2: number is empty (the first in line 3)",
         "          1: number contains characters that no phone number has (the first in line 4)",
-        "          1: number has 1 cell, the heading has 2 (the first in line 6)",
+        "          1: number has 3 cells, the heading has 2 (the first in line 7)",
     ]
 
 

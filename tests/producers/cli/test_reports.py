@@ -37,11 +37,11 @@ def test_dead_letters_are_listed_with_their_reason_and_without_their_body(run: R
         redis_url,
         [
             DeadLetter(DeadLetterReason.UNKNOWN, b"what somebody wrote"),
-            DeadLetter(DeadLetterReason.POISON, b"and another"),
+            DeadLetter(DeadLetterReason.NOT_APPLIED, b"and another"),
         ],
     )
-    answer = run("reports", "rejected", "--reason", DeadLetterReason.POISON).stdout
-    assert [line.split()[-1] for line in answer.splitlines() if line.startswith("unknown")] == ["1"]
+    answer = run("reports", "rejected", "--reason", DeadLetterReason.NOT_APPLIED).stdout
+    assert [line.split()[-1] for line in answer.splitlines() if line.startswith("unknown_message")] == ["1"]
     assert answer.splitlines()[-1].endswith("could not be applied")
     assert "wrote" not in answer
     assert "another" not in answer
@@ -49,9 +49,9 @@ def test_dead_letters_are_listed_with_their_reason_and_without_their_body(run: R
 
 def test_a_report_that_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis_url: str) -> None:
     too_long = MAX_ROW_BYTES + 1
-    add_dead_letters(redis_url, [DeadLetter(DeadLetterReason.POISON, b"x" * MAX_ROW_BYTES)])
+    add_dead_letters(redis_url, [DeadLetter(DeadLetterReason.NOT_APPLIED, b"x" * MAX_ROW_BYTES)])
     assert "too long" not in run("reports", "rejected").stdout
-    add_dead_letters(redis_url, [DeadLetter(DeadLetterReason.POISON, b"x" * too_long)])
+    add_dead_letters(redis_url, [DeadLetter(DeadLetterReason.NOT_APPLIED, b"x" * too_long)])
     last = run("reports", "rejected").stdout.splitlines()[-1]
     assert last.endswith(f"could not be applied; not kept: too long, {too_long:,} bytes")
     rows = json.loads(run("reports", "rejected", "--json").stdout)["rows"]
@@ -61,10 +61,10 @@ def test_a_report_that_was_too_long_to_be_kept_is_listed_as_such(run: Run, redis
 
 def test_the_number_of_listed_rows_can_be_limited(run: Run, redis_url: str) -> None:
     add_dead_letters(
-        redis_url, [DeadLetter(DeadLetterReason.POISON, b"one"), DeadLetter(DeadLetterReason.POISON, b"two")]
+        redis_url, [DeadLetter(DeadLetterReason.NOT_APPLIED, b"one"), DeadLetter(DeadLetterReason.NOT_APPLIED, b"two")]
     )
     for option, warning in (("--max", ""), ("--most", "--most is an old name; write --max\n")):
         result = run("reports", "rejected", option, "1", "--json")
         answer = json.loads(result.stdout)
-        assert (len(answer["rows"]), answer["kept"]) == (1, {"could not be applied": 2})
+        assert (len(answer["rows"]), answer["kept"]) == (1, {"not_applied": 2})
         assert result.stderr == warning

@@ -1,5 +1,6 @@
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.kit.provider_settings import PROVIDER_VARIABLES, has_no_secret
 from tests.kit.sandbox_thread import SandboxThread
 from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.secret_digest import digest_secret
-from times_dispatch.provider.ids import SEND_TEST_CAMPAIGN
+from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN
 
 NUMBER = ("--country-code", "91", "--number", "9876543210")
 
@@ -164,10 +165,8 @@ def test_a_rejection_says_what_it_would_brake(provider_run: Run, sandbox: Sandbo
     )
 
 
-def test_the_delivery_report_is_waited_for_and_shown(
-    provider_run: Run, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("secrets.randbelow", lambda _: 77)
+def test_the_delivery_report_is_waited_for_and_shown(provider_run: Run, redis_url: str) -> None:
+    provider_run = partial(provider_run, random_below=lambda _: 77)
     late = provider_run("send-test", *NUMBER, *MESSAGE, "--wait-report", "0.1")
     assert late.exit_code == 1
     assert late.stdout.splitlines()[-1] == "report    none within 0.1 s"

@@ -64,6 +64,7 @@ def test_submit_counts_accepted_and_refused_rows(run: Run) -> None:
     first, *rest = done.stdout.splitlines()
     assert re.fullmatch(r"campaign  [0-9a-z]{8}  bills from TIMESM", first)
     assert rest == [
+        "file      customers.csv",
         "accepted  3 messages in 3 parts",
         "          GSM-7: 3 messages in 3 parts",
         "refused   1 row, see customers.rejects.csv",

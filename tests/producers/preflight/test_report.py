@@ -193,11 +193,12 @@ async def test_a_campaign_that_can_never_be_sent_is_refused(write: WriteFile) ->
 async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -> None:
     campaign = write("c.toml", CAMPAIGN.replace('variables = ["{name}", "Rs {amount}"]', 'text = "{name}"'))
     good = "Dear Asha, your bill is 5. - TIMESM"
-    rows = [("9000000001", f'"{good}"', ""), ("9000000002", f'"{good} "', ""), ("9000000003", '"Hello"', "")]
+    texts = [good, f" {good} ", f"{good}!", "Hello"]
+    rows = [(str(9_000_000_001 + number), f'"{text}"', "") for number, text in enumerate(texts)]
 
     report = await check(Draft(campaign, write("customers.csv", csv_of(rows)), settings=settings_of(write)), now=NOON)
 
-    assert report.good == 1
+    assert report.good == 2
     assert report.samples[0].text == good
     assert set(report.refused) == {
         "text differs from the registered one: it lacks '. - TIMESM'",

@@ -44,10 +44,10 @@ def test_lines_go_on_from_chunk_to_chunk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([], "its first sheet is empty"),
-        ([(None, "")], "its first sheet is empty"),
-        ([("to", "name")], "its first sheet has a heading and no rows"),
-        ([("to", "name"), (None, None)], "its first sheet has a heading and no rows"),
+        ([], "its sheet Sheet1 is empty"),
+        ([(None, "")], "its sheet Sheet1 is empty"),
+        ([("to", "name")], "its sheet Sheet1 has a heading and no rows that are shown"),
+        ([("to", "name"), (None, None)], "its sheet Sheet1 has a heading and no rows that are shown"),
         ([("to", "name", "To"), ("1", "2", "3")], "two columns are named to"),
     ],
 )

@@ -29,10 +29,26 @@ def test_the_columns_are_listed_unless_the_first_row_looks_like_data() -> None:
     assert described == "the first row looks like a recipient, it must name the columns"
 
 
-def test_two_columns_must_not_have_one_name() -> None:
+def test_a_column_that_is_used_must_not_share_its_name() -> None:
+    heading = Heading(PATH, 3, ("To", "name", "to "))
+
+    assert heading.index("name") == 1
     with pytest.raises(InputInvalid, match=r"a\.csv:3: two columns are named to; rename or delete one of them"):
-        Heading(PATH, 3, ("To", "name", "to "))
-    Heading(PATH, 3, ("to", "", ""))
+        heading.index("to")
+
+
+@pytest.mark.parametrize("name", ["2025-2026 fee", "Fee 2025-26", "amount_20261130", "2026", "20261130", "Q3/2026"])
+def test_a_heading_with_digits_is_no_recipient(name: str) -> None:
+    assert Heading(PATH, 1, ("number", name)).described() == f"its columns are number, {name}"
+
+
+@pytest.mark.parametrize("name", ["'to", '="to"', "\ufeffto", "to\u200b", "\u00a0To\r\n"])
+def test_guards_and_invisible_characters_are_no_part_of_a_name(name: str) -> None:
+    assert Heading(PATH, 1, ("name", name)).index("to") == 1
+
+
+def test_a_line_break_in_a_name_is_a_blank() -> None:
+    assert Heading(PATH, 1, ("Mobile\nNumber",)).index("mobile number") == 0
 
 
 def test_a_name_is_looked_for_among_others() -> None:

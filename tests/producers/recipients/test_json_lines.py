@@ -9,23 +9,46 @@ from tests.kit.producers import WriteFile, read_rows
 
 
 def test_numbers_are_taken_as_they_are_written(write: WriteFile) -> None:
-    file = open_recipients(write("a.jsonl", '{"to": 919876543210, "amount": 99.50}\n{"to": "98", "amount": 1e2}\n'))
+    first, second = '{"to": 919876543210, "amount": 99.50}\n', '{"to": "98", "amount": 1e2, "x": [1]}\n'
+    file = open_recipients(write("a.jsonl", first + second))
 
-    assert file.heading.names == ("to", "amount")
-    assert read_rows(file) == ([(1, ["919876543210", "99.50"]), (2, ["98", "1e2"])], [])
+    assert file.heading.names == ("to", "amount", "x")
+    assert read_rows(file) == ([(1, ["919876543210", "99.50", ""]), (2, ["98", "100", ""])], [])
 
 
-def test_a_missing_key_and_null_are_empty_cells_and_an_unknown_key_is_passed_over(write: WriteFile) -> None:
+def test_a_missing_key_and_null_are_empty_cells(write: WriteFile) -> None:
     file = open_recipients(write("a.ndjson", '{"to": "98", "name": null}\n\n{"to": "99", "city": "Pune"}\n'))
 
-    assert read_rows(file)[0] == [(1, ["98", ""]), (3, ["99", ""])]
+    assert file.heading.names == ("to", "name", "city")
+    assert read_rows(file)[0] == [(1, ["98", "", ""]), (3, ["99", "", "Pune"])]
 
 
-def test_values_that_are_no_text_make_no_column(write: WriteFile) -> None:
-    file = open_recipients(write("a.jsonl", '{"to": "98", "tags": ["x"], "vip": true, "of": {"a": 1}}\n'))
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ('"a", "name": "b"', "stands twice in the row"),
+        ('["a"]', "holds neither a text nor a number"),
+        ('{"a": 1}', "holds neither a text nor a number"),
+        ("true", "holds neither a text nor a number"),
+        ("-Infinity", "is infinite"),
+        ('"\\ud83d"', "holds half a surrogate pair, which is no character"),
+        ("1207161786534401928", "is a number of more than 15 digits"),
+    ],
+)
+def test_a_value_without_a_text_damages_its_cell_where_the_column_is_used(
+    write: WriteFile, value: str, reason: str
+) -> None:
+    file = open_recipients(write("a.jsonl", f'{{"to": "98", "name": {value}}}\n'))
 
-    assert file.heading.names == ("to",)
-    assert read_rows(file)[0] == [(1, ["98"])]
+    file.use({0})
+    assert [(chunk.rows, chunk.damaged) for chunk in file.chunks()] == [([["98", ""]], {})]
+    file.use({0, 1})
+    [chunk] = file.chunks()
+    assert chunk.damaged[0, 1].startswith(reason)
+
+
+def test_nan_is_no_value(write: WriteFile) -> None:
+    assert read_rows(open_recipients(write("a.jsonl", '{"to": "98", "name": NaN}\n')))[0] == [(1, ["98", ""])]
 
 
 @pytest.mark.parametrize(
@@ -35,11 +58,6 @@ def test_values_that_are_no_text_make_no_column(write: WriteFile) -> None:
         ("98,Asha", "is not JSON"),
         ('"98"', "is not a JSON object"),
         ('["98"]', "is not a JSON object"),
-        ('{"to": "98", "name": "a", "name": "b"}', "has a key twice"),
-        ('{"to": "98", "name": ["a"]}', "holds neither a text nor a number as name"),
-        ('{"to": "98", "name": true}', "holds neither a text nor a number as name"),
-        ('{"to": "98", "name": NaN}', "holds NaN, which is not JSON"),
-        ('{"to": "98", "name": "\\ud83d"}', "holds half a surrogate pair, which is no character"),
         ("[" * 100_000, "is not JSON"),
     ],
 )
@@ -63,10 +81,6 @@ def test_a_whole_surrogate_pair_is_a_character(write: WriteFile) -> None:
         ('[{"to": "98"}]', "a.jsonl:1: is a JSON array; write one object a line: jq -c"),
         ('\n{"to": \n"98"}', "a.jsonl:2: the first row is not JSON"),
         ('{"number": "98"}\n', "a.jsonl:1: no column named to; its columns are number"),
-        (
-            '{"to": "98", "n\\ud83d": "x"}\n',
-            "a.jsonl:1: a key of the first row holds half a surrogate pair, which is no character; its keys name",
-        ),
         ('{"to": "98", "To": "99"}\n', "a.jsonl:1: two columns are named to"),
     ],
 )

@@ -4,7 +4,6 @@ from producers.recipients import Heading
 from producers.rows.custom_values import CustomColumns
 from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.variables import Variable
-from tests.kit.producers import chunk_of
 
 HEADING = Heading(Path("a.csv"), 1, ("to", "points", "route"))
 COLUMNS = CustomColumns(
@@ -18,11 +17,11 @@ def test_only_the_columns_of_placeholders_are_needed() -> None:
     assert CustomColumns({}).columns == frozenset()
 
 
-def test_values_belong_to_the_chosen_lines_in_their_order() -> None:
-    chunk = chunk_of(("98", "10", "a"), ("99", "20", "b"), ("97", "30", "c"), first_line=7)
+def test_every_row_gets_its_values() -> None:
+    cells = {1: ["30", "10"], 2: ["c", "a"]}
 
-    assert COLUMNS.values(chunk, [9, 7]) == {"points": ["30 pts", "10 pts"], "route": ["c", "a"]}
-    assert CustomColumns({}).values(chunk, [9, 7]) == {}
+    assert COLUMNS.values(cells, 2) == {"points": ["30 pts", "10 pts"], "route": ["c", "a"]}
+    assert CustomColumns({}).values({}, 2) == {}
 
 
 def test_only_values_in_headers_must_be_one_line_of_ascii() -> None:

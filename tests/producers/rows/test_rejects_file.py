@@ -81,6 +81,14 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         rejects.write([RefusedRow(2, EMPTY, ("",))])
 
 
-@pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "customers.xlsx"])
-def test_the_rejects_file_is_beside_the_recipients_file(name: str) -> None:
-    assert default_path(Path("lists", name)) == Path("lists", "customers.rejects.csv")
+@pytest.mark.parametrize(
+    ("name", "rejects"),
+    [
+        ("customers.csv", "customers.rejects.csv"),
+        ("customers.CSV", "customers.rejects.csv"),
+        ("customers.parquet", "customers.parquet.rejects.csv"),
+        ("customers.xlsx", "customers.xlsx.rejects.csv"),
+    ],
+)
+def test_the_rejects_file_is_beside_the_recipients_file_and_every_format_has_its_own(name: str, rejects: str) -> None:
+    assert default_path(Path("lists", name)) == Path("lists", rejects)

@@ -11,7 +11,7 @@ from redis import Redis
 
 from times_dispatch.broker.app import (
     QUEUES,
-    BrokerAway,
+    BrokerUnavailable,
     QueueOrder,
     WaitingWakeups,
     campaign_row,
@@ -144,7 +144,7 @@ async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
     app_at: Callable[[str], Celery], unused_tcp_port: int
 ) -> None:
     started = time.monotonic()
-    with pytest.raises(BrokerAway) as away:
+    with pytest.raises(BrokerUnavailable) as away:
         await wake_workers(app_at(f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"), _batches(3))
     assert time.monotonic() - started < 15
     assert "swordfish" not in str(away.value)
@@ -152,7 +152,7 @@ async def test_a_broker_that_is_away_is_reported_soon_and_without_its_password(
 
 @pytest.mark.processes
 async def test_a_broker_that_refuses_the_password_is_away_too(app_at: Callable[[str], Celery]) -> None:
-    with EmbeddedServer(password="mellon") as server, pytest.raises(BrokerAway):
+    with EmbeddedServer(password="mellon") as server, pytest.raises(BrokerUnavailable):
         await wake_workers(app_at(server.url.replace("mellon", "swordfish")), _batches(1))
 
 
@@ -163,7 +163,7 @@ async def test_workers_can_be_woken_again_after_a_restart_of_the_broker(app_at: 
         await wake_workers(app, _batches(1))
         server.kill()
         for urgent in (False, True):  # a queue that is known already, and one that has to be declared
-            with pytest.raises(BrokerAway):
+            with pytest.raises(BrokerUnavailable):
                 await wake_workers(app, _batches(1, urgent=urgent))
         server.restart()
         await wake_workers(app, _batches(3))

@@ -11,7 +11,7 @@ from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.records import MessageRecord
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.sandbox.books import Accepted
 from times_dispatch.sandbox.entries import number_hash
 

@@ -63,12 +63,15 @@ async def test_a_client_goes_on_by_itself_after_a_restart_of_redis() -> None:
 
 async def test_a_server_that_is_gone_is_away(unused_tcp_port: int) -> None:
     reason = await _reason(f"redis://:{PASSWORD}@127.0.0.1:{unused_tcp_port}/0")
-    assert reason == f"Redis at 127.0.0.1:{unused_tcp_port} is away: no connection"
+    assert reason == f"Redis at 127.0.0.1:{unused_tcp_port} is unavailable: no connection"
 
 
 async def test_a_server_that_stalls_is_away_after_a_bounded_wait(silent: int) -> None:
     started = time.monotonic()
-    assert await _reason(f"redis://127.0.0.1:{silent}/0") == f"Redis at 127.0.0.1:{silent} is away: no answer in time"
+    assert (
+        await _reason(f"redis://127.0.0.1:{silent}/0")
+        == f"Redis at 127.0.0.1:{silent} is unavailable: no answer in time"
+    )
     assert time.monotonic() - started < 10
 
 

@@ -171,7 +171,7 @@ def test_a_reply_is_read_by_name() -> None:
         read_reply([b"status"])
 
 
-async def test_a_lib_can_be_exchanged_for_another(ledger: Ledger) -> None:
+async def test_a_lib_can_be_replaced_by_another(ledger: Ledger) -> None:
     with replaced_lib("clock", "local function now_us()\n  return 4102444800000000\nend\n"):
         seal = Script(ledger.redis, "seal")
     await ledger.submit(3, sealed=False)

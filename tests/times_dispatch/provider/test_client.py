@@ -92,6 +92,18 @@ async def test_an_error_is_an_outcome(error: Exception, verdict: Verdict, code: 
     assert (outcome.verdict, outcome.code) == (verdict, code)
 
 
+class Unforeseen(Exception):
+    """An error that no transport should raise."""
+
+
+async def test_an_error_of_an_unforeseen_class_is_raised() -> None:
+    def handler(_: httpx.Request) -> httpx.Response:
+        raise Unforeseen
+
+    with pytest.raises(Unforeseen):
+        await mocked(handler).push(message())
+
+
 async def test_an_unexpected_error_is_logged_by_its_type_alone() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise RuntimeError(f"{request.content!r}")

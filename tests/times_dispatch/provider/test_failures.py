@@ -253,7 +253,7 @@ async def answer_no_http(connection: Connection) -> None:
         (answer_half_a_body, Failure.CONNECTION_LOST, 1),
         (answer_half_a_head, Failure.CONNECTION_LOST, 1),
         (answer_a_broken_chunk, Failure.CONNECTION_LOST, 1),
-        (answer_no_http, Failure.UNREADABLE_ANSWER, 1),
+        (answer_no_http, Failure.UNREADABLE_RESPONSE, 1),
         (read_a_byte_and_reset, Failure.CONNECTION_LOST, 0),
     ],
 )
@@ -346,7 +346,7 @@ async def test_a_server_that_wants_our_certificate_says_so_too_late_for_a_proof(
         (httpx.ConnectTimeout("no proof"), Verdict.IN_DOUBT, Failure.READ_TIMEOUT),
         (httpx.PoolTimeout("no proof"), Verdict.IN_DOUBT, Failure.READ_TIMEOUT),
         (httpx.WriteError(""), Verdict.IN_DOUBT, Failure.CONNECTION_LOST),
-        (httpx.RemoteProtocolError(""), Verdict.IN_DOUBT, Failure.UNREADABLE_ANSWER),
+        (httpx.RemoteProtocolError(""), Verdict.IN_DOUBT, Failure.UNREADABLE_RESPONSE),
         (ConnectionRefusedError(), Verdict.IN_DOUBT, Failure.CONNECTION_LOST),
         (TimeoutError(), Verdict.IN_DOUBT, Failure.READ_TIMEOUT),
         (ValueError(), Verdict.IN_DOUBT, Failure.UNEXPECTED),

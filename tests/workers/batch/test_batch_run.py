@@ -4,7 +4,12 @@ import math
 import pytest
 
 from tests.kit.clock import FakeClock
-from workers.batch.batch_run import BatchRun
+from times_dispatch.ledger.errors import LeaseLost, LedgerDeadlinePassed
+from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.openings import BatchClosed
+from times_dispatch.ledger.protocol import CloseReason
+from times_dispatch.ledger.states import CampaignState
+from workers.batch.batch_run import BatchEnd, BatchRun, WorkEnd, end_of_closed, end_of_writes
 
 NOW = 1_000.0
 
@@ -28,7 +33,7 @@ def test_a_push_may_start_before_the_deadline_of_the_lease_and_not_at_it(
 
 
 def test_no_push_may_start_after_a_stop_a_lost_lease_or_an_error() -> None:
-    for end in (BatchRun.stop, BatchRun.lose, lambda run: run.fail(KeyError())):
+    for end in (BatchRun.stop, lambda run: run.forbid_writes(BatchEnd.LEASE_LOST), lambda run: run.fail(KeyError())):
         run = BatchRun(lease_deadline=math.inf, clock=FakeClock())
         assert run.may_push(math.inf)
         end(run)
@@ -57,17 +62,17 @@ async def test_an_error_of_a_part_fails_the_run_and_the_first_error_is_kept(run:
         await run.wait_while(lambda: run.has_tasks)
     assert isinstance(run.unexpected, KeyError)
     assert run.stopping.is_set()
-    assert not run.is_lost
+    assert run.may_write
 
 
-async def test_a_condition_is_looked_at_again_after_each_progress(run: BatchRun) -> None:
+async def test_a_condition_is_checked_again_after_each_notify(run: BatchRun) -> None:
     left = [3]
     waiting = asyncio.create_task(run.wait_while(lambda: left[0] > 0))
     while left[0]:
         await asyncio.sleep(0)
         assert not waiting.done()
         left[0] -= 1
-        run.progress()
+        run.notify()
     await asyncio.wait_for(waiting, 30)
 
 
@@ -76,4 +81,27 @@ async def test_cancelled_parts_end_and_count_as_no_error(run: BatchRun) -> None:
     await run.cancel_tasks()
     assert not run.has_tasks
     assert run.unexpected is None
-    assert run.is_lost
+    assert run.write_forbidden_by is BatchEnd.CANCELLED
+
+
+@pytest.mark.parametrize("end", [*CloseReason, *CampaignState, BatchEnd.STOPPING])
+def test_each_reason_to_close_a_batch_is_why_its_work_ends(end: WorkEnd) -> None:
+    assert end_of_closed(BatchClosed(str(end))) is end
+
+
+def test_an_unknown_reason_to_close_a_batch_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no such reason to close a batch: bored"):
+        end_of_closed(BatchClosed("bored"))
+
+
+def test_a_silent_ledger_is_not_taken_for_a_lost_lease() -> None:
+    ref = BatchRef(SenderId("TIMESM"), CampaignId("diwali01"), 0)
+    assert end_of_writes(LeaseLost(ref)) is BatchEnd.LEASE_LOST
+    assert end_of_writes(LedgerDeadlinePassed(ref)) is BatchEnd.LEDGER_DEADLINE_PASSED
+
+
+def test_the_first_reason_that_forbids_writes_is_kept(run: BatchRun) -> None:
+    assert run.may_write
+    run.forbid_writes(BatchEnd.LEDGER_DEADLINE_PASSED)
+    run.forbid_writes(BatchEnd.LEASE_LOST)
+    assert run.write_forbidden_by is BatchEnd.LEDGER_DEADLINE_PASSED

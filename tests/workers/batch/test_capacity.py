@@ -31,7 +31,7 @@ async def test_waiters_are_served_in_the_order_in_which_they_asked() -> None:
     asking = [asyncio.create_task(ask(name)) for name in range(4)]
     await _settle()
     for _ in asking:
-        capacity.give_back(1)
+        capacity.release(1)
         await _settle()
     assert served == [0, 1, 2, 3]
 
@@ -43,14 +43,14 @@ async def test_a_taker_that_gives_a_permit_back_and_asks_again_is_served_after_t
     await _settle()
 
     async def give_back_and_ask_again() -> None:
-        capacity.give_back(1)
+        capacity.release(1)
         await capacity.take(1)
 
     greedy = asyncio.create_task(give_back_and_ask_again())
     await _settle()
     assert waiting.done()
     assert not greedy.done()
-    capacity.give_back(1)
+    capacity.release(1)
     await greedy
 
 
@@ -59,7 +59,7 @@ async def test_permits_that_one_waiter_leaves_go_to_the_next() -> None:
     await capacity.take(4)
     first, second = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(9))
     await _settle()
-    capacity.give_back(4)
+    capacity.release(4)
     assert (await first, await second) == (1, 3)
 
 
@@ -70,12 +70,12 @@ async def test_a_waiter_that_is_cancelled_takes_no_permit_with_it(after_its_turn
     cancelled, following = asyncio.create_task(capacity.take(1)), asyncio.create_task(capacity.take(1))
     await _settle()
     if after_its_turn_came:
-        capacity.give_back(1)
+        capacity.release(1)
         cancelled.cancel()
     else:
         cancelled.cancel()
         await _settle()
-        capacity.give_back(1)
+        capacity.release(1)
     assert await following == 1
     assert cancelled.cancelled()
 
@@ -87,7 +87,7 @@ async def test_after_the_close_nobody_waits_and_nobody_gets_a_permit() -> None:
     await _settle()
     capacity.close()
     assert [await task for task in waiting] == [0, 0, 0]
-    capacity.give_back(2)
+    capacity.release(2)
     assert await capacity.take(1) == 0
     assert capacity.free == 2
 
@@ -116,14 +116,14 @@ def test_whatever_happens_no_permit_is_lost_or_made_and_the_order_holds(
                 asked[number % len(asked)].cancel()
             elif step == "give" and (back := min(number, held[0])):
                 held[0] -= back
-                capacity.give_back(back)
+                capacity.release(back)
             elif step == "turn":
                 await asyncio.sleep(0)
             assert capacity.free >= 0
         while not all(task.done() for task in asked):
             await _settle()
             assert held[0] or all(task.done() for task in asked), "somebody waits while all permits are free"
-            capacity.give_back(held[0])
+            capacity.release(held[0])
             held[0] = 0
         assert capacity.free + held[0] == permits
         assert served == sorted(served)
@@ -138,10 +138,10 @@ async def test_urgent_batches_are_served_before_those_that_asked_earlier() -> No
     await _settle()
     urgent = asyncio.create_task(capacity.take(1, is_urgent=True))
     await _settle()
-    capacity.give_back(1)
+    capacity.release(1)
     await _settle()
     assert (urgent.done(), waiting.done()) == (True, False)
-    capacity.give_back(1, is_urgent=True)
+    capacity.release(1, is_urgent=True)
     assert await waiting == 1
 
 
@@ -152,10 +152,10 @@ async def test_the_kept_permits_are_there_for_urgent_batches_whatever_the_others
     await _settle()
     assert not waiting.done()
     assert await capacity.take(20, is_urgent=True) == 2
-    capacity.give_back(2, is_urgent=True)
+    capacity.release(2, is_urgent=True)
     await _settle()
     assert not waiting.done()
-    capacity.give_back(8)
+    capacity.release(8)
     assert await waiting == 1
     assert await capacity.take(20, lookahead=6) == 13
     assert await capacity.take(20, is_urgent=True) == 2  # also if the others took more permits than there are
@@ -166,10 +166,10 @@ async def test_a_waiter_whose_permit_an_urgent_batch_took_waits_on() -> None:
     await capacity.take(1)
     waiting = asyncio.create_task(capacity.take(1))
     await _settle()
-    capacity.give_back(1)  # the waiter is woken, and has not run yet
+    capacity.release(1)  # the waiter is woken, and has not run yet
     assert await capacity.take(1, is_urgent=True) == 1
     await _settle()
     assert not waiting.done()
     assert capacity.free == 0
-    capacity.give_back(1, is_urgent=True)
+    capacity.release(1, is_urgent=True)
     assert await waiting == 1

@@ -13,11 +13,11 @@ from tests.kit.clock import FakeClock, SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig, until
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.errors import LeaseLost
+from times_dispatch.ledger.errors import LedgerDeadlinePassed
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.states import CampaignState, MessageState
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchEnd, BatchRun
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.timings import BatchTimings
 
@@ -66,7 +66,7 @@ async def test_after_a_stop_the_first_failure_after_the_grace_ends_the_batch() -
     ledger_retry, run = _retry(clock)
     run.stop(grace_s=1.0)
     call = Unsteady(*[exceptions.ConnectionError()] * 20)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LedgerDeadlinePassed):
         await ledger_retry.call(call)
     assert 1.0 <= sum(clock.slept) < 1.25
 
@@ -146,7 +146,7 @@ async def test_a_ledger_that_forgot_everything_is_no_reason_to_push(provider: Fa
                 server.restart()
                 await worker.quiet()
                 sent = len(provider.ids)
-            assert worker.ended == ["lease lost"]
+            assert worker.ended == [BatchEnd.LEASE_LOST]
     assert sent < 100
 
 
@@ -197,7 +197,7 @@ async def test_a_release_whose_answer_is_lost_counts_as_done(rig: WorkerRig, mon
     Lossy(monkeypatch, "release", 1)
     await rig.submit(5)
     worker = await rig.send()
-    assert worker.ended == ["done"]
+    assert worker.ended == [BatchEnd.DONE]
     assert await rig.lease_count() == 0
     assert (await rig.view()).state is CampaignState.FINISHED
 

@@ -5,7 +5,7 @@ import pytest
 from times_dispatch.ledger.protocol import BackOffPolicy, PushResult
 from times_dispatch.ledger.states import Suppression
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.message_result import MessageResult, consequence, ledger_result, part_disagreements, widest_brake
+from workers.batch.message_result import MessageResult, consequence_of, ledger_result, part_disagreements, widest_brake
 
 
 def _pushed(verdict: Verdict | None, *, parts: int = 1, **fields: object) -> MessageResult:
@@ -16,7 +16,7 @@ def _pushed(verdict: Verdict | None, *, parts: int = 1, **fields: object) -> Mes
 RNG = random.Random(1)
 ACCEPTED = _pushed(Verdict.ACCEPTED, code=200)
 NOT_SENT = _pushed(Verdict.NOT_SENT, code=2, reason="connection refused")
-IN_DOUBT = _pushed(Verdict.IN_DOUBT, code=10, reason="no answer in time")
+IN_DOUBT = _pushed(Verdict.IN_DOUBT, code=10, reason="no response in time")
 NEVER_BEGUN = _pushed(None)
 
 
@@ -66,7 +66,7 @@ def test_a_result_says_which_message_of_which_block_and_what_the_provider_said()
 
 def test_what_was_never_begun_has_no_code_and_means_nothing_for_others() -> None:
     assert ledger_result(NEVER_BEGUN).code == 0
-    assert consequence([NEVER_BEGUN], RNG).back_off is BackOffPolicy.NEVER
+    assert consequence_of([NEVER_BEGUN], RNG).back_off is BackOffPolicy.NEVER
 
 
 @pytest.mark.parametrize(
@@ -84,21 +84,21 @@ def test_what_was_never_begun_has_no_code_and_means_nothing_for_others() -> None
 def test_the_sender_backs_off_when_the_provider_is_away_and_always_when_it_asks_for_it(
     group: list[MessageResult], back_off: str
 ) -> None:
-    assert consequence(group, RNG).back_off == back_off
+    assert consequence_of(group, RNG).back_off == back_off
 
 
 def test_the_longest_wait_that_the_provider_asked_for_holds_and_its_reason_goes_with_it() -> None:
-    meaning = consequence([NOT_SENT, _throttled(2.0), _throttled(7.5), _throttled(None), IN_DOUBT], RNG)
+    meaning = consequence_of([NOT_SENT, _throttled(2.0), _throttled(7.5), _throttled(None), IN_DOUBT], RNG)
     assert (meaning.at_least_s, meaning.reason) == (7.5, "throttled")
 
 
 def test_the_first_reason_to_back_off_is_the_one_that_is_given() -> None:
-    assert consequence([ACCEPTED, NOT_SENT, IN_DOUBT], RNG).reason == "connection refused"
+    assert consequence_of([ACCEPTED, NOT_SENT, IN_DOUBT], RNG).reason == "connection refused"
 
 
 def test_the_returns_of_workers_are_spread() -> None:
     rng = random.Random(1)
-    jitters = {consequence([NOT_SENT], rng).jitter for _ in range(50)}
+    jitters = {consequence_of([NOT_SENT], rng).jitter for _ in range(50)}
     assert len(jitters) > 25
     assert all(0.5 <= jitter <= 1 for jitter in jitters)
 
@@ -108,7 +108,7 @@ def test_the_returns_of_workers_are_spread() -> None:
     [(BrakeScope.CAMPAIGN, "campaign"), (BrakeScope.SENDER, "sender"), (BrakeScope.PROVIDER, "sender")],
 )
 def test_a_brake_stops_its_scope_and_gives_its_reason_with_the_code(scope: BrakeScope, stopped: str) -> None:
-    meaning = consequence([ACCEPTED, _throttled(3.0), _brake(scope)], RNG)
+    meaning = consequence_of([ACCEPTED, _throttled(3.0), _brake(scope)], RNG)
     assert (meaning.brake, meaning.reason) == (stopped, "authentication failure (2070)")
     assert meaning.back_off is BackOffPolicy.NEVER
 
@@ -119,8 +119,8 @@ def test_of_several_brakes_the_one_that_stops_the_most_is_applied_with_its_own_r
         _brake(BrakeScope.PROVIDER, 6001, "insufficient balance"),
         _brake(BrakeScope.SENDER, 2051, "sender id not registered"),
     ]
-    assert consequence(group, RNG).reason == "insufficient balance (6001)"
-    assert consequence(group, RNG).brake == "sender"
+    assert consequence_of(group, RNG).reason == "insufficient balance (6001)"
+    assert consequence_of(group, RNG).brake == "sender"
     widest = widest_brake(group)
     assert widest is not None
     assert widest.scope is BrakeScope.PROVIDER
@@ -132,7 +132,7 @@ def test_doubt_that_the_next_messages_would_share_brakes_and_stays_doubt() -> No
     )
     pushed = MessageResult(0, 1, redirected, 1, 0)
     assert ledger_result(pushed).result is PushResult.IN_DOUBT
-    meaning = consequence([ACCEPTED, pushed], RNG)
+    meaning = consequence_of([ACCEPTED, pushed], RNG)
     assert (meaning.brake, meaning.reason) == ("sender", "the endpoint redirects elsewhere (302)")
 
 

@@ -1,6 +1,5 @@
 from redis.asyncio import Redis
 
-from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.opt_outs import OptOuts
 from workers.batch.opt_out_cache import OptOutCache
 
@@ -30,9 +29,3 @@ async def test_the_changes_are_asked_for_once_and_then_as_the_openings_say(redis
     assert await cache.changes() == 1
     await cache.opted_out([FIRST], changes=2)
     assert await cache.changes() == 2
-
-
-def test_a_sender_that_the_settings_do_not_name_has_no_limit(redis: Redis) -> None:
-    cache = OptOutCache(redis, {"TIMESM": FrequencyLimit(1800)})
-    assert cache.frequency_limit("TIMESM").repeat_after_s == 1800
-    assert not any(cache.frequency_limit("OTHERS"))

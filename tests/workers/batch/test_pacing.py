@@ -39,13 +39,13 @@ class Handler:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.pushed: list[tuple[int, float]] = []
-        self.given_back: list[int] = []
+        self.returned: list[int] = []
 
     async def push(self, queued: QueuedPush) -> None:
         self.pushed.append((queued.message_index, round(self._clock.monotonic() - NOW, 6)))
 
-    def give_back(self, queued: QueuedPush) -> None:
-        self.given_back.append(queued.message_index)
+    def return_unsent(self, queued: QueuedPush) -> None:
+        self.returned.append(queued.message_index)
 
     def fail(self, error: BaseException) -> None:
         raise error
@@ -72,7 +72,7 @@ class Scene:
 
     async def start(self, *, interval_s: float, starts_in_s: float = 0.0, start_within_s: float = 0.75) -> None:
         block = Block(1, starts_in_s, interval_s, [(index, 0) for index in range(4)])
-        self.pacer.start(block, opened_at=NOW, start_by=NOW + start_within_s)
+        self.pacer.enqueue_block(block, opened_at=NOW, start_by=NOW + start_within_s)
         await self.settle()
 
     async def settle(self) -> None:
@@ -112,9 +112,9 @@ async def test_slots_that_have_passed_are_used_at_once_but_no_more_than_fifty_mi
 async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_late() -> None:
     scene = Scene()
     late = Block(1, 0.0, 0.1, [(index, 0) for index in range(4)])
-    scene.pacer.start(late, opened_at=NOW, start_by=NOW + 0.75)
+    scene.pacer.enqueue_block(late, opened_at=NOW, start_by=NOW + 0.75)
     await scene.clock.advance(0.1)
-    scene.pacer.start(late._replace(number=2), opened_at=NOW + 0.1, start_by=NOW + 0.85)
+    scene.pacer.enqueue_block(late._replace(number=2), opened_at=NOW + 0.1, start_by=NOW + 0.85)
     await scene.clock.advance(1.0)
     moments = [at for _, at in scene.handler.pushed]
     assert len(moments) == 8
@@ -127,7 +127,7 @@ async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
     await scene.start(interval_s=0.1, start_within_s=0.15)
     await scene.clock.advance(0.5)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
-    assert scene.handler.given_back == [2, 3]
+    assert scene.handler.returned == [2, 3]
 
 
 async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
@@ -137,7 +137,7 @@ async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
     await scene.settle()
     await scene.settle()
     assert [index for index, _ in scene.handler.pushed] == [0]
-    assert scene.handler.given_back == [1, 2, 3]
+    assert scene.handler.returned == [1, 2, 3]
     assert not scene.run.has_tasks
 
 
@@ -147,7 +147,7 @@ async def test_after_a_stop_all_go_back(interval_s: float) -> None:
     scene.run.stop()
     await scene.start(interval_s=interval_s)
     assert scene.handler.pushed == []
-    assert scene.handler.given_back == [0, 1, 2, 3]
+    assert scene.handler.returned == [0, 1, 2, 3]
 
 
 async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails_the_batch() -> None:
@@ -157,7 +157,7 @@ async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails
     await scene.settle()
     assert isinstance(scene.run.unexpected, IndexError)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
-    assert scene.handler.given_back == [2, 3]
+    assert scene.handler.returned == [2, 3]
 
 
 @given(st.lists(st.floats(0.0, 2.0), min_size=2, max_size=200), st.floats(5.0, 500.0))

@@ -15,7 +15,7 @@ class Handler:
 
     def __init__(self) -> None:
         self.pushed: list[int] = []
-        self.given_back: list[int] = []
+        self.returned: list[int] = []
         self.cut_short: list[int] = []
         self.failures: list[BaseException] = []
         self.broken: set[int] = set()
@@ -39,8 +39,8 @@ class Handler:
     def fail(self, error: BaseException) -> None:
         self.failures.append(error)
 
-    def give_back(self, queued: QueuedPush) -> None:
-        self.given_back.append(queued.message_index)
+    def return_unsent(self, queued: QueuedPush) -> None:
+        self.returned.append(queued.message_index)
 
     def message(self, index: int) -> QueuedPush:
         return QueuedPush(self, index, 0, 1, 0, float("inf"))
@@ -54,7 +54,7 @@ async def _settle() -> None:
 async def test_no_more_are_in_flight_than_allowed_and_all_are_pushed() -> None:
     handler, queue = Handler(), PushQueue(3)
     for index in range(10):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
     await _settle()
     assert handler.in_flight == 3
     handler.may_end.set()
@@ -67,7 +67,7 @@ async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once(
     handler, queue = Handler(), PushQueue(2)
     handler.may_end.set()
     for index in range(3):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
         await _settle()
     assert handler.pushed == [0, 1, 2]
 
@@ -75,10 +75,10 @@ async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once(
 async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> None:
     handler, queue = Handler(), PushQueue(1)
     for index in range(3):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
     await _settle()
     for index in (10, 11):
-        queue.add(handler.message(index), is_due=True)
+        queue.add(handler.message(index), is_paced=True)
     handler.may_end.set()
     await _settle()
     assert handler.pushed == [0, 10, 11, 1, 2]
@@ -87,22 +87,22 @@ async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> N
 async def test_what_waits_at_a_stop_is_given_back_and_what_is_in_flight_goes_on() -> None:
     handler, queue = Handler(), PushQueue(2)
     for index in range(4):
-        queue.add(handler.message(index), is_due=index == 3)
+        queue.add(handler.message(index), is_paced=index == 3)
     await _settle()
-    queue.drop()
+    queue.return_all()
     handler.may_end.set()
     await _settle()
     assert sorted(handler.pushed) == [0, 3]
-    assert sorted(handler.given_back) == [1, 2]
+    assert sorted(handler.returned) == [1, 2]
     assert handler.cut_short == []
 
 
 async def test_pushes_that_are_cut_short_are_cancelled() -> None:
     handler, queue = Handler(), PushQueue(2)
     for index in range(2):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
     await _settle()
-    queue.cut_short()
+    queue.cancel_all()
     await _settle()
     assert sorted(handler.cut_short) == [0, 1]
     assert handler.in_flight == 0
@@ -115,7 +115,7 @@ async def test_as_many_may_wait_as_are_pushed_in_a_moment(pushed: int, lookahead
     handler.may_end.set()
     assert queue.lookahead() == 0
     for index in range(pushed):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
     await _settle()
     await clock.advance(0.0501)
     assert queue.lookahead() == lookahead
@@ -126,7 +126,7 @@ async def test_when_pushes_take_long_nothing_may_wait_any_more() -> None:
     handler, queue = Handler(), PushQueue(1, clock=clock)
     handler.may_end.set()
     for index in range(100):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
     await _settle()
     await clock.advance(0.0501)
     assert queue.lookahead() > 0
@@ -140,9 +140,9 @@ async def test_a_push_that_raises_fails_its_handler_and_no_other_and_the_queue_g
     healthy, broken, queue = Handler(), Handler(), PushQueue(1)
     broken.broken = {0}
     healthy.may_end.set()
-    queue.add(broken.message(0), is_due=False)
+    queue.add(broken.message(0), is_paced=False)
     for index in range(3):
-        queue.add(healthy.message(index), is_due=False)
+        queue.add(healthy.message(index), is_paced=False)
     await _settle()
     assert [type(error) for error in broken.failures] == [KeyError]
     assert healthy.failures == []
@@ -157,9 +157,9 @@ async def test_urgent_messages_overtake_all_others() -> None:
     handler, urgent, queue = Handler(), UrgentHandler(), PushQueue(1)
     order = handler.pushed = urgent.pushed
     for index in range(2):
-        queue.add(handler.message(index), is_due=index == 1)
+        queue.add(handler.message(index), is_paced=index == 1)
     await _settle()
-    queue.add(urgent.message(7), is_due=False)
+    queue.add(urgent.message(7), is_paced=False)
     handler.may_end.set()
     urgent.may_end.set()
     await _settle()
@@ -169,11 +169,11 @@ async def test_urgent_messages_overtake_all_others() -> None:
 async def test_some_pushes_are_kept_for_urgent_messages_and_no_more_are_in_flight_than_allowed() -> None:
     handler, urgent, queue = Handler(), UrgentHandler(), PushQueue(5, kept=2)
     for index in range(6):
-        queue.add(handler.message(index), is_due=False)
+        queue.add(handler.message(index), is_paced=False)
     await _settle()
     assert handler.in_flight == 3
     for index in range(4):
-        queue.add(urgent.message(index), is_due=False)
+        queue.add(urgent.message(index), is_paced=False)
     await _settle()
     assert (handler.in_flight, urgent.in_flight) == (3, 2)
     urgent.may_end.set()
@@ -187,9 +187,9 @@ async def test_some_pushes_are_kept_for_urgent_messages_and_no_more_are_in_fligh
 async def test_a_stop_gives_back_urgent_messages_too() -> None:
     urgent, queue = UrgentHandler(), PushQueue(1)
     for index in range(3):
-        queue.add(urgent.message(index), is_due=True)
+        queue.add(urgent.message(index), is_paced=True)
     await _settle()
-    queue.drop()
-    queue.cut_short()
+    queue.return_all()
+    queue.cancel_all()
     await _settle()
-    assert (urgent.given_back, urgent.cut_short) == ([1, 2], [0])
+    assert (urgent.returned, urgent.cut_short) == ([1, 2], [0])

@@ -39,6 +39,7 @@ class FakeClient:
         self.outcome = ACCEPTED
         self.pushed = 0
         self.hangs = False
+        self.error: Exception | None = None
         self.may_begin: Callable[[], bool] = lambda: False
 
     async def push(self, push: Push, *, may_begin: Callable[[], bool]) -> Outcome:
@@ -46,6 +47,8 @@ class FakeClient:
         self.may_begin = may_begin
         if self.hangs:
             await asyncio.Event().wait()
+        if self.error:
+            raise self.error
         return self.outcome
 
 
@@ -110,6 +113,15 @@ async def test_a_push_that_is_cut_short_is_in_doubt(scene: Scene) -> None:
     assert (pushed.outcome.verdict, pushed.outcome.code) == (Verdict.IN_DOUBT, Failure.WORKER_LOST.value)
 
 
+async def test_an_error_of_the_client_leaves_the_message_in_doubt_and_is_raised(scene: Scene) -> None:
+    scene.client.error = Exception("unforeseen")
+    with pytest.raises(Exception, match="unforeseen"):
+        await scene.pusher.push(scene.queued())
+    (pushed,) = scene.recorder.results
+    assert pushed.outcome
+    assert pushed.outcome.verdict is Verdict.IN_DOUBT
+
+
 async def test_a_message_that_cannot_be_rendered_is_given_back_and_the_error_is_raised(scene: Scene) -> None:
     with pytest.raises(KeyError):
         await scene.pusher.push(scene.queued(attempt=2))
@@ -122,5 +134,5 @@ def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: Scene) -> None
 
 
 def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
-    scene.pusher.give_back(scene.queued())
+    scene.pusher.return_unsent(scene.queued())
     assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]

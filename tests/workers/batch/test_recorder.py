@@ -15,7 +15,7 @@ from times_dispatch.ledger.model import BatchRef, Plan, Recipients
 from times_dispatch.ledger.openings import Block, new_operation
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
-from workers.batch.batch_run import BatchRun
+from workers.batch.batch_run import BatchEnd, BatchRun
 from workers.batch.context import WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult
@@ -45,7 +45,14 @@ def _recorder(context: WorkerContext, lease: Lease, plan: Plan) -> tuple[Recorde
     run = BatchRun(lease_deadline=float("inf"), clock=context.clock)
     ledger_retry = LedgerRetry(lease.ref, run, max_wait_s=0.25, clock=context.clock, rng=context.rng)
     renderer = MessageRenderer(lease, plan, context.ids)
-    check = SuppressionCheck(lease, plan, cache=context.opt_out_cache, ledger_retry=ledger_retry, renderer=renderer)
+    check = SuppressionCheck(
+        lease,
+        plan,
+        limit=context.frequency_limit(plan.sender),
+        cache=context.opt_out_cache,
+        ledger_retry=ledger_retry,
+        renderer=renderer,
+    )
     return Recorder(lease, CHAIN, context=context, run=run, ledger_retry=ledger_retry, check=check), run
 
 
@@ -69,7 +76,7 @@ class Scene:
             valid_until_ms=1,
         )
         self.recorder, self.run = _recorder(self.context, lease, plan)
-        self.recorder.expect(1_000)
+        self.recorder.expect_results(1_000)
 
     async def _brake_provider(self, _sender: str, provider: str, _reason: str) -> None:
         self.braked.append(provider)
@@ -122,7 +129,7 @@ async def test_a_stop_writes_at_once(scene: Scene) -> None:
 
 async def test_a_lost_lease_writes_nothing_more_and_every_result_is_counted(scene: Scene) -> None:
     await scene.add(0)
-    scene.run.lose()
+    scene.run.forbid_writes(BatchEnd.LEASE_LOST)
     await scene.add(1)
     await scene.clock.advance(0.05)
     assert len(scene.leases.groups) <= 1
@@ -138,7 +145,7 @@ async def test_a_ledger_that_says_that_the_lease_is_lost_ends_the_run(scene: Sce
     scene.leases.before = lost
     await scene.add(0)
     await scene.clock.advance(0.05)
-    assert scene.run.is_lost
+    assert not scene.run.may_write
     assert scene.run.unexpected is None
 
 
@@ -173,16 +180,16 @@ async def test_the_recorder_is_idle_when_every_expected_result_came_and_is_writt
 
 
 @pytest.mark.parametrize(
-    ("outcome", "has_returned"),
+    ("outcome", "has_pending_again"),
     [(ACCEPTED, False), (Outcome(Verdict.REJECTED, 2054), False), (Outcome(Verdict.NOT_SENT, 2), True), (None, True)],
 )
 async def test_the_recorder_knows_whether_messages_are_pending_again(
-    scene: Scene, outcome: Outcome | None, has_returned: bool
+    scene: Scene, outcome: Outcome | None, has_pending_again: bool
 ) -> None:
     await scene.add(0, outcome=outcome)
-    assert not scene.recorder.has_returned
+    assert not scene.recorder.has_pending_again
     await scene.clock.advance(0.05)
-    assert scene.recorder.has_returned is has_returned
+    assert scene.recorder.has_pending_again is has_pending_again
 
 
 async def test_a_refused_account_brakes_the_provider_that_refused_it(scene: Scene) -> None:
@@ -206,7 +213,7 @@ async def test_outcomes_of_two_providers_that_come_together_are_told_apart(rig: 
 
     context = worker_context(rig.redis, clock=SYSTEM_CLOCK)
     recorder, run = _recorder(context, lease, await rig.leases.plan(SENDER, CAMPAIGN))
-    recorder.expect(2)
+    recorder.expect_results(2)
     not_sent = MessageResult(0, first.number, Outcome(Verdict.NOT_SENT, 2, reason="refused"), 1, first.chain_index)
     accepted = MessageResult(1, second.number, Outcome(Verdict.ACCEPTED, 200), 1, second.chain_index)
     for pushed in (not_sent, accepted) if refused_first else (accepted, not_sent):

@@ -3,7 +3,7 @@ from typing import Any
 from tests.kit.workers import CAMPAIGN, ID_KEY, SENDER
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, Plan, Recipients
-from times_dispatch.provider.ids import CorrelationIds
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.renderer import MessageRenderer
 
 IDS = CorrelationIds(ID_KEY)
@@ -47,7 +47,7 @@ def test_values_of_the_row_override_those_of_the_campaign() -> None:
 
 def test_the_number_and_the_text_can_be_had_before_the_push_and_are_the_same_in_it() -> None:
     renderer = _renderer()
-    before = renderer.to(1), renderer.text(1)
+    before = renderer.phone(1), renderer.text(1)
     push, _ = renderer.push(1, 0)
     assert (push.to, push.text) == before
 
@@ -58,6 +58,6 @@ def test_a_text_is_kept_until_its_push_or_until_it_is_forgotten() -> None:
     renderer.text(1)
     renderer.push(0, 0)
     assert set(renderer._texts) == {1}
-    renderer.forget(1)
-    renderer.forget(1)
+    renderer.drop_text(1)
+    renderer.drop_text(1)
     assert not renderer._texts

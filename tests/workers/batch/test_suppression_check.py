@@ -13,7 +13,8 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
-from workers.batch.batch import Batch
+from workers.batch.batch_run import BatchEnd
+from workers.batch.batch_worker import BatchWorker
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.timings import BatchTimings
 
@@ -33,7 +34,7 @@ async def test_who_opted_out_between_submit_and_opening_is_suppressed_and_nobody
     view = await rig.view()
     assert (view.state, view.codes) == (CampaignState.FINISHED, {"suppressed:31": 2})
     assert [message.record.code for message in await rig.messages()] == [200, 31, 200, 200, 31]
-    assert worker.ended == ["done"]
+    assert worker.ended == [BatchEnd.DONE]
 
 
 async def test_a_batch_of_which_all_are_suppressed_ends_without_a_push(rig: WorkerRig) -> None:
@@ -125,7 +126,7 @@ async def test_nothing_is_pushed_while_the_ledger_does_not_say_who_opted_out(
         assert rig.provider.arrived == []
         is_back.set()
         await worker.quiet()
-    assert worker.ended == ["done"]
+    assert worker.ended == [BatchEnd.DONE]
     assert await rig.states() == "aua"
     assert len(rig.provider.arrived) == 2
 
@@ -301,14 +302,14 @@ async def test_a_message_that_was_not_sent_is_sent_later_and_counted_once(rig: W
 
 
 async def test_texts_are_kept_only_while_they_are_needed(rig: WorkerRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches: list[Batch] = []
-    work = Batch.work
+    batches: list[BatchWorker] = []
+    work = BatchWorker.work
 
-    async def kept(self: Batch) -> str:
+    async def kept(self: BatchWorker) -> str:
         batches.append(self)
         return await work(self)
 
-    monkeypatch.setattr(Batch, "work", kept)
+    monkeypatch.setattr(BatchWorker, "work", kept)
     await rig.submit(50)
     rig.provider.script(refused(2054), NotSent(Failure.REFUSED))
     await rig.send()

@@ -1,7 +1,7 @@
-"""A provider described by data: endpoint, payload template, placeholders, and how answers are read.
+"""A provider described by data: endpoint, payload template, placeholders, and how responses are read.
 
 ``times_dispatch.settings`` builds a ``provider.Provider`` from a table of ``dispatch.toml`` and gets its problems and
-warnings from ``validation``. ``request`` compiles the payload template, and ``client`` turns an HTTP answer into an
-``Outcome`` with ``answers.AnswerReader``.
+warnings from ``validation``. ``request`` compiles the payload template, and ``client`` turns an HTTP response into an
+``Outcome`` with ``responses.ResponseReader``.
 Terms are explained in docs/glossary.md.
 """

@@ -1,4 +1,4 @@
-"""A provider's description: endpoint, authentication, payload, and the rules for reading answers.
+"""A provider's description: endpoint, authentication, payload, and the rules for reading responses.
 
 Only the two presets at the end know Times Mobile (docs/domain.md sections 1 and 2).
 """
@@ -8,8 +8,8 @@ from typing import Any, Literal, TypedDict, Unpack
 
 import msgspec
 
-from times_dispatch.provider.description.answers import TIMES_MOBILE_ANSWERS, AnswerRules
 from times_dispatch.provider.description.json_template import parse, strings
+from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES, ResponseRules
 from times_dispatch.provider.oauth.credentials import Authentication, BasicAuthentication, NoAuthentication
 
 Method = Literal["GET", "POST"]
@@ -48,11 +48,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Pairs of a placeholder's name (without ``$$``) and its value; a push's custom value overrides it."""
     secrets: tuple[tuple[str, str], ...] = ()
     """Such pairs for values that nobody may see; no push's value overrides them."""
-    answers: AnswerRules = TIMES_MOBILE_ANSWERS
+    response_rules: ResponseRules = TIMES_MOBILE_RESPONSES
     connect_timeout_s: float = 5.0
     """For DNS, TCP, proxy and TLS together; also the longest wait for a free connection."""
     total_timeout_s: float = 15.0
-    """From the start of the push to the last byte of the answer."""
+    """From the start of the push to the last byte of the response."""
     max_connections: int = 400
     keep_idle_s: float = 4.0
     """Idle connections are closed after this time. Common servers close them after 5 s; a push that meets such a close

@@ -36,7 +36,7 @@ def problems(provider: Provider) -> list[str]:
         *_payload_problems(provider),
         *_language_problems(provider),
         *_custom_problems(provider),
-        *_answer_problems(provider),
+        *_response_problems(provider),
         *_limit_problems(provider),
     ]
 
@@ -186,8 +186,8 @@ def _custom_problems(provider: Provider) -> Iterator[str]:
             yield f"custom.{name}: $${name} has a meaning already"
 
 
-def _answer_problems(provider: Provider) -> Iterator[str]:
-    rules = provider.answers
+def _response_problems(provider: Provider) -> Iterator[str]:
+    rules = provider.response_rules
     meanings = (*rules.codes.values(), *rules.statuses.values())
     if not rules.accepted_states and not any(meaning.verdict is Verdict.ACCEPTED for meaning in meanings):
         yield "answers must say what is accepted: codes, states or HTTP statuses"

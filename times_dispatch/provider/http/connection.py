@@ -8,7 +8,7 @@ import httptools
 import httpx
 
 MAX_BODY_BYTES: Final = 65_536
-"""How many bytes of a response body are read; a longer body is no answer of an SMS API."""
+"""How many bytes of a response body are read; a longer body is no response of an SMS API."""
 
 NEVER: Final = float("inf")
 _LENGTH_KNOWN: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """End the exchange under way with a read time-out, and close."""
-        self._fail(httpx.ReadTimeout("no answer in time"))
+        self._fail(httpx.ReadTimeout("no response in time"))
 
     def close(self) -> None:
         """Close at once; an exchange under way is lost."""
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(httpx.RemoteProtocolError("the answer is not HTTP"))
+            self._fail(httpx.RemoteProtocolError("the response is not HTTP"))
 
     def eof_received(self) -> None:
         self.reusable = False  # the loop closes the connection after this call

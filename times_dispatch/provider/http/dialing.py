@@ -61,6 +61,7 @@ class Dialer:
         reader, writer = await asyncio.open_connection(
             address, port, ssl=to_proxy, server_hostname=name if to_proxy else None, limit=_MAX_PROXY_REPLY_BYTES
         )
+        connection: Connection | None = None
         try:
             to = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
             login = f"Proxy-Authorization: {self.proxy_authorization}\r\n" if self.proxy_authorization else ""
@@ -68,17 +69,18 @@ class Dialer:
             reply = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)
             if len(reply) < 2 or not reply[1].startswith(b"2"):
                 raise ssl.SSLError("the proxy refuses the tunnel")
-            connection = Connection()
+            through_tunnel = Connection()
             assert self._tls is not None  # noqa: S101  # for the type checker
             transport = await asyncio.get_running_loop().start_tls(
-                writer.transport, connection, self._tls, server_hostname=self.host
+                writer.transport, through_tunnel, self._tls, server_hostname=self.host
             )
             if transport is None:
                 raise ssl.SSLError("the connection was lost")
-        except BaseException:
-            writer.transport.abort()
-            raise
-        connection.connection_made(transport)
+            through_tunnel.connection_made(transport)
+            connection = through_tunnel
+        finally:
+            if connection is None:
+                writer.transport.abort()
         return connection
 
 

@@ -15,7 +15,7 @@ _TICKS_PER_TIMEOUT: Final = 20
 
 
 class Pool:
-    """Hands out connections, the last used one first, so that superfluous connections become idle and are closed.
+    """Lends connections to pushes, the last used connection first, so that superfluous connections are idle and closed.
 
     One timer checks the deadlines of all connections: a timer for each push would cost more than parsing its response.
     """
@@ -45,18 +45,19 @@ class Pool:
         return None
 
     async def take(self, deadline: float) -> Connection:
-        """Return a new connection, or one that a push gives back before the deadline; raise NotSent without either."""
+        """Return a new connection, or one that a push releases before the deadline; raise NotSent without either."""
         loop = asyncio.get_running_loop()
-        if self._open >= self._limit and (handed := await self._wait(deadline)):
-            return handed
+        if self._open >= self._limit and (released := await self._wait(deadline)):
+            return released
         if self._closed:
             raise NotSent(Failure.POOL_TIMEOUT)
         self._open += 1
+        connection: Connection | None = None
         try:
             connection = await self.dialer.dial(min(self._connect_timeout_s, deadline - loop.time()))
-        except BaseException:
-            self._forget_one()
-            raise
+        finally:
+            if connection is None:
+                self._forget_one()
         self._connections.add(connection)
         connection.on_lost = self._lost
         if connection.closed:
@@ -65,8 +66,8 @@ class Pool:
             self._start_timer(loop)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
-        """Take a connection back after its exchange: hand it to the first waiting push, or keep it idle."""
+    def release(self, connection: Connection) -> None:
+        """Lend a connection to the first waiting push after its exchange, or keep the connection idle."""
         if self._closed or not connection.reusable:
             connection.close()
             return
@@ -96,21 +97,25 @@ class Pool:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection | None] = loop.create_future()
         self._waiting.append(waiter)
+        is_served = False
         try:
             async with asyncio.timeout_at(min(loop.time() + self._connect_timeout_s, deadline)):
-                return await waiter
-        except BaseException as error:
-            self._stop_waiting(waiter)
-            if not isinstance(error, TimeoutError):
-                raise
+                connection = await waiter
+                is_served = True
+                return connection
+        except TimeoutError:
+            pass
+        finally:
+            if not is_served:
+                self._stop_waiting(waiter)
         raise NotSent(Failure.POOL_TIMEOUT)
 
     def _stop_waiting(self, waiter: "asyncio.Future[Connection | None]") -> None:
-        """Leave the queue; pass on a connection that was handed over in the same moment."""
+        """Leave the queue; pass on a connection that was lent in the same moment."""
         if not waiter.done() or waiter.cancelled():
             waiter.cancel()
         elif connection := waiter.result():
-            self.give_back(connection)
+            self.release(connection)
         else:
             self._wake_first_waiter()
 

@@ -52,14 +52,16 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         deadline = asyncio.get_running_loop().time() + self._total_timeout_s
         connection = pool.take_idle() or await pool.take(deadline)
         if isinstance(request, PushRequest) and not request.may_begin():
-            pool.give_back(connection)
+            pool.release(connection)
             raise TooLate
+        is_read = False
         try:
             status, headers, body = await connection.exchange(raw, deadline)
-        except BaseException:
-            connection.close()
-            raise
-        pool.give_back(connection)
+            is_read = True
+        finally:
+            if not is_read:  # also after a cancellation: a late response must not reach another push
+                connection.close()
+        pool.release(connection)
         return ReadResponse(status, body, headers)
 
     async def aclose(self) -> None:

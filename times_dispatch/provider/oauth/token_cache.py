@@ -171,7 +171,7 @@ class TokenCache:
         try:
             await retry(
                 self._refresh_once,
-                on=lambda error: isinstance(error, _RequestedElsewhere),
+                on=(_RequestedElsewhere,),
                 backoff=backoff,
                 clock=self._clock,
             )

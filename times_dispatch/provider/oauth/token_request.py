@@ -84,7 +84,7 @@ def read_response(status: int, body: bytes) -> TokenResponse:
 def _granted(fields: dict[str, object]) -> TokenResponse:
     token, token_type = fields.get("access_token"), fields.get("token_type", "Bearer")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        return TokenEndpointUnavailable("the answer holds no access_token")
+        return TokenEndpointUnavailable("the response holds no access_token")
     # Some servers write BearerToken for the same type.
     if not isinstance(token_type, str) or not token_type.lower().startswith("bearer"):
         return TokenRefused("the token is of a type that is not Bearer")

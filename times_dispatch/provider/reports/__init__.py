@@ -1,6 +1,6 @@
 """Delivery reports as providers post them, and the meaning of their failure codes.
 
-``reports.parse`` takes the body of a POST and returns events and rejected rows; the callback receiver and the
+``reports.parse`` takes the body of a POST and returns events and unusable rows; the callback receiver and the
 reconciler call it. ``codes.describe`` explains a failure code to people.
 Terms are explained in docs/glossary.md.
 """

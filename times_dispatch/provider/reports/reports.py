@@ -73,7 +73,7 @@ class ReportEvent(msgspec.Struct, frozen=True, gc=False):
         return f"ReportEvent(kind={self.kind.value!r}, ts={self.ts}, meta={self.meta!r}, code={self.code})"
 
 
-class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
+class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row that cannot be used, with the reason."""
 
     reason: str
@@ -82,14 +82,14 @@ class RejectedRow(msgspec.Struct, frozen=True, kw_only=True):
     """A body that contains only this row, as in ReportEvent."""
 
     def __repr__(self) -> str:
-        return f"RejectedRow(reason={self.reason!r}, missing_fields={self.missing_fields})"
+        return f"UnusableRow(reason={self.reason!r}, missing_fields={self.missing_fields})"
 
 
 class ParsedReports(msgspec.Struct, frozen=True):
     """The content of a body."""
 
     events: list[ReportEvent]
-    rejected: list[RejectedRow]
+    unusable: list[UnusableRow]
 
 
 class ReportsUnreadable(ValueError):
@@ -138,14 +138,14 @@ _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 def parse(body: bytes) -> ParsedReports:
     """Parse a posted body; raise ReportsUnreadable if it is not JSON, no array or object, or an empty array.
 
-    A row that cannot be used is returned as a rejected row, and does not affect the other rows.
+    A row that cannot be used is returned as an unusable row, and does not affect the other rows.
     """
     parsed = ParsedReports([], [])
     for group in _groups(body):
         try:
             event, prefix, data, rows = _parse_group(group)
         except _Unusable as error:
-            parsed.rejected.append(_rejected(error, b"[" + bytes(group) + b"]"))
+            parsed.unusable.append(_unusable_row(error, b"[" + bytes(group) + b"]"))
             continue
         kind = _KINDS.get(event) or _KINDS.get(event.strip().lower())
         if kind in _PLAIN_KINDS and (plain := _plain(data)):
@@ -160,7 +160,7 @@ def parse(body: bytes) -> ParsedReports:
             try:
                 parsed.events.append(_read(event, kind, prefix, row))
             except _Unusable as error:
-                parsed.rejected.append(_rejected(error, _single_row_body(prefix, row)))
+                parsed.unusable.append(_unusable_row(error, _single_row_body(prefix, row)))
     return parsed
 
 
@@ -168,8 +168,8 @@ def _single_row_body(prefix: bytes, row: msgspec.Raw) -> bytes:
     return prefix + bytes(row) + b"]}]"
 
 
-def _rejected(error: _Unusable, raw: bytes) -> RejectedRow:
-    return RejectedRow(reason=error.reason, missing_fields=error.missing_fields, raw=raw)
+def _unusable_row(error: _Unusable, raw: bytes) -> UnusableRow:
+    return UnusableRow(reason=error.reason, missing_fields=error.missing_fields, raw=raw)
 
 
 def _groups(body: bytes) -> list[msgspec.Raw]:

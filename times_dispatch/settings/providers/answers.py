@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from times_dispatch.provider.description.answer_fields import FIELD_NAMES
-from times_dispatch.provider.description.answers import HTTP_STATUSES, AnswerRules, Meaning, normalise_code
+from times_dispatch.provider.description.response_fields import FIELD_NAMES
+from times_dispatch.provider.description.responses import HTTP_STATUSES, Meaning, ResponseRules, normalise_code
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 from times_dispatch.settings.strict_table import StrictTable
 
@@ -147,11 +147,11 @@ class AnswerSettings(CodeGroups):
                 raise ValueError(f"{table}: code {unknown[0]} is in no group")
         return self
 
-    def rules(self, base: AnswerRules | None) -> AnswerRules:
+    def rules(self, base: ResponseRules | None) -> ResponseRules:
         """Return these rules together with those of a preset, which they override."""
-        base = base or AnswerRules(statuses=HTTP_STATUSES, rest=_REST["in_doubt"])
+        base = base or ResponseRules(statuses=HTTP_STATUSES, rest=_REST["in_doubt"])
         paths = {name: getattr(self, name) for name in FIELD_NAMES if getattr(self, name)}
-        return AnswerRules(
+        return ResponseRules(
             paths={**base.paths, **paths},
             pattern=self.pattern or base.pattern,
             accepted_states=frozenset(self.accepted_states) or base.accepted_states,

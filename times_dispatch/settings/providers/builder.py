@@ -111,7 +111,7 @@ def build_provider(nickname: str, table: ProviderSettings, values: ProviderEnvir
         **{name: value for name, value in changes.items() if value},
         custom=tuple(table.custom.items()),
         secrets=secrets,
-        answers=table.answers.rules(preset.answers if preset else None),
+        response_rules=table.answers.rules(preset.response_rules if preset else None),
         connect_timeout_s=table.connect_timeout_s,
         total_timeout_s=table.total_timeout_s,
         max_connections=table.max_connections,

@@ -1,7 +1,7 @@
 import pytest
 
-from times_dispatch.provider.description.answers import HTTP_STATUSES, AnswerRules, Meaning
 from times_dispatch.provider.description.provider import Provider, ProviderInvalid, timesmobile_get, timesmobile_post
+from times_dispatch.provider.description.responses import HTTP_STATUSES, Meaning, ResponseRules
 from times_dispatch.provider.description.validation import needed_of_campaigns, notes, problems, warnings
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials, NoAuthentication
 from times_dispatch.provider.outcomes import Verdict
@@ -22,8 +22,8 @@ def provider(**changes: object) -> Provider:
     return Provider(**(given | changes))  # type: ignore[arg-type]
 
 
-def rules(**given: object) -> AnswerRules:
-    return AnswerRules(statuses=HTTP_STATUSES, **given)  # type: ignore[arg-type]
+def rules(**given: object) -> ResponseRules:
+    return ResponseRules(statuses=HTTP_STATUSES, **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def rules(**given: object) -> AnswerRules:
         ({"custom": (("a-b", "x"),)}, "custom.a-b: a name is"),
         ({"custom": (("Body", "x"),)}, "custom.Body: $$Body has a meaning"),
         ({"secrets": (("Password", "x"),)}, "custom.Password: $$Password has a meaning"),
-        ({"answers": rules()}, "answers must say what is accepted"),
-        ({"answers": rules(codes=TAKEN)}, "answers name codes, but not where to find them"),
-        ({"answers": rules(codes=TAKEN, words={"ok": "2"})}, "answers.words stand for code 2"),
+        ({"response_rules": rules()}, "answers must say what is accepted"),
+        ({"response_rules": rules(codes=TAKEN)}, "answers name codes, but not where to find them"),
+        ({"response_rules": rules(codes=TAKEN, words={"ok": "2"})}, "answers.words stand for code 2"),
         ({"connect_timeout_s": 0}, "connect_timeout_s"),
         ({"connect_timeout_s": 15.1}, "connect_timeout_s"),
         ({"max_connections": 0}, "max_connections"),
@@ -104,11 +104,11 @@ def test_a_setting_that_cannot_work_is_named_without_its_secrets(changes: dict[s
         {"auth": OAUTH},
         {"auth": BasicAuthentication("u", "p"), "headers": (("X-Key", "a, b"),)},
         {"headers": (("Authorization", "ApiKey $$key"),), "secrets": (("key", "k"),)},
-        {"answers": rules(accepted_states=frozenset({"OK"}))},
-        {"answers": rules(codes=TAKEN, paths={"code": "code"})},
-        {"answers": rules(codes=TAKEN, pattern="(?P<code>1)")},
-        {"answers": rules(codes=TAKEN, words={"ok": "1"})},
-        {"answers": AnswerRules(statuses={200: TAKEN["1"]})},
+        {"response_rules": rules(accepted_states=frozenset({"OK"}))},
+        {"response_rules": rules(codes=TAKEN, paths={"code": "code"})},
+        {"response_rules": rules(codes=TAKEN, pattern="(?P<code>1)")},
+        {"response_rules": rules(codes=TAKEN, words={"ok": "1"})},
+        {"response_rules": ResponseRules(statuses={200: TAKEN["1"]})},
         {"connect_timeout_s": 15.0},
         {"max_connections": 1},
         {"endpoint": "http://[::1]:8080/send?channel=1"},

@@ -25,7 +25,7 @@ SECRETS = ("hush-hush", "shopkeeper", "k3y&+", "c-id", "c-secret", "9876543210")
 
 def push(text: str = "Hi & 1+1") -> Push:
     return Push(
-        to="919876543210", text=text, sender="TIMESM", content_id="7", correlation_id="trial000x", unicode=False
+        to="919876543210", text=text, sender="TIMESM", content_id="7", correlation_id="sendtestx", unicode=False
     )
 
 

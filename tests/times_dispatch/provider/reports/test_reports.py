@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.kit.posted_reports import META, TS, body, only_event, only_rejected, row
+from tests.kit.posted_reports import META, TS, body, only_event, only_unusable, row
 from times_dispatch.provider.reports.reports import EventKind, ParsedReports, parse
 
 
@@ -13,7 +13,7 @@ def test_the_documented_example_is_read() -> None:
      {"event": "clicked",   "data": [{"ts": 1435322807, "meta": "three", "url": "https://ex.in/a", "shorturl": "s"}]},
      {"event": "replied",   "data": [{"ts": 1435322808, "meta": "four", "toPhone": "5555", "incomingText": "STOP"}]}]"""
     parsed = parse(posted)
-    assert parsed.rejected == []
+    assert parsed.unusable == []
     assert [
         (event.kind, event.ts, event.meta, event.code, event.code_text, event.url, event.incoming_text)
         for event in parsed.events
@@ -75,13 +75,13 @@ def test_a_time_is_read_as_seconds_also_from_a_string_or_from_milliseconds(ts: o
 @pytest.mark.parametrize(
     "ts", [-1, 2**32, 10**11, 2**32 * 1000, 2**63, 10**30, "soon", "1e9", "-1", "٣", "9" * 5000, True, [], {}, 1e300]
 )
-def test_a_row_whose_time_makes_no_sense_is_rejected(ts: object) -> None:
-    rejected = only_rejected(body("delivered", row(ts=ts)))
-    assert rejected.reason in {
+def test_a_row_whose_time_makes_no_sense_is_unusable_row(ts: object) -> None:
+    unusable = only_unusable(body("delivered", row(ts=ts)))
+    assert unusable.reason in {
         "ts is not a time in epoch seconds",
         "the row is not an object, or holds a number out of bounds",
     }
-    assert rejected.missing_fields == ()
+    assert unusable.missing_fields == ()
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_an_events_name_says_its_kind(event: str, kind: EventKind) -> None:
 
 
 @pytest.mark.parametrize("event", ["unknown", "exploded", " ", "delivered!", "None", "null"])
-def test_a_row_of_an_unknown_event_is_kept_as_rejected(event: str) -> None:
-    rejected = only_rejected(body(event, row(extra="kept")))
-    assert rejected.reason == "the event is unknown"
-    assert json.loads(rejected.raw) == [{"event": event, "data": [row(extra="kept")]}]
+def test_a_row_of_an_unknown_event_is_kept_as_unusable_row(event: str) -> None:
+    unusable = only_unusable(body(event, row(extra="kept")))
+    assert unusable.reason == "the event is unknown"
+    assert json.loads(unusable.raw) == [{"event": event, "data": [row(extra="kept")]}]
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_an_empty_reply_is_a_reply() -> None:
 def test_a_missing_field_of_a_report_is_named(
     event: object, fields: dict[str, object], missing: tuple[str, ...]
 ) -> None:
-    rejected = only_rejected(body(event, fields))
-    assert rejected.reason == "fields are missing"
-    assert rejected.missing_fields == missing
+    unusable = only_unusable(body(event, fields))
+    assert unusable.reason == "fields are missing"
+    assert unusable.missing_fields == missing
 
 
 @pytest.mark.parametrize(
@@ -195,23 +195,23 @@ def test_a_missing_field_of_a_report_is_named(
     ],
 )
 def test_a_missing_event_or_missing_data_is_named(posted: bytes, missing: tuple[str, ...]) -> None:
-    assert only_rejected(posted).missing_fields == missing
+    assert only_unusable(posted).missing_fields == missing
 
 
 @pytest.mark.parametrize(("length", "fits"), [(1, True), (200, True), (201, False)])
 def test_meta_has_at_most_200_characters(length: int, fits: bool) -> None:
     parsed = parse(body("delivered", row(meta="m" * length)))
-    assert (len(parsed.events), len(parsed.rejected)) == ((1, 0) if fits else (0, 1))
+    assert (len(parsed.events), len(parsed.unusable)) == ((1, 0) if fits else (0, 1))
 
 
 @pytest.mark.parametrize("fields", [{"meta": 5}, {"meta": ["m"]}, {"meta": True}, {"meta": {"a": 1}}])
-def test_a_meta_that_is_no_text_is_rejected(fields: dict[str, object]) -> None:
-    assert only_rejected(body("delivered", row(**fields))).reason == "meta is not a text"
+def test_a_meta_that_is_no_text_is_unusable_row(fields: dict[str, object]) -> None:
+    assert only_unusable(body("delivered", row(**fields))).reason == "meta is not a text"
 
 
-def test_a_link_or_a_reply_that_is_no_text_is_rejected() -> None:
-    assert only_rejected(body("clicked", row(url=5))).reason == "url is not a text"
-    assert only_rejected(body("replied", row(incomingText=[]))).reason == "incomingText is not a text"
+def test_a_link_or_a_reply_that_is_no_text_is_unusable_row() -> None:
+    assert only_unusable(body("clicked", row(url=5))).reason == "url is not a text"
+    assert only_unusable(body("replied", row(incomingText=[]))).reason == "incomingText is not a text"
 
 
 def test_neither_a_number_nor_a_text_shows_when_a_report_is_printed() -> None:

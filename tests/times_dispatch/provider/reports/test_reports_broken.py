@@ -22,16 +22,16 @@ def test_bad_rows_do_not_cost_the_good_ones() -> None:
     ]
     parsed = parse(json.dumps([*posted, {"event": "delivered", "data": [good]}]).encode())
     assert [event.meta for event in parsed.events] == ["good", "good"]
-    assert len(parsed.rejected) == len(bad) + 3
-    assert all(parse(rejected.raw).rejected == [rejected] for rejected in parsed.rejected)
+    assert len(parsed.unusable) == len(bad) + 3
+    assert all(parse(unusable.raw).unusable == [unusable] for unusable in parsed.unusable)
 
 
 def test_an_events_long_name_is_kept_once_and_not_with_each_of_its_rows() -> None:
     group = {"event": "x" * 100_000, "data": [row(meta=f"m{number}") for number in range(100)]}
     parsed = parse(json.dumps([group, {"event": "delivered", "data": [row(meta="good")]}]).encode())
     assert [event.meta for event in parsed.events] == ["good"]
-    assert [rejected.reason for rejected in parsed.rejected] == ["the event's name is too long"]
-    assert len(parsed.rejected[0].raw) < 200_000
+    assert [unusable.reason for unusable in parsed.unusable] == ["the event's name is too long"]
+    assert len(parsed.unusable[0].raw) < 200_000
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_row_that_is_almost_json_does_not_cost_the_good_ones(spoilt: bytes) ->
     parsed = parse(b'[{"event":"delivered","data":[{"ts":1,"meta":"first"},' + spoilt + b',{"ts":1,"meta":"last"}]}]')
     metas = [event.meta for event in parsed.events]
     assert (metas[0], metas[-1]) == ("first", "last")
-    assert len(parsed.events) + len(parsed.rejected) == 3
+    assert len(parsed.events) + len(parsed.unusable) == 3
 
 
 def test_a_repaired_report_is_kept_as_clean_json() -> None:
@@ -123,10 +123,10 @@ def assert_read_or_refused(posted: bytes, *, kept_may_be_too_deep: bool = False)
             assert parse(event.raw).events == [event]
         except ReportsUnreadable:
             assert kept_may_be_too_deep
-    for rejected in parsed.rejected:
-        assert rejected.reason
+    for unusable in parsed.unusable:
+        assert unusable.reason
         try:
-            assert parse(rejected.raw).rejected == [rejected]
+            assert parse(unusable.raw).unusable == [unusable]
         except ReportsUnreadable:
             assert kept_may_be_too_deep
 
@@ -187,4 +187,4 @@ def test_no_row_is_lost(posted: list[Any]) -> None:
         event = group.get("event") if isinstance(group, dict) else 0
         named = isinstance(event, str | None) and len(json.dumps(event)) <= 200
         expected += len(data) if named and isinstance(data, list) else 1
-    assert len(parsed.events) + len(parsed.rejected) == expected
+    assert len(parsed.events) + len(parsed.unusable) == expected

@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
-from times_dispatch.provider.description.answers import Meaning
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
+from times_dispatch.provider.description.responses import Meaning
 from times_dispatch.provider.oauth.credentials import BasicAuthentication, ClientCredentials, NoAuthentication
 from times_dispatch.provider.outcomes import BrakeScope, Verdict
 
@@ -212,12 +212,12 @@ def test_settings_override_those_of_a_preset(loaded: Loader) -> None:
     plain = timesmobile_post(nickname="timesmobile", username="shop", password="hunter2")
     assert (provider.payload, provider.auth, provider.endpoint) == (plain.payload, plain.auth, plain.endpoint)
     assert provider.headers == (("Content-Type", "application/JSON"), ("ACCEPT", "*/*"), ("X-Unit", "a"))
-    codes = provider.answers.codes
+    codes = provider.response_rules.codes
     assert (codes["2055"].verdict, codes["2055"].reason) == (Verdict.REJECTED, "landline")
     assert codes["2054"].scope is BrakeScope.CAMPAIGN
-    assert codes["2070"] == plain.answers.codes["2070"]
-    assert provider.answers.rest is plain.answers.rest is None
-    assert provider.answers.paths == plain.answers.paths
+    assert codes["2070"] == plain.response_rules.codes["2070"]
+    assert provider.response_rules.rest is plain.response_rules.rest is None
+    assert provider.response_rules.paths == plain.response_rules.paths
 
 
 def test_an_untouched_preset_is_the_preset(loaded: Loader) -> None:
@@ -246,7 +246,7 @@ failed_states = ["error"]
 http = { accepted = [202], throttled = [420] }
 """
     )
-    rules = provider.answers
+    rules = provider.response_rules
     assert rules.paths == {"code": "status", "id": "/data/id", "text": "data.text"}
     assert {code: (meaning.verdict, meaning.scope) for code, meaning in rules.codes.items()} == {
         "0": (Verdict.ACCEPTED, None),
@@ -272,7 +272,7 @@ http = { accepted = [202], throttled = [420] }
 def test_a_code_may_be_below_zero(built: Callable[..., Provider], code: str) -> None:
     rules = built(
         answers=f'rejected = [{code}]\nnumbers = {{ -1 = 2054 }}\nreasons = {{ "-1" = "no such number" }}'
-    ).answers
+    ).response_rules
 
     assert rules.codes["-1"] == Meaning(Verdict.REJECTED, "no such number", number=2054)
 
@@ -280,10 +280,10 @@ def test_a_code_may_be_below_zero(built: Callable[..., Provider], code: str) -> 
 def test_a_code_in_no_group_is_in_doubt_unless_the_settings_say_otherwise(
     built: Callable[..., Provider],
 ) -> None:
-    rest = built().answers.rest
+    rest = built().response_rules.rest
     assert rest is not None
     assert rest.verdict is Verdict.IN_DOUBT
-    assert built(answers='rest = "http_status"').answers.rest is None
+    assert built(answers='rest = "http_status"').response_rules.rest is None
 
 
 @pytest.mark.parametrize(

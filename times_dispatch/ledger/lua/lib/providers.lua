@@ -14,7 +14,7 @@ local function provider_field(name, provider)
 end
 
 -- No back-off is longer: the longest is the time that a provider asks for (MAX_RETRY_AFTER_S in
--- provider/description/answers.py). No probe keeps the next probe waiting for longer than PROBE_INTERVAL_US.
+-- provider/description/responses.py). No probe keeps the next probe waiting for longer than PROBE_INTERVAL_US.
 local MAX_BACK_OFF_US = 900000000
 local PROBE_INTERVAL_US = 1000000
 

@@ -1,4 +1,4 @@
-"""What a provider's answer means, as one table; the body overrides the HTTP status (docs/domain.md section 1)."""
+"""What a provider's response means, as one table; the body overrides the HTTP status (docs/domain.md section 1)."""
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
-from times_dispatch.provider.description.answer_fields import AnswerFields, json_reader, text_reader
+from times_dispatch.provider.description.response_fields import ResponseFields, json_reader, text_reader
 from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
@@ -15,7 +15,7 @@ MAX_RETRY_AFTER_S: Final = 900.0
 """Even if the provider asks for a longer wait, the next push is tried after this time."""
 
 STATUSES_WITH_HEADERS: Final = frozenset({429, 503})
-"""The statuses of answers that are judged by a header (Retry-After) too."""
+"""The statuses of responses that are judged by a header (Retry-After) too."""
 
 _MAX_CODE: Final = 65_535
 """The largest code that a message record of the ledger can hold."""
@@ -31,13 +31,13 @@ class Meaning(msgspec.Struct, frozen=True):
     """The code to record instead, for a code that is not a number."""
 
 
-class AnswerRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How a provider's answers are read. An answer whose code, state and HTTP status are all unknown is in doubt."""
+class ResponseRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider's responses are read. A response whose code, state and HTTP status are all unknown is in doubt."""
 
     paths: Mapping[str, str] = {}
-    """Paths of ``state``, ``code``, ``id``, ``parts`` and ``text`` in a JSON answer (``answer_fields.parse_path``)."""
+    """Paths of ``state``, ``code``, ``id``, ``parts`` and ``text`` in a JSON response, see ``response_fields``."""
     pattern: str = ""
-    """A regular expression with groups of these names, for answers that are not JSON."""
+    """A regular expression with groups of these names, for responses that are not JSON."""
     accepted_states: frozenset[str] = frozenset()
     """In capital letters, as are ``failed_states`` and the codes."""
     failed_states: frozenset[str] = frozenset()
@@ -54,19 +54,19 @@ class AnswerRules(msgspec.Struct, frozen=True, kw_only=True):
 
 _ACCEPTED: Final = Meaning(Verdict.ACCEPTED, "accepted")
 _REFUSED: Final = Meaning(Verdict.REJECTED, "rejected by the provider")
-_CONTRADICTION: Final = Meaning(Verdict.IN_DOUBT, "the answer contradicts itself")
-_UNREADABLE: Final = Meaning(Verdict.IN_DOUBT, "the answer cannot be read")
+_CONTRADICTION: Final = Meaning(Verdict.IN_DOUBT, "the response contradicts itself")
+_UNREADABLE: Final = Meaning(Verdict.IN_DOUBT, "the response cannot be read")
 _THROTTLED: Final = "the provider asks to wait"
 
-_ACCESS_REFUSED: Final = Meaning(Verdict.BRAKE, "access refused without a readable answer", BrakeScope.PROVIDER)
+_ACCESS_REFUSED: Final = Meaning(Verdict.BRAKE, "access refused without a readable response", BrakeScope.PROVIDER)
 _WRONG_ENDPOINT: Final = Meaning(Verdict.BRAKE, "nothing takes messages at the endpoint", BrakeScope.PROVIDER)
 _REDIRECTED: Final = Meaning(Verdict.BRAKE, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
 _MAYBE_DONE: Final = Meaning(Verdict.IN_DOUBT, "the endpoint redirects elsewhere", BrakeScope.PROVIDER)
-_MALFORMED: Final = Meaning(Verdict.REJECTED, "the request was refused without a readable answer")
+_MALFORMED: Final = Meaning(Verdict.REJECTED, "the request was refused without a readable response")
 
 HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
-    # 303 is no redirect here: some servers answer it when they have done what the POST asked for. With 301 and 302
-    # many mean the same, but whoever moved the endpoint answers so too: this message is in doubt, and no other follows.
+    # 303 is not a redirect here: some servers send 303 after a POST that they have carried out. Many servers mean the
+    # same by 301 and 302, but a moved endpoint has these statuses too: this message is in doubt, and no other follows.
     **dict.fromkeys((301, 302), _MAYBE_DONE),
     **dict.fromkeys((307, 308), _REDIRECTED),
     **dict.fromkeys((401, 402, 403, 407), _ACCESS_REFUSED),
@@ -75,7 +75,7 @@ HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
 }
 """What an HTTP status means for every provider, when the body says nothing."""
 
-TIMES_MOBILE_ANSWERS: Final = AnswerRules(
+TIMES_MOBILE_RESPONSES: Final = ResponseRules(
     paths={"state": "state", "code": "statusCode", "id": "transactionId", "parts": "pdu"},
     accepted_states=frozenset({"SUBMIT_ACCEPTED"}),
     failed_states=frozenset({"SUBMIT_FAILED"}),
@@ -94,26 +94,26 @@ TIMES_MOBILE_ANSWERS: Final = AnswerRules(
 )
 
 
-class AnswerReader:
-    """Turns HTTP answers into outcomes, by a provider's rules."""
+class ResponseReader:
+    """Turns HTTP responses into outcomes, by a provider's rules."""
 
-    def __init__(self, rules: AnswerRules = TIMES_MOBILE_ANSWERS, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, rules: ResponseRules = TIMES_MOBILE_RESPONSES, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._rules = rules
         self._clock = clock
         self._read_fields = text_reader(rules.pattern) if rules.pattern else json_reader(rules.paths)
         self._expects_id = bool(rules.paths.get("id")) and not rules.pattern
 
     def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """Return the outcome of an answer; ``headers`` are read only if the status is in STATUSES_WITH_HEADERS."""
+        """Return the outcome of a response; ``headers`` are read only if the status is in STATUSES_WITH_HEADERS."""
         fields = self._read_fields(body)
         by_body = self._by_words(body) if fields is None else self._by_fields(fields)
         if status in STATUSES_WITH_HEADERS:
             wait_s = _retry_after_s(headers.get("retry-after", ""), self._clock.time())
             if status == 429 or wait_s is not None:
                 return self._throttled(status, by_body, wait_s)
-        return by_body or self._by_status(status, fields or AnswerFields())
+        return by_body or self._by_status(status, fields or ResponseFields())
 
-    def _by_fields(self, fields: AnswerFields) -> Outcome | None:
+    def _by_fields(self, fields: ResponseFields) -> Outcome | None:
         """Judge by the fields of the body alone; None if they decide nothing."""
         rules = self._rules
         code, number = _code(fields.code)
@@ -151,12 +151,12 @@ class AnswerReader:
         start = text[:100].strip("\ufeff\r\n\t \"'").lower()
         return next((code for words, code in self._rules.words.items() if start.startswith(words)), "")
 
-    def _by_status(self, status: int, fields: AnswerFields) -> Outcome:
+    def _by_status(self, status: int, fields: ResponseFields) -> Outcome:
         meaning = self._rules.statuses.get(status)
         if meaning is not None and meaning.verdict is Verdict.ACCEPTED and self._expects_id and not _text(fields.id):
             meaning = None
         if meaning is None:
-            code = Failure.UNREADABLE_ANSWER.value if 200 <= status < 300 else status
+            code = Failure.UNREADABLE_RESPONSE.value if 200 <= status < 300 else status
             return _outcome_of(_UNREADABLE, code)
         return _outcome_of(meaning, status, fields)
 
@@ -172,7 +172,7 @@ class AnswerReader:
         return Outcome(verdict=Verdict.THROTTLED, code=status, retry_after_s=wait_s, reason=_THROTTLED)
 
 
-def _outcome_of(meaning: Meaning, code: int, fields: AnswerFields | None = None) -> Outcome:
+def _outcome_of(meaning: Meaning, code: int, fields: ResponseFields | None = None) -> Outcome:
     return Outcome(
         verdict=meaning.verdict,
         code=code if meaning.number is None else meaning.number,
@@ -184,12 +184,12 @@ def _outcome_of(meaning: Meaning, code: int, fields: AnswerFields | None = None)
 
 
 def normalise_code(code: object) -> str:
-    """Return a code in the form that ``AnswerRules`` uses; empty for a value that is no code."""
+    """Return a code in the form that ``ResponseRules`` uses; empty for a value that is no code."""
     return _code(code)[0]
 
 
 def _code(value: object) -> tuple[str, int | None]:
-    """Return a code in the form of ``AnswerRules``, and as a number if the ledger can hold that."""
+    """Return a code in the form of ``ResponseRules``, and as a number if the ledger can hold that."""
     if type(value) is int and 0 <= value <= _MAX_CODE:
         return str(value), value
     number = _whole(value)
@@ -211,7 +211,7 @@ def _state(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a transaction id; an answer without one has 0 or nothing in its place."""
+    """Return a transaction id; a response without one has 0 or nothing in its place."""
     return str(value)[:64] if value and value != "0" and type(value) in (str, int) else ""
 
 

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.provider.ids import DIGITS, LAST_ATTEMPT, LAST_INDEX, CorrelationIds, MessageRef, new_campaign_id
+from times_dispatch.provider.correlation_ids import (
+    DIGITS,
+    LAST_ATTEMPT,
+    LAST_INDEX,
+    CorrelationIds,
+    MessageRef,
+    new_campaign_id,
+)
 
 KEY = b"sixteen bytes or more of a secret"
 OURS = CorrelationIds(KEY)

@@ -1,10 +1,12 @@
-"""How an asyncio process runs: it opens its resources in order, runs its loops until a signal, and closes all of it.
+"""How a process runs: it opens its resources in order, runs its loops until a signal, and closes all resources.
 
 Open the resources with ``async with`` around ``run_until_signalled``. They are then closed in reverse order, after the
 loops have ended:
 
     async with connect(settings.redis_url) as redis:
         await run_until_signalled(Reconciler(redis, …).run, Relay(redis, …).run)
+
+A Celery worker is the exception: Celery handles its signals and starts its parts (``workers/process.py``).
 """
 
 import asyncio
@@ -21,7 +23,14 @@ log = structlog.get_logger(__name__)
 STOP_WITHIN_S: Final = 4.0
 
 Run = Callable[[asyncio.Event], Awaitable[None]]
-"""A loop: runs until the event (the stop) is set, then finishes what is under way and returns."""
+"""A loop: runs until the event (the stop) is set, then finishes the work in progress and returns."""
+
+
+def on_signal(stop: Callable[[], object]) -> None:
+    """Call *stop* on the running event loop when the process gets SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    for signal in (SIGTERM, SIGINT):
+        loop.add_signal_handler(signal, stop)
 
 
 async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -36,8 +45,7 @@ async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, 
         ExceptionGroup: a loop raised an error; the other loops are then cancelled.
     """
     stop = asyncio.Event()
-    for signal in (SIGTERM, SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal, stop.set)
+    on_signal(stop.set)
 
     async def run_one(run: Run) -> None:
         try:
@@ -52,6 +60,6 @@ async def run_until_signalled(*runs: Run, stop_within_s: float = STOP_WITHIN_S, 
             async with clock.timeout(stop_within_s):
                 await asyncio.wait(tasks)
         except TimeoutError:
-            log.warning("what did not end in time after the stop is cancelled", after_s=stop_within_s)
+            log.warning("loops that did not end after the stop are cancelled", after_s=stop_within_s)
             for task in tasks:
                 task.cancel()

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from times_dispatch.provider.description.answer_fields import AnswerFields, json_reader, parse_path, text_reader
+from times_dispatch.provider.description.response_fields import ResponseFields, json_reader, parse_path, text_reader
 
 ANSWER = {"messages": [{"status": {"code": "0"}, "message-id": 17, "a/b": {"~": "odd"}}], "n": {"2": "two"}}
 
@@ -56,7 +56,7 @@ def test_a_key_may_be_as_odd_as_json_allows(key: str) -> None:
 
 def test_a_text_is_read_by_the_groups_of_a_pattern() -> None:
     read = text_reader(r"^(?P<code>\d+)\|(?:\d+):(?P<id>\S+)")
-    assert read(b"1701|919876543210:abc-1\n") == AnswerFields(code="1701", id="abc-1")
+    assert read(b"1701|919876543210:abc-1\n") == ResponseFields(code="1701", id="abc-1")
     assert read(b"1702") is None
     assert read(b"\xff\xfe") is None
     assert read(b" " * 5_000 + b"1701|9:x") is None

@@ -15,8 +15,9 @@ from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import Opened
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.failures import Failure, NotSent
-from times_dispatch.provider.ids import CorrelationIds
+from workers.batch.batch_run import BatchEnd
 
 
 async def test_every_message_of_every_batch_is_pushed_once_and_accepted(rig: WorkerRig) -> None:
@@ -27,7 +28,7 @@ async def test_every_message_of_every_batch_is_pushed_once_and_accepted(rig: Wor
     assert await rig.states() == "a" * 250
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 250
     assert len(worker.ended) == 3
-    assert set(worker.ended) <= {"done", "finished"}
+    assert set(worker.ended) <= {BatchEnd.DONE, CampaignState.FINISHED}
     assert await rig.lease_count() == 0
 
 
@@ -168,7 +169,7 @@ async def test_a_lost_lease_starts_no_push_and_writes_nothing(rig: WorkerRig) ->
         zombie = rig.provider.ids.copy()
         rig.provider.may_answer.set()
         await worker.quiet()
-    assert worker.ended == ["lease lost", "done"]  # and then the batch was handed out again
+    assert worker.ended == [BatchEnd.LEASE_LOST, BatchEnd.DONE]  # and then the batch was handed out again
     assert await rig.states() == "iiaaaa"
     assert set(rig.provider.ids[2:]).isdisjoint(zombie)
     assert len(set(rig.provider.ids)) == 6
@@ -184,10 +185,10 @@ async def test_a_worker_learns_at_the_next_renewal_that_its_lease_has_gone(rig: 
         await rig.control.campaign(SENDER, CAMPAIGN, "pause")
         await rig.expire_leases(ref)
         (batch,) = worker.dispatcher._batches
-        await until(lambda: batch.is_lost)
+        await until(lambda: not batch.may_write)
         rig.provider.may_answer.set()
         await worker.quiet()
-    assert worker.ended == ["lease lost"]
+    assert worker.ended == [BatchEnd.LEASE_LOST]
     assert await rig.states() == "iipppp"
 
 
@@ -213,7 +214,7 @@ async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own
     await clock.advance(10)
     assert rig.provider.ids == []
     assert await rig.states() == "ppppp"
-    batch.renewed(lease_deadline=clock.monotonic() + 15)
+    batch.on_lease_renewed(lease_deadline=clock.monotonic() + 15)
     async with asyncio.timeout(30):
         while not run.done():  # between two answers of Redis
             await clock.advance(0.01)
@@ -225,7 +226,7 @@ async def test_a_worker_frozen_between_opening_and_pushing_gives_back_what_it_di
     batch = await rig.batch(lease_deadline=time.monotonic() + 0.3)
 
     def freeze(_: Arrived) -> None:
-        batch.renewed(lease_deadline=time.monotonic())
+        batch.on_lease_renewed(lease_deadline=time.monotonic())
 
     rig.provider.reply = freeze
     run = asyncio.create_task(batch.work())
@@ -246,7 +247,7 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
         await rig.control.campaign(SENDER, CAMPAIGN, "pause")
         paused_at = time.monotonic()
         await worker.quiet()
-        assert worker.ended == ["paused"]
+        assert worker.ended == [CampaignState.PAUSED]
         sent = len(rig.provider.ids)
         assert sent < 60
         assert rig.provider.arrived[-1].at <= paused_at + 0.75
@@ -311,7 +312,7 @@ async def test_two_wake_ups_for_one_batch_send_it_once(rig: WorkerRig) -> None:
         refs = await rig.issue()
         worker.wake(refs * 3)
         await worker.quiet()
-    assert sorted(worker.ended) == ["done", "nothing owed", "nothing owed"]
+    assert sorted(worker.ended) == [BatchEnd.DONE, BatchEnd.NOTHING_TO_DO, BatchEnd.NOTHING_TO_DO]
     assert len(rig.provider.ids) == 50
 
 
@@ -319,7 +320,7 @@ async def test_a_wake_up_for_an_unknown_campaign_is_nothing_owed(rig: WorkerRig)
     async with rig.worker() as worker:
         worker.wake([BatchRef(SENDER, CAMPAIGN, 0)])
         await worker.quiet()
-    assert worker.ended == ["nothing owed"]
+    assert worker.ended == [BatchEnd.NOTHING_TO_DO]
 
 
 async def test_a_worker_that_learns_that_the_ledger_lost_a_block_pushes_nothing_twice(rig: WorkerRig) -> None:

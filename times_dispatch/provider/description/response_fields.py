@@ -1,4 +1,4 @@
-"""The fields of an answer: read from JSON by their paths, or from a text by a regular expression."""
+"""The fields of a response: read from JSON by their paths, or from a text by a regular expression."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,13 +9,13 @@ import msgspec
 JsonPath = tuple[str, ...]
 
 MAX_TEXT_BYTES: Final = 4_096
-"""How many bytes of an answer a regular expression is searched in."""
+"""How many bytes of a response a regular expression is searched in."""
 
 FIELD_NAMES: Final = ("state", "code", "id", "parts", "text")
 
 
-class AnswerFields(msgspec.Struct, frozen=True, gc=False):
-    """The fields of an answer with the types that the answer has; None is absent."""
+class ResponseFields(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a response with the types that the response has; None is absent."""
 
     state: Any = None
     code: Any = None
@@ -31,18 +31,18 @@ def parse_path(text: str) -> JsonPath:
     return tuple(text.split(".")) if text else ()
 
 
-def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], AnswerFields | None]:
-    """Return a function that reads the fields of a JSON answer; it returns None if that is no object or array."""
+def json_reader(paths: Mapping[str, str]) -> Callable[[bytes], ResponseFields | None]:
+    """Return a function that reads the fields of a JSON response; it returns None if that is no object or array."""
     parsed_paths = {name: parse_path(path) for name, path in paths.items() if path}
     decode = _top_level_decoder(parsed_paths) or msgspec.json.decode
 
-    def read(body: bytes) -> AnswerFields | None:
+    def read(body: bytes) -> ResponseFields | None:
         try:
             document = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             document = _decode_leniently(body)
         if isinstance(document, dict | list):
-            return AnswerFields(**{name: _follow(document, path) for name, path in parsed_paths.items()})
+            return ResponseFields(**{name: _follow(document, path) for name, path in parsed_paths.items()})
         return document if isinstance(document, msgspec.Struct) else None  # type: ignore[return-value]
 
     return read
@@ -56,20 +56,20 @@ def _top_level_decoder(paths: Mapping[str, JsonPath]) -> Callable[[bytes], Any] 
     )
     if not are_plain or len(set(keys.values())) < len(keys):
         return None
-    # Not a subclass of AnswerFields: inherited fields cannot be renamed.
+    # Not a subclass of ResponseFields: inherited fields cannot be renamed.
     fields = [(name, Any, None) for name in keys]
     absent = {name: None for name in FIELD_NAMES if name not in keys}
-    struct = msgspec.defstruct("AnswerFields", fields, rename=keys, namespace=absent, gc=False)
+    struct = msgspec.defstruct("ResponseFields", fields, rename=keys, namespace=absent, gc=False)
     return msgspec.json.Decoder(struct).decode
 
 
-def text_reader(pattern: str) -> Callable[[bytes], AnswerFields | None]:
+def text_reader(pattern: str) -> Callable[[bytes], ResponseFields | None]:
     """Return a function that reads the named groups of a regular expression; it returns None without a match."""
     search = re.compile(pattern).search
 
-    def read(body: bytes) -> AnswerFields | None:
+    def read(body: bytes) -> ResponseFields | None:
         match = search(body[:MAX_TEXT_BYTES].decode(errors="replace"))
-        return AnswerFields(**match.groupdict()) if match else None
+        return ResponseFields(**match.groupdict()) if match else None
 
     return read
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from structlog.testing import capture_logs
 
-from callbacks.process import run_until_signalled
 from tests.kit.clock import FakeClock
+from times_dispatch.process import run_until_signalled
 
 
 @pytest.fixture(autouse=True)

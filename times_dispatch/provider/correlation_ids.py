@@ -13,7 +13,7 @@ import msgspec
 
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
-SEND_TEST_CAMPAIGN: Final = "trial000"
+SEND_TEST_CAMPAIGN: Final = "sendtest"
 """The campaign in the ids of test messages (``dispatch send-test``), which belong to no campaign."""
 
 LAST_INDEX: Final = 36**6 - 1

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.clock import FakeClock
-from times_dispatch.provider.description.answers import (
+from times_dispatch.provider.description.responses import (
     MAX_RETRY_AFTER_S,
-    TIMES_MOBILE_ANSWERS,
-    AnswerReader,
-    AnswerRules,
+    TIMES_MOBILE_RESPONSES,
     Meaning,
+    ResponseReader,
+    ResponseRules,
 )
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
@@ -20,7 +20,7 @@ NOW_S = 1_792_000_000.0  # 2026-10-14 17:46:40 UTC
 
 def read(status: int, body: object, **headers: str) -> Outcome:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    reader = AnswerReader(clock=FakeClock(epoch=NOW_S))
+    reader = ResponseReader(clock=FakeClock(epoch=NOW_S))
     return reader.read(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
 
 
@@ -270,14 +270,14 @@ def test_reasons_are_constant_and_repeat_nothing_of_the_answer() -> None:
 
 
 def test_the_rules_are_data() -> None:
-    rules = AnswerRules(
+    rules = ResponseRules(
         paths={"id": "id", "state": "status", "code": "error", "parts": "segments"},
         accepted_states=frozenset({"QUEUED"}),
         failed_states=frozenset({"ERROR"}),
         codes={"0": Meaning(Verdict.ACCEPTED, "queued"), "7": Meaning(Verdict.BRAKE, "no money", BrakeScope.PROVIDER)},
-        statuses=TIMES_MOBILE_ANSWERS.statuses,
+        statuses=TIMES_MOBILE_RESPONSES.statuses,
     )
-    reader = AnswerReader(rules)
+    reader = ResponseReader(rules)
     taken = reader.read(200, {}, b'{"id":"m-1","status":"QUEUED","error":0,"segments":2}')
     assert (taken.verdict, taken.transaction_id, taken.parts) == (Verdict.ACCEPTED, "m-1", 2)
     assert reader.read(200, {}, b'{"status":"ERROR","error":7}').scope is BrakeScope.PROVIDER
@@ -286,13 +286,13 @@ def test_the_rules_are_data() -> None:
 
 @pytest.mark.parametrize("code", [-1, "-1", " -01 ", -1.0])
 def test_a_code_below_zero_is_a_code(code: object) -> None:
-    rules = AnswerRules(
+    rules = ResponseRules(
         paths={"code": "code"},
         codes={"-1": Meaning(Verdict.REJECTED, "no such number", number=2054)},
         rest=Meaning(Verdict.IN_DOUBT, "unknown"),
-        statuses=TIMES_MOBILE_ANSWERS.statuses,
+        statuses=TIMES_MOBILE_RESPONSES.statuses,
     )
-    reader = AnswerReader(rules)
+    reader = ResponseReader(rules)
 
     known = reader.read(200, {}, json.dumps({"code": code}).encode())
     other = reader.read(400, {}, b'{"code":-2}')
@@ -301,7 +301,7 @@ def test_a_code_below_zero_is_a_code(code: object) -> None:
     assert (other.verdict, other.code, other.reason) == (Verdict.IN_DOUBT, 0, "unknown")
 
 
-NESTED = AnswerRules(
+NESTED = ResponseRules(
     paths={"code": "result.status.code", "text": "result.status.text", "id": "/result/id", "parts": "result.n"},
     codes={
         "QUEUED": Meaning(Verdict.ACCEPTED, "accepted"),
@@ -312,7 +312,7 @@ NESTED = AnswerRules(
     },
     words={"invalid mobile": "E_NUMBER"},
     rest=Meaning(Verdict.IN_DOUBT, "unknown"),
-    statuses={**TIMES_MOBILE_ANSWERS.statuses, 202: Meaning(Verdict.ACCEPTED, "accepted")},
+    statuses={**TIMES_MOBILE_RESPONSES.statuses, 202: Meaning(Verdict.ACCEPTED, "accepted")},
 )
 
 
@@ -320,7 +320,7 @@ def nested(code: object = None, status: int = 200, **found: object) -> Outcome:
     text = found.pop("text", None)
     body = {"result": {"status": {"code": code, "text": text}, **found}}
     headers = {"retry-after": "3"} if status == 429 else {}
-    return AnswerReader(NESTED, clock=FakeClock(epoch=NOW_S)).read(status, headers, json.dumps(body).encode())
+    return ResponseReader(NESTED, clock=FakeClock(epoch=NOW_S)).read(status, headers, json.dumps(body).encode())
 
 
 def test_codes_may_be_words_deep_in_an_answer_and_are_counted_as_numbers() -> None:
@@ -356,14 +356,14 @@ def test_a_status_that_means_accepted_needs_the_id_that_is_expected() -> None:
         verdict=Verdict.ACCEPTED, code=202, transaction_id="m-1", reason="accepted"
     )
     assert nested(None, 202).verdict is Verdict.IN_DOUBT
-    assert AnswerReader(NESTED).read(202, {}, HTML).verdict is Verdict.IN_DOUBT
-    without_id = AnswerReader(AnswerRules(statuses={200: Meaning(Verdict.ACCEPTED, "accepted")}))
+    assert ResponseReader(NESTED).read(202, {}, HTML).verdict is Verdict.IN_DOUBT
+    without_id = ResponseReader(ResponseRules(statuses={200: Meaning(Verdict.ACCEPTED, "accepted")}))
     assert without_id.read(200, {}, HTML).verdict is Verdict.ACCEPTED
 
 
 def test_answers_that_are_no_json_are_read_by_a_pattern() -> None:
-    reader = AnswerReader(
-        AnswerRules(
+    reader = ResponseReader(
+        ResponseRules(
             pattern=r"^(?P<code>\d{4})(?:\|\d+:(?P<id>\S+))?",
             codes={"1701": Meaning(Verdict.ACCEPTED, "accepted"), "1706": Meaning(Verdict.REJECTED, "bad number")},
             words={"busy": "1706"},
@@ -380,10 +380,10 @@ def test_answers_that_are_no_json_are_read_by_a_pattern() -> None:
 
 @pytest.mark.parametrize(("said", "verdict"), [(True, Verdict.ACCEPTED), (False, Verdict.REJECTED), (None, None)])
 def test_a_state_may_be_true_or_false(said: object, verdict: Verdict | None) -> None:
-    rules = AnswerRules(
+    rules = ResponseRules(
         paths={"state": "ok"}, accepted_states=frozenset({"TRUE"}), failed_states=frozenset({"FALSE"}), statuses={}
     )
-    outcome = AnswerReader(rules).read(200, {}, json.dumps({"ok": said}).encode())
+    outcome = ResponseReader(rules).read(200, {}, json.dumps({"ok": said}).encode())
     assert outcome.verdict is (verdict or Verdict.IN_DOUBT)
 
 
@@ -402,7 +402,7 @@ statuses = st.one_of(st.sampled_from([200, 400, 429, 503]), st.integers(100, 999
 
 @given(statuses, st.one_of(st.binary(), objects.map(lambda found: json.dumps(found).encode())), st.text())
 def test_whatever_comes_is_an_outcome_that_fits_its_record(status: int, body: bytes, retry_after: str) -> None:
-    outcome = AnswerReader().read(status, {"retry-after": retry_after}, body)
+    outcome = ResponseReader().read(status, {"retry-after": retry_after}, body)
     assert 0 <= outcome.code <= 65_535
     assert 0 <= outcome.parts <= 255
     assert len(outcome.transaction_id) <= 64

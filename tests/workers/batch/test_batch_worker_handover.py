@@ -10,9 +10,10 @@ from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, answer, described_pro
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.client import Client
+from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.failures import Failure, NotSent
-from times_dispatch.provider.ids import CorrelationIds
+from workers.batch.batch_run import BatchEnd
 from workers.batch.timings import BatchTimings
 
 CHAIN = ("times", "second")
@@ -167,7 +168,7 @@ async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_logge
         worker = await rig.send(chain=CHAIN, max_in_flight=5)
     assert await rig.states() == "a" * 20
     assert len(set(rig.second_provider.ids)) == len(rig.second_provider.ids) == 20
-    assert worker.ended == ["done"]
+    assert worker.ended == [BatchEnd.DONE]
     braked = {held.provider: held.brake for held in (await rig.queries.sender(SENDER)).unavailable}
     assert braked == {"times": "authentication failure (2070)", "nobody": "it is not in the worker's settings"}
     assert "nobody" in {log.get("provider") for log in logs if log["event"] == "provider braked"}

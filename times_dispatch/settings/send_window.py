@@ -10,9 +10,7 @@ PROMOTIONAL_WINDOW = "10:00-21:00"
 """The rule since October 2025; before, the window began at nine (docs/domain.md section 5)."""
 
 
-def sending_window(
-    sender: SenderSettings, category: Category, categories: Mapping[Category, CategorySettings]
-) -> Window:
+def send_window(sender: SenderSettings, category: Category, categories: Mapping[Category, CategorySettings]) -> Window:
     """Return the intersection of the window of a category and that of a sender.
 
     If the two have no minute in common, the result never opens.

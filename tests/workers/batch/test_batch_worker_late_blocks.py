@@ -16,7 +16,7 @@ from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.openings import Block, Opened
 from times_dispatch.ledger.opt_outs import OptOuts
-from workers.batch.batch import MAX_BLOCK
+from workers.batch.batch_worker import MAX_BLOCK
 
 
 class LateLeases(BatchLeases):

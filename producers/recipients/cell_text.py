@@ -1,0 +1,85 @@
+"""Takes off what exporters put around the text of a cell: blanks, guards, and the traces of other formats."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+_INVISIBLE = "\u200b\u2060\ufeff\u00ad\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters without width that copying leaves around a text. Joiners are not among them: words in Hindi need them."""
+_BLANKS = (
+    " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+)
+_BLANKS += "\u2028\u2029\u202f\u205f\u3000"
+_AROUND = _BLANKS + _INVISIBLE
+
+_FORMULA_GUARD = re.compile(r'=(?:T\()?"((?:[^"]|"")*)"\)?', re.DOTALL)
+_NUMBER_GUARD = re.compile(r"=([+-]?[0-9][0-9.,]*)")
+_ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
+"""How Excel's files write a control character, such as the carriage return of Alt+Enter."""
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d|\d\d?[-/.]\d\d?[-/.]\d{4})[T ]0?0:00(?::00(?:\.0+)?)?(?:Z|[+]00:?00)?")
+_DAY_ZERO = re.compile(r"(?:1899-12-3[01]|1900-01-00|3[01][-/.]12[-/.]1899)[T ](\d\d?:\d\d(?::\d\d)?)(?:\.0+)?")
+_LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,}")
+_FLOAT_DIGITS = 15
+
+_INVISIBLE_UNICODE = tuple(_INVISIBLE)
+
+
+def tidy_cells(cells: Sequence[str]) -> Sequence[str]:
+    """Tidy many cells, at a small part of the cost of ``tidy`` for each if they are tidy already."""
+    joined = "\n".join(cells)
+    return list(map(tidy, cells)) if _may_be_untidy(joined) or list(map(str.strip, cells)) != cells else cells
+
+
+def _may_be_untidy(joined: str) -> bool:
+    """Say whether one of many cells, joined by line breaks, may have more around its text than blanks."""
+    return (
+        "'" in joined
+        or "=" in joined
+        or (":" in joined and ("0:00" in joined or "1899" in joined or "1900-" in joined))
+        or ("." in joined and ("00000" in joined or "99999" in joined))
+        or "_x00" in joined
+        or (not joined.isascii() and any(character in joined for character in _INVISIBLE_UNICODE))
+    )
+
+
+def tidy(cell: str) -> str:
+    """Return the text that a person sees in a cell.
+
+    Blanks and invisible characters around the text are taken off, and so are the guards that keep a spreadsheet from
+    changing a value: an apostrophe before it, or ``="…"`` around it. A date at midnight loses its time, a time loses
+    the day on which spreadsheets begin to count, and a float loses the digits that it does not hold: 824.8199999999999
+    becomes 824.82.
+    """
+    text = cell.strip(_AROUND)
+    if "_x00" in text:
+        text = _ESCAPED_CONTROL.sub(" ", text).strip(_AROUND)
+    if text.startswith(("'", "=")):
+        text = _without_guard(text).strip(_AROUND)
+    if text[:1].isdigit() or text[:1] in "+-":
+        if midnight := _MIDNIGHT.fullmatch(text):
+            return midnight[1]
+        if time := _DAY_ZERO.fullmatch(text):
+            return time[1]
+        if _LONG_FLOAT.fullmatch(text):
+            return _rounded(text)
+    return text
+
+
+def _without_guard(text: str) -> str:
+    if text.startswith("'"):
+        # A text in quotes is left as it is: 'Asha' is no guarded Asha'.
+        return text if len(text) > 1 and text.endswith("'") else _without_guard(text[1:])
+    if guarded := _FORMULA_GUARD.fullmatch(text):
+        return guarded[1].replace('""', '"')
+    if guarded := _NUMBER_GUARD.fullmatch(text):
+        return guarded[1]
+    return text
+
+
+def _rounded(text: str) -> str:
+    number = Decimal(text)
+    if len(number.as_tuple().digits) < _FLOAT_DIGITS:
+        return text
+    shorter = format(Decimal(format(float(number), f".{_FLOAT_DIGITS - 1}g")), "f")
+    # Only a float that a program wrote has a run of noughts or nines which rounding takes away.
+    return shorter.rstrip("0").rstrip(".") if len(shorter.rstrip("0")) + 4 < len(text) else text

@@ -1,0 +1,139 @@
+"""Native values of files, such as dates and floats, as texts that a person sees in a sheet; shared by all formats."""
+
+import math
+import struct
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+MAX_DIGITS = 15
+"""Digits of a whole number that a double holds whatever the number is, and that a spreadsheet keeps."""
+LOST_DIGITS = (
+    f"is a number of more than {MAX_DIGITS} digits, the last of which may be lost: "
+    "format the column as text, and enter the value again"
+)
+_MAX_WHOLE_FLOAT32 = 2**24
+_NOT_TEXT = "holds bytes that are no text"
+
+
+class ValueDamaged(ValueError):
+    """A value that has no text. The message is the reason, to be written after the name of the column."""
+
+
+def text_of(value: object) -> str:
+    """Return a value as text; None and NaN, which files use for a missing value, are an empty text.
+
+    A date becomes 2026-11-08, a date and time 2026-11-08 10:30:00 or without its time at midnight, a whole float 1250.
+    Raises ValueDamaged if the value has lost digits, is infinite, or is of a kind that has no text.
+    """
+    writer = _WRITERS.get(type(value))
+    if writer is None:
+        raise ValueDamaged("holds neither a text nor a number")
+    return writer(value)
+
+
+def float_text(value: float) -> str:
+    """Return a double with the digits that it holds for certain: 824.82 for 824.8199999999999."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        raise ValueDamaged("is infinite")
+    if abs(value) >= 10**MAX_DIGITS:
+        raise ValueDamaged(LOST_DIGITS)
+    if value == int(value):
+        return str(int(value))
+    return _without_zeros(Decimal(format(value, f".{MAX_DIGITS}g")))
+
+
+def short_float_text(value: float, form: str) -> str:
+    """Return a float of two or four bytes in its shortest form: 824.82 for 824.8200073242188.
+
+    ``form`` is the float's format in the module struct, ``e`` or ``f``. Raises ValueDamaged as ``float_text`` does.
+    """
+    if not math.isfinite(value):
+        return float_text(value)
+    if value == int(value):
+        if abs(value) > _MAX_WHOLE_FLOAT32:
+            raise ValueDamaged("is a short float, which holds seven digits: write the column as text")
+        return str(int(value))
+    packed = struct.pack(form, value)
+    for digits in range(1, MAX_DIGITS):
+        text = format(value, f".{digits}g")
+        if struct.pack(form, float(text)) == packed:
+            return _without_zeros(Decimal(text))
+    return float_text(value)
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return a decimal with all its digits after the point: 99.50, and never with an exponent."""
+    if value.is_nan():
+        return ""
+    if value.is_infinite():
+        raise ValueDamaged("is infinite")
+    return format(value, "f")
+
+
+def number_text(literal: str) -> str:
+    """Return a number that was written in JSON, as 99.50, 499.0 or 1e2, as a person would write it.
+
+    Places after the point stay, but for a single zero, which programs add to whole floats. Raises ValueDamaged if the
+    number has more digits than readers of JSON keep.
+    """
+    if literal.lstrip("-").isdecimal():
+        if len(literal.lstrip("-")) > MAX_DIGITS:
+            raise ValueDamaged(LOST_DIGITS)
+        return literal
+    number = Decimal(literal)
+    whole, _, decimals = format(number, "f").partition(".")
+    if len(whole.lstrip("-")) > MAX_DIGITS:
+        raise ValueDamaged(LOST_DIGITS)
+    if decimals in ("", "0"):
+        return whole
+    if len(number.as_tuple().digits) > MAX_DIGITS:
+        return float_text(float(number))
+    return f"{whole}.{decimals}"
+
+
+def _moment_text(value: datetime) -> str:
+    wall = value.replace(tzinfo=None, microsecond=0)
+    if wall.time() == time():
+        return wall.date().isoformat()
+    return wall.isoformat(" ")
+
+
+def _duration_text(value: timedelta) -> str:
+    seconds = round(value.total_seconds())
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _bytes_text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ValueDamaged(_NOT_TEXT) from None
+
+
+def _without_zeros(value: Decimal) -> str:
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _time_text(value: time) -> str:
+    return value.replace(tzinfo=None, microsecond=0).isoformat()
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    str: str,
+    bool: lambda value: str(value).upper(),
+    int: str,
+    float: float_text,
+    Decimal: decimal_text,
+    datetime: _moment_text,
+    date: date.isoformat,
+    time: _time_text,
+    timedelta: _duration_text,
+    bytes: _bytes_text,
+}

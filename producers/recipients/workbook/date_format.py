@@ -1,0 +1,98 @@
+"""Shows a date, a time or a duration of a spreadsheet as the format of its cell does: 46356 is 30-Nov-2026."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from producers.recipients.values import ValueDamaged
+from producers.recipients.workbook.format_tokens import Token
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_S_PER_DAY = 86_400
+_UNITS_S = {"h": 3600, "m": 60, "s": 1}
+_UNITS_IN_NEXT = {"h": 24, "m": 60, "s": 60}
+_MAX_SERIAL = 2_958_466
+"""The day after 31 December 9999."""
+_FIRST_CERTAIN_SERIAL = 60
+"""Before the 1 March 1900 spreadsheets count a 29 February 1900."""
+_NO_DATE = "is no date, although it is formatted as one"
+
+
+def show_duration(days: float, tokens: Sequence[Token]) -> str:
+    """Return a duration, as ``[h]:mm`` shows it."""
+    seconds = round(abs(days) * _S_PER_DAY)
+    shown = ""
+    for token in tokens:
+        unit = token.text[:1].lower()
+        if token.kind == "elapsed":
+            shown += f"{seconds // _UNITS_S[unit]:0{len(token.text)}}"
+        elif token.kind == "date" and unit in _UNITS_S:
+            shown += f"{seconds // _UNITS_S[unit] % _UNITS_IN_NEXT[unit]:0{min(len(token.text), 2)}}"
+        elif token.kind == "literal":
+            shown += token.text
+    return ("-" if days < 0 else "") + shown
+
+
+def show_moment(serial: float, tokens: Sequence[Token]) -> str:
+    """Return a date and time, given as days since 30 December 1899; midnight is left out beside a date.
+
+    Raises ValueDamaged if the number is no date.
+    """
+    units = {token.text[0] for token in tokens if token.kind == "date"}
+    has_date, has_time = bool(units & set("ymd")), bool(units & set("hsM"))
+    if not 0 <= serial < _MAX_SERIAL or (serial < 1 and not has_time):
+        raise ValueDamaged(_NO_DATE)
+    # A moment has whole seconds, and its number is not exact: 10:30 is stored as 0.4374999.
+    moment = datetime(1899, 12, 30) + timedelta(seconds=round(serial * _S_PER_DAY))  # noqa: DTZ001
+    if 1 <= serial < _FIRST_CERTAIN_SERIAL:
+        moment += timedelta(days=1)
+    if has_date and serial < 1:
+        tokens = _only(tokens, "hsM")
+    elif has_date and has_time and not (moment.hour or moment.minute or moment.second):
+        tokens = _only(tokens, "ymd")
+    twelve_hours = any(token.kind == "ampm" for token in tokens)
+    return "".join(_part(token, moment, twelve_hours=twelve_hours) for token in tokens)
+
+
+def _only(tokens: Sequence[Token], units: str) -> Sequence[Token]:
+    """Return the tokens from the first to the last one that shows one of these units."""
+    shown = [index for index, token in enumerate(tokens) if token.kind == "date" and token.text[0] in units]
+    end = shown[-1] + 1
+    if "h" in units:
+        end = max([end, *(index + 1 for index, token in enumerate(tokens) if token.kind == "ampm")])
+    return tokens[shown[0] : end]
+
+
+def _part(token: Token, moment: datetime, *, twelve_hours: bool) -> str:
+    if token.kind == "ampm":
+        half = "AM" if moment.hour < 12 else "PM"
+        return half if len(token.text) > len("A/P") else half[0]
+    if token.kind != "date":
+        return token.text if token.kind in ("literal", "symbol", "digit") else ""
+    length = len(token.text.partition(".")[0])
+    hour = (moment.hour % 12 or 12) if twelve_hours else moment.hour
+    month, day = _MONTHS[moment.month - 1], _DAYS[moment.weekday()]
+    numbers = {"m": moment.month, "d": moment.day, "h": hour, "M": moment.minute, "s": moment.second}
+    match token.text[0]:
+        case "y":
+            text = f"{moment.year:04}" if length > len("yy") else f"{moment.year % 100:02}"
+        case "m" if length > len("mm"):
+            text = {3: month[:3], 5: month[0]}.get(length, month)
+        case "d" if length > len("dd"):
+            text = day[:3] if length == len("ddd") else day
+        case unit:
+            text = f"{numbers[unit]:0{min(length, 2)}}"
+    return text

@@ -1,0 +1,185 @@
+"""Shows a number of a spreadsheet as the format of its cell does: 0.18 with ``0%`` is 18%."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+from producers.recipients.values import LOST_DIGITS, MAX_DIGITS, ValueDamaged, float_text
+from producers.recipients.workbook.date_format import show_duration, show_moment
+from producers.recipients.workbook.format_tokens import Section, Token, sections_of
+
+_GENERAL_WIDTH = 11
+"""Characters of a number that has no format, but for whole numbers."""
+_DAYS_UNTIL_1904 = 1462
+
+
+def show_number(value: float, number_format: str, *, from_1904: bool = False) -> str:
+    """Return the text that a person sees in a cell.
+
+    A date and time at midnight is shown without its time. A number in scientific notation is shown with its digits.
+
+    Args:
+        value: the number in the file; a date is the days since 30 December 1899.
+        number_format: the format of the cell, as ``#,##0.00``.
+        from_1904: whether the workbook counts its days from 1 January 1904.
+
+    Raises:
+        ValueDamaged: the number has lost digits, or is no date although its format is that of a date.
+    """
+    sections = sections_of(number_format)
+    section, shown = _choose(sections, value)
+    if section.is_date:
+        if any(token.kind == "elapsed" for token in section.tokens):
+            return show_duration(value, section.tokens)
+        return show_moment(value + (_DAYS_UNTIL_1904 if from_1904 else 0), section.tokens)
+    if abs(value) >= 10**MAX_DIGITS:
+        raise ValueDamaged(LOST_DIGITS)
+    return _show_digits(shown, section)
+
+
+def _choose(sections: Sequence[Section], value: float) -> tuple[Section, float]:
+    """Return the section for a value, and what the section shows of it: the section for negatives shows no sign."""
+    if any(section.condition for section in sections):
+        for section in sections[:2]:
+            if section.condition and _holds(value, *section.condition):
+                return section, value
+        rest = [section for section in sections if not section.condition]
+        return (rest or sections)[-1], value
+    if value < 0 and len(sections) > 1:
+        return sections[1], -value
+    if value == 0 and len(sections) > 2:
+        return sections[2], value
+    return sections[0], value
+
+
+def _holds(value: float, sign: str, limit: float) -> bool:
+    return {
+        "<": value < limit,
+        "<=": value <= limit,
+        ">": value > limit,
+        ">=": value >= limit,
+        "=": value == limit,
+        "<>": value != limit,
+    }.get(sign, False)
+
+
+def _show_general(value: float) -> str:
+    text = float_text(value)
+    whole = text.lstrip("-").partition(".")[0]
+    if len(text.lstrip("-")) <= _GENERAL_WIDTH or "." not in text:
+        return text
+    decimals = max(0, _GENERAL_WIDTH - 1 - len(whole))
+    rounded = format(_rounded(Decimal(text), decimals), "f")
+    return rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
+
+
+def _show_digits(value: float, section: Section) -> str:
+    tokens = section.tokens
+    kinds = {token.kind for token in tokens}
+    symbols = {token.text for token in tokens if token.kind == "symbol"}
+    if "digit" not in kinds or "exponent" in kinds:
+        shown = _show_general(value)
+        if kinds & {"general", "exponent"} or "@" in symbols:
+            return _around(tokens, shown)
+        return "".join(token.text for token in tokens if token.kind == "literal") if tokens else ""
+    if "/" in symbols and _is_fraction(tokens):
+        return _around(tokens, _show_fraction(value, tokens))
+    number = Decimal(format(abs(value), f".{MAX_DIGITS}g"))
+    number *= Decimal(100) ** sum(token.text == "%" for token in tokens if token.kind == "symbol")
+    last_digit = max(index for index, token in enumerate(tokens) if token.kind == "digit")
+    scaling = 0
+    for token in tokens[last_digit + 1 :]:
+        if token != Token("symbol", ","):
+            break
+        scaling += 1
+    number /= Decimal(1000) ** scaling
+    point = next((index for index, token in enumerate(tokens) if token == Token("symbol", ".")), len(tokens))
+    number = _rounded(number, sum(token.kind == "digit" for token in tokens[point:]))
+    whole, _, decimals = format(number, "f").partition(".")
+    text = _fill_whole(tokens[:point], whole, indian=section.indian)
+    text += _fill_decimals(tokens[point:], decimals)
+    sign = "-" if value < 0 and number else ""
+    return sign + text
+
+
+def _fill_whole(tokens: Sequence[Token], digits: str, *, indian: bool) -> str:
+    """Place the digits before the point, from the right; digits without a place stand before the first one."""
+    digit_tokens = [token.text for token in tokens if token.kind == "digit"]
+    least = len(digit_tokens) - next(
+        (index for index, text in enumerate(digit_tokens) if text == "0"), len(digit_tokens)
+    )
+    digits = digits.lstrip("0").rjust(least, "0")
+    first = next((index for index, token in enumerate(tokens) if token.kind == "digit"), 0)
+    last = max((index for index, token in enumerate(tokens) if token.kind == "digit"), default=-1)
+    if Token("symbol", ",") in tokens[first:last]:
+        digits = _grouped(digits, indian=indian)
+    shown = ""
+    remaining = list(digits)
+    for index in reversed(range(len(tokens))):
+        token = tokens[index]
+        if token.kind == "digit":
+            if index == first:
+                shown = "".join(remaining) + shown
+                remaining = []
+            elif remaining:
+                while remaining and remaining[-1] == ",":
+                    shown = remaining.pop() + shown
+                shown = remaining.pop() + shown
+        elif token == Token("symbol", "%") or (token.kind == "literal" and (not first <= index <= last or remaining)):
+            shown = token.text + shown
+    return shown
+
+
+def _fill_decimals(tokens: Sequence[Token], decimals: str) -> str:
+    needed = [token.text for token in tokens if token.kind == "digit"]
+    least = max((index + 1 for index, text in enumerate(needed) if text == "0"), default=0)
+    kept = decimals.rstrip("0")
+    kept = decimals[: max(len(kept), least)]
+    # Excel shows the point of 0.## without decimals too; nobody writes an amount as "5.".
+    shown, position = ("." if kept else ""), 0
+    for token in tokens:
+        if token.kind == "digit":
+            shown += kept[position : position + 1]
+            position += 1
+        elif token.kind == "literal" or token == Token("symbol", "%"):
+            shown += token.text
+    return shown
+
+
+def _grouped(digits: str, *, indian: bool) -> str:
+    if not indian or len(digits) <= 3:
+        return f"{int(digits or 0):,}".rjust(len(digits), "0") if digits else digits
+    head, tail = digits[:-3], digits[-3:]
+    pairs = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)]
+    return ",".join([*reversed(pairs), tail])
+
+
+def _is_fraction(tokens: Sequence[Token]) -> bool:
+    slash = tokens.index(Token("symbol", "/"))
+    return 0 < slash < len(tokens) - 1 and tokens[slash - 1].kind == tokens[slash + 1].kind == "digit"
+
+
+def _show_fraction(value: float, tokens: Sequence[Token]) -> str:
+    slash = tokens.index(Token("symbol", "/"))
+    digits = 0
+    for token in tokens[slash + 1 :]:
+        digits += token.kind == "digit"
+    whole, rest = divmod(abs(value), 1)
+    fraction = Fraction(rest).limit_denominator(10**digits - 1)
+    if fraction.denominator == 1:
+        whole, fraction = whole + fraction.numerator, Fraction(0)
+    text = " ".join(part for part in (f"{int(whole)}" if whole else "", f"{fraction}" if fraction else "") if part)
+    return ("-" if value < 0 else "") + (text or "0")
+
+
+def _around(tokens: Sequence[Token], shown: str) -> str:
+    """Put the literals of a format before and after what stands for its digits."""
+    is_place = [token.kind not in ("literal", "elapsed") for token in tokens]
+    first = is_place.index(True)
+    last = len(tokens) - is_place[::-1].index(True)
+    before = "".join(token.text for token in tokens[:first])
+    return before + shown + "".join(token.text for token in tokens[last:])
+
+
+def _rounded(number: Decimal, decimals: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)

@@ -1,0 +1,96 @@
+"""Reads the sheets of an .ods workbook (OpenDocument), which holds the text that each cell shows beside its value."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from producers.recipients.values import LOST_DIGITS, MAX_DIGITS, ValueDamaged, float_text
+from producers.recipients.workbook.sheets import Sheet, SheetRow
+
+_NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:"
+_TABLE, _TEXT, _OFFICE, _STYLE = (f"{_NAMESPACE}{name}:1.0}}" for name in ("table", "text", "office", "style"))
+_SCIENTIFIC = re.compile(r"[+-]?[0-9.,]+E[+-]?[0-9]+")
+_MAX_COLUMNS = 1_000
+"""Repeated cells beyond are the empty rest of a row."""
+_MAX_REPEATED_ROWS = 100_000
+
+
+class OdsWorkbook:
+    """An opened workbook. Raises KeyError, ValueError, zipfile.BadZipFile or ParseError if the file is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        with zipfile.ZipFile(path) as archive, archive.open("content.xml") as file:
+            root = ET.parse(file).getroot()  # noqa: S314  # expat bounds entities
+        hidden_styles = {
+            style.get(f"{_STYLE}name")
+            for style in root.iter(f"{_STYLE}style")
+            for properties in style.iter(f"{_STYLE}table-properties")
+            if properties.get(f"{_TABLE}display") == "false"
+        }
+        self._tables = list(root.iter(f"{_TABLE}table"))
+        self.sheets = [
+            Sheet(table.get(f"{_TABLE}name", ""), table.get(f"{_TABLE}style-name") in hidden_styles)
+            for table in self._tables
+        ]
+
+    def close(self) -> None:
+        """Give the memory of the workbook back."""
+        self._tables = []
+
+    def rows(self, sheet: int) -> Iterator[SheetRow]:
+        """Yield the rows of a sheet; rows without text are left out."""
+        line = 1
+        for element in self._tables[sheet].iter(f"{_TABLE}table-row"):
+            repeated = int(element.get(f"{_TABLE}number-rows-repeated", 1))
+            is_hidden = element.get(f"{_TABLE}visibility", "visible") != "visible"
+            cells, damaged = _cells(element)
+            if any(cells) or damaged:
+                for number in range(min(repeated, _MAX_REPEATED_ROWS)):
+                    yield SheetRow(line + number, cells, is_hidden, damaged)
+            line += repeated
+
+
+def _cells(row: ET.Element) -> tuple[list[str], dict[int, str]]:
+    cells: list[str] = []
+    damaged: dict[int, str] = {}
+    for element in row:
+        repeated = min(int(element.get(f"{_TABLE}number-columns-repeated", 1)), _MAX_COLUMNS)
+        try:
+            text = _shown(element)
+        except ValueDamaged as reason:
+            text = ""
+            damaged.update(dict.fromkeys(range(len(cells), len(cells) + repeated), str(reason)))
+        cells += [text] * repeated
+    while cells and not cells[-1] and len(cells) - 1 not in damaged:
+        cells.pop()
+    return cells, damaged
+
+
+def _shown(cell: ET.Element) -> str:
+    text = "\n".join(_paragraph(child) for child in cell if child.tag == f"{_TEXT}p")
+    if cell.get(f"{_OFFICE}value-type") in ("float", "currency", "percentage"):
+        number = float(cell.get(f"{_OFFICE}value", 0))
+        if abs(number) >= 10**MAX_DIGITS:
+            raise ValueDamaged(LOST_DIGITS)
+        if not text or _SCIENTIFIC.fullmatch(text) or not text.strip("#"):
+            return float_text(number)
+    elif cell.get(f"{_OFFICE}value-type") == "date" and text.strip("#") == "":
+        return cell.get(f"{_OFFICE}date-value", "")
+    return text
+
+
+def _paragraph(element: ET.Element) -> str:
+    text = element.text or ""
+    for child in element:
+        if child.tag == f"{_TEXT}s":
+            text += " " * int(child.get(f"{_TEXT}c", 1))
+        elif child.tag == f"{_TEXT}tab":
+            text += "\t"
+        elif child.tag == f"{_TEXT}line-break":
+            text += "\n"
+        elif child.tag != f"{_OFFICE}annotation":
+            text += _paragraph(child)
+        text += child.tail or ""
+    return text

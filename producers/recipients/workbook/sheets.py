@@ -1,0 +1,37 @@
+"""The contract of a workbook, whatever its format: its sheets, and their rows as texts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+NO_RESULT = "holds a formula without a result: open the file in a spreadsheet program and save it"
+
+
+class Sheet(NamedTuple):
+    """A sheet of a workbook."""
+
+    name: str
+    is_hidden: bool
+
+
+class SheetRow(NamedTuple):
+    """A row of a sheet."""
+
+    line: int
+    """The number of the row in the sheet, from 1."""
+    cells: Sequence[str]
+    """What a person sees in each cell; cells at the end may be missing."""
+    is_hidden: bool
+    damaged: Mapping[int, str]
+    """Cells whose value has no text, by the index of the column, with the reason."""
+
+
+class Workbook(Protocol):
+    """An opened workbook, whose sheets are read one by one."""
+
+    sheets: list[Sheet]
+
+    def rows(self, sheet: int) -> Iterator[SheetRow]:
+        """Yield the rows of a sheet in their order; rows without cells may be missing."""
+
+    def close(self) -> None:
+        """Close the file, or give its memory back."""

@@ -1,0 +1,171 @@
+"""Recipients files as programs write them: CSV, JSON Lines and Parquet."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pytest
+from pyarrow import parquet
+
+from producers.errors import InputInvalid
+from tests.kit.field import Checked, check_values
+
+
+def checked_csv(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Checked:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return check_values(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'to, value\n9876543210, "Rao, Asha"\n',
+        'to ; value\n9876543210 ; "Rao, Asha"\n',
+        b'\xef\xbb\xbf\xef\xbb\xbfto,value\n9876543210,"Rao, Asha"\n',
+        b'\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf"to","value"\n9876543210,"Rao, Asha"\n',
+        "sep=;\nto;value\n9876543210;Rao, Asha\n",
+        'sep=,\r\nto,value\r\n9876543210,"Rao, Asha"\r\n',
+        b"\xef\xbb\xbfsep=;\r\nto;value\r\n9876543210;Rao, Asha\r\n",
+        '"sep=|"\nto|value\n9876543210|Rao, Asha\n',
+        "SEP=\t\nto\tvalue\n9876543210\tRao, Asha\n",
+        "to|value\n9876543210|Rao, Asha\n",
+        'to,value,,\n9876543210,"Rao, Asha"\n',
+        'to,value,remarks\n9876543210,"Rao, Asha"\n',
+        'to,value\n9876543210,"Rao, Asha",,\n',
+        '\n,,\nto,value\n\n9876543210,"Rao, Asha"\n,\n , \n',
+        'to,value,2025-2026,Q3 2026,1234567890 fee\n9876543210,"Rao, Asha",1,2,3\n',
+        'to,value,name,Name\n9876543210,"Rao, Asha",x,y\n',
+        'to,value,a,a,a,,\n9876543210,"Rao, Asha"\n',
+        '\'to,value\n9876543210,"Rao, Asha"\n',
+        '"=""to""",value\n9876543210,"Rao, Asha"\n',
+        'to\u200b,\u00a0Value \n9876543210,"Rao, Asha"\n',
+    ],
+)
+def test_csv_is_read_as_it_is_written_in_the_wild(tmp_path: Path, content: str | bytes) -> None:
+    checked = checked_csv(tmp_path, content)
+
+    assert (checked.to, checked.values, checked.refused) == (["919876543210"], ["Rao, Asha"], [])
+
+
+def test_a_line_that_names_the_separator_counts_as_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("sep=;\nto;value\n9876543210;Asha\n1;x\n", encoding="utf-8")
+
+    with pytest.raises(InputInvalid, match=r"a\.csv:2: no column named to|a\.csv has no column other"):
+        check_values(path, "{other}")
+
+
+def test_a_column_that_is_used_and_named_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputInvalid, match=r"two columns are named value; rename or delete one of them"):
+        checked_csv(tmp_path, "to,value,Value\n9876543210,a,b\n")
+
+
+def test_a_row_that_lacks_a_used_cell_is_refused_for_that_cell(tmp_path: Path) -> None:
+    assert checked_csv(tmp_path, "to,value\n9876543210\n").refused == ["value is empty"]
+
+
+def test_a_row_with_cells_beyond_the_heading_is_refused(tmp_path: Path) -> None:
+    assert checked_csv(tmp_path, "to,value\n9876543210,a,b\n").refused == ["has 3 cells, the heading has 2"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        ('{"to":"9876543210"}\n{"to":"9876543211","value":"b"}', ["b"]),
+        ('{"to":"9876543210","value":null}\n{"to":"9876543211","value":"b"}', ["b"]),
+        ('{"to":"9876543210","value":"a","tags":["x"]}\n{"to":"9876543211","value":"b","tags":{"y":1}}', ["a", "b"]),
+        ('{"to":"9876543210","value":"a","x":true,"x":NaN}\n{"to":"9876543211","value":"b","x":"\\ud83d"}', ["a", "b"]),
+        ('\ufeff\ufeff{"to":9876543210,"value":99.50}\n{"to":9876543211.0,"value":499.0}', ["99.50", "499"]),
+        ('{"to":9876543210,"value":824.8199999999999}\n{"to":9876543211,"value":1e3}', ["824.82", "1000"]),
+        ('{"to":9876543210,"value":NaN}\n{"to":9876543211,"value":Infinity}\n{"to":1,"value":0}', []),
+        ('{"to":9876543210,"value":"2026-11-30T00:00:00.000"}', ["2026-11-30"]),
+        ('{"to":9876543210,"value":1207161786534401928}\n{"to":9876543211,"value":"1207161786534401928"}',
+         ["1207161786534401928"]),
+    ],
+)  # fmt: skip
+def test_json_lines_have_the_columns_of_all_rows(tmp_path: Path, rows: str, values: list[str]) -> None:
+    assert checked_csv(tmp_path, rows + "\n", "a.jsonl").values == values
+
+
+def checked_parquet(tmp_path: Path, values: Any, **others: Any) -> Checked:
+    columns = {"to": [9876543210 + row for row in range(len(values))], "value": values, **others}
+    parquet.write_table(arrow.table(columns), tmp_path / "a.parquet")
+    return check_values(tmp_path / "a.parquet")
+
+
+_MOMENT = datetime(2026, 11, 30, 5, 0)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [
+        (arrow.array([824.8199999999999, 99.5, 1250.0]), ["824.82", "99.5", "1250"]),
+        (arrow.array([824.82, 0.1, 1250.0], arrow.float32()), ["824.82", "0.1", "1250"]),
+        (arrow.array([0.5, 0.1, 7.0], arrow.float16()), ["0.5", "0.1", "7"]),
+        (arrow.array([Decimal("99.50")], arrow.decimal128(9, 2)), ["99.50"]),
+        (arrow.array([Decimal("99.50")], arrow.decimal256(50, 2)), ["99.50"]),
+        (arrow.array([Decimal(7)], arrow.decimal128(9, 0)), ["7"]),
+        (arrow.array([123456789012345678], arrow.int64()), ["123456789012345678"]),
+        (arrow.array([7], arrow.uint8()), ["7"]),
+        (arrow.array([b"Asha"], arrow.binary()), ["Asha"]),
+        (arrow.array([b"Asha"], arrow.binary(4)), ["Asha"]),
+        (arrow.array([b"Asha"], arrow.large_binary()), ["Asha"]),
+        (arrow.array(["Asha"], arrow.large_string()), ["Asha"]),
+        (arrow.array(["Asha"]).dictionary_encode(), ["Asha"]),
+        (arrow.array([date(2026, 11, 30)]), ["2026-11-30"]),
+        (arrow.array([date(2026, 11, 30)], arrow.date64()), ["2026-11-30"]),
+        (arrow.array([datetime(2026, 11, 30)], arrow.timestamp("ns")), ["2026-11-30"]),  # noqa: DTZ001
+        (arrow.array([_MOMENT], arrow.timestamp("ms")), ["2026-11-30 05:00:00"]),
+        (arrow.array([_MOMENT], arrow.timestamp("us", "Asia/Kolkata")), ["2026-11-30 10:30:00"]),
+        (arrow.array([_MOMENT], arrow.timestamp("ns", "+05:30")), ["2026-11-30 10:30:00"]),
+        (arrow.array([_MOMENT], arrow.timestamp("us", "UTC+05:30")), ["2026-11-30 10:30:00"]),
+        (arrow.array([time(10, 30)], arrow.time64("us")), ["10:30:00"]),
+        (arrow.array([time(10, 30)], arrow.time64("ns")), ["10:30:00"]),
+    ],
+    ids=str,
+)
+def test_parquet_values_become_texts(tmp_path: Path, values: Any, seen: list[str]) -> None:
+    checked = checked_parquet(tmp_path, values)
+
+    assert (checked.values, checked.refused) == (seen, [])
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (arrow.array([1.2345678901234568e17]), "value is a number of more than 15 digits"),
+        (arrow.array([9876543210.0], arrow.float32()), "value is a short float"),
+        (arrow.array([float("nan")]), "value is empty"),
+        (arrow.array([float("inf")]), "value is infinite"),
+        (arrow.array([None], arrow.string()), "value is empty"),
+        (arrow.array([b"\xff\xfe"], arrow.binary()), "value holds bytes that are no text"),
+    ],
+    ids=str,
+)
+def test_damaged_parquet_values_are_refused(tmp_path: Path, values: Any, reason: str) -> None:
+    [refusal] = checked_parquet(tmp_path, values).refused
+
+    assert refusal.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        arrow.array([_MOMENT], arrow.timestamp("us", "Mars/Olympus")),
+        arrow.array([{"a": 1}]),
+        arrow.array([["x"]]),
+        arrow.array([[("a", 1)]], arrow.map_(arrow.string(), arrow.int64())),
+        arrow.array([True]),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_a_column_that_nothing_uses_refuses_no_file(tmp_path: Path, other: Any) -> None:
+    assert checked_parquet(tmp_path, ["Asha"], other=other).values == ["Asha"]
+
+    with pytest.raises(InputInvalid) as refused:
+        checked_parquet(tmp_path, other)
+    assert "a.parquet: column value is of the type" in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,83 @@
+"""Phone numbers in the forms in which people export them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.field import check_values
+
+
+def checked_numbers(tmp_path: Path, *numbers: str, sender: str = "") -> tuple[list[str], list[str], list[str]]:
+    path = tmp_path / "a.csv"
+    path.write_text("to\tvalue\n" + "".join(f"{number}\tx\n" for number in numbers), encoding="utf-8")
+    checked = check_values(path, sender=sender)
+    return checked.to, checked.refused, checked.warnings
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "tel:9876543210",
+        "tel:+91-98765-43210",
+        "tel:+919876543210;ext=1",
+        "TEL: 98765 43210",
+        "p:+919876543210",
+        "p:9876543210",
+        "whatsapp:+919876543210",
+        "whatsapp://919876543210",
+        "919876543210@s.whatsapp.net",
+        "919876543210@c.us",
+        "sms:+919876543210",
+        "Mob: 9876543210",
+        "Mobile:9876543210",
+        "\u200b9876543210",
+        "\u202a+91 98765 43210\u202c",
+        "98765\u200943210",
+        "\ufeff9876543210",
+        "９８７６５４３２１０",
+        "＋９１９８７６５４３２１０",
+        "९८७६५४३२१०",
+        "'+919876543210",
+        '="9876543210"',
+        "=9876543210",
+        "9876543210.0",
+        "9,876,543,210",
+        "00919876543210",
+        "0091-9876543210",
+        "+91(0)9876543210",
+        "98765.43210",
+        "(+91) 98765 43210",
+    ],
+)
+def test_a_number_is_read_as_people_export_it(tmp_path: Path, cell: str) -> None:
+    assert checked_numbers(tmp_path, cell) == (["919876543210"], [], [])
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("", "to is empty"),
+        ("NULL", "to holds a word for no value"),
+        ("#N/A", "to holds #N/A, the error of a lookup that found nothing"),
+        ("9.87654E+09", "to is in scientific notation, its digits are lost: format the column as text"),
+        ("{mobile}", "to holds a placeholder that nobody filled"),
+    ],
+)
+def test_a_cell_without_a_number_is_refused_for_the_true_reason(tmp_path: Path, cell: str, reason: str) -> None:
+    assert checked_numbers(tmp_path, cell, "9876543210")[:2] == (["919876543210"], [reason])
+
+
+def test_a_foreign_number_is_refused_and_counted(tmp_path: Path) -> None:
+    to, refused, _ = checked_numbers(tmp_path, "+447911123456", "9876543210", "+14155552671")
+
+    assert to == ["919876543210"]
+    assert refused == ["to is a number of another country: a header of the DLT reaches India only"] * 2
+
+
+def test_a_foreign_number_is_sent_to_with_a_warning_if_the_sender_allows_it(tmp_path: Path) -> None:
+    numbers = ("+447911123456", "9876543210")
+
+    to, refused, warnings = checked_numbers(tmp_path, *numbers, sender="foreign_numbers = true")
+
+    assert (to, refused) == (["447911123456", "919876543210"], [])
+    assert warnings == ["1 number is of other countries: a header of the DLT reaches India only"]

@@ -1,0 +1,307 @@
+"""Values of workbooks, as a person sees them in the sheet."""
+
+import shutil
+import zipfile
+from datetime import date, datetime, time
+from pathlib import Path
+
+import pytest
+from xlsxwriter import Workbook
+
+from producers.errors import InputInvalid
+from producers.recipients import open_recipients
+from tests.kit.field import NUMBERS, check_values
+from tests.kit.producers import read_rows
+
+FILES = Path(__file__).parent / "files"
+
+
+def workbook_with(path: Path, *cells: tuple[object, str]) -> Path:
+    """Write a workbook with one row for each value and its number format."""
+    with Workbook(path) as workbook:
+        sheet = workbook.add_worksheet("List")
+        sheet.write_row(0, 0, ["to", "value"])
+        for row, (value, number_format) in enumerate(cells, 1):
+            sheet.write(row, 0, int(NUMBERS[row]))
+            sheet.write(row, 1, value, workbook.add_format({"num_format": number_format}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "seen"),
+    [
+        (0.18, "0%", "18%"),
+        (0.075, "0.00%", "7.50%"),
+        (588.8199999999999, "General", "588.82"),
+        (588.8199999999999, "#,##0.00", "588.82"),
+        (1 / 3, "General", "0.333333333"),
+        (99.5, "0.00", "99.50"),
+        (1234567.5, "#,##0.00", "1,234,567.50"),
+        (1234567.5, "[$₹-4009] #,##,##0.00", "₹ 12,34,567.50"),
+        (1234567, r"[>=10000000]##\,##\,##\,##0;[>=100000]##\,##\,##0;##,##0", "12,34,567"),
+        (499, '"Rs "#,##0', "Rs 499"),
+        (-1234.5, "#,##0.00_);(#,##0.00)", "(1,234.50)"),
+        (1250, '_("Rs"* #,##0.00_);_("Rs"* (#,##0.00);_("Rs"* "-"??_);_(@_)', "Rs 1,250.00"),
+        (1234, "000000", "001234"),
+        (12345678901234, "General", "12345678901234"),
+        (919876543210, "0.00E+00", "919876543210"),
+        (True, "General", "TRUE"),
+        (date(2026, 11, 30), "dd-mmm-yyyy", "30-Nov-2026"),
+        (date(2026, 11, 30), "dd/mm/yyyy", "30/11/2026"),
+        (date(2026, 11, 30), "d mmmm yyyy", "30 November 2026"),
+        (date(2026, 11, 30), "[$-409]d-mmm-yy;@", "30-Nov-26"),
+        (date(2026, 11, 30), "mm-dd-yy", "11-30-26"),
+        (datetime(2026, 11, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30"),  # noqa: DTZ001
+        (datetime(2026, 11, 30, 10, 30), "yyyy-mm-dd hh:mm:ss", "2026-11-30 10:30:00"),  # noqa: DTZ001
+        (datetime(2026, 11, 30, 18, 5), "dd-mm-yyyy h:mm AM/PM", "30-11-2026 6:05 PM"),  # noqa: DTZ001
+        (time(10, 30), "hh:mm AM/PM", "10:30 AM"),
+        (time(10, 30), "h:mm", "10:30"),
+        (time(10, 30), "yyyy-mm-dd hh:mm:ss", "10:30:00"),
+        (1.5, "[h]:mm", "36:00"),
+        (5, '0" days"', "5 days"),
+        ("=1+1", "@", "2"),
+    ],
+)
+def test_a_value_is_what_the_sheet_shows(tmp_path: Path, value: object, number_format: str, seen: str) -> None:
+    if value == "=1+1":
+        path = tmp_path / "a.xlsx"
+        with Workbook(path) as workbook:
+            sheet = workbook.add_worksheet()
+            sheet.write_row(0, 0, ["to", "value"])
+            sheet.write(1, 0, NUMBERS[0])
+            sheet.write_formula(1, 1, "=1+1", value=2)
+    else:
+        path = workbook_with(tmp_path / "a.xlsx", (value, number_format))
+
+    checked = check_values(path)
+
+    assert (checked.values, checked.refused) == ([seen], [])
+
+
+def test_the_short_date_of_the_computer_is_that_of_india(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "value"])
+        sheet.write(1, 0, NUMBERS[0])
+        sheet.write(1, 1, date(2026, 11, 30), workbook.add_format({"num_format": 14}))
+
+    assert check_values(tmp_path / "a.xlsx").values == ["30-11-2026"]
+
+
+def test_a_workbook_of_a_mac_counts_its_days_from_1904(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx", {"date_1904": True}) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "value"])
+        sheet.write(1, 0, NUMBERS[0])
+        sheet.write(1, 1, date(2026, 11, 30), workbook.add_format({"num_format": "dd-mmm-yyyy"}))
+
+    assert check_values(tmp_path / "a.xlsx").values == ["30-Nov-2026"]
+
+
+@pytest.mark.parametrize("number_format", ["General", "0", "#,##0"])
+@pytest.mark.parametrize("value", [123456789012345678, 1e21, 10**15])
+def test_a_number_of_more_than_15_digits_is_refused(tmp_path: Path, value: float, number_format: str) -> None:
+    checked = check_values(workbook_with(tmp_path / "a.xlsx", (value, number_format), ("fine", "@")))
+
+    assert checked.values == ["fine"]
+    assert checked.refused == [
+        (
+            "value is a number of more than 15 digits, the last of which may be lost: "
+            "format the column as text, and enter the value again"
+        )
+    ]
+
+
+def test_a_number_of_15_digits_is_sent(tmp_path: Path) -> None:
+    assert check_values(workbook_with(tmp_path / "a.xlsx", (10**15 - 1, "0"))).values == ["999999999999999"]
+
+
+def test_a_damaged_value_of_a_column_that_is_not_used_makes_no_row_wrong(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "value", "other"])
+        sheet.write_row(1, 0, [NUMBERS[0], "Asha", 1e21])
+
+    assert check_values(tmp_path / "a.xlsx").values == ["Asha"]
+
+
+def test_a_formula_without_a_result_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = workbook_with(tmp_path / "a.xlsx", (7, "0"))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"].decode().replace("<v>7</v>", "<f>A1&amp;B1</f>")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (parts | {"xl/worksheets/sheet1.xml": sheet.encode()}).items():
+            archive.writestr(name, content)
+
+    assert check_values(path).refused == [
+        "value holds a formula without a result: open the file in a spreadsheet program and save it"
+    ]
+
+
+def test_the_first_visible_sheet_is_read_and_named_and_the_others_are_named_too(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        for number, name in enumerate(("Oct list", "Nov list", "Dec list")):
+            sheet = workbook.add_worksheet(name)
+            sheet.write_row(0, 0, ["to", "value"])
+            sheet.write_row(1, 0, [NUMBERS[number], name])
+        workbook.sheetnames["Nov list"].activate()
+        workbook.sheetnames["Nov list"].set_first_sheet()
+        workbook.sheetnames["Oct list"].hide()
+
+    checked = check_values(tmp_path / "a.xlsx")
+
+    assert checked.values == ["Nov list"]
+    assert checked.source == "a.xlsx, sheet Nov list"
+    assert checked.warnings == [
+        (
+            "a.xlsx: only the sheet Nov list is read, and not Dec list, Oct list (hidden); to send to another "
+            "sheet, make it the first visible one"
+        )
+    ]
+
+
+def test_hidden_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "value"])
+        for row in range(1, 8):
+            sheet.write_row(row, 0, [NUMBERS[row], f"row {row + 1}"])
+        for row in (2, 4, 5, 6):
+            sheet.set_row(row, options={"hidden": True})
+
+    checked = check_values(tmp_path / "a.xlsx")
+
+    assert checked.values == ["row 2", "row 4", "row 8"]
+    assert checked.warnings == [
+        "a.xlsx: 4 hidden rows are left out (row 3, 5, 6, …); to send to them, show all rows, and save the file"
+    ]
+
+
+def test_a_workbook_without_a_visible_row_is_refused(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet("List")
+        sheet.write_row(0, 0, ["to", "value"])
+        sheet.write_row(1, 0, [NUMBERS[0], "Asha"])
+        sheet.set_row(1, options={"hidden": True})
+
+    with pytest.raises(InputInvalid, match="its sheet List has a heading and no rows that are shown"):
+        check_values(tmp_path / "a.xlsx")
+
+
+def test_an_old_workbook_shows_the_same(tmp_path: Path) -> None:
+    checked = check_values(Path(shutil.copy(FILES / "kinds.xls", tmp_path)))
+
+    assert checked.values == ["30-Nov-2026", "10:30", "18%", "1,234.50", "588.82", "fine"]
+    assert checked.refused == [
+        (
+            "value is a number of more than 15 digits, the last of which may be lost: "
+            "format the column as text, and enter the value again"
+        )
+    ]
+    assert checked.source == "kinds.xls, sheet Nov list"
+    assert [warning.partition(";")[0] for warning in checked.warnings] == [
+        "kinds.xls: only the sheet Nov list is read, and not Oct list (hidden)",
+        "kinds.xls: 1 hidden row is left out (row 9)",
+    ]
+
+
+def test_an_opendocument_workbook_shows_the_same(tmp_path: Path) -> None:
+    office = "urn:oasis:names:tc:opendocument:xmlns:"
+    cell = '<table:table-cell office:value-type="{kind}" office:value="{value}"><text:p>{shown}</text:p>'
+    rows = [
+        ("float", "0.18", "18%", ""),
+        ("date", "", "30-Nov-2026", ""),
+        ("float", "123456789012345678", "1.23456789012346E+017", ""),
+        ("float", "7", "hidden", ' table:visibility="filter"'),
+        ("float", "919876543210", "9.2E+011", ""),
+    ]
+    body = "".join(
+        f"<table:table-row{more}><table:table-cell><text:p>{number}</text:p></table:table-cell>"
+        f"{cell.format(kind=kind, value=value, shown=shown)}</table:table-cell></table:table-row>"
+        for number, (kind, value, shown, more) in zip(NUMBERS, rows, strict=False)
+    )
+    heading = "".join(f"<table:table-cell><text:p>{name}</text:p></table:table-cell>" for name in ("to", "value"))
+    blank = '<table:table-row table:number-rows-repeated="1048000"><table:table-cell/></table:table-row>'
+    content = (
+        f'<office:document-content xmlns:office="{office}office:1.0" xmlns:table="{office}table:1.0" '
+        f'xmlns:text="{office}text:1.0" xmlns:style="{office}style:1.0"><office:automatic-styles>'
+        '<style:style style:name="off"><style:table-properties table:display="false"/></style:style>'
+        '</office:automatic-styles><office:body><office:spreadsheet><table:table table:name="Old" '
+        'table:style-name="off"/><table:table table:name="List">'
+        f"<table:table-row>{heading}</table:table-row>{body}{blank}</table:table></office:spreadsheet></office:body>"
+        "</office:document-content>"
+    )
+    with zipfile.ZipFile(tmp_path / "a.ods", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+
+    checked = check_values(tmp_path / "a.ods")
+
+    assert checked.values == ["18%", "30-Nov-2026", "919876543210"]
+    assert [reason.partition(",")[0] for reason in checked.refused] == ["value is a number of more than 15 digits"]
+    assert checked.source == "a.ods, sheet List"
+    assert checked.warnings[1].startswith("a.ods: 1 hidden row is left out (row 5)")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.xls", "<html><table><tr><td>to</td></tr></table></html>", "is a page of HTML; open it in a spreadsheet"),
+        ("a.xls", "\n<!DOCTYPE html><html></html>", "is a page of HTML"),
+        ("a.xlsx", '<?xml version="1.0"?><Workbook/>', "is an XML document"),
+        ("a.xls", "to\tname\n9876543210\tAsha\n", "it is text that tabs separate; rename it to a.tsv"),
+        ("a.xls", "to,name\n9876543210,Asha\n", "it is text that commas or semicolons separate; rename it to a.csv"),
+        ("a.csv", "<table><tr><td>to</td></tr></table>", "is a page of HTML"),
+        ("a.xlsb", "PK", "is not a workbook, or is damaged"),
+        ("a.csv", "%PDF-1.7", "is a PDF document; export the list as .xlsx or .csv"),
+    ],
+)
+def test_a_file_that_lies_about_its_kind_is_named_for_what_it_is(
+    tmp_path: Path, name: str, content: str, reason: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+
+    with pytest.raises(InputInvalid) as refused:
+        open_recipients(path)
+
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_workbook_is_read_whatever_workbook_its_name_says(tmp_path: Path) -> None:
+    path = workbook_with(tmp_path / "a.xlsx", ("Asha", "@")).rename(tmp_path / "a.xls")
+
+    assert read_rows(open_recipients(path))[0] == [(2, [NUMBERS[1], "Asha"])]
+
+
+def test_a_workbook_called_csv_is_named_with_its_suffix(tmp_path: Path) -> None:
+    path = workbook_with(tmp_path / "a.xlsx", ("Asha", "@")).rename(tmp_path / "a.csv")
+
+    with pytest.raises(
+        InputInvalid, match=r"is an Excel workbook \(\.xlsx\), in spite of its name; rename it to a\.xlsx"
+    ):
+        open_recipients(path)
+
+
+@pytest.mark.parametrize("name", ["kinds.xls", "a.xlsx"])
+@pytest.mark.parametrize("cut", range(40, 4000, 220))
+def test_a_damaged_workbook_is_refused_in_one_line(tmp_path: Path, name: str, cut: int) -> None:
+    path = workbook_with(tmp_path / "a.xlsx", ("Asha", "@"))
+    whole = FILES.joinpath(name).read_bytes() if name == "kinds.xls" else path.read_bytes()
+    damaged = tmp_path / name
+    damaged.write_bytes(whole[:cut] + b"\xff" * 64 + whole[cut + 64 :])
+
+    refusal = refusal_of(damaged)
+
+    assert "\n" not in refusal
+    assert not refusal or str(damaged) in refusal
+
+
+def refusal_of(path: Path) -> str:
+    try:
+        read_rows(open_recipients(path))
+    except InputInvalid as refused:
+        return str(refused)
+    return ""

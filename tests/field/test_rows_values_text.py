@@ -1,0 +1,186 @@
+"""Texts in cells, in the forms in which exporters and people write them; all formats share what is tested here."""
+
+from pathlib import Path
+
+import pytest
+
+from producers.errors import InputInvalid
+from tests.kit.field import check_values, csv_with
+
+
+@pytest.mark.parametrize(
+    ("cell", "seen"),
+    [
+        ("'OD4", "OD4"),
+        ("'499", "499"),
+        ('="Asha"', "Asha"),
+        ('"=""Asha"""', "Asha"),
+        ('"=""Asha, Rao"""', "Asha, Rao"),
+        ("=499", "499"),
+        ('\'="499"', "499"),
+        ("O'Brien", "O'Brien"),
+        ("'Asha'", "'Asha'"),
+        ("  Asha\t", "Asha"),
+        ("\u00a0Asha\u00a0", "Asha"),
+        ("\u200bAsha\ufeff", "Asha"),
+        ("\u202aAsha\u202c", "Asha"),
+        ("Asha_x000D_", "Asha"),
+        ('"Asha\n"', "Asha"),
+        ("Asha  Rao", "Asha  Rao"),
+        ("क्‍ष", "क्‍ष"),
+        ("2026-11-30 00:00:00", "2026-11-30"),
+        ("2026-11-30T00:00:00.000Z", "2026-11-30"),
+        ("30/11/2026 00:00", "30/11/2026"),
+        ("30/11/2026 0:00:00", "30/11/2026"),
+        ("2026-11-30 10:30:00", "2026-11-30 10:30:00"),
+        ("2026-11-30 10:00:00", "2026-11-30 10:00:00"),
+        ("1899-12-31 10:30:00", "10:30:00"),
+        ("1899-12-30T10:30:00", "10:30:00"),
+        ("824.8199999999999", "824.82"),
+        ("0.30000000000000004", "0.3"),
+        ("824.82", "824.82"),
+        ("99.50", "99.50"),
+        ("3.14159265358979", "3.14159265358979"),
+        ("123456789012345678", "123456789012345678"),
+        ("100%", "100%"),
+        ("C# and F#", "C# and F#"),
+        ("Flat #12", "Flat #12"),
+        ("Really?", "Really?"),
+        ("@asha-rao", "@asha-rao"),
+        ("B+", "B+"),
+        ("Nilima", "Nilima"),
+        ("Nandan", "Nandan"),
+        ("Banana", "Banana"),
+        ("Renée", "Renée"),
+        ("São João", "São João"),
+        ("आशा", "आशा"),
+    ],
+)
+def test_a_value_is_what_a_person_sees(tmp_path: Path, cell: str, seen: str) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", cell))
+
+    assert (checked.values, checked.refused) == ([seen], [])
+
+
+@pytest.mark.parametrize(
+    "word",
+    "NULL null (null) None nan NaN NaT <NA> NA N/A n/a \\N undefined nil - -- – — . (blank)".split(),  # noqa: SIM905
+)
+def test_the_usual_words_for_no_value_are_refused_like_an_empty_cell(tmp_path: Path, word: str) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", word, f" {word} ", "fine"))
+
+    assert checked.values == ["fine"]
+    assert checked.refused == ["value holds a word for no value"] * 2
+
+
+def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
+    path = csv_with(tmp_path / "a.csv", "NA", "keine Angabe", "KEINE ANGABE")
+
+    checked = check_values(path, more='[recipients]\nno_value = ["keine Angabe"]')
+
+    assert checked.values == ["NA"]
+    assert len(checked.refused) == 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("#N/A", "holds #N/A, the error of a lookup"),
+        ("#REF!", "holds an error of a spreadsheet"),
+        ("#DIV/0!", "holds an error of a spreadsheet"),
+        ("#VALUE!", "holds an error of a spreadsheet"),
+        ("#NAME?", "holds an error of a spreadsheet"),
+        ("#SPILL!", "holds an error of a spreadsheet"),
+        ("#ERROR!", "holds an error of a spreadsheet"),
+        ("Err:502", "holds an error of a spreadsheet"),
+        ("Loading...", "holds an error of a spreadsheet"),
+        ("########", "holds only # signs"),
+        ("Ren\ufffde", "holds U+FFFD"),
+        ("????", "holds question marks"),
+        ("???? ????", "holds question marks"),
+        ("RenÃ©e", "was read in a wrong encoding"),
+        ("Itâ€™s", "was read in a wrong encoding"),
+        ("à¤†à¤¶à¤¾", "was read in a wrong encoding"),
+        ("{name}", "holds a placeholder"),
+        ("{0}", "holds a placeholder"),
+        ("{{name}}", "holds a placeholder"),
+        ("{#var#}", "holds a placeholder"),
+        ("${name}", "holds a placeholder"),
+        ("##name##", "holds a placeholder"),
+        ("#numeric#", "holds a placeholder"),
+        ("%s", "holds a placeholder"),
+        ("%(name)s", "holds a placeholder"),
+        ("%name%", "holds a placeholder"),
+        ("<<name>>", "holds a placeholder"),
+        ("«name»", "holds a placeholder"),
+        ("*|FNAME|*", "holds a placeholder"),
+        ("Dear {name}", "holds a placeholder"),
+        ("[object Object]", "holds the name of a program's object"),
+        ("1.20716E+18", "is in scientific notation"),
+        ("inf", "is infinite"),
+        ("-Infinity", "is infinite"),
+        ("=A1&B1", "holds a formula"),
+        ('"=VLOOKUP(A2,Z:Z,1,0)"', "holds a formula"),
+    ],
+)
+def test_a_damaged_value_is_refused_with_its_reason(tmp_path: Path, cell: str, reason: str) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", cell, "fine"))
+
+    assert checked.values == ["fine"]
+    [refusal] = checked.refused
+    assert refusal.startswith(f"value {reason}")
+
+
+def test_a_damaged_value_of_a_column_that_is_not_used_makes_no_row_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("to,value,other\n9876543210,Asha,#REF!\n")
+
+    assert check_values(path).values == ["Asha"]
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NULL", "#N/A", "-"])
+def test_a_default_stands_for_a_missing_value(tmp_path: Path, missing: str) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", missing, "Asha"), "Hello {value|there}")
+
+    assert (checked.values, checked.refused) == (["Hello there", "Hello Asha"], [])
+
+
+def test_a_default_may_be_empty_and_may_hold_blanks(tmp_path: Path) -> None:
+    path = csv_with(tmp_path / "a.csv", "", "Asha")
+
+    assert check_values(path, "Hello {value|}").values == ["Hello ", "Hello Asha"]
+    assert check_values(path, "{value|dear friend}").values == ["dear friend", "Asha"]
+
+
+def test_a_default_does_not_stand_for_a_damaged_value(tmp_path: Path) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", "{name}", "Ren\ufffde"), "{value|there}")
+
+    assert checked.values == []
+    assert len(checked.refused) == 2
+
+
+def test_a_column_must_be_filled_if_one_of_its_uses_has_no_default(tmp_path: Path) -> None:
+    checked = check_values(csv_with(tmp_path / "a.csv", "", "Asha"), "{value|you}, {value}")
+
+    assert checked.values == ["Asha, Asha"]
+    assert checked.refused == ["value is empty"]
+
+
+def test_a_column_whose_name_holds_a_bar_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('to;"first|last"\n9876543210;Asha\n')
+
+    assert check_values(path, "{first|last}").values == ["Asha"]
+
+
+def test_the_default_of_an_unknown_column_does_not_hide_the_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputInvalid, match=r"a\.csv has no column valeu; did you mean \{value\}\?"):
+        check_values(csv_with(tmp_path / "a.csv", "Asha"), "{valeu|there}")
+
+
+def test_the_rejects_files_of_two_formats_are_two_files(tmp_path: Path) -> None:
+    as_csv = csv_with(tmp_path / "a.csv", "Asha")
+    as_tsv = tmp_path / "a.tsv"
+    as_tsv.write_text("to\tvalue\n9876543210\tAsha\n")
+
+    assert check_values(as_csv).rejects != check_values(as_tsv).rejects

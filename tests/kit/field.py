@@ -1,0 +1,80 @@
+"""Shows what becomes of the values in a recipients file: which would be sent, and which rows would be refused."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from producers.draft import Draft
+from tests.kit.producers import load_settings
+
+_SETTINGS = """
+[providers.tm]
+preset = "timesmobile-post"
+
+[senders.TIMESM]
+category = "service"
+entity_id = "1234567890123456789"
+{sender}
+
+[templates.value]
+sender = "TIMESM"
+content_id = "1107000000000000001"
+text = "Value: {{#var#}}. - TIMESM"
+{more}
+"""
+
+NUMBERS = [str(9_876_543_210 + number) for number in range(100)]
+"""Mobile numbers that are made up."""
+
+
+@dataclass
+class Checked:
+    """What a submit would do with a file."""
+
+    values: list[str] = field(default_factory=list)
+    """The values that would be sent, in the order of the rows."""
+    to: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """The reasons of the refused rows, in the order of the rows."""
+    warnings: list[str] = field(default_factory=list)
+    source: str = ""
+    rejects: Path = Path()
+
+
+def check_values(recipients: Path, variable: str = "{value}", *, sender: str = "", more: str = "") -> Checked:
+    """Check a file with the columns to and value.
+
+    Args:
+        recipients: path of the recipients file; the campaign file and the settings are written beside it.
+        variable: the campaign's variable.
+        sender: more lines of the sender's table.
+        more: more tables of the settings.
+
+    Raises:
+        InputInvalid: the file as a whole cannot be used.
+    """
+    settings = load_settings(_write(recipients.with_name("dispatch.toml"), _SETTINGS.format(sender=sender, more=more)))
+    campaign = _write(
+        recipients.with_name("campaign.toml"),
+        f"name = 'test'\nsender = 'TIMESM'\ntemplate = 'value'\nvariables = ['{variable}']\n",
+    )
+    draft = Draft(campaign, recipients, settings=settings)
+    checked = Checked(source=draft.file.source, rejects=draft.rejects)
+    with draft.read(rejects=False) as row_pass:
+        for chunk in draft.file.chunks():
+            rows = row_pass.checker.check(chunk)
+            checked.to += rows.to
+            checked.values += rows.slots[0]
+            checked.refused += [row.finding.message for row in rows.refused]
+        checked.warnings += row_pass.warnings()
+    return checked
+
+
+def csv_with(path: Path, *values: str, heading: str = "to,value") -> Path:
+    """Write a CSV file with one row for each value, which is written as it is given."""
+    rows = [f"{number},{value}" for number, value in zip(NUMBERS, values, strict=False)]
+    return _write(path, "\n".join([heading, *rows, ""]))
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path

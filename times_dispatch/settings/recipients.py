@@ -1,0 +1,54 @@
+"""``[recipients]``: what the cells of recipients files mean."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from times_dispatch.settings.strict_table import StrictTable
+
+NO_VALUE = (
+    "NULL",
+    "(null)",
+    "[null]",
+    "<null>",
+    "None",
+    "<none>",
+    "nil",
+    "<nil>",
+    "NaN",
+    "-nan",
+    "NaT",
+    "<NA>",
+    "NA",
+    "N/A",
+    "N.A.",
+    "N.A",
+    "n/a",
+    "1.#QNAN",
+    "-1.#IND",
+    r"\N",
+    "undefined",
+    "(blank)",
+    "(empty)",
+    "blank",
+    "empty",
+    "not available",
+    "not applicable",
+    "no value",
+    "no data",
+    "-",
+    "--",
+    "---",
+    "–",
+    "—",
+    ".",
+)
+"""What databases, programs and people write for no value."""
+
+
+class RecipientsSettings(StrictTable):
+    """How recipients files are read."""
+
+    no_value: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=lambda: list(NO_VALUE))
+    """Words that mean that a cell has no value; their case makes no difference. A row with such a cell is refused as if
+    the cell were empty, unless the variable has a default."""
