@@ -180,7 +180,7 @@ class Upkeep:
         """Tell the ledger which campaigns were shown: those of a worker that dies before are shown by another."""
         shown = {sender: self._taken.pop(sender) for sender in senders if self._taken.get(sender)}
         if shown:
-            await self._maintenance.shown(shown, taker=self._name)
+            await self._maintenance.shown(shown, worker=self._name)
 
     async def _log_warnings(self) -> None:
         """Log once a minute the warnings about Redis."""
@@ -212,7 +212,7 @@ class Upkeep:
         # This process remembers a changed campaign until it is shown; if the process dies before, another one shows it.
         if self._flower_rows_left > 0:
             changed = await self._maintenance.take_changed(
-                sender, taker=self._name, max_campaigns=min(self._flower_rows_left, _MAX_ROWS_PER_SENDER)
+                sender, worker=self._name, max_campaigns=min(self._flower_rows_left, _MAX_ROWS_PER_SENDER)
             )
             self._flower_rows_left -= len(changed)
             self._not_in_flower[sender].update(changed)

@@ -45,7 +45,7 @@ class CampaignSize:
 
     @property
     def needed_bytes(self) -> int:
-        """Return the estimate."""
+        """Return the estimate of what all batches need, in bytes."""
         if not self._messages:
             return 0
         recipients = self._sampled_bytes * self._messages / self._sampled_messages

@@ -211,19 +211,19 @@ class Maintenance:
             )
         return total
 
-    async def take_changed(self, sender: SenderId, *, taker: str = "", max_campaigns: int = 500) -> list[CampaignId]:
+    async def take_changed(self, sender: SenderId, *, worker: str = "", max_campaigns: int = 500) -> list[CampaignId]:
         """Return campaigns that changed since they were last shown.
 
-        Another worker gets those that *taker* does not name in a call of ``shown`` within ten seconds.
+        Another worker gets those that *worker* does not name in a call of ``shown`` within ten seconds.
         """
-        reply = await self._take_changed(sender, taker=taker, max_campaigns=max_campaigns)
+        reply = await self._take_changed(sender, worker=worker, max_campaigns=max_campaigns)
         return [CampaignId(text(campaign)) for campaign in reply["campaigns"]]
 
-    async def shown(self, campaigns: Mapping[SenderId, Collection[CampaignId]], *, taker: str) -> None:
-        """Forget the campaigns that *taker* has shown."""
+    async def shown(self, campaigns: Mapping[SenderId, Collection[CampaignId]], *, worker: str) -> None:
+        """Forget the campaigns that *worker* has shown."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender, of_sender in campaigns.items():
-                members = [f"{campaign} {taker}" for campaign in of_sender]
+                members = [f"{campaign} {worker}" for campaign in of_sender]
                 pipe.zrem(sender_key(sender, SenderKey.SHOWING), *members)
             await pipe.execute()
 

@@ -438,17 +438,17 @@ async def test_a_changed_campaign_is_returned_once(ledger: Ledger) -> None:
 async def test_a_campaign_that_was_not_shown_in_time_is_returned_to_another(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
-    assert len(await ledger.maintenance.take_changed(SENDER, taker="killed")) == 2
-    await ledger.maintenance.shown({SENDER: [CampaignId("another1")]}, taker="killed")
-    assert await ledger.maintenance.take_changed(SENDER, taker="other") == []
+    assert len(await ledger.maintenance.take_changed(SENDER, worker="killed")) == 2
+    await ledger.maintenance.shown({SENDER: [CampaignId("another1")]}, worker="killed")
+    assert await ledger.maintenance.take_changed(SENDER, worker="other") == []
     showing = f"{hash_tag(SENDER)}:showing"
     for not_before_ms in (1, 4_102_444_800_000):  # the time is over, or the clock was set back
         for member in await ledger.redis.zrange(showing, 0, -1):
             await ledger.redis.zadd(showing, {text(member): not_before_ms})
-        assert await ledger.maintenance.take_changed(SENDER, taker="other") == [CAMPAIGN]
-    await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, taker="killed")
+        assert await ledger.maintenance.take_changed(SENDER, worker="other") == [CAMPAIGN]
+    await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, worker="killed")
     assert await ledger.redis.zcard(showing) == 1, "only the worker that has it can say that it showed it"
-    await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, taker="other")
+    await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, worker="other")
     assert not await ledger.redis.exists(showing)
 
 

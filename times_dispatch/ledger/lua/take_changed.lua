@@ -4,7 +4,7 @@
 -- a worker that did not say so are given to the next.
 --
 -- Arguments
---   taker          the worker
+--   worker         the name of the worker
 --   max_campaigns  how many campaigns at most
 -- Reply
 --   campaigns  a list of ids
@@ -12,7 +12,7 @@
 -- Cost: O(max_campaigns).
 local SHOWN_WITHIN_MS = 10000
 
-local args = arguments({'taker', 'max_campaigns'})
+local args = arguments({'worker', 'max_campaigns'})
 local changed_key, showing_key = key_of_sender('changed'), key_of_sender('showing')
 local now_ms = math.floor(now_us() / 1000)
 
@@ -31,5 +31,5 @@ for _, range in ipairs({{low = '-inf', high = now_ms}, {low = '(' .. now_ms + SH
     end
   end
 end
-for _, id in ipairs(campaigns) do redis.call('ZADD', showing_key, now_ms + SHOWN_WITHIN_MS, id .. ' ' .. args.taker) end
+for _, id in ipairs(campaigns) do redis.call('ZADD', showing_key, now_ms + SHOWN_WITHIN_MS, id .. ' ' .. args.worker) end
 return reply({campaigns = campaigns})
