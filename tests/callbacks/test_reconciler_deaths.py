@@ -290,7 +290,7 @@ async def test_what_needs_memory_on_a_full_redis_waits_and_holds_up_no_other_rep
         await redis.config_set("maxmemory", 0)
     await settle(reconciler)
     assert await redis.xlen("reports") == 0
-    assert await DeadLetters(redis).count() == {"not ours": 1}
+    assert await DeadLetters(redis).count() == {DeadLetterReason.NOT_OURS: 1}
     assert await OptOuts(redis).count() == 2
 
 

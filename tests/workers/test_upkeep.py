@@ -388,7 +388,9 @@ async def show(views):
     await asyncio.sleep(60)
 
 async def main():
-    await Upkeep(connect(sys.argv[1]), lease_s=15.0, wake_workers=lambda _: asyncio.sleep(0), show=show).round()
+    await Upkeep(
+        connect(sys.argv[1]), lease_s=15.0, wake_workers=lambda _: asyncio.sleep(0), update_flower=show
+    ).round()
 
 asyncio.run(main())
 """
@@ -405,8 +407,8 @@ async def test_the_last_row_of_a_campaign_is_shown_when_the_worker_that_had_it_i
     killed = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, url, stdout=asyncio.subprocess.PIPE)
     assert killed.stdout
     async with asyncio.timeout(30):
-        while CAMPAIGN.encode() not in await killed.stdout.readline():
-            pass
+        while CAMPAIGN.encode() not in (line := await killed.stdout.readline()):
+            assert line, "the process ended before it showed the campaign"
     killed.kill()
     await killed.wait()
     await rounds.round()
