@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    corpus,
     dispatch,
     fairness,
     growth,
@@ -47,6 +48,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "growth": growth.figures,
     "repeated_texts": repeated_texts.figures,
     "old_campaigns": old_campaigns.figures,
+    "corpus": corpus.figures,
 }
 
 _MIN_WIDTH = 150

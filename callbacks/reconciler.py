@@ -39,6 +39,8 @@ from times_dispatch.settings.startup import load_settings_or_exit
 log = structlog.get_logger(__name__)
 
 GROUP: Final = RECONCILERS
+_AT_ONCE_MS: Final = 1
+"""How long a read waits for a new entry while entries wait for memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +53,14 @@ class ReconcilerLimits:
     """Bytes of the entries that are applied together: some thousands of reports, applied within a second."""
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
+    max_waiting_entries: int = 512
+    """No more entries are read while so many are held that a full Redis keeps from being processed."""
     claim_after_ms: int = CLAIM_AFTER_MS
     """An entry that another reconciler has held for this long is claimed from it."""
     claim_every_s: float = 5.0
     """How often the reconciler looks for entries that others have held too long."""
     renew_every_s: float = 5.0
     """How often the reconciler claims its own entries again, so that no other reconciler takes it for dead."""
-    retry_every_s: float = 1.0
-    """How often entries are tried again that need memory which Redis did not have."""
-    max_postponed: int = 1_000
-    """While this many of these entries wait, no new entries are read."""
     max_deliveries: int = 5
     """At this delivery of an entry, those of its reports that still fail become dead letters. An entry with more
     deliveries has killed its reconcilers, or was delivered together with an entry that did: from then on the entry is
@@ -113,11 +113,12 @@ class Reconciler:
         self._limits = limits
         self._clock = clock
         self._claimed: deque[Entry] = deque()
-        """Entries that were read, or claimed from a dead reconciler, and are not processed; the oldest first."""
-        self._postponed: deque[Entry] = deque()
-        """Entries that need memory which Redis did not have. They are tried again, and delay no other entry."""
-        self._retry_at = 0.0
-        """When the postponed entries are tried again, on the monotonic clock."""
+        """Entries that were read, or claimed from a dead reconciler, and are not processed; the oldest first, and then
+        those for which Redis has no memory."""
+        self._refused = 0
+        """How many entries Redis has refused one after the other, because it is full."""
+        self._is_one_by_one = False
+        """Whether entries are processed one by one, because Redis has refused a group."""
         self._renewed_at = clock.monotonic()
         # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
@@ -132,47 +133,61 @@ class Reconciler:
         try:
             await run_forever(self.step, stop, ends_on=IdKeyRefused, clock=self._clock)
         finally:
-            await self._reader.release(self._held_ids())
+            await self._reader.release([entry.id for entry in self._claimed])
 
     async def step(self) -> None:
         """Process one group of the claimed entries; if no entry is claimed, read or claim some first.
 
+        While Redis is full, an entry whose side effects need memory waits: its reports are applied, and the other
+        entries are processed. The memory of these entries may be enough for the entry that waits.
+
         Raises the error that prevented the processing of a group, usually a Redis error. The entries of the group stay
-        claimed, and the next step tries them again. Entries that a full Redis refuses are postponed: the next steps go
-        on with others.
+        claimed, and the next step tries them again.
         """
         if not self._is_registered:
             await self._register_id_key()
         if not self._claimed:
+            self._is_one_by_one = False
             self._claimed.extend(await self._next_entries())
             self._renewed_at = self._clock.monotonic()
-        await self._renew_claims()
-        group = self._next_group()
-        if group:
-            refused = await self._process_or_postpone(group)
-            for _ in group:
-                self._claimed.popleft()
-            if refused:
-                raise refused
+        group = await self._process_next()
+        self._refused = 0
+        for _ in group:
+            self._claimed.popleft()
 
-    async def _process_or_postpone(self, group: Sequence[Entry]) -> OutOfMemoryError | None:
-        """Process entries; postpone those that need memory which Redis does not have, and return its error then."""
-        try:
-            await self._process(group)
-        except OutOfMemoryError as error:
-            refused = error
-        else:
-            return None
-        needing = list(group) if len(group) == 1 else []
-        if len(group) > 1:
-            for entry in group:
-                try:
-                    await self._process([entry])
-                except OutOfMemoryError:
-                    needing.append(entry)
-        self._postponed += needing
-        self._retry_at = self._clock.monotonic() + self._limits.retry_every_s
-        return refused
+    async def _process_next(self) -> list[Entry]:
+        """Process the first group for which Redis has memory; return the group, empty if there are no entries.
+
+        Raises ``OutOfMemoryError`` if Redis has no memory for any of the entries.
+        """
+        while True:
+            await self._renew_claims()
+            group = self._next_group()
+            try:
+                if group:
+                    await self._process(group)
+            except OutOfMemoryError:
+                if len(group) == 1 and not await self._pass_over():
+                    raise
+                self._is_one_by_one = True
+            else:
+                return group
+
+    async def _pass_over(self) -> bool:
+        """Put the first entry behind the others, because Redis is full; return whether there is another to try.
+
+        When all entries were tried, new entries are read: they come first.
+        """
+        self._claimed.rotate(-1)
+        self._refused += 1
+        if self._refused < len(self._claimed):
+            return True
+        self._refused = 0
+        if len(self._claimed) >= self._limits.max_waiting_entries:
+            return False
+        more = await self._reader.read(self._limits.read_entries, block_ms=_AT_ONCE_MS)
+        self._claimed.extendleft(reversed(more))
+        return bool(more)
 
     async def _register_id_key(self) -> None:
         if await self._id_key_guard.register():
@@ -181,8 +196,6 @@ class Reconciler:
         self._is_registered = True
 
     async def _next_entries(self) -> list[Entry]:
-        if self._postponed:
-            return await self._next_beside_postponed()
         limits = self._limits
         if self._clock.monotonic() >= self._claim_at:
             entries = await self._reader.claim(
@@ -194,21 +207,9 @@ class Reconciler:
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
         return await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
 
-    async def _next_beside_postponed(self) -> list[Entry]:
-        """Return new entries while there are some, and from time to time the postponed ones; claim none meanwhile."""
-        limits, entries = self._limits, list[Entry]()
-        if self._clock.monotonic() < self._retry_at and len(self._postponed) < limits.max_postponed:
-            entries = await self._reader.read(limits.read_entries, block_ms=1)
-        if not entries:
-            entries = [self._postponed.popleft() for _ in range(min(len(self._postponed), limits.read_entries))]
-        return entries
-
-    def _held_ids(self) -> list[bytes]:
-        return [entry.id for entry in (*self._claimed, *self._postponed)]
-
     async def _renew_claims(self) -> None:
         if self._clock.monotonic() - self._renewed_at > self._limits.renew_every_s:
-            await self._reader.renew(self._held_ids())
+            await self._reader.renew([entry.id for entry in self._claimed])
             self._renewed_at = self._clock.monotonic()
 
     def _next_group(self) -> list[Entry]:
@@ -216,7 +217,7 @@ class Reconciler:
         size = 0
         for entry in self._claimed:
             size += len(entry.payload)
-            if group and size > self._limits.group_bytes:
+            if group and (self._is_one_by_one or size > self._limits.group_bytes):
                 break
             group.append(entry)
         return group

@@ -1,18 +1,20 @@
 """What goes wrong in a simulation: each fault begins at random, lasts a while, and ends."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.simulation.ledger_checks import MAX_JUMP_S
 from tests.simulation.provider import Behaviour
+from tests.simulation.wire import NORMAL_ONE_WAY_S
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-RECOVERS_IN_S = 100.0
-"""After most faults: a sender may back off from its provider for a minute, and a lease has to run out."""
+RECOVERS_IN_S = 45.0
+"""After most faults: a lease has to run out, and a batch on which a worker failed waits for 30 s."""
 
 
 class Faults:
@@ -32,6 +34,7 @@ class Faults:
             self.server_away,
             self.server_frozen,
             self.server_lost_a_second,
+            self.server_full,
             self.server_clock_jumps,
             self.wires_slow,
             self.answers_lost,
@@ -44,6 +47,7 @@ class Faults:
             self.provider_hangs_up,
             self.wake_ups_lost,
             self.host_clock_jumps,
+            self.doubt_resolved_from_afar,
         ]
 
     async def run(self, until_s: float) -> None:
@@ -135,6 +139,15 @@ class Faults:
         await self._lasts(0.1, 5)
         server.is_up = True
 
+    async def server_full(self) -> None:
+        """Let the server refuse memory, while a person pauses a campaign."""
+        world = self._world
+        world.server.set_full(is_full=True)
+        if world.operator.sealed:
+            await world.operator.pause_while_full(world.random.choice(list(world.operator.sealed)[-6:]))
+        await self._lasts(1, 20)
+        world.server.set_full(is_full=False)
+
     async def server_clock_jumps(self) -> None:
         """Set the server's clock forward or back for a while."""
         world = self._world
@@ -149,9 +162,11 @@ class Faults:
         workers = list(self._world.workers)
         for worker in workers:
             worker.wire.one_way_s = one_way_s
+        self._world.slow_until_s = math.inf
         await self._lasts(5, 120)
         for worker in workers:
-            worker.wire.one_way_s = 0.0002
+            worker.wire.one_way_s = NORMAL_ONE_WAY_S
+        self._world.slow_until_s = self._world.loop.time() + 2.0
 
     async def answers_lost(self) -> None:
         """Break connections before and after the server executed what they carried."""
@@ -203,7 +218,7 @@ class Faults:
     async def provider_crashes_client(self) -> None:
         """Let the client of a provider raise an error that nobody foresaw, now and then."""
         behaviour = self._any_provider()
-        behaviour.crashes = 0.002
+        behaviour.crashes = 0.006
         await self._lasts(1, 20)
         behaviour.crashes = 0.0
 
@@ -226,6 +241,19 @@ class Faults:
         worker.clock.offset_s = self._world.random.choice([-1, 1]) * self._world.random.uniform(1, 86_400)
         await self._lasts(5, 120)
         worker.clock.offset_s = 0.0
+
+    async def doubt_resolved_from_afar(self) -> None:
+        """Let a provider hang up often, while a person far away resolves the doubt and gets few answers."""
+        world, wire = self._world, self._world.operator.far_wire
+        behaviour, until_s = self._any_provider(), world.loop.time() + world.random.uniform(20, 60)
+        behaviour.hangs_up = 0.4
+        wire.one_way_s, wire.answer_loss = world.random.uniform(0.05, 1.0), 0.5
+        while world.loop.time() < until_s:
+            await asyncio.sleep(world.random.uniform(1, 6))
+            if doubtful := world.operator.with_doubt():
+                await world.operator.resolve(world.random.choice(doubtful), "resend")
+        behaviour.hangs_up = 0.0
+        wire.heal()
 
     def _any_provider(self) -> Behaviour:
         return self._world.providers[self._world.random.choice(sorted(self._world.providers))].behaviour

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.simulation.violation import Kind, Violation
+from tests.simulation.virtual_scripts import COSTLY_KEY, MAX_COMMANDS
+from times_dispatch.ledger.keys import ProviderField
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.states import MessageState
@@ -33,7 +35,7 @@ _TURNS = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked", "
 """Where a campaign stands that gets a turn, now or later."""
 CALM_FOR_S = 30.0
 """In so long a calm every sender that may send has begun a push."""
-MAX_JUMP_S = 600.0
+MAX_JUMP_S = 1_800.0
 """The server's clock is set forward or back by this at most."""
 _OWN_REASONS = ("cannot be worked on", "counters_mismatch", "damaged", "not in the worker")
 
@@ -104,6 +106,8 @@ class LedgerChecks:
                 self._last[campaign] = of_campaign.counts, now
                 self._check_records(campaign, of_campaign, submitted)
         self._check_progress(seen, is_calm=is_calm)
+        if self._world.server.peek([("EXISTS", COSTLY_KEY)])[0]:
+            raise Violation(Kind.COST, f"a block was opened with more than {MAX_COMMANDS:,} commands")
 
     def _check_counters(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> None:
         if seen.number("total") != submitted.total or sum(seen.counts.values()) != submitted.total:
@@ -172,11 +176,12 @@ class LedgerChecks:
         for sender in world.settings.senders:
             if not is_calm or sender not in by_sender or self._sender_is_held(sender):
                 self._progress_s[sender] = now
+                self._may_since.update(dict.fromkeys(by_sender[sender], now))
         for sender, campaigns in by_sender.items():
             if now - self._progress_s[sender] > CALM_FOR_S:
                 still = "; ".join(f"{campaign}: {_words(seen[campaign])}" for campaign in campaigns[:3])
                 raise Violation(Kind.STUCK, f"{sender} has sent nothing for {CALM_FOR_S:.0f} s of calm; {still}")
-            if is_calm and not self._sender_is_held(sender):
+            if is_calm:
                 self._check_fair(sender, campaigns)
 
     def _check_fair(self, sender: str, campaigns: list[CampaignId]) -> None:
@@ -207,9 +212,13 @@ class LedgerChecks:
         return may
 
     def _sender_is_held(self, sender: str) -> bool:
-        key, today = f"{{{sender}}}:sender", (self._server_ms() + 19_800_000) // 86_400_000
-        paused, full_day = self._world.server.peek([("HMGET", key, "paused", "full_day")])[0]
-        return paused == b"1" or (full_day is not None and int(full_day) == today)
+        """Say whether a sender is paused, has used up its day, or backs off from a provider."""
+        world, now_ms = self._world, self._server_ms()
+        back_offs = [f"{ProviderField.BACK_OFF_UNTIL_US}@{name}" for name in world.settings.senders[sender].chain]
+        fields = ("HMGET", f"{{{sender}}}:sender", "paused", "full_day", *back_offs)
+        paused, full_day, *until = world.server.peek([fields])[0]
+        is_full = full_day is not None and int(full_day) == (now_ms + 19_800_000) // 86_400_000
+        return paused == b"1" or is_full or any(float(until_us or 0) > now_ms * 1000 for until_us in until)
 
     def check_end(self) -> None:
         """Compare every record with the providers' books, when everything has come to its end."""

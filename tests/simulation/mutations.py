@@ -93,9 +93,10 @@ def _errors_brake_at_once() -> None:
 
 
 def _late_blocks_go_back() -> None:
-    async def confirm(batch: Any, _block: object, asked_at: float) -> float | None:
+    async def confirm(batch: Any, block: object, *, asked_at: float, opened_at: float) -> object:
         timings, clock = batch._context.timings, batch._context.clock
-        return None if clock.monotonic() - asked_at > timings.confirm_after_s else asked_at
+        is_late = clock.monotonic() - asked_at > timings.confirm_after_s
+        return None if is_late else (block, asked_at, opened_at)
 
     kind: Any = BatchWorker
     kind._confirm_late = confirm
@@ -143,25 +144,38 @@ MUTATIONS = {
         "a resolve whose answer was lost decides again what it resent",
         ("provider_hangs_up", "answers_lost"),
     ),
-    "A6 proof of a later attempt refused": Mutation(
+    "A2 every campaign is looked up": Mutation(
+        _all(
+            _in_lib(
+                "frequency",
+                "key = registry_key, entries = entries,",
+                "key = registry_key, all = campaigns, entries = entries,",
+            ),
+            _in_lib(
+                "suppression",
+                "    local registry = lookup.registry\n",
+                "    local registry = lookup.registry\n"
+                "    for number = 1, registry.all do redis.call('HGET', registry.key, 'id:' .. number) end\n",
+            ),
+        ),
+        frozenset({Kind.COST}),
+        "each message is looked up in each campaign that used its text lately",
+    ),
+    "A6 proof of a lost push refused": Mutation(
         _in_script(
             "apply_reports",
             "  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end",
-            "  if attempt > recorded_attempt then return nil, UNKNOWN end\n"
+            "  if attempt > recorded_attempt or state == PENDING then return nil, UNKNOWN end\n"
             "  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end",
         ),
         frozenset({Kind.EVIDENCE}),
-        "a report of an attempt that the server forgot is refused",
+        "a report about a push that the server forgot is refused",
         ("provider_hangs_up", "server_lost_a_second"),
     ),
-    "A7 wake-ups come late": Mutation(
-        _in_script(
-            "expire_leases",
-            "redis.call('ZADD', leases_key, now_ms + lease_ms, member)",
-            "redis.call('ZADD', leases_key, now_ms + 16 * lease_ms, member)",
-        ),
-        frozenset({Kind.STUCK, Kind.UNFAIR}),
-        "a batch whose wake-up was lost is announced again minutes later",
+    "A7 lost wake-ups stay lost": Mutation(
+        _in_script("expire_leases", "if args.may_reissue == '1' then ready[#ready + 1] = batch end", ""),
+        frozenset({Kind.STUCK, Kind.UNFAIR, Kind.UNFINISHED}),
+        "a batch that no worker took is not announced again",
         ("wake_ups_lost", "worker_killed"),
     ),
     "A8 wrong clock believed": Mutation(
@@ -169,6 +183,12 @@ MUTATIONS = {
         frozenset({Kind.EARLY}),
         "validities end by a clock that was set forward",
         ("server_clock_jumps",),
+    ),
+    "A9 a full server refuses all": Mutation(
+        _in_lib("memory", "redis.call('DEL', HASH_TAG)", ""),
+        frozenset({Kind.FULL}),
+        "scripts that need no memory are refused in a full server too",
+        ("server_full",),
     ),
     "A10 turns do not end": Mutation(
         _in_script(

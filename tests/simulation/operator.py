@@ -6,18 +6,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
+from tests.simulation.violation import Kind, Violation
 from tests.simulation.wire import Wire, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
+from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import unapplied_reports
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -42,6 +44,10 @@ class Operator:
         self._world = world
         self.wire = Wire(world.server, world.random)
         self._redis = redis = connect(self.wire)
+        self.far_wire = Wire(world.server, world.random)
+        """How the person who resolves doubt reaches the server."""
+        self._far_redis = connect(self.far_wire)
+        self._far_control = Control(self._far_redis)
         self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
         self.submitted: dict[CampaignId, Submitted] = {}
@@ -50,6 +56,10 @@ class Operator:
         self.paused: dict[CampaignId, float] = {}
         """Paused and cancelled campaigns, by the moment at which the command returned."""
         self.paused_senders: dict[str, float] = {}
+        self._resuming: Counter[str] = Counter()
+        """How many people are about to resume a campaign or a sender: what is paused meanwhile may go on."""
+        self._changing: set[str] = set()
+        """Senders that have another rate for a while."""
         self.opted_out: dict[str, float] = {}
         """Numbers by the moment at which the list had them."""
         self.resolved: Counter[CampaignId] = Counter()
@@ -128,15 +138,38 @@ class Operator:
             changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
         except RedisError:
             changed = False
-        if changed:
+        if changed and not self._resuming[campaign]:
             self.paused[campaign] = self._world.loop.time()
         await asyncio.sleep(for_s)
         await self.resume(campaign)
 
+    async def pause_while_full(self, campaign: CampaignId) -> None:
+        """Pause a campaign in a full server, for a while; a pause needs no memory."""
+        sender = self.submitted[campaign].plan.sender
+        try:
+            changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+        except OutOfMemoryError as error:
+            raise Violation(Kind.FULL, f"{campaign} cannot be paused: {error}") from error
+        except RedisError:
+            changed = False
+        if changed and not self._resuming[campaign]:
+            self.paused[campaign] = self._world.loop.time()
+        await asyncio.sleep(2)
+        await self.resume(campaign)
+
+    def with_doubt(self) -> list[CampaignId]:
+        """Return the campaigns that have messages in doubt."""
+        campaigns = list(self.sealed)
+        keys = [f"{hash_tag(self.submitted[campaign].plan.sender)}:c:{campaign}" for campaign in campaigns]
+        counts = self._world.server.peek([("HGET", key, MessageState.IN_DOUBT.value) for key in keys])
+        return [campaign for campaign, count in zip(campaigns, counts, strict=True) if int(count or 0)]
+
     async def resume(self, campaign: CampaignId) -> None:
         """Resume a campaign that a person or a brake stopped."""
         self.paused.pop(campaign, None)
+        self._resuming[campaign] += 1
         await self.persistently(lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume"))
+        self._resuming[campaign] -= 1
 
     async def cancel(self, campaign: CampaignId) -> None:
         """Cancel a campaign for good."""
@@ -147,17 +180,23 @@ class Operator:
     async def pause_sender(self, sender: str, *, for_s: float) -> None:
         """Pause a sender, and resume it after a while."""
         await self.persistently(lambda: self.control.pause_sender(SenderId(sender)))
-        self.paused_senders[sender] = self._world.loop.time()
+        if not self._resuming[sender]:
+            self.paused_senders[sender] = self._world.loop.time()
         await asyncio.sleep(for_s)
-        self.paused_senders.pop(sender, None)
         await self.resume_sender(sender)
 
     async def resume_sender(self, sender: str) -> None:
         """Lift the pause, the brakes and the backing off of a sender."""
+        self.paused_senders.pop(sender, None)
+        self._resuming[sender] += 1
         await self.persistently(lambda: self.control.resume_sender(SenderId(sender)))
+        self._resuming[sender] -= 1
 
     async def change_rate(self, sender: str, rate_per_s: float, *, for_s: float) -> None:
-        """Give a sender another rate for a while."""
+        """Give a sender another rate for a while, unless somebody else has just done so."""
+        if sender in self._changing:
+            return
+        self._changing.add(sender)
         for rate in (rate_per_s, self._world.settings.senders[sender].rate_per_s):
             before = self.rates[sender]
             self.rates[sender] = max(before, rate) if before and rate else 0.0
@@ -165,6 +204,7 @@ class Operator:
             await asyncio.sleep(2)
             self.rates[sender] = rate
             await asyncio.sleep(for_s)
+        self._changing.discard(sender)
 
     async def raise_budget(self, campaign: CampaignId) -> None:
         """Let a campaign spend as much as it needs, and go on."""
@@ -180,11 +220,11 @@ class Operator:
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:
         """Decide what is in doubt; a person who got no answer does not repeat the command."""
         with suppress(RedisError):
-            if await unapplied_reports(self._redis):  # the command refuses as well
+            if await unapplied_reports(self._far_redis):  # the command refuses as well
                 return
             if how == "resend":
                 self.resolved[campaign] += 1
-            await self.control.resolve(self.submitted[campaign].plan.sender, campaign, how)
+            await self._far_control.resolve(self.submitted[campaign].plan.sender, campaign, how)
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Call until the ledger answers."""
@@ -196,8 +236,8 @@ class Operator:
                     raise
                 await asyncio.sleep(1)
 
-    def hours_of(self, plan: Plan) -> Window | None:
+    def hours_of(self, plan: Plan) -> SendWindow | None:
         """Return the hours of the day of a campaign, if it has some."""
         if plan.send_from_min == plan.send_until_min == 0:
             return None
-        return Window(plan.send_from_min, plan.send_until_min, plan.zone)
+        return SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)

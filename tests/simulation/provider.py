@@ -82,8 +82,8 @@ class Books:
         """The process that pushes a row at this moment."""
         self.overlaps: list[str] = []
         """Rows that two processes pushed at the same time."""
-        self.known: defaultdict[Row, dict[str, float]] = defaultdict(dict)
-        """For each row the reports that were answered with 200, by kind, and when the first of them was."""
+        self.known: defaultdict[Row, dict[str, list[float]]] = defaultdict(dict)
+        """For each row the reports that were answered with 200, by kind, and when each of them was."""
         self.new: list[Row] = []
         """Rows that were accepted since somebody emptied this list."""
 
@@ -100,6 +100,7 @@ class SimulatedProvider:
         name: str,
         id_key: bytes,
         post: Callable[[bytes], Awaitable[bool]],
+        has_campaign: Callable[[CampaignId], bool],
     ) -> None:
         """Make a provider.
 
@@ -110,6 +111,8 @@ class SimulatedProvider:
             name: its nickname.
             id_key: the key of our ids.
             post: posts a report; says whether it was answered with 200 in the end.
+            has_campaign: says whether the ledger has a campaign at this moment. A report about a campaign that it lost
+                becomes a dead letter.
         """
         self.name = name
         self.behaviour = Behaviour()
@@ -117,7 +120,7 @@ class SimulatedProvider:
         self._random = random
         self._books = books
         self._ids = CorrelationIds(id_key)
-        self._post = post
+        self._post, self._has_campaign = post, has_campaign
         self._reports: set[asyncio.Task[None]] = set()
 
     @property
@@ -193,8 +196,8 @@ class SimulatedProvider:
         event = {"ts": 2_000_000_000 + int(self._loop.time()), "meta": correlation_id, "description": kind}
         if kind == "failed":
             event["code"] = "910"
-        if await self._post(msgspec.json.encode([{"event": kind, "data": [event]}])):
-            self._books.known[row].setdefault(kind, self._loop.time())
+        if await self._post(msgspec.json.encode([{"event": kind, "data": [event]}])) and self._has_campaign(row[0]):
+            self._books.known[row].setdefault(kind, []).append(self._loop.time())
 
 
 class SimulatedClient:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from tests.simulation.calm import Calm
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 HEALS_WITHIN_S = 1_800.0
 """After the last fault everything that may go has gone within this time: the campaigns are not larger."""
+PEOPLE = 3
+"""So many people give commands, each one after the other."""
 MAX_S = 100 * 3_600.0
 """In this time every report has come, and every wait for one is over."""
 
@@ -42,7 +45,8 @@ class Story:
         self._world = world
         self._storm_s = storm_s
         self._night_s = night_s
-        self.faults = Faults(world, mean_gap_s=30.0 if faults is None else 5.0)
+        self.faults = Faults(world, mean_gap_s=10.0 if faults is None else 5.0)
+        self._calm = Calm(world, self.faults) if not faults else None
         if faults is not None:
             self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
         self._pushes = PushChecks(world)
@@ -55,8 +59,9 @@ class Story:
         world = self._world
         world.start()
         ends_s = world.loop.time() + self._storm_s
-        troubles = [asyncio.create_task(self.faults.run(ends_s)) for _ in range(2 if self.faults.kinds else 0)]
-        people = [asyncio.create_task(self._campaigns(ends_s)), asyncio.create_task(self._commands(ends_s))]
+        troubles = [asyncio.create_task(self._troubles(ends_s))]
+        people = [asyncio.create_task(self._campaigns(ends_s))]
+        people += [asyncio.create_task(self._commands(ends_s)) for _ in range(PEOPLE)]
         while world.loop.time() < ends_s or not all(task.done() for task in (*troubles, *people)):
             await self._step(1)
             for task in (*troubles, *people):
@@ -67,6 +72,16 @@ class Story:
         if self._night_s is not None:
             await self._quiet_hours(self._night_s)
         self._ledger.check_end()
+
+    async def _troubles(self, ends_s: float) -> None:
+        """Let faults happen, two at a time; between spells of all faults there is a calm with an exercise."""
+        world = self._world
+        while world.loop.time() < ends_s:
+            spell_s = world.random.uniform(40, 100) if self._calm else self._storm_s
+            until_s = min(ends_s, world.loop.time() + spell_s)
+            await asyncio.gather(*(self.faults.run(until_s) for _ in range(2 if self.faults.kinds else 0)))
+            if self._calm:
+                await self._calm.hold()
 
     async def _step(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -169,17 +184,19 @@ class Story:
             await world.operator.submit(
                 sender, messages, batch_size=random.choice([20, 100, 500]), numbers_from=numbers_from, **changes
             )
-            await asyncio.sleep(random.expovariate(1 / 25))
+            await asyncio.sleep(random.expovariate(1 / 15))
 
     async def _commands(self, ends_s: float) -> None:
         """Let people do one thing after the other."""
         world, random, operator = self._world, self._world.random, self._world.operator
         while world.loop.time() < ends_s:
-            await asyncio.sleep(random.expovariate(1 / 20))
+            await asyncio.sleep(random.expovariate(1 / 10))
             if not operator.sealed:
                 continue
             at_work = [campaign for campaign, seen in self._ledger.look().items() if seen.unsent]
-            campaign = random.choice(at_work or list(operator.sealed)[-6:])
+            lately = {begun.row[0] for begun in world.books.begun[-100:] if begun.at_s > world.loop.time() - 5}
+            pushed = [campaign for campaign in at_work if campaign in lately]
+            campaign = random.choice(pushed or at_work or list(operator.sealed)[-6:])
             sender = operator.submitted[campaign].plan.sender
             rate = world.settings.senders[sender].rate_per_s
             match random.choice(["pause", "pause", "cancel", "resolve", "rate", "pause sender", "opt out", "resume"]):

@@ -18,7 +18,9 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
-from tests.simulation.server import CLOCK_LIB, Command, Server
+from tests.simulation.server import Server
+from tests.simulation.server_socket import Command
+from tests.simulation.virtual_scripts import CLOCK_LIB
 from times_dispatch.ledger.scripts import replaced_lib
 
 SOCKET_TIMEOUT_S = 5.0

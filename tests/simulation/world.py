@@ -58,7 +58,15 @@ class World:
         self._writer = ReportStreamWriter(connect(self.receiver_wire))
         self.books = Books()
         self.providers = {
-            name: SimulatedProvider(loop, self.random, self.books, name=name, id_key=ID_KEY, post=self._post)
+            name: SimulatedProvider(
+                loop,
+                self.random,
+                self.books,
+                name=name,
+                id_key=ID_KEY,
+                post=self._post,
+                has_campaign=lambda campaign: campaign in self.operator.sealed,
+            )
             for name in self.settings.providers
         }
         self.workers: list[SimulatedWorker] = []
@@ -67,6 +75,8 @@ class World:
         self.caps, self.repeat_after_s = CAP_OF_DAY, REPEAT_AFTER_S
         self.clock_was_wrong = False
         """Whether the server's clock was ever set."""
+        self.slow_until_s = -math.inf
+        """Until then calls of the ledger may have taken longer than a block may be late."""
         self.active_faults = 0
         self._calm_from_s = 0.0
         self.lost: list[tuple[float, float]] = []
@@ -120,8 +130,10 @@ class World:
         self.server.put_back(snapshot)
         self.lost.append((snapshot.at_s, now))
         for known in self.books.known.values():
-            for kind in [kind for kind, at_s in known.items() if at_s >= snapshot.at_s]:
-                del known[kind]
+            for kind, times in list(known.items()):
+                known[kind] = [at_s for at_s in times if at_s < snapshot.at_s]
+                if not known[kind]:
+                    del known[kind]
         self.operator.forget(snapshot.at_s)
 
     def disturbed(self, *, recovers_in_s: float) -> None:
@@ -140,10 +152,12 @@ class World:
     def heal(self) -> None:
         """End every fault; all that is whole again may now finish."""
         self.server.is_up, self.server.offset_s = True, 0.0
+        self.server.set_full(is_full=False)
         if self.server.is_frozen:
             self.server.thaw()
         self.receiver_wire.heal()
         self.operator.wire.heal()
+        self.operator.far_wire.heal()
         processes: list[SimulatedWorker | SimulatedReconciler] = [*self.workers, *self.reconcilers]
         for process in processes:
             process.wire.heal()

@@ -188,13 +188,14 @@ class BatchLeases:
             return await self._return_unreplicated(lease, operation)
         return read_opened(ref, reply, int(opt_out_changes or 0))
 
-    async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
-        """Say whether the messages of an open block may still be pushed.
+    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
+        """Return the block if its messages may still be pushed, with new send times if it needs some; else None.
 
         Args:
             lease: The lease of the batch.
             block: The last block of the batch that was opened.
             provider: Nickname of the provider through which the block is pushed.
+            units: The cost of all messages of the block that need new send times; 0: the block keeps its send times.
 
         Raises:
             LeaseLost: Another worker holds the batch, or a later block was opened.
@@ -207,10 +208,13 @@ class BatchLeases:
             token=lease.token,
             block=block.number,
             provider=provider,
+            units=units,
         )
         if text(reply["status"]) == Status.LOST:
             raise LeaseLost(ref)
-        return text(reply["status"]) == Status.CONFIRMED
+        if text(reply["status"]) != Status.CONFIRMED:
+            return None
+        return block._replace(starts_in_s=reply["starts_in_us"] / 1e6) if units else block
 
     async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
         """Run the script that opens a block.

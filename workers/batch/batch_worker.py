@@ -4,6 +4,7 @@ Blocks are opened while pushes of earlier blocks are still in flight, so that a 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 
 from times_dispatch.ledger.errors import BatchWritesEnded
@@ -150,6 +151,7 @@ class BatchWorker:
     async def _open_next(self) -> Opened:
         """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""
         async with self._turn.lock:
+            expected_s = self._turn.opening_took_s
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
             self._turn.opening_took_s = opened_at - asked_at
@@ -160,7 +162,7 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
-            await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at)
+            await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
         return opened
@@ -234,51 +236,64 @@ class BatchWorker:
         finally:
             self._return_unsent(block)
 
-    async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float) -> None:
+    async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float, expected_s: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
-        timings, clock = self._context.timings, self._context.clock
-        confirmed_at: float | None = None
+        confirmed: tuple[Block, float, float] | None = None
         try:
-            opted_out = await self._check.opted_out(block)
-            confirmed_at = await self._confirm_late(block, asked_at)
+            if opted_out := await self._check.opted_out(block):
+                block = self._without_opted_out(opted_out, block)
+            confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         finally:
-            if confirmed_at is None:
+            if confirmed is None:
                 self._return_unsent(block)
-        if confirmed_at is None:
+        if confirmed is None:
             return
-        if opted_out:
-            block = self._without_opted_out(opted_out, block)
-        started_at = clock.monotonic()
-        is_late = started_at - asked_at > max(timings.late_after_s, block.interval_s)
-        self._pacer.enqueue_block(
-            # The first slot of a late block has passed, so its slots count from now.
-            block._replace(starts_in_s=max(0.0, block.starts_in_s)) if is_late else block,
-            opened_at=started_at if is_late else opened_at,
-            start_by=confirmed_at + timings.start_within_s,
-        )
+        block, asked_at, opened_at = confirmed
+        start_by = asked_at + self._context.timings.start_within_s
+        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
 
-    async def _confirm_late(self, block: Block, asked_at: float) -> float | None:
-        """Return when the ledger was last asked whether the block may be pushed; None if it may not be.
+    async def _confirm_late(
+        self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
+    ) -> tuple[Block, float, float] | None:
+        """Return the block, when the ledger was last asked whether it may be pushed, and the moment of its slots.
 
         A block that was opened in time needs no second question. The ledger is asked about a late block until an answer
-        comes in time.
+        comes in time; it gives the block new slots if the old ones have passed. Returns None if the block may not be
+        pushed.
         """
         timings, clock = self._context.timings, self._context.clock
-        provider, in_time_s = self._plan.chain[block.chain_index], timings.confirm_after_s
-        if block.interval_s and clock.monotonic() - asked_at > in_time_s:
-            # The end of a late block is known: no second question is needed if the block ends in time.
-            lasts_s = max(0.0, block.starts_in_s) + self._pacer.lasts_s(block)
-            in_time_s = max(in_time_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
-        while clock.monotonic() - asked_at > in_time_s:
+        late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
+        in_time_s = min(timings.confirm_after_s, late_after_s)
+        took_s = clock.monotonic() - asked_at
+        if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
+            return block._replace(starts_in_s=max(0.0, block.starts_in_s)), asked_at, clock.monotonic()
+        while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
-            asked_at = clock.monotonic()
-            if not await self._ledger_retry.call(
-                lambda: self._context.leases.confirm_block(self.lease, block, provider=provider)
-            ):
+            asked_at, units = clock.monotonic(), self._pacer.cost(block) if took_s > late_after_s else 0
+            confirmed = await self._confirm(block, units)
+            if confirmed is None:
                 return None
+            if units:
+                block, opened_at = confirmed, clock.monotonic()
             in_time_s = timings.start_within_s - timings.min_start_s
-        return asked_at
+        return block, asked_at, opened_at
+
+    def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
+        """Return how late a block may come whose slots then count from its arrival, without a second question.
+
+        A block that is as late as the block before it goes behind that block at the same rate, if its pushes can still
+        start in time.
+        """
+        timings = self._context.timings
+        lasts_s = max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
+        return min(late_after_s + expected_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
+
+    async def _confirm(self, block: Block, units: int) -> Block | None:
+        leases, provider = self._context.leases, self._plan.chain[block.chain_index]
+        return await self._ledger_retry.call(
+            lambda: leases.confirm_block(self.lease, block, provider=provider, units=units)
+        )
 
     def _without_opted_out(self, opted_out: frozenset[int], block: Block) -> Block:
         """Return a block without the messages of recipients that opted out; record those as suppressed."""

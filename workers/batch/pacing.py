@@ -89,6 +89,11 @@ class Pacer:
         self._max_sleep_s = max_sleep_s
         self._clock = clock
 
+    def cost(self, block: Block) -> int:
+        """Return how many slots the messages of a block take."""
+        parts = self._parts
+        return sum(parts[index] for index, _ in block.messages) if parts else len(block.messages)
+
     def enqueue_block(self, block: Block, *, opened_at: float, start_by: float) -> None:
         """Put each message of a block into the push queue at its slot; put all in at once if the sender has no limit.
 
@@ -104,10 +109,6 @@ class Pacer:
             self._enqueue(
                 QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_paced=False
             )
-
-    def lasts_s(self, block: Block) -> float:
-        """Return how long the messages of a block take from the first slot to the last; 0 without a limit."""
-        return sum(self._cost_s(block, index) for index, _ in block.messages[:-1]) if block.interval_s else 0.0
 
     async def _enqueue_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
         slot = opened_at + block.starts_in_s

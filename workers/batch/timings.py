@@ -12,13 +12,13 @@ class BatchTimings:
     limit makes a pause act within a second: the ledger reads the pause when the next block is opened."""
 
     late_after_s: float = 0.1
-    """A block counts as late when its opening took longer than this, and longer than one slot. The slots of a late
-    block count from its arrival. Its own slots have passed, so its messages would arrive at the provider all at once.
-    After a late block the next block is smaller."""
+    """A block counts as late when its opening took longer than this, and longer than the time between two slots. A late
+    block of a sender with a limit is confirmed, and gets new slots: its old ones have passed, and other workers push at
+    those after them. After a late block the next one is smaller."""
 
     confirm_after_s: float = 0.25
-    """A block whose opening took longer than this is pushed only after the ledger confirmed the block.
-    The time for its pushes (``start_within_s``) counts from the question to the ledger."""
+    """Any block whose opening took longer than this is pushed only after the ledger confirmed it in one more call. The
+    time for its pushes (``start_within_s``) counts from that question."""
 
     min_start_s: float = 0.1
     """A block that has less than this time left for its pushes is confirmed again."""

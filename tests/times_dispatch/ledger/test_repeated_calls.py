@@ -21,7 +21,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``renew``, ``release`` | fenced by the token, which never comes again |
 | ``open_block`` | the same operation gets the same block; a late block is not pushed |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
-| ``confirm_block`` | writes nothing |
+| ``confirm_block`` | gives later send times again; the send times of the first call stay empty |
 | ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
 | ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |

@@ -69,6 +69,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     check = FrequencyCheck(FrequencyLimit(1800, 2, 60), "0badcafe", 2, b"abcdef", "919800000000")
     await ledger.control.brake_provider(SENDER, "unused", "no balance")
     await ledger.redis.srem(f"{hash_tag(SENDER)}:live", CAMPAIGN)
+    await ledger.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", 1_000)
     yield {
         "begin": lambda: ledger.submissions.begin(CampaignId("a-third1"), plan(), batch_size=3),
         "add_batch": lambda: ledger.submissions.add_batch(OTHER, SENDER, 1, recipients(3, 3)),
@@ -77,6 +78,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "take": lambda: ledger.leases.take(third),
         "renew": lambda: ledger.leases.renew(SENDER, [lease]),
         "open_block": lambda: ledger.leases.open_block(lease, max_messages=1, operation=new_operation(), check=check),
+        "confirm_block": lambda: ledger.leases.confirm_block(lease, block, provider="times", units=2),
         "record": lambda: ledger.record(lease, block, b"a"),
         "set_send_window": lambda: ledger.maintenance.set_send_window(
             SENDER, BY_DAY, opens_ms=1, closes_ms=YEAR_2100_MS
@@ -101,8 +103,9 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     await ledger.redis.config_set("maxmemory", 0)
 
 
-READ_ONLY = {"confirm_block", "contain_opt_outs", "pending_steps", "read_clock"}
+READ_ONLY = {"contain_opt_outs", "pending_steps", "read_clock"}
 RUN_WHEN_FULL = {
+    "confirm_block",
     "resume_sender",
     "release",
     "record",

@@ -1,6 +1,7 @@
 """Blocks of a ledger that answers late: they are confirmed and spaced, and nothing is opened twice."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -32,6 +33,8 @@ class LateLeases(BatchLeases):
         self.asked_for = list[int]()
         """How many messages each opening asked for."""
         self.confirmed = list[bool]()
+        self.asked_to_move = list[int]()
+        """The cost of the messages for which each confirmation wanted new slots."""
         self.before_confirming: Callable[[], Awaitable[Any]] | None = None
 
     async def open_block(self, lease: Lease, *, max_messages: int, **more: Any) -> Opened:
@@ -41,12 +44,14 @@ class LateLeases(BatchLeases):
         self._skipping.skip(next(self._openings_s, 0.0))
         return opened
 
-    async def confirm_block(self, lease: Lease, block: Block, *, provider: str) -> bool:
+    async def confirm_block(self, lease: Lease, block: Block, *, provider: str, units: int = 0) -> Block | None:
         if self.before_confirming:
             await self.before_confirming()
-        self.confirmed.append(await super().confirm_block(lease, block, provider=provider))
+        confirmed = await super().confirm_block(lease, block, provider=provider, units=units)
+        self.confirmed.append(confirmed is not None)
+        self.asked_to_move.append(units)
         self._skipping.skip(next(self._confirmations_s, 0.0))
-        return self.confirmed[-1]
+        return confirmed
 
     @property
     def blocks(self) -> list[Block]:
@@ -129,6 +134,45 @@ async def test_messages_of_a_late_block_are_spaced_from_its_arrival_on(rig: Work
     assert len(together) >= 4
     gaps = [after.at - before.at for before, after in pairwise(rig.provider.arrived[: len(together)])]
     assert sum(gaps) > 0.004 * len(gaps), "a slot is 5 ms"
+    assert leases.asked_to_move == [len(together)]
+
+
+async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(rig: WorkerRig) -> None:
+    await rig.submit(20)
+    key, others_slot_s = f"{hash_tag(SENDER)}:sender", 0.25
+    await rig.redis.hset(key, "rate", 10)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[0.2], confirmations_s=[])
+    confirming_at = list[float]()
+
+    async def let_another_worker_open() -> None:
+        confirming_at.append(time.monotonic())
+        seconds, micros = await rig.redis.time()
+        await rig.redis.hset(key, "last_send_time_us", (seconds + others_slot_s) * 1_000_000 + micros)
+
+    leases.before_confirming = let_another_worker_open
+    batch = await rig.batch(leases=leases, clock=clock)
+    working = asyncio.create_task(batch.work())
+    async with asyncio.timeout(20):
+        while not rig.provider.arrived:
+            await asyncio.sleep(0.01)
+    began_after_s = rig.provider.arrived[0].at - confirming_at[0]
+    batch.stop(grace_s=1)
+    await working
+    assert began_after_s > others_slot_s + 0.08, "a slot is 0.1 s"
+
+
+@pytest.mark.parametrize(("opening_s", "rate", "units"), [(0.09, 100, []), (0.11, 100, [5]), (0.26, 3, [0])])
+async def test_a_block_gets_new_slots_once_it_is_later_than_a_slot_and_a_tenth_of_a_second(
+    rig: WorkerRig, opening_s: float, rate: int, units: list[int]
+) -> None:
+    await rig.submit(5 if units != [0] else 1)
+    await rig.redis.hset(f"{hash_tag(SENDER)}:sender", "rate", rate)
+    clock = SkippingClock()
+    leases = LateLeases(rig.redis, clock, openings_s=[opening_s], confirmations_s=[])
+    batch = await rig.batch(leases=leases, clock=clock)
+    await batch.work()
+    assert leases.asked_to_move == units
 
 
 async def test_blocks_get_smaller_while_they_come_late_and_larger_again(rig: WorkerRig) -> None:

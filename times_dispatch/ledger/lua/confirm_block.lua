@@ -1,31 +1,64 @@
--- uses: names keys clock campaigns providers
+-- uses: names keys memory clock campaigns providers pacing
 --
--- Say whether the messages of an open block may still be pushed, for a worker that got the block late. This script
--- writes nothing.
+-- Say whether the messages of an open block may still be pushed, for a worker that got the block late, and give the
+-- messages new send times: the old send times have passed, and other workers push at the send times after them. A
+-- repeated call gives later send times; those of the first call are lost, and the sender sends that much later.
 --
 -- Arguments
 --   campaign, batch_number  the batch
 --   token                   the fencing token of the worker's lease
 --   block                   the number of the block
 --   provider                the nickname of the provider through which the block is pushed
+--   units                   the cost of all messages of the block that need new send times; 0: the block keeps its own
 -- Reply: status is one of
---   confirmed
---   closed     reason: a CloseReason, or the campaign's state; no message of the block may be pushed
+--   confirmed  starts_in_us: time from now to the first new send time, in microseconds; 0 without new send times
+--   closed     reason: a CloseReason, the campaign's state, or rate_limit if the new send times would be too far ahead;
+--              no message of the block may be pushed
 --   lost       the lease went to another worker, or the block is not the last block that was opened
 -- Keys: campaign and lease of the batch; the sender's hash.
+-- Atomic: the checks, and the send times of the paces.
 -- Cost: O(1).
-local args = arguments({'campaign', 'batch_number', 'token', 'block', 'provider'})
-local campaign_key = key_of_campaign(args.campaign)
 
+-- A worker has 0.75 s from its question to its last push (workers/batch/timings.py), and the reply takes a part of it.
+local MAX_AHEAD_US = 400000
+
+local args = arguments({'campaign', 'batch_number', 'token', 'block', 'provider', 'units'})
+local campaign_key, sender_key = key_of_campaign(args.campaign), key_of_sender('sender')
+
+-- Return the next send time of a pace and the time of a unit of its cost; nil if the pace has no limit.
+local function send_time_of(fields, now)
+  local rate = tonumber(fields.rate or '0')
+  if rate <= 0 then return nil end
+  return next_send_time(fields, 1000000 / rate, now, now + MAX_AHEAD_US), 1000000 / rate
+end
+
+-- Move the paces on by the cost of the block. Returns the first send time, nil if it is too far ahead: then nothing was
+-- moved on.
+local function new_send_time(sender, campaign, now, units)
+  local sender_us, per_unit_us = send_time_of(sender, now)
+  local own_us, own_per_unit_us = send_time_of(campaign, now)
+  local send_time_us = math.max(sender_us or 0, own_us or 0, now)
+  if send_time_us > now + MAX_AHEAD_US then return nil end
+  if sender_us then keep_send_time(sender_key, send_time_us + units * per_unit_us, units, per_unit_us) end
+  if own_us then keep_send_time(campaign_key, own_us + units * own_per_unit_us, units, own_per_unit_us) end
+  return send_time_us
+end
+
+run_without_memory()
 local lease_key = key_of_batch(campaign_key, LEASE, args.batch_number)
 local lease = read_fields(lease_key, 'token', 'last_block')
 if lease.token ~= args.token or lease.last_block ~= args.block then return reply({status = 'lost'}) end
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'send_window_opens_ms',
-  'send_window_closes_ms')
-local reason = why_closed(campaign, math.floor(now_us() / 1000))
+  'send_window_closes_ms', 'rate', 'last_send_time_us', 'last_send_time_cost')
+local now = now_us()
+local reason = why_closed(campaign, math.floor(now / 1000))
 if reason then return reply({status = 'closed', reason = reason}) end
 local brake = provider_field('brake', args.provider)
-local sender = read_fields(key_of_sender('sender'), 'paused', brake)
+local sender = read_fields(sender_key, 'paused', 'rate', 'last_send_time_us', 'last_send_time_cost', brake)
 if sender.paused == '1' then return reply({status = 'closed', reason = 'sender_paused'}) end
 if sender[brake] and sender[brake] ~= '' then return reply({status = 'closed', reason = 'provider_braked'}) end
-return reply({status = 'confirmed'})
+local units = tonumber(args.units)
+if units == 0 then return reply({status = 'confirmed', starts_in_us = 0}) end
+local send_time_us = new_send_time(sender, campaign, now, units)
+if not send_time_us then return reply({status = 'closed', reason = 'rate_limit'}) end
+return reply({status = 'confirmed', starts_in_us = math.floor(send_time_us - now)})

@@ -31,5 +31,7 @@ for _, range in ipairs({{low = '-inf', high = now_ms}, {low = '(' .. now_ms + SH
     end
   end
 end
-for _, id in ipairs(campaigns) do redis.call('ZADD', showing_key, now_ms + SHOWN_WITHIN_MS, id .. ' ' .. args.worker) end
+for _, id in ipairs(campaigns) do
+  redis.call('ZADD', showing_key, now_ms + SHOWN_WITHIN_MS, id .. ' ' .. args.worker)
+end
 return reply({campaigns = campaigns})

@@ -5,15 +5,14 @@
 
 -- Send times are given out at most this far ahead of the clock, to a worker whose round trips to the ledger last that
 -- long. After such a round trip no more is left of the worker's time for the pushes of a block.
-local MAX_AHEAD_US = 350000
+local MAX_OPENING_AHEAD_US = 350000
 -- No send time is given out this far ahead: a last send time that lies further ahead is from before the clock was set
 -- back, and no longer counts.
 local IMPOSSIBLE_US = 1000000
 
 -- Return the next send time of a pace (its fields last_send_time_us and last_send_time_cost), in microseconds since the
--- epoch: not before `earliest_us`. A last send time that no worker can have got counts as the latest that one can.
-local function next_send_time(pace, per_unit_us, earliest_us, now)
-  local latest_us = now + MAX_AHEAD_US
+-- epoch: not before `earliest_us`, and as if the last send time was not after `latest_us`.
+local function next_send_time(pace, per_unit_us, earliest_us, latest_us)
   local last_us = tonumber(pace.last_send_time_us or '0')
   if last_us > latest_us + IMPOSSIBLE_US then return earliest_us end
   last_us = math.min(last_us, latest_us)
