@@ -24,19 +24,32 @@ class Spacing:
 
     The ledger gives each block its slots. A block that arrives late begins at its arrival, and a loop that was stalled
     goes on at once: without this spacing the messages would meet those of the next block, and the provider would see
-    more than the rate. This is GCRA once more, on the process' own clock.
+    more than the rate. This is GCRA once more, on the process' own clock. Only the last moment and its cost are kept,
+    as in the ledger, so that a new rate acts at once.
     """
 
     def __init__(self) -> None:
-        self._next_at = 0.0
+        self._last_at = 0.0
+        self._last_cost = 0
 
-    def earliest(self) -> float:
-        """Return the moment on the monotonic clock before which the next message must not go."""
-        return self._next_at - _BUNCH_S
+    def earliest(self, interval_s: float) -> float:
+        """Return the moment on the monotonic clock before which the next message must not go.
 
-    def take(self, at: float, cost_s: float) -> None:
-        """Note that a message goes at a moment, and how much time it takes of the rate, in seconds."""
-        self._next_at = max(self._next_at, at) + cost_s
+        Args:
+            interval_s: the time between two slots at the present rate, in seconds.
+        """
+        return self._last_at + self._last_cost * interval_s - _BUNCH_S
+
+    def take(self, at: float, cost: int, interval_s: float) -> None:
+        """Note that a message goes.
+
+        Args:
+            at: the moment on the monotonic clock.
+            cost: how many slots the message takes.
+            interval_s: the time between two slots at the present rate, in seconds.
+        """
+        self._last_at = max(self._last_at + self._last_cost * interval_s, at)
+        self._last_cost = cost
 
 
 class Spacings:
@@ -118,31 +131,28 @@ class Pacer:
         )
         try:
             while waiting:
-                can_start = await self._wait_until(slot, start_by)
+                can_start = await self._wait_until(slot, start_by, block.interval_s)
                 queued = waiting.popleft()
                 if can_start:
                     self._enqueue(queued, is_paced=True)
                 else:
                     self._handler.return_unsent(queued)
-                cost_s = self._cost_s(block, queued.message_index)
+                cost = self._parts[queued.message_index] if self._parts else 1
                 if can_start:
-                    self._spacing.take(self._clock.monotonic(), cost_s)
-                slot += cost_s
+                    self._spacing.take(self._clock.monotonic(), cost, block.interval_s)
+                slot += cost * block.interval_s
         finally:
             for queued in waiting:  # only if the wait was cancelled or failed
                 self._handler.return_unsent(queued)
 
-    async def _wait_until(self, slot: float, start_by: float) -> bool:
+    async def _wait_until(self, slot: float, start_by: float, interval_s: float) -> bool:
         """Wait for a slot and for the spacing; return False if the push cannot start in time or the batch stops."""
-        while (at := max(slot, self._spacing.earliest())) < start_by and not self._run.stopping.is_set():
+        while (at := max(slot, self._spacing.earliest(interval_s))) < start_by and not self._run.stopping.is_set():
             wait_s = at - self._clock.monotonic()
             if wait_s <= _CLOSE_ENOUGH_S:
                 return True
             await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
         return False
-
-    def _cost_s(self, block: Block, message_index: int) -> float:
-        return block.interval_s * (self._parts[message_index] if self._parts else 1)
 
     def _enqueue(self, queued: QueuedPush, *, is_paced: bool) -> None:
         if self._run.may_push(queued.start_by):

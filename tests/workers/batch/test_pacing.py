@@ -167,12 +167,19 @@ def test_however_late_messages_come_no_second_holds_more_than_the_rate_and_a_twe
     spacing, now, moments = Spacing(), 100.0, list[float]()
     for gap_s in gaps_s:
         now += gap_s / rate
-        at = max(now, spacing.earliest())
-        spacing.take(at, 1 / rate)
+        at = max(now, spacing.earliest(1 / rate))
+        spacing.take(at, 1, 1 / rate)
         moments.append(at)
     for first in range(len(moments)):
         in_second = sum(moments[first] <= at < moments[first] + 1.0 for at in moments)
         assert in_second <= rate * 1.05 + 1 + 1e-6
+
+
+def test_a_new_rate_acts_on_the_spacing_at_once() -> None:
+    spacing = Spacing()
+    spacing.take(100.0, 2, 50.0)
+    assert spacing.earliest(50.0) == pytest.approx(200.0, abs=0.1)
+    assert spacing.earliest(0.1) == pytest.approx(100.2, abs=0.1)
 
 
 def test_batches_of_a_sender_share_a_spacing_unless_their_campaign_has_a_rate_of_its_own_or_is_urgent() -> None:
