@@ -7,8 +7,12 @@ VENV    := .venv-$(VERSION)
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 
-# How many tests run at the same time.
-JOBS ?= 2
+# How many tests run at the same time. A worker that runs out of tests takes some of the others.
+JOBS     ?= 2
+PARALLEL := -n $(JOBS) --dist worksteal
+
+# Some environments forbid compiled modules. The tests start many processes, and each would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -25,13 +29,13 @@ up: $(READY) ## start everything with the sandbox, until Ctrl-C
 	@$(BIN)/python -m times_dispatch.demo up
 
 fast: lint ## lint, and all tests that start no processes
-	@$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS) --hypothesis-profile=quick
+	@$(BIN)/pytest -m 'not processes and not alone' $(PARALLEL) --hypothesis-profile=quick
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \
 	$(BIN)/pytest -m alone || status=1; \
-	$(BIN)/pytest -m 'processes and not alone' -n $(JOBS) || status=1; \
-	$(BIN)/pytest -m 'not processes and not alone' -n $(JOBS) --cov || status=1; \
+	$(BIN)/pytest -m 'processes and not alone' $(PARALLEL) || status=1; \
+	$(BIN)/pytest -m 'not processes and not alone' $(PARALLEL) --cov || status=1; \
 	exit $$status
 
 one: $(READY) ## run one test: T=path/to/test_file.py, also with ::test_name or -k word
@@ -42,7 +46,8 @@ format: $(READY) ## format the code, and repair what the linter can repair
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
 
-lint: ruff types imports lua compose ## ruff, types, import rules, Lua and the Compose file
+lint: $(READY) ## ruff, types, import rules, Lua and the Compose file
+	@$(MAKE) --jobs=$(JOBS) --output-sync --keep-going ruff types imports lua compose
 
 ruff: $(READY)
 	@$(BIN)/ruff check --quiet
@@ -64,8 +69,8 @@ compose: $(READY)
 bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
-chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, BUSY=1 keeps the cores busy meanwhile
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(BUSY),--busy)
+chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
 
 simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 import uvloop
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
@@ -38,6 +39,8 @@ from times_dispatch.settings.startup import load_settings_or_exit
 log = structlog.get_logger(__name__)
 
 GROUP: Final = RECONCILERS
+_AT_ONCE_MS: Final = 1
+"""How long a read waits for a new entry while entries wait for memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class ReconcilerLimits:
     """Bytes of the entries that are applied together: some thousands of reports, applied within a second."""
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
+    max_waiting_entries: int = 512
+    """No more entries are read while so many are held that a full Redis keeps from being processed."""
     claim_after_ms: int = CLAIM_AFTER_MS
     """An entry that another reconciler has held for this long is claimed from it."""
     claim_every_s: float = 5.0
@@ -108,7 +113,12 @@ class Reconciler:
         self._limits = limits
         self._clock = clock
         self._claimed: deque[Entry] = deque()
-        """Entries that were read, or claimed from a dead reconciler, and are not processed; the oldest first."""
+        """Entries that were read, or claimed from a dead reconciler, and are not processed; the oldest first, and then
+        those for which Redis has no memory."""
+        self._refused = 0
+        """How many entries Redis has refused one after the other, because it is full."""
+        self._is_one_by_one = False
+        """Whether entries are processed one by one, because Redis has refused a group."""
         self._renewed_at = clock.monotonic()
         # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
@@ -128,20 +138,56 @@ class Reconciler:
     async def step(self) -> None:
         """Process one group of the claimed entries; if no entry is claimed, read or claim some first.
 
+        While Redis is full, an entry whose side effects need memory waits: its reports are applied, and the other
+        entries are processed. The memory of these entries may be enough for the entry that waits.
+
         Raises the error that prevented the processing of a group, usually a Redis error. The entries of the group stay
         claimed, and the next step tries them again.
         """
         if not self._is_registered:
             await self._register_id_key()
         if not self._claimed:
+            self._is_one_by_one = False
             self._claimed.extend(await self._next_entries())
             self._renewed_at = self._clock.monotonic()
-        await self._renew_claims()
-        group = self._next_group()
-        if group:
-            await self._process(group)
-            for _ in group:
-                self._claimed.popleft()
+        group = await self._process_next()
+        self._refused = 0
+        for _ in group:
+            self._claimed.popleft()
+
+    async def _process_next(self) -> list[Entry]:
+        """Process the first group for which Redis has memory; return the group, empty if there are no entries.
+
+        Raises ``OutOfMemoryError`` if Redis has no memory for any of the entries.
+        """
+        while True:
+            await self._renew_claims()
+            group = self._next_group()
+            try:
+                if group:
+                    await self._process(group)
+            except OutOfMemoryError:
+                if len(group) == 1 and not await self._pass_over():
+                    raise
+                self._is_one_by_one = True
+            else:
+                return group
+
+    async def _pass_over(self) -> bool:
+        """Put the first entry behind the others, because Redis is full; return whether there is another to try.
+
+        When all entries were tried, new entries are read: they come first.
+        """
+        self._claimed.rotate(-1)
+        self._refused += 1
+        if self._refused < len(self._claimed):
+            return True
+        self._refused = 0
+        if len(self._claimed) >= self._limits.max_waiting_entries:
+            return False
+        more = await self._reader.read(self._limits.read_entries, block_ms=_AT_ONCE_MS)
+        self._claimed.extendleft(reversed(more))
+        return bool(more)
 
     async def _register_id_key(self) -> None:
         if await self._id_key_guard.register():
@@ -171,7 +217,7 @@ class Reconciler:
         size = 0
         for entry in self._claimed:
             size += len(entry.payload)
-            if group and size > self._limits.group_bytes:
+            if group and (self._is_one_by_one or size > self._limits.group_bytes):
                 break
             group.append(entry)
         return group

@@ -109,22 +109,23 @@ class Upkeep:
 
     async def round(self) -> None:
         """Do the steps of every sender, then raise the first error of a sender."""
-        leases_may_expire = await self._leases_could_be_renewed()
+        decided_ms = await self._leases_could_be_renewed()
         if self._is_running:
             return
         await self._log_warnings()
         self._is_running = True
         try:
-            await self._work_on_senders(leases_may_expire=leases_may_expire)
+            await self._work_on_senders(decided_ms)
         finally:
             self._is_running = False
 
-    async def _leases_could_be_renewed(self) -> bool:
-        """Return whether the workers whose leases ran out had the chance to renew them.
+    async def _leases_could_be_renewed(self) -> int | None:
+        """Return the moment at which the workers whose leases ran out by then had had the chance to renew them.
 
-        They had no chance while the ledger was unavailable (restarted, frozen, cut off), and there was no upkeep in
-        that time either. So after a gap without upkeep, workers get a third of a lease to renew. They get the same time
-        after Redis' clock was set back: then the time since which there has been upkeep lies in the future.
+        The moment is by Redis' clock, in epoch milliseconds; None if they had no chance. They had no chance while the
+        ledger was unavailable (restarted, frozen, cut off), and there was no upkeep in that time either. So after a gap
+        without upkeep, workers get a third of a lease to renew. They get the same time after Redis' clock was set back:
+        then the time since which there has been upkeep lies in the future.
         """
         now_ms = await self._redis_clock.now_ms()
         # A lease that is being renewed always has more time left than this, and two rounds are less than this apart.
@@ -132,20 +133,21 @@ class Upkeep:
         since_ms = await self._redis.getex(_SINCE_KEY, px=gap_ms)
         if since_ms is None or int(since_ms) > now_ms:
             await self._redis.eval(_BEGIN_SINCE, 1, _SINCE_KEY, str(now_ms), str(gap_ms))
-            return False
-        return now_ms - int(since_ms) >= self._lease_ms // 3
+            return None
+        return now_ms if now_ms - int(since_ms) >= self._lease_ms // 3 else None
 
-    async def _work_on_senders(self, *, leases_may_expire: bool) -> None:
+    async def _work_on_senders(self, decided_ms: int | None) -> None:
+        """Do the steps of every sender; leases that had run out at *decided_ms* may expire, none if it is None."""
         at_once = asyncio.Semaphore(_SENDERS_AT_ONCE)
 
         async def do_steps(sender: SenderId) -> list[CampaignView]:
             async with at_once:
-                return await self._do_steps(sender, steps[sender])
+                return await self._do_steps(sender, steps[sender], decided_ms or 0)
 
         self._flower_rows_left = _MAX_ROWS
         may_end = clocks_agree(await self._redis_clock.ahead_s())
         steps = {
-            sender: _allowed(of_sender, leases_may_expire=leases_may_expire, may_end=may_end)
+            sender: _allowed(of_sender, leases_may_expire=decided_ms is not None, may_end=may_end)
             for sender, of_sender in (await self._maintenance.pending_steps(await self._queries.senders())).items()
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in steps.values()):
@@ -172,10 +174,12 @@ class Upkeep:
         for warning in await urgent_warnings(self._redis, clock=self._clock):
             log.warning("ledger", warning=warning)
 
-    async def _do_steps(self, sender: SenderId, steps: PendingSteps) -> list[CampaignView]:
+    async def _do_steps(self, sender: SenderId, steps: PendingSteps, decided_ms: int) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if steps.expire_leases:
-            expired = await self._maintenance.expire_leases(sender, may_reissue=self._may_reissue)
+            expired = await self._maintenance.expire_leases(
+                sender, may_reissue=self._may_reissue, decided_ms=decided_ms
+            )
             ready += expired.ready
             if expired.reclaimed:
                 log.warning("leases expired", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)

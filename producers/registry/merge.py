@@ -69,6 +69,9 @@ class Merge:
         """Merge the rows of a download; rows that differ only in the header become one template."""
         joined: dict[str, PortalRow] = {}
         for row in rows:
+            if row.damage:
+                self._refuse(row, row.damage)
+                continue
             before = joined.get(row.content_id)
             if before is None or not row.content_id:
                 joined[row.content_id or f"line {row.line}"] = row

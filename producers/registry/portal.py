@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 
 from producers.errors import InputInvalid
-from producers.recipients import Heading, open_table
+from producers.recipients import Chunk, Heading, open_table
+from producers.recipients.cell_text import tidy
+from producers.rows.damage import damage_of_text
 from times_dispatch.sms.rules.categories import Category, category_from_portal
 from times_dispatch.sms.rules.headers import without_affixes
 
@@ -55,13 +57,14 @@ _APPROVED = re.compile(r"\b(approved?|registered|active|activated|live)\b", re.I
 _NOT_APPROVED = re.compile(
     r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in ?active)\b", re.IGNORECASE
 )
-_SPREADSHEET_TEXT = re.compile('="([^"]*)"')
 
 
 class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a download."""
 
     line: int
+    damage: str = ""
+    """Why the row cannot be used, if the file damages its ids or its text; a sentence without a subject."""
     content_id: str
     name: str
     text: str
@@ -98,11 +101,13 @@ class PortalDownload:
         for chunk in self._file.chunks():
             if chunk.broken:
                 raise InputInvalid(f"{self._file.heading.path}:{chunk.broken[0].line}: {chunk.broken[0].reason}")
+            damage = self._damage(chunk)
             for line, cells in zip(chunk.lines, chunk.rows, strict=True):
                 status = _cell(cells, self._status)
                 categories = (category_from_portal(cells[column]) for column in self._category_columns)
                 yield PortalRow(
                     line=line,
+                    damage=damage.get(line, ""),
                     content_id=_digits(_cell(cells, self._content_id)),
                     name=_cell(cells, self._name),
                     text=cells[self._text],
@@ -112,6 +117,18 @@ class PortalDownload:
                     status=status,
                     approved=self._status is None or is_approved(status),
                 )
+
+    def _damage(self, chunk: Chunk) -> dict[int, str]:
+        """Return why rows cannot be used, by their line: an id that is kept as a number has lost digits."""
+        damage = {
+            chunk.lines[row]: f"{self._file.heading.names[column]} {reason}"
+            for (row, column), reason in chunk.damaged.items()
+            if column in (self._content_id, self._text, self._entity)
+        }
+        for line, cells in zip(chunk.lines, chunk.rows, strict=True):
+            if problem := damage_of_text(_digits(_cell(cells, self._content_id))):
+                damage.setdefault(line, f"{self._file.heading.names[self._content_id]} {problem.reason}")
+        return damage
 
     @staticmethod
     def _required(columns: dict[str, int], names: tuple[str, ...], usual_name: str, heading: Heading) -> int:
@@ -136,8 +153,7 @@ def _cell(cells: Sequence[str], column: int | None) -> str:
 
 def _digits(cell: str) -> str:
     """Remove the apostrophe, or the ``="…"``, with which portals keep spreadsheets from changing long numbers."""
-    text = _SPREADSHEET_TEXT.fullmatch(cell)
-    return (text[1] if text else cell).strip().lstrip("'")
+    return tidy(cell)
 
 
 def _headers(cell: str) -> tuple[str, ...]:

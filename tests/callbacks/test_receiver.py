@@ -87,7 +87,7 @@ async def test_a_batch_without_rows_is_fine_and_leaves_nothing(redis: Redis, htt
         (b"[" * 100_000, ["event", "ts", "meta"]),
     ],
 )
-async def test_what_can_never_be_parsed_gets_400_and_changes_nothing(
+async def test_a_body_that_can_never_be_parsed_gets_400_and_changes_nothing(
     redis: Redis, http: httpx.AsyncClient, body: bytes, missing: list[str]
 ) -> None:
     answer = await http.post(PATH, content=body)

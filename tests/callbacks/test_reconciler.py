@@ -79,7 +79,7 @@ async def test_a_group_is_cut_at_its_size_and_none_is_left_out(redis: Redis, sen
     assert await sent.count(MessageState.DELIVERED) == sent.total
 
 
-async def test_what_is_not_ours_forged_unknown_or_bad_becomes_a_dead_letter_and_ours_is_applied(
+async def test_foreign_forged_unknown_and_bad_rows_become_dead_letters_and_ours_are_applied(
     redis: Redis, sent: SentCampaign
 ) -> None:
     forged = sent.meta(0)[:-1] + "-"
@@ -105,7 +105,9 @@ async def test_what_is_not_ours_forged_unknown_or_bad_becomes_a_dead_letter_and_
     assert await is_settled(redis)
 
 
-async def test_what_was_unknown_is_applied_when_it_is_replayed_later(redis: Redis, ids: CorrelationIds) -> None:
+async def test_a_report_about_an_unknown_message_is_applied_when_it_is_replayed_later(
+    redis: Redis, ids: CorrelationIds
+) -> None:
     sent = await send_campaign(redis, ids)
     everything: dict[Any, Any] = {key: await redis.dump(key) for key in await redis.keys()}
     await redis.flushall()

@@ -1,28 +1,29 @@
 """Reports that cannot be applied, reconcilers that die, and a Redis that refuses writes: nothing is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
 
+from callbacks.classifier import ClassifiedReports, ReportClassifier
 from callbacks.dead_letters import DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.reconciler import GROUP, ReconcilerLimits
 from callbacks.stream_reader import StreamReader
 from callbacks.streams import REPORTS
-from tests.kit.callbacks import SentCampaign, posted, row
+from tests.kit.callbacks import ID_KEY, SentCampaign, posted, row
 from tests.kit.clock import FakeClock
 from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.provider.reports.reports import parse
+from times_dispatch.provider.correlation_ids import CorrelationIds
 
 DEFAULTS = ReconcilerLimits()
 
 
-async def test_what_a_dead_reconciler_left_is_claimed(redis: Redis, sent: SentCampaign) -> None:
+async def test_entries_of_a_dead_reconciler_are_claimed(redis: Redis, sent: SentCampaign) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     dead = StreamReader(redis, REPORTS, GROUP, "dead")
     while not await dead.read(10, block_ms=1):
@@ -77,13 +78,24 @@ async def test_a_poisonous_row_becomes_a_dead_letter_after_a_few_tries_and_costs
     assert await sent.count(MessageState.DELIVERED) == 4
 
 
-async def test_an_entry_that_cannot_be_sorted_is_given_up_whole(
-    redis: Redis, sent: SentCampaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reconciler = make_reconciler(redis, claim_after_ms=0)
+class FailingClassifier(ReportClassifier):
+    """Fails on each body for which *fails* returns True."""
+
+    def __init__(self, fails: Callable[[bytes], bool]) -> None:
+        super().__init__(CorrelationIds(ID_KEY.encode()), relaying=False)
+        self._fails = fails
+
+    def classify(self, bodies: Iterable[bytes]) -> ClassifiedReports:
+        bodies = list(bodies)
+        if any(map(self._fails, bodies)):
+            raise ZeroDivisionError
+        return super().classify(bodies)
+
+
+async def test_an_entry_that_cannot_be_classified_is_given_up_whole(redis: Redis, sent: SentCampaign) -> None:
     good = posted("delivered", row(sent.meta(0)))
+    reconciler = make_reconciler(redis, classifier=FailingClassifier(lambda _: True), claim_after_ms=0)
     await accept(redis, b"[]", good)
-    monkeypatch.setattr("callbacks.classifier.parse", lambda _: 1 / 0)
     await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
         (DeadLetterReason.NOT_APPLIED, b"[]"),
@@ -151,7 +163,9 @@ async def test_a_good_entry_whose_reconcilers_were_killed_is_applied(
     assert await DeadLetters(redis).totals() == {}
 
 
-async def test_what_kills_every_reconciler_is_given_up_and_costs_no_other(redis: Redis, sent: SentCampaign) -> None:
+async def test_a_row_that_kills_every_reconciler_is_given_up_and_costs_no_other(
+    redis: Redis, sent: SentCampaign
+) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))))
     deadly = posted("delivered", row(sent.meta(1)))
     await accept(redis, deadly)
@@ -200,12 +214,12 @@ async def test_a_long_body_that_was_given_up_is_applied_when_it_is_replayed(redi
     assert await is_settled(redis)
 
 
-async def test_a_body_that_cannot_be_sorted_costs_none_that_was_stored_with_it(
-    redis: Redis, sent: SentCampaign, monkeypatch: pytest.MonkeyPatch
+async def test_a_body_that_cannot_be_classified_costs_none_that_was_stored_with_it(
+    redis: Redis, sent: SentCampaign
 ) -> None:
     await accept(redis, posted("delivered", row(sent.meta(0))), b"[]", posted("delivered", row(sent.meta(1))))
-    monkeypatch.setattr("callbacks.classifier.parse", lambda body: parse(body) if len(body) > 2 else 1 / 0)
-    await settle(make_reconciler(redis, claim_after_ms=0), steps=DEFAULTS.max_deliveries + 2)
+    reconciler = make_reconciler(redis, classifier=FailingClassifier(lambda body: body == b"[]"), claim_after_ms=0)
+    await settle(reconciler, steps=DEFAULTS.max_deliveries + 2)
     assert await sent.count(MessageState.DELIVERED) == 2
     assert [(kept.reason, kept.body) for kept in await DeadLetters(redis).oldest()] == [
         (DeadLetterReason.NOT_APPLIED, b"[]")
@@ -262,6 +276,44 @@ async def test_a_full_redis_keeps_an_entry_whose_dead_letter_does_not_fit(
     await settle(reconciler)
     assert await sent.count(MessageState.DELIVERED) == 1
     assert await DeadLetters(redis).count() == {DeadLetterReason.NOT_OURS: 1}
+
+
+async def test_an_entry_that_a_full_redis_cannot_settle_holds_up_no_other(redis: Redis, sent: SentCampaign) -> None:
+    reconciler = make_reconciler(redis, claim_after_ms=0, read_entries=2)
+    await settle(reconciler)
+    for index in range(10):
+        others = [row("not ours")] if index in {0, 3, 4, 9} else []
+        await accept(redis, posted("delivered", row(sent.meta(index)), *others))
+    await redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(exceptions.OutOfMemoryError):
+            await settle(reconciler, steps=40)
+        assert await sent.count(MessageState.DELIVERED) == 10
+        assert await redis.xlen("reports") == 4
+    finally:
+        await redis.config_set("maxmemory", 0)
+    await settle(reconciler, steps=10)
+    assert await redis.xlen("reports") == 0
+    assert await DeadLetters(redis).count() == {"not_ours": 4}
+
+
+async def test_while_redis_is_full_a_reconciler_holds_no_more_entries_than_its_limit(
+    redis: Redis, sent: SentCampaign
+) -> None:
+    reconciler = make_reconciler(redis, claim_after_ms=0, read_entries=2, max_waiting_entries=4)
+    await settle(reconciler)
+    for index in range(10):
+        await accept(redis, posted("delivered", row(sent.meta(index)), row("not ours")))
+    await redis.config_set("maxmemory", 1)
+    try:
+        for _ in range(3):
+            with pytest.raises(exceptions.OutOfMemoryError):
+                await settle(reconciler, steps=40)
+        assert (await redis.xpending("reports", GROUP))["pending"] == 4
+    finally:
+        await redis.config_set("maxmemory", 0)
+    await settle(reconciler, steps=20)
+    assert await redis.xlen("reports") == 0
 
 
 async def test_an_unknown_answer_of_a_server_that_refuses_all_writes_is_no_fault_of_the_reports(

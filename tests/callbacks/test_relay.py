@@ -85,7 +85,7 @@ async def test_bodies_arrive_in_their_own_bytes_and_the_stream_is_empty(redis: R
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408, 0])
-async def test_what_failed_for_now_is_posted_again(redis: Redis, host: RelayHost, status: int) -> None:
+async def test_a_body_whose_relay_failed_for_now_is_posted_again(redis: Redis, host: RelayHost, status: int) -> None:
     host.statuses = {b"[1]": [status, status]}
     await enqueue(redis, [b"[1]", b"[2]"])
     async with running(quick(redis, host)):
@@ -131,7 +131,7 @@ async def test_while_the_host_is_dead_only_a_few_bodies_are_tried(redis: Redis, 
     assert await redis.xlen(RELAY) == len(bodies)
 
 
-async def test_what_a_dead_relay_held_is_relayed_by_another(redis: Redis, host: RelayHost) -> None:
+async def test_entries_of_a_dead_relay_are_relayed_by_another(redis: Redis, host: RelayHost) -> None:
     await enqueue(redis, [b"[1]"])
     dead = quick(redis, host)
     while not await dead._reader.read(10, block_ms=1):

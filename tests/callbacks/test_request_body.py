@@ -40,7 +40,7 @@ async def test_a_body_cut_off_by_a_lost_connection_is_incomplete() -> None:
         await read_body([], receive)
 
 
-async def test_what_is_read_beyond_the_limit_is_not_kept() -> None:
+async def test_bytes_beyond_the_limit_are_not_kept() -> None:
     received = 0
 
     async def receive() -> AsgiMessage:

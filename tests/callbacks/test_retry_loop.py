@@ -41,7 +41,7 @@ async def test_steps_go_on_through_redis_errors_and_bugs_until_the_stop() -> Non
     ]
 
 
-async def test_what_a_bug_quotes_is_not_logged() -> None:
+async def test_the_text_of_an_unexpected_error_is_not_logged() -> None:
     stop = asyncio.Event()
     with capture_logs() as lines:
         await run_forever(steps(stop, ValueError("what somebody wrote")), stop, clock=FakeClock(auto=True))

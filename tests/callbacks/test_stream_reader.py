@@ -93,7 +93,7 @@ async def test_a_claim_finds_an_overdue_entry_behind_many_that_are_not(redis: Re
     assert entry.payload == b"due"
 
 
-async def test_what_was_handed_out_too_often_comes_alone_after_the_others(redis: Redis) -> None:
+async def test_an_entry_that_was_delivered_too_often_comes_alone_after_the_others(redis: Redis) -> None:
     await add(redis, b"suspect", b"another")
     dead = reader(redis, "dead")
     await read(dead)

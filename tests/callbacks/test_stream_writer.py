@@ -40,7 +40,7 @@ async def test_a_group_is_cut_at_its_size_but_takes_at_least_one(redis: Redis) -
     assert await stored(redis) == [bodies[:1], bodies[1:3], bodies[3:4], bodies[4:]]
 
 
-async def test_what_would_not_fit_into_memory_is_refused_at_once(redis: Redis) -> None:
+async def test_a_body_that_would_not_fit_into_memory_is_refused_at_once(redis: Redis) -> None:
     writer = ReportStreamWriter(redis, max_held_bytes=10)
     first = asyncio.create_task(writer.put(b"x" * 8))
     await asyncio.sleep(0)

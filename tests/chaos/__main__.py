@@ -6,8 +6,9 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,6 +23,8 @@ from tests.chaos.output import event_lines, failure_lines, figure_table, machine
 from tests.chaos.run import Result, RunFailed, run
 from tests.chaos.scenario import RunPlan
 from tests.chaos.scenarios import run_plans
+from tests.chaos.side_by_side import groups, run_side_by_side
+from tests.chaos.summary import summary_table
 from tests.chaos.testbed import ChaosTestbed
 from tests.chaos.verdict import RunVerdict
 from times_dispatch.demo.processes import ProcessFailed
@@ -30,6 +33,8 @@ LEASE_S = 15.0
 """The lease of workers in production."""
 
 _RUN_TIMEOUT_S = 480.0
+_ENDS_WITHIN_S = 60.0
+"""A process with a run of its own may take so much longer: for its start, its figures and its end."""
 _MIN_WIDTH = 110
 """Columns of output that is not a terminal: tables are unreadable when they are broken at 80."""
 
@@ -80,7 +85,13 @@ def main(
         for number in seeds:
             out.print(f"seed {number} (SEED={number} make chaos repeats the faults)")
             folder = keep / str(number) if keep and len(seeds) > 1 else keep
-            runs += [{"run": plan.name, "seed": number, **_run(plan, number, out, folder)} for plan in chosen]
+            of_seed = list(
+                chain.from_iterable(_run_group(group, number, out, folder, is_busy=is_busy) for group in groups(chosen))
+            )
+            if len(of_seed) > 1:
+                out.print(f"\n[bold]all runs of seed {number}[/]")
+                out.print(summary_table(of_seed))
+            runs += of_seed
     holds = all(run["holds"] for run in runs)
     seconds = time.monotonic() - began
     result = "[green]every guarantee holds[/]" if holds else "[red]not every guarantee holds[/]"
@@ -104,6 +115,29 @@ def _chosen(wanted: tuple[str, ...]) -> list[RunPlan]:
         names = ", ".join(scenario.name for plan in every for scenario in plan.scenarios)
         raise click.UsageError(f"no scenario begins like that; there are {names}")
     return chosen
+
+
+def _run_group(
+    plans: Sequence[RunPlan], seed: int, out: Console, keep: Path | None, *, is_busy: bool
+) -> list[dict[str, Any]]:
+    """Run plans side by side, a single plan in this process; return the runs as objects for JSON.
+
+    Args:
+        plans: The runs.
+        seed: The seed of all of them.
+        out: Where their figures are shown.
+        keep: A folder for their logs; None keeps none.
+        is_busy: Whether other work keeps the cores busy already.
+    """
+    if len(plans) == 1:
+        (plan,) = plans
+        with busy_machine(BUSY_SHARE if plan.is_busy and not is_busy else 0.0, max_s=_RUN_TIMEOUT_S):
+            return [{"run": plan.name, "seed": seed, **_run(plan, seed, out, keep)}]
+    results = []
+    for told, result in run_side_by_side(plans, seed=seed, keep=keep, timeout_s=_RUN_TIMEOUT_S + _ENDS_WITHIN_S):
+        _print(told.splitlines()[1:-1], out)  # without the seed and the result of the process
+        results.append(result)
+    return results
 
 
 def _run(plan: RunPlan, seed: int, out: Console, keep: Path | None) -> dict[str, Any]:

@@ -16,13 +16,15 @@ class Figure:
     """Details for a figure that does not hold."""
     needs_quiet: bool = False
     """Whether the figure means little on an overloaded machine, which starts pushes late and in bursts."""
+    amount: float = 0.0
+    """The value as a number: of several runs, the one with the largest is the worst."""
 
 
 def at_most(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> Figure:
     """Return a figure that holds up to a limit."""
-    return Figure(name, f"{value:,.6g}{unit}", f"≤ {limit:,.6g}{unit}", value <= limit, list(why))
+    return Figure(name, f"{value:,.6g}{unit}", f"≤ {limit:,.6g}{unit}", value <= limit, list(why), amount=value)
 
 
 def at_least(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> Figure:
     """Return a figure that holds from a limit on."""
-    return Figure(name, f"{value:,.6g}{unit}", f"≥ {limit:,.6g}{unit}", value >= limit, list(why))
+    return Figure(name, f"{value:,.6g}{unit}", f"≥ {limit:,.6g}{unit}", value >= limit, list(why), amount=-value)

@@ -142,6 +142,7 @@ def lost_workers(observations: Observations) -> Figure:
         f"≤ {allowed:,} open",
         in_doubt <= allowed and not unexplained,
         why,
+        amount=in_doubt,
     )
 
 
@@ -156,7 +157,7 @@ def max_gap(observations: Observations, max_s: float) -> Figure:
     seen = observations.monitor.seen(begin_s=begin_s, end_s=end_s)
     why = [f"{sender}: {gap:.1f} s" for sender, gap in gaps.items()] + [f"the monitor sampled {seen:.0%} of the time"]
     holds = longest <= max_s and seen >= _MIN_SEEN_SHARE
-    return Figure("longest gap without a send", f"{longest:.1f} s", f"≤ {max_s:g} s", holds, why)
+    return Figure("longest gap without a send", f"{longest:.1f} s", f"≤ {max_s:g} s", holds, why, amount=longest)
 
 
 def late_after_pause(observations: Observations) -> Figure:
@@ -190,7 +191,13 @@ def late_after_pause(observations: Observations) -> Figure:
     # On an overloaded machine the command can run too late, or fail.
     only_unproved = number == 0 and not is_proved
     return Figure(
-        "pushes later than 1 s after a pause", value, "0", number == 0 and is_proved, why, needs_quiet=only_unproved
+        "pushes later than 1 s after a pause",
+        value,
+        "0",
+        number == 0 and is_proved,
+        why,
+        needs_quiet=only_unproved,
+        amount=number,
     )
 
 
@@ -219,7 +226,8 @@ def stops(observations: Observations) -> Figure:
     """Return the longest time that a process took to end after SIGTERM."""
     longest = max(observations.events.stops_s, default=0.0)
     value = f"{longest:.1f} s ({len(observations.events.stops_s)} stops)"
-    return Figure("longest stop after SIGTERM", value, f"≤ {STOPS_WITHIN_S:g} s", longest <= STOPS_WITHIN_S)
+    holds = longest <= STOPS_WITHIN_S
+    return Figure("longest stop after SIGTERM", value, f"≤ {STOPS_WITHIN_S:g} s", holds, amount=longest)
 
 
 def not_measured(measured: Sequence[Figure], expected: Sequence[str]) -> list[Figure]:
@@ -239,14 +247,14 @@ def _must_be_zero(name: str, counted: dict[str, int], examples: list[str] | None
     why = [f"campaign {campaign}: {count}" for campaign, count in counted.items() if count] + (examples or [])[
         :_MAX_EXAMPLES
     ]
-    return Figure(name, f"{number:,}", "0", number == 0, why)
+    return Figure(name, f"{number:,}", "0", number == 0, why, amount=number)
 
 
 def _excess_figure(name: str, excesses: dict[str, RateExcess], limit: float) -> Figure:
     worst = max((share for share, _ in excesses.values()), default=-1.0)
     why = [f"{_clock(begins_s)} {sender}: {share:+.1%} in the second" for sender, (share, begins_s) in excesses.items()]
     value = f"rate {worst:+.1%}" if excesses else "-"
-    return Figure(name, value, f"≤ rate +{limit:.0%}", worst <= limit, why)
+    return Figure(name, value, f"≤ rate +{limit:.0%}", worst <= limit, why, amount=worst)
 
 
 def _between(times_s: list[float], pause: Span) -> list[float]:

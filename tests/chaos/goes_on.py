@@ -9,7 +9,7 @@ from tests.chaos.figures import GAP_S
 from tests.chaos.observations import Observations
 from tests.chaos.testbed import ChaosTestbed, Kill
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 _LAST_PUSHES_S = 0.5
 """What a dead worker had written arrives within this time."""
@@ -22,12 +22,15 @@ class _Wait:
     seconds: float
 
 
-async def note_kill(testbed: ChaosTestbed, name: str) -> None:
-    """Note that a worker is killed now, and which campaigns had something to send."""
+async def note_kill(testbed: ChaosTestbed, name: str, *, min_pending: int = 50) -> None:
+    """Note that a worker is killed now, and which campaigns have something to send.
+
+    Fewer messages than *min_pending* may all be opened before the kill: then the campaign has nothing to go on with.
+    """
     unsent = set()
     for campaign in testbed.campaigns:
         view = await testbed.queries.campaign(campaign)
-        if view.state is CampaignState.RUNNING and view.unsent:
+        if view.state is CampaignState.RUNNING and view.counts[MessageState.PENDING] >= min_pending:
             unsent.add(campaign)
     testbed.events.kills.append(Kill(time.time(), name, unsent))
 

@@ -55,7 +55,13 @@ def run_as_json(verdict: RunVerdict) -> dict[str, Any]:
             for finished in verdict.result.finished
         ],
         "figures": [
-            {"name": figure.name, "is": figure.value, "must_be": figure.must_be, "holds": figure.holds}
+            {
+                "name": figure.name,
+                "is": figure.value,
+                "must_be": figure.must_be,
+                "holds": figure.holds,
+                "amount": figure.amount,
+            }
             for figure in verdict.figures
         ],
         "machine": machine_load(verdict),

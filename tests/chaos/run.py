@@ -4,17 +4,16 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
 from redis.exceptions import RedisError
 
-from callbacks.streams import REPORTS
 from tests.chaos import submitting
 from tests.chaos.commands import CommandStuck
 from tests.chaos.monitor import Monitor
 from tests.chaos.observations import Observations, collect
+from tests.chaos.reports import wait_for_reports
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.schedule import FaultSequence, schedule
 from tests.chaos.testbed import ChaosTestbed, Span, until
@@ -22,7 +21,6 @@ from times_dispatch.demo.redis_server import EmbeddedServerFailed
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
 
-_REPORTS_TIMEOUT_S = 60.0
 _RESEND_TIMEOUT_S = 60.0
 _SETTLE_TIMEOUT_S = 30.0
 """Seconds after the end of its validity at which a campaign must be finished, with no message in doubt."""
@@ -63,7 +61,7 @@ async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> Re
     try:
         finished = [await _run_scenario(testbed, scenario, progress) for scenario in plan.scenarios]
         await testbed.wait_for_background()
-        await _wait_for_reports(testbed)
+        await wait_for_reports(testbed)
         if plan.resends:
             progress("all reports have arrived; sending messages in doubt again")
             before = (await collect(testbed, monitor)).campaigns.values()
@@ -73,7 +71,7 @@ async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> Re
             progress("all reports have arrived; waiting for the end of the validity")
             await _wait_for_end_of_validity(testbed)
         await _wait_until_finished(testbed, list(testbed.campaigns), within_s=_RESEND_TIMEOUT_S)
-        await _wait_for_reports(testbed)
+        await wait_for_reports(testbed)
         return Result(plan, finished, await collect(testbed, monitor))
     finally:
         monitor.stop()
@@ -163,18 +161,6 @@ async def _wait_for_end_of_validity(testbed: ChaosTestbed) -> None:
         if time.time() > max(view.plan.valid_until_ms for view in in_doubt) / 1000 + _SETTLE_TIMEOUT_S:
             return
         await asyncio.sleep(0.5)
-
-
-async def _wait_for_reports(testbed: ChaosTestbed) -> None:
-    """Tell the sandbox to post all reports now, and wait until the ledger has them."""
-    with suppress(httpx.TransportError):
-        await testbed.sandbox.post("/sandbox/flush", timeout=_REPORTS_TIMEOUT_S)
-    ends = time.monotonic() + _REPORTS_TIMEOUT_S
-    while time.monotonic() < ends:
-        with suppress(RedisError):
-            if not await testbed.redis.xlen(REPORTS):
-                return
-        await asyncio.sleep(0.1)
 
 
 async def _views(testbed: ChaosTestbed, campaigns: Sequence[CampaignId]) -> list[CampaignView]:

@@ -50,6 +50,10 @@ class RunPlan:
     name: str
     scenarios: list[Scenario]
     options: TestbedOptions = field(default_factory=TestbedOptions)
+    is_light: bool = False
+    """Whether the run leaves most of the machine idle, so that another run of this kind can go on beside it."""
+    is_busy: bool = False
+    """Whether other work keeps every core busy during the run."""
     resends: bool = False
     """Whether messages in doubt at the end are sent again by command; if not, the campaigns' policies decide."""
     measures: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from tests.chaos import process_faults, redis_faults
 from tests.chaos.conditions import (
+    busy_cores,
     clock_jumps,
     full_ledger,
     full_worker,
@@ -25,6 +26,7 @@ def run_plans(lease_s: float) -> list[RunPlan]:
     return [
         RunPlan("each fault alone", alone(lease_s)),
         RunPlan("all faults together", [together(lease_s)], resends=True),
+        busy_cores.plan(),
         slow_redis.plan(),
         many_campaigns.plan(),
         lonely_primary.plan(),

@@ -25,7 +25,7 @@ _LOG_LINES = 4
 """Of each process."""
 _LOG_TAIL_BYTES = 4_000_000
 _MAX_LINE = 300
-_QUEUES = ("rotation", "rotation:own", "waiting")
+_QUEUES = ("rotation", "rotation:own", "rotation:urgent", "waiting", "blocked")
 _BATCHES_OUT = ("batches_out", "batches_out:own")
 
 

@@ -1,7 +1,7 @@
 """Submits campaigns through the command line, and decides messages in doubt, also while Redis is in trouble."""
 
+import asyncio
 import json
-from collections.abc import Iterator
 
 import msgspec
 
@@ -17,6 +17,7 @@ from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _FIRST_COPIED_NUMBER = 917_000_000_000
 """Far from the numbers of ``recipients``."""
+_COPIES_AT_ONCE = 16
 
 
 async def submit(
@@ -46,7 +47,9 @@ async def submit(
     await until(began_s + spec.at_s)
     command = await dispatch_until_ok(testbed, "submit", str(file), "--recipients", str(rows), "--json")
     campaign = CampaignId(json.loads(command.output)["campaign"])
-    _add(testbed, campaign, spec.sender, spec.messages)
+    testbed.campaigns[campaign] = spec.sender
+    testbed.sent[campaign] = spec.messages
+    testbed.log_action(f"submitted {campaign}, {spec.messages:,} messages of {spec.sender}")
     return campaign
 
 
@@ -64,31 +67,30 @@ async def copy_campaign(
         rate_per_s: The limit of each; 0 means none.
     """
     submissions = Submissions(testbed.redis)
-    campaigns = []
-    for _ in range(count):
-        copy = msgspec.structs.replace(plan, sender=SenderId(sender), rate_per_s=rate_per_s)
-        campaign = await submissions.claim(new_campaign_id(), copy.sender, CampaignId(new_campaign_id()))
-        await submissions.begin(campaign, copy, batch_size=messages)
-        numbers = _numbers(testbed, messages)
-        orders = [f"OD{index:08}" for index in range(messages)]
-        slots = [["Asha"] * messages, orders, ["Rs 499"] * messages]
-        rows = Recipients(0, list(numbers), list(range(2, messages + 2)), slots, [1] * messages)
-        await submissions.add_batch(campaign, copy.sender, 0, rows)
-        await submissions.seal(campaign, copy.sender, total=messages, batches=1)
-        _add(testbed, campaign, sender, messages)
-        campaigns.append(campaign)
+    copied = msgspec.structs.replace(plan, sender=SenderId(sender), rate_per_s=rate_per_s)
+    at_once = asyncio.Semaphore(_COPIES_AT_ONCE)
+    first_number = _FIRST_COPIED_NUMBER + sum(testbed.sent.values())
+
+    async def copy(position: int) -> CampaignId:
+        rows = _recipients(first_number + position * messages, messages)
+        async with at_once:
+            campaign = await submissions.claim(new_campaign_id(), copied.sender, CampaignId(new_campaign_id()))
+            await submissions.begin(campaign, copied, batch_size=messages)
+            await submissions.add_batch(campaign, copied.sender, 0, rows)
+            await submissions.seal(campaign, copied.sender, total=messages, batches=1)
+            testbed.campaigns[campaign] = sender
+            testbed.sent[campaign] = messages
+            return campaign
+
+    campaigns = await asyncio.gather(*(copy(position) for position in range(count)))
+    testbed.log_action(f"submitted {count} campaigns of {messages:,} messages of {sender}")
     return campaigns
 
 
-def _numbers(testbed: ChaosTestbed, count: int) -> Iterator[str]:
-    first = _FIRST_COPIED_NUMBER + sum(testbed.sent.values())
-    return (str(first + index) for index in range(count))
-
-
-def _add(testbed: ChaosTestbed, campaign: CampaignId, sender: str, messages: int) -> None:
-    testbed.campaigns[campaign] = sender
-    testbed.sent[campaign] = messages
-    testbed.log_action(f"submitted {campaign}, {messages:,} messages of {sender}")
+def _recipients(first: int, count: int) -> Recipients:
+    numbers = [str(first + index) for index in range(count)]
+    slots = [["Asha"] * count, [f"OD{index:08}" for index in range(count)], ["Rs 499"] * count]
+    return Recipients(0, numbers, list(range(2, count + 2)), slots, [1] * count)
 
 
 async def resend(testbed: ChaosTestbed) -> None:

@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.chaos.conditions import (
+    busy_cores,
+    clock_jumps,
     full_ledger,
     full_worker,
     lonely_primary,
@@ -41,14 +43,17 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
 @pytest.mark.parametrize(
     ("good_figure", "bad_figure"),
     [
-        (many_campaigns.judge(1000, 750), many_campaigns.judge(1000, 749)),
+        (many_campaigns.judge(100, 150), many_campaigns.judge(100, 151)),
         (full_ledger.judge_cancel(10), full_ledger.judge_cancel(10.1)),
-        (full_ledger.judge_reports(10), full_ledger.judge_reports(float("inf"))),
+        (full_ledger.judge_opened(5, 5), full_ledger.judge_opened(5, 4)),
+        (full_ledger.judge_opened(5, 5), full_ledger.judge_opened(0, 0)),
+        (full_ledger.judge_reports(1, 0), full_ledger.judge_reports(1, 1)),
+        (full_ledger.judge_reports(1, 0), full_ledger.judge_reports(0, 0)),
         (full_ledger.judge_goes_on(20), full_ledger.judge_goes_on(20.1)),
         (waiting_reports.judge(1, 1), waiting_reports.judge(0, 1)),
         (waiting_reports.judge(1, 1), waiting_reports.judge(1, 0)),
-        (full_worker.judge(192, 193), full_worker.judge(191, 193)),
-        (full_worker.judge(192, 193), full_worker.judge(193, 193)),
+        (full_worker.judge(173, 174), full_worker.judge(172, 174)),
+        (full_worker.judge(173, 174), full_worker.judge(174, 174)),
         (lonely_primary.judge([5, 5]), lonely_primary.judge([5, 4])),
         (lonely_primary.judge([5, 5]), lonely_primary.judge([0, 0])),
         (lonely_primary.judge([5, 5]), lonely_primary.judge([5, None])),
@@ -57,6 +62,20 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
 def test_each_figure_fails_beyond_its_limit(good_figure: Figure, bad_figure: Figure) -> None:
     assert good_figure.holds
     assert not bad_figure.holds
+
+
+@pytest.mark.parametrize(("used", "holds"), [(0.98, True), (0.96, False)])
+def test_of_the_rate_nearly_all_must_be_used(used: float, *, holds: bool) -> None:
+    run = replace(good(), arrivals_s={SLOW: [number / (200 * used) for number in range(200 * 36)]})
+    assert busy_cores.judge(run).holds is holds
+
+
+def test_a_lease_that_a_live_worker_loses_is_counted(tmp_path: Path) -> None:
+    log = tmp_path / "worker-2.log"
+    log.write_text('{"event":"batch","ended":"done"}\n')
+    assert clock_jumps.judge(log).holds
+    log.write_text('{"event":"batch","ended":"lease lost"}\n')
+    assert not clock_jumps.judge(log).holds
 
 
 @pytest.mark.parametrize(("opened_alone", "holds"), [(2, True), (1, False)])

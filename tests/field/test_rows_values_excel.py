@@ -125,11 +125,12 @@ def test_a_damaged_value_of_a_column_that_is_not_used_makes_no_row_wrong(tmp_pat
     assert check_values(tmp_path / "a.xlsx").values == ["Asha"]
 
 
-def test_a_formula_without_a_result_is_refused_with_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("formula", ["<f>A1&amp;B1</f>", "<f>A1&amp;B1</f><v/>", "<f>A1&amp;B1</f><v></v>"])
+def test_a_formula_without_a_result_is_refused_with_the_reason(tmp_path: Path, formula: str) -> None:
     path = workbook_with(tmp_path / "a.xlsx", (7, "0"))
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    sheet = parts["xl/worksheets/sheet1.xml"].decode().replace("<v>7</v>", "<f>A1&amp;B1</f>")
+    sheet = parts["xl/worksheets/sheet1.xml"].decode().replace("<v>7</v>", formula)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (parts | {"xl/worksheets/sheet1.xml": sheet.encode()}).items():
             archive.writestr(name, content)

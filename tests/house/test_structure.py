@@ -1,4 +1,4 @@
-"""Folders stay small, and the tests' folders mirror the code's."""
+"""Folders stay small, and tests and code mirror each other."""
 
 import ast
 from collections.abc import Iterable
@@ -59,6 +59,22 @@ def test_every_test_file_is_named_after_a_module_of_its_folder() -> None:
         if not any(stem == subject or stem.startswith(f"{subject}_") for subject in subjects):
             unnamed.add(tree.name(path))
     assert unnamed == set(_EXCEPTIONS["test_files"]), _listed(unnamed, "test_files")
+
+
+def _has_test_file(module: Path) -> bool:
+    folder = tree.ROOT / "tests" / module.parent.relative_to(tree.ROOT)
+    return any(
+        name == module.stem or name.startswith(f"{module.stem}_")
+        for name in (path.stem.removeprefix("test_") for path in folder.glob("test_*.py"))
+    )
+
+
+def test_every_module_has_a_test_file_of_its_name_or_is_tested_in_a_file_that_is_listed() -> None:
+    modules = [path for path in tree.modules() if path.name != "__init__.py"]
+    without = {tree.name(path) for path in modules if not _has_test_file(path)}
+    listed = _EXCEPTIONS["tested_elsewhere"]
+    assert without == set(listed), _listed(without, "tested_elsewhere")
+    assert [file for file in listed.values() if not (tree.ROOT / file).is_file()] == []
 
 
 def _catches_all(handler: ast.ExceptHandler) -> bool:

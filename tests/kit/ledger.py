@@ -277,7 +277,8 @@ class Ledger:
     async def assert_balanced(self) -> None:
         """Fail unless all counters of all campaigns and senders equal the sums over the records."""
         for view in await self.queries.campaigns():
-            messages = await self.messages(view.id)
+            batches = range(view.batches)
+            messages = [message for number in batches async for message in self.queries.batch(view, number)]
             states = Counter(message.record.state for message in messages)
             assert {state: count for state, count in view.counts.items() if count} == states, view.id
             assert view.counters_add_up
@@ -299,17 +300,21 @@ class Ledger:
     async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)
         lane = ":urgent" if view.plan.urgent else ":own" if view.plan.rate_per_s else ""
-        batches_out = {text(member) for member in await self.redis.smembers(f"{hash_tag(sender)}:batches_out{lane}")}
-        leases = {text(member) for member in await self.redis.zrange(f"{hash_tag(sender)}:leases", 0, -1)}
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.smembers(f"{hash_tag(sender)}:batches_out{lane}")
+            pipe.zrange(f"{hash_tag(sender)}:leases", 0, -1)
+            pipe.hget(key, "batches_out")
+            for number in range(view.batches):
+                pipe.get(f"{key}:m:{number}")
+                pipe.hexists(f"{key}:b:{number}", "token")
+            out, leased, number_out, *of_batches = await pipe.execute()
+        batches_out, leases = set(map(text, out)), set(map(text, leased))
         assert batches_out <= leases
-        assert sum(member.startswith(f"{view.id}:") for member in batches_out) == int(
-            await self.redis.hget(key, "batches_out") or 0
-        )
-        for number in range(view.batches):
-            records = await self.redis.get(f"{key}:m:{number}") or b""
-            size = len(records) // (1 + RECORD_WIDTH)
-            held = await self.redis.hexists(f"{key}:b:{number}", "token")
-            assert held or b"s" not in records[:size], f"nobody holds batch {number}, and messages of it are being sent"
+        assert sum(member.startswith(f"{view.id}:") for member in batches_out) == int(number_out or 0)
+        for number, (records, held) in enumerate(zip(of_batches[::2], of_batches[1::2], strict=True)):
+            size = len(records or b"") // (1 + RECORD_WIDTH)
+            is_sending = b"s" in (records or b"")[:size]
+            assert held or not is_sending, f"nobody holds batch {number}, and messages of it are being sent"
             assert not held or f"{view.id}:{number}" in leases, f"batch {number} is held without a deadline"
 
 

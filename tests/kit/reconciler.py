@@ -24,6 +24,7 @@ def make_reconciler(
     redis: Redis,
     applier: ReportApplier | None = None,
     *,
+    classifier: ReportClassifier | None = None,
     relaying: bool = False,
     stop_words: Sequence[str] = ("STOP",),
     name: str | None = None,
@@ -36,7 +37,7 @@ def make_reconciler(
     return Reconciler(
         redis,
         applier or ReportApplier(redis),
-        ReportClassifier(CorrelationIds(key, old_key), relaying=relaying, stop_words=stop_words),
+        classifier or ReportClassifier(CorrelationIds(key, old_key), relaying=relaying, stop_words=stop_words),
         IdKeyGuard(redis, key, old_key),
         name=name,
         limits=ReconcilerLimits(**{"block_ms": 1, "claim_every_s": 0.0, **limits}),

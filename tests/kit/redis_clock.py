@@ -1,4 +1,4 @@
-"""A Redis whose clock a test sets back and forward; the host's clock stays."""
+"""A Redis whose clock a test sets back and forward, or stops; the host's clock stays."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,16 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.scripts import replaced_lib
 
-_LIB = """
+_MOVED = """
 local function now_us()
   local seconds, microseconds = unpack(redis.call('TIME'))
   return seconds * 1000000 + microseconds + tonumber(redis.call('GET', 'test:ahead_s') or '0') * 1000000
+end
+"""
+
+_STOPPED = """
+local function now_us()
+  return tonumber(redis.call('GET', 'test:now_us'))
 end
 """
 
@@ -29,5 +35,23 @@ class MovedClock:
 @contextmanager
 def moved_clock(redis: Redis) -> Iterator[MovedClock]:
     """Give the scripts that are made inside this context a clock that the test moves."""
-    with replaced_lib("clock", _LIB):
+    with replaced_lib("clock", _MOVED):
         yield MovedClock(redis)
+
+
+class StoppedClock:
+    """The clock that the scripts read; the time passes only when the test says so."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def set(self, seconds: float) -> None:
+        """Let the time be so many seconds since the epoch."""
+        await self._redis.set("test:now_us", round(seconds * 1e6))
+
+
+@contextmanager
+def stopped_clock(redis: Redis) -> Iterator[StoppedClock]:
+    """Give the scripts that are made inside this context a clock that stands still; the test sets it first."""
+    with replaced_lib("clock", _STOPPED):
+        yield StoppedClock(redis)

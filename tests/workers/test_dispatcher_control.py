@@ -26,6 +26,10 @@ class RecordingClock(SystemClock):
         self.waits.append(seconds)
         await super().sleep(seconds)
 
+    def batch_waits(self) -> int:
+        """How many waits batches asked for."""
+        return sum(seconds not in DISPATCHER_WAITS for seconds in self.waits)
+
     def max_batch_wait_s(self) -> float:
         return max(set(self.waits) - DISPATCHER_WAITS)
 
@@ -46,7 +50,7 @@ async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_slot(
     async with rig.worker(rates={SENDER: 0.02}, clock=clock) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) == 1)
-        await asyncio.sleep(0.2)  # by now it waits for its next slot, in 50 seconds
+        await until(lambda: clock.batch_waits() >= 2)  # for its next slot, in 50 seconds
         await rig.control.set_rate(SENDER, 20)
         await until(lambda: len(rig.provider.ids) >= 2, within_s=20)
         assert clock.max_batch_wait_s() <= 0.5
@@ -62,7 +66,7 @@ async def test_a_sender_that_is_resumed_while_it_backs_off_goes_on_before_the_ba
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) >= 3)
         await until(lambda: _all_are_pending(rig))
-        await asyncio.sleep(0.2)
+        await until(lambda: clock.batch_waits() >= 2)
         sent = len(rig.provider.ids)
         rig.provider.reply = lambda _: None
         await rig.control.resume_sender(SENDER)

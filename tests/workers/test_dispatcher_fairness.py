@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 
 import pytest
 
@@ -81,12 +82,15 @@ async def test_an_urgent_campaign_goes_before_bulk_of_the_same_sender(rig: Worke
         assert len(_pushes_of(rig, HUGE)) - bulk_before <= 4
 
 
-async def _upkeep(rig: WorkerRig, maintenance: Maintenance, workers: list[Worker]) -> None:
-    """Wake the workers that live, once for each fifth of a lease."""
+async def _upkeep(
+    rig: WorkerRig, maintenance: Maintenance, workers: list[Worker], woken_for: Counter[CampaignId]
+) -> None:
+    """Wake the workers that live, once for each fifth of a lease, and count the wake-ups of each campaign."""
     while True:
         for sender in (SENDER, OTP):
             ready = [*(await maintenance.expire_leases(sender)).ready, *(await rig.leases.issue(sender))]
             workers[0].wake_for(ready)
+            woken_for.update(batch.ref.campaign for batch in ready)
         await asyncio.sleep(0.2)
 
 
@@ -96,12 +100,12 @@ async def test_what_a_full_worker_could_not_begin_is_begun_elsewhere_one_lease_a
     await rig.submit(100, campaign="busy0001")
     options = {"rates": {SENDER: 2.0, OTP: 0.0}, "lease_s": 1.0}
     async with rig.worker(max_batches=1, **options) as dying, rig.worker(**options) as other:  # type: ignore[arg-type]
-        workers = [dying]
-        upkeep = asyncio.create_task(_upkeep(rig, maintenance, workers))
+        workers, woken_for = [dying], Counter[CampaignId]()
+        upkeep = asyncio.create_task(_upkeep(rig, maintenance, workers, woken_for))
         await until(lambda: rig.provider.ids)
         await rig.submit(1, campaign="waiting1", sender=OTP)
         await until(lambda: dying.dispatcher._waiting)
-        await asyncio.sleep(4)  # several wake-ups go to the worker that cannot begin
+        await until(lambda: woken_for[CampaignId("waiting1")] >= 3)  # by the worker that cannot begin
         dying.dispatcher._waiting.clear()
         workers[:] = [other]
         died = time.monotonic()

@@ -9,11 +9,12 @@ from structlog.testing import capture_logs
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger
 from tests.kit.redis_clock import MovedClock, moved_clock
+from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import BatchRef
-from times_dispatch.ledger.openings import Block, Wait
+from times_dispatch.ledger.openings import BatchClosed, Block, Wait, new_operation
 from times_dispatch.ledger.protocol import BackOffPolicy
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
@@ -159,3 +160,81 @@ async def test_an_untaken_batch_whose_lease_ends_too_late_is_announced_again(clo
     maintenance = Maintenance(ledger.redis, lease_s=15.0)
     assert (await maintenance.pending_steps([SENDER]))[SENDER].expire_leases
     assert [ready.ref for ready in (await maintenance.expire_leases(SENDER)).ready] == refs
+
+
+async def test_a_campaign_whose_validity_was_over_by_a_wrong_clock_goes_on_once_the_clock_is_right(
+    clock: MovedClock, ledger: Ledger, upkeep: Upkeep
+) -> None:
+    await ledger.submit(3, valid_until_ms=await ledger.now_ms() + 600_000)
+    lease = await ledger.take()
+    await clock.set_ahead(HOUR_S)
+    assert await ledger.open_block(lease) == BatchClosed("expired")
+    await ledger.leases.release(lease)
+    assert await ledger.issue() == []
+    await upkeep.round()
+
+    await clock.set_ahead(0)
+    assert (await ledger.maintenance.pending_steps([SENDER]))[SENDER].issue
+    assert await ledger.issue() == [lease.ref]
+
+
+async def test_a_campaign_whose_hours_were_over_by_a_wrong_clock_goes_on_once_the_clock_is_right(
+    clock: MovedClock, ledger: Ledger, upkeep: Upkeep
+) -> None:
+    now_ms = await ledger.now_ms()
+    await ledger.submit(3, send_from_min=600, send_until_min=1260)
+    await ledger.maintenance.set_send_window(SENDER, CAMPAIGN, opens_ms=now_ms - 1, closes_ms=now_ms + 600_000)
+    lease = await ledger.take()
+    await clock.set_ahead(HOUR_S)
+    assert await ledger.open_block(lease) == BatchClosed("outside_send_window")
+    await ledger.leases.release(lease)
+    assert await ledger.issue() == []
+    await upkeep.round()
+
+    await clock.set_ahead(0)
+    assert await ledger.issue() == [lease.ref]
+
+
+async def test_a_batch_that_waits_for_a_copy_waits_no_longer_when_the_clock_is_set_back(
+    clock: MovedClock, ledger: Ledger
+) -> None:
+    check = FrequencyCheck(FrequencyLimit(1800), "0badcafe", 0, b"abcdef" * 3, "")
+    for campaign in ("first001", "second01"):
+        await ledger.submit(3, campaign=campaign)
+    await clock.set_ahead(HOUR_S)
+    first, second = [await ledger.take(ref) for ref in await ledger.issue()]
+    await ledger.leases.open_block(first, max_messages=1, operation=new_operation(), check=check)
+    await ledger.leases.open_block(second, max_messages=3, operation=new_operation(), check=check)
+    closed = await ledger.leases.open_block(second, max_messages=3, operation=new_operation(), check=check)
+    assert closed == BatchClosed("copy_on_its_way")
+    await ledger.leases.release(second)
+    assert await ledger.issue() == []
+
+    await clock.set_ahead(0)
+    assert second.ref in await ledger.issue()
+
+
+@pytest.mark.parametrize("jump_s", [90, -90])
+async def test_a_clock_that_jumps_in_the_middle_of_a_round_expires_no_lease(
+    redis: Redis, clock: MovedClock, ledger: Ledger, jump_s: int
+) -> None:
+    async def jump() -> int:
+        await clock.set_ahead(HOUR_S + jump_s)
+        return 0
+
+    async def wake_workers(_: Any) -> None:
+        pass
+
+    async def show(_: Any) -> bool:
+        return True
+
+    await clock.set_ahead(HOUR_S)
+    await ledger.submit(6)
+    held, lost = [await ledger.take(ref) for ref in await ledger.issue()]
+    await ledger.open(held)
+    await ledger.open(lost)
+    await ledger.expire_leases(lost.ref)
+    await _let_leases_expire(redis, HOUR_S)
+    await Upkeep(redis, lease_s=15.0, wake_workers=wake_workers, update_flower=show, backlog=jump).round()
+    assert await ledger.states() == "sssiii"
+    assert await ledger.leases.renew(SENDER, [held]) == [True]

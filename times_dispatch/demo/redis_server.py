@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -64,6 +64,7 @@ class EmbeddedServer:
         password: The password that clients need; empty means none.
         executable: The server's executable; by default the first one that ``find_server`` finds.
         options: More settings of the server, by their names in redis.conf; they override the others.
+        choose_port: Chooses the port if *port* is 0.
     """
 
     def __init__(
@@ -76,9 +77,11 @@ class EmbeddedServer:
         password: str = "",
         executable: str | None = None,
         options: Mapping[str, str] | None = None,
+        choose_port: Callable[[], int] | None = None,
     ) -> None:
         self.port = port
         self._any_port = port == 0
+        self._choose_port = choose_port or free_port
         self._password = password
         self._executable = executable
         self._temporary = directory is None
@@ -122,7 +125,7 @@ class EmbeddedServer:
             self._directory = Path(tempfile.mkdtemp(prefix="times-dispatch-redis-"))
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             if self._any_port:
-                self.port = _free_port()
+                self.port = self._choose_port()
             try:
                 self._launch(executable, self._directory)
             except EmbeddedServerFailed:
@@ -240,7 +243,8 @@ def _pipe_into(process: subprocess.Popen[bytes]) -> IO[bytes]:
     return process.stdin
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a local port that no process uses at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -3,6 +3,7 @@
 The demo, the end-to-end tests, the chaos suite and the benchmarks use it.
 """
 
+import os
 import secrets
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 import httpx
 import tomlkit
 
+import times_dispatch
 from times_dispatch.demo.processes import Process, ProcessFailed, clean_environment, free_port
 from times_dispatch.demo.redis_server import EmbeddedServer
 
@@ -25,6 +27,8 @@ SETTINGS = Path(__file__).parent / "dispatch.toml"
 SANDBOX_IN_SETTINGS = "http://127.0.0.1:8086"
 """In the settings, this URL stands for the sandbox; ``Stack.start`` replaces it with the sandbox's real URL."""
 _READY_WITHIN_S = 40.0
+_CODE = Path(times_dispatch.__file__).parents[1]
+"""All processes run the code of this process, also where another copy of the project is installed."""
 _USERNAME = "demo-account"
 
 
@@ -104,6 +108,7 @@ class Stack:
         """The environment variables of every process."""
         return {
             **clean_environment(),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_CODE), clean_environment().get("PYTHONPATH", "")))),
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{Path(sys.executable).parent}:{clean_environment().get('PATH', '')}",
             "DISPATCH_SETTINGS": str(self.folder / "dispatch.toml"),

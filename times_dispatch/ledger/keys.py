@@ -74,11 +74,11 @@ class SenderKey(StrEnum):
     ROTATION_URGENT = "rotation:urgent"
     """Sorted set: the rotation of urgent campaigns, whose batches are issued before all others."""
     WAITING = "waiting"
-    """Sorted set: campaigns that enter the rotation later, and batch members that are tried again later, by that
-    time."""
+    """Sorted set: campaigns that enter the rotation later, by that time."""
     BLOCKED = "blocked"
-    """Sorted set: campaigns that no provider of their chain can serve, by the time at which they enter the rotation
-    again. A resume of the sender sets that time to 0."""
+    """Sorted set: campaigns that no provider of their chain can serve, or whose validity or send window is over by the
+    clock of Redis; batch members that wait for copies of other campaigns. Each by the time at which it enters the
+    rotation again, at most a minute ahead. A resume of the sender sets that time to 0."""
     LEASES = "leases"
     """Sorted set: batch members that are issued or leased, by the time at which the lease ends."""
     BATCHES_OUT = "batches_out"

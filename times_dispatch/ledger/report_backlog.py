@@ -55,18 +55,19 @@ async def read_backlog(redis: Redis) -> Backlog:
     return Backlog(entries, max(0.0, int(seconds) + int(microseconds) / 1e6 - stored_ms / 1000))
 
 
-async def unapplied_reports(redis: Redis) -> UnappliedReports | None:
+async def unapplied_reports(redis: Redis, *, alive_s: float = ALIVE_S) -> UnappliedReports | None:
     """Return why messages in doubt cannot be settled now; None if they can.
 
-    They can if no stored report has waited for ``FRESH_S``, and a reconciler runs that applies the newer reports. In a
-    deployment without callbacks no reconciler ever read from this Redis, so the consumer group is missing: then
-    messages in doubt can be settled if no report at all is stored. Raises Redis errors.
+    They can if no stored report has waited for ``FRESH_S``, and a reconciler runs that applies the newer reports. A
+    reconciler runs if it was silent for less than *alive_s* seconds. In a deployment without callbacks no reconciler
+    ever read from this Redis, so the consumer group is missing: then messages in doubt can be settled if no report at
+    all is stored. Raises Redis errors.
     """
     idle_s = await _idle_reconcilers_s(redis)
     backlog = await read_backlog(redis)
     if idle_s is None:
         return UnappliedReports(backlog, is_reconciler_alive=False) if backlog.entries else None
-    is_alive = min(idle_s, default=ALIVE_S) < ALIVE_S
+    is_alive = min(idle_s, default=alive_s) < alive_s
     if is_alive and backlog.oldest_s < FRESH_S:
         return None
     return UnappliedReports(backlog, is_alive)

@@ -62,11 +62,13 @@ def replaced_lib(name: str, source: str) -> Iterator[None]:
     """
     before = _replaced_libs.copy()
     _replaced_libs[name] = source
+    assemble.cache_clear()
     try:
         yield
     finally:
         _replaced_libs.clear()
         _replaced_libs.update(before)
+        assemble.cache_clear()
 
 
 def script_names() -> list[str]:
@@ -96,6 +98,7 @@ def used_libs(source: str) -> list[str]:
     return uses[1].split() if uses else []
 
 
+@cache
 def assemble(name: str) -> str:
     """Return a script as Redis gets it: the definitions that it needs of its libs, and then the script."""
     source = script_text(name)

@@ -1,24 +1,28 @@
 """Reads the sheets of an .xlsx or .xlsm workbook (ECMA-376), with the text that each cell shows.
 
-Libraries that are quick enough give values without their number formats, and 0.18 would be sent for 18%; those that
-give the formats hide which rows are hidden, or take a minute for a million rows.
+Quick libraries give values without their number formats, and 0.18 would be sent for 18%. The library that gives the
+formats does not say which rows are hidden when it streams.
 """
 
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from xml.etree import ElementTree as ET
 
-from producers.recipients.values import ValueDamaged
+from producers.recipients.values import MAX_DIGITS, ValueDamaged
 from producers.recipients.workbook.format_tokens import BUILTIN, GENERAL
 from producers.recipients.workbook.number_format import show_number
+from producers.recipients.workbook.sheet_reader import TRUE, SheetReader, XmlCell
 from producers.recipients.workbook.sheets import NO_RESULT, Sheet, SheetRow
 
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RELATION = re.compile("{[^}]*}id")
-_TRUE = ("1", "true", "on")
+_BLOCK_BYTES = 1 << 16
+_shown = lru_cache(maxsize=10_000)(show_number)
+"""Shows a number; the same dates and amounts stand in many rows."""
 
 
 class XlsxWorkbook:
@@ -36,7 +40,7 @@ class XlsxWorkbook:
         for element in self._elements(self._workbook):
             match _local(element.tag):
                 case "workbookPr":
-                    self._from_1904 = element.get("date1904") in _TRUE
+                    self._from_1904 = element.get("date1904") in TRUE
                 case "sheet":
                     identifier = next((value for key, value in element.items() if _RELATION.fullmatch(key)), "")
                     # Sheets of charts and macros have other relations.
@@ -55,55 +59,37 @@ class XlsxWorkbook:
 
     def rows(self, sheet: int) -> Iterator[SheetRow]:
         """Yield the rows of a sheet that are in the file; a row without cells may be missing."""
-        line = 0
-        for element in self._elements(self._paths[sheet], keep="row"):
-            if _local(element.tag) == "row":
-                line = int(element.get("r", line + 1))
-                is_hidden = element.get("hidden") in _TRUE or element.get("ht") in ("0", "0.0")
-                yield self._row(element, line, is_hidden=is_hidden)
-                element.clear()
+        reader = SheetReader(self._text)
+        with self._open(self._paths[sheet]) as file:
+            while block := file.read(_BLOCK_BYTES):
+                yield from reader.feed(block)
+            yield from reader.feed(b"", is_last=True)
 
-    def _row(self, element: ET.Element, line: int, *, is_hidden: bool) -> SheetRow:
-        cells: list[str] = []
-        damaged: dict[int, str] = {}
-        for cell in element:
-            column = _column(cell.get("r", "")) if cell.get("r") else len(cells)
-            if column >= len(cells):
-                cells.extend([""] * (column - len(cells) + 1))
-            try:
-                cells[column] = self._text(cell)
-            except ValueDamaged as reason:
-                damaged[column] = str(reason)
-        return SheetRow(line, cells, is_hidden, damaged)
-
-    def _text(self, cell: ET.Element) -> str:
-        value, is_formula = None, False
-        for child in cell:
-            match _local(child.tag):
-                case "v":
-                    value = child.text or ""
-                case "f":
-                    is_formula = True
-                case "is":
-                    value = _string(child)
-        kind = cell.get("t", "n")
+    def _text(self, cell: XmlCell) -> str:
+        value = cell.value
+        # A formula may have an empty text as its result.
+        if cell.has_formula and not value and cell.kind != "str":
+            raise ValueDamaged(NO_RESULT)
         if not value:
-            if is_formula and value is None:
-                raise ValueDamaged(NO_RESULT)
             return ""
-        match kind:
+        match cell.kind:
+            case "n":
+                text = self._number(value, cell.style)
             case "s":
-                return self._strings[int(value)]
-            case "str" | "inlineStr" | "e":
-                return _unescaped(value)
+                text = self._strings[int(value)]
             case "b":
-                return "TRUE" if value in _TRUE else "FALSE"
+                text = "TRUE" if value in TRUE else "FALSE"
             case "d":
-                return value.replace("T", " ")
+                text = value.replace("T", " ")
             case _:
-                style = int(cell.get("s", 0))
-                number_format = self._formats[style] if style < len(self._formats) else GENERAL
-                return show_number(float(value), number_format, from_1904=self._from_1904)
+                text = _unescaped(value)
+        return text
+
+    def _number(self, value: str, style: int) -> str:
+        number_format = self._formats[style] if style < len(self._formats) else GENERAL
+        if number_format == GENERAL and value.isdecimal() and len(value) <= MAX_DIGITS:
+            return value
+        return _shown(float(value), number_format, from_1904=self._from_1904)
 
     def _read_strings(self, path: str) -> Iterator[str]:
         for element in self._elements(path, keep="si"):
@@ -171,16 +157,6 @@ def _resolved(path: PurePosixPath) -> str:
 
 def _local(name: str) -> str:
     return name.rpartition("}")[2]
-
-
-def _column(reference: str) -> int:
-    """Return the index of the column of a cell such as ``AB12``."""
-    column = 0
-    for character in reference.upper():
-        if not "A" <= character <= "Z":
-            break
-        column = 26 * column + ord(character) - 64
-    return column - 1
 
 
 def _string(element: ET.Element) -> str:

@@ -1,9 +1,11 @@
 """*clock back and forward*: the clock of the Redis process jumps, while a worker dies."""
 
 import asyncio
+from pathlib import Path
 
 from tests.chaos import process_faults
-from tests.chaos.figures import SENT_IN_A_SECOND
+from tests.chaos.figure import Figure, at_most
+from tests.chaos.figures import LOST_WORKERS, SENT_IN_A_SECOND
 from tests.chaos.goes_on import goes_on, note_kill
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import LIMITED, SLOW, UNLIMITED
@@ -14,21 +16,35 @@ _FORWARD_S = 600.0
 """Beyond the validity of the campaigns."""
 _BACK_S = -90.0
 _VALIDITY_S = 180
-_KILLED = "worker-1"
+_KILLED, _ALIVE = "worker-1", "worker-2"
+_NOTICES_WITHIN_S = 5.0
+"""A worker renews its leases more often than this, and then notices which of them it has lost."""
+LEASES_LOST = "leases that a live worker lost to a jump of the clock"
 
 
 def plan() -> RunPlan:
-    """Return the run. The ledger's own times of sending mean nothing while its clock jumps."""
+    """Return the run.
+
+    The ledger's own times of sending mean nothing while its clock jumps. The leases of the dead worker end at once when
+    the clock is set back, so nobody can count what the worker had open.
+    """
     campaigns = CampaignSpec(LIMITED, 10_000), CampaignSpec(SLOW, 5_000)
     scenario = Scenario("clock back and forward", campaigns, validity_s=_VALIDITY_S, script=_jump)
     return RunPlan(
         "clock back and forward",
         [scenario],
         TestbedOptions(fakes_clock=True),
+        is_light=True,
         resends=True,
+        measures=(LEASES_LOST,),
         judges=(goes_on,),
-        without=(SENT_IN_A_SECOND,),
+        without=(SENT_IN_A_SECOND, LOST_WORKERS),
     )
+
+
+def judge(log: Path) -> Figure:
+    """Count the batches that a worker ended because their leases went to another worker, by the worker's log."""
+    return at_most(LEASES_LOST, log.read_text("utf-8", "replace").count('"ended":"lease lost"'), 0)
 
 
 async def _jump(testbed: ChaosTestbed) -> None:
@@ -53,3 +69,5 @@ async def _jump(testbed: ChaosTestbed) -> None:
     await process_faults.KILLED.recover(testbed, _KILLED, 0.0)
     clock.set(0)
     testbed.log_action("redis: the clock is right")
+    await asyncio.sleep(_NOTICES_WITHIN_S)
+    testbed.events.measured.append(judge(testbed.process(_ALIVE).log))

@@ -19,10 +19,13 @@ _CAMPAIGNS_OF_EACH = 64
 _RATE_PER_S, _MESSAGES = 2.0, 80
 _VALIDITY_S = 360
 """Long enough for a machine that cannot keep up with so many campaigns: the wait for another worker is what counts."""
-_PLACES = 192
-"""Batches that a worker has at work at once (``workers/process.py``)."""
+_PLACES = 173
+"""Batches that a worker has at work at once (``workers/process.py``), without the places that are kept for urgent ones
+(``workers/dispatcher.py``)."""
 _FULL, *_OTHERS = "worker-1", "worker-2", "worker-3"
 _FILLS_WITHIN_S = 15.0
+_KILLED_WITHIN_S = 3.0
+"""The kill follows the look at all campaigns within this time, also on a busy machine."""
 _OTHERS_READY_S = 6.0
 """The other workers have room and nothing to do when the full one dies."""
 
@@ -58,7 +61,7 @@ async def _kill_full_worker(testbed: ChaosTestbed) -> None:
     for name in _OTHERS:
         await process_faults.STOPPED.recover(testbed, name, 0.0)
     await asyncio.sleep(_OTHERS_READY_S)
-    await note_kill(testbed, _FULL)
+    await note_kill(testbed, _FULL, min_pending=round(_RATE_PER_S * _KILLED_WITHIN_S))
     testbed.log_action(f"{_FULL}: kill -9, with {begun} batches at work")
     await process_faults.KILLED.inject(testbed, _FULL, 0.0)
     await asyncio.sleep(30)

@@ -36,6 +36,7 @@ def plan() -> RunPlan:
         "failover with the old primary alive",
         [scenario],
         TestbedOptions(wires=("", _ALONE), has_replica=True),
+        is_light=True,
         measures=(LONELY,),
         judges=(judge_twice,),
         # For some seconds both primaries serve, each with the whole rate; what the new one never got to know is lost.

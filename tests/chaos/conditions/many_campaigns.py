@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from tests.chaos.figure import Figure
+from tests.chaos.reports import wait_for_reports
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import UNLIMITED
 from tests.chaos.submitting import copy_campaign, submit
@@ -11,16 +12,17 @@ from tests.chaos.testbed import ChaosTestbed
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.states import CampaignState
 
-NAME = "rate among many campaigns of one text"
+NAME = "work of Redis for a message, among many campaigns of its text"
 _CAMPAIGNS = 500
 _MESSAGES_OF_EACH = 2
 _MEASURED = CampaignSpec(UNLIMITED, 8_000)
 _TIMES = 2
-"""Campaigns that are measured before and after; the quickest counts, because the machine may be busy."""
+"""Campaigns that are measured before and after; the one with the least work counts."""
 _VALIDITY_S = 300
 _WITHIN_S = 90.0
-MIN_SHARE = 0.75
-"""Of the rate without the others. The promise is a constant cost; the rest is the noise of a busy machine."""
+MAX_SHARE = 1.5
+"""Of the work without the other campaigns. If the check for repeated texts looked at each campaign, the work would be
+many times as much. Processor time is measured, and not the rate, which depends on what else the machine does."""
 
 
 def plan() -> RunPlan:
@@ -29,40 +31,46 @@ def plan() -> RunPlan:
     return RunPlan("many campaigns of one text", [scenario], resends=True, measures=(NAME,))
 
 
-def judge(alone_per_s: float, among_per_s: float) -> Figure:
-    """Compare the rate among the campaigns with the rate without them."""
-    share = among_per_s / alone_per_s if alone_per_s else 0.0
+def judge(alone_us: float, among_us: float) -> Figure:
+    """Compare the processor time of Redis for a message, in microseconds, with the time without the other campaigns."""
+    share = among_us / alone_us if alone_us else float("inf")
     return Figure(
         NAME,
         f"{share:.0%}",
-        f"≥ {MIN_SHARE:.0%}",
-        share >= MIN_SHARE,
-        [f"{alone_per_s:,.0f}/s before, {among_per_s:,.0f}/s with {_CAMPAIGNS} other campaigns of the text"],
+        f"≤ {MAX_SHARE:.0%}",
+        share <= MAX_SHARE,
+        [f"{alone_us:,.0f} µs before, {among_us:,.0f} µs with {_CAMPAIGNS} campaigns more of the text"],
     )
 
 
 async def _crowd(testbed: ChaosTestbed) -> None:
-    alone_per_s, campaign = await _rate(testbed)
+    await _work_us(testbed, times=1)  # without any other campaign of the text there is nothing to look up
+    alone_us, campaign = await _work_us(testbed)
     plan = (await testbed.queries.campaign(campaign)).plan
     testbed.log_action(f"{_CAMPAIGNS} campaigns of one text begin")
     copies = await copy_campaign(testbed, plan, sender=UNLIMITED, count=_CAMPAIGNS, messages=_MESSAGES_OF_EACH)
     testbed.unwatched |= set(copies)
     await _finish(testbed, copies)
     testbed.log_action("the campaigns of one text have ended, or had their time")
-    among_per_s, _ = await _rate(testbed)
-    testbed.events.measured.append(judge(alone_per_s, among_per_s))
+    among_us, _ = await _work_us(testbed)
+    testbed.events.measured.append(judge(alone_us, among_us))
 
 
-async def _rate(testbed: ChaosTestbed) -> tuple[float, CampaignId]:
-    """Return the best rate of some campaigns, one after the other, and the last of them."""
-    best = 0.0
-    for _ in range(_TIMES):
+async def _work_us(testbed: ChaosTestbed, *, times: int = _TIMES) -> tuple[float, CampaignId]:
+    """Return the least processor time of Redis for a message of some campaigns, and the last of the campaigns."""
+    least_us = float("inf")
+    for _ in range(times):
+        await wait_for_reports(testbed)  # the reports of earlier campaigns are work too
+        began_us = await _used_us(testbed)
         campaign = await submit(testbed, _MEASURED, name="measured", validity_s=_VALIDITY_S)
         await _finish(testbed, [campaign])
-        view = await testbed.queries.campaign(campaign)
-        end_ms = view.last_sent_ms if view.state is CampaignState.FINISHED else time.time() * 1000
-        best = max(best, view.done / max(0.001, (end_ms - view.first_sent_ms) / 1000))
-    return best, campaign
+        least_us = min(least_us, (await _used_us(testbed) - began_us) / _MEASURED.messages)
+    return least_us, campaign
+
+
+async def _used_us(testbed: ChaosTestbed) -> float:
+    used = await testbed.redis.info("cpu")
+    return 1e6 * (float(used["used_cpu_user"]) + float(used["used_cpu_sys"]))
 
 
 async def _finish(testbed: ChaosTestbed, campaigns: list[CampaignId]) -> None:

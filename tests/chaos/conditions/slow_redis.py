@@ -39,7 +39,7 @@ def plan() -> RunPlan:
     campaigns = (CampaignSpec(UNLIMITED, 30_000), CampaignSpec(SLOW, 9_000))
     scenario = Scenario("Redis slow", campaigns, validity_s=600, script=_slow_down)
     names = tuple(_name(sender, delay_s) for sender in (UNLIMITED, SLOW) for delay_s in _DELAYS_S)
-    return RunPlan("Redis slow", [scenario], TestbedOptions(wires=("",)), resends=True, measures=names)
+    return RunPlan("Redis slow", [scenario], TestbedOptions(wires=("",)), is_light=True, resends=True, measures=names)
 
 
 def expected_per_s(sender: str, delay_s: float) -> float:

@@ -23,7 +23,7 @@ def plan() -> RunPlan:
     """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 4_000, in_doubt="resend"), CampaignSpec(SLOW, 2_000, in_doubt="resend"))
     scenario = Scenario("reconcilers away", campaigns, validity_s=_VALIDITY_S, script=_go_away)
-    return RunPlan("reconcilers away over the end of the validity", [scenario], measures=(WAITED,))
+    return RunPlan("reconcilers away over the end of the validity", [scenario], is_light=True, measures=(WAITED,))
 
 
 def judge(in_doubt: int, waiting: int) -> Figure:

@@ -56,7 +56,7 @@ def test_a_damaged_batch_gives_one_line_and_the_other_batches_are_resolved(
     assert (resolved.exit_code, resolved.stdout) == (1, "")
     assert resolved.stderr == (
         f"campaign {submitted}: batch 1 cannot be settled: damaged in the ledger; restore it and run the same command "
-        "again (0 messages of others are decided)\n"
+        "again (0 messages of other batches are settled)\n"
     )
 
 

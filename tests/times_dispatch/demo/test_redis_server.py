@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from times_dispatch.demo import redis_server
-from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server
+from times_dispatch.demo.redis_server import EmbeddedServer, EmbeddedServerFailed, find_server, free_port
 
 pytestmark = pytest.mark.processes
 
@@ -108,19 +107,17 @@ def test_a_taken_port_is_an_error_with_the_servers_message() -> None:
     assert not server.running
 
 
-def test_a_free_port_that_another_process_takes_meanwhile_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_free_port_that_another_process_takes_meanwhile_is_replaced() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = iter([taken.getsockname()[1]])
-        free_port = redis_server._free_port
-        monkeypatch.setattr(redis_server, "_free_port", lambda: next(ports, None) or free_port())
-        with EmbeddedServer() as server:
+        with EmbeddedServer(choose_port=lambda: next(ports, None) or free_port()) as server:
             assert server.port != taken.getsockname()[1]
 
 
 def test_an_option_that_the_server_does_not_know_is_a_failure_and_not_a_wait() -> None:
-    server = EmbeddedServer(port=redis_server._free_port(), options={"no-such-option": "1"})
+    server = EmbeddedServer(port=free_port(), options={"no-such-option": "1"})
     with pytest.raises(EmbeddedServerFailed, match="ended with"):
         server.start()
 

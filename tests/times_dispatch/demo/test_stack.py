@@ -1,9 +1,12 @@
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import times_dispatch
 from times_dispatch.demo.stack import Stack
 
 
@@ -27,6 +30,19 @@ def test_workers_are_named_in_order(stack: Stack) -> None:
 
 def test_environment_variables_of_the_caller_override_the_stacks_own(stack: Stack) -> None:
     assert stack.environment["DISPATCH_ID_KEY"] == "another-key-of-enough-bytes"
+
+
+@pytest.mark.processes
+def test_the_processes_run_the_code_of_the_process_that_starts_them(stack: Stack, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "import times_dispatch; print(times_dispatch.__file__)"],
+        env=stack.environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == times_dispatch.__file__
 
 
 def test_every_process_pushes_to_the_sandbox_and_reports_go_to_the_receiver(stack: Stack) -> None:

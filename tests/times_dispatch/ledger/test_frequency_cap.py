@@ -80,8 +80,8 @@ class Sending:
 
     async def take_again(self) -> None:
         """Take the batch once more, whether or not it is handed out already; what waits has waited long enough."""
-        for member in await self.ledger.redis.zrange(f"{hash_tag(SENDER)}:waiting", 0, -1):
-            await self.ledger.redis.zadd(f"{hash_tag(SENDER)}:waiting", {text(member): 1})
+        for member in await self.ledger.redis.zrange(f"{hash_tag(SENDER)}:blocked", 0, -1):
+            await self.ledger.redis.zadd(f"{hash_tag(SENDER)}:blocked", {text(member): 1})
         await self.ledger.issue()
         self.lease = await self.ledger.take(BatchRef(self.lease.ref.sender, self.campaign, 0))
 
@@ -272,7 +272,7 @@ async def test_a_batch_that_waits_is_looked_at_again_after_a_while_that_grows(le
         await second.open(at_s=began_s + age_s)
         await second.open_block(at_s=began_s + age_s)
         await second.release()
-        again_ms = await ledger.redis.zscore(f"{hash_tag(SENDER)}:waiting", f"{second.campaign}:0")
+        again_ms = await ledger.redis.zscore(f"{hash_tag(SENDER)}:blocked", f"{second.campaign}:0")
         assert again_ms == (began_s + age_s) * 1000 + wait_ms
         await second.take_again()
     assert await second.send(at_s=began_s + 1800) == "aaa"
@@ -286,7 +286,7 @@ async def test_a_batch_that_waits_and_whose_campaign_is_stopped(ledger: Ledger, 
     await second.open_block()
     await second.release()
     await ledger.control.campaign(SENDER, second.campaign, action)
-    await ledger.redis.zadd(f"{hash_tag(SENDER)}:waiting", {f"{second.campaign}:0": 1})
+    await ledger.redis.zadd(f"{hash_tag(SENDER)}:blocked", {f"{second.campaign}:0": 1})
     assert await ledger.issue() == []
     if is_out:
         await ledger.control.campaign(SENDER, second.campaign, "resume")

@@ -93,7 +93,11 @@ async def test_a_code_that_does_not_fit_is_cut_to_the_greatest(ledger: Ledger) -
     assert (await ledger.view()).codes == {"push:65535": 1}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(25, settings().max_examples),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(outcomes=st.dictionaries(st.integers(0, 59), st.sampled_from("arip"), min_size=1), chance=st.randoms())
 async def test_outcomes_far_and_near_change_their_own_messages_and_no_others(
     ledger: Ledger, outcomes: dict[int, str], chance: Random

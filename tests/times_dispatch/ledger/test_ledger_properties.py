@@ -37,7 +37,7 @@ from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, 
 from times_dispatch.ledger.submission import BrakeRule
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
-EXAMPLES = int(LONGER or "40")
+EXAMPLES = int(LONGER or min(40, settings().max_examples))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
 STEPS = 30
 SIZES = [3, 3, 30]

@@ -25,13 +25,13 @@ async def test_numbers_come_out_as_they_went_in_with_their_zeros_and_lengths(red
     assert await opt_outs.contains([]) == []
 
 
-async def test_a_hundred_thousand_numbers_take_few_bytes_each(redis: Redis) -> None:
+async def test_twenty_thousand_numbers_take_few_bytes_each(redis: Redis) -> None:
     # As dense as a million numbers over the whole range of Indian mobile numbers: 25 in a bucket.
     chance = random.Random(1)
-    numbers = [f"91{number}" for number in chance.sample(range(6_000_000_000, 6_400_000_000), 100_000)]
+    numbers = [f"91{number}" for number in chance.sample(range(6_000_000_000, 6_080_000_000), 20_000)]
     before = (await redis.info("memory"))["used_memory"]
     opt_outs = OptOuts(redis)
-    assert await opt_outs.add(numbers) == 100_000
-    assert await opt_outs.count() == 100_000
-    assert ((await redis.info("memory"))["used_memory"] - before) / 100_000 < 10
+    assert await opt_outs.add(numbers) == 20_000
+    assert await opt_outs.count() == 20_000
+    assert ((await redis.info("memory"))["used_memory"] - before) / 20_000 < 10
     assert all(await opt_outs.contains(numbers[:1_000]))

@@ -269,7 +269,11 @@ async def test_answers_come_in_the_order_of_the_reports_whatever_their_batches(l
     assert (await ledger.states(), await ledger.states(other)) == ("daafa", "faaad")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=min(25, settings().max_examples),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(
         st.tuples(

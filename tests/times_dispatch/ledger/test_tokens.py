@@ -4,6 +4,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from tests.kit.ledger import eventually
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.tokens import RedisTokenStore
@@ -24,7 +25,7 @@ async def test_a_value_is_kept_for_its_time_and_no_longer(redis: Redis) -> None:
     assert 59 < stored[1] <= 60
 
     await tokens.write(NAME, b"next", ttl_s=0.02)
-    await asyncio.sleep(0.05)  # until it expires
+    await eventually(lambda: _is_gone(redis, f"token:{NAME}"))
     assert await tokens.read(NAME) is None
 
 
@@ -47,12 +48,16 @@ async def test_one_caller_has_the_lock_at_a_time_and_no_other_waits(redis: Redis
 async def test_the_lock_of_a_dead_holder_expires(redis: Redis) -> None:
     dead = RedisTokenStore(redis).lock(NAME, ttl_s=0.05)
     assert await dead.__aenter__()
-    await asyncio.sleep(0.1)  # until it expires
+    await eventually(lambda: _is_gone(redis, f"token:{NAME}:lock"))
     async with RedisTokenStore(redis).lock(NAME, ttl_s=5) as acquired:
         assert acquired
         await dead.__aexit__(None, None, None)  # the late holder releases nothing that is not its own
         async with RedisTokenStore(redis).lock(NAME, ttl_s=5) as acquired_too:
             assert not acquired_too
+
+
+async def _is_gone(redis: Redis, key: str) -> bool:
+    return not await redis.exists(key)
 
 
 async def test_redis_away_is_an_os_error() -> None:

@@ -181,7 +181,7 @@ async def test_a_provider_that_cannot_work_is_refused_at_once() -> None:
         Client(described(max_connections=0))
 
 
-def test_it_works_on_uvloop_with_many_pushes_at_once() -> None:
+def test_the_client_works_on_uvloop_with_many_pushes_at_once() -> None:
     async def story() -> list[Verdict]:
         async with serving(accept_all) as server:
             provider = timesmobile_get(nickname="tm", username="u", password="p", endpoint=server.url)

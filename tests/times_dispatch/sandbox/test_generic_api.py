@@ -44,7 +44,7 @@ async def test_without_a_client_there_is_no_second_provider(start: Start) -> Non
     assert (await client.post("/generic/v2/messages", b""))[0] == 404
 
 
-async def test_it_takes_a_form_with_a_token_and_books_it_like_any_other(start: Start) -> None:
+async def test_the_generic_api_takes_a_form_with_a_token_and_records_the_message(start: Start) -> None:
     client = await start(generic=GENERIC)
     status, response = await push(client, await token(client))
     assert status == 202
@@ -54,7 +54,7 @@ async def test_it_takes_a_form_with_a_token_and_books_it_like_any_other(start: S
     assert (accepted["id"], accepted["sender"]) == (FORM["ref"], "TIMESM")
 
 
-async def test_it_refuses_in_words_of_its_own(start: Start) -> None:
+async def test_the_generic_api_refuses_in_words_of_its_own(start: Start) -> None:
     client = await start(generic=GENERIC, senders={"TIMESM": ("1107160000000000001",)}, balance=1)
     bearer = await token(client)
     refusals = [

@@ -7,6 +7,8 @@
 --   lease_ms     how long a lease lasts
 --   max_batches  how many batches one call processes
 --   may_reissue  1, or 0 while so many wake-ups wait in the broker that no more shall be sent
+--   decided_ms   when upkeep found that workers could renew their leases (epoch, milliseconds): only leases that had
+--                run out by then end, because Redis' clock may jump between that moment and this call; 0 is now
 -- Reply
 --   reclaimed  how many batches were reclaimed
 --   in_doubt   how many messages of these batches are in doubt now
@@ -19,10 +21,11 @@
 -- Cost: O(batches x messages).
 -- A damaged batch keeps its lease for a while, and delays no other batch; the caller brakes its campaign.
 
-local args = arguments({'lease_ms', 'max_batches', 'may_reissue'})
+local args = arguments({'lease_ms', 'max_batches', 'may_reissue', 'decided_ms'})
 local lease_ms, leases_key = tonumber(args.lease_ms), key_of_sender('leases')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
+local decided_ms = args.decided_ms == '0' and now_ms or tonumber(args.decided_ms)
 local reclaimed, in_doubt, ready, damaged = 0, 0, {}, {}
 
 local function reissue(member, id, batch_number, campaign)
@@ -67,12 +70,12 @@ end
 -- Return the batches whose leases ran out, and the batches whose leases end later than any lease can: these leases were
 -- written before Redis' clock was set back, and their workers had the time to renew them.
 local function expired_batches()
-  local members = redis.call('ZRANGEBYSCORE', leases_key, '-inf', now_ms, 'LIMIT', 0, args.max_batches)
-  local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. now_ms + math.max(lease_ms, DAMAGED_MS),
+  local members = redis.call('ZRANGEBYSCORE', leases_key, '-inf', decided_ms, 'LIMIT', 0, args.max_batches)
+  local later = redis.call('ZREVRANGEBYSCORE', leases_key, '+inf', '(' .. decided_ms + math.max(lease_ms, DAMAGED_MS),
     'WITHSCORES', 'LIMIT', 0, args.max_batches)
   for position = 1, #later, 2 do
     local is_sound, max_ms = pcall(max_lease_ms, later[position])
-    if is_sound and tonumber(later[position + 1]) > now_ms + max_ms then members[#members + 1] = later[position] end
+    if is_sound and tonumber(later[position + 1]) > decided_ms + max_ms then members[#members + 1] = later[position] end
   end
   return members
 end

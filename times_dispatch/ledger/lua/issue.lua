@@ -80,41 +80,47 @@ local function skip_missed_start(id, campaign_key, since_ms)
   return true
 end
 
-local function end_wait(id, batch_number, since_ms)
+local function end_wait(id, since_ms)
   local campaign_key = key_of_campaign(id)
-  -- A batch waited for copies of other campaigns. A cancelled or finished campaign has no batch left to issue.
-  if batch_number then
-    local state = redis.call('HGET', campaign_key, 'state')
-    if state == 'cancelled' or state == 'finished' then return end
-    redis.call('LPUSH', key_of_redo(campaign_key), batch_number)
-  end
   if not skip_missed_start(id, campaign_key, since_ms) then queue_campaign(id, campaign_key) end
 end
 
--- Put the campaigns whose time has come, or the time of a batch of theirs, into the rotation.
+-- Put the campaigns whose time has come into the rotation.
 local function end_waits()
   local due = redis.call('ZRANGEBYSCORE', waiting_key, '-inf', now_ms, 'LIMIT', 0, MAX_WAITING)
   if #due == 0 then return end
   local since_ms = start_calls_since(due)
-  for _, member in ipairs(due) do
-    redis.call('ZREM', waiting_key, member)
-    local id, batch_number = split_batch_member(member)
-    local is_sound, failure = pcall(end_wait, id or member, batch_number, since_ms)
-    if not is_sound then brake_damaged(id or member, failure) end
+  for _, id in ipairs(due) do
+    redis.call('ZREM', waiting_key, id)
+    local is_sound, failure = pcall(end_wait, id, since_ms)
+    if not is_sound then brake_damaged(id, failure) end
   end
 end
 
--- Put campaigns back into the rotation whose providers may be able to take messages again.
+-- End the wait of a campaign, or of a batch that waited for copies of other campaigns.
+local function end_block(id, batch_number)
+  local campaign_key = key_of_campaign(id)
+  if batch_number then
+    -- A cancelled or finished campaign has no batch left to issue.
+    local state = redis.call('HGET', campaign_key, 'state')
+    if state == 'cancelled' or state == 'finished' then return end
+    redis.call('LPUSH', key_of_redo(campaign_key), batch_number)
+  end
+  queue_campaign(id, campaign_key)
+end
+
+-- Put campaigns back into the rotation that may be able to send messages again.
 local function end_blocks()
   local blocked_key, latest_ms = key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000
   local over = redis.call('ZRANGEBYSCORE', blocked_key, '-inf', now_ms, 'LIMIT', 0, MAX_BLOCKED)
-  -- No campaign waits longer than this, unless the clock was set back.
+  -- Nothing waits longer than this, unless the clock was set back.
   local too_late = redis.call('ZRANGEBYSCORE', blocked_key, '(' .. latest_ms, '+inf', 'LIMIT', 0, MAX_BLOCKED)
-  for _, ids in ipairs({over, too_late}) do
-    for _, id in ipairs(ids) do
-      redis.call('ZREM', blocked_key, id)
-      local is_sound, failure = pcall(queue_campaign, id, key_of_campaign(id))
-      if not is_sound then brake_damaged(id, failure) end
+  for _, members in ipairs({over, too_late}) do
+    for _, member in ipairs(members) do
+      redis.call('ZREM', blocked_key, member)
+      local id, batch_number = split_batch_member(member)
+      local is_sound, failure = pcall(end_block, id or member, batch_number)
+      if not is_sound then brake_damaged(id or member, failure) end
     end
   end
 end
@@ -148,6 +154,12 @@ local function issue_batch(id, campaign_key, campaign)
   end
 end
 
+-- Look at a campaign again after a while. Its validity or its send window is over by a clock that may be wrong: once
+-- the clock is right, the campaign continues, or upkeep has ended it or set its next send window.
+local function look_again(id)
+  redis.call('ZADD', key_of_sender('blocked'), now_ms + MAX_BLOCKED_US / 1000, id)
+end
+
 local rate
 local known_chains = {}
 
@@ -165,18 +177,24 @@ local function take_turn(id, rotation_key, batches_out, max_out)
   local batch_size, own_rate = tonumber(campaign.batch_size), tonumber(campaign.rate)
   local start_ms = tonumber(campaign.start_ms)
   if batches_out >= (max_out or max_batches_out(rate, batch_size)) then return 'full' end
-  local runs = campaign.state == 'running' and tonumber(campaign.until_ms) > now_ms
+  local is_over = tonumber(campaign.until_ms) <= now_ms
+  local runs = campaign.state == 'running' and not is_over
   if runs and start_ms <= now_ms and not can_take_or_block(id, rotation_key, campaign.chain, now, known_chains) then
     return 'blocked'
   end
   redis.call('ZREM', rotation_key, id)
-  if not runs then return 'done' end
-  if start_ms > now_ms then
+  if campaign.state ~= 'running' then return 'done' end
+  if is_over then
+    look_again(id)
+  elseif start_ms > now_ms then
     redis.call('ZADD', waiting_key, start_ms, id)
   elseif is_outside_send_window(campaign, now_ms) then
-    -- Before the send window opens the campaign waits for that; after it closed, upkeep sets the next send window.
     local opens_ms = campaign.send_window_opens_ms
-    if now_ms < tonumber(opens_ms) then redis.call('ZADD', waiting_key, opens_ms, id) end
+    if now_ms < tonumber(opens_ms) then
+      redis.call('ZADD', waiting_key, opens_ms, id)
+    else
+      look_again(id)
+    end
   elseif own_rate <= 0 or tonumber(campaign.batches_out) < max_batches_out(own_rate, batch_size) then
     issue_batch(id, campaign_key, campaign)
   end

@@ -47,8 +47,6 @@ arrive too late."""
 _MAX_MARGIN_S: Final = 5.0
 """A token is used until at most this time before it expires."""
 
-_log = structlog.get_logger(__name__)
-
 
 class CachedToken(msgspec.Struct, frozen=True):
     """A stored token with its times on this process' monotonic clock."""
@@ -97,6 +95,7 @@ class TokenCache:
         self._request_timeout_s = request_timeout_s
         self._get_timeout_s = get_timeout_s
         self._clock = clock
+        self._log = structlog.get_logger(__name__)
         self._cipher = TokenCipher(credentials)
         self._name = self._cipher.store_name(nickname)
         self._cached: CachedToken | None = None
@@ -135,7 +134,7 @@ class TokenCache:
         if cached is not None and cached.stored.authorization == authorization:
             self._last_refused = authorization
             self._cache(StoredToken(why_not="HTTP 401 from the provider", refused=True), REFUSED_FOR_S)
-            _log.error("oauth.token_refused", provider=self._nickname, by="the provider", again_in_s=REFUSED_FOR_S)
+            self._log.error("oauth.token_refused", provider=self._nickname, by="the provider", again_in_s=REFUSED_FOR_S)
             task = asyncio.create_task(self._publish_refusal())
             self._publishing.add(task)
             task.add_done_callback(self._publishing.discard)
@@ -176,7 +175,7 @@ class TokenCache:
                 clock=self._clock,
             )
         except OSError as error:
-            _log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)
+            self._log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)
             self._refresh_at = self._clock.monotonic() + _READ_STORE_EVERY_S
 
     async def _refresh_once(self) -> None:
@@ -195,7 +194,7 @@ class TokenCache:
         self._refresh_ended.set()
         if not refreshing.cancelled() and (error := refreshing.exception()):
             self._refresh_at = self._clock.monotonic() + UNAVAILABLE_FOR_S
-            _log.error("oauth.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
+            self._log.error("oauth.unexpected_error", provider=self._nickname, error=type(error).__qualname__)
 
     async def _read_store(self) -> bool:
         """Cache the content of the store; return whether nothing needs to be requested."""
@@ -247,11 +246,11 @@ class TokenCache:
         """Return what to store, and for how many seconds."""
         match response:
             case TokenGranted(authorization, lifetime_s):
-                _log.info("oauth.token_granted", provider=self._nickname, lifetime_s=lifetime_s)
+                self._log.info("oauth.token_granted", provider=self._nickname, lifetime_s=lifetime_s)
                 ttl_s = lifetime_s - min(lifetime_s * _MARGIN_SHARE, _MAX_MARGIN_S)
                 return StoredToken(authorization=authorization, lifetime_s=lifetime_s), ttl_s
             case TokenRefused(reason):
-                _log.error(
+                self._log.error(
                     "oauth.token_refused",
                     provider=self._nickname,
                     by="the token server",
@@ -260,7 +259,7 @@ class TokenCache:
                 )
                 return StoredToken(why_not=reason, refused=True), REFUSED_FOR_S
             case TokenEndpointUnavailable(reason):
-                _log.warning(
+                self._log.warning(
                     "oauth.token_unavailable", provider=self._nickname, reason=reason, again_in_s=UNAVAILABLE_FOR_S
                 )
                 return StoredToken(why_not=reason), UNAVAILABLE_FOR_S
@@ -285,4 +284,4 @@ class TokenCache:
             elif self._cached and not (stored and stored.refused):
                 await self._store.write(self._name, self._cipher.encrypt(self._cached.stored), ttl_s=REFUSED_FOR_S)
         except OSError as error:
-            _log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)
+            self._log.warning("oauth.store_unavailable", provider=self._nickname, error=type(error).__name__)

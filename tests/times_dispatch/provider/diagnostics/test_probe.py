@@ -35,7 +35,7 @@ def saying(status: str, body: bytes = b"") -> Script:
         ("502 Bad Gateway", False, "answers OPTIONS with HTTP 502"),
     ],
 )
-async def test_it_asks_without_sending_a_message(status: str, ok: bool, says: str) -> None:
+async def test_the_probe_asks_without_sending_a_message(status: str, ok: bool, says: str) -> None:
     async with serving(saying(status)) as server:
         (result,) = await probe_provider(provider(f"{server.url}?key=hush"))
     assert result.ok is ok
@@ -47,7 +47,7 @@ async def test_it_asks_without_sending_a_message(status: str, ok: bool, says: st
     assert "hush" not in result.message + repr(received)
 
 
-async def test_it_says_why_it_cannot_be_reached() -> None:
+async def test_the_probe_says_why_the_provider_cannot_be_reached() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # and does not listen
         (result,) = await probe_provider(provider(f"http://127.0.0.1:{bound.getsockname()[1]}/x"))

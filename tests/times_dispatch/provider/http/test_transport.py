@@ -101,7 +101,7 @@ async def test_a_response_is_a_whole_httpx_response() -> None:
         response.no_such_thing  # type: ignore[attr-defined]  # noqa: B018
 
 
-async def test_it_carries_any_httpx_request() -> None:
+async def test_the_transport_carries_any_httpx_request() -> None:
     async with (
         serving(accept_all) as server,
         httpx.AsyncClient(transport=ProviderTransport(provider(server.url)), trust_env=False) as client,

@@ -5,7 +5,6 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from tests.kit.clock import FakeClock
@@ -383,9 +382,7 @@ async def _refused_by_the_provider(processes: Processes) -> None:
 
 
 @pytest.mark.parametrize("story", [_granted, _refused, _refused_by_the_provider])
-async def test_no_log_line_holds_a_secret(processes: Processes, story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A logger that was used before has its processors for good.
-    monkeypatch.setattr("times_dispatch.provider.oauth.token_cache._log", structlog.get_logger())
+async def test_no_log_line_holds_a_secret(processes: Processes, story: Story) -> None:
     with capture_logs() as lines:
         await story(processes)
     assert lines

@@ -56,7 +56,7 @@ local function copies_decide_ms(lease_key, count)
 end
 
 -- End the lease of a batch. Messages that are sending become in doubt. Pending messages wait for the batch's next turn:
--- the batch goes into the campaign's redo list, or into the sender's `waiting` if all of them wait for copies. Returns
+-- the batch goes into the campaign's redo list, or into the sender's `blocked` if all of them wait for copies. Returns
 -- how many messages became in doubt.
 local function reclaim(id, campaign_key, batch_number, now)
   local messages_key, member = key_of_batch(campaign_key, MESSAGES, batch_number), batch_member(id, batch_number)
@@ -67,7 +67,7 @@ local function reclaim(id, campaign_key, batch_number, now)
   drop_lease(campaign_key, batch_number, member)
   if string.find(states, PENDING, 1, true) then
     if waits_until_ms then
-      redis.call('ZADD', key_of_sender('waiting'), waits_until_ms, member)
+      redis.call('ZADD', key_of_sender('blocked'), waits_until_ms, member)
     else
       redis.call('LPUSH', key_of_redo(campaign_key), batch_number)
       queue_campaign(id, campaign_key)

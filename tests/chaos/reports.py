@@ -1,0 +1,25 @@
+"""The delivery reports of a run: the sandbox posts all of them, and the reconcilers apply them."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import httpx
+from redis.exceptions import RedisError
+
+from callbacks.streams import REPORTS
+from tests.chaos.testbed import ChaosTestbed
+
+_TIMEOUT_S = 60.0
+
+
+async def wait_for_reports(testbed: ChaosTestbed) -> None:
+    """Tell the sandbox to post all reports now, and wait until the ledger has them."""
+    with suppress(httpx.TransportError):
+        await testbed.sandbox.post("/sandbox/flush", timeout=_TIMEOUT_S)
+    ends = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < ends:
+        with suppress(RedisError):
+            if not await testbed.redis.xlen(REPORTS):
+                return
+        await asyncio.sleep(0.1)
