@@ -243,7 +243,10 @@ class LedgerChecks:
                 Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but was reported as delivered"
             )
         is_accepted = row in books.accepted
-        if state in {MessageState.DELIVERED, MessageState.ACCEPTED, MessageState.FAILED} and not is_accepted:
+        had = {MessageState.DELIVERED, MessageState.FAILED, MessageState.ACCEPTED}
+        if campaign in self._world.operator.resolved_as_sent:
+            had.remove(MessageState.ACCEPTED)
+        if state in had and not is_accepted:
             raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, no provider ever had it")
         unsent = {MessageState.EXPIRED, MessageState.CANCELLED, MessageState.SUPPRESSED, MessageState.REJECTED}
         if state in unsent and is_accepted and not self._is_excused(campaign, row):
