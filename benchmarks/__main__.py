@@ -18,7 +18,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import dispatch, fairness, growth, idle, pacing, repeated_texts, reports, scaling, show, submit
+from benchmarks import corpus, dispatch, fairness, growth, idle, pacing, repeated_texts, reports, scaling, show, submit
 from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
@@ -34,6 +34,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "idle": idle.figures,
     "growth": growth.figures,
     "repeated_texts": repeated_texts.figures,
+    "corpus": corpus.figures,
 }
 
 _MIN_WIDTH = 150

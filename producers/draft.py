@@ -106,6 +106,7 @@ class RowPass:
                 f"{numbers:,} rows name what looks like a phone number, and there are no callback_numbers "
                 "in the settings to compare it with"
             )
+        yield from self.checker.doubts.warnings()
 
     def _checked_chunks(self) -> Iterator[CheckedRows]:
         for chunk in self._file.chunks():

@@ -88,7 +88,7 @@ async def export_numbers(path: Path, optouts: OptOuts) -> int:
 
 def normalise_arguments(numbers: Sequence[str]) -> list[str]:
     """Normalise numbers from the command line; raise InputInvalid with the position of each that is no number."""
-    normalised, reasons = normalise_numbers(list(numbers))
+    normalised, reasons = normalise_numbers(list(numbers), landlines=True)
     if reasons:
         raise InputInvalid(*(f"number {index + 1} {reason}" for index, reason in reasons.items()))
     return normalised
@@ -111,7 +111,7 @@ def _normalise_cells(cells: Sequence[str], *, is_export: bool) -> tuple[list[str
     not Indian is therefore read as a number of another country. Ten digits beside numbers with codes are refused: they
     may be an Indian number without its code, or a shorter number of another country.
     """
-    numbers, reasons = normalise_numbers(cells)
+    numbers, reasons = normalise_numbers(cells, landlines=True)
     if not is_export:
         return numbers, reasons
     stripped = [cell.strip() for cell in cells]
@@ -128,6 +128,6 @@ def _normalise_cells(cells: Sequence[str], *, is_export: bool) -> tuple[list[str
 
 def _number_or_empty(cell: str) -> str:
     try:
-        return normalise(without_prefix(cell))
+        return normalise(without_prefix(cell), landlines=True)
     except NumberInvalid:
         return ""

@@ -192,7 +192,7 @@ def _template(request: SendTestRequest, sender: str, settings: Settings) -> str:
 
 def _values(message: str, template: TemplateSettings) -> list[str] | None:
     """Return the values of the slots that make the message; None if the message is not the template's text."""
-    return Template(template.text).extract_values(message, template.max_value_length)
+    return Template(template.text, template.operator).extract_values(message, template.max_value_length)
 
 
 def _held_reason(view: SenderView, provider: str) -> str:

@@ -28,7 +28,7 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
 from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 log = structlog.get_logger(__name__)
 
@@ -236,7 +236,7 @@ class Upkeep:
     async def _write_send_windows(self, sender: SenderId) -> None:
         """Write the next send window of each campaign whose last window is over; until then nothing of it is sent."""
         for campaign, plan, now_ms in await self._maintenance.closed_send_windows(sender):
-            window = Window(plan.send_from_min, plan.send_until_min, plan.zone)
+            window = SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)
             opens = window.next_opening(datetime.fromtimestamp(now_ms / 1000, UTC))
             opens_ms, closes_ms = (round(moment.timestamp() * 1000) for moment in (opens, window.next_closing(opens)))
             await self._maintenance.set_send_window(sender, campaign, opens_ms=opens_ms, closes_ms=closes_ms)

@@ -30,6 +30,7 @@ from times_dispatch.settings.errors import SettingsInvalid, closest
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.settings.send_window import send_window
+from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist
@@ -54,7 +55,7 @@ class Campaign:
         self.template_settings = settings.templates[table.template]
         self.sender = settings.senders[table.sender]
         self.no_value = settings.recipients.no_value
-        self.template = Template(self.template_settings.text)
+        self.template = Template(self.template_settings.text, self.template_settings.operator)
         self.category = effective_category(self.sender.category, self.template_settings.category)
         allowed = send_window(self.sender, self.category, settings.categories)
         if allowed.is_never_open:
@@ -70,11 +71,19 @@ class Campaign:
             price=price(self.sender, self.category, settings.categories),
             max_parts_per_day=max_parts_per_day(table.sender, settings),
         )
-        unlisted = [
+        bad_text = [
             self._document.mistake(("template",), self._not_whitelisted(problem))
             for problem in self.whitelists().problems_in_text()
         ]
-        if mistakes := [*self.budget.mistakes, *unlisted]:
+        bad_text += [
+            self._document.mistake(
+                ("template",),
+                f"the text of {table.template} contains {placeholder}, which looks like a placeholder that nothing "
+                "fills; a slot is written {#var#}",
+            )
+            for placeholder in unfilled("\0".join(self.template.literals))
+        ]
+        if mistakes := [*self.budget.mistakes, *bad_text]:
             raise InputInvalid(*mistakes)
         self.custom = CustomValues(
             table.custom, [settings.providers[nickname] for nickname in self.sender.chain], self._document

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from producers.campaign.table import CampaignTable
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.durations import parse_seconds
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 _DEFAULT_VALIDITY = "24h"
 _MAX_DISTANCE = timedelta(days=400)
@@ -35,11 +35,11 @@ class Schedule:
         document: the campaign file, which knows the line of each field.
     """
 
-    def __init__(self, table: CampaignTable, allowed: Window, document: Document) -> None:
+    def __init__(self, table: CampaignTable, allowed: SendWindow, document: Document) -> None:
         self._table = table
         self._allowed = allowed
         self._document = document
-        self.window = Window.parse(table.window, table.zone) if table.window else allowed
+        self.window = SendWindow.parse(table.window, table.zone) if table.window else allowed
         self._start = self._in_utc(table.start_at)
         self._finish_by = self._in_utc(table.finish_by)
 

@@ -13,7 +13,7 @@ from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.senders import WindowText, Zone
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules.window import INDIA_ZONE
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 _YEARS = range(2000, 3000)
 

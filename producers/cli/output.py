@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
-from times_dispatch.sms.rules.window import INDIA_ZONE
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
 
 if TYPE_CHECKING:
     from rich.console import Console

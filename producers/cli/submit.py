@@ -21,7 +21,7 @@ from times_dispatch.ledger.model import Plan
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 _MAX_REASONS = 10
 
@@ -133,7 +133,7 @@ def _start(plan: Plan) -> str:
     starts = minute_in_india(_moment(plan.start_at_ms)) if plan.start_at_ms else "at once"
     if not plan.send_until_min:
         return starts
-    return f"{starts}, in the hours {Window(plan.send_from_min, plan.send_until_min, plan.zone)}"
+    return f"{starts}, in the hours {SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)}"
 
 
 def _iso(epoch_ms: int) -> str | None:

@@ -10,6 +10,8 @@ from producers.cli import CliContext
 from producers.cli.output import console
 from producers.errors import InputInvalid
 from producers.registry import file
+from producers.registry.columns import FIELDS
+from producers.registry.lint import lint
 from producers.registry.merge import Merge, MergedRow
 from producers.registry.portal import PortalDownload
 from producers.registry.validation import template_problems
@@ -28,15 +30,25 @@ def template() -> None:
 @template.command("import")
 @click.argument("download", type=click.Path(path_type=Path))
 @click.option("--sender", default="", help="The sender of templates for which the download names no header.")
+@click.option(
+    "--column",
+    "named_columns",
+    metavar="FIELD=NAME",
+    multiple=True,
+    help=f"The name of a column, as in content=body. Fields: {', '.join(FIELDS)}. May be repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
-def import_(options: CliContext, download: Path, *, sender: str, dry_run: bool, as_json: bool) -> None:
+def import_(
+    options: CliContext, download: Path, *, sender: str, named_columns: tuple[str, ...], dry_run: bool, as_json: bool
+) -> None:
     """Import the approved templates of DOWNLOAD, a CSV or Excel file of a DLT portal, into the registry file.
 
     dispatch.toml names the registry file: [registry] templates = "templates.toml". A template that is imported again is
     recognised by its content id and keeps its name. Exits with 1 if a row was refused.
     """
+    columns = _named_columns(named_columns)
     path = _registry_path(options)
     if not path.exists():
         file.write(path, {})
@@ -50,7 +62,7 @@ def import_(options: CliContext, download: Path, *, sender: str, dry_run: bool, 
         senders=settings.senders,
         default_sender=sender,
     )
-    merge.add(PortalDownload(download).rows())
+    merge.add(PortalDownload(download, columns).rows())
     if not dry_run and (merge.added or merge.changed or merge.removed):
         file.write(path, merge.templates)
     _print_import(merge, as_json=as_json)
@@ -81,18 +93,36 @@ def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 @click.pass_obj
 def check(options: CliContext, names: tuple[str, ...]) -> None:
-    """Check the templates NAMES, or all, for what drops messages or costs too much; exit with 1 if there is any."""
+    """Check the templates NAMES, or all, for what drops messages, costs too much or breaks a rule of portals.
+
+    A line that begins with "advice" names what operators may object to; other lines make the exit code 1.
+    """
     settings = options.settings()
     if unknown := [name for name in names if name not in settings.templates]:
         raise InputInvalid(*(f"there is no template {name}" for name in unknown))
-    checked = {name: template_problems(name, settings) for name in names or settings.templates}
-    for name, problems in checked.items():
-        for problem in problems:
-            click.echo(f"{name}: {problem}")
-    with_problems = sum(map(bool, checked.values()))
-    click.echo(f"{len(checked):,} templates checked, {with_problems:,} with something to look at")
+    with_problems = 0
+    for name in names or settings.templates:
+        findings = lint(name, settings)
+        problems = [
+            *template_problems(name, settings),
+            *(str(finding) for finding in findings if finding.rule.is_problem),
+        ]
+        for line in [*problems, *(str(finding) for finding in findings if not finding.rule.is_problem)]:
+            click.echo(f"{name}: {line}")
+        with_problems += bool(problems)
+    click.echo(f"{len(names or settings.templates):,} templates checked, {with_problems:,} with something to look at")
     if with_problems:
         raise SystemExit(1)
+
+
+def _named_columns(options: tuple[str, ...]) -> dict[str, str]:
+    columns = {}
+    for option in options:
+        field, equals, name = option.partition("=")
+        if field.strip() not in FIELDS or not equals or not name.strip():
+            raise InputInvalid(f"--column {option}: must be FIELD=NAME, and FIELD one of {', '.join(FIELDS)}")
+        columns[field.strip()] = name.strip()
+    return columns
 
 
 def _registry_path(options: CliContext) -> Path:

@@ -11,7 +11,7 @@ import msgspec
 from producers.campaign.file import Campaign
 from producers.campaign.schedule import Times
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
-from times_dispatch.sms.rules.window import INDIA_ZONE, Window
+from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow
 
 _INDIA = ZoneInfo(INDIA_ZONE)
 _ROUNDING = 1e-6
@@ -101,7 +101,7 @@ def finish_estimate(
     sender_rate_per_s: float,
     own_rate_per_s: float,
     times: Times,
-    window: Window,
+    window: SendWindow,
     others: Sequence[CampaignAhead],
     now: datetime,
     cap: DailyCap | None = None,
@@ -161,7 +161,7 @@ def _left_at_start(others: Sequence[CampaignAhead], sent: float) -> list[int]:
 
 
 def _finish_day_by_day(
-    units: int, takes_s: float, times: Times, window: Window, cap: DailyCap
+    units: int, takes_s: float, times: Times, window: SendWindow, cap: DailyCap
 ) -> tuple[datetime | None, float]:
     """Send day after day, each day at most up to the daily limit.
 

@@ -13,6 +13,8 @@ LOST_DIGITS = (
     f"is a number of more than {MAX_DIGITS} digits, the last of which may be lost: "
     "format the column as text, and enter the value again"
 )
+_MAX_DECIMALS = 40
+"""Digits after the point that a number of JSON may have."""
 _MAX_WHOLE_FLOAT32 = 2**24
 _NOT_TEXT = "holds bytes that are no text"
 
@@ -84,7 +86,13 @@ def number_text(literal: str) -> str:
         if len(literal.lstrip("-")) > MAX_DIGITS:
             raise ValueDamaged(LOST_DIGITS)
         return literal
-    number = Decimal(literal)
+    try:
+        number = Decimal(literal)
+    except ArithmeticError:
+        raise ValueDamaged(LOST_DIGITS) from None
+    # An exponent of some digits would make a text of as many characters.
+    if not -_MAX_DECIMALS < number.adjusted() < MAX_DIGITS:
+        raise ValueDamaged(LOST_DIGITS)
     whole, _, decimals = format(number, "f").partition(".")
     if len(whole.lstrip("-")) > MAX_DIGITS:
         raise ValueDamaged(LOST_DIGITS)

@@ -43,7 +43,7 @@ def _table(template: TemplateSettings) -> tomlkit.items.Table:
     table.add("content_id", template.content_id)
     table.add("text", template.text)
     defaults = TemplateSettings(sender="x", content_id="0000", text="x")
-    for field in ("category", "max_value_length", "links", "callback_numbers"):
+    for field in ("category", "operator", "max_value_length", "links", "callback_numbers"):
         value = getattr(template, field)
         if value != getattr(defaults, field):
             table.add(field, value)

@@ -11,7 +11,9 @@ from producers.registry.portal import PortalRow
 from times_dispatch.settings.errors import closest, describe_error
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules import headers as header_rules
+from times_dispatch.sms.templates import Template
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 _MAX_NAME_LENGTH = 64
@@ -119,12 +121,19 @@ class Merge:
         return known, ""
 
     def _validation_error(self, row: PortalRow, senders: list[str]) -> str:
+        if row.unknown_category:
+            return (
+                f"its category {row.unknown_category!r} is unknown: write promotional, service, transactional or "
+                "government, or name another column with --column category=NAME"
+            )
         try:
             TemplateSettings(content_id=row.content_id, text=row.text, senders=senders, category=row.category)
         except ValidationError as invalid:
             error = invalid.errors(include_url=False)[0]
             field = str(error["loc"][0]) if error["loc"] else ""
             return _FIELDS_IN_WORDS.get(field, "") + describe_error(error, TemplateSettings)
+        if placeholders := unfilled("\0".join(Template(row.text).literals)):
+            return f"text: {placeholders[0]} looks like a placeholder that nothing fills; a slot is written {{#var#}}"
         return ""
 
     def _store(self, row: PortalRow, senders: list[str]) -> str:
@@ -143,12 +152,13 @@ class Merge:
             "sender": "",
             "senders": senders,
             "category": row.category,
+            **({"operator": row.operator} if row.operator else {}),
         }
         kept = before.model_dump() if before else {}
         self.templates[name] = after = TemplateSettings.model_validate(kept | from_portal)
         if before is None:
             self.added.append(MergedRow(row.line, name))
-        elif (before.text, before.headers, before.category) == (after.text, after.headers, after.category):
+        elif _from_portal(before) == _from_portal(after):
             self.unchanged.append(MergedRow(row.line, name))
         else:
             self.changed.append(MergedRow(row.line, name, _differences(before, after)))
@@ -168,6 +178,10 @@ class Merge:
         self.refused.append(MergedRow(row.line, row.name or row.content_id, reason))
 
 
+def _from_portal(item: TemplateSettings) -> tuple[object, ...]:
+    return item.text, item.headers, item.category, item.operator
+
+
 def _differences(before: TemplateSettings, after: TemplateSettings) -> str:
     changed = [
         name
@@ -175,6 +189,7 @@ def _differences(before: TemplateSettings, after: TemplateSettings) -> str:
             ("text", before.text, after.text),
             ("senders", before.headers, after.headers),
             ("category", before.category, after.category),
+            ("operator", before.operator, after.operator),
         )
         if old != new
     ]

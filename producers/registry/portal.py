@@ -1,62 +1,40 @@
 """Reads the list of templates that a DLT portal offers for download; every portal names the columns in its own way."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from producers.errors import InputInvalid
-from producers.recipients import Chunk, Heading, open_table
+from producers.recipients import Chunk, open_table
 from producers.recipients.cell_text import tidy
+from producers.registry.columns import CATEGORY, FIELDS, indexes
 from producers.rows.damage import damage_of_text
-from times_dispatch.sms.rules.categories import Category, category_from_portal
+from times_dispatch.sms.rules.categories import Category, category_from_portal, is_no_category
 from times_dispatch.sms.rules.headers import without_affixes
+from times_dispatch.sms.slot_rules import Operator
 
-CONTENT_ID = (
-    "templateid",
-    "dlttemplateid",
-    "contenttemplateid",
-    "dltcontenttemplateid",
-    "contentid",
-    "dltcontentid",
-    "dltid",
-    "templateregistrationid",
-)
-TEXT = (
-    "templatecontent",
-    "templatemessage",
-    "templatetext",
-    "templatebody",
-    "contenttemplate",
-    "messagecontent",
-    "smscontent",
-    "content",
-    "message",
-    "text",
-)
-NAME = ("templatename", "contenttemplatename", "dlttemplatename", "name")
-HEADERS = ("header", "headers", "headername", "headernames", "senderid", "senderids", "sender", "cli", "mappedheaders")
-ENTITY = ("principalentityid", "entityid", "peid", "dltentityid")
-STATUS = ("status", "approvalstatus", "templatestatus", "registrationstatus", "dltstatus")
-CATEGORY = (
-    "templatetype",
-    "templatecategory",
-    "contenttype",
-    "communicationtype",
-    "messagetype",
-    "smstype",
-    "type",
-    "category",
-    "contentcategory",
-)
-"""Portals disagree on what these columns mean: ``Template Type`` is a category at one portal, and TEXT or UNICODE at
-another. The first of the columns that holds a category decides."""
-
+_OPERATORS: dict[str, Operator] = {
+    "airtel": "airtel",
+    "bharti": "airtel",
+    "bsnl": "bsnl",
+    "jio": "jio",
+    "trueconnect": "jio",
+    "smartping": "stpl",
+    "stpl": "stpl",
+    "tata": "stpl",
+    "videocon": "stpl",
+    "vodafone": "vi",
+    "vil": "vi",
+    "vilpower": "vi",
+    "vi": "vi",
+}
 _APPROVED = re.compile(r"\b(approved?|registered|active|activated|live)\b", re.IGNORECASE)
 _NOT_APPROVED = re.compile(
     r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in ?active)\b", re.IGNORECASE
 )
+_WORD = re.compile(r"[a-z]+")
 
 
 class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,21 +53,38 @@ class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     """In the portal's words; empty if the download has no such column."""
     approved: bool
+    unknown_category: str = ""
+    """What a column for the category holds, if the words belong to no category."""
+    operator: Operator = ""
+    """The operator at whose portal the template is registered, if the download says so."""
 
 
 class PortalDownload:
-    """A download as CSV or Excel. Raises InputInvalid with the column that is missing, if one is."""
+    """A download as CSV or Excel.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        columns: the names of columns that the user says, by the keys of ``FIELDS``.
+
+    Raises:
+        InputInvalid: a column is missing.
+    """
+
+    def __init__(self, path: Path, columns: Mapping[str, str] | None = None) -> None:
         self._file = open_table(path, hint="Template ID")
-        columns = {_letters(name): index for index, name in reversed(list(enumerate(self._file.heading.names)))}
-        self._content_id = self._required(columns, CONTENT_ID, "Template ID", self._file.heading)
-        self._text = self._required(columns, TEXT, "Template Content", self._file.heading)
-        self._name = _first(columns, NAME)
-        self._headers = _first(columns, HEADERS)
-        self._entity = _first(columns, ENTITY)
-        self._status = _first(columns, STATUS)
-        self._category_columns = [columns[name] for name in CATEGORY if name in columns]
+        self._named = columns or {}
+        self._indexes = indexes(self._file.heading.names)
+        self._content_id = self._required("id", "Template ID")
+        self._text = self._required("content", "Template Content")
+        self._name = self._column("name")
+        self._headers = self._column("header")
+        self._entity = self._column("entity")
+        self._status = self._column("status")
+        self._operator = self._column("operator")
+        if "category" in self._named:
+            self._category_columns = [self._required("category", "")]
+        else:
+            self._category_columns = [self._indexes[name] for name in CATEGORY if name in self._indexes]
 
     @property
     def has_headers(self) -> bool:
@@ -104,7 +99,7 @@ class PortalDownload:
             damage = self._damage(chunk)
             for line, cells in zip(chunk.lines, chunk.rows, strict=True):
                 status = _cell(cells, self._status)
-                categories = (category_from_portal(cells[column]) for column in self._category_columns)
+                category, unknown_category = self._category(cells)
                 yield PortalRow(
                     line=line,
                     damage=damage.get(line, ""),
@@ -112,7 +107,9 @@ class PortalDownload:
                     name=_cell(cells, self._name),
                     text=cells[self._text],
                     headers=_headers(_cell(cells, self._headers)),
-                    category=next(filter(None, categories), None),
+                    category=category,
+                    unknown_category=unknown_category,
+                    operator=_operator_in(f"{_cell(cells, self._operator)} {status}"),
                     entity_id=_digits(_cell(cells, self._entity)),
                     status=status,
                     approved=self._status is None or is_approved(status),
@@ -130,11 +127,31 @@ class PortalDownload:
                 damage.setdefault(line, f"{self._file.heading.names[self._content_id]} {problem.reason}")
         return damage
 
-    @staticmethod
-    def _required(columns: dict[str, int], names: tuple[str, ...], usual_name: str, heading: Heading) -> int:
-        column = _first(columns, names)
+    def _category(self, cells: Sequence[str]) -> tuple[Category | None, str]:
+        """Return the category of a row, or the words that belong to no category."""
+        written = [cells[column].strip() for column in self._category_columns]
+        for category in map(category_from_portal, written):
+            if category:
+                return category, ""
+        return None, next((words for words in written if words and not is_no_category(words)), "")
+
+    def _column(self, field: str) -> int | None:
+        if field in self._named:
+            return self._required(field, "")
+        return next((self._indexes[name] for name in FIELDS[field] if name in self._indexes), None)
+
+    def _required(self, field: str, usual_name: str) -> int:
+        heading = self._file.heading
+        if named := self._named.get(field):
+            if (index := heading.index(named)) is None:
+                raise InputInvalid(f"{heading.path}:{heading.line}: no column {named}; {heading.described()}")
+            return index
+        column = self._column(field)
         if column is None:
-            raise InputInvalid(f"{heading.path}:{heading.line}: no column like {usual_name}; {heading.described()}")
+            advice = f"; --column {field}=NAME names it" if heading.names else ""
+            raise InputInvalid(
+                f"{heading.path}:{heading.line}: no column like {usual_name}; {heading.described()}{advice}"
+            )
         return column
 
 
@@ -143,8 +160,9 @@ def is_approved(status: str) -> bool:
     return _APPROVED.search(status) is not None and _NOT_APPROVED.search(status) is None
 
 
-def _first(columns: dict[str, int], names: tuple[str, ...]) -> int | None:
-    return next((columns[name] for name in names if name in columns), None)
+def _operator_in(words: str) -> Operator:
+    operators = {operator for word in _WORD.findall(words.lower()) if (operator := _OPERATORS.get(word))}
+    return operators.pop() if len(operators) == 1 else ""
 
 
 def _cell(cells: Sequence[str], column: int | None) -> str:
@@ -158,7 +176,3 @@ def _digits(cell: str) -> str:
 
 def _headers(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(without_affixes, re.findall(r"[A-Za-z0-9-]+", cell))))
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalnum, name.casefold()))

@@ -7,7 +7,7 @@ from producers.rows.whitelists import Whitelists
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.encoding import measure, non_gsm_characters
-from times_dispatch.sms.rules import ids
+from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Template
@@ -16,10 +16,13 @@ _MAX_ACCIDENTAL_CHARACTERS = 5
 """A text with more characters than this that force UCS-2 is in UCS-2 on purpose, as a text in Hindi is."""
 
 
+_WHITELISTS = "(TRAI direction of 2024-08-20)"
+
+
 def template_problems(name: str, settings: Settings) -> list[str]:
     """List what is wrong with a template, and what makes its messages cost more than they need to."""
     item = settings.templates[name]
-    template = Template(item.text)
+    template = Template(item.text, item.operator)
     return [
         *_id_problems(item, settings),
         *_whitelist_problems(item, template, settings),
@@ -28,7 +31,7 @@ def template_problems(name: str, settings: Settings) -> list[str]:
 
 
 def _id_problems(item: TemplateSettings, settings: Settings) -> Iterator[str]:
-    if warning := ids.warning(item.content_id):
+    if warning := dlt_ids.warning(item.content_id):
         yield f"its content id {warning}"
     for header in item.headers:
         if not settings.senders[header].entity_id:
@@ -44,13 +47,16 @@ def _whitelist_problems(item: TemplateSettings, template: Template, settings: Se
             numbers=NumberWhitelist([*item.callback_numbers, *sender.callback_numbers]),
         )
         for problem in whitelists.problems_in_text():
-            yield f"from {header} it {problem}"
+            yield f"from {header} it {problem} {_WHITELISTS}"
         for number in whitelists.unlisted_numbers_in_text():
-            yield f"from {header} it names the number {number}, and there are no callback_numbers to compare it with"
+            unlisted = f"it names the number {number}, and there are no callback_numbers to compare it with"
+            yield f"from {header} {unlisted} {_WHITELISTS}"
         if not item.links and not sender.links and any(slot.kind in ("url", "urlott") for slot in template.slots):
-            yield f"from {header} it has a slot for links, and no links are whitelisted: no value will fit"
+            no_links = "it has a slot for links, and no links are whitelisted: no value will fit"
+            yield f"from {header} {no_links} {_WHITELISTS}"
         if not whitelists.has_numbers and any(slot.kind == "cbn" for slot in template.slots):
-            yield f"from {header} it has a slot for callback numbers, and none are whitelisted: no value will fit"
+            no_numbers = "it has a slot for callback numbers, and none are whitelisted: no value will fit"
+            yield f"from {header} {no_numbers} {_WHITELISTS}"
 
 
 def _text_problems(item: TemplateSettings, template: Template) -> Iterator[str]:

@@ -11,6 +11,7 @@ from producers.recipients import Chunk
 from producers.recipients.cell_text import tidy, tidy_cells
 from producers.rows.custom_values import CustomColumns
 from producers.rows.damage import DamageCheck, DamageKind
+from producers.rows.doubts import DoubtCounter
 from producers.rows.numbers import NumberSet, find_foreign, normalise_numbers
 from producers.rows.parts import PartsCounter, too_long
 from producers.rows.refusals import Finding, RefusalReason, RefusedRow
@@ -90,6 +91,7 @@ class RowChecker:
         """The first refused rows for each message, and for a limited number of messages."""
         self.parts_counter = PartsCounter(slot_source.template)
         self.whitelists = whitelists
+        self.doubts = DoubtCounter(slot_source.template.slots)
         self._slot_source = slot_source
         self._custom = custom or CustomColumns({})
         self._used_columns = sorted(slot_source.columns | self._custom.columns)
@@ -131,6 +133,7 @@ class RowChecker:
         ]
         refused.sort(key=itemgetter(0))
         self.accepted += len(to)
+        self.doubts.add(slots)
         self._count(refused)
         self.foreign += len(set(foreign) - findings.keys())
         return CheckedRows(lines, to, slots, self.parts_counter.parts(slots, len(to)), refused, custom)
@@ -201,8 +204,8 @@ class RowChecker:
         return slots
 
     def _slot_problem(self, slot: Slot, value: str) -> str | None:
-        if len(value) > self._max_length:
-            return f"is longer than {self._max_length} characters"
+        if len(value) > (max_length := slot.max_length(self._max_length)):
+            return f"is longer than {max_length} characters"
         return slot.check(value, self._max_length)
 
 

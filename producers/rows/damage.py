@@ -90,15 +90,13 @@ class DamageCheck:
 
     def __init__(self, no_value: Iterable[str] = NO_VALUE) -> None:
         self._no_value = frozenset(word.strip().casefold() for word in no_value)
-        self._suspicious_words = self._no_value | _INFINITE_WORDS
+        self._suspicious_words = self._no_value | _INFINITE_WORDS | {""}
 
     def find(self, cells: Sequence[str]) -> dict[int, CellDamage]:
         """Return what is wrong with tidy cells, by their index."""
         joined = "\n".join(cells).casefold()
-        words = set(joined.split("\n"))
         may_be_damaged = (
-            "" in words
-            or not words.isdisjoint(self._suspicious_words)
+            not self._suspicious_words.isdisjoint(joined.split("\n"))
             or any(text in joined for text in _SUSPICIOUS)
             or (not joined.isascii() and any(map(_MAY_BE_MISREAD, cells)))
         )

@@ -3,10 +3,12 @@
 import re
 from array import array
 from collections.abc import Sequence
+from functools import cache
 
 from pyroaring import BitMap64
 
 from producers.recipients.cell_text import tidy
+from times_dispatch.sms.landlines import PREFIX_DIGITS, landline_prefixes
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.MULTILINE)
@@ -21,12 +23,18 @@ _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 _PARAMETERS = re.compile(r"(?:;(?:ext|phone-context|isub)=.*|@(?:s\.whatsapp\.net|c\.us))$", re.IGNORECASE)
 
 
-def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[str], dict[int, str]]:
+_NO_NUMBER = frozenset({""})
+
+
+def normalise_numbers(
+    cells: Sequence[str], region: str = "IN", *, landlines: bool = False
+) -> tuple[list[str], dict[int, str]]:
     """Normalise many numbers at a fifth of the cost of ``times_dispatch.sms.numbers.normalise`` for each.
 
     Args:
         cells: the numbers as they stand in the file.
         region: the country of numbers without a country code, as two letters.
+        landlines: whether Indian landlines that begin with 6 to 9 are taken too.
 
     Returns:
         The numbers, with an empty text for each cell that is no number, and the reasons for these by index.
@@ -36,13 +44,14 @@ def normalise_numbers(cells: Sequence[str], region: str = "IN") -> tuple[list[st
         joined = "\n".join(cells)
         if joined.count("\n") == len(cells) - 1:
             mobiles = _PLAIN_INDIAN_NUMBERS.findall(joined.replace(" ", "").replace("-", ""))
-            numbers = ["91" + mobile if mobile else "" for mobile in mobiles]
+            refused = _NO_NUMBER if landlines else _landline_prefixes_or_none()
+            numbers = ["" if mobile[:PREFIX_DIGITS] in refused else "91" + mobile for mobile in mobiles]
     reasons = {}
     if "" in numbers:
         for index, number in enumerate(numbers):
             if not number:
                 try:
-                    numbers[index] = normalise(without_prefix(tidy(cells[index])), region)
+                    numbers[index] = normalise(without_prefix(tidy(cells[index])), region, landlines=landlines)
                 except NumberInvalid as invalid:
                     reasons[index] = str(invalid)
     return numbers, reasons
@@ -59,9 +68,14 @@ def without_prefix(cell: str) -> str:
 
 def find_foreign(numbers: Sequence[str]) -> list[int]:
     """Return the indexes of the numbers whose country code is not India's; an empty text is no number."""
-    if {number[:2] for number in numbers} <= {"91", ""}:
+    if "\n".join(("", *numbers)).count("\n91") + numbers.count("") == len(numbers):
         return []
     return [index for index, number in enumerate(numbers) if number and number[:2] != "91"]
+
+
+@cache
+def _landline_prefixes_or_none() -> frozenset[str]:
+    return landline_prefixes() | _NO_NUMBER
 
 
 class NumberSet:

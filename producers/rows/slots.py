@@ -126,7 +126,7 @@ class SlotsFromText:
 
 def all_values_valid(slot: Slot, values: Sequence[str], max_length: int) -> bool:
     """Say whether a slot certainly takes all of these values; False only means that each must be checked by itself."""
-    if slot.kind not in _CHECKED_BY_CHARACTER or max(map(len, values), default=0) > max_length:
+    if slot.kind not in _CHECKED_BY_CHARACTER or max(map(len, values), default=0) > slot.max_length(max_length):
         return False
     if slot.kind != "var" and not all(values):
         return False

@@ -10,6 +10,7 @@ from times_dispatch.sms.rules.words import fixed_text, words_with_slots
 from times_dispatch.sms.templates import Template
 
 _LINK_KINDS = frozenset({"url", "urlott"})
+_TEXT_KINDS = frozenset({"var", "alphanumeric"})
 
 
 class Whitelists:
@@ -31,7 +32,7 @@ class Whitelists:
         """Rows that name a number, while there is no list of callback numbers to compare the number with."""
         self._links, self._numbers = links, numbers
         self._slots = template.slots
-        self._words = words_with_slots(template)
+        self._words = [(word, callback_numbers.context_before(word.before)) for word in words_with_slots(template)]
         self._fixed = fixed_text(template)
 
     @property
@@ -61,7 +62,7 @@ class Whitelists:
             to: the recipients' numbers.
             names: for each slot, how to name its value.
         """
-        for word in self._words:
+        for word, context in self._words:
             kinds = {slot.kind for slot in word.slots}
             name = " and ".join(names[index] for index in word.slot_indexes)
             texts = word.compose(slots)
@@ -71,12 +72,13 @@ class Whitelists:
                     if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
                         yield row, Finding(RefusalReason.LINK, f"{name} holds a link that is not whitelisted", unlisted)
             # A number never goes over a line break, so that one search through all rows finds whether there is any.
-            if "cbn" in kinds or ("var" in kinds and callback_numbers.find(joined)):
+            after_context = f"{context}{joined}".replace("\n", f"\n{context}") if context else joined
+            if "cbn" in kinds or (kinds & _TEXT_KINDS and callback_numbers.may_contain_numbers(after_context)):
                 for row, text in enumerate(texts):
                     in_number_slots = [
                         slots[index][row] for index in word.slot_indexes if self._slots[index].kind == "cbn"
                     ]
-                    numbers = in_number_slots or callback_numbers.find(text)
+                    numbers = in_number_slots or callback_numbers.find(f"{context}{text}")
                     number = self._unlisted_number(numbers, to[row]) if numbers else None
                     if number and (in_number_slots or self._numbers):
                         message = f"{name} holds a number that is not whitelisted"

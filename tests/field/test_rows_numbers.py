@@ -81,3 +81,10 @@ def test_a_foreign_number_is_sent_to_with_a_warning_if_the_sender_allows_it(tmp_
 
     assert (to, refused) == (["447911123456", "919876543210"], [])
     assert warnings == ["1 number is of other countries: a header of the DLT reaches India only"]
+
+
+@pytest.mark.parametrize("landline", ["08023456789", "+91 79 2345 6789", "tel:+91-22-23456789"])
+def test_a_landline_is_refused_and_counted(tmp_path: Path, landline: str) -> None:
+    to, refused, _ = checked_numbers(tmp_path, landline, "9876543210")
+
+    assert (to, refused) == (["919876543210"], ["to is a landline, not a mobile number"])

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
+from tests.kit.redis_clock import STOPPED_AT
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
@@ -192,6 +193,10 @@ class Ledger:
         return float(await self.redis.hget(f"{hash_tag(SENDER)}:sender", name) or 0)
 
     async def now_ms(self) -> int:
+        """The time of the scripts' clock: that of Redis, unless the test stopped the clock."""
+        stopped_us = await self.redis.get(STOPPED_AT)
+        if stopped_us is not None:
+            return int(stopped_us) // 1000
         seconds, microseconds = await self.redis.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 

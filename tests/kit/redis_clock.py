@@ -14,9 +14,12 @@ local function now_us()
 end
 """
 
-_STOPPED = """
+STOPPED_AT = "test:now_us"
+"""The key of the time at which a test stopped the clock, in microseconds since the epoch."""
+
+_STOPPED = f"""
 local function now_us()
-  return tonumber(redis.call('GET', 'test:now_us'))
+  return tonumber(redis.call('GET', '{STOPPED_AT}'))
 end
 """
 
@@ -47,7 +50,7 @@ class StoppedClock:
 
     async def set(self, seconds: float) -> None:
         """Let the time be so many seconds since the epoch."""
-        await self._redis.set("test:now_us", round(seconds * 1e6))
+        await self._redis.set(STOPPED_AT, round(seconds * 1e6))
 
 
 @contextmanager

@@ -171,7 +171,10 @@ class LedgerChecks:
             self._progress_s[begun.sender] = begun.at_s
             self._begun.add(begun.row[0])
         self._pushes = len(world.books.begun)
-        ready = {campaign: of for campaign, of in seen.items() if self._may_send(campaign, of)}
+        waiting = self._waiting_for_copies()
+        ready = {
+            campaign: of for campaign, of in seen.items() if self._may_send(campaign, of) and campaign not in waiting
+        }
         by_sender: defaultdict[str, list[CampaignId]] = defaultdict(list)
         for campaign in ready:
             by_sender[world.operator.submitted[campaign].plan.sender].append(campaign)
@@ -185,6 +188,12 @@ class LedgerChecks:
                 raise Violation(Kind.STUCK, f"{sender} has sent nothing for {CALM_FOR_S:.0f} s of calm; {still}")
             if is_calm:
                 self._check_fair(sender, campaigns)
+
+    def _waiting_for_copies(self) -> set[str]:
+        """Return the campaigns of which a batch waits for what becomes of messages in other campaigns."""
+        senders = self._world.settings.senders
+        blocked = self._world.server.peek([("ZRANGE", f"{{{sender}}}:blocked", 0, -1) for sender in senders])
+        return {member.partition(b":")[0].decode() for members in blocked for member in members}
 
     def _check_fair(self, sender: str, campaigns: list[CampaignId]) -> None:
         world, now = self._world, self._world.loop.time()

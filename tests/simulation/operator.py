@@ -19,7 +19,7 @@ from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Submissions
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -240,8 +240,8 @@ class Operator:
                     raise
                 await asyncio.sleep(1)
 
-    def hours_of(self, plan: Plan) -> Window | None:
+    def hours_of(self, plan: Plan) -> SendWindow | None:
         """Return the hours of the day of a campaign, if it has some."""
         if plan.send_from_min == plan.send_until_min == 0:
             return None
-        return Window(plan.send_from_min, plan.send_until_min, plan.zone)
+        return SendWindow(plan.send_from_min, plan.send_until_min, plan.zone)

@@ -36,7 +36,7 @@ from times_dispatch.settings.providers.builder import (
 from times_dispatch.settings.registry import RegistryContent, content_id_warnings, read_registry, registry_path
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
-from times_dispatch.sms.rules import ids
+from times_dispatch.sms.rules import dlt_ids
 
 
 class Need(Enum):
@@ -171,6 +171,6 @@ def _id_warnings(document: Document, file: SettingsFile) -> list[str]:
     entity_ids = [
         document.mistake(("senders", header, "entity_id"), warning)
         for header, sender in file.senders.items()
-        if (warning := ids.warning(sender.entity_id))
+        if (warning := dlt_ids.warning(sender.entity_id))
     ]
     return [*entity_ids, *content_id_warnings(document, file.templates)]

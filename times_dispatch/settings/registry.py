@@ -8,7 +8,7 @@ from times_dispatch.settings.cross_checks import broken_template_references
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.templates import RegistryFile, TemplateSettings
-from times_dispatch.sms.rules import ids
+from times_dispatch.sms.rules import dlt_ids
 
 
 class RegistryContent(NamedTuple):
@@ -52,7 +52,7 @@ def content_id_warnings(document: Document, templates: Mapping[str, TemplateSett
     return [
         document.mistake(("templates", name, "content_id"), warning)
         for name, template in templates.items()
-        if (warning := ids.warning(template.content_id))
+        if (warning := dlt_ids.warning(template.content_id))
     ]
 
 

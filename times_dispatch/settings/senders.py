@@ -13,15 +13,15 @@ from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.money import parse_optional_rupees
 from times_dispatch.settings.rates import check_rate
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules import callback_numbers, ids, links
+from times_dispatch.sms.rules import callback_numbers, dlt_ids, links
 from times_dispatch.sms.rules.categories import Category
-from times_dispatch.sms.rules.window import INDIA_ZONE, Window, check_zone
+from times_dispatch.sms.rules.send_window import INDIA_ZONE, SendWindow, check_zone
 
 _FREQUENCY_CAP = re.compile(r"([0-9]{1,6}) in (\S+)")
 
 
 def _check_entity_id(digits: str) -> str:
-    if digits and (problem := ids.entity_problem(digits)):
+    if digits and (problem := dlt_ids.entity_problem(digits)):
         raise ValueError(problem)
     return digits
 
@@ -38,7 +38,7 @@ def _parse_chain(value: object) -> tuple[str, ...]:
 
 
 def _check_window(text: str) -> str:
-    Window.parse(text)
+    SendWindow.parse(text)
     return text
 
 

@@ -8,8 +8,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from times_dispatch.settings.senders import CallbackNumbers, Links
 from times_dispatch.settings.strict_table import StrictTable
-from times_dispatch.sms.rules import ids
+from times_dispatch.sms.placeholders import right_spelling
+from times_dispatch.sms.rules import dlt_ids
 from times_dispatch.sms.rules.categories import Category
+from times_dispatch.sms.slot_rules import Operator
 from times_dispatch.sms.templates import MAX_VALUE_LENGTH, Template, TemplateInvalid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -23,16 +25,18 @@ def check_template_name(name: str) -> str:
 
 
 def _check_content_id(digits: str) -> str:
-    if problem := ids.content_problem(digits):
+    if problem := dlt_ids.content_problem(digits):
         raise ValueError(problem)
     return digits
 
 
 def _check_text(text: str) -> str:
     try:
-        Template(text)
+        literals = Template(text).literals
     except TemplateInvalid as invalid:
         raise ValueError(str(invalid)) from None
+    if spelling := next(filter(None, map(right_spelling, literals)), ""):
+        raise ValueError(f"a slot is not written like {{#var#}}; {spelling}")
     return text
 
 
@@ -49,7 +53,10 @@ class TemplateSettings(StrictTable):
     category: Category | None = None
     """The registered category; by default the sender's. A promotional template is promotional for every sender."""
     max_value_length: Annotated[int, Field(ge=1, le=2_000)] = MAX_VALUE_LENGTH
-    """The most characters that the value of a slot may have."""
+    """The most characters that the value of a slot may have. Some types of slots take more than the default, see
+    ``times_dispatch.sms.slot_rules``."""
+    operator: Operator = ""
+    """The operator at whose portal the text is registered; its rules hold for the values of slots."""
     links: Links = Field(default_factory=list)
     """Whitelisted links, in addition to those of the sender."""
     callback_numbers: CallbackNumbers = Field(default_factory=list)

@@ -6,6 +6,8 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneNumberType, ValidationResult
 
+from times_dispatch.sms.landlines import is_landline
+
 _INDIAN_MOBILE = re.compile("(?:(?:[+]|00?)?910?|0)?([6-9][0-9]{9})")
 _DIALLABLE = re.compile("[+]?[0-9]+")
 _PLAUSIBLE = re.compile("[+]?[1-9][0-9]{7,14}")
@@ -20,13 +22,16 @@ _SEPARATORS = (
     " \t\r\n\u00a0\u2007\u2009\u202f\u3000-\u2010\u2011\u2012\u2013\u2014\u2015\u2212.()"
     "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
+DIGIT_TABLE: Final[dict[int, str]] = {ord(zero) + digit: str(digit) for zero in _ZEROS for digit in range(10)}
+"""Translates the digits of other scripts to ASCII, each character to one character."""
 _CLEANING_TABLE: Final[dict[int, str | None]] = {
-    **{ord(zero) + digit: str(digit) for zero in _ZEROS for digit in range(10)},
+    **DIGIT_TABLE,
     **{ord(separator): None for separator in _SEPARATORS},
     ord("＋"): "+",
 }
 
 _LENGTH_REASONS = {ValidationResult.TOO_SHORT: "is too short", ValidationResult.TOO_LONG: "is too long"}
+_LANDLINE = "is a landline, not a mobile number"
 _MOBILE_TYPES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -37,15 +42,16 @@ class NumberInvalid(ValueError):
     """
 
 
-def normalise(raw: str, region: str = "IN") -> str:
+def normalise(raw: str, region: str = "IN", *, landlines: bool = False) -> str:
     """Return the E.164 digits of a number without the plus: ``919876543210``.
 
-    An Indian mobile number has ten digits and starts with 6 to 9. The phonenumbers library checks all other numbers; an
-    Indian number must be a mobile number there too.
+    An Indian mobile number has ten digits, starts with 6 to 9 and is no landline. The phonenumbers library checks all
+    other numbers; an Indian number must be a mobile number there too.
 
     Args:
         raw: the number as it was written.
         region: the country of a number without a country code.
+        landlines: whether Indian landlines that begin with 6 to 9 are taken too, as a list of opt-outs may hold them.
 
     Raises:
         NumberInvalid: no SMS can be sent to the number.
@@ -56,6 +62,8 @@ def normalise(raw: str, region: str = "IN") -> str:
         digits = _cleaned(raw)
         indian = _INDIAN_MOBILE.fullmatch(digits)
     if indian and region == "IN":
+        if not landlines and is_landline(indian[1]):
+            raise NumberInvalid(_LANDLINE)
         return "91" + indian[1]
     return _checked_by_library(digits, region)
 
@@ -95,6 +103,6 @@ def _checked_by_library(digits: str, region: str) -> str:
             raise NumberInvalid("is not an Indian mobile number: ten digits, the first from six to nine")
         possible = phonenumbers.is_possible_number_with_reason(number)
         raise NumberInvalid(_LENGTH_REASONS.get(possible, "is not a number in use"))
-    if number.country_code == 91 and phonenumbers.number_type(number) not in _MOBILE_TYPES:
-        raise NumberInvalid("is not a mobile number")
+    if number.country_code == 91 and (kind := phonenumbers.number_type(number)) not in _MOBILE_TYPES:
+        raise NumberInvalid(_LANDLINE if kind == PhoneNumberType.FIXED_LINE else "is not a mobile number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")

@@ -3,34 +3,17 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Final, Literal, cast, get_args
-from unicodedata import category
+from typing import Final
 
 import msgspec
 
-SlotKind = Literal["var", "numeric", "number", "alphanumeric", "url", "urlott", "cbn", "email"]
+from times_dispatch.sms.placeholders import right_spelling
+from times_dispatch.sms.slot_rules import MAX_VALUE_LENGTH, TAGS, Claim, Operator, SlotKind, doubtful_rules, rule_for
 
-MAX_VALUE_LENGTH: Final = 30
-"""Characters in a slot's value. Most sources say 30, newer ones say 40."""
+__all__ = ["MAX_VALUE_LENGTH", "Slot", "SlotKind", "Template", "TemplateInvalid"]
 
 _SLOT = re.compile(r"\{#(\w+)#\}")
-
-# Regular expressions do not count vowel signs and joiners as letters, but Hindi words contain them.
-_MARKS = "".join(chr(code) for code in range(0x0900, 0x0E00) if category(chr(code)) in {"Mn", "Mc"}) + "\u200c\u200d"
-_DIGITS = re.compile("[0-9]+")
-_HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
-_LINK = re.compile(rf"(?:https?://)?{_HOST}(?::[0-9]+)?(?:[/?#][!-~]*)?")
-
-_FORMS: Final[dict[SlotKind, tuple[re.Pattern[str], str]]] = {
-    "var": (re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"), "contains a line break or a control character"),
-    "numeric": (_DIGITS, "must be digits only"),
-    "number": (_DIGITS, "must be digits only"),
-    "alphanumeric": (re.compile(rf"[^\W_](?:[^\W_]|[ {_MARKS}])*"), "must be letters, digits and spaces only"),
-    "url": (_LINK, "must be a link"),
-    "urlott": (_LINK, "must be a link"),
-    "cbn": (re.compile("[+]?[0-9](?:[ -]?[0-9]){2,14}"), "must be a phone number"),
-    "email": (re.compile(rf"[A-Za-z0-9._%+-]+@{_HOST}"), "must be an e-mail address"),
-}
+_NOT_LIKE_A_SLOT = "a slot is not closed, or not written like {#var#}"
 
 
 class TemplateInvalid(ValueError):
@@ -44,16 +27,32 @@ class Slot(msgspec.Struct, frozen=True):
     """The part of a registered text that differs from message to message, as ``{#var#}``."""
 
     kind: SlotKind
+    operator: Operator = ""
+    """The operator whose rules hold for the values; empty if unknown."""
+
+    def max_length(self, of_template: int = MAX_VALUE_LENGTH) -> int:
+        """Return how many characters a value may have.
+
+        ``of_template`` is the ``max_value_length`` of the template. Slots for links and some others take more than the
+        default; a ``max_value_length`` below the default holds for all slots.
+        """
+        if of_template < MAX_VALUE_LENGTH:
+            return of_template
+        return max(of_template, rule_for(self.kind, self.operator).max_length)
 
     def check(self, value: str, max_length: int = MAX_VALUE_LENGTH) -> str | None:
         """Return why an operator would drop a message with this value; None if the value is allowed.
 
-        ``max_length`` is in characters.
+        ``max_length`` is the ``max_value_length`` of the template, in characters.
         """
-        if len(value) > max_length:
-            return f"has {len(value)} characters, {max_length} are allowed"
-        form, reason = _FORMS[self.kind]
-        return None if form.fullmatch(value) else reason
+        if len(value) > max_length and len(value) > (limit := self.max_length(max_length)):
+            return f"has {len(value)} characters, {limit} are allowed"
+        rule = rule_for(self.kind, self.operator)
+        return None if rule.form.fullmatch(value) else rule.refusal
+
+    def doubts(self) -> list[Claim]:
+        """Return the claims by which an operator may drop an allowed value."""
+        return doubtful_rules(self.kind, self.operator)
 
 
 class Template:
@@ -64,22 +63,31 @@ class Template:
 
     __slots__ = ("literals", "slots", "text")
 
-    def __init__(self, text: str) -> None:
-        """Split the text; raise TemplateInvalid if it is empty or contains a slot that the DLT does not know."""
+    def __init__(self, text: str, operator: Operator = "") -> None:
+        """Split the text.
+
+        Args:
+            text: the registered text.
+            operator: the operator at whose portal the text is registered; empty if unknown.
+
+        Raises:
+            TemplateInvalid: the text is empty, or contains a slot that the DLT does not know or spells differently.
+        """
         if not text:
             raise TemplateInvalid("the text is empty")
         literals, names = (pieces := _SLOT.split(text))[::2], pieces[1::2]
         for name in names:
-            if name not in _FORMS:
-                msg = f"unknown slot {{#{name}#}}; there are " + ", ".join(
-                    f"{{#{kind}#}}" for kind in get_args(SlotKind)
-                )
-                raise TemplateInvalid(msg)
-        if any("{#" in literal or "#}" in literal for literal in literals):
-            raise TemplateInvalid("a slot is not closed, or not written like {#var#}")
+            if _kind(name) is None:
+                known = ", ".join(f"{{#{tag}#}}" for tag in TAGS)
+                advice = "; ".join(filter(None, [f"there are {known}", right_spelling(f"{{#{name}#}}")]))
+                raise TemplateInvalid(f"unknown slot {{#{name}#}}; {advice}")
+        for literal in literals:
+            if "{#" in literal or "#}" in literal:
+                advice = "; ".join(filter(None, [_NOT_LIKE_A_SLOT, right_spelling(literal)]))
+                raise TemplateInvalid(advice)
         self.text: Final = text
         self.literals: Final = tuple(literals)
-        self.slots: Final = tuple(Slot(cast(SlotKind, name)) for name in names)
+        self.slots: Final = tuple(Slot(kind, operator) for name in names if (kind := _kind(name)))
 
     def render(self, values: Sequence[str]) -> str:
         """Fill the slots with values, in order; raise ValueError if there are too many or too few values.
@@ -154,6 +162,12 @@ class Template:
         return []
 
 
+def _kind(tag: str) -> SlotKind | None:
+    """Return the kind of slot of a tag. Portals write the tags of types in any case, and ``var`` in lower case."""
+    kind = TAGS.get(tag.lower())
+    return None if kind == "var" and tag != "var" else kind
+
+
 def _next_starts(text: str, starts: list[int], slot: Slot, literal: str, max_length: int) -> list[int]:
     """Return the positions after a slot and the literal that follows it.
 
@@ -164,7 +178,7 @@ def _next_starts(text: str, starts: list[int], slot: Slot, literal: str, max_len
         literal: the literal after the slot.
         max_length: characters that the slot's value may have.
     """
-    form, _ = _FORMS[slot.kind]
+    form, max_length = rule_for(slot.kind, slot.operator).form, slot.max_length(max_length)
 
     def is_end(end: int) -> bool:
         possible_starts = starts[bisect_left(starts, end - max_length) : bisect_right(starts, end)]

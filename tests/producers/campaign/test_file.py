@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from producers.campaign.file import Campaign, same_but_for_times
-from tests.kit.producers import CAMPAIGN, HEADING, SETTINGS, WriteFile, campaign_mistakes
+from tests.kit.producers import CAMPAIGN, HEADING, SETTINGS, WriteFile, campaign_mistakes, load_settings
 from times_dispatch.settings.load import Need, load
 from times_dispatch.settings.model import Settings
 
@@ -166,6 +166,18 @@ def test_a_sender_sends_only_the_templates_that_it_is_allowed(write: WriteFile) 
 
     assert campaign_mistakes(write("c.toml", CAMPAIGN), allowed) == [
         "c.toml:3: template: TIMESM may not send bill, only plain"
+    ]
+
+
+def test_a_text_with_a_placeholder_that_nothing_fills_is_a_mistake(write: WriteFile) -> None:
+    settings = load_settings(write("dispatch.toml", SETTINGS.replace("Dear {#var#}", "Dear ##name## {#var#}")))
+    path = write("c.toml", CAMPAIGN)
+
+    assert campaign_mistakes(path, settings) == [
+        (
+            "c.toml:3: template: the text of bill contains ##name##, which looks like a placeholder that nothing "
+            "fills; a slot is written {#var#}"
+        )
     ]
 
 

@@ -119,13 +119,50 @@ text = "Pay ₹{#numeric#} at evil.in, call {#cbn#} "
     done = run("template", "check")
 
     assert done.exit_code == 1
-    assert done.stdout.splitlines() == [
+    assert [line for line in done.stdout.splitlines() if ": advice: " not in line] == [
         "bad: its content id has 10 digits, every known one has 19",
-        "bad: from TIMESM it links to evil.in, which is not whitelisted",
-        "bad: from TIMESM it has a slot for callback numbers, and none are whitelisted: no value will fit",
+        "bad: from TIMESM it links to evil.in, which is not whitelisted (TRAI direction of 2024-08-20)",
+        (
+            "bad: from TIMESM it has a slot for callback numbers, and none are whitelisted: no value will fit "
+            "(TRAI direction of 2024-08-20)"
+        ),
         "bad: its text begins or ends with a blank or a line break: is that how it is registered?",
         "bad: ₹ (U+20B9 INDIAN RUPEE SIGN) makes all its messages UCS-2; Rs would not",
         "3 templates checked, 1 with something to look at",
     ]
+    assert "bad: advice: it names neither the brand nor the header TIMESM (" in done.stdout
     assert run("template", "check", "bill").exit_code == 0
     assert run("template", "check", "bil").stderr == "there is no template bil\n"
+
+
+def test_advice_alone_does_not_fail_the_check(run: Run) -> None:
+    done = run("template", "check", "bill")
+
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        (
+            "bill: advice: 2 of its variables have no type: a new text needs {#alphanumeric#}, {#numeric#}, {#url#} or "
+            "another type instead of {#var#} (TRAI direction of 2025-11-18, for texts registered since 2026-01-14; the "
+            "portal of STPL keeps types apart)"
+        ),
+        "1 templates checked, 0 with something to look at",
+    ]
+
+
+def test_a_column_of_the_download_can_be_named(named: Run, write: WriteFile) -> None:
+    write("download.csv", (HEADING + GOOD).replace("Template Content", "Wording"))
+
+    refused = named("template", "import", "download.csv")
+    imported = named("template", "import", "download.csv", "--column", "content=wording")
+
+    assert refused.exit_code == 2
+    assert "--column content=NAME names it" in refused.stderr
+    assert imported.stdout.startswith("added     1")
+
+
+@pytest.mark.parametrize("column", ["words=body", "content", "content="])
+def test_a_column_that_is_no_field_is_refused(named: Run, column: str) -> None:
+    done = named("template", "import", "download.csv", "--column", column)
+
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"--column {column}: must be FIELD=NAME, and FIELD one of id, content, name")

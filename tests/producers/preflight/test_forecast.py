@@ -5,7 +5,7 @@ import pytest
 from producers.campaign.schedule import Times
 from producers.preflight.forecast import DailyCap, FinishEstimate, finish_estimate
 from producers.preflight.ledger_snapshot import CampaignAhead
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 NOW = datetime(2026, 11, 8, 6, 30, tzinfo=UTC)
 """Noon in Kolkata."""
@@ -17,7 +17,7 @@ def forecast(
     rate: float = 10,
     own: float = 0,
     others: tuple[int, ...] = (),
-    window: Window = Window(),  # noqa: B008  # immutable
+    window: SendWindow = SendWindow(),  # noqa: B008  # immutable
     opens: datetime = NOW,
     valid: timedelta = timedelta(hours=24),
     cap: DailyCap | None = None,
@@ -72,7 +72,7 @@ def test_units_that_others_send_before_our_start_do_not_delay_us() -> None:
 
 
 def test_sending_goes_on_in_the_hours_of_the_next_day() -> None:
-    window = Window.parse("10:00-21:00")
+    window = SendWindow.parse("10:00-21:00")
 
     estimate = forecast(10 * 9 * 3600 + 10, window=window)
 
@@ -118,7 +118,7 @@ def test_messages_beyond_the_limits_of_all_days_would_expire(units: int, unsent:
 
 
 def test_without_a_rate_waiting_messages_are_sent_when_the_next_day_opens() -> None:
-    window = Window.parse("10:00-21:00")
+    window = SendWindow.parse("10:00-21:00")
 
     assert forecast(500, rate=0, cap=DailyCap(1_000)).finishes is None
     assert forecast(500, rate=0, cap=DailyCap(1_000, 900)).finishes == MIDNIGHT

@@ -158,3 +158,28 @@ def test_importing_the_same_download_again_changes_nothing(downloaded: list[tupl
     assert second.templates == first.templates
     assert len({item.content_id for item in first.templates.values()}) == len(first.templates)
     assert second.added + second.changed + second.removed == []
+
+
+def test_a_row_whose_category_is_unknown_is_refused() -> None:
+    [refused] = merged(row(category=None, unknown_category="Werbung")).refused
+
+    assert refused.reason == (
+        "its category 'Werbung' is unknown: write promotional, service, transactional or government, or name another "
+        "column with --column category=NAME"
+    )
+
+
+@pytest.mark.parametrize("text", ["Dear ##name##", "Dear {name}", "Dear {{1}} {#var#}"])
+def test_a_text_with_a_placeholder_that_nothing_fills_is_refused(text: str) -> None:
+    [refused] = merged(row(text=text)).refused
+
+    assert refused.reason.endswith("looks like a placeholder that nothing fills; a slot is written {#var#}")
+
+
+def test_the_operator_is_taken_from_the_download_and_else_kept() -> None:
+    known = merged(row(operator="vi"), registry={"bill": template()})
+    unknown = merged(row(), registry={"bill": template(operator="vi")})
+
+    assert known.changed == [MergedRow(2, "bill", "another operator")]
+    assert known.templates["bill"].operator == unknown.templates["bill"].operator == "vi"
+    assert len(unknown.unchanged) == 1

@@ -61,7 +61,7 @@ def test_an_entity_id_is_read_without_its_spreadsheet_quoting(tmp_path: Path) ->
     assert (row.entity_id, row.text) == ("1201159134572839402", '="x"')
 
 
-@pytest.mark.parametrize("header", ["ADX-TIMESM-S", "AD-TIMES-S", "TIMESM-X", "AD-TIMESM-S-S"])
+@pytest.mark.parametrize("header", ["ADX-TIMESM-S", "AD-TI-S", "TIMESM-X", "AD-TIMESM-S-S"])
 def test_a_header_of_another_form_is_left_as_it_is(tmp_path: Path, header: str) -> None:
     [row] = rows_of(tmp_path / "a.csv", f"Template ID,Header,Content\n{ID},{header},x\n")
 
@@ -109,8 +109,17 @@ def test_these_statuses_are_not_approved(status: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("Template Name,Content\na,b\n", "a.csv:1: no column like Template ID; its columns are Template Name, Content"),
-        (f"Template ID,Name\n{ID},b\n", "a.csv:1: no column like Template Content; its columns are Template ID, Name"),
+        (
+            "Template Name,Content\na,b\n",
+            "a.csv:1: no column like Template ID; its columns are Template Name, Content; --column id=NAME names it",
+        ),
+        (
+            f"Template ID,Name\n{ID},b\n",
+            (
+                "a.csv:1: no column like Template Content; its columns are Template ID, Name; "
+                "--column content=NAME names it"
+            ),
+        ),
         ("", "a.csv: is empty; its first line must name the columns, Template ID among them"),
         (f"Template ID,Content\n{ID},b,c\n", "a.csv:2: has 3 cells, the heading has 2"),
     ],
@@ -120,3 +129,63 @@ def test_a_file_that_is_no_download_is_refused(tmp_path: Path, text: str, reason
         rows_of(tmp_path / "a.csv", text)
 
     assert str(invalid.value) == f"{tmp_path}/{reason}"
+
+
+@pytest.mark.parametrize(
+    ("heading", "row"),
+    [
+        ("Template ID (DLT),Header ID,SMS Template", f"{ID},TIMESM,Hello"),
+        ("TEID,Linked Headers,Approved Text", f"{ID},TIMESM,Hello"),
+        ("Template Code,Sender Name,Message Body", f"{ID},TIMESM,Hello"),
+        ("SMS Template ID,CLIs,body", f"{ID},TIMESM,Hello"),
+    ],
+)
+def test_more_names_of_columns_are_known(tmp_path: Path, heading: str, row: str) -> None:
+    [portal_row] = rows_of(tmp_path / "a.csv", f"{heading}\n{row}\n")
+
+    assert (portal_row.content_id, portal_row.headers, portal_row.text) == (ID, ("TIMESM",), "Hello")
+
+
+def test_a_column_can_be_named_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,Content,Wording\n{ID},Retail,Hello\n", encoding="utf-8")
+
+    [row] = PortalDownload(path, {"content": "wording"}).rows()
+
+    assert row.text == "Hello"
+    with pytest.raises(InputInvalid, match=r"a\.csv:1: no column words; its columns are Template ID, Content, Wording"):
+        PortalDownload(path, {"content": "words"})
+
+
+@pytest.mark.parametrize(
+    ("cell", "category", "unknown"),
+    [
+        ("Promotional (P)", "promotional", ""),
+        ("Retail", None, ""),
+        ("UNICODE", None, ""),
+        ("Transactional/Promotional", None, "Transactional/Promotional"),
+        ("Sonstiges", None, "Sonstiges"),
+    ],
+)
+def test_words_that_belong_to_no_category_are_kept_for_the_refusal(
+    tmp_path: Path, cell: str, category: str | None, unknown: str
+) -> None:
+    [row] = rows_of(tmp_path / "a.csv", f"Template ID,Template Type,Content\n{ID},{cell},x\n")
+
+    assert (row.category, row.unknown_category) == (category, unknown)
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "operator"),
+    [
+        ("Status", "REGISTERED VIA AIRTEL", "airtel"),
+        ("Operator", "Vodafone Idea", "vi"),
+        ("TSP", "SmartPing", "stpl"),
+        ("Created By", "Airtel and Jio", ""),
+        ("Created By", "Asha", ""),
+    ],
+)
+def test_the_operator_of_a_template_is_read(tmp_path: Path, heading: str, cell: str, operator: str) -> None:
+    [row] = rows_of(tmp_path / "a.csv", f"Template ID,{heading},Content\n{ID},{cell},x\n")
+
+    assert row.operator == operator

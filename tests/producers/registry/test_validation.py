@@ -20,15 +20,30 @@ def test_a_good_template_has_no_problem(write: WriteFile) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("See evil.in {#var#}", "from TIMESM it links to evil.in, which is not whitelisted"),
+        (
+            "See evil.in {#var#}",
+            "from TIMESM it links to evil.in, which is not whitelisted (TRAI direction of 2024-08-20)",
+        ),
         (
             "Call 1800 123 4567",
-            "from TIMESM it names the number 1800 123 4567, and there are no callback_numbers to compare it with",
+            (
+                "from TIMESM it names the number 1800 123 4567, and there are no callback_numbers to compare it with "
+                "(TRAI direction of 2024-08-20)"
+            ),
         ),
-        ("Pay at {#url#}", "from TIMESM it has a slot for links, and no links are whitelisted: no value will fit"),
+        (
+            "Pay at {#url#}",
+            (
+                "from TIMESM it has a slot for links, and no links are whitelisted: no value will fit "
+                "(TRAI direction of 2024-08-20)"
+            ),
+        ),
         (
             "Call {#cbn#}",
-            "from TIMESM it has a slot for callback numbers, and none are whitelisted: no value will fit",
+            (
+                "from TIMESM it has a slot for callback numbers, and none are whitelisted: no value will fit "
+                "(TRAI direction of 2024-08-20)"
+            ),
         ),
         ("Thank you ", "its text begins or ends with a blank or a line break: is that how it is registered?"),
         ("{#var#}", "its text is nothing but slots, which is never registered"),

@@ -15,17 +15,17 @@ raws = st.lists(
 )
 
 
-@given(raws, st.sampled_from(["IN", "US"]))
-def test_normalising_many_numbers_agrees_with_normalising_each(raws: list[str], region: str) -> None:
+@given(raws, st.sampled_from(["IN", "US"]), st.booleans())
+def test_normalising_many_numbers_agrees_with_normalising_each(raws: list[str], region: str, landlines: bool) -> None:
     numbers, reasons = [], {}
     for position, raw in enumerate(raws):
         try:
-            numbers.append(normalise(raw, region))
+            numbers.append(normalise(raw, region, landlines=landlines))
         except NumberInvalid as invalid:
             numbers.append("")
             reasons[position] = str(invalid)
 
-    assert normalise_numbers(raws, region) == (numbers, reasons)
+    assert normalise_numbers(raws, region, landlines=landlines) == (numbers, reasons)
 
 
 @pytest.mark.parametrize(

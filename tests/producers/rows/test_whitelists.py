@@ -64,6 +64,28 @@ def test_numbers_elsewhere_are_refused_only_if_there_is_a_list() -> None:
     assert with_list.unlisted_numbers == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "number"),
+    [
+        ("Call {#var#}", "26543210", "26543210"),
+        ("Call us at our office {#var#}", "2265432100", "2265432100"),
+        ("Bill {#var#}", "26543210", None),
+        ("Order no. {#var#}", "9876543210", None),
+        ("Your UTR is {#var#}", "919876543210", None),
+        ("Rs {#var#}", "9876543210", None),
+        ("Ref {#var#} or call {#alp#}", "9876543210", "9876543210"),
+    ],
+)
+def test_the_words_before_a_slot_say_whether_its_value_is_a_number_to_call(
+    text: str, value: str, number: str | None
+) -> None:
+    lists = whitelists(text, numbers=["139"])
+
+    assert findings_of(lists, *[value] * text.count("{#")) == (
+        [(RefusalReason.CALLBACK_NUMBER, number)] if number else []
+    )
+
+
 def test_a_recipients_own_number_is_not_one_to_call() -> None:
     lists = whitelists("Your number {#var#} is recharged", numbers=["139"])
 

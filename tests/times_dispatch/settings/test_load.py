@@ -76,7 +76,7 @@ max_in_flight = 1.5
         "dispatch.toml:6: senders.TIMESM.rate_per_s: must be above 0, is -3",
         "dispatch.toml:7: senders.TIMESM.category: must be transactional, service, government or promotional, is sevic",
         "dispatch.toml:8: senders.TIMESM.provider: there is no provider tn; there is tm",
-        f"dispatch.toml:10: senders.timesm1: a header is 6 letters, or 6 digits if promotional, {suffix}",
+        f"dispatch.toml:10: senders.timesm1: a header is 3 to 6 letters, or 6 digits if promotional, {suffix}",
         "dispatch.toml:15: templates.a.content_id: must be a text in quotes, is a number",
         "dispatch.toml:16: templates.a.text: must not be empty",
         "dispatch.toml:17: templates.a.senders.1: there is no sender TIMESN; did you mean TIMESM?",

@@ -3,7 +3,7 @@ import pytest
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes, with_sender
 from times_dispatch.settings.prices import max_parts_per_day, price
 from times_dispatch.settings.send_window import send_window
-from times_dispatch.sms.rules.window import Window
+from times_dispatch.sms.rules.send_window import SendWindow
 
 
 def test_settings_that_are_not_given_have_defaults(loaded: Loader) -> None:
@@ -16,7 +16,7 @@ def test_settings_that_are_not_given_have_defaults(loaded: Loader) -> None:
     assert price(sender, "service", settings.categories) is None
     assert (template.category, template.links, template.max_value_length) == (None, [], 30)
     assert send_window(sender, "service", settings.categories).is_always_open
-    assert send_window(sender, "promotional", settings.categories) == Window(600, 1260, "Asia/Kolkata")
+    assert send_window(sender, "promotional", settings.categories) == SendWindow(600, 1260, "Asia/Kolkata")
     assert settings.optouts.stop_words[:2] == ["STOP", "UNSUBSCRIBE"]
     assert settings.registry_path is None
 
@@ -38,8 +38,8 @@ def test_every_setting_of_a_sender_can_be_given(loaded: Loader) -> None:
 
     sender = settings.senders["TIMESM"]
     assert (sender.max_per_number, sender.frequency_period_s, sender.repeat_after_s) == (3, 86_400, 0)
-    assert send_window(sender, "promotional", settings.categories) == Window(570, 1200, "Asia/Kolkata")
-    assert send_window(sender, "service", settings.categories) == Window(540, 1200, "Asia/Kolkata")
+    assert send_window(sender, "promotional", settings.categories) == SendWindow(570, 1200, "Asia/Kolkata")
+    assert send_window(sender, "service", settings.categories) == SendWindow(540, 1200, "Asia/Kolkata")
     assert max_parts_per_day("TIMESM", settings) == 833
     assert settings.templates["order-shipped"].category == "promotional"
 

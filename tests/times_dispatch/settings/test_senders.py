@@ -14,7 +14,8 @@ from times_dispatch.settings import SettingsInvalid, load
         ("timesm", "government", True),
         ("567890", "promotional", True),
         ("567890", "service", False),
-        ("TIMES", "service", False),
+        ("TIMES", "service", True),
+        ("TI", "service", False),
         ("TIMESMS", "service", False),
         ("TIMES1", "service", False),
         ("TIMESM-S", "service", False),
@@ -22,7 +23,7 @@ from times_dispatch.settings import SettingsInvalid, load
         ("५६७८९०", "promotional", False),
     ],
 )
-def test_a_header_is_six_letters_or_six_digits_and_digits_are_promotional(
+def test_a_header_is_three_to_six_letters_or_six_digits_and_digits_are_promotional(
     tmp_path: Path, header: str, category: str, valid: bool
 ) -> None:
     file = tmp_path / "dispatch.toml"

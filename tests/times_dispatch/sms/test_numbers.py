@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from times_dispatch.sms.landlines import is_landline
 from times_dispatch.sms.numbers import NumberInvalid, is_plausible, normalise
 
-mobiles = st.from_regex("[6-9][0-9]{9}", fullmatch=True)
+mobiles = st.from_regex("[6-9][0-9]{9}", fullmatch=True).filter(lambda digits: not is_landline(digits))
 prefixes = st.sampled_from(["", "0", "91", "+91", "0091", "091", "(+91)", "＋91", "(0)", "+91 0", "0091 0"])
 separators = st.lists(
     st.sampled_from(["", "", "", " ", "-", ".", "\u00a0", "\u200e", "–", "(", ")"]), min_size=12, max_size=12

@@ -41,7 +41,7 @@ def matches_naively(template: Template, text: str, max_length: int, index: int =
     return any(
         template.slots[index].check(rest[:length], max_length) is None
         and matches_naively(template, rest[length:], max_length, index + 1)
-        for length in range(min(max_length, len(rest)) + 1)
+        for length in range(min(template.slots[index].max_length(max_length), len(rest)) + 1)
     )
 
 
@@ -191,7 +191,8 @@ def test_a_value_is_not_too_long_if_the_text_can_be_split_in_several_ways(max_le
         ("alphanumeric", ""),
         ("alphanumeric", " "),
         ("alphanumeric", "A-12"),
-        ("alphanumeric", "a_b"),
+        ("alphanumeric", "_b"),
+        ("alphanumeric", "10:30"),
         ("alphanumeric", "राहुल।"),
         ("url", "not a link"),
         ("url", "https://"),
@@ -214,7 +215,9 @@ def test_a_value_of_another_type_is_refused_with_a_reason_that_does_not_repeat_i
     assert not Template(f"a{{#{kind}#}}").matches("a" + value)
 
 
-@pytest.mark.parametrize("value", ["Asha Rao", "A12", "राहुल शर्मा", "হ্যালো", "ക്\u200dഷ", "12"])
+@pytest.mark.parametrize(
+    "value", ["27.9.2026", "ABC/DEF/123", "a_b", "Asha Rao", "A12", "राहुल शर्मा", "হ্যালো", "ക്\u200dഷ", "12"]
+)
 def test_alphanumeric_means_letters_and_digits_of_any_indian_script(value: str) -> None:
     assert Slot("alphanumeric").check(value) is None
 
@@ -225,6 +228,10 @@ def test_alphanumeric_means_letters_and_digits_of_any_indian_script(value: str) 
         ("", "empty"),
         ("Dear {#foo#}", "unknown slot {#foo#}"),
         ("Dear {#VAR#}", "unknown slot {#VAR#}"),
+        ("Dear {#VAR#}", "; write {#var#} for {#VAR#}"),
+        ("Dear {#var1#}", "; write {#var#} for {#var1#}"),
+        ("Dear {#NUM_2#}", "; write {#num#} for {#NUM_2#}"),
+        ("Dear {# var #}", "not closed, or not written like {#var#}; write {#var#} for {# var #}"),
         ("Dear {#var}", "not closed"),
         ("Dear {#var #}", "not closed"),
         ("Dear var#}", "not closed"),

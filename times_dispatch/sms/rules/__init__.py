@@ -1,7 +1,8 @@
 """India's rules for commercial SMS (TRAI's TCCCPR and the DLT, docs/domain.md section 5) as pure functions.
 
-``categories``, ``headers`` and ``ids`` check registered names and numbers. ``links`` and ``callback_numbers`` find the
-links and phone numbers of a text and compare them with a whitelist; ``domains`` and ``words`` serve them. ``window`` is
-the hours of the day in which messages may be sent. The registered text itself is in ``times_dispatch.sms.templates``.
+``categories``, ``headers`` and ``dlt_ids`` check registered names and ids. ``links`` and ``callback_numbers`` find the
+links and phone numbers of a text and compare them with a whitelist; ``domains`` and ``words`` serve them.
+``send_window`` is the hours of the day in which messages may be sent. The registered text itself is in
+``times_dispatch.sms.templates``.
 Terms are explained in docs/glossary.md.
 """

@@ -1,26 +1,114 @@
-"""Phone numbers in a text, and the whitelist of those that a text may name (docs/domain.md section 5)."""
+"""Phone numbers in a text, and the whitelist of those that a text may name (docs/domain.md section 5).
+
+A number is recognised in every grouping that people write and wherever it stands: after ``Call:``, glued to a word,
+after another number and a slash, in the digits of Indian scripts. ``callback_words`` has the words that tell a number
+to call from an id or an amount.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-_NUMBER = re.compile(
-    r"(?<![\w.,:/#-])(?:"
-    r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}"  # a mobile
-    r"|1(?:800|860)[ -]?[0-9]{2,4}[ -]?[0-9]{2,4}"  # toll-free and shared cost, 8 to 11 digits
-    r"|1(?:40|60)[0-9]{7}"  # telemarketers and service calls
-    r"|(?:\+91[ -]?|0)[1-9][0-9]{1,3}[ -][0-9]{6,8}"  # a landline, recognised by the blank or dash after its area code
-    r")(?![\w]|[.,:/-][0-9])"
+import phonenumbers
+
+from times_dispatch.sms.landlines import is_landline
+from times_dispatch.sms.numbers import DIGIT_TABLE
+from times_dispatch.sms.rules.callback_words import (
+    CALL_WORDS,
+    CURRENCY_WORDS,
+    FOLLOWING_WORDS,
+    GLUE_WORDS,
+    ID_WORDS,
+    LINK_WORDS,
 )
-# Every match of _NUMBER begins with a match of this cheaper pattern, which most texts with other digits do not contain.
-_MAYBE = re.compile(r"[+0-9](?<![\w.,:/#-].)(?:[ -]?[0-9]){7}")
+
+_SEPARATOR = r"[ \u00a0.()\u2010-\u2015-]"
+_MAX_DIGITS = 15
+_MAX_GROUPS = 7
+_CONTEXT = 48
+"""Characters before a number in which its words are looked for."""
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+_GLUED = "|".join(f"(?<={re.escape(word)})" for word in sorted({*CALL_WORDS, *GLUE_WORDS}, key=len, reverse=True))
+_BEGINS = rf"(?:(?<![A-Za-z0-9_#=%&$₹+(])|{_GLUED})"
+"""A number does not begin within a word, an id or a query, but may be glued to a word to call."""
+_RUN = re.compile(rf"{_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
+_GROUP = re.compile("[0-9]+")
+_MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
+# Every number that stands alone has a match of this pattern, and hardly any other value has one. The first character
+# is matched first, and what is before and after it second: then the search passes over other characters quickly.
+_MAYBE_ALONE = re.compile(
+    rf"[0-9+(](?<![0-9].)(?:(?<=[6-9]){_MORE}{{9}}(?![0-9])|(?<=0){_MORE}{{10}}|(?<=9)1{_MORE}{{10}}"
+    rf"|(?<=[+])[(]?[0-9]{_MORE}{{7}}|(?<=[(])0?[1-8]{_MORE}{{9}}|(?<=1)[46]0{_MORE}{{7}}"
+    rf"|(?<=1){_SEPARATOR}{{0,2}}8(?:0[03]|60){_MORE}{{4}}|(?:(?<=0)|(?<=9)1){_SEPARATOR}{{0,2}}18[06]0{_MORE}{{4}}"
+    r"|(?<=[1-8])[0-9]{1,3}[)\u2013-][ ]?[0-9]{3,4}[ ]?[0-9]{3,4}(?![0-9-]))"
+)
+# Every number that stands alone has a match of this faster pattern too, and every other number of the one after it.
+_EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
+_SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
+_CALL_WORD = re.compile(_any_of(word.lower() for word in CALL_WORDS))
+_PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
 _ENTRY = re.compile(r"[+]?[0-9](?:[ -]?[0-9]){2,14}")
+
+_BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
+_AFTER_CALL_WORD = re.compile(
+    rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
+)
+_AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
+_AFTER_ID_WORD = re.compile(
+    rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[ .:#-]{{0,3}}(?:is )?\Z",
+    re.IGNORECASE,
+)
+_AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(CURRENCY_WORDS)})[ .:]{{0,3}}\Z", re.IGNORECASE)
+_FOLLOWING = re.compile(rf"(?:{_any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
+_OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}")
+_LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
+
+_LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")
+_MOBILE = re.compile("(?:(?:00)?910?|0)?[6-9][0-9]{9}")
+_TOLL_FREE = re.compile("(?:(?:00)?91|0)?18(?:00|60|03)[0-9]{4,7}")
+_SERIES = re.compile("(?:(?:00)?91|0)?1(?:40|60)[0-9]{7}")
+_TRUNK = re.compile("(?:(?:00)?910?|0)(?=[1-8][0-9]{9}$)")
+_DATE = re.compile("20[0-3][0-9][01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:20)?[0-3][0-9]")
+_LOCAL = re.compile("[2-7][0-9]{5,7}")
+"""A landline without its area code."""
+_SIZES_OF_DATES = ([2, 2, 4], [4, 2, 2], [2, 2, 2])
+
+
+class _Run(NamedTuple):
+    """Groups of digits that only blanks, dashes, dots and brackets separate."""
+
+    text: str
+    """The whole text, with ASCII digits."""
+    start: int
+    groups: list[tuple[int, int]]
+
+
+def may_contain_numbers(text: str) -> bool:
+    """Return False if ``find`` certainly finds no number in a text. It is fast, and nearly all values have none."""
+    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
+    return _may_contain_numbers(ascii_digits)
 
 
 def find(text: str) -> list[str]:
     """Return the substrings of a text that look like phone numbers."""
-    if not _MAYBE.search(text):
+    if _PLAIN_MOBILE.fullmatch(text):
+        return [text]
+    ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
+    if not _may_contain_numbers(ascii_digits):
         return []
-    return _NUMBER.findall(text)
+    return [text[start:end] for start, end in _spans(ascii_digits)]
+
+
+def context_before(text: str) -> str:
+    """Return the end of a text that decides whether digits after the text are a number to call; empty if none does."""
+    line = text.rpartition("\n")[2][-_CONTEXT:]
+    matches = (pattern.search(line) for pattern in (_AFTER_CALL_WORD, _AFTER_ID_WORD, _AFTER_CURRENCY))
+    return next((match[0] for match in matches if match), "")
 
 
 def entry_problem(entry: str) -> str | None:
@@ -31,17 +119,22 @@ def entry_problem(entry: str) -> str | None:
 
 
 class NumberWhitelist:
-    """The whitelisted callback numbers. Blanks, dashes, +91 and a leading 0 make no difference."""
+    """The whitelisted callback numbers.
+
+    Blanks, dashes, +91 and a leading 0 make no difference. A landline may stand without its area code.
+    """
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._numbers = {national_digits(entry) for entry in entries}
+        self._local = {number[-size:] for number in self._numbers if is_landline(number) for size in (6, 7, 8)}
 
     def __bool__(self) -> bool:
         return bool(self._numbers)
 
     def allows(self, number: str) -> bool:
         """Return whether a number is whitelisted."""
-        return national_digits(number) in self._numbers
+        digits = national_digits(number)
+        return digits in self._numbers or digits in self._local
 
     def missing(self, text: str) -> list[str]:
         """Return the numbers of a text that are not whitelisted."""
@@ -50,7 +143,140 @@ class NumberWhitelist:
 
 def national_digits(number: str) -> str:
     """Return the digits of a number without the country code or the trunk prefix: ``9876543210``."""
-    digits = "".join(filter(str.isdigit, number))
-    if len(digits) == 12 and digits.startswith("91"):
-        return digits[2:]
-    return digits.removeprefix("0") if len(digits) == 11 else digits
+    digits = "".join(filter(str.isdigit, number.translate(DIGIT_TABLE)))
+    if len(digits) > 11 and digits.startswith("00"):
+        digits = digits[2:]
+    if len(digits) > 11 and digits.startswith("91"):
+        digits = digits[2:]
+    return digits.removeprefix("0") if len(digits) > 10 else digits
+
+
+def _may_contain_numbers(text: str) -> bool:
+    if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
+        return True
+    return _SIX_DIGITS.search(text) is not None and _CALL_WORD.search(text.lower()) is not None
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    end_of_last = -1
+    for match in _RUN.finditer(text):
+        run = _Run(text, match.start(), [group.span() for group in _GROUP.finditer(text, match.start(), match.end())])
+        first = 0
+        while first < len(run.groups):
+            last = _last_group(run, first, end_of_last)
+            if last is None:
+                first += 1
+                continue
+            start, end_of_last = _start(run, first), run.groups[last][1]
+            is_in_brackets = text[start] == "(" and ")" not in text[start:end_of_last]
+            yield start + is_in_brackets, end_of_last
+            first = last + 1
+
+
+def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
+    """Return the index of the last group of a number that begins with a group; None if no number does."""
+    groups, candidates, digits = run.groups, [], ""
+    for last in range(first, min(first + _MAX_GROUPS, len(groups))):
+        digits += run.text[slice(*groups[last])]
+        if len(digits) > _MAX_DIGITS:
+            break
+        if _LIKE_A_NUMBER.fullmatch(digits) and _may_end(run, last):
+            candidates.append((last, digits))
+    if not candidates or not _may_begin(run, first, end_of_last):
+        return None
+    start = _start(run, first)
+    before = run.text[max(0, start - _CONTEXT) : start].rpartition("\n")[2]
+    for last, digits in reversed(candidates):
+        sizes = [end - begin for begin, end in groups[first : last + 1]]
+        if _is_part_of_card(groups, first, last):
+            continue
+        if _is_number(digits, sizes, before, run.text[start : groups[last][1]]):
+            return last
+    return None
+
+
+def _is_part_of_card(groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Say whether groups are in a row of four or more groups of four digits, as on a card."""
+    around = groups[max(0, first - 1) : last + 2]
+    return len(around) > max(3, last + 1 - first) and all(end - begin == 4 for begin, end in around)
+
+
+def _start(run: _Run, first: int) -> int:
+    """Return where a number begins: at its plus or bracket, if it has one."""
+    start = run.groups[first][0]
+    while start > run.start and run.text[start - 1] in "+(":
+        start -= 1
+    return start
+
+
+def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
+    text, start = run.text, _start(run, first)
+    before = text[start - 1] if start else " "
+    if first:
+        gap = text[run.groups[first - 1][1] : start]
+        return " " in gap or "\u00a0" in gap or run.groups[first - 1][1] == end_of_last
+    if before in "-\u2010\u2011\u2012\u2013\u2014/.,:@":
+        head = text[max(0, start - _CONTEXT) : start - 1]
+        last = head[-1:] or " "
+        if start - 1 == end_of_last or _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
+            return True
+        return not last.isdigit() if before in ".,:" else last.isspace()
+    return True
+
+
+def _may_end(run: _Run, last: int) -> bool:
+    text, (begin, end) = run.text, run.groups[last]
+    after = text[end : end + 1]
+    if not after or after.isspace():
+        return True
+    if after.isalpha() or after == "_":
+        return not after.isascii() or _FOLLOWING.match(text, end) is not None
+    if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
+        if _OTHER_NUMBER.match(text, end):
+            return True
+        last_digits = _LAST_DIGITS.match(text, end)
+        return last_digits is not None and (end - begin > 2 or len(last_digits[0]) > 3)  # not 1800 1234 24/7
+    return after not in "@%=" and not (last + 1 < len(run.groups) and after in "-\u2013.")
+
+
+def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool:
+    """Say whether digits are a phone number.
+
+    Args:
+        digits: the digits alone.
+        sizes: the numbers of digits in the groups as they are written.
+        before: the text before the number.
+        written: the number as it is written.
+    """
+    if written.startswith("+") and not digits.startswith("91"):
+        return _is_foreign(digits)
+    if _AFTER_CURRENCY.search(before):
+        return False
+    to_call = _AFTER_CALL_WORD.search(before) is not None
+    if not to_call and _AFTER_ID_WORD.search(before):
+        return False
+    if _TOLL_FREE.fullmatch(digits) or _SERIES.fullmatch(digits):
+        return True
+    if _MOBILE.fullmatch(digits):
+        return to_call or len(sizes) == 1 or min(sizes[1:]) > 1
+    return _is_landline_number(digits, sizes, written, to_call=to_call)
+
+
+def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:
+    if to_call and _LOCAL.fullmatch(digits) and len(sizes) < 4 and min(sizes) > 1:
+        return not _DATE.fullmatch(digits) and sizes not in _SIZES_OF_DATES
+    trunk = _TRUNK.match(digits)
+    national = digits[trunk.end() :] if trunk else digits
+    if len(national) != 10 or not is_landline(national):
+        return False
+    if trunk or to_call:
+        return True
+    # Without a 0 before the area code only the dash or the brackets tell a landline from other digits.
+    return len(sizes) == 2 and 2 <= sizes[0] <= 4 and written[sizes[0]] in "-)\u2013"
+
+
+def _is_foreign(digits: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse("+" + digits))
+    except phonenumbers.NumberParseException:
+        return False

@@ -5,6 +5,7 @@ The endings of domains are those of the installed Public Suffix List (publicsuff
 
 import re
 from functools import cache, lru_cache
+from unicodedata import category
 
 from publicsuffixlist import PublicSuffixList
 
@@ -18,12 +19,19 @@ _LINK_ENDINGS = re.compile(
     "finance|edu|gov|mil|int|mobi|asia|aero|arpa|coop|tel|buzz|wiki|blog|wang|bid|cyou|sbs|cfd|monster|quest|"
     "xn--.*"
 )
-"""Longer endings that make a name without a path a link. The others are words too, as ``today`` and ``call``."""
+"""Longer endings that make a name a link in capitals too, as ``TIMES.SHOP``; others only in small letters."""
 _OLDEST = re.compile("com|net|org")
-_TITLES = re.compile("dr|er|km|md|mr|mrs|ms|prof|shri|smt|sri|st")
+_ABBREVIATIONS = re.compile(
+    "acct|adv|amt|apt|asst|bldg|capt|cust|dept|dist|dr|er|ext|govt|hon|inv|jr|km|ltd|maj|md|mfg|mgr|mob|mr|mrs|ms|nr|"
+    "opp|prof|pvt|ref|rev|sec|shri|smt|sr|sri|st|tal|tel|vill"
+)
+"""Words that end with a full stop: ``Dr.Dev``, ``Opp.Bank``."""
+_DEGREES = re.compile("[bdhmBDHM][.](?:Com|COM)")
+"""``B.Com`` is a degree, and ``b.com`` a domain."""
 _ABBREVIATED_NUMBER = re.compile(r"[:/][0-9]")
 _ABBREVIATION = re.compile(r"/[A-Za-z]\.[A-Za-z]")
 _PATH = re.compile(r"\.?(?::[0-9]+)?(?:/[^\s]*[^\W_]|\?[^\s]*=)")
+_PORT_OR_SLASH = re.compile(r"(?::[0-9]{2,5}/?|/)(?![\w/-])")
 _ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])")
 
 
@@ -36,37 +44,68 @@ def domain_of(host: str, after: str) -> str | None:
         host: labels with dots between them.
         after: the text between the name and the next blank.
     """
-    if _ADDRESS.fullmatch(host):
-        return host if _PATH.match(after) else None
-    name = host
-    while not is_public_suffix(name.rpartition(".")[2].lower()):
-        name = name.rpartition(".")[0]
-        if "." not in name:
-            return None
-    labels = name.split(".")
-    shorter = (".".join(labels[:end]) for end in range(2, len(labels)))
-    has_link = _is_link(name, after if name == host else "") or any(_is_link(start, "") for start in shorter)
-    return name if has_link else None
+    if host[0].isdecimal() and _ADDRESS.fullmatch(host):
+        return host if _PATH.match(after) or _PORT_OR_SLASH.match(after) else None
+    labels = host.split(".")
+    size = len(labels)
+    while size > 1 and not is_public_suffix(labels[size - 1].lower()):
+        size -= 1
+    if size < 2:
+        return None
+    is_whole = size == len(labels)
+    before_is_decimal = labels[0].isdecimal()
+    for end in range(2, size + 1):
+        first = labels[0] if end == 2 else ""
+        if _is_link(first, labels[end - 1], after if end == size and is_whole else "", before_is_decimal):
+            return host if is_whole else ".".join(labels[:size])
+        before_is_decimal = before_is_decimal and labels[end - 1].isdecimal()
+    return None
 
 
-def _is_link(name: str, after: str) -> bool:
-    before, _, ending = name.lower().rpartition(".")
-    if not is_public_suffix(ending) or (_WORD_ENDINGS.fullmatch(ending) and before.replace(".", "").isdecimal()):
+def _is_link(first: str, written_ending: str, after: str, before_is_decimal: bool) -> bool:
+    """Say whether a name is a link.
+
+    Args:
+        first: the label before the ending if there is no other label; else empty.
+        written_ending: the last label.
+        after: the text between the name and the next blank.
+        before_is_decimal: whether the labels before the ending are digits only.
+    """
+    ending = written_ending.lower()
+    if not is_public_suffix(ending) or (before_is_decimal and _WORD_ENDINGS.fullmatch(ending)):
         return False
-    if len(before) == 1 and _ABBREVIATION.match(after):  # M.Sc/B.Sc, B.Tech/M.Tech
-        return False
+    is_letter = len(first) == 1 and first.isascii()
+    if is_letter and (_ABBREVIATION.match(after) or _DEGREES.fullmatch(f"{first}.{written_ending}")):
+        return False  # M.Sc/B.Sc, B.Tech/M.Tech, B.Com
     if ending == "no" and _ABBREVIATED_NUMBER.match(after):  # S.No/12, Inv.No:123/2025
         return False
     if _PATH.match(after):
         return True
-    is_name = _TITLES.fullmatch(before) or (len(before) == 1 and not _OLDEST.fullmatch(ending))  # Dr.Dev, K.Li
-    return _is_link_without_path(ending) and not is_name
+    is_initial = is_letter and not _OLDEST.fullmatch(ending)  # K.Li
+    if is_initial or _ABBREVIATIONS.fullmatch(first.lower()) or _is_begin_of_sentence(written_ending):
+        return False
+    return _is_link_without_path(written_ending) or _PORT_OR_SLASH.match(after) is not None or _has_symbol(first)
 
 
-def _is_link_without_path(ending: str) -> bool:
+def _has_symbol(label: str) -> bool:
+    return any(category(character) == "So" for character in label)
+
+
+def _is_begin_of_sentence(ending: str) -> bool:
+    """Say whether an ending is written as the first word of a sentence, as in ``paid.In case``.
+
+    Phones know endings in small letters. Brands write ``Times.Com``, and no sentence begins with com, net or org.
+    """
+    return ending.istitle() and not _OLDEST.fullmatch(ending.lower())
+
+
+def _is_link_without_path(written_ending: str) -> bool:
+    ending = written_ending.lower()
     if not ending.isascii():
         return True
-    return not _WORD_ENDINGS.fullmatch(ending) if len(ending) == 2 else bool(_LINK_ENDINGS.fullmatch(ending))
+    if len(ending) == 2:
+        return not _WORD_ENDINGS.fullmatch(ending)
+    return written_ending == ending or _LINK_ENDINGS.fullmatch(ending) is not None
 
 
 @lru_cache(10_000)

@@ -4,9 +4,10 @@ import re
 
 from times_dispatch.sms.rules.categories import Category
 
-_HEADER = re.compile(r"[A-Za-z]{6}|[0-9]{6}")
-_WITH_SUFFIX = re.compile(r"([A-Za-z]{6}|[0-9]{6})-[PSTGpstg]")
-_WITH_PREFIX = re.compile(r"[A-Za-z]{2}-([A-Za-z]{6}|[0-9]{6})(-[PSTGpstg])?")
+_HEADER = re.compile(r"[A-Za-z]{3,6}|[0-9]{6}")
+"""Portals approve headers of four letters (seen in 2026); most have six."""
+_WITH_SUFFIX = re.compile(r"([A-Za-z]{3,6}|[0-9]{6})-[PSTGpstg]")
+_WITH_PREFIX = re.compile(r"[A-Za-z]{2}-([A-Za-z]{3,6}|[0-9]{6})(-[PSTGpstg])?")
 
 
 def problem(header: str) -> str | None:
@@ -15,7 +16,7 @@ def problem(header: str) -> str | None:
         return None
     if (stripped := without_affixes(header)) != header:
         return f"operators add the prefix and the suffix themselves; write {stripped}"
-    return "a header is 6 letters, or 6 digits if promotional, without the operator's suffix"
+    return "a header is 3 to 6 letters, or 6 digits if promotional, without the operator's suffix"
 
 
 def without_affixes(header: str) -> str:

@@ -14,12 +14,27 @@ from times_dispatch.sms.rules.domains import domain_of
 
 _DOT_TABLE = str.maketrans("。．｡", "...")
 """Characters that browsers read as dots."""
-_LABEL = r"[^\W_](?:[\w\u0900-\u0963\u0966-\u0dff-]*[\w\u0900-\u0963\u0966-\u0dff])?"
-_LINK = re.compile(
-    rf"(?P<whole>[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"]+|(?<![\w@])www\.[^\s<>\"]+)"
-    rf"|(?<![\w@])(?P<host>{_LABEL}(?:\.{_LABEL})+)(?![\w@\u0900-\u0963\u0966-\u0dff-])(?P<after>\.?[:/?#][^\s<>\"]*)?",
-    re.IGNORECASE,
+_LETTERS = r"\w\u0900-\u0963\u0966-\u0dff"
+"""Letters and digits; Python counts no vowel signs among them."""
+_SYMBOLS = (
+    "\u200d\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\ufe0f"
+    "\U0001f000-\U0001faff"
 )
+"""Symbols and emoji that a name may contain."""
+_ASCII_RUN = re.compile(r"[A-Za-z0-9_.-]++")
+_RUN = re.compile(rf"[{_LETTERS}{_SYMBOLS}.-]++")
+"""A longest sequence of characters of names and dots; in ASCII the search takes a third of the time."""
+_SEGMENT = re.compile(rf"[{_LETTERS}{_SYMBOLS}](?:[{_LETTERS}{_SYMBOLS}-]|\.(?=[^\W_]|[{_SYMBOLS}]))*+")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]++(?:\.[A-Za-z0-9]++)++")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,30}\Z")
+_SCHEME_LENGTH = 32
+_REST = re.compile(r"[^\s<>\"]*+")
+_AFTER_HOST = re.compile(r"\.?[:/?#][^\s<>\"]*+")
+_BEGINS_AFTER_HOST = re.compile(r"\.?[:/?#]")
+_MAX_AFTER = 200
+"""Characters after a name that decide whether the name is a link."""
+_AT_END = re.compile(rf"[{_SYMBOLS}_.-]")
+_LEADING_SYMBOLS = re.compile(rf"[{_SYMBOLS}_]+(?=[{_LETTERS}])")
 _NAME = re.compile(r"\.[^\W\d_]")
 _ADDRESS = re.compile(r"[0-9](?:\.[0-9]{1,3}){3}")
 _OTHER_DOTS = re.compile("[。．｡]")
@@ -46,18 +61,55 @@ def find(text: str) -> list[str]:
     if not text.isascii():
         text = text.translate(_DOT_TABLE)
     links, position = [], 0
-    while match := _LINK.search(text, position):
-        position = match.end()
-        if whole := match["whole"]:
-            links.append(whole)
-            continue
-        host, after = match["host"], match["after"] or ""
-        domain = domain_of(host, after)
-        if domain is not None:
-            links.append(domain + after if domain == host else domain)
-        if domain != host:
-            position = match.end("host")  # the rest may contain another link
+    runs = _ASCII_RUN if text.isascii() else _RUN
+    while run := runs.search(text, position):
+        start, position = run.span()
+        before = text[max(start, position - _SCHEME_LENGTH) : position]
+        if text.startswith("://", position) and (scheme := _SCHEME.search(before)):
+            position = _end_of(_REST, text, position)
+            links.append(text[run.end() - len(scheme[0]) : position])
+        elif "." in run[0] and text[start - 1 : start] != "@" and text[position : position + 1] != "@":
+            in_run, position = _links_of_run(text, start, position)
+            links += in_run
     return [link.rstrip(".,;:!?)]}'…।") for link in links]
+
+
+def _links_of_run(text: str, start: int, end: int) -> tuple[list[str], int]:
+    """Return the links in a run, and where the search goes on."""
+    if text[start : start + 4].lower() == "www." and (rest := _end_of(_REST, text, start)) > start + 4:
+        return [text[start:rest]], rest
+    if _PLAIN_NAME.fullmatch(text, start, end):
+        return _link_at(text, start, end)
+    links: list[str] = []
+    for segment in _SEGMENT.finditer(text, start, end):
+        host_start, host_end = segment.span()
+        if leading := _LEADING_SYMBOLS.match(text, host_start, host_end):
+            host_start = leading.end()
+        while host_end > host_start and _AT_END.fullmatch(text, host_end - 1, host_end):
+            host_end -= 1
+        if host_end == host_start:
+            continue
+        in_segment, position = _link_at(text, host_start, host_end)
+        links += in_segment
+        if position > end:
+            return links, position
+    return links, end
+
+
+def _link_at(text: str, start: int, end: int) -> tuple[list[str], int]:
+    """Return the link that a name between two positions begins, if there is one, and where the search goes on."""
+    host = text[start:end]
+    after = text[end : end + _MAX_AFTER] if _BEGINS_AFTER_HOST.match(text, end) else ""
+    domain = domain_of(host, after)
+    if domain == host and after:
+        end = _end_of(_AFTER_HOST, text, end)
+        return [text[start:end]], end
+    return [domain] if domain is not None else [], end
+
+
+def _end_of(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position
 
 
 def entry_problem(entry: str) -> str | None:

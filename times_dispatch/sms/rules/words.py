@@ -24,6 +24,8 @@ class Word(msgspec.Struct, frozen=True):
     slots: tuple[Slot, ...]
     slot_indexes: tuple[int, ...]
     """The indexes of the slots in the text, from 0."""
+    before: str = ""
+    """The literal text before the word, as far as the slot before it."""
 
     def compose(self, slots: Sequence[Sequence[str]]) -> Sequence[str]:
         """Return the word with its slots filled, for many rows at once.
@@ -57,7 +59,9 @@ def words_with_slots(template: Template) -> list[Word]:
             continue
         slots = tuple(template.slots[slot_index] for slot_index in indexes)
         if slots:
-            words.append(Word((*literals, _before_blank(literal)), slots, tuple(indexes)))
+            first = template.literals[indexes[0]]
+            before = first[: len(first) - len(literals[0])]
+            words.append(Word((*literals, _before_blank(literal)), slots, tuple(indexes), before))
         literals, indexes = [_after_blank(literal)], [index]
     return words
 

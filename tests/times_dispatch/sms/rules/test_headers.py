@@ -3,8 +3,8 @@ import pytest
 from times_dispatch.sms.rules import headers
 
 
-@pytest.mark.parametrize("header", ["TIMESM", "timesm", "TiMeSm", "567890"])
-def test_a_header_is_six_letters_or_six_digits(header: str) -> None:
+@pytest.mark.parametrize("header", ["TIMESM", "timesm", "TiMeSm", "567890", "TIMES", "TIME", "TIM"])
+def test_a_header_is_three_to_six_letters_or_six_digits(header: str) -> None:
     assert headers.problem(header) is None
 
 
@@ -15,11 +15,14 @@ def test_a_header_is_six_letters_or_six_digits(header: str) -> None:
         ("567890-P", "write 567890"),
         ("VM-TIMESM", "write TIMESM"),
         ("AD-567890-P", "write 567890"),
-        ("TIMES", "a header is 6 letters, or 6 digits"),
-        ("TIMESMS", "a header is 6 letters, or 6 digits"),
-        ("TIME5M", "a header is 6 letters, or 6 digits"),
-        ("५६७८९०", "a header is 6 letters, or 6 digits"),
-        ("", "a header is 6 letters, or 6 digits"),
+        ("TIMES-S", "write TIMES"),
+        ("VM-TIME-T", "write TIME"),
+        ("56789", "a header is 3 to 6 letters, or 6 digits"),
+        ("TI", "a header is 3 to 6 letters, or 6 digits"),
+        ("TIMESMS", "a header is 3 to 6 letters, or 6 digits"),
+        ("TIME5M", "a header is 3 to 6 letters, or 6 digits"),
+        ("५६७८९०", "a header is 3 to 6 letters, or 6 digits"),
+        ("", "a header is 3 to 6 letters, or 6 digits"),
     ],
 )
 def test_the_affixes_of_operators_have_a_reason_of_their_own(header: str, reason: str) -> None:

@@ -12,14 +12,14 @@ _DAY_MIN = 24 * 60
 _FORM = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9]) *[-–] *(?:([01]?[0-9]|2[0-3]):([0-5][0-9])|24:00)")
 
 
-class WindowInvalid(ValueError):
+class SendWindowInvalid(ValueError):
     """A text that is not a window or not a time zone.
 
     The message is a reason, to be written after the setting's name.
     """
 
 
-class Window(NamedTuple):
+class SendWindow(NamedTuple):
     """The same hours of every day: open from the minute ``from_min`` until just before the minute ``until_min``."""
 
     from_min: int = 0
@@ -29,15 +29,15 @@ class Window(NamedTuple):
     zone: str = INDIA_ZONE
 
     @classmethod
-    def parse(cls, text: str, zone: str = INDIA_ZONE) -> "Window":
-        """Read a window as ``10:00-21:00``; raise WindowInvalid. ``00:00-24:00`` is always open."""
+    def parse(cls, text: str, zone: str = INDIA_ZONE) -> "SendWindow":
+        """Read a window as ``10:00-21:00``; raise SendWindowInvalid. ``00:00-24:00`` is always open."""
         match = _FORM.fullmatch(text.strip())
         if not match:
-            raise WindowInvalid(f"must be two times as in 10:00-21:00, is {text!r}")
+            raise SendWindowInvalid(f"must be two times as in 10:00-21:00, is {text!r}")
         start = int(match[1]) * 60 + int(match[2])
         end = int(match[3]) * 60 + int(match[4]) if match[3] else _DAY_MIN
         if start >= end:
-            raise WindowInvalid(f"must end after it begins, on the same day, is {text!r}")
+            raise SendWindowInvalid(f"must end after it begins, on the same day, is {text!r}")
         return cls(start, end, check_zone(zone))
 
     @property
@@ -100,7 +100,7 @@ class Window(NamedTuple):
             moment = self.next_opening(closes)
         return None
 
-    def is_within(self, other: "Window", start: datetime, end: datetime) -> bool:
+    def is_within(self, other: "SendWindow", start: datetime, end: datetime) -> bool:
         """Return whether the other window is open whenever this one is open, between two moments."""
         if other.is_always_open or (
             self.zone == other.zone and other.from_min <= self.from_min < self.until_min <= other.until_min
@@ -126,11 +126,11 @@ class Window(NamedTuple):
 
 
 def check_zone(zone: str) -> str:
-    """Return the name of a time zone; raise WindowInvalid if there is no zone of this name."""
+    """Return the name of a time zone; raise SendWindowInvalid if there is no zone of this name."""
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise WindowInvalid(f"there is no zone {zone!r}; a zone is named as in {INDIA_ZONE}") from None
+        raise SendWindowInvalid(f"there is no zone {zone!r}; a zone is named as in {INDIA_ZONE}") from None
     return zone
 
 

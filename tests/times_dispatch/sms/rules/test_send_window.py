@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.sms.rules.window import Window, WindowInvalid
+from times_dispatch.sms.rules.send_window import SendWindow, SendWindowInvalid
 
 IST = ZoneInfo("Asia/Kolkata")
 NEW_YORK = ZoneInfo("America/New_York")
-PROMOTIONAL = Window.parse("10:00-21:00")
+PROMOTIONAL = SendWindow.parse("10:00-21:00")
 
 
 def ist(clock: str, day: int = 8) -> datetime:
@@ -46,13 +46,13 @@ def test_a_window_is_open_from_its_start_until_just_before_its_end(clock: str, i
 @pytest.mark.usefixtures("machine_zone")
 def test_a_window_closes_on_the_day_of_its_own_zone() -> None:
     assert PROMOTIONAL.next_closing(ist("10:00:00").astimezone(NEW_YORK)) == ist("21:00:00")
-    assert Window.parse("10:00-24:00").next_closing(ist("23:59:59")) == ist("00:00:00", 9)
+    assert SendWindow.parse("10:00-24:00").next_closing(ist("23:59:59")) == ist("00:00:00", 9)
 
 
 @pytest.mark.parametrize("text", ["10:00-21:00", " 10:00 - 21:00 ", "10:00–21:00"])
 def test_a_window_is_read_as_people_write_it(text: str) -> None:
-    assert Window.parse(text) == Window(600, 1260, "Asia/Kolkata")
-    assert str(Window.parse(text)) == "10:00-21:00 Asia/Kolkata"
+    assert SendWindow.parse(text) == SendWindow(600, 1260, "Asia/Kolkata")
+    assert str(SendWindow.parse(text)) == "10:00-21:00 Asia/Kolkata"
 
 
 @pytest.mark.parametrize(
@@ -67,21 +67,21 @@ def test_a_window_is_read_as_people_write_it(text: str) -> None:
     ],
 )
 def test_a_text_that_is_not_a_window_is_refused_with_the_reason(text: str, reason: str) -> None:
-    with pytest.raises(WindowInvalid, match="^" + reason.replace("'", ".") + "$"):
-        Window.parse(text)
+    with pytest.raises(SendWindowInvalid, match="^" + reason.replace("'", ".") + "$"):
+        SendWindow.parse(text)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Bombay", "", "../etc/passwd", "IST5"])
 def test_a_zone_must_exist(zone: str) -> None:
-    with pytest.raises(WindowInvalid, match="there is no zone"):
-        Window.parse("10:00-21:00", zone)
+    with pytest.raises(SendWindowInvalid, match="there is no zone"):
+        SendWindow.parse("10:00-21:00", zone)
 
 
 def test_a_window_of_all_day_is_always_open() -> None:
-    always = Window.parse("00:00-24:00")
+    always = SendWindow.parse("00:00-24:00")
 
     assert always.is_always_open
-    assert always == Window()
+    assert always == SendWindow()
     assert always.next_opening(ist("03:00:00")) == ist("03:00:00")
     assert always.open_s(ist("03:00:00"), ist("03:00:00", 10)) == 2 * 86_400
 
@@ -100,24 +100,24 @@ def test_sending_continues_at_the_next_opening() -> None:
     assert PROMOTIONAL.finish(ist("20:00:00"), 3601, limit=limit) == ist("10:00:01", 9)
     assert PROMOTIONAL.finish(ist("22:00:00"), 12 * 3600, limit=limit) == ist("11:00:00", 10)
     assert PROMOTIONAL.finish(ist("20:00:00"), 3601, limit=ist("10:00:00", 9)) is None
-    assert Window().finish(ist("20:00:00"), 7200, limit=ist("22:00:00")) == ist("22:00:00")
-    assert Window().finish(ist("20:00:00"), 7201, limit=ist("22:00:00")) is None
+    assert SendWindow().finish(ist("20:00:00"), 7200, limit=ist("22:00:00")) == ist("22:00:00")
+    assert SendWindow().finish(ist("20:00:00"), 7201, limit=ist("22:00:00")) is None
 
 
 def test_a_window_may_lie_within_another_of_its_own_zone_or_of_another() -> None:
     start, end = ist("00:00:00"), ist("00:00:00", 12)
 
-    assert Window.parse("11:00-20:00").is_within(PROMOTIONAL, start, end)
+    assert SendWindow.parse("11:00-20:00").is_within(PROMOTIONAL, start, end)
     assert PROMOTIONAL.is_within(PROMOTIONAL, start, end)
-    assert not Window.parse("09:59-20:00").is_within(PROMOTIONAL, start, end)
-    assert not Window.parse("11:00-21:01").is_within(PROMOTIONAL, start, end)
-    assert Window.parse("04:30-15:30", "UTC").is_within(PROMOTIONAL, start, end)
-    assert not Window.parse("04:29-15:30", "UTC").is_within(PROMOTIONAL, start, end)
-    assert Window.parse("09:00-22:00").is_within(Window(), start, end)
+    assert not SendWindow.parse("09:59-20:00").is_within(PROMOTIONAL, start, end)
+    assert not SendWindow.parse("11:00-21:01").is_within(PROMOTIONAL, start, end)
+    assert SendWindow.parse("04:30-15:30", "UTC").is_within(PROMOTIONAL, start, end)
+    assert not SendWindow.parse("04:29-15:30", "UTC").is_within(PROMOTIONAL, start, end)
+    assert SendWindow.parse("09:00-22:00").is_within(SendWindow(), start, end)
 
 
 def test_a_window_elsewhere_may_fit_in_one_season_and_not_in_another() -> None:
-    morning = Window.parse("01:00-11:00", "America/New_York")
+    morning = SendWindow.parse("01:00-11:00", "America/New_York")
     summer, winter = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 
     assert morning.is_within(PROMOTIONAL, summer, summer + timedelta(days=3))
@@ -129,7 +129,7 @@ def test_a_window_elsewhere_may_fit_in_one_season_and_not_in_another() -> None:
 def test_a_window_opens_and_closes_on_days_when_clocks_are_set(
     day: datetime, start: int, length: int, hour: int
 ) -> None:
-    window = Window(start, min(start + length, 24 * 60), "America/New_York")
+    window = SendWindow(start, min(start + length, 24 * 60), "America/New_York")
     moment = day + timedelta(hours=hour)
 
     opens = window.next_opening(moment)
@@ -145,7 +145,7 @@ def test_a_window_opens_and_closes_on_days_when_clocks_are_set(
 def test_the_window_was_open_for_the_given_seconds_at_the_finish(
     start: int, length: int, offset_s: int, seconds: float
 ) -> None:
-    window = Window(start, min(start + length, 1440))
+    window = SendWindow(start, min(start + length, 1440))
     moment = ist("00:00:00", 1) + timedelta(seconds=offset_s)
 
     finish = window.finish(moment, seconds, limit=moment + timedelta(days=10_000))

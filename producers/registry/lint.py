@@ -1,0 +1,108 @@
+"""Checks registered texts against the rules by which portals approve and operators scrub them, each with its source.
+
+A finding is a problem, or advice where operators approve such texts all the same.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from times_dispatch.settings.model import Settings
+from times_dispatch.settings.templates import TemplateSettings
+from times_dispatch.sms.placeholders import unfilled
+from times_dispatch.sms.rules.categories import effective_category
+from times_dispatch.sms.slot_rules import DIRECTION
+from times_dispatch.sms.templates import Template
+
+_MAX_SLOTS = 2
+_HEADER_LETTERS = 3
+"""So many first letters of a header must begin a word of the text: ``TIM`` for ``- Times``."""
+
+
+class LintRule(msgspec.Struct, frozen=True):
+    """A rule about the text of a template."""
+
+    source: str
+    """Who says so, and when."""
+    is_problem: bool
+    """Whether a finding is a problem, rather than advice."""
+
+
+class LintFinding(msgspec.Struct, frozen=True):
+    """What breaks a rule."""
+
+    message: str
+    rule: LintRule
+
+    def __str__(self) -> str:
+        advice = "" if self.rule.is_problem else "advice: "
+        return f"{advice}{self.message} ({self.rule.source})"
+
+
+SLOTS = LintRule(f"{DIRECTION}; in April 2026 Vi approved texts with four and five", is_problem=True)
+NEIGHBOURS = LintRule(DIRECTION, is_problem=True)
+UNTAGGED = LintRule(
+    f"{DIRECTION}, for texts registered since 2026-01-14; the portal of STPL keeps types apart", is_problem=False
+)
+BRAND = LintRule("portals' reasons for rejection, 2026", is_problem=False)
+OFFERS = LintRule("TRAI's Second Amendment of the TCCCPR, 2025-02-12", is_problem=True)
+UNFILLED = LintRule("slots are written as in the portals' exports of 2026", is_problem=True)
+
+_OFFERS = re.compile(
+    r"\b(?:offers?(?! letter)|discounts?|cash ?back|coupons?|promo ?codes?|vouchers?|hurry|lucky draw|free gifts?"
+    r"|buy[ ][0-9][ ]get|limited (?:period|time)|(?:best|great|mega) (?:deals?|sale)|(?:shop|order|book) now"
+    r"|(?:flat|up ?to|extra|get|save)[ ](?:rs\.?[ ]?)?[0-9]{1,6}[ ]off"
+    r"|(?<!of )(?<!for )sale(?! (?:deed|order|invoice|agreement|certificate)))\b"
+    r"|%[ ]?(?:off|discount)\b|ऑफर|ऑफ़र|छूट|कैशबैक|डिस्काउंट",
+    re.IGNORECASE,
+)
+"""Words of promotion, from public promotional texts of 2025 and 2026. A bill may name a sale deed."""
+
+
+def lint(name: str, settings: Settings) -> list[LintFinding]:
+    """List what portals and operators may object to in the text of a template."""
+    item = settings.templates[name]
+    template = Template(item.text, item.operator)
+    return [*_slot_findings(template), *_text_findings(item, template, settings)]
+
+
+def _slot_findings(template: Template) -> Iterator[LintFinding]:
+    if (count := len(template.slots)) > _MAX_SLOTS:
+        yield LintFinding(f"it has {count} variables; two are allowed, and a third with reasons", SLOTS)
+    between = template.literals[1:-1]
+    if neighbours := [index for index, literal in enumerate(between, 1) if not any(map(str.isalnum, literal))]:
+        pairs = ", ".join(f"{index} and {index + 1}" for index in neighbours)
+        yield LintFinding(f"no word stands between its variables {pairs}", NEIGHBOURS)
+    if untagged := sum(slot.kind == "var" for slot in template.slots):
+        yield LintFinding(
+            f"{untagged} of its variables {'has' if untagged == 1 else 'have'} no type: a new text needs "
+            "{#alphanumeric#}, {#numeric#}, {#url#} or another type instead of {#var#}",
+            UNTAGGED,
+        )
+    for claim in dict.fromkeys(claim for slot in dict.fromkeys(template.slots) for claim in slot.doubts()):
+        operators = ", ".join(claim.operators)
+        rule = LintRule(claim.rule.source, is_problem=False)
+        yield LintFinding(f"sources disagree on {{#{claim.kind}#}}: at {operators} a value {claim.rule.refusal}", rule)
+
+
+def _text_findings(item: TemplateSettings, template: Template, settings: Settings) -> Iterator[LintFinding]:
+    text = "\0".join(template.literals)
+    for placeholder in dict.fromkeys(unfilled(text)):
+        yield LintFinding(
+            f"{placeholder} looks like a placeholder that nothing fills; a slot is written {{#var#}}", UNFILLED
+        )
+    for header in item.headers:
+        if _lacks_brand(text, header):
+            yield LintFinding(f"it names neither the brand nor the header {header}", BRAND)
+        category = effective_category(settings.senders[header].category, item.category)
+        if category != "promotional" and (offer := _OFFERS.search(text)):
+            yield LintFinding(f"{offer[0]!r} is a word of offers: such a text is promotional, not {category}", OFFERS)
+
+
+def _lacks_brand(text: str, header: str) -> bool:
+    """Return whether no word begins like the header. A text in another script may name the brand in its own letters."""
+    if not header.isalpha() or any(character.isalpha() and not character.isascii() for character in text):
+        return False
+    start = re.escape(header[:_HEADER_LETTERS])
+    return re.search(rf"(?<![A-Za-z]){start}", text, re.IGNORECASE) is None

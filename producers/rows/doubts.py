@@ -1,0 +1,30 @@
+"""Counts values that some operators drop and others take, see ``times_dispatch.sms.slot_rules``."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from times_dispatch.sms.slot_rules import Claim
+from times_dispatch.sms.templates import Slot
+
+
+class DoubtCounter:
+    """Counts the values of good rows that are doubtful, by the claim that says so."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._doubts = [(index, claim) for index, slot in enumerate(slots) for claim in slot.doubts()]
+        self._counts: Counter[Claim] = Counter()
+
+    def add(self, slots: Sequence[Sequence[str]]) -> None:
+        """Count the doubtful values; ``slots`` holds the values, one list for each slot."""
+        for index, claim in self._doubts:
+            allowed = claim.rule.form.fullmatch
+            if doubtful := sum(allowed(value) is None for value in slots[index]):
+                self._counts[claim] += doubtful
+
+    def warnings(self) -> Iterator[str]:
+        """Yield one sentence for each claim by which values are doubtful."""
+        for claim, count in self._counts.items():
+            yield (
+                f"{count:,} values of {{#{claim.kind}#}} may be dropped at {', '.join(claim.operators)}: "
+                f"there a value {claim.rule.refusal} ({claim.rule.source})"
+            )

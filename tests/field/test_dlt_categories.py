@@ -1,0 +1,49 @@
+"""Categories in the words of portals and panels."""
+
+from pathlib import Path
+
+import pytest
+
+from producers.registry.merge import Merge
+from producers.registry.portal import PortalDownload
+from times_dispatch.settings.senders import SenderSettings
+from times_dispatch.sms.rules.categories import Category, category_from_portal
+
+
+@pytest.mark.parametrize(
+    ("word", "category"),
+    [
+        ("Promotional", "promotional"),
+        ("Promotional (P)", "promotional"),
+        ("Promotional SMS", "promotional"),
+        ("PROMO", "promotional"),
+        ("Service Explicit", "promotional"),
+        ("Service Explicit (SE)", "promotional"),
+        ("Service/Explicit", "promotional"),
+        ("SERVICE_EXPLICIT", "promotional"),
+        ("Service Implicit (SI)", "service"),
+        ("Service-Implicit", "service"),
+        ("Service Inferred", "service"),
+        ("Transactional", "transactional"),
+        ("Transactional (OTP)", "transactional"),
+        ("Otp SMS", "transactional"),
+        ("Government", "government"),
+        ("Govt. (G)", "government"),
+    ],
+)
+def test_every_wording_of_a_category_is_known(word: str, category: Category) -> None:
+    assert category_from_portal(word) == category
+
+
+@pytest.mark.parametrize(
+    "word", ["Transactional/Promotional", "Non-promotional", "Service Implicit/Explicit", "Werbung", "Category 7"]
+)
+def test_a_row_with_an_unknown_word_is_refused(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,Header,Template Type,Content\n1107161786534401928,TIMESM,{word},Hello\n")
+    merge = Merge({}, elsewhere={}, senders={"TIMESM": SenderSettings(category="service")})
+
+    merge.add(PortalDownload(path).rows())
+
+    [refused] = merge.refused
+    assert refused.reason.startswith(f"its category {word!r} is unknown: write promotional, service")

@@ -1,0 +1,63 @@
+"""Searching foreign text takes time in proportion to its length."""
+
+import time
+
+import pytest
+
+from times_dispatch.sms.placeholders import right_spelling, unfilled
+from times_dispatch.sms.rules import callback_numbers, links
+from times_dispatch.sms.templates import Slot
+
+UNITS = (
+    "a",
+    "a-",
+    "a.",
+    "a.zz/",
+    "a.in/",
+    "-",
+    "._",
+    "1.",
+    "a:",
+    "://",
+    "http:",
+    "💩.",
+    "(",
+    "www.",
+    "98-",
+    "+",
+    "0",
+    "9 ",
+    "a@",
+    "@a.in",
+    "a_",
+    "a.-",
+    "{",
+    "{#",
+    "#",
+    "%",
+    "{# ",
+    "1800 ",
+    "call 2 ",
+    "a b.c/",
+)
+
+
+def cpu_s(unit: str, length: int) -> float:
+    text = (unit * length)[:length]
+    started_s = time.process_time()
+    links.find(text)
+    callback_numbers.find(text)
+    right_spelling(text)
+    unfilled(text)
+    for kind in ("url", "email", "alphanumeric", "cbn"):
+        Slot(kind).check(text, length)
+    return time.process_time() - started_s
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_hostile_text_of_twice_the_length_takes_about_twice_the_time(unit: str) -> None:
+    cpu_s(unit, 1000)
+    short_s = min(cpu_s(unit, 20_000) for _ in range(3))
+    long_s = min(cpu_s(unit, 40_000) for _ in range(3))
+
+    assert long_s < 3 * short_s + 0.02

@@ -1,0 +1,55 @@
+"""What phones make clickable, and nothing else."""
+
+import pytest
+
+from times_dispatch.sms.rules.links import find
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("Pay at evil.so:8080 now", "evil.so:8080"),
+        ("Pay at evil.to/ now", "evil.to/"),
+        ("Pay at 192.168.1.5:8080", "192.168.1.5:8080"),
+        ("See i❤.ws/x", "i❤.ws/x"),
+        ("See 💩.la", "💩.la"),
+        ("★times.in★", "times.in"),
+        ("•times.in", "times.in"),
+        ("See pay_now.com", "pay_now.com"),
+        ("Link:evil.ru", "evil.ru"),
+        ("See(evil.ru)", "evil.ru"),
+        ("evil.com, now", "evil.com"),
+        ("see...bit.ly/x", "bit.ly/x"),
+        ("मेरा.भारत", "मेरा.भारत"),
+        ("evil。com/x", "evil.com/x"),
+        ("HTTPS://EVIL.ZZ", "HTTPS://EVIL.ZZ"),
+        ("TIMES.IN", "TIMES.IN"),
+        ("Times.Com", "Times.Com"),
+        ("wa.me/919876543210", "wa.me/919876543210"),
+    ],
+)
+def test_a_link_is_found(text: str, link: str) -> None:
+    assert find(text) == [link]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B.Com",
+        "BBA/B.Com",
+        "M.COM/B.Com",
+        "Opp.Bank of Baroda",
+        "Nr.Store, MG Road",
+        "Bill paid.In case of doubt",
+        "Thank you.Visit.Store again",
+        "Mr.Dev K.Li Dr.Sen",
+        "S.No/12 Inv.No:123/2025-26 H.No:12/3",
+        "10.30.am/11.30.am 1.2.3.4 12.10.2026",
+        "done.so sent.to it.is Call.us",
+        "Pvt.Ltd. and Co.Op",
+        "A.m/P.m",
+        "___.___ ._. _.a ❤. ★.★",
+    ],
+)
+def test_other_texts_hold_no_link(text: str) -> None:
+    assert find(text) == []

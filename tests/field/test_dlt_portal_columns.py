@@ -1,0 +1,40 @@
+"""Columns of downloads under the names that portals and panels give them."""
+
+from pathlib import Path
+
+import pytest
+
+from producers.registry.portal import PortalDownload
+
+ID = "1107161786534401928"
+
+
+@pytest.mark.parametrize("name", ["Template ID", "TEID", "DLT_TE_ID", "Template Code", "Template ID (DLT)"])
+def test_the_column_of_ids_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},Content\n{ID},Hello\n")
+
+    assert [row.content_id for row in PortalDownload(path).rows()] == [ID]
+
+
+@pytest.mark.parametrize("name", ["Template Content", "Approved Text", "SMS Body", "Message Template", "Template"])
+def test_the_column_of_texts_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,{name}\n{ID},Hello\n")
+
+    assert [row.text for row in PortalDownload(path).rows()] == ["Hello"]
+
+
+@pytest.mark.parametrize("name", ["Header", "Header ID", "Linked Headers", "Sender Name", "CLI", "Assigned Header"])
+def test_the_column_of_headers_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"Template ID,{name},Content\n{ID},TIMESM,Hello\n")
+
+    assert [row.headers for row in PortalDownload(path).rows()] == [("TIMESM",)]
+
+
+def test_any_column_can_be_named_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"No.,X,Y\n1,{ID},Hello\n")
+
+    assert [row.text for row in PortalDownload(path, {"id": "X", "content": "Y"}).rows()] == ["Hello"]

@@ -1,0 +1,71 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.rows.damage import DamageCheck, DamageKind, damage_of_text
+
+CHECK = DamageCheck()
+pieces = st.sampled_from(
+    [
+        "Asha",
+        "आशा",
+        "NULL",
+        "na",
+        "-",
+        "#N/A",
+        "#REF!",
+        "{",
+        "}",
+        "name",
+        "##",
+        "%s",
+        "?",
+        "??",
+        " ",
+        "\ufffd",
+        "Ã©",
+        "é",
+        "1.2E+18",
+        "inf",
+        "=A1",
+        "Loading...",
+        "Err:502",
+        "<<",
+        ">>",
+        "«",
+        "»",
+        "*|",
+        "|*",
+        "[object Object]",
+        "@SUM(A1)",
+    ]
+)
+
+
+@given(st.lists(st.lists(pieces, max_size=3).map("".join), max_size=6))
+def test_checking_many_cells_agrees_with_checking_each(cells: list[str]) -> None:
+    expected = {index: damage for index, cell in enumerate(cells) if (damage := CHECK.of(cell))}
+
+    assert CHECK.find(cells) == expected
+
+
+@pytest.mark.parametrize("cell", ["", "NULL", "null", "#N/A", "—"])
+def test_a_cell_without_a_value_is_absent(cell: str) -> None:
+    damage = CHECK.of(cell)
+
+    assert damage
+    assert damage.kind is DamageKind.ABSENT
+
+
+def test_no_reason_holds_a_part_of_the_value() -> None:
+    damage = damage_of_text("Dear {secret-name}")
+
+    assert damage
+    assert "secret" not in damage.reason
+
+
+def test_other_words_for_no_value_replace_the_usual_ones() -> None:
+    check = DamageCheck(["unknown"])
+
+    assert check.of("NULL") is None
+    assert check.of("Unknown")

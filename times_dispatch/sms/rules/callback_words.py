@@ -1,0 +1,46 @@
+"""Words around a number that say whether it is a phone number, as data.
+
+The words come from public templates and messages of Indian banks, shops and authorities, read in November 2026.
+"""
+
+from typing import Final
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+CALL_WORDS: Final = (
+    "toll free",
+    *_words(
+        "call calling dial phone ph tel telephone mob mobile cell contact contactno helpline hotline tollfree "
+        "toll-free whatsapp landline care support helpdesk reach ring missedcall enquiry enquiries queries fax "
+        "कॉल काल फोन फ़ोन मोबाइल मोबाईल संपर्क सम्पर्क हेल्पलाइन डायल टेलीफोन दूरभाष "
+        "அழைக்க தொலைபேசி ఫోన్ కాల్ ಕರೆ ഫോൺ കോൾ ফোন কল ફોન કૉલ ਫੋਨ"
+    ),
+)
+"""Words after which a number is one to call. A number may be glued to them: ``Call1800…``, ``Ph-022…``."""
+
+LINK_WORDS: Final = _words(
+    "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
+    "assistance center centre customer service desk team immediately now directly please pls via through to your local "
+    "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
+)
+"""Words that may stand between a call word and the number: ``call us at 26543210``."""
+
+GLUE_WORDS: Final = _words("no nos number on at us free num to or")
+"""Further words to which a number may be glued, as in ``No.1800…``, ``at9876543210``."""
+
+FOLLOWING_WORDS: Final = _words("for or and to between from in at today now pls please toll ext only before by is if")
+"""Words that may be glued to the end of a number: ``9876543210for``. After other letters it is an id."""
+
+ID_WORDS: Final = _words(
+    "ref refno order orderid ac a/c acct account acc txn utr rrn upi awb policy folio consumer invoice inv bill "
+    "receipt pnr lan loan crn cif ticket complaint docket application app appl registration reg regn enrolment "
+    "enrollment roll booking challan imps neft rtgs card id aadhaar aadhar pan uan gstin tracking shipment "
+    "consignment lr otp code pin"
+)
+"""Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
+
+CURRENCY_WORDS: Final = _words("rs inr usd re rupees ₹ $ € रु रू रुपये")
+"""Words after which a number is an amount."""
