@@ -241,7 +241,7 @@ async def test_a_slow_ledger_slows_down_and_stops_nothing(rig: WorkerRig, delay_
     assert await rig.states() == "a" * messages
 
 
-@pytest.mark.parametrize(("delay_s", "share"), [(0.1, 0.9), (0.3, 0.85), (0.5, 0.25)])
+@pytest.mark.parametrize(("delay_s", "share"), [(0.1, 0.9), (0.3, 0.75), (0.5, 0.25)])
 async def test_a_sender_with_a_rate_uses_it_as_far_as_the_round_trips_to_the_ledger_allow(
     rig: WorkerRig, delay_s: float, share: float
 ) -> None:
