@@ -18,7 +18,20 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import corpus, dispatch, fairness, growth, idle, pacing, repeated_texts, reports, scaling, show, submit
+from benchmarks import (
+    corpus,
+    dispatch,
+    fairness,
+    growth,
+    idle,
+    old_campaigns,
+    pacing,
+    repeated_texts,
+    reports,
+    scaling,
+    show,
+    submit,
+)
 from benchmarks.figures import Figure, format_value
 from benchmarks.nginx import NginxMissing
 
@@ -34,6 +47,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "idle": idle.figures,
     "growth": growth.figures,
     "repeated_texts": repeated_texts.figures,
+    "old_campaigns": old_campaigns.figures,
     "corpus": corpus.figures,
 }
 

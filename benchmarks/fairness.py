@@ -3,8 +3,10 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -19,13 +21,17 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
 
 RATES = (10, 50, 1_000)
-HUGE = 200_000
-"""Messages of a huge campaign. The next batches of a campaign cost the same however many follow them."""
+HUGE = 10_000_000
+"""Messages of a huge campaign, as the ledger takes it."""
+HUGE_WRITTEN = 100_000
+"""Messages of the huge campaign that have recipients: more than are sent before the small campaign begins."""
 HEAD_START_S = 5.0
 SLOW_SENDERS = 200
 """Each has two batches out, so that two workers have no place left for bulk."""
-SLOW_RATE = 1
+SLOW_RATE = 5
+URGENT_SENDERS = 3
 URGENT_MESSAGES = 300
+"""Of all urgent senders together."""
 _WORKERS = 2
 _LATENCY_MS = 20
 _SPACING_S = 0.05
@@ -45,7 +51,7 @@ def _small_behind_huge(say: Callable[[str], None]) -> list[Figure]:
         BenchmarkRig(provider.url, senders, workers=_WORKERS, rates=RATES) as rig,
     ):
         for sender in senders:
-            rig.run_on_ledger(partial(write, sender=sender, messages=HUGE, name="huge"))
+            rig.run_on_ledger(partial(write, sender=sender, messages=HUGE_WRITTEN, name="huge", declared=HUGE))
         rig.resume()
         time.sleep(HEAD_START_S)
         small = [(sender, rig.run_on_ledger(partial(_submit, rig=rig, sender=sender))) for sender in senders]
@@ -65,23 +71,29 @@ def _small_behind_huge(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _urgent_behind_bulk(say: Callable[[str], None]) -> Figure:
-    urgent, *slow = sender_names(SLOW_SENDERS + 1)
-    say(f"{URGENT_MESSAGES} urgent messages behind bulk of {SLOW_SENDERS} senders")
+    senders = sender_names(SLOW_SENDERS + URGENT_SENDERS)
+    urgent, slow = senders[:URGENT_SENDERS], senders[URGENT_SENDERS:]
+    say(f"{URGENT_MESSAGES} urgent messages of {URGENT_SENDERS} senders behind bulk of {SLOW_SENDERS} senders")
+    rates = [0] * URGENT_SENDERS + [SLOW_RATE] * SLOW_SENDERS
     with (
         tempfile.TemporaryDirectory() as name,
         SlowProvider(Path(name), latency_ms=_LATENCY_MS) as provider,
-        BenchmarkRig(provider.url, [urgent, *slow], workers=_WORKERS, rates=[0, *([SLOW_RATE] * SLOW_SENDERS)]) as rig,
+        BenchmarkRig(provider.url, senders, workers=_WORKERS, rates=rates) as rig,
     ):
         rig.pause()
         for sender in slow:
             rig.run_on_ledger(partial(write, sender=sender, messages=2_500, name="bulk"))
         rig.resume()
         time.sleep(HEAD_START_S)
-        accepted = rig.run_on_ledger(partial(_submit_urgent, rig=rig, sender=urgent))
-        rig.wait(lambda: len(provider.arrivals().get(urgent, ())) == URGENT_MESSAGES, within_s=60)
-        pushed = sorted(provider.arrivals()[urgent])
+        accepted = rig.run_on_ledger(partial(_submit_urgent, rig=rig, senders=urgent))
+        rig.wait(lambda: all(len(provider.arrivals().get(sender, ())) == len(accepted[sender]) for sender in urgent))
+        arrivals = provider.arrivals()
     # Messages are alike: the first that was accepted counts as the first that was pushed.
-    waits_ms = sorted((at_s - accepted_at) * 1000 for accepted_at, at_s in zip(accepted, pushed, strict=True))
+    waits_ms = sorted(
+        (at_s - accepted_at) * 1000
+        for sender in urgent
+        for accepted_at, at_s in zip(accepted[sender], sorted(arrivals[sender]), strict=True)
+    )
     return Figure(
         name="urgent behind bulk, accepted to pushed, 99th percentile",
         value=waits_ms[len(waits_ms) * 99 // 100],
@@ -100,13 +112,15 @@ async def _submit(redis: Redis, *, rig: BenchmarkRig, sender: SenderId) -> Campa
     return campaign
 
 
-async def _submit_urgent(redis: Redis, *, rig: BenchmarkRig, sender: SenderId) -> list[float]:
+async def _submit_urgent(
+    redis: Redis, *, rig: BenchmarkRig, senders: Sequence[SenderId]
+) -> dict[SenderId, list[float]]:
     """Submit the urgent messages one by one; return when each was accepted, on the monotonic clock."""
-    accepted, app = [], rig.celery
-    for _ in range(URGENT_MESSAGES):
+    accepted, app, leases = defaultdict[SenderId, list[float]](list), rig.celery, BatchLeases(redis)
+    for sender in islice(cycle(senders), URGENT_MESSAGES):
         await write(redis, sender, 1, name="urgent", is_urgent=True)
-        accepted.append(time.monotonic())
-        await wake_workers(app, await BatchLeases(redis).issue(sender))
+        accepted[sender].append(time.monotonic())
+        await wake_workers(app, await leases.issue(sender))
         await asyncio.sleep(_SPACING_S)
     return accepted
 

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 from benchmarks.rig import CONTENT_ID, TEMPLATE
 from producers.submit import BATCH_SIZE
 from times_dispatch.demo.recipients import rows
+from times_dispatch.ledger.keys import CampaignField, campaign_key
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
+from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import BrakeRule, Submissions
 from times_dispatch.provider.correlation_ids import new_campaign_id
 
@@ -46,9 +48,25 @@ def recipients(first: int, count: int) -> Recipients:
 
 
 async def write(
-    redis: Redis, sender: SenderId, messages: int, *, name: str = "benchmark", is_urgent: bool = False
+    redis: Redis,
+    sender: SenderId,
+    messages: int,
+    *,
+    name: str = "benchmark",
+    is_urgent: bool = False,
+    declared: int = 0,
 ) -> CampaignId:
-    """Write a campaign and seal it. All batches have the same rows, with numbers that no other campaign has."""
+    """Write a campaign and seal it. All batches have the same rows, with numbers that no other campaign has.
+
+    Args:
+        redis: the ledger.
+        sender: the campaign's sender.
+        messages: how many messages are written.
+        name: the campaign's name.
+        is_urgent: whether the campaign is urgent.
+        declared: how many messages the ledger takes the campaign for, whole batches; those after the written ones have
+            no recipients, and must not be reached. 0: as many as are written.
+    """
     submissions = Submissions(redis)
     campaign = CampaignId(new_campaign_id())
     campaign = await submissions.claim(f"benchmark-{campaign}", sender, campaign)
@@ -60,7 +78,11 @@ async def write(
         await submissions.add_batch(
             campaign, sender, number, _renumbered(full, number * BATCH_SIZE, count, first_number)
         )
-    await submissions.seal(campaign, sender, total=messages, batches=batches)
+    if declared:
+        batches = declared // BATCH_SIZE
+        counters = (CampaignField.TOTAL, declared, CampaignField.BATCHES, batches, MessageState.PENDING, declared)
+        await redis.hset(campaign_key(sender, campaign), items=list(counters))
+    await submissions.seal(campaign, sender, total=declared or messages, batches=batches)
     return campaign
 
 

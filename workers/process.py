@@ -14,7 +14,14 @@ import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import state
 
-from times_dispatch.broker.app import BROKER_ERRORS, URGENT_QUEUE, BrokerUnavailable, waiting_wakeups, wake_workers
+from times_dispatch.broker.app import (
+    BROKER_ERRORS,
+    URGENT_QUEUE,
+    BrokerUnavailable,
+    WaitingWakeups,
+    waiting_wakeups,
+    wake_workers,
+)
 from times_dispatch.broker.flower_rows import FlowerRows
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
@@ -144,12 +151,12 @@ class WorkerProcess:
         except BrokerUnavailable as error:
             log.warning("broker unavailable", error=str(error))
 
-    async def _backlog(self) -> int:
+    async def _backlog(self) -> WaitingWakeups:
         try:
             return await waiting_wakeups(self._app)
         except BROKER_ERRORS as error:
             log.warning("broker unavailable", error=type(error).__name__, doing="backlog")
-            return 0
+            return WaitingWakeups()
 
     async def _update_flower(self, views: list[CampaignView]) -> bool:
         try:

@@ -14,6 +14,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
+from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.audit import Audit, Counters, counter_mismatch
 from times_dispatch.ledger.control import Control
@@ -23,6 +24,7 @@ from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
+from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, StopReason
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.ready_batches import BatchReady
@@ -53,7 +55,8 @@ _WARN_EVERY_S = 60.0
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is not a gap, because rounds are a second apart."""
 _MAX_BACKLOG = 1_000
-"""While more wake-ups than this wait in the broker, workers are not woken again for batches that none of them took."""
+"""When so many wake-ups wait in a queue, workers are woken again for some batches only of those that none of them took.
+The others are probably in the queue still, and each further wake-up makes it longer."""
 
 
 class Upkeep:
@@ -66,7 +69,7 @@ class Upkeep:
         lease_s: float,
         wake_workers: Callable[[Sequence[BatchReady]], Awaitable[None]],
         update_flower: Callable[[list[CampaignView]], Awaitable[bool]],
-        backlog: Callable[[], Awaitable[int]] | None = None,
+        backlog: Callable[[], Awaitable[WaitingWakeups]] | None = None,
         audited_per_round: int = 20,
         rng: random.Random | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -94,9 +97,14 @@ class Upkeep:
         self._wake_workers = wake_workers
         self._update_flower = update_flower
         self._backlog = backlog
-        self._may_reissue = True
+        self._again_shares = {True: 1.0, False: 1.0}
+        """For which share of the batches that no worker took workers are woken again, by whether they are urgent."""
         self._lease_ms = int(lease_s * 1000)
         self._not_in_flower: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
+        self._taken: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
+        """Campaigns that this process took from the ledger to show, until the ledger knows that they were shown."""
+        self._name = new_operation()
+        """The name of this process where the ledger notes who shows a campaign."""
         self._audit = Audit(redis)
         self._logged: dict[CampaignId, Counters] = {}
         """Counters of campaigns that cannot be read or whose counters do not add up to the total, as last logged."""
@@ -151,7 +159,8 @@ class Upkeep:
             for sender, of_sender in (await self._maintenance.pending_steps(await self._queries.senders())).items()
         }
         if self._backlog and any(of_sender.expire_leases for of_sender in steps.values()):
-            self._may_reissue = await self._backlog() < _MAX_BACKLOG
+            waiting = await self._backlog()
+            self._again_shares = {True: _again_share(waiting.urgent), False: _again_share(waiting.bulk)}
         await self._look_for_unapplied_reports(steps.values())
         senders = [sender for sender, of_sender in steps.items() if any(of_sender) or sender in self._not_in_flower]
         self._rng.shuffle(senders)  # the rows of the last senders may have to wait for the next round
@@ -161,10 +170,19 @@ class Upkeep:
             for sender, result in zip(senders, results, strict=True):
                 if not isinstance(result, BaseException):
                     self._not_in_flower.pop(sender, None)
+            await self._confirm_shown(
+                sender for sender, result in zip(senders, results, strict=True) if isinstance(result, list)
+            )
         await self._audit_some()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
+        """Tell the ledger which campaigns were shown: those of a worker that dies before are shown by another."""
+        shown = {sender: self._taken.pop(sender) for sender in senders if self._taken.get(sender)}
+        if shown:
+            await self._maintenance.shown(shown, worker=self._name)
 
     async def _log_warnings(self) -> None:
         """Log once a minute the warnings about Redis."""
@@ -177,10 +195,8 @@ class Upkeep:
     async def _do_steps(self, sender: SenderId, steps: PendingSteps, decided_ms: int) -> list[CampaignView]:
         ready: list[BatchReady] = []
         if steps.expire_leases:
-            expired = await self._maintenance.expire_leases(
-                sender, may_reissue=self._may_reissue, decided_ms=decided_ms
-            )
-            ready += expired.ready
+            expired = await self._maintenance.expire_leases(sender, decided_ms=decided_ms)
+            ready += [batch for batch in expired.ready if self._rng.random() < self._again_shares[batch.urgent]]
             if expired.reclaimed:
                 log.warning("leases expired", sender=sender, batches=expired.reclaimed, in_doubt=expired.in_doubt)
         if steps.send_windows:
@@ -195,13 +211,14 @@ class Upkeep:
                 ready += await self._leases.issue(sender)
         if ready:
             await self._wake_workers(ready)
-        # The ledger names each changed campaign once, so this process remembers the campaign until it is shown.
+        # This process remembers a changed campaign until it is shown; if the process dies before, another one shows it.
         if self._flower_rows_left > 0:
             changed = await self._maintenance.take_changed(
-                sender, max_campaigns=min(self._flower_rows_left, _MAX_ROWS_PER_SENDER)
+                sender, worker=self._name, max_campaigns=min(self._flower_rows_left, _MAX_ROWS_PER_SENDER)
             )
             self._flower_rows_left -= len(changed)
             self._not_in_flower[sender].update(changed)
+            self._taken[sender].update(changed)
         views = await self._read(sender)
         for view in views:
             if not view.counters_add_up and (counters := await read_mismatch(self._redis, sender, view.id)):
@@ -263,6 +280,15 @@ class Upkeep:
         self._logged[campaign] = counters
         with suppress(CampaignUnknown):
             await self._control.campaign(sender, campaign, ControlAction.BRAKE, reason=StopReason.COUNTERS_MISMATCH)
+
+
+def _again_share(waiting: int) -> float:
+    """Return for which share of the batches that no worker took workers are woken again.
+
+    The share falls with the square of what waits: so the queue stays bounded, and yet every batch whose wake-up was
+    lost gets another one.
+    """
+    return min(1.0, (_MAX_BACKLOG / max(1, waiting)) ** 2)
 
 
 def _allowed(steps: PendingSteps, *, leases_may_expire: bool, may_end: bool) -> PendingSteps:

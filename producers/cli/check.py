@@ -21,7 +21,7 @@ from producers.preflight.report import CheckReport
 from producers.preflight.report import check as check_draft
 from times_dispatch.ledger.connection import RedisUnavailable, connect
 from times_dispatch.ledger.connection import check as check_redis
-from times_dispatch.ledger.health import urgent_warnings
+from times_dispatch.ledger.health import read_memory, urgent_warnings
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.settings.model import Settings
 
@@ -84,7 +84,7 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
                 ledger_warning = f"{error or 'the ledger did not answer'}: its campaigns and opt-outs are not counted"
                 await redis.aclose()
                 redis = None
-        report = await _check_with(draft, redis, now, keep_rejects=keep_rejects)
+        report = await _check_with(draft, redis, now, settings, keep_rejects=keep_rejects)
     finally:
         if redis:
             await redis.aclose()
@@ -92,15 +92,20 @@ async def _check(draft: Draft, settings: Settings, *, ask_ledger: bool, keep_rej
     return report
 
 
-async def _check_with(draft: Draft, redis: Redis | None, now: datetime, *, keep_rejects: bool) -> CheckReport:
+async def _check_with(
+    draft: Draft, redis: Redis | None, now: datetime, settings: Settings, *, keep_rejects: bool
+) -> CheckReport:
     plan = draft.campaign.plan(now)
     ledger = await take_snapshot(redis, plan) if redis else None
+    memory = await read_memory(redis) if redis else None
     with progress_bar(draft) as progress:
         return await check_draft(
             draft,
             now=now,
             ledger=ledger,
             opt_outs=OptOuts(redis) if redis else None,
+            memory=memory,
+            max_memory_share=settings.ledger.max_memory_share,
             keep_rejects=keep_rejects,
             progress=progress,
         )

@@ -30,6 +30,7 @@ def report_as_text(report: CheckReport) -> str:
     lines += _parts(report)
     lines += _money(report)
     lines += _times(report)
+    lines.append(_memory(report))
     for sample in report.samples:
         encoding = "UCS-2" if sample.unicode else "GSM-7"
         lines.append(f"sample    line {sample.line}, {sample.to}, {encoding}, {counted(sample.parts, 'part')}")
@@ -74,6 +75,7 @@ def report_as_json(report: CheckReport) -> dict[str, Any]:
         "would_expire": estimate.unsent,
         "ahead": msgspec.to_builtins(report.others),
         "samples": msgspec.to_builtins(report.samples),
+        "memory": {"needed_bytes": report.memory.needed_bytes, "left_bytes": report.memory.left_bytes},
         "warnings": report.warnings,
         "problems": report.problems,
     }
@@ -137,6 +139,12 @@ def _times(report: CheckReport) -> Iterator[str]:
         sending = f"{format_duration(estimate.takes_s)} of sending" + (others if estimate.ahead else "")
         yield f"finishes  {minute_in_india(estimate.finishes) if estimate.finishes else 'too late'}, {sending}"
     yield f"expires   {minute_in_india(estimate.expires)}"
+
+
+def _memory(report: CheckReport) -> str:
+    memory = report.memory
+    left = "" if memory.left_bytes is None else f", {memory.left_bytes / 1e6:,.1f} MB are left for campaigns"
+    return f"memory    about {memory.needed_bytes / 1e6:,.1f} MB of Redis{left}"
 
 
 def _details(example: Example) -> str:

@@ -10,8 +10,10 @@ import msgspec
 from producers.draft import Draft, RowPass
 from producers.preflight.forecast import Forecast, forecast
 from producers.preflight.ledger_snapshot import CampaignAhead, SenderSnapshot
+from producers.preflight.memory_forecast import CampaignSize, MemoryForecast, memory_forecast
 from producers.rows.refusals import Example, examples
 from producers.rows.ucs2_characters import Ucs2Character, Ucs2Characters
+from times_dispatch.ledger.health import Memory
 from times_dispatch.ledger.model import Plan, Recipients
 from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.settings.logs import mask
@@ -64,6 +66,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     cost: Decimal | None
     """In rupees."""
     forecast: Forecast
+    memory: MemoryForecast
     ledger: SenderSnapshot | None
     samples: list[Sample]
     warnings: list[str]
@@ -88,6 +91,8 @@ async def check(
     now: datetime,
     ledger: SenderSnapshot | None = None,
     opt_outs: OptOuts | None = None,
+    memory: Memory | None = None,
+    max_memory_share: float = 1.0,
     keep_rejects: bool = False,
     progress: Callable[[RowPass], None] | None = None,
 ) -> CheckReport:
@@ -98,6 +103,8 @@ async def check(
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
         opt_outs: the opt-out list; None if no ledger was asked.
+        memory: the memory of the ledger; None if no ledger was asked.
+        max_memory_share: the share of that memory above which no campaign is taken.
         keep_rejects: whether refused rows are written to the draft's rejects file.
         progress: is called after each batch.
 
@@ -109,11 +116,13 @@ async def check(
     plan = campaign.plan(now)
     has_opt_outs = opt_outs is not None and not await opt_outs.is_empty()
     characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
+    size = CampaignSize(repeats_are_checked=campaign.sender.repeat_after_s > 0)
     opted_out = 0
     with draft.read(rejects=keep_rejects) as row_pass:
         for batch in row_pass.batches(_BATCH_SIZE):
             characters.add(batch.slots)
             samples.add(batch)
+            size.add(batch)
             if opt_outs and has_opt_outs:
                 opted_out += sum(await opt_outs.contains(batch.to))
             if progress:
@@ -122,6 +131,7 @@ async def check(
     checker, counts = row_pass.checker, row_pass.checker.parts_counter
     parts = counts.gsm_parts + counts.ucs2_parts
     expected = forecast(campaign, ledger, rows=checker.accepted, parts=parts, now=now)
+    room = memory_forecast(size.needed_bytes, memory, max_share=max_memory_share)
     shown_characters = characters.most_frequent(_MAX_CHARACTERS)
     return CheckReport(
         plan=plan,
@@ -141,10 +151,11 @@ async def check(
         price_per_part=campaign.budget.price,
         cost=campaign.budget.cost(parts),
         forecast=expected,
+        memory=room,
         ledger=ledger,
         samples=samples.chosen(),
-        warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger)],
-        problems=[*(() if checker.accepted else ["no row can be sent to"]), *expected.problems],
+        warnings=[*campaign.warnings(now), *row_pass.warnings(), *_held_warning(plan, ledger), *room.warnings],
+        problems=[*(() if checker.accepted else ["no row can be sent to"]), *expected.problems, *room.problems],
     )
 
 

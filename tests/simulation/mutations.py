@@ -93,7 +93,7 @@ def _errors_brake_at_once() -> None:
 
 
 def _late_blocks_go_back() -> None:
-    async def confirm(batch: Any, block: object, *, asked_at: float, opened_at: float) -> object:
+    async def confirm(batch: Any, block: object, *, asked_at: float, opened_at: float, expected_s: float) -> object:
         timings, clock = batch._context.timings, batch._context.clock
         is_late = clock.monotonic() - asked_at > timings.confirm_after_s
         return None if is_late else (block, asked_at, opened_at)

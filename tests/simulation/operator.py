@@ -65,6 +65,8 @@ class Operator:
         """Numbers by the moment at which the list had them."""
         self.resolved: Counter[CampaignId] = Counter()
         """How often a person began to resend what was in doubt."""
+        self.resolved_as_sent: set[CampaignId] = set()
+        """Campaigns of which a person said that what was in doubt was sent."""
         self.budgets: dict[CampaignId, int] = {}
         """The highest budget that a campaign had."""
         self.rates: dict[str, float] = {name: s.rate_per_s for name, s in world.settings.senders.items()}
@@ -231,6 +233,8 @@ class Operator:
                 return
             if how == "resend":
                 self.resolved[campaign] += 1
+            else:
+                self.resolved_as_sent.add(campaign)
             await self._far_control.resolve(self.submitted[campaign].plan.sender, campaign, how)
 
     async def persistently(self, call: Callable[[], Awaitable[Any]]) -> Any:

@@ -1,6 +1,8 @@
 """A round of upkeep: what it repairs, whom it wakes, what it shows, and what it leaves alone."""
 
 import asyncio
+import random
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from tests.kit.workers import CAMPAIGN, SENDER, FakeProvider, WorkerRig
+from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.audit import Audit
 from times_dispatch.ledger.connection import connect
@@ -17,6 +20,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.ready_batches import BatchReady
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState
 from workers.upkeep import Upkeep
 
@@ -321,18 +325,30 @@ async def test_a_short_lease_still_lapses(rig: WorkerRig) -> None:
     assert rounds.woken == [ref]
 
 
-@pytest.mark.parametrize(("waiting", "woken"), [(999, 1), (1_000, 0)])
-async def test_workers_are_woken_again_only_while_few_wake_ups_wait(rig: WorkerRig, waiting: int, woken: int) -> None:
-    async def backlog() -> int:
+@pytest.mark.parametrize(
+    ("waiting", "is_urgent", "fewest", "most"),
+    [
+        (WaitingWakeups(bulk=1_000), False, 100, 100),
+        (WaitingWakeups(bulk=3_000), False, 1, 30),
+        (WaitingWakeups(bulk=30_000), True, 100, 100),
+        (WaitingWakeups(urgent=3_000), True, 1, 30),
+    ],
+)
+async def test_while_many_wake_ups_wait_workers_are_woken_again_more_rarely_but_for_every_batch(
+    rig: WorkerRig, waiting: WaitingWakeups, is_urgent: bool, fewest: int, most: int
+) -> None:
+    async def backlog() -> WaitingWakeups:
         return waiting
 
-    rounds = Rounds(rig.redis, backlog=backlog)
+    rounds = Rounds(rig.redis, backlog=backlog, rng=random.Random(7))
     await rounds.long_there()
-    await rig.submit(2)
+    await rig.submit(2, urgent=is_urgent)
     (ref,) = await rig.issue()
-    await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
-    await rounds.round()
-    assert rounds.woken == [ref] * woken
+    for _ in range(100):
+        await rig.redis.zadd(f"{hash_tag(SENDER)}:leases", {f"{ref.campaign}:{ref.number}": 1})
+        await rounds.round()
+    assert fewest <= len(rounds.woken) <= most
+    assert set(rounds.woken) == {ref}
 
 
 async def test_upkeep_goes_on_while_redis_is_full_and_logs_the_fact(rig: WorkerRig, rounds: Rounds) -> None:
@@ -363,3 +379,46 @@ async def test_a_round_shows_its_campaigns_also_when_a_full_redis_hands_nothing_
         await rig.redis.config_set("maxmemory", 0)
     assert rounds.woken == []
     assert [view.id for view in rounds.shown] == [CAMPAIGN]
+
+
+_KILLED = """
+import asyncio, sys
+from times_dispatch.ledger.connection import connect
+from workers.upkeep import Upkeep
+
+async def show(views):
+    print(*(view.id for view in views), flush=True)
+    await asyncio.sleep(60)
+
+async def main():
+    await Upkeep(
+        connect(sys.argv[1]), lease_s=15.0, wake_workers=lambda _: asyncio.sleep(0), update_flower=show
+    ).round()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.processes
+async def test_the_last_row_of_a_campaign_is_shown_when_the_worker_that_had_it_is_killed(
+    rig: WorkerRig, rounds: Rounds
+) -> None:
+    await rig.submit(3)
+    await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
+    settings = rig.redis.connection_pool.connection_kwargs
+    url = f"redis://{settings['host']}:{settings['port']}/{settings.get('db', 0)}"
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, url, stdout=asyncio.subprocess.PIPE)
+    assert killed.stdout
+    async with asyncio.timeout(30):
+        while CAMPAIGN.encode() not in (line := await killed.stdout.readline()):
+            assert line, "the process ended before it showed the campaign"
+    killed.kill()
+    await killed.wait()
+    await rounds.round()
+    assert rounds.shown == []
+    showing = f"{hash_tag(SENDER)}:showing"
+    for member in await rig.redis.zrange(showing, 0, -1):
+        await rig.redis.zadd(showing, {text(member): 1})
+    await rounds.round()
+    assert [(view.id, view.state) for view in rounds.shown] == [(CAMPAIGN, CampaignState.CANCELLED)]
+    assert not await rig.redis.exists(showing)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, YEAR_2100_MS, Ledger
 from tests.kit.redis_clock import MovedClock, moved_clock
+from times_dispatch.broker.app import WaitingWakeups
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import campaign_key, hash_tag
@@ -218,9 +219,9 @@ async def test_a_batch_that_waits_for_a_copy_waits_no_longer_when_the_clock_is_s
 async def test_a_clock_that_jumps_in_the_middle_of_a_round_expires_no_lease(
     redis: Redis, clock: MovedClock, ledger: Ledger, jump_s: int
 ) -> None:
-    async def jump() -> int:
+    async def jump() -> WaitingWakeups:
         await clock.set_ahead(HOUR_S + jump_s)
-        return 0
+        return WaitingWakeups()
 
     async def wake_workers(_: Any) -> None:
         pass

@@ -5,7 +5,7 @@ import random
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from amqp.exceptions import AMQPError
 from celery import Celery, signals
@@ -162,14 +162,21 @@ async def wake_workers(
     )
 
 
-async def waiting_wakeups(app: Celery) -> int:
-    """Return how many wake-ups for batches no worker has taken from its queue; raise one of ``BROKER_ERRORS``."""
+class WaitingWakeups(NamedTuple):
+    """How many wake-ups wait in the broker, by the queue of their batches."""
+
+    urgent: int = 0
+    bulk: int = 0
+
+
+async def waiting_wakeups(app: Celery) -> WaitingWakeups:
+    """Return how many wake-ups for batches no worker has taken from their queues; raise one of ``BROKER_ERRORS``."""
     return await asyncio.to_thread(_waiting_wakeups, app)
 
 
-def _waiting_wakeups(app: Celery) -> int:
+def _waiting_wakeups(app: Celery) -> WaitingWakeups:
     with app.connection_for_read() as connection:
-        return sum(_length(connection, queue) for queue in (URGENT_QUEUE, BULK_QUEUE))
+        return WaitingWakeups(urgent=_length(connection, URGENT_QUEUE), bulk=_length(connection, BULK_QUEUE))
 
 
 def _length(connection: Connection, queue: str) -> int:

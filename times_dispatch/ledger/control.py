@@ -33,6 +33,7 @@ class Control:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._control = Script(redis, "control")
+        self._configure_rate = Script(redis, "configure_rate")
         self._set_sender = Script(redis, "set_sender")
         self._settle_overdue = Script(redis, "settle_overdue")
         self._resume_sender = Script(redis, "resume_sender")
@@ -64,12 +65,10 @@ class Control:
 
     async def configure_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed."""
-        key = _sender_hash_key(sender)
-        configured = _rate(await self._redis.hget(key, SenderField.CONFIGURED_RATE))
+        configured = await self._redis.hget(_sender_hash_key(sender), SenderField.CONFIGURED_RATE)
         await self._redis.sadd(SENDERS, sender)
-        if configured != rate_per_s:
-            rates = (SenderField.RATE, rate_per_s, SenderField.CONFIGURED_RATE, rate_per_s)
-            await self._redis.hset(key, items=list(rates))
+        if _rate(configured) != rate_per_s:
+            await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s)
 
     async def configure_daily_cap(self, sender: SenderId, max_parts: int) -> None:
         """Write the daily cap of the settings: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""

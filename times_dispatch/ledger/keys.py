@@ -99,6 +99,9 @@ class SenderKey(StrEnum):
     """Sorted set: campaigns that are finished or cancelled, by the time of their creation."""
     CHANGED = "changed"
     """Set: campaigns that changed since upkeep last showed them."""
+    SHOWING = "showing"
+    """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
+    them."""
     RECENT_TEXTS = "recent_texts"
     """Hash at ``recent_texts:<digest of the text>:<period>``: the campaigns that used a registered text in a period,
     see ``RegistryField``. Hash at ``recent_texts:<digest>:<period>:<size class>:<bucket>``: fingerprint of (phone,

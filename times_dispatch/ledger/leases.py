@@ -12,7 +12,7 @@ from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck
 from times_dispatch.ledger.keys import OPT_OUTS_CHANGES, REPLICATED, CampaignField, campaign_key, hash_tag
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.openings import (
-    AHEAD_US,
+    AHEAD_S,
     TOLERANCE_US,
     UNKNOWN_BLOCK,
     Block,
@@ -140,6 +140,7 @@ class BatchLeases:
         *,
         max_messages: int,
         operation: str,
+        ahead_s: float = AHEAD_S,
         check: FrequencyCheck = NO_CHECK,
         last_block: int = UNKNOWN_BLOCK,
     ) -> Opened:
@@ -152,6 +153,7 @@ class BatchLeases:
             max_messages: How many messages the block may have.
             operation: The id of this opening. The same operation gets the same block again, so the call can be repeated
                 until its reply arrives.
+            ahead_s: How far ahead of the ledger's clock send times are given out: as long as a round trip lasts.
             check: A stretch of the batch; the ledger suppresses those of its messages that a frequency cap forbids.
             last_block: Number of the last block that the worker got under this lease, 0 if it got none. If the ledger
                 has lost that block it opens no other, so that no block number is used twice
@@ -171,7 +173,7 @@ class BatchLeases:
             operation=operation,
             last_block=last_block,
             max_messages=max_messages,
-            ahead_us=AHEAD_US,
+            ahead_us=int(ahead_s * 1e6),
             tolerance_us=TOLERANCE_US,
             digest=check.digest,
             repeat_after_s=limit.repeat_after_s,

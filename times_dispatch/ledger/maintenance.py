@@ -3,7 +3,7 @@
 Two processes may do this at the same time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -105,6 +105,7 @@ class Maintenance:
         self._settle_overdue = Script(redis, "settle_overdue")
         self._set_send_window = Script(redis, "set_send_window")
         self._control = Script(redis, "control")
+        self._take_changed = Script(redis, "take_changed")
 
     async def pending_steps(self, senders: Sequence[SenderId]) -> dict[SenderId, PendingSteps]:
         """Return the steps that are due for each sender; all steps if the ledger cannot say for a sender."""
@@ -215,10 +216,21 @@ class Maintenance:
             )
         return total
 
-    async def take_changed(self, sender: SenderId, *, max_campaigns: int = 500) -> list[CampaignId]:
-        """Return campaigns that changed since the last call; the ledger forgets that they changed."""
-        members = await self._redis.spop(sender_key(sender, SenderKey.CHANGED), max_campaigns)
-        return [CampaignId(text(member)) for member in members or []]
+    async def take_changed(self, sender: SenderId, *, worker: str = "", max_campaigns: int = 500) -> list[CampaignId]:
+        """Return campaigns that changed since they were last shown.
+
+        Another worker gets those that *worker* does not name in a call of ``shown`` within ten seconds.
+        """
+        reply = await self._take_changed(sender, worker=worker, max_campaigns=max_campaigns)
+        return [CampaignId(text(campaign)) for campaign in reply["campaigns"]]
+
+    async def shown(self, campaigns: Mapping[SenderId, Collection[CampaignId]], *, worker: str) -> None:
+        """Forget the campaigns that *worker* has shown."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for sender, of_sender in campaigns.items():
+                members = [f"{campaign} {worker}" for campaign in of_sender]
+                pipe.zrem(sender_key(sender, SenderKey.SHOWING), *members)
+            await pipe.execute()
 
     async def _report_damage(self, damage: Damage) -> None:
         """Report damage, and brake its campaign: a person must look at the campaign before more of it is sent."""

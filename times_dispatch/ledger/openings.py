@@ -11,6 +11,8 @@ from times_dispatch.ledger.scripts import Reply, text
 
 AHEAD_US = 40_000
 """How far ahead of Redis' clock send times are given out: with the tolerance, 5 % of a second (docs/concepts.md)."""
+AHEAD_S = AHEAD_US / 1e6
+"""The same in seconds."""
 TOLERANCE_US = 10_000
 """How late a worker may claim a send time."""
 

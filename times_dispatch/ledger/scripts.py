@@ -101,7 +101,12 @@ def used_libs(source: str) -> list[str]:
 @cache
 def assemble(name: str) -> str:
     """Return a script as Redis gets it: the definitions that it needs of its libs, and then the script."""
-    source = script_text(name)
+    return _assembled(script_text(name), tuple(_replaced_libs.items()))
+
+
+@cache
+def _assembled(source: str, _replaced: tuple[tuple[str, str], ...]) -> str:
+    """Assemble a script once for each set of replaced libs, for it takes some milliseconds."""
     libs = dict[str, str]()
 
     def add(lib: str) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import Plan
-from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
+from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained, Opened, Outside, Wait, new_operation
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
-from workers.batch.context import WorkerContext
+from workers.batch.context import SenderTurn, WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
 from workers.batch.message_result import MessageResult
 from workers.batch.pacing import Pacer
@@ -33,7 +33,7 @@ class BatchWorker:
     """Works on one batch: opens its blocks, and makes the parts that pace, push and record the messages."""
 
     def __init__(
-        self, lease: Lease, plan: Plan, context: WorkerContext, *, sender_lock: asyncio.Lock, lease_deadline: float
+        self, lease: Lease, plan: Plan, context: WorkerContext, *, turn: SenderTurn, lease_deadline: float
     ) -> None:
         """Make the worker of a batch; nothing happens before ``work``.
 
@@ -41,8 +41,7 @@ class BatchWorker:
             lease: the lease of the batch, with the recipients.
             plan: the plan of the campaign.
             context: the services that all batches of the process share.
-            sender_lock: held by the one batch that asks for a block, or waits for its sender's limit; the process has
-                a lock for each sender and chain of providers.
+            turn: shared with the other batches of the sender that go through the same chain of providers.
             lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
         """
         clock, timings = context.clock, context.timings
@@ -50,9 +49,7 @@ class BatchWorker:
         self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
         self._plan = plan
         self._context = context
-        self._sender_lock = sender_lock
-        self._opening_took_s = 0.0
-        """How long the ledger took to open the last block."""
+        self._turn = turn
         self._last_block = 0
         """The number of the last block that the ledger gave to this batch; 0 if none."""
         self._end: WorkEnd = BatchEnd.DONE
@@ -86,6 +83,7 @@ class BatchWorker:
             ),
             push_queue=context.push_queue,
             run=self._run,
+            spacing=context.spacings.get(lease.ref, plan),
             max_sleep_s=timings.max_sleep_s,
             clock=clock,
         )
@@ -152,10 +150,11 @@ class BatchWorker:
 
     async def _open_next(self) -> Opened:
         """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""
-        async with self._sender_lock:
+        async with self._turn.lock:
+            expected_s = self._turn.opening_took_s
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
-            self._opening_took_s = opened_at - asked_at
+            self._turn.opening_took_s = opened_at - asked_at
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -163,7 +162,7 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
-            await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at)
+            await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
         return opened
@@ -191,11 +190,21 @@ class BatchWorker:
 
     def _max_block(self) -> int:
         """Return how many messages the next block may have: fewer if the last block was late, for less time is left."""
-        timings, took_s = self._context.timings, self._opening_took_s
+        timings, took_s = self._context.timings, self._turn.opening_took_s
         if took_s <= timings.late_after_s:
             return MAX_BLOCK
         left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
         return max(_MIN_BLOCK, int(MAX_BLOCK * left))
+
+    def _ahead_s(self) -> float:
+        """Return how far ahead of its clock the ledger shall give out slots.
+
+        A block has to last until the next block arrives, so its slots last as long as a round trip to the ledger. But
+        after such a round trip its pushes must still start in time.
+        """
+        timings, took_s = self._context.timings, self._turn.opening_took_s
+        left_s = timings.start_within_s - took_s - timings.spare_start_s
+        return max(AHEAD_S, min(took_s, left_s))
 
     async def _open(self, max_messages: int, now: float) -> Opened:
         if self._run.stopping.is_set() or max_messages == 0:
@@ -203,10 +212,15 @@ class BatchWorker:
         if now >= self._run.lease_deadline:
             # No push of a block could start. The next renewal says whether this worker still holds the lease.
             return Wait(self._context.timings.renewal_wait_s, OwnWaitReason.LEASE_RENEWAL)
-        operation, check = new_operation(), self._check.stretch(max_messages)
+        operation, check, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
-                self.lease, max_messages=max_messages, operation=operation, check=check, last_block=self._last_block
+                self.lease,
+                max_messages=max_messages,
+                operation=operation,
+                ahead_s=ahead_s,
+                check=check,
+                last_block=self._last_block,
             )
         )
         if isinstance(opened, Block):
@@ -222,13 +236,13 @@ class BatchWorker:
         finally:
             self._return_unsent(block)
 
-    async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float) -> None:
+    async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float, expected_s: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
         confirmed: tuple[Block, float, float] | None = None
         try:
             if opted_out := await self._check.opted_out(block):
                 block = self._without_opted_out(opted_out, block)
-            confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at)
+            confirmed = await self._confirm_late(block, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         finally:
             if confirmed is None:
                 self._return_unsent(block)
@@ -239,7 +253,7 @@ class BatchWorker:
         self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
 
     async def _confirm_late(
-        self, block: Block, *, asked_at: float, opened_at: float
+        self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
     ) -> tuple[Block, float, float] | None:
         """Return the block, when the ledger was last asked whether it may be pushed, and the moment of its slots.
 
@@ -250,6 +264,9 @@ class BatchWorker:
         timings, clock = self._context.timings, self._context.clock
         late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
         in_time_s = min(timings.confirm_after_s, late_after_s)
+        took_s = clock.monotonic() - asked_at
+        if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
+            return block._replace(starts_in_s=max(0.0, block.starts_in_s)), asked_at, clock.monotonic()
         while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
@@ -261,6 +278,16 @@ class BatchWorker:
                 block, opened_at = confirmed, clock.monotonic()
             in_time_s = timings.start_within_s - timings.min_start_s
         return block, asked_at, opened_at
+
+    def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
+        """Return how late a block may come whose slots then count from its arrival, without a second question.
+
+        A block that is as late as the block before it goes behind that block at the same rate, if its pushes can still
+        start in time.
+        """
+        timings = self._context.timings
+        lasts_s = max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
+        return min(late_after_s + expected_s, timings.start_within_s - lasts_s - timings.spare_start_s / 2)
 
     async def _confirm(self, block: Block, units: int) -> Block | None:
         leases, provider = self._context.leases, self._plan.chain[block.chain_index]

@@ -1,5 +1,6 @@
 """The services that all batches of a worker process share."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,19 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.capacity import Capacity
 from workers.batch.opt_out_cache import OptOutCache
+from workers.batch.pacing import Spacings
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
+
+
+class SenderTurn:
+    """Shared by the urgent batches, or by the others, of one sender that go through the same chain of providers."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        """Held by the one batch that asks for a block, or waits for its sender's limit."""
+        self.opening_took_s = 0.0
+        """How long the ledger took to open the last block: the next opening will probably take as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +47,7 @@ class WorkerContext:
     brake_provider: Callable[[SenderId, str, str], Awaitable[None]]
     """Brakes a provider for a sender, and for all other senders that use the provider; a method of the dispatcher. It
     takes the sender, the nickname of the provider, and a reason for people. Raises redis errors."""
+    spacings: Spacings = field(default_factory=Spacings)
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)

@@ -5,15 +5,65 @@ block is, and how much time lies between two slots.
 """
 
 from collections import deque
+from weakref import WeakValueDictionary
 
 from times_dispatch.clock import Clock
-from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.model import BatchRef, Plan
 from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 
 _CLOSE_ENOUGH_S = 0.001
 """A message does not wait for a slot that is less than this away: timers of the event loop are accurate to 1 ms."""
+_BUNCH_S = 0.05
+"""What may go at once after a delay: as much as the rate allows in this time, 5 % of a second (docs/concepts.md)."""
+
+
+class Spacing:
+    """Keeps apart the pushes of all blocks that one sender, or one campaign with a rate of its own, has in a process.
+
+    The ledger gives each block its slots. A block that arrives late begins at its arrival, and a loop that was stalled
+    goes on at once: without this spacing the messages would meet those of the next block, and the provider would see
+    more than the rate. This is GCRA once more, on the process' own clock. Only the last moment and its cost are kept,
+    as in the ledger, so that a new rate acts at once.
+    """
+
+    def __init__(self) -> None:
+        self._last_at = 0.0
+        self._last_cost = 0
+
+    def earliest(self, interval_s: float) -> float:
+        """Return the moment on the monotonic clock before which the next message must not go.
+
+        Args:
+            interval_s: the time between two slots at the present rate, in seconds.
+        """
+        return self._last_at + self._last_cost * interval_s - _BUNCH_S
+
+    def take(self, at: float, cost: int, interval_s: float) -> None:
+        """Note that a message goes.
+
+        Args:
+            at: the moment on the monotonic clock.
+            cost: how many slots the message takes.
+            interval_s: the time between two slots at the present rate, in seconds.
+        """
+        self._last_at = max(self._last_at + self._last_cost * interval_s, at)
+        self._last_cost = cost
+
+
+class Spacings:
+    """The spacings of a process, each as long as a batch uses it."""
+
+    def __init__(self) -> None:
+        self._spacings = WeakValueDictionary[tuple[str, bool], Spacing]()
+
+    def get(self, ref: BatchRef, plan: Plan) -> Spacing:
+        """Return what spaces the batch: the spacing of its sender, or of its campaign if that has a rate of its own."""
+        key = ref.campaign if plan.rate_per_s else ref.sender, plan.urgent
+        if (spacing := self._spacings.get(key)) is None:
+            spacing = self._spacings[key] = Spacing()
+        return spacing
 
 
 class Pacer:
@@ -27,6 +77,7 @@ class Pacer:
         handler: PushHandler,
         push_queue: PushQueue,
         run: BatchRun,
+        spacing: Spacing,
         max_sleep_s: float,
         clock: Clock,
     ) -> None:
@@ -39,6 +90,7 @@ class Pacer:
             handler: pushes the messages that leave the queue, or returns them unsent.
             push_queue: the queue of the process.
             run: the run of the batch; a stop ends the wait for a slot.
+            spacing: shared by all batches of the process that go at the same pace.
             max_sleep_s: the longest single wait, in seconds.
             clock: the clock on which slots are measured.
         """
@@ -46,6 +98,7 @@ class Pacer:
         self._handler = handler
         self._push_queue = push_queue
         self._run = run
+        self._spacing = spacing
         self._max_sleep_s = max_sleep_s
         self._clock = clock
 
@@ -78,15 +131,28 @@ class Pacer:
         )
         try:
             while waiting:
-                wait_s = slot - self._clock.monotonic()
-                if wait_s > _CLOSE_ENOUGH_S:
-                    await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
+                can_start = await self._wait_until(slot, start_by, block.interval_s)
                 queued = waiting.popleft()
-                self._enqueue(queued, is_paced=True)
-                slot += block.interval_s * (self._parts[queued.message_index] if self._parts else 1)
+                if can_start:
+                    self._enqueue(queued, is_paced=True)
+                else:
+                    self._handler.return_unsent(queued)
+                cost = self._parts[queued.message_index] if self._parts else 1
+                if can_start:
+                    self._spacing.take(self._clock.monotonic(), cost, block.interval_s)
+                slot += cost * block.interval_s
         finally:
             for queued in waiting:  # only if the wait was cancelled or failed
                 self._handler.return_unsent(queued)
+
+    async def _wait_until(self, slot: float, start_by: float, interval_s: float) -> bool:
+        """Wait for a slot and for the spacing; return False if the push cannot start in time or the batch stops."""
+        while (at := max(slot, self._spacing.earliest(interval_s))) < start_by and not self._run.stopping.is_set():
+            wait_s = at - self._clock.monotonic()
+            if wait_s <= _CLOSE_ENOUGH_S:
+                return True
+            await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
+        return False
 
     def _enqueue(self, queued: QueuedPush, *, is_paced: bool) -> None:
         if self._run.may_push(queued.start_by):

@@ -23,6 +23,10 @@ class BatchTimings:
     min_start_s: float = 0.1
     """A block that has less than this time left for its pushes is confirmed again."""
 
+    spare_start_s: float = 0.03
+    """The slots of a late block end so long before the time for its pushes is over: the next round trip to the ledger
+    may take longer than the last."""
+
     max_sleep_s: float = 0.5
     """A batch that must wait longer asks the ledger again after this time: a new rate, or the end of a back-off, acts
     within a second."""

@@ -36,6 +36,7 @@ def test_check_prints_the_whole_report_and_sends_nothing(run: Run, write: WriteF
     assert "starts    WHEN IST" in shown
     assert "finishes  WHEN IST, 0 s of sending" in shown
     assert shown.count("          | Dear Person 0, your bill is Rs 0.50. - TIMESM") == 1
+    assert "memory    about 0.0 MB of Redis" in shown
     assert shown[-1] == "fine      the campaign can be sent"
     assert json.loads(run("list", "--json").stdout) == []
     assert not Path("customers.rejects.csv").exists()
@@ -50,6 +51,8 @@ def test_json_is_one_object(run: Run) -> None:
     assert answer["starts"].endswith("+05:30")
     assert [sample["to"] for sample in answer["samples"]] == ["9190*****000", "9190*****001", "9190*****002"]
     assert (answer["problems"], answer["cost"], answer["ahead"]) == ([], None, [])
+    assert answer["memory"]["needed_bytes"] > 0
+    assert answer["memory"]["left_bytes"] is None
 
 
 def test_no_number_is_shown_whole(run: Run) -> None:

@@ -13,6 +13,7 @@ from times_dispatch.broker.app import (
     QUEUES,
     BrokerUnavailable,
     QueueOrder,
+    WaitingWakeups,
     campaign_row,
     celery_app,
     waiting_wakeups,
@@ -128,9 +129,9 @@ def test_a_worker_with_places_for_urgent_batches_alone_reads_no_bulk(monkeypatch
 async def test_wake_ups_that_wait_in_the_broker_are_counted(app_at: Callable[[str], Celery]) -> None:
     with EmbeddedServer() as server:
         app = app_at(server.url)
-        assert await waiting_wakeups(app) == 0
+        assert await waiting_wakeups(app) == WaitingWakeups(urgent=0, bulk=0)
         await wake_workers(app, [*_batches(1, urgent=True), *_batches(2)])
-        assert await waiting_wakeups(app) == 3
+        assert await waiting_wakeups(app) == WaitingWakeups(urgent=1, bulk=2)
 
 
 async def test_no_batch_is_no_message_and_needs_no_broker(

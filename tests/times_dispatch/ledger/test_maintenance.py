@@ -12,6 +12,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import ExpiredLeases, Maintenance, PendingSteps, read_mismatch
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 KEY = campaign_key(SENDER, CAMPAIGN)
@@ -435,6 +436,23 @@ async def test_a_changed_campaign_is_returned_once(ledger: Ledger) -> None:
     assert sorted(await ledger.maintenance.take_changed(SENDER)) == ["another1", CAMPAIGN]
     assert await ledger.maintenance.take_changed(SENDER) == []
     assert await ledger.maintenance.take_changed(SenderId("SHOPPY")) == []
+
+
+async def test_a_campaign_that_was_not_shown_in_time_is_returned_to_another(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    await ledger.submit(3, campaign="another1")
+    assert len(await ledger.maintenance.take_changed(SENDER, worker="killed")) == 2
+    await ledger.maintenance.shown({SENDER: [CampaignId("another1")]}, worker="killed")
+    assert await ledger.maintenance.take_changed(SENDER, worker="other") == []
+    showing = f"{hash_tag(SENDER)}:showing"
+    for not_before_ms in (1, 4_102_444_800_000):  # the time is over, or the clock was set back
+        for member in await ledger.redis.zrange(showing, 0, -1):
+            await ledger.redis.zadd(showing, {text(member): not_before_ms})
+        assert await ledger.maintenance.take_changed(SENDER, worker="other") == [CAMPAIGN]
+    await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, worker="killed")
+    assert await ledger.redis.zcard(showing) == 1, "only the worker that has it can say that it showed it"
+    await ledger.maintenance.shown({SENDER: [CAMPAIGN]}, worker="other")
+    assert not await ledger.redis.exists(showing)
 
 
 async def test_a_mismatch_is_described_with_its_numbers(ledger: Ledger) -> None:

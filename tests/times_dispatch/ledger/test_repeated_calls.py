@@ -14,7 +14,8 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | pause and brake of a sender | stop again: nothing goes out, and a person sees it |
 | rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |
 | ``optout add`` | nobody who is on the list is texted: the safe side |
-| rate and daily cap of the settings | written by a worker at its start; override a rate set by hand in these seconds |
+| ``configure_rate`` | changes the rate of the settings only from the one that the worker read (mended) |
+| daily cap of the settings | a plain write of the same value; nobody sets the cap by hand |
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
 | ``take`` | the same operation gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
@@ -22,6 +23,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | gives later send times again; the send times of the first call stay empty |
 | ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
+| ``take_changed`` | the campaigns of the lost answer are shown by the next worker that asks after ten seconds |
 | ``settle_overdue`` by policy | decides by the clock at the time of the call, and resends once at most |
 | ``settle_overdue`` by a person | carries the moment of the decision: leaves what was sent since (mended) |
 | ``apply_reports`` | in any order, any number of times |
@@ -31,7 +33,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
-from times_dispatch.ledger.keys import campaign_key
+from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.protocol import BrakeTarget, ControlAction, Settlement, Status
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.scripts import Reply, Script, text
@@ -125,6 +127,19 @@ async def test_a_resume_of_a_sender_that_is_repeated_ends_no_later_pause_or_brak
     view = await ledger.queries.sender(SENDER)
     assert not view.paused
     assert not view.unavailable
+
+
+async def test_the_settings_rate_that_is_written_again_later_leaves_a_rate_that_was_set_by_hand(ledger: Ledger) -> None:
+    await ledger.control.configure_rate(SENDER, 10)
+    configure = Script(ledger.redis, "configure_rate")
+    known = await ledger.redis.hget(f"{hash_tag(SENDER)}:sender", "configured_rate")
+    assert known
+    assert text((await configure(SENDER, known_rate=known, rate=20.0))["status"]) == Status.CHANGED
+    await ledger.control.set_rate(SENDER, 5)
+    assert text((await configure(SENDER, known_rate=known, rate=20.0))["status"]) == Status.UNCHANGED
+    assert await ledger.sender_field("rate") == 5
+    await ledger.control.configure_rate(SENDER, 30)
+    assert await ledger.sender_field("rate") == 30
 
 
 async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(ledger: Ledger) -> None:

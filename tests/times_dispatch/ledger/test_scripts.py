@@ -96,6 +96,8 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "end_pending": lambda: Script(ledger.redis, "end_pending")(
             SENDER, campaign=CANCELLED, max_batches=10, state="x"
         ),
+        "take_changed": lambda: ledger.maintenance.take_changed(SENDER),
+        "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -116,6 +118,8 @@ RUN_WHEN_FULL = {
     "end_pending",
     "set_sender",
     "renew",
+    "take_changed",
+    "configure_rate",
 }
 """Scripts that free, shorten, or write in place."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)

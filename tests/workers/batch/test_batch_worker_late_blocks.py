@@ -240,3 +240,43 @@ async def test_a_slow_ledger_slows_down_and_stops_nothing(rig: WorkerRig, delay_
             await worker.quiet(20)
     assert len(rig.provider.ids) == len(set(rig.provider.ids)) == messages
     assert await rig.states() == "a" * messages
+
+
+@pytest.mark.parametrize(("delay_s", "share"), [(0.1, 0.9), (0.3, 0.75), (0.5, 0.25)])
+async def test_a_sender_with_a_rate_uses_it_as_far_as_the_round_trips_to_the_ledger_allow(
+    rig: WorkerRig, delay_s: float, share: float
+) -> None:
+    """The share of the rate is counted over 4 s, from the first push on.
+
+    With calls of 0.5 s a third of the 0.75 s is left for the pushes of a block: no more than half of the rate can go.
+    """
+    rate, seconds = 100, 4.0
+    port = rig.redis.connection_pool.connection_kwargs["port"]
+    async with slow_wire(port, delay_s) as far, rig.worker(rates={SENDER: rate}, redis=far) as worker:
+        await rig.submit(1_000, batch_size=1_000)
+        await rig.issue(worker)
+        async with asyncio.timeout(60):
+            while not rig.provider.arrived or rig.provider.arrived[-1].at < rig.provider.arrived[0].at + seconds:
+                await asyncio.sleep(0.05)
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+        await worker.quiet(20)
+    arrived = [push.at for push in rig.provider.arrived]
+    sent = sum(at < arrived[0] + seconds for at in arrived)
+    assert sent >= share * rate * seconds
+    in_a_second = max(sum(first <= at < first + 0.998 for at in arrived) for first in arrived)
+    assert in_a_second <= rate * 1.1
+
+
+async def test_a_pause_acts_within_a_second_on_the_slots_of_a_long_round_trip(rig: WorkerRig) -> None:
+    port = rig.redis.connection_pool.connection_kwargs["port"]
+    async with slow_wire(port, 0.3) as far, rig.worker(rates={SENDER: 100}, redis=far) as worker:
+        await rig.submit(1_000, batch_size=1_000)
+        await rig.issue(worker)
+        async with asyncio.timeout(30):
+            while len(rig.provider.arrived) < 60:
+                await asyncio.sleep(0.01)
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+        paused_at = asyncio.get_running_loop().time()
+        await worker.quiet(20)
+    assert rig.provider.arrived[-1].at <= paused_at + 1.0
+    assert set(await rig.states()) == {"a", "p"}

@@ -1,17 +1,34 @@
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.kit.clock import FakeClock
 from tests.kit.workers import SENDER
-from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
 from times_dispatch.ledger.openings import Block
 from workers.batch.batch_run import BatchRun
-from workers.batch.pacing import Pacer
+from workers.batch.pacing import Pacer, Spacing, Spacings
 from workers.batch.push_queue import PushQueue, QueuedPush
 
 NOW = 1_000.0
+
+
+def a_plan(**changes: Any) -> Plan:
+    return Plan(
+        name="diwali-sale",
+        sender=SENDER,
+        provider="times",
+        template="greeting",
+        content_id="1107160000000000001",
+        text="Dear {#var#}",
+        category="service",
+        valid_until_ms=1,
+        **changes,
+    )
 
 
 class Handler:
@@ -41,23 +58,14 @@ class Scene:
         self.clock = FakeClock(now=NOW)
         self.handler = Handler(self.clock)
         self.run = BatchRun(lease_deadline=NOW + 15, clock=self.clock)
-        plan = Plan(
-            name="diwali-sale",
-            sender=SENDER,
-            provider="times",
-            template="greeting",
-            content_id="1107160000000000001",
-            text="Dear {#var#}",
-            category="service",
-            valid_until_ms=1,
-            **changes,
-        )
+        plan = a_plan(**changes)
         self.pacer = Pacer(
             plan,
             [2, 1, 3, 1],
             handler=self.handler,
             push_queue=PushQueue(10, clock=self.clock),
             run=self.run,
+            spacing=Spacing(),
             max_sleep_s=0.5,
             clock=self.clock,
         )
@@ -93,12 +101,25 @@ async def test_a_message_takes_as_many_slots_as_it_has_parts_when_the_rate_count
     assert scene.handler.pushed == [(0, 0), (1, 0.2), (2, 0.3), (3, 0.6)]
 
 
-async def test_slots_that_have_passed_are_used_at_once() -> None:
+async def test_slots_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
     scene = Scene()
-    await scene.start(interval_s=0.1, starts_in_s=-0.2)
-    assert scene.handler.pushed == [(0, 0), (1, 0), (2, 0)]
+    await scene.start(interval_s=0.04, starts_in_s=-0.2)
+    assert scene.handler.pushed == [(0, 0), (1, 0)]
+    await scene.clock.advance(0.2)
+    assert scene.handler.pushed[2:] == [(2, 0.03), (3, 0.07)]
+
+
+async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_late() -> None:
+    scene = Scene()
+    late = Block(1, 0.0, 0.1, [(index, 0) for index in range(4)])
+    scene.pacer.enqueue_block(late, opened_at=NOW, start_by=NOW + 0.75)
     await scene.clock.advance(0.1)
-    assert scene.handler.pushed[3:] == [(3, 0.1)]
+    scene.pacer.enqueue_block(late._replace(number=2), opened_at=NOW + 0.1, start_by=NOW + 0.85)
+    await scene.clock.advance(1.0)
+    moments = [at for _, at in scene.handler.pushed]
+    assert len(moments) == 8
+    assert all(after - before > 0.0499 for before, after in pairwise(moments))
+    assert moments[-1] >= 0.65
 
 
 async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
@@ -137,3 +158,35 @@ async def test_an_error_in_the_pacing_returns_the_messages_after_it_and_fails_th
     assert isinstance(scene.run.unexpected, IndexError)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
     assert scene.handler.returned == [2, 3]
+
+
+@given(st.lists(st.floats(0.0, 2.0), min_size=2, max_size=200), st.floats(5.0, 500.0))
+def test_however_late_messages_come_no_second_holds_more_than_the_rate_and_a_twentieth(
+    gaps_s: list[float], rate: float
+) -> None:
+    spacing, now, moments = Spacing(), 100.0, list[float]()
+    for gap_s in gaps_s:
+        now += gap_s / rate
+        at = max(now, spacing.earliest(1 / rate))
+        spacing.take(at, 1, 1 / rate)
+        moments.append(at)
+    for first in range(len(moments)):
+        in_second = sum(moments[first] <= at < moments[first] + 1.0 for at in moments)
+        assert in_second <= rate * 1.05 + 1 + 1e-6
+
+
+def test_a_new_rate_acts_on_the_spacing_at_once() -> None:
+    spacing = Spacing()
+    spacing.take(100.0, 2, 50.0)
+    assert spacing.earliest(50.0) == pytest.approx(200.0, abs=0.1)
+    assert spacing.earliest(0.1) == pytest.approx(100.2, abs=0.1)
+
+
+def test_batches_of_a_sender_share_a_spacing_unless_their_campaign_has_a_rate_of_its_own_or_is_urgent() -> None:
+    spacings = Spacings()
+    first, second = (BatchRef(SenderId("TIMESM"), CampaignId(campaign), 0) for campaign in ("diwali01", "diwali02"))
+    shared = spacings.get(first, a_plan())
+    assert spacings.get(second, a_plan()) is shared
+    others = [spacings.get(first, a_plan(rate_per_s=5.0)), spacings.get(first, a_plan(urgent=True))]
+    assert shared not in others
+    assert spacings.get(second, a_plan(rate_per_s=5.0)) not in others

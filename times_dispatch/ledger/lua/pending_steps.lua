@@ -11,8 +11,9 @@
 --   end_pending        validities are over, or campaigns were cancelled
 --   settle_overdue     messages have waited long enough for a report
 --   issue              campaigns are in turn, or their time has come
---   show_changed       campaigns have changed
--- Keys: the sender's leases, send_windows, validity_ends, settle_due, rotations, waiting, blocked and changed.
+--   show_changed       campaigns have changed, or a worker did not say that it showed them
+-- Keys: the sender's leases, send_windows, validity_ends, settle_due, rotations, waiting, blocked, changed
+--   and showing.
 -- Cost: O(log of the members of these keys).
 -- A lease, and a wait for a provider, end at most this late: DAMAGED_MS in lib/damage.lua, MAX_BLOCKED_US in
 -- lib/providers.lua.
@@ -44,5 +45,5 @@ return reply({
   end_pending = has_due(key_of_sender('validity_ends'), now_ms),
   settle_overdue = has_due(key_of_sender('settle_due'), now_ms),
   issue = in_rotation > 0 and 1 or has_waited,
-  show_changed = redis.call('EXISTS', key_of_sender('changed')),
+  show_changed = math.max(redis.call('EXISTS', key_of_sender('changed')), has_due(key_of_sender('showing'), now_ms)),
 })
