@@ -40,7 +40,7 @@ from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
-from workers.batch.context import SenderTurn, WorkerContext
+from workers.batch.context import OpeningLock, WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
@@ -136,7 +136,7 @@ class Dispatcher:
             clock=clock,
             rng=self._rng,
         )
-        self._turns = defaultdict[tuple[SenderId, tuple[str, ...], bool], SenderTurn](SenderTurn)
+        self._opening_locks = defaultdict[tuple[SenderId, tuple[str, ...], bool], OpeningLock](OpeningLock)
         """A turn for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
         chain delays no batch of another chain, and an urgent batch waits for urgent batches only."""
         self._plans: dict[CampaignId, Plan] = {}
@@ -279,8 +279,8 @@ class Dispatcher:
 
     async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> WorkEnd:
         ref = lease.ref
-        turn = self._turns[ref.sender, plan.chain, plan.urgent]
-        batch = BatchWorker(lease, plan, self._context, turn=turn, lease_deadline=lease_deadline)
+        opening_lock = self._opening_locks[ref.sender, plan.chain, plan.urgent]
+        batch = BatchWorker(lease, plan, self._context, opening_lock=opening_lock, lease_deadline=lease_deadline)
         self._batches.add(batch)
         if self._is_stopping:
             batch.stop(grace_s=self._settings.worker.grace_s)

@@ -267,7 +267,7 @@ async def test_pushes_of_a_paced_sender_start_at_their_send_times(rig: WorkerRig
     await rig.submit(40)
     await rig.send(rates={SENDER: 100})
     late_ms, steps_ms = await _pace(rig)
-    assert min(late_ms) > -5  # none before its slot; both clocks are read in milliseconds
+    assert min(late_ms) > -5  # none before its send time; both clocks are read in milliseconds
     assert sorted(late_ms)[20] < 100
     assert sum(steps_ms) >= 39 * 10 - 15
 
@@ -368,7 +368,7 @@ async def _redis_ahead_ms(rig: WorkerRig) -> tuple[float, float]:
 
 
 async def _pace(rig: WorkerRig) -> tuple[list[float], list[int]]:
-    """By how many milliseconds each push came after its slot, and what lay between the slots."""
+    """By how many milliseconds each push came after its send time, and what lay between the send times."""
     # By the fastest of some answers, which says best when Redis read its clock.
     _, ahead_ms = min([await _redis_ahead_ms(rig) for _ in range(20)])
     created_ms = (await rig.view()).created_ms

@@ -86,7 +86,7 @@ async def test_without_a_limit_all_are_pushed_at_once() -> None:
     assert scene.handler.pushed == [(index, 0) for index in range(4)]
 
 
-async def test_each_message_is_pushed_at_its_slot() -> None:
+async def test_each_message_is_pushed_at_its_send_time() -> None:
     scene = Scene()
     await scene.start(interval_s=0.1, starts_in_s=0.05)
     assert scene.handler.pushed == []
@@ -94,14 +94,14 @@ async def test_each_message_is_pushed_at_its_slot() -> None:
     assert scene.handler.pushed == [(0, 0.05), (1, 0.15), (2, 0.25), (3, 0.35)]
 
 
-async def test_a_message_takes_as_many_slots_as_it_has_parts_when_the_rate_counts_parts() -> None:
+async def test_a_message_takes_as_many_send_times_as_it_has_parts_when_the_rate_counts_parts() -> None:
     scene = Scene(cost_unit="parts")
     await scene.start(interval_s=0.1)
     await scene.clock.advance(0.65)
     assert scene.handler.pushed == [(0, 0), (1, 0.2), (2, 0.3), (3, 0.6)]
 
 
-async def test_slots_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
+async def test_send_times_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
     scene = Scene()
     await scene.start(interval_s=0.04, starts_in_s=-0.2)
     assert scene.handler.pushed == [(0, 0), (1, 0)]
@@ -122,7 +122,7 @@ async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_lat
     assert moments[-1] >= 0.65
 
 
-async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
+async def test_a_message_whose_send_time_is_too_late_is_returned_unsent() -> None:
     scene = Scene()
     await scene.start(interval_s=0.1, start_within_s=0.15)
     await scene.clock.advance(0.5)
@@ -130,7 +130,7 @@ async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
     assert scene.handler.returned == [2, 3]
 
 
-async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
+async def test_a_stop_ends_the_wait_for_a_send_time_and_the_rest_is_returned_unsent() -> None:
     scene = Scene()
     await scene.start(interval_s=0.1)
     scene.run.stop()
