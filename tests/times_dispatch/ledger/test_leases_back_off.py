@@ -3,14 +3,12 @@
 import pytest
 
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
-from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.openings import Block, Wait
 from times_dispatch.ledger.protocol import BackOffPolicy
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.submission import BrakeRule
 
-SENDER_KEY = f"{hash_tag(SENDER)}:sender"
 BACK_OFF = Consequence(BackOffPolicy.ALWAYS, reason="the provider is overloaded")
 
 

@@ -276,26 +276,6 @@ async def test_a_worker_that_asks_too_early_gets_the_time_to_wait(ledger: Ledger
     assert opened.seconds == pytest.approx(0.05, abs=0.02)
 
 
-async def test_parts_are_what_costs_where_parts_are_counted(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 100, messages=4, parts=(3, 1, 2, 1), cost_unit="parts")
-    assert [index for index, _ in (await ledger.open(lease)).messages] == [0, 1, 2]
-    opened = await ledger.open_block(lease)
-    assert isinstance(opened, Wait)
-    sent = [message.record.sent_ms for message in (await ledger.messages())[:3]]
-    late_ms = TOLERANCE_US / 1000  # the first send time has passed by this much
-    assert [at - sent[0] for at in sent] == pytest.approx([0, 30 - late_ms, 40 - late_ms], abs=1)
-
-
-async def test_parts_cost_nothing_where_messages_are_counted(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 100, messages=4, parts=(3, 1, 2, 1))
-    assert len((await ledger.open(lease)).messages) == 4
-
-
-async def test_parts_of_one_each_cost_as_much_as_messages(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 100, cost_unit="parts")
-    assert len((await ledger.open(lease)).messages) == 6
-
-
 async def test_a_lower_limit_of_the_campaigns_own_holds_only_that_campaign(ledger: Ledger) -> None:
     slow = await _lease(ledger, 1000, rate_per_s=10)
     await ledger.submit(500, batch_size=500, campaign="another1")

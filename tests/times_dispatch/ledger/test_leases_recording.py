@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
-from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.openings import BatchClosed
 from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, ControlAction
@@ -16,7 +16,6 @@ from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-SENDER_KEY = f"{hash_tag(SENDER)}:sender"
 
 
 async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = None) -> Lease:
