@@ -137,7 +137,7 @@ class Dispatcher:
             rng=self._rng,
         )
         self._opening_locks = defaultdict[tuple[SenderId, tuple[str, ...], bool], OpeningLock](OpeningLock)
-        """A turn for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
+        """One for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
         chain delays no batch of another chain, and an urgent batch waits for urgent batches only."""
         self._plans: dict[CampaignId, Plan] = {}
         self._batches: set[BatchWorker] = set()
