@@ -17,7 +17,7 @@ from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
 from workers.batch.context import OpeningLock, WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
-from workers.batch.message_result import MessageResult
+from workers.batch.message_result import never_begun
 from workers.batch.pacing import Pacer
 from workers.batch.pusher import Pusher
 from workers.batch.recorder import Recorder
@@ -308,16 +308,15 @@ class BatchWorker:
         to_push = []
         for index, attempt in block.messages:
             if index in opted_out:
-                self._recorder.add(
-                    MessageResult(index, block.number, None, 0, block.chain_index, Suppression.OPTED_OUT)
-                )
+                result = never_begun(index, block.number, block.chain_index)
+                self._recorder.add(result._replace(suppressed=Suppression.OPTED_OUT))
             else:
                 to_push.append((index, attempt))
         return block._replace(messages=to_push)
 
     def _return_unsent(self, block: Block) -> None:
         for index, _ in block.messages:
-            self._recorder.add(MessageResult(index, block.number, None, 0, block.chain_index))
+            self._recorder.add(never_begun(index, block.number, block.chain_index))
 
     async def _wait_for_pending_messages(self) -> bool:
         """Wait until a message is pending again, or every result is written; return whether a message is pending."""

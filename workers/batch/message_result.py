@@ -45,6 +45,11 @@ class MessageResult(NamedTuple):
         return "suppressed" if self.suppressed else "never_begun"
 
 
+def never_begun(message_index: int, block: int, chain_index: int) -> MessageResult:
+    """Return the result of a message whose push was never begun; the message becomes pending again."""
+    return MessageResult(message_index, block, None, 0, chain_index)
+
+
 def ledger_result(result: MessageResult) -> Result:
     """Return the result that the ledger records for one message."""
     outcome = result.outcome
