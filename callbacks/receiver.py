@@ -6,6 +6,7 @@ receiver answers 4xx only to a request that can never succeed.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from redis.exceptions import RedisError
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.http.posted_body import decompress_body, header, join_lines, json_in, json_in_query
+from callbacks.http.posted_body import decompress_body, header, join_lines, json_in, json_in_query, unwrap
 from callbacks.http.server import HttpServer, ReportProtocol
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
@@ -281,11 +282,17 @@ def _has_shape(row: UnusableRow, shape: Any) -> bool:
 def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
     """Return a body that ``parse`` reads, and what it reads; raise ReportsUnreadable."""
     try:
-        return content, parse(content)
+        parsed = parse(content)
     except ReportsUnreadable:
         if not (joined := join_lines(content)):
             raise
         return joined, parse(joined)
+    if not parsed.events and (inner := unwrap(content)):
+        with suppress(ReportsUnreadable):
+            inner_parsed = parse(inner)
+            if inner_parsed.events:
+                return inner, inner_parsed
+    return content, parsed
 
 
 def _missing_text(fields: Iterable[str]) -> str:

@@ -88,6 +88,16 @@ def join_lines(body: bytes) -> bytes:
     return b"[" + b",".join(lines) + b"]"
 
 
+def unwrap(body: bytes) -> bytes:
+    """Return the document that the only object or array in a JSON object is; empty if there is none, or several."""
+    try:
+        values = [bytes(value) for value in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).values()]
+    except (msgspec.DecodeError, RecursionError):
+        return b""
+    documents = [document for value in values if (document := _in_json_text(value))[:1] in _JSON_BEGINNINGS]
+    return documents[0] if len(documents) == 1 else b""
+
+
 def _is_document(text: str) -> bool:
     if not text.lstrip().startswith(("[", "{")):
         return False
@@ -99,6 +109,8 @@ def _is_document(text: str) -> bool:
 
 def _in_json_text(body: bytes) -> bytes:
     """Return the document that a body of one JSON text holds, or the body if the text holds none."""
+    if not body.lstrip().startswith(b'"'):
+        return body
     try:
         text = json.loads(body, strict=False)
     except (ValueError, RecursionError):

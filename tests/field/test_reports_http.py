@@ -250,6 +250,8 @@ FLAT = {"event": "delivered", "ts": NOW_S, "meta": META}
         (json.dumps({"Event": "delivered", "Ts": NOW_S, "META": META}), "application/json"),
         (json.dumps({"status": "DELIVRD", "timestamp": NOW_S, "correlationId": META}), "application/json"),
         (json.dumps(BODY.decode()), "application/json"),
+        (b'{"response": ' + BODY + b"}", "application/json"),
+        (json.dumps({"id": 5, "reports": BODY.decode()}), "application/json"),
         (BODY.decode().encode("utf-16"), "application/json; charset=utf-16"),
         (b"\xef\xbb\xbf" + BODY, "application/json"),
         (BODY[1:-1] + b"\n", "application/x-ndjson"),
@@ -331,3 +333,39 @@ async def test_a_body_that_cannot_be_read_gets_400_names_nothing_and_is_kept_for
     assert await redis.xlen(REPORTS) == 0
     (kept,) = await DeadLetters(redis).oldest()
     assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, content)
+
+
+ENDLESS = {
+    "fields": (b"", b"X-A: aaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 2000),
+    "one field": (b"X-A: ", b"a" * 60_000),
+    "one trailer": (b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n0\r\nX-A: ", b"a" * 60_000),
+    "a chunk's extension": (b"Transfer-Encoding: chunked\r\n\r\n1;a=", b"a" * 60_000),
+}
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+async def test_an_endless_request_is_cut(http: httpx.AsyncClient, part: str) -> None:
+    begin, more = ENDLESS[part]
+    _, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: a\r\n".encode() + begin)
+    written = 0
+    with pytest.raises(ConnectionError):  # noqa: PT012
+        while written < 200_000_000:
+            writer.write(more)
+            await writer.drain()
+            written += len(more)
+    assert written < 20_000_000
+    writer.close()
+
+
+@pytest.mark.parametrize(("size", "status"), [(60_000, 200), (70_000, 400)])
+async def test_the_head_of_a_request_may_have_64_kib(http: httpx.AsyncClient, size: int, status: int) -> None:
+    reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(BODY)}\r\nX-A: ".encode()
+    writer.write(head + b"a" * size)
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    if status == 200:
+        writer.write(b"\r\n\r\n" + BODY)
+    assert f" {status} ".encode() in await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
+    writer.close()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callbacks.http.posted_body import join_lines, json_in, json_in_query
+from callbacks.http.posted_body import join_lines, json_in, json_in_query, unwrap
 
 DOCUMENT = b'[{"event":"delivered","data":[{"ts":1,"meta":"a&b=c d+e"}]}]'
 
@@ -30,6 +30,12 @@ def test_fields_of_one_report_become_one_report() -> None:
 
 def test_a_form_with_too_many_fields_is_not_read() -> None:
     assert json_in_query(b"ts=1&" + b"a=b&" * 300) == b""
+
+
+def test_the_only_document_in_an_object_is_taken_out() -> None:
+    assert unwrap(b'{"id": 5, "reports": ' + DOCUMENT + b"}") == DOCUMENT
+    assert unwrap(json.dumps({"response": DOCUMENT.decode()}).encode()) == DOCUMENT
+    assert unwrap(b'{"a": [1], "b": {}}') == unwrap(b'{"a": 1}') == unwrap(b"[]") == unwrap(b"{") == b""
 
 
 def test_lines_become_an_array_only_if_each_is_an_object() -> None:
