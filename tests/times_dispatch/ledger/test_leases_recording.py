@@ -416,21 +416,20 @@ UNREADABLE = Consequence(BackOffPolicy.IF_NONE_READABLE, reason="the response ca
 
 
 async def test_a_provider_whose_responses_cannot_be_read_is_braked_and_not_tried_for_ever(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 6)
-    for tries in range(1, 6):
-        assert (await ledger.queries.sender(SENDER)).unavailable == [] or tries > 1
+    lease = await _lease(ledger, 8)
+    for tries in range(1, 8):
         await ledger.record(lease, await ledger.open(lease, max_messages=1), b"i", UNREADABLE)
         await ledger.end_back_off()
         (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
-        assert bool(unavailable.brake) is (tries == 5)
+        assert bool(unavailable.brake) is (tries == 7)
     assert unavailable.brake == "the response cannot be read, again and again"
-    assert await ledger.states() == "iiiiip"
+    assert await ledger.states() == "iiiiiiip"
 
 
 async def test_one_unreadable_response_after_other_failures_is_no_reason_to_brake(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 6)
+    lease = await _lease(ledger, 8)
     refused = Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="connection refused")
-    for consequence in (*[refused] * 4, UNREADABLE):
+    for consequence in (*[refused] * 6, UNREADABLE):
         await ledger.record(lease, await ledger.open(lease, max_messages=1), b"i", consequence)
         await ledger.end_back_off()
     (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
@@ -438,8 +437,8 @@ async def test_one_unreadable_response_after_other_failures_is_no_reason_to_brak
 
 
 async def test_an_accepted_message_begins_the_count_of_unreadable_responses_anew(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 8)
-    for verdict in b"iiiiaiii":
+    lease = await _lease(ledger, 14)
+    for verdict in b"iiiiiiaiiiiii":
         consequence = UNREADABLE if verdict == ord("i") else Consequence()
         await ledger.record(lease, await ledger.open(lease, max_messages=1), bytes([verdict]), consequence)
         await ledger.end_back_off()

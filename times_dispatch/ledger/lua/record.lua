@@ -41,7 +41,8 @@ local FIRST_BACK_OFF_MS = 1000
 local MAX_BACK_OFF_MS = 60000
 -- After so many back-offs in a row, the last two of them for responses that cannot be read, the sender is braked at the
 -- provider: the provider can be reached, and waiting does not make its responses readable.
-local MAX_UNREADABLE_BACK_OFFS = 5
+-- A provider that answers every fifth push so is rarely braked: its first readable response begins the count anew.
+local MAX_UNREADABLE_BACK_OFFS = 7
 -- A send time may lie a little after the opening, and the parts were counted for the day of the opening.
 local SEND_TIME_TOLERANCE_MS = 100
 
