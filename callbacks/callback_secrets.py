@@ -64,7 +64,11 @@ class CallbackSecrets:
         self._is_change_recent = True
 
     def match(self, path: bytes) -> bool:
-        """Return whether a path ends with a valid secret, in a time that does not depend on the path's content."""
+        """Return whether a path ends with a valid secret, in a time that does not depend on the path's content.
+
+        A slash after the secret does no harm: some dashboards add one.
+        """
+        path = path.removesuffix(b"/")
         return sum(compare_digest(path, valid) for valid in self._paths) > 0  # "any" would stop at the first match
 
     async def record(self, stop: asyncio.Event) -> None:

@@ -10,7 +10,8 @@ from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportKind
 from times_dispatch.ledger.test_sends import SendTestReport
 from times_dispatch.provider.correlation_ids import SEND_TEST_CAMPAIGN, CorrelationIds
-from times_dispatch.provider.reports.reports import EventKind, ReportEvent, ReportsUnreadable, parse
+from times_dispatch.provider.reports.event_kinds import EventKind
+from times_dispatch.provider.reports.reports import ReportEvent, ReportsUnreadable, parse
 from times_dispatch.sms.reply_words import StopWords
 
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")

@@ -5,9 +5,8 @@ of docs/domain.md describes the responses. The provider repeats a request after 
 receiver answers 4xx only to a request that can never succeed.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -20,14 +19,18 @@ from redis.exceptions import RedisError
 
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
+from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
+from callbacks.http.posted_body import decompress_body, header, join_lines, json_in, json_in_query, unwrap
+from callbacks.http.server import HttpServer, ReportProtocol
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
 from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding
 from times_dispatch.ledger.connection import connect
 from times_dispatch.process import run_until_signalled
-from times_dispatch.provider.reports.reports import ReportsUnreadable, UnusableRow, parse
+from times_dispatch.provider.reports.reports import ParsedReports, ReportsUnreadable, UnusableRow, parse
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.startup import load_settings_or_exit
@@ -50,7 +53,10 @@ WARN_EVERY_S: Final = 60.0
 """At most one request with an unknown secret is logged in this many seconds."""
 
 MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
-"""The fields that the response names as missing when a body cannot be read at all."""
+"""The fields that the response names as missing when a body is empty."""
+
+KEEP_TIMEOUT_S: Final = 3.0
+"""How long the keeping of a body that is refused may take."""
 
 
 class Receiver:
@@ -63,6 +69,7 @@ class Receiver:
         secrets: CallbackSecrets,
         *,
         room: ReportRoom | None = None,
+        dead_letters: DeadLetters | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a receiver.
@@ -72,6 +79,7 @@ class Receiver:
             writer: stores posted bodies.
             secrets: decides which paths are valid.
             room: says whether reports may be stored; by default a room with the default limits, which is never checked.
+            dead_letters: keep the bodies that are refused; by default with the default limits.
             clock: the clock for the time in the responses.
         """
         self._redis = redis
@@ -79,6 +87,7 @@ class Receiver:
         self._room = room or ReportRoom(redis)
         self._secrets = secrets
         self._clock = clock
+        self._dead_letters = dead_letters or DeadLetters(redis)
         self._warn_at = clock.monotonic()
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
@@ -89,6 +98,8 @@ class Receiver:
         if self._secrets.match(path):
             if method == "POST":
                 await self._accept(scope, receive, send)
+            elif method == "GET" and (body := json_in_query(scope["query_string"])):
+                await self._accept_reports(body, body, send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])
         elif path in {b"/health", b"/ready"}:
@@ -103,24 +114,61 @@ class Receiver:
 
     async def _accept(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Store the reports of one request, and answer it."""
+        headers = scope["headers"]
         try:
-            body = await read_body(scope["headers"], receive, clock=self._clock)
-            parsed = parse(body)
+            posted = await read_body(headers, receive, clock=self._clock)
+            body = decompress_body(posted, headers)
         except BodyTooLong:
             log.warning("a posted body is too long", max_bytes=MAX_BODY_BYTES)
             await self._refuse(send, 413, f"The body is longer than {MAX_BODY_BYTES} bytes.", close=True)
         except BodyIncomplete:
             await self._refuse(send, 503, "The body did not arrive in time.", close=True)
-        except ReportsUnreadable:
-            await self._refuse_as_incomplete(send, MANDATORY_FIELDS)
+        except (UnknownEncoding, BodyDamaged) as error:
+            await self._refuse_encoding(posted, f"{type(error).__name__}: {error}", send)
         else:
-            if not parsed.events and not parsed.unusable:
-                await self._confirm(send, 0)
-            elif not parsed.events and all(map(is_incomplete, parsed.unusable)):
-                missing = {field for row in parsed.unusable for field in row.missing_fields}
-                await self._refuse_as_incomplete(send, sorted(missing) or MANDATORY_FIELDS)
-            else:  # unusable rows become dead letters, and do not affect the other rows
-                await self._store(body, len(parsed.events), send)
+            content = json_in(body, header(headers, b"content-type")) if body else json_in_query(scope["query_string"])
+            await self._accept_reports(content, body or content, send)
+
+    async def _accept_reports(self, content: bytes, body: bytes, send: Send) -> None:
+        """Store the reports in *content*, which was taken from *body*, and answer the request."""
+        try:
+            content, parsed = _parse(content)
+        except ReportsUnreadable as error:
+            await self._refuse_as_unreadable(body, str(error), send)
+            return
+        if not parsed.events and not parsed.unusable:
+            await self._confirm(send, 0)
+        elif not parsed.events and all(map(is_incomplete, parsed.unusable)):
+            missing = sorted({field for row in parsed.unusable for field in missing_fields(row)})
+            if await self._keep(DeadLetter(DeadLetterReason.UNUSABLE, content, _missing_text(missing)), send):
+                await self._refuse_as_incomplete(send, missing)
+        else:  # unusable rows become dead letters, and do not affect the other rows
+            await self._store(content, len(parsed.events), send)
+
+    async def _keep(self, letter: DeadLetter, send: Send) -> bool:
+        """Keep a body that is refused as a dead letter; if that fails, answer 503 and return False."""
+        try:
+            if self._room.refusal:
+                raise NotStored(self._room.refusal)
+            async with self._clock.timeout(KEEP_TIMEOUT_S):
+                await self._dead_letters.add([letter])
+        except (RedisError, OSError, NotStored):
+            await self._refuse(send, 503, "The reports could not be stored. Please post them again.")
+            return False
+        return True
+
+    async def _refuse_as_unreadable(self, body: bytes, reason: str, send: Send) -> None:
+        if not body.strip() or reason == "the body is an empty array":
+            await self._refuse_as_incomplete(send, MANDATORY_FIELDS)
+        elif await self._keep(DeadLetter(DeadLetterReason.UNREADABLE, body, reason), send):
+            log.warning("a posted body cannot be read", reason=reason)
+            await self._refuse(send, 400, f"Bad request: {reason}.", details={"missing_fields": []})
+
+    async def _refuse_encoding(self, body: bytes, reason: str, send: Send) -> None:
+        if await self._keep(DeadLetter(DeadLetterReason.UNREADABLE, body, reason), send):
+            log.warning("a posted body has an encoding that cannot be read")
+            message = "The body's Content-Encoding cannot be read; gzip, deflate and identity can be."
+            await self._refuse(send, 415, message, headers=[(b"accept-encoding", b"gzip, deflate, identity")])
 
     async def _store(self, body: bytes, events: int, send: Send) -> None:
         if self._room.refusal:
@@ -203,19 +251,52 @@ class _EventRows(msgspec.Struct):
     data: list[dict[str, Any]] | dict[str, Any]
 
 
+class _NamedEvent(msgspec.Struct):
+    event: str
+
+
 def is_incomplete(row: UnusableRow) -> bool:
     """Return whether a row lacks a mandatory field, or does not even have the shape of a report.
 
     A row that is unusable for another reason (an unknown event, a time out of bounds) is stored and becomes a dead
     letter, so that people can see the row.
     """
+    return bool(row.missing_fields) or not _has_shape(row, list[_EventRows])
+
+
+def missing_fields(row: UnusableRow) -> Sequence[str]:
+    """Return the mandatory fields that a row lacks."""
     if row.missing_fields:
-        return True
+        return row.missing_fields
+    return ("ts", "meta") if _has_shape(row, list[_NamedEvent]) else MANDATORY_FIELDS
+
+
+def _has_shape(row: UnusableRow, shape: Any) -> bool:
     try:
-        msgspec.json.decode(row.raw, type=list[_EventRows])
+        msgspec.json.decode(row.raw, type=shape)
     except (msgspec.DecodeError, RecursionError):
-        return True
-    return False
+        return False
+    return True
+
+
+def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
+    """Return a body that ``parse`` reads, and what it reads; raise ReportsUnreadable."""
+    try:
+        parsed = parse(content)
+    except ReportsUnreadable:
+        if not (joined := join_lines(content)):
+            raise
+        return joined, parse(joined)
+    if not parsed.events and (inner := unwrap(content)):
+        with suppress(ReportsUnreadable):
+            inner_parsed = parse(inner)
+            if inner_parsed.events:
+                return inner, inner_parsed
+    return content, parsed
+
+
+def _missing_text(fields: Iterable[str]) -> str:
+    return f"fields are missing: {', '.join(fields)}"
 
 
 async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
@@ -224,28 +305,6 @@ async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tu
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
-
-
-class HttpServer(uvicorn.Server):
-    """Uvicorn without its handling of signals, which would raise them again; an event stops the server."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to ``run_until_signalled``."""
-        yield
-
-    async def run_until(self, stop: asyncio.Event) -> None:
-        """Serve until the stop is set; then close the listener, and answer the requests in progress."""
-
-        async def stop_serving() -> None:
-            await stop.wait()
-            self.should_exit = True
-
-        stopping = asyncio.create_task(stop_serving())
-        try:
-            await self.serve()
-        finally:
-            stopping.cancel()
 
 
 async def serve(settings: Settings) -> None:
@@ -257,17 +316,19 @@ async def serve(settings: Settings) -> None:
             (settings.callback_secret, settings.old_callback_secret),
             change_s=settings.callbacks.unknown_secret_503_s,
         )
+        limits = StreamLimits.of(settings.callbacks)
         room = ReportRoom(
             redis,
             max_memory_share=settings.ledger.max_memory_share,
-            max_waiting_bytes=StreamLimits.of(settings.callbacks).max_waiting_bytes,
+            max_waiting_bytes=limits.max_waiting_bytes,
         )
+        dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=limits.max_dead_letter_bytes))
         server = HttpServer(
             uvicorn.Config(
-                Receiver(redis, ReportStreamWriter(redis), secrets, room=room),
+                Receiver(redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters),
                 host=host.strip("[]"),
                 port=int(port),
-                http="httptools",
+                http=ReportProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

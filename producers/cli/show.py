@@ -9,12 +9,13 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext
+from producers.cli.code_texts import text_of
 from producers.cli.ledger import with_ledger
 from producers.cli.output import campaign_as_json, console, second_in_india
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import FINAL, SENT, SUPPRESSION_REASONS, UNSENT, MessageState
-from times_dispatch.provider.reports.codes import describe
+from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
+from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 
 
 @click.command()
@@ -40,9 +41,10 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
     view = with_ledger(options, read)
     if as_json:
-        click.echo(json.dumps(campaign_as_json(view)))
+        texts = _code_texts(options, view)
+        click.echo(json.dumps({**campaign_as_json(view), "code_texts": texts}))
     elif not export:
-        _print(view)
+        _print(view, _code_texts(options, view))
     if not view.counters_add_up:
         raise SystemExit(1)
 
@@ -60,7 +62,14 @@ async def _export(queries: Queries, view: CampaignView, state: MessageState, pat
     return written
 
 
-def _print(view: CampaignView) -> None:
+def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
+    """Return the meaning of each code of a campaign, by the settings of its providers."""
+    providers = options.settings().providers if view.codes else {}
+    rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
+    return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
+
+
+def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
     out = console()
     plan = view.plan
     out.print(f"[bold]{plan.name}[/] ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
@@ -89,8 +98,7 @@ def _print(view: CampaignView) -> None:
         codes.add_column("")
         for name, number in view.codes.items():
             origin, _, code = name.partition(":")
-            meaning = SUPPRESSION_REASONS.get(int(code), "") if origin == "suppressed" else describe(int(code))
-            codes.add_row(f"{origin} {code}", f"{number:,}", meaning)
+            codes.add_row(f"{origin} {code}", f"{number:,}", code_texts[name])
         out.print(codes)
     for name, number in sorted(view.stats.items()):
         out.print(f"{name.replace('_', ' ')}: {number:,}")

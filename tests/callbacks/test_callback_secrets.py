@@ -44,6 +44,8 @@ async def change(redis: Redis, *, ago_s: float = 0) -> None:
         (f"/callbacks/{FIRST}", True),
         (f"/callbacks/{SECOND}", True),
         (f"/callbacks/{THIRD}", False),
+        (f"/callbacks/{FIRST}/", True),
+        (f"/callbacks/{FIRST}//", False),
         (f"/callbacks/{FIRST}x", False),
         (f"/callbacks/{FIRST}"[:-1], False),
         ("/callbacks/", False),

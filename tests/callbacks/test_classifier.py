@@ -69,7 +69,7 @@ def test_a_reply_is_told_from_a_click() -> None:
         ("somebody-elses", DeadLetterReason.NOT_OURS),
         (UUID, DeadLetterReason.NOT_OURS),
         (OURS + "0", DeadLetterReason.NOT_OURS),
-        (OURS.upper(), DeadLetterReason.NOT_OURS),
+        (FORGED.upper(), DeadLetterReason.NOT_OURS),
         (FORGED, DeadLetterReason.FORGED),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from callbacks.callback_secrets import CALLBACK_SECRETS, READ_EVERY_S
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
 from callbacks.request_body import MAX_BODY_BYTES, MAX_DISCARDED_BYTES
 from callbacks.streams import REPORTS
 from tests.kit.callbacks import SECRET, Processes, eventually, posted, row, stored
@@ -78,16 +79,14 @@ async def test_a_batch_without_rows_is_fine_and_leaves_nothing(redis: Redis, htt
     [
         (posted("delivered", {"ts": 1}), ["meta"]),
         (posted("clicked", {"ts": 1}, {"meta": "m"}), ["meta", "ts", "url"]),
-        (b"", ["event", "ts", "meta"]),
-        (b"not json", ["event", "ts", "meta"]),
-        (GOOD[:-2], ["event", "ts", "meta"]),
-        (b"[]", ["event", "ts", "meta"]),
-        (b"[1,2]", ["event", "ts", "meta"]),
-        (b'[{"event":"delivered","data":[1]}]', ["event", "ts", "meta"]),
-        (b"[" * 100_000, ["event", "ts", "meta"]),
+        (b'[{"data":[{"ts":1,"meta":"m"}]}]', ["event"]),
+        (b'{"event":"delivered","ts":1}', ["meta"]),
+        (b"[1,2]", ["event", "meta", "ts"]),
+        (b'[{"event":"delivered","data":[1]}]', ["meta", "ts"]),
+        (b"event=delivered&ts=1", ["meta"]),
     ],
 )
-async def test_a_body_that_can_never_be_parsed_gets_400_and_changes_nothing(
+async def test_a_body_without_mandatory_fields_gets_400_that_names_them_and_is_kept(
     redis: Redis, http: httpx.AsyncClient, body: bytes, missing: list[str]
 ) -> None:
     answer = await http.post(PATH, content=body)
@@ -98,11 +97,33 @@ async def test_a_body_that_can_never_be_parsed_gets_400_and_changes_nothing(
         "error_code": 400,
         "details": {"missing_fields": missing},
     }
+    assert await stored(redis) == []
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.detail) == (DeadLetterReason.UNUSABLE, f"fields are missing: {', '.join(missing)}")
+
+
+@pytest.mark.parametrize("body", [b"", b"  ", b"[]", b" [ ] "])
+async def test_an_empty_body_gets_400_and_leaves_nothing(redis: Redis, http: httpx.AsyncClient, body: bytes) -> None:
+    answer = await http.post(PATH, content=body)
+    assert (answer.status_code, answer.json()["details"]["missing_fields"]) == (400, ["event", "ts", "meta"])
     assert await redis.keys() == []
 
 
+@pytest.mark.parametrize("body", [b"not json", GOOD[:-2], b"[" * 100_000, b"<xml/>", b"a=b&c=d", b"\x00"])
+async def test_a_body_that_can_never_be_read_gets_400_with_the_true_reason_and_is_kept(
+    redis: Redis, http: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await http.post(PATH, content=body)
+    content = answer.json()
+    assert (answer.status_code, content["details"]["missing_fields"]) == (400, [])
+    assert content["message"].startswith("Bad request: the body is n")
+    assert await stored(redis) == []
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, body)
+
+
 @pytest.mark.parametrize(
-    "path", ["/", "/callbacks", "/callbacks/", f"{PATH}x", PATH[:-1], f"{PATH}/", "/callbacks/%ff%00", "/x?" + SECRET]
+    "path", ["/", "/callbacks", "/callbacks/", f"{PATH}x", PATH[:-1], f"{PATH}//", "/callbacks/%ff%00", "/x?" + SECRET]
 )
 async def test_a_wrong_path_or_secret_gets_404(redis: Redis, http: httpx.AsyncClient, path: str) -> None:
     answer = await http.post(path, content=GOOD)

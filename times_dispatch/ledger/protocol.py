@@ -106,6 +106,9 @@ class BackOffPolicy(StrEnum):
     NEVER = "never"
     IF_NONE_ACCEPTED = "if_none_accepted"
     """The sender backs off because messages could not be sent, unless the provider accepted other messages."""
+    IF_NONE_READABLE = "if_none_readable"
+    """The same for responses that cannot be read. After seven such back-offs in a row the sender is braked at the
+    provider, because a person must find out what answers there."""
     ALWAYS = "always"
     """The provider asked for no messages for a while."""
 

@@ -21,6 +21,8 @@ LAST_ATTEMPT: Final = 36**2 - 1
 
 _PAIRS = [first + second for first in DIGITS for second in DIGITS]
 _TO_DIGIT = bytes(ord(DIGITS[byte % 36]) for byte in range(256))
+_MAX_DECORATED_ID: Final = 200
+_DECORATION = re.compile("[^0-9a-z]+")
 _CAMPAIGN = re.compile("[0-9a-z]{8}")
 
 
@@ -66,7 +68,17 @@ class CorrelationIds:
         return named + _signature(self._keyed, named.encode()).decode()
 
     def parse(self, meta: str) -> MessageRef | None:
-        """Return what an id names; None if it has another form, or a signature that neither key made."""
+        """Return what an id names; None if it has another form, or a signature that neither key made.
+
+        An id is also read in capital letters and with blanks, quotes or other characters around it or in it, as some
+        gateways return ids: the signature decides.
+        """
+        if (ref := self._parse_exact(meta)) is not None or len(meta) > _MAX_DECORATED_ID:
+            return ref
+        bare = _DECORATION.sub("", meta.lower())
+        return self._parse_exact(bare) if bare != meta else None
+
+    def _parse_exact(self, meta: str) -> MessageRef | None:
         if len(meta) != 32 or not meta.isascii():
             return None
         # A valid signature proves that ``make`` made the id, so the first 16 characters need no further check.

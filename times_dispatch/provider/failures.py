@@ -8,6 +8,7 @@
 request. ``times_dispatch.provider.http.transport`` raises NotSent only before it has a connection for the request.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -52,7 +53,7 @@ proves every line."""
 _IN_DOUBT: Final = {
     Failure.READ_TIMEOUT: "no response in time",
     Failure.CONNECTION_LOST: "connection lost before the response was complete",
-    Failure.UNREADABLE_RESPONSE: "the response is not HTTP",
+    Failure.UNREADABLE_RESPONSE: "the response cannot be read",
     Failure.UNEXPECTED: "unexpected error during the push",
 }
 
@@ -91,6 +92,19 @@ UNSENDABLE: Final = Outcome(
 """The outcome of a message that cannot become a request: it has an unpaired surrogate, or a placeholder without a
 value."""
 
+
+_TEXTS: Final[Mapping[Failure, str]] = {
+    **NOT_SENT,
+    **_IN_DOUBT,
+    Failure.TOKEN_REFUSED: "the token server refuses the credentials, or the provider the token",
+    Failure.TOKEN_UNAVAILABLE: "no token in time",
+    Failure.TOO_LATE: TOO_LATE.reason,
+    Failure.WORKER_LOST: "the worker was lost during the push",
+    Failure.UNSENDABLE: UNSENDABLE.reason,
+    Failure.NOT_SENT_AGAIN: "in doubt, and not sent again because the campaign ended before",
+}
+FAILURE_TEXTS: Final[Mapping[int, str]] = {failure.value: text for failure, text in _TEXTS.items()}
+"""The meaning of each ``Failure``, for people."""
 
 PUSH_ERRORS: Final = (
     httpx.HTTPError,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, PushResult
 from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.states import Suppression
+from times_dispatch.provider.failures import Failure
 from times_dispatch.provider.outcomes import BrakeScope, Outcome, Verdict
 
 _PUSH_RESULTS = {
@@ -18,6 +19,7 @@ _PUSH_RESULTS = {
     Verdict.IN_DOUBT: PushResult.IN_DOUBT,
 }
 _LABELS = {verdict: verdict.value for verdict in Verdict}
+_WEAKER_THAN_FAILURES = frozenset({BackOffPolicy.NEVER, BackOffPolicy.IF_NONE_READABLE})
 _WIDEST_FIRST = (BrakeScope.PROVIDER, BrakeScope.SENDER, BrakeScope.CAMPAIGN)
 
 
@@ -95,7 +97,10 @@ def consequence_of(group: Sequence[MessageResult], rng: random.Random) -> Conseq
         if outcome.verdict is Verdict.THROTTLED:
             back_off, reason = BackOffPolicy.ALWAYS, outcome.reason
             at_least_s = max(at_least_s, outcome.retry_after_s or 0.0)
-        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and back_off is BackOffPolicy.NEVER:
+        elif outcome.verdict is Verdict.IN_DOUBT and outcome.code == Failure.UNREADABLE_RESPONSE:
+            if back_off is BackOffPolicy.NEVER:
+                back_off, reason = BackOffPolicy.IF_NONE_READABLE, outcome.reason
+        elif outcome.verdict in {Verdict.NOT_SENT, Verdict.IN_DOUBT} and back_off in _WEAKER_THAN_FAILURES:
             back_off, reason = BackOffPolicy.IF_NONE_ACCEPTED, outcome.reason
     return Consequence(back_off=back_off, at_least_s=at_least_s, jitter=jitter, reason=reason)
 

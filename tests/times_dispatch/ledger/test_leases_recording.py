@@ -275,3 +275,37 @@ async def test_a_campaign_without_a_rule_never_brakes_because_of_a_share(ledger:
     await ledger.record(lease, await ledger.open(lease), b"r")
     assert await ledger.state() is CampaignState.RUNNING
     assert await ledger.redis.exists(f"{KEY}:recent_push") == 0
+
+
+UNREADABLE = Consequence(BackOffPolicy.IF_NONE_READABLE, reason="the response cannot be read")
+
+
+async def test_a_provider_whose_responses_cannot_be_read_is_braked_and_not_tried_for_ever(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 8)
+    for tries in range(1, 8):
+        await ledger.record(lease, await ledger.open(lease, max_messages=1), b"i", UNREADABLE)
+        await ledger.end_back_off()
+        (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
+        assert bool(unavailable.brake) is (tries == 7)
+    assert unavailable.brake == "the response cannot be read, again and again"
+    assert await ledger.states() == "iiiiiiip"
+
+
+async def test_one_unreadable_response_after_other_failures_is_no_reason_to_brake(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 8)
+    refused = Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="connection refused")
+    for consequence in (*[refused] * 6, UNREADABLE):
+        await ledger.record(lease, await ledger.open(lease, max_messages=1), b"i", consequence)
+        await ledger.end_back_off()
+    (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
+    assert (unavailable.brake, unavailable.backing_off_why) == ("", "the response cannot be read")
+
+
+async def test_an_accepted_message_begins_the_count_of_unreadable_responses_anew(ledger: Ledger) -> None:
+    lease = await _lease(ledger, 14)
+    for verdict in b"iiiiiiaiiiiii":
+        consequence = UNREADABLE if verdict == ord("i") else Consequence()
+        await ledger.record(lease, await ledger.open(lease, max_messages=1), bytes([verdict]), consequence)
+        await ledger.end_back_off()
+    (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
+    assert unavailable.brake == ""

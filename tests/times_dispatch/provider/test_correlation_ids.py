@@ -1,5 +1,6 @@
 import hashlib
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -47,9 +48,23 @@ def test_other_texts_are_not_ours_and_break_nothing(meta: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [str.upper, lambda made: made + "\n", lambda made: " " + made, lambda made: made[:-1], lambda made: made + "0"],
+    [
+        str.upper,
+        str.title,
+        lambda made: made + "\n",
+        lambda made: f" \t{made} ",
+        lambda made: f"\u00a0{made}\u200b",
+        lambda made: f'"{made}"',
+        lambda made: "{" + made.upper() + "}",
+        lambda made: f"{made[:8]}-{made[8:16]}-{made[16:]}",
+    ],
 )
-def test_only_the_exact_form_is_ours(change: type[str]) -> None:
+def test_an_id_is_ours_in_other_case_and_with_blanks(change: Callable[[str], str]) -> None:
+    assert OURS.parse(change(OURS.make("abcdefgh", 7))) == MessageRef("abcdefgh", 7, 0)
+
+
+@pytest.mark.parametrize("change", [lambda made: made[:-1], lambda made: made + "0", lambda made: made + " " * 200])
+def test_a_cut_or_longer_id_is_not_ours(change: Callable[[str], str]) -> None:
     assert OURS.parse(change(OURS.make("abcdefgh", 7))) is None
 
 

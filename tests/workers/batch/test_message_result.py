@@ -17,6 +17,7 @@ RNG = random.Random(1)
 ACCEPTED = _pushed(Verdict.ACCEPTED, code=200)
 NOT_SENT = _pushed(Verdict.NOT_SENT, code=2, reason="connection refused")
 IN_DOUBT = _pushed(Verdict.IN_DOUBT, code=10, reason="no response in time")
+UNREADABLE = _pushed(Verdict.IN_DOUBT, code=12, reason="the response cannot be read")
 NEVER_BEGUN = _pushed(None)
 
 
@@ -77,6 +78,9 @@ def test_a_push_that_was_never_begun_has_no_code_and_no_consequence() -> None:
         ([_pushed(Verdict.REJECTED)], BackOffPolicy.NEVER),
         ([ACCEPTED, NOT_SENT], BackOffPolicy.IF_NONE_ACCEPTED),
         ([IN_DOUBT], BackOffPolicy.IF_NONE_ACCEPTED),
+        ([UNREADABLE], BackOffPolicy.IF_NONE_READABLE),
+        ([UNREADABLE, IN_DOUBT], BackOffPolicy.IF_NONE_ACCEPTED),
+        ([NOT_SENT, UNREADABLE], BackOffPolicy.IF_NONE_ACCEPTED),
         ([_throttled()], BackOffPolicy.ALWAYS),
         ([NOT_SENT, _throttled(), IN_DOUBT], BackOffPolicy.ALWAYS),
     ],

@@ -39,6 +39,10 @@ local UNSENT_RESULTS = {[NOT_SENT] = true, [NEVER_BEGUN] = true, [REJECTED] = tr
 -- A sender backs off for one second at first, for twice as long at each failure after that, and for a minute at most.
 local FIRST_BACK_OFF_MS = 1000
 local MAX_BACK_OFF_MS = 60000
+-- After so many back-offs in a row, the last two of them for responses that cannot be read, the sender is braked at the
+-- provider: the provider can be reached, and waiting does not make its responses readable.
+-- A provider that answers every fifth push so is rarely braked: its first readable response begins the count anew.
+local MAX_UNREADABLE_BACK_OFFS = 7
 -- A send time may lie a little after the opening, and the parts were counted for the day of the opening.
 local SEND_TIME_TOLERANCE_MS = 100
 
@@ -156,12 +160,20 @@ local function return_unsent_parts()
   return_parts(campaign_key, parts, parts_of_today)
 end
 
+-- Brake the sender at the provider, unless it is braked.
+local function brake_sender(reason)
+  local brake = provider_field('brake', args.provider)
+  if (redis.call('HGET', sender_key, brake) or '') == '' then
+    redis.call('HSET', sender_key, brake, reason, 'stopped_us', string.format('%.0f', now))
+  end
+end
+
 -- Begin, extend or end the sender's back-off from the provider.
 local function update_back_off()
   local back_off_until_us = provider_field('back_off_until_us', args.provider)
   local back_off_count = provider_field('back_off_count', args.provider)
   local back_off_reason = provider_field('back_off_reason', args.provider)
-  local sender = read_fields(sender_key, back_off_until_us, back_off_count)
+  local sender = read_fields(sender_key, back_off_until_us, back_off_count, back_off_reason)
   local until_us = end_of_wait(sender[back_off_until_us], MAX_BACK_OFF_US, now)
   local back_offs = tonumber(sender[back_off_count] or '0')
   local min_ms = tonumber(args.back_off_min_ms)
@@ -174,11 +186,15 @@ local function update_back_off()
     end
     return
   end
-  if args.back_off == 'always' or (args.back_off == 'if_none_accepted' and accepted_count == 0) then
+  local is_unreadable = args.back_off == 'if_none_readable'
+  if args.back_off == 'always' or ((is_unreadable or args.back_off == 'if_none_accepted') and accepted_count == 0) then
     local ms = math.max(min_ms, FIRST_BACK_OFF_MS * 2 ^ math.min(back_offs, 16) * tonumber(args.jitter))
     ms = math.min(ms, math.max(MAX_BACK_OFF_MS, min_ms))
     redis.call('HSET', sender_key, back_off_until_us, string.format('%.0f', now + ms * 1000), back_off_count,
       back_offs + 1, back_off_reason, args.reason)
+    if is_unreadable and back_offs + 1 >= MAX_UNREADABLE_BACK_OFFS and sender[back_off_reason] == args.reason then
+      brake_sender(args.reason .. ', again and again')
+    end
   elseif (accepted_count > 0 or #rejected_flags > 0) and back_offs > 0 then
     -- A provider that rejects a message can be reached, as well as a provider that accepts one.
     redis.call('HSET', sender_key, back_off_count, 0, back_off_reason, '')
@@ -215,10 +231,7 @@ update_back_off()
 if args.brake == 'campaign' then
   brake_campaign(id, campaign_key, args.reason)
 elseif args.brake == 'sender' then
-  local brake = provider_field('brake', args.provider)
-  if (redis.call('HGET', sender_key, brake) or '') == '' then
-    redis.call('HSET', sender_key, brake, args.reason, 'stopped_us', string.format('%.0f', now))
-  end
+  brake_sender(args.reason)
 end
 mark_changed(id)
 return reply({status = 'recorded', changed = changed})

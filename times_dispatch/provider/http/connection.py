@@ -7,8 +7,19 @@ from typing import Final, NamedTuple, cast
 import httptools
 import httpx
 
+from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding, decompress
+from times_dispatch.provider.http.lenient_head import HeadInvalid, mend_response
+
 MAX_BODY_BYTES: Final = 65_536
 """How many bytes of a response body are read; a longer body is no response of an SMS API."""
+MAX_HEAD_BYTES: Final = 65_536
+"""How long the head of a response may be, together with responses that announce it (100, 103)."""
+MAX_TRAILER_BYTES: Final = 65_536
+_MAX_FRAMING_FACTOR: Final = 8
+"""A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
+_SLICE_BYTES: Final = 4_096
+_PLAIN_BEGINNINGS: Final = b"{["
+"""A body that begins with one of these bytes is JSON, and not compressed: no compressed text begins like this."""
 
 NEVER: Final = float("inf")
 _LENGTH_KNOWN: Final = frozenset({b"content-length", b"transfer-encoding"})
@@ -38,10 +49,14 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.on_lost: Callable[[Connection], None] | None = None
         self._waiting: asyncio.Future[RawResponse] | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = self._new_parser()
         self._headers: list[tuple[bytes, bytes]] = []
-        self._body = b""
+        self._body: bytes | bytearray = b""
         self._head_is_read = False
+        self._head = b""
+        """What was received of a head that is not complete."""
+        self._received_bytes = 0
+        """How many bytes the exchange under way has received."""
 
     def exchange(self, request: bytes, deadline: float) -> asyncio.Future[RawResponse]:
         """Write a request and return the future of its response, or of an httpx.TransportError."""
@@ -50,7 +65,7 @@ class Connection(asyncio.Protocol):
             waiting.set_exception(httpx.ReadError("connection lost"))
             return waiting
         self._waiting = waiting
-        self._body = b""
+        self._body, self._received_bytes = b"", 0
         self.deadline = deadline
         self._transport.write(request)
         return waiting
@@ -77,10 +92,18 @@ class Connection(asyncio.Protocol):
         if self._waiting is None:
             self.close()
             return
+        if self._received_bytes or len(data) > _SLICE_BYTES:
+            self._receive_slices(data)
+            return
+        # Nearly every response is short, and comes whole.
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(httpx.RemoteProtocolError("the response is not HTTP"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._received_bytes, self._head = len(data), b""
+            self._recover(data, error)
+            return
+        if self._waiting is not None:
+            self._received_bytes, self._head = len(data), b"" if self._head_is_read else data
 
     def eof_received(self) -> None:
         self.reusable = False  # the loop closes the connection after this call
@@ -107,10 +130,12 @@ class Connection(asyncio.Protocol):
         self._head_is_read = True
 
     def on_body(self, body: bytes) -> None:
-        self._body = self._body + body if self._body else body
-        if len(self._body) > MAX_BODY_BYTES:
-            self.reusable = False
-            self._complete()
+        if self._body:
+            self._append_to_body(body)
+            return
+        self._body = body
+        if len(body) > MAX_BODY_BYTES:
+            self._cut_body()
 
     def on_message_complete(self) -> None:
         # 100 and 103 only announce the response.
@@ -122,8 +147,10 @@ class Connection(asyncio.Protocol):
         waiting, self._waiting = self._waiting, None
         self.deadline = NEVER
         if waiting is not None and not waiting.done():
-            response = RawResponse(self._parser.get_status_code(), self._headers, self._body[:MAX_BODY_BYTES])
-            waiting.set_result(response)
+            body = self._body if isinstance(self._body, bytes) else bytes(self._body)
+            if body and body[0] not in _PLAIN_BEGINNINGS:
+                body = self._decompressed(body)
+            waiting.set_result(RawResponse(self._parser.get_status_code(), self._headers, body))
 
     def _fail(self, error: httpx.TransportError) -> None:
         waiting, self._waiting = self._waiting, None
@@ -131,6 +158,82 @@ class Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():
             waiting.set_exception(error)
         self.close()
+
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        """Return a parser that also reads bare line feeds in heads, and blanks after the sizes of chunks."""
+        parser = httptools.HttpResponseParser(self)
+        parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
+        return parser
+
+    def _append_to_body(self, body: bytes) -> None:
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        self._body += body
+        if len(self._body) > MAX_BODY_BYTES:
+            self._cut_body()
+
+    def _cut_body(self) -> None:
+        """End the exchange with the beginning of a body that is too long."""
+        self._body = self._body[:MAX_BODY_BYTES]
+        self.reusable = False
+        self._complete()
+
+    def _receive_slices(self, data: bytes) -> None:
+        """Parse a response that is long or comes in pieces, and end the exchange where a part of it is too long."""
+        if not self._received_bytes:
+            self._head = b""
+        for at in range(0, len(data), _SLICE_BYTES):
+            piece = data[at : at + _SLICE_BYTES]
+            self._received_bytes += len(piece)
+            try:
+                self._parser.feed_data(piece)
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+                self._recover(piece, error)
+            else:
+                self._head = b"" if self._head_is_read else self._head + piece
+            if self._waiting is None:
+                if at + _SLICE_BYTES < len(data):
+                    self.reusable = False  # more came than the response: it is no response to another push
+                return
+            if self._received_bytes > self._max_received_bytes():
+                self._fail(httpx.RemoteProtocolError("the response is too long"))
+                return
+
+    def _max_received_bytes(self) -> int:
+        if not self._head_is_read:
+            return MAX_HEAD_BYTES
+        return MAX_HEAD_BYTES + MAX_TRAILER_BYTES + _MAX_FRAMING_FACTOR * len(self._body)
+
+    def _recover(self, data: bytes, error: Exception) -> None:
+        """Read a head that the parser refuses as RFC 9112 lets a client read it; fail if it cannot be read.
+
+        The connection is closed after such a response.
+        """
+        unreadable = httpx.RemoteProtocolError("the response is not HTTP")
+        if self._waiting is None or self._head_is_read or isinstance(error, httptools.HttpParserUpgrade):
+            self._fail(unreadable)
+            return
+        self._head += data
+        self.reusable = False
+        try:
+            mended = mend_response(self._head)
+            if mended is not None:
+                self._parser = self._new_parser()
+                self._body = b""
+                self._parser.feed_data(mended)
+        except (HeadInvalid, httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(unreadable)
+
+    def _decompressed(self, body: bytes) -> bytes:
+        """Return a body without its compression, or as it is if it cannot be decompressed: then it says nothing."""
+        encoding = b",".join(value for name, value in self._headers if name.lower() == b"content-encoding")
+        try:
+            content = decompress(body, encoding.decode("latin-1"), max_bytes=MAX_BODY_BYTES)[:MAX_BODY_BYTES]
+        except (UnknownEncoding, BodyDamaged):
+            return body
+        if content is not body:
+            self._headers = [pair for pair in self._headers if pair[0].lower() != b"content-encoding"]
+        return content
 
     def _length_is_known(self) -> bool:
         return any(name.lower() in _LENGTH_KNOWN for name, _ in self._headers)

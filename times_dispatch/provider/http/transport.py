@@ -2,7 +2,8 @@
 
 The error of a failed request says what is known: NotSent, if it failed before it had a connection and no byte was
 written; any other error, if bytes may have been written. No request is sent twice, and no redirect is followed. There
-are no cookies, no compression, and no proxy but the provider's own.
+are no cookies and no proxy but the provider's own. Requests ask for responses without compression; compressed responses
+are read all the same.
 """
 
 import asyncio
@@ -110,6 +111,8 @@ class ProviderTransport(httpx.AsyncBaseTransport):
         all_headers = [(b"Host", url.netloc), *headers]
         if b"accept" not in names:
             all_headers.append((b"Accept", b"*/*"))
+        if b"accept-encoding" not in names:
+            all_headers.append((b"Accept-Encoding", b"identity"))
         if b"user-agent" not in names:
             all_headers.append((b"User-Agent", _USER_AGENT))
         dialer = self._pool_of(url).dialer

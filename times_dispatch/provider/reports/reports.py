@@ -2,12 +2,14 @@
 
 import json
 import re
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
+from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
+from times_dispatch.provider.reports.times import epoch_s
 
 MAX_META: Final = 200
 MAX_INCOMING_TEXT: Final = 512
@@ -15,31 +17,8 @@ MAX_CODE_TEXT: Final = 40
 MAX_CODE: Final = 65535
 
 
-class EventKind(StrEnum):
-    """The event that a report is about."""
-
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    CLICKED = "clicked"
-    REPLIED = "replied"
-    INTERMEDIATE = "intermediate"
-    """The message is on its way; any final report overrides this."""
-
-
-_KINDS: Final = {
-    **{kind.value: kind for kind in (EventKind.DELIVERED, EventKind.FAILED, EventKind.CLICKED, EventKind.REPLIED)},
-    "failed_dnd": EventKind.FAILED,
-    "delivrd": EventKind.DELIVERED,
-    **dict.fromkeys(("expired", "deleted", "undeliv", "rejectd"), EventKind.FAILED),
-    "UNKNOWN": EventKind.FAILED,  # SMPP's name for a final state; no provider sends it in lower case
-    **dict.fromkeys(
-        ("sent", "submitted", "accepted", "acceptd", "enroute", "queued", "buffered", "scheduled"),
-        EventKind.INTERMEDIATE,
-    ),
-}
 _PLAIN_KINDS: Final = frozenset({EventKind.DELIVERED, EventKind.INTERMEDIATE})
 """Kinds of events of which only the time and the id are read."""
-_NUMBER = re.compile("[0-9]{1,17}(?:[.][0-9]{1,9})?")
 _CODE = re.compile("([0-9]{1,5})(?:[.]0)?")
 
 
@@ -125,6 +104,15 @@ class _PlainRow(_Row, kw_only=True):
     meta: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_META)]
 
 
+_OTHER_NAMES: Final = {
+    "ts": ("ts", "timestamp"),
+    "meta": ("meta", "corelationid", "correlationid"),
+    "code": ("code", "errorcode"),
+    "url": ("url",),
+    "incomingText": ("incomingtext", "incomingmessage"),
+}
+"""Other names of a row's fields, in lower case and without underscores."""
+_EVENT_NAMES: Final = ("event", "status", "state")
 _MAX_EVENT_BYTES: Final = 200
 """The maximum length of an event's name in JSON."""
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -147,7 +135,7 @@ def parse(body: bytes) -> ParsedReports:
         except _Unusable as error:
             parsed.unusable.append(_unusable_row(error, b"[" + bytes(group) + b"]"))
             continue
-        kind = _KINDS.get(event) or _KINDS.get(event.strip().lower())
+        kind = kind_of(event)
         if kind in _PLAIN_KINDS and (plain := _plain(data)):
             parsed.events.extend(
                 [
@@ -210,15 +198,39 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
     try:
         fields = _GROUP.decode(group)
         event, data = bytes(fields.event), bytes(fields.data)
+        if data == b"null":
+            event, is_row = _row_without_data(group, event)
         if len(event) > _MAX_EVENT_BYTES:
             raise _Unusable("the event's name is too long")  # the name is repeated in the body of each row
         name = _NAME.decode(event) or ""
         rows = _LIST.decode(data) if data.startswith(b"[") else [fields.data]
     except (msgspec.DecodeError, RecursionError):
         raise _Unusable("not an object with an event's name and its data") from None
+    prefix = b'[{"event":' + event + b',"data":['
     if data == b"null":
-        raise _Unusable("fields are missing", ("data",) if name else ("event", "data"))
-    return name, b'[{"event":' + event + b',"data":[', data, rows
+        if not is_row:
+            raise _Unusable("fields are missing", ("data",) if name else ("event", "data"))
+        rows = [group]
+    return name, prefix, data, rows
+
+
+def may_be_row(fields: Mapping[str, Any]) -> bool:
+    """Return whether an object without data is a report by itself: it has an id or a time."""
+    return not _by_plain_name(fields).keys().isdisjoint((*_OTHER_NAMES["ts"], *_OTHER_NAMES["meta"]))
+
+
+def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.lower().replace("_", ""): value for name, value in fields.items()}
+
+
+def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:
+    """Return the event of a group without data, and whether the group is a row itself, with an id or a time in it."""
+    fields = _by_plain_name(msgspec.json.decode(group))
+    is_row = may_be_row(fields)
+    if is_row and event == b"null":
+        value = next((fields[name] for name in _EVENT_NAMES if isinstance(fields.get(name), str)), None)
+        event = msgspec.json.encode(value)
+    return event, is_row
 
 
 def _plain(data: bytes) -> list[_PlainRow]:
@@ -234,8 +246,10 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         fields = _ROW.decode(row)
     except (msgspec.DecodeError, RecursionError):
         raise _Unusable("the row is not an object, or holds a number out of bounds") from None
-    if missing := _missing(event, kind, fields):
-        raise _Unusable("fields are missing", tuple(missing))
+    if _missing(event, kind, fields):
+        fields = _by_other_names(fields, row)
+        if missing := _missing(event, kind, fields):
+            raise _Unusable("fields are missing", tuple(missing))
     if kind is None:
         raise _Unusable("the event is unknown")
     code, code_text = _code(event, fields.code) if kind is EventKind.FAILED else (0, "")
@@ -250,6 +264,18 @@ def _read(event: str, kind: EventKind | None, prefix: bytes, row: msgspec.Raw) -
         url=_text("url", fields.url) if kind is EventKind.CLICKED else "",
         incoming_text=_incoming(fields)[:MAX_INCOMING_TEXT] if kind is EventKind.REPLIED else "",
     )
+
+
+def _by_other_names(fields: _Row, row: msgspec.Raw) -> _Row:
+    """Return the fields of a row with those that are missing and stand under another name."""
+    try:
+        others = _by_plain_name(msgspec.json.decode(row))
+    except (msgspec.DecodeError, RecursionError):
+        return fields
+    for field, names in _OTHER_NAMES.items():
+        if getattr(fields, field) in (None, ""):
+            setattr(fields, field, next((others[name] for name in names if others.get(name) not in (None, "")), None))
+    return fields
 
 
 def _missing(event: str, kind: EventKind | None, fields: _Row) -> list[str]:
@@ -268,13 +294,10 @@ def _missing(event: str, kind: EventKind | None, fields: _Row) -> list[str]:
 
 
 def _epoch_s(ts: object) -> int:
-    if isinstance(ts, str) and _NUMBER.fullmatch(ts.strip()):
-        ts = float(ts)
-    if isinstance(ts, int | float) and not isinstance(ts, bool):
-        seconds = ts // 1000 if ts > 10**11 else ts
-        if 0 <= seconds < 2**32:
-            return int(seconds)
-    raise _Unusable("ts is not a time in epoch seconds")
+    seconds = epoch_s(ts)
+    if seconds is None:
+        raise _Unusable("ts is not a time in epoch seconds")
+    return seconds
 
 
 def _text(name: str, value: object, max_length: int | None = None) -> str:
@@ -291,7 +314,7 @@ def _incoming(fields: _Row) -> str:
 
 def _code(event: str, code: object) -> tuple[int, str]:
     text = str(code).strip()[:MAX_CODE_TEXT] if isinstance(code, str | int | float) else ""
-    if event.strip().lower() == "failed_dnd":
+    if means_dnd(event):
         return DND, text
     number = int(match[1]) if (match := _CODE.fullmatch(text)) else OTHER
     return number if number <= MAX_CODE else OTHER, text

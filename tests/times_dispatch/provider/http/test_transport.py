@@ -61,6 +61,7 @@ async def test_a_post_is_on_the_wire_as_described() -> None:
     assert received.headers == {
         "Content-Type": "application/JSON",
         "Accept": "application/JSON",
+        "Accept-Encoding": "identity",
         "Authorization": "Basic dXNlcjpodXNo",
         "User-Agent": "times-dispatch",
         "Host": f"127.0.0.1:{server.port}",
@@ -79,6 +80,7 @@ async def test_a_get_is_on_the_wire_as_described() -> None:
     assert received.line == f"GET /ct/api/v1/message?{query} HTTP/1.1"
     assert received.headers == {
         "Accept": "*/*",
+        "Accept-Encoding": "identity",
         "User-Agent": "times-dispatch",
         "Host": f"127.0.0.1:{server.port}",
     }

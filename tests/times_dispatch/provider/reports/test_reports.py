@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tests.kit.posted_reports import META, TS, body, only_event, only_unusable, row
-from times_dispatch.provider.reports.reports import EventKind, ParsedReports, parse
+from times_dispatch.provider.reports.event_kinds import EventKind
+from times_dispatch.provider.reports.reports import ParsedReports, parse
 
 
 def test_the_documented_example_is_read() -> None:

@@ -1,0 +1,37 @@
+import asyncio
+import socket
+
+import uvicorn
+
+from callbacks.http.server import HttpServer, ReportProtocol
+from callbacks.receiver import respond
+from callbacks.request_body import AsgiMessage, Receive, read_body
+
+
+async def echo(scope: AsgiMessage, receive: Receive, send: object) -> None:
+    body = await read_body(scope["headers"], receive)
+    await respond(send, 200, [scope["method"], scope["path"], body.decode()])  # type: ignore[arg-type]
+
+
+async def test_a_request_with_an_upgrade_is_one_request_and_the_server_stops_by_its_event() -> None:
+    stop = asyncio.Event()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(echo, port=port, http=ReportProtocol, ws="none", lifespan="off", log_config=None)
+    server = HttpServer(config)
+    serving = asyncio.create_task(server.run_until(stop))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    upgrade = (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nbody"
+    )
+    writer.write(b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok" + upgrade)
+    answered = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    stop.set()
+    await asyncio.wait_for(serving, 30)
+    assert answered.count(b"HTTP/1.1 200 OK") == 2
+    assert b'["POST","/b","ok"]' in answered
+    assert answered.endswith(b'["POST","/a","body"]')

@@ -1,0 +1,371 @@
+"""Delivery reports in the forms in which gateways and proxies post them, over a real socket."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote, urlencode
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.request_body import MAX_BODY_BYTES
+from callbacks.streams import REPORTS
+from tests.kit.callbacks import ID_KEY, NOW_S, posted, row, stored
+from tests.kit.receiver import PATH, classified, receiving
+from times_dispatch.provider.correlation_ids import CorrelationIds
+
+META = CorrelationIds(ID_KEY.encode()).make("abcdefgh", 7)
+BODY = posted("delivered", row(META))
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+async def http(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
+    async with receiving(redis) as client:
+        yield client
+
+
+async def assert_delivered(redis: Redis, response: httpx.Response) -> None:
+    assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 1)
+    (report,) = (await classified(redis)).reports
+    assert (report.campaign, report.index, report.kind, report.ts) == ("abcdefgh", 7, "delivered", NOW_S)
+
+
+def raw_deflate(body: bytes) -> bytes:
+    return zlib.compress(body)[2:-4]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+        ("deflate, gzip", lambda body: gzip.compress(zlib.compress(body))),
+        ("identity", bytes),
+        ("gzip", bytes),
+        ("", gzip.compress),
+    ],
+)
+async def test_a_compressed_report_is_read(
+    redis: Redis, http: httpx.AsyncClient, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    headers = {"content-encoding": encoding} if encoding else {}
+    await assert_delivered(redis, await http.post(PATH, content=compress(BODY), headers=headers))
+    assert await stored(redis) == [BODY]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", b"\x0b\x02\x80"),
+        ("zstd", BODY),
+        ("gzip, br", b"x"),
+        ("gzip", b"no gzip"),
+        ("gzip", gzip.compress(BODY)[:-9]),
+        ("deflate", b"\x78\x9c\x00"),
+    ],
+)
+async def test_an_encoding_that_cannot_be_read_gets_415_and_the_body_is_kept(
+    redis: Redis, http: httpx.AsyncClient, encoding: str, body: bytes
+) -> None:
+    response = await http.post(PATH, content=body, headers={"content-encoding": encoding})
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, body)
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413), (100 * MAX_BODY_BYTES, 413)]
+)
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_decompressed_body_has_the_bound_of_every_body(
+    http: httpx.AsyncClient, encoding: str, size: int, status: int
+) -> None:
+    compress = gzip.compress if encoding == "gzip" else zlib.compress
+    response = await http.post(PATH, content=compress(BODY.ljust(size)), headers={"content-encoding": encoding})
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [META.upper(), META.title(), f" {META}", f"{META}\r\n", f"\t{META.upper()} ", f"\u00a0{META}", f'"{META}"'],
+)
+async def test_an_id_in_other_case_or_with_blanks_is_ours(redis: Redis, http: httpx.AsyncClient, meta: str) -> None:
+    await assert_delivered(redis, await http.post(PATH, content=posted("delivered", row(meta))))
+
+
+async def test_an_id_whose_signature_is_wrong_is_not_ours_in_any_case(redis: Redis, http: httpx.AsyncClient) -> None:
+    forged = META[:-1] + ("a" if META[-1] != "a" else "b")
+    await http.post(PATH, content=posted("delivered", row(forged), row(forged.upper()), row(f" {forged} ")))
+    reports = await classified(redis)
+    assert (reports.reports, len(reports.dead_letters)) == ([], 3)
+
+
+@pytest.mark.parametrize("size", [1_000_000, 1], ids=["whole", "byte-by-byte"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Upgrade: h2c\r\nConnection: upgrade\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Connection: keep-alive, Upgrade\r\nUpgrade: TLS/1.0, HTTP/2.0\r\n",
+        "Upgrade: h2c\r\n",
+        "Connection: Upgrade\r\n",
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+async def test_a_request_for_another_protocol_loses_no_body(
+    redis: Redis, http: httpx.AsyncClient, headers: str, size: int, chunked: bool
+) -> None:
+    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(BODY)}"
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY) if chunked else BODY
+    request = f"POST {PATH} HTTP/1.1\r\nHost: a\r\n{headers}{framing}\r\n\r\n".encode() + body
+    host, port = http.base_url.host, http.base_url.port
+    reader, writer = await asyncio.open_connection(host, port)
+    for _ in range(2):
+        for at in range(0, len(request), size):
+            writer.write(request[at : at + size])
+            await writer.drain()
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        await reader.readuntil(b"}}")
+    writer.close()
+    assert await stored(redis) == [BODY, BODY]
+
+
+async def test_a_request_for_a_tunnel_is_refused(redis: Redis, http: httpx.AsyncClient) -> None:
+    reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    writer.write(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + BODY)
+    assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        *[(name, "delivered") for name in ("Delivered", "DELIVRD", "delivered to handset", "Delivery-Success")],
+        *[
+            (name, "failed")
+            for name in (
+                *("undelivered", "UNDELIVERED", "Undeliverable", "not delivered", "not-delivered", "NOT_DELIVERED"),
+                *("UNDELIV", "undelivrd", "failure", "fail", "FAILED", "Rejected", "REJECTD", "expired", "deleted"),
+                *("blocked", "dropped", "bounced", "delivery failed", "Delivery_Failure", " failed "),
+            )
+        ],
+        *[(name, "intermediate") for name in ("sent", "Submitted", "queued", "pending", "ENROUTE", "in transit")],
+    ],
+)
+async def test_plain_words_of_events_are_read(redis: Redis, http: httpx.AsyncClient, event: str, kind: str) -> None:
+    assert (await http.post(PATH, content=posted(event, row(META)))).status_code == 200
+    (report,) = (await classified(redis)).reports
+    assert (report.kind, report.code) == (kind, 900 if kind == "failed" else 0)
+
+
+@pytest.mark.parametrize("event", ["dnd", "failed_dnd", "Failed-DND", "NDNC"])
+async def test_dnd_is_a_failure_with_901(redis: Redis, http: httpx.AsyncClient, event: str) -> None:
+    await http.post(PATH, content=posted(event, row(META)))
+    (report,) = (await classified(redis)).reports
+    assert (report.kind, report.code) == ("failed", 901)
+
+
+@pytest.mark.parametrize("event", ["success", "done", "undelivered?", "unknown", "not failed", "0"])
+async def test_a_word_whose_meaning_is_not_certain_is_kept_and_not_applied(
+    redis: Redis, http: httpx.AsyncClient, event: str
+) -> None:
+    assert (await http.post(PATH, content=posted(event, row(META)))).status_code == 200
+    reports = await classified(redis)
+    assert (reports.reports, [letter.detail for letter in reports.dead_letters]) == ([], ["the event is unknown"])
+
+
+@pytest.mark.parametrize(
+    "ts",
+    [
+        "2026-11-21T23:56:40Z",
+        "2026-11-21T23:56:40.999Z",
+        "2026-11-21T23:56:40+00:00",
+        "2026-11-22T05:26:40+05:30",
+        "2026-11-22T05:26:40.5+0530",
+        "2026-11-22 05:26:40 +0530",
+        "2026-11-22T05:26:40",
+        "2026-11-22 05:26:40",
+        "2026/11/22 05:26:40",
+        "2026-11-22 05:26:40 IST",
+        "2026-11-21 23:56:40 UTC",
+        "20261122052640",
+        20261122052640,
+        "Sat, 21 Nov 2026 23:56:40 GMT",
+        "Sun, 22 Nov 2026 05:26:40 +0530",
+        str(1_795_305_400),
+        1_795_305_400_000,
+        1_795_305_400_000_000,
+        "1795305400000000000",
+    ],
+)
+async def test_times_are_read_as_gateways_write_them(redis: Redis, http: httpx.AsyncClient, ts: object) -> None:
+    assert (await http.post(PATH, content=posted("delivered", {"ts": ts, "meta": META}))).status_code == 200
+    (report,) = (await classified(redis)).reports
+    assert report.ts == 1_795_305_400
+
+
+@pytest.mark.parametrize(
+    "ts", ["2026-11-22", "05:26:40", "22/11/2026 05:26", "11-22-2026 05:26:40", "2026-13-22 05:26:40", "now"]
+)
+async def test_a_time_that_is_not_certain_is_kept_and_not_applied(
+    redis: Redis, http: httpx.AsyncClient, ts: object
+) -> None:
+    assert (await http.post(PATH, content=posted("delivered", {"ts": ts, "meta": META}))).status_code == 200
+    reports = await classified(redis)
+    assert (reports.reports, len(reports.dead_letters)) == ([], 1)
+
+
+async def test_a_slash_after_the_secret_does_no_harm(redis: Redis, http: httpx.AsyncClient) -> None:
+    await assert_delivered(redis, await http.post(f"{PATH}/", content=BODY))
+
+
+FLAT = {"event": "delivered", "ts": NOW_S, "meta": META}
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (urlencode({"response": BODY}), FORM["content-type"]),
+        (urlencode({"response": BODY}), "text/plain"),
+        (urlencode({"data": BODY}), FORM["content-type"]),
+        (urlencode({"id": "5", "payload": BODY, "x": ""}), FORM["content-type"]),
+        (urlencode({"event": "delivered", "data": json.dumps([row(META)])}), FORM["content-type"]),
+        (urlencode(FLAT), FORM["content-type"]),
+        (urlencode({"Event": "DELIVERED", "TS": NOW_S, "Meta": META.upper()}), FORM["content-type"]),
+        (urlencode({"status": "DELIVRD", "timestamp": NOW_S, "corelationid": META}), FORM["content-type"]),
+        (quote(BODY), FORM["content-type"]),
+        (BODY, FORM["content-type"]),
+        (json.dumps(FLAT), "application/json"),
+        (json.dumps([FLAT]), "application/json"),
+        (json.dumps({"Event": "delivered", "Ts": NOW_S, "META": META}), "application/json"),
+        (json.dumps({"status": "DELIVRD", "timestamp": NOW_S, "correlationId": META}), "application/json"),
+        (json.dumps(BODY.decode()), "application/json"),
+        (b'{"response": ' + BODY + b"}", "application/json"),
+        (json.dumps({"id": 5, "reports": BODY.decode()}), "application/json"),
+        (BODY.decode().encode("utf-16"), "application/json; charset=utf-16"),
+        (b"\xef\xbb\xbf" + BODY, "application/json"),
+        (BODY[1:-1] + b"\n", "application/x-ndjson"),
+    ],
+)
+async def test_reports_in_forms_and_other_wrappings_are_read(
+    redis: Redis, http: httpx.AsyncClient, content: str | bytes, content_type: str
+) -> None:
+    await assert_delivered(redis, await http.post(PATH, content=content, headers={"content-type": content_type}))
+
+
+@pytest.mark.parametrize("fields", [{"response": BODY.decode()}, {key: str(value) for key, value in FLAT.items()}])
+async def test_a_multipart_form_is_read(redis: Redis, http: httpx.AsyncClient, fields: dict[str, str]) -> None:
+    parts = {name: (None, value) for name, value in fields.items()}
+    await assert_delivered(redis, await http.post(PATH, files=parts))
+
+
+async def test_lines_of_json_are_read(redis: Redis, http: httpx.AsyncClient) -> None:
+    lines = [posted("delivered", row(META))[1:-1], posted("failed", row("other"))[1:-1]]
+    response = await http.post(PATH, content=b"\r\n".join([*lines, b""]))
+    assert (response.status_code, response.json()["data"]["processed_events"]) == (200, 2)
+    assert len((await classified(redis)).reports) == 1
+
+
+@pytest.mark.parametrize("query", [urlencode({"response": BODY}), urlencode(FLAT), quote(BODY)])
+async def test_a_get_with_a_query_is_read(redis: Redis, http: httpx.AsyncClient, query: str) -> None:
+    await assert_delivered(redis, await http.get(f"{PATH}?{query}"))
+
+
+@pytest.mark.parametrize("query", [urlencode({"response": BODY}), urlencode(FLAT)])
+async def test_a_post_without_a_body_and_with_a_query_is_read(
+    redis: Redis, http: httpx.AsyncClient, query: str
+) -> None:
+    await assert_delivered(redis, await http.post(f"{PATH}/?{query}"))
+
+
+async def test_a_plus_in_a_time_of_a_form_may_be_unescaped(redis: Redis, http: httpx.AsyncClient) -> None:
+    query = f"event=delivered&meta={META}&ts=2026-11-22T05:26:40+05:30"
+    assert (await http.get(f"{PATH}?{query}")).status_code == 200
+    (report,) = (await classified(redis)).reports
+    assert report.ts == 1_795_305_400
+
+
+@pytest.mark.parametrize("query", ["", "?", "?a=b", "?challenge=5"])
+async def test_a_get_without_a_report_is_not_allowed(redis: Redis, http: httpx.AsyncClient, query: str) -> None:
+    response = await http.get(f"{PATH}{query}")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert await redis.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (json.dumps([{"event": "delivered", "data": [{"ts": NOW_S}]}]), ["meta"]),
+        (json.dumps([{"event": "delivered", "data": [{"meta": META}]}]), ["ts"]),
+        (json.dumps([{"data": [{"ts": NOW_S, "meta": META}]}]), ["event"]),
+        (json.dumps([{"event": "clicked", "data": [{"ts": NOW_S, "meta": META}]}]), ["url"]),
+        (json.dumps([{"event": "replied", "data": [{"ts": NOW_S, "meta": META}]}]), ["incomingText"]),
+        (json.dumps({"event": "delivered", "ts": NOW_S}), ["meta"]),
+        (json.dumps({"ts": NOW_S, "meta": META}), ["event"]),
+        (urlencode({"event": "delivered", "meta": META}), ["ts"]),
+        (json.dumps([{"event": "delivered", "data": ["x"]}]), ["meta", "ts"]),
+        ("", ["event", "ts", "meta"]),
+        ("[]", ["event", "ts", "meta"]),
+    ],
+)
+async def test_a_400_names_what_is_really_missing(http: httpx.AsyncClient, content: str, missing: list[str]) -> None:
+    response = await http.post(PATH, content=content)
+    assert (response.status_code, response.json()["details"]["missing_fields"]) == (400, missing)
+
+
+@pytest.mark.parametrize("content", [BODY[:-2], b"not json", b"<a/>", b"\x00\x01", b'{"event": delivered}', b"a=b"])
+async def test_a_body_that_cannot_be_read_gets_400_names_nothing_and_is_kept_for_a_person(
+    redis: Redis, http: httpx.AsyncClient, content: bytes
+) -> None:
+    response = await http.post(PATH, content=content)
+    assert (response.status_code, response.json()["details"]["missing_fields"]) == (400, [])
+    assert "missing" not in response.json()["message"]
+    assert await redis.xlen(REPORTS) == 0
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, content)
+
+
+ENDLESS = {
+    "fields": (b"", b"X-A: aaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 2000),
+    "one field": (b"X-A: ", b"a" * 60_000),
+    "one trailer": (b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n0\r\nX-A: ", b"a" * 60_000),
+    "a chunk's extension": (b"Transfer-Encoding: chunked\r\n\r\n1;a=", b"a" * 60_000),
+}
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+async def test_an_endless_request_is_cut(http: httpx.AsyncClient, part: str) -> None:
+    begin, more = ENDLESS[part]
+    _, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: a\r\n".encode() + begin)
+    written = 0
+    with pytest.raises(ConnectionError):  # noqa: PT012
+        while written < 200_000_000:
+            writer.write(more)
+            await writer.drain()
+            written += len(more)
+    assert written < 20_000_000
+    writer.close()
+
+
+@pytest.mark.parametrize(("size", "status"), [(60_000, 200), (70_000, 400)])
+async def test_the_head_of_a_request_may_have_64_kib(http: httpx.AsyncClient, size: int, status: int) -> None:
+    reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(BODY)}\r\nX-A: ".encode()
+    writer.write(head + b"a" * size)
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    if status == 200:
+        writer.write(b"\r\n\r\n" + BODY)
+    assert f" {status} ".encode() in await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
+    writer.close()

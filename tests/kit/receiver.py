@@ -1,0 +1,45 @@
+"""The receiver on a real socket, in the process of the test, and what its stored reports mean to the reconciler."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import uvicorn
+from redis.asyncio import Redis
+
+from callbacks.callback_secrets import CallbackSecrets
+from callbacks.classifier import ClassifiedReports, ReportClassifier
+from callbacks.http.server import HttpServer, ReportProtocol
+from callbacks.receiver import Receiver
+from callbacks.stream_writer import ReportStreamWriter
+from tests.kit.callbacks import ID_KEY, SECRET, stored
+from times_dispatch.provider.correlation_ids import CorrelationIds
+
+PATH = f"/callbacks/{SECRET}"
+
+
+@asynccontextmanager
+async def receiving(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve a receiver, and yield a client of it."""
+    receiver = Receiver(redis, ReportStreamWriter(redis), CallbackSecrets(redis, [SECRET], change_s=0))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(receiver, http=ReportProtocol, ws="none", lifespan="off", log_config=None)
+        server = HttpServer(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30
+            ) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def classified(redis: Redis) -> ClassifiedReports:
+    """Return what the reconciler reads in the reports that are stored now."""
+    return ReportClassifier(CorrelationIds(ID_KEY.encode()), relaying=False).classify(await stored(redis))

@@ -1,0 +1,35 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from times_dispatch.provider.reports.times import epoch_s
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 1000, 10**6]))
+def test_a_number_is_read_in_every_unit(seconds: int, per_second: int) -> None:
+    if per_second == 1 or seconds > 10**8:
+        assert epoch_s(seconds * per_second) == epoch_s(str(seconds * per_second)) == seconds
+
+
+DAY_2, YEAR_2100 = datetime.fromisoformat("1970-01-02"), datetime.fromisoformat("2100-01-01")
+
+
+@given(st.datetimes(DAY_2, YEAR_2100))
+def test_an_iso_time_in_utc_is_read(moment: datetime) -> None:
+    expected = int(moment.replace(tzinfo=UTC).timestamp())
+    assert epoch_s(moment.isoformat() + "Z") == epoch_s(moment.isoformat(" ") + "+00:00") == expected
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, [], "", "2026-11-26", "10:30", "26/11/2026 10:30", "-1", -1, 2**32, "NaN"]
+)
+def test_a_value_that_is_no_certain_time_is_not_read(value: object) -> None:
+    assert epoch_s(value) is None
+
+
+@given(st.text(max_size=30) | st.floats() | st.integers())
+def test_any_value_is_read_or_not(value: object) -> None:
+    seconds = epoch_s(value)
+    assert seconds is None or 0 <= seconds < 2**32

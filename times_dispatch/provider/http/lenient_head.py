@@ -1,0 +1,85 @@
+"""The head of a response that strict parsers refuse, written anew as RFC 9112 lets a client read it."""
+
+import re
+from typing import Final
+
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_LINE_END: Final = re.compile(rb"\r?\n")
+_BEGINNING: Final = b"HTTP/1."
+_STATUS_LINE: Final = re.compile(rb"(HTTP/1\.[0-9])[ \t]+([0-9]{3})(?:[ \t]+(.*))?[ \t]*")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH: Final = re.compile(rb"[0-9]{1,15}")
+
+
+class HeadInvalid(ValueError):
+    """The bytes are no head of a response, or one that has two meanings."""
+
+
+def mend_response(received: bytes) -> bytes | None:
+    """Return a received response with a well-formed head; None if more bytes are needed for that.
+
+    Read are bare line feeds (RFC 9112, section 2.2), several blanks in the status line (4), blanks before a colon
+    (5.1), folded fields and blanks before the first field (5.2, 2.2), a repeated but equal Content-Length (6.3), and a
+    Content-Length beside a transfer coding, which overrides the length (6.3). Responses that only announce the final
+    response (100, 103) are left out.
+
+    Raises:
+        HeadInvalid: the head is no head, or is ambiguous: two different lengths, bare carriage returns, zero bytes, or
+            lines that are no fields.
+    """
+    while True:
+        received = received.lstrip(b"\r\n")
+        if not received.startswith(_BEGINNING[: len(received)]):
+            raise HeadInvalid("the bytes are no response")
+        end = _END_OF_HEAD.search(received)
+        if end is None:
+            return None
+        head, rest = received[: end.start()], received[end.end() :]
+        status_line, *lines = _LINE_END.split(head)
+        status = _STATUS_LINE.fullmatch(status_line)
+        if status is None:
+            raise HeadInvalid("the first line is no status line")
+        if not status[2].startswith(b"1") or status[2] == b"101":
+            break
+        received = rest
+    version = b"HTTP/1.0" if status[1] == b"HTTP/1.0" else b"HTTP/1.1"
+    mended = b"%b %b %b\r\n" % (version, status[2], _without_controls(status[3] or b""))
+    return mended + b"".join(b"%b: %b\r\n" % field for field in _fields(lines)) + b"\r\n" + rest
+
+
+def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """Return the fields, with one length at most; raise HeadInvalid if a line is no field, or if the lengths differ."""
+    unfolded: list[tuple[bytes, bytes]] = []
+    for line in lines:
+        if b"\r" in line or b"\0" in line:
+            raise HeadInvalid("a line has a bare carriage return or a zero byte")
+        if line[:1] in {b" ", b"\t"}:
+            if unfolded:
+                name, value = unfolded[-1]
+                unfolded[-1] = (name, value + b" " + line.strip())
+            continue  # blank lines before the first field are ignored
+        name, colon, value = line.partition(b":")
+        name = name.rstrip(b" \t")
+        if not colon or not _NAME.fullmatch(name):
+            raise HeadInvalid("a line is no field")
+        unfolded.append((name, value.strip(b" \t")))
+    return _with_one_length([(name, _without_controls(value)) for name, value in unfolded])
+
+
+def _with_one_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    lengths: set[bytes] = set()
+    others: list[tuple[bytes, bytes]] = []
+    for name, value in fields:
+        if name.lower() == b"content-length":
+            lengths.update(part.strip(b" \t") for part in value.split(b","))
+        else:
+            others.append((name, value))
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise HeadInvalid("the lengths differ, or are no lengths")
+    if lengths and not any(name.lower() == b"transfer-encoding" for name, _ in others):
+        others.append((b"Content-Length", lengths.pop()))
+    return others
+
+
+def _without_controls(value: bytes) -> bytes:
+    return re.sub(rb"[\x01-\x08\x0a-\x1f\x7f]", b" ", value)

@@ -1,0 +1,71 @@
+"""The times in reports, in the forms in which providers write them."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+INDIA: Final = timezone(timedelta(hours=5, minutes=30))
+"""The zone of a time that names none: the providers that write such times are Indian."""
+
+_NUMBER = re.compile("[0-9]{1,19}(?:[.][0-9]{1,9})?")
+_DIGITS = re.compile("20[0-9]{12}")
+_ISO = re.compile(
+    r"(?P<date>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2})[T ]"
+    r"(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
+    r" ?(?P<zone>Z|UTC|GMT|IST|[+-]?[0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?",
+    re.ASCII | re.IGNORECASE,
+)
+_RFC_5322 = re.compile(
+    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} [0-9]{4} [0-9:]{5,8} (?:GMT|UT|[+-][0-9]{4})", re.ASCII
+)
+_ZONES: Final = {"Z": UTC, "UTC": UTC, "GMT": UTC, "IST": INDIA}
+_MAX_S: Final = 2**32
+_UNITS: Final = ((1, 10**11), (10**3, 10**13), (10**6, 10**16), (10**9, 10**19))
+"""How many of a unit make a second, and below which number the unit is meant: seconds, milliseconds, and so on."""
+
+
+def epoch_s(value: object) -> int | None:
+    """Return a time in epoch seconds, at least 0 and below 2**32; None if its meaning is not certain.
+
+    Read are numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date and time,
+    ``20261126103000``, and the dates of e-mails.
+    """
+    if isinstance(value, str):
+        value = _of_text(value.strip())
+    elif isinstance(value, int) and 20 * 10**12 <= value < 21 * 10**12:
+        value = _of_text(str(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    per_second = next((unit for unit, limit in _UNITS if value <= limit), None)
+    if per_second is None:
+        return None
+    seconds = value // per_second
+    return int(seconds) if 0 <= seconds < _MAX_S else None
+
+
+def _of_text(text: str) -> int | float | None:
+    if _DIGITS.fullmatch(text):
+        return _of_fields(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}", "")
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    if match := _ISO.fullmatch(text):
+        time = match["time"].replace(",", ".")
+        zone = (match["zone"] or "").upper()
+        if zone[:1].isdecimal():
+            zone = "+" + zone  # a form turns an unescaped plus into a blank
+        return _of_fields(f"{match['date'].replace('/', '-')}T{time}", zone)
+    if _RFC_5322.fullmatch(text):
+        try:
+            return parsedate_to_datetime(text).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+def _of_fields(date_and_time: str, zone: str) -> float | None:
+    try:
+        time = datetime.fromisoformat(date_and_time + ("" if zone in _ZONES else zone))
+        return (time if time.tzinfo else time.replace(tzinfo=_ZONES.get(zone, INDIA))).timestamp()
+    except (ValueError, OverflowError):
+        return None
