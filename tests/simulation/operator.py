@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from tests.simulation.violation import Kind, Violation
-from tests.simulation.wire import Wire, connect
+from tests.simulation.violation import Invariant, Violation
+from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import hash_tag
@@ -43,9 +43,9 @@ class Operator:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.wire = Wire(world.server, world.random)
+        self.wire = SimulatedWire(world.server, world.random)
         self._redis = redis = connect(self.wire)
-        self.far_wire = Wire(world.server, world.random)
+        self.far_wire = SimulatedWire(world.server, world.random)
         """How the person who resolves doubt reaches the server."""
         self._far_redis = connect(self.far_wire)
         self._far_control = Control(self._far_redis)
@@ -156,7 +156,7 @@ class Operator:
                 sender, campaign, ControlAction.PAUSE, reason="the operator said so"
             )
         except OutOfMemoryError as error:
-            raise Violation(Kind.FULL, f"{campaign} cannot be paused: {error}") from error
+            raise Violation(Invariant.FULL, f"{campaign} cannot be paused: {error}") from error
         except RedisError:
             changed = False
         if changed and not self._resuming[campaign]:
