@@ -359,7 +359,7 @@ class WorkerRig:
     async def lease_count(self, sender: SenderId = SENDER) -> int:
         return int(await self.redis.zcard(f"{hash_tag(sender)}:leases"))
 
-    async def check_balance(self) -> None:
+    async def check_counters(self) -> None:
         """Fail unless the counters of every campaign equal what the records say."""
         for view in await self.queries.campaigns():
             states = Counter(message.record.state for message in await self.messages(view.id))

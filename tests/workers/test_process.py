@@ -182,7 +182,7 @@ async def test_however_a_worker_is_stopped_its_batches_are_released_within_ten_s
             sms.may_answer.set()
             await ending
 
-            await rig.check_balance()
+            await rig.check_counters()
             states = await rig.states()
             assert states.count("a") == len(sms.ids) == len(set(sms.ids))
             assert set(states) == {"a", "p"}
@@ -242,7 +242,7 @@ async def test_a_worker_outlives_a_redis_that_is_unavailable_refuses_to_write_or
             await stage.accepted(100)
             assert "cannot be terminated" in stage.log
             assert len(stage.sms.ids) == len(set(stage.sms.ids)) == 100
-            await stage.rig.check_balance()
+            await stage.rig.check_counters()
 
             server.send(signal.SIGSTOP)
             stage.worker.send(signal.SIGTERM)

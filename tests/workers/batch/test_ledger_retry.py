@@ -92,7 +92,7 @@ async def durable_rig(durable: EmbeddedServer, provider: FakeProvider) -> AsyncI
     async with connect(durable.url, retries=0) as redis:
         rig = WorkerRig(redis, provider)
         yield rig
-        await rig.check_balance()
+        await rig.check_counters()
 
 
 @pytest.mark.processes
