@@ -2,8 +2,9 @@
 --
 -- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
--- which is in another slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed; messages that wait
--- for the fate of a copy are passed over. Safe to repeat: the same operation gets the same block again, so a reply that
+-- which is in another hash slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed. A message is
+-- passed over while another campaign's message to the same phone (a copy) is sending or in doubt, because the cap
+-- depends on whether the copy was sent. Safe to repeat: the same operation gets the same block again, so a reply that
 -- was lost leaves no messages in sending that nobody pushes.
 --
 -- Arguments
@@ -40,7 +41,7 @@
 --   provider that is passed over.
 --
 -- lib/pacing.lua explains send times and costs, lib/providers.lua explains chains and probes, lib/rotation.lua explains
--- rotation and batches out, and ledger/keys.py every field.
+-- rotation, lanes and batches out, lib/frequency.lua explains entries, and ledger/keys.py explains every field.
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
