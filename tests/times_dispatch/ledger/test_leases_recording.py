@@ -287,7 +287,7 @@ async def test_a_provider_whose_responses_cannot_be_read_is_braked_and_not_tried
         await ledger.end_back_off()
         (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
         assert bool(unavailable.brake) is (tries == 7)
-    assert unavailable.brake == "the response cannot be read, again and again"
+    assert unavailable.brake == "the response cannot be read"
     assert await ledger.states() == "iiiiiiip"
 
 

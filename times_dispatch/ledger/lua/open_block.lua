@@ -15,7 +15,7 @@
 --                           does not say
 --   max_messages            how many messages the block may have
 --   ahead_us                how far ahead of the clock send times are given out, in microseconds, at most
---                           MAX_OPENING_AHEAD_US: as long as a round trip of the worker lasts
+--                           MAX_AHEAD_US: as long as a round trip of the worker lasts
 --   tolerance_us            how late a worker may claim a send time, in microseconds
 --   digest                  the digest of the registered text, 8 hex digits
 --   repeat_after_s          how long the same text may not be sent to a phone again, in seconds; 0: no limit
@@ -70,7 +70,7 @@ local REST_US = 1000000
 local args = arguments({'campaign', 'batch_number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
   'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index', 'phones'})
 local id, batch_number = args.campaign, args.batch_number
-local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_OPENING_AHEAD_US), tonumber(args.tolerance_us)
+local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_AHEAD_US), tonumber(args.tolerance_us)
 local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
 local lease_key = key_of_batch(campaign_key, LEASE, batch_number)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
@@ -150,7 +150,7 @@ local function main_pace(campaign, sender)
   if rate <= 0 then rate, fields, key = tonumber(campaign.rate or '0'), campaign, campaign_key end
   if rate <= 0 then return {send_time_us = now, per_unit_us = 0} end
   local per_unit_us = 1000000 / rate
-  local send_time_us = next_send_time(fields, per_unit_us, now - tolerance_us, now + MAX_OPENING_AHEAD_US)
+  local send_time_us = next_send_time(fields, per_unit_us, now - tolerance_us, now + MAX_AHEAD_US)
   return {key = key, send_time_us = send_time_us, per_unit_us = per_unit_us}
 end
 
@@ -161,7 +161,7 @@ local function own_pace(campaign, sender)
   if rate <= 0 or tonumber(sender.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
   local earliest_us = now - math.min(ahead_us + tolerance_us, MAX_OWN_BUNCH_US)
-  local send_time_us = next_send_time(campaign, per_unit_us, earliest_us, now + MAX_OPENING_AHEAD_US)
+  local send_time_us = next_send_time(campaign, per_unit_us, earliest_us, now + MAX_AHEAD_US)
   return {key = campaign_key, send_time_us = send_time_us, per_unit_us = per_unit_us}
 end
 
