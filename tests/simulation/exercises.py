@@ -37,7 +37,7 @@ class Exercises:
         await asyncio.sleep(2)  # the processes begin
         for name in names:
             await getattr(self, name)()
-            await asyncio.sleep(20)
+            await asyncio.sleep(5)
 
     async def large_block_after_many_campaigns(self) -> None:
         """Open the largest block of a sender without a limit, when many campaigns have had the same text."""
@@ -95,13 +95,9 @@ class Exercises:
 
     async def clock_set_back_after_a_death(self) -> None:
         """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
-        world = self._world
-        campaign = await self._operator.submit("SLOWAA", 200, batch_size=100)
+        campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)
         await asyncio.sleep(3)
-        for worker in tuple(world.workers):
-            worker.process.kill()
-            world.workers.remove(worker)
-            world.start_worker()
+        self._kill_workers()
         await self._set_clock(-JUMP_S)
         await self._wait_until_sent(campaign, 90, "the leases of dead workers never end")
         await self._set_clock(0)
@@ -142,6 +138,17 @@ class Exercises:
         await self._wait_until_sent(campaign, 30, "the wake-up of its batch was lost")
         world.active_faults -= 1
 
+    async def workers_die_while_they_push(self) -> None:
+        """Kill all workers while providers have pushes of theirs in hand."""
+        world = self._world
+        self._set_behaviour(report_lost=1.0)
+        for provider in world.providers.values():
+            provider.behaviour.latency_s = 5.0
+        await self._operator.submit("FREEAA", 50)
+        await asyncio.sleep(3)
+        self._kill_workers()
+        await asyncio.sleep(40)
+
     async def pause_in_a_full_server(self) -> None:
         """Pause a campaign when the server has no memory left."""
         campaign = await self._operator.submit("SLOWAA", 50)
@@ -152,6 +159,13 @@ class Exercises:
     async def small_behind_huge(self) -> None:
         """Submit a small campaign behind a huge one of the same sender."""
         await self._calm.small_behind_huge()
+
+    def _kill_workers(self) -> None:
+        """Kill all workers as by kill -9, and start as many."""
+        for worker in tuple(self._world.workers):
+            worker.process.kill()
+            self._world.workers.remove(worker)
+            self._world.start_worker()
 
     async def _set_clock(self, offset_s: float) -> None:
         self._world.clock_was_wrong = True

@@ -245,7 +245,11 @@ MUTATIONS = {
         storm_s=20.0,
     ),
     "time-out is not sent": Mutation(
-        _timeout_is_not_sent, frozenset({Kind.TWICE}), "a push without an answer counts as one that was never sent"
+        _timeout_is_not_sent,
+        frozenset({Kind.TWICE}),
+        "a push without an answer counts as one that was never sent",
+        seed=3,
+        storm_s=200.0,
     ),
     "pause not checked": Mutation(
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
@@ -262,26 +266,31 @@ MUTATIONS = {
         ),
         frozenset({Kind.COUNTERS, Kind.TWICE}),
         "what a lost worker had in hand is sent again",
-        ("worker_killed",),
-        seed=4,
-        storm_s=150.0,
+        exercises=("workers_die_while_they_push",),
+        seed=1,
     ),
     "pushes begin late": Mutation(
         _pushes_begin_late,
         frozenset({Kind.TWICE, Kind.FENCE, Kind.PAUSE, Kind.PACE}),
         "a push begins however late, also after its lease",
         ("worker_frozen",),
+        seed=1,
+        storm_s=150.0,
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
         frozenset({Kind.PACE}),
         "slots that were given out are given out again",
         (),
+        seed=3,
+        storm_s=60.0,
     ),
     "reports lost": Mutation(
         _in_script("apply_reports", "if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
         frozenset({Kind.EVIDENCE}),
         "a report that says delivered changes nothing",
         (),
+        seed=4,
+        storm_s=60.0,
     ),
 }
