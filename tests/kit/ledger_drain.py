@@ -4,11 +4,12 @@ from tests.kit.ledger import SENDER, Ledger
 from tests.kit.ledger_model import Model
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import Block
+from times_dispatch.ledger.protocol import ControlAction
 
 
 async def finish_all(ledger: Ledger, model: Model) -> None:
     """Lift all holds, send the remaining messages, and fail unless every campaign ends with balanced counters."""
-    await ledger.assert_balanced()
+    await ledger.assert_counters_add_up()
     await ledger.control.resume_sender(SENDER)
     now_ms = await ledger.now_ms()
     for name, campaign in model.campaigns.items():
@@ -17,7 +18,7 @@ async def finish_all(ledger: Ledger, model: Model) -> None:
         if campaign.shut:
             window = {"opens_ms": now_ms - 1_000, "closes_ms": now_ms + 3_600_000}
             await ledger.maintenance.set_send_window(SENDER, CampaignId(name), **window)
-        await ledger.control.campaign(SENDER, CampaignId(name), "resume")
+        await ledger.control.campaign(SENDER, CampaignId(name), ControlAction.RESUME)
     await ledger.expire_leases(*(BatchRef(SENDER, CampaignId(name), number) for name, number in model.out))
     for ready in (await ledger.maintenance.expire_leases(SENDER)).ready:
         if lease := await ledger.leases.take(ready.ref):
@@ -33,4 +34,4 @@ async def finish_all(ledger: Ledger, model: Model) -> None:
     for view in await ledger.queries.campaigns():
         assert view.unsent == 0
         assert view.state in {"finished", "cancelled"}
-    await ledger.assert_balanced()
+    await ledger.assert_counters_add_up()

@@ -1,115 +1,26 @@
 """A reference model of the ledger in plain Python, without time, pace or bytes; the scripts must agree with it."""
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import Counter
 
 from redis.asyncio import Redis
 
 from tests.kit.ledger import SENDER
+from tests.kit.ledger_model_campaign import (
+    NEXT_STATES,
+    NOT_HANDED_OVER,
+    BatchKey,
+    IssuedBatch,
+    Message,
+    ModelCampaign,
+    state_after_report,
+)
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.records import read_records
 from times_dispatch.ledger.report_applier import ReportEffect
 from times_dispatch.ledger.states import MessageState
-from times_dispatch.ledger.submission import BrakeRule
 
-BatchKey = tuple[str, int]
-"""A campaign and the number of one of its batches."""
-NEXT_STATES = {
-    "pause": {"running": "paused", "braked": "paused"},
-    "resume": {"paused": "running", "braked": "running"},
-    "cancel": dict.fromkeys(("running", "paused", "braked"), "cancelled"),
-    "brake": {"running": "braked"},
-}
-NOT_ACCEPTED = "psigruex"
-"""States in which a provider is not known to have accepted the message."""
-NOT_HANDED_OVER = "ruex"
-"""States in which the parts of a message do not count as handed to a provider."""
 NOT_SENT_AGAIN = 16
-
-
-@dataclass
-class Message:
-    state: str = "p"
-    attempt: int = 0
-    block: int = 0
-    code: int = 0
-    answered: bool = False
-    """Whether the transaction id is known."""
-
-
-@dataclass
-class IssuedBatch:
-    """A batch that was issued; its token is 0 until a worker takes the batch."""
-
-    token: int = 0
-    blocks: int = 0
-
-
-@dataclass
-class Campaign:
-    size: int
-    messages: list[Message]
-    policy: str
-    brake: BrakeRule
-    state: str = "running"
-    expired: bool = False
-    overdue: bool = False
-    """Whether every report is overdue."""
-    second: bool = False
-    """Whether messages in doubt are being sent again."""
-    may_end: bool = True
-    """Whether upkeep checks if the campaign is over."""
-    max_parts: int = 0
-    """0 means no limit; every message has one part."""
-    parts_out: int = 0
-    shut: bool = False
-    """Whether the time is outside the daily send window."""
-    unopened_state: str = ""
-    """What the messages became that were in batches without records when the campaign ended."""
-    cursor: int = 0
-    redo: list[int] = field(default_factory=list)
-    begun: set[int] = field(default_factory=set)
-    due: set[int] = field(default_factory=set)
-    pushes: deque[bool] = field(default_factory=deque)
-    reports: deque[bool] = field(default_factory=deque)
-
-    def __post_init__(self) -> None:
-        self.reset_brakes()
-
-    def reset_brakes(self) -> None:
-        self.pushes = deque(maxlen=self.brake.pushes)
-        self.reports = deque(maxlen=self.brake.reports)
-
-    @property
-    def batches(self) -> int:
-        return -(-len(self.messages) // self.size)
-
-    def batch(self, number: int) -> list[Message]:
-        return self.messages[number * self.size : (number + 1) * self.size]
-
-    def counts(self) -> Counter[str]:
-        return Counter(message.state for message in self.messages)
-
-    def unsent(self) -> int:
-        return sum(message.state in "ps" for message in self.messages)
-
-    def is_spent(self) -> bool:
-        return 0 < self.max_parts <= self.parts_out
-
-    def is_in_doubt(self) -> bool:
-        return any(message.state == "i" for message in self.messages)
-
-    def is_stopped(self) -> bool:
-        return self.state in {"paused", "braked"}
-
-    def finish_if_done(self) -> None:
-        if (self.state == "running" or (self.is_stopped() and not self.is_in_doubt())) and not self.unsent():
-            self.state = "finished"
-
-    def brake_if(self, last: deque[bool], share: float) -> None:
-        if last.maxlen and len(last) == last.maxlen and sum(last) > share * last.maxlen and self.state == "running":
-            self.state = "braked"
 
 
 class ModelLeaseLost(Exception):
@@ -119,14 +30,14 @@ class ModelLeaseLost(Exception):
 class Model:
     """One sender and its campaigns."""
 
-    def __init__(self, campaigns: dict[str, Campaign]) -> None:
+    def __init__(self, campaigns: dict[str, ModelCampaign]) -> None:
         self.campaigns = campaigns
         self.out: dict[BatchKey, IssuedBatch] = {}
         self.released: dict[BatchKey, tuple[int, int]] = {}
         """The token with which a batch was released last, and the number of messages that the release put in doubt."""
         self.stopped_by = ""
 
-    def running(self) -> dict[str, Campaign]:
+    def running(self) -> dict[str, ModelCampaign]:
         if self.stopped_by:
             return {}
         return {
@@ -198,7 +109,7 @@ class Model:
             batch[index].code, batch[index].answered = 0, False
         return [(index, batch[index].attempt) for index in pending]
 
-    def _why_stopped(self, campaign: Campaign) -> str:
+    def _why_stopped(self, campaign: ModelCampaign) -> str:
         """Return the reason why no message of a campaign can be opened; empty if there is none."""
         if campaign.state != "running":
             return campaign.state
@@ -242,7 +153,7 @@ class Model:
                 campaign.state = "braked"
         return changed
 
-    def _regain(self, campaign: Campaign, message: Message, block: int, result: str, code: int) -> bool:
+    def _regain(self, campaign: ModelCampaign, message: Message, block: int, result: str, code: int) -> bool:
         """Record what became of a message in a block that the ledger lost; return whether that changed it."""
         if message.state != "p" or result in "pb":
             return False
@@ -404,25 +315,13 @@ class Model:
             campaign.finish_if_done()
         return changed["n"], changed["g"], changed["p"], changed["a"]
 
-    def _send_again(self, campaign: Campaign, name: str, number: int) -> None:
+    def _send_again(self, campaign: ModelCampaign, name: str, number: int) -> None:
         if campaign.state == "finished":
             campaign.state = "running"
         if campaign.expired:
             campaign.expired, campaign.may_end = False, True
         if (name, number) not in self.out:
             campaign.redo.insert(0, number)
-
-
-def state_after_report(message: Message, attempt: int, kind: str) -> str:
-    """Return the state that a report gives to a message; empty if it changes nothing."""
-    can_change = message.state in NOT_ACCEPTED and (message.state != "r" or attempt > message.attempt)
-    match kind:
-        case "delivered":
-            return "d" if message.state != "d" else ""
-        case "failed":
-            return "f" if can_change or message.state in "an" else ""
-        case _:
-            return "a" if can_change else ""
 
 
 async def assert_agrees(redis: Redis, model: Model) -> None:

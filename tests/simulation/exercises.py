@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from tests.simulation.calm import Calm
 from tests.simulation.operator import MINUTE_MS
 from tests.simulation.provider import Behaviour
-from tests.simulation.violation import Kind, Violation
+from tests.simulation.violation import Invariant, Violation
 from tests.simulation.wire import NORMAL_ONE_WAY_S
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import MessageState
 
 if TYPE_CHECKING:
@@ -70,18 +71,20 @@ class Exercises:
         world, sender = self._world, SenderId("FREEAA")
         self._set_behaviour()
         campaign = await self._operator.submit(sender, 3, start_at_ms=world.now_ms() + 5_000)
-        await self._operator.control.campaign(sender, campaign, "pause")
+        await self._operator.control.campaign(sender, campaign, ControlAction.PAUSE)
         await asyncio.sleep(10)
         snapshot = world.server.snapshot()
         world.receiver_wire.is_cut = True
-        await self._operator.control.campaign(sender, campaign, "resume")
+        await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
         await asyncio.sleep(5)
         world.put_back(snapshot)
         world.receiver_wire.is_cut = False
         await asyncio.sleep(90)
         if (counts := self._counts(campaign))[MessageState.DELIVERED] != 3:
-            raise Violation(Kind.EVIDENCE, f"{campaign}: reports of forgotten pushes change nothing: {_words(counts)}")
-        await self._operator.control.campaign(sender, campaign, "resume")
+            raise Violation(
+                Invariant.EVIDENCE, f"{campaign}: reports of forgotten pushes change nothing: {_words(counts)}"
+            )
+        await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
 
     async def clock_set_forward(self) -> None:
         """Set the server's clock beyond the validity of a campaign that has not begun."""
@@ -192,7 +195,7 @@ class Exercises:
         until_s = self._world.loop.time() + within_s
         while (counts := self._counts(campaign))[MessageState.PENDING] or counts[MessageState.SENDING]:
             if self._world.loop.time() > until_s:
-                raise Violation(Kind.STUCK, f"{campaign}: {why_not}: {_words(counts)}")
+                raise Violation(Invariant.STUCK, f"{campaign}: {why_not}: {_words(counts)}")
             await asyncio.sleep(1)
 
     def _counts(self, campaign: CampaignId) -> Counter[MessageState]:

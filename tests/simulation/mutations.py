@@ -7,7 +7,7 @@ longer in the product fails: then it has to be written anew.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.simulation.violation import Kind
+from tests.simulation.violation import Invariant
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
@@ -23,7 +23,7 @@ class Mutation(NamedTuple):
     """One safeguard less."""
 
     apply: Callable[[], None]
-    kinds: frozenset[Kind]
+    kinds: frozenset[Invariant]
     """The invariants of which one must break."""
     why: str
     faults: tuple[str, ...] | None = None
@@ -124,21 +124,21 @@ def _wrong_clock_believed() -> None:
 MUTATIONS = {
     "A0 errors brake at once": Mutation(
         _errors_brake_at_once,
-        frozenset({Kind.BRAKED}),
+        frozenset({Invariant.BRAKED}),
         "one unexpected error of a worker brakes the campaign",
         exercises=("surprise_in_a_client",),
         seed=1,
     ),
     "A1 late blocks go back": Mutation(
         _late_blocks_go_back,
-        frozenset({Kind.STUCK, Kind.UNFAIR}),
+        frozenset({Invariant.STUCK, Invariant.UNFAIR}),
         "nothing is pushed while the ledger is slow",
         exercises=("slow_ledger",),
         seed=1,
     ),
     "A3 waiting reports ignored": Mutation(
         _waiting_reports_ignored,
-        frozenset({Kind.EVIDENCE}),
+        frozenset({Invariant.EVIDENCE}),
         "doubt is settled while reports wait for a reconciler",
         exercises=("doubt_ends_while_reports_wait",),
         seed=1,
@@ -149,7 +149,7 @@ MUTATIONS = {
             "if settlement ~= 'policy' and sent_at_ms >= tonumber(args.decided_ms) then return nil end",
             "",
         ),
-        frozenset({Kind.TWICE}),
+        frozenset({Invariant.TWICE}),
         "a resolve whose answer was lost decides again what it resent",
         exercises=("resolve_is_repeated",),
         seed=1,
@@ -168,7 +168,7 @@ MUTATIONS = {
                 "    for number = 1, registry.all do redis.call('HGET', registry.key, 'id:' .. number) end\n",
             ),
         ),
-        frozenset({Kind.COST}),
+        frozenset({Invariant.COST}),
         "each message is looked up in each campaign that used its text lately",
         exercises=("large_block_after_many_campaigns",),
         seed=1,
@@ -180,21 +180,21 @@ MUTATIONS = {
             "  if attempt > recorded_attempt or state == PENDING then return nil, UNKNOWN end\n"
             "  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end",
         ),
-        frozenset({Kind.EVIDENCE}),
+        frozenset({Invariant.EVIDENCE}),
         "a report about a push that the server forgot is refused",
         exercises=("pushes_are_forgotten",),
         seed=1,
     ),
     "A7 lost wake-ups stay lost": Mutation(
         _in_script("expire_leases", "if args.may_reissue == '1' then ready[#ready + 1] = batch end", ""),
-        frozenset({Kind.STUCK, Kind.UNFAIR, Kind.UNFINISHED}),
+        frozenset({Invariant.STUCK, Invariant.UNFAIR, Invariant.UNFINISHED}),
         "a batch that no worker took is not announced again",
         exercises=("wake_ups_lost",),
         seed=1,
     ),
     "A8 wrong clock believed": Mutation(
         _wrong_clock_believed,
-        frozenset({Kind.EARLY}),
+        frozenset({Invariant.EARLY}),
         "validities end by a clock that was set forward",
         exercises=("clock_set_forward",),
         seed=1,
@@ -205,14 +205,14 @@ MUTATIONS = {
             "if is_sound and tonumber(later[position + 1]) > decided_ms + max_ms then",
             "if false then",
         ),
-        frozenset({Kind.STUCK}),
+        frozenset({Invariant.STUCK}),
         "the leases of dead workers last until a clock that was set back has caught up",
         exercises=("clock_set_back_after_a_death",),
         seed=1,
     ),
     "A9 a full server refuses all": Mutation(
         _in_lib("memory", "redis.call('DEL', HASH_TAG)", ""),
-        frozenset({Kind.FULL}),
+        frozenset({Invariant.FULL}),
         "scripts that need no memory are refused in a full server too",
         exercises=("pause_in_a_full_server",),
         seed=1,
@@ -223,7 +223,7 @@ MUTATIONS = {
             "if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end",
             "if turn_ms then return false end",
         ),
-        frozenset({Kind.UNFAIR}),
+        frozenset({Invariant.UNFAIR}),
         "a small campaign waits for whole batches of others",
         exercises=("small_behind_huge",),
         seed=1,
@@ -233,27 +233,27 @@ MUTATIONS = {
             _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
             _in_script("record", "if lease.token ~= args.token then", "if not lease.token then"),
         ),
-        frozenset({Kind.TWICE, Kind.FENCE, Kind.EVIDENCE, Kind.COUNTERS}),
+        frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.EVIDENCE, Invariant.COUNTERS}),
         "a worker that lost its lease writes into the blocks of the new owner",
         ("worker_heard_late", "worker_frozen", "provider_throttles"),
     ),
     "not written ahead": Mutation(
         _in_script("open_block", "redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))", ""),
-        frozenset({Kind.COUNTERS, Kind.TWICE, Kind.FENCE}),
+        frozenset({Invariant.COUNTERS, Invariant.TWICE, Invariant.FENCE}),
         "messages stay pending while they are pushed",
         seed=1,
         storm_s=20.0,
     ),
     "time-out is not sent": Mutation(
         _timeout_is_not_sent,
-        frozenset({Kind.TWICE}),
+        frozenset({Invariant.TWICE}),
         "a push without an answer counts as one that was never sent",
         seed=3,
         storm_s=200.0,
     ),
     "pause not checked": Mutation(
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
-        frozenset({Kind.PAUSE}),
+        frozenset({Invariant.PAUSE}),
         "blocks of a paused campaign are opened",
         seed=1,
         storm_s=200.0,
@@ -264,14 +264,14 @@ MUTATIONS = {
             "redis.call('SETRANGE', messages_key, position - 1, IN_DOUBT)",
             "redis.call('SETRANGE', messages_key, position - 1, PENDING)",
         ),
-        frozenset({Kind.COUNTERS, Kind.TWICE}),
+        frozenset({Invariant.COUNTERS, Invariant.TWICE}),
         "what a lost worker had in hand is sent again",
         exercises=("workers_die_while_they_push",),
         seed=1,
     ),
     "pushes begin late": Mutation(
         _pushes_begin_late,
-        frozenset({Kind.TWICE, Kind.FENCE, Kind.PAUSE, Kind.PACE}),
+        frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.PAUSE, Invariant.PACE}),
         "a push begins however late, also after its lease",
         ("worker_frozen",),
         seed=1,
@@ -279,15 +279,15 @@ MUTATIONS = {
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
-        frozenset({Kind.PACE}),
-        "slots that were given out are given out again",
+        frozenset({Invariant.PACE}),
+        "send times that were given out are given out again",
         (),
         seed=3,
         storm_s=60.0,
     ),
     "reports lost": Mutation(
         _in_script("apply_reports", "if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
-        frozenset({Kind.EVIDENCE}),
+        frozenset({Invariant.EVIDENCE}),
         "a report that says delivered changes nothing",
         (),
         seed=4,

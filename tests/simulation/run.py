@@ -17,7 +17,7 @@ from tests.simulation.wire import clock_exchanged
 from tests.simulation.world import World
 
 
-class Verdict(msgspec.Struct, kw_only=True):
+class SimulationVerdict(msgspec.Struct, kw_only=True):
     """How a run ended."""
 
     seed: int
@@ -43,7 +43,7 @@ def run(
     night_s: float | None = None,
     faults: Sequence[str] | None = None,
     exercises: Sequence[str] | None = None,
-) -> Verdict:
+) -> SimulationVerdict:
     """Simulate one world; changes this Python process for good, so each run needs one of its own.
 
     Args:
@@ -75,7 +75,7 @@ def run(
             world.close()
             asyncio.set_event_loop(None)
     digest = hashlib.sha256(repr((world.books.begun, violation)).encode()).hexdigest()[:16]
-    return Verdict(
+    return SimulationVerdict(
         seed=seed,
         violation=violation,
         at_s=at_s,
