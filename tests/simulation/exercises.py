@@ -92,20 +92,20 @@ class Exercises:
         await self._operator.submit(
             "FREEAA", 5, start_at_ms=now_ms + 5 * MINUTE_MS, valid_until_ms=now_ms + 10 * MINUTE_MS
         )
-        await self._set_clock(JUMP_S)
+        self._set_clock(JUMP_S)
         await asyncio.sleep(20)
-        await self._set_clock(0)
+        self._set_clock(0)
 
     async def clock_set_back_after_a_death(self) -> None:
         """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
         campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)
         await asyncio.sleep(3)
         self._kill_workers()
-        await self._set_clock(-JUMP_S)
+        self._set_clock(-JUMP_S)
         await self._wait_until_sent(campaign, 90, "the leases of dead workers never end")
-        await self._set_clock(0)
+        self._set_clock(0)
 
-    async def surprise_in_a_client(self) -> None:
+    async def unexpected_error_of_a_client(self) -> None:
         """Let every push raise an error that nobody foresaw, for three seconds."""
         world = self._world
         world.active_faults += 1  # a batch on which a worker failed waits for half a minute
@@ -115,7 +115,7 @@ class Exercises:
         await asyncio.sleep(3)
         for provider in world.providers.values():
             provider.behaviour.crashes = 0.0
-        await self._wait_until_sent(campaign, 90, "a surprise is the end of a batch")
+        await self._wait_until_sent(campaign, 90, "an unexpected error is the end of a batch")
         world.active_faults -= 1
 
     async def slow_ledger(self) -> None:
@@ -170,7 +170,7 @@ class Exercises:
             self._world.workers.remove(worker)
             self._world.start_worker()
 
-    async def _set_clock(self, offset_s: float) -> None:
+    def _set_clock(self, offset_s: float) -> None:
         self._world.clock_was_wrong = True
         self._world.server.offset_s = offset_s
 

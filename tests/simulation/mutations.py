@@ -126,7 +126,7 @@ MUTATIONS = {
         _errors_brake_at_once,
         frozenset({Invariant.BRAKED}),
         "one unexpected error of a worker brakes the campaign",
-        exercises=("surprise_in_a_client",),
+        exercises=("unexpected_error_of_a_client",),
         seed=1,
     ),
     "A1 late blocks go back": Mutation(
