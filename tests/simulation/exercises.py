@@ -38,6 +38,8 @@ class Exercises:
         await asyncio.sleep(2)  # the processes begin
         for name in names:
             await getattr(self, name)()
+            for provider in self._world.providers.values():
+                provider.behaviour = Behaviour()
             await asyncio.sleep(5)
 
     async def large_block_after_many_campaigns(self) -> None:
@@ -76,7 +78,7 @@ class Exercises:
         snapshot = world.server.snapshot()
         world.receiver_wire.is_cut = True
         await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
-        await asyncio.sleep(5)
+        await self._wait_until_sent(campaign, 60, "it does not go on after a resume")
         world.put_back(snapshot)
         world.receiver_wire.is_cut = False
         await asyncio.sleep(90)
