@@ -1,0 +1,123 @@
+"""The messages, the limits and the state of one campaign."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from tests.kit.ledger_model.pace import Pace
+from times_dispatch.ledger.submission import BrakeRule
+
+BatchKey = tuple[str, int]
+"""A campaign and the number of one of its batches."""
+LAST_OPENING_MS = 900
+"""No block is opened so shortly before the send window closes."""
+MAY_CONTINUE = {"running", "paused", "braked"}
+
+
+@dataclass
+class Message:
+    state: str = "p"
+    attempt: int = 0
+    block: int = 0
+    code: int = 0
+    answered: bool = False
+    """Whether the transaction id is known."""
+    sent_ms: int = 0
+    """Milliseconds from the campaign's creation to the send time; 0 if the message was never sent."""
+
+
+@dataclass
+class Campaign:
+    size: int
+    messages: list[Message]
+    policy: str
+    brake: BrakeRule
+    chain: tuple[str, ...]
+    created_ms: int
+    pace: Pace
+    """The campaign's own rate."""
+    state: str = "running"
+    stopped_us: int = 0
+    """When the campaign was last paused or braked."""
+    expired: bool = False
+    report_wait_ms: int = 72 * 3_600_000
+    second: bool = False
+    """Whether messages in doubt are being sent again."""
+    may_end: bool = True
+    """Whether upkeep checks if the campaign is over."""
+    max_parts: int = 0
+    """0 means no limit; every message has one part."""
+    parts_out: int = 0
+    send_window: tuple[int, int] | None = None
+    """When the send window opens and closes, in epoch milliseconds; None if the campaign sends at any hour."""
+    unopened_state: str = ""
+    """What the messages became that were in batches without records when the campaign ended."""
+    cursor: int = 0
+    """The number of the first batch that was never issued."""
+    waits_until_ms: dict[int, int] = field(default_factory=dict)
+    """When batches may be issued whose pending messages wait for messages of other campaigns."""
+    begun: set[int] = field(default_factory=set)
+    due: set[int] = field(default_factory=set)
+    pushes: deque[bool] = field(default_factory=deque)
+    reports: deque[bool] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.reset_brakes()
+
+    def reset_brakes(self) -> None:
+        self.pushes = deque(maxlen=self.brake.pushes)
+        self.reports = deque(maxlen=self.brake.reports)
+
+    @property
+    def batches(self) -> int:
+        return -(-len(self.messages) // self.size)
+
+    def batch(self, number: int) -> list[Message]:
+        return self.messages[number * self.size : (number + 1) * self.size]
+
+    def counts(self) -> Counter[str]:
+        return Counter(message.state for message in self.messages)
+
+    def unsent(self) -> int:
+        return sum(message.state in "ps" for message in self.messages)
+
+    def is_spent(self) -> bool:
+        return 0 < self.max_parts <= self.parts_out
+
+    def is_in_doubt(self) -> bool:
+        return any(message.state == "i" for message in self.messages)
+
+    def is_stopped(self) -> bool:
+        return self.state in {"paused", "braked"}
+
+    def is_outside_send_window(self, now_ms: int) -> bool:
+        if not self.send_window:
+            return False
+        opens_ms, closes_ms = self.send_window
+        return not opens_ms <= now_ms < closes_ms - LAST_OPENING_MS
+
+    def set_send_window(self, opens_ms: int, closes_ms: int) -> None:
+        if self.send_window and self.state in MAY_CONTINUE and closes_ms > self.send_window[1]:
+            self.send_window = opens_ms, closes_ms
+
+    def why_closed(self, now_ms: int) -> str:
+        """Return why no message may be opened because of the campaign itself; empty if messages may be opened."""
+        if self.state != "running":
+            return self.state
+        if self.expired:
+            return "expired"
+        return "outside_send_window" if self.is_outside_send_window(now_ms) else ""
+
+    def finish_if_done(self) -> None:
+        if (self.state == "running" or (self.is_stopped() and not self.is_in_doubt())) and not self.unsent():
+            self.state = "finished"
+
+    def stop(self, state: str, now_us: int) -> None:
+        self.state, self.stopped_us = state, now_us
+
+    def brake_now(self, now_us: int) -> None:
+        if self.state == "running":
+            self.stop("braked", now_us)
+
+    def brake_if(self, last: deque[bool], share: float, now_us: int) -> None:
+        if last.maxlen and len(last) == last.maxlen and sum(last) > share * last.maxlen:
+            self.brake_now(now_us)
