@@ -164,20 +164,25 @@ local function own_pace(campaign, sender)
   return {key = campaign_key, send_time_us = send_time_us, per_unit_us = per_unit_us}
 end
 
--- Suppress the messages that a frequency cap forbids.
+-- Suppress the messages that a frequency cap forbids. A message whose earlier attempt is in doubt is given up: nobody
+-- may say that the message was never sent.
 local function suppress(checks, count, block_number)
-  local indexes, by_code = checks.suppressed, {}
+  local indexes, by_code, given_up = checks.suppressed, {}, 0
   if #indexes == 0 then return end
   local first, last = unpack(indexes), indexes[#indexes]
   local span = read_span(messages_key, count, first, last)
   for position, index in ipairs(indexes) do
     local code = checks.codes[position]
     local _, attempt, _, _, sent_ms = span.get(index)
-    span.put(index, SUPPRESSED, attempt, block_number, code, sent_ms, 0, NO_TRANSACTION)
+    local is_second = attempt > 0
+    span.put(index, is_second and GIVEN_UP or SUPPRESSED, is_second and attempt - 1 or attempt, block_number, code,
+      sent_ms, 0, NO_TRANSACTION)
+    if is_second then given_up = given_up + 1 end
     by_code[code] = (by_code[code] or 0) + 1
   end
   span.write()
-  redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes)
+  redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes - given_up)
+  redis.call('HINCRBY', campaign_key, GIVEN_UP, given_up)
   for code, messages in pairs(by_code) do
     redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. code, messages)
   end
