@@ -170,3 +170,19 @@ async def test_the_outcome_that_is_repeated_after_its_message_was_opened_again_c
     for verdict in (b"p", b"b", b"a", b"i"):
         assert await ledger.record(lease, first, verdict) == 0
     assert await ledger.dump() == before
+
+
+@pytest.mark.parametrize("letter", [b"p", b"b", b"r", b"u"])
+@pytest.mark.parametrize("attempt", [0, 1])
+async def test_a_repeated_result_returns_the_parts_of_a_push_once_also_after_a_report(
+    ledger: Ledger, letter: bytes, attempt: int
+) -> None:
+    await ledger.submit(2)
+    await ledger.send_all(b"ia")
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 1
+    lease = await ledger.take()
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, letter)
+    await ledger.report("delivered", attempt=attempt)
+    assert await ledger.record(lease, block, letter) == 0
+    assert (await ledger.states(), await ledger.field("parts_out")) == ("da", "2")
