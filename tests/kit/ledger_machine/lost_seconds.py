@@ -1,4 +1,4 @@
-"""The rules of lost seconds: a power cut or a failover puts an earlier state of the server back, and workers live on.
+"""Lost seconds: a power cut or a failover puts an earlier state of the server back, and workers live on.
 
 Messages that were pushed in the lost seconds are pending again. Such a message may be sent a second time, but only as
 long as no evidence of the push has come: a result of a worker that still holds the batch, or a delivery report.
@@ -8,7 +8,6 @@ import copy
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
 
 from tests.kit.ledger_machine.repeats import Repeats
 from tests.kit.ledger_machine.snapshot import dump_all, put_back
@@ -33,20 +32,18 @@ class LostSeconds(Repeats):
 
     snapshot: Snapshot | None = None
 
-    @rule()
-    def take_a_snapshot(self) -> None:
+    def take_a_snapshot(self, data: st.DataObject) -> None:
         dumps = self.run(dump_all(self.ledger.redis))
         self.snapshot = Snapshot(dumps, copy.deepcopy(self.model), copy.deepcopy(self.seen))
 
-    @precondition(lambda self: self.snapshot is not None)
-    @rule(restart_us=st.sampled_from(RESTART_US))
-    def put_the_snapshot_back(self, restart_us: int) -> None:
-        assert self.snapshot
+    def put_the_snapshot_back(self, data: st.DataObject) -> None:
+        if not self.snapshot:
+            return
         now_us, opened = self.model.now_us, self.seen.opened
         dumps, model, seen = self.snapshot
         self.run(put_back(self.ledger.redis, dumps))
         self.model, self.seen, self.snapshot = model, seen, None
-        self.set_time(now_us + restart_us)
+        self.set_time(now_us + data.draw(st.sampled_from(RESTART_US)))
         # A campaign that was submitted in the lost seconds is gone.
         lost = {
             key: opening
@@ -60,10 +57,11 @@ class LostSeconds(Repeats):
         self.calls.clear()
         self.ledger.report_applier = ReportApplier(self.ledger.redis)
 
-    @precondition(lambda self: self.unproved)
-    @rule(data=st.data(), kind=st.sampled_from(["delivered", "clicked", "failed"]))
-    def report_a_push_of_lost_seconds(self, data: st.DataObject, kind: str) -> None:
-        (batch_key, index, attempt) = data.draw(st.sampled_from(sorted(self.unproved)))
+    def report_a_push_of_lost_seconds(self, data: st.DataObject) -> None:
+        if not self.unproved:
+            return
+        batch_key, index, attempt = data.draw(st.sampled_from(sorted(self.unproved)))
+        kind = data.draw(st.sampled_from(["delivered", "clicked", "failed"]))
         self.apply(batch_key, [(index, attempt, kind, 901)])
         message = self.model.campaigns[batch_key[0]].batch(batch_key[1])[index]
         assert message.state != "p", "a report of ours proves a push, and the message is still pending"

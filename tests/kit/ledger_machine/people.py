@@ -1,9 +1,8 @@
-"""The rules of people: they stop, resume, cancel and resolve, and raise budgets; and the rule by which time passes."""
+"""What people do: they stop, resume, cancel and resolve, and raise budgets; and time passes."""
 
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
 
 from tests.kit.ledger import SENDER
 from tests.kit.ledger_machine.world import World
@@ -11,18 +10,18 @@ from tests.kit.ledger_model import endings
 from times_dispatch.ledger.model import CampaignId
 
 MILLISECOND_US = 1_000
+HOW_RESOLVED: list[Any] = ["sent", "resend", "resend"]
 STEPS_MS = [20, 50, 200, 1_100, 3_000, 61_000, 61_000, 12 * 3_600_000]
 
 
 class People(World):
     """What people do."""
 
-    @rule(step_ms=st.sampled_from(STEPS_MS))
-    def time_passes(self, step_ms: int) -> None:
-        self.pass_us(step_ms * MILLISECOND_US)
+    def time_passes(self, data: st.DataObject) -> None:
+        self.pass_us(data.draw(st.sampled_from(STEPS_MS)) * MILLISECOND_US)
 
-    @rule(data=st.data(), action=st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
-    def act_as_a_person(self, data: st.DataObject, action: Any) -> None:
+    def act_as_a_person(self, data: st.DataObject) -> None:
+        action = data.draw(st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
         if action == "sender":
             self.stop_sender(data.draw(st.sampled_from(["", "", "pause", "times", "second"])))
         else:
@@ -52,8 +51,9 @@ class People(World):
             self.model.brake_provider(what)
             self.model.stopped_us = self.model.now_us
 
-    @rule(data=st.data(), how=st.sampled_from(["sent", "resend", "resend"]))
-    def resolve(self, data: st.DataObject, how: Any) -> None:
-        name = self.some_campaign(data)
+    def resolve(self, data: st.DataObject) -> None:
+        in_doubt = [name for name, campaign in self.model.campaigns.items() if campaign.is_in_doubt()]
+        name = data.draw(st.sampled_from(in_doubt or sorted(self.model.campaigns)))
+        how = data.draw(st.sampled_from(HOW_RESOLVED))
         resolved = self.run(self.ledger.control.resolve(SENDER, CampaignId(name), how))
         assert resolved == endings.resolve(self.model, name, how)

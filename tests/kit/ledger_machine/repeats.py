@@ -1,4 +1,4 @@
-"""The rule of repeated calls: a call of a script comes again after other things happened, and does no harm.
+"""Repeated calls: a call of a script comes again after other things happened, and does no harm.
 
 The Redis client repeats a call whose reply was lost, and the first copy of a call may reach the server late.
 """
@@ -7,7 +7,6 @@ import struct
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
 
 from tests.kit.ledger import SENDER
 from tests.kit.ledger_machine.recorded_calls import RecordedCall
@@ -53,7 +52,6 @@ MAX_CLOCK_DIFFERENCE_MS = 60_000
 class Repeats(Upkeep):
     """What repeated calls do."""
 
-    @rule(data=st.data())
     def repeat_calls(self, data: st.DataObject) -> None:
         calls = [call for call in self.calls if call.name in WITHOUT_EFFECT | AS_THE_MODEL][-RECENT:]
         self.calls[:] = calls

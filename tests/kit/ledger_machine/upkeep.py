@@ -1,9 +1,8 @@
-"""The rules of upkeep and of delivery reports."""
+"""What upkeep does, and what delivery reports do."""
 
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
 
 from tests.kit.ledger import SENDER
 from tests.kit.ledger_machine.work import Work
@@ -15,6 +14,7 @@ from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 
 KINDS: list[Any] = ["delivered", "failed", "failed", "intermediate", "clicked", "replied"]
+UPKEEP = ["lapse", "lapse", "renew", "settle", "end", "window", "window"]
 LATE_EVENTS = [
     "the validity ends",
     "the validity ends of a stopped campaign",
@@ -27,7 +27,6 @@ TEN_YEARS_MS = 3_650 * 86_400_000
 class Upkeep(Work):
     """What upkeep and the reconciler do."""
 
-    @rule(data=st.data())
     def report(self, data: st.DataObject) -> None:
         begun = [
             batch_key for batch_key in self.batch_keys() if batch_key[1] in self.model.campaigns[batch_key[0]].begun
@@ -59,9 +58,8 @@ class Upkeep(Work):
             if effect is ReportEffect.APPLIED:
                 self.unproved = {key for key in self.unproved if key[:2] != (batch_key, report.index - first)}
 
-    @rule(data=st.data(), step=st.sampled_from(["lapse", "lapse", "renew", "settle", "end", "window", "window"]))
-    def keep_up(self, data: st.DataObject, step: str) -> None:
-        self.upkeep(data, step)
+    def keep_up(self, data: st.DataObject) -> None:
+        self.upkeep(data, data.draw(st.sampled_from(UPKEEP)))
 
     def upkeep(self, data: st.DataObject, step: str) -> None:
         match step:
@@ -90,10 +88,9 @@ class Upkeep(Work):
         again = [(ready.ref.campaign, ready.ref.number) for ready in ready_batches]
         assert (reclaimed, in_doubt, again) == self.model.expire_leases(batch_keys)
 
-    @rule(data=st.data(), event=st.sampled_from(LATE_EVENTS))
-    def late_event(self, data: st.DataObject, event: str) -> None:
+    def late_event(self, data: st.DataObject) -> None:
         """Inject an event near the end of a campaign's life; upkeep may or may not run after it."""
-        name = self.some_campaign(data)
+        name, event = self.some_campaign(data), data.draw(st.sampled_from(LATE_EVENTS))
         match event:
             case "reports are overdue":
                 self.set_report_wait(name, -1)

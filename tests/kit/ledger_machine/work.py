@@ -1,10 +1,9 @@
-"""The rules of workers: batches are issued, taken, opened, recorded and released, also by workers that are too late."""
+"""What workers do: batches are issued, taken, opened, recorded and released, also by workers that are too late."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
 
 from tests.kit.ledger import SENDER
 from tests.kit.ledger_machine.people import People
@@ -16,7 +15,7 @@ from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck, fingerprint, text_digest
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
-from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait, new_operation
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Wait, new_operation
 from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, CloseReason
 from times_dispatch.ledger.push_results import Consequence, Result
 
@@ -55,9 +54,8 @@ class Work(People):
         result: Answer = answer
         return result
 
-    @rule(data=st.data(), steps=st.lists(st.sampled_from(WORK), min_size=1, max_size=10))
-    def work(self, data: st.DataObject, steps: list[str]) -> None:
-        for step in steps:
+    def work(self, data: st.DataObject) -> None:
+        for step in data.draw(st.lists(st.sampled_from(WORK), min_size=1, max_size=6)):
             # Without these two steps, most sequences would do nothing.
             if not self.model.out and not any(map(self.model.reachable, self.model.campaigns)):
                 self.revive(data)
@@ -103,7 +101,13 @@ class Work(People):
         self.workers.append(Worker(batch_key, lease))
 
     def work_open(self, data: st.DataObject) -> None:
-        self.open(self.some_worker(data), data.draw(st.sampled_from([1, 2, 3, 30])))
+        worker = self.some_worker(data)
+        opened = self.open(worker, data.draw(st.sampled_from([1, 2, 3, 30])))
+        # Mostly a worker does what the ledger's answer asks for.
+        if isinstance(opened, Wait) and data.draw(st.booleans()):
+            self.pass_us(int(opened.seconds * 1e6))
+        elif isinstance(opened, BatchClosed | Drained) and data.draw(st.integers(0, 3)):
+            self.release(worker)
 
     def check_of(self, worker: Worker) -> FrequencyCheck:
         limit = self.model.caps.limit
@@ -118,7 +122,8 @@ class Work(People):
             " ".join(phones) if limit.max_messages else "",
         )
 
-    def open(self, worker: Worker, most: int) -> None:
+    def open(self, worker: Worker, most: int) -> Opened | None:
+        """Open a block for a worker; return the ledger's answer, None if the lease is lost."""
         operation, token = new_operation(), worker.lease.token
         call = OpenCall(token, operation, worker.last_block, most, self.words[worker.batch_key[0]])
 
@@ -149,6 +154,7 @@ class Work(People):
         block = self.both(real, model)
         if isinstance(block, Block):
             self.give(worker, operation, block)
+        return block
 
     def give(self, worker: Worker, operation: str, block: Block) -> None:
         """Give a block to a worker, which pushes its messages."""

@@ -364,7 +364,7 @@ class Model:
 
     def _apply(self, message: Message, result: str, code: int) -> None:
         message.state = "p" if result == "b" else result
-        if result not in "ai" and message.attempt:
+        if result not in "ai":
             message.block = 0  # no other result of the block counts
         if message.attempt and result in "ru":
             message.state, message.attempt = "g", message.attempt - 1

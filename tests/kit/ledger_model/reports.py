@@ -16,6 +16,8 @@ ModelReport = tuple[int, int, str, int]
 def apply_reports(model: Model, batch_key: BatchKey, reports: list[ModelReport]) -> list[ReportEffect]:
     """Apply reports about one batch; return the effect of each."""
     campaign = model.campaigns[batch_key[0]]
+    if batch_key[1] >= campaign.batches:
+        return [ReportEffect.UNKNOWN] * len(reports)
     campaign.begun.add(batch_key[1])
     batch = campaign.batch(batch_key[1])
     effects = [ReportEffect.DUPLICATE] * len(reports)

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from tests.kit.ledger import Ledger
 from tests.kit.ledger_machine.clock import machine_clock
-from tests.kit.ledger_machine.lost_seconds import LostSeconds
+from tests.kit.ledger_machine.machine import LedgerMachine
 from tests.kit.ledger_machine.recorded_calls import recorded_calls
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
@@ -25,7 +25,7 @@ from times_dispatch.ledger.maintenance import Maintenance
 LONGER = os.environ.get("LEDGER_EXAMPLES")
 EXAMPLES = int(LONGER or min(40, settings().max_examples))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
-STEPS = 30
+STEPS = 8
 LEASE_S = 100 * 86_400
 """Leases end only when the machine says so."""
 
@@ -41,7 +41,7 @@ def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_se
             run_state_machine_as_test(
                 cast(
                     "type[RuleBasedStateMachine]",
-                    lambda: LostSeconds(ledger, clock, calls, loop.run_until_complete),
+                    lambda: LedgerMachine(ledger, clock, calls, loop.run_until_complete),
                 ),
                 settings=settings(
                     max_examples=EXAMPLES,
