@@ -357,7 +357,7 @@ async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself
     await ledger.record(first.lease, block, b"p")
     assert await third.send(TWO_A_DAY) == "a"
     await first.open_block(TWO_A_DAY)
-    assert await first.states() == "u"
+    assert await first.states() == "g"
 
 
 @pytest.mark.parametrize(("later_s", "states"), [(86_399, "u"), (86_400, "a")])
