@@ -58,6 +58,8 @@ class IssuedBatch:
     token: int = 0
     taken_us: int = 0
     blocks: int = 0
+    worker_block: int = 0
+    """The last block that the worker said it was given, when it opened the next block."""
     first_pending: int = 0
     waits_until_ms: int = 0
     operation: str = ""
@@ -183,6 +185,8 @@ class Model:
         out, campaign = self.out[batch_key], self.campaigns[batch_key[0]]
         if out.opened and out.operation == call.operation:
             return out.opened
+        if call.last_block < out.worker_block:  # a late copy of an earlier call
+            raise ModelLeaseLost
         provider = self._provider_for(out, campaign, call.last_block)
         if isinstance(provider, str):
             return provider
@@ -288,7 +292,7 @@ class Model:
             message.sent_ms = self.now_ms - campaign.created_ms + max(0, starts_in_us // 1000)
             message.state, message.block, message.code, message.answered = "s", out.blocks, 0, False
         messages = [(index, batch[index].attempt) for index in chosen.indexes]
-        out.first_pending, out.operation = chosen.next_index, call.operation
+        out.first_pending, out.operation, out.worker_block = chosen.next_index, call.operation, call.last_block
         out.opened = OpenedBlock(out.blocks, messages, provider.chain_index, len(chosen.suppressed))
         if chosen.waits_ms:
             again_ms = self.now_ms + min(chosen.waits_ms)

@@ -4,7 +4,7 @@
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
 -- which is in another slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed; messages that wait
 -- for the fate of a copy are passed over. Safe to repeat: the same operation gets the same block again, so a reply that
--- was lost leaves no messages in sending that nobody pushes.
+-- was lost leaves no messages in sending that nobody pushes. A copy of an earlier call that comes late opens nothing.
 --
 -- Arguments
 --   campaign, batch_number  the batch: the id of its campaign, and its number from 0
@@ -30,7 +30,7 @@
 --   wait     ms: no message of the batch may be sent for this time; reason: a WaitReason
 --   drained  no message of the batch is pending
 --   closed   reason: a CloseReason, or the campaign's state; the worker shall release the batch
---   lost     the lease went to another worker
+--   lost     the lease went to another worker, or the worker was given a later block since this call
 -- Keys: campaign, lease, messages, parts and codes of the batch; the sender's hash, batches_out, rotation and changed,
 --   its recent_texts and recent_phones with all keys below them; the sender's other campaigns, if this campaign has to
 --   wait for its providers, and the messages of other campaigns whose entries are found.
@@ -91,6 +91,13 @@ end
 local function has_lost_blocks(last_block)
   local known = tonumber(args.last_block)
   return known >= 0 and is_later_block(known, tonumber(last_block))
+end
+
+-- Say whether this call is a late copy: since the call the worker was given a later block, and said so when it opened
+-- the next block.
+local function is_late_copy(worker_block)
+  local known, said = tonumber(args.last_block), tonumber(worker_block or '-1')
+  return known >= 0 and said >= 0 and is_later_block(said, known)
 end
 
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
@@ -304,10 +311,11 @@ end
 
 fail_if_memory_is_full()
 local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count',
-  'taken_ms', 'waits_until_ms')
+  'taken_ms', 'waits_until_ms', 'worker_block')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
 if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
+if is_late_copy(lease.worker_block) then return reply({status = 'lost'}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_send_time_us',
   'last_send_time_cost', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',
@@ -382,7 +390,7 @@ mark_sending(packed, block, count)
 if checks and #indexes > 0 then add_entries(checks, indexes, messages_key, count) end
 local opened_block = table.concat(packed)
 redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block, 'first_pending', next_index,
-  'last_block', block.number)
+  'last_block', block.number, 'worker_block', args.last_block)
 if checks and checks.waits_ms < math.huge then note_wait(lease.waits_until_ms, now_ms + checks.waits_ms) end
 mark_changed(id)
 if #indexes == 0 then
