@@ -39,7 +39,7 @@ test: lint ## lint and all tests, with coverage
 	exit $$status
 
 one: $(READY) ## run one test: T=path/to/test_file.py, also with ::test_name or -k word
-	@test -n "$(T)" || { echo "name a test: make one T=tests/workers/test_upkeep_hours.py" >&2; exit 2; }
+	@test -n "$(T)" || { echo "name a test: make one T=tests/workers/test_upkeep_send_window.py" >&2; exit 2; }
 	@$(BIN)/pytest $(T)
 
 format: $(READY) ## format the code, and repair what the linter can repair

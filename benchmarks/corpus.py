@@ -13,7 +13,7 @@ from benchmarks.corpus_texts import (
     SPELLING,
     WHITELISTED_LINKS,
     WHITELISTED_NUMBERS,
-    Sample,
+    CorpusSample,
     samples,
 )
 from benchmarks.figures import Figure
@@ -43,7 +43,7 @@ def figures(say: Callable[[str], None]) -> list[Figure]:
     return [*_sample_figures(samples(SAMPLES)), *_public_figures(set(public_texts()), say)]
 
 
-def is_refused(sample: Sample) -> bool:
+def is_refused(sample: CorpusSample) -> bool:
     """Return the judgement of the rules on a sample."""
     return _JUDGES[sample.rule](sample)
 
@@ -55,14 +55,14 @@ def public_texts() -> Iterator[str]:
         yield from (line.strip() for line in description.splitlines() if _MIN_LINE <= len(line.strip()) <= _MAX_LINE)
 
 
-def _is_misspelt(sample: Sample) -> bool:
+def _is_misspelt(sample: CorpusSample) -> bool:
     try:
         return any(map(right_spelling, Template(sample.text).literals))
     except TemplateInvalid:
         return True
 
 
-def _is_no_recipient(sample: Sample) -> bool:
+def _is_no_recipient(sample: CorpusSample) -> bool:
     try:
         normalise(sample.text)
     except NumberInvalid:
@@ -70,7 +70,7 @@ def _is_no_recipient(sample: Sample) -> bool:
     return False
 
 
-_JUDGES: dict[str, Callable[[Sample], bool]] = {
+_JUDGES: dict[str, Callable[[CorpusSample], bool]] = {
     LINK: lambda sample: bool(_LINKS.missing(sample.text)),
     NUMBER: lambda sample: bool(_NUMBERS.missing(sample.text)),
     SLOT: lambda sample: Template(f"{{#{sample.kind}#}}").slots[0].check(sample.text) is not None,
@@ -80,7 +80,7 @@ _JUDGES: dict[str, Callable[[Sample], bool]] = {
 }
 
 
-def _sample_figures(judged: Iterator[Sample]) -> Iterator[Figure]:
+def _sample_figures(judged: Iterator[CorpusSample]) -> Iterator[Figure]:
     count: Counter[tuple[str, bool, bool]] = Counter()
     for sample in judged:
         count[sample.rule, sample.is_bad, is_refused(sample)] += 1

@@ -38,7 +38,7 @@ _CODES = ("11", "22", "33", "44", "40", "80", "79", "20", "731", "120", "124", "
 _ZEROS = "०০੦૦௦౦೦൦"
 
 
-class Sample(NamedTuple):
+class CorpusSample(NamedTuple):
     """A value or text with the judgement that is right."""
 
     rule: str
@@ -49,10 +49,10 @@ class Sample(NamedTuple):
     """The tag of the slot in which a value stands."""
 
 
-def samples(count: int, seed: int = 1) -> Iterator[Sample]:
+def samples(count: int, seed: int = 1) -> Iterator[CorpusSample]:
     """Yield about ``count`` samples, of each kind as many."""
     chance = random.Random(seed)
-    kinds: tuple[Callable[[random.Random], Sample], ...] = (
+    kinds: tuple[Callable[[random.Random], CorpusSample], ...] = (
         _foreign_link, _own_link, _no_link, _foreign_number, _own_number, _no_number,
         _bad_value, _good_value, _landline, _mobile, _category, _no_category, _bad_spelling, _good_spelling,
     )  # fmt: skip
@@ -73,24 +73,26 @@ def _grouped(chance: random.Random, digits: str, sizes: tuple[int, ...], separat
     return chance.choice(separators).join(groups)
 
 
-def _foreign_link(chance: random.Random) -> Sample:
+def _foreign_link(chance: random.Random) -> CorpusSample:
     host = f"{chance.choice(_NAMES)}{chance.choice(['', '-', '1'])}{chance.choice(_NAMES)}.{chance.choice(_ENDINGS)}"
     path = chance.choice(["", "/", "/x1", "/TIMESM/x?a=1", ":8080", ":443/p"])
     link = chance.choice(["", "", "http://", "https://", "www.", "HTTPS://"]) + host + path
     shown = chance.choice(
         ["{}", "Pay at {}", "Pay at {}.", "({})", "Link:{}", "{} now", "see...{}", "*{}*", "भुगतान {} पर", "•{}"]
     )
-    return Sample(LINK, shown.format(link), is_bad=True)
+    return CorpusSample(LINK, shown.format(link), is_bad=True)
 
 
-def _own_link(chance: random.Random) -> Sample:
+def _own_link(chance: random.Random) -> CorpusSample:
     link = chance.choice(["times.example/a", "https://times.example/x?y=1", "www.times.example", "sho.rt/TIMESM/q7"])
-    return Sample(LINK, chance.choice(["{}", "Pay at {}.", "({})", "Link:{}", "{} now"]).format(link), is_bad=False)
+    return CorpusSample(
+        LINK, chance.choice(["{}", "Pay at {}.", "({})", "Link:{}", "{} now"]).format(link), is_bad=False
+    )
 
 
-def _no_link(chance: random.Random) -> Sample:
+def _no_link(chance: random.Random) -> CorpusSample:
     word, other = chance.choice(_NAMES), chance.choice(_NAMES).title()
-    return Sample(
+    return CorpusSample(
         LINK,
         chance.choice(
             [
@@ -111,7 +113,7 @@ def _in_script(chance: random.Random, text: str) -> str:
     return "".join(chr(zero + int(character)) if character.isdigit() else character for character in text)
 
 
-def _foreign_number(chance: random.Random) -> Sample:
+def _foreign_number(chance: random.Random) -> CorpusSample:
     shape, before = chance.randrange(6), chance.choice(_BEFORE)
     if shape <= 1:
         number = _grouped(chance, chance.choice("6789") + _digits(chance, 9), chance.choice(_GROUPINGS))
@@ -129,21 +131,21 @@ def _foreign_number(chance: random.Random) -> Sample:
             number, before = chance.choice([f"{code}{local}", local]), chance.choice(_NEEDS_CALL_WORD)
     if chance.random() < 0.1:
         number = _in_script(chance, number)
-    return Sample(NUMBER, before.format(number), is_bad=True)
+    return CorpusSample(NUMBER, before.format(number), is_bad=True)
 
 
-def _own_number(chance: random.Random) -> Sample:
+def _own_number(chance: random.Random) -> CorpusSample:
     number = chance.choice(
         ["1800 123 4567", "1800-123-4567", "18001234567", "022-23456789", "+91 22 2345 6789", "9876543210"]
     )
-    return Sample(NUMBER, chance.choice(_BEFORE[:24]).format(number), is_bad=False)
+    return CorpusSample(NUMBER, chance.choice(_BEFORE[:24]).format(number), is_bad=False)
 
 
-def _no_number(chance: random.Random) -> Sample:
+def _no_number(chance: random.Random) -> CorpusSample:
     def d(count: int) -> str:
         return _digits(chance, count)
 
-    return Sample(
+    return CorpusSample(
         NUMBER,
         chance.choice(
             [
@@ -159,7 +161,7 @@ def _no_number(chance: random.Random) -> Sample:
     )  # fmt: skip
 
 
-def _bad_value(chance: random.Random) -> Sample:
+def _bad_value(chance: random.Random) -> CorpusSample:
     word = chance.choice(_NAMES)
     kind, text = chance.choice(
         [
@@ -169,10 +171,10 @@ def _bad_value(chance: random.Random) -> Sample:
             ("cbn", _digits(chance, 2)), ("email", f"{word}@x"), ("email", word), ("var", "a" * 31), ("var", "a\nb"),
         ]
     )  # fmt: skip
-    return Sample(SLOT, text, is_bad=True, kind=kind)
+    return CorpusSample(SLOT, text, is_bad=True, kind=kind)
 
 
-def _good_value(chance: random.Random) -> Sample:
+def _good_value(chance: random.Random) -> CorpusSample:
     word = chance.choice(_NAMES)
     kind, text = chance.choice(
         [
@@ -183,33 +185,33 @@ def _good_value(chance: random.Random) -> Sample:
             ("NUM", _digits(chance, 4)), ("alphanumeric", word), ("url", "www.times.example/a"),
         ]
     )  # fmt: skip
-    return Sample(SLOT, text, is_bad=False, kind=kind)
+    return CorpusSample(SLOT, text, is_bad=False, kind=kind)
 
 
-def _landline(chance: random.Random) -> Sample:
+def _landline(chance: random.Random) -> CorpusSample:
     code = chance.choice([code for code in _CODES if code[0] in "678"])
     digits = code + chance.choice("24") + _digits(chance, 9 - len(code))
-    return Sample(RECIPIENT, chance.choice(["", "0", "+91", "91 "]) + digits, is_bad=True)
+    return CorpusSample(RECIPIENT, chance.choice(["", "0", "+91", "91 "]) + digits, is_bad=True)
 
 
-def _mobile(chance: random.Random) -> Sample:
+def _mobile(chance: random.Random) -> CorpusSample:
     start = chance.choice(["9", "98", "70", "8989", "6200", "6300", "7900", "8012", "99", "7999", "8130", "6912"])
-    return Sample(
+    return CorpusSample(
         RECIPIENT, chance.choice(["", "0", "+91", "91 "]) + start + _digits(chance, 10 - len(start)), is_bad=False
     )
 
 
-def _category(chance: random.Random) -> Sample:
+def _category(chance: random.Random) -> CorpusSample:
     words = [
         "Promotional", "Promotional (P)", "Promotional SMS", "Promo", "Service Implicit", "Service Implicit (SI)",
         "Service-Explicit", "Service/Explicit", "Service Explicit (SE)", "Transactional", "Transactional (OTP)",
         "Otp SMS", "Government", "Govt", "SERVICE_IMPLICIT", "Service Inferred", "SE", "SI", "P", "T", "G",
     ]  # fmt: skip
     word = chance.choice(words)
-    return Sample(CATEGORY, chance.choice([word, word.upper(), word.lower(), f" {word} "]), is_bad=False)
+    return CorpusSample(CATEGORY, chance.choice([word, word.upper(), word.lower(), f" {word} "]), is_bad=False)
 
 
-def _no_category(chance: random.Random) -> Sample:
+def _no_category(chance: random.Random) -> CorpusSample:
     words = [
         "Transactional/Promotional",
         "Non-promotional",
@@ -219,15 +221,15 @@ def _no_category(chance: random.Random) -> Sample:
         "Bulk",
         "Alert",
     ]
-    return Sample(CATEGORY, chance.choice(words), is_bad=True)
+    return CorpusSample(CATEGORY, chance.choice(words), is_bad=True)
 
 
-def _bad_spelling(chance: random.Random) -> Sample:
+def _bad_spelling(chance: random.Random) -> CorpusSample:
     word = chance.choice(["var", "num", "alp", "url", "numeric", "alphanumeric", "cbn", "email"])
     shapes = ["{# %s #}", "{#%s}", "{%s#}", "{##%s##}", "[#%s#]", "##%s##", "#%s#", "{#%s1#}", "{#%s_2#}", "{ #%s# }"]
-    return Sample(SPELLING, f"Dear {chance.choice(shapes) % word}, thank you. - TIMES", is_bad=True)
+    return CorpusSample(SPELLING, f"Dear {chance.choice(shapes) % word}, thank you. - TIMES", is_bad=True)
 
 
-def _good_spelling(chance: random.Random) -> Sample:
+def _good_spelling(chance: random.Random) -> CorpusSample:
     word = chance.choice(["var", "num", "NUM", "Alp", "url", "numeric", "AlphaNumeric", "cbn", "email", "urg", "uro"])
-    return Sample(SPELLING, f"Dear {{#{word}#}}, order #{_digits(chance, 3)}. - TIMES", is_bad=False)
+    return CorpusSample(SPELLING, f"Dear {{#{word}#}}, order #{_digits(chance, 3)}. - TIMES", is_bad=False)

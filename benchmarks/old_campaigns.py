@@ -19,6 +19,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import CAMPAIGNS, SUBMISSIONS, SenderKey, campaign_key, sender_key
 from times_dispatch.ledger.maintenance import Maintenance
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 
 FEW = 100
 """As many as ``dispatch list`` shows."""
@@ -79,7 +80,7 @@ async def _write_old(url: str, sender: SenderId, count: int) -> None:
     redis: Redis = connect(url)
     try:
         first = await write(redis, sender, 1, name="old")
-        await Control(redis).campaign(sender, first, "cancel")
+        await Control(redis).campaign(sender, first, ControlAction.CANCEL)
         await Maintenance(redis, lease_s=15.0).end_pending(sender)
         ended_key = sender_key(sender, SenderKey.ENDED)
         ended_at = await redis.zscore(ended_key, first)

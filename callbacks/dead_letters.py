@@ -31,7 +31,7 @@ _SHORT_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS)
 _LONG_STREAMS: Final = (LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
 
 _KEPT_SHARE: Final = 0.9
-"""How full a stream is after its oldest rows were deleted, so that not every new row deletes others."""
+"""The share of the limit that a stream fills after its oldest rows were deleted: not every new row deletes others."""
 
 _REASON: Final = b"reason"
 _DETAIL: Final = b"detail"
@@ -123,7 +123,7 @@ class DeadLetter(NamedTuple):
     body: bytes
     """A body that can be posted again as it is."""
     detail: str = ""
-    """What is wrong with the row, for people; empty if the reason says everything."""
+    """The mistake in the row, for people; empty if the reason says everything."""
 
 
 class StoredDeadLetter(msgspec.Struct, frozen=True):
@@ -138,7 +138,7 @@ class StoredDeadLetter(msgspec.Struct, frozen=True):
     too_long: int = 0
     """How many bytes the row had, if it was too long to be kept; else 0."""
     detail: str = ""
-    """What is wrong with the row, for people; empty if the reason says everything."""
+    """The mistake in the row, for people; empty if the reason says everything."""
 
 
 class DeadLetters:

@@ -75,7 +75,7 @@ class EntryApplier:
         self._streams = streams
         self._dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=streams.max_dead_letter_bytes))
         self._test_sends = SendTestReports(redis)
-        self._optouts = OptOuts(redis)
+        self._opt_outs = OptOuts(redis)
 
     async def apply_together(self, entries: Sequence[Entry]) -> AppliedEntries | None:
         """Apply the reports of entries in one call; return None if the call fails because of the reports."""
@@ -124,7 +124,7 @@ class EntryApplier:
                 dead_letters.append(DeadLetter(DeadLetterReason.UNKNOWN, event.raw))
         stops = applied.stop_replies
         numbers = await self._numbers([classified.reports[index] for index in stops])
-        await self._optouts.add([number for number in numbers if number])
+        await self._opt_outs.add([number for number in numbers if number])
         without_number = [index for index, number in zip(stops, numbers, strict=True) if not number]
         dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, events[index].raw) for index in without_number]
         dead_letters += await self._opt_out_of_test_sends(classified.test_send_stops)
@@ -136,7 +136,7 @@ class EntryApplier:
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
         """Opt out the senders of stop replies to test messages; return the rows without a known number."""
         numbers = await self._test_sends.numbers([index for index, _ in stops])
-        await self._optouts.add([number for number in numbers if number])
+        await self._opt_outs.add([number for number in numbers if number])
         return [
             DeadLetter(DeadLetterReason.NOT_APPLIED, raw)
             for (_, raw), number in zip(stops, numbers, strict=True)

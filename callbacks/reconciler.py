@@ -54,7 +54,7 @@ class ReconcilerLimits:
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
     max_waiting_entries: int = 512
-    """No more entries are read while so many are held that a full Redis keeps from being processed."""
+    """No more entries are read while this many entries wait because Redis is full."""
     claim_after_ms: int = CLAIM_AFTER_MS
     """An entry that another reconciler has held for this long is claimed from it."""
     claim_every_s: float = 5.0

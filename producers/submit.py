@@ -195,14 +195,14 @@ async def _store_batches(
     """
     submissions, queries = Submissions(redis), Queries(redis)
     view = await queries.campaign(campaign)
-    optouts = OptOuts(redis)
-    has_optouts = not await optouts.is_empty()
+    opt_outs = OptOuts(redis)
+    has_opt_outs = not await opt_outs.is_empty()
     number, opted_out = -1, 0
     storing: asyncio.Task[None] | None = None
     try:
         for number, batch in enumerate(row_pass.batches(begun.batch_size)):
             if number >= begun.batches:
-                on_list = await optouts.contains(batch.to) if has_optouts else []
+                on_list = await opt_outs.contains(batch.to) if has_opt_outs else []
                 suppressed = [index for index, is_on_list in enumerate(on_list) if is_on_list]
                 opted_out += len(suppressed)
                 if storing:

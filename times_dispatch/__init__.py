@@ -1,4 +1,4 @@
-"""What producers, workers and callbacks share; nothing in here imports them.
+"""The code that producers, workers and callbacks share; nothing in here imports them.
 
 Terms are explained in docs/glossary.md.
 """

@@ -1,4 +1,4 @@
-"""How a process runs: it opens its resources in order, runs its loops until a signal, and closes all resources.
+"""The run of a process: it opens its resources in order, runs its loops until a signal, and closes all resources.
 
 Open the resources with ``async with`` around ``run_until_signalled``. They are then closed in reverse order, after the
 loops have ended:

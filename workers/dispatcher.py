@@ -28,6 +28,7 @@ from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, Plan, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
@@ -39,7 +40,7 @@ from times_dispatch.settings.model import Settings
 from workers.batch.batch_run import BatchEnd, WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
-from workers.batch.context import SenderTurn, WorkerContext
+from workers.batch.context import OpeningLock, WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
@@ -135,8 +136,8 @@ class Dispatcher:
             clock=clock,
             rng=self._rng,
         )
-        self._turns = defaultdict[tuple[SenderId, tuple[str, ...], bool], SenderTurn](SenderTurn)
-        """A turn for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
+        self._opening_locks = defaultdict[tuple[SenderId, tuple[str, ...], bool], OpeningLock](OpeningLock)
+        """One for each sender and chain of providers, for urgent batches and for others. So a batch that waits for a
         chain delays no batch of another chain, and an urgent batch waits for urgent batches only."""
         self._plans: dict[CampaignId, Plan] = {}
         self._batches: set[BatchWorker] = set()
@@ -258,7 +259,7 @@ class Dispatcher:
                 plan = await self._cached_plan(ref)
                 if plan.provider not in self._clients:
                     reason = f"provider {plan.provider} is not in the worker's settings"
-                    await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+                    await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
                     return BatchEnd.PROVIDER_UNKNOWN
                 lease = await self._context.leases.take(ref)
             except LEDGER_ERRORS as error:
@@ -278,8 +279,8 @@ class Dispatcher:
 
     async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> WorkEnd:
         ref = lease.ref
-        turn = self._turns[ref.sender, plan.chain, plan.urgent]
-        batch = BatchWorker(lease, plan, self._context, turn=turn, lease_deadline=lease_deadline)
+        opening_lock = self._opening_locks[ref.sender, plan.chain, plan.urgent]
+        batch = BatchWorker(lease, plan, self._context, opening_lock=opening_lock, lease_deadline=lease_deadline)
         self._batches.add(batch)
         if self._is_stopping:
             batch.stop(grace_s=self._settings.worker.grace_s)
@@ -317,7 +318,7 @@ class Dispatcher:
         try:
             if not is_of_ledger and await self._note_failure(ref, token, kind, reason):
                 return
-            await self._control.campaign(ref.sender, ref.campaign, "brake", reason=reason)
+            await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
         except LeaseLost:
             return
         except (*LEDGER_ERRORS, CampaignUnknown) as error:

@@ -25,7 +25,7 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.openings import new_operation
-from times_dispatch.ledger.protocol import StopReason
+from times_dispatch.ledger.protocol import ControlAction, StopReason
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.redis_clock import RedisClock, clocks_agree
@@ -55,8 +55,8 @@ _WARN_EVERY_S = 60.0
 _MIN_GAP_MS = 3_000
 """A shorter time without upkeep is not a gap, because rounds are a second apart."""
 _MAX_BACKLOG = 1_000
-"""When so many wake-ups wait in a queue, workers are woken again for some batches only of those that none of them took.
-The others are probably in the queue still, and each further wake-up makes it longer."""
+"""While more wake-ups than this wait in a queue, workers are woken again for only a share of the batches that no worker
+took. The other wake-ups are probably still in the queue, and each further wake-up makes the queue longer."""
 
 
 class Upkeep:
@@ -98,7 +98,7 @@ class Upkeep:
         self._update_flower = update_flower
         self._backlog = backlog
         self._again_shares = {True: 1.0, False: 1.0}
-        """For which share of the batches that no worker took workers are woken again, by whether they are urgent."""
+        """The share of the batches that no worker took for which workers are woken again; True for urgent batches."""
         self._lease_ms = int(lease_s * 1000)
         self._not_in_flower: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
         self._taken: defaultdict[SenderId, set[CampaignId]] = defaultdict(set)
@@ -179,7 +179,7 @@ class Upkeep:
                 raise result
 
     async def _confirm_shown(self, senders: Iterable[SenderId]) -> None:
-        """Tell the ledger which campaigns were shown: those of a worker that dies before are shown by another."""
+        """Tell the ledger which campaigns were shown; if a worker dies before, another worker shows its campaigns."""
         shown = {sender: self._taken.pop(sender) for sender in senders if self._taken.get(sender)}
         if shown:
             await self._maintenance.shown(shown, worker=self._name)
@@ -279,14 +279,14 @@ class Upkeep:
             log.error("the counters do not add up to the total", sender=sender, campaign=campaign, **counters)
         self._logged[campaign] = counters
         with suppress(CampaignUnknown):
-            await self._control.campaign(sender, campaign, "brake", reason=StopReason.COUNTERS_MISMATCH)
+            await self._control.campaign(sender, campaign, ControlAction.BRAKE, reason=StopReason.COUNTERS_MISMATCH)
 
 
 def _again_share(waiting: int) -> float:
-    """Return for which share of the batches that no worker took workers are woken again.
+    """Return the share of the batches that no worker took for which workers are woken again.
 
-    The share falls with the square of what waits: so the queue stays bounded, and yet every batch whose wake-up was
-    lost gets another one.
+    The share falls with the square of the number of waiting wake-ups. So the queue stays bounded, and yet every batch
+    whose wake-up was lost gets another wake-up.
     """
     return min(1.0, (_MAX_BACKLOG / max(1, waiting)) ** 2)
 

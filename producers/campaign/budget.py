@@ -1,4 +1,4 @@
-"""What a campaign may cost. All limits are SMS parts, also a limit that the file gives as money."""
+"""The limits of a campaign's cost. All limits are SMS parts, also a limit that the file gives as money."""
 
 from collections.abc import Iterator
 from decimal import Decimal

@@ -60,7 +60,7 @@ class CampaignTable(StrictTable):
     start_at: Moment = None
     """Nothing is sent before. Default: the campaign starts at once."""
     missed_start: MissedStart = "send"
-    """What happens if no worker ran at ``start_at``: the campaign is sent late, cancelled, or paused until resumed."""
+    """The policy if no worker ran at ``start_at``: the campaign is sent late, cancelled, or paused until resumed."""
     finish_by: Moment = None
     """Messages that are unsent then expire."""
     validity: Annotated[str, AfterValidator(check_duration)] | None = None

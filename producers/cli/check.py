@@ -103,7 +103,7 @@ async def _check_with(
             draft,
             now=now,
             ledger=ledger,
-            optouts=OptOuts(redis) if redis else None,
+            opt_outs=OptOuts(redis) if redis else None,
             memory=memory,
             max_memory_share=settings.ledger.max_memory_share,
             keep_rejects=keep_rejects,

@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 from producers.cli import CliContext
 from producers.cli.ledger import notify_workers, with_ledger
 from producers.errors import CommandFailed
-from times_dispatch.ledger.control import Action, Control
+from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState
@@ -18,7 +19,7 @@ _HINTS_DURING_SUBMIT = {
     CampaignState.PAUSED: "pause it after the submit has ended, or give it up: dispatch cancel {}",
     CampaignState.RUNNING: "it runs by itself after the submit has ended",
 }
-"""What to do about a campaign that is still being submitted, by the state that was wanted."""
+"""Advice about a campaign that is still being submitted, by the state that was wanted."""
 
 
 @click.command()
@@ -27,7 +28,7 @@ _HINTS_DURING_SUBMIT = {
 @click.pass_obj
 def pause(options: CliContext, campaign: str, *, reason: str) -> None:
     """Pause CAMPAIGN: no push starts later than a second after this command has ended."""
-    _change_state(options, campaign, "pause", reason, CampaignState.PAUSED)
+    _change_state(options, campaign, ControlAction.PAUSE, reason, CampaignState.PAUSED)
 
 
 @click.command()
@@ -39,7 +40,7 @@ def resume(options: CliContext, campaign: str) -> None:
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
         queries, id_ = Queries(redis), CampaignId(campaign)
         sender = await queries.sender_of(id_)
-        changed, _ = await Control(redis).campaign(sender, id_, "resume")
+        changed, _ = await Control(redis).campaign(sender, id_, ControlAction.RESUME)
         await notify_workers(options, redis, sender)
         return changed, await queries.campaign(id_), await queries.sender(sender)
 
@@ -61,7 +62,7 @@ def resume(options: CliContext, campaign: str) -> None:
 @click.pass_obj
 def cancel(options: CliContext, campaign: str) -> None:
     """Cancel CAMPAIGN for good: unsent messages are cancelled, messages in doubt are not sent again."""
-    _change_state(options, campaign, "cancel", "by hand", CampaignState.CANCELLED)
+    _change_state(options, campaign, ControlAction.CANCEL, "by hand", CampaignState.CANCELLED)
 
 
 @click.command()
@@ -117,7 +118,9 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
     click.echo(message)
 
 
-def _change_state(options: CliContext, campaign: str, action: Action, reason: str, wanted: CampaignState) -> None:
+def _change_state(
+    options: CliContext, campaign: str, action: ControlAction, reason: str, wanted: CampaignState
+) -> None:
     """Change a campaign's state and print the new state.
 
     Args:

@@ -1,4 +1,4 @@
-"""How commands connect to the ledger."""
+"""The connection of commands to the ledger."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.optout_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from times_dispatch.ledger.opt_outs import OptOuts
 
 

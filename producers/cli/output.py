@@ -1,4 +1,4 @@
-"""What several commands print in the same way: tables, a progress bar, counts, times, and a campaign as JSON."""
+"""The output that several commands share: tables, a progress bar, counts, times, and a campaign as JSON."""
 
 import contextlib
 import sys

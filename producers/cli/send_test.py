@@ -12,7 +12,7 @@ from producers.cli.ledger import open_ledger
 from producers.cli.output import counted, second_in_india
 from producers.cli.types import FiniteFloatRange
 from producers.errors import InputInvalid
-from producers.testsend import (
+from producers.test_send import (
     SendTestMessage,
     SendTestRequest,
     SendTestResult,

@@ -26,7 +26,7 @@ def sender() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 @click.pass_obj
 def list_(options: CliContext, *, as_json: bool) -> None:
-    """List the senders with their rates and what holds them back."""
+    """List the senders with their rates, and the reasons why they do not send."""
 
     async def read(redis: Redis) -> list[SenderView]:
         queries = Queries(redis)
@@ -106,4 +106,4 @@ def _state(view: SenderView) -> str:
         return "paused"
     if view.day_is_used_up:
         return "parts of the day used up"
-    return "; ".join(f"provider {held.provider} is {held.why}" for held in view.unavailable) or "runs"
+    return "; ".join(f"provider {state.provider} is {state.why}" for state in view.unavailable) or "runs"

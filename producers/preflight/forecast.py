@@ -51,7 +51,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     parts_today: int
     """Parts of the daily limit that are used on the day on which the campaign starts."""
     problems: list[str]
-    """What keeps messages from being sent at all, or on the first day."""
+    """The reasons why messages are not sent at all, or not on the first day."""
 
 
 def forecast(campaign: Campaign, ledger: SenderSnapshot | None, *, rows: int, parts: int, now: datetime) -> Forecast:

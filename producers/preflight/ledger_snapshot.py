@@ -1,4 +1,4 @@
-"""Reads from the ledger what a forecast needs: the sender's rate, what holds it back, and its other campaigns."""
+"""Reads the data of a forecast from the ledger: the rate of the sender, why it is stopped, and its other campaigns."""
 
 import msgspec
 from redis.asyncio import Redis
@@ -22,8 +22,8 @@ class SenderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_per_s: float | None = None
     """None if the ledger does not know the sender."""
-    held: str = ""
-    """Why the sender sends nothing now; empty if nothing holds it back."""
+    stop_reason: str = ""
+    """Why the sender sends nothing now; empty if the sender may send."""
     parts_today: int = 0
     """SMS parts that the sender has sent since midnight in India; they are counted only under a daily limit."""
     others: list[CampaignAhead] = []
@@ -36,16 +36,18 @@ async def take_snapshot(redis: Redis, plan: Plan) -> SenderSnapshot:
     if sender not in await queries.senders():
         return SenderSnapshot()
     view = await queries.sender(sender)
-    brakes = {held.provider: held.why for held in view.unavailable if held.brake}
-    held = "it is paused" if view.paused else ""
-    if not held and all(provider in brakes for provider in plan.chain):
-        held = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
+    brakes = {provider.provider: provider.why for provider in view.unavailable if provider.brake}
+    stop_reason = "it is paused" if view.paused else ""
+    if not stop_reason and all(provider in brakes for provider in plan.chain):
+        stop_reason = "; ".join(f"provider {provider} is {brakes[provider]}" for provider in plan.chain)
     others = [
         CampaignAhead(other.id, other.plan.name, _unsent_units(other, in_parts=in_parts))
         for other in await queries.live(sender, damaged=[])
         if other.state is CampaignState.RUNNING and other.unsent
     ]
-    return SenderSnapshot(rate_per_s=view.rate_per_s, held=held, parts_today=view.parts_today, others=others)
+    return SenderSnapshot(
+        rate_per_s=view.rate_per_s, stop_reason=stop_reason, parts_today=view.parts_today, others=others
+    )
 
 
 def _unsent_units(view: CampaignView, *, in_parts: bool) -> int:

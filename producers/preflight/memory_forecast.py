@@ -53,10 +53,10 @@ class CampaignSize:
 
 
 def memory_forecast(needed_bytes: int, memory: Memory | None, *, max_share: float) -> MemoryForecast:
-    """Compare what a campaign needs with what is left.
+    """Compare the memory that a campaign needs with the memory that is left.
 
     Args:
-        needed_bytes: what the campaign needs.
+        needed_bytes: the memory that the campaign needs.
         memory: Redis' memory; None if no ledger was asked.
         max_share: the share of Redis' maxmemory above which no campaign is taken.
     """

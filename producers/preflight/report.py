@@ -36,7 +36,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a submit would do, and what stands in its way."""
+    """The results of a submit if it were made now, and the problems that would prevent it."""
 
     plan: Plan
     source: str
@@ -70,9 +70,9 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     ledger: SenderSnapshot | None
     samples: list[Sample]
     warnings: list[str]
-    """What may be wrong and does not keep messages from being sent."""
+    """Probable mistakes that do not keep messages from being sent."""
     problems: list[str]
-    """What keeps messages of good rows from being sent."""
+    """The reasons why messages of good rows are not sent."""
 
     @property
     def parts(self) -> int:
@@ -90,7 +90,7 @@ async def check(
     *,
     now: datetime,
     ledger: SenderSnapshot | None = None,
-    optouts: OptOuts | None = None,
+    opt_outs: OptOuts | None = None,
     memory: Memory | None = None,
     max_memory_share: float = 1.0,
     keep_rejects: bool = False,
@@ -102,7 +102,7 @@ async def check(
         draft: the campaign and its recipients.
         now: the moment for which the check is made.
         ledger: the state of the sender; None if no ledger was asked.
-        optouts: the opt-out list; None if no ledger was asked.
+        opt_outs: the opt-out list; None if no ledger was asked.
         memory: the memory of the ledger; None if no ledger was asked.
         max_memory_share: the share of that memory above which no campaign is taken.
         keep_rejects: whether refused rows are written to the draft's rejects file.
@@ -114,7 +114,7 @@ async def check(
     campaign = draft.campaign
     campaign.check(now)
     plan = campaign.plan(now)
-    has_optouts = optouts is not None and not await optouts.is_empty()
+    has_opt_outs = opt_outs is not None and not await opt_outs.is_empty()
     characters, samples = Ucs2Characters(campaign.template), SampleChooser(campaign.template)
     size = CampaignSize(repeats_are_checked=campaign.sender.repeat_after_s > 0)
     opted_out = 0
@@ -123,8 +123,8 @@ async def check(
             characters.add(batch.slots)
             samples.add(batch)
             size.add(batch)
-            if optouts and has_optouts:
-                opted_out += sum(await optouts.contains(batch.to))
+            if opt_outs and has_opt_outs:
+                opted_out += sum(await opt_outs.contains(batch.to))
             if progress:
                 progress(row_pass)
         rejects = row_pass.keep_rejects()
@@ -140,7 +140,7 @@ async def check(
         refused=dict(checker.refused.most_common()),
         examples={reason: examples(rows, to=draft.to) for reason, rows in checker.examples.items()},
         rejects=rejects,
-        opted_out=opted_out if optouts else None,
+        opted_out=opted_out if opt_outs else None,
         gsm_messages=counts.gsm_messages,
         gsm_parts=counts.gsm_parts,
         ucs2_messages=counts.ucs2_messages,
@@ -200,5 +200,5 @@ class SampleChooser:
 
 
 def _held_warning(plan: Plan, ledger: SenderSnapshot | None) -> Iterator[str]:
-    if ledger and ledger.held:
-        yield f"sender {plan.sender} sends nothing now: {ledger.held}"
+    if ledger and ledger.stop_reason:
+        yield f"sender {plan.sender} sends nothing now: {ledger.stop_reason}"

@@ -1,9 +1,9 @@
 """The path of a recipients file goes in; its rows come out in chunks, as texts, whatever the format.
 
 ``file`` has the contract; ``csv``, ``json_lines``, ``parquet`` and ``excel`` are its variants, chosen by the file's
-suffix and by what ``kind`` finds in the file. ``values``, ``number_format`` and ``cell_text`` make texts of values as a
-person sees them in a sheet. Only the format is checked here: ``producers.rows.checker`` decides what becomes of a row.
-Terms are explained in docs/glossary.md.
+suffix and by the ``kind`` of the file. ``values``, ``cell_text`` and ``workbook.number_format`` make texts of values,
+as a person sees them in a sheet. Only the format is checked here: ``producers.rows.checker`` decides whether a row can
+be sent. Terms are explained in docs/glossary.md.
 """
 
 from pathlib import Path

@@ -15,7 +15,7 @@ _AROUND = _BLANKS + _INVISIBLE
 _FORMULA_GUARD = re.compile(r'=(?:T\()?"((?:[^"]|"")*)"\)?', re.DOTALL)
 _NUMBER_GUARD = re.compile(r"=([+-]?[0-9][0-9.,]*)")
 _ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
-"""How Excel's files write a control character, such as the carriage return of Alt+Enter."""
+"""The form in which Excel's files write a control character, such as the carriage return of Alt+Enter."""
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d|\d\d?[-/.]\d\d?[-/.]\d{4})[T ]0?0:00(?::00(?:\.0+)?)?(?:Z|[+]00:?00)?")
 _DAY_ZERO = re.compile(r"(?:1899-12-3[01]|1900-01-00|3[01][-/.]12[-/.]1899)[T ](\d\d?:\d\d(?::\d\d)?)(?:\.0+)?")
 _LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,}")

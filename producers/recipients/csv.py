@@ -24,7 +24,7 @@ _FIRST_CELL = itemgetter(0)
 
 
 class _CsvReader(Protocol):
-    """What ``csv.reader`` returns, which has no public name."""
+    """The type of ``csv.reader``'s result, which has no public name."""
 
     line_num: int
 

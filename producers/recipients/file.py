@@ -58,7 +58,7 @@ class RecipientsFile(Protocol):
 
     @property
     def source(self) -> str:
-        """What is read, in words: the file's name, and the sheet of a workbook."""
+        """The source of the rows, in words: the file's name, and the sheet of a workbook."""
 
     def left_out(self) -> list[str]:
         """Say which sheets and rows of the file are not read; complete when the rows have been read."""

@@ -1,4 +1,4 @@
-"""Tells what a file is by its first bytes, because names lie: many an .xls is a page of HTML."""
+"""Tells the kind of a file by its first bytes, because names lie: many an .xls is a page of HTML."""
 
 import re
 import zipfile
@@ -12,7 +12,7 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
 class Kind(Enum):
-    """What a file is; the value is the kind in words."""
+    """The kind of a file; the value is the kind in words."""
 
     XLSX = "an Excel workbook (.xlsx)"
     XLS = "an Excel workbook of the old format (.xls)"

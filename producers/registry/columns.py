@@ -166,7 +166,7 @@ FIELDS = {
     "category": CATEGORY,
     "operator": OPERATOR,
 }
-"""What a column may be named for with ``--column``, and the known names of such columns."""
+"""The fields that ``--column`` may assign a column to, and the known names of such columns."""
 
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 

@@ -17,20 +17,20 @@ from times_dispatch.sms.templates import Template
 
 _MAX_SLOTS = 2
 _HEADER_LETTERS = 3
-"""So many first letters of a header must begin a word of the text: ``TIM`` for ``- Times``."""
+"""This many first letters of a header must begin a word of the text: ``TIM`` for ``- Times``."""
 
 
 class LintRule(msgspec.Struct, frozen=True):
     """A rule about the text of a template."""
 
     source: str
-    """Who says so, and when."""
+    """The source of the rule, and its date."""
     is_problem: bool
     """Whether a finding is a problem, rather than advice."""
 
 
 class LintFinding(msgspec.Struct, frozen=True):
-    """What breaks a rule."""
+    """The part of the template that breaks a rule."""
 
     message: str
     rule: LintRule

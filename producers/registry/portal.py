@@ -54,7 +54,7 @@ class PortalRow(msgspec.Struct, frozen=True, kw_only=True):
     """In the portal's words; empty if the download has no such column."""
     approved: bool
     unknown_category: str = ""
-    """What a column for the category holds, if the words belong to no category."""
+    """The words in a column for the category that belong to no category."""
     operator: Operator = ""
     """The operator at whose portal the template is registered, if the download says so."""
 

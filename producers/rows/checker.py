@@ -1,4 +1,4 @@
-"""What becomes of each row of a recipients file: a message that can be sent, or a refused row with its reason."""
+"""Makes of each row of a recipients file a message that can be sent, or a refused row with its reason."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -29,7 +29,7 @@ SPREADSHEET_ERRORS = frozenset(
         "error!",
     )
 ) | {"loading..."}
-"""What spreadsheets show where a formula has no result."""
+"""The texts that spreadsheets show where a formula has no result."""
 _PLACEHOLDER = re.compile(
     r"\{\{.*?\}\}|\{[^{}]*\}|\$\{[^{}]*\}"  # {{name}}, {name}, ${name}
     r"|##[\w .-]+##|(?<!\w)#[^\W\d][\w .-]*#(?!\w)"  # ##name##, #name#
@@ -66,7 +66,7 @@ class DamageKind(Enum):
 
 
 class CellDamage(NamedTuple):
-    """What is wrong with a cell; ``reason`` is written after the name of its column and holds no part of the value."""
+    """The damage of a cell; ``reason`` is written after the name of its column and holds no part of the value."""
 
     kind: DamageKind
     reason: str
@@ -150,4 +150,4 @@ _DAMAGES: tuple[tuple[Callable[[str], object], CellDamage], ...] = (
     (_INFINITE.fullmatch, _damaged("is infinite")),
     (_FORMULA.fullmatch, _damaged("holds a formula instead of its result")),
 )
-"""What makes a text damaged, the most certain damage first."""
+"""The signs of a damaged text, the most certain damage first."""

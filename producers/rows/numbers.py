@@ -17,7 +17,7 @@ _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.M
 _PREFIX = re.compile(
     r"(?:tel|telephone|phone|ph|mob|mobile|cell|p|m|whatsapp|wa|sms|callto)[.]?:(?://)?", re.IGNORECASE
 )
-"""What exports of contacts, leads and chats write before a number; ``p:`` is Facebook's."""
+"""The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's."""
 _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
 _PARAMETERS = re.compile(r"(?:;(?:ext|phone-context|isub)=.*|@(?:s\.whatsapp\.net|c\.us))$", re.IGNORECASE)

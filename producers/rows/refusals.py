@@ -43,7 +43,7 @@ class RefusalReason(Enum):
 
 
 class Finding(NamedTuple):
-    """What is wrong with one row."""
+    """The mistake in one row."""
 
     reason: RefusalReason
     message: str

@@ -30,7 +30,7 @@ _GSM_REPLACEMENTS = {
     "\ufeff": "nothing",
     "\t": "a blank",
 }
-"""What the GSM alphabet offers instead of a character, without a reader missing anything."""
+"""The characters of the GSM alphabet that can replace a character, without a reader missing anything."""
 
 
 class Ucs2Character(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Ucs2Character(msgspec.Struct, frozen=True):
     messages: int
     """How many messages contain the character."""
     instead: str
-    """What could be written in its place; empty if the GSM alphabet has nothing similar."""
+    """The text that could be written in its place; empty if the GSM alphabet has nothing similar."""
 
 
 class Ucs2Characters:

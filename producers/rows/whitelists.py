@@ -14,7 +14,7 @@ _TEXT_KINDS = frozenset({"var", "alphanumeric"})
 
 
 class Whitelists:
-    """What the messages of one template may link to, and which phone numbers they may name.
+    """The links and phone numbers that the messages of one template may contain.
 
     A link that is not whitelisted is refused, and so is a number in a slot for callback numbers. A number in another
     slot is refused only if there is a list of callback numbers: the value may be an order number, and operators exempt

@@ -1,4 +1,4 @@
-"""Which secrets the receiver's path may end with, and when an unknown one gets 503."""
+"""The secrets with which the path of the receiver may end, and the response to an unknown secret."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -107,7 +107,7 @@ async def test_with_a_duration_of_0_there_is_no_change(redis: Redis) -> None:
 
 
 @pytest.mark.processes
-async def test_while_redis_is_away_a_change_may_be_recent() -> None:
+async def test_while_redis_is_unavailable_a_change_may_be_recent() -> None:
     with EmbeddedServer(appendonly=False) as server:
         async with connect(server.url, retries=0) as redis, started(redis, FIRST) as secrets:
             server.kill()

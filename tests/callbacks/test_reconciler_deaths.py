@@ -179,7 +179,7 @@ async def test_a_row_that_kills_every_reconciler_is_given_up_and_costs_no_other(
     ]
 
 
-async def test_between_two_deaths_over_what_kills_every_reconciler_new_reports_are_applied(
+async def test_new_reports_are_applied_between_two_deaths_over_a_row_that_kills_every_reconciler(
     redis: Redis, sent: SentCampaign
 ) -> None:
     await accept(redis, posted("delivered", row(sent.meta(1))))

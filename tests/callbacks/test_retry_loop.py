@@ -1,4 +1,4 @@
-"""Going on through whatever a step raises."""
+"""The loop goes on after every error that a step raises."""
 
 import asyncio
 import random

@@ -20,7 +20,7 @@ from tests.chaos.busy_load import BUSY_SHARE, busy_machine
 from tests.chaos.faked_clock import HOW_TO_INSTALL, find_library, is_required
 from tests.chaos.figures import GAP_S
 from tests.chaos.output import event_lines, failure_lines, figure_table, machine_load, run_as_json, scenario_table
-from tests.chaos.run import Result, RunFailed, run
+from tests.chaos.run import ChaosResult, ChaosRunFailed, run
 from tests.chaos.scenario import RunPlan
 from tests.chaos.scenarios import run_plans
 from tests.chaos.side_by_side import groups, run_side_by_side
@@ -150,7 +150,7 @@ def _run(plan: RunPlan, seed: int, out: Console, keep: Path | None) -> dict[str,
         with ChaosTestbed(seed=seed, lease_s=LEASE_S, options=plan.options) as testbed:
             try:
                 verdict = RunVerdict(asyncio.run(_bounded(testbed, plan, out)), GAP_S)
-            except (RunFailed, ProcessFailed):
+            except (ChaosRunFailed, ProcessFailed):
                 _print(event_lines(testbed), out)
                 raise
             finally:
@@ -158,7 +158,7 @@ def _run(plan: RunPlan, seed: int, out: Console, keep: Path | None) -> dict[str,
                     testbed.copy_logs(keep / plan.name.replace(" ", "-"))
             _show(verdict, testbed, out)
             return run_as_json(verdict)
-    except (RunFailed, ProcessFailed) as failed:
+    except (ChaosRunFailed, ProcessFailed) as failed:
         out.print(str(failed), markup=False, style="red")
         return {"holds": False, "failed": str(failed)}
 
@@ -177,12 +177,12 @@ def _print(lines: Iterable[str], out: Console) -> None:
         out.print(line, markup=False)
 
 
-async def _bounded(testbed: ChaosTestbed, plan: RunPlan, out: Console) -> Result:
+async def _bounded(testbed: ChaosTestbed, plan: RunPlan, out: Console) -> ChaosResult:
     try:
         async with asyncio.timeout(_RUN_TIMEOUT_S):
             return await run(testbed, plan, progress=lambda line: out.print(f"  {line}"))
     except TimeoutError:
-        raise RunFailed(f"the run did not end within {_RUN_TIMEOUT_S:.0f} s") from None
+        raise ChaosRunFailed(f"the run did not end within {_RUN_TIMEOUT_S:.0f} s") from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -59,5 +59,4 @@ class FakedClock:
         return script
 
     def remove(self) -> None:
-        """Remove the files."""
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -10,7 +10,7 @@ FaultAction = Callable[[ChaosTestbed, str, float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Fault:
+class ChaosFault:
     """A failure, or an action of an operator, that lasts for a while and is then undone."""
 
     name: str

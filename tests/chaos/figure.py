@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Figure:
+class ChaosFigure:
     """One measured value with its limit; a row of the table."""
 
     name: str
@@ -20,11 +20,11 @@ class Figure:
     """The value as a number: of several runs, the one with the largest is the worst."""
 
 
-def at_most(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> Figure:
+def at_most(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> ChaosFigure:
     """Return a figure that holds up to a limit."""
-    return Figure(name, f"{value:,.6g}{unit}", f"≤ {limit:,.6g}{unit}", value <= limit, list(why), amount=value)
+    return ChaosFigure(name, f"{value:,.6g}{unit}", f"≤ {limit:,.6g}{unit}", value <= limit, list(why), amount=value)
 
 
-def at_least(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> Figure:
+def at_least(name: str, value: float, limit: float, *, unit: str = "", why: Sequence[str] = ()) -> ChaosFigure:
     """Return a figure that holds from a limit on."""
-    return Figure(name, f"{value:,.6g}{unit}", f"≥ {limit:,.6g}{unit}", value >= limit, list(why), amount=-value)
+    return ChaosFigure(name, f"{value:,.6g}{unit}", f"≥ {limit:,.6g}{unit}", value >= limit, list(why), amount=-value)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.observations import CampaignOutcome, Observations, messages_not_sent
 from tests.chaos.process_faults import STOPS_WITHIN_S
 from tests.chaos.rate_excess import RateExcess, rate_excess
@@ -33,7 +33,7 @@ _MAX_EXAMPLES = 12
 _MAX_STANDSTILL_LINES = 120
 
 
-def figures(observations: Observations, *, gap_s: float) -> list[Figure]:
+def figures(observations: Observations, *, gap_s: float) -> list[ChaosFigure]:
     """Return all figures of a run or a scenario."""
     return [
         accepted_twice(observations),
@@ -50,12 +50,12 @@ def figures(observations: Observations, *, gap_s: float) -> list[Figure]:
     ]
 
 
-def accepted_twice(observations: Observations) -> Figure:
+def accepted_twice(observations: Observations) -> ChaosFigure:
     """Count messages that the provider accepted more than once, under one id or under the ids of two attempts."""
     return _must_be_zero(ACCEPTED_TWICE, _per_campaign(observations, lambda outcome: outcome.comparison.accepted_twice))
 
 
-def in_no_single_state(observations: Observations) -> Figure:
+def in_no_single_state(observations: Observations) -> ChaosFigure:
     """Count messages in no state or in two: by the submitted files, by the records, and by the counters."""
 
     def count(outcome: CampaignOutcome) -> int:
@@ -66,7 +66,7 @@ def in_no_single_state(observations: Observations) -> Figure:
     return _must_be_zero("messages in no state, or in two", _per_campaign(observations, count))
 
 
-def differences(observations: Observations) -> Figure:
+def differences(observations: Observations) -> ChaosFigure:
     """Count messages that differ between the ledger and the books, and accepted ids that belong to no message."""
     counted = _per_campaign(observations, lambda outcome: outcome.comparison.differences)
     examples = [example for outcome in observations.campaigns.values() for example in outcome.comparison.examples]
@@ -75,13 +75,13 @@ def differences(observations: Observations) -> Figure:
     )
     figure = _must_be_zero("ledger against books, differences", counted, examples)
     if unknown_ids:
-        return Figure(
+        return ChaosFigure(
             figure.name, f"{figure.value}, and {unknown_ids} ids of no message", figure.must_be, False, examples
         )
     return figure
 
 
-def undecided(observations: Observations) -> Figure:
+def undecided(observations: Observations) -> ChaosFigure:
     """Count messages that are still in doubt, or given up although the provider had accepted and reported them."""
 
     def count(outcome: CampaignOutcome) -> int:
@@ -93,7 +93,7 @@ def undecided(observations: Observations) -> Figure:
     return figure
 
 
-def unfinished(observations: Observations) -> Figure:
+def unfinished(observations: Observations) -> ChaosFigure:
     """Count messages that expired, and unsent messages of campaigns that did not finish."""
 
     counted = _per_campaign(observations, lambda outcome: messages_not_sent(outcome.view, observations.events))
@@ -104,7 +104,7 @@ def unfinished(observations: Observations) -> Figure:
     return replace(figure, why=figure.why + list(known)[:_MAX_STANDSTILL_LINES])
 
 
-def never_accepted(observations: Observations) -> Figure:
+def never_accepted(observations: Observations) -> ChaosFigure:
     """Count messages that the provider never accepted: there are none if messages in doubt were sent again by command.
 
     Suppressed messages do not count: a recipient who replied STOP to an earlier campaign is suppressed in later ones.
@@ -119,7 +119,7 @@ def never_accepted(observations: Observations) -> Figure:
     return _must_be_zero(NEVER_ACCEPTED, _per_campaign(observations, count))
 
 
-def lost_workers(observations: Observations) -> Figure:
+def lost_workers(observations: Observations) -> ChaosFigure:
     """Compare the messages put in doubt with the messages that lost workers were sending, in number and one by one."""
     losses = observations.events.lost_workers
     seen = {key: at for key, at in observations.monitor.put_in_doubt.items() if observations.span.contains(at)}
@@ -136,7 +136,7 @@ def lost_workers(observations: Observations) -> Figure:
         f"{_clock(seen[key])} message {key[2]} of batch {key[1]} of {key[0]}: no lost worker had it open"
         for key in unexplained[:_MAX_EXAMPLES]
     ]
-    return Figure(
+    return ChaosFigure(
         LOST_WORKERS,
         f"{in_doubt:,} ({len(losses)} lost)" + (f", {len(unexplained)} not open" if unexplained else ""),
         f"≤ {allowed:,} open",
@@ -146,7 +146,7 @@ def lost_workers(observations: Observations) -> Figure:
     )
 
 
-def max_gap(observations: Observations, max_s: float) -> Figure:
+def max_gap(observations: Observations, max_s: float) -> ChaosFigure:
     """Return the longest time in which a sender could have sent and did not."""
     begin_s, end_s = observations.span.begin_s, observations.span.end_s
     gaps = {
@@ -157,10 +157,10 @@ def max_gap(observations: Observations, max_s: float) -> Figure:
     seen = observations.monitor.seen(begin_s=begin_s, end_s=end_s)
     why = [f"{sender}: {gap:.1f} s" for sender, gap in gaps.items()] + [f"the monitor sampled {seen:.0%} of the time"]
     holds = longest <= max_s and seen >= _MIN_SEEN_SHARE
-    return Figure("longest gap without a send", f"{longest:.1f} s", f"≤ {max_s:g} s", holds, why, amount=longest)
+    return ChaosFigure("longest gap without a send", f"{longest:.1f} s", f"≤ {max_s:g} s", holds, why, amount=longest)
 
 
-def late_after_pause(observations: Observations) -> Figure:
+def late_after_pause(observations: Observations) -> ChaosFigure:
     """Count pushes that reached the provider between a second after the end of a pause command and the resume."""
     pauses = [
         (outcome.arrivals_s, pause)
@@ -190,7 +190,7 @@ def late_after_pause(observations: Observations) -> Figure:
         why.append(f"{tried} pauses were tried, none of them while messages were being sent")
     # On an overloaded machine the command can run too late, or fail.
     only_unproved = number == 0 and not is_proved
-    return Figure(
+    return ChaosFigure(
         "pushes later than 1 s after a pause",
         value,
         "0",
@@ -201,7 +201,7 @@ def late_after_pause(observations: Observations) -> Figure:
     )
 
 
-def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXCESS) -> Figure:
+def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXCESS) -> ChaosFigure:
     """Return how far the fullest second of any sender exceeded its rate, by the times of arrival at the provider."""
     excesses = {
         sender: rate_excess(times_s, observations.events.rates[sender])
@@ -211,7 +211,7 @@ def arriving(observations: Observations, *, max_excess: float = MAX_ARRIVING_EXC
     return replace(_excess_figure(ARRIVING, excesses, max_excess), needs_quiet=True)
 
 
-def sending(observations: Observations) -> Figure:
+def sending(observations: Observations) -> ChaosFigure:
     """Return how far the fullest second of any sender exceeded its rate, by the ledger's times of sending."""
     excesses = {}
     for sender, changes in observations.events.rates.items():
@@ -222,18 +222,18 @@ def sending(observations: Observations) -> Figure:
     return _excess_figure(SENT_IN_A_SECOND, excesses, MAX_SENDING_EXCESS)
 
 
-def stops(observations: Observations) -> Figure:
+def stops(observations: Observations) -> ChaosFigure:
     """Return the longest time that a process took to end after SIGTERM."""
     longest = max(observations.events.stops_s, default=0.0)
     value = f"{longest:.1f} s ({len(observations.events.stops_s)} stops)"
     holds = longest <= STOPS_WITHIN_S
-    return Figure("longest stop after SIGTERM", value, f"≤ {STOPS_WITHIN_S:g} s", holds, amount=longest)
+    return ChaosFigure("longest stop after SIGTERM", value, f"≤ {STOPS_WITHIN_S:g} s", holds, amount=longest)
 
 
-def not_measured(measured: Sequence[Figure], expected: Sequence[str]) -> list[Figure]:
+def not_measured(measured: Sequence[ChaosFigure], expected: Sequence[str]) -> list[ChaosFigure]:
     """Return a figure that does not hold for each figure that a script should have measured, and did not."""
     names = {figure.name for figure in measured}
-    return [Figure(name, "not measured", "measured", False) for name in expected if name not in names]
+    return [ChaosFigure(name, "not measured", "measured", False) for name in expected if name not in names]
 
 
 def _per_campaign(observations: Observations, count: Callable[[CampaignOutcome], int]) -> dict[str, int]:
@@ -242,19 +242,19 @@ def _per_campaign(observations: Observations, count: Callable[[CampaignOutcome],
     }
 
 
-def _must_be_zero(name: str, counted: dict[str, int], examples: list[str] | None = None) -> Figure:
+def _must_be_zero(name: str, counted: dict[str, int], examples: list[str] | None = None) -> ChaosFigure:
     number = sum(counted.values())
     why = [f"campaign {campaign}: {count}" for campaign, count in counted.items() if count] + (examples or [])[
         :_MAX_EXAMPLES
     ]
-    return Figure(name, f"{number:,}", "0", number == 0, why, amount=number)
+    return ChaosFigure(name, f"{number:,}", "0", number == 0, why, amount=number)
 
 
-def _excess_figure(name: str, excesses: dict[str, RateExcess], limit: float) -> Figure:
+def _excess_figure(name: str, excesses: dict[str, RateExcess], limit: float) -> ChaosFigure:
     worst = max((share for share, _ in excesses.values()), default=-1.0)
     why = [f"{_clock(begins_s)} {sender}: {share:+.1%} in the second" for sender, (share, begins_s) in excesses.items()]
     value = f"rate {worst:+.1%}" if excesses else "-"
-    return Figure(name, value, f"≤ rate +{limit:.0%}", worst <= limit, why, amount=worst)
+    return ChaosFigure(name, value, f"≤ rate +{limit:.0%}", worst <= limit, why, amount=worst)
 
 
 def _between(times_s: list[float], pause: Span) -> list[float]:

@@ -4,7 +4,7 @@ import time
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.figures import GAP_S
 from tests.chaos.observations import Observations
 from tests.chaos.testbed import ChaosTestbed, Kill
@@ -35,7 +35,7 @@ async def note_kill(testbed: ChaosTestbed, name: str, *, min_pending: int = 50) 
     testbed.events.kills.append(Kill(time.time(), name, unsent))
 
 
-def goes_on(observations: Observations) -> Figure:
+def goes_on(observations: Observations) -> ChaosFigure:
     """Return the longest time from a kill to the next arrival of a campaign that had something to send."""
     waits = [_wait(kill, campaign, observations) for kill in observations.events.kills for campaign in kill.unsent]
     waits.sort(key=lambda wait: -wait.seconds)
@@ -43,7 +43,7 @@ def goes_on(observations: Observations) -> Figure:
     late = [wait for wait in waits if wait.seconds > GAP_S]
     value = f"{longest:.1f} s, " + (f"{len(late)} of {len(waits)} late" if late else f"{len(waits)} campaigns")
     why = [f"campaign {wait.campaign}: {wait.seconds:.1f} s" for wait in late[:_MAX_EXAMPLES]]
-    return Figure(
+    return ChaosFigure(
         "longest wait of a campaign for another worker", value, f"≤ {GAP_S:g} s", bool(waits) and not late, why
     )
 

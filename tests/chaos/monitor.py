@@ -26,7 +26,7 @@ _WORKER_LOST = f"push:{Failure.WORKER_LOST}"
 _PRESSURE = Path("/proc/pressure/cpu")
 
 
-class Sample(NamedTuple):
+class MonitorSample(NamedTuple):
     """The state at one moment."""
 
     at_s: float
@@ -41,7 +41,7 @@ class Monitor:
         self._testbed = testbed
         self._stopped = False
         self._lost: Counter[CampaignId] = Counter()
-        self.samples: list[Sample] = []
+        self.samples: list[MonitorSample] = []
         self.put_in_doubt: dict[MessageKey, float] = {}
         """Messages that were in doubt because their worker was lost, with the time of the first such sample."""
         self.max_wakeup_delay_s = 0.0
@@ -89,10 +89,10 @@ class Monitor:
         ]
         return sum(span for span in spans if span <= _MAX_SAMPLE_GAP_S) / sum(spans) if spans else 0.0
 
-    async def _sample(self) -> Sample:
+    async def _sample(self) -> MonitorSample:
         at_s = time.time()
         if "redis" in self._testbed.down:
-            return Sample(at_s, frozenset())
+            return MonitorSample(at_s, frozenset())
         try:
             live: list[CampaignView] = []
             for sender in set(self._testbed.campaigns.values()):
@@ -108,9 +108,9 @@ class Monitor:
             ready = {view.plan.sender for view in live if _is_ready(view, at_s)}
             senders = [await self._testbed.queries.sender(sender) for sender in ready]
         except RedisError:
-            return Sample(at_s, frozenset())
+            return MonitorSample(at_s, frozenset())
         able_to_send = frozenset(view.id for view in senders if not _is_held(view, at_s))
-        return Sample(at_s, able_to_send if self._testbed.can_send else frozenset())
+        return MonitorSample(at_s, able_to_send if self._testbed.can_send else frozenset())
 
     async def _note_messages_in_doubt(self, views: list[CampaignView], at_s: float) -> None:
         for view in views:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from redis.exceptions import RedisError
 
 from tests.chaos.commands import dispatch, dispatch_until_ok
-from tests.chaos.fault import Fault
+from tests.chaos.fault import ChaosFault
 from tests.chaos.settings import RATES
 from tests.chaos.testbed import ChaosTestbed, RateChange, Span
 
@@ -64,8 +64,8 @@ def end_last(spans: Sequence[Span]) -> None:
         spans[-1].end_s = min(spans[-1].end_s, time.time())
 
 
-CAMPAIGN_PAUSED = Fault("campaign paused", (2.0, 4.0), _pause_campaign, _resume_campaign)
-SENDER_PAUSED = Fault("sender paused", (2.0, 4.0), _pause_sender, _resume_sender)
-RATE_CHANGED = Fault("rate changed", (2.0, 5.0), _change_rate, _restore_rate)
+CAMPAIGN_PAUSED = ChaosFault("campaign paused", (2.0, 4.0), _pause_campaign, _resume_campaign)
+SENDER_PAUSED = ChaosFault("sender paused", (2.0, 4.0), _pause_sender, _resume_sender)
+RATE_CHANGED = ChaosFault("rate changed", (2.0, 5.0), _change_rate, _restore_rate)
 
 OPERATOR_ACTIONS = (CAMPAIGN_PAUSED, SENDER_PAUSED, RATE_CHANGED)

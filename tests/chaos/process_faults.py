@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 
-from tests.chaos.fault import Fault
+from tests.chaos.fault import ChaosFault
 from tests.chaos.lost_workers import record_lost_worker
 from tests.chaos.testbed import ChaosTestbed
 
@@ -55,11 +55,11 @@ def _lost(testbed: ChaosTestbed, name: str) -> None:
         testbed.start_background(record_lost_worker(testbed, name))
 
 
-KILLED = Fault("kill -9", (0.5, 3.0), _kill, _start)
-FROZEN = Fault("frozen", (0.3, 5.0), _freeze, _thaw)
-STOPPED = Fault("SIGTERM", (0.0, 1.0), _stop, _start)
+KILLED = ChaosFault("kill -9", (0.5, 3.0), _kill, _start)
+FROZEN = ChaosFault("frozen", (0.3, 5.0), _freeze, _thaw)
+STOPPED = ChaosFault("SIGTERM", (0.0, 1.0), _stop, _start)
 
 
-def frozen_past(lease_s: float) -> Fault:
+def frozen_past(lease_s: float) -> ChaosFault:
     """Return a freeze that is a little longer than the lease: the worker wakes up while others have its batches."""
-    return Fault("frozen past its leases", (lease_s, lease_s + 3.0), _freeze_past_the_lease, _thaw)
+    return ChaosFault("frozen past its leases", (lease_s, lease_s + 3.0), _freeze_past_the_lease, _thaw)

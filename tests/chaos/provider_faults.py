@@ -6,15 +6,15 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.fault import Fault, FaultAction
+from tests.chaos.fault import ChaosFault, FaultAction
 from tests.chaos.settings import SANDBOX
 from tests.chaos.testbed import ChaosTestbed
 
 _CONNECT_TIMEOUT_S = 30.0
 
 
-def _provider_fault(name: str, duration_s: tuple[float, float], **shares: float) -> Fault:
-    return Fault(name, duration_s, _set_shares(shares), _set_shares({}))
+def _provider_fault(name: str, duration_s: tuple[float, float], **shares: float) -> ChaosFault:
+    return ChaosFault(name, duration_s, _set_shares(shares), _set_shares({}))
 
 
 def _set_shares(shares: dict[str, float]) -> FaultAction:
@@ -65,7 +65,7 @@ IN_DOUBT = (
 NOT_NOW = (
     _provider_fault("HTTP 429", (1, 3), http_429=0.3),
     _provider_fault("HTTP 503 with Retry-After", (1, 3), http_503_retry_after=0.3),
-    Fault("connections refused", (4, 4), _refuse, _set_shares({})),
+    ChaosFault("connections refused", (4, 4), _refuse, _set_shares({})),
 )
 """Faults after which the message was certainly not sent."""
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from tests.chaos.testbed import RateChange
 
-_SLOTS_AHEAD_S = 0.1
-"""Slots are given out this far in advance: after a change of the rate, some slots of the old rate are still to come."""
+_SEND_TIMES_AHEAD_S = 0.1
+"""Send times are given out this far ahead: after a change of the rate, some of the old rate are still to come."""
 
 
 class RateExcess(NamedTuple):
@@ -28,7 +28,7 @@ def rate_excess(times_s: Sequence[float], changes: Sequence[RateChange]) -> Rate
     for last, time_s in enumerate(times_s):
         while time_s - times_s[first] >= 1.0:
             first += 1
-        allowed = _allowed(changes, times_s[first] - _SLOTS_AHEAD_S, time_s)
+        allowed = _allowed(changes, times_s[first] - _SEND_TIMES_AHEAD_S, time_s)
         if allowed:
             worst = max(worst, RateExcess((last - first) / allowed - 1, times_s[first]))
     return worst

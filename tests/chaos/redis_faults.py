@@ -6,7 +6,7 @@ import time
 
 from redis.exceptions import RedisError
 
-from tests.chaos.fault import Fault
+from tests.chaos.fault import ChaosFault
 from tests.chaos.testbed import REDIS, ChaosTestbed
 
 _COMMAND_TIMEOUT_S = 30.0
@@ -82,23 +82,23 @@ async def _retry_command(testbed: ChaosTestbed, *command: str) -> None:
             return
 
 
-KILLED = Fault("kill -9", (0.1, 3.0), _kill, _restart)
-FROZEN = Fault("frozen", (0.5, 7.0), _freeze, _thaw)
-FULL = Fault("out of memory", (1.0, 3.0), _fill, _make_room)
-READ_ONLY = Fault("read-only", (1.0, 3.0), _demote, _promote)
-DROPS_CLIENTS = Fault("drops its clients", (0.0, 0.0), _drop_clients, _nothing)
+KILLED = ChaosFault("kill -9", (0.1, 3.0), _kill, _restart)
+FROZEN = ChaosFault("frozen", (0.5, 7.0), _freeze, _thaw)
+FULL = ChaosFault("out of memory", (1.0, 3.0), _fill, _make_room)
+READ_ONLY = ChaosFault("read-only", (1.0, 3.0), _demote, _promote)
+DROPS_CLIENTS = ChaosFault("drops its clients", (0.0, 0.0), _drop_clients, _nothing)
 
 REDIS_FAULTS = (KILLED, FROZEN, FULL, READ_ONLY, DROPS_CLIENTS)
 
 
-def away_past(lease_s: float) -> Fault:
+def away_past(lease_s: float) -> ChaosFault:
     """Return a kill of Redis for longer than the lease.
 
     No worker can renew its leases, and no worker may be treated as dead.
     """
-    return Fault("away past the leases", (lease_s + 2.0, lease_s + 5.0), _kill, _restart)
+    return ChaosFault("away past the leases", (lease_s + 2.0, lease_s + 5.0), _kill, _restart)
 
 
-def frozen_past(lease_s: float) -> Fault:
+def frozen_past(lease_s: float) -> ChaosFault:
     """Return a freeze of Redis for longer than the lease; Redis' clock goes on meanwhile."""
-    return Fault("frozen past the leases", (lease_s + 2.0, lease_s + 5.0), _freeze, _thaw)
+    return ChaosFault("frozen past the leases", (lease_s + 2.0, lease_s + 5.0), _freeze, _thaw)

@@ -26,7 +26,7 @@ _SETTLE_TIMEOUT_S = 30.0
 """Seconds after the end of its validity at which a campaign must be finished, with no message in doubt."""
 
 
-class RunFailed(Exception):
+class ChaosRunFailed(Exception):
     """A run could not be completed; the message says why."""
 
 
@@ -45,7 +45,7 @@ class FinishedScenario:
 
 
 @dataclass(frozen=True)
-class Result:
+class ChaosResult:
     """The result of a run."""
 
     plan: RunPlan
@@ -53,8 +53,8 @@ class Result:
     observations: Observations
 
 
-async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> Result:
-    """Run all scenarios of a plan; raise ``RunFailed``, or ``ProcessFailed`` if a process ended by itself."""
+async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> ChaosResult:
+    """Run all scenarios of a plan; raise ``ChaosRunFailed``, or ``ProcessFailed`` if a process ended by itself."""
     await testbed.open()
     monitor = Monitor(testbed)
     monitoring = asyncio.create_task(monitor.run())
@@ -72,7 +72,7 @@ async def run(testbed: ChaosTestbed, plan: RunPlan, *, progress: Progress) -> Re
             await _wait_for_end_of_validity(testbed)
         await _wait_until_finished(testbed, list(testbed.campaigns), within_s=_RESEND_TIMEOUT_S)
         await wait_for_reports(testbed)
-        return Result(plan, finished, await collect(testbed, monitor))
+        return ChaosResult(plan, finished, await collect(testbed, monitor))
     finally:
         monitor.stop()
         await monitoring
@@ -115,7 +115,7 @@ async def _submit_and_inject(testbed: ChaosTestbed, scenario: Scenario) -> None:
         expected, unexpected = group.split((CommandStuck, EmbeddedServerFailed, httpx.HTTPError, RedisError))
         if unexpected or not expected:
             raise
-        raise RunFailed(f"{scenario.name}: {', '.join(map(repr, expected.exceptions))}") from group
+        raise ChaosRunFailed(f"{scenario.name}: {', '.join(map(repr, expected.exceptions))}") from group
 
 
 async def _submit(testbed: ChaosTestbed, scenario: Scenario, spec: CampaignSpec, began_s: float = 0.0) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.observations import Observations
 from tests.chaos.schedule import FaultSequence
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
@@ -58,7 +58,7 @@ class RunPlan:
     """Whether messages in doubt at the end are sent again by command; if not, the campaigns' policies decide."""
     measures: tuple[str, ...] = ()
     """Names of figures that the scenarios' scripts must have measured."""
-    judges: tuple[Callable[[Observations], Figure], ...] = ()
+    judges: tuple[Callable[[Observations], ChaosFigure], ...] = ()
     """More figures, which are computed from the observations of the whole run."""
     without: tuple[str, ...] = ()
     """Names of figures that this plan's faults make meaningless."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tests.chaos.fault import Fault
+from tests.chaos.fault import ChaosFault
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class FaultSequence:
     """Faults that are injected one after the other; faults of different sequences can overlap."""
 
-    faults: tuple[Fault, ...]
+    faults: tuple[ChaosFault, ...]
     targets: tuple[str, ...]
     until_s: float
     """No fault begins later than this."""
@@ -29,7 +29,7 @@ class ScheduledFault:
     """A fault with its time and target."""
 
     at_s: float
-    fault: Fault
+    fault: ChaosFault
     target: str
     duration_s: float
     random_value: float

@@ -42,7 +42,6 @@ class Standstill:
     """Its leases: batch, time to the end, and whether a worker has taken the batch."""
 
     def lines(self) -> Iterator[str]:
-        """Yield the description."""
         at = f"{datetime.fromtimestamp(self.at_s, UTC):%H:%M:%S}"
         yield f"stood still at {at}, for {self.still_s:.0f} s: {describe(self.view)}"
         yield f"  waits in: {', '.join(self.queues) or 'no queue'}"

@@ -18,7 +18,7 @@ from tests.chaos.conditions import (
     slow_redis,
     waiting_reports,
 )
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.figures import GAP_S, not_measured
 from tests.chaos.goes_on import goes_on
 from tests.chaos.settings import SLOW, UNLIMITED
@@ -59,7 +59,7 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
         (lonely_primary.judge([5, 5]), lonely_primary.judge([5, None])),
     ],
 )
-def test_each_figure_fails_beyond_its_limit(good_figure: Figure, bad_figure: Figure) -> None:
+def test_each_figure_fails_beyond_its_limit(good_figure: ChaosFigure, bad_figure: ChaosFigure) -> None:
     assert good_figure.holds
     assert not bad_figure.holds
 
@@ -105,7 +105,7 @@ def test_a_campaign_that_never_goes_on_and_a_kill_that_never_happened_prove_noth
 
 def test_a_figure_that_was_not_measured_fails() -> None:
     assert [figure.holds for figure in not_measured([], ["a figure"])] == [False]
-    assert not_measured([Figure("a figure", "1", "1", True)], ["a figure"]) == []
+    assert not_measured([ChaosFigure("a figure", "1", "1", True)], ["a figure"]) == []
 
 
 async def test_a_campaign_that_stands_still_is_named_with_its_state_its_leases_and_its_log(

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tests.chaos.figures import figures
-from tests.chaos.monitor import Monitor, Sample
+from tests.chaos.monitor import Monitor, MonitorSample
 from tests.chaos.observations import CampaignOutcome, Observations
 from tests.chaos.testbed import ChaosTestbed, EventLog, LostWorker, RateChange, Span
 from tests.kit.ledger import plan
@@ -51,7 +51,7 @@ def good() -> Observations:
         sent_ms=[round(at_s * 1000) for at_s in sent_s],
     )
     monitor = Monitor(cast("ChaosTestbed", None))
-    monitor.samples = [Sample(100 + number / 5, frozenset({SENDER})) for number in range(180)]
+    monitor.samples = [MonitorSample(100 + number / 5, frozenset({SENDER})) for number in range(180)]
     monitor.put_in_doubt = dict.fromkeys(OPEN, 121.0)
     events = EventLog(
         actions=[(110.0, f"{SENDER}: campaign paused")],

@@ -2,7 +2,7 @@ from typing import cast
 
 import pytest
 
-from tests.chaos.monitor import Monitor, Sample
+from tests.chaos.monitor import Monitor, MonitorSample
 from tests.chaos.testbed import ChaosTestbed
 
 BUSY, IDLE = frozenset({"TIMESM"}), frozenset[str]()
@@ -10,7 +10,7 @@ BUSY, IDLE = frozenset({"TIMESM"}), frozenset[str]()
 
 def sampled(*samples: tuple[float, frozenset[str]]) -> Monitor:
     monitor = Monitor(cast("ChaosTestbed", None))
-    monitor.samples = [Sample(*sample) for sample in samples]
+    monitor.samples = [MonitorSample(*sample) for sample in samples]
     return monitor
 
 

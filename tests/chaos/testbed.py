@@ -15,7 +15,7 @@ import httpx
 from redis.asyncio import Redis
 
 from tests.chaos.faked_clock import FakedClock
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.replica import Replica
 from tests.chaos.settings import RATES, SANDBOX, dispatch_toml
 from tests.chaos.standstill import StandstillWatch
@@ -91,7 +91,7 @@ class EventLog:
     """Kills after which every campaign must go on soon (``goes_on``)."""
     opened_alone: int = 0
     """Messages that a primary without replicas opened, and that its promoted replica does not know."""
-    measured: list[Figure] = field(default_factory=list)
+    measured: list[ChaosFigure] = field(default_factory=list)
     """Figures that scripts of scenarios measured."""
     reported_in_doubt: int = 0
     """Messages in doubt that the provider had accepted and reported, counted before the resend."""
@@ -211,7 +211,6 @@ class ChaosTestbed:
         await asyncio.gather(*self._background)
 
     async def close(self) -> None:
-        """Close the clients."""
         for task in self._background:
             task.cancel()
         await self.sandbox.aclose()
@@ -267,7 +266,6 @@ class ChaosTestbed:
 
     @property
     def journal(self) -> Path:
-        """The sandbox's journal."""
         return self.stack.folder / str(SANDBOX["journal"])
 
 

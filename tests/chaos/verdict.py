@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.figures import NEVER_ACCEPTED, figures, never_accepted, not_measured
 from tests.chaos.observations import Observations
-from tests.chaos.run import FinishedScenario, Result
+from tests.chaos.run import ChaosResult, FinishedScenario
 
 
 @dataclass(frozen=True)
 class RunVerdict:
     """The figures of a run."""
 
-    result: Result
+    result: ChaosResult
     gap_s: float
     """The longest allowed gap without a send."""
 
     @cached_property
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[ChaosFigure]:
         """The figures of the whole run."""
         observations, plan = self.result.observations, self.result.plan
         every = self._meaningful(observations)
@@ -36,10 +36,10 @@ class RunVerdict:
         """Return the data of one scenario."""
         return self.result.observations.of(finished.span, finished.campaigns)
 
-    def broken(self, finished: FinishedScenario) -> list[Figure]:
+    def broken(self, finished: FinishedScenario) -> list[ChaosFigure]:
         """Return the figures that do not hold for one scenario."""
         return [figure for figure in self._meaningful(self.observations(finished)) if not figure.holds]
 
-    def _meaningful(self, observations: Observations) -> list[Figure]:
+    def _meaningful(self, observations: Observations) -> list[ChaosFigure]:
         without = self.result.plan.without
         return [figure for figure in figures(observations, gap_s=self.gap_s) if figure.name not in without]

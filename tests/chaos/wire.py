@@ -74,7 +74,6 @@ class Wire:
         self._process.stdin.flush()
 
     def stop(self) -> None:
-        """End the process."""
         if self._process is None:
             return
         self._process.kill()

@@ -48,7 +48,7 @@ def test_these_values_are_refused_with_the_reason(tag: str, value: str, reason: 
     assert problem(tag, value, "vi") == reason
 
 
-def test_what_the_sources_disagree_about_is_a_doubt_and_no_refusal() -> None:
+def test_a_rule_that_the_sources_disagree_about_is_a_doubt_and_no_refusal() -> None:
     [slot] = Template("{#alp#}").slots
 
     [claim] = slot.doubts()

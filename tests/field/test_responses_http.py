@@ -11,7 +11,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from tests.kit.scripted_server import ACCEPTED, Connection, Server, accept_all, serving
+from tests.kit.scripted_server import ACCEPTED, ScriptedConnection, Server, accept_all, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.failures import Failure
@@ -32,8 +32,8 @@ async def outcomes(server: Server, pushes: int = 1) -> list[Outcome]:
         return [await asyncio.wait_for(client.push(PUSH), 30) for _ in range(pushes)]
 
 
-def writing(*pieces: bytes) -> Callable[[Connection], Awaitable[None]]:
-    async def script(connection: Connection) -> None:
+def writing(*pieces: bytes) -> Callable[[ScriptedConnection], Awaitable[None]]:
+    async def script(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             for piece in pieces:
@@ -251,7 +251,7 @@ async def test_an_endless_response_is_in_doubt_and_takes_no_memory(part: str) ->
     begin, more = ENDLESS[part]
     written = 0
 
-    async def write_for_ever(connection: Connection) -> None:
+    async def write_for_ever(connection: ScriptedConnection) -> None:
         nonlocal written
         await connection.request()
         await connection.write(begin)

@@ -1,6 +1,7 @@
 """Folders stay small, and tests and code mirror each other."""
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -115,6 +116,16 @@ def _loaded_by(module: str) -> set[Path]:
 def test_a_process_catches_everything_at_one_place_at_most(module: str) -> None:
     places = {tree.name(path): number for path in _loaded_by(module) if (number := _catch_alls(path))}
     assert sum(places.values()) <= 1, places
+
+
+def test_no_name_of_a_test_begins_with_a_pronoun() -> None:
+    """A name that begins with what or it hides its subject: a batch, a message, a worker."""
+    names = {
+        f"{tree.name(path)}: {name}"
+        for path in tree.modules(("tests",))
+        for name in re.findall(r"\bdef (test_(?:it|that|they|this|what)_\w+)", path.read_text("utf-8"))
+    }
+    assert not names, "\n".join(sorted(names))
 
 
 def test_no_docstring_has_three_words_or_fewer() -> None:

@@ -279,7 +279,7 @@ class Ledger:
             case kind:
                 raise AssertionError(kind)
 
-    async def assert_balanced(self) -> None:
+    async def assert_counters_add_up(self) -> None:
         """Fail unless all counters of all campaigns and senders equal the sums over the records."""
         for view in await self.queries.campaigns():
             batches = range(view.batches)

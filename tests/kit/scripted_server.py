@@ -37,7 +37,7 @@ class Server:
 
 
 @dataclass
-class Connection:
+class ScriptedConnection:
     server: Server
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -74,7 +74,7 @@ class Connection:
         self.writer.transport.abort()
 
 
-Script = Callable[[Connection], Awaitable[None]]
+Script = Callable[[ScriptedConnection], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -90,7 +90,7 @@ async def serving(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
         server.open += 1
         try:
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await script(Connection(server, reader, writer))
+                await script(ScriptedConnection(server, reader, writer))
         finally:
             server.open -= 1
             tasks.discard(task)
@@ -107,13 +107,13 @@ async def serving(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def hold(connection: Connection) -> None:
+async def hold(connection: ScriptedConnection) -> None:
     """Read one request and never answer it."""
     await connection.request()
     await connection.client_gone()
 
 
-async def accept_all(connection: Connection) -> None:
+async def accept_all(connection: ScriptedConnection) -> None:
     """Accept every push until the client closes the connection."""
     while True:
         await connection.request()

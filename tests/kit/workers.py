@@ -31,7 +31,7 @@ from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch_run import WorkEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.capacity import Capacity
-from workers.batch.context import SenderTurn, WorkerContext
+from workers.batch.context import OpeningLock, WorkerContext
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
@@ -304,7 +304,7 @@ class WorkerRig:
             capacity=Capacity(capacity),
         )
         plan = await self.leases.plan(ref.sender, ref.campaign)
-        return BatchWorker(lease, plan, context, turn=SenderTurn(), lease_deadline=lease_deadline)
+        return BatchWorker(lease, plan, context, opening_lock=OpeningLock(), lease_deadline=lease_deadline)
 
     async def issue(self, worker: Worker | None = None, sender: SenderId = SENDER) -> list[BatchRef]:
         """Hand out batches as upkeep does, and wake the worker for them."""
@@ -359,7 +359,7 @@ class WorkerRig:
     async def lease_count(self, sender: SenderId = SENDER) -> int:
         return int(await self.redis.zcard(f"{hash_tag(sender)}:leases"))
 
-    async def check_balance(self) -> None:
+    async def check_counters(self) -> None:
         """Fail unless the counters of every campaign equal what the records say."""
         for view in await self.queries.campaigns():
             states = Counter(message.record.state for message in await self.messages(view.id))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tests.simulation.launch import RunFailed, Task, launch, work
 from tests.simulation.mutations import MUTATIONS
-from tests.simulation.run import Verdict
+from tests.simulation.run import SimulationVerdict
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def line(verdict: Verdict) -> str:
+def line(verdict: SimulationVerdict) -> str:
     """Return what a person reads of one run."""
     ended = f"at {verdict.at_s:,.1f} s {verdict.violation}" if verdict.violation else "every invariant held"
     return (

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from tests.simulation.faults import Faults
+from tests.simulation.faults import SimulatedFaults
 from tests.simulation.operator import MINUTE_MS
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ CAMPAIGNS_OF_ONE_TEXT = 30
 class Calm:
     """Draws one exercise after the other."""
 
-    def __init__(self, world: "World", faults: Faults) -> None:
+    def __init__(self, world: "World", faults: SimulatedFaults) -> None:
         self._world = world
         self._kinds: list[Callable[[], Awaitable[None]]] = [
             self.small_behind_huge,

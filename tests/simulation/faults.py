@@ -17,7 +17,7 @@ RECOVERS_IN_S = 45.0
 """After most faults: a lease has to run out, and a batch on which a worker failed waits for 30 s."""
 
 
-class Faults:
+class SimulatedFaults:
     """Draws faults one after the other, until it is told to stop."""
 
     def __init__(self, world: "World", *, mean_gap_s: float = 30.0) -> None:

@@ -7,11 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from tests.simulation.violation import Kind, Violation
+from tests.simulation.violation import Invariant, Violation
 from times_dispatch.ledger.model import CampaignId
 
 if TYPE_CHECKING:
-    from tests.simulation.provider import Begun, Row
+    from tests.simulation.provider import BegunPush, Row
     from tests.simulation.world import World
 
 STOPS_WITHIN_S = 1.0
@@ -19,7 +19,7 @@ STOPS_WITHIN_S = 1.0
 RATE_EXCESS = 0.10
 """In no second more pushes start than the rate and this share of it, or one more where the share is less than one."""
 SECOND_S = 0.998
-"""A second without its ends: a worker pushes up to a millisecond before a slot."""
+"""A second without its ends: a worker pushes up to a millisecond before a send time."""
 PUSHED_WITHIN_S = 1.5
 """A message that was opened in a second that the server forgot may be pushed so long after it."""
 LOOKED_AT_S = 10.0
@@ -44,7 +44,7 @@ class PushChecks:
         """Check what was pushed since the last check."""
         books = self._world.books
         if books.overlaps:
-            raise Violation(Kind.FENCE, f"in the hands of two at once: {books.overlaps[0]}")
+            raise Violation(Invariant.FENCE, f"in the hands of two at once: {books.overlaps[0]}")
         for begun in books.begun[self._seen :]:
             self._check_stops(begun)
             self._check_paces(begun)
@@ -54,7 +54,7 @@ class PushChecks:
             self._check_copies(row)
             self._check_limits(row)
 
-    def _check_stops(self, begun: "Begun") -> None:
+    def _check_stops(self, begun: "BegunPush") -> None:
         operator, campaign = self._world.operator, begun.row[0]
         for what, at_s in (
             (f"{campaign} was paused or cancelled", operator.paused.get(campaign)),
@@ -62,9 +62,9 @@ class PushChecks:
             (f"{begun.to} was opted out", operator.opted_out.get(begun.to)),
         ):
             if at_s is not None and begun.at_s > at_s + STOPS_WITHIN_S:
-                raise Violation(Kind.PAUSE, f"a push began {begun.at_s - at_s:.2f} s after {what}")
+                raise Violation(Invariant.PAUSE, f"a push began {begun.at_s - at_s:.2f} s after {what}")
 
-    def _check_paces(self, begun: "Begun") -> None:
+    def _check_paces(self, begun: "BegunPush") -> None:
         operator, campaign = self._world.operator, begun.row[0]
         self._check_pace(begun.sender, operator.rates[begun.sender], begun.at_s)
         self._check_pace(campaign, operator.submitted[campaign].plan.rate_per_s, begun.at_s)
@@ -79,7 +79,7 @@ class PushChecks:
         if at_s <= self._world.slow_until_s:  # each worker may be late with one block
             most += len(self._world.workers) * max(1.0, rate / 20)
         if in_second > most and not self._world.was_forgotten(at_s, tolerance_s=2.0):
-            raise Violation(Kind.PACE, f"{in_second} pushes of {name} began within a second, its rate is {rate:g}")
+            raise Violation(Invariant.PACE, f"{in_second} pushes of {name} began within a second, its rate is {rate:g}")
         if len(times) > 10_000:
             del times[: bisect_left(times, at_s - 10.0)]
 
@@ -93,11 +93,13 @@ class PushChecks:
         forgotten = sum(world.was_forgotten(copy.at_s, tolerance_s=PUSHED_WITHIN_S) for copy in tries)
         resends = (plan.in_doubt == "resend") + world.operator.resolved[campaign]
         if len(tries) > 1 + forgotten + resends:
-            raise Violation(Kind.TWICE, f"message {index} of {campaign} was accepted {len(tries)} times: {moments}")
+            raise Violation(
+                Invariant.TWICE, f"message {index} of {campaign} was accepted {len(tries)} times: {moments}"
+            )
         reported_s = min(world.books.known[row].get("delivered", ()), default=None)
         if reported_s is not None and tries[-1].at_s > reported_s + LOOKED_AT_S and not forgotten:
             raise Violation(
-                Kind.EVIDENCE,
+                Invariant.EVIDENCE,
                 f"message {index} of {campaign} went out again although its report (delivered) was answered "
                 f"at {reported_s:.1f} s: {moments}",
             )
@@ -109,12 +111,14 @@ class PushChecks:
         self._of_campaign[campaign] += 1
         budget = world.operator.budgets[campaign]
         if budget and self._of_campaign[campaign] > budget + forgotten:
-            raise Violation(Kind.LIMIT, f"{campaign} had {self._of_campaign[campaign]} parts, its budget is {budget}")
+            raise Violation(
+                Invariant.LIMIT, f"{campaign} had {self._of_campaign[campaign]} parts, its budget is {budget}"
+            )
         day = int((world.epoch_s + accepted.at_s + INDIA_S) // DAY_S)
         self._of_day[plan.sender, day] += 1
         cap = world.caps.get(plan.sender)
         if cap and self._of_day[plan.sender, day] > cap + forgotten and not world.clock_was_wrong:
-            raise Violation(Kind.LIMIT, f"{plan.sender} had more than its {cap} parts of a day")
+            raise Violation(Invariant.LIMIT, f"{plan.sender} had more than its {cap} parts of a day")
         after_s = world.repeat_after_s.get(plan.sender)
         if after_s and not world.lost and not world.clock_was_wrong:
             self._check_repeated(row, plan.sender, after_s, accepted.at_s)
@@ -125,7 +129,7 @@ class PushChecks:
         before_s, before_row = self._same_text.get(key, (-after_s, row))
         if before_row != row and at_s - before_s < after_s - 1:
             raise Violation(
-                Kind.LIMIT,
+                Invariant.LIMIT,
                 f"the same text went to the number of message {row[1]} twice: by {before_row[0]} and {row[0]}",
             )
         self._same_text[key] = at_s, row

@@ -8,7 +8,7 @@ from typing import NoReturn
 import msgspec
 
 from tests.simulation.mutations import MUTATIONS
-from tests.simulation.run import Verdict, run
+from tests.simulation.run import SimulationVerdict, run
 
 
 class RunFailed(Exception):
@@ -28,7 +28,7 @@ class Task(msgspec.Struct):
     """The safeguard that is taken out of the product; empty is none."""
 
 
-def launch(task: Task, *, timeout_s: float = 600.0) -> Verdict:
+def launch(task: Task, *, timeout_s: float = 600.0) -> SimulationVerdict:
     """Run a task in a process of its own and return its verdict; raises ``RunFailed``."""
     try:
         ended = subprocess.run(
@@ -44,7 +44,7 @@ def launch(task: Task, *, timeout_s: float = 600.0) -> Verdict:
         raise RunFailed(f"seed {task.seed}: no end within {timeout_s:g} s of real time") from error
     if ended.returncode or ended.stderr:
         raise RunFailed(f"seed {task.seed}: failed\n{ended.stderr.decode()[-4_000:]}")
-    return msgspec.json.decode(ended.stdout, type=Verdict)
+    return msgspec.json.decode(ended.stdout, type=SimulationVerdict)
 
 
 def work() -> NoReturn:

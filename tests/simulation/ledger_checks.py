@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.simulation.violation import Kind, Violation
+from tests.simulation.violation import Invariant, Violation
 from tests.simulation.virtual_scripts import COSTLY_KEY, MAX_COMMANDS
 from times_dispatch.ledger.keys import ProviderField
 from times_dispatch.ledger.model import CampaignId
@@ -109,21 +109,21 @@ class LedgerChecks:
                 self._check_records(campaign, of_campaign, submitted)
         self._check_progress(seen, is_calm=is_calm)
         if self._world.server.peek([("EXISTS", COSTLY_KEY)])[0]:
-            raise Violation(Kind.COST, f"a block was opened with more than {MAX_COMMANDS:,} commands")
+            raise Violation(Invariant.COST, f"a block was opened with more than {MAX_COMMANDS:,} commands")
 
     def _check_counters(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> None:
         if seen.number("total") != submitted.total or sum(seen.counts.values()) != submitted.total:
-            raise Violation(Kind.COUNTERS, f"{campaign}: they do not add up to {submitted.total}: {_words(seen)}")
+            raise Violation(Invariant.COUNTERS, f"{campaign}: they do not add up to {submitted.total}: {_words(seen)}")
         if seen.state == "braked" and any(reason in seen.reason for reason in _OWN_REASONS):
-            raise Violation(Kind.BRAKED, f"{campaign}: {seen.reason}")
+            raise Violation(Invariant.BRAKED, f"{campaign}: {seen.reason}")
         plan, now_ms = submitted.plan, self._world.now_ms()
         if now_ms < plan.valid_until_ms - 1_000 and (seen.counts[b"e"] or seen.counts[b"g"]):
             early_s = (plan.valid_until_ms - now_ms) / 1000
-            raise Violation(Kind.EARLY, f"{campaign}: messages were ended {early_s:.0f} s early: {_words(seen)}")
+            raise Violation(Invariant.EARLY, f"{campaign}: messages were ended {early_s:.0f} s early: {_words(seen)}")
         # A message that was sent while the server's clock was slow is as much too old.
         slow_s = MAX_JUMP_S if self._world.clock_was_wrong else 0.0
         if seen.counts[b"n"] and self._age_s(campaign) < plan.report_wait_s - slow_s - 1:
-            raise Violation(Kind.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
+            raise Violation(Invariant.EARLY, f"{campaign}: a message has no report after {self._age_s(campaign):.0f} s")
 
     def _check_records(self, campaign: CampaignId, seen: Seen, submitted: "Submitted") -> None:
         key, tag = self._key(campaign), f"{{{submitted.plan.sender}}}:"
@@ -146,7 +146,7 @@ class LedgerChecks:
         counted = Counter(b"".join(all_states))
         if any(counted[state[0]] != seen.counts[state] for state in _STATES):
             records = {chr(state): count for state, count in counted.items()}
-            raise Violation(Kind.COUNTERS, f"{campaign}: counters say {_words(seen)}, records {records}")
+            raise Violation(Invariant.COUNTERS, f"{campaign}: counters say {_words(seen)}, records {records}")
         held = {member.partition(b":")[2] for member in leases if member.startswith(campaign.encode() + b":")}
         # Batches of which all that is left waits for what becomes of copies in other campaigns.
         waits = {member.partition(b":")[2] for member in later if member.startswith(campaign.encode() + b":")}
@@ -160,10 +160,10 @@ class LedgerChecks:
         ]
         is_over = seen.state == "cancelled" or seen.number("until_ms") <= self._server_ms()
         if lost and not is_over:
-            raise Violation(Kind.REACHABLE, f"{campaign}: nothing will hand out batch {lost[0]}: {_words(seen)}")
+            raise Violation(Invariant.REACHABLE, f"{campaign}: nothing will issue batch {lost[0]}: {_words(seen)}")
         is_queued = held or waits or any(score is not None for score in turns)
         if seen.state == "running" and seen.counts[b"p"] and not is_queued and not is_over:
-            raise Violation(Kind.REACHABLE, f"{campaign} runs, and nothing will give it a turn: {_words(seen)}")
+            raise Violation(Invariant.REACHABLE, f"{campaign} runs, and nothing will give it a turn: {_words(seen)}")
 
     def _check_progress(self, seen: Mapping[CampaignId, Seen], *, is_calm: bool) -> None:
         world, now = self._world, self._world.loop.time()
@@ -185,7 +185,7 @@ class LedgerChecks:
         for sender, campaigns in by_sender.items():
             if now - self._progress_s[sender] > CALM_FOR_S:
                 still = "; ".join(f"{campaign}: {_words(seen[campaign])}" for campaign in campaigns[:3])
-                raise Violation(Kind.STUCK, f"{sender} has sent nothing for {CALM_FOR_S:.0f} s of calm; {still}")
+                raise Violation(Invariant.STUCK, f"{sender} has sent nothing for {CALM_FOR_S:.0f} s of calm; {still}")
             if is_calm:
                 self._check_fair(sender, campaigns)
 
@@ -207,7 +207,8 @@ class LedgerChecks:
             waited_s = now - max(since_s, may_since_s)
             if campaign not in self._begun and waited_s > within_s:
                 raise Violation(
-                    Kind.UNFAIR, f"{campaign} waits for {waited_s:.0f} s behind {len(campaigns) - 1} others of {sender}"
+                    Invariant.UNFAIR,
+                    f"{campaign} waits for {waited_s:.0f} s behind {len(campaigns) - 1} others of {sender}",
                 )
 
     def _may_send(self, campaign: CampaignId, seen: Seen) -> bool:
@@ -249,17 +250,21 @@ class LedgerChecks:
         known = books.known.get(row, {})
         if "delivered" in known and state is not MessageState.DELIVERED:
             raise Violation(
-                Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but was reported as delivered"
+                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, but was reported as delivered"
             )
         is_accepted = row in books.accepted
         had = {MessageState.DELIVERED, MessageState.FAILED, MessageState.ACCEPTED}
         if campaign in self._world.operator.resolved_as_sent:
             had.remove(MessageState.ACCEPTED)
         if state in had and not is_accepted:
-            raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, no provider ever had it")
+            raise Violation(
+                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, no provider ever had it"
+            )
         unsent = {MessageState.EXPIRED, MessageState.CANCELLED, MessageState.SUPPRESSED, MessageState.REJECTED}
         if state in unsent and is_accepted and not self._is_excused(campaign, row):
-            raise Violation(Kind.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider took it")
+            raise Violation(
+                Invariant.EVIDENCE, f"message {index} of {campaign} is {state.label}, but a provider took it"
+            )
 
     def _is_excused(self, campaign: CampaignId, row: "Row") -> bool:
         """Say whether a message may end as unsent although a copy of it went out: a second attempt, or lost."""

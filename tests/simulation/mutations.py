@@ -7,7 +7,7 @@ longer in the product fails: then it has to be written anew.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.simulation.violation import Kind
+from tests.simulation.violation import Invariant
 from times_dispatch.ledger import scripts
 from times_dispatch.ledger.push_results import Result
 from times_dispatch.provider.outcomes import Outcome, Verdict
@@ -23,7 +23,7 @@ class Mutation(NamedTuple):
     """One safeguard less."""
 
     apply: Callable[[], None]
-    kinds: frozenset[Kind]
+    kinds: frozenset[Invariant]
     """The invariants of which one must break."""
     why: str
     faults: tuple[str, ...] | None = None
@@ -118,19 +118,19 @@ def _wrong_clock_believed() -> None:
 MUTATIONS = {
     "A0 errors brake at once": Mutation(
         _errors_brake_at_once,
-        frozenset({Kind.BRAKED}),
+        frozenset({Invariant.BRAKED}),
         "one unexpected error of a worker brakes the campaign",
         ("provider_crashes_client",),
     ),
     "A1 late blocks go back": Mutation(
         _late_blocks_go_back,
-        frozenset({Kind.STUCK, Kind.UNFAIR}),
+        frozenset({Invariant.STUCK, Invariant.UNFAIR}),
         "nothing is pushed while the ledger is slow",
         ("wires_slow",),
     ),
     "A3 waiting reports ignored": Mutation(
         _waiting_reports_ignored,
-        frozenset({Kind.EVIDENCE}),
+        frozenset({Invariant.EVIDENCE}),
         "doubt is settled while reports wait for a reconciler",
         ("provider_hangs_up",),
     ),
@@ -140,7 +140,7 @@ MUTATIONS = {
             "if settlement ~= 'policy' and sent_at_ms >= tonumber(args.decided_ms) then return nil end",
             "",
         ),
-        frozenset({Kind.TWICE}),
+        frozenset({Invariant.TWICE}),
         "a resolve whose answer was lost decides again what it resent",
         ("provider_hangs_up", "answers_lost"),
     ),
@@ -158,7 +158,7 @@ MUTATIONS = {
                 "    for number = 1, registry.all do redis.call('HGET', registry.key, 'id:' .. number) end\n",
             ),
         ),
-        frozenset({Kind.COST}),
+        frozenset({Invariant.COST}),
         "each message is looked up in each campaign that used its text lately",
     ),
     "A6 proof of a lost push refused": Mutation(
@@ -168,25 +168,25 @@ MUTATIONS = {
             "  if attempt > recorded_attempt or state == PENDING then return nil, UNKNOWN end\n"
             "  if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end",
         ),
-        frozenset({Kind.EVIDENCE}),
+        frozenset({Invariant.EVIDENCE}),
         "a report about a push that the server forgot is refused",
         ("provider_hangs_up", "server_lost_a_second"),
     ),
     "A7 lost wake-ups stay lost": Mutation(
         _in_script("expire_leases", "if args.may_reissue == '1' then ready[#ready + 1] = batch end", ""),
-        frozenset({Kind.STUCK, Kind.UNFAIR, Kind.UNFINISHED}),
+        frozenset({Invariant.STUCK, Invariant.UNFAIR, Invariant.UNFINISHED}),
         "a batch that no worker took is not announced again",
         ("wake_ups_lost", "worker_killed"),
     ),
     "A8 wrong clock believed": Mutation(
         _wrong_clock_believed,
-        frozenset({Kind.EARLY}),
+        frozenset({Invariant.EARLY}),
         "validities end by a clock that was set forward",
         ("server_clock_jumps",),
     ),
     "A9 a full server refuses all": Mutation(
         _in_lib("memory", "redis.call('DEL', HASH_TAG)", ""),
-        frozenset({Kind.FULL}),
+        frozenset({Invariant.FULL}),
         "scripts that need no memory are refused in a full server too",
         ("server_full",),
     ),
@@ -196,7 +196,7 @@ MUTATIONS = {
             "if not lease.operation or (worked_ms >= 0 and worked_ms < turn_ms) then return false end",
             "if turn_ms then return false end",
         ),
-        frozenset({Kind.UNFAIR}),
+        frozenset({Invariant.UNFAIR}),
         "a small campaign waits for whole batches of others",
         (),
     ),
@@ -205,21 +205,21 @@ MUTATIONS = {
             _in_script("open_block", "if lease.token ~= args.token then", "if not lease.token then"),
             _in_script("record", "if lease.token ~= args.token then", "if not lease.token then"),
         ),
-        frozenset({Kind.TWICE, Kind.FENCE, Kind.EVIDENCE, Kind.COUNTERS}),
+        frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.EVIDENCE, Invariant.COUNTERS}),
         "a worker that lost its lease writes into the blocks of the new owner",
         ("worker_heard_late", "worker_frozen", "provider_throttles"),
     ),
     "not written ahead": Mutation(
         _in_script("open_block", "redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))", ""),
-        frozenset({Kind.COUNTERS, Kind.TWICE, Kind.FENCE}),
+        frozenset({Invariant.COUNTERS, Invariant.TWICE, Invariant.FENCE}),
         "messages stay pending while they are pushed",
     ),
     "time-out is not sent": Mutation(
-        _timeout_is_not_sent, frozenset({Kind.TWICE}), "a push without an answer counts as one that was never sent"
+        _timeout_is_not_sent, frozenset({Invariant.TWICE}), "a push without an answer counts as one that was never sent"
     ),
     "pause not checked": Mutation(
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
-        frozenset({Kind.PAUSE}),
+        frozenset({Invariant.PAUSE}),
         "blocks of a paused campaign are opened",
         (),
     ),
@@ -229,25 +229,25 @@ MUTATIONS = {
             "redis.call('SETRANGE', messages_key, position - 1, IN_DOUBT)",
             "redis.call('SETRANGE', messages_key, position - 1, PENDING)",
         ),
-        frozenset({Kind.COUNTERS, Kind.TWICE}),
+        frozenset({Invariant.COUNTERS, Invariant.TWICE}),
         "what a lost worker had in hand is sent again",
         ("worker_killed",),
     ),
     "pushes begin late": Mutation(
         _pushes_begin_late,
-        frozenset({Kind.TWICE, Kind.FENCE, Kind.PAUSE, Kind.PACE}),
+        frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.PAUSE, Invariant.PACE}),
         "a push begins however late, also after its lease",
         ("worker_frozen",),
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
-        frozenset({Kind.PACE}),
-        "slots that were given out are given out again",
+        frozenset({Invariant.PACE}),
+        "send times that were given out are given out again",
         (),
     ),
     "reports lost": Mutation(
         _in_script("apply_reports", "if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
-        frozenset({Kind.EVIDENCE}),
+        frozenset({Invariant.EVIDENCE}),
         "a report that says delivered changes nothing",
         (),
     ),

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from tests.simulation.violation import Kind, Violation
-from tests.simulation.wire import Wire, connect
+from tests.simulation.violation import Invariant, Violation
+from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.errors import is_transient
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_backlog import unapplied_reports
 from times_dispatch.ledger.states import CampaignState, MessageState
@@ -42,13 +43,13 @@ class Operator:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.wire = Wire(world.server, world.random)
+        self.wire = SimulatedWire(world.server, world.random)
         self._redis = redis = connect(self.wire)
-        self.far_wire = Wire(world.server, world.random)
+        self.far_wire = SimulatedWire(world.server, world.random)
         """How the person who resolves doubt reaches the server."""
         self._far_redis = connect(self.far_wire)
         self._far_control = Control(self._far_redis)
-        self.control, self.queries, self._optouts = Control(redis), Queries(redis), OptOuts(redis)
+        self.control, self.queries, self._opt_outs = Control(redis), Queries(redis), OptOuts(redis)
         self._submissions = Submissions(redis)
         self.submitted: dict[CampaignId, Submitted] = {}
         self.sealed: dict[CampaignId, float] = {}
@@ -137,7 +138,9 @@ class Operator:
         """Pause a campaign, and resume it after a while."""
         sender = self.submitted[campaign].plan.sender
         try:
-            changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+            changed, _ = await self.control.campaign(
+                sender, campaign, ControlAction.PAUSE, reason="the operator said so"
+            )
         except RedisError:
             changed = False
         if changed and not self._resuming[campaign]:
@@ -149,9 +152,11 @@ class Operator:
         """Pause a campaign in a full server, for a while; a pause needs no memory."""
         sender = self.submitted[campaign].plan.sender
         try:
-            changed, _ = await self.control.campaign(sender, campaign, "pause", reason="the operator said so")
+            changed, _ = await self.control.campaign(
+                sender, campaign, ControlAction.PAUSE, reason="the operator said so"
+            )
         except OutOfMemoryError as error:
-            raise Violation(Kind.FULL, f"{campaign} cannot be paused: {error}") from error
+            raise Violation(Invariant.FULL, f"{campaign} cannot be paused: {error}") from error
         except RedisError:
             changed = False
         if changed and not self._resuming[campaign]:
@@ -170,13 +175,15 @@ class Operator:
         """Resume a campaign that a person or a brake stopped."""
         self.paused.pop(campaign, None)
         self._resuming[campaign] += 1
-        await self.persistently(lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, "resume"))
+        await self.persistently(
+            lambda: self.control.campaign(self.submitted[campaign].plan.sender, campaign, ControlAction.RESUME)
+        )
         self._resuming[campaign] -= 1
 
     async def cancel(self, campaign: CampaignId) -> None:
         """Cancel a campaign for good."""
         sender = self.submitted[campaign].plan.sender
-        await self.persistently(lambda: self.control.campaign(sender, campaign, "cancel", reason="no more"))
+        await self.persistently(lambda: self.control.campaign(sender, campaign, ControlAction.CANCEL, reason="no more"))
         self.paused[campaign] = self._world.loop.time()
 
     async def pause_sender(self, sender: str, *, for_s: float) -> None:
@@ -216,7 +223,7 @@ class Operator:
 
     async def opt_out(self, number: str) -> None:
         """Put a number on the opt-out list."""
-        await self.persistently(lambda: self._optouts.add([number]))
+        await self.persistently(lambda: self._opt_outs.add([number]))
         self.opted_out[number] = self._world.loop.time()
 
     async def resolve(self, campaign: CampaignId, how: Literal["sent", "resend"]) -> None:

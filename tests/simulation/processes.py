@@ -11,7 +11,7 @@ from callbacks.classifier import ReportClassifier
 from callbacks.reconciler import Reconciler
 from tests.simulation.loop import SimulatedClock, SimulatedProcess
 from tests.simulation.provider import SimulatedClient
-from tests.simulation.wire import Wire, connect
+from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.ready_batches import BatchReady
@@ -31,7 +31,7 @@ class SimulatedWorker:
         self.name = name
         self.world = world
         self.process = SimulatedProcess(world.loop, name)
-        self.wire = Wire(world.server, world.random)
+        self.wire = SimulatedWire(world.server, world.random)
         self.clock = SimulatedClock(world.loop, epoch_s=world.epoch_s)
         self.redis = connect(self.wire)
         self.dispatcher = Dispatcher(
@@ -130,7 +130,7 @@ class SimulatedReconciler:
     def __init__(self, world: "World", name: str) -> None:
         self.name = name
         self.process = SimulatedProcess(world.loop, name)
-        self.wire = Wire(world.server, world.random)
+        self.wire = SimulatedWire(world.server, world.random)
         redis = connect(self.wire, retries=1)
         clock = SimulatedClock(world.loop, epoch_s=world.epoch_s)
         classifier = ReportClassifier(CorrelationIds(world.id_key), relaying=False)

@@ -28,7 +28,7 @@ Row = tuple[CampaignId, int]
 """Campaign, and index in it."""
 
 
-class Acceptance(NamedTuple):
+class SimulatedAcceptance(NamedTuple):
     """A message that a provider accepted, and when."""
 
     attempt: int
@@ -36,7 +36,7 @@ class Acceptance(NamedTuple):
     provider: str
 
 
-class Begun(NamedTuple):
+class BegunPush(NamedTuple):
     """A push that began."""
 
     at_s: float
@@ -71,13 +71,13 @@ class Behaviour(msgspec.Struct):
     report_delay_s: float = 20.0
 
 
-class Books:
+class SimulatedBooks:
     """What all providers together know. Nothing that happens to our side changes it."""
 
     def __init__(self) -> None:
-        self.begun: list[Begun] = []
+        self.begun: list[BegunPush] = []
         """Every push that began, in order."""
-        self.accepted: defaultdict[Row, list[Acceptance]] = defaultdict(list)
+        self.accepted: defaultdict[Row, list[SimulatedAcceptance]] = defaultdict(list)
         self.in_flight: dict[Row, str] = {}
         """The process that pushes a row at this moment."""
         self.overlaps: list[str] = []
@@ -95,7 +95,7 @@ class SimulatedProvider:
         self,
         loop: SimulatedLoop,
         random: Random,
-        books: Books,
+        books: SimulatedBooks,
         *,
         name: str,
         id_key: bytes,
@@ -142,7 +142,7 @@ class SimulatedProvider:
             raise AssertionError("the id of a push carries no valid signature")
         row, process = (CampaignId(ref.campaign), ref.index), current_process()
         name = process.name if process else ""
-        books.begun.append(Begun(self._loop.time(), push.sender, row, push.to, push.text, name))
+        books.begun.append(BegunPush(self._loop.time(), push.sender, row, push.to, push.text, name))
         if row in books.in_flight:
             books.overlaps.append(f"message {row[1]} of {row[0]} by {name} and {books.in_flight[row]}")
         books.in_flight[row] = name
@@ -156,7 +156,7 @@ class SimulatedProvider:
         if fate < behaviour.throttled + behaviour.rejected:
             await asyncio.sleep(latency_s)
             return REJECTED
-        books.accepted[row].append(Acceptance(ref.attempt, self._loop.time(), self.name))
+        books.accepted[row].append(SimulatedAcceptance(ref.attempt, self._loop.time(), self.name))
         books.new.append(row)
         self._report_later(push.correlation_id, row, latency_s)
         if draw() < behaviour.answer_lost:

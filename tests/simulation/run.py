@@ -17,7 +17,7 @@ from tests.simulation.wire import clock_exchanged
 from tests.simulation.world import World
 
 
-class Verdict(msgspec.Struct, kw_only=True):
+class SimulationVerdict(msgspec.Struct, kw_only=True):
     """How a run ended."""
 
     seed: int
@@ -36,7 +36,9 @@ class Verdict(msgspec.Struct, kw_only=True):
     """Equal for two runs that were the same, push by push."""
 
 
-def run(seed: int, *, storm_s: float, night_s: float | None = None, faults: Sequence[str] | None = None) -> Verdict:
+def run(
+    seed: int, *, storm_s: float, night_s: float | None = None, faults: Sequence[str] | None = None
+) -> SimulationVerdict:
     """Simulate one world; changes this Python process for good, so each run needs one of its own."""
     started = time.monotonic()
     loop = SimulatedLoop()
@@ -54,7 +56,7 @@ def run(seed: int, *, storm_s: float, night_s: float | None = None, faults: Sequ
             world.close()
             asyncio.set_event_loop(None)
     digest = hashlib.sha256(repr((world.books.begun, violation)).encode()).hexdigest()[:16]
-    return Verdict(
+    return SimulationVerdict(
         seed=seed,
         violation=violation,
         at_s=at_s,

@@ -16,7 +16,7 @@ from tests.simulation.virtual_scripts import EXPIRING, TICK, with_virtual_time
 from times_dispatch.demo.redis_server import EmbeddedServer
 
 
-class Snapshot(NamedTuple):
+class ServerSnapshot(NamedTuple):
     """What the server held at a moment."""
 
     at_s: float
@@ -24,7 +24,7 @@ class Snapshot(NamedTuple):
     delivered_us: dict[tuple[bytes, bytes], int]
 
 
-class Server:
+class SimulatedServer:
     """One server process, reached without waiting. A seed gets the same answers in every run."""
 
     def __init__(self, loop: SimulatedLoop, *, epoch_s: float) -> None:
@@ -115,14 +115,14 @@ class Server:
         timer.cancel()
         self._readers.pop(consumer, None)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ServerSnapshot:
         """Return everything that the server holds."""
         keys = sorted(self._wire.call([(b"KEYS", b"*")])[0])
         dumps = self._wire.call([(b"DUMP", key) for key in keys]) if keys else []
         held = {key: dump for key, dump in zip(keys, dumps, strict=True) if dump}
-        return Snapshot(self._loop.time(), held, dict(self._delivered_us))
+        return ServerSnapshot(self._loop.time(), held, dict(self._delivered_us))
 
-    def put_back(self, snapshot: Snapshot) -> None:
+    def put_back(self, snapshot: ServerSnapshot) -> None:
         """Let the server hold what it held when the snapshot was made, and nothing else: what came since is lost."""
         self.set_full(is_full=False)
         restores = [(b"RESTORE", key, 0, dump) for key, dump in snapshot.dumps.items()]

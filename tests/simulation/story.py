@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from tests.simulation.calm import Calm
-from tests.simulation.faults import Faults
+from tests.simulation.faults import SimulatedFaults
 from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
 from tests.simulation.operator import MINUTE_MS
-from tests.simulation.violation import Kind, Violation
+from tests.simulation.violation import Invariant, Violation
 from times_dispatch.ledger.model import CampaignId
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Story:
         self._world = world
         self._storm_s = storm_s
         self._night_s = night_s
-        self.faults = Faults(world, mean_gap_s=10.0 if faults is None else 5.0)
+        self.faults = SimulatedFaults(world, mean_gap_s=10.0 if faults is None else 5.0)
         self._calm = Calm(world, self.faults) if not faults else None
         if faults is not None:
             self.faults.kinds = [kind for kind in self.faults.kinds if kind.__name__ in faults]
@@ -90,7 +90,7 @@ class Story:
         self._pushes.check()
         self._ledger.check(is_calm=world.calm_since_s() < world.loop.time() and not world.is_quiet)
         if world.unexpected:
-            raise Violation(Kind.ERROR, world.unexpected[0])
+            raise Violation(Invariant.ERROR, world.unexpected[0])
 
     async def _heal(self) -> None:
         """Wait until nothing is left that may go now."""
@@ -103,7 +103,9 @@ class Story:
                 await self._resume_if_held(campaign)
             if world.loop.time() > until_s:
                 seen = self._ledger.look()[waiting[0]]
-                raise Violation(Kind.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}")
+                raise Violation(
+                    Invariant.UNFINISHED, f"{waiting[0]} is {seen.state}: {seen.unsent} unsent, {seen.reason}"
+                )
             await self._step(1)
 
     def _may_go(self, campaign: CampaignId, seen: Seen) -> bool:
@@ -154,7 +156,7 @@ class Story:
                 campaign for campaign, of in self._ledger.look().items() if of.state not in {"finished", "cancelled"}
             ]
             if held:
-                raise Violation(Kind.UNFINISHED, f"{len(held)} campaigns never came to an end, first {held[0]}")
+                raise Violation(Invariant.UNFINISHED, f"{len(held)} campaigns never came to an end, first {held[0]}")
         self.quiet_s = world.loop.time() - began_s
 
     async def _campaigns(self, ends_s: float) -> None:

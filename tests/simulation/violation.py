@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class Invariant(StrEnum):
     """The invariants."""
 
     COUNTERS = "counters"
@@ -43,6 +43,6 @@ class Kind(StrEnum):
 class Violation(AssertionError):
     """An invariant does not hold."""
 
-    def __init__(self, kind: Kind, text: str) -> None:
+    def __init__(self, kind: Invariant, text: str) -> None:
         super().__init__(f"{kind}: {text}")
         self.kind = kind

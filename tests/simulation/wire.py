@@ -18,7 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
-from tests.simulation.server import Server
+from tests.simulation.server import SimulatedServer
 from tests.simulation.server_socket import Command
 from tests.simulation.virtual_scripts import CLOCK_LIB
 from times_dispatch.ledger.scripts import replaced_lib
@@ -28,10 +28,10 @@ NORMAL_ONE_WAY_S = 0.0002
 _NO_PROCESS = contextvars.Context()
 
 
-class Wire:
+class SimulatedWire:
     """How one process reaches the server: how long calls take, and how often they get lost."""
 
-    def __init__(self, server: Server, random: Random) -> None:
+    def __init__(self, server: SimulatedServer, random: Random) -> None:
         self.server = server
         self._random = random
         self.one_way_s = NORMAL_ONE_WAY_S
@@ -122,9 +122,9 @@ class _Packed(list[Command]):
 
 
 class WireConnection(AbstractConnection):
-    """A connection of redis-py's asyncio client over a ``Wire``."""
+    """A connection of redis-py's asyncio client over a ``SimulatedWire``."""
 
-    def __init__(self, *, wire: Wire, **options: Any) -> None:
+    def __init__(self, *, wire: SimulatedWire, **options: Any) -> None:
         super().__init__(**options)
         self._wire = wire
         self._is_up = False
@@ -192,7 +192,7 @@ class WireConnection(AbstractConnection):
         return [("wire", id(self._wire))]
 
 
-def connect(wire: Wire, *, retries: int = 3) -> Redis:
+def connect(wire: SimulatedWire, *, retries: int = 3) -> Redis:
     """Make a client of the asyncio kind over a wire, with the retries that the product's own client has."""
     pool = BlockingConnectionPool(
         connection_class=WireConnection,

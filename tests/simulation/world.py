@@ -15,9 +15,9 @@ from callbacks.stream_writer import NotStored, ReportStreamWriter
 from tests.simulation.loop import SimulatedLoop, SimulatedProcess
 from tests.simulation.operator import Operator
 from tests.simulation.processes import Broker, SimulatedReconciler, SimulatedWorker
-from tests.simulation.provider import Books, SimulatedProvider
-from tests.simulation.server import Server, Snapshot
-from tests.simulation.wire import Wire, connect
+from tests.simulation.provider import SimulatedBooks, SimulatedProvider
+from tests.simulation.server import ServerSnapshot, SimulatedServer
+from tests.simulation.wire import SimulatedWire, connect
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch_worker import BatchWorker
@@ -48,15 +48,15 @@ class World:
         self.random = Random(seed)
         self.max_batches = self.random.choice([4, 24])
         _draw_everything_from(self.random)
-        self.server = Server(loop, epoch_s=EPOCH_S)
+        self.server = SimulatedServer(loop, epoch_s=EPOCH_S)
         self.settings = _settings()
         self.unexpected: list[str] = []
         """Errors that no process should raise."""
         self.broker = Broker(self)
         self.receiver = SimulatedProcess(loop, "receiver")
-        self.receiver_wire = Wire(self.server, self.random)
+        self.receiver_wire = SimulatedWire(self.server, self.random)
         self._writer = ReportStreamWriter(connect(self.receiver_wire))
-        self.books = Books()
+        self.books = SimulatedBooks()
         self.providers = {
             name: SimulatedProvider(
                 loop,
@@ -124,7 +124,7 @@ class World:
         self._beats += 1
         self._beat(self._beats)
 
-    def put_back(self, snapshot: Snapshot) -> None:
+    def put_back(self, snapshot: ServerSnapshot) -> None:
         """Let the server lose what came since the snapshot, as in a power cut."""
         now = self.loop.time()
         self.server.put_back(snapshot)

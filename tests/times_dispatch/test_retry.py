@@ -8,8 +8,6 @@ from times_dispatch.retry import Backoff, retry
 
 
 class LongestWaits(random.Random):
-    """Randomness without jitter."""
-
     def uniform(self, a: float, b: float) -> float:
         return b
 

@@ -13,6 +13,7 @@ from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.states import CampaignState
 from workers.batch.batch_run import BatchEnd
@@ -112,7 +113,7 @@ async def test_a_poisoned_batch_is_tried_again_only_after_a_resume(rig: WorkerRi
         await worker.quiet()
         await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
         assert await rig.issue(worker) == []
-        await rig.control.campaign(SENDER, CAMPAIGN, "resume")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
         await rig.issue(worker)
         await worker.quiet()
     assert worker.ended == [BatchEnd.FAILED, BatchEnd.FAILED]
@@ -132,7 +133,7 @@ async def test_a_ledger_that_is_broken_for_one_batch_brakes_its_campaign_instead
     await rig.expire_leases(BatchRef(SENDER, CAMPAIGN, 0))
 
 
-async def test_what_was_opened_for_later_slots_is_given_back_when_the_batch_fails_before_they_come(
+async def test_messages_with_later_send_times_are_returned_unsent_when_the_batch_fails_first(
     rig: WorkerRig,
 ) -> None:
     await rig.submit(20, cost_unit="parts", parts_known=2)

@@ -43,14 +43,14 @@ def clock() -> RecordingClock:
     return RecordingClock()
 
 
-async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_slot(
+async def test_a_rate_that_is_raised_acts_on_a_worker_that_waits_for_a_send_time(
     rig: WorkerRig, clock: RecordingClock
 ) -> None:
     await rig.submit(5)
     async with rig.worker(rates={SENDER: 0.02}, clock=clock) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) == 1)
-        await until(lambda: clock.batch_waits() >= 2)  # for its next slot, in 50 seconds
+        await until(lambda: clock.batch_waits() >= 2)  # for its next send time, in 50 seconds
         await rig.control.set_rate(SENDER, 20)
         await until(lambda: len(rig.provider.ids) >= 2, within_s=20)
         assert clock.max_batch_wait_s() <= 0.5

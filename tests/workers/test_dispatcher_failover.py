@@ -25,4 +25,4 @@ async def test_a_campaign_goes_on_after_a_failover_and_no_message_is_sent_twice(
         assert len(set(provider.ids)) == len(provider.ids) == 300
         assert await rig.states() == "a" * 300
         assert (await rig.view()).state is CampaignState.FINISHED
-        await asyncio.wait_for(rig.check_balance(), 30)
+        await asyncio.wait_for(rig.check_counters(), 30)

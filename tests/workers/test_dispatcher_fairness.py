@@ -94,7 +94,9 @@ async def _upkeep(
         await asyncio.sleep(0.2)
 
 
-async def test_what_a_full_worker_could_not_begin_is_begun_elsewhere_one_lease_after_its_death(rig: WorkerRig) -> None:
+async def test_a_batch_that_a_full_worker_could_not_begin_is_begun_elsewhere_one_lease_after_the_worker_died(
+    rig: WorkerRig,
+) -> None:
     maintenance = Maintenance(rig.redis, lease_s=1.0)
     rig.leases = BatchLeases(rig.redis, lease_s=1.0)
     await rig.submit(100, campaign="busy0001")

@@ -43,7 +43,7 @@ async def test_pushes_in_flight_end_and_the_rest_is_another_workers_at_once(rig:
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 10
 
 
-async def test_what_is_in_flight_after_the_grace_is_cut_short_and_in_doubt(rig: WorkerRig) -> None:
+async def test_pushes_in_flight_after_the_grace_are_cut_short_and_in_doubt(rig: WorkerRig) -> None:
     await rig.submit(10)
     rig.provider.may_answer.clear()
     async with rig.worker(max_in_flight=3, grace_s=0.2) as worker:
@@ -69,7 +69,7 @@ async def test_without_any_grace_everything_is_still_accounted_for(rig: WorkerRi
     assert await rig.count(MessageState.SENDING) == 0
 
 
-async def test_a_batch_that_waits_for_room_is_handed_back_without_waiting_for_the_pushes_of_others(
+async def test_a_batch_that_waits_for_room_is_released_without_waiting_for_the_pushes_of_others(
     rig: WorkerRig,
 ) -> None:
     await rig.submit(1, campaign="holder01")
@@ -88,7 +88,7 @@ async def test_a_batch_that_waits_for_room_is_handed_back_without_waiting_for_th
     assert len(rig.provider.ids) == 1
 
 
-async def test_a_batch_that_waits_for_its_senders_limit_is_handed_back_at_once(rig: WorkerRig) -> None:
+async def test_a_batch_that_waits_for_its_senders_limit_is_released_at_once(rig: WorkerRig) -> None:
     await rig.submit(5)
     async with rig.worker(rates={SENDER: 0.1}, grace_s=5) as worker:
         await rig.issue(worker)
@@ -98,7 +98,7 @@ async def test_a_batch_that_waits_for_its_senders_limit_is_handed_back_at_once(r
     assert await rig.lease_count() == 0
 
 
-async def test_a_block_that_waits_for_its_slots_is_given_back(rig: WorkerRig) -> None:
+async def test_a_block_that_waits_for_its_send_times_is_returned_unsent(rig: WorkerRig) -> None:
     await rig.submit(2_000, batch_size=1_000)
     async with rig.worker(rates={SENDER: 100}, grace_s=30) as worker:
         await rig.issue(worker)
@@ -144,7 +144,7 @@ async def test_a_ledger_that_does_not_answer_at_all_does_not_hold_up_the_stop(pr
                 server.send(signal.SIGCONT)
 
 
-async def test_a_batch_that_comes_while_stopping_is_handed_back(rig: WorkerRig) -> None:
+async def test_a_batch_that_comes_while_stopping_is_released(rig: WorkerRig) -> None:
     await rig.submit(3)
     async with rig.worker() as worker:
         await worker.dispatcher.stop()
@@ -156,7 +156,7 @@ async def test_a_batch_that_comes_while_stopping_is_handed_back(rig: WorkerRig) 
     assert rig.provider.ids == []
 
 
-async def test_batches_for_which_there_was_no_room_are_handed_back(rig: WorkerRig) -> None:
+async def test_batches_for_which_there_was_no_room_are_released(rig: WorkerRig) -> None:
     await rig.submit(3, batch_size=1)
     rig.provider.may_answer.clear()
     async with rig.worker(max_batches=1, grace_s=0.1) as worker:

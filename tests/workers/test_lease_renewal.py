@@ -29,7 +29,7 @@ class FakeBatch:
         self.is_lost = True
 
 
-class FakeLeases:
+class FakeRenewal:
     """A ledger that has given some leases away, and does not answer for some senders."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -48,10 +48,10 @@ class FakeLeases:
         return [lease.ref.number not in self.gone for lease in leases]
 
 
-class Scene:
+class RenewalScene:
     def __init__(self) -> None:
         self.clock = FakeClock(now=NOW)
-        self.leases = FakeLeases(self.clock)
+        self.leases = FakeRenewal(self.clock)
         self.batches = [FakeBatch("TIMESM", 0), FakeBatch("TIMESM", 1), FakeBatch("OTHERS", 2)]
         self.renewal = LeaseRenewal(
             cast(BatchLeases, self.leases), cast(list[BatchWorker], self.batches), lease_s=15.0, clock=self.clock
@@ -63,8 +63,8 @@ class Scene:
 
 
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    scene = Scene()
+async def scene() -> AsyncIterator[RenewalScene]:
+    scene = RenewalScene()
     running = asyncio.create_task(scene.renewal.run())
     await asyncio.sleep(0)
     yield scene
@@ -72,27 +72,29 @@ async def scene() -> AsyncIterator[Scene]:
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_leases_are_renewed_five_times_per_lease_with_one_call_for_each_sender(scene: Scene) -> None:
+async def test_leases_are_renewed_five_times_per_lease_with_one_call_for_each_sender(scene: RenewalScene) -> None:
     await scene.clock.advance(2.999)
     assert scene.leases.asked_at == []
     await scene.clock.advance(3.001)
     assert scene.leases.asked_at == [NOW + 3, NOW + 3, NOW + 6, NOW + 6]
 
 
-async def test_a_renewed_lease_counts_from_the_asking_and_not_from_the_answer(scene: Scene) -> None:
+async def test_a_renewed_lease_counts_from_the_asking_and_not_from_the_answer(scene: RenewalScene) -> None:
     scene.leases.takes_s = 0.5
     await scene.clock.advance(3.5)
     assert scene.deadlines[:2] == [NOW + 18, NOW + 18]
 
 
-async def test_a_batch_whose_lease_has_gone_is_told_and_the_others_go_on(scene: Scene) -> None:
+async def test_a_batch_whose_lease_has_gone_is_told_and_the_others_go_on(scene: RenewalScene) -> None:
     scene.leases.gone = {1}
     await scene.clock.advance(3)
     assert [batch.is_lost for batch in scene.batches] == [False, True, False]
     assert scene.deadlines == [NOW + 18, 0.0, NOW + 18]
 
 
-async def test_a_ledger_that_does_not_answer_for_one_sender_keeps_no_other_from_its_renewal(scene: Scene) -> None:
+async def test_a_ledger_that_does_not_answer_for_one_sender_keeps_no_other_from_its_renewal(
+    scene: RenewalScene,
+) -> None:
     scene.leases.away = {"TIMESM"}
     with capture_logs() as logs:
         await scene.clock.advance(3)

@@ -1,4 +1,4 @@
-"""A real Celery worker: its rows in Flower, and all the ways in which it is stopped or disturbed."""
+"""A real Celery worker: its rows in Flower, and the ways in which a worker is stopped or disturbed."""
 
 import asyncio
 import signal
@@ -72,7 +72,7 @@ class ProviderServer:
         return web.json_response({"transactionId": len(self.ids), **ACCEPTED})
 
 
-class Scene:
+class ProcessScene:
     """One worker process with a Redis and a provider of its own."""
 
     def __init__(self, app: Celery, rig: WorkerRig, sms: ProviderServer, worker: Process) -> None:
@@ -119,7 +119,7 @@ def _environment(folder: Path, redis_url: str, port: int, grace_s: float) -> dic
 
 
 @asynccontextmanager
-async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[Scene]:
+async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterator[ProcessScene]:
     """Start a worker on this Redis; it is not ready yet."""
     async with ProviderServer() as sms, connect(redis_url) as redis:
         environment = _environment(folder, redis_url, sms.port, grace_s)
@@ -137,7 +137,7 @@ async def scene(folder: Path, redis_url: str, *, grace_s: float) -> AsyncIterato
         worker.start()
         app = celery_app(Settings(redis_url=redis_url, broker_url=redis_url))
         try:
-            yield Scene(app, WorkerRig(redis, FakeProvider()), sms, worker)
+            yield ProcessScene(app, WorkerRig(redis, FakeProvider()), sms, worker)
         finally:
             worker.kill()
             app.close()
@@ -149,22 +149,22 @@ def _no_connection_is_left() -> Iterator[None]:
     pools.reset()
 
 
-def _sigterm(scene: Scene) -> None:
+def _sigterm(scene: ProcessScene) -> None:
     scene.worker.send(signal.SIGTERM)
 
 
-def _ctrl_c(scene: Scene) -> None:
+def _ctrl_c(scene: ProcessScene) -> None:
     scene.worker.send(signal.SIGINT)
 
 
-def _flowers_button(scene: Scene) -> None:
+def _flowers_button(scene: ProcessScene) -> None:
     scene.app.control.shutdown()
 
 
-async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_seconds_with_nothing_in_doubt(
+async def test_however_a_worker_is_stopped_its_batches_are_released_within_ten_seconds_and_nothing_is_in_doubt(
     tmp_path: Path, redis_url: str
 ) -> None:
-    async def story(number: int, stop: Callable[[Scene], None], exit_code: int) -> None:
+    async def story(number: int, stop: Callable[[ProcessScene], None], exit_code: int) -> None:
         url = redis_url.replace("/0", f"/{number}")
         async with scene(tmp_path / str(number), url, grace_s=5) as stage:
             flower = Flower(stage.app)
@@ -182,7 +182,7 @@ async def test_however_it_is_stopped_a_worker_hands_everything_back_within_ten_s
             sms.may_answer.set()
             await ending
 
-            await rig.check_balance()
+            await rig.check_counters()
             states = await rig.states()
             assert states.count("a") == len(sms.ids) == len(set(sms.ids))
             assert set(states) == {"a", "p"}
@@ -217,7 +217,7 @@ async def test_a_worker_with_another_id_key_ends_with_2_and_pushes_nothing(tmp_p
             assert secret not in stage.log
 
 
-async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mute_and_a_terminate(
+async def test_a_worker_outlives_a_redis_that_is_unavailable_refuses_to_write_or_is_mute_and_a_terminate(
     tmp_path: Path,
 ) -> None:
     with EmbeddedServer(appendonly=True, appendfsync="always") as server:
@@ -242,7 +242,7 @@ async def test_a_worker_outlives_a_redis_that_is_away_refuses_to_write_or_is_mut
             await stage.accepted(100)
             assert "cannot be terminated" in stage.log
             assert len(stage.sms.ids) == len(set(stage.sms.ids)) == 100
-            await stage.rig.check_balance()
+            await stage.rig.check_counters()
 
             server.send(signal.SIGSTOP)
             stage.worker.send(signal.SIGTERM)

@@ -179,7 +179,7 @@ async def test_a_campaign_whose_validity_was_over_by_a_wrong_clock_goes_on_once_
     assert await ledger.issue() == [lease.ref]
 
 
-async def test_a_campaign_whose_hours_were_over_by_a_wrong_clock_goes_on_once_the_clock_is_right(
+async def test_a_campaign_whose_send_window_was_over_by_a_wrong_clock_goes_on_once_the_clock_is_right(
     clock: MovedClock, ledger: Ledger, upkeep: Upkeep
 ) -> None:
     now_ms = await ledger.now_ms()

@@ -26,9 +26,6 @@ from times_dispatch.ledger.states import CampaignState
 _MILLISECOND_S = 0.002
 """A sleep of at least a millisecond, whatever the timer's resolution."""
 
-Action = Literal["pause", "resume", "cancel", "brake"]
-"""The values of ``ControlAction``."""
-
 
 class Control:
     """Changes campaigns and senders on behalf of people, and of brakes."""
@@ -42,7 +39,7 @@ class Control:
         self._resume_sender = Script(redis, "resume_sender")
 
     async def campaign(
-        self, sender: SenderId, campaign: CampaignId, action: Action, *, reason: str = ""
+        self, sender: SenderId, campaign: CampaignId, action: ControlAction, *, reason: str = ""
     ) -> tuple[bool, CampaignState]:
         """Pause, resume, cancel or brake a campaign; return whether that changed the campaign, and its state.
 
@@ -53,16 +50,14 @@ class Control:
         Args:
             sender: The sender of the campaign.
             campaign: The campaign.
-            action: A ``ControlAction``.
+            action: The change.
             reason: Why, a ``StopReason`` or a text for people.
 
         Raises:
             CampaignUnknown: No campaign has this id.
         """
-        decided_us = await self._now_us() if action == "resume" else 0
-        reply = await self._control(
-            sender, campaign=campaign, action=ControlAction(action), reason=reason, decided_us=decided_us
-        )
+        decided_us = await self._now_us() if action == ControlAction.RESUME else 0
+        reply = await self._control(sender, campaign=campaign, action=action, reason=reason, decided_us=decided_us)
         status = text(reply["status"])
         if status == Status.NO_CAMPAIGN:
             raise CampaignUnknown(campaign)

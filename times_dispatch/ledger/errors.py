@@ -26,7 +26,7 @@ class Damage(NamedTuple):
     batch: str
     """The batch's number, from 0; empty if the campaign itself is damaged."""
     doing: str
-    """What could not be done to the batch or campaign, as a participle: ``issued``, ``settled``."""
+    """The action that the batch or campaign does not allow, as a participle: ``issued``, ``settled``."""
     error: str
     """The error's text or class name; it holds nothing of any recipient."""
 

@@ -1,7 +1,7 @@
 """The keys of the ledger in Redis, and the fields of its hashes: the type, the content and the unit of each.
 
-All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they are in one slot of a Redis Cluster and
-one script sees all of them. The scripts use the same names (``lua/lib/keys.lua``); a test compares both sides.
+All keys of a sender begin with the sender's hash tag, ``{TIMESM}``, so that they are in one hash slot of a Redis
+Cluster and one script sees all of them. The scripts use the same names (``lua/lib/keys.lua``); a test compares both.
 
 Three words recur. A *batch member* is ``<campaign>:<batch number>``, the name of a batch in the sets of its sender. A
 *time* is in milliseconds since the epoch unless the name says otherwise (``_s`` seconds, ``_us`` microseconds). A

@@ -13,11 +13,11 @@ CampaignId = NewType("CampaignId", str)
 """Eight characters of ``[0-9a-z]``; the first part of every correlation id of the campaign."""
 
 InDoubtPolicy = Literal["give_up", "resend"]
-"""What happens, at the end of the validity, to a message whose push may or may not have reached the provider."""
+"""The policy, at the end of the validity, for a message whose push may or may not have reached the provider."""
 MissedStart = Literal["send", "skip", "ask"]
-"""What happens to a campaign whose start passed while no worker ran: send late, cancel, or pause until resumed."""
+"""The policy for a campaign whose start passed while no worker ran: send late, cancel, or pause until resumed."""
 CostUnit = Literal["messages", "parts"]
-"""What a sender's rate counts."""
+"""The unit that a sender's rate counts."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_sent_ms: int
     finished_ms: int
     unopened_state: MessageState = MessageState.PENDING
-    """What became of the messages in batches below ``unopened_before`` that have no records."""
+    """The state of the messages in batches below ``unopened_before`` that have no records."""
     unopened_before: int = 0
 
     def state_without_records(self, batch: int) -> MessageState:

@@ -114,7 +114,7 @@ class BackOffPolicy(StrEnum):
 
 
 class BrakeTarget(StrEnum):
-    """What a group of results brakes."""
+    """The target of a brake that follows from a group of results."""
 
     NOTHING = "nothing"
     CAMPAIGN = "campaign"
@@ -142,7 +142,7 @@ class ControlAction(StrEnum):
 
 
 class Settlement(StrEnum):
-    """Who settles messages that waited long enough, and how."""
+    """The ways to settle messages that waited long enough."""
 
     POLICY = "policy"
     """The clock and the campaign's policy settle the messages."""

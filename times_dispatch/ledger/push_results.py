@@ -1,4 +1,4 @@
-"""The results of pushes, as a worker gives them to the script ``record``, and what follows from them."""
+"""The results of pushes, as a worker gives them to the script ``record``, and their consequences."""
 
 import struct
 from collections.abc import Iterable
@@ -33,20 +33,20 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 
 
 class Consequence(NamedTuple):
-    """What a group of results means for the campaign, and for the sender at the provider."""
+    """The consequence of a group of results for the campaign, and for the sender at the provider."""
 
     back_off: BackOffPolicy = BackOffPolicy.NEVER
     at_least_s: float = 0.0
     """For how many seconds the provider asked for no messages."""
     jitter: float = 1.0
-    """Between 0.5 and 1; spreads the moments at which workers come back."""
+    """Between 0.5 and 1; spreads the moments at which the back-offs of several senders end."""
     brake: BrakeTarget = BrakeTarget.NOTHING
     reason: str = ""
     """Why the sender backs off, or why the campaign or the sender is braked; for people."""
 
 
 class FailurePolicy(NamedTuple):
-    """What follows from errors of our own code: a batch is tried again a few times, then its campaign is braked."""
+    """The policy for errors of our own code: a batch is tried again a few times, then its campaign is braked."""
 
     pauses_s: tuple[float, ...] = (1.0, 5.0, 30.0)
     """Seconds for which no worker is woken for the batch: after the first failure, after the second, and after the

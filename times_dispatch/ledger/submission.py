@@ -29,7 +29,7 @@ class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What the ledger holds of a campaign that is being submitted."""
+    """The part of a campaign that the ledger holds while the campaign is being submitted."""
 
     state: CampaignState
     batches: int

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Verdict(StrEnum):
-    """What is known after a push."""
+    """The knowledge about a message after its push."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"

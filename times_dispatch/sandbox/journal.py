@@ -10,7 +10,7 @@ from times_dispatch.sandbox.entries import Entry
 _decode = msgspec.json.Decoder(Entry).decode
 _encode = msgspec.json.Encoder().encode
 _OLD_FAULT_TAG, _FAULT_TAG = b'["mishap",', b'["injected_fault",'
-"""How an injected fault begins in journals of earlier versions, and how it begins now."""
+"""The beginning of an injected fault in journals of earlier versions, and its beginning now."""
 
 
 class Journal:

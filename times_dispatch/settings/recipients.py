@@ -1,4 +1,4 @@
-"""``[recipients]``: what the cells of recipients files mean."""
+"""``[recipients]``: the meaning of cells in recipients files."""
 
 from typing import Annotated
 
@@ -43,11 +43,11 @@ NO_VALUE = (
     "—",
     ".",
 )
-"""What databases, programs and people write for no value."""
+"""The texts that databases, programs and people write for no value."""
 
 
 class RecipientsSettings(StrictTable):
-    """How recipients files are read."""
+    """The rules by which recipients files are read."""
 
     no_value: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=lambda: list(NO_VALUE))
     """Words that mean that a cell has no value; their case makes no difference. A row with such a cell is refused as if

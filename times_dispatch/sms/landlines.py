@@ -7,7 +7,7 @@ from typing import Any, Final
 from phonenumbers import PhoneMetadata
 
 PREFIX_DIGITS: Final = 5
-"""So many first digits decide. Area codes have two to four digits, and the digit after the code counts too."""
+"""This many first digits decide. Area codes have two to four digits, and the digit after the code counts too."""
 
 
 def is_landline(national: str) -> bool:

@@ -49,16 +49,16 @@ _CALLBACK_NUMBER = re.compile("[+]?[0-9](?:[ -]?[0-9]){2,14}")
 
 
 class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What one source says about the values of one kind of slot."""
+    """The rule of one source about the values of one kind of slot."""
 
     form: re.Pattern[str]
     """All allowed values match it as a whole."""
     refusal: str
-    """What is wrong with a value of another form, to be written after the value's name."""
+    """The mistake of a value of another form, to be written after the value's name."""
     max_length: int = 0
     """Characters of a value; 0 is ``max_value_length`` of the template."""
     source: str
-    """Who says so, and when."""
+    """The source of the rule, and its date."""
 
 
 _ANY_ALPHANUMERIC = re.compile(rf"[^\W_][\w ./{_MARKS}]*")
@@ -90,7 +90,7 @@ LENIENT: Final[dict[SlotKind, SlotRule]] = {
         source="no source gives a length; as for alphanumeric",
     ),
 }
-"""What at least one operator takes. These rules hold for templates whose operator is unknown."""
+"""The values that at least one operator takes. These rules hold for templates whose operator is unknown."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The state that the parts of a running batch share: its deadlines, its tasks, whether it must stop, why it ends."""
+"""The state that the steps of the work on a batch share: deadlines, tasks, whether to stop, and why the work ended."""
 
 import asyncio
 import math
@@ -53,8 +53,8 @@ class OwnWaitReason(StrEnum):
 class BatchRun:
     """One run of a batch in this process.
 
-    The parts of a batch are the opening of blocks, the pacing, the pushing and the recording. Each part asks this
-    object whether it may begin something; each part, and the dispatcher, can end the run here.
+    The steps of the work are the opening of blocks, the pacing, the pushing and the recording. Each step asks this
+    object whether it may begin something; each step, and the dispatcher, can end the run here.
     """
 
     def __init__(self, *, lease_deadline: float, clock: Clock) -> None:
@@ -67,14 +67,14 @@ class BatchRun:
         self.write_forbidden_by: BatchEnd | None = None
         """Why nothing may be written for the batch any more; None while the batch may write."""
         self.unexpected: BaseException | None = None
-        """The first unexpected error of a part of the batch; ``BatchWorker.work`` raises it."""
+        """The first unexpected error of a step; ``BatchWorker.work`` raises this error."""
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._notified = asyncio.Event()
 
     @property
     def has_tasks(self) -> bool:
-        """Whether a part of the batch is at work: the opening of blocks, the pacing of a block, the recording."""
+        """Whether a step is at work: the opening of blocks, the pacing of a block, the recording."""
         return bool(self._tasks)
 
     @property
@@ -104,13 +104,13 @@ class BatchRun:
         self.stop(grace_s=math.inf)
 
     def start_task(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Run a part of the batch as a task; an error that the part raises fails the batch."""
+        """Run a step as a task; an error that the step raises fails the batch."""
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
 
     async def cancel_tasks(self) -> None:
-        """End all parts of the batch; they lose the results that they have not written."""
+        """End all steps; results that are not written yet are lost."""
         self.forbid_writes(BatchEnd.CANCELLED)
         for task in self._tasks:
             task.cancel()

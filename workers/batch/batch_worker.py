@@ -6,6 +6,7 @@ Blocks are opened while pushes of earlier blocks are still in flight, so that a 
 import asyncio
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from times_dispatch.ledger.errors import BatchWritesEnded
 from times_dispatch.ledger.leases import Lease
@@ -14,9 +15,9 @@ from times_dispatch.ledger.openings import AHEAD_S, BatchClosed, Block, Drained,
 from times_dispatch.ledger.protocol import CloseReason, WaitReason
 from times_dispatch.ledger.states import Suppression
 from workers.batch.batch_run import BatchEnd, BatchRun, OwnWaitReason, WorkEnd, end_of_closed, end_of_writes
-from workers.batch.context import SenderTurn, WorkerContext
+from workers.batch.context import OpeningLock, WorkerContext
 from workers.batch.ledger_retry import LedgerRetry
-from workers.batch.message_result import MessageResult
+from workers.batch.message_result import never_begun
 from workers.batch.pacing import Pacer
 from workers.batch.pusher import Pusher
 from workers.batch.recorder import Recorder
@@ -29,11 +30,19 @@ _MIN_BLOCK = 10
 """The most messages of one block while the ledger is very slow."""
 
 
+class _PushableBlock(NamedTuple):
+    block: Block
+    asked_at: float
+    """When the ledger was last asked whether the block may be pushed, on the monotonic clock."""
+    opened_at: float
+    """The moment on the monotonic clock from which the block's send times count."""
+
+
 class BatchWorker:
-    """Works on one batch: opens its blocks, and makes the parts that pace, push and record the messages."""
+    """Works on one batch: opens its blocks, and makes the objects that pace, push and record the messages."""
 
     def __init__(
-        self, lease: Lease, plan: Plan, context: WorkerContext, *, turn: SenderTurn, lease_deadline: float
+        self, lease: Lease, plan: Plan, context: WorkerContext, *, opening_lock: OpeningLock, lease_deadline: float
     ) -> None:
         """Make the worker of a batch; nothing happens before ``work``.
 
@@ -41,7 +50,7 @@ class BatchWorker:
             lease: the lease of the batch, with the recipients.
             plan: the plan of the campaign.
             context: the services that all batches of the process share.
-            turn: shared with the other batches of the sender that go through the same chain of providers.
+            opening_lock: shared with the other batches of the sender that go through the same chain of providers.
             lease_deadline: the moment on the monotonic clock from which no push may start, until a renewal moves it.
         """
         clock, timings = context.clock, context.timings
@@ -49,7 +58,7 @@ class BatchWorker:
         self._run = BatchRun(lease_deadline=lease_deadline, clock=clock)
         self._plan = plan
         self._context = context
-        self._turn = turn
+        self._opening_lock = opening_lock
         self._last_block = 0
         """The number of the last block that the ledger gave to this batch; 0 if none."""
         self._end: WorkEnd = BatchEnd.DONE
@@ -150,11 +159,11 @@ class BatchWorker:
 
     async def _open_next(self) -> Opened:
         """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""
-        async with self._turn.lock:
-            expected_s = self._turn.opening_took_s
+        async with self._opening_lock.lock:
+            expected_s = self._opening_lock.opening_took_s
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
-            self._turn.opening_took_s = opened_at - asked_at
+            self._opening_lock.opening_took_s = opened_at - asked_at
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -190,19 +199,19 @@ class BatchWorker:
 
     def _max_block(self) -> int:
         """Return how many messages the next block may have: fewer if the last block was late, for less time is left."""
-        timings, took_s = self._context.timings, self._turn.opening_took_s
+        timings, took_s = self._context.timings, self._opening_lock.opening_took_s
         if took_s <= timings.late_after_s:
             return MAX_BLOCK
         left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
         return max(_MIN_BLOCK, int(MAX_BLOCK * left))
 
     def _ahead_s(self) -> float:
-        """Return how far ahead of its clock the ledger shall give out slots.
+        """Return how far ahead of its clock the ledger shall give out send times.
 
-        A block has to last until the next block arrives, so its slots last as long as a round trip to the ledger. But
-        after such a round trip its pushes must still start in time.
+        The messages of a block must suffice until the next block arrives, so its send times reach as far ahead as a
+        round trip to the ledger lasts. But after such a round trip its pushes must still start in time.
         """
-        timings, took_s = self._context.timings, self._turn.opening_took_s
+        timings, took_s = self._context.timings, self._opening_lock.opening_took_s
         left_s = timings.start_within_s - took_s - timings.spare_start_s
         return max(AHEAD_S, min(took_s, left_s))
 
@@ -212,14 +221,14 @@ class BatchWorker:
         if now >= self._run.lease_deadline:
             # No push of a block could start. The next renewal says whether this worker still holds the lease.
             return Wait(self._context.timings.renewal_wait_s, OwnWaitReason.LEASE_RENEWAL)
-        operation, check, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
+        operation, stretch, ahead_s = new_operation(), self._check.stretch(max_messages), self._ahead_s()
         opened = await self._ledger_retry.call(
             lambda: self._context.leases.open_block(
                 self.lease,
                 max_messages=max_messages,
                 operation=operation,
                 ahead_s=ahead_s,
-                check=check,
+                check=stretch,
                 last_block=self._last_block,
             )
         )
@@ -238,7 +247,7 @@ class BatchWorker:
 
     async def _enqueue(self, block: Block, *, asked_at: float, opened_at: float, expected_s: float) -> None:
         """Pass the messages of a block to the pacer, except those whose recipients opted out."""
-        confirmed: tuple[Block, float, float] | None = None
+        confirmed: _PushableBlock | None = None
         try:
             if opted_out := await self._check.opted_out(block):
                 block = self._without_opted_out(opted_out, block)
@@ -248,25 +257,24 @@ class BatchWorker:
                 self._return_unsent(block)
         if confirmed is None:
             return
-        block, asked_at, opened_at = confirmed
-        start_by = asked_at + self._context.timings.start_within_s
-        self._pacer.enqueue_block(block, opened_at=opened_at, start_by=start_by)
+        start_by = confirmed.asked_at + self._context.timings.start_within_s
+        self._pacer.enqueue_block(confirmed.block, opened_at=confirmed.opened_at, start_by=start_by)
 
     async def _confirm_late(
         self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
-    ) -> tuple[Block, float, float] | None:
-        """Return the block, when the ledger was last asked whether it may be pushed, and the moment of its slots.
+    ) -> _PushableBlock | None:
+        """Return the block as it may be pushed; None if it may not be pushed.
 
-        A block that was opened in time needs no second question. The ledger is asked about a late block until an answer
-        comes in time; it gives the block new slots if the old ones have passed. Returns None if the block may not be
-        pushed.
+        A block that was opened in time needs no second question. The ledger is asked about a late block until a reply
+        comes in time; the reply gives the block new send times if its old send times have passed.
         """
         timings, clock = self._context.timings, self._context.clock
         late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
         in_time_s = min(timings.confirm_after_s, late_after_s)
         took_s = clock.monotonic() - asked_at
         if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
-            return block._replace(starts_in_s=max(0.0, block.starts_in_s)), asked_at, clock.monotonic()
+            block = block._replace(starts_in_s=max(0.0, block.starts_in_s))
+            return _PushableBlock(block, asked_at, clock.monotonic())
         while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
@@ -277,13 +285,13 @@ class BatchWorker:
             if units:
                 block, opened_at = confirmed, clock.monotonic()
             in_time_s = timings.start_within_s - timings.min_start_s
-        return block, asked_at, opened_at
+        return _PushableBlock(block, asked_at, opened_at)
 
     def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
-        """Return how late a block may come whose slots then count from its arrival, without a second question.
+        """Return how late a block may be and yet be pushed without a second question.
 
-        A block that is as late as the block before it goes behind that block at the same rate, if its pushes can still
-        start in time.
+        The send times of such a block count from its arrival. A block that is as late as the block before it is pushed
+        behind that block at the same rate, if its pushes can still start in time.
         """
         timings = self._context.timings
         lasts_s = max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s
@@ -300,16 +308,15 @@ class BatchWorker:
         to_push = []
         for index, attempt in block.messages:
             if index in opted_out:
-                self._recorder.add(
-                    MessageResult(index, block.number, None, 0, block.chain_index, Suppression.OPTED_OUT)
-                )
+                result = never_begun(index, block.number, block.chain_index)
+                self._recorder.add(result._replace(suppressed=Suppression.OPTED_OUT))
             else:
                 to_push.append((index, attempt))
         return block._replace(messages=to_push)
 
     def _return_unsent(self, block: Block) -> None:
         for index, _ in block.messages:
-            self._recorder.add(MessageResult(index, block.number, None, 0, block.chain_index))
+            self._recorder.add(never_begun(index, block.number, block.chain_index))
 
     async def _wait_for_pending_messages(self) -> bool:
         """Wait until a message is pending again, or every result is written; return whether a message is pending."""

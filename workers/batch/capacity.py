@@ -10,7 +10,7 @@ class _Waiter:
     def __init__(self, wanted: int, lookahead: int) -> None:
         self.wanted = wanted
         self.lookahead = lookahead
-        self.turn = asyncio.get_running_loop().create_future()
+        self.woken = asyncio.get_running_loop().create_future()
 
 
 class Capacity:
@@ -66,8 +66,8 @@ class Capacity:
         """Hand out no permits any more; each batch that waits gets 0."""
         self._is_closed = True
         for waiter in (*self._urgent_waiters, *self._waiters):
-            if not waiter.turn.done():
-                waiter.turn.set_result(None)
+            if not waiter.woken.done():
+                waiter.woken.set_result(None)
 
     def _available(self, lookahead: int, *, is_urgent: bool) -> int:
         """Return how many permits may be taken; urgent batches alone may take the kept permits."""
@@ -80,11 +80,11 @@ class Capacity:
         """Wait in the queue; a waiter leaves the queue only when it runs, so that no later waiter overtakes it."""
         waiters.append(waiter)
         try:
-            await waiter.turn
+            await waiter.woken
             # An urgent batch may have taken the permits meanwhile.
             while not self._is_closed and self._available(waiter.lookahead, is_urgent=is_urgent) < waiter.wanted:
-                waiter.turn = asyncio.get_running_loop().create_future()
-                await waiter.turn
+                waiter.woken = asyncio.get_running_loop().create_future()
+                await waiter.woken
         except asyncio.CancelledError:
             waiters.remove(waiter)
             self._wake_first()
@@ -93,7 +93,7 @@ class Capacity:
 
     def _wake_first(self) -> None:
         for waiters, is_urgent in ((self._urgent_waiters, True), (self._waiters, False)):
-            if not waiters or waiters[0].turn.done():
+            if not waiters or waiters[0].woken.done():
                 continue
             if self._available(waiters[0].lookahead, is_urgent=is_urgent) >= waiters[0].wanted:
-                waiters[0].turn.set_result(None)
+                waiters[0].woken.set_result(None)

@@ -18,14 +18,14 @@ from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
 
 
-class SenderTurn:
-    """Shared by the urgent batches, or by the others, of one sender that go through the same chain of providers."""
+class OpeningLock:
+    """Lets the batches of one sender and chain ask for blocks one after the other; urgent batches have their own."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by the one batch that asks for a block, or waits for its sender's limit."""
         self.opening_took_s = 0.0
-        """How long the ledger took to open the last block: the next opening will probably take as long."""
+        """How many seconds the ledger took to open the last block: the next opening will probably take as long."""
 
 
 @dataclass(frozen=True, kw_only=True)

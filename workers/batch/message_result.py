@@ -47,20 +47,25 @@ class MessageResult(NamedTuple):
         return "suppressed" if self.suppressed else "never_begun"
 
 
-def ledger_result(pushed: MessageResult) -> Result:
+def never_begun(message_index: int, block: int, chain_index: int) -> MessageResult:
+    """Return the result of a message whose push was never begun; the message becomes pending again."""
+    return MessageResult(message_index, block, None, 0, chain_index)
+
+
+def ledger_result(result: MessageResult) -> Result:
     """Return the result that the ledger records for one message."""
-    outcome = pushed.outcome
-    if pushed.suppressed:
-        return Result(pushed.message_index, pushed.block, PushResult.SUPPRESSED, pushed.suppressed.value)
+    outcome = result.outcome
+    if result.suppressed:
+        return Result(result.message_index, result.block, PushResult.SUPPRESSED, result.suppressed.value)
     if outcome is None:
-        return Result(pushed.message_index, pushed.block, PushResult.NEVER_BEGUN)
+        return Result(result.message_index, result.block, PushResult.NEVER_BEGUN)
     return Result(
-        pushed.message_index,
-        pushed.block,
+        result.message_index,
+        result.block,
         _PUSH_RESULTS[outcome.verdict],
         outcome.code,
         outcome.transaction_id,
-        pushed.parts,
+        result.parts,
     )
 
 
@@ -71,7 +76,7 @@ def stops_others(outcome: Outcome) -> bool:
 
 def widest_brake(group: Sequence[MessageResult]) -> Outcome | None:
     """Return the outcome of a group whose brake has the widest scope: a provider, then a sender, then a campaign."""
-    brakes = [pushed.outcome for pushed in group if pushed.outcome and stops_others(pushed.outcome)]
+    brakes = [result.outcome for result in group if result.outcome and stops_others(result.outcome)]
     return min(brakes, key=lambda outcome: _WIDEST_FIRST.index(outcome.scope or BrakeScope.SENDER), default=None)
 
 
@@ -85,8 +90,8 @@ def consequence_of(group: Sequence[MessageResult], rng: random.Random) -> Conseq
         target = BrakeTarget.CAMPAIGN if brake.scope is BrakeScope.CAMPAIGN else BrakeTarget.SENDER
         return Consequence(brake=target, reason=f"{brake.reason} ({brake.code})", jitter=jitter)
     back_off, at_least_s, reason = BackOffPolicy.NEVER, 0.0, ""
-    for pushed in group:
-        outcome = pushed.outcome
+    for result in group:
+        outcome = result.outcome
         if outcome is None:
             continue
         if outcome.verdict is Verdict.THROTTLED:
@@ -104,8 +109,8 @@ def part_disagreements(group: Sequence[MessageResult]) -> int:
     """Count the accepted messages for which the provider counted another number of SMS parts than we did."""
     return sum(
         1
-        for pushed in group
-        if pushed.outcome is not None
-        and pushed.outcome.verdict is Verdict.ACCEPTED
-        and pushed.outcome.parts not in {0, pushed.parts}
+        for result in group
+        if result.outcome is not None
+        and result.outcome.verdict is Verdict.ACCEPTED
+        and result.outcome.parts not in {0, result.parts}
     )

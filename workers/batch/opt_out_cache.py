@@ -15,7 +15,7 @@ class OptOutCache:
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._optouts = OptOuts(redis)
+        self._opt_outs = OptOuts(redis)
         self._changes: int | None = None
 
     async def changes(self) -> int:
@@ -24,7 +24,7 @@ class OptOutCache:
         The number may be old: every opening of a block brings the present number (``Block.opt_out_changes``).
         """
         if self._changes is None:
-            self._changes = await self._optouts.changes()
+            self._changes = await self._opt_outs.changes()
         return self._changes
 
     async def opted_out(self, numbers: Sequence[str], *, changes: int) -> list[bool]:
@@ -32,4 +32,4 @@ class OptOutCache:
         self._changes = changes
         if not changes:
             return [False] * len(numbers)
-        return await self._optouts.contains(numbers)
+        return await self._opt_outs.contains(numbers)

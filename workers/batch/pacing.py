@@ -1,7 +1,7 @@
-"""The pacing of opened blocks: each message enters the push queue at its slot.
+"""The pacing of opened blocks: each message enters the push queue at its send time.
 
-A slot is the moment at which the sender's limit lets a message be pushed. The ledger says when the first slot of a
-block is, and how much time lies between two slots.
+A send time is the moment at which the sender's limit lets a message be pushed. The ledger gives the first send time of
+a block, and the time between two send times.
 """
 
 from collections import deque
@@ -14,18 +14,19 @@ from workers.batch.batch_run import BatchRun
 from workers.batch.push_queue import PushHandler, PushQueue, QueuedPush
 
 _CLOSE_ENOUGH_S = 0.001
-"""A message does not wait for a slot that is less than this away: timers of the event loop are accurate to 1 ms."""
+"""A message does not wait for a send time that is nearer than this: timers of the event loop are accurate to 1 ms."""
 _BUNCH_S = 0.05
-"""What may go at once after a delay: as much as the rate allows in this time, 5 % of a second (docs/concepts.md)."""
+"""After a delay as many messages may be pushed at once as the rate allows in this time: 5 % of a second
+(docs/concepts.md)."""
 
 
 class Spacing:
-    """Keeps apart the pushes of all blocks that one sender, or one campaign with a rate of its own, has in a process.
+    """Spaces the pushes of a process: those of one sender, or of one campaign with a rate of its own.
 
-    The ledger gives each block its slots. A block that arrives late begins at its arrival, and a loop that was stalled
-    goes on at once: without this spacing the messages would meet those of the next block, and the provider would see
-    more than the rate. This is GCRA once more, on the process' own clock. Only the last moment and its cost are kept,
-    as in the ledger, so that a new rate acts at once.
+    The ledger gives each block its send times. But a block that arrives late begins at its arrival, and an event loop
+    that was stalled pushes at once. Without this spacing the messages would be pushed together with those of the next
+    block, above the rate. The spacing is GCRA on the clock of the process. Like the ledger it keeps only the last
+    moment and the cost of its message, so that a new rate acts at once.
     """
 
     def __init__(self) -> None:
@@ -33,33 +34,33 @@ class Spacing:
         self._last_cost = 0
 
     def earliest(self, interval_s: float) -> float:
-        """Return the moment on the monotonic clock before which the next message must not go.
+        """Return the moment on the monotonic clock before which the next message must not be pushed.
 
         Args:
-            interval_s: the time between two slots at the present rate, in seconds.
+            interval_s: the time between two send times at the present rate, in seconds.
         """
         return self._last_at + self._last_cost * interval_s - _BUNCH_S
 
     def take(self, at: float, cost: int, interval_s: float) -> None:
-        """Note that a message goes.
+        """Note that a message is pushed.
 
         Args:
-            at: the moment on the monotonic clock.
-            cost: how many slots the message takes.
-            interval_s: the time between two slots at the present rate, in seconds.
+            at: the moment of the push on the monotonic clock.
+            cost: how many send times the message takes.
+            interval_s: the time between two send times at the present rate, in seconds.
         """
         self._last_at = max(self._last_at + self._last_cost * interval_s, at)
         self._last_cost = cost
 
 
 class Spacings:
-    """The spacings of a process, each as long as a batch uses it."""
+    """The spacings of a process; a spacing is forgotten when no batch uses it any more."""
 
     def __init__(self) -> None:
         self._spacings = WeakValueDictionary[tuple[str, bool], Spacing]()
 
     def get(self, ref: BatchRef, plan: Plan) -> Spacing:
-        """Return what spaces the batch: the spacing of its sender, or of its campaign if that has a rate of its own."""
+        """Return the spacing of a batch: its sender's, or its campaign's if the campaign has a rate of its own."""
         key = ref.campaign if plan.rate_per_s else ref.sender, plan.urgent
         if (spacing := self._spacings.get(key)) is None:
             spacing = self._spacings[key] = Spacing()
@@ -67,7 +68,7 @@ class Spacings:
 
 
 class Pacer:
-    """Spreads the messages of a batch's blocks over their slots, so that they are pushed at the sender's rate."""
+    """Spreads the messages of a batch's blocks over their send times, so that they are pushed at the sender's rate."""
 
     def __init__(
         self,
@@ -84,15 +85,15 @@ class Pacer:
         """Make the pacer of a batch.
 
         Args:
-            plan: the plan of the campaign; its ``cost_unit`` says whether a message takes one slot, or one slot for
+            plan: the plan of the campaign; its ``cost_unit`` says whether a message takes one send time, or one for
                 each SMS part.
             parts: SMS parts of each message, by index in the batch.
             handler: pushes the messages that leave the queue, or returns them unsent.
             push_queue: the queue of the process.
-            run: the run of the batch; a stop ends the wait for a slot.
-            spacing: shared by all batches of the process that go at the same pace.
+            run: the run of the batch; a stop ends the wait for a send time.
+            spacing: shared by all batches of the process with the same sender, or with the same campaign.
             max_sleep_s: the longest single wait, in seconds.
-            clock: the clock on which slots are measured.
+            clock: the clock on which send times are measured.
         """
         self._parts = parts if plan.cost_unit == "parts" else None
         self._handler = handler
@@ -103,35 +104,35 @@ class Pacer:
         self._clock = clock
 
     def cost(self, block: Block) -> int:
-        """Return how many slots the messages of a block take."""
+        """Return how many send times the messages of a block take."""
         parts = self._parts
         return sum(parts[index] for index, _ in block.messages) if parts else len(block.messages)
 
     def enqueue_block(self, block: Block, *, opened_at: float, start_by: float) -> None:
-        """Put each message of a block into the push queue at its slot; put all in at once if the sender has no limit.
+        """Put each message of a block into the push queue at its send time, or at once if the sender has no limit.
 
         Args:
             block: the opened block, without its suppressed messages.
-            opened_at: the moment on the monotonic clock from which the block's slots count.
+            opened_at: the moment on the monotonic clock from which the block's send times count.
             start_by: the moment on the monotonic clock from which a message is returned unsent instead of being pushed.
         """
         if block.interval_s:
-            self._run.start_task(self._enqueue_at_slots(block, opened_at, start_by))
+            self._run.start_task(self._enqueue_at_send_times(block, opened_at, start_by))
             return
         for index, attempt in block.messages:
             self._enqueue(
                 QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_paced=False
             )
 
-    async def _enqueue_at_slots(self, block: Block, opened_at: float, start_by: float) -> None:
-        slot = opened_at + block.starts_in_s
+    async def _enqueue_at_send_times(self, block: Block, opened_at: float, start_by: float) -> None:
+        send_time = opened_at + block.starts_in_s
         waiting = deque(
             QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by)
             for index, attempt in block.messages
         )
         try:
             while waiting:
-                can_start = await self._wait_until(slot, start_by, block.interval_s)
+                can_start = await self._wait_until(send_time, start_by, block.interval_s)
                 queued = waiting.popleft()
                 if can_start:
                     self._enqueue(queued, is_paced=True)
@@ -140,14 +141,14 @@ class Pacer:
                 cost = self._parts[queued.message_index] if self._parts else 1
                 if can_start:
                     self._spacing.take(self._clock.monotonic(), cost, block.interval_s)
-                slot += cost * block.interval_s
+                send_time += cost * block.interval_s
         finally:
             for queued in waiting:  # only if the wait was cancelled or failed
                 self._handler.return_unsent(queued)
 
-    async def _wait_until(self, slot: float, start_by: float, interval_s: float) -> bool:
-        """Wait for a slot and for the spacing; return False if the push cannot start in time or the batch stops."""
-        while (at := max(slot, self._spacing.earliest(interval_s))) < start_by and not self._run.stopping.is_set():
+    async def _wait_until(self, send_time: float, start_by: float, interval_s: float) -> bool:
+        """Wait for a send time and the spacing; return False if the push cannot start in time or the batch stops."""
+        while (at := max(send_time, self._spacing.earliest(interval_s))) < start_by and not self._run.stopping.is_set():
             wait_s = at - self._clock.monotonic()
             if wait_s <= _CLOSE_ENOUGH_S:
                 return True

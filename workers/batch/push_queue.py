@@ -47,7 +47,7 @@ class QueuedPush(NamedTuple):
 
 
 class PushQueue:
-    """Pushes messages in the order in which they were added; paced messages overtake messages without a slot.
+    """Pushes messages in the order in which they were added; messages with a send time overtake the others.
 
     Urgent messages overtake all others, and some of the pushes in flight are kept for urgent messages.
     """
@@ -73,7 +73,7 @@ class PushQueue:
         self._lookahead = 0
 
     def add(self, queued: QueuedPush, *, is_paced: bool) -> None:
-        """Add a message; *is_paced* says that the message has a slot, and that the slot has come."""
+        """Add a message; *is_paced* says that the message has a send time, and that this time has come."""
         if queued.handler.is_urgent:
             self._urgent.append(queued)
             max_in_flight = self._max_in_flight

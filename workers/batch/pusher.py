@@ -6,7 +6,7 @@ from times_dispatch.provider.client import Client
 from times_dispatch.provider.failures import TOO_LATE, Failure
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from workers.batch.batch_run import BatchRun
-from workers.batch.message_result import MessageResult
+from workers.batch.message_result import MessageResult, never_begun
 from workers.batch.push_queue import QueuedPush
 from workers.batch.recorder import Recorder
 from workers.batch.renderer import MessageRenderer
@@ -63,7 +63,7 @@ class Pusher:
 
         While this worker holds the lease, the ledger makes the message pending again; afterwards it refuses the record.
         """
-        self._recorder.add(MessageResult(queued.message_index, queued.block, None, 0, queued.chain_index))
+        self._recorder.add(never_begun(queued.message_index, queued.block, queued.chain_index))
 
     def fail(self, error: BaseException) -> None:
         """End the run of the batch after an unexpected error of a push."""

@@ -76,7 +76,7 @@ class Recorder:
     @property
     def counts(self) -> Counter[str]:
         """How many results were added so far, by their label."""
-        return +self._written + Counter(pushed.label for pushed in self._queued)
+        return +self._written + Counter(result.label for result in self._queued)
 
     def expect_results(self, count: int) -> None:
         """Note that a block with *count* messages was opened: a result for each of them will be added."""
@@ -86,15 +86,15 @@ class Recorder:
         """Count messages that the ledger suppressed when a block was opened."""
         self._written["suppressed"] += messages
 
-    def add(self, pushed: MessageResult) -> None:
+    def add(self, result: MessageResult) -> None:
         """Add the result of one message."""
         self._capacity.release(1, is_urgent=self._is_urgent)
-        self._queued.append(pushed)
+        self._queued.append(result)
         if not self._is_writing:
             self._start_writing()
-        outcome = pushed.outcome
-        is_urgent = outcome and (outcome.verdict in _WRITE_AT_ONCE or outcome.scope is not None)
-        if is_urgent or len(self._queued) >= self._group_size:
+        outcome = result.outcome
+        is_for_all = outcome and (outcome.verdict in _WRITE_AT_ONCE or outcome.scope is not None)
+        if is_for_all or len(self._queued) >= self._group_size:
             self._write_now.set()
         self.outstanding -= 1
         if not self.outstanding:
@@ -111,10 +111,10 @@ class Recorder:
                 await self._collect()
                 group, self._queued = self._queued, []
                 self._write_now.clear()
-                self._written.update(pushed.label for pushed in group)
+                self._written.update(result.label for result in group)
                 by_provider = defaultdict[int, list[MessageResult]](list)
-                for pushed in group:
-                    by_provider[pushed.chain_index].append(pushed)
+                for result in group:
+                    by_provider[result.chain_index].append(result)
                 for chain_index, of_provider in by_provider.items():
                     await self._write(of_provider, self._chain[chain_index])
         except BatchWritesEnded as error:
@@ -129,7 +129,7 @@ class Recorder:
             await self._context.clock.wait(self._write_now, self._context.timings.group_wait_s)
 
     async def _write(self, group: list[MessageResult], provider: str) -> None:
-        results = [ledger_result(pushed) for pushed in group]
+        results = [ledger_result(result) for result in group]
         consequence = consequence_of(group, self._context.rng)
         if (brake := widest_brake(group)) and brake.scope is BrakeScope.PROVIDER:
             sender = self._lease.ref.sender

@@ -51,7 +51,7 @@ class SuppressionCheck:
             ledger_retry: repeats the look-ups while the ledger is unavailable.
             renderer: renders the texts of which the ledger needs the fingerprints.
         """
-        self._numbers = lease.recipients.to
+        self._phones = lease.recipients.to
         self._digest = text_digest(plan.text)
         self._cache = cache
         self._limit = limit
@@ -61,7 +61,7 @@ class SuppressionCheck:
         """The fingerprints of the first messages of the batch, as far as ``stretch`` was called for them."""
         self._first_index = 0
         """No message before this index is pending, as far as this process knows."""
-        self._stretch = len(self._numbers)
+        self._stretch = len(self._phones)
         """How many messages the next stretch may hold."""
         self._changes = 0
         """How many times the opt-out list had been changed when it was looked up for this batch."""
@@ -83,15 +83,15 @@ class SuppressionCheck:
         if not any(self._limit):
             return NO_CHECK
         first = self._first_index
-        last = min(first + self._stretch, first + 2 * max_messages, len(self._numbers))
+        last = min(first + self._stretch, first + 2 * max_messages, len(self._phones))
         for index in range(len(self._fingerprints) // FINGERPRINT_BYTES, last):
-            self._fingerprints += fingerprint(self._numbers[index], self._renderer.text(index))
+            self._fingerprints += fingerprint(self._phones[index], self._renderer.text(index))
         return FrequencyCheck(
             self._limit,
             self._digest,
             first,
             bytes(self._fingerprints[first * FINGERPRINT_BYTES : last * FINGERPRINT_BYTES]),
-            " ".join(self._numbers[first:last]) if self._limit.max_messages else "",
+            " ".join(self._phones[first:last]) if self._limit.max_messages else "",
         )
 
     def opened(self, block: Block) -> None:
@@ -120,6 +120,6 @@ class SuppressionCheck:
         self._first_index = min(self._first_index, index)
 
     async def _look_up(self, changes: int) -> None:
-        answers = await self._ledger_retry.call(lambda: self._cache.opted_out(self._numbers, changes=changes))
-        self._opted_out = frozenset(index for index, is_out in enumerate(answers) if is_out)
+        are_on_list = await self._ledger_retry.call(lambda: self._cache.opted_out(self._phones, changes=changes))
+        self._opted_out = frozenset(index for index, is_on_list in enumerate(are_on_list) if is_on_list)
         self._changes = changes

@@ -12,20 +12,20 @@ class BatchTimings:
     limit makes a pause act within a second: the ledger reads the pause when the next block is opened."""
 
     late_after_s: float = 0.1
-    """A block counts as late when its opening took longer than this, and longer than the time between two slots. A late
-    block of a sender with a limit is confirmed, and gets new slots: its old ones have passed, and other workers push at
-    those after them. After a late block the next one is smaller."""
+    """A block counts as late when its opening took longer than this, and longer than the time between two send times.
+    A late block of a sender with a limit is confirmed, and gets new send times: its old send times have passed, and
+    other workers push at the send times after them. The block after a late block is smaller."""
 
     confirm_after_s: float = 0.25
-    """Any block whose opening took longer than this is pushed only after the ledger confirmed it in one more call. The
-    time for its pushes (``start_within_s``) counts from that question."""
+    """Any block whose opening took longer than this is pushed only after another call confirmed the block.
+    The time for its pushes (``start_within_s``) counts from that call."""
 
     min_start_s: float = 0.1
     """A block that has less than this time left for its pushes is confirmed again."""
 
     spare_start_s: float = 0.03
-    """The slots of a late block end so long before the time for its pushes is over: the next round trip to the ledger
-    may take longer than the last."""
+    """The last send time of a late block is this long before the end of the time for its pushes, because the next round
+    trip to the ledger may take longer than the last."""
 
     max_sleep_s: float = 0.5
     """A batch that must wait longer asks the ledger again after this time: a new rate, or the end of a back-off, acts

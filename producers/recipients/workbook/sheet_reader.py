@@ -8,7 +8,7 @@ from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.sheets import SheetRow
 
 TRUE = ("1", "true", "on")
-"""How XML writes that a property holds."""
+"""The texts with which XML says that a property holds."""
 _NO_HEIGHT = ("0", "0.0")
 
 
@@ -18,7 +18,7 @@ class XmlCell:
 
     column: int
     kind: str
-    """What the value is: ``n`` a number, ``s`` the index of a shared string, ``b`` a boolean, and others."""
+    """The type of the value: ``n`` a number, ``s`` the index of a shared string, ``b`` a boolean, and others."""
     style: int
     value: str | None = None
     """None if the cell has no value."""

@@ -19,7 +19,7 @@ class SheetRow(NamedTuple):
     line: int
     """The number of the row in the sheet, from 1."""
     cells: Sequence[str]
-    """What a person sees in each cell; cells at the end may be missing."""
+    """The text that a person sees in each cell; cells at the end may be missing."""
     is_hidden: bool
     damaged: Mapping[int, str]
     """Cells whose value has no text, by the index of the column, with the reason."""

@@ -3,7 +3,7 @@
 A worker that is late must neither send denser afterwards, nor let a part of the rate go unused.
 """
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.observations import Observations
 from tests.chaos.rate_use import least_used
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
@@ -16,13 +16,12 @@ _LASTS_S = 36
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = tuple(CampaignSpec(sender, round(RATES[sender] * _LASTS_S)) for sender in (LIMITED, SLOW))
     scenario = Scenario("busy cores", campaigns)
     return RunPlan("busy cores", [scenario], is_busy=True, judges=(judge,))
 
 
-def judge(observations: Observations) -> Figure:
+def judge(observations: Observations) -> ChaosFigure:
     """Compare the 30 s in which the fewest messages of a sender arrived with the sender's rate."""
     shares = {
         sender: least_used(times_s, rate_per_s=RATES[sender], seconds=_SECONDS)
@@ -31,4 +30,4 @@ def judge(observations: Observations) -> Figure:
     }
     least = min(shares.values(), default=0.0)
     why = [f"{sender}: {share:.1%}" for sender, share in shares.items()]
-    return Figure(USED, f"{least:.1%}", f"≥ {MIN_USED:.0%}", least >= MIN_USED, why, amount=-least)
+    return ChaosFigure(USED, f"{least:.1%}", f"≥ {MIN_USED:.0%}", least >= MIN_USED, why, amount=-least)

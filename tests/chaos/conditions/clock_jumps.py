@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.chaos import process_faults
-from tests.chaos.figure import Figure, at_most
+from tests.chaos.figure import ChaosFigure, at_most
 from tests.chaos.figures import LOST_WORKERS, SENT_IN_A_SECOND
 from tests.chaos.goes_on import goes_on, note_kill
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
@@ -42,7 +42,7 @@ def plan() -> RunPlan:
     )
 
 
-def judge(log: Path) -> Figure:
+def judge(log: Path) -> ChaosFigure:
     """Count the batches that a worker ended because their leases went to another worker, by the worker's log."""
     return at_most(LEASES_LOST, log.read_text("utf-8", "replace").count('"ended":"lease lost"'), 0)
 

@@ -15,7 +15,7 @@ from callbacks.classifier import ReportClassifier
 from callbacks.streams import BODY, REPORTS, unpack
 from tests.chaos import process_faults
 from tests.chaos.commands import CommandStuck, dispatch_until_ok
-from tests.chaos.figure import Figure, at_most
+from tests.chaos.figure import ChaosFigure, at_most
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import LIMITED, SLOW, TOTAL_TIMEOUT_S, UNLIMITED
 from tests.chaos.submitting import submit
@@ -42,33 +42,32 @@ _TO_CANCEL = CampaignSpec(UNLIMITED, 40_000, rate_per_s=20)
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 12_000), CampaignSpec(SLOW, 6_000))
     scenario = Scenario("ledger full", campaigns, validity_s=240, script=_fill)
     measures = (OPENED, UNRECORDED, UNAPPLIED, CANCELLED, GOES_ON)
     return RunPlan("ledger full", [scenario], is_light=True, resends=True, measures=measures)
 
 
-def judge_opened(pending: int, pending_later: int) -> Figure:
+def judge_opened(pending: int, pending_later: int) -> ChaosFigure:
     """Count the messages that were opened while Redis was full; if nothing was pending, nothing is proved."""
     if not pending:
-        return Figure(OPENED, "nothing was pending", "0", False)
+        return ChaosFigure(OPENED, "nothing was pending", "0", False)
     return at_most(OPENED, pending - pending_later, 0)
 
 
-def judge_reports(stored: int, unapplied: int) -> Figure:
+def judge_reports(stored: int, unapplied: int) -> ChaosFigure:
     """Count the reports that were stored and are not applied; if none was stored, nothing is proved."""
     if not stored:
-        return Figure(UNAPPLIED, "no report was stored", "0", False)
+        return ChaosFigure(UNAPPLIED, "no report was stored", "0", False)
     return at_most(UNAPPLIED, unapplied, 0, why=[f"{stored:,} reports were stored"])
 
 
-def judge_cancel(took_s: float) -> Figure:
+def judge_cancel(took_s: float) -> ChaosFigure:
     """Compare the time until the cancel succeeded."""
     return at_most(CANCELLED, round(took_s, 1), _CANCEL_WITHIN_S, unit=" s")
 
 
-def judge_goes_on(took_s: float) -> Figure:
+def judge_goes_on(took_s: float) -> ChaosFigure:
     """Compare the time until something was sent again."""
     return at_most(GOES_ON, round(took_s, 1), _SENT_WITHIN_S, unit=" s")
 

@@ -5,7 +5,7 @@ import time
 from types import MappingProxyType
 
 from tests.chaos import process_faults
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.goes_on import goes_on, note_kill
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.submitting import copy_campaign, submit
@@ -31,15 +31,14 @@ _OTHERS_READY_S = 6.0
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     scenario = Scenario("full worker killed", (), validity_s=_VALIDITY_S, script=_kill_full_worker)
     options = TestbedOptions(workers=1 + len(_OTHERS), rates=_SENDERS)
     return RunPlan("full worker killed", [scenario], options, resends=True, measures=(FULL,), judges=(goes_on,))
 
 
-def judge(begun: int, campaigns: int) -> Figure:
+def judge(begun: int, campaigns: int) -> ChaosFigure:
     """Say whether the scenario proves something: the worker must be full, and more campaigns must wait."""
-    return Figure(FULL, f"{begun} of {campaigns}", f"≥ {_PLACES}, not all", _PLACES <= begun < campaigns)
+    return ChaosFigure(FULL, f"{begun} of {campaigns}", f"≥ {_PLACES}, not all", _PLACES <= begun < campaigns)
 
 
 async def _kill_full_worker(testbed: ChaosTestbed) -> None:

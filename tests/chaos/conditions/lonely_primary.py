@@ -8,7 +8,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.figures import ACCEPTED_TWICE, ARRIVING, LOST_WORKERS, SENT_IN_A_SECOND
 from tests.chaos.lost_workers import record_lost_worker
 from tests.chaos.observations import Observations
@@ -29,7 +29,6 @@ _WINDOW_S = MAX_LAG_S + 2.0
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 14_000), CampaignSpec(SLOW, 7_000))
     scenario = Scenario("failover with the old primary alive", campaigns, validity_s=150, script=_divide)
     return RunPlan(
@@ -44,22 +43,22 @@ def plan() -> RunPlan:
     )
 
 
-def judge(pending: list[int | None]) -> Figure:
+def judge(pending: list[int | None]) -> ChaosFigure:
     """Compare what was pending on the old primary when it had noticed that it is alone, and when the partition ended.
 
     Nothing is proved if nothing was pending there, or if the old primary did not answer.
     """
     first, last = pending[0], pending[-1]
     if not first or last is None:
-        return Figure(LONELY, "nothing was pending there", "0", False)
-    return Figure(LONELY, f"{first - last:,}", "0", first == last, [f"pending there, second by second: {pending}"])
+        return ChaosFigure(LONELY, "nothing was pending there", "0", False)
+    return ChaosFigure(LONELY, f"{first - last:,}", "0", first == last, [f"pending there, second by second: {pending}"])
 
 
-def judge_twice(observations: Observations) -> Figure:
+def judge_twice(observations: Observations) -> ChaosFigure:
     """Compare the second copies with what the old primary opened and the new one does not know."""
     twice = sum(outcome.comparison.accepted_twice for outcome in observations.campaigns.values())
     in_window = observations.events.opened_alone
-    return Figure(TWICE, f"{twice:,}", f"≤ {in_window:,} opened in {_WINDOW_S:g} s", twice <= in_window)
+    return ChaosFigure(TWICE, f"{twice:,}", f"≤ {in_window:,} opened in {_WINDOW_S:g} s", twice <= in_window)
 
 
 async def _divide(testbed: ChaosTestbed) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.reports import wait_for_reports
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import UNLIMITED
@@ -26,15 +26,14 @@ many times as much. Processor time is measured, and not the rate, which depends 
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     scenario = Scenario("many campaigns of one text", (), validity_s=_VALIDITY_S, script=_crowd)
     return RunPlan("many campaigns of one text", [scenario], resends=True, measures=(NAME,))
 
 
-def judge(alone_us: float, among_us: float) -> Figure:
+def judge(alone_us: float, among_us: float) -> ChaosFigure:
     """Compare the processor time of Redis for a message, in microseconds, with the time without the other campaigns."""
     share = among_us / alone_us if alone_us else float("inf")
-    return Figure(
+    return ChaosFigure(
         NAME,
         f"{share:.0%}",
         f"≤ {MAX_SHARE:.0%}",

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import MAX_IN_FLIGHT, RATES, SLOW, UNLIMITED
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
@@ -35,7 +35,6 @@ class Step:
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(UNLIMITED, 30_000), CampaignSpec(SLOW, 9_000))
     scenario = Scenario("Redis slow", campaigns, validity_s=600, script=_slow_down)
     names = tuple(_name(sender, delay_s) for sender in (UNLIMITED, SLOW) for delay_s in _DELAYS_S)
@@ -54,11 +53,11 @@ def expected_per_s(sender: str, delay_s: float) -> float:
     return min(rate, _WORKERS * max(1.0, _BLOCK_SHARE * rate) / delay_s)
 
 
-def judge(step: Step) -> Figure:
+def judge(step: Step) -> ChaosFigure:
     """Compare a step with a third of what the round trips allow."""
     must_be = expected_per_s(step.sender, step.delay_s) / 3
     is_per_s = step.messages / step.seconds if step.seconds else 0.0
-    return Figure(
+    return ChaosFigure(
         _name(step.sender, step.delay_s),
         f"{is_per_s:,.0f}/s",
         f"≥ {must_be:,.0f}/s",

@@ -6,7 +6,7 @@ reconciler lives. The campaigns' policy is "resend": a second copy of a delivere
 
 from callbacks.streams import REPORTS
 from tests.chaos import process_faults, provider_faults
-from tests.chaos.figure import Figure
+from tests.chaos.figure import ChaosFigure
 from tests.chaos.scenario import CampaignSpec, RunPlan, Scenario
 from tests.chaos.settings import LIMITED, SLOW
 from tests.chaos.testbed import ChaosTestbed, until
@@ -20,15 +20,14 @@ _FLUSH_TIMEOUT_S = 30.0
 
 
 def plan() -> RunPlan:
-    """Return the run."""
     campaigns = (CampaignSpec(LIMITED, 4_000, in_doubt="resend"), CampaignSpec(SLOW, 2_000, in_doubt="resend"))
     scenario = Scenario("reconcilers away", campaigns, validity_s=_VALIDITY_S, script=_go_away)
     return RunPlan("reconcilers away over the end of the validity", [scenario], is_light=True, measures=(WAITED,))
 
 
-def judge(in_doubt: int, waiting: int) -> Figure:
+def judge(in_doubt: int, waiting: int) -> ChaosFigure:
     """Say whether the scenario proves something: messages must be in doubt, and reports must wait."""
-    return Figure(WAITED, f"{in_doubt:,}, {waiting:,} reports", "some", in_doubt > 0 and waiting > 0)
+    return ChaosFigure(WAITED, f"{in_doubt:,}, {waiting:,} reports", "some", in_doubt > 0 and waiting > 0)
 
 
 async def _go_away(testbed: ChaosTestbed) -> None:

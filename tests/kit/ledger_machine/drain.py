@@ -5,6 +5,7 @@ from tests.kit.ledger_machine.clock import MachineClock
 from times_dispatch.ledger.keys import SenderKey, sender_key, split_batch_member
 from times_dispatch.ledger.model import BatchRef
 from times_dispatch.ledger.openings import Block, Wait
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.scripts import text
 
 PAUSE_US = 61_000_000
@@ -15,12 +16,12 @@ MAX_OPENINGS = 2_000
 
 async def finish_all(ledger: Ledger, clock: MachineClock) -> None:
     """Lift all limits and stops, send the remaining messages, and fail unless every campaign ends."""
-    await ledger.assert_balanced()
+    await ledger.assert_counters_add_up()
     await ledger.control.resume_sender(SENDER)
     await ledger.control.configure_daily_cap(SENDER, 0)
     for view in await ledger.queries.campaigns():
         await ledger.control.set_budget(SENDER, view.id, 0)
-        await ledger.control.campaign(SENDER, view.id, "resume")
+        await ledger.control.campaign(SENDER, view.id, ControlAction.RESUME)
     members = await ledger.redis.zrange(sender_key(SENDER, SenderKey.LEASES), 0, -1)
     batches = [split_batch_member(text(member)) for member in members]
     await ledger.expire_leases(*(BatchRef(SENDER, campaign, int(number)) for campaign, number in batches))
@@ -38,7 +39,7 @@ async def finish_all(ledger: Ledger, clock: MachineClock) -> None:
     for view in await ledger.queries.campaigns():
         assert view.unsent == 0, f"{view.id} is {view.state}, and {view.unsent} messages of it are not sent"
         assert view.state in {"finished", "cancelled"}
-    await ledger.assert_balanced()
+    await ledger.assert_counters_add_up()
 
 
 async def _send_all(ledger: Ledger, clock: MachineClock) -> None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.kit.ledger_machine.repeats import Repeats
+from tests.kit.ledger_machine.repeats import RepeatedSteps
 from tests.kit.ledger_machine.snapshot import dump_all, put_back
-from tests.kit.ledger_machine.world import Seen
+from tests.kit.ledger_machine.state import Observed
 from tests.kit.ledger_model.model import Model
 from times_dispatch.ledger.report_applier import ReportApplier
 
@@ -19,22 +19,22 @@ RESTART_US = [1_000_000, 2_500_000]
 """How long it takes until the server is back: tokens are never given twice because the clock goes on."""
 
 
-class Snapshot(NamedTuple):
+class ServerSnapshot(NamedTuple):
     """The ledger and its model at an earlier moment."""
 
     dumps: dict[bytes, Any]
     model: Model
-    seen: Seen
+    seen: Observed
 
 
-class LostSeconds(Repeats):
+class LostSecondsSteps(RepeatedSteps):
     """What a server does that lost its last seconds."""
 
-    snapshot: Snapshot | None = None
+    snapshot: ServerSnapshot | None = None
 
     def take_a_snapshot(self, data: st.DataObject) -> None:
         dumps = self.run(dump_all(self.ledger.redis))
-        self.snapshot = Snapshot(dumps, copy.deepcopy(self.model), copy.deepcopy(self.seen))
+        self.snapshot = ServerSnapshot(dumps, copy.deepcopy(self.model), copy.deepcopy(self.seen))
 
     def put_the_snapshot_back(self, data: st.DataObject) -> None:
         if not self.snapshot:

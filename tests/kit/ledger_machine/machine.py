@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from tests.kit.ledger_machine.lost_seconds import LostSeconds
+from tests.kit.ledger_machine.lost_seconds import LostSecondsSteps
 
 STEPS = {
     "work": 10,
@@ -21,7 +21,7 @@ STEPS = {
 WEIGHTED_STEPS = [step for step, weight in STEPS.items() for _ in range(weight)]
 
 
-class LedgerMachine(LostSeconds):
+class LedgerMachine(LostSecondsSteps):
     """All steps in one rule: Hypothesis leaves whole rules out of many examples, and work must be in each of them."""
 
     @rule(data=st.data(), steps=st.lists(st.sampled_from(WEIGHTED_STEPS), min_size=5, max_size=15))

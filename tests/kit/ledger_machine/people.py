@@ -5,16 +5,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.kit.ledger import SENDER
-from tests.kit.ledger_machine.world import World
+from tests.kit.ledger_machine.state import MachineState
 from tests.kit.ledger_model import endings
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
 
 MILLISECOND_US = 1_000
 HOW_RESOLVED: list[Any] = ["sent", "resend", "resend"]
 STEPS_MS = [20, 50, 200, 1_100, 3_000, 61_000, 61_000, 12 * 3_600_000]
 
 
-class People(World):
+class PeopleSteps(MachineState):
     """What people do."""
 
     def time_passes(self, data: st.DataObject) -> None:
@@ -34,7 +35,7 @@ class People(World):
             self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.max_parts))
 
     def control(self, name: str, action: Any) -> None:
-        _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), action))
+        _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), ControlAction(action)))
         assert state == self.model.control(name, action, decided_us=self.model.now_us)
         if action == "resume" and state in {"running", "finished"}:
             self.seen.stopped.discard(name)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.kit.ledger import SENDER
 from tests.kit.ledger_machine.recorded_calls import RecordedCall
 from tests.kit.ledger_machine.snapshot import dump_all
-from tests.kit.ledger_machine.upkeep import Upkeep
-from tests.kit.ledger_machine.work import plain
+from tests.kit.ledger_machine.upkeep import UpkeepSteps
+from tests.kit.ledger_machine.working import plain
 from tests.kit.ledger_model import endings
 from tests.kit.ledger_model.campaign import BatchKey
 from tests.kit.ledger_model.model import ModelLeaseLost, OpenCall
@@ -49,7 +49,7 @@ KINDS = {b"d": "delivered", b"f": "failed", b"o": "clicked"}
 MAX_CLOCK_DIFFERENCE_MS = 60_000
 
 
-class Repeats(Upkeep):
+class RepeatedSteps(UpkeepSteps):
     """What repeated calls do."""
 
     def repeat_calls(self, data: st.DataObject) -> None:

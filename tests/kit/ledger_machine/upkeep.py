@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.kit.ledger import SENDER
-from tests.kit.ledger_machine.work import Work
+from tests.kit.ledger_machine.working import WorkSteps
 from tests.kit.ledger_model import endings
 from tests.kit.ledger_model.campaign import BatchKey
 from tests.kit.ledger_model.reports import apply_reports
@@ -24,7 +24,7 @@ LATE_EVENTS = [
 TEN_YEARS_MS = 3_650 * 86_400_000
 
 
-class Upkeep(Work):
+class UpkeepSteps(WorkSteps):
     """What upkeep and the reconciler do."""
 
     def report(self, data: st.DataObject) -> None:

@@ -26,7 +26,7 @@ class Message:
 
 
 @dataclass
-class Campaign:
+class ModelCampaign:
     size: int
     messages: list[Message]
     policy: str

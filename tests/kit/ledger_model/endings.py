@@ -3,13 +3,13 @@
 from collections import Counter
 from typing import NamedTuple
 
-from tests.kit.ledger_model.campaign import Campaign, Message
+from tests.kit.ledger_model.campaign import Message, ModelCampaign
 from tests.kit.ledger_model.model import Model
 
 NOT_SENT_AGAIN = 16
 
 
-class Settled(NamedTuple):
+class ModelSettled(NamedTuple):
     """How many messages were settled in each way."""
 
     no_report: int
@@ -71,12 +71,12 @@ def resolve(model: Model, name: str, how: str) -> int:
     return sum(batch.resent + batch.as_sent for batch in settled)
 
 
-def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 0) -> Settled:
+def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 0) -> ModelSettled:
     """Settle the messages of a batch by the policy, or as a person decided at *decided_ms*."""
     campaign = model.campaigns[name]
     if number not in campaign.begun:
         campaign.due.discard(number)
-        return Settled(0, 0, 0, 0)
+        return ModelSettled(0, 0, 0, 0)
     batch, changed, is_over = campaign.batch(number), Counter[str](), campaign.expired and not campaign.unsent()
     for message in batch:
         if message.state == "a" and how == "policy":
@@ -98,10 +98,10 @@ def settle(model: Model, name: str, number: int, how: str, *, decided_ms: int = 
     campaign.due = campaign.due | {number} if waiting else campaign.due - {number}
     if changed:
         campaign.finish_if_done()
-    return Settled(changed["n"], changed["g"], changed["p"], changed["a"])
+    return ModelSettled(changed["n"], changed["g"], changed["p"], changed["a"])
 
 
-def _state_after_doubt(campaign: Campaign, message: Message, how: str, *, is_over: bool) -> str:
+def _state_after_doubt(campaign: ModelCampaign, message: Message, how: str, *, is_over: bool) -> str:
     """Return the new state of a message in doubt; empty if it stays in doubt."""
     if how == "sent":
         return "a"

@@ -13,7 +13,7 @@ TOO_MANY, SAME_TEXT = 32, 33
 NO_LIMIT = FrequencyLimit()
 
 
-class Entry(NamedTuple):
+class ModelEntry(NamedTuple):
     """A message that was opened."""
 
     campaign: str
@@ -30,7 +30,7 @@ class Text(NamedTuple):
     word: str
 
 
-class Verdict(NamedTuple):
+class CapAnswer(NamedTuple):
     """Whether a message may be sent: yes if both fields are 0."""
 
     code: int = 0
@@ -46,21 +46,21 @@ Find = Callable[[str, int], Message]
 @dataclass
 class FrequencyCaps:
     limit: FrequencyLimit = NO_LIMIT
-    texts: dict[tuple[int, int, Text], Entry] = field(default_factory=dict)
+    texts: dict[tuple[int, int, Text], ModelEntry] = field(default_factory=dict)
     """The last entry of each text, by period and class."""
     text_entries: Counter[int] = field(default_factory=Counter)
     """How many entries were made in each period."""
-    phones: dict[tuple[int, int], list[Entry]] = field(default_factory=dict)
+    phones: dict[tuple[int, int], list[ModelEntry]] = field(default_factory=dict)
     """The entries of each phone, by period."""
 
-    def check(self, name: str, text: Text, now_s: int, find: Find) -> Verdict:
-        of_text = self._check_text(name, text, now_s, find) if self.limit.repeat_after_s else Verdict()
+    def check(self, name: str, text: Text, now_s: int, find: Find) -> CapAnswer:
+        of_text = self._check_text(name, text, now_s, find) if self.limit.repeat_after_s else CapAnswer()
         if of_text.code or not self.limit.max_messages:
             return of_text
         of_phone = self._check_phone(text.message, now_s, find)
-        return of_phone if of_phone.code else Verdict(0, max(of_text.wait_ms, of_phone.wait_ms))
+        return of_phone if of_phone.code else CapAnswer(0, max(of_text.wait_ms, of_phone.wait_ms))
 
-    def _check_text(self, name: str, text: Text, now_s: int, find: Find) -> Verdict:
+    def _check_text(self, name: str, text: Text, now_s: int, find: Find) -> CapAnswer:
         period_s, wait_ms = self.limit.repeat_after_s, 0
         for period in (now_s // period_s, now_s // period_s - 1):
             for size_class in (0, 1):
@@ -70,12 +70,12 @@ class FrequencyCaps:
                 message = find(entry.campaign, entry.message)
                 fate = fate_of(message.state, message.attempt)
                 if fate == "sent":
-                    return Verdict(SAME_TEXT)
+                    return CapAnswer(SAME_TEXT)
                 if fate == "undecided":
                     wait_ms = wait_for_fate_ms(now_s - entry.at_s, period_s)
-        return Verdict(0, wait_ms)
+        return CapAnswer(0, wait_ms)
 
-    def _check_phone(self, index: int, now_s: int, find: Find) -> Verdict:
+    def _check_phone(self, index: int, now_s: int, find: Find) -> CapAnswer:
         this = now_s // self.limit.period_s
         fates = [
             (self._fate_of_attempt(entry, now_s, find), entry)
@@ -85,23 +85,23 @@ class FrequencyCaps:
         undecided = [entry.at_s for fate, entry in fates if fate == "undecided"]
         sent = sum(fate == "sent" for fate, _ in fates)
         if sent >= self.limit.max_messages:
-            return Verdict(TOO_MANY)
+            return CapAnswer(TOO_MANY)
         if undecided and sent + len(undecided) >= self.limit.max_messages:
-            return Verdict(0, wait_for_fate_ms(now_s - max(undecided), self.limit.period_s))
-        return Verdict()
+            return CapAnswer(0, wait_for_fate_ms(now_s - max(undecided), self.limit.period_s))
+        return CapAnswer()
 
-    def _fate_of_attempt(self, entry: Entry, now_s: int, find: Find) -> str:
+    def _fate_of_attempt(self, entry: ModelEntry, now_s: int, find: Find) -> str:
         if entry.at_s <= now_s - self.limit.period_s:
             return "unsent"
         message = find(entry.campaign, entry.message)
         return "sent" if message.attempt > entry.attempt else fate_of(message.state, 0)
 
-    def kept(self, index: int, now_s: int, find: Find) -> list[Entry]:
+    def kept(self, index: int, now_s: int, find: Find) -> list[ModelEntry]:
         """Return the entries of a phone in this period that still matter."""
         entries = self.phones.get((now_s // self.limit.period_s, index), [])
         return [entry for entry in entries if self._fate_of_attempt(entry, now_s, find) != "unsent"]
 
-    def add(self, block: list[tuple[Entry, str]], now_s: int, find: Find) -> None:
+    def add(self, block: list[tuple[ModelEntry, str]], now_s: int, find: Find) -> None:
         """Add the entries of the messages of a block, each with its text, before the messages are sending."""
         if self.limit.repeat_after_s:
             period = now_s // self.limit.repeat_after_s

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.kit.ledger_model.campaign import BatchKey, Campaign, Message
-from tests.kit.ledger_model.frequency import Entry, FrequencyCaps, Text
+from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
+from tests.kit.ledger_model.frequency import FrequencyCaps, ModelEntry, Text
 from tests.kit.ledger_model.pace import Pace
 from tests.kit.ledger_model.providers import Choice, Providers, Pushed
 from times_dispatch.ledger.protocol import BrakeTarget
@@ -82,7 +82,7 @@ class Model:
     """The whole state of a sender, at a time that stands still."""
 
     now_us: int
-    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    campaigns: dict[str, ModelCampaign] = field(default_factory=dict)
     out: dict[BatchKey, IssuedBatch] = field(default_factory=dict)
     released: dict[BatchKey, tuple[int, int]] = field(default_factory=dict)
     """The token with which a batch was released last, and the number of messages that the release put in doubt."""
@@ -185,7 +185,7 @@ class Model:
         out, campaign = self.out[batch_key], self.campaigns[batch_key[0]]
         if out.opened and out.operation == call.operation:
             return out.opened
-        if call.last_block < out.worker_block:  # a late copy of an earlier call
+        if call.last_block < out.worker_block:  # an earlier call that is repeated late
             raise ModelLeaseLost
         provider = self._provider_for(out, campaign, call.last_block)
         if isinstance(provider, str):
@@ -201,7 +201,7 @@ class Model:
             return self._no_parts_left(campaign)
         return self._mark_sending(batch_key, call, provider, chosen)
 
-    def _provider_for(self, out: IssuedBatch, campaign: Campaign, last_block: int) -> Choice | str:
+    def _provider_for(self, out: IssuedBatch, campaign: ModelCampaign, last_block: int) -> Choice | str:
         """Return the provider for a block, or the reason why the campaign or the sender opens none."""
         if last_block > out.blocks:
             return "blocks_lost"
@@ -209,7 +209,7 @@ class Model:
             return reason
         return self.providers.choose(campaign.chain, self.now_us)
 
-    def _send_times(self, campaign: Campaign) -> tuple[int, int, int | None]:
+    def _send_times(self, campaign: ModelCampaign) -> tuple[int, int, int | None]:
         """Return the next send time, the time between two, and when the campaign's own rate below it allows a push."""
         main, own = (self.pace, campaign.pace) if self.pace.rate_per_s else (campaign.pace, Pace())
         own_us = None
@@ -220,13 +220,13 @@ class Model:
             return self.now_us, 0, own_us
         return main.next_us(self.now_us, earliest_us=self.now_us - TOLERANCE_US), main.unit_us, own_us
 
-    def _why_too_early(self, campaign: Campaign) -> str:
+    def _why_too_early(self, campaign: ModelCampaign) -> str:
         first_us, _, own_us = self._send_times(campaign)
         if own_us is not None and own_us > self.now_us:
             return "campaign_limit"
         return "rate_limit" if first_us > self.now_us + AHEAD_US else ""
 
-    def _parts_left(self, campaign: Campaign) -> tuple[float, float]:
+    def _parts_left(self, campaign: ModelCampaign) -> tuple[float, float]:
         """Return how many parts the budget and the daily cap have left."""
         infinite = float("inf")
         today = self.day_parts if self.day == self.today() else 0
@@ -261,7 +261,7 @@ class Model:
                 chosen.indexes.append(index)
         return chosen
 
-    def _no_parts_left(self, campaign: Campaign) -> str:
+    def _no_parts_left(self, campaign: ModelCampaign) -> str:
         if any(message.state == "s" for message in campaign.messages):
             return "campaign_limit"
         if self._parts_left(campaign)[0] < 1:
@@ -282,7 +282,7 @@ class Model:
                 message.state, message.attempt = "g", message.attempt - 1
         now_s = self.now_us // 1_000_000
         entries = [
-            (Entry(name, number * campaign.size + index, batch[index].attempt, now_s), call.word)
+            (ModelEntry(name, number * campaign.size + index, batch[index].attempt, now_s), call.word)
             for index in chosen.indexes
         ]
         self.caps.add(entries, now_s, self.find)
@@ -301,7 +301,7 @@ class Model:
             self._spend(campaign, chosen, provider)
         return out.opened
 
-    def _spend(self, campaign: Campaign, chosen: _Chosen, provider: Choice) -> None:
+    def _spend(self, campaign: ModelCampaign, chosen: _Chosen, provider: Choice) -> None:
         count = len(chosen.indexes)
         campaign.parts_out += count
         if self.max_parts_per_day:
@@ -374,7 +374,7 @@ class Model:
             message.state, message.attempt = "g", message.attempt - 1
         message.code, message.answered = code, result == "a"
 
-    def _regain(self, campaign: Campaign, message: Message, result: ModelResult) -> bool:
+    def _regain(self, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:
         """Record what became of a message in a block that the ledger lost; return whether that changed it."""
         if message.state != "p" or result.result in "pb":
             return False
@@ -386,14 +386,14 @@ class Model:
             message.state, message.attempt = "g", message.attempt - 1
         return True
 
-    def _return_parts(self, campaign: Campaign, unsent: list[Message]) -> None:
+    def _return_parts(self, campaign: ModelCampaign, unsent: list[Message]) -> None:
         campaign.parts_out -= len(unsent)
         sent_today = sum(day_of(campaign.created_ms + message.sent_ms - 100) == self.today() for message in unsent)
         if sent_today and self.max_parts_per_day:
             self.day_parts -= sent_today
             self.full_day = 0
 
-    def _conclude(self, campaign: Campaign, provider: str, pushed: Pushed, consequence: Consequence) -> None:
+    def _conclude(self, campaign: ModelCampaign, provider: str, pushed: Pushed, consequence: Consequence) -> None:
         is_braked = self.providers.conclude(provider, pushed, consequence, self.now_us)
         if is_braked or consequence.brake == BrakeTarget.SENDER:
             self.brake_provider(provider)

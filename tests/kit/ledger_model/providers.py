@@ -27,7 +27,7 @@ class Choice(NamedTuple):
 
 
 @dataclass
-class Provider:
+class ModelProvider:
     is_braked: bool = False
     back_off_until_us: int = 0
     back_offs: int = 0
@@ -41,10 +41,10 @@ class Provider:
 
 @dataclass
 class Providers:
-    by_name: dict[str, Provider] = field(default_factory=dict)
+    by_name: dict[str, ModelProvider] = field(default_factory=dict)
 
-    def __getitem__(self, name: str) -> Provider:
-        return self.by_name.setdefault(name, Provider())
+    def __getitem__(self, name: str) -> ModelProvider:
+        return self.by_name.setdefault(name, ModelProvider())
 
     def choose(self, chain: tuple[str, ...], now_us: int) -> Choice | str:
         """Return the provider for the next block, or the reason why no provider can take a message."""

@@ -14,6 +14,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import Block, new_operation
+from times_dispatch.ledger.protocol import ControlAction
 
 
 def test_a_campaign_is_paused_resumed_and_cancelled(run: Run, submitted: str) -> None:
@@ -44,7 +45,7 @@ async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
     lease = await work.take(BatchRef(sender, CampaignId(campaign), 0))
     assert lease
     assert isinstance(await work.open_block(lease, max_messages=100, operation=new_operation()), Block)
-    await Control(redis).campaign(sender, CampaignId(campaign), "pause")
+    await Control(redis).campaign(sender, CampaignId(campaign), ControlAction.PAUSE)
     await work.release(lease)
     await redis.aclose()
 

@@ -122,7 +122,7 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
         ({"paused": "1"}, "is paused"),
         (
             {"brake@timesmobile": "authentication failure (2070)"},
-            "is held: provider timesmobile is braked: authentication failure (2070)",
+            "is stopped: provider timesmobile is braked: authentication failure (2070)",
         ),
         (
             {
@@ -130,11 +130,11 @@ def test_an_invalid_number_is_not_printed(provider_run: Run) -> None:
                 "back_off_until_us@timesmobile": "9e18",
                 "back_off_reason@timesmobile": "busy",
             },
-            "is held: provider timesmobile is backing off: busy",
+            "is stopped: provider timesmobile is backing off: busy",
         ),
     ],
 )
-def test_a_held_sender_sends_no_test_message_unless_forced(
+def test_a_stopped_sender_sends_no_test_message_unless_forced(
     provider_run: Run, sandbox: SandboxThread, redis_url: str, pace: dict[str, str], why: str
 ) -> None:
     with Redis.from_url(redis_url) as redis:

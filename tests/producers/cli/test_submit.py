@@ -13,6 +13,7 @@ from tests.kit.producers import Run
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import ID_KEY
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.secret_digest import digest_secret
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import Submissions
@@ -105,7 +106,7 @@ def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkey
     async def cancel_and_seal(
         self: Submissions, campaign: CampaignId, sender: SenderId, **counts: int
     ) -> CampaignState:
-        await Control(self._redis).campaign(sender, campaign, "cancel")
+        await Control(self._redis).campaign(sender, campaign, ControlAction.CANCEL)
         return await seal(self, campaign, sender, **counts)
 
     monkeypatch.setattr(Submissions, "seal", cancel_and_seal)

@@ -11,6 +11,7 @@ from tests.kit.clock import FakeClock
 from tests.kit.producers import Run
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.settings.model import Settings
@@ -49,7 +50,7 @@ async def test_a_campaign_is_polled_twice_a_second_until_the_timeout(running: Ca
 async def test_watching_ends_with_the_campaign(running: CampaignId, redis: Redis) -> None:
     queries, clock = PolledQueries(redis), FakeClock(auto=True)
     sender = await queries.sender_of(running)
-    await Control(redis).campaign(sender, running, "cancel")
+    await Control(redis).campaign(sender, running, ControlAction.CANCEL)
 
     view = await follow(queries, running, timeout_s=0, clock=clock)
 

@@ -71,7 +71,7 @@ def test_units_that_others_send_before_our_start_do_not_delay_us() -> None:
     assert forecast(1_000, others=(3_000,), opens=NOW + timedelta(seconds=3_600)).ahead == 0
 
 
-def test_sending_goes_on_in_the_hours_of_the_next_day() -> None:
+def test_sending_goes_on_in_the_send_window_of_the_next_day() -> None:
     window = SendWindow.parse("10:00-21:00")
 
     estimate = forecast(10 * 9 * 3600 + 10, window=window)

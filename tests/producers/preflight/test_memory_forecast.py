@@ -27,7 +27,7 @@ def test_a_campaign_that_fills_redis_is_a_warning_and_one_that_does_not_fit_a_pr
     assert forecast.left_bytes == max(0, 90 - used) * MB
 
 
-def test_what_is_needed_and_left_stands_in_the_problem() -> None:
+def test_the_problem_says_how_much_memory_is_needed_and_how_much_is_left() -> None:
     (problem,) = memory_forecast(30 * MB, Memory(70 * MB, 100 * MB), max_share=0.9).problems
     assert "needs about 30.0 MB, and 20.0 MB are left" in problem
 

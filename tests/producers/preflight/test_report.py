@@ -32,11 +32,11 @@ async def checked(
     *lines: str,
     now: datetime = NOON,
     ledger: SenderSnapshot | None = None,
-    optouts: OptOuts | None = None,
+    opt_outs: OptOuts | None = None,
 ) -> CheckReport:
     campaign = write("c.toml", CAMPAIGN + "\n".join(lines) + "\n")
     draft = Draft(campaign, write("customers.csv", csv_of(rows)), settings=settings)
-    return await check(draft, now=now, ledger=ledger, optouts=optouts)
+    return await check(draft, now=now, ledger=ledger, opt_outs=opt_outs)
 
 
 async def test_the_report_counts_what_submit_would_do_and_nothing_is_written(write: WriteFile, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ async def test_the_campaigns_own_text_is_compared_row_by_row(write: WriteFile) -
     }
 
 
-async def test_a_sender_that_is_held_is_a_warning(
+async def test_a_sender_that_is_stopped_is_a_warning(
     write: WriteFile, settings: Settings, campaign: Path, redis: Redis
 ) -> None:
     other = Draft(campaign, write("others.csv", csv_of(people(1))), settings=settings)
@@ -221,11 +221,11 @@ async def test_a_sender_that_is_held_is_a_warning(
 async def test_numbers_on_the_opt_out_list_are_counted_and_stay(
     write: WriteFile, settings: Settings, redis: Redis
 ) -> None:
-    optouts = OptOuts(redis)
-    assert (await checked(write, settings, people(3), optouts=optouts)).opted_out == 0
+    opt_outs = OptOuts(redis)
+    assert (await checked(write, settings, people(3), opt_outs=opt_outs)).opted_out == 0
 
-    await optouts.add(["919000000001", "919000000002"])
-    report = await checked(write, settings, people(3), optouts=optouts)
+    await opt_outs.add(["919000000001", "919000000002"])
+    report = await checked(write, settings, people(3), opt_outs=opt_outs)
 
     assert (report.good, report.opted_out) == (3, 2)
 

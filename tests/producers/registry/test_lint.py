@@ -73,7 +73,7 @@ def test_a_variable_without_a_type_gets_advice(write: WriteFile) -> None:
     assert advice.startswith("1 of its variables has no type: a new text needs {#alphanumeric#}, ")
 
 
-def test_what_the_sources_disagree_about_is_advice_while_the_operator_is_unknown(write: WriteFile) -> None:
+def test_a_rule_that_the_sources_disagree_about_is_advice_while_the_operator_is_unknown(write: WriteFile) -> None:
     assert findings(write, f"Pay at {{#url#}}{TIMES}") == (
         [],
         ["sources disagree on {#url#}: at vi a value must begin with http://, https:// or www."],

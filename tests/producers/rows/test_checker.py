@@ -24,8 +24,6 @@ DUPLICATE = DUPLICATE_FINDING.message
 
 
 class AnyLink(LinkWhitelist):
-    """Allows every link."""
-
     def __init__(self) -> None:
         super().__init__(())
 
@@ -34,8 +32,6 @@ class AnyLink(LinkWhitelist):
 
 
 class AnyNumber(NumberWhitelist):
-    """Allows every number."""
-
     def __init__(self) -> None:
         super().__init__(())
 

@@ -55,8 +55,6 @@ def _view(accepted: int = 0, *, total: int = 60_000, **changes: Any) -> Campaign
 
 
 class TestRateMeter:
-    """Messages per second."""
-
     def test_at_first_it_is_the_rate_since_the_first_push(self) -> None:
         view = _view(1_000, first_sent_ms=10_000, last_sent_ms=14_000)
         assert RateMeter().rate_per_s(view, now=50.0) == 250

@@ -13,4 +13,4 @@ async def ledger(redis: Redis) -> AsyncIterator[Ledger]:
     """An empty ledger; at the end of the test its books must balance."""
     ledger = Ledger(redis)
     yield ledger
-    await ledger.assert_balanced()
+    await ledger.assert_counters_add_up()

@@ -13,7 +13,7 @@ from times_dispatch.ledger.audit import (
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
-from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
+from times_dispatch.ledger.protocol import ControlAction, StopReason, stop_reason_in_words
 
 BALANCED = read_counters([b"5", *[b"1" if name in "pad" else b"2" if name == "x" else None for name in COUNTERS[1:]]])
 BROKEN = {**BALANCED, "total": 1_007}
@@ -89,7 +89,7 @@ async def test_an_audit_of_a_ledger_that_is_away_raises_the_error(unused_tcp_por
 async def test_the_audit_indexes_the_campaigns_of_a_ledger_without_indexes(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.submit(3, campaign="another1")
-    await ledger.control.campaign(SENDER, CampaignId("another1"), "cancel")
+    await ledger.control.campaign(SENDER, CampaignId("another1"), ControlAction.CANCEL)
     await ledger.submissions.claim("claimed", SENDER, CampaignId("no-more1"))
     await ledger.redis.delete(f"{hash_tag(SENDER)}:live", f"{hash_tag(SENDER)}:ended")
     assert await ledger.queries.live_and_ended(max_ended=9) == ([], 0)

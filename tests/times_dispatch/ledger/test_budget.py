@@ -9,6 +9,7 @@ from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 
 OTHER = CampaignId("another1")
@@ -26,7 +27,7 @@ async def test_a_campaign_stops_itself_when_its_budget_is_spent_and_goes_on_with
     await ledger.leases.release(lease)
 
     await ledger.control.set_budget(SENDER, CAMPAIGN, 7)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     lease = await ledger.take()
     assert [index for index, _ in (await ledger.open(lease)).messages] == [3, 4]
 
@@ -38,7 +39,7 @@ async def test_a_budget_that_is_just_enough_is_enough(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("results", [b"rrr", b"ppp", b"bbb"])
-async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, results: bytes) -> None:
+async def test_messages_that_the_provider_did_not_take_cost_nothing(ledger: Ledger, results: bytes) -> None:
     await ledger.submit(6, batch_size=6, max_parts=3, parts=[1, 1, 1, 1, 1, 1])
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=3), results)
@@ -46,7 +47,7 @@ async def test_what_the_provider_did_not_take_costs_nothing(ledger: Ledger, resu
     assert len(block.messages) == 3
 
 
-async def test_what_is_in_doubt_costs(ledger: Ledger) -> None:
+async def test_messages_in_doubt_cost_parts(ledger: Ledger) -> None:
     await ledger.submit(6, batch_size=6, max_parts=3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=3), b"iia")
@@ -129,7 +130,7 @@ async def test_parts_of_the_day_come_back_and_other_senders_do_not_care(ledger: 
     assert len((await ledger.open(other)).messages) == 3
 
 
-async def test_what_was_opened_yesterday_gives_nothing_back_to_today(ledger: Ledger) -> None:
+async def test_messages_opened_yesterday_return_no_parts_to_today(ledger: Ledger) -> None:
     await ledger.control.configure_daily_cap(SENDER, 3)
     await ledger.submit(9, batch_size=9)
     lease = await ledger.take()

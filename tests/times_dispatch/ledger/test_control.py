@@ -11,6 +11,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Settled
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Wait
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 
 STATES = {
@@ -40,8 +41,8 @@ async def _bring(ledger: Ledger, state: str) -> None:
             await _act(ledger, step)
 
 
-async def _act(ledger: Ledger, action: Any, reason: str = "") -> tuple[bool, CampaignState]:
-    return await ledger.control.campaign(SENDER, CAMPAIGN, action, reason=reason)
+async def _act(ledger: Ledger, action: str, reason: str = "") -> tuple[bool, CampaignState]:
+    return await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction(action), reason=reason)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -89,7 +90,7 @@ async def test_an_answer_for_a_paused_campaign_is_recorded(ledger: Ledger) -> No
 
 async def test_an_unknown_campaign_cannot_be_paused_or_resumed(ledger: Ledger) -> None:
     with pytest.raises(CampaignUnknown, match="campaign nobody00"):
-        await ledger.control.campaign(SENDER, CampaignId("nobody00"), "pause")
+        await ledger.control.campaign(SENDER, CampaignId("nobody00"), ControlAction.PAUSE)
     assert await ledger.redis.keys(f"{campaign_key(SENDER, CampaignId('nobody00'))}*") == []
 
 
@@ -168,7 +169,7 @@ async def test_a_person_may_count_what_is_in_doubt_as_sent(ledger: Ledger) -> No
     assert (await ledger.dump())[campaign_key(SENDER, CAMPAIGN)] == before[campaign_key(SENDER, CAMPAIGN)]
 
 
-async def test_what_a_person_counted_as_sent_may_still_be_reported(ledger: Ledger) -> None:
+async def test_messages_that_a_person_counted_as_sent_may_still_be_reported(ledger: Ledger) -> None:
     await _in_doubt(ledger)
     await ledger.control.resolve(SENDER, CAMPAIGN, "sent")
     await ledger.report("failed")
@@ -195,7 +196,7 @@ async def test_a_person_may_have_what_is_in_doubt_sent_again_with_another_id(led
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_what_is_sent_again_joins_a_batch_that_is_in_work(ledger: Ledger) -> None:
+async def test_messages_to_be_sent_again_join_a_batch_that_is_in_work(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.push(b"iai")
     await ledger.open_block(lease)
@@ -205,7 +206,9 @@ async def test_what_is_sent_again_joins_a_batch_that_is_in_work(ledger: Ledger) 
     assert (await ledger.open(lease)).messages == [(0, 1), (2, 1)]
 
 
-async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_wakes_one_worker(ledger: Ledger) -> None:
+async def test_messages_to_be_sent_again_join_a_batch_that_waits_to_be_issued_and_wake_one_worker(
+    ledger: Ledger,
+) -> None:
     await ledger.submit(3)
     await ledger.leases.release(await ledger.push(b"iap"))
     await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
@@ -214,7 +217,7 @@ async def test_what_is_sent_again_joins_what_waits_to_be_handed_out_and_wakes_on
     assert await ledger.issue() == []
 
 
-async def test_what_is_sent_again_joins_a_batch_that_is_on_its_way_to_a_worker(ledger: Ledger) -> None:
+async def test_messages_to_be_sent_again_join_a_batch_that_is_on_its_way_to_a_worker(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.push(b"iap")
     await ledger.leases.release(lease)

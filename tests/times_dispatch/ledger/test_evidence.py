@@ -13,7 +13,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.openings import BatchClosed, Block, new_operation
-from times_dispatch.ledger.protocol import CloseReason
+from times_dispatch.ledger.protocol import CloseReason, ControlAction
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 
@@ -100,7 +100,7 @@ async def test_a_report_corrects_a_message_that_the_ledger_says_was_never_sent(
 ) -> None:
     await ledger.submit(1, opted_out=[0] if ending == "suppress" else [])
     if ending == "cancel":
-        await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+        await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     elif ending == "expire":
         await ledger.end_validity()
     await ledger.maintenance.end_pending(SENDER)
@@ -191,11 +191,11 @@ async def test_a_message_that_ends_at_its_second_attempt_is_given_up_because_the
     assert (await ledger.view()).counters_add_up
 
 
-async def test_what_is_pending_again_when_its_campaign_is_cancelled_is_given_up(ledger: Ledger) -> None:
+async def test_a_message_that_is_pending_again_when_its_campaign_is_cancelled_is_given_up(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.leases.release(await ledger.push(b"iap"))
     await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     assert await ledger.maintenance.end_pending(SENDER) == 2
     assert await ledger.states() == "gax"
     assert await ledger.report("failed", attempt=0) == [A]
@@ -326,7 +326,7 @@ async def test_the_moment_of_a_push_is_known_also_when_the_campaign_was_created_
     assert await ledger.states() == "aaaaaa"
 
 
-async def test_what_was_not_sent_comes_back_to_the_day_of_an_old_campaign(ledger: Ledger) -> None:
+async def test_parts_of_an_old_campaign_that_were_not_sent_return_to_the_daily_cap(ledger: Ledger) -> None:
     await ledger.submit(10, batch_size=10)
     await ledger.control.configure_daily_cap(SENDER, 30)
     await ledger.redis.hset(KEY, "created_ms", await ledger.now_ms() - 60 * 86_400_000)

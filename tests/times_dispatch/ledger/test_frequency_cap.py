@@ -1,100 +1,30 @@
 """Messages to one number over all campaigns of a sender: what is suppressed, what waits, and what may go."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
+from tests.kit.frequency import (
+    HALF_AN_HOUR,
+    ONE_A_DAY,
+    TEXT,
+    TWO_A_DAY,
+    SendingCampaign,
+    check_of,
+    period_start,
+    sending,
+)
 from tests.kit.ledger import PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit, fingerprint, text_digest
 from times_dispatch.ledger.keys import BatchKey, batch_key, campaign_key, hash_tag
-from times_dispatch.ledger.leases import BatchLeases, Lease
-from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
-from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Opened, Outside, new_operation
-from times_dispatch.ledger.protocol import CloseReason
-from times_dispatch.ledger.scripts import replaced_lib, text
+from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Outside, new_operation
+from times_dispatch.ledger.protocol import CloseReason, ControlAction
+from times_dispatch.ledger.scripts import text
 
-HALF_AN_HOUR = FrequencyLimit(repeat_after_s=1800)
-ONE_A_DAY = FrequencyLimit(max_messages=1, period_s=86_400)
-TWO_A_DAY = FrequencyLimit(max_messages=2, period_s=86_400)
-TEXT = "Dear {#var#}"
 RECENT_TEXTS = f"{hash_tag(SENDER)}:recent_texts"
 COPY_ON_ITS_WAY = BatchClosed(CloseReason.COPY_ON_ITS_WAY)
-
-
-def leases_at(redis: Redis, epoch_s: float) -> BatchLeases:
-    """The worker's side of the ledger at a moment that stands still."""
-    clock = f"local function now_us()\n  return {epoch_s * 1_000_000:.0f}\nend\n"
-    with replaced_lib("clock", clock):
-        return BatchLeases(redis)
-
-
-def check_of(
-    lease: Lease, limit: FrequencyLimit, *, word: str = "hi", first: int = 0, last: int = 100
-) -> FrequencyCheck:
-    numbers = lease.recipients.to[first:last]
-    return FrequencyCheck(
-        limit,
-        text_digest(TEXT),
-        first,
-        b"".join(fingerprint(number, word) for number in numbers),
-        " ".join(numbers) if limit.max_messages else "",
-    )
-
-
-class Sending:
-    """A campaign of one batch, at work."""
-
-    def __init__(self, ledger: Ledger, campaign: CampaignId, lease: Lease) -> None:
-        self.ledger = ledger
-        self.campaign = campaign
-        self.lease = lease
-
-    async def open_block(
-        self, limit: FrequencyLimit = HALF_AN_HOUR, *, at_s: float = 0, most: int = 100, **check: Any
-    ) -> Opened:
-        leases = leases_at(self.ledger.redis, at_s) if at_s else self.ledger.leases
-        return await leases.open_block(
-            self.lease, max_messages=most, operation=new_operation(), check=check_of(self.lease, limit, **check)
-        )
-
-    async def open(self, limit: FrequencyLimit = HALF_AN_HOUR, **how: Any) -> Block:
-        opened = await self.open_block(limit, **how)
-        assert isinstance(opened, Block), opened
-        return opened
-
-    async def send(self, limit: FrequencyLimit = HALF_AN_HOUR, *, results: bytes = b"a", **how: Any) -> str:
-        """Open a block, record the results of its messages, and return the states of all messages."""
-        block = await self.open(limit, **how)
-        if block.messages:
-            await self.ledger.record(self.lease, block, results)
-        return await self.states()
-
-    async def states(self) -> str:
-        return await self.ledger.states(self.campaign)
-
-    async def release(self) -> None:
-        await self.ledger.leases.release(self.lease)
-
-    async def take_again(self) -> None:
-        """Take the batch once more, whether or not it is handed out already; what waits has waited long enough."""
-        for member in await self.ledger.redis.zrange(f"{hash_tag(SENDER)}:blocked", 0, -1):
-            await self.ledger.redis.zadd(f"{hash_tag(SENDER)}:blocked", {text(member): 1})
-        await self.ledger.issue()
-        self.lease = await self.ledger.take(BatchRef(self.lease.ref.sender, self.campaign, 0))
-
-
-async def sending(ledger: Ledger, campaign: str, messages: int = 3, **changes: Any) -> Sending:
-    claimed = await ledger.submit(messages, campaign=campaign, batch_size=max(3, messages), **changes)
-    (ref,) = [ref for ref in await ledger.issue(changes.get("sender", SENDER)) if ref.campaign == claimed]
-    return Sending(ledger, claimed, await ledger.take(ref))
-
-
-async def period_start(ledger: Ledger, period_s: int = 1800) -> int:
-    """Return when the next period begins (epoch, seconds): a moment after which no mark is expired yet."""
-    return (await ledger.now_ms() // 1000 // period_s + 1) * period_s
 
 
 async def test_the_same_text_to_the_same_number_from_another_campaign_is_suppressed(ledger: Ledger) -> None:
@@ -103,7 +33,7 @@ async def test_the_same_text_to_the_same_number_from_another_campaign_is_suppres
     assert await second.send() == "uuua"
     assert (await ledger.view(second.campaign)).codes == {"suppressed:33": 3}
     await second.release()
-    await ledger.assert_balanced()
+    await ledger.assert_counters_add_up()
 
 
 async def test_another_text_or_another_sender_may(ledger: Ledger) -> None:
@@ -136,7 +66,7 @@ async def test_a_long_time_is_kept_to_some_seconds(ledger: Ledger, repeat_after_
 
 
 @pytest.mark.parametrize(
-    ("verdict", "expected"),
+    ("result", "expected"),
     [
         (b"a", "u"),
         (b"r", "s"),
@@ -149,13 +79,13 @@ async def test_a_long_time_is_kept_to_some_seconds(ledger: Ledger, repeat_after_
     ids=["accepted", "rejected", "not sent", "never begun", "suppressed", "in doubt", "sending"],
 )
 @pytest.mark.parametrize("limit", [HALF_AN_HOUR, ONE_A_DAY, FrequencyLimit(1800, 1, 86_400)])
-async def test_what_became_of_the_copy_decides(
-    ledger: Ledger, limit: FrequencyLimit, verdict: bytes, expected: str
+async def test_the_fate_of_the_copy_decides(
+    ledger: Ledger, limit: FrequencyLimit, result: bytes, expected: str
 ) -> None:
     first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
     block = await first.open(limit)
-    if verdict:
-        await ledger.record(first.lease, block, verdict)
+    if result:
+        await ledger.record(first.lease, block, result)
     await second.open(limit)
     assert await second.states() == expected
 
@@ -227,76 +157,7 @@ async def test_a_message_that_is_sent_again_is_not_stopped_by_its_own_first_atte
     assert await second.states() == "uuu", "the first attempt may have been sent"
 
 
-async def test_messages_that_wait_are_passed_over_and_the_others_go(ledger: Ledger) -> None:
-    first, second = await sending(ledger, "diwali01", 2), await sending(ledger, "diwali02", 4)
-    await first.open(most=2)
-    block = await second.open()
-    assert ([index for index, _ in block.messages], block.next_index) == ([2, 3], 4)
-    assert await second.states() == "ppss"
-    await ledger.assert_balanced()
-
-
-async def test_a_batch_of_which_all_waits_is_handed_back_and_handed_out_later(ledger: Ledger) -> None:
-    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02", 4)
-    block = await first.open()
-    assert await second.send() == "pppa"
-    assert await second.open_block() == COPY_ON_ITS_WAY
-    await second.release()
-    assert await ledger.issue() == []
-    await ledger.record(first.lease, block, b"ara")
-    refs = await ledger.issue_eventually()
-    assert refs == [second.lease.ref]
-    await second.take_again()
-    assert await second.send() == "uaua"
-    assert await second.open_block() == Drained()
-    await second.release()
-    await first.release()
-    await ledger.assert_balanced()
-
-
-async def test_a_batch_with_messages_that_came_back_is_handed_out_at_once(ledger: Ledger) -> None:
-    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02", 4)
-    await first.open()
-    block = await second.open()
-    assert await second.open_block() == COPY_ON_ITS_WAY
-    await ledger.record(second.lease, block, b"p")
-    await second.release()
-    assert await ledger.issue() == [second.lease.ref]
-
-
-async def test_a_batch_that_waits_is_looked_at_again_after_a_while_that_grows(ledger: Ledger) -> None:
-    began_s = await period_start(ledger)
-    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
-    await first.send(at_s=began_s, results=b"i")
-    for age_s, wait_ms in ((0, 500), (10, 5_000), (200, 60_000), (1780, 20_000)):
-        await second.open(at_s=began_s + age_s)
-        await second.open_block(at_s=began_s + age_s)
-        await second.release()
-        again_ms = await ledger.redis.zscore(f"{hash_tag(SENDER)}:blocked", f"{second.campaign}:0")
-        assert again_ms == (began_s + age_s) * 1000 + wait_ms
-        await second.take_again()
-    assert await second.send(at_s=began_s + 1800) == "aaa"
-
-
-@pytest.mark.parametrize(("action", "is_out"), [("cancel", False), ("pause", True)])
-async def test_a_batch_that_waits_and_whose_campaign_is_stopped(ledger: Ledger, action: Any, is_out: bool) -> None:
-    first, second = await sending(ledger, "diwali01"), await sending(ledger, "diwali02")
-    await first.open()
-    await second.open()
-    await second.open_block()
-    await second.release()
-    await ledger.control.campaign(SENDER, second.campaign, action)
-    await ledger.redis.zadd(f"{hash_tag(SENDER)}:blocked", {f"{second.campaign}:0": 1})
-    assert await ledger.issue() == []
-    if is_out:
-        await ledger.control.campaign(SENDER, second.campaign, "resume")
-    else:
-        await ledger.maintenance.end_pending(SENDER)
-        assert await second.states() == "xxx"
-    assert await ledger.issue() == ([second.lease.ref] if is_out else [])
-
-
-async def test_a_suppressed_message_costs_no_slot_and_no_part(ledger: Ledger) -> None:
+async def test_a_suppressed_message_costs_no_send_time_and_no_part(ledger: Ledger) -> None:
     first = await sending(ledger, "diwali01", 3)
     await first.send()
     second = await sending(ledger, "diwali02", 4, max_parts=1, rate_per_s=1.0)
@@ -361,7 +222,7 @@ async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself
 
 
 @pytest.mark.parametrize(("later_s", "states"), [(86_399, "u"), (86_400, "a")])
-async def test_what_is_older_than_the_period_does_not_count(ledger: Ledger, later_s: int, states: str) -> None:
+async def test_messages_older_than_the_period_do_not_count(ledger: Ledger, later_s: int, states: str) -> None:
     began_s = await period_start(ledger, 86_400) + 50_000
     first, second = await sending(ledger, "diwali01", 1), await sending(ledger, "diwali02", 1)
     await first.send(ONE_A_DAY, at_s=began_s)
@@ -382,7 +243,7 @@ async def test_without_a_limit_nothing_is_kept(ledger: Ledger) -> None:
     assert await ledger.redis.keys(f"{hash_tag(SENDER)}:recent_*") == []
 
 
-async def commands_of(ledger: Ledger, campaign: Sending) -> int:
+async def commands_of(ledger: Ledger, campaign: SendingCampaign) -> int:
     """Open a block, and return how many commands Redis ran for it."""
     await ledger.redis.config_resetstat()
     await campaign.open()
@@ -417,7 +278,7 @@ async def test_entries_go_to_the_size_class_that_has_room_and_are_found_there(
 
 
 @pytest.mark.parametrize(("limit", "most"), [(HALF_AN_HOUR, 24), (FrequencyLimit(max_messages=3, period_s=86_400), 80)])
-async def test_a_mark_takes_a_few_bytes(ledger: Ledger, limit: FrequencyLimit, most: int) -> None:
+async def test_an_entry_takes_a_few_bytes(ledger: Ledger, limit: FrequencyLimit, most: int) -> None:
     numbers: Sequence[str] = [f"919{number * 7_919 % 10**9:09}" for number in range(50_000)]
     first = await sending(ledger, "diwali01", 50_000)
     await ledger.open(first.lease, max_messages=1)
@@ -453,9 +314,9 @@ async def test_a_confirmation_is_asked_by_token_block_state_and_brake(ledger: Le
         return await ledger.leases.confirm_block(first.lease, block, provider=PROVIDER) is not None
 
     assert await confirm()
-    await ledger.control.campaign(SENDER, first.campaign, "pause")
+    await ledger.control.campaign(SENDER, first.campaign, ControlAction.PAUSE)
     assert not await confirm()
-    await ledger.control.campaign(SENDER, first.campaign, "resume")
+    await ledger.control.campaign(SENDER, first.campaign, ControlAction.RESUME)
     await ledger.control.pause_sender(SENDER)
     assert not await confirm()
     await ledger.control.resume_sender(SENDER)

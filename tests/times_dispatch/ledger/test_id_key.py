@@ -98,7 +98,6 @@ async def test_a_host_that_is_not_changed_yet_does_not_change_the_key_back(chang
 
 
 async def test_a_change_is_taken_back_when_the_record_of_it_is_deleted(changed: Redis) -> None:
-    """As docs/operations.md says."""
     await changed.hdel(ID_KEY, "previous", "changed_ms")
     assert await IdKeyGuard(changed, FIRST, SECOND).register()
     assert await IdKeyGuard(changed, FIRST).check_making() == ""

@@ -8,6 +8,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import Block, Opened, new_operation
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.scripts import Script
 from times_dispatch.ledger.states import CampaignState
 
@@ -57,7 +58,7 @@ async def test_a_batch_that_was_not_issued_cannot_be_taken(ledger: Ledger) -> No
     assert await ledger.leases.take(BatchRef(SENDER, CampaignId("nobody00"), 0)) is None
 
 
-async def test_a_released_batch_cannot_be_taken_before_it_is_handed_out_again(ledger: Ledger) -> None:
+async def test_a_released_batch_cannot_be_taken_before_it_is_issued_again(ledger: Ledger) -> None:
     await ledger.submit()
     await ledger.leases.release(await ledger.take())
     assert await ledger.leases.take(REF) is None
@@ -167,7 +168,7 @@ async def test_messages_without_an_outcome_are_in_doubt_when_a_batch_is_released
     assert [message.record.attempt for message in await ledger.messages()] == [0, 0, 0, 0]
 
 
-async def test_the_rest_of_a_released_batch_is_handed_out_again(ledger: Ledger) -> None:
+async def test_the_rest_of_a_released_batch_is_issued_again(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
@@ -178,10 +179,10 @@ async def test_the_rest_of_a_released_batch_is_handed_out_again(ledger: Ledger) 
 async def test_a_batch_that_is_released_while_its_campaign_is_paused_waits_for_the_resume(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.leases.release(lease)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == [REF]
 
 

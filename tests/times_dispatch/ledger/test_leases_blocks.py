@@ -7,6 +7,7 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.openings import BatchClosed, Block, Drained, Wait, new_operation
+from times_dispatch.ledger.protocol import ControlAction
 
 KEY = campaign_key(SENDER, CAMPAIGN)
 Hold = Callable[[Ledger], Awaitable[None]]
@@ -63,7 +64,7 @@ async def test_a_repeated_opening_gets_its_block_also_when_the_campaign_was_paus
     lease = await ledger.take()
     operation = new_operation()
     block = await ledger.leases.open_block(lease, max_messages=2, operation=operation)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await ledger.leases.open_block(lease, max_messages=2, operation=operation) == block
     assert await ledger.open_block(lease) == BatchClosed("paused")
 
@@ -87,7 +88,7 @@ async def test_a_block_that_passes_over_others_keeps_their_records(ledger: Ledge
     assert (after[0], after[2]) == (before[0], before[2])
 
 
-async def test_what_came_back_is_opened_again_also_after_the_batch_was_drained(ledger: Ledger) -> None:
+async def test_messages_that_are_pending_again_are_opened_also_after_the_batch_was_drained(ledger: Ledger) -> None:
     await ledger.submit(3)
     lease = await ledger.take()
     block = await ledger.open(lease)
@@ -98,15 +99,15 @@ async def test_what_came_back_is_opened_again_also_after_the_batch_was_drained(l
 
 
 async def _pause(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
 
 
 async def _cancel(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
 
 
 async def _brake(ledger: Ledger) -> None:
-    await ledger.control.campaign(SENDER, CAMPAIGN, "brake", reason="no balance")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.BRAKE, reason="no balance")
 
 
 async def _postpone(ledger: Ledger) -> None:

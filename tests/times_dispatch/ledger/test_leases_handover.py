@@ -7,7 +7,7 @@ from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.openings import BatchClosed, Block, Wait
-from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, ControlAction
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
@@ -66,18 +66,18 @@ async def test_a_message_that_was_not_sent_goes_to_the_second_with_the_same_atte
     assert await ledger.states() == "aa"
 
 
-@pytest.mark.parametrize("verdict", list(b"iar"))
-async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answer(
-    ledger: Ledger, verdict: int
-) -> None:
+@pytest.mark.parametrize("result", list(b"iar"))
+async def test_a_message_in_doubt_is_not_handed_over_and_nor_is_one_with_an_answer(ledger: Ledger, result: int) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
-    await ledger.record(lease, block, bytes([verdict]) + b"pb", Consequence(BackOffPolicy.ALWAYS, reason="slow down"))
+    await ledger.record(lease, block, bytes([result]) + b"pb", Consequence(BackOffPolicy.ALWAYS, reason="slow down"))
     handed_over = await ledger.open(lease)
     assert (handed_over.chain_index, handed_over.messages) == (B, [(1, 0), (2, 0)])
 
 
-async def test_what_a_dead_worker_had_opened_for_one_provider_is_not_handed_to_the_next(ledger: Ledger) -> None:
+async def test_messages_that_a_dead_worker_had_opened_for_one_provider_are_not_sent_through_the_next(
+    ledger: Ledger,
+) -> None:
     lease = await _lease(ledger, 3)
     await ledger.open(lease, max_messages=2)
     await ledger.control.brake_provider(SENDER, "A", "no balance")
@@ -120,7 +120,9 @@ async def test_a_probe_that_fails_lengthens_the_back_off_and_an_accepted_probe_e
     assert (await ledger.view()).reason == ""
 
 
-async def test_what_the_second_accepts_does_not_end_the_back_off_of_the_first(ledger: Ledger) -> None:
+async def test_a_message_that_the_second_provider_accepts_does_not_end_the_back_off_from_the_first(
+    ledger: Ledger,
+) -> None:
     lease = await _lease(ledger)
     await _fail(ledger, lease, A)
     await ledger.end_back_off("A")
@@ -159,7 +161,7 @@ async def test_when_a_provider_is_braked_and_the_other_backs_off_workers_wait(le
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
-async def test_when_all_are_braked_the_batch_goes_back_and_nothing_is_handed_out_until_a_resume(
+async def test_when_all_providers_are_braked_the_batch_is_released_and_nothing_is_issued_until_a_resume(
     ledger: Ledger,
 ) -> None:
     lease = await _lease(ledger)
@@ -220,7 +222,7 @@ async def test_a_campaign_is_braked_whichever_provider_rejects_it(ledger: Ledger
 
 
 @pytest.mark.parametrize("brakes", [True, False])
-async def test_a_campaign_whose_providers_are_all_held_does_not_stop_another_with_more_of_them(
+async def test_a_campaign_whose_providers_are_all_unavailable_does_not_stop_another_with_more_of_them(
     ledger: Ledger, brakes: bool
 ) -> None:
     await ledger.submit(3, provider="A")
@@ -268,7 +270,7 @@ async def test_a_campaign_that_waits_shortly_for_a_provider_keeps_its_turn(ledge
     assert isinstance(await ledger.open_block(lease), Wait)
 
 
-async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
+async def test_many_blocked_campaigns_are_passed_over_and_have_their_turns_in_order_afterwards(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     names = [f"heldup{number:02}" for number in range(12)]
     for name in names:
@@ -279,7 +281,7 @@ async def test_many_held_campaigns_are_passed_over_and_have_their_turns_in_order
     assert [ref.campaign for ref in await ledger.issue()] == names
 
 
-async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_turn(ledger: Ledger) -> None:
+async def test_a_blocked_campaign_that_was_cancelled_or_is_over_loses_its_turn(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     await ledger.submit(3, provider="A")
     await ledger.end_validity()
@@ -287,11 +289,11 @@ async def test_a_held_campaign_that_was_cancelled_or_is_over_still_loses_its_tur
     assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:rotation") == 0
 
 
-async def test_a_held_campaign_whose_time_has_not_come_goes_on_waiting_for_it(ledger: Ledger) -> None:
+async def test_a_blocked_campaign_whose_time_has_not_come_waits_for_its_time(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, "A", "no balance")
     await ledger.submit(3, provider="A", start_at_ms=await ledger.now_ms() + 60_000)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == []
     assert await ledger.redis.zscore(f"{hash_tag(SENDER)}:waiting", CAMPAIGN) == float(await ledger.field("start_ms"))
     assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:rotation") == 0

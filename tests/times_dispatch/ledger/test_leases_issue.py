@@ -10,7 +10,7 @@ from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import BatchRef, SenderId
 from times_dispatch.ledger.openings import Drained
-from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.protocol import BackOffPolicy, ControlAction
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.states import CampaignState
 
@@ -19,14 +19,14 @@ ROTATION = f"{hash_tag(SENDER)}:rotation"
 WAITING = f"{hash_tag(SENDER)}:waiting"
 
 
-async def test_a_handed_out_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
+async def test_an_issued_batch_names_its_campaign_and_its_queue(ledger: Ledger) -> None:
     await ledger.submit(6, urgent=True, name="otp")
     first, second = await ledger.leases.issue(SENDER)
     assert (first.ref, first.batches, first.name, first.urgent) == (BatchRef(SENDER, CAMPAIGN, 0), 2, "otp", True)
     assert second.ref.number == 1
 
 
-async def test_a_batch_that_is_out_is_not_handed_out_again(ledger: Ledger) -> None:
+async def test_a_batch_that_is_out_is_not_issued_again(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert len(await ledger.issue()) == 1
     before = await ledger.dump()
@@ -86,7 +86,7 @@ async def test_a_small_campaign_is_not_stuck_behind_a_huge_one(ledger: Ledger) -
     assert turns == ["huge0001", "small001", "huge0001", "small001"]
 
 
-async def test_what_came_back_is_handed_out_before_what_was_never_out(ledger: Ledger) -> None:
+async def test_batches_that_came_back_are_issued_before_batches_that_were_never_out(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 1)
     await ledger.submit(12)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -143,8 +143,8 @@ async def test_a_campaign_waits_for_its_time_and_then_goes_by_itself(ledger: Led
 
 async def test_a_campaign_that_is_resumed_before_its_time_goes_on_waiting(ledger: Ledger) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + 60_000)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == []
     assert await ledger.redis.zscore(WAITING, CAMPAIGN) == float(await ledger.field("start_ms"))
     assert await ledger.redis.zcard(ROTATION) == 0
@@ -152,20 +152,20 @@ async def test_a_campaign_that_is_resumed_before_its_time_goes_on_waiting(ledger
 
 async def test_a_campaign_that_is_paused_before_its_time_does_not_start_then(ledger: Ledger) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + 60_000)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await ledger.redis.zcard(WAITING) == 0
 
 
 async def test_a_campaign_whose_time_has_come_while_it_was_not_running_is_not_queued(ledger: Ledger) -> None:
     await ledger.submit(3)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.redis.zadd(WAITING, {CAMPAIGN: 1})
     assert await ledger.issue() == []
     assert await ledger.redis.zcard(ROTATION) == 0
 
 
 @pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.BRAKED, CampaignState.FINISHED])
-async def test_what_does_not_run_loses_its_turn(ledger: Ledger, state: CampaignState) -> None:
+async def test_a_campaign_that_does_not_run_loses_its_turn(ledger: Ledger, state: CampaignState) -> None:
     await ledger.submit(3)
     await ledger.redis.hset(KEY, "state", state)
     assert await ledger.issue() == []
@@ -314,5 +314,5 @@ async def test_a_campaign_that_was_mended_goes_on_after_a_resume(ledger: Ledger)
     assert await ledger.redis.hget(KEY, "reason") == b"damaged"
     await ledger.redis.hset(KEY, "plan", plan or b"")
     assert (await ledger.view()).state is CampaignState.BRAKED
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert await ledger.issue() == [BatchRef(SENDER, CAMPAIGN, 0)]

@@ -1,4 +1,4 @@
-"""Recording outcomes of pushes, and their consequences beyond the messages: back-off and brakes."""
+"""Recording results of pushes, and the brakes that follow from them; back-off is in test_leases_back_off.py."""
 
 from random import Random
 
@@ -7,17 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
-from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
-from times_dispatch.ledger.openings import BatchClosed, Block, Wait
-from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget
+from times_dispatch.ledger.openings import BatchClosed
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, ControlAction
 from times_dispatch.ledger.push_results import Consequence, Result
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
 
 KEY = campaign_key(SENDER, CAMPAIGN)
-SENDER_KEY = f"{hash_tag(SENDER)}:sender"
-BACK_OFF = Consequence(BackOffPolicy.ALWAYS, reason="the provider is overloaded")
 
 
 async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = None) -> Lease:
@@ -25,18 +23,7 @@ async def _lease(ledger: Ledger, messages: int = 6, brake: BrakeRule | None = No
     return await ledger.take()
 
 
-async def _back_off(ledger: Ledger, lease: Lease, consequence: Consequence, verdict: bytes = b"p") -> float:
-    """Record one message with this consequence; return the seconds for which the sender backs off."""
-    await ledger.record(lease, await ledger.open(lease, max_messages=1), verdict, consequence)
-    opened = await ledger.open_block(lease, max_messages=1)
-    if isinstance(opened, Block):
-        await ledger.record(lease, opened, b"b")
-        return 0.0
-    assert isinstance(opened, Wait), opened
-    return opened.seconds
-
-
-async def test_every_verdict_moves_its_message(ledger: Ledger) -> None:
+async def test_every_result_moves_its_message(ledger: Ledger) -> None:
     lease = await _lease(ledger, 6)
     assert await ledger.record(lease, await ledger.open(lease), b"aripbu") == 6
     assert await ledger.states() == "arippu"
@@ -52,15 +39,6 @@ async def test_a_suppressed_message_is_final(ledger: Ledger) -> None:
     assert await ledger.states() == "uu"
     assert await ledger.state() is CampaignState.FINISHED
     assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 0
-
-
-async def test_a_suppressed_message_is_no_sign_of_life_and_leaves_the_probe_to_the_next(ledger: Ledger) -> None:
-    lease = await _lease(ledger, 6)
-    await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_back_off()
-    await ledger.record(lease, await ledger.open(lease), b"u")
-    assert await ledger.sender_field("back_off_count@times") == 1
-    assert len((await ledger.open(lease)).messages) == 1  # the provider still backs off, and the block need not wait
 
 
 async def test_an_accepted_message_keeps_its_code_and_transaction_and_the_time_of_sending(ledger: Ledger) -> None:
@@ -134,20 +112,20 @@ async def test_disagreements_about_parts_are_counted_once(ledger: Ledger) -> Non
 
 
 @pytest.mark.parametrize("back_off", BackOffPolicy)
-@pytest.mark.parametrize("verdicts", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
+@pytest.mark.parametrize("results", [b"aripb", b"aaaaa", b"ppppp", b"iiiii"])
 async def test_outcomes_that_are_written_twice_count_once(
-    ledger: Ledger, verdicts: bytes, back_off: BackOffPolicy
+    ledger: Ledger, results: bytes, back_off: BackOffPolicy
 ) -> None:
     lease = await _lease(ledger, 5)
     block = await ledger.open(lease)
     consequence = Consequence(back_off, reason="away")
-    await ledger.record(lease, block, verdicts, consequence, part_disagreements=1)
+    await ledger.record(lease, block, results, consequence, part_disagreements=1)
     before = await ledger.dump()
-    assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
+    assert await ledger.record(lease, block, results, consequence, part_disagreements=1) == 0
     assert await ledger.dump() == before
     await ledger.end_back_off()
     before = await ledger.dump()
-    assert await ledger.record(lease, block, verdicts, consequence, part_disagreements=1) == 0
+    assert await ledger.record(lease, block, results, consequence, part_disagreements=1) == 0
     assert await ledger.dump() == before, "the backing off began anew"
 
 
@@ -186,127 +164,14 @@ async def test_an_answer_after_its_report_only_fills_in_the_transaction(ledger: 
     assert await ledger.dump() == before
 
 
-@pytest.mark.parametrize("verdict", list(b"ripb"))
-async def test_any_other_outcome_after_a_report_does_nothing(ledger: Ledger, verdict: int) -> None:
+@pytest.mark.parametrize("result", list(b"ripb"))
+async def test_any_other_outcome_after_a_report_does_nothing(ledger: Ledger, result: int) -> None:
     lease = await _lease(ledger, 1)
     block = await ledger.open(lease)
     await ledger.report("delivered")
-    assert await ledger.record(lease, block, bytes([verdict])) == 0
+    assert await ledger.record(lease, block, bytes([result])) == 0
     assert await ledger.states() == "d"
     assert (await ledger.view()).codes == {}
-
-
-async def test_a_throttled_sender_holds_back_and_longer_each_time(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    waits = []
-    for _ in range(8):
-        waits.append(await _back_off(ledger, lease, BACK_OFF))
-        await ledger.end_back_off()
-    assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=0.2)
-
-
-async def test_jitter_shortens_the_backing_off(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    assert await _back_off(ledger, lease, BACK_OFF._replace(jitter=0.5)) == pytest.approx(0.5, abs=0.2)
-
-
-@pytest.mark.parametrize("asked_s", [30.0, 90.0])
-async def test_a_sender_holds_back_as_long_as_the_provider_asked(ledger: Ledger, asked_s: float) -> None:
-    lease = await _lease(ledger)
-    asked = BACK_OFF._replace(at_least_s=asked_s)
-    assert await _back_off(ledger, lease, asked) == pytest.approx(asked_s, abs=0.2)
-
-
-async def test_what_the_provider_asked_for_counts_also_if_it_comes_while_the_sender_holds_back(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
-    await ledger.record(lease, first, b"p", BACK_OFF)
-    await ledger.record(lease, second, b"p", BACK_OFF._replace(at_least_s=30.0))
-    opened = await ledger.open_block(lease)
-    assert isinstance(opened, Wait)
-    assert opened.seconds == pytest.approx(30, abs=0.2)
-    assert await ledger.sender_field(f"back_off_count@{PROVIDER}") == 1
-
-
-async def test_failures_while_the_sender_holds_back_do_not_lengthen_it(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
-    await ledger.record(lease, first, b"p", BACK_OFF)
-    until = await ledger.sender_field(f"back_off_until_us@{PROVIDER}")
-    await ledger.record(lease, second, b"p", BACK_OFF)
-    assert (
-        await ledger.sender_field(f"back_off_until_us@{PROVIDER}"),
-        await ledger.sender_field(f"back_off_count@{PROVIDER}"),
-    ) == (
-        until,
-        1,
-    )
-
-
-@pytest.mark.parametrize(("verdicts", "waits"), [(b"pp", True), (b"pi", True), (b"pa", False)])
-async def test_failures_among_accepted_messages_are_no_reason_to_back_off(
-    ledger: Ledger, verdicts: bytes, waits: bool
-) -> None:
-    lease = await _lease(ledger)
-    await ledger.record(
-        lease,
-        await ledger.open(lease, max_messages=2),
-        verdicts,
-        Consequence(BackOffPolicy.IF_NONE_ACCEPTED, reason="refused"),
-    )
-    assert isinstance(await ledger.open_block(lease), Wait) is waits
-
-
-async def test_a_throttle_answer_among_accepted_messages_is_a_reason_to_back_off(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    await ledger.record(lease, await ledger.open(lease, max_messages=2), b"ap", BACK_OFF)
-    assert isinstance(await ledger.open_block(lease), Wait)
-
-
-async def test_after_the_back_off_one_message_at_a_time_tries_the_provider(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_back_off()
-    assert len((await ledger.open(lease)).messages) == 1
-    opened = await ledger.open_block(lease)
-    assert isinstance(opened, Wait)
-    assert opened.reason == "backing_off"
-    assert opened.seconds == pytest.approx(1, abs=0.2)
-    await ledger.end_back_off()
-    assert len((await ledger.open(lease)).messages) == 1
-
-
-async def test_an_accepted_probe_ends_the_backing_off(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_back_off()
-    await ledger.record(lease, await ledger.open(lease), b"a")
-    assert len((await ledger.open(lease)).messages) == 5
-    assert (await ledger.queries.sender(SENDER)).unavailable == []
-
-
-async def test_an_answer_that_was_on_its_way_does_not_end_the_backing_off(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    first, second = await ledger.open(lease, max_messages=1), await ledger.open(lease, max_messages=1)
-    await ledger.record(lease, first, b"p", BACK_OFF)
-    await ledger.record(lease, second, b"a")
-    assert isinstance(await ledger.open_block(lease), Wait)
-
-
-async def test_a_probe_that_says_nothing_about_the_provider_leaves_the_sender_probing(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    await _back_off(ledger, lease, BACK_OFF)
-    await ledger.end_back_off()
-    await ledger.record(lease, await ledger.open(lease), b"b")
-    await ledger.end_back_off()
-    assert len((await ledger.open(lease)).messages) == 1
-
-
-async def test_a_resumed_sender_does_not_back_off_any_more(ledger: Ledger) -> None:
-    lease = await _lease(ledger)
-    await _back_off(ledger, lease, BACK_OFF)
-    await ledger.control.resume_sender(SENDER)
-    assert len((await ledger.open(lease)).messages) == 6
 
 
 async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_after_a_resume(ledger: Ledger) -> None:
@@ -318,7 +183,7 @@ async def test_an_error_of_the_whole_campaign_brakes_it_and_its_messages_go_out_
     assert await ledger.open_block(lease) == BatchClosed("braked")
     await ledger.leases.release(lease)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert len((await ledger.open(await ledger.take())).messages) == 3
 
 
@@ -326,7 +191,7 @@ async def test_an_outcome_repeated_after_a_resume_does_not_brake_again(ledger: L
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease, max_messages=2)
     await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     assert await ledger.state() is CampaignState.RUNNING
 
@@ -350,7 +215,7 @@ async def test_an_error_of_the_whole_sender_brakes_it_and_the_first_reason_stays
 async def test_a_brake_does_not_touch_a_campaign_that_a_person_paused(ledger: Ledger) -> None:
     lease = await _lease(ledger, 3)
     block = await ledger.open(lease)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause", reason="lunch")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE, reason="lunch")
     await ledger.record(lease, block, b"p", Consequence(brake=BrakeTarget.CAMPAIGN, reason="content id missing (7001)"))
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.PAUSED, "lunch")
@@ -360,7 +225,7 @@ REJECTED = BrakeRule(pushes=4, rejected_share=0.5)
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "braked"),
+    ("results", "braked"),
     [
         (b"rrr", False),
         (b"rraa", False),
@@ -377,19 +242,19 @@ REJECTED = BrakeRule(pushes=4, rejected_share=0.5)
 )
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_campaign_brakes_when_too_many_of_the_last_pushes_were_rejected(
-    ledger: Ledger, verdicts: bytes, braked: bool, together: bool
+    ledger: Ledger, results: bytes, braked: bool, together: bool
 ) -> None:
-    lease = await _lease(ledger, len(verdicts), REJECTED)
+    lease = await _lease(ledger, len(results), REJECTED)
     if together:
-        await ledger.record(lease, await ledger.open(lease), verdicts)
+        await ledger.record(lease, await ledger.open(lease), results)
     else:
         # All messages are in flight before the first answer: a brake does not stop opened messages.
-        blocks = [await ledger.open(lease, max_messages=1) for _ in verdicts]
-        for block, verdict in zip(blocks, verdicts, strict=True):
-            await ledger.record(lease, block, bytes([verdict]))
+        blocks = [await ledger.open(lease, max_messages=1) for _ in results]
+        for block, result in zip(blocks, results, strict=True):
+            await ledger.record(lease, block, bytes([result]))
             if await ledger.state() is CampaignState.BRAKED:
                 break
-        braked = braked or verdicts == b"rrrraaaa"
+        braked = braked or results == b"rrrraaaa"
     assert (await ledger.state() is CampaignState.BRAKED) is braked
     assert ((await ledger.view()).reason == "too many of the last pushes were rejected") is braked
 
@@ -398,7 +263,7 @@ async def test_a_resume_forgets_what_was_bad(ledger: Ledger) -> None:
     lease = await _lease(ledger, 8, REJECTED)
     await ledger.record(lease, await ledger.open(lease, max_messages=4), b"r")
     assert await ledger.state() is CampaignState.BRAKED
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await ledger.record(lease, await ledger.open(lease, max_messages=3), b"r")
     assert await ledger.state() is CampaignState.RUNNING
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"r")
@@ -422,7 +287,7 @@ async def test_a_provider_whose_responses_cannot_be_read_is_braked_and_not_tried
         await ledger.end_back_off()
         (unavailable,) = (await ledger.queries.sender(SENDER)).unavailable
         assert bool(unavailable.brake) is (tries == 7)
-    assert unavailable.brake == "the response cannot be read, again and again"
+    assert unavailable.brake == "the response cannot be read"
     assert await ledger.states() == "iiiiiiip"
 
 

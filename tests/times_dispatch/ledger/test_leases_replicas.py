@@ -95,7 +95,7 @@ async def test_a_block_that_a_replica_has_is_opened(primary: Redis, replica: Red
     assert again.messages == opened.messages
 
 
-async def test_a_block_that_no_replica_has_in_time_is_given_back(
+async def test_a_block_that_no_replica_has_in_time_is_returned_unsent(
     primary: Redis, replica: Redis, waiting: BatchLeases
 ) -> None:
     ledger = Ledger(primary)
@@ -121,7 +121,7 @@ async def test_the_repetition_of_an_opening_on_another_connection_waits_as_well(
     assert await ledger.states() == "ppp"
 
 
-async def test_a_block_that_could_not_be_given_back_is_given_back_by_the_repetition(
+async def test_a_block_that_could_not_be_returned_is_returned_by_the_repetition(
     primary: Redis, replica: Redis, waiting: BatchLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger(primary)

@@ -1,4 +1,4 @@
-"""Whose turn it is: the end of a turn, urgent campaigns, and campaigns that cannot go."""
+"""The turns of campaigns: the end of a turn, urgent campaigns, and campaigns that cannot send."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from times_dispatch.ledger.keys import batch_key, campaign_key, hash_tag
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId
 from times_dispatch.ledger.openings import AHEAD_US, BatchClosed, Block, Wait
-from times_dispatch.ledger.protocol import BackOffPolicy, CloseReason
+from times_dispatch.ledger.protocol import BackOffPolicy, CloseReason, ControlAction
 from times_dispatch.ledger.push_results import Consequence, FailurePolicy
 from times_dispatch.ledger.states import CampaignState
 
@@ -111,7 +111,7 @@ async def test_the_65th_campaign_with_a_limit_of_its_own_waits_for_a_turn_and_no
     assert [ref.campaign for ref in await ledger.issue()] == [SMALL]
 
 
-async def test_urgent_campaigns_need_no_place_of_others_and_are_handed_out_first(ledger: Ledger) -> None:
+async def test_urgent_campaigns_need_no_place_of_others_and_are_issued_first(ledger: Ledger) -> None:
     await ledger.submit(90, campaign=HUGE)
     assert len(await ledger.issue()) == 16
     await ledger.submit(3, campaign="urgent01", urgent=True)
@@ -121,7 +121,7 @@ async def test_urgent_campaigns_need_no_place_of_others_and_are_handed_out_first
     assert (await ledger.issue())[0].campaign == "urgent02"
 
 
-async def test_an_urgent_batch_gets_the_slots_before_the_others(ledger: Ledger) -> None:
+async def test_an_urgent_batch_gets_send_times_before_the_others(ledger: Ledger) -> None:
     await ledger.control.configure_rate(SENDER, 10)
     [bulk, *_] = await _huge_at_work_slowly(ledger)
     await ledger.submit(3, campaign="urgent01", urgent=True)
@@ -177,11 +177,11 @@ async def test_a_campaign_that_is_paused_while_its_provider_is_braked_does_not_c
     await ledger.submit(3)
     await _brake(ledger)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await ledger.redis.zcard(BLOCKED) == 0
     await ledger.control.resume_sender(SENDER)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert len(await ledger.issue()) == 1
 
 
@@ -270,7 +270,7 @@ async def test_a_campaign_is_braked_after_several_failures_of_one_batch(
     assert braked == [False] * (failures - 1) + [True]
     view = await ledger.view()
     assert (view.state, view.reason) == (CampaignState.BRAKED, "batch 1 cannot be worked on: KeyError")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert not await ledger.redis.exists(f"{KEY}:failures")
 
 

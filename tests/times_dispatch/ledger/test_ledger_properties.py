@@ -30,7 +30,9 @@ LEASE_S = 100 * 86_400
 """Leases end only when the machine says so."""
 
 
-def test_no_sequence_breaks_the_identity_opens_twice_or_loses_a_message(redis_server: EmbeddedServer) -> None:
+def test_no_sequence_breaks_the_sum_of_the_counters_opens_twice_or_loses_a_message(
+    redis_server: EmbeddedServer,
+) -> None:
     loop = asyncio.new_event_loop()
     redis = connect(redis_server.url)
     try:

@@ -8,6 +8,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.model import MissedStart
 from times_dispatch.ledger.openings import BatchClosed, Block
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 
 BY_DAY: dict[str, Any] = {"send_from_min": 600, "send_until_min": 1260}
@@ -20,7 +21,7 @@ async def _set_send_window(ledger: Ledger, from_ms: int, until_ms: int) -> None:
     await ledger.maintenance.set_send_window(SENDER, CAMPAIGN, opens_ms=now_ms + from_ms, closes_ms=now_ms + until_ms)
 
 
-async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> None:
+async def test_nothing_is_sent_before_the_send_window_is_known(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     assert await ledger.issue() == []
     assert (await ledger.view()).reason == "outside its send window"
@@ -34,13 +35,13 @@ async def test_nothing_is_sent_before_the_hours_are_known(ledger: Ledger) -> Non
     assert await ledger.states() == "aaa"
 
 
-async def test_a_campaign_without_hours_needs_none(ledger: Ledger) -> None:
+async def test_a_campaign_without_a_send_window_waits_for_none(ledger: Ledger) -> None:
     await ledger.submit(3)
     assert await ledger.maintenance.closed_send_windows(SENDER) == []
     await ledger.send_all()
 
 
-async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledger) -> None:
+async def test_a_campaign_waits_for_its_send_window_and_then_goes_on_by_itself(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await _set_send_window(ledger, 200, HOUR_MS)
     assert await ledger.issue() == []
@@ -49,7 +50,9 @@ async def test_before_the_hours_it_waits_and_then_goes_on_by_itself(ledger: Ledg
     assert isinstance(await ledger.open_block(lease), Block)
 
 
-async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the_next_day(ledger: Ledger) -> None:
+async def test_when_the_send_window_closes_the_batch_is_released_and_the_rest_is_sent_the_next_day(
+    ledger: Ledger,
+) -> None:
     await ledger.submit(6, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     first, _ = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -67,8 +70,8 @@ async def test_when_the_hours_end_the_batch_is_handed_back_and_the_rest_goes_the
     assert again == first.ref
 
 
-async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(ledger: Ledger) -> None:
-    """A push begins at most 750 ms after its opening was asked for (workers/batch/worker.py)."""
+async def test_messages_opened_at_the_last_moment_have_begun_when_the_send_window_closes(ledger: Ledger) -> None:
+    """A push begins at most 750 ms after its opening was asked for (workers/batch/batch_worker.py)."""
     await ledger.submit(6, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     lease, other = [await ledger.take(ref) for ref in await ledger.issue()]
@@ -78,7 +81,7 @@ async def test_what_is_opened_at_the_last_moment_has_begun_when_the_hours_end(le
     assert await ledger.open_block(other) == BatchClosed("outside_send_window")
 
 
-async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -> None:
+async def test_a_send_window_that_is_set_twice_or_late_changes_nothing(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     before = await ledger.dump()
@@ -86,25 +89,25 @@ async def test_hours_that_are_set_twice_or_late_change_nothing(ledger: Ledger) -
     assert await ledger.dump() == before
 
 
-async def test_a_pause_outlasts_the_hours(ledger: Ledger) -> None:
+async def test_a_pause_outlasts_the_send_window(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert len(await ledger.issue()) == 1
 
 
-async def test_the_hours_of_a_campaign_that_is_over_are_not_asked_for(ledger: Ledger) -> None:
+async def test_the_send_window_of_a_campaign_that_is_over_is_not_asked_for(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await ledger.maintenance.end_pending(SENDER)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     assert await ledger.redis.zcard(f"{hash_tag(SENDER)}:send_windows") == 0
     assert await ledger.issue() == []
 
 
-async def test_what_is_resent_after_the_end_keeps_to_the_hours(ledger: Ledger) -> None:
+async def test_messages_resent_after_the_validity_keep_to_the_send_window(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
     await _set_send_window(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))
@@ -144,7 +147,7 @@ async def test_a_campaign_whose_missed_start_is_asked_about_is_sent_when_resumed
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="ask")
     await ledger.move_start(-61_000)
     await ledger.issue()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await ledger.send_all()
     assert await ledger.states() == "aaa"
 
@@ -167,9 +170,9 @@ async def test_a_campaign_that_is_resumed_after_its_start_has_not_missed_the_sta
     ledger: Ledger,
 ) -> None:
     await ledger.submit(3, start_at_ms=await ledger.now_ms() + HOUR_MS, missed_start="skip", **BY_DAY)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.move_start(-HOUR_MS)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     await _set_send_window(ledger, -1_000, HOUR_MS)
     assert len(await ledger.issue()) == 1
     assert await ledger.state() is CampaignState.RUNNING
@@ -183,7 +186,7 @@ async def test_a_start_that_comes_while_it_is_submitted_is_not_missed(ledger: Le
     assert len(await ledger.issue()) == 1
 
 
-async def test_what_is_resent_gets_a_validity_with_hours_in_it(ledger: Ledger) -> None:
+async def test_resent_messages_get_a_validity_with_a_send_window_in_it(ledger: Ledger) -> None:
     await ledger.submit(3, **BY_DAY, in_doubt="resend")
     await _set_send_window(ledger, -1_000, HOUR_MS)
     await ledger.leases.release(await ledger.push(b"iaa"))

@@ -7,6 +7,7 @@ import pytest
 from tests.kit.ledger import CAMPAIGN, SENDER, Ledger
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.maintenance import Settled
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.records import RECORD_WIDTH
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.failures import Failure
@@ -61,7 +62,7 @@ async def test_each_message_waits_for_its_report_from_its_own_moment(ledger: Led
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(50, abs=1)
 
 
-async def test_what_was_sent_before_a_pause_does_not_wait_longer_for_its_report(ledger: Ledger) -> None:
+async def test_messages_sent_before_a_pause_do_not_wait_longer_for_their_reports(ledger: Ledger) -> None:
     await ledger.submit(2, report_wait_s=3_600)
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=1), b"a")
@@ -72,7 +73,7 @@ async def test_what_was_sent_before_a_pause_does_not_wait_longer_for_its_report(
     assert await ledger.redis.zscore(DUE, f"{CAMPAIGN}:0") == an_hour_ago
 
 
-async def test_what_is_in_doubt_stays_so_until_the_validity_ends(ledger: Ledger) -> None:
+async def test_messages_in_doubt_stay_in_doubt_until_the_validity_ends(ledger: Ledger) -> None:
     await ledger.submit(3, valid_until_ms=await ledger.now_ms() + 60_000)
     await ledger.send_all(b"iar")
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
@@ -82,7 +83,7 @@ async def test_what_is_in_doubt_stays_so_until_the_validity_ends(ledger: Ledger)
     assert await ledger.seconds_until(DUE, f"{CAMPAIGN}:0") == pytest.approx(60, abs=1)
 
 
-async def test_what_is_in_doubt_at_the_end_of_the_validity_is_given_up(ledger: Ledger) -> None:
+async def test_messages_in_doubt_at_the_end_of_the_validity_are_given_up(ledger: Ledger) -> None:
     await ledger.submit(6)
     await ledger.send_all(b"iar")
     await ledger.end_validity()
@@ -138,7 +139,7 @@ async def test_by_policy_everything_in_doubt_is_sent_once_more_and_then_given_up
     assert await ledger.states() == "gaggaggag"
 
 
-async def test_what_could_not_be_sent_again_within_its_second_validity_is_given_up(ledger: Ledger) -> None:
+async def test_messages_that_could_not_be_sent_again_within_their_second_validity_are_given_up(ledger: Ledger) -> None:
     await ledger.submit(3, in_doubt="resend")
     await ledger.send_all(b"i")
     await ledger.end_validity()
@@ -155,16 +156,16 @@ async def test_nothing_of_a_cancelled_campaign_is_sent_again_by_policy(ledger: L
     lease = await ledger.take()
     await ledger.record(lease, await ledger.open(lease, max_messages=2), b"i")
     await ledger.leases.release(lease)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await ledger.maintenance.end_pending(SENDER)
     await ledger.end_validity()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(given_up=2)
     assert await ledger.states() == "ggx"
 
 
-@pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("brake", "braked")])
-async def test_by_policy_nothing_of_a_held_campaign_goes_before_its_resume(
-    ledger: Ledger, action: Any, state: str
+@pytest.mark.parametrize(("action", "state"), [(ControlAction.PAUSE, "paused"), (ControlAction.BRAKE, "braked")])
+async def test_by_policy_nothing_of_a_stopped_campaign_is_sent_before_its_resume(
+    ledger: Ledger, action: ControlAction, state: str
 ) -> None:
     await ledger.submit(6, in_doubt="resend")
     first, second = await ledger.issue()
@@ -179,7 +180,7 @@ async def test_by_policy_nothing_of_a_held_campaign_goes_before_its_resume(
     view = await ledger.view()
     assert (view.state, view.reason, view.finished_ms) == (state, "a wrong price", 0)
     assert await ledger.issue() == []
-    await ledger.control.campaign(SENDER, CAMPAIGN, "resume")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     assert (await ledger.open(await ledger.take())).messages == [(0, 1), (1, 1)]
 
 
@@ -187,7 +188,7 @@ async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_p
     await ledger.submit(3, in_doubt="resend")
     lease = await ledger.take()
     block = await ledger.open(lease)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.record(lease, block, b"iaa")
     await ledger.leases.release(lease)
     assert await ledger.state() is CampaignState.PAUSED
@@ -197,7 +198,7 @@ async def test_by_policy_nothing_goes_that_was_in_flight_when_its_campaign_was_p
     assert await ledger.issue() == []
 
 
-async def test_resent_messages_of_a_held_campaign_that_nobody_resumes_are_given_up(ledger: Ledger) -> None:
+async def test_resent_messages_of_a_stopped_campaign_that_nobody_resumes_are_given_up(ledger: Ledger) -> None:
     await _paused_in_doubt(ledger, in_doubt="resend")
     await ledger.end_validity()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(resent=2)
@@ -207,14 +208,14 @@ async def test_resent_messages_of_a_held_campaign_that_nobody_resumes_are_given_
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_a_held_campaign_is_finished_when_the_last_in_doubt_is_given_up(ledger: Ledger) -> None:
+async def test_a_stopped_campaign_is_finished_when_its_last_message_in_doubt_is_given_up(ledger: Ledger) -> None:
     await _paused_in_doubt(ledger)
     await ledger.end_validity()
     assert await ledger.maintenance.settle_overdue(SENDER) == Settled(given_up=2)
     assert await ledger.state() is CampaignState.FINISHED
 
 
-async def test_a_held_campaign_is_finished_when_the_last_in_doubt_is_reported(ledger: Ledger) -> None:
+async def test_a_stopped_campaign_is_finished_when_its_last_message_in_doubt_is_reported(ledger: Ledger) -> None:
     await _paused_in_doubt(ledger)
     await ledger.report("delivered", index=0)
     await ledger.report("failed", index=2)
@@ -225,7 +226,7 @@ async def _paused_in_doubt(ledger: Ledger, **changes: Any) -> None:
     """Submit and pause a campaign of three messages: in doubt, accepted, in doubt."""
     await ledger.submit(3, **changes)
     lease = await ledger.push(b"iai")
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.leases.release(lease)
     assert await ledger.state() is CampaignState.PAUSED
 
@@ -240,7 +241,7 @@ async def test_a_report_decides_before_the_validity_ends(ledger: Ledger) -> None
     assert await ledger.states() == "df"
 
 
-async def test_what_was_given_up_may_still_be_reported(ledger: Ledger) -> None:
+async def test_messages_that_were_given_up_may_still_be_reported(ledger: Ledger) -> None:
     await ledger.submit(2)
     await ledger.send_all(b"i")
     await ledger.end_validity()

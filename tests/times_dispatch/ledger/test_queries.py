@@ -8,7 +8,7 @@ from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger, plan
 from times_dispatch.ledger.errors import CampaignUnknown
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.protocol import BackOffPolicy
+from times_dispatch.ledger.protocol import BackOffPolicy, ControlAction
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.queries import MessageView, SenderView
 from times_dispatch.ledger.records import MessageRecord
@@ -75,7 +75,7 @@ async def _end(ledger: Ledger, campaign: str, created_ms: int) -> None:
     """Submit a campaign that was created at this time, and cancel it."""
     await ledger.submit(1, campaign=campaign)
     await ledger.redis.hset(campaign_key(SENDER, CampaignId(campaign)), "created_ms", created_ms)
-    await ledger.control.campaign(SENDER, CampaignId(campaign), "cancel")
+    await ledger.control.campaign(SENDER, CampaignId(campaign), ControlAction.CANCEL)
     await ledger.maintenance.end_pending(SENDER)
 
 
@@ -105,13 +105,13 @@ async def test_a_campaign_is_live_until_it_finishes_and_again_when_it_is_sent_ag
     assert not await is_live()
     await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
     assert await is_live()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     assert await is_live()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     assert not await is_live()
 
 
-async def test_what_lived_costs_neither_a_list_nor_a_look_at_the_live_ones_anything(ledger: Ledger) -> None:
+async def test_ended_campaigns_add_no_cost_to_a_list_or_to_a_look_at_live_campaigns(ledger: Ledger) -> None:
     async def commands(call: Callable[[], Awaitable[object]]) -> int:
         before = (await ledger.redis.info("stats"))["total_commands_processed"]
         await call()
@@ -174,7 +174,7 @@ async def test_a_sender_says_its_limit_and_how_much_is_out(ledger: Ledger) -> No
 async def test_a_paused_sender_is_the_reason_on_its_running_campaigns_only(ledger: Ledger) -> None:
     await ledger.submit(1)
     await ledger.submit(1, campaign=OTHER)
-    await ledger.control.campaign(SENDER, OTHER, "pause", reason="lunch")
+    await ledger.control.campaign(SENDER, OTHER, ControlAction.PAUSE, reason="lunch")
     await ledger.control.pause_sender(SENDER)
     assert (await ledger.queries.sender(SENDER)).paused
     assert (await ledger.view()).reason == "the sender is paused: dispatch sender resume TIMESM"

@@ -30,7 +30,7 @@ def batches(draw: st.DrawFn) -> Recipients:
 
 @settings(max_examples=min(50, settings().max_examples))
 @given(batches())
-def test_what_is_packed_comes_out_as_it_was(batch: Recipients) -> None:
+def test_packed_recipients_are_unpacked_unchanged(batch: Recipients) -> None:
     assert unpack_recipients(pack_recipients(batch)) == batch
 
 

@@ -19,7 +19,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
 | ``take`` | the same operation gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
-| ``open_block`` | the same operation gets the same block; a copy that comes after later blocks opens nothing (mended) |
+| ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing (mended) |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | gives later send times again; the send times of the first call stay empty |
 | ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
@@ -38,7 +38,7 @@ from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.openings import Block
-from times_dispatch.ledger.protocol import BrakeTarget, Settlement, Status
+from times_dispatch.ledger.protocol import BrakeTarget, ControlAction, Settlement, Status
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
@@ -95,14 +95,14 @@ async def test_a_person_can_decide_at_once_about_what_was_just_put_in_doubt(ledg
 async def test_a_resume_that_is_repeated_undoes_no_later_pause_or_brake(ledger: Ledger, stop: str) -> None:
     await ledger.submit(3, batch_size=1)
     lease = await ledger.take()
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     decided_us = await _now_us(ledger)
     assert await _resume(ledger, decided_us) == "running"
     if stop == "too many rejected":
         brake = Consequence(brake=BrakeTarget.CAMPAIGN, reason="no balance")
         await ledger.record(lease, await ledger.open(lease), b"p", brake)
     else:
-        await ledger.control.campaign(SENDER, CAMPAIGN, "pause" if stop == "pause" else "brake")
+        await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction(stop))
     stopped = await ledger.state()
     assert stopped in {CampaignState.PAUSED, CampaignState.BRAKED}
     assert await _resume(ledger, decided_us) == stopped
@@ -148,18 +148,18 @@ async def test_the_settings_rate_that_is_written_again_later_leaves_a_rate_that_
 
 async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(ledger: Ledger) -> None:
     await ledger.submit(1)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "pause")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
     await ledger.control.pause_sender(SENDER)
     in_an_hour_us = await _now_us(ledger) + 3_600_000_000
     await ledger.redis.hset(KEY, "stopped_us", in_an_hour_us)
     await ledger.redis.hset("{TIMESM}:sender", "stopped_us", in_an_hour_us)
     assert await ledger.control.resume_sender(SENDER)
-    assert await ledger.control.campaign(SENDER, CAMPAIGN, "resume") == (True, CampaignState.RUNNING)
+    assert await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME) == (True, CampaignState.RUNNING)
 
 
 async def test_a_seal_that_is_repeated_says_what_became_of_the_campaign_since(ledger: Ledger) -> None:
     await ledger.submit(1)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     assert await ledger.submissions.seal(CAMPAIGN, SENDER, total=1, batches=1) is CampaignState.CANCELLED
 
 
@@ -171,8 +171,8 @@ async def test_the_outcome_that_is_repeated_after_its_message_was_opened_again_c
     await ledger.end_back_off()
     await ledger.open(lease)
     before = await ledger.dump()
-    for verdict in (b"p", b"b", b"a", b"i"):
-        assert await ledger.record(lease, first, verdict) == 0
+    for result in (b"p", b"b", b"a", b"i"):
+        assert await ledger.record(lease, first, result) == 0
     assert await ledger.dump() == before
 
 
@@ -192,7 +192,9 @@ async def test_a_repeated_result_returns_the_parts_of_a_push_once_also_after_a_r
     assert (await ledger.states(), await ledger.field("parts_out")) == ("da", "2")
 
 
-async def test_a_late_copy_of_an_opening_leaves_no_messages_in_sending_that_nobody_pushes(ledger: Ledger) -> None:
+async def test_an_opening_that_is_repeated_late_leaves_no_messages_in_sending(
+    ledger: Ledger,
+) -> None:
     await ledger.submit(4, batch_size=4)
     lease = await ledger.take()
     first: Any = {"max_messages": 1, "operation": "first", "last_block": 0}

@@ -1,4 +1,4 @@
-"""Delivery reports: duplicated, in any order, before the push's answer, of older attempts, of unknown messages."""
+"""Delivery reports: duplicated, in any order, before the push's response, of unknown messages."""
 
 from itertools import permutations
 from typing import Any
@@ -13,6 +13,7 @@ from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.leases import Lease
 from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, ReportEffect
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import BrakeRule
@@ -49,14 +50,14 @@ async def _in_state(ledger: Ledger, state: str) -> Lease | None:
             if state == "e":
                 await ledger.end_validity()
             else:
-                await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+                await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
             await ledger.maintenance.end_pending(SENDER)
     return None
 
 
 @pytest.mark.parametrize("state", "psarignfexd")
 @pytest.mark.parametrize("kind", ["delivered", "failed"])
-async def test_delivered_beats_everything_and_failed_what_nothing_better_is_known_of(
+async def test_delivered_replaces_every_state_and_failed_replaces_states_without_a_better_report(
     ledger: Ledger, state: str, kind: str
 ) -> None:
     await _in_state(ledger, state)
@@ -169,59 +170,6 @@ async def test_a_report_before_the_answer_stays_and_the_answer_only_adds_its_id(
     await ledger.record(lease, block, b"a")
     [message] = await ledger.messages()
     assert (message.record.state, message.record.transaction_id) == (MessageState.DELIVERED, "1000")
-
-
-async def _resent(ledger: Ledger) -> Lease:
-    """A campaign of one message that was in doubt and is being sent with its second id."""
-    await ledger.submit(1)
-    await ledger.send_all(b"i")
-    await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
-    lease = await ledger.take()
-    assert (await ledger.open(lease)).messages == [(0, 1)]
-    return lease
-
-
-async def test_a_failure_of_an_older_attempt_does_nothing(ledger: Ledger) -> None:
-    await _resent(ledger)
-    assert await ledger.report("failed", attempt=0) == [S]
-    assert await ledger.states() == "s"
-    assert (await ledger.view()).codes == {}
-
-
-async def test_a_delivery_of_an_older_attempt_counts(ledger: Ledger) -> None:
-    await _resent(ledger)
-    assert await ledger.report("delivered", attempt=0) == [A]
-    assert await ledger.states() == "d"
-    assert await ledger.report("delivered", attempt=1) == [D]
-
-
-async def test_a_message_whose_second_attempt_was_suppressed_is_given_up_and_reports_of_the_first_decide(
-    ledger: Ledger,
-) -> None:
-    await ledger.submit(2)
-    await ledger.send_all(b"i")
-    await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
-    await ledger.send_all(b"u")
-    assert await ledger.states() == "gg"
-    assert (await ledger.view()).codes == {"suppressed:31": 2}
-    assert await ledger.report("delivered", index=0, attempt=0) == [A]
-    assert await ledger.report("failed", index=1, attempt=0) == [A]
-    assert await ledger.states() == "df"
-    assert (await ledger.view()).codes == {"report:901": 1}
-
-
-async def test_a_message_whose_first_attempt_was_delivered_is_not_sent_again(ledger: Ledger) -> None:
-    await ledger.submit(2)
-    await ledger.send_all(b"i")
-    await ledger.control.resolve(SENDER, CAMPAIGN, "resend")
-    await ledger.report("delivered", index=0, attempt=0)
-    assert (await ledger.open(await ledger.take())).messages == [(1, 1)]
-
-
-async def test_a_failure_of_the_last_attempt_counts(ledger: Ledger) -> None:
-    await _resent(ledger)
-    assert await ledger.report("failed", attempt=1) == [A]
-    assert await ledger.states() == "f"
 
 
 async def test_a_report_about_no_known_message_is_unknown(ledger: Ledger) -> None:
@@ -382,7 +330,7 @@ async def test_a_resume_forgets_the_failures_too(ledger: Ledger) -> None:
     await ledger.record(lease, await ledger.open(lease, max_messages=7), b"a")
     for index in range(4):
         await ledger.report("failed", index=index)
-    await Control(ledger.redis).campaign(SENDER, CAMPAIGN, "resume")
+    await Control(ledger.redis).campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
     for index in range(4, 7):
         await ledger.report("failed", index=index)
     assert await ledger.state() is CampaignState.RUNNING

@@ -87,7 +87,7 @@ async def test_a_second_push_whose_first_arrived_is_not_made_a_third_time(ledger
     assert await ledger.states() == "ap"
 
 
-async def test_what_arrived_while_its_worker_was_lost_is_not_in_doubt(ledger: Ledger) -> None:
+async def test_a_message_that_arrived_while_its_worker_was_lost_is_not_in_doubt(ledger: Ledger) -> None:
     await ledger.submit(2, in_doubt="resend", report_wait_s=3_600)
     lease = await ledger.take()
     await ledger.open(lease)
@@ -125,7 +125,7 @@ async def test_the_report_after_a_click_counts(ledger: Ledger, kind: str, state:
 
 
 @arriving
-async def test_it_changes_nothing_a_second_time(ledger: Ledger, kind: str) -> None:
+async def test_a_report_of_arrival_changes_nothing_a_second_time(ledger: Ledger, kind: str) -> None:
     await ledger.submit(1)
     await ledger.send_all(b"i")
     assert await ledger.report(kind) == [A]
@@ -142,7 +142,9 @@ async def test_a_look_that_comes_sooner_stays(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("state", "arndf")
-async def test_it_changes_nothing_where_it_is_no_news(ledger: Ledger, state: str) -> None:
+async def test_a_report_of_arrival_changes_nothing_where_the_ledger_knows_of_the_push(
+    ledger: Ledger, state: str
+) -> None:
     await ledger.submit(1)
     await ledger.send_all(b"r" if state == "r" else b"a")
     if state in "df":

@@ -15,6 +15,7 @@ from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.openings import new_operation
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.scripts import (
     Script,
@@ -34,7 +35,7 @@ OTHER, CANCELLED, WAITING, BY_DAY = map(CampaignId, ("another1", "cancel01", "wa
 
 
 @pytest.mark.parametrize(("value", "as_text"), [(b"TIMESM", "TIMESM"), (7, "7"), ("text", "text")])
-def test_what_redis_replies_is_read_as_text(value: object, as_text: str) -> None:
+def test_replies_of_redis_are_read_as_text(value: object, as_text: str) -> None:
     assert text(value) == as_text
 
 
@@ -55,7 +56,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
     """A call of each script, on a ledger in which every script changes something."""
     await ledger.submit(12)
     await ledger.submit(3, campaign=CANCELLED)
-    await ledger.control.campaign(SENDER, CANCELLED, "cancel")
+    await ledger.control.campaign(SENDER, CANCELLED, ControlAction.CANCEL)
     first, second, third, _ = await ledger.issue()
     await ledger.submit(3, campaign=OTHER, sealed=False)
     await ledger.submit(3, campaign=WAITING)
@@ -89,7 +90,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         ),
         "expire_leases": lambda: ledger.maintenance.expire_leases(SENDER),
         "apply_reports": lambda: ledger.report("delivered"),
-        "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, "pause"),
+        "control": lambda: ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE),
         "resume_sender": lambda: ledger.control.resume_sender(SENDER),
         "settle_overdue": lambda: ledger.maintenance.settle_overdue(SENDER),
         "end_pending": lambda: Script(ledger.redis, "end_pending")(

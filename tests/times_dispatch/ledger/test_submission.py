@@ -7,6 +7,7 @@ from tests.kit.ledger import CAMPAIGN, SENDER, Ledger, plan, recipients
 from times_dispatch.ledger.errors import SubmissionRefused
 from times_dispatch.ledger.keys import CAMPAIGNS, campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.submission import BrakeRule
 
@@ -54,7 +55,7 @@ async def test_a_campaign_that_is_begun_again_says_how_far_it_came_and_keeps_its
     assert begun.plan.name == "diwali-sale"
 
 
-async def test_what_the_scripts_need_of_the_plan_stands_in_the_campaign(ledger: Ledger) -> None:
+async def test_the_campaign_holds_the_fields_of_the_plan_that_the_scripts_need(ledger: Ledger) -> None:
     made = plan(
         rate_per_s=7.5,
         cost_unit="parts",
@@ -178,7 +179,7 @@ async def test_a_batch_that_is_stored_already_suppresses_nobody_else(ledger: Led
 
 async def test_a_cancelled_campaign_leaves_what_was_suppressed_as_it_is(ledger: Ledger) -> None:
     await ledger.submit(5, opted_out=[1])
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await ledger.maintenance.end_pending(SENDER)
     assert await ledger.states() == "xuxxx"
 
@@ -213,7 +214,7 @@ async def test_a_campaign_without_messages_is_finished_when_it_is_sealed(ledger:
 
 async def test_a_campaign_that_was_cancelled_while_it_was_written_stays_cancelled(ledger: Ledger) -> None:
     await ledger.submit(3, sealed=False)
-    await ledger.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await ledger.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     with pytest.raises(SubmissionRefused, match="the campaign is cancelled"):
         await ledger.submissions.add_batch(CAMPAIGN, SENDER, 1, recipients(3, 3))
     await ledger.submissions.seal(CAMPAIGN, SENDER, total=3, batches=1)

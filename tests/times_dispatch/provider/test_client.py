@@ -8,7 +8,7 @@ import pytest
 import uvloop
 from structlog.testing import capture_logs
 
-from tests.kit.scripted_server import Connection, accept_all, hold, serving
+from tests.kit.scripted_server import ScriptedConnection, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, ProviderInvalid, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import Failure, NotSent
@@ -60,7 +60,7 @@ async def test_another_transport_gets_a_whole_request_and_its_answer_is_read() -
 
 
 async def test_a_throttle_s_header_is_read_on_the_wire() -> None:
-    async def throttle(connection: Connection) -> None:
+    async def throttle(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer(b"<html>", status="503 Busy", headers="Retry-After: 7\r\n")
 

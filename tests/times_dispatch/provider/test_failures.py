@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.kit.scripted_server import Connection, Script, Server, accept_all, hold, serving
+from tests.kit.scripted_server import Script, ScriptedConnection, Server, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import NOT_SENT, Failure, NotSent, classify
@@ -44,11 +44,11 @@ async def push(url: str, preset: Preset = timesmobile_post, **settings: object) 
         return await client.push(message())
 
 
-async def say_nothing(connection: Connection) -> None:
+async def say_nothing(connection: ScriptedConnection) -> None:
     await connection.client_gone()
 
 
-async def read_a_byte_and_reset(connection: Connection) -> None:
+async def read_a_byte_and_reset(connection: ScriptedConnection) -> None:
     await connection.reader.readexactly(1)
     connection.reset()
 
@@ -117,7 +117,7 @@ async def handshake_cut_off() -> AsyncIterator[Proof]:
 
 @asynccontextmanager
 async def tls_to_a_plain_port() -> AsyncIterator[Proof]:
-    async def refuse(connection: Connection) -> None:
+    async def refuse(connection: ScriptedConnection) -> None:
         await connection.reader.read(1)
         await connection.answer(b"", status="400 Bad Request")
 
@@ -127,7 +127,7 @@ async def tls_to_a_plain_port() -> AsyncIterator[Proof]:
 
 @asynccontextmanager
 async def proxy_that_refuses_the_tunnel() -> AsyncIterator[Proof]:
-    async def refuse(connection: Connection) -> None:
+    async def refuse(connection: ScriptedConnection) -> None:
         assert (await connection.request()).line.startswith("CONNECT ")
         connection.server.received.clear()
         await connection.answer(b"", status="403 Forbidden")
@@ -196,31 +196,31 @@ def test_every_line_of_the_allow_list_has_its_proof() -> None:
 # What is in doubt: the server has read the request, or may have.
 
 
-async def read_and_close(connection: Connection) -> None:
+async def read_and_close(connection: ScriptedConnection) -> None:
     await connection.request()
 
 
-async def read_and_reset(connection: Connection) -> None:
+async def read_and_reset(connection: ScriptedConnection) -> None:
     await connection.request()
     connection.reset()
 
 
-async def answer_half_a_body(connection: Connection) -> None:
+async def answer_half_a_body(connection: ScriptedConnection) -> None:
     await connection.request()
     await connection.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"state":')
 
 
-async def answer_half_a_head(connection: Connection) -> None:
+async def answer_half_a_head(connection: ScriptedConnection) -> None:
     await connection.request()
     await connection.write(b"HTTP/1.1 200 OK\r\nConte")
 
 
-async def answer_a_broken_chunk(connection: Connection) -> None:
+async def answer_a_broken_chunk(connection: ScriptedConnection) -> None:
     await connection.request()
     await connection.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n{}")
 
 
-async def drip_the_body(connection: Connection) -> None:
+async def drip_the_body(connection: ScriptedConnection) -> None:
     await connection.request()
     await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
@@ -228,7 +228,7 @@ async def drip_the_body(connection: Connection) -> None:
         await asyncio.sleep(0.02)
 
 
-async def drip_the_head(connection: Connection) -> None:
+async def drip_the_head(connection: ScriptedConnection) -> None:
     await connection.request()
     await connection.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while True:
@@ -236,7 +236,7 @@ async def drip_the_head(connection: Connection) -> None:
         await asyncio.sleep(0.02)
 
 
-async def answer_no_http(connection: Connection) -> None:
+async def answer_no_http(connection: ScriptedConnection) -> None:
     await connection.request()
     await connection.write(b"220 mail.example ESMTP\r\n\r\n")
 
@@ -269,7 +269,7 @@ async def test_a_push_that_ends_after_a_byte_may_have_been_sent_is_in_doubt_and_
 
 @both_presets
 async def test_a_kept_alive_connection_closed_after_the_next_request_was_read_is_in_doubt(preset: Preset) -> None:
-    async def answer_one_and_read_another(connection: Connection) -> None:
+    async def answer_one_and_read_another(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer()
         await connection.request()
@@ -288,7 +288,7 @@ async def test_a_kept_alive_connection_closed_after_the_next_request_was_read_is
 async def test_an_idle_connection_that_the_server_closes_costs_no_second_copy(
     closes_after_s: float, preset: Preset
 ) -> None:
-    async def answer_one_and_close(connection: Connection) -> None:
+    async def answer_one_and_close(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer()
         await asyncio.sleep(closes_after_s)  # so that it falls before, into and after the next request
@@ -307,7 +307,7 @@ async def test_an_idle_connection_that_the_server_closes_costs_no_second_copy(
 
 
 async def test_a_connection_that_the_server_announces_to_close_is_not_used_again() -> None:
-    async def answer_one_and_close(connection: Connection) -> None:
+    async def answer_one_and_close(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer(headers="Connection: close\r\n")
 

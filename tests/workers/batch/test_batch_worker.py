@@ -14,6 +14,7 @@ from tests.kit.workers import CAMPAIGN, SENDER, Arrived, WorkerRig, answer, refu
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.openings import Opened
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.failures import Failure, NotSent
@@ -48,7 +49,7 @@ async def test_a_rejected_message_is_final_and_stops_nobody_else(rig: WorkerRig)
     assert (await rig.view()).codes == {"push:2054": 1}
 
 
-async def test_what_was_not_sent_goes_out_later_with_the_same_id(rig: WorkerRig) -> None:
+async def test_messages_that_were_not_sent_are_sent_later_with_the_same_id(rig: WorkerRig) -> None:
     await rig.submit(1)
     rig.provider.script(NotSent(Failure.REFUSED))
     await rig.send()
@@ -59,7 +60,7 @@ async def test_what_was_not_sent_goes_out_later_with_the_same_id(rig: WorkerRig)
     assert (await rig.view()).codes == {"retry:2": 1}
 
 
-async def test_what_is_in_doubt_is_never_pushed_again_and_the_campaign_finishes(rig: WorkerRig) -> None:
+async def test_messages_in_doubt_are_never_pushed_again_and_the_campaign_finishes(rig: WorkerRig) -> None:
     await rig.submit(4)
     rig.provider.reply = lambda push: httpx.ReadTimeout("slow") if push.to.endswith("2") else None
     await rig.send()
@@ -106,7 +107,7 @@ async def test_a_misconfigured_campaign_brakes_itself_and_goes_out_after_a_resum
         assert len(rig.provider.ids) < 30
 
         rig.provider.reply = lambda _: None
-        await rig.control.campaign(SENDER, CAMPAIGN, "resume")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
         await rig.issue(worker)
         await worker.quiet()
     assert await rig.states() == "a" * 30
@@ -182,7 +183,7 @@ async def test_a_worker_learns_at_the_next_renewal_that_its_lease_has_gone(rig: 
     async with rig.worker(max_in_flight=2, lease_s=1) as worker:
         (ref,) = await rig.issue(worker)
         await until(lambda: rig.provider.in_flight == 2)
-        await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         await rig.expire_leases(ref)
         (batch,) = worker.dispatcher._batches
         await until(lambda: not batch.may_write)
@@ -221,7 +222,9 @@ async def test_no_push_starts_after_the_deadline_of_the_lease_on_the_workers_own
     assert await rig.states() == "aaaaa"
 
 
-async def test_a_worker_frozen_between_opening_and_pushing_gives_back_what_it_did_not_begin(rig: WorkerRig) -> None:
+async def test_a_worker_frozen_between_opening_and_pushing_returns_messages_that_it_did_not_begin(
+    rig: WorkerRig,
+) -> None:
     await rig.submit(5)
     batch = await rig.batch(lease_deadline=time.monotonic() + 0.3)
 
@@ -244,7 +247,7 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
     async with rig.worker(rates={SENDER: 100}) as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.ids) >= 20)
-        await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         paused_at = time.monotonic()
         await worker.quiet()
         assert worker.ended == [CampaignState.PAUSED]
@@ -253,18 +256,18 @@ async def test_a_pause_acts_within_the_time_of_a_block_and_a_resume_goes_on_wher
         assert rig.provider.arrived[-1].at <= paused_at + 0.75
         assert sorted(await rig.states()) == ["a"] * sent + ["p"] * (60 - sent)
 
-        await rig.control.campaign(SENDER, CAMPAIGN, "resume")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.RESUME)
         await rig.issue(worker)
         await worker.quiet()
     assert await rig.states() == "a" * 60
     assert len(set(rig.provider.ids)) == len(rig.provider.ids) == 60
 
 
-async def test_pushes_of_a_paced_sender_start_at_their_slots(rig: WorkerRig) -> None:
+async def test_pushes_of_a_paced_sender_start_at_their_send_times(rig: WorkerRig) -> None:
     await rig.submit(40)
     await rig.send(rates={SENDER: 100})
     late_ms, steps_ms = await _pace(rig)
-    assert min(late_ms) > -5  # none before its slot; both clocks are read in milliseconds
+    assert min(late_ms) > -5  # none before its send time; both clocks are read in milliseconds
     assert sorted(late_ms)[20] < 100
     assert sum(steps_ms) >= 39 * 10 - 15
 
@@ -292,7 +295,7 @@ async def test_the_next_batches_are_issued_when_nothing_is_left_to_open_and_not_
     assert (await rig.view()).state is CampaignState.FINISHED
 
 
-async def test_what_comes_back_while_others_are_in_flight_is_sent_without_waiting_for_them(rig: WorkerRig) -> None:
+async def test_messages_that_are_pending_again_are_sent_without_waiting_for_pushes_in_flight(rig: WorkerRig) -> None:
     await rig.submit(2)
     async with rig.worker() as worker:
         rig.provider.may_answer.clear()
@@ -365,7 +368,7 @@ async def _redis_ahead_ms(rig: WorkerRig) -> tuple[float, float]:
 
 
 async def _pace(rig: WorkerRig) -> tuple[list[float], list[int]]:
-    """By how many milliseconds each push came after its slot, and what lay between the slots."""
+    """By how many milliseconds each push came after its send time, and what lay between the send times."""
     # By the fastest of some answers, which says best when Redis read its clock.
     _, ahead_ms = min([await _redis_ahead_ms(rig) for _ in range(20)])
     created_ms = (await rig.view()).created_ms

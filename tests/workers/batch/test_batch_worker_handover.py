@@ -86,7 +86,7 @@ async def _resetting() -> AsyncIterator[tuple[str, list[bytes]]]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ct", read
 
 
-async def test_what_is_in_doubt_at_the_first_is_not_sent_through_the_second(rig: WorkerRig) -> None:
+async def test_a_message_in_doubt_at_the_first_provider_is_not_sent_through_the_second(rig: WorkerRig) -> None:
     await rig.submit(60, fallbacks=["second"])
     async with _resetting() as (endpoint, read):
 
@@ -174,7 +174,9 @@ async def test_a_fallback_that_the_worker_does_not_know_is_passed_over_and_logge
     assert "nobody" in {log.get("provider") for log in logs if log["event"] == "provider braked"}
 
 
-async def test_when_both_refuse_their_accounts_the_batch_goes_back_and_each_says_why(rig: WorkerRig) -> None:
+async def test_when_both_providers_refuse_their_accounts_the_batch_is_released_and_each_brake_has_a_reason(
+    rig: WorkerRig,
+) -> None:
     await rig.submit(6, fallbacks=["second"])
     rig.provider.reply = lambda _: refused(2070)
     rig.second_provider.reply = lambda _: refused(6001)
@@ -190,7 +192,7 @@ async def test_when_both_refuse_their_accounts_the_batch_goes_back_and_each_says
     )
 
 
-async def test_when_no_provider_is_left_the_batch_goes_back_and_wakes_nobody_again(rig: WorkerRig) -> None:
+async def test_when_no_provider_is_left_the_batch_is_released_and_wakes_nobody_again(rig: WorkerRig) -> None:
     await rig.submit(6, fallbacks=["nobody"])
     rig.provider.reply = lambda _: refused(2070)
     async with rig.worker() as worker:

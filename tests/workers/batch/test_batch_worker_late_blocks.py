@@ -17,6 +17,7 @@ from times_dispatch.ledger.keys import hash_tag
 from times_dispatch.ledger.leases import BatchLeases, Lease
 from times_dispatch.ledger.openings import Block, Opened
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.protocol import ControlAction
 from workers.batch.batch_worker import MAX_BLOCK
 
 
@@ -34,7 +35,7 @@ class LateLeases(BatchLeases):
         """How many messages each opening asked for."""
         self.confirmed = list[bool]()
         self.asked_to_move = list[int]()
-        """The cost of the messages for which each confirmation wanted new slots."""
+        """The cost of the messages for which each confirmation wanted new send times."""
         self.before_confirming: Callable[[], Awaitable[Any]] | None = None
 
     async def open_block(self, lease: Lease, *, max_messages: int, **more: Any) -> Opened:
@@ -68,7 +69,7 @@ class LateLeases(BatchLeases):
         (0.3, [0.7, 5.0, 0.1], [True] * 3),
     ],
 )
-async def test_a_late_block_is_confirmed_until_the_answer_comes_in_time_and_never_given_back(
+async def test_a_late_block_is_confirmed_until_the_answer_comes_in_time_and_never_returned_unsent(
     rig: WorkerRig, opening_s: float, confirmations_s: list[float], confirmed: list[bool]
 ) -> None:
     await rig.submit(5)
@@ -91,7 +92,7 @@ async def test_nothing_of_a_late_block_is_pushed_if_the_campaign_may_not_send_an
     async def stop() -> None:
         match what:
             case "campaign":
-                await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+                await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
             case "sender":
                 await rig.control.pause_sender(SENDER)
             case "provider":
@@ -133,13 +134,13 @@ async def test_messages_of_a_late_block_are_spaced_from_its_arrival_on(rig: Work
     together = leases.blocks[0].messages
     assert len(together) >= 4
     gaps = [after.at - before.at for before, after in pairwise(rig.provider.arrived[: len(together)])]
-    assert sum(gaps) > 0.004 * len(gaps), "a slot is 5 ms"
+    assert sum(gaps) > 0.004 * len(gaps), "two send times are 5 ms apart"
     assert leases.asked_to_move == [len(together)]
 
 
-async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(rig: WorkerRig) -> None:
+async def test_a_late_block_is_pushed_after_the_send_times_that_others_got_meanwhile(rig: WorkerRig) -> None:
     await rig.submit(20)
-    key, others_slot_s = f"{hash_tag(SENDER)}:sender", 0.25
+    key, others_send_time_s = f"{hash_tag(SENDER)}:sender", 0.25
     await rig.redis.hset(key, "rate", 10)
     clock = SkippingClock()
     leases = LateLeases(rig.redis, clock, openings_s=[0.2], confirmations_s=[])
@@ -148,7 +149,7 @@ async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(
     async def let_another_worker_open() -> None:
         confirming_at.append(time.monotonic())
         seconds, micros = await rig.redis.time()
-        await rig.redis.hset(key, "last_send_time_us", (seconds + others_slot_s) * 1_000_000 + micros)
+        await rig.redis.hset(key, "last_send_time_us", (seconds + others_send_time_s) * 1_000_000 + micros)
 
     leases.before_confirming = let_another_worker_open
     batch = await rig.batch(leases=leases, clock=clock)
@@ -159,11 +160,11 @@ async def test_a_late_block_is_pushed_after_the_slots_that_others_got_meanwhile(
     began_after_s = rig.provider.arrived[0].at - confirming_at[0]
     batch.stop(grace_s=1)
     await working
-    assert began_after_s > others_slot_s + 0.08, "a slot is 0.1 s"
+    assert began_after_s > others_send_time_s + 0.08, "two send times are 0.1 s apart"
 
 
 @pytest.mark.parametrize(("opening_s", "rate", "units"), [(0.09, 100, []), (0.11, 100, [5]), (0.26, 3, [0])])
-async def test_a_block_gets_new_slots_once_it_is_later_than_a_slot_and_a_tenth_of_a_second(
+async def test_a_block_gets_new_send_times_once_it_is_later_than_a_send_time_and_a_tenth_of_a_second(
     rig: WorkerRig, opening_s: float, rate: int, units: list[int]
 ) -> None:
     await rig.submit(5 if units != [0] else 1)
@@ -257,7 +258,7 @@ async def test_a_sender_with_a_rate_uses_it_as_far_as_the_round_trips_to_the_led
         async with asyncio.timeout(60):
             while not rig.provider.arrived or rig.provider.arrived[-1].at < rig.provider.arrived[0].at + seconds:
                 await asyncio.sleep(0.05)
-        await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         await worker.quiet(20)
     arrived = [push.at for push in rig.provider.arrived]
     sent = sum(at < arrived[0] + seconds for at in arrived)
@@ -266,7 +267,7 @@ async def test_a_sender_with_a_rate_uses_it_as_far_as_the_round_trips_to_the_led
     assert in_a_second <= rate * 1.1
 
 
-async def test_a_pause_acts_within_a_second_on_the_slots_of_a_long_round_trip(rig: WorkerRig) -> None:
+async def test_a_pause_acts_within_a_second_on_the_send_times_of_a_long_round_trip(rig: WorkerRig) -> None:
     port = rig.redis.connection_pool.connection_kwargs["port"]
     async with slow_wire(port, 0.3) as far, rig.worker(rates={SENDER: 100}, redis=far) as worker:
         await rig.submit(1_000, batch_size=1_000)
@@ -274,7 +275,7 @@ async def test_a_pause_acts_within_a_second_on_the_slots_of_a_long_round_trip(ri
         async with asyncio.timeout(30):
             while len(rig.provider.arrived) < 60:
                 await asyncio.sleep(0.01)
-        await rig.control.campaign(SENDER, CAMPAIGN, "pause")
+        await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
         paused_at = asyncio.get_running_loop().time()
         await worker.quiet(20)
     assert rig.provider.arrived[-1].at <= paused_at + 1.0

@@ -92,11 +92,11 @@ async def durable_rig(durable: EmbeddedServer, provider: FakeProvider) -> AsyncI
     async with connect(durable.url, retries=0) as redis:
         rig = WorkerRig(redis, provider)
         yield rig
-        await rig.check_balance()
+        await rig.check_counters()
 
 
 @pytest.mark.processes
-async def test_nothing_is_sent_while_the_ledger_is_away_and_it_goes_on_by_itself(
+async def test_nothing_is_sent_while_the_ledger_is_unavailable_and_sending_goes_on_by_itself(
     durable: EmbeddedServer, durable_rig: WorkerRig
 ) -> None:
     rig, provider = durable_rig, durable_rig.provider

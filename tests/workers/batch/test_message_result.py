@@ -65,7 +65,7 @@ def test_a_result_says_which_message_of_which_block_and_what_the_provider_said()
     )
 
 
-def test_what_was_never_begun_has_no_code_and_means_nothing_for_others() -> None:
+def test_a_push_that_was_never_begun_has_no_code_and_no_consequence() -> None:
     assert ledger_result(NEVER_BEGUN).code == 0
     assert consequence_of([NEVER_BEGUN], RNG).back_off is BackOffPolicy.NEVER
 

@@ -51,7 +51,7 @@ class Handler:
         raise error
 
 
-class Scene:
+class PacingScene:
     """A pacer on a clock that stands still."""
 
     def __init__(self, **changes: Any) -> None:
@@ -81,28 +81,28 @@ class Scene:
 
 
 async def test_without_a_limit_all_are_pushed_at_once() -> None:
-    scene = Scene()
+    scene = PacingScene()
     await scene.start(interval_s=0)
     assert scene.handler.pushed == [(index, 0) for index in range(4)]
 
 
-async def test_each_message_is_pushed_at_its_slot() -> None:
-    scene = Scene()
+async def test_each_message_is_pushed_at_its_send_time() -> None:
+    scene = PacingScene()
     await scene.start(interval_s=0.1, starts_in_s=0.05)
     assert scene.handler.pushed == []
     await scene.clock.advance(0.5)
     assert scene.handler.pushed == [(0, 0.05), (1, 0.15), (2, 0.25), (3, 0.35)]
 
 
-async def test_a_message_takes_as_many_slots_as_it_has_parts_when_the_rate_counts_parts() -> None:
-    scene = Scene(cost_unit="parts")
+async def test_a_message_takes_as_many_send_times_as_it_has_parts_when_the_rate_counts_parts() -> None:
+    scene = PacingScene(cost_unit="parts")
     await scene.start(interval_s=0.1)
     await scene.clock.advance(0.65)
     assert scene.handler.pushed == [(0, 0), (1, 0.2), (2, 0.3), (3, 0.6)]
 
 
-async def test_slots_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
-    scene = Scene()
+async def test_send_times_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
+    scene = PacingScene()
     await scene.start(interval_s=0.04, starts_in_s=-0.2)
     assert scene.handler.pushed == [(0, 0), (1, 0)]
     await scene.clock.advance(0.2)
@@ -110,7 +110,7 @@ async def test_slots_that_have_passed_are_used_at_once_but_no_more_than_fifty_mi
 
 
 async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_late() -> None:
-    scene = Scene()
+    scene = PacingScene()
     late = Block(1, 0.0, 0.1, [(index, 0) for index in range(4)])
     scene.pacer.enqueue_block(late, opened_at=NOW, start_by=NOW + 0.75)
     await scene.clock.advance(0.1)
@@ -122,16 +122,16 @@ async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_lat
     assert moments[-1] >= 0.65
 
 
-async def test_a_message_whose_slot_is_too_late_goes_back() -> None:
-    scene = Scene()
+async def test_a_message_whose_send_time_is_too_late_is_returned_unsent() -> None:
+    scene = PacingScene()
     await scene.start(interval_s=0.1, start_within_s=0.15)
     await scene.clock.advance(0.5)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
     assert scene.handler.returned == [2, 3]
 
 
-async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
-    scene = Scene()
+async def test_a_stop_ends_the_wait_for_a_send_time_and_the_rest_is_returned_unsent() -> None:
+    scene = PacingScene()
     await scene.start(interval_s=0.1)
     scene.run.stop()
     await scene.settle()
@@ -143,15 +143,15 @@ async def test_a_stop_ends_the_wait_for_a_slot_and_the_rest_goes_back() -> None:
 
 @pytest.mark.parametrize("interval_s", [0.0, 0.1])
 async def test_after_a_stop_all_go_back(interval_s: float) -> None:
-    scene = Scene()
+    scene = PacingScene()
     scene.run.stop()
     await scene.start(interval_s=interval_s)
     assert scene.handler.pushed == []
     assert scene.handler.returned == [0, 1, 2, 3]
 
 
-async def test_an_error_in_the_pacing_gives_back_the_messages_after_it_and_fails_the_batch() -> None:
-    scene = Scene(cost_unit="parts")
+async def test_an_error_in_the_pacing_returns_the_messages_after_it_and_fails_the_batch() -> None:
+    scene = PacingScene(cost_unit="parts")
     scene.pacer._parts = [1]  # of the first message only
     await scene.start(interval_s=0.001, starts_in_s=-1)
     await scene.settle()

@@ -8,7 +8,7 @@ from tests.kit.clock import FakeClock
 from workers.batch.push_queue import MAX_LOOKAHEAD, PushQueue, QueuedPush
 
 
-class Handler:
+class WaitingHandler:
     """Does pushes that take as long as a test wants."""
 
     is_urgent = False
@@ -52,7 +52,7 @@ async def _settle() -> None:
 
 
 async def test_no_more_are_in_flight_than_allowed_and_all_are_pushed() -> None:
-    handler, queue = Handler(), PushQueue(3)
+    handler, queue = WaitingHandler(), PushQueue(3)
     for index in range(10):
         queue.add(handler.message(index), is_paced=False)
     await _settle()
@@ -64,7 +64,7 @@ async def test_no_more_are_in_flight_than_allowed_and_all_are_pushed() -> None:
 
 
 async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once() -> None:
-    handler, queue = Handler(), PushQueue(2)
+    handler, queue = WaitingHandler(), PushQueue(2)
     handler.may_end.set()
     for index in range(3):
         queue.add(handler.message(index), is_paced=False)
@@ -72,8 +72,8 @@ async def test_a_message_that_comes_when_nothing_is_in_flight_is_pushed_at_once(
     assert handler.pushed == [0, 1, 2]
 
 
-async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> None:
-    handler, queue = Handler(), PushQueue(1)
+async def test_messages_whose_send_time_has_come_overtake_those_without_a_send_time() -> None:
+    handler, queue = WaitingHandler(), PushQueue(1)
     for index in range(3):
         queue.add(handler.message(index), is_paced=False)
     await _settle()
@@ -84,8 +84,8 @@ async def test_messages_whose_slot_has_come_overtake_those_without_a_slot() -> N
     assert handler.pushed == [0, 10, 11, 1, 2]
 
 
-async def test_what_waits_at_a_stop_is_given_back_and_what_is_in_flight_goes_on() -> None:
-    handler, queue = Handler(), PushQueue(2)
+async def test_waiting_messages_are_returned_at_a_stop_and_pushes_in_flight_go_on() -> None:
+    handler, queue = WaitingHandler(), PushQueue(2)
     for index in range(4):
         queue.add(handler.message(index), is_paced=index == 3)
     await _settle()
@@ -98,7 +98,7 @@ async def test_what_waits_at_a_stop_is_given_back_and_what_is_in_flight_goes_on(
 
 
 async def test_pushes_that_are_cut_short_are_cancelled() -> None:
-    handler, queue = Handler(), PushQueue(2)
+    handler, queue = WaitingHandler(), PushQueue(2)
     for index in range(2):
         queue.add(handler.message(index), is_paced=False)
     await _settle()
@@ -111,7 +111,7 @@ async def test_pushes_that_are_cut_short_are_cancelled() -> None:
 @pytest.mark.parametrize(("pushed", "lookahead"), [(0, 0), (2, 1), (100, 79), (5_000, MAX_LOOKAHEAD)])
 async def test_as_many_may_wait_as_are_pushed_in_a_moment(pushed: int, lookahead: int) -> None:
     clock = FakeClock()
-    handler, queue = Handler(), PushQueue(1, clock=clock)
+    handler, queue = WaitingHandler(), PushQueue(1, clock=clock)
     handler.may_end.set()
     assert queue.lookahead() == 0
     for index in range(pushed):
@@ -123,7 +123,7 @@ async def test_as_many_may_wait_as_are_pushed_in_a_moment(pushed: int, lookahead
 
 async def test_when_pushes_take_long_nothing_may_wait_any_more() -> None:
     clock = FakeClock()
-    handler, queue = Handler(), PushQueue(1, clock=clock)
+    handler, queue = WaitingHandler(), PushQueue(1, clock=clock)
     handler.may_end.set()
     for index in range(100):
         queue.add(handler.message(index), is_paced=False)
@@ -137,7 +137,7 @@ async def test_when_pushes_take_long_nothing_may_wait_any_more() -> None:
 
 
 async def test_a_push_that_raises_fails_its_handler_and_no_other_and_the_queue_goes_on() -> None:
-    healthy, broken, queue = Handler(), Handler(), PushQueue(1)
+    healthy, broken, queue = WaitingHandler(), WaitingHandler(), PushQueue(1)
     broken.broken = {0}
     healthy.may_end.set()
     queue.add(broken.message(0), is_paced=False)
@@ -149,12 +149,12 @@ async def test_a_push_that_raises_fails_its_handler_and_no_other_and_the_queue_g
     assert healthy.pushed == [0, 1, 2]
 
 
-class UrgentHandler(Handler):
+class UrgentHandler(WaitingHandler):
     is_urgent = True
 
 
 async def test_urgent_messages_overtake_all_others() -> None:
-    handler, urgent, queue = Handler(), UrgentHandler(), PushQueue(1)
+    handler, urgent, queue = WaitingHandler(), UrgentHandler(), PushQueue(1)
     order = handler.pushed = urgent.pushed
     for index in range(2):
         queue.add(handler.message(index), is_paced=index == 1)
@@ -167,7 +167,7 @@ async def test_urgent_messages_overtake_all_others() -> None:
 
 
 async def test_some_pushes_are_kept_for_urgent_messages_and_no_more_are_in_flight_than_allowed() -> None:
-    handler, urgent, queue = Handler(), UrgentHandler(), PushQueue(5, kept=2)
+    handler, urgent, queue = WaitingHandler(), UrgentHandler(), PushQueue(5, kept=2)
     for index in range(6):
         queue.add(handler.message(index), is_paced=False)
     await _settle()
@@ -184,7 +184,7 @@ async def test_some_pushes_are_kept_for_urgent_messages_and_no_more_are_in_fligh
     assert handler.pushed == list(range(6))
 
 
-async def test_a_stop_gives_back_urgent_messages_too() -> None:
+async def test_a_stop_returns_urgent_messages_too() -> None:
     urgent, queue = UrgentHandler(), PushQueue(1)
     for index in range(3):
         queue.add(urgent.message(index), is_paced=True)

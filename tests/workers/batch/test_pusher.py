@@ -52,7 +52,7 @@ class FakeClient:
         return self.outcome
 
 
-class Scene:
+class PusherScene:
     def __init__(self) -> None:
         self.client, self.recorder = FakeClient(), FakeRecorder()
         self.run = BatchRun(lease_deadline=NOW + 15, clock=FakeClock(now=NOW))
@@ -68,40 +68,40 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> PusherScene:
+    return PusherScene()
 
 
-async def test_the_outcome_is_recorded_with_our_own_count_of_parts(scene: Scene) -> None:
+async def test_the_outcome_is_recorded_with_our_own_count_of_parts(scene: PusherScene) -> None:
     await scene.pusher.push(scene.queued())
     assert scene.recorder.results == [MessageResult(7, 3, ACCEPTED, 2, 0)]
 
 
-async def test_a_push_that_comes_too_late_is_never_begun(scene: Scene) -> None:
+async def test_a_push_that_comes_too_late_is_never_begun(scene: PusherScene) -> None:
     await scene.pusher.push(scene.queued(start_by=NOW))
     assert scene.client.pushed == 0
     assert [pushed.outcome for pushed in scene.recorder.results] == [None]
 
 
-async def test_a_push_that_waits_too_long_for_a_connection_is_never_begun(scene: Scene) -> None:
+async def test_a_push_that_waits_too_long_for_a_connection_is_never_begun(scene: PusherScene) -> None:
     scene.client.outcome = TOO_LATE
     await scene.pusher.push(scene.queued())
     assert [pushed.outcome for pushed in scene.recorder.results] == [None]
 
 
-async def test_the_client_may_begin_until_the_batch_stops(scene: Scene) -> None:
+async def test_the_client_may_begin_until_the_batch_stops(scene: PusherScene) -> None:
     await scene.pusher.push(scene.queued())
     assert scene.client.may_begin()
     scene.run.stop()
     assert not scene.client.may_begin()
 
 
-async def test_a_provider_that_this_process_does_not_know_gets_nothing(scene: Scene) -> None:
+async def test_a_provider_that_this_process_does_not_know_gets_nothing(scene: PusherScene) -> None:
     await scene.pusher.push(scene.queued(chain_index=1))
     assert [(pushed.outcome, pushed.chain_index) for pushed in scene.recorder.results] == [(None, 1)]
 
 
-async def test_a_push_that_is_cut_short_is_in_doubt(scene: Scene) -> None:
+async def test_a_push_that_is_cut_short_is_in_doubt(scene: PusherScene) -> None:
     scene.client.hangs = True
     push = asyncio.create_task(scene.pusher.push(scene.queued()))
     await asyncio.sleep(0)
@@ -113,7 +113,7 @@ async def test_a_push_that_is_cut_short_is_in_doubt(scene: Scene) -> None:
     assert (pushed.outcome.verdict, pushed.outcome.code) == (Verdict.IN_DOUBT, Failure.WORKER_LOST.value)
 
 
-async def test_an_error_of_the_client_leaves_the_message_in_doubt_and_is_raised(scene: Scene) -> None:
+async def test_an_error_of_the_client_leaves_the_message_in_doubt_and_is_raised(scene: PusherScene) -> None:
     scene.client.error = Exception("unforeseen")
     with pytest.raises(Exception, match="unforeseen"):
         await scene.pusher.push(scene.queued())
@@ -122,17 +122,17 @@ async def test_an_error_of_the_client_leaves_the_message_in_doubt_and_is_raised(
     assert pushed.outcome.verdict is Verdict.IN_DOUBT
 
 
-async def test_a_message_that_cannot_be_rendered_is_given_back_and_the_error_is_raised(scene: Scene) -> None:
+async def test_a_message_that_cannot_be_rendered_is_returned_unsent_and_the_error_is_raised(scene: PusherScene) -> None:
     with pytest.raises(KeyError):
         await scene.pusher.push(scene.queued(attempt=2))
     assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]
 
 
-def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: Scene) -> None:
+def test_an_error_that_the_queue_passes_on_fails_the_batch(scene: PusherScene) -> None:
     scene.pusher.fail(error := KeyError())
     assert scene.run.unexpected is error
 
 
-def test_what_is_given_back_was_never_begun(scene: Scene) -> None:
+def test_a_message_returned_unsent_was_never_begun(scene: PusherScene) -> None:
     scene.pusher.return_unsent(scene.queued())
     assert scene.recorder.results == [MessageResult(7, 3, None, 0, 0)]

@@ -28,7 +28,7 @@ ACCEPTED = Outcome(Verdict.ACCEPTED, 200)
 NOW = 1_000.0
 
 
-class FakeLeases:
+class FakeRecording:
     """A ledger that notes each group of results."""
 
     def __init__(self) -> None:
@@ -56,12 +56,12 @@ def _recorder(context: WorkerContext, lease: Lease, plan: Plan) -> tuple[Recorde
     return Recorder(lease, CHAIN, context=context, run=run, ledger_retry=ledger_retry, check=check), run
 
 
-class Scene:
+class RecorderScene:
     """A recorder on a clock that stands still."""
 
     def __init__(self, redis: Redis) -> None:
         self.clock = FakeClock(now=NOW)
-        self.leases = FakeLeases()
+        self.leases = FakeRecording()
         self.braked: list[str] = []
         self.context = worker_context(redis, clock=self.clock, leases=self.leases, brake_provider=self._brake_provider)
         lease = Lease(BatchRef(SENDER, CAMPAIGN, 0), 1, Recipients(0, [], [], [], []))
@@ -92,11 +92,11 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(redis: Redis) -> Scene:
-    return Scene(redis)
+async def scene(redis: Redis) -> RecorderScene:
+    return RecorderScene(redis)
 
 
-async def test_results_of_a_moment_are_written_as_one_group(scene: Scene) -> None:
+async def test_results_of_a_moment_are_written_as_one_group(scene: RecorderScene) -> None:
     await scene.add(0)
     await scene.clock.advance(0.03)
     await scene.add(1)
@@ -106,7 +106,7 @@ async def test_results_of_a_moment_are_written_as_one_group(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize(("count", "groups"), [(199, 0), (200, 1), (201, 1)])
-async def test_two_hundred_results_are_written_at_once(scene: Scene, count: int, groups: int) -> None:
+async def test_two_hundred_results_are_written_at_once(scene: RecorderScene, count: int, groups: int) -> None:
     await scene.add(*range(count))
     assert len(scene.leases.groups) == groups
     await scene.clock.advance(0.05)
@@ -114,20 +114,20 @@ async def test_two_hundred_results_are_written_at_once(scene: Scene, count: int,
 
 
 @pytest.mark.parametrize("verdict", [Verdict.THROTTLED, Verdict.BRAKE])
-async def test_what_every_message_would_get_is_written_at_once_also_as_the_first(
-    scene: Scene, verdict: Verdict
+async def test_a_result_that_every_message_would_get_is_written_at_once_also_as_the_first(
+    scene: RecorderScene, verdict: Verdict
 ) -> None:
     await scene.add(0, outcome=Outcome(verdict, 429))
     assert scene.leases.groups == [[0]]
 
 
-async def test_a_stop_writes_at_once(scene: Scene) -> None:
+async def test_a_stop_writes_at_once(scene: RecorderScene) -> None:
     scene.run.stop(grace_s=5)
     await scene.add(0)
     assert scene.leases.groups == [[0]]
 
 
-async def test_a_lost_lease_writes_nothing_more_and_every_result_is_counted(scene: Scene) -> None:
+async def test_a_lost_lease_writes_nothing_more_and_every_result_is_counted(scene: RecorderScene) -> None:
     await scene.add(0)
     scene.run.forbid_writes(BatchEnd.LEASE_LOST)
     await scene.add(1)
@@ -138,7 +138,7 @@ async def test_a_lost_lease_writes_nothing_more_and_every_result_is_counted(scen
     assert scene.recorder.counts == {"accepted": 3}
 
 
-async def test_a_ledger_that_says_that_the_lease_is_lost_ends_the_run(scene: Scene) -> None:
+async def test_a_ledger_that_says_that_the_lease_is_lost_ends_the_run(scene: RecorderScene) -> None:
     def lost() -> None:
         raise LeaseLost(BatchRef(SENDER, CAMPAIGN, 0))
 
@@ -149,7 +149,7 @@ async def test_a_ledger_that_says_that_the_lease_is_lost_ends_the_run(scene: Sce
     assert scene.run.unexpected is None
 
 
-async def test_an_unexpected_error_in_one_group_does_not_keep_the_next_one_unwritten(scene: Scene) -> None:
+async def test_an_unexpected_error_in_one_group_does_not_keep_the_next_one_unwritten(scene: RecorderScene) -> None:
     def break_once() -> None:
         scene.leases.before = lambda: None
         scene.recorder.add(MessageResult(1, 1, ACCEPTED, 1, 0))
@@ -163,13 +163,13 @@ async def test_an_unexpected_error_in_one_group_does_not_keep_the_next_one_unwri
     assert isinstance(scene.run.unexpected, KeyError)
 
 
-async def test_each_result_gives_one_permit_back(scene: Scene) -> None:
+async def test_each_result_gives_one_permit_back(scene: RecorderScene) -> None:
     await scene.add(0, 1, 2)
     assert scene.context.capacity.free == 13
     await scene.clock.advance(0.05)
 
 
-async def test_the_recorder_is_idle_when_every_expected_result_came_and_is_written(scene: Scene) -> None:
+async def test_the_recorder_is_idle_when_every_expected_result_came_and_is_written(scene: RecorderScene) -> None:
     await scene.add(*range(999))
     await scene.clock.advance(0.05)
     assert not scene.recorder.is_idle
@@ -184,7 +184,7 @@ async def test_the_recorder_is_idle_when_every_expected_result_came_and_is_writt
     [(ACCEPTED, False), (Outcome(Verdict.REJECTED, 2054), False), (Outcome(Verdict.NOT_SENT, 2), True), (None, True)],
 )
 async def test_the_recorder_knows_whether_messages_are_pending_again(
-    scene: Scene, outcome: Outcome | None, has_pending_again: bool
+    scene: RecorderScene, outcome: Outcome | None, has_pending_again: bool
 ) -> None:
     await scene.add(0, outcome=outcome)
     assert not scene.recorder.has_pending_again
@@ -192,7 +192,7 @@ async def test_the_recorder_knows_whether_messages_are_pending_again(
     assert scene.recorder.has_pending_again is has_pending_again
 
 
-async def test_a_refused_account_brakes_the_provider_that_refused_it(scene: Scene) -> None:
+async def test_a_refused_account_brakes_the_provider_that_refused_it(scene: RecorderScene) -> None:
     await scene.add(0, outcome=Outcome(Verdict.BRAKE, 2070, scope=BrakeScope.PROVIDER), chain_index=1)
     assert scene.braked == ["second"]
     assert scene.leases.groups == [[0]]

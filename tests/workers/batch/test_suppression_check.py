@@ -11,6 +11,7 @@ from tests.kit.clock import SkippingClock
 from tests.kit.workers import CAMPAIGN, SENDER, Reply, WorkerRig, refused, until
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.provider.failures import Failure, NotSent
 from workers.batch.batch_run import BatchEnd
@@ -46,7 +47,7 @@ async def test_a_batch_of_which_all_are_suppressed_ends_without_a_push(rig: Work
     assert (await rig.view()).state is CampaignState.FINISHED
 
 
-async def test_what_was_suppressed_at_submit_is_not_pushed_whatever_the_list_says_now(rig: WorkerRig) -> None:
+async def test_messages_suppressed_at_submit_are_not_pushed_whatever_the_list_says_now(rig: WorkerRig) -> None:
     await rig.submit(4, opted_out=[0, 3])
     await rig.send()
     assert await rig.states() == "uaau"
@@ -254,7 +255,7 @@ async def test_a_campaign_that_was_cancelled_after_a_wrong_password_may_be_submi
     await rig.submit(100)
     rig.provider.reply = lambda _: refused(2070)
     await rig.send(sender_options=sender_options)
-    await rig.control.campaign(SENDER, CAMPAIGN, "cancel")
+    await rig.control.campaign(SENDER, CAMPAIGN, ControlAction.CANCEL)
     await rig.control.resume_sender(SENDER)
     await rig.maintenance.end_pending(SENDER)
 

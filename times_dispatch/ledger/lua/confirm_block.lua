@@ -19,9 +19,6 @@
 -- Atomic: the checks, and the send times of the paces.
 -- Cost: O(1).
 
--- A worker has 0.75 s from its question to its last push (workers/batch/timings.py), and the reply takes a part of it.
-local MAX_AHEAD_US = 400000
-
 local args = arguments({'campaign', 'batch_number', 'token', 'block', 'provider', 'units'})
 local campaign_key, sender_key = key_of_campaign(args.campaign), key_of_sender('sender')
 

@@ -2,9 +2,10 @@
 --
 -- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
--- which is in another slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed; messages that wait
--- for the fate of a copy are passed over. Safe to repeat: the same operation gets the same block again, so a reply that
--- was lost leaves no messages in sending that nobody pushes. A copy of an earlier call that comes late opens nothing.
+-- which is in another hash slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed. A message is
+-- passed over while another campaign's message to the same phone (a copy) is sending or in doubt, because the cap
+-- depends on whether the copy was sent. Safe to repeat: the same operation gets the same block again, so a reply that
+-- was lost leaves no messages in sending that nobody pushes. An earlier call that is repeated late opens nothing.
 --
 -- Arguments
 --   campaign, batch_number  the batch: the id of its campaign, and its number from 0
@@ -14,7 +15,7 @@
 --                           does not say
 --   max_messages            how many messages the block may have
 --   ahead_us                how far ahead of the clock send times are given out, in microseconds, at most
---                           MAX_OPENING_AHEAD_US: as long as a round trip of the worker lasts
+--                           MAX_AHEAD_US: as long as a round trip of the worker lasts
 --   tolerance_us            how late a worker may claim a send time, in microseconds
 --   digest                  the digest of the registered text, 8 hex digits
 --   repeat_after_s          how long the same text may not be sent to a phone again, in seconds; 0: no limit
@@ -40,7 +41,7 @@
 --   provider that is passed over.
 --
 -- lib/pacing.lua explains send times and costs, lib/providers.lua explains chains and probes, lib/rotation.lua explains
--- rotation and batches out, and ledger/keys.py every field.
+-- rotation, lanes and batches out, lib/frequency.lua explains entries, and ledger/keys.py explains every field.
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
@@ -69,7 +70,7 @@ local REST_US = 1000000
 local args = arguments({'campaign', 'batch_number', 'token', 'operation', 'last_block', 'max_messages', 'ahead_us',
   'tolerance_us', 'digest', 'repeat_after_s', 'max_per_phone', 'period_s', 'fingerprints', 'first_index', 'phones'})
 local id, batch_number = args.campaign, args.batch_number
-local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_OPENING_AHEAD_US), tonumber(args.tolerance_us)
+local ahead_us, tolerance_us = math.min(args.ahead_us, MAX_AHEAD_US), tonumber(args.tolerance_us)
 local campaign_key, sender_key = key_of_campaign(id), key_of_sender('sender')
 local lease_key = key_of_batch(campaign_key, LEASE, batch_number)
 local messages_key = key_of_batch(campaign_key, MESSAGES, batch_number)
@@ -93,9 +94,9 @@ local function has_lost_blocks(last_block)
   return known >= 0 and is_later_block(known, tonumber(last_block))
 end
 
--- Say whether this call is a late copy: since the call the worker was given a later block, and said so when it opened
--- the next block.
-local function is_late_copy(worker_block)
+-- Say whether this call is repeated late: since the first call the worker was given a later block, and said so when it
+-- opened the next block.
+local function is_repeated_late(worker_block)
   local known, said = tonumber(args.last_block), tonumber(worker_block or '-1')
   return known >= 0 and said >= 0 and is_later_block(said, known)
 end
@@ -156,7 +157,7 @@ local function main_pace(campaign, sender)
   if rate <= 0 then rate, fields, key = tonumber(campaign.rate or '0'), campaign, campaign_key end
   if rate <= 0 then return {send_time_us = now, per_unit_us = 0} end
   local per_unit_us = 1000000 / rate
-  local send_time_us = next_send_time(fields, per_unit_us, now - tolerance_us, now + MAX_OPENING_AHEAD_US)
+  local send_time_us = next_send_time(fields, per_unit_us, now - tolerance_us, now + MAX_AHEAD_US)
   return {key = key, send_time_us = send_time_us, per_unit_us = per_unit_us}
 end
 
@@ -167,7 +168,7 @@ local function own_pace(campaign, sender)
   if rate <= 0 or tonumber(sender.rate or '0') <= 0 then return nil end
   local per_unit_us = 1000000 / rate
   local earliest_us = now - math.min(ahead_us + tolerance_us, MAX_OWN_BUNCH_US)
-  local send_time_us = next_send_time(campaign, per_unit_us, earliest_us, now + MAX_OPENING_AHEAD_US)
+  local send_time_us = next_send_time(campaign, per_unit_us, earliest_us, now + MAX_AHEAD_US)
   return {key = campaign_key, send_time_us = send_time_us, per_unit_us = per_unit_us}
 end
 
@@ -315,7 +316,7 @@ local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'firs
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
 if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
-if is_late_copy(lease.worker_block) then return reply({status = 'lost'}) end
+if is_repeated_late(lease.worker_block) then return reply({status = 'lost'}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_send_time_us',
   'last_send_time_cost', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',

@@ -196,7 +196,7 @@ local function update_back_off()
     redis.call('HSET', sender_key, back_off_until_us, string.format('%.0f', now + ms * 1000), back_off_count,
       back_offs + 1, back_off_reason, args.reason)
     if is_unreadable and back_offs + 1 >= MAX_UNREADABLE_BACK_OFFS and sender[back_off_reason] == args.reason then
-      brake_sender(args.reason .. ', again and again')
+      brake_sender(args.reason)
     end
   elseif (accepted_count > 0 or #rejected_flags > 0) and back_offs > 0 then
     -- A provider that rejects a message can be reached, as well as a provider that accepts one.

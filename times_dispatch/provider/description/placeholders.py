@@ -35,7 +35,7 @@ PUSH_GETTERS: Final[Mapping[str, Getter]] = {
     "Unicode": attrgetter("unicode_word"),
     VARIABLES: _variables,
 }
-"""How placeholders get their values from a push. ``$$TemplateVariables`` is a JSON array of the slots' values: a list
+"""The values of placeholders, read from a push. ``$$TemplateVariables`` is a JSON array of the slots' values: a list
 with a separator would be ambiguous if a recipient's name contained the separator."""
 
 CREDENTIALS: Final = frozenset({"Username", "Password"})

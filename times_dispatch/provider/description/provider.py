@@ -14,7 +14,7 @@ from times_dispatch.provider.oauth.credentials import Authentication, BasicAuthe
 
 Method = Literal["GET", "POST"]
 Encoding = Literal["json", "form", "query"]
-"""What the payload becomes: a JSON body, a form-urlencoded body, or the query string."""
+"""The form in which the payload is sent: a JSON body, a form-urlencoded body, or the query string."""
 
 MAX_PROVIDERS_PER_SENDER = 10
 """How long the chain of providers of one sender may be."""
@@ -47,7 +47,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     custom: tuple[tuple[str, str], ...] = ()
     """Pairs of a placeholder's name (without ``$$``) and its value; a push's custom value overrides it."""
     secrets: tuple[tuple[str, str], ...] = ()
-    """Such pairs for values that nobody may see; no push's value overrides them."""
+    """Pairs like ``custom`` for values that nobody may see; no value of a push overrides them."""
     response_rules: ResponseRules = TIMES_MOBILE_RESPONSES
     connect_timeout_s: float = 5.0
     """For DNS, TCP, proxy and TLS together; also the longest wait for a free connection."""

@@ -1,4 +1,4 @@
-"""What a provider's response means, as one table; the body overrides the HTTP status (docs/domain.md section 1)."""
+"""The meaning of a provider's response, as one table; the body overrides the HTTP status (docs/domain.md section 1)."""
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -32,7 +32,10 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class ResponseRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How a provider's responses are read. A response whose code, state and HTTP status are all unknown is in doubt."""
+    """The rules by which a provider's responses are read.
+
+    A response whose code, state and HTTP status are all unknown is in doubt.
+    """
 
     paths: Mapping[str, str] = {}
     """Paths of ``state``, ``code``, ``id``, ``parts`` and ``text`` in a JSON response, see ``response_fields``."""
@@ -73,7 +76,7 @@ HTTP_STATUSES: Final[Mapping[int, Meaning]] = {
     **dict.fromkeys((404, 405, 406, 410, 411, 415), _WRONG_ENDPOINT),
     **dict.fromkeys((400, 413, 414, 422, 431), _MALFORMED),
 }
-"""What an HTTP status means for every provider, when the body says nothing."""
+"""The meaning of an HTTP status for every provider, when the body says nothing."""
 
 TIMES_MOBILE_RESPONSES: Final = ResponseRules(
     paths={"state": "state", "code": "statusCode", "id": "transactionId", "parts": "pdu"},

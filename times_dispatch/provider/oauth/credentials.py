@@ -1,4 +1,4 @@
-"""How a request proves who sends it: nothing, HTTP Basic, or an OAuth token (docs/domain.md section 2)."""
+"""The credentials of a request: nothing, HTTP Basic, or an OAuth token (docs/domain.md section 2)."""
 
 from base64 import b64encode
 from typing import Any, Protocol

@@ -34,9 +34,9 @@ TOKEN_TIMEOUT_S: Final = 0.5
 """How long a push waits for a token. Then its message goes back to pending, because a pause may have come since."""
 
 _READ_STORE_EVERY_S: Final = 1.0
-"""How soon this process sees a token, or a refusal, that another process wrote to the store."""
+"""The time until this process sees a token, or a refusal, that another process wrote to the store."""
 _LOCKED_RETRY_S: Final = 0.1
-"""How soon the store is read again while another process requests a token."""
+"""The time until the store is read again while another process requests a token."""
 _RENEW_SHARE: Final = 0.2
 """A token is renewed when this share of its lifetime is left, or ``_MAX_RENEW_S`` if that is shorter."""
 _MAX_RENEW_S: Final = 60.0

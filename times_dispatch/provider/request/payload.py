@@ -25,7 +25,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Envelope(msgspec.Struct, frozen=True, eq=False):
-    """What consecutive requests of a provider share: everything but the target and the body."""
+    """The part that all requests of a provider share: everything but the target and the body."""
 
     method: str
     headers: Headers

@@ -27,7 +27,7 @@ _NO_CATEGORY = frozenset(
     {"text", "unicode", "plain", "plaintext", "flash", "english", "hindi", "regional", "vernacular", "others", "other"}
     | {"normal", "na", "n a", "multilingual", "non unicode", "variable", "fixed", "static", "dynamic", ""}
 )
-"""What columns with a name like ``Template Type`` hold at portals that do not mean the category."""
+"""The values in columns with a name like ``Template Type`` at portals that do not mean the category."""
 _PREFERENCES = (
     "banking", "insurance", "financial", "real estate", "education", "health", "consumer goods", "automobile",
     "communication", "broadcasting", "entertainment", "tourism", "leisure", "food", "beverages", "retail", "ecommerce",

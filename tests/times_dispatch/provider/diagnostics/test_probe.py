@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.kit.scripted_server import Connection, serving
+from tests.kit.scripted_server import ScriptedConnection, serving
 from times_dispatch.provider.description.provider import Provider, timesmobile_post
 from times_dispatch.provider.diagnostics.probe import probe_provider
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 
-Script = Callable[[Connection], Any]
+Script = Callable[[ScriptedConnection], Any]
 
 
 def provider(endpoint: str, **changes: Any) -> Provider:
@@ -17,7 +17,7 @@ def provider(endpoint: str, **changes: Any) -> Provider:
 
 
 def saying(status: str, body: bytes = b"") -> Script:
-    async def say(connection: Connection) -> None:
+    async def say(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             await connection.answer(body, status=status)
@@ -56,7 +56,7 @@ async def test_the_probe_says_why_the_provider_cannot_be_reached() -> None:
 
 
 async def test_a_plain_server_behind_https_is_found_out() -> None:
-    async def speak_plainly(connection: Connection) -> None:
+    async def speak_plainly(connection: ScriptedConnection) -> None:
         await connection.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with serving(speak_plainly) as server:

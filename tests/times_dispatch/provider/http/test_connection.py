@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests.kit.scripted_server import Connection, accept_all, serving
+from tests.kit.scripted_server import ScriptedConnection, accept_all, serving
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.provider.http.transport import ProviderTransport
 from times_dispatch.provider.push import Push
 from times_dispatch.provider.request.payload import Payload
 
 
-class Sending:
+class OneConnection:
     """A transport with the payload of its provider."""
 
     def __init__(self, url: str) -> None:
@@ -28,14 +28,14 @@ class Sending:
 
 
 @asynccontextmanager
-async def sending(url: str) -> AsyncIterator[Sending]:
-    sender = Sending(url)
+async def sending(url: str) -> AsyncIterator[OneConnection]:
+    sender = OneConnection(url)
     async with sender.transport:
         yield sender
 
 
-def writing(*pieces: bytes) -> Callable[[Connection], object]:
-    async def script(connection: Connection) -> None:
+def writing(*pieces: bytes) -> Callable[[ScriptedConnection], object]:
+    async def script(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             for piece in pieces:
@@ -69,7 +69,7 @@ async def test_an_answer_is_read_however_it_is_framed_and_cut(answer: bytes, siz
 
 
 async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
-    async def answer_and_close(connection: Connection) -> None:
+    async def answer_and_close(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
         await connection.write(b"dy")
@@ -81,7 +81,7 @@ async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
 
 
 async def test_an_answer_without_a_length_that_is_reset_is_lost() -> None:
-    async def answer_and_reset(connection: Connection) -> None:
+    async def answer_and_reset(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\n\r\nbo")
         await asyncio.sleep(0.02)  # a reset overtakes what was not read yet
@@ -109,7 +109,7 @@ async def test_a_connection_that_will_not_be_kept_is_used_once(answer: bytes) ->
 
 
 async def test_a_second_answer_that_nobody_asked_for_is_not_the_next_pushs() -> None:
-    async def answer_twice(connection: Connection) -> None:
+    async def answer_twice(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -123,7 +123,7 @@ async def test_a_second_answer_that_nobody_asked_for_is_not_the_next_pushs() -> 
 async def test_bytes_that_a_server_sends_unasked_close_the_connection_and_answer_no_push() -> None:
     said = asyncio.Event()
 
-    async def answer_and_speak(connection: Connection) -> None:
+    async def answer_and_speak(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer(b"body")
         if connection.server.connections == 1:

@@ -28,7 +28,7 @@ def test_an_incomplete_head_needs_more_bytes() -> None:
 @pytest.mark.parametrize(
     "received", [b"\x15\x03\x01", b"HTTP/2", b"<html>", b"HTTP/1.1 OK\n\n", b"HTTP/1.1 200 OK\nx\n\n"]
 )
-def test_what_is_no_head_is_refused(received: bytes) -> None:
+def test_bytes_that_are_no_head_are_refused(received: bytes) -> None:
     with pytest.raises(HeadInvalid):
         mend_response(received)
 

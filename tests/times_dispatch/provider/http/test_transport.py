@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.kit.scripted_server import ACCEPTED, Connection, accept_all, hold, serving
+from tests.kit.scripted_server import ACCEPTED, ScriptedConnection, accept_all, hold, serving
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.description.provider import Provider, timesmobile_get, timesmobile_post
 from times_dispatch.provider.failures import TOO_LATE
@@ -88,7 +88,7 @@ async def test_a_get_is_on_the_wire_as_described() -> None:
 
 
 async def test_a_response_is_a_whole_httpx_response() -> None:
-    async def answer(connection: Connection) -> None:
+    async def answer(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer(status="503 Busy", headers="Retry-After: 7\r\nX-A: 1\r\nX-A: 2\r\n")
 
@@ -124,7 +124,7 @@ async def test_connections_are_kept_alive() -> None:
 
 
 async def test_an_idle_connection_is_closed_from_our_side() -> None:
-    async def answer_and_wait(connection: Connection) -> None:
+    async def answer_and_wait(connection: ScriptedConnection) -> None:
         await connection.request()
         await connection.answer()
         await connection.client_gone()
@@ -149,7 +149,7 @@ async def test_no_more_requests_are_under_way_than_allowed() -> None:
     under_way = max_under_way = 0
     gate = asyncio.Semaphore(0)
 
-    async def count(connection: Connection) -> None:
+    async def count(connection: ScriptedConnection) -> None:
         nonlocal under_way, max_under_way
         while True:
             await connection.request()
@@ -171,7 +171,7 @@ async def test_no_more_requests_are_under_way_than_allowed() -> None:
 async def test_a_push_cancelled_while_it_waits_for_a_connection_is_never_sent() -> None:
     free = asyncio.Event()
 
-    async def answer_when_free(connection: Connection) -> None:
+    async def answer_when_free(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             await free.wait()
@@ -203,7 +203,7 @@ async def test_the_total_time_out_counts_the_wait_for_a_connection() -> None:
 
 
 async def test_no_answer_reaches_another_push() -> None:
-    async def echo(connection: Connection) -> None:
+    async def echo(connection: ScriptedConnection) -> None:
         while True:
             body = (await connection.request()).body
             correlation_id = body.rpartition(b":")[2].strip(b'"}')
@@ -220,7 +220,7 @@ async def test_no_answer_reaches_another_push() -> None:
 async def test_a_late_answer_never_becomes_the_next_push_s(give_up: str) -> None:
     late = asyncio.Event()
 
-    async def answer_the_first_late(connection: Connection) -> None:
+    async def answer_the_first_late(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             first = len(connection.server.received) == 1
@@ -243,7 +243,7 @@ async def test_a_late_answer_never_becomes_the_next_push_s(give_up: str) -> None
 
 @pytest.mark.parametrize("status", ["301 M", "302 F", "303 S", "307 T", "308 P"])
 async def test_a_redirect_is_never_followed(status: str) -> None:
-    async def redirect(connection: Connection) -> None:
+    async def redirect(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             await connection.answer(b"", status=status, headers=f"Location: {connection.server.url}/there\r\n")
@@ -255,7 +255,7 @@ async def test_a_redirect_is_never_followed(status: str) -> None:
 
 
 async def test_a_cookie_is_never_given_back() -> None:
-    async def set_cookie(connection: Connection) -> None:
+    async def set_cookie(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             await connection.answer(headers="Set-Cookie: a=b; Path=/\r\n")
@@ -284,7 +284,7 @@ async def test_the_provider_s_proxy_is_used_with_its_credentials() -> None:
 
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES])
 async def test_an_endless_answer_is_cut_off(size: int) -> None:
-    async def answer_much(connection: Connection) -> None:
+    async def answer_much(connection: ScriptedConnection) -> None:
         while True:
             await connection.request()
             await connection.answer(b"x" * size)
@@ -302,7 +302,7 @@ async def fail(url: str) -> BaseException:
         return caught.value
 
 
-async def read_and_close(connection: Connection) -> None:
+async def read_and_close(connection: ScriptedConnection) -> None:
     await connection.request()
 
 

@@ -46,7 +46,7 @@ def granted(token: str, expires_in: object = LIFETIME_S) -> httpx.Response:
     return httpx.Response(200, json={"access_token": token, "token_type": "bearer", "expires_in": expires_in})
 
 
-class Processes:
+class TokenProcesses:
     """A token server, a store, and processes that share both."""
 
     def __init__(self) -> None:
@@ -70,8 +70,8 @@ class Processes:
 
 
 @pytest.fixture
-async def processes() -> AsyncIterator[Processes]:
-    processes = Processes()
+async def processes() -> AsyncIterator[TokenProcesses]:
+    processes = TokenProcesses()
     yield processes
     for cache in processes.caches:
         await cache.aclose()
@@ -99,7 +99,7 @@ def throttled(outcome: str | Outcome, code: Failure, *, about_s: float) -> bool:
     return outcome.code == code
 
 
-async def test_the_request_is_that_of_the_client_credentials_grant(processes: Processes) -> None:
+async def test_the_request_is_that_of_the_client_credentials_grant(processes: TokenProcesses) -> None:
     assert await processes.cache().get() == "Bearer token-1"
     (request,) = processes.server.requests
     assert (request.method, str(request.url)) == ("POST", CREDENTIALS.token_url)
@@ -107,13 +107,13 @@ async def test_the_request_is_that_of_the_client_credentials_grant(processes: Pr
     assert parse_qs(request.content.decode()) == {"grant_type": ["client_credentials"], "scope": ["sms"]}
 
 
-async def test_a_hundred_pushes_that_wait_for_a_token_ask_for_one(processes: Processes) -> None:
+async def test_a_hundred_pushes_that_wait_for_a_token_ask_for_one(processes: TokenProcesses) -> None:
     cache = processes.cache()
     assert set(await asyncio.gather(*(cache.get() for _ in range(100)))) == {"Bearer token-1"}
     assert len(processes.server.requests) == 1
 
 
-async def test_two_processes_that_start_together_ask_for_one_token(processes: Processes) -> None:
+async def test_two_processes_that_start_together_ask_for_one_token(processes: TokenProcesses) -> None:
     processes.server.gate.clear()
     first, second = (asyncio.create_task(processes.cache().get()) for _ in range(2))
     await processes.server.asked.wait()
@@ -125,13 +125,13 @@ async def test_two_processes_that_start_together_ask_for_one_token(processes: Pr
     assert len(processes.server.requests) == 1
 
 
-async def test_a_process_that_starts_later_takes_the_token_that_is_there(processes: Processes) -> None:
+async def test_a_process_that_starts_later_takes_the_token_that_is_there(processes: TokenProcesses) -> None:
     await processes.cache().get()
     assert await processes.cache().get() == "Bearer token-1"
     assert len(processes.server.requests) == 1
 
 
-async def test_a_token_is_renewed_before_it_ends_and_good_until_then(processes: Processes) -> None:
+async def test_a_token_is_renewed_before_it_ends_and_good_until_then(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     await processes.clock.advance(LIFETIME_S - 66)
@@ -145,7 +145,7 @@ async def test_a_token_is_renewed_before_it_ends_and_good_until_then(processes: 
     assert len(processes.server.requests) == 2
 
 
-async def test_a_short_token_is_renewed_when_a_fifth_of_its_life_is_left(processes: Processes) -> None:
+async def test_a_short_token_is_renewed_when_a_fifth_of_its_life_is_left(processes: TokenProcesses) -> None:
     processes.server.replies = [granted("short", 10)]
     cache = processes.cache()
     await cache.get()
@@ -157,7 +157,7 @@ async def test_a_short_token_is_renewed_when_a_fifth_of_its_life_is_left(process
     await until(lambda: cache.current() == "Bearer token-2")
 
 
-async def test_the_other_processes_see_the_new_token_without_asking(processes: Processes) -> None:
+async def test_the_other_processes_see_the_new_token_without_asking(processes: TokenProcesses) -> None:
     first, second = processes.cache(), processes.cache()
     await first.get()
     await second.get()
@@ -168,7 +168,7 @@ async def test_the_other_processes_see_the_new_token_without_asking(processes: P
     assert len(processes.server.requests) == 2
 
 
-async def test_a_token_is_not_used_after_its_end(processes: Processes) -> None:
+async def test_a_token_is_not_used_after_its_end(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     await processes.clock.advance(LIFETIME_S)
@@ -176,7 +176,7 @@ async def test_a_token_is_not_used_after_its_end(processes: Processes) -> None:
     assert throttled(await cache.get(), Failure.TOKEN_UNAVAILABLE, about_s=UNAVAILABLE_FOR_S)
 
 
-async def test_a_refused_token_is_asked_for_again_after_120_s_and_not_before(processes: Processes) -> None:
+async def test_a_refused_token_is_asked_for_again_after_120_s_and_not_before(processes: TokenProcesses) -> None:
     processes.server.replies = [httpx.Response(401, json={"error": "invalid_client"})]
     cache = processes.cache()
     outcome = await cache.get()
@@ -193,7 +193,7 @@ async def test_a_refused_token_is_asked_for_again_after_120_s_and_not_before(pro
     assert await cache.get() == "Bearer token-2"
 
 
-async def test_a_token_that_the_provider_refuses_stops_all_processes_for_120_s(processes: Processes) -> None:
+async def test_a_token_that_the_provider_refuses_stops_all_processes_for_120_s(processes: TokenProcesses) -> None:
     first, second = processes.cache(), processes.cache()
     assert await first.get() == await second.get() == "Bearer token-1"
 
@@ -210,7 +210,7 @@ async def test_a_token_that_the_provider_refuses_stops_all_processes_for_120_s(p
     assert len(processes.server.requests) == 2
 
 
-async def test_late_answers_do_not_stop_it_for_longer(processes: Processes) -> None:
+async def test_late_answers_do_not_stop_it_for_longer(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     cache.note_refusal("Bearer token-1")
@@ -218,7 +218,7 @@ async def test_late_answers_do_not_stop_it_for_longer(processes: Processes) -> N
     assert throttled(cache.note_refusal("Bearer token-1"), Failure.TOKEN_REFUSED, about_s=REFUSED_FOR_S - 10)
 
 
-async def test_a_401_for_an_older_token_stops_nothing(processes: Processes) -> None:
+async def test_a_401_for_an_older_token_stops_nothing(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     await processes.clock.advance(LIFETIME_S - 30)
@@ -227,7 +227,7 @@ async def test_a_401_for_an_older_token_stops_nothing(processes: Processes) -> N
     assert cache.current() == "Bearer token-2"
 
 
-async def test_a_refusal_holds_although_a_renewal_is_under_way(processes: Processes) -> None:
+async def test_a_refusal_holds_although_a_renewal_is_under_way(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     await processes.clock.advance(LIFETIME_S - 30)
@@ -241,7 +241,7 @@ async def test_a_refusal_holds_although_a_renewal_is_under_way(processes: Proces
     assert throttled(await cache.get(), Failure.TOKEN_REFUSED, about_s=REFUSED_FOR_S)
 
 
-async def test_nobody_waits_long_for_a_slow_token_server(processes: Processes) -> None:
+async def test_nobody_waits_long_for_a_slow_token_server(processes: TokenProcesses) -> None:
     processes.server.gate.clear()
     cache = processes.cache()
     getting = asyncio.create_task(cache.get())
@@ -269,7 +269,7 @@ async def test_nobody_waits_long_for_a_slow_token_server(processes: Processes) -
     ],
 )
 async def test_a_token_server_that_gives_none_is_asked_again_after_5_s(
-    processes: Processes, reply: httpx.Response | Exception
+    processes: TokenProcesses, reply: httpx.Response | Exception
 ) -> None:
     processes.server.replies = [reply]
     cache = processes.cache()
@@ -280,7 +280,7 @@ async def test_a_token_server_that_gives_none_is_asked_again_after_5_s(
     assert await cache.get() == "Bearer token-2"
 
 
-async def test_a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end(processes: Processes) -> None:
+async def test_a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     await processes.clock.advance(LIFETIME_S - 30)
@@ -294,7 +294,7 @@ async def test_a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end(proce
     await until(lambda: cache.current() == "Bearer token-3")
 
 
-async def test_a_token_that_ends_on_its_way_is_none(processes: Processes) -> None:
+async def test_a_token_that_ends_on_its_way_is_none(processes: TokenProcesses) -> None:
     processes.server.gate.clear()
     cache = processes.cache()
     getting = asyncio.create_task(cache.get())
@@ -309,7 +309,7 @@ async def test_a_token_that_ends_on_its_way_is_none(processes: Processes) -> Non
     assert outcome.reason == "no token: the token expired before it arrived"
 
 
-async def test_the_store_holds_nothing_that_can_be_read_without_the_client_secret(processes: Processes) -> None:
+async def test_the_store_holds_nothing_that_can_be_read_without_the_client_secret(processes: TokenProcesses) -> None:
     await processes.cache().get()
     ((name, (value, _)),) = processes.store._values.items()
     for secret in ("token-1", "Bearer", "hush", "cid"):
@@ -317,13 +317,13 @@ async def test_the_store_holds_nothing_that_can_be_read_without_the_client_secre
         assert secret.encode() not in value
 
 
-async def test_other_credentials_get_a_token_of_their_own(processes: Processes) -> None:
+async def test_other_credentials_get_a_token_of_their_own(processes: TokenProcesses) -> None:
     await processes.cache().get()
     rotated = ClientCredentials(token_url=CREDENTIALS.token_url, client_id="cid", client_secret="new")
     assert await processes.cache(rotated).get() == "Bearer token-2"
 
 
-async def test_a_value_that_somebody_else_wrote_is_no_token(processes: Processes) -> None:
+async def test_a_value_that_somebody_else_wrote_is_no_token(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     (name,) = processes.store._values
@@ -342,7 +342,9 @@ class UnavailableStore:
         raise ConnectionError
 
 
-async def test_without_its_store_a_process_asks_for_no_token_and_keeps_the_one_it_has(processes: Processes) -> None:
+async def test_without_its_store_a_process_asks_for_no_token_and_keeps_the_one_it_has(
+    processes: TokenProcesses,
+) -> None:
     good = processes.cache()
     await good.get()
     good._store = UnavailableStore()
@@ -363,26 +365,26 @@ async def test_without_its_store_a_process_asks_for_no_token_and_keeps_the_one_i
     assert len(processes.server.requests) == 1
 
 
-Story = Callable[[Processes], Awaitable[object]]
+Story = Callable[[TokenProcesses], Awaitable[object]]
 
 
-async def _granted(processes: Processes) -> None:
+async def _granted(processes: TokenProcesses) -> None:
     await processes.cache().get()
 
 
-async def _refused(processes: Processes) -> None:
+async def _refused(processes: TokenProcesses) -> None:
     processes.server.replies = [httpx.Response(401, json={"error": "invalid_client hush", "x": "hush"})]
     await processes.cache().get()
 
 
-async def _refused_by_the_provider(processes: Processes) -> None:
+async def _refused_by_the_provider(processes: TokenProcesses) -> None:
     cache = processes.cache()
     await cache.get()
     cache.note_refusal("Bearer token-1")
 
 
 @pytest.mark.parametrize("story", [_granted, _refused, _refused_by_the_provider])
-async def test_no_log_line_holds_a_secret(processes: Processes, story: Story) -> None:
+async def test_no_log_line_holds_a_secret(processes: TokenProcesses, story: Story) -> None:
     with capture_logs() as lines:
         await story(processes)
     assert lines

@@ -65,13 +65,13 @@ def test_a_token_without_a_type_is_a_bearer() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404])
-def test_a_no_is_a_no(status: int) -> None:
+def test_a_refusal_of_the_token_server_is_a_refusal(status: int) -> None:
     assert read_response(status, b'{"error":"invalid_scope"}') == TokenRefused(f"HTTP {status}: invalid_scope")
     assert read_response(status, b"<html>") == TokenRefused(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", "BearerToken", "bearer_token"])
-def test_a_bearer_is_one_however_it_is_written(kind: str) -> None:
+def test_the_type_bearer_may_have_any_case(kind: str) -> None:
     assert read_response(200, json.dumps({"access_token": "t", "token_type": kind}).encode()) == TokenGranted(
         "Bearer t", DEFAULT_LIFETIME_S
     )

@@ -1,5 +1,5 @@
 -- The names of the ledger's keys; ledger/keys.py says what each key holds. KEYS has one entry, the sender's hash tag
--- "{TIMESM}": every key of a sender begins with the tag, so all of them are in one slot of a Redis Cluster.
+-- "{TIMESM}": every key of a sender begins with the tag, so all of them are in one hash slot of a Redis Cluster.
 local HASH_TAG = unpack(KEYS)
 
 local function key_of_sender(name)

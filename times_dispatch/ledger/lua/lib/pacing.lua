@@ -5,7 +5,7 @@
 
 -- Send times are given out at most this far ahead of the clock, to a worker whose round trips to the ledger last that
 -- long. After such a round trip no more is left of the worker's time for the pushes of a block.
-local MAX_OPENING_AHEAD_US = 350000
+local MAX_AHEAD_US = 350000
 -- No send time is given out this far ahead: a last send time that lies further ahead is from before the clock was set
 -- back, and no longer counts.
 local IMPOSSIBLE_US = 1000000

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from producers.testsend import SendTestMessage, SendTestRequest, prepare, wait_for_report
+from producers.test_send import SendTestMessage, SendTestRequest, prepare, wait_for_report
 from tests.kit.clock import FakeClock
 from tests.kit.producers import SETTINGS, WriteFile
 from times_dispatch.ledger.test_sends import SendTestReport, SendTestReports

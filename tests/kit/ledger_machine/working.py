@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from tests.kit.ledger import SENDER
-from tests.kit.ledger_machine.people import People
-from tests.kit.ledger_machine.worker import Worker
-from tests.kit.ledger_machine.world import MAX_CAMPAIGNS
+from tests.kit.ledger_machine.lease_holder import LeaseHolder
+from tests.kit.ledger_machine.people import PeopleSteps
+from tests.kit.ledger_machine.state import MAX_CAMPAIGNS
 from tests.kit.ledger_model.campaign import BatchKey
 from tests.kit.ledger_model.model import ModelLeaseLost, ModelResult, OpenCall, OpenedBlock
 from times_dispatch.ledger.errors import LeaseLost
@@ -20,7 +20,7 @@ from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, CloseReas
 from times_dispatch.ledger.push_results import Consequence, Result
 
 WORK = ["begin", "take", "open", "open", "open", "record", "record", "record", "again", "release", "late_worker"]
-RESULTS = "aaariiipbu"
+PUSH_RESULTS = "aaariiipbu"
 CODES = {"a": 200, "r": 2054, "i": 10, "p": 429, "b": 0, "u": 31}
 CONSEQUENCES = [
     Consequence(),
@@ -34,7 +34,7 @@ CONSEQUENCES = [
 Answer = TypeVar("Answer")
 
 
-class Work(People):
+class WorkSteps(PeopleSteps):
     """What workers do."""
 
     def both(self, real: Callable[[], Awaitable[Answer]], model: Callable[[], Any]) -> Answer | None:
@@ -73,10 +73,10 @@ class Work(People):
         if not any(map(self.model.reachable, self.model.campaigns)) and len(self.model.campaigns) < MAX_CAMPAIGNS:
             self.submit(data)
 
-    def holders(self) -> list[Worker]:
+    def holders(self) -> list[LeaseHolder]:
         return [worker for worker in self.workers if self.model.holds(worker.batch_key, worker.lease.token)]
 
-    def some_worker(self, data: st.DataObject) -> Worker:
+    def some_worker(self, data: st.DataObject) -> LeaseHolder:
         return data.draw(st.sampled_from(self.holders()))
 
     def work_begin(self, data: st.DataObject) -> None:
@@ -98,7 +98,7 @@ class Work(People):
 
     def add_worker(self, batch_key: BatchKey, lease: Lease) -> None:
         assert all(lease.token > worker.lease.token for worker in self.workers), "a token is not the greatest"
-        self.workers.append(Worker(batch_key, lease))
+        self.workers.append(LeaseHolder(batch_key, lease))
 
     def work_open(self, data: st.DataObject) -> None:
         worker = self.some_worker(data)
@@ -109,7 +109,7 @@ class Work(People):
         elif isinstance(opened, BatchClosed | Drained) and data.draw(st.integers(0, 3)):
             self.release(worker)
 
-    def check_of(self, worker: Worker) -> FrequencyCheck:
+    def check_of(self, worker: LeaseHolder) -> FrequencyCheck:
         limit = self.model.caps.limit
         if not limit.repeat_after_s and not limit.max_messages:
             return NO_CHECK
@@ -122,7 +122,7 @@ class Work(People):
             " ".join(phones) if limit.max_messages else "",
         )
 
-    def open(self, worker: Worker, most: int) -> Opened | None:
+    def open(self, worker: LeaseHolder, most: int) -> Opened | None:
         """Open a block for a worker; return the ledger's answer, None if the lease is lost."""
         operation, token = new_operation(), worker.lease.token
         call = OpenCall(token, operation, worker.last_block, most, self.words[worker.batch_key[0]])
@@ -156,7 +156,7 @@ class Work(People):
             self.give(worker, operation, block)
         return block
 
-    def give(self, worker: Worker, operation: str, block: Block) -> None:
+    def give(self, worker: LeaseHolder, operation: str, block: Block) -> None:
         """Give a block to a worker, which pushes its messages."""
         opened = OpenedBlock(block.number, block.messages, block.chain_index, block.suppressed)
         worker.give(operation, opened, self.model.campaigns[worker.batch_key[0]].chain[block.chain_index])
@@ -172,13 +172,16 @@ class Work(People):
     def work_record(self, data: st.DataObject) -> None:
         self.record(data, self.some_worker(data))
 
-    def record(self, data: st.DataObject, worker: Worker) -> None:
+    def record(self, data: st.DataObject, worker: LeaseHolder) -> None:
         if not worker.blocks:
             return
         number = data.draw(st.sampled_from(sorted(worker.blocks, reverse=True)))
         block = worker.blocks[number]
         messages = data.draw(st.lists(st.sampled_from(block.messages), unique=True, min_size=1))
-        letters = [data.draw(st.sampled_from(RESULTS)) for _ in messages]
+        for index, _ in messages:
+            if (number, index) not in worker.results:
+                worker.results[number, index] = data.draw(st.sampled_from(PUSH_RESULTS))
+        letters = [worker.results[number, index] for index, _ in messages]
         rows = [
             ModelResult(index, number, letter, CODES[letter])
             for (index, _), letter in zip(messages, letters, strict=True)
@@ -205,7 +208,7 @@ class Work(People):
     def work_release(self, data: st.DataObject) -> None:
         self.release(self.some_worker(data))
 
-    def release(self, worker: Worker) -> None:
+    def release(self, worker: LeaseHolder) -> None:
         self.both(
             lambda: self.ledger.leases.release(worker.lease),
             lambda: self.model.release(worker.batch_key, worker.lease.token),

@@ -1,4 +1,4 @@
-"""A campaign's sending hours, kept to the second by upkeep and ledger together, whatever the machine's time zone."""
+"""A campaign's send window, kept to the second by upkeep and ledger together, whatever the machine's time zone."""
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -104,7 +104,7 @@ async def test_promotional_messages_go_from_ten_to_nine_in_india_and_not_a_secon
     assert isinstance(await ask_at(10, "10:00:00"), Block)
 
 
-async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: Redis, clock: BothClocks) -> None:
+async def test_batches_are_issued_within_the_send_window_only(redis: Redis, clock: BothClocks) -> None:
     ledger = Ledger(redis)
     upkeep = Upkeep(redis, lease_s=15.0, wake_workers=_wake_nobody, update_flower=_show, clock=clock)
     await clock.set(9, "21:00:00")
@@ -118,7 +118,7 @@ async def test_outside_the_hours_nothing_is_handed_out_and_at_ten_it_is(redis: R
     assert len(await _out(ledger)) == 1
 
 
-async def test_a_campaign_keeps_the_hours_of_its_own_zone_over_a_change_of_the_clocks(
+async def test_a_campaign_keeps_the_send_window_of_its_own_zone_over_a_change_of_the_clocks(
     redis: Redis, clock: BothClocks
 ) -> None:
     """In New York clocks were set back on 2026-11-01 at 02:00."""

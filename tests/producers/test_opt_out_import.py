@@ -4,17 +4,17 @@ import pytest
 from redis.asyncio import Redis
 
 from producers.errors import InputInvalid
-from producers.optout_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from tests.kit.producers import WriteFile
 from times_dispatch.ledger.opt_outs import OptOuts
 
 
 async def test_an_import_counts_added_known_and_refused_rows(write: WriteFile, redis: Redis) -> None:
-    optouts = OptOuts(redis)
-    await optouts.add(["919876543210"])
+    opt_outs = OptOuts(redis)
+    await opt_outs.add(["919876543210"])
     path = write("a.csv", "name,Mobile\nAsha,9876543210\nRavi,9876543211\nTara,9876543211\nMeena,12\nX,12\n")
 
-    result = await import_numbers(path, optouts)
+    result = await import_numbers(path, opt_outs)
 
     reason = "is not an Indian mobile number: ten digits, the first from six to nine"
     assert result == ImportResult(added=1, known=2, refused={reason: 2}, first_refused={reason: 5})
@@ -37,10 +37,10 @@ async def test_a_file_without_a_column_of_numbers_is_refused(write: WriteFile, r
 
 
 async def test_an_export_writes_every_number_with_a_plus(tmp_path: Path, redis: Redis) -> None:
-    optouts = OptOuts(redis)
-    await optouts.add(["919876543210", "12025550123"])
+    opt_outs = OptOuts(redis)
+    await opt_outs.add(["919876543210", "12025550123"])
 
-    assert await export_numbers(tmp_path / "out.csv", optouts) == 2
+    assert await export_numbers(tmp_path / "out.csv", opt_outs) == 2
 
     heading, *numbers = (tmp_path / "out.csv").read_text().split()
     assert (heading, sorted(numbers)) == ("to", ["+12025550123", "+919876543210"])

@@ -38,12 +38,12 @@ class ImportResult(msgspec.Struct, frozen=True):
     """The line of the first row of each reason."""
 
 
-async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> ImportResult:
+async def import_numbers(path: Path, opt_outs: OptOuts, *, column: str = "") -> ImportResult:
     """Add every number of a CSV, JSON Lines, Parquet or Excel file; a plain list of numbers needs no heading.
 
     Args:
         path: path of the file.
-        optouts: the list in the ledger.
+        opt_outs: the list in the ledger.
         column: the name of the column with the numbers; by default the first of COLUMNS that the file has.
 
     Raises:
@@ -68,19 +68,19 @@ async def import_numbers(path: Path, optouts: OptOuts, *, column: str = "") -> I
             refused[reason] += 1
             first_refused.setdefault(reason, line)
         if len(pending) >= _NUMBERS_PER_CALL:
-            added, valid, pending = added + await optouts.add(pending), valid + len(pending), []
+            added, valid, pending = added + await opt_outs.add(pending), valid + len(pending), []
     if pending:
-        added, valid = added + await optouts.add(pending), valid + len(pending)
+        added, valid = added + await opt_outs.add(pending), valid + len(pending)
     return ImportResult(added, valid - added, dict(refused.most_common()), first_refused)
 
 
-async def export_numbers(path: Path, optouts: OptOuts) -> int:
+async def export_numbers(path: Path, opt_outs: OptOuts) -> int:
     """Write all numbers, each with a plus, to a CSV file that only its owner can read; return how many there are."""
     written = 0
     with open_atomic(path) as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS[:1])
-        async for numbers in optouts.iterate():
+        async for numbers in opt_outs.iterate():
             rows.writerows((f"+{number}",) for number in numbers)
             written += len(numbers)
     return written

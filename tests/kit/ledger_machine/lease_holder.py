@@ -14,7 +14,7 @@ class WorkerBlock(NamedTuple):
     provider: str
 
 
-class Worker:
+class LeaseHolder:
     """A worker that took a lease; it keeps its blocks, also after another worker has got the batch."""
 
     def __init__(self, batch_key: BatchKey, lease: Lease) -> None:
@@ -24,6 +24,8 @@ class Worker:
         """The id of the call that opened the last block."""
         self.last: OpenedBlock | None = None
         self.blocks: dict[int, WorkerBlock] = {}
+        self.results: dict[tuple[int, int], str] = {}
+        """The result of each push, by block and index: a push has one result, however often the worker records it."""
 
     @property
     def last_block(self) -> int:
@@ -36,4 +38,4 @@ class Worker:
             self.blocks[block.number] = WorkerBlock(block.messages, provider)
 
     def __repr__(self) -> str:
-        return f"Worker({self.batch_key}, token={self.lease.token})"
+        return f"LeaseHolder({self.batch_key}, token={self.lease.token})"

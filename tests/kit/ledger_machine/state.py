@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from tests.kit.ledger import SENDER, Ledger
 from tests.kit.ledger_machine.clock import NOON_US, MachineClock
 from tests.kit.ledger_machine.drain import finish_all
+from tests.kit.ledger_machine.lease_holder import LeaseHolder
 from tests.kit.ledger_machine.recorded_calls import RecordedCall
-from tests.kit.ledger_machine.worker import Worker
-from tests.kit.ledger_model.campaign import BatchKey, Campaign, Message
+from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
 from tests.kit.ledger_model.comparison import assert_agrees
 from tests.kit.ledger_model.frequency import FrequencyCaps
 from tests.kit.ledger_model.model import Model
@@ -44,7 +44,7 @@ MessageKey = tuple[BatchKey, int, int]
 """A batch, the index of a message in the batch, and an attempt."""
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What the machine knows besides the model, in order to check what the model does not."""
 
     opened: dict[MessageKey, tuple[int, int] | None]
@@ -56,7 +56,7 @@ class Seen(NamedTuple):
     """Campaigns that were paused or braked and not resumed since."""
 
 
-class World(RuleBasedStateMachine):
+class MachineState(RuleBasedStateMachine):
     """The ledger and its model, always at the same time."""
 
     def __init__(
@@ -69,10 +69,10 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.ledger, self.clock, self.calls, self.run = ledger, clock, calls, run
         self.model = Model(NOON_US)
-        self.workers: list[Worker] = []
+        self.workers: list[LeaseHolder] = []
         self.words: dict[str, str] = {}
         """The variable part of the text of each campaign."""
-        self.seen = Seen({}, set(), set(), set())
+        self.seen = Observed({}, set(), set(), set())
         self.unproved: set[MessageKey] = set()
         """Attempts that were opened in seconds that the ledger lost: the ledger may open them again."""
 
@@ -105,7 +105,7 @@ class World(RuleBasedStateMachine):
         chain = data.draw(st.sampled_from(CHAINS))
         brake = BrakeRule(pushes=last, rejected_share=0.5, reports=last, failed_share=0.5)
         opted_out = sorted(data.draw(st.sets(st.integers(0, messages - 1), max_size=3)))
-        campaign = Campaign(
+        campaign = ModelCampaign(
             size,
             [Message("u", code=OPTED_OUT) if index in opted_out else Message() for index in range(messages)],
             policy=data.draw(st.sampled_from(["give_up", "resend"])),

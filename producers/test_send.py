@@ -42,7 +42,7 @@ RandomBelow = Callable[[int], int]
 
 
 class SendTestRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asked for; empty fields are chosen from the settings."""
+    """The user's options; empty fields are chosen from the settings."""
 
     number: str
     """With its country code."""
@@ -138,7 +138,7 @@ async def compare_id_key(settings: Settings, redis: Redis | None) -> None:
 
 async def refuse_if_held(redis: Redis, sender: SenderId, provider: str) -> None:
     """Raise CommandFailed if the ledger holds the sender back, entirely or at this provider."""
-    if reason := _held_reason(await Queries(redis).sender(sender), provider):
+    if reason := _stop_reason(await Queries(redis).sender(sender), provider):
         raise CommandFailed(
             f"sender {sender} {reason}: dispatch sender resume {sender}, or send all the same with --force"
         )
@@ -195,9 +195,10 @@ def _values(message: str, template: TemplateSettings) -> list[str] | None:
     return Template(template.text, template.operator).extract_values(message, template.max_value_length)
 
 
-def _held_reason(view: SenderView, provider: str) -> str:
+def _stop_reason(view: SenderView, provider: str) -> str:
     if view.paused:
         return "is paused"
     return next(
-        (f"is held: provider {provider} is {held.why}" for held in view.unavailable if held.provider == provider), ""
+        (f"is stopped: provider {provider} is {state.why}" for state in view.unavailable if state.provider == provider),
+        "",
     )
