@@ -22,6 +22,8 @@ class LeaseHolder:
         self.lease = lease
         self.operation = ""
         """The id of the call that opened the last block."""
+        self.said_block = 0
+        """The last block that the worker had been given before that call."""
         self.last: OpenedBlock | None = None
         self.blocks: dict[int, WorkerBlock] = {}
         self.results: dict[tuple[int, int], str] = {}
@@ -33,7 +35,7 @@ class LeaseHolder:
 
     def give(self, operation: str, block: OpenedBlock, provider: str) -> None:
         assert block.number > self.last_block, "a block number is used twice"
-        self.operation, self.last = operation, block
+        self.operation, self.said_block, self.last = operation, self.last_block, block
         if block.messages:
             self.blocks[block.number] = WorkerBlock(block.messages, provider)
 

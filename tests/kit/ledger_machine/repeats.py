@@ -109,7 +109,7 @@ class RepeatedSteps(UpkeepSteps):
             expected: object = self.model.open(batch_key, opening)
         except ModelLeaseLost:
             expected = LeaseLost
-        assert opened == expected
+        assert opened == expected, f"a repeated call of open_block got {opened}, and not {expected}"
 
     def repeat_control(self, call: RecordedCall, arguments: dict[str, Any]) -> None:
         name, action = arguments["campaign"], str(arguments["action"])

@@ -50,7 +50,7 @@ class WorkSteps(PeopleSteps):
         assert (answer is LeaseLost) == (expected is ModelLeaseLost), (answer, expected)
         if answer is LeaseLost:
             return None
-        assert plain(answer) == expected
+        assert plain(answer) == expected, f"the ledger answers {answer}, and the model {expected}"
         result: Answer = answer
         return result
 
@@ -166,7 +166,11 @@ class WorkSteps(PeopleSteps):
         """Repeat the last call of open_block that gave a block, whatever happened since."""
         worker = self.some_worker(data)
         if worker.last and self.model.out[worker.batch_key].operation == worker.operation:
-            opened = self.run(self.ledger.leases.open_block(worker.lease, max_messages=4, operation=worker.operation))
+            opened = self.run(
+                self.ledger.leases.open_block(
+                    worker.lease, max_messages=4, operation=worker.operation, last_block=worker.said_block
+                )
+            )
             assert plain(opened) == worker.last
 
     def work_record(self, data: st.DataObject) -> None:
