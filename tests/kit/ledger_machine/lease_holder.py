@@ -22,7 +22,7 @@ class LeaseHolder:
         self.lease = lease
         self.operation = ""
         """The id of the call that opened the last block."""
-        self.said_block = 0
+        self.known_block = 0
         """The last block that the worker had been given before that call."""
         self.last: OpenedBlock | None = None
         self.blocks: dict[int, WorkerBlock] = {}
@@ -35,7 +35,7 @@ class LeaseHolder:
 
     def give(self, operation: str, block: OpenedBlock, provider: str) -> None:
         assert block.number > self.last_block, "a block number is used twice"
-        self.operation, self.said_block, self.last = operation, self.last_block, block
+        self.operation, self.known_block, self.last = operation, self.last_block, block
         if block.messages:
             self.blocks[block.number] = WorkerBlock(block.messages, provider)
 

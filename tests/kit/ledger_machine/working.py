@@ -168,7 +168,7 @@ class WorkSteps(PeopleSteps):
         if worker.last and self.model.out[worker.batch_key].operation == worker.operation:
             opened = self.run(
                 self.ledger.leases.open_block(
-                    worker.lease, max_messages=4, operation=worker.operation, last_block=worker.said_block
+                    worker.lease, max_messages=4, operation=worker.operation, last_block=worker.known_block
                 )
             )
             assert plain(opened) == worker.last

@@ -23,9 +23,9 @@ from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance
 
 LONGER = os.environ.get("LEDGER_EXAMPLES")
-EXAMPLES = int(LONGER or min(40, settings().max_examples))
+EXAMPLES = int(LONGER or min(20, settings().max_examples))
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if LONGER else [])]
-STEPS = 8
+STEPS = 3
 LEASE_S = 100 * 86_400
 """Leases end only when the machine says so."""
 

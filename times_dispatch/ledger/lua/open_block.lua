@@ -97,8 +97,8 @@ end
 -- Say whether this call is repeated late: since the first call the worker was given a later block, and said so when it
 -- opened the next block.
 local function is_repeated_late(worker_block)
-  local known, said = tonumber(args.last_block), tonumber(worker_block or '-1')
-  return known >= 0 and said >= 0 and is_later_block(said, known)
+  local known, confirmed = tonumber(args.last_block), tonumber(worker_block or '-1')
+  return known >= 0 and confirmed >= 0 and is_later_block(confirmed, known)
 end
 
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
