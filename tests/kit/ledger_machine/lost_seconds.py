@@ -57,6 +57,14 @@ class LostSecondsSteps(RepeatedSteps):
         self.calls.clear()
         self.ledger.report_applier = ReportApplier(self.ledger.redis)
 
+    def lose_seconds(self, data: st.DataObject) -> None:
+        """Let workers work between the snapshot and the power cut, and work on after the restart."""
+        self.take_a_snapshot(data)
+        self.work(data)
+        self.put_the_snapshot_back(data)
+        self.compare()
+        self.work(data)
+
     def report_a_push_of_lost_seconds(self, data: st.DataObject) -> None:
         if not self.unproved:
             return

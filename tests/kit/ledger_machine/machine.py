@@ -16,6 +16,7 @@ STEPS = {
     "repeat_calls": 4,
     "take_a_snapshot": 1,
     "put_the_snapshot_back": 1,
+    "lose_seconds": 2,
     "report_a_push_of_lost_seconds": 1,
 }
 WEIGHTED_STEPS = [step for step, weight in STEPS.items() for _ in range(weight)]
