@@ -22,6 +22,7 @@ from producers.campaign.slot_binding import bind_slots
 from producers.campaign.table import ALTERNATIVES, CampaignTable
 from producers.errors import InputInvalid
 from producers.recipients import Heading
+from producers.rows.damage import damage_of_template
 from producers.rows.slots import SlotSource
 from producers.rows.whitelists import Whitelists
 from times_dispatch.ledger.model import Plan, SenderId
@@ -83,6 +84,8 @@ class Campaign:
             )
             for placeholder in unfilled("\0".join(self.template.literals))
         ]
+        if damage := damage_of_template(self.template_settings.text):
+            bad_text.append(self._document.mistake(("template",), f"the text of {table.template} {damage}"))
         if mistakes := [*self.budget.mistakes, *bad_text]:
             raise InputInvalid(*mistakes)
         self.custom = CustomValues(

@@ -48,7 +48,7 @@ def _open(path: Path, hint: str) -> RecipientsFile:
     # Each variant is imported only for its suffix: pyarrow alone costs 60 MB.
     match path.suffix.lower():
         case ".csv" | ".tsv" | ".txt":
-            if not kind.is_text:
+            if not kind.is_text or kind is Kind.JSON:
                 raise _misnamed(path, kind)
             from producers.recipients.csv import CsvFile  # noqa: PLC0415
 
@@ -82,6 +82,8 @@ _NEVER_READ = {
     Kind.HTML: "open it in a spreadsheet program and save it as .xlsx or .csv",
     Kind.XML: "open it in a spreadsheet program and save it as .xlsx or .csv",
     Kind.PDF: "export the list as .xlsx or .csv",
+    Kind.RTF: "export the list as .xlsx or .csv",
+    Kind.MIME: "open it in a spreadsheet program and save it as .xlsx or .csv",
     Kind.XLSB: "save it as .xlsx",
     Kind.ENCRYPTED: "save it without the password",
     Kind.GZIP: "unpack it with gunzip",

@@ -16,8 +16,19 @@ _FORMULA_GUARD = re.compile(r'=(?:T\()?"((?:[^"]|"")*)"\)?', re.DOTALL)
 _NUMBER_GUARD = re.compile(r"=([+-]?[0-9][0-9.,]*)")
 _ESCAPED_CONTROL = re.compile("_x00(?:0[0-9A-F]|1[0-9A-F])_")
 """The form in which Excel's files write a control character, such as the carriage return of Alt+Enter."""
-_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d|\d\d?[-/.]\d\d?[-/.]\d{4})[T ]0?0:00(?::00(?:\.0+)?)?(?:Z|[+]00:?00)?")
-_DAY_ZERO = re.compile(r"(?:1899-12-3[01]|1900-01-00|3[01][-/.]12[-/.]1899)[T ](\d\d?:\d\d(?::\d\d)?)(?:\.0+)?")
+_MIDNIGHT = re.compile(
+    r"(\d{4}[-/]\d\d[-/]\d\d|\d\d?[-/. ](?:\d\d?|[A-Za-z]{3,9})[-/. ](?:\d{4}|\d\d)|[A-Za-z]{3,9} \d\d?, \d{4})"
+    r"(?:[T ]0?0:00(?::00(?:\.0+)?)?(?: ?Z|[+-]\d\d:?\d\d)?|,? 12:00(?::00)? ?AM)",
+    re.IGNORECASE,
+)
+_DAY_ZERO = re.compile(
+    r"(?:1899-12-3[01]|1900-01-00|3[01][-/.]12[-/.]1899|12[-/]3[01][-/]1899)[T ]"
+    r"(?!0?0:00)(\d\d?:\d\d(?::\d\d)?)(?:\.0+)?((?<=:00)Z|(?<=:00\.000)Z| ?[AP]M)?",
+    re.IGNORECASE,
+)
+_ISO_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:[+]05:?30)?")
+"""A date and time of a program, in no zone or in India's, as ``2026-11-30T10:30:00.000``."""
+_MAY_BE_MOMENT = re.compile("0:00|12:00|1899|1900-|[0-9]T[0-9][0-9]:|:[0-9][0-9]\\.[0-9]|[+]05:?30").search
 _LONG_FLOAT = re.compile(r"[+-]?[0-9]{1,9}\.[0-9]{9,}")
 _FLOAT_DIGITS = 15
 
@@ -35,7 +46,7 @@ def _may_be_untidy(joined: str) -> bool:
     return (
         "'" in joined
         or "=" in joined
-        or (":" in joined and ("0:00" in joined or "1899" in joined or "1900-" in joined))
+        or (":" in joined and _MAY_BE_MOMENT(joined) is not None)
         or ("." in joined and ("00000" in joined or "99999" in joined))
         or "_x00" in joined
         or (not joined.isascii() and any(character in joined for character in _INVISIBLE_UNICODE))
@@ -46,20 +57,22 @@ def tidy(cell: str) -> str:
     """Return the text that a person sees in a cell.
 
     Blanks and invisible characters around the text are taken off, and so are the guards that keep a spreadsheet from
-    changing a value: an apostrophe before it, or ``="…"`` around it. A date at midnight loses its time, a time loses
-    the day on which spreadsheets begin to count, and a float loses the digits that it does not hold: 824.8199999999999
-    becomes 824.82.
+    changing a value: an apostrophe before it, or ``="…"`` around it. A date at midnight loses its time, a date and time
+    of a program its ``T`` and its fractions of a second, a time loses the day on which spreadsheets begin to count, and
+    a float loses the digits that it does not hold: 824.8199999999999 becomes 824.82.
     """
     text = cell.strip(_AROUND)
     if "_x00" in text:
         text = _ESCAPED_CONTROL.sub(" ", text).strip(_AROUND)
     if text.startswith(("'", "=")):
         text = _without_guard(text).strip(_AROUND)
-    if text[:1].isdigit() or text[:1] in "+-":
+    if text[:1].isdigit() or text[:1] in "+-" or text[-2:] in ("00", "AM", "am"):
         if midnight := _MIDNIGHT.fullmatch(text):
             return midnight[1]
         if time := _DAY_ZERO.fullmatch(text):
-            return time[1]
+            return time[1] + (time[2] or "").upper().removesuffix("Z")
+        if moment := _ISO_MOMENT.fullmatch(text):
+            return f"{moment[1]} {moment[2]}"
         if _LONG_FLOAT.fullmatch(text):
             return _rounded(text)
     return text

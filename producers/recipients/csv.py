@@ -3,7 +3,7 @@
 import contextlib
 import csv
 import re
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +16,7 @@ from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading, is_among
 
 _DELIMITERS = ",;\t|"
-_SEPARATOR_LINE = re.compile('\ufeff*"?sep=(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
 """A first line for spreadsheets, ``sep=;``, which names the delimiter of the lines below."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_SEPARATOR_LINE = 20
@@ -37,8 +37,8 @@ class CsvFile:
     """A CSV file.
 
     The right delimiter is the one that a line ``sep=;`` names, or with which the heading has a column named ``hint``.
-    Blanks before a quote are passed over, and so are blank cells beyond the heading. Cells that a row lacks at its end
-    are empty: spreadsheets leave them out.
+    Blanks around a cell in quotes are passed over, and so are blank cells beyond the heading. Cells that a row lacks at
+    its end are empty: spreadsheets leave them out.
     """
 
     def __init__(self, path: Path, *, hint: str) -> None:
@@ -120,7 +120,8 @@ class CsvFile:
     @staticmethod
     def _reader(text: TextIO, delimiter: str) -> "_CsvReader":
         # A blank after a tab is not skipped: there it may be a cell of its own.
-        return csv.reader(text, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+        lines = _without_blanks_at_quotes(text, delimiter)
+        return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
 
     def _find_delimiter(self, hint: str) -> tuple[str, Heading]:
         """Choose the delimiter with which the heading has the hinted column, or else the most columns."""
@@ -161,6 +162,25 @@ class CsvFile:
             except csv.Error as error:
                 reason = _explain(error)
         raise InputInvalid(f"{self._path}:{line}: {reason}")
+
+
+def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str) -> Iterator[str]:
+    """Take off blanks between a quote around a cell and a delimiter, which RFC 4180 does not allow and people write."""
+    blank = "[ \u00a0]" if delimiter == "\t" else "[ \t\u00a0]"
+    at_quote = re.compile(rf'(?<="){blank}+(?=[{delimiter}\r\n]|\Z)|(?<=[{delimiter}]){blank}+(?=")|^{blank}+(?=")')
+    # Within a cell in quotes the number of quotes so far is odd.
+    quotes = 0
+    for line in lines:
+        if '"' not in line:
+            yield line
+            continue
+        pieces, end = [], 0
+        for match in at_quote.finditer(line):
+            if (quotes + line.count('"', 0, match.start())) % 2 == 0:
+                pieces.append(line[end : match.start()])
+                end = match.end()
+        quotes += line.count('"')
+        yield "".join((*pieces, line[end:]))
 
 
 def _skip_to_heading(reader: Iterator[list[str]]) -> None:

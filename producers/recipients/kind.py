@@ -7,6 +7,7 @@ from pathlib import Path
 
 _HEAD_BYTES = 4096
 _HTML = re.compile(rb"\s*(?:<!doctype html|<html|<head|<meta|<table|<style|<body|<div|<script)", re.IGNORECASE)
+_JSON = re.compile(rb"\s*(?:\[\s*)?\{\s*\"")
 _UTF8_MARK = b"\xef\xbb\xbf"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
@@ -23,6 +24,8 @@ class Kind(Enum):
     GZIP = "compressed with gzip"
     PARQUET = "a Parquet file"
     PDF = "a PDF document"
+    RTF = "a text document (.rtf)"
+    MIME = "a web page of one file (.mht)"
     HTML = "a page of HTML"
     XML = "an XML document"
     TSV = "text that tabs separate"
@@ -52,7 +55,13 @@ def kind_of(path: Path) -> Kind:
         b"\x04\0",
     ):
         return Kind.XLS
-    for start, kind in ((b"\x1f\x8b", Kind.GZIP), (b"PAR1", Kind.PARQUET), (b"%PDF", Kind.PDF)):
+    for start, kind in (
+        (b"\x1f\x8b", Kind.GZIP),
+        (b"PAR1", Kind.PARQUET),
+        (b"%PDF", Kind.PDF),
+        (b"{\\rtf", Kind.RTF),
+        (b"MIME-Version:", Kind.MIME),
+    ):
         if head.startswith(start):
             return kind
     return _kind_of_text(head.removeprefix(_UTF8_MARK))
@@ -81,7 +90,7 @@ def _kind_of_text(head: bytes) -> Kind:
         return Kind.HTML if re.search(rb"<html", head, re.IGNORECASE) else Kind.XML
     if b"\0" in head:
         return Kind.OTHER
-    if head.lstrip().startswith((b"{", b"[")):
+    if _JSON.match(head):
         return Kind.JSON
     first_line = head.lstrip().partition(b"\n")[0]
     if b"\t" in first_line:

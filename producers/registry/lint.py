@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from producers.rows.damage import damage_of_template
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.placeholders import unfilled
@@ -88,6 +89,8 @@ def _slot_findings(template: Template) -> Iterator[LintFinding]:
 
 def _text_findings(item: TemplateSettings, template: Template, settings: Settings) -> Iterator[LintFinding]:
     text = "\0".join(template.literals)
+    if damage := damage_of_template(item.text):
+        yield LintFinding(f"its text {damage}", UNFILLED)
     for placeholder in dict.fromkeys(unfilled(text)):
         yield LintFinding(
             f"{placeholder} looks like a placeholder that nothing fills; a slot is written {{#var#}}", UNFILLED

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import ValidationError
 
 from producers.registry.portal import PortalRow
+from producers.rows.damage import damage_of_template
 from times_dispatch.settings.errors import closest, describe_error
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.settings.templates import TemplateSettings
@@ -132,6 +133,8 @@ class Merge:
             error = invalid.errors(include_url=False)[0]
             field = str(error["loc"][0]) if error["loc"] else ""
             return _FIELDS_IN_WORDS.get(field, "") + describe_error(error, TemplateSettings)
+        if damage := damage_of_template(row.text):
+            return f"text: {damage}"
         if placeholders := unfilled("\0".join(Template(row.text).literals)):
             return f"text: {placeholders[0]} looks like a placeholder that nothing fills; a slot is written {{#var#}}"
         return ""

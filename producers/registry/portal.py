@@ -32,7 +32,9 @@ _OPERATORS: dict[str, Operator] = {
 }
 _APPROVED = re.compile(r"\b(approved?|registered|active|activated|live)\b", re.IGNORECASE)
 _NOT_APPROVED = re.compile(
-    r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in ?active)\b", re.IGNORECASE
+    r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in[ -]?active|de[ -]?activated"
+    r"|revoked|blocked|cancell?ed|withdrawn|deleted|disabled)\b",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]+")
 

@@ -34,10 +34,18 @@ _PLACEHOLDER = re.compile(
     r"\{\{.*?\}\}|\{[^{}]*\}|\$\{[^{}]*\}"  # {{name}}, {name}, ${name}
     r"|##[\w .-]+##|(?<!\w)#[^\W\d][\w .-]*#(?!\w)"  # ##name##, #name#
     r"|%%[\w .-]+%%|(?<![\w%])%[^\W\d]\w+%(?!\w)"  # %%name%%, %name%
-    r"|(?<![\w%])%[sd](?!\w)|%\([\w ]+\)[sd]"  # %s, %(name)s
+    r"|(?<![\w%])%(?:[0-9]\$)?[sd](?!\w)|%\([\w ]+\)[sd]"  # %s, %1$s, %(name)s
     r"|<<[^<>]+>>|«[^«»]+»|\[\[[^\[\]]+\]\]|\*\|[^|]+\|\*|<%.*?%>"  # <<name>>, «name», [[name]], *|NAME|*, <% name %>
 )
-_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+][0-9]{1,3}")
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:(?:[.,][0-9]+)?[eE][+]|[.,][0-9]+[eE]-?|[eE]-0)[0-9]{1,3}")
+_MAY_BE_SCIENTIFIC = re.compile(r"[.,][0-9]+e-?[0-9]|[0-9]e-0").search
+_ZERO_DATE = re.compile(
+    r"(?:0000-00-00|0001-01-01|1899-12-3[01]|1900-01-00|(?:00|3[01])[-/.]12[-/.]1899|12[-/]3[01][-/]1899"
+    r"|00?[-/](?:01?|jan)[-/](?:1900|00)|0?1/00?/(?:1900|00)|0?1[-/.]0?1[-/.]0001|00[-/.]00[-/.]0000)(?:[T ].*)?",
+    re.IGNORECASE,
+)
+"""The day zero of spreadsheets, of MySQL and of .NET, which programs write where they have no date."""
+_MAY_BE_ZERO_DATE = re.compile("1899|1900|/00|-00|0001-01|1.0001").search
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(r"\[object ", re.IGNORECASE)
@@ -76,6 +84,8 @@ _EMPTY = CellDamage(DamageKind.ABSENT, "is empty")
 _NO_VALUE = CellDamage(DamageKind.ABSENT, "holds a word for no value")
 _NOT_AVAILABLE = CellDamage(DamageKind.ABSENT, "holds #N/A, the error of a lookup that found nothing")
 
+_NO_DATE = CellDamage(DamageKind.ABSENT, "holds the day zero of a program, which stands for no date")
+
 
 def _damaged(reason: str) -> CellDamage:
     return CellDamage(DamageKind.DAMAGED, reason)
@@ -98,6 +108,8 @@ class DamageCheck:
         may_be_damaged = (
             not self._suspicious_words.isdisjoint(joined.split("\n"))
             or any(text in joined for text in _SUSPICIOUS)
+            or _MAY_BE_SCIENTIFIC(joined)
+            or _MAY_BE_ZERO_DATE(joined)
             or (not joined.isascii() and any(map(_MAY_BE_MISREAD, cells)))
         )
         if not may_be_damaged:
@@ -112,8 +124,10 @@ class DamageCheck:
         word = cell.casefold()
         if word in self._no_value:
             return _NO_VALUE
-        if word in ("#n/a", "#n/a!", "#na"):
+        if word in ("#n/a", "#n/a!", "#na", "#n/a n/a"):
             return _NOT_AVAILABLE
+        if _ZERO_DATE.fullmatch(cell):
+            return _NO_DATE
         return damage_of_text(cell)
 
 
@@ -122,10 +136,22 @@ def damage_of_text(text: str) -> CellDamage | None:
     return next((damage for is_damaged, damage in _DAMAGES if is_damaged(text)), None)
 
 
+def damage_of_template(text: str) -> str:
+    """Return the reason why the text of a template is damaged by its encoding; an empty text if it is not."""
+    return next((damage.reason for is_damaged, damage in _ENCODING_DAMAGES if is_damaged(text)), "")
+
+
 def _is_error(text: str) -> bool:
     return text.casefold() in SPREADSHEET_ERRORS or _OFFICE_ERROR.fullmatch(text) is not None
 
 
+_ENCODING_DAMAGES: tuple[tuple[Callable[[str], object], CellDamage], ...] = (
+    (
+        re.compile("\ufffd").search,
+        _damaged("holds U+FFFD, which replaces a character that was lost: export the file as UTF-8"),
+    ),
+    (_MISREAD_UTF8.search, _damaged("was read in a wrong encoding once (Ã© for é): export the file as UTF-8")),
+)
 _DAMAGES: tuple[tuple[Callable[[str], object], CellDamage], ...] = (
     (_is_error, _damaged("holds an error of a spreadsheet: correct the formula")),
     (
@@ -133,15 +159,11 @@ _DAMAGES: tuple[tuple[Callable[[str], object], CellDamage], ...] = (
         _damaged("holds only # signs, as a column that is too narrow shows them: widen it and export again"),
     ),
     (_PROGRAM_OBJECT.match, _damaged("holds the name of a program's object instead of a value")),
-    (
-        re.compile("\ufffd").search,
-        _damaged("holds U+FFFD, which replaces a character that was lost: export the file as UTF-8"),
-    ),
+    *_ENCODING_DAMAGES,
     (
         _QUESTION_MARKS.search,
         _damaged("holds question marks instead of characters that were lost: export the file as UTF-8"),
     ),
-    (_MISREAD_UTF8.search, _damaged("was read in a wrong encoding once (Ã© for é): export the file as UTF-8")),
     (_PLACEHOLDER.search, _damaged("holds a placeholder that nobody filled")),
     (
         _SCIENTIFIC.fullmatch,

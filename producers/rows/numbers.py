@@ -15,12 +15,20 @@ _PLAIN_INDIAN_NUMBERS = re.compile("^(?:(?:[+]?91|0)?([6-9][0-9]{9})|.*)$", re.M
 """The forms of nearly all numbers in Indian lists, without blanks and dashes; any other line gives an empty match."""
 
 _PREFIX = re.compile(
-    r"(?:tel|telephone|phone|ph|mob|mobile|cell|p|m|whatsapp|wa|sms|callto)[.]?:(?://)?", re.IGNORECASE
+    r"^(?:(?:https?://)?(?:wa\.me|api\.whatsapp\.com/send)/?(?:\?phone=)?"
+    r"|(?:tel|telephone|phone|ph|mob|mobile|cell|contact|no|p|m|whatsapp|wa|sms|smsto|callto|sip)[. ]{0,2}"
+    r"(?:(?:no|number|num)\b[. ]{0,2})?(?::(?://)?|(?<=[. ])))(?:%2B)?",
+    re.IGNORECASE,
 )
 """The prefixes that exports of contacts, leads and chats write before a number; ``p:`` is Facebook's."""
 _GROUPED = re.compile("[0-9]{1,3}(?:,[0-9]{2,3})+(?:[.]0+)?")
 """A number of a spreadsheet whose column groups digits: 9,876,543,210."""
-_PARAMETERS = re.compile(r"(?:;(?:ext|phone-context|isub)=.*|@(?:s\.whatsapp\.net|c\.us))$", re.IGNORECASE)
+_PARAMETERS = re.compile(
+    r"(?:[;,]|;(?:ext|phone-context|isub)=.*|(?::[0-9]{1,3})?@(?:s\.whatsapp\.net|c\.us|ims\.[a-z0-9.]+)|[?&][a-z]+=.*)$",
+    re.IGNORECASE,
+)
+_QUOTES = "\"'`\u00b4\u2018\u2019\u201c\u201d"
+"""Quotes around a number, or the apostrophe before it in the form in which a text program writes it."""
 
 
 _NO_NUMBER = frozenset({""})
@@ -61,9 +69,10 @@ def without_prefix(cell: str) -> str:
     """Take off ``tel:``, ``p:``, ``whatsapp:`` and the like before a number, and what such addresses put after it."""
     if "," in cell and _GROUPED.fullmatch(cell):
         return cell.replace(",", "")
-    if ":" not in cell and "@" not in cell:
+    if cell[:1].isdigit() and cell[-1:].isdigit() and ":" not in cell and "@" not in cell:
         return cell
-    return _PARAMETERS.sub("", _PREFIX.sub("", cell.strip(), count=1))
+    number = cell.strip().strip(_QUOTES)
+    return _PARAMETERS.sub("", _PREFIX.sub("", number, count=1))
 
 
 def find_foreign(numbers: Sequence[str]) -> list[int]:

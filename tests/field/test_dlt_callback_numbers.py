@@ -82,6 +82,12 @@ from times_dispatch.sms.rules.callback_numbers import NumberWhitelist, find
         "1800 22 11 00",
         "tel:+919876543210",
         "1800180 1234",
+        "Mr.Rao(9876543210)",
+        "Rao(+91 98765 43210)",
+        "Rao+919876543210",
+        "Branch(080-41234567)",
+        "Query-9876543210",
+        "+91_9876543210",
     ],
 )
 def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
@@ -131,6 +137,13 @@ def test_a_number_to_call_is_seen_wherever_it_stands(text: str) -> None:
         "code 98765 43210",
         "A1-9876543210",
         "100-200-3000",
+        "Ref(9876543210)",
+        "Txn(9876543210)",
+        "Order No(9876543210)",
+        "Rs(9876543210)",
+        "f(1234567890)",
+        "A1(9876543210)",
+        "9876543210-9876543211-3",
     ],
 )
 def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
@@ -143,6 +156,7 @@ def test_ids_amounts_dates_and_links_are_no_numbers_to_call(text: str) -> None:
         ("18001800/18002021", ["18001800", "18002021"]),
         ("Call 9876543210/9876543211, 022-23456789", ["9876543210", "9876543211", "022-23456789"]),
         ("Call 1800 1234 24/7", ["1800 1234"]),
+        ("9876543210-9876543211", ["9876543210", "9876543211"]),
         ("Call 1800-123-4567 24x7", ["1800-123-4567"]),
         ("Ph:022-23456789/90", ["022-23456789"]),
         ("कॉल १८०० १२३ ४५६७", ["१८०० १२३ ४५६७"]),

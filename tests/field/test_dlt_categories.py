@@ -47,3 +47,38 @@ def test_a_row_with_an_unknown_word_is_refused(tmp_path: Path, word: str) -> Non
 
     [refused] = merge.refused
     assert refused.reason.startswith(f"its category {word!r} is unknown: write promotional, service")
+
+
+@pytest.mark.parametrize("status", ["In-active", "De-activated", "Approved, revoked", "Registered (blocked)"])
+def test_a_template_that_was_active_once_is_not_imported(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "a.csv"
+    heading = "Template ID,Header,Template Type,Template Content,Status"
+    row = f'1107161786534401928,TIMESM,Service Implicit,Hello {{#var#}}. - TIMES,"{status}"'
+    path.write_text(f"{heading}\n{row}\n", encoding="utf-8")
+    merge = Merge({}, elsewhere={}, senders={"TIMESM": SenderSettings(category="service")})
+
+    merge.add(PortalDownload(path).rows())
+
+    [refused] = merge.refused
+    assert refused.reason == f"its status is {status}: only approved templates can be used"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Ren\ufffde, hello {#var#}", "text: holds U+FFFD"),
+        ("RenÃ©e, hello {#var#}", "text: was read in a wrong encoding"),
+        ("Hello {{#var#}}", "text: {{#var#}} looks like a placeholder"),
+        ("Hello %1$s", "text: %1$s looks like a placeholder"),
+    ],
+)
+def test_a_damaged_text_is_not_imported(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "a.csv"
+    heading = "Template ID,Header,Template Type,Template Content,Status"
+    path.write_text(f'{heading}\n1107161786534401928,TIMESM,Service,"{text}",Active\n', encoding="utf-8")
+    merge = Merge({}, elsewhere={}, senders={"TIMESM": SenderSettings(category="service")})
+
+    merge.add(PortalDownload(path).rows())
+
+    [refused] = merge.refused
+    assert refused.reason.startswith(reason)

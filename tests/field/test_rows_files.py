@@ -32,6 +32,11 @@ def checked_csv(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Ch
         '"sep=|"\nto|value\n9876543210|Rao, Asha\n',
         "SEP=\t\nto\tvalue\n9876543210\tRao, Asha\n",
         "to|value\n9876543210|Rao, Asha\n",
+        "sep = ;\nto;value\n9876543210;Rao, Asha\n",
+        'to,value\n9876543210,"Rao, Asha" \n',
+        '"to" , "value"\n"9876543210" , "Rao, Asha"  \r\n',
+        'to,value,x\n9876543210,\t"Rao, Asha"\t,\u00a0"1"\n',
+        'to\tvalue\n9876543210\t "Rao, Asha" \n',
         'to,value,,\n9876543210,"Rao, Asha"\n',
         'to,value,remarks\n9876543210,"Rao, Asha"\n',
         'to,value\n9876543210,"Rao, Asha",,\n',
@@ -48,6 +53,12 @@ def test_csv_is_read_as_it_is_written_in_the_wild(tmp_path: Path, content: str |
     checked = checked_csv(tmp_path, content)
 
     assert (checked.to, checked.values, checked.refused) == (["919876543210"], ["Rao, Asha"], [])
+
+
+def test_blanks_at_quotes_within_a_cell_are_part_of_the_value(tmp_path: Path) -> None:
+    content = 'to,value,x\n9876543210,"The ""big"" , ""new"" one","first\n"" , x" \n9876543211,"a , ""b""","c"\n'
+
+    assert checked_csv(tmp_path, content).values == ['The "big" , "new" one', 'a , "b"']
 
 
 def test_a_line_that_names_the_separator_counts_as_a_line(tmp_path: Path) -> None:

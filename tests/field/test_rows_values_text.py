@@ -36,6 +36,21 @@ from tests.kit.field import check_values, csv_with
         ("2026-11-30 10:00:00", "2026-11-30 10:00:00"),
         ("1899-12-31 10:30:00", "10:30:00"),
         ("1899-12-30T10:30:00", "10:30:00"),
+        ("2026-11-30T00:00:00+05:30", "2026-11-30"),
+        ("30-Nov-2026 00:00:00", "30-Nov-2026"),
+        ("11/30/2026 12:00:00 AM", "11/30/2026"),
+        ("30-11-26 00:00", "30-11-26"),
+        ('"Nov 30, 2026 12:00:00 AM"', "Nov 30, 2026"),
+        ("2026-11-30T10:30:00.000", "2026-11-30 10:30:00"),
+        ("2026-11-30T10:30:00+05:30", "2026-11-30 10:30:00"),
+        ("2026-11-30 10:30:00.123456", "2026-11-30 10:30:00"),
+        ("2026-11-30T10:30:00Z", "2026-11-30T10:30:00Z"),
+        ("30/11/2026 10:30 AM", "30/11/2026 10:30 AM"),
+        ("12:00 AM", "12:00 AM"),
+        ("1899-12-31T10:30:00.000Z", "10:30:00"),
+        ("12/30/1899 10:30:00 AM", "10:30:00 AM"),
+        ("since 1899", "since 1899"),
+        ("1/1/1900", "1/1/1900"),
         ("824.8199999999999", "824.82"),
         ("0.30000000000000004", "0.3"),
         ("824.82", "824.82"),
@@ -64,13 +79,27 @@ def test_a_value_is_what_a_person_sees(tmp_path: Path, cell: str, seen: str) -> 
 
 @pytest.mark.parametrize(
     "word",
-    "NULL null (null) None nan NaN NaT <NA> NA N/A n/a \\N undefined nil - -- – — . (blank)".split(),  # noqa: SIM905
+    "NULL null (null) (none) None nan NaN NaT <NA> NA N/A n/a n/a. \\N N\\A undefined nil - -- – — . (blank)".split(),  # noqa: SIM905
 )
 def test_the_usual_words_for_no_value_are_refused_like_an_empty_cell(tmp_path: Path, word: str) -> None:
     checked = check_values(csv_with(tmp_path / "a.csv", word, f" {word} ", "fine"))
 
     assert checked.values == ["fine"]
     assert checked.refused == ["value holds a word for no value"] * 2
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("0000-00-00", "0000-00-00 00:00:00", "1899-12-30", "1899-12-30 00:00:00", "1899-12-30T05:08:50.000Z"),
+        *("30/12/1899", "00-01-1900", "0-Jan-00", "1/0/1900", "0001-01-01T00:00:00", "1/1/0001 12:00:00 AM"),
+    ],
+)
+def test_the_day_zero_of_a_program_is_no_value(tmp_path: Path, cell: str) -> None:
+    path = csv_with(tmp_path / "a.csv", cell, "fine")
+
+    assert check_values(path).refused == ["value holds the day zero of a program, which stands for no date"]
+    assert check_values(path, "{value|soon}").values == ["soon", "fine"]
 
 
 def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
@@ -109,6 +138,7 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("##name##", "holds a placeholder"),
         ("#numeric#", "holds a placeholder"),
         ("%s", "holds a placeholder"),
+        ("%1$s", "holds a placeholder"),
         ("%(name)s", "holds a placeholder"),
         ("%name%", "holds a placeholder"),
         ("<<name>>", "holds a placeholder"),
@@ -117,6 +147,8 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("Dear {name}", "holds a placeholder"),
         ("[object Object]", "holds the name of a program's object"),
         ("1.20716E+18", "is in scientific notation"),
+        ("1.20716178653440192E18", "is in scientific notation"),
+        ("1e-05", "is in scientific notation"),
         ("inf", "is infinite"),
         ("-Infinity", "is infinite"),
         ("=A1&B1", "holds a formula"),

@@ -11,7 +11,8 @@ from times_dispatch.sms.landlines import is_landline
 _INDIAN_MOBILE = re.compile("(?:(?:[+]|00?)?910?|0)?([6-9][0-9]{9})")
 _DIALLABLE = re.compile("[+]?[0-9]+")
 _PLAUSIBLE = re.compile("[+]?[1-9][0-9]{7,14}")
-_DECIMAL = re.compile("([+]?[0-9]+)[.]([0-9]{1,2})")
+_DECIMAL = re.compile("([+]?[0-9]+)[.]([0-9]{1,2}|0{3,})")
+_SEVERAL = re.compile("(?:[^0-9]*[0-9]){8,}.*?[/,;&|\n](?:[^0-9]*[0-9]){8,}", re.DOTALL)
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
 
 # The zero of each set of decimal digits that Indian and Arabic keyboards and full-width forms produce. In Unicode the
@@ -90,6 +91,8 @@ def _cleaned(raw: str) -> str:
         raise NumberInvalid("is empty")
     if _SCIENTIFIC.fullmatch(raw.strip()):
         raise NumberInvalid("is in scientific notation, its digits are lost: format the column as text")
+    if _SEVERAL.match(raw.translate(DIGIT_TABLE)):
+        raise NumberInvalid("holds more than one number: give each its own row")
     raise NumberInvalid("contains characters that no phone number has")
 
 

@@ -18,12 +18,13 @@ _SLOT_LIKE = re.compile(
 _PLACEHOLDER = re.compile(
     r"\{\{[^{}\n]{1,60}\}\}"  # {{name}}, {{1}}
     r"|\$\{[^{}\n]{1,60}\}"  # ${name}
+    r"|\{\0\}"  # {{#var#}}, whose outer signs would be sent
     r"|\$\$[A-Za-z]\w{0,39}"  # $$name
     r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}"  # {name}, {0}
     r"|\[\[[A-Za-z_]\w{0,39}\]\]"  # [[name]]; brands stand in single brackets
     r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>"  # <name>, <%= name %>
     r"|##[A-Za-z_][\w -]{0,39}##|(?<![\w#])#[A-Za-z_]\w{0,39}#(?![\w#])"  # ##name##, #name#
-    r"|(?<![\w%])%(?:[sd](?![\w%])|\([A-Za-z_]\w{0,39}\)[sd]|[A-Za-z_]\w{1,39}%)"  # %s, %(name)s, %name%
+    r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_]\w{0,39}\)[sd]|[A-Za-z_]\w{1,39}%)"  # %s, %name%
 )
 
 _DIGITS_AT_END = re.compile(r"_?[0-9]+\Z")
@@ -58,8 +59,8 @@ def right_spelling(text: str) -> str:
 
 
 def unfilled(text: str) -> list[str]:
-    """Return the parts of a text, outside of its slots, that look like placeholders which nothing fills."""
-    return [match[0] for match in _PLACEHOLDER.finditer(text)]
+    """Return the parts of a text that look like placeholders which nothing fills; a NUL stands for each slot."""
+    return [match[0].replace("\0", "{#var#}") for match in _PLACEHOLDER.finditer(text)]
 
 
 def _tag(word: str) -> str:

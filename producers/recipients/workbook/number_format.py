@@ -28,7 +28,15 @@ def show_number(value: float, number_format: str, *, from_1904: bool = False) ->
     """
     sections = sections_of(number_format)
     section, shown = _choose(sections, value)
-    if section.is_date:
+    if section.is_date and any(token.kind == "digit" for token in section.tokens):
+        # Rs. #,##0 is meant as "Rs. "#,##0: its s shows no seconds, and its first point is no decimal point.
+        first_digit = next(index for index, token in enumerate(section.tokens) if token.kind == "digit")
+        tokens = [
+            token._replace(kind="literal") if index < first_digit or token.kind == "date" else token
+            for index, token in enumerate(section.tokens)
+        ]
+        section = section._replace(tokens=tokens)
+    elif section.is_date:
         if any(token.kind == "elapsed" for token in section.tokens):
             return show_duration(value, section.tokens)
         return show_moment(value + (_DAYS_UNTIL_1904 if from_1904 else 0), section.tokens)

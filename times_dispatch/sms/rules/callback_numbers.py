@@ -34,8 +34,9 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 _GLUED = "|".join(f"(?<={re.escape(word)})" for word in sorted({*CALL_WORDS, *GLUE_WORDS}, key=len, reverse=True))
-_BEGINS = rf"(?:(?<![A-Za-z0-9_#=%&$₹+(])|{_GLUED})"
-"""A number does not begin within a word, an id or a query, but may be glued to a word to call."""
+_BEGINS = rf"(?:(?<![A-Za-z0-9_#=%&$₹+(])|(?<=[A-Za-z])(?=[(]|[+]91)|(?<=91_)|{_GLUED})"
+"""A number does not begin within a word, an id or a query, but may be glued to a word to call, and in brackets or with
+its country code to any word: ``Mr.Rao(9876543210)``."""
 _RUN = re.compile(rf"{_BEGINS}[+(]{{0,2}}[0-9]+(?:{_SEPARATOR}{{1,3}}[0-9]+)*", re.IGNORECASE)
 _GROUP = re.compile("[0-9]+")
 _MORE = rf"(?:{_SEPARATOR}{{0,3}}+[0-9])"
@@ -65,7 +66,7 @@ _AFTER_ID_WORD = re.compile(
 )
 _AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(CURRENCY_WORDS)})[ .:]{{0,3}}\Z", re.IGNORECASE)
 _FOLLOWING = re.compile(rf"(?:{_any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
-_OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}")
+_OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
 _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
 
 _LIKE_A_NUMBER = re.compile("[0-9]{10,15}|1[0-9]{7,10}|[2-7][0-9]{5,7}|[0-9]{7,9}")

@@ -28,7 +28,7 @@ LINK_WORDS: Final = _words(
 )
 """Words that may stand between a call word and the number: ``call us at 26543210``."""
 
-GLUE_WORDS: Final = _words("no nos number on at us free num to or")
+GLUE_WORDS: Final = _words("no nos number on at us free num to or query")
 """Further words to which a number may be glued, as in ``No.1800…``, ``at9876543210``."""
 
 FOLLOWING_WORDS: Final = _words("for or and to between from in at today now pls please toll ext only before by is if")
