@@ -28,8 +28,8 @@ demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and 
 up: $(READY) ## start everything with the sandbox, until Ctrl-C
 	@$(BIN)/python -m times_dispatch.demo up
 
-fast: lint ## lint, and all tests that start no processes
-	@$(BIN)/pytest -m 'not processes and not alone' $(PARALLEL) --hypothesis-profile=quick
+fast: lint ## lint, and all quick tests that start no processes
+	@$(BIN)/pytest -m 'not processes and not alone and not slow' $(PARALLEL) --hypothesis-profile=quick
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \

@@ -20,6 +20,8 @@ from times_dispatch.ledger.report_applier import DeliveryReport, ReportApplier, 
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
+pytestmark = pytest.mark.slow
+
 DEFAULTS = ReconcilerLimits()
 
 

@@ -8,6 +8,8 @@ from times_dispatch.sms.placeholders import right_spelling, unfilled
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.templates import Slot
 
+pytestmark = pytest.mark.slow
+
 UNITS = (
     "a",
     "a-",

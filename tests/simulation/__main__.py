@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from tests.simulation.launch import RunFailed, Task, launch, work
+from tests.simulation.launch import RunFailed, Task, launch, task_of, work
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import SimulationVerdict
 
@@ -16,6 +16,8 @@ def main() -> int:
     if len(sys.argv) == 2 and sys.argv[1] == "work":
         work()
     options = _options()
+    if options.safeguards:
+        return _try_safeguards(options.processes)
     tasks = [
         Task(seed, options.storm * 60, options.hours * 3_600, mutation=options.mutation)
         for seed in range(options.seed, options.seed + options.runs)
@@ -41,6 +43,23 @@ def main() -> int:
     return 1 if broken else 0
 
 
+def _try_safeguards(processes: int) -> int:
+    """Take out each safeguard of which a run is known: that run must fail without it, and hold with it."""
+    names = [name for name, mutation in MUTATIONS.items() if mutation.seed]
+    missed = 0
+    with ThreadPoolExecutor(processes) as pool:
+        runs = {name: [pool.submit(launch, task_of(name, is_taken_out=out)) for out in (True, False)] for name in names}
+        for name, (without, sound) in runs.items():
+            found, held = without.result().violation, sound.result().violation
+            is_missed = bool(held) or found.partition(":")[0] not in MUTATIONS[name].kinds
+            missed += is_missed
+            print(f"{'MISSED ' if is_missed else ''}{name}: {found or 'nothing found'}", flush=True)  # noqa: T201
+            if held:
+                print(f"  also with the safeguard: {held}", flush=True)  # noqa: T201
+    print(f"{len(names) - missed} of {len(names)} safeguards are needed for a run to hold")  # noqa: T201
+    return 1 if missed else 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first seed; each run has the next one")
@@ -48,6 +67,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=8.0, help="virtual hours of each run after its faults, at least")
     parser.add_argument("--storm", type=float, default=10.0, help="virtual minutes of faults in each run")
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="", help="take a safeguard out of the product")
+    parser.add_argument(
+        "--safeguards", action="store_true", help="take out each safeguard in turn, instead of --runs: a run must fail"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many run side by side")
     return parser.parse_args()
 

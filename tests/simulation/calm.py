@@ -45,9 +45,9 @@ class Calm:
         await asyncio.sleep(30)
         await operator.cancel(huge)
 
-    async def many_campaigns_of_one_text(self) -> None:
+    async def many_campaigns_of_one_text(self, campaigns: int = CAMPAIGNS_OF_ONE_TEXT) -> None:
         """Submit many small campaigns of one text, and then a larger one to the same numbers."""
         operator = self._world.operator
-        for number in range(CAMPAIGNS_OF_ONE_TEXT):
+        for number in range(campaigns):
             await operator.submit("ONCEAA", 5, numbers_from=10_000 + 5 * number)
         await operator.submit("ONCEAA", 200, batch_size=200, numbers_from=10_000)

@@ -24,8 +24,22 @@ class Task(msgspec.Struct):
     """How long the quiet hours after the faults are at least; None is none."""
     faults: list[str] | None = None
     """The names of the faults that happen; None is all of them."""
+    exercises: list[str] | None = None
+    """The names of the exercises that are held instead of a storm; None is a storm."""
     mutation: str = ""
     """The safeguard that is taken out of the product; empty is none."""
+
+
+def task_of(name: str, *, is_taken_out: bool) -> Task:
+    """Return the run that shows what a safeguard is for, with the safeguard or without it."""
+    mutation = MUTATIONS[name]
+    return Task(
+        mutation.seed,
+        mutation.storm_s,
+        faults=list(mutation.faults) if mutation.faults is not None else None,
+        exercises=list(mutation.exercises) or None,
+        mutation=name if is_taken_out else "",
+    )
 
 
 def launch(task: Task, *, timeout_s: float = 600.0) -> SimulationVerdict:
@@ -52,7 +66,7 @@ def work() -> NoReturn:
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     if task.mutation:
         MUTATIONS[task.mutation].apply()
-    verdict = run(task.seed, storm_s=task.storm_s, night_s=task.night_s, faults=task.faults)
+    verdict = run(task.seed, storm_s=task.storm_s, night_s=task.night_s, faults=task.faults, exercises=task.exercises)
     sys.stdout.buffer.write(msgspec.json.encode(verdict))
     sys.stdout.buffer.flush()
     os._exit(0)  # killed processes of the simulation have left tasks behind, which must not run their ends

@@ -172,6 +172,8 @@ class LedgerChecks:
             self._begun.add(begun.row[0])
         self._pushes = len(world.books.begun)
         waiting = self._waiting_for_copies()
+        for campaign in waiting:
+            self._may_since.pop(campaign, None)
         ready = {
             campaign: of for campaign, of in seen.items() if self._may_send(campaign, of) and campaign not in waiting
         }

@@ -28,6 +28,12 @@ class Mutation(NamedTuple):
     why: str
     faults: tuple[str, ...] | None = None
     """Faults that show it soonest; None is all."""
+    exercises: tuple[str, ...] = ()
+    """Exercises that show it; empty is a storm."""
+    seed: int = 0
+    """The seed of a run that shows it; 0 if no run is known."""
+    storm_s: float = 0.0
+    """How long the storm of that run is."""
 
 
 def _in_script(name: str, before: str, after: str) -> Callable[[], None]:
@@ -120,19 +126,22 @@ MUTATIONS = {
         _errors_brake_at_once,
         frozenset({Invariant.BRAKED}),
         "one unexpected error of a worker brakes the campaign",
-        ("provider_crashes_client",),
+        exercises=("unexpected_error_of_a_client",),
+        seed=1,
     ),
     "A1 late blocks go back": Mutation(
         _late_blocks_go_back,
         frozenset({Invariant.STUCK, Invariant.UNFAIR}),
         "nothing is pushed while the ledger is slow",
-        ("wires_slow",),
+        exercises=("slow_ledger",),
+        seed=1,
     ),
     "A3 waiting reports ignored": Mutation(
         _waiting_reports_ignored,
         frozenset({Invariant.EVIDENCE}),
         "doubt is settled while reports wait for a reconciler",
-        ("provider_hangs_up",),
+        exercises=("doubt_ends_while_reports_wait",),
+        seed=1,
     ),
     "A4 resolve repeats": Mutation(
         _in_script(
@@ -142,7 +151,8 @@ MUTATIONS = {
         ),
         frozenset({Invariant.TWICE}),
         "a resolve whose answer was lost decides again what it resent",
-        ("provider_hangs_up", "answers_lost"),
+        exercises=("resolve_is_repeated",),
+        seed=1,
     ),
     "A2 every campaign is looked up": Mutation(
         _all(
@@ -160,6 +170,8 @@ MUTATIONS = {
         ),
         frozenset({Invariant.COST}),
         "each message is looked up in each campaign that used its text lately",
+        exercises=("large_block_after_many_campaigns",),
+        seed=1,
     ),
     "A6 proof of a lost push refused": Mutation(
         _in_script(
@@ -170,25 +182,40 @@ MUTATIONS = {
         ),
         frozenset({Invariant.EVIDENCE}),
         "a report about a push that the server forgot is refused",
-        ("provider_hangs_up", "server_lost_a_second"),
+        exercises=("pushes_are_forgotten",),
+        seed=1,
     ),
     "A7 lost wake-ups stay lost": Mutation(
         _in_script("expire_leases", "if args.may_reissue == '1' then ready[#ready + 1] = batch end", ""),
         frozenset({Invariant.STUCK, Invariant.UNFAIR, Invariant.UNFINISHED}),
         "a batch that no worker took is not announced again",
-        ("wake_ups_lost", "worker_killed"),
+        exercises=("wake_ups_lost",),
+        seed=1,
     ),
     "A8 wrong clock believed": Mutation(
         _wrong_clock_believed,
         frozenset({Invariant.EARLY}),
         "validities end by a clock that was set forward",
-        ("server_clock_jumps",),
+        exercises=("clock_set_forward",),
+        seed=1,
+    ),
+    "A8 leases of a wrong clock stay": Mutation(
+        _in_script(
+            "expire_leases",
+            "if is_sound and tonumber(later[position + 1]) > decided_ms + max_ms then",
+            "if false then",
+        ),
+        frozenset({Invariant.STUCK}),
+        "the leases of dead workers last until a clock that was set back has caught up",
+        exercises=("clock_set_back_after_a_death",),
+        seed=1,
     ),
     "A9 a full server refuses all": Mutation(
         _in_lib("memory", "redis.call('DEL', HASH_TAG)", ""),
         frozenset({Invariant.FULL}),
         "scripts that need no memory are refused in a full server too",
-        ("server_full",),
+        exercises=("pause_in_a_full_server",),
+        seed=1,
     ),
     "A10 turns do not end": Mutation(
         _in_script(
@@ -198,7 +225,8 @@ MUTATIONS = {
         ),
         frozenset({Invariant.UNFAIR}),
         "a small campaign waits for whole batches of others",
-        (),
+        exercises=("small_behind_huge",),
+        seed=1,
     ),
     "no fence": Mutation(
         _all(
@@ -213,15 +241,22 @@ MUTATIONS = {
         _in_script("open_block", "redis.call('SETRANGE', messages_key, first, string.rep(SENDING, size))", ""),
         frozenset({Invariant.COUNTERS, Invariant.TWICE, Invariant.FENCE}),
         "messages stay pending while they are pushed",
+        seed=1,
+        storm_s=20.0,
     ),
     "time-out is not sent": Mutation(
-        _timeout_is_not_sent, frozenset({Invariant.TWICE}), "a push without an answer counts as one that was never sent"
+        _timeout_is_not_sent,
+        frozenset({Invariant.TWICE}),
+        "a push without an answer counts as one that was never sent",
+        seed=3,
+        storm_s=200.0,
     ),
     "pause not checked": Mutation(
         _in_lib("campaigns", "if campaign.state ~= 'running' then return campaign.state end", ""),
         frozenset({Invariant.PAUSE}),
         "blocks of a paused campaign are opened",
-        (),
+        seed=1,
+        storm_s=200.0,
     ),
     "lost messages are pending": Mutation(
         _in_lib(
@@ -231,24 +266,31 @@ MUTATIONS = {
         ),
         frozenset({Invariant.COUNTERS, Invariant.TWICE}),
         "what a lost worker had in hand is sent again",
-        ("worker_killed",),
+        exercises=("workers_die_while_they_push",),
+        seed=1,
     ),
     "pushes begin late": Mutation(
         _pushes_begin_late,
         frozenset({Invariant.TWICE, Invariant.FENCE, Invariant.PAUSE, Invariant.PACE}),
         "a push begins however late, also after its lease",
         ("worker_frozen",),
+        seed=1,
+        storm_s=150.0,
     ),
     "rate not kept": Mutation(
         _in_script("open_block", "if main.key then keep_send_time(", "if false then keep_send_time("),
         frozenset({Invariant.PACE}),
         "send times that were given out are given out again",
         (),
+        seed=3,
+        storm_s=60.0,
     ),
     "reports lost": Mutation(
         _in_script("apply_reports", "if kind == REPORT_DELIVERED and state ~= DELIVERED then return DELIVERED end", ""),
         frozenset({Invariant.EVIDENCE}),
         "a report that says delivered changes nothing",
         (),
+        seed=4,
+        storm_s=60.0,
     ),
 }

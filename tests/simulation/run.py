@@ -37,15 +37,34 @@ class SimulationVerdict(msgspec.Struct, kw_only=True):
 
 
 def run(
-    seed: int, *, storm_s: float, night_s: float | None = None, faults: Sequence[str] | None = None
+    seed: int,
+    *,
+    storm_s: float,
+    night_s: float | None = None,
+    faults: Sequence[str] | None = None,
+    exercises: Sequence[str] | None = None,
 ) -> SimulationVerdict:
-    """Simulate one world; changes this Python process for good, so each run needs one of its own."""
+    """Simulate one world; changes this Python process for good, so each run needs one of its own.
+
+    Args:
+        seed: what everything is drawn from.
+        storm_s: how long faults happen.
+        night_s: how long the quiet hours are at least; None is no quiet hours.
+        faults: the names of the faults that happen; None is all of them.
+        exercises: the names of the exercises that are held instead of a storm; None is a storm.
+    """
     started = time.monotonic()
     loop = SimulatedLoop()
     asyncio.set_event_loop(loop)
     with _quiet(), clock_exchanged():
         world = World(loop, seed)
-        story = Story(world, storm_s=storm_s, night_s=night_s, faults=list(faults) if faults is not None else None)
+        story = Story(
+            world,
+            storm_s=storm_s,
+            night_s=night_s,
+            faults=list(faults) if faults is not None else None,
+            exercises=list(exercises) if exercises is not None else None,
+        )
         violation = ""
         try:
             loop.run_until_complete(story.tell())

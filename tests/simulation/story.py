@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from tests.simulation.calm import Calm
+from tests.simulation.exercises import Exercises
 from tests.simulation.faults import SimulatedFaults
 from tests.simulation.invariants import PushChecks
 from tests.simulation.ledger_checks import LedgerChecks, Seen
@@ -32,7 +33,13 @@ class Story:
     """Tells one world what happens to it, and checks it after every step."""
 
     def __init__(
-        self, world: "World", *, storm_s: float, night_s: float | None, faults: list[str] | None = None
+        self,
+        world: "World",
+        *,
+        storm_s: float,
+        night_s: float | None,
+        faults: list[str] | None = None,
+        exercises: list[str] | None = None,
     ) -> None:
         """Make a story.
 
@@ -41,8 +48,10 @@ class Story:
             storm_s: how long faults happen.
             night_s: how long the quiet hours are at least; None is no quiet hours.
             faults: the names of the faults that happen; None is all of them.
+            exercises: the names of the exercises that are held instead of a storm; None is a storm.
         """
         self._world = world
+        self._exercises = exercises
         self._storm_s = storm_s
         self._night_s = night_s
         self.faults = SimulatedFaults(world, mean_gap_s=10.0 if faults is None else 5.0)
@@ -59,12 +68,10 @@ class Story:
         world = self._world
         world.start()
         ends_s = world.loop.time() + self._storm_s
-        troubles = [asyncio.create_task(self._troubles(ends_s))]
-        people = [asyncio.create_task(self._campaigns(ends_s))]
-        people += [asyncio.create_task(self._commands(ends_s)) for _ in range(PEOPLE)]
-        while world.loop.time() < ends_s or not all(task.done() for task in (*troubles, *people)):
+        tasks = self._begin(ends_s)
+        while world.loop.time() < ends_s or not all(task.done() for task in tasks):
             await self._step(1)
-            for task in (*troubles, *people):
+            for task in tasks:
                 if task.done():
                     task.result()
         world.heal()
@@ -72,6 +79,16 @@ class Story:
         if self._night_s is not None:
             await self._quiet_hours(self._night_s)
         self._ledger.check_end()
+
+    def _begin(self, ends_s: float) -> list[asyncio.Task[None]]:
+        if self._exercises:
+            exercises = Exercises(self._world, Calm(self._world, self.faults))
+            return [asyncio.create_task(exercises.hold(self._exercises))]
+        return [
+            asyncio.create_task(self._troubles(ends_s)),
+            asyncio.create_task(self._campaigns(ends_s)),
+            *(asyncio.create_task(self._commands(ends_s)) for _ in range(PEOPLE)),
+        ]
 
     async def _troubles(self, ends_s: float) -> None:
         """Let faults happen, two at a time; between spells of all faults there is a calm with an exercise."""

@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.simulation.launch import Task, launch
+from tests.simulation.launch import Task, launch, task_of
 from tests.simulation.mutations import MUTATIONS
+
+EXERCISED = [name for name, mutation in MUTATIONS.items() if mutation.exercises]
 
 pytestmark = pytest.mark.processes
 
@@ -16,13 +18,17 @@ def test_a_seed_repeats_a_run_exactly_and_every_invariant_holds() -> None:
     assert (first.digest, first.pushes, first.at_s) == (second.digest, second.pushes, second.at_s)
 
 
-@pytest.mark.parametrize(
-    ("name", "seed", "storm_s"), [("not written ahead", 1, 20.0), ("lost messages are pending", 4, 150.0)]
-)
-def test_a_run_finds_what_happens_without_a_safeguard(name: str, seed: int, storm_s: float) -> None:
-    mutation = MUTATIONS[name]
-    faults = list(mutation.faults) if mutation.faults is not None else None
+def test_every_exercise_holds() -> None:
+    exercises = [exercise for name in EXERCISED for exercise in MUTATIONS[name].exercises]
 
-    verdict = launch(Task(seed, storm_s=storm_s, faults=faults, mutation=name))
+    verdict = launch(Task(1, storm_s=0.0, exercises=exercises))
 
-    assert verdict.violation.partition(":")[0] in mutation.kinds
+    assert verdict.violation == ""
+    assert verdict.pushes > 500
+
+
+@pytest.mark.parametrize("name", [*EXERCISED, "not written ahead"])
+def test_a_run_finds_what_happens_without_a_safeguard(name: str) -> None:
+    verdict = launch(task_of(name, is_taken_out=True))
+
+    assert verdict.violation.partition(":")[0] in MUTATIONS[name].kinds

@@ -1,12 +1,13 @@
 """What a script gets instead of the server's own clock: virtual time, and keys that expire by it."""
 
+from times_dispatch.ledger.scripts import assemble
+
 CLOCK_KEY = "simulation:now_us"
 EXPIRIES_KEY = "simulation:expiries"
 COSTLY_KEY = "simulation:costly"
 """Set once a script that opens a block has executed more than ``MAX_COMMANDS``."""
 MAX_COMMANDS = 3_100
 """A block looks at 200 messages at most, at each with ten look-ups and a few commands for what it finds."""
-_OPENS_A_BLOCK = "local PACKED_HEAD"
 _WITH_VIRTUAL_EXPIRY = f"""local redis = (function(real)
   local function keep(key, at_ms)
     real.call('ZADD', '{EXPIRIES_KEY}', at_ms, key)
@@ -82,5 +83,5 @@ end
 
 def with_virtual_time(script: str) -> str:
     """Return a script as the server gets it: the server's own clock expires nothing that the script writes."""
-    limit = str(MAX_COMMANDS) if _OPENS_A_BLOCK in script else "-1"
+    limit = str(MAX_COMMANDS) if script == assemble("open_block") else "-1"
     return _WITH_VIRTUAL_EXPIRY.replace("MAX_COMMANDS", limit) + script

@@ -18,6 +18,7 @@ from tests.simulation.processes import Broker, SimulatedReconciler, SimulatedWor
 from tests.simulation.provider import SimulatedBooks, SimulatedProvider
 from tests.simulation.server import ServerSnapshot, SimulatedServer
 from tests.simulation.wire import SimulatedWire, connect
+from times_dispatch.ledger.keys import SenderField, SenderKey
 from times_dispatch.provider.description.provider import timesmobile_post
 from times_dispatch.settings.model import Settings, SettingsFile
 from workers.batch.batch_worker import BatchWorker
@@ -180,22 +181,23 @@ class World:
         tag = [f"{{{sender}}}:" for sender in self.settings.senders]
         # While no reconciler works, no doubt is settled, and what is due stays due.
         is_settling = any(not reconciler.process.is_frozen for reconciler in self.reconcilers)
-        names = (
-            "leases",
-            "send_windows",
-            "validity_ends",
-            "waiting",
-            "blocked",
-            *(("settle_due",) if is_settling else ()),
-        )
+        names = [
+            SenderKey.LEASES,
+            SenderKey.SEND_WINDOWS,
+            SenderKey.VALIDITY_ENDS,
+            SenderKey.WAITING,
+            SenderKey.BLOCKED,
+            *((SenderKey.SETTLE_DUE,) if is_settling else ()),
+        ]
+        lanes = [SenderKey.ROTATION, SenderKey.ROTATION_OWN, SenderKey.ROTATION_URGENT]
         today, to_midnight_ms = divmod(self.now_ms() + INDIA_MS, DAY_MS)
-        zsets = [("ZRANGE", f"{of}{name}", 0, 0, "WITHSCORES") for of in tag for name in names]
-        full_days = self.server.peek([("HGET", f"{of}pace", "full_day") for of in tag])
+        zsets = [("ZRANGE", of + name, 0, 0, "WITHSCORES") for of in tag for name in names]
+        full_days = self.server.peek([("HGET", of + SenderKey.SENDER, SenderField.FULL_DAY.value) for of in tag])
         of_rotation = [
             (
                 "EXISTS",
-                *([f"{of}rotation", f"{of}rotation:own", f"{of}rotation:urgent"] if full_day != b"%d" % today else []),
-                f"{of}changed",
+                *([of + lane for lane in lanes] if full_day != b"%d" % today else []),
+                of + SenderKey.CHANGED,
             )
             for of, full_day in zip(tag, full_days, strict=True)
         ]

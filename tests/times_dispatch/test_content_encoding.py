@@ -1,4 +1,3 @@
-import gzip
 import zlib
 from contextlib import suppress
 
@@ -6,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.gzipped import gzipped
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding, decompress
 
 BODY = b"state=delivered" * 10
@@ -16,12 +16,12 @@ BODY = b"state=delivered" * 10
     [
         (BODY, ""),
         (BODY, "identity"),
-        (gzip.compress(BODY), "gzip"),
-        (gzip.compress(BODY), "X-Gzip"),
-        (gzip.compress(BODY), ""),
+        (gzipped(BODY), "gzip"),
+        (gzipped(BODY), "X-Gzip"),
+        (gzipped(BODY), ""),
         (zlib.compress(BODY), "deflate"),
         (zlib.compress(BODY)[2:-4], "deflate"),
-        (gzip.compress(zlib.compress(BODY)), "deflate, gzip"),
+        (gzipped(zlib.compress(BODY)), "deflate, gzip"),
         (b"", "gzip"),
         (b'[{"event": 1}]', "gzip"),
     ],
@@ -37,7 +37,7 @@ def test_an_unknown_encoding_is_refused(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-@pytest.mark.parametrize("body", [b"neither", gzip.compress(BODY)[:-9], b"\x78\x9c\x00"])
+@pytest.mark.parametrize("body", [b"neither", gzipped(BODY)[:-9], b"\x78\x9c\x00"])
 def test_a_damaged_body_is_refused(body: bytes, encoding: str) -> None:
     with pytest.raises(BodyDamaged):
         decompress(body, encoding, max_bytes=1000)
@@ -45,7 +45,7 @@ def test_a_damaged_body_is_refused(body: bytes, encoding: str) -> None:
 
 @pytest.mark.parametrize(("size", "returned"), [(99, 99), (100, 100), (101, 101), (50_000_000, 101)])
 def test_no_more_than_the_bound_and_one_byte_is_decompressed(size: int, returned: int) -> None:
-    assert len(decompress(gzip.compress(b"x" * size), "gzip", max_bytes=100)) == returned
+    assert len(decompress(gzipped(b"x" * size), "gzip", max_bytes=100)) == returned
     assert len(decompress(zlib.compress(b"x" * size), "deflate", max_bytes=100)) == returned
 
 

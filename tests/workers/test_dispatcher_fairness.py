@@ -13,6 +13,8 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
 from workers.batch.batch_run import BatchEnd
 
+pytestmark = pytest.mark.slow
+
 HUGE, SMALL, URGENT = CampaignId("huge0001"), CampaignId("small001"), CampaignId("urgent01")
 OTP = SenderId("TIMOTP")
 OTHER_TEXT = "Your code is {#var#}"

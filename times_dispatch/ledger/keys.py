@@ -312,6 +312,8 @@ class LeaseField(StrEnum):
     """No message before this index is pending."""
     LAST_BLOCK = "last_block"
     """The number of the last block that was opened; counts from 1, modulo 65,536."""
+    WORKER_BLOCK = "worker_block"
+    """The last block that the worker said it was given, when it opened the next block; -1 if it did not say."""
     OPERATION = "operation"
     """The id of the call that opened the last block."""
     OPENED_BLOCK = "opened_block"

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.rows.numbers import NumberSet, normalise_numbers
+from producers.recipients.cell_text import tidy
+from producers.rows.numbers import NumberSet, normalise_numbers, without_prefix
 from times_dispatch.sms.numbers import NumberInvalid, normalise
 
 # What real columns hold, what looks like it, and what could put the lines of a column out of step.
@@ -20,7 +21,7 @@ def test_normalising_many_numbers_agrees_with_normalising_each(raws: list[str], 
     numbers, reasons = [], {}
     for position, raw in enumerate(raws):
         try:
-            numbers.append(normalise(raw, region, landlines=landlines))
+            numbers.append(normalise(without_prefix(tidy(raw)), region, landlines=landlines))
         except NumberInvalid as invalid:
             numbers.append("")
             reasons[position] = str(invalid)

@@ -218,7 +218,7 @@ async def test_an_attempt_in_doubt_that_was_followed_by_another_counts_by_itself
     await ledger.record(first.lease, block, b"p")
     assert await third.send(TWO_A_DAY) == "a"
     await first.open_block(TWO_A_DAY)
-    assert await first.states() == "u"
+    assert await first.states() == "g"
 
 
 @pytest.mark.parametrize(("later_s", "states"), [(86_399, "u"), (86_400, "a")])
@@ -332,3 +332,17 @@ async def test_a_confirmation_is_asked_by_token_block_state_and_brake(ledger: Le
     await first.open(most=1)
     with pytest.raises(LeaseLost):
         await confirm()
+
+
+async def test_a_second_attempt_that_a_cap_forbids_is_given_up_because_the_first_may_have_been_sent(
+    ledger: Ledger,
+) -> None:
+    first = await sending(ledger, "diwali01")
+    assert await first.send(ONE_A_DAY, results=b"iia") == "iia"
+    await first.release()
+    assert await ledger.control.resolve(SENDER, first.campaign, "resend") == 2
+    await first.take_again()
+    assert await first.send(ONE_A_DAY) == "gga"
+    view = await ledger.view(first.campaign)
+    assert (view.codes["suppressed:32"], view.parts, await ledger.field("parts_out", first.campaign)) == (2, 1, "3")
+    assert [message.record.attempt for message in await ledger.messages(first.campaign)] == [0, 0, 0]

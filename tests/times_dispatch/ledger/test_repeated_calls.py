@@ -19,7 +19,7 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``issue`` | hands out what is next; the batches of the lost answer are announced again by upkeep |
 | ``take`` | the same operation gets its own lease again, or a new one, never another's |
 | ``renew``, ``release`` | fenced by the token, which never comes again |
-| ``open_block`` | the same operation gets the same block; a late block is not pushed |
+| ``open_block`` | the same operation gets the same block; repeated after later blocks, it opens nothing (mended) |
 | ``record`` | an outcome counts once, for the block that holds its message; the token fences |
 | ``confirm_block`` | gives later send times again; the send times of the first call stay empty |
 | ``expire_leases``, ``end_pending``, ``set_send_window`` | decide by what is so at the time of the call |
@@ -30,10 +30,14 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | replay of dead letters, relay | post again what was posted: every reader of them takes duplicates |
 """
 
+from typing import Any
+
 import pytest
 
 from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
+from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.keys import campaign_key, hash_tag
+from times_dispatch.ledger.openings import Block
 from times_dispatch.ledger.protocol import BrakeTarget, ControlAction, Settlement, Status
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.scripts import Reply, Script, text
@@ -170,3 +174,35 @@ async def test_the_outcome_that_is_repeated_after_its_message_was_opened_again_c
     for result in (b"p", b"b", b"a", b"i"):
         assert await ledger.record(lease, first, result) == 0
     assert await ledger.dump() == before
+
+
+@pytest.mark.parametrize("letter", [b"p", b"b", b"r", b"u"])
+@pytest.mark.parametrize("attempt", [0, 1])
+async def test_a_repeated_result_returns_the_parts_of_a_push_once_also_after_a_report(
+    ledger: Ledger, letter: bytes, attempt: int
+) -> None:
+    await ledger.submit(2)
+    await ledger.send_all(b"ia")
+    assert await ledger.control.resolve(SENDER, CAMPAIGN, "resend") == 1
+    lease = await ledger.take()
+    block = await ledger.open(lease)
+    await ledger.record(lease, block, letter)
+    await ledger.report("delivered", attempt=attempt)
+    assert await ledger.record(lease, block, letter) == 0
+    assert (await ledger.states(), await ledger.field("parts_out")) == ("da", "2")
+
+
+async def test_an_opening_that_is_repeated_late_leaves_no_messages_in_sending(
+    ledger: Ledger,
+) -> None:
+    await ledger.submit(4, batch_size=4)
+    lease = await ledger.take()
+    first: Any = {"max_messages": 1, "operation": "first", "last_block": 0}
+    opened = await ledger.leases.open_block(lease, **first)
+    assert await ledger.leases.open_block(lease, **first) == opened
+    assert isinstance(await ledger.leases.open_block(lease, max_messages=1, operation="next", last_block=1), Block)
+    with pytest.raises(LeaseLost):
+        await ledger.leases.open_block(lease, **first)
+    assert await ledger.states() == "sspp"
+    assert isinstance(await ledger.leases.open_block(lease, max_messages=1, operation="last", last_block=2), Block)
+    await ledger.leases.release(lease)

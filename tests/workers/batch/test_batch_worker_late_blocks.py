@@ -20,6 +20,8 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from workers.batch.batch_worker import MAX_BLOCK
 
+pytestmark = pytest.mark.slow
+
 
 class LateLeases(BatchLeases):
     """A ledger whose answers take a while on their way, as long as the lists say; then they are quick."""

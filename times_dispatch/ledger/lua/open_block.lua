@@ -5,7 +5,7 @@
 -- which is in another hash slot of a Redis Cluster. Messages that a frequency cap forbids are suppressed. A message is
 -- passed over while another campaign's message to the same phone (a copy) is sending or in doubt, because the cap
 -- depends on whether the copy was sent. Safe to repeat: the same operation gets the same block again, so a reply that
--- was lost leaves no messages in sending that nobody pushes.
+-- was lost leaves no messages in sending that nobody pushes. An earlier call that is repeated late opens nothing.
 --
 -- Arguments
 --   campaign, batch_number  the batch: the id of its campaign, and its number from 0
@@ -31,7 +31,7 @@
 --   wait     ms: no message of the batch may be sent for this time; reason: a WaitReason
 --   drained  no message of the batch is pending
 --   closed   reason: a CloseReason, or the campaign's state; the worker shall release the batch
---   lost     the lease went to another worker
+--   lost     the lease went to another worker, or the worker was given a later block since this call
 -- Keys: campaign, lease, messages, parts and codes of the batch; the sender's hash, batches_out, rotation and changed,
 --   its recent_texts and recent_phones with all keys below them; the sender's other campaigns, if this campaign has to
 --   wait for its providers, and the messages of other campaigns whose entries are found.
@@ -92,6 +92,13 @@ end
 local function has_lost_blocks(last_block)
   local known = tonumber(args.last_block)
   return known >= 0 and is_later_block(known, tonumber(last_block))
+end
+
+-- Say whether this call is repeated late: since the first call the worker was given a later block, and said so when it
+-- opened the next block.
+local function is_repeated_late(worker_block)
+  local known, confirmed = tonumber(args.last_block), tonumber(worker_block or '-1')
+  return known >= 0 and confirmed >= 0 and is_later_block(confirmed, known)
 end
 
 -- Choose the first provider of the chain that can take a message now. A provider that the sender backs off from is
@@ -165,20 +172,25 @@ local function own_pace(campaign, sender)
   return {key = campaign_key, send_time_us = send_time_us, per_unit_us = per_unit_us}
 end
 
--- Suppress the messages that a frequency cap forbids.
+-- Suppress the messages that a frequency cap forbids. A message whose earlier attempt is in doubt is given up: nobody
+-- may say that the message was never sent.
 local function suppress(checks, count, block_number)
-  local indexes, by_code = checks.suppressed, {}
+  local indexes, by_code, given_up = checks.suppressed, {}, 0
   if #indexes == 0 then return end
   local first, last = unpack(indexes), indexes[#indexes]
   local span = read_span(messages_key, count, first, last)
   for position, index in ipairs(indexes) do
     local code = checks.codes[position]
     local _, attempt, _, _, sent_ms = span.get(index)
-    span.put(index, SUPPRESSED, attempt, block_number, code, sent_ms, 0, NO_TRANSACTION)
+    local is_second = attempt > 0
+    span.put(index, is_second and GIVEN_UP or SUPPRESSED, is_second and attempt - 1 or attempt, block_number, code,
+      sent_ms, 0, NO_TRANSACTION)
+    if is_second then given_up = given_up + 1 end
     by_code[code] = (by_code[code] or 0) + 1
   end
   span.write()
-  redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes)
+  redis.call('HINCRBY', campaign_key, SUPPRESSED, #indexes - given_up)
+  redis.call('HINCRBY', campaign_key, GIVEN_UP, given_up)
   for code, messages in pairs(by_code) do
     redis.call('HINCRBY', key_of_codes(campaign_key), 'suppressed:' .. code, messages)
   end
@@ -300,10 +312,11 @@ end
 
 fail_if_memory_is_full()
 local lease = read_fields(lease_key, 'token', 'operation', 'opened_block', 'first_pending', 'last_block', 'count',
-  'taken_ms', 'waits_until_ms')
+  'taken_ms', 'waits_until_ms', 'worker_block')
 if lease.token ~= args.token then return reply({status = 'lost'}) end
 if lease.operation == args.operation then return reply({status = 'opened', block = lease.opened_block}) end
 if has_lost_blocks(lease.last_block) then return closed('blocks_lost') end
+if is_repeated_late(lease.worker_block) then return reply({status = 'lost'}) end
 
 local campaign = read_fields(campaign_key, 'state', 'start_ms', 'until_ms', 'rate', 'last_send_time_us',
   'last_send_time_cost', 'cost_unit', 'created_ms', 'first_sent_ms', 'chain', 'send_window_opens_ms',
@@ -378,7 +391,7 @@ mark_sending(packed, block, count)
 if checks and #indexes > 0 then add_entries(checks, indexes, messages_key, count) end
 local opened_block = table.concat(packed)
 redis.call('HSET', lease_key, 'operation', args.operation, 'opened_block', opened_block, 'first_pending', next_index,
-  'last_block', block.number)
+  'last_block', block.number, 'worker_block', args.last_block)
 if checks and checks.waits_ms < math.huge then note_wait(lease.waits_until_ms, now_ms + checks.waits_ms) end
 mark_changed(id)
 if #indexes == 0 then

@@ -107,7 +107,10 @@ local function apply_result(span, index, block, result, code, transaction, parts
   if opened_by ~= block then return end
   if state == SENDING then
     local new_state, new_attempt = state_after(result, attempt)
-    span.put(index, new_state, new_attempt, block, code, sent_ms, reported_s, transaction)
+    -- A message that was not sent forgets its block: if a report proves an earlier attempt later, a repeated call must
+    -- not return the parts of this attempt a second time.
+    local kept_block = UNSENT_RESULTS[result] and 0 or block
+    span.put(index, new_state, new_attempt, kept_block, code, sent_ms, reported_s, transaction)
     counts.move(SENDING, new_state)
     changed = changed + 1
     if result == ACCEPTED then

@@ -1,22 +1,16 @@
-"""The campaigns and messages of the reference model of the ledger (``ledger_model``)."""
+"""The messages, the limits and the state of one campaign."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from tests.kit.ledger_model.pace import Pace
 from times_dispatch.ledger.submission import BrakeRule
 
 BatchKey = tuple[str, int]
 """A campaign and the number of one of its batches."""
-NEXT_STATES = {
-    "pause": {"running": "paused", "braked": "paused"},
-    "resume": {"paused": "running", "braked": "running"},
-    "cancel": dict.fromkeys(("running", "paused", "braked"), "cancelled"),
-    "brake": {"running": "braked"},
-}
-NOT_ACCEPTED = "psigruex"
-"""States in which a provider is not known to have accepted the message."""
-NOT_HANDED_OVER = "ruex"
-"""States in which the parts of a message do not count as handed to a provider."""
+LAST_OPENING_MS = 900
+"""No block is opened so shortly before the send window closes."""
+MAY_CONTINUE = {"running", "paused", "braked"}
 
 
 @dataclass
@@ -27,14 +21,8 @@ class Message:
     code: int = 0
     answered: bool = False
     """Whether the transaction id is known."""
-
-
-@dataclass
-class IssuedBatch:
-    """A batch that was issued; its token is 0 until a worker takes the batch."""
-
-    token: int = 0
-    blocks: int = 0
+    sent_ms: int = 0
+    """Milliseconds from the campaign's creation to the send time; 0 if the message was never sent."""
 
 
 @dataclass
@@ -43,10 +31,15 @@ class ModelCampaign:
     messages: list[Message]
     policy: str
     brake: BrakeRule
+    chain: tuple[str, ...]
+    created_ms: int
+    pace: Pace
+    """The campaign's own rate."""
     state: str = "running"
+    stopped_us: int = 0
+    """When the campaign was last paused or braked."""
     expired: bool = False
-    overdue: bool = False
-    """Whether every report is overdue."""
+    report_wait_ms: int = 72 * 3_600_000
     second: bool = False
     """Whether messages in doubt are being sent again."""
     may_end: bool = True
@@ -54,12 +47,14 @@ class ModelCampaign:
     max_parts: int = 0
     """0 means no limit; every message has one part."""
     parts_out: int = 0
-    shut: bool = False
-    """Whether the time is outside the daily send window."""
+    send_window: tuple[int, int] | None = None
+    """When the send window opens and closes, in epoch milliseconds; None if the campaign sends at any hour."""
     unopened_state: str = ""
     """What the messages became that were in batches without records when the campaign ended."""
     cursor: int = 0
-    redo: list[int] = field(default_factory=list)
+    """The number of the first batch that was never issued."""
+    waits_until_ms: dict[int, int] = field(default_factory=dict)
+    """When batches may be issued whose pending messages wait for messages of other campaigns."""
     begun: set[int] = field(default_factory=set)
     due: set[int] = field(default_factory=set)
     pushes: deque[bool] = field(default_factory=deque)
@@ -94,22 +89,35 @@ class ModelCampaign:
     def is_stopped(self) -> bool:
         return self.state in {"paused", "braked"}
 
+    def is_outside_send_window(self, now_ms: int) -> bool:
+        if not self.send_window:
+            return False
+        opens_ms, closes_ms = self.send_window
+        return not opens_ms <= now_ms < closes_ms - LAST_OPENING_MS
+
+    def set_send_window(self, opens_ms: int, closes_ms: int) -> None:
+        if self.send_window and self.state in MAY_CONTINUE and closes_ms > self.send_window[1]:
+            self.send_window = opens_ms, closes_ms
+
+    def why_closed(self, now_ms: int) -> str:
+        """Return why no message may be opened because of the campaign itself; empty if messages may be opened."""
+        if self.state != "running":
+            return self.state
+        if self.expired:
+            return "expired"
+        return "outside_send_window" if self.is_outside_send_window(now_ms) else ""
+
     def finish_if_done(self) -> None:
         if (self.state == "running" or (self.is_stopped() and not self.is_in_doubt())) and not self.unsent():
             self.state = "finished"
 
-    def brake_if(self, last: deque[bool], share: float) -> None:
-        if last.maxlen and len(last) == last.maxlen and sum(last) > share * last.maxlen and self.state == "running":
-            self.state = "braked"
+    def stop(self, state: str, now_us: int) -> None:
+        self.state, self.stopped_us = state, now_us
 
+    def brake_now(self, now_us: int) -> None:
+        if self.state == "running":
+            self.stop("braked", now_us)
 
-def state_after_report(message: Message, attempt: int, kind: str) -> str:
-    """Return the state that a report gives to a message; empty if it changes nothing."""
-    can_change = message.state in NOT_ACCEPTED and (message.state != "r" or attempt > message.attempt)
-    match kind:
-        case "delivered":
-            return "d" if message.state != "d" else ""
-        case "failed":
-            return "f" if can_change or message.state in "an" else ""
-        case _:
-            return "a" if can_change else ""
+    def brake_if(self, last: deque[bool], share: float, now_us: int) -> None:
+        if last.maxlen and len(last) == last.maxlen and sum(last) > share * last.maxlen:
+            self.brake_now(now_us)

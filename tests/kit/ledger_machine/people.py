@@ -1,0 +1,60 @@
+"""What people do: they stop, resume, cancel and resolve, and raise budgets; and time passes."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.kit.ledger import SENDER
+from tests.kit.ledger_machine.state import MachineState
+from tests.kit.ledger_model import endings
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.protocol import ControlAction
+
+MILLISECOND_US = 1_000
+HOW_RESOLVED: list[Any] = ["sent", "resend", "resend"]
+STEPS_MS = [20, 50, 200, 1_100, 3_000, 61_000, 61_000, 12 * 3_600_000]
+
+
+class PeopleSteps(MachineState):
+    """What people do."""
+
+    def time_passes(self, data: st.DataObject) -> None:
+        self.pass_us(data.draw(st.sampled_from(STEPS_MS)) * MILLISECOND_US)
+
+    def act_as_a_person(self, data: st.DataObject) -> None:
+        action = data.draw(st.sampled_from(["resume", "resume", "resume", "pause", "brake", "sender"]))
+        if action == "sender":
+            self.stop_sender(data.draw(st.sampled_from(["", "", "pause", "times", "second"])))
+        else:
+            self.control(self.some_campaign(data), action)
+
+    def raise_budget(self, name: str) -> None:
+        campaign = self.model.campaigns[name]
+        if campaign.is_spent():
+            campaign.max_parts = campaign.parts_out + 2
+            self.run(self.ledger.control.set_budget(SENDER, CampaignId(name), campaign.max_parts))
+
+    def control(self, name: str, action: Any) -> None:
+        _, state = self.run(self.ledger.control.campaign(SENDER, CampaignId(name), ControlAction(action)))
+        assert state == self.model.control(name, action, decided_us=self.model.now_us)
+        if action == "resume" and state in {"running", "finished"}:
+            self.seen.stopped.discard(name)
+
+    def stop_sender(self, what: str) -> None:
+        """Resume the sender, and then pause it, or brake it at a provider."""
+        resumed = self.run(self.ledger.control.resume_sender(SENDER))
+        assert resumed == self.model.resume_sender(decided_us=self.model.now_us)
+        if what == "pause":
+            self.run(self.ledger.control.pause_sender(SENDER))
+            self.model.is_paused, self.model.stopped_us = True, self.model.now_us
+        elif what:
+            self.run(self.ledger.control.brake_provider(SENDER, what, "no balance"))
+            self.model.brake_provider(what)
+            self.model.stopped_us = self.model.now_us
+
+    def resolve(self, data: st.DataObject) -> None:
+        in_doubt = [name for name, campaign in self.model.campaigns.items() if campaign.is_in_doubt()]
+        name = data.draw(st.sampled_from(in_doubt or sorted(self.model.campaigns)))
+        how = data.draw(st.sampled_from(HOW_RESOLVED))
+        resolved = self.run(self.ledger.control.resolve(SENDER, CampaignId(name), how))
+        assert resolved == endings.resolve(self.model, name, how)

@@ -1,0 +1,473 @@
+"""One sender and its campaigns: batches are issued, taken, opened, recorded and released."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
+from tests.kit.ledger_model.frequency import FrequencyCaps, ModelEntry, Text
+from tests.kit.ledger_model.pace import Pace
+from tests.kit.ledger_model.providers import Choice, Providers, Pushed
+from times_dispatch.ledger.protocol import BrakeTarget
+from times_dispatch.ledger.push_results import Consequence
+
+INDIA_OFFSET_MS = 19_800_000
+DAY_MS = 86_400_000
+AHEAD_US, TOLERANCE_US, MAX_OWN_BUNCH_US = 40_000, 10_000, 50_000
+TURN_US = 2_000_000
+"""The shortest turn of a campaign."""
+
+
+class ModelLeaseLost(Exception):
+    """Another worker has the lease."""
+
+
+class OpenCall(NamedTuple):
+    """A call that opens a block."""
+
+    token: int
+    operation: str
+    last_block: int
+    """The number of the last block that the worker was given."""
+    max_messages: int
+    word: str
+    """What the texts of the batch have in common."""
+
+
+class OpenedBlock(NamedTuple):
+    number: int
+    messages: list[tuple[int, int]]
+    chain_index: int
+    suppressed: int
+
+
+@dataclass(frozen=True, order=True)
+class ModelResult:
+    """The result of the push of one message."""
+
+    index: int
+    block: int
+    result: str
+    code: int
+
+
+@dataclass
+class IssuedBatch:
+    """A batch that was issued; its token is 0 until a worker takes the batch."""
+
+    token: int = 0
+    taken_us: int = 0
+    blocks: int = 0
+    worker_block: int = 0
+    """The last block that the worker said it was given, when it opened the next block."""
+    first_pending: int = 0
+    waits_until_ms: int = 0
+    operation: str = ""
+    opened: OpenedBlock | None = None
+
+
+class _Chosen(NamedTuple):
+    indexes: list[int]
+    suppressed: dict[int, int]
+    """The codes of suppressed messages, by their indexes."""
+    waits_ms: list[int]
+    first_us: int
+    unit_us: int
+    next_index: int
+    is_out_of_parts: bool
+
+
+@dataclass
+class Model:
+    """The whole state of a sender, at a time that stands still."""
+
+    now_us: int
+    campaigns: dict[str, ModelCampaign] = field(default_factory=dict)
+    out: dict[BatchKey, IssuedBatch] = field(default_factory=dict)
+    released: dict[BatchKey, tuple[int, int]] = field(default_factory=dict)
+    """The token with which a batch was released last, and the number of messages that the release put in doubt."""
+    providers: Providers = field(default_factory=Providers)
+    caps: FrequencyCaps = field(default_factory=FrequencyCaps)
+    pace: Pace = field(default_factory=Pace)
+    is_paused: bool = False
+    stopped_us: int = 0
+    """When the sender was last paused, or braked at a provider."""
+    max_parts_per_day: int = 0
+    day: int = 0
+    day_parts: int = 0
+    full_day: int = 0
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1000
+
+    def today(self) -> int:
+        return day_of(self.now_ms)
+
+    def find(self, name: str, index: int) -> Message:
+        return self.campaigns[name].messages[index]
+
+    def delivered(self) -> set[tuple[str, int]]:
+        return {
+            (name, index)
+            for name, campaign in self.campaigns.items()
+            for index, message in enumerate(campaign.messages)
+            if message.state == "d"
+        }
+
+    # Issue and take
+
+    def may_issue(self, name: str) -> bool:
+        """Say whether the campaign and its sender run now."""
+        campaign = self.campaigns[name]
+        return not self.is_paused and self.full_day != self.today() and not campaign.why_closed(self.now_ms)
+
+    def reachable(self, name: str) -> set[int]:
+        """Return the batches of a campaign with pending messages that the next turns of the campaign must issue."""
+        campaign = self.campaigns[name]
+        if not self.may_issue(name) or isinstance(self.providers.choose(campaign.chain, self.now_us), str):
+            return set()
+        return {
+            number
+            for number in range(campaign.batches)
+            if (name, number) not in self.out
+            and campaign.waits_until_ms.get(number, 0) <= self.now_ms
+            and any(message.state == "p" for message in campaign.batch(number))
+        }
+
+    def issue(self, issued: Sequence[BatchKey], *, must_issue: bool = True) -> None:
+        """Issue these batches; fail unless the ledger may issue them, and issued one if none was out.
+
+        *must_issue* is false if the caller's clock differs from Redis' clock so much that no campaign starts.
+        """
+        reachable = {name: self.reachable(name) for name in self.campaigns}
+        lanes = {name: campaign.pace.rate_per_s > 0 for name, campaign in self.campaigns.items()}
+        busy = {lanes[name] for name, _ in self.out}
+        for name, number in issued:
+            campaign = self.campaigns[name]
+            assert self.may_issue(name), f"{name} does not run, and a batch of it is issued"
+            assert (name, number) not in self.out, f"batch {number} of {name} is issued twice"
+            assert number <= campaign.cursor, f"batch {number} of {name} is issued before batch {campaign.cursor}"
+            campaign.cursor = max(campaign.cursor, number + 1)
+            campaign.waits_until_ms.pop(number, None)
+            self.out[name, number] = IssuedBatch()
+        for is_own in {False, True} - busy if must_issue else ():
+            waiting = any(reachable[name] for name in self.campaigns if lanes[name] == is_own)
+            assert not waiting or any(lanes[name] == is_own for name, _ in issued), f"nothing is issued: {reachable}"
+
+    def take(self, batch_key: BatchKey, token: int) -> bool:
+        """Take a batch with the next token; return whether that was possible."""
+        out = self.out.get(batch_key)
+        if out is None or out.token:
+            return False
+        campaign = self.campaigns[batch_key[0]]
+        if batch_key[1] not in campaign.begun and campaign.batch(batch_key[1])[0].state != "p":
+            del self.out[batch_key]
+            return False
+        self.out[batch_key] = IssuedBatch(token=token, taken_us=self.now_us)
+        campaign.begun.add(batch_key[1])
+        return True
+
+    def holds(self, batch_key: BatchKey, token: int) -> bool:
+        return batch_key in self.out and self.out[batch_key].token == token
+
+    # Open
+
+    def turn_may_be_over(self, batch_key: BatchKey, token: int) -> bool:
+        """Say whether the ledger may end the turn of a batch; whether others wait, the model does not know."""
+        out = self.out[batch_key]
+        return self.holds(batch_key, token) and out.operation != "" and self.now_us - out.taken_us >= TURN_US
+
+    def open(self, batch_key: BatchKey, call: OpenCall) -> OpenedBlock | str:
+        """Open a block, or return the reason why none can be opened."""
+        if not self.holds(batch_key, call.token):
+            raise ModelLeaseLost
+        out, campaign = self.out[batch_key], self.campaigns[batch_key[0]]
+        if out.opened and out.operation == call.operation:
+            return out.opened
+        if call.last_block < out.worker_block:  # an earlier call that is repeated late
+            raise ModelLeaseLost
+        provider = self._provider_for(out, campaign, call.last_block)
+        if isinstance(provider, str):
+            return provider
+        batch = campaign.batch(batch_key[1])
+        if not any(message.state == "p" for message in batch[out.first_pending :]):
+            out.first_pending = len(batch)
+            return "copy_on_its_way" if out.waits_until_ms else "drained"
+        if reason := self._why_too_early(campaign):
+            return reason
+        chosen = self._choose(batch_key, call, 1 if provider.is_probe else call.max_messages)
+        if not chosen.indexes and chosen.is_out_of_parts:
+            return self._no_parts_left(campaign)
+        return self._mark_sending(batch_key, call, provider, chosen)
+
+    def _provider_for(self, out: IssuedBatch, campaign: ModelCampaign, last_block: int) -> Choice | str:
+        """Return the provider for a block, or the reason why the campaign or the sender opens none."""
+        if last_block > out.blocks:
+            return "blocks_lost"
+        if reason := campaign.why_closed(self.now_ms) or ("sender_paused" if self.is_paused else ""):
+            return reason
+        return self.providers.choose(campaign.chain, self.now_us)
+
+    def _send_times(self, campaign: ModelCampaign) -> tuple[int, int, int | None]:
+        """Return the next send time, the time between two, and when the campaign's own rate below it allows a push."""
+        main, own = (self.pace, campaign.pace) if self.pace.rate_per_s else (campaign.pace, Pace())
+        own_us = None
+        if own.rate_per_s:
+            earliest_us = self.now_us - min(AHEAD_US + TOLERANCE_US, MAX_OWN_BUNCH_US)
+            own_us = own.next_us(self.now_us, earliest_us=earliest_us)
+        if not main.rate_per_s:
+            return self.now_us, 0, own_us
+        return main.next_us(self.now_us, earliest_us=self.now_us - TOLERANCE_US), main.unit_us, own_us
+
+    def _why_too_early(self, campaign: ModelCampaign) -> str:
+        first_us, _, own_us = self._send_times(campaign)
+        if own_us is not None and own_us > self.now_us:
+            return "campaign_limit"
+        return "rate_limit" if first_us > self.now_us + AHEAD_US else ""
+
+    def _parts_left(self, campaign: ModelCampaign) -> tuple[float, float]:
+        """Return how many parts the budget and the daily cap have left."""
+        infinite = float("inf")
+        today = self.day_parts if self.day == self.today() else 0
+        return (
+            campaign.max_parts - campaign.parts_out if campaign.max_parts else infinite,
+            self.max_parts_per_day - today if self.max_parts_per_day else infinite,
+        )
+
+    def _choose(self, batch_key: BatchKey, call: OpenCall, most: int) -> _Chosen:
+        name, number = batch_key
+        campaign = self.campaigns[name]
+        batch, parts_left = campaign.batch(number), min(self._parts_left(campaign))
+        first_us, unit_us, own_us = self._send_times(campaign)
+        chosen = _Chosen([], {}, [], first_us, unit_us, len(batch), is_out_of_parts=False)
+        for index in range(self.out[batch_key].first_pending, len(batch)):
+            if batch[index].state != "p":
+                continue
+            is_early = first_us + len(chosen.indexes) * unit_us > self.now_us + AHEAD_US
+            if own_us is not None:
+                is_early = is_early or own_us + len(chosen.indexes) * campaign.pace.unit_us > self.now_us
+            if len(chosen.indexes) == most or is_early:
+                return chosen._replace(next_index=index)
+            text = Text(number * campaign.size + index, call.word)
+            verdict = self.caps.check(name, text, self.now_us // 1_000_000, self.find)
+            if verdict.code:
+                chosen.suppressed[index] = verdict.code
+            elif verdict.wait_ms:
+                chosen.waits_ms.append(verdict.wait_ms)
+            elif len(chosen.indexes) + 1 > parts_left:
+                return chosen._replace(next_index=index, is_out_of_parts=True)
+            else:
+                chosen.indexes.append(index)
+        return chosen
+
+    def _no_parts_left(self, campaign: ModelCampaign) -> str:
+        if any(message.state == "s" for message in campaign.messages):
+            return "campaign_limit"
+        if self._parts_left(campaign)[0] < 1:
+            campaign.brake_now(self.now_us)
+            return "budget_spent"
+        self.full_day = self.today()
+        return "day_used_up"
+
+    def _mark_sending(self, batch_key: BatchKey, call: OpenCall, provider: Choice, chosen: _Chosen) -> OpenedBlock:
+        name, number = batch_key
+        out, campaign = self.out[batch_key], self.campaigns[name]
+        batch = campaign.batch(number)
+        out.blocks += 1
+        for index, code in chosen.suppressed.items():
+            message = batch[index]
+            message.state, message.block, message.code, message.answered = "u", out.blocks, code, False
+            if message.attempt:
+                message.state, message.attempt = "g", message.attempt - 1
+        now_s = self.now_us // 1_000_000
+        entries = [
+            (ModelEntry(name, number * campaign.size + index, batch[index].attempt, now_s), call.word)
+            for index in chosen.indexes
+        ]
+        self.caps.add(entries, now_s, self.find)
+        for position, index in enumerate(chosen.indexes):
+            message = batch[index]
+            starts_in_us = chosen.first_us - self.now_us + position * chosen.unit_us
+            message.sent_ms = self.now_ms - campaign.created_ms + max(0, starts_in_us // 1000)
+            message.state, message.block, message.code, message.answered = "s", out.blocks, 0, False
+        messages = [(index, batch[index].attempt) for index in chosen.indexes]
+        out.first_pending, out.operation, out.worker_block = chosen.next_index, call.operation, call.last_block
+        out.opened = OpenedBlock(out.blocks, messages, provider.chain_index, len(chosen.suppressed))
+        if chosen.waits_ms:
+            again_ms = self.now_ms + min(chosen.waits_ms)
+            out.waits_until_ms = min(out.waits_until_ms or again_ms, again_ms)
+        if messages:
+            self._spend(campaign, chosen, provider)
+        return out.opened
+
+    def _spend(self, campaign: ModelCampaign, chosen: _Chosen, provider: Choice) -> None:
+        count = len(chosen.indexes)
+        campaign.parts_out += count
+        if self.max_parts_per_day:
+            self.day_parts = count + (self.day_parts if self.day == self.today() else 0)
+            self.day = self.today()
+        own_us = self._send_times(campaign)[2]
+        if own_us is not None:
+            campaign.pace.last_us = own_us + (count - 1) * campaign.pace.unit_us
+        main = self.pace if self.pace.rate_per_s else campaign.pace
+        if main.rate_per_s:
+            main.last_us = chosen.first_us + (count - 1) * chosen.unit_us
+        if provider.is_probe:
+            self.providers[campaign.chain[provider.chain_index]].probe_us = self.now_us + 1_000_000
+
+    # Record
+
+    def record(
+        self, batch_key: BatchKey, token: int, results: list[ModelResult], consequence: Consequence, provider: str
+    ) -> int:
+        """Record results; return how many of them changed a message.
+
+        Args:
+            batch_key: The batch.
+            token: The fencing token of the worker.
+            results: One result for each message.
+            consequence: What the results mean.
+            provider: The provider through which the messages were pushed.
+        """
+        if not self.holds(batch_key, token):
+            raise ModelLeaseLost
+        campaign, out = self.campaigns[batch_key[0]], self.out[batch_key]
+        batch = campaign.batch(batch_key[1])
+        changed, accepted, rejected, suppressed = 0, 0, 0, 0
+        unsent: list[Message] = []
+        for pushed in sorted(results):
+            index, result, code, message = pushed.index, pushed.result, pushed.code, batch[pushed.index]
+            if pushed.block > out.blocks:  # the ledger lost the block
+                regained = self._regain(campaign, message, pushed)
+                changed, accepted = changed + regained, accepted + (regained and result == "a")
+                continue
+            if message.block != pushed.block:
+                continue
+            if message.state == "s":
+                self._apply(message, result, code)
+                changed += 1
+                if result not in "ai":
+                    unsent.append(message)
+                if result in "pb":
+                    out.first_pending = min(out.first_pending, index)
+                accepted, rejected = accepted + (result == "a"), rejected + (result == "r")
+                suppressed += result == "u"
+                if result in "ar":
+                    campaign.pushes.append(result == "r")
+            elif result == "a" and message.state in "adf" and not message.answered:
+                message.answered, accepted = True, accepted + 1
+            elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
+                message.attempt, message.block = message.attempt - 1, 0
+                unsent.append(message)
+        if changed or accepted or unsent:
+            self._return_parts(campaign, unsent)
+            campaign.brake_if(campaign.pushes, campaign.brake.rejected_share, self.now_us)
+            self._conclude(campaign, provider, Pushed(accepted, rejected, suppressed), consequence)
+        return changed
+
+    def _apply(self, message: Message, result: str, code: int) -> None:
+        message.state = "p" if result == "b" else result
+        if result not in "ai":
+            message.block = 0  # no other result of the block counts
+        if message.attempt and result in "ru":
+            message.state, message.attempt = "g", message.attempt - 1
+        message.code, message.answered = code, result == "a"
+
+    def _regain(self, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:
+        """Record what became of a message in a block that the ledger lost; return whether that changed it."""
+        if message.state != "p" or result.result in "pb":
+            return False
+        message.state, message.block, message.code = result.result, result.block, result.code
+        message.answered, message.sent_ms = result.result == "a", self.now_ms - campaign.created_ms
+        if result.result in "ai":
+            campaign.parts_out += 1
+        elif message.attempt:
+            message.state, message.attempt = "g", message.attempt - 1
+        return True
+
+    def _return_parts(self, campaign: ModelCampaign, unsent: list[Message]) -> None:
+        campaign.parts_out -= len(unsent)
+        sent_today = sum(day_of(campaign.created_ms + message.sent_ms - 100) == self.today() for message in unsent)
+        if sent_today and self.max_parts_per_day:
+            self.day_parts -= sent_today
+            self.full_day = 0
+
+    def _conclude(self, campaign: ModelCampaign, provider: str, pushed: Pushed, consequence: Consequence) -> None:
+        is_braked = self.providers.conclude(provider, pushed, consequence, self.now_us)
+        if is_braked or consequence.brake == BrakeTarget.SENDER:
+            self.brake_provider(provider)
+        elif consequence.brake == BrakeTarget.CAMPAIGN:
+            campaign.brake_now(self.now_us)
+
+    def brake_provider(self, provider: str) -> None:
+        if not self.providers[provider].is_braked:
+            self.providers[provider].is_braked, self.stopped_us = True, self.now_us
+
+    # Release
+
+    def release(self, batch_key: BatchKey, token: int) -> int:
+        if not self.holds(batch_key, token):
+            if self.released.get(batch_key, (0, 0))[0] != token:
+                raise ModelLeaseLost
+            return self.released[batch_key][1]
+        self.released[batch_key] = token, self.reclaim(batch_key)
+        return self.released[batch_key][1]
+
+    def reclaim(self, batch_key: BatchKey) -> int:
+        """Put the sending messages of a batch in doubt; return how many there were."""
+        name, number = batch_key
+        campaign, out = self.campaigns[name], self.out.pop(batch_key)
+        batch = campaign.batch(number)
+        lost = [message for message in batch if message.state == "s"]
+        for message in lost:
+            message.state, message.code = "i", 13
+        states = {message.state for message in batch}
+        if "p" in states and out.waits_until_ms and out.first_pending >= len(batch):
+            campaign.waits_until_ms[number] = out.waits_until_ms
+        if states & {"a", "i"}:
+            campaign.due.add(number)
+        campaign.finish_if_done()
+        return len(lost)
+
+    def expire_leases(self, batch_keys: list[BatchKey]) -> tuple[int, int, list[BatchKey]]:
+        """Expire leases; return numbers of reclaimed batches and messages in doubt, and batches that go out again."""
+        reclaimed, in_doubt, woken = 0, 0, []
+        for batch_key in sorted(batch_keys, key=lambda batch_key: f"{batch_key[0]}:{batch_key[1]}"):
+            campaign = self.campaigns[batch_key[0]]
+            if campaign.state == "running" and not campaign.expired and not self.out[batch_key].token:
+                woken.append(batch_key)
+            else:
+                reclaimed, in_doubt = reclaimed + 1, in_doubt + self.reclaim(batch_key)
+        return reclaimed, in_doubt, woken
+
+    # Stop and resume
+
+    def control(self, name: str, action: str, *, decided_us: int) -> str:
+        """Apply an action of a person to a campaign; return its state."""
+        campaign = self.campaigns[name]
+        match action, campaign.state:
+            case ("pause", "running" | "braked"):
+                campaign.stop("paused", self.now_us)
+            case ("brake", "running"):
+                campaign.stop("braked", self.now_us)
+            case ("resume", "paused" | "braked") if campaign.stopped_us < decided_us:
+                campaign.state = "running"
+                campaign.reset_brakes()
+                campaign.finish_if_done()
+            case ("cancel", "running" | "paused" | "braked"):
+                campaign.state, campaign.may_end = "cancelled", True
+            case ("cancel", "finished") if campaign.is_in_doubt():
+                campaign.state, campaign.may_end = "cancelled", True
+        return campaign.state
+
+    def resume_sender(self, *, decided_us: int) -> bool:
+        if self.stopped_us >= decided_us:
+            return False
+        self.is_paused, self.providers = False, Providers()
+        return True
+
+
+def day_of(ms: int) -> int:
+    """Return the day since the epoch in Asia/Kolkata."""
+    return (ms + INDIA_OFFSET_MS) // DAY_MS

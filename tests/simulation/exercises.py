@@ -1,0 +1,212 @@
+"""Situations that are built step by step, each for one safeguard: they hold with it, and fail without it.
+
+Nothing else happens meanwhile, so that a safeguard that is missing shows at once and with every seed.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.simulation.calm import Calm
+from tests.simulation.operator import MINUTE_MS
+from tests.simulation.provider import Behaviour
+from tests.simulation.violation import Invariant, Violation
+from tests.simulation.wire import NORMAL_ONE_WAY_S
+from times_dispatch.ledger.keys import hash_tag
+from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.protocol import ControlAction
+from times_dispatch.ledger.states import MessageState
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+JUMP_S = 1_800.0
+"""By so much the server's clock is set forward or back."""
+
+
+class Exercises:
+    """Each method but ``hold`` is an exercise, and ends when the situation is over; raises ``Violation``."""
+
+    def __init__(self, world: "World", calm: Calm) -> None:
+        self._world = world
+        self._operator = world.operator
+        self._calm = calm
+
+    async def hold(self, names: list[str]) -> None:
+        """Hold exercises one after the other."""
+        await asyncio.sleep(2)  # the processes begin
+        for name in names:
+            await getattr(self, name)()
+            for provider in self._world.providers.values():
+                provider.behaviour = Behaviour()
+            await asyncio.sleep(5)
+
+    async def large_block_after_many_campaigns(self) -> None:
+        """Open the largest block of a sender without a limit, when many campaigns have had the same text."""
+        self._operator.rates["ONCEAA"] = 0.0
+        await self._operator.control.set_rate(SenderId("ONCEAA"), 0.0)
+        await self._calm.many_campaigns_of_one_text(campaigns=60)
+
+    async def doubt_ends_while_reports_wait(self) -> None:
+        """Let a validity end while no reconciler works, and the reports that prove the pushes wait."""
+        self._set_behaviour(hangs_up=1.0)
+        for reconciler in self._world.reconcilers:
+            reconciler.process.freeze()
+        await self._operator.submit("FREEAA", 5, in_doubt="resend", valid_until_ms=self._world.now_ms() + 30_000)
+        await asyncio.sleep(60)
+        for reconciler in self._world.reconcilers:
+            reconciler.process.thaw()
+
+    async def resolve_is_repeated(self) -> None:
+        """Let a person far away resolve doubt and lose answers: what is resent is pushed before a call is repeated."""
+        self._set_behaviour(hangs_up=1.0, report_lost=1.0)
+        campaigns = [await self._operator.submit("FREEAA", 1) for _ in range(12)]
+        await asyncio.sleep(10)
+        wire = self._operator.far_wire
+        wire.one_way_s, wire.answer_loss = 4.0, 0.5
+        await asyncio.gather(*(self._operator.resolve(campaign, "resend") for campaign in campaigns))
+        wire.heal()
+
+    async def pushes_are_forgotten(self) -> None:
+        """Let the server forget pushes of a campaign that was paused before: then the reports of these pushes come."""
+        world, sender = self._world, SenderId("FREEAA")
+        self._set_behaviour()
+        campaign = await self._operator.submit(sender, 3, start_at_ms=world.now_ms() + 5_000)
+        await self._operator.control.campaign(sender, campaign, ControlAction.PAUSE)
+        await asyncio.sleep(10)
+        snapshot = world.server.snapshot()
+        world.receiver_wire.is_cut = True
+        await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
+        await self._wait_until_sent(campaign, 60, "it does not go on after a resume")
+        world.put_back(snapshot)
+        world.receiver_wire.is_cut = False
+        await asyncio.sleep(90)
+        if (counts := self._counts(campaign))[MessageState.DELIVERED] != 3:
+            raise Violation(
+                Invariant.EVIDENCE, f"{campaign}: reports of forgotten pushes change nothing: {_words(counts)}"
+            )
+        await self._operator.control.campaign(sender, campaign, ControlAction.RESUME)
+
+    async def clock_set_forward(self) -> None:
+        """Set the server's clock beyond the validity of a campaign that has not begun."""
+        now_ms = self._world.now_ms()
+        await self._operator.submit(
+            "FREEAA", 5, start_at_ms=now_ms + 5 * MINUTE_MS, valid_until_ms=now_ms + 10 * MINUTE_MS
+        )
+        self._set_clock(JUMP_S)
+        await asyncio.sleep(20)
+        self._set_clock(0)
+
+    async def clock_set_back_after_a_death(self) -> None:
+        """Kill the workers that hold leases, and set the server's clock back: other workers must go on."""
+        campaign = await self._operator.submit("SLOWAA", 100, batch_size=50)
+        await asyncio.sleep(3)
+        self._kill_workers()
+        self._set_clock(-JUMP_S)
+        await self._wait_until_sent(campaign, 90, "the leases of dead workers never end")
+        self._set_clock(0)
+
+    async def unexpected_error_of_a_client(self) -> None:
+        """Let every push raise an error that nobody foresaw, for three seconds."""
+        world = self._world
+        world.active_faults += 1  # a batch on which a worker failed waits for half a minute
+        for provider in world.providers.values():
+            provider.behaviour.crashes = 1.0
+        campaign = await self._operator.submit("SLOWAA", 60)
+        await asyncio.sleep(3)
+        for provider in world.providers.values():
+            provider.behaviour.crashes = 0.0
+        await self._wait_until_sent(campaign, 90, "an unexpected error is the end of a batch")
+        world.active_faults -= 1
+
+    async def slow_ledger(self) -> None:
+        """Let every call of the ledger take half a second."""
+        world = self._world
+        world.slow_until_s = math.inf
+        for worker in world.workers:
+            worker.wire.one_way_s = 0.25
+        campaign = await self._operator.submit("SLOWAA", 30)
+        await self._wait_until_sent(campaign, 90, "the ledger is slow")
+        for worker in world.workers:
+            worker.wire.one_way_s = NORMAL_ONE_WAY_S
+        world.slow_until_s = world.loop.time() + 2.0
+
+    async def wake_ups_lost(self) -> None:
+        """Let the broker lose everything for a while."""
+        world = self._world
+        world.active_faults += 1
+        world.broker.lost = 1.0
+        campaign = await self._operator.submit("FREEAA", 5)
+        await asyncio.sleep(5)
+        world.broker.lost = 0.0
+        await self._wait_until_sent(campaign, 30, "the wake-up of its batch was lost")
+        world.active_faults -= 1
+
+    async def workers_die_while_they_push(self) -> None:
+        """Kill all workers while providers have pushes of theirs in hand."""
+        world = self._world
+        self._set_behaviour(report_lost=1.0)
+        for provider in world.providers.values():
+            provider.behaviour.latency_s = 5.0
+        await self._operator.submit("FREEAA", 50)
+        await asyncio.sleep(3)
+        self._kill_workers()
+        await asyncio.sleep(40)
+
+    async def pause_in_a_full_server(self) -> None:
+        """Pause a campaign when the server has no memory left."""
+        campaign = await self._operator.submit("SLOWAA", 50)
+        self._world.server.set_full(is_full=True)
+        await self._operator.pause_while_full(campaign)
+        self._world.server.set_full(is_full=False)
+
+    async def small_behind_huge(self) -> None:
+        """Submit a small campaign behind a huge one of the same sender."""
+        await self._calm.small_behind_huge()
+
+    def _kill_workers(self) -> None:
+        """Kill all workers as by kill -9, and start as many."""
+        for worker in tuple(self._world.workers):
+            worker.process.kill()
+            self._world.workers.remove(worker)
+            self._world.start_worker()
+
+    def _set_clock(self, offset_s: float) -> None:
+        self._world.clock_was_wrong = True
+        self._world.server.offset_s = offset_s
+
+    def _set_behaviour(self, *, hangs_up: float = 0.0, report_lost: float = 0.0) -> None:
+        """Let providers accept every push and report it as delivered, apart from what is said here."""
+        for provider in self._world.providers.values():
+            provider.behaviour = Behaviour(
+                rejected=0.0,
+                answer_lost=0.0,
+                hangs_up=hangs_up,
+                report_lost=report_lost,
+                report_doubled=0.0,
+                report_failed=0.0,
+                report_at_once=0.0,
+                report_contradicted=0.0,
+                report_days_late=0.0,
+                report_delay_s=1.0,
+            )
+
+    async def _wait_until_sent(self, campaign: CampaignId, within_s: float, why_not: str) -> None:
+        """Wait until no message of a campaign is pending or sending; raises ``Violation`` when that takes too long."""
+        until_s = self._world.loop.time() + within_s
+        while (counts := self._counts(campaign))[MessageState.PENDING] or counts[MessageState.SENDING]:
+            if self._world.loop.time() > until_s:
+                raise Violation(Invariant.STUCK, f"{campaign}: {why_not}: {_words(counts)}")
+            await asyncio.sleep(1)
+
+    def _counts(self, campaign: CampaignId) -> Counter[MessageState]:
+        """Return how many messages of a campaign the ledger has in each state."""
+        key = f"{hash_tag(self._operator.submitted[campaign].plan.sender)}:c:{campaign}"
+        values = self._world.server.peek([("HMGET", key, *(state.value for state in MessageState))])[0]
+        counts = Counter({state: int(count or 0) for state, count in zip(MessageState, values, strict=True)})
+        return +counts
+
+
+def _words(counts: Counter[MessageState]) -> str:
+    return ", ".join(f"{count} {state.label}" for state, count in counts.items())
