@@ -45,8 +45,10 @@ _ZERO_DATE = re.compile(
     re.IGNORECASE,
 )
 """The day zero of spreadsheets, of MySQL and of .NET, which programs write where they have no date."""
-_IN_ZERO_DATES = ("1899-", "-1899", "/1899", ".1899", "1900-01-00", "-1900", "/1900", "/00", "-00", "0001-01-01")
-_IN_ZERO_DATES += ("1-0001", "1/0001", "1.0001", ".0000", "/0000")
+_IN_ZERO_DATES = (
+    *("1899-", "-1899", "/1899", ".1899", "1900-01-00", "-1900", "/1900", "/00", "-00"),
+    *("0001-01-01", "1-0001", "1/0001", "1.0001", ".0000", "/0000"),
+)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(r"\[object ", re.IGNORECASE)
