@@ -174,6 +174,10 @@ def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str) -> Iterator[
         if '"' not in line:
             yield line
             continue
+        if '" ' not in line and ' "' not in line and "\t" not in line and "\u00a0" not in line:
+            quotes += line.count('"')
+            yield line
+            continue
         pieces, end = [], 0
         for match in at_quote.finditer(line):
             if (quotes + line.count('"', 0, match.start())) % 2 == 0:

@@ -38,14 +38,17 @@ _PLACEHOLDER = re.compile(
     r"|<<[^<>]+>>|«[^«»]+»|\[\[[^\[\]]+\]\]|\*\|[^|]+\|\*|<%.*?%>"  # <<name>>, «name», [[name]], *|NAME|*, <% name %>
 )
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:(?:[.,][0-9]+)?[eE][+]|[.,][0-9]+[eE]-?|[eE]-0)[0-9]{1,3}")
-_MAY_BE_SCIENTIFIC = re.compile(r"[.,][0-9]+e-?[0-9]|[0-9]e-0").search
+_BEFORE_EXPONENT = tuple(f"{digit}e" for digit in range(10))
 _ZERO_DATE = re.compile(
     r"(?:0000-00-00|0001-01-01|1899-12-3[01]|1900-01-00|(?:00|3[01])[-/.]12[-/.]1899|12[-/]3[01][-/]1899"
     r"|00?[-/](?:01?|jan)[-/](?:1900|00)|0?1/00?/(?:1900|00)|0?1[-/.]0?1[-/.]0001|00[-/.]00[-/.]0000)(?:[T ].*)?",
     re.IGNORECASE,
 )
 """The day zero of spreadsheets, of MySQL and of .NET, which programs write where they have no date."""
-_MAY_BE_ZERO_DATE = re.compile("1899|1900|/00|-00|0001-01|1.0001").search
+_IN_ZERO_DATES = (
+    *("1899-", "-1899", "/1899", ".1899", "1900-01-00", "-1900", "/1900", "/00", "-00"),
+    *("0001-01-01", "1-0001", "1/0001", "1.0001", ".0000", "/0000"),
+)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _FORMULA = re.compile(r"=[^=>() ].*|@[A-Z]+\(.*", re.DOTALL)
 _PROGRAM_OBJECT = re.compile(r"\[object ", re.IGNORECASE)
@@ -108,8 +111,8 @@ class DamageCheck:
         may_be_damaged = (
             not self._suspicious_words.isdisjoint(joined.split("\n"))
             or any(text in joined for text in _SUSPICIOUS)
-            or _MAY_BE_SCIENTIFIC(joined)
-            or _MAY_BE_ZERO_DATE(joined)
+            or any(text in joined for text in _BEFORE_EXPONENT)
+            or any(text in joined for text in _IN_ZERO_DATES)
             or (not joined.isascii() and any(map(_MAY_BE_MISREAD, cells)))
         )
         if not may_be_damaged:
