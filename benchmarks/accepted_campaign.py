@@ -1,20 +1,17 @@
 """Writes campaigns whose messages are all accepted, straight into Redis, for the benchmarks of reports and ``show``."""
 
-import struct
-
 from redis.asyncio import Redis
 
 from benchmarks.seeding import plan, recipients
 from producers.submit import BATCH_SIZE
 from times_dispatch.ledger.keys import campaign_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.records import RECORD_WIDTH, pack_recipients
+from times_dispatch.ledger.records import MessageRecord, pack_recipients, pack_records
 from times_dispatch.ledger.states import MessageState
 from times_dispatch.ledger.submission import Submissions
 from times_dispatch.provider.correlation_ids import new_campaign_id
 
 _PIPELINE_BATCHES = 200
-_RECORD = struct.Struct(">BHHIIQ")
 
 
 async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool = False) -> CampaignId:
@@ -30,15 +27,13 @@ async def write(redis: Redis, sender: SenderId, messages: int, *, payloads: bool
     await submissions.begin(campaign, plan(sender, "accepted"), batch_size=BATCH_SIZE)
     key = campaign_key(sender, campaign)
     packed = pack_recipients(recipients(0, BATCH_SIZE)) if payloads else b""
+    records = pack_records(
+        MessageRecord(index, MessageState.ACCEPTED, 0, 200, 1, 0, str(index + 1)) for index in range(BATCH_SIZE)
+    )
     for first in range(0, batches, _PIPELINE_BATCHES):
         async with redis.pipeline(transaction=False) as pipe:
             for number in range(first, min(first + _PIPELINE_BATCHES, batches)):
-                records = b"".join(
-                    _RECORD.pack(0, 1, 200, 1, 0, number * BATCH_SIZE + index) for index in range(BATCH_SIZE)
-                )
-                if len(records) != BATCH_SIZE * RECORD_WIDTH:
-                    raise AssertionError("the records differ in width from the ledger's")
-                pipe.set(f"{key}:m:{number}", b"a" * BATCH_SIZE + records)
+                pipe.set(f"{key}:m:{number}", records)
                 if payloads:
                     pipe.set(f"{key}:p:{number}", packed)
             await pipe.execute()

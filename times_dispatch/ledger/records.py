@@ -5,7 +5,7 @@ per message, followed by one record of ``RECORD_WIDTH`` bytes per message; the s
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 import msgspec
@@ -83,6 +83,21 @@ def read_records(
         number = 0 if transaction == _UNKNOWN_TRANSACTION else int.from_bytes(transaction, "big")
         sent_ms = sent_high << 32 | sent_low
         yield MessageRecord(index, _STATES[state], attempt, code, sent_ms, reported_s, str(number) if number else "")
+
+
+def pack_records(records: Iterable[MessageRecord]) -> bytes:
+    """Return the bytes of a whole batch that ``read_records`` reads, with every message as if pushed in block 1.
+
+    The scripts write the records of campaigns. This function is for programs that make a ledger with messages in a
+    given state, such as the benchmarks.
+    """
+    states, rest = bytearray(), bytearray()
+    for record in records:
+        sent_high, sent_low = divmod(record.sent_ms, 1 << 32)
+        states += record.state.value.encode()
+        transaction = transaction_bytes(record.transaction_id) if record.transaction_id else bytes(8)
+        rest += _RECORD.pack(record.attempt, 1, record.code, sent_high, sent_low, record.reported_s, transaction)
+    return bytes(states + rest)
 
 
 def transaction_bytes(transaction_id: str) -> bytes:

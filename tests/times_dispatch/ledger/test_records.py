@@ -1,10 +1,11 @@
 import struct
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times_dispatch.ledger.records import RECORD_WIDTH, MessageRecord, read_records, transaction_bytes
+from times_dispatch.ledger.records import RECORD_WIDTH, MessageRecord, pack_records, read_records, transaction_bytes
 from times_dispatch.ledger.states import MessageState
 
 RECORDS = st.lists(
@@ -36,6 +37,12 @@ def test_records_are_read_as_the_scripts_write_them(records: list[MessageRecord]
     assert [record.index for record in read_back] == list(range(len(records)))
     expected = [(r.state, r.attempt, r.code, r.sent_ms, r.reported_s, r.transaction_id) for r in records]
     assert [(r.state, r.attempt, r.code, r.sent_ms, r.reported_s, r.transaction_id) for r in read_back] == expected
+
+
+@given(RECORDS)
+def test_packed_records_are_read_again(records: list[MessageRecord]) -> None:
+    numbered = [msgspec.structs.replace(record, index=index) for index, record in enumerate(records)]
+    assert list(read_records(pack_records(numbered), len(numbered))) == numbered
 
 
 def test_a_batch_that_was_never_begun_is_pending() -> None:
