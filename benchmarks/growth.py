@@ -87,7 +87,7 @@ def _rate_with(url: str, unfinished: int) -> float:
     senders = sender_names(_SENDERS)
     with BenchmarkRig(url, senders, workers=2) as rig:
         rig.pause()
-        rig.run_on_ledger(lambda redis: _write(redis, senders, unfinished, batches))
+        rig.run_on_ledger(lambda redis: write_unfinished(redis, senders, unfinished, batches))
         rig.wait(rig.upkeep_is_idle)
         rig.resume()
         time.sleep(_WARM_UP_S)
@@ -151,8 +151,8 @@ def _accepted(rig: BenchmarkRig) -> int:
     return int(rig.redis.eval(_ACCEPTED, 1, CAMPAIGNS))
 
 
-async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batches: int) -> None:
-    """Write many campaigns with the same recipients, which are packed once."""
+async def write_unfinished(redis: Redis, senders: Sequence[SenderId], campaigns: int, batches: int) -> None:
+    """Write campaigns of *batches* batches each, all with the same recipients, which are packed once."""
     submissions, add_batch = Submissions(redis), Script(redis, "add_batch")
     packed = [pack_recipients(recipients(number * BATCH_SIZE, BATCH_SIZE)) for number in range(batches)]
     await redis.sadd(SENDERS, *senders)
@@ -170,7 +170,7 @@ async def _write(redis: Redis, senders: Sequence[SenderId], campaigns: int, batc
                 await add_batch(
                     sender,
                     campaign=campaign,
-                    number=batch,
+                    batch_number=batch,
                     count=BATCH_SIZE,
                     recipients=payload,
                     parts=b"",

@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks write into the ledger."""
