@@ -30,5 +30,5 @@ def _lines(count: int) -> Iterator[str]:
     names, size = _NAMES, len(_NAMES)
     for index in range(count):
         scattered = index * 2_654_435_761
-        number = 6_000_000_000 + scattered % 3_999_999_979  # a prime modulus: no number occurs twice
+        number = 9_000_000_000 + scattered % 999_999_937  # a prime modulus: no number occurs twice
         yield f"{number},{names[scattered % size]},OD{scattered * 31 % 100_000_007:08},{99 + scattered % 99_901}\n"

@@ -2,7 +2,8 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -58,10 +59,13 @@ class Ucs2Characters:
 
     def add(self, slots: Sequence[Sequence[str]]) -> None:
         """Count the characters in the values of some messages, given one list for each slot."""
-        if self.of_template or not slots or not non_gsm_characters("".join(map("".join, slots))):
+        characters = "" if self.of_template else non_gsm_characters("".join(map("".join, slots)))
+        if not characters:
             return
-        for values in map("".join, zip(*slots, strict=True)):
-            self._messages.update(non_gsm_characters(values))
+        texts: Iterable[str] = map("".join, zip(*slots, strict=True))
+        if not any(map(str.isascii, characters)):
+            texts = (text for text in texts if not text.isascii())
+        self._messages.update(chain.from_iterable(map(non_gsm_characters, texts)))
 
     def most_frequent(self, limit: int) -> list[Ucs2Character]:
         """Return at most ``limit`` characters, those in most messages first."""

@@ -11,6 +11,8 @@ from times_dispatch.sms.templates import Template
 
 _LINK_KINDS = frozenset({"url", "urlott"})
 _TEXT_KINDS = frozenset({"var", "alphanumeric"})
+_ROWS_AT_ONCE = 50
+"""One search goes through the values of so many rows. If it finds something, each of these rows is looked at."""
 
 
 class Whitelists:
@@ -62,6 +64,14 @@ class Whitelists:
             to: the recipients' numbers.
             names: for each slot, how to name its value.
         """
+        for first in range(0, len(to), _ROWS_AT_ONCE):
+            some = slice(first, first + _ROWS_AT_ONCE)
+            for row, finding in self._findings([values[some] for values in slots], to[some], names):
+                yield first + row, finding
+
+    def _findings(
+        self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]
+    ) -> Iterator[tuple[int, Finding]]:
         for word, context in self._words:
             kinds = {slot.kind for slot in word.slots}
             name = " and ".join(names[index] for index in word.slot_indexes)
