@@ -72,11 +72,18 @@ class FakeClock:
         await _run_tasks()
         until = self._now + seconds
         while self._sleepers and self._sleepers[0][0] <= until:
-            self._now, _, due = heapq.heappop(self._sleepers)
+            due_at, _, due = heapq.heappop(self._sleepers)
+            self._now = max(self._now, due_at)
             due.set()
             await _run_tasks()
         self._now = until
         await _run_tasks()
+
+    async def stall(self, seconds: float) -> None:
+        """Let time pass in one step, as it does for a process that does not run meanwhile; then run who was due."""
+        await _run_tasks()
+        self._now += seconds
+        await self.advance(0)
 
 
 async def _run_tasks() -> None:

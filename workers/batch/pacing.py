@@ -20,6 +20,12 @@ _BUNCH_S = 0.05
 (docs/concepts.md)."""
 
 
+_MAX_STALL_S = 0.06
+"""A message whose moment has passed for longer than this, and for longer than half the time between two send times, is
+returned: the process was stalled, and other workers push at the send times that follow. Without this limit the messages
+of several stalled workers would be pushed together with theirs, above the rate."""
+
+
 class Spacing:
     """Spaces the pushes of a process: those of one sender, or of one campaign with a rate of its own.
 
@@ -147,11 +153,14 @@ class Pacer:
                 self._handler.return_unsent(queued)
 
     async def _wait_until(self, send_time: float, start_by: float, interval_s: float) -> bool:
-        """Wait for a send time and the spacing; return False if the push cannot start in time or the batch stops."""
+        """Wait for a send time and the spacing; return False if the push cannot start in time or the batch stops.
+
+        The push cannot start in time if this process was stalled for too long after the wait.
+        """
         while (at := max(send_time, self._spacing.earliest(interval_s))) < start_by and not self._run.stopping.is_set():
             wait_s = at - self._clock.monotonic()
             if wait_s <= _CLOSE_ENOUGH_S:
-                return True
+                return -wait_s <= max(_MAX_STALL_S, interval_s / 2)
             await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
         return False
 

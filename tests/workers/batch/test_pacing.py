@@ -101,12 +101,29 @@ async def test_a_message_takes_as_many_send_times_as_it_has_parts_when_the_rate_
     assert scene.handler.pushed == [(0, 0), (1, 0.2), (2, 0.3), (3, 0.6)]
 
 
-async def test_send_times_that_have_passed_are_used_at_once_but_no_more_than_fifty_milliseconds_hold() -> None:
+async def test_a_send_time_that_has_just_passed_is_used_at_once() -> None:
     scene = PacingScene()
-    await scene.start(interval_s=0.04, starts_in_s=-0.2)
-    assert scene.handler.pushed == [(0, 0), (1, 0)]
+    await scene.start(interval_s=0.04, starts_in_s=-0.01)
+    assert scene.handler.pushed == [(0, 0)]
     await scene.clock.advance(0.2)
-    assert scene.handler.pushed[2:] == [(2, 0.03), (3, 0.07)]
+    assert scene.handler.pushed[1:] == [(1, 0.03), (2, 0.07), (3, 0.11)]
+
+
+async def test_after_a_stall_the_messages_that_are_more_than_60_ms_late_are_returned_unsent() -> None:
+    scene = PacingScene()
+    await scene.start(interval_s=0.02)
+    await scene.clock.stall(0.09)
+    assert scene.handler.pushed == [(0, 0), (2, 0.09), (3, 0.09)]
+    assert scene.handler.returned == [1]
+
+
+async def test_at_a_low_rate_a_message_may_be_late_by_half_the_time_between_two_send_times() -> None:
+    scene = PacingScene()
+    await scene.start(interval_s=0.2)
+    await scene.clock.stall(0.29)
+    await scene.clock.stall(0.26)
+    assert scene.handler.pushed == [(0, 0), (1, 0.29)]
+    assert scene.handler.returned == [2]
 
 
 async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_late() -> None:
@@ -153,7 +170,7 @@ async def test_after_a_stop_all_go_back(interval_s: float) -> None:
 async def test_an_error_in_the_pacing_returns_the_messages_after_it_and_fails_the_batch() -> None:
     scene = PacingScene(cost_unit="parts")
     scene.pacer._parts = [1]  # of the first message only
-    await scene.start(interval_s=0.001, starts_in_s=-1)
+    await scene.start(interval_s=0.001, starts_in_s=-0.01)
     await scene.settle()
     assert isinstance(scene.run.unexpected, IndexError)
     assert [index for index, _ in scene.handler.pushed] == [0, 1]
