@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 
@@ -12,9 +13,9 @@ from tests.chaos.testbed import ChaosTestbed, RateChange, Span
 
 
 async def _pause_campaign(testbed: ChaosTestbed, sender: str, _random: float) -> None:
-    """Pause the sender's newest campaign, unless Redis is away."""
+    """Pause a campaign of the sender that sends, unless Redis is away."""
     try:
-        campaign = await testbed.running_campaign(sender)
+        campaign = await testbed.sending_campaign(sender)
     except RedisError:
         return
     if campaign is None:
@@ -34,6 +35,9 @@ async def _resume_campaign(testbed: ChaosTestbed, sender: str, _random: float) -
 
 
 async def _pause_sender(testbed: ChaosTestbed, sender: str, _random: float) -> None:
+    """Pause the sender once a campaign of it sends."""
+    with suppress(RedisError):
+        await testbed.sending_campaign(sender)
     command = await dispatch(testbed, "sender", "pause", sender)
     if command.status == 0:
         testbed.events.sender_pauses.setdefault(sender, []).append(Span(command.ended_s))

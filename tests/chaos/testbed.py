@@ -23,9 +23,9 @@ from tests.chaos.wire import Wire
 from times_dispatch.demo.processes import Process
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.queries import Queries
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.states import CampaignState, MessageState
 
 REDIS = "redis"
 _NICENESS = 5
@@ -245,12 +245,25 @@ class ChaosTestbed:
         """Whether all processes that sending needs are up: Redis, beat, and a worker."""
         return not self.down & {REDIS, "beat"} and not set(self.stack.worker_names) <= self.down
 
-    async def running_campaign(self, sender: str) -> CampaignId | None:
-        """Return the sender's newest running campaign."""
-        for campaign, its_sender in reversed(self.campaigns.items()):
-            if its_sender == sender and (await self.queries.campaign(campaign)).state is CampaignState.RUNNING:
-                return campaign
-        return None
+    async def sending_campaign(self, sender: str, *, within_s: float = 8.0) -> CampaignId | None:
+        """Return a running campaign of the sender, one that sends if any does within this time.
+
+        A pause is tried on a campaign that sends, because only such a campaign shows when the pause acts.
+        """
+        unsent: dict[CampaignId, int] = {}
+        end = asyncio.get_running_loop().time() + within_s
+        while True:
+            views = await self.queries.of_sender(
+                SenderId(sender), [campaign for campaign, its_sender in self.campaigns.items() if its_sender == sender]
+            )
+            running = [view for view in views if view.state is CampaignState.RUNNING]
+            for view in running:
+                if view.counts[MessageState.PENDING] < unsent.get(view.id, 0):
+                    return view.id
+                unsent[view.id] = view.counts[MessageState.PENDING]
+            if not running or asyncio.get_running_loop().time() > end:
+                return running[-1].id if running else None
+            await asyncio.sleep(0.2)
 
     def copy_logs(self, folder: Path) -> None:
         """Copy all logs and the sandbox's journal to a folder."""
