@@ -84,7 +84,12 @@ class DamageCheck:
     def find(self, cells: Sequence[str]) -> dict[int, CellDamage]:
         """Return what is wrong with tidy cells, by their index."""
         joined = "\n".join(cells)
-        suspects = {index for screen in self._screens(joined) for index, cell in enumerate(cells) if screen(cell)}
+        suspects = {
+            index
+            for may_be_damaged in self._searches(joined)
+            for index, cell in enumerate(cells)
+            if may_be_damaged(cell)
+        }
         damages = ((index, self.of(cells[index])) for index in sorted(suspects))
         return {index: damage for index, damage in damages if damage}
 
@@ -100,7 +105,7 @@ class DamageCheck:
             return _NO_DATE
         return damage_of_text(cell)
 
-    def _screens(self, joined: str) -> Iterator[Callable[[str], object]]:
+    def _searches(self, joined: str) -> Iterator[Callable[[str], object]]:
         """Yield what to call with each of many cells, which are joined by line breaks, to find those to look at.
 
         Nearly all columns are passed over as a whole, because each of them lacks what every damaged cell has.

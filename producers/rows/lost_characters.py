@@ -25,7 +25,7 @@ _QUESTION_MARKS = re.compile(
     r"(?:^|(?<=\s))\?{2,}(?=\s|$)|^\?$|(?<!\S)[^\W\d_]{1,40}\?{1,8}[^\W\d_]{1,40}(?!\S)"  # ????, Ren?e
 )
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|(?:amp|nbsp|quot)\b|([A-Za-z][A-Za-z0-9]{1,30};))")
-_TAG = re.compile(
+_ELEMENT = re.compile(
     r"</?(?:a|b|br|i|u|p|em|strong|span|div|font|small|big|sup|sub|ul|ol|li|table|tr|td|th|tbody|h[1-6]|hr|img|center"
     r"|html|body|head|style|script|input|button|label|o:p)(?:\s{1,3}[a-z-]{1,20}=[^<>]{0,300})?\s{0,3}/?>",
     re.IGNORECASE,
@@ -39,7 +39,7 @@ _ESCAPE = re.compile(
 def _holds_html(text: str) -> bool:
     if "&" in text and any(not match[1] or match[1] in html5 for match in _ENTITY.finditer(text)):
         return True
-    return "<" in text and _TAG.search(text) is not None
+    return "<" in text and _ELEMENT.search(text) is not None
 
 
 MISREAD: tuple[tuple[Callable[[str], object], str], ...] = (

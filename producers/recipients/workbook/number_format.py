@@ -54,10 +54,10 @@ def show_text(text: str, number_format: str) -> str:
         return text
     sections = sections_of(number_format)
     tokens = sections[_NUMBER_SECTIONS if len(sections) > _NUMBER_SECTIONS else -1].tokens
-    place = Token("symbol", "@")
-    if len(sections) <= _NUMBER_SECTIONS and place not in tokens:
+    at_sign = Token("symbol", "@")
+    if len(sections) <= _NUMBER_SECTIONS and at_sign not in tokens:
         return text
-    return "".join(text if token == place else token.text for token in tokens if token.kind in ("literal", "symbol"))
+    return "".join(text if token == at_sign else token.text for token in tokens if token.kind in ("literal", "symbol"))
 
 
 def _choose(sections: Sequence[Section], value: float) -> tuple[Section, float]:
