@@ -46,6 +46,12 @@ def checked_csv(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Ch
         'to,value,a,a,a,,\n9876543210,"Rao, Asha"\n',
         '\'to,value\n9876543210,"Rao, Asha"\n',
         '"=""to""",value\n9876543210,"Rao, Asha"\n',
+        'Customers of November\nto,value\n9876543210,"Rao, Asha"\n',
+        'Customers,,\n\n"List of 27, Nov",\nto,value\n9876543210,"Rao, Asha"\n',
+        "'to','value'\n'9876543210','Rao, Asha'\n",
+        "to^value\n9876543210^Rao, Asha\n",
+        "sep=^\nto^value\n9876543210^Rao, Asha\n",
+        "sep=\\t\nto\tvalue\n9876543210\tRao, Asha\n",
         'to\u200b,\u00a0Value \n9876543210,"Rao, Asha"\n',
     ],
 )
@@ -59,6 +65,24 @@ def test_blanks_at_quotes_within_a_cell_are_part_of_the_value(tmp_path: Path) ->
     content = 'to,value,x\n9876543210,"The ""big"" , ""new"" one","first\n"" , x" \n9876543211,"a , ""b""","c"\n'
 
     assert checked_csv(tmp_path, content).values == ['The "big" , "new" one', 'a , "b"']
+
+
+def test_a_quote_after_a_backslash_is_part_of_the_value(tmp_path: Path) -> None:
+    content = 'to,value\n9876543210,"The \\"big\\" one, new"\n9876543211,"C:\\\\x"\n'
+
+    assert checked_csv(tmp_path, content).values == ['The "big" one, new', "C:\\x"]
+
+
+def test_backslashes_in_a_file_that_doubles_its_quotes_are_part_of_the_value(tmp_path: Path) -> None:
+    content = 'to,value\n9876543210,"The ""big"" one \\"\n9876543211,"C:\\x"\n'
+
+    assert checked_csv(tmp_path, content).values == ['The "big" one \\', "C:\\x"]
+
+
+def test_rows_above_the_heading_are_left_out_with_a_warning_and_count_as_lines(tmp_path: Path) -> None:
+    checked = checked_csv(tmp_path, "Customers\n\nNovember,x,y\nto,value\n9876543210,Asha\n")
+
+    assert checked.warnings == ["a.csv: 2 rows above the heading are left out"]
 
 
 def test_a_line_that_names_the_separator_counts_as_a_line(tmp_path: Path) -> None:

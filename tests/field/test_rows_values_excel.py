@@ -198,6 +198,19 @@ def test_the_first_visible_sheet_is_read_and_named_and_the_others_are_named_too(
     ]
 
 
+def test_a_title_above_the_heading_is_left_out(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write(0, 0, "Customers of November")
+        sheet.write_row(2, 0, ["to", "value"])
+        sheet.write_row(3, 0, [NUMBERS[0], "Asha"])
+
+    checked = check_values(tmp_path / "a.xlsx")
+
+    assert checked.values == ["Asha"]
+    assert checked.warnings == ["a.xlsx: 1 row above the heading is left out"]
+
+
 def test_hidden_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     with Workbook(tmp_path / "a.xlsx") as workbook:
         sheet = workbook.add_worksheet()
