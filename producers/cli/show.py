@@ -11,7 +11,7 @@ from rich.table import Table
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import with_ledger
-from producers.cli.output import campaign_as_json, console, second_in_india
+from producers.cli.output import campaign_as_json, console, echo, second_in_india
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
@@ -36,13 +36,13 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
         view = await queries.campaign(CampaignId(campaign))
         if export:
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
-            click.echo(f"{written:,} rows written to {export[1]}", err=True)
+            echo(f"{written:,} rows written to {export[1]}", err=True)
         return view
 
     view = with_ledger(options, read)
     if as_json:
         texts = _code_texts(options, view)
-        click.echo(json.dumps({**campaign_as_json(view), "code_texts": texts}))
+        echo(json.dumps({**campaign_as_json(view), "code_texts": texts}))
     elif not export:
         _print(view, _code_texts(options, view))
     if not view.counters_add_up:
@@ -72,7 +72,8 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
 def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
     out = console()
     plan = view.plan
-    out.print(f"[bold]{plan.name}[/] ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
+    out.print(plan.name, style="bold", end="")
+    out.print(f" ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
     out.print(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
     )
@@ -90,7 +91,7 @@ def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
     for state, number in view.counts.items():
         if number:
             states.add_row(state.label, f"{number:,}", _meaning(state))
-    states.add_row("[bold]all[/]", f"[bold]{sum(view.counts.values()):,}[/]", f"of {view.total:,} submitted")
+    states.add_row("all", f"{sum(view.counts.values()):,}", f"of {view.total:,} submitted", style="bold")
     out.print(states)
     if view.codes:
         codes = Table("error", box=None, pad_edge=False)
@@ -104,7 +105,8 @@ def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
         out.print(f"{name.replace('_', ' ')}: {number:,}")
     if not view.counters_add_up:
         out.print(
-            f"[red]the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
+            f"the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all",
+            style="red",
         )
 
 
