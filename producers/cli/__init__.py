@@ -9,13 +9,18 @@ import getpass
 import os
 import secrets
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from times_dispatch.visible_text import visible
 
 if TYPE_CHECKING:
     from times_dispatch.settings.load import Need
@@ -74,6 +79,16 @@ class CliContext:
         return load(self.settings_path, variables, need=frozenset(needs))
 
 
+@contextmanager
+def _visible_messages() -> Iterator[None]:
+    """Make click's own messages visible text: they repeat arguments, such as a file name with control characters."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.message = visible(error.message)  # type: ignore[misc]  # the stubs say that it is final
+        raise
+
+
 class Commands(click.Group):
     """Imports a command when it is called, and turns its errors into messages and exit codes."""
 
@@ -95,10 +110,16 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the options before the command; a message about a wrong option shows control characters as escapes."""
+        with _visible_messages():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end it with a message and an exit code if it raises a known error."""
         try:
-            return super().invoke(ctx)
+            with _visible_messages():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
@@ -134,6 +155,9 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, settings_path: Path, redis_url: str | None, actor: str) -> None:
     """Send bulk SMS campaigns through Times Mobile: never twice, never lost."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that has no letters of India gets escapes, not a traceback
+            stream.reconfigure(errors="backslashreplace")
     # A test gives the source of randomness as click's object.
     ctx.obj = CliContext(settings_path, redis_url, actor or _user_at_host(), ctx.obj or secrets.randbelow)
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console, second_in_india, trail_detail
+from producers.cli.output import console, echo, second_in_india, trail_detail
 from producers.cli.types import DurationType
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.model import CampaignId
@@ -43,7 +43,7 @@ def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, ma
 
     entries = with_ledger(options, read)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(entries)))
+        echo(json.dumps(msgspec.to_builtins(entries)))
         return
     table = Table("when", "who", "what", "sender", "campaign", "detail", box=None, pad_edge=False)
     for entry in entries:

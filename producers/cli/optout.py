@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
+from producers.cli.output import echo
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
 from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
@@ -30,7 +31,7 @@ def add(options: CliContext, numbers: tuple[str, ...]) -> None:
         return await OptOuts(redis, actor=options.actor).add(wanted)
 
     added = with_ledger(options, change)
-    click.echo(f"{added:,} added, {len(wanted) - added:,} on the list already")
+    echo(f"{added:,} added, {len(wanted) - added:,} on the list already")
 
 
 @optout.command()
@@ -44,7 +45,7 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
         return await OptOuts(redis, actor=options.actor).remove(wanted)
 
     removed = with_ledger(options, change, repeats=False)
-    click.echo(f"{removed:,} removed, {len(wanted) - removed:,} not on the list")
+    echo(f"{removed:,} removed, {len(wanted) - removed:,} not on the list")
 
 
 @optout.command("import")
@@ -65,11 +66,11 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
     result = with_ledger(options, change)
     refused = sum(result.refused.values())
     if as_json:
-        click.echo(json.dumps({"added": result.added, "known": result.known, "refused": result.refused}))
+        echo(json.dumps({"added": result.added, "known": result.known, "refused": result.refused}))
     else:
-        click.echo(f"{result.added:,} added, {result.known:,} on the list already, {refused:,} refused")
+        echo(f"{result.added:,} added, {result.known:,} on the list already, {refused:,} refused")
         for reason, rows in result.refused.items():
-            click.echo(f"          {rows:,}: number {reason} (the first in line {result.first_refused[reason]})")
+            echo(f"          {rows:,}: number {reason} (the first in line {result.first_refused[reason]})")
     if refused:
         raise SystemExit(1)
 
@@ -84,7 +85,7 @@ def export(options: CliContext, file: Path) -> None:
         await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="the opt-out list"))
         return await export_numbers(file, OptOuts(redis))
 
-    click.echo(f"{with_ledger(options, write):,} numbers written to {file}")
+    echo(f"{with_ledger(options, write):,} numbers written to {file}")
 
 
 @optout.command()
@@ -97,4 +98,4 @@ def count(options: CliContext, *, as_json: bool) -> None:
         return await OptOuts(redis).count()
 
     numbers = with_ledger(options, count_numbers)
-    click.echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")
+    echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")

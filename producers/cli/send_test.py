@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import open_ledger
-from producers.cli.output import counted, second_in_india
+from producers.cli.output import counted, echo, second_in_india
 from producers.cli.types import FiniteFloatRange
 from producers.errors import InputInvalid
 from producers.test_send import (
@@ -89,13 +89,13 @@ def send_test(
     test_message = prepare(request, settings, random_below=options.random_below)
     if not as_json:
         for line in _request_lines(test_message):
-            click.echo(line)
+            echo(line)
     pushing = _push_and_wait(
         test_message, settings, force=force, wait_s=wait_report, quiet=as_json, actor=options.actor
     )
     result, report = uvloop.run(pushing)
     if as_json:
-        click.echo(json.dumps(_as_json(test_message, result, report)))
+        echo(json.dumps(_as_json(test_message, result, report)))
     failed = result.outcome.verdict is not Verdict.ACCEPTED
     if failed or (wait_report is not None and (report is None or report.kind == "failed")):
         raise SystemExit(1)
@@ -134,7 +134,7 @@ async def _push_and_wait(
             return result, None
         report = await wait_for_report(redis, message, timeout_s=wait_s)
     if not quiet:
-        click.echo(f"report    {_report_in_words(report) if report else f'none within {wait_s:g} s'}")
+        echo(f"report    {_report_in_words(report) if report else f'none within {wait_s:g} s'}")
     return result, report
 
 
@@ -142,7 +142,7 @@ async def _push(message: SendTestMessage, redis: Redis | None, *, quiet: bool) -
     result = await send(message, redis=redis)
     if not quiet:
         for line in _answer_lines(message, result):
-            click.echo(line)
+            echo(line)
     return result
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import with_ledger
-from producers.cli.output import campaign_as_json, console, second_in_india, trail_line
+from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
@@ -44,13 +44,13 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
-            click.echo(f"{written:,} rows written to {export[1]}", err=True)
+            echo(f"{written:,} rows written to {export[1]}", err=True)
         return view, await Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id)
 
     view, trail = with_ledger(options, read)
     if as_json:
         texts = _code_texts(options, view)
-        click.echo(json.dumps({**campaign_as_json(view), "code_texts": texts, "trail": msgspec.to_builtins(trail)}))
+        echo(json.dumps({**campaign_as_json(view), "code_texts": texts, "trail": msgspec.to_builtins(trail)}))
     elif not export:
         _print(view, _code_texts(options, view), trail)
     if not view.counters_add_up:
@@ -80,7 +80,8 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
 def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:
     out = console()
     plan = view.plan
-    out.print(f"[bold]{plan.name}[/] ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
+    out.print(plan.name, style="bold", end="")
+    out.print(f" ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
     out.print(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
     )
@@ -98,7 +99,7 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
     for state, number in view.counts.items():
         if number:
             states.add_row(state.label, f"{number:,}", _meaning(state))
-    states.add_row("[bold]all[/]", f"[bold]{sum(view.counts.values()):,}[/]", f"of {view.total:,} submitted")
+    states.add_row("all", f"{sum(view.counts.values()):,}", f"of {view.total:,} submitted", style="bold")
     out.print(states)
     if view.codes:
         codes = Table("error", box=None, pad_edge=False)
@@ -114,7 +115,8 @@ def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntr
         out.print(trail_line(entry))
     if not view.counters_add_up:
         out.print(
-            f"[red]the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
+            f"the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all",
+            style="red",
         )
 
 
