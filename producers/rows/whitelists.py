@@ -38,10 +38,10 @@ class Whitelists:
         self._links, self._numbers = links, numbers
         self._slots = template.slots
         self._words = [(word, callback_numbers.context_before(word.before)) for word in words_with_slots(template)]
-        self._places = [
-            (place, callback_numbers.context_before(place.before))
-            for place in numbers_over_blanks(template)
-            if {slot.kind for slot in place.slots} <= _TEXT_KINDS | _NUMERIC_KINDS
+        self._split_numbers = [
+            (word, callback_numbers.context_before(word.before))
+            for word in numbers_over_blanks(template)
+            if {slot.kind for slot in word.slots} <= _TEXT_KINDS | _NUMERIC_KINDS
         ]
         self._fixed = fixed_text(template)
 
@@ -119,11 +119,11 @@ class Whitelists:
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str], with_number: set[int]
     ) -> Iterator[tuple[int, Finding]]:
         """Yield the rows without a number so far in which a slot's value is half of a number."""
-        for place, context in self._places:
-            if not all(_DIGIT.search("".join(slots[index])) for index in place.slot_indexes):
+        for word, context in self._split_numbers:
+            if not all(_DIGIT.search("".join(slots[index])) for index in word.slot_indexes):
                 continue
-            name = " and ".join(names[index] for index in place.slot_indexes)
-            for row, text in enumerate(place.compose(slots)):
+            name = " and ".join(names[index] for index in word.slot_indexes)
+            for row, text in enumerate(word.compose(slots)):
                 numbers = [] if row in with_number else callback_numbers.find(f"{context}{text}")
                 if numbers and (number := self._unlisted_number(numbers, to[row])):
                     message = f"{name} is part of a number that is not whitelisted"

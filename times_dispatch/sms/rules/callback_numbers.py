@@ -54,6 +54,8 @@ _MAYBE_ALONE = re.compile(
 )
 # Every number that stands alone has a match of this faster pattern too, and every other number of the one after it.
 _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
+_THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
+_SIX_AFTER_SLASH = re.compile("/[0-9]{6}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(_any_of(word.lower() for word in CALL_WORDS))
 _MOBILE_OR_TOLL_FREE = re.compile("(?:[6-9][0-9]{9}|18[06]0[0-9]{4,7})(?![0-9])")
@@ -82,7 +84,7 @@ _SHORT_CODE = re.compile(
     re.IGNORECASE,
 )
 """Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
-_PLACES_OF_SHORT_CODES = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms "})
+_BEFORE_SHORT_CODES = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms "})
 _ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|[MP])\Z")
 _AFTER_CALL_WORD_AND_NAME = re.compile(
     rf"(?:^|[^A-Za-z])(?i:{_any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
@@ -130,7 +132,7 @@ def find(text: str) -> list[str]:
     spans = list(_spans(ascii_digits))
     short = (
         [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
-        if _may_contain_short(ascii_digits)
+        if _may_contain_short(ascii_digits, ascii_digits.lower())
         else []
     )
     if short:
@@ -193,16 +195,25 @@ def national_digits(number: str) -> str:
 
 
 def _may_contain_numbers(text: str) -> bool:
+    if not _THREE_DIGITS.search(text):  # as names and words, with one search
+        return False
     if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
         return True
-    if _SIX_DIGITS.search(text) is not None and _CALL_WORD.search(text.lower()) is not None:
+    if "/" in text and _SIX_AFTER_SLASH.search(text) and _SLASHED.search(text):
         return True
-    return ("/" in text and _SLASHED.search(text) is not None) or _may_contain_short(text)
-
-
-def _may_contain_short(text: str) -> bool:
     lower = text.lower()
-    return any(word in lower for word in _PLACES_OF_SHORT_CODES) and _SHORT_CODE.search(text) is not None
+    if text.isascii() and lower == text.upper():  # without a letter, there is no word to call
+        return False
+    if _SIX_DIGITS.search(text) and _CALL_WORD.search(lower):
+        return True
+    return _may_contain_short(text, lower)
+
+
+def _may_contain_short(text: str, lower: str) -> bool:
+    for word in _BEFORE_SHORT_CODES:  # any() with a generator takes twice the time
+        if word in lower:
+            return _SHORT_CODE.search(text) is not None
+    return False
 
 
 def _line_before(text: str, position: int) -> str:

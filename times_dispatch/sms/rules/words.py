@@ -19,7 +19,7 @@ _DIGITS_BEFORE = re.compile(
     rf"(?<!\d)[+(]{{0,2}}\d{{1,15}}{_SEPARATOR}{{0,3}}(?:\d{{1,10}}{_SEPARATOR}{{1,3}}){{0,4}}\Z"
 )
 _DIGITS_AFTER = re.compile(rf"(?:{_SEPARATOR}{{1,3}}\d{{1,10}}){{1,5}}(?!\d)")
-_LONGEST_BEFORE = 40
+_MAX_BEFORE = 40
 _JOINS_AFTER = re.compile(r"[\w:/@-]|[.。．｡].")
 
 
@@ -78,13 +78,13 @@ def numbers_over_blanks(template: Template) -> list[Word]:
 
     The words with slots hold the places without a blank.
     """
-    places, first = [], 0
+    words, first = [], 0
     for last in range(len(template.slots)):
         following = template.literals[last + 1]
         if last + 1 < len(template.slots) and _BETWEEN_DIGITS.fullmatch(following):
             continue
         preceding = template.literals[first]
-        before = _DIGITS_BEFORE.search(preceding[-_LONGEST_BEFORE:])
+        before = _DIGITS_BEFORE.search(preceding[-_MAX_BEFORE:])
         after = _DIGITS_AFTER.match(following)
         literals = (
             before[0] if before else "",
@@ -94,9 +94,9 @@ def numbers_over_blanks(template: Template) -> list[Word]:
         if any(map(_BLANKS.search, literals)):
             text_before = preceding[: len(preceding) - len(literals[0])]
             indexes = tuple(range(first, last + 1))
-            places.append(Word(literals, tuple(template.slots[first : last + 1]), indexes, text_before))
+            words.append(Word(literals, tuple(template.slots[first : last + 1]), indexes, text_before))
         first = last + 1
-    return places
+    return words
 
 
 def fixed_text(template: Template) -> str:
