@@ -207,10 +207,10 @@ class CsvFile:
         with self._open() as text:
             reader = self._reader(text, delimiter)
             for above, row in enumerate(islice(filter(_has_value, reader), _MAX_LINES_ABOVE + 1)):
-                found = _FirstRow(reader.line_num + self._lines_before_heading, row, above)
+                candidate = _FirstRow(reader.line_num + self._lines_before_heading, row, above)
                 if is_among(hint, row):
-                    return found
-                first = first or found
+                    return candidate
+                first = first or candidate
         if first is None:
             raise InputInvalid(f"{self._path}: is empty; its first line must name the columns")
         return first

@@ -40,9 +40,9 @@ _PLAIN_BYTES = _PLAIN.encode() + bytes((*range(0x80, 0xC0), *range(0xC3, 0xE2)))
 _NOT_PLAIN = re.compile(rf"[^{re.escape(_PLAIN)}\u00c0-\u1fff]|[{_MISREAD_LETTERS}]").search
 _EXPONENT = re.compile("[eE][+-]?[0-9]").search
 _DATE_SIGNS = "-/."
-_IN_ZERO_DATES = ("1899", "0000", "0001", "1900", "/00", "-00")
+_IN_BAD_DATES = ("1899", "0000", "0001", "1900", "/00", "-00", "/yy", "-yy", "/xx", "-xx")
 _SUSPICIOUS_TEXTS = ("err:", "null", "undefined", "invalid date", "xxx", "----", "....")
-_SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_ZERO_DATES)
+_SUSPICIOUS_TEXTS_AND_DATES = (*_SUSPICIOUS_TEXTS, *_IN_BAD_DATES)
 _NO_TEXTS = frozenset({"", "array", "loading...", "loading…", "inf", "+inf", "-inf"})
 _NO_TEXTS |= {"infinity", "+infinity", "-infinity"}
 

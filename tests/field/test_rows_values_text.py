@@ -247,6 +247,8 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
                 "xxx",
                 "Dear XXXX",
                 "Dear ____",
+                "DD/MM/YYYY",
+                "@name@",
             )
         ),
         ("[object Object]", "holds the name of a program's object"),

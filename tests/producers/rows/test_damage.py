@@ -59,6 +59,8 @@ pieces = st.sampled_from(
         "%20",
         "1e-05",
         "Invalid Date",
+        "DD/MM/YYYY",
+        "XX-XX-XX",
         "loading...",
     ]
 )
