@@ -76,7 +76,8 @@ _ANY_IN_VALUE = (
     r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])"
     r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MM|mm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
     r"|(?<!\w)_{3,}+(?!\w)"  # a line to write on
-    r"|\A[Xx]{3,}+(?:[ -][Xx]{2,}+)*+\Z|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
+    r"|\A[Xx]{3,16}+(?:[ -][Xx]{2,16}+){0,5}+\Z"
+    r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
 )
 """Other forms, which a registered text may rightly hold."""
 _VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
