@@ -8,13 +8,21 @@ from typing import Final
 
 from times_dispatch.sms.slot_rules import TAGS
 
-_NAME = r"[ \t]{0,3}([A-Za-z_]\w{0,39})(?:[ ]{1,3}[0-9]{1,2})?[ \t]{0,3}"
+_WORDS = r"[A-Za-z_]\w{0,39}+(?:[ -]{1,3}\w{1,40}+){0,3}+"
+_NAME = rf"[ \t]{{0,3}}({_WORDS})[ \t]{{0,3}}"
 _SLOT_LIKE = re.compile(
     rf"\{{[ \t]{{0,3}}[#＃]+{_NAME}[#＃]*[ \t]{{0,3}}\}}|\{{{_NAME}[#＃]+[ \t]{{0,3}}\}}|[\[(<]#+{_NAME}#+[\])>]"
-    rf"|(?<![\w#])#{{1,2}}([A-Za-z_]\w{{0,39}})#{{1,2}}(?![\w#])|\{{#{_NAME}|{_NAME}#\}}"
+    rf"|(?<![\w#])#{{1,2}}([A-Za-z_]\w{{0,39}})#{{1,2}}(?![\w#])|\{{#{_NAME}|(?<![\w#]){_NAME}#\}}"
 )
 """Anything that was meant as ``{#tag#}``: blanks, missing or doubled signs, other brackets."""
 
+_VALUE_WORDS = (
+    "var|variable|value|name|(?:first|last|full|user)[ _-]?name|cust(?:omer)?[ _-]?(?:name|id)"
+    "|otp|code|date|time|amount|amt|link|url|mobile|phone|number|order[ _-]?(?:id|no)|ref(?:erence)?[ _-]?(?:id|no)"
+    "|text"
+    "|insert[ ][A-Za-z ]{1,30}|your[ _]name|company(?:[ _]name)?|brand(?:[ _]name)?|product(?:[ _]name)?|field|x{1,8}"
+)
+"""Words in brackets or between signs that stand for a value; brands stand in brackets too: ``[TIMES]``."""
 _PLACEHOLDER = re.compile(
     r"\{\{[^{}\n]{1,60}\}\}"  # {{name}}, {{1}}
     r"|\$\{[^{}\n]{1,60}\}"  # ${name}
@@ -23,38 +31,55 @@ _PLACEHOLDER = re.compile(
     r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}"  # {name}, {0}
     r"|\[\[[A-Za-z_]\w{0,39}\]\]"  # [[name]]; brands stand in single brackets
     r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>"  # <name>, <%= name %>
+    r"|\{[!%][^{}\n]{1,60}\}|«[^«»\n]{1,40}»|\*\|\w{1,40}\|\*"  # {!Name}, {% name %}, «name», *|NAME|*
+    r"|(?<![\w$])\$(?!(?:USD|AUD|CAD|NZD|SGD|HKD)\b)[A-Za-z_]\w{1,39}\$?"  # $name
+    r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])|\|\|[ ]?[A-Za-z_][\w -]{0,39}\|\|"  # @name@, ||name||
+    rf"|\[(?i:{_VALUE_WORDS})[ _]?[0-9]{{0,2}}\]|\((?i:var|variable)[ _]?[0-9]{{0,2}}\)"  # [VAR], [Name]
+    rf"|(?<![\w~^|])(?P<sign>[~^|]|__)(?i:{_VALUE_WORDS})[0-9]{{0,2}}(?P=sign)(?![\w~^|])"  # ~name~, |name|
+    r"|(?<![\w*/=-])(?<![0-9*][ .-])(?:X{3,}+|x{4,}+)(?:[ ]X{3,}+)*+(?![\w*\0/]|[ -]{1,2}[0-9*\0]|-X|\.\w)"  # XXXX
+    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)([/-])(?:XX|MM|mm|DD|dd)\2(?:XX|YY|yy){1,2}(?![\w/-])"  # XX/XX/XXXX, DD/MM/YYYY
+    r"|(?<!\S)\?{3,}(?=[\s.,;:!]|\Z)|(?<![\w_])_{3,}(?![\w_])"  # ????, ____
     r"|##[A-Za-z_][\w -]{0,39}##|(?<![\w#])#[A-Za-z_]\w{0,39}#(?![\w#])"  # ##name##, #name#
     r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_]\w{0,39}\)[sd]|[A-Za-z_]\w{1,39}%)"  # %s, %name%
 )
 
-_DIGITS_AT_END = re.compile(r"_?[0-9]+\Z")
-_OLD_WORDS: Final = {
-    "variable": "var",
-    "vars": "var",
-    "value": "var",
-    "val": "var",
-    "alpha": "alp",
-    "alphanum": "alp",
-    "alpha_numeric": "alphanumeric",
-    "int": "num",
-    "digits": "num",
-    "link": "url",
-    "mobile": "cbn",
-    "phone": "cbn",
-    "mail": "email",
+_DIGITS_AT_END = re.compile(r"[_ -]*[0-9]+\Z")
+_BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_MEANT: Final = {
+    "url": "url link links website web site weblink shorturl shortlink urls",
+    "urlott": "app apk ott applink",
+    "cbn": "callback mobile phone tel telephone helpline tollfree landline whatsapp contact mob "
+    "callbacknumber callbackno callno call",
+    "email": "mail emailid mailid",
+    "num": "otp amount amt pin code passcode balance bal total price due emi fee quantity qty count digit digits int "
+    "integer numeral points age year marks percent cash rupees rs inr otpcode verification days minutes",
+    "alp": "alpha alphanum alphanumerical string text name date time day month ref reference id order customer user "
+    "username account ac acc address city place branch vehicle policy invoice bill product item status remark remarks "
+    "month otpid txn txnid transaction utr rrn slot title company brand student doctor datetime password first last",
+    "var": "variable vars value val field param parameter placeholder data input x",
 }
-"""Words that people write between the signs instead of a tag, and the tag that they mean."""
+"""Words that people write between the signs instead of a tag, by the tag that they mean. Of several words in one
+placeholder, a tag further up decides: ``{#callback number#}``."""
+_TAG_OF_WORD: Final = {word: tag for tag, words in reversed(_MEANT.items()) for word in words.split()}
+_RANK: Final = {tag: rank for rank, tag in enumerate(_MEANT)}
+_OR_ALPHANUMERIC: Final = frozenset({"amount", "amt", "balance", "bal", "price", "total", "due", "code", "passcode"})
+_LONG_OR_UNTYPED: Final = frozenset({*TAGS, *_MEANT["var"].split(), "link", "mobile", "phone", "mail"})
 
 
 def right_spelling(text: str) -> str:
     """Return ``write {#var#} for {# var #}`` for the first slot in a text with a wrong spelling; else an empty text.
 
-    A word that is no tag is not corrected: nobody knows which tag is meant.
+    Words that name no value, as in ``{#foo#}``, are not corrected: nobody knows which tag is meant.
     """
     for match in _SLOT_LIKE.finditer(text):
-        tag = _tag(next(filter(None, match.groups()), ""))
+        words = next(filter(None, match.groups()), "")
+        tag = _tag(words)
+        if match[0].startswith("#") and tag and _LONG_OR_UNTYPED.isdisjoint(_split(words)):
+            continue  # ##name## is a placeholder of another system
         if tag and match[0].strip() != f"{{#{tag}#}}":
-            return f"write {{#{tag}#}} for {' '.join(match[0].split())}"
+            may_be_text = tag == "num" and not _OR_ALPHANUMERIC.isdisjoint(_split(words))
+            other = ", or {#alp#} if the values are not all digits" if may_be_text else ""
+            return f"write {{#{tag}#}} for {' '.join(match[0].split())}{other}"
     return ""
 
 
@@ -63,7 +88,17 @@ def unfilled(text: str) -> list[str]:
     return [match[0].replace("\0", "{#var#}") for match in _PLACEHOLDER.finditer(text)]
 
 
-def _tag(word: str) -> str:
-    word = _DIGITS_AT_END.sub("", word).lower().rstrip("_")
-    tag = _OLD_WORDS.get(word, word)
-    return tag if tag in TAGS else ""
+def _split(words: str) -> list[str]:
+    return [word.lower() for word in _BETWEEN_WORDS.split(_DIGITS_AT_END.sub("", words)) if word]
+
+
+def _tag(words: str) -> str:
+    parts = _split(words)
+    joined = "".join(parts)
+    if joined in TAGS:
+        return joined
+    if joined in _TAG_OF_WORD:
+        return _TAG_OF_WORD[joined]
+    tags = [_TAG_OF_WORD.get(part, part) for part in parts]
+    known = [tag for tag in tags if tag in TAGS]
+    return min(known, key=lambda tag: _RANK.get(tag, len(_RANK)), default="")
