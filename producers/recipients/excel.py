@@ -1,19 +1,31 @@
 """Recipients as a sheet of Excel or OpenDocument: the rows and the sheet that a person sees."""
 
+import lzma
+import struct
+import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import ParseError
 
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
 from producers.recipients.heading import Heading, is_among, rows_above
 from producers.recipients.kind import Kind
-from producers.recipients.workbook.sheets import SheetRow, Workbook
+from producers.recipients.workbook.sheets import SheetRow, Workbook, WorkbookDamaged
 
 _MAX_LINES_SHOWN = 3
 _MAX_ROWS_ABOVE = 10
 """Rows above the heading, such as a title, at most."""
+_DAMAGE: Final = (
+    *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ParseError, struct.error),
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, StopIteration),
+    *(TypeError, ValueError),
+)
+"""What the readers raise for damaged files: they follow offsets, names and numbers that make no sense."""
 
 
 class ExcelFile:
@@ -144,12 +156,12 @@ class ExcelFile:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn every error of a reader into a refusal: xlrd raises errors of any kind for a damaged file."""
+    """Turn the errors of readers into a refusal of the file."""
     try:
         yield
-    except (InputInvalid, MemoryError):
+    except InputInvalid:
         raise
-    except Exception:  # noqa: BLE001
+    except _DAMAGE:
         raise InputInvalid(
             f"{path}: is not a workbook, or is damaged or encrypted; open it in a spreadsheet program and save it anew"
         ) from None

@@ -353,6 +353,18 @@ def test_a_damaged_workbook_is_refused_in_one_line(tmp_path: Path, name: str, cu
     assert not refusal or str(damaged) in refusal
 
 
+@pytest.mark.parametrize(("offset", "byte"), [(6, 128), (46, 255)], ids=["version", "name"])
+def test_a_workbook_with_a_damaged_directory_is_refused(tmp_path: Path, offset: int, byte: int) -> None:
+    path = workbook_with(tmp_path / "a.xlsx", ("Asha", "@"))
+    damaged = bytearray(path.read_bytes())
+    entry = damaged.index(b"PK\x01\x02")
+    damaged[entry + 9] |= 8  # names in UTF-8
+    damaged[entry + offset] = byte
+    path.write_bytes(damaged)
+
+    assert "is not a workbook, or is damaged" in refusal_of(path)
+
+
 def refusal_of(path: Path) -> str:
     try:
         read_rows(open_recipients(path))
