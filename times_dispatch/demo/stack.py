@@ -153,7 +153,7 @@ class Stack:
         for name in self.worker_names:
             self._start(name, worker_command(name))
         schedule = str(self.folder / "beat-schedule")
-        self._start("beat", [python, "-m", "celery", "-A", "workers.app", "beat", "--schedule", schedule])
+        self._start("beat", [python, "-m", "celery", "-A", "workers.beat", "beat", "--schedule", schedule])
         if self._with_flower:
             self._start("flower", flower_command(self._ports["flower"]))
         for name, url in self._health():
