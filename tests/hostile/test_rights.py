@@ -1,18 +1,21 @@
 """Least rights: each kind of process works with its own user of Redis, and can do no more."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from redis import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.kit.command_line import campaign_file
-from tests.kit.redis_users import PROCESS_USERS, StackWithUsers, add_users, read_users
-from times_dispatch.demo.processes import run
-from times_dispatch.demo.redis_server import EmbeddedServer
+from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
+from times_dispatch.demo.processes import Process, free_port, run
+from times_dispatch.demo.redis_server import EmbeddedServer, find_server
 from times_dispatch.ledger.connection import check, connect
 
 pytestmark = pytest.mark.processes
@@ -110,6 +113,59 @@ async def test_the_start_check_of_the_ledger_passes_for_workers_and_commands(ser
             await check(redis)
 
 
+def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets() -> None:
+    expected = {
+        "worker": {"id_key", "id_key_old", "timesmobile_username", "timesmobile_password"},
+        "beat": set[str](),
+        "receiver": {"callback_secret", "callback_secret_old"},
+        "reconciler": {"id_key", "id_key_old"},
+        "flower": {"flower_basic_auth"},
+        "dispatch": {"id_key", "id_key_old", "callback_secret", "timesmobile_username", "timesmobile_password"},
+    }
+    for name, secrets in expected.items():
+        user = "command" if name == "dispatch" else name
+        environment = service(name)["environment"]
+        assert environment["DISPATCH_REDIS_URL"] == f"redis://{user}@redis:6379/0"
+        assert set(service(name)["secrets"]) == secrets | {f"redis_{user}"}
+        files = {str(value) for variable, value in environment.items() if variable.endswith("_FILE")}
+        assert files == {f"/run/secrets/{secret}" for secret in service(name)["secrets"]}
+
+
+def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(tmp_path: Path) -> None:
+    port = free_port()
+    for name in [*PROCESS_USERS, "admin"]:
+        (tmp_path / f"redis_{name}").write_text(f"password of {name}\n")
+    command = service("redis")["command"][2].replace("$$", "$")
+    for inside, here in (
+        ("/etc/redis-users.acl", str(FILE)),
+        ("/run/secrets", str(tmp_path)),
+        ("/tmp/users", str(tmp_path / "users")),  # noqa: S108  # the path in the container
+        ("redis-server -", f"{find_server()} - --port {port} --bind 127.0.0.1 --dir {tmp_path}"),
+    ):
+        assert inside in command
+        command = command.replace(inside, here)
+    process = Process("redis", ["sh", "-c", command], environment={**os.environ, "APPENDFSYNC": "no"}, folder=tmp_path)
+    process.start()
+    try:
+        with Redis(port=port) as redis:
+            _wait_until(lambda: _lives(redis))
+            for name in [*PROCESS_USERS, "admin"]:
+                assert _connects(port, name, f"password of {name}")
+                with pytest.raises(AuthenticationError):
+                    _connects(port, name, "guess")
+        with Redis(port=port, username="admin", password="password of admin") as admin:
+            assert admin.config_get("appendonly") == {"appendonly": "yes"}
+    finally:
+        process.stop()
+
+
+def _lives(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisConnectionError:
+        return False
+
+
 @pytest.mark.slow
 def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
     with StackWithUsers(
@@ -179,3 +235,11 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def _connects(port: int, user: str, password: str) -> bool:
+    with Redis(port=port, username=user, password=password) as redis:
+        try:
+            return bool(redis.ping())
+        except NoPermissionError:  # the user exists
+            return True
