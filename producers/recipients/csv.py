@@ -17,6 +17,7 @@ from producers.errors import InputInvalid
 from producers.recipients import utf8
 from producers.recipients.cell_text import tidy
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
+from producers.recipients.guarded_cells import has_guards, unguard
 from producers.recipients.heading import Heading, is_among, rows_above
 
 _DELIMITERS = ",;\t|^"
@@ -115,6 +116,8 @@ class CsvFile:
                     self._refuse(self._delimiter)
                 if not rows:
                     return
+                if self._has_guards:
+                    rows = [list(map(unguard, row)) for row in rows]
                 lines: Sequence[int] = range(before + 1, reader.line_num + first + 1)
                 if len(lines) != len(rows):
                     lines = _line_numbers(before + 1, rows)
@@ -200,7 +203,8 @@ class CsvFile:
             self._refuse(next(candidate for candidate in delimiters if candidate not in headings))
         if "\0" in "".join(names):
             raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? save it as UTF-8")
-        return delimiter, Heading(self._path, line, names)
+        self._has_guards = has_guards(names)
+        return delimiter, Heading(self._path, line, map(unguard, names) if self._has_guards else names)
 
     def _first_row(self, delimiter: str, hint: str) -> "_FirstRow":
         first: _FirstRow | None = None
