@@ -175,6 +175,7 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
+            opened_at = self._context.ledger_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=opened_at)
             await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
@@ -289,8 +290,10 @@ class BatchWorker:
             if confirmed is None:
                 return None
             if units:
-                block, opened_at = confirmed, clock.monotonic()
-                late_s = opened_at - asked_at
+                block = confirmed
+                opened_at = self._context.ledger_clock.moment(
+                    block.ledger_s, asked_at=asked_at, replied_at=clock.monotonic()
+                )
             in_time_s = timings.start_within_s - timings.min_start_s
         # The send times of a block that a slow ledger confirmed count from the arrival of its reply.
         return _PushableBlock(block, asked_at, opened_at, late_s=late_s if late_s <= late_after_s else 0.0)
