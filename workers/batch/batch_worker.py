@@ -28,8 +28,6 @@ MAX_BLOCK = 200
 """The most messages of one block."""
 _MIN_BLOCK = 10
 """The most messages of one block while the ledger is very slow."""
-_LATE_SHARE = 0.8
-"""At a low rate a block is late after this share of the time between two send times."""
 
 
 class _PushableBlock(NamedTuple):
@@ -38,8 +36,6 @@ class _PushableBlock(NamedTuple):
     """When the ledger was last asked whether the block may be pushed, on the monotonic clock."""
     opened_at: float
     """The moment on the monotonic clock from which the block's send times count."""
-    late_s: float
-    """How much earlier the ledger may have given out the send times, in seconds."""
 
 
 class BatchWorker:
@@ -263,9 +259,7 @@ class BatchWorker:
         if confirmed is None:
             return
         start_by = confirmed.asked_at + self._context.timings.start_within_s
-        self._pacer.enqueue_block(
-            confirmed.block, opened_at=confirmed.opened_at, late_s=confirmed.late_s, start_by=start_by
-        )
+        self._pacer.enqueue_block(confirmed.block, opened_at=confirmed.opened_at, start_by=start_by)
 
     async def _confirm_late(
         self, block: Block, *, asked_at: float, opened_at: float, expected_s: float
@@ -276,12 +270,12 @@ class BatchWorker:
         comes in time; the reply gives the block new send times if its old send times have passed.
         """
         timings, clock = self._context.timings, self._context.clock
-        late_after_s = max(timings.late_after_s, _LATE_SHARE * block.interval_s) if block.interval_s else math.inf
+        late_after_s = max(timings.late_after_s, block.interval_s) if block.interval_s else math.inf
         in_time_s = min(timings.confirm_after_s, late_after_s)
-        took_s, late_s = clock.monotonic() - asked_at, opened_at - asked_at
+        took_s = clock.monotonic() - asked_at
         if late_after_s < took_s <= self._max_expected_s(block, late_after_s, expected_s):
             block = block._replace(starts_in_s=max(0.0, block.starts_in_s))
-            return _PushableBlock(block, asked_at, clock.monotonic(), late_s=max(0.0, took_s - expected_s))
+            return _PushableBlock(block, asked_at, clock.monotonic())
         while (took_s := clock.monotonic() - asked_at) > in_time_s:
             if self._run.stopping.is_set():
                 return None
@@ -295,8 +289,7 @@ class BatchWorker:
                     block.ledger_s, asked_at=asked_at, replied_at=clock.monotonic()
                 )
             in_time_s = timings.start_within_s - timings.min_start_s
-        # The send times of a block that a slow ledger confirmed count from the arrival of its reply.
-        return _PushableBlock(block, asked_at, opened_at, late_s=late_s if late_s <= late_after_s else 0.0)
+        return _PushableBlock(block, asked_at, opened_at)
 
     def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
         """Return how late a block may be and yet be pushed without a second question.

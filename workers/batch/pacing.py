@@ -19,10 +19,11 @@ _BUNCH_S = 0.05
 """After a delay as many messages may be pushed at once as the rate allows in this time: 5 % of a second
 (docs/concepts.md)."""
 
-_MAX_LATE_S = 0.07
-"""A message that would be pushed later than this after the send time that the ledger gave it is returned, and gets
-another send time: 7 % of a second. No two messages of a sender have the same send time, so this limit bounds what
-arrives in a second, however many workers are late together."""
+
+_MAX_STALL_S = 0.06
+"""A message whose moment has passed for longer than this, and for longer than half the time between two send times, is
+returned: the process was stalled, and other workers push at the send times that follow. Without this limit the messages
+of several stalled workers would be pushed together with theirs, above the rate."""
 
 
 class Spacing:
@@ -113,34 +114,31 @@ class Pacer:
         parts = self._parts
         return sum(parts[index] for index, _ in block.messages) if parts else len(block.messages)
 
-    def enqueue_block(self, block: Block, *, opened_at: float, late_s: float, start_by: float) -> None:
+    def enqueue_block(self, block: Block, *, opened_at: float, start_by: float) -> None:
         """Put each message of a block into the push queue at its send time, or at once if the sender has no limit.
 
         Args:
             block: the opened block, without its suppressed messages.
             opened_at: the moment on the monotonic clock from which the block's send times count.
-            late_s: how much earlier the ledger may have given out the send times, in seconds.
             start_by: the moment on the monotonic clock from which a message is returned unsent instead of being pushed.
         """
         if block.interval_s:
-            self._run.start_task(self._enqueue_at_send_times(block, opened_at, late_s, start_by))
+            self._run.start_task(self._enqueue_at_send_times(block, opened_at, start_by))
             return
         for index, attempt in block.messages:
             self._enqueue(
                 QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by), is_paced=False
             )
 
-    async def _enqueue_at_send_times(self, block: Block, opened_at: float, late_s: float, start_by: float) -> None:
+    async def _enqueue_at_send_times(self, block: Block, opened_at: float, start_by: float) -> None:
         send_time = opened_at + block.starts_in_s
-        # At a low rate a message may be late by half the time between two send times: no second gets two more messages.
-        max_late_s = max(_MAX_LATE_S - late_s, (block.interval_s - late_s) / 2)
         waiting = deque(
             QueuedPush(self._handler, index, attempt, block.number, block.chain_index, start_by)
             for index, attempt in block.messages
         )
         try:
             while waiting:
-                can_start = await self._wait_until(send_time, start_by, block.interval_s, max_late_s)
+                can_start = await self._wait_until(send_time, start_by, block.interval_s)
                 queued = waiting.popleft()
                 if can_start:
                     self._enqueue(queued, is_paced=True)
@@ -154,12 +152,15 @@ class Pacer:
             for queued in waiting:  # only if the wait was cancelled or failed
                 self._handler.return_unsent(queued)
 
-    async def _wait_until(self, send_time: float, start_by: float, interval_s: float, max_late_s: float) -> bool:
-        """Wait for a send time and the spacing; return False if the push cannot start in time or the batch stops."""
+    async def _wait_until(self, send_time: float, start_by: float, interval_s: float) -> bool:
+        """Wait for a send time and the spacing; return False if the push cannot start in time or the batch stops.
+
+        The push cannot start in time if this process was stalled for too long after the wait.
+        """
         while (at := max(send_time, self._spacing.earliest(interval_s))) < start_by and not self._run.stopping.is_set():
             wait_s = at - self._clock.monotonic()
             if wait_s <= _CLOSE_ENOUGH_S:
-                return -wait_s <= max_late_s
+                return -wait_s <= max(_MAX_STALL_S, interval_s / 2)
             await self._clock.wait(self._run.stopping, min(wait_s, self._max_sleep_s))
         return False
 

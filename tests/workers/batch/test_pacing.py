@@ -72,7 +72,7 @@ class PacingScene:
 
     async def start(self, *, interval_s: float, starts_in_s: float = 0.0, start_within_s: float = 0.75) -> None:
         block = Block(1, starts_in_s, interval_s, [(index, 0) for index in range(4)])
-        self.pacer.enqueue_block(block, opened_at=NOW, late_s=0, start_by=NOW + start_within_s)
+        self.pacer.enqueue_block(block, opened_at=NOW, start_by=NOW + start_within_s)
         await self.settle()
 
     async def settle(self) -> None:
@@ -129,9 +129,9 @@ async def test_at_a_low_rate_a_message_may_be_late_by_half_the_time_between_two_
 async def test_blocks_of_one_pace_go_one_after_the_other_when_the_first_came_late() -> None:
     scene = PacingScene()
     late = Block(1, 0.0, 0.1, [(index, 0) for index in range(4)])
-    scene.pacer.enqueue_block(late, opened_at=NOW, late_s=0, start_by=NOW + 0.75)
+    scene.pacer.enqueue_block(late, opened_at=NOW, start_by=NOW + 0.75)
     await scene.clock.advance(0.1)
-    scene.pacer.enqueue_block(late._replace(number=2), opened_at=NOW + 0.1, late_s=0, start_by=NOW + 0.85)
+    scene.pacer.enqueue_block(late._replace(number=2), opened_at=NOW + 0.1, start_by=NOW + 0.85)
     await scene.clock.advance(1.0)
     moments = [at for _, at in scene.handler.pushed]
     assert len(moments) == 8
