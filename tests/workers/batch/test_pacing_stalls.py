@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from random import Random
 from typing import TypeVar
@@ -13,6 +14,7 @@ from tests.workers.batch.test_pacing import NOW, Handler, a_plan
 from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.ledger.openings import AHEAD_S, TOLERANCE_US, Block
 from workers.batch.batch_run import BatchRun
+from workers.batch.context import OpeningLock
 from workers.batch.ledger_clock import LedgerClock
 from workers.batch.pacing import Pacer, Spacing
 from workers.batch.push_queue import PushQueue
@@ -69,13 +71,13 @@ class StalledWorker:
         )
 
     async def work(self) -> None:
-        took_s = 0.0
+        opening_lock = OpeningLock()
         while not self._run.stopping.is_set():
-            ahead_s = max(AHEAD_S, min(took_s, _MAX_AHEAD_S))
-            asked_at, executed_at, (first, messages) = await self._call(lambda now: self._pace.open(now, ahead_s))
-            took_s = self._clock.monotonic() - asked_at
-            if messages and took_s > _TIMINGS.late_after_s:
-                asked_at, executed_at, first = await self._call(lambda now: self._pace.confirm(now, messages))
+            ahead_s = max(AHEAD_S, min(opening_lock.expected_s, _MAX_AHEAD_S))
+            asked_at, executed_at, (first, messages) = await self._call(partial(self._pace.open, ahead_s=ahead_s))
+            opening_lock.note_opening(self._clock.monotonic() - asked_at)
+            if messages and opening_lock.took_s > _TIMINGS.late_after_s:
+                asked_at, executed_at, first = await self._call(partial(self._pace.confirm, messages=messages))
             opened_at = self._ledger_clock.moment(
                 _EPOCH + executed_at, asked_at=asked_at, replied_at=self._clock.monotonic()
             )
@@ -128,7 +130,7 @@ def brief_stalls(rng: Random) -> Iterator[tuple[float, float]]:
 
 
 def stalls_in_a_row(rng: Random) -> Iterator[tuple[float, float]]:
-    """Three long stalls shortly after each other, every three seconds: send times are given out far ahead after each."""
+    """Three long stalls shortly after each other, every three seconds: send times are given out far ahead then."""
     while True:
         yield 3.0, rng.uniform(0.2, 0.4)
         yield rng.uniform(0.02, 0.1), rng.uniform(0.2, 0.4)
