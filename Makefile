@@ -28,8 +28,12 @@ demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and 
 up: $(READY) ## start everything with the sandbox, until Ctrl-C
 	@$(BIN)/python -m times_dispatch.demo up
 
-fast: lint ## lint, and all quick tests that start no processes
-	@$(BIN)/pytest -m 'not processes and not alone and not slow' $(PARALLEL) --hypothesis-profile=quick
+# The tests run while lint does, and what lint found is printed after them.
+fast: $(READY) ## lint, and all quick tests that start no processes
+	@$(MAKE) lint > $(VENV)/lint.log 2>&1 & lint=$$!; status=0; \
+	$(BIN)/pytest -m 'not processes and not alone and not slow' $(PARALLEL) --hypothesis-profile=quick || status=1; \
+	wait $$lint || status=1; cat $(VENV)/lint.log; \
+	exit $$status
 
 test: lint ## lint and all tests, with coverage
 	@status=0; \

@@ -41,7 +41,7 @@ def resume(options: CliContext, campaign: str) -> None:
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
         queries, id_ = Queries(redis), CampaignId(campaign)
         sender = await queries.sender_of(id_)
-        changed, _ = await Control(redis).campaign(sender, id_, ControlAction.RESUME)
+        changed, _ = await Control(redis, actor=options.actor).campaign(sender, id_, ControlAction.RESUME)
         await notify_workers(options, redis, sender)
         return changed, await queries.campaign(id_), await queries.sender(sender)
 
@@ -78,7 +78,7 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await Queries(redis).sender_of(CampaignId(campaign))
-        await Control(redis).set_budget(sender, CampaignId(campaign), parts)
+        await Control(redis, actor=options.actor).set_budget(sender, CampaignId(campaign), parts)
 
     with_ledger(options, change, repeats=False)
     echo(f"campaign {campaign} may use {parts:,} parts" if parts else f"campaign {campaign} has no budget")
@@ -109,7 +109,7 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
             if not force:
                 raise CommandFailed(f"{unapplied}; then run this again, or decide all the same with --force")
             echo(f"ignored: {unapplied}", err=True)
-        decided = await Control(redis).resolve(sender, CampaignId(campaign), decision)
+        decided = await Control(redis, actor=options.actor).resolve(sender, CampaignId(campaign), decision)
         return decided, (await queries.campaign(CampaignId(campaign))).state
 
     decided, state = with_ledger(options, decide)
@@ -137,7 +137,7 @@ def _change_state(
 
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
         sender = await Queries(redis).sender_of(CampaignId(campaign))
-        return await Control(redis).campaign(sender, CampaignId(campaign), action, reason=reason)
+        return await Control(redis, actor=options.actor).campaign(sender, CampaignId(campaign), action, reason=reason)
 
     _print_state(campaign, *with_ledger(options, change), wanted=wanted)
 

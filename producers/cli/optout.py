@@ -10,7 +10,9 @@ from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
 from producers.cli.output import echo
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 
 
 @click.group()
@@ -26,7 +28,7 @@ def add(options: CliContext, numbers: tuple[str, ...]) -> None:
     wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:
-        return await OptOuts(redis).add(wanted)
+        return await OptOuts(redis, actor=options.actor).add(wanted)
 
     added = with_ledger(options, change)
     echo(f"{added:,} added, {len(wanted) - added:,} on the list already")
@@ -40,7 +42,7 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
     wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:
-        return await OptOuts(redis).remove(wanted)
+        return await OptOuts(redis, actor=options.actor).remove(wanted)
 
     removed = with_ledger(options, change, repeats=False)
     echo(f"{removed:,} removed, {len(wanted) - removed:,} not on the list")
@@ -57,6 +59,8 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
     """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exits with 1 if a row was refused."""
 
     async def change(redis: Redis) -> ImportResult:
+        entry = packed_entry(options.actor, TrailAction.OPT_OUTS_ADDED, detail=f"from {file.name}")
+        await Trail(redis).note(OPT_OUTS, entry)
         return await import_numbers(file, OptOuts(redis), column=column)
 
     result = with_ledger(options, change)
@@ -78,6 +82,7 @@ def export(options: CliContext, file: Path) -> None:
     """Write the whole list to FILE, a CSV that only you can read."""
 
     async def write(redis: Redis) -> int:
+        await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="the opt-out list"))
         return await export_numbers(file, OptOuts(redis))
 
     echo(f"{with_ledger(options, write):,} numbers written to {file}")

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
+from times_dispatch.ledger.trail import TrailAction, TrailEntry
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
 from times_dispatch.visible_text import visible
 
@@ -85,6 +87,19 @@ def minute_in_india(moment: datetime) -> str:
 def second_in_india(epoch_s: float) -> str:
     """Return epoch seconds as the time in India to the second: ``2026-11-08 10:00:00 IST``."""
     return f"{datetime.fromtimestamp(epoch_s, INDIA):%Y-%m-%d %H:%M:%S} IST"
+
+
+def trail_detail(entry: TrailEntry) -> str:
+    """Return the detail of an entry of the trail for people."""
+    if entry.action == TrailAction.BRAKED:
+        return stop_reason_in_words(entry.detail, entry.reason_detail)
+    return entry.detail
+
+
+def trail_line(entry: TrailEntry) -> str:
+    """Return an entry of the trail as a line: ``2026-11-08 10:00:00 IST paused by asha@host: wrong price``."""
+    line, detail = f"{second_in_india(entry.at_ms / 1000)} {entry.action} by {entry.actor}", trail_detail(entry)
+    return f"{line}: {detail}" if detail else line
 
 
 def campaign_as_json(view: CampaignView) -> dict[str, Any]:

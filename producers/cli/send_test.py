@@ -24,6 +24,7 @@ from producers.test_send import (
 )
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.test_sends import SendTestReport
+from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
@@ -89,7 +90,10 @@ def send_test(
     if not as_json:
         for line in _request_lines(test_message):
             echo(line)
-    result, report = uvloop.run(_push_and_wait(test_message, settings, force=force, wait_s=wait_report, quiet=as_json))
+    pushing = _push_and_wait(
+        test_message, settings, force=force, wait_s=wait_report, quiet=as_json, actor=options.actor
+    )
+    result, report = uvloop.run(pushing)
     if as_json:
         echo(json.dumps(_as_json(test_message, result, report)))
     failed = result.outcome.verdict is not Verdict.ACCEPTED
@@ -98,7 +102,13 @@ def send_test(
 
 
 async def _push_and_wait(
-    message: SendTestMessage, settings: Settings, *, force: bool, wait_s: float | None, quiet: bool
+    message: SendTestMessage,
+    settings: Settings,
+    *,
+    force: bool,
+    wait_s: float | None,
+    quiet: bool,
+    actor: str,
 ) -> tuple[SendTestResult, SendTestReport | None]:
     """Push a test message, and wait for its delivery report.
 
@@ -108,6 +118,7 @@ async def _push_and_wait(
         force: whether to send although the ledger holds the sender back.
         wait_s: how long to wait for the report, in seconds; None is not at all.
         quiet: whether to print nothing.
+        actor: who sends, for the sender's trail.
     """
     if force and wait_s is None:
         await compare_id_key(settings, None)
@@ -116,6 +127,8 @@ async def _push_and_wait(
         await compare_id_key(settings, redis)
         if not force:
             await refuse_if_held(redis, SenderId(message.push.sender), message.provider.nickname)
+        entry = packed_entry(actor, TrailAction.TEST_SENT, detail=f"through {message.provider.nickname}")
+        await Trail(redis).note(message.push.sender, entry)
         result = await _push(message, redis, quiet=quiet)
         if wait_s is None or result.outcome.verdict not in {Verdict.ACCEPTED, Verdict.IN_DOUBT}:
             return result, None

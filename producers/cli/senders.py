@@ -56,7 +56,7 @@ def rate(options: CliContext, name: str, per_second: float) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
-        await Control(redis).set_rate(sender, per_second)
+        await Control(redis, actor=options.actor).set_rate(sender, per_second)
         await notify_workers(options, redis, sender)
 
     with_ledger(options, change, repeats=False)
@@ -70,7 +70,7 @@ def pause(options: CliContext, name: str) -> None:
     """Pause all campaigns of NAME."""
 
     async def change(redis: Redis) -> None:
-        await Control(redis).pause_sender(await _known(redis, name))
+        await Control(redis, actor=options.actor).pause_sender(await _known(redis, name))
 
     with_ledger(options, change)
     echo(f"sender {name} is paused")
@@ -84,7 +84,7 @@ def resume(options: CliContext, name: str) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
-        if not await Control(redis).resume_sender(sender):
+        if not await Control(redis, actor=options.actor).resume_sender(sender):
             raise CommandFailed(
                 f"sender {name} was paused or stopped itself at this moment: look at it, and run this again"
             )

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import click
+import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
@@ -12,12 +13,16 @@ from producers.atomic_file import open_atomic
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import with_ledger
-from producers.cli.output import campaign_as_json, console, echo, second_in_india
+from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
+from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
+
+_MAX_TRAIL = 20
+"""Entries of the trail that are shown."""
 
 
 @click.command()
@@ -33,20 +38,23 @@ from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
     """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
 
-    async def read(redis: Redis) -> CampaignView:
+    async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry]]:
         queries = Queries(redis)
         view = await queries.campaign(CampaignId(campaign))
         if export:
+            detail = f"rows {export[0].replace('_', ' ')}"
+            entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
+            await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
-        return view
+        return view, await Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id)
 
-    view = with_ledger(options, read)
+    view, trail = with_ledger(options, read)
     if as_json:
         texts = _code_texts(options, view)
-        echo(json.dumps({**campaign_as_json(view), "code_texts": texts}))
+        echo(json.dumps({**campaign_as_json(view), "code_texts": texts, "trail": msgspec.to_builtins(trail)}))
     elif not export:
-        _print(view, _code_texts(options, view))
+        _print(view, _code_texts(options, view), trail)
     if not view.counters_add_up:
         raise SystemExit(1)
 
@@ -71,7 +79,7 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
 
 
-def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
+def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:
     out = console()
     plan = view.plan
     out.print(plan.name, style="bold", end="")
@@ -105,6 +113,8 @@ def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
         out.print(codes)
     for name, number in sorted(view.stats.items()):
         out.print(f"{name.replace('_', ' ')}: {number:,}")
+    for entry in trail:
+        out.print(trail_line(entry))
     if not view.counters_add_up:
         out.print(
             f"the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all",

@@ -66,7 +66,7 @@ def submit(
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     with progress_bar(draft) as progress:
-        result = uvloop.run(_submit(draft, settings, salt or "", progress))
+        result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor))
     for warning in (*settings.warnings, *result.warnings):
         echo(f"warning: {warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
@@ -77,9 +77,9 @@ def submit(
     echo(*([orjson.dumps(_as_json(result, salt)).decode()] if as_json else _as_lines(result)))
 
 
-async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None) -> SubmitResult:
+async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str) -> SubmitResult:
     async with open_ledger(settings.redis_url) as redis:
-        return await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress)
+        return await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
 
 
 def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:

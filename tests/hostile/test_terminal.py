@@ -18,7 +18,8 @@ from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from producers.cli import main
 from tests.kit.provider_settings import PROVIDER_SETTINGS, PROVIDER_VARIABLES
 from times_dispatch.ledger.connection import connect
-from times_dispatch.ledger.model import Plan
+from times_dispatch.ledger.model import CampaignId, Plan
+from times_dispatch.ledger.trail import TrailAction, packed_entry
 
 MARKUP = "[/x][bold red]"
 HOSTILE = f"{MARKUP}\x1b]0;owned\x07\u202ecod\u2066\x9b2J\n\u200b\udcff:smile:"
@@ -97,6 +98,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         (*_NUMBER, "--message", "x", "--custom", f"{HOSTILE}=1"),
         (*_NUMBER, "--message", "x", "--custom", HOSTILE),
     ],
+    "audit": [(), ("--json",), ("@",), (HOSTILE,), ("--sender", HOSTILE), ("--since", HOSTILE), ("--max", HOSTILE)],
     "callback-url": [("timesmobile",), (HOSTILE,)],
     "reports rejected": [(), ("--json",), ("--reason", HOSTILE)],
     "reports waiting": [(), ("--json",)],
@@ -202,6 +204,9 @@ def _make_hostile(redis: SyncRedis, campaign: str) -> None:
     redis.hset(key, mapping={"plan": msgspec.json.encode(plan), "reason": text})
     redis.hset(key + ":codes", mapping={"push:2054": 1})
     redis.hset("{TIMESM}:sender", mapping={"timesmobile:brake": text, "other:brake": text})
+    redis.xadd(
+        "{TIMESM}:trail", {"entry": packed_entry(text, TrailAction.PAUSED, campaign=CampaignId(campaign), detail=text)}
+    )
     redis.hset("campaigns", text, "TIMESM")
     redis.sadd("{TIMESM}:live", text)
     redis.sadd("senders", text)
