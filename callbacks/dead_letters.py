@@ -55,7 +55,9 @@ class DeadLetterLimits:
     max_bytes: int = DEFAULT_STREAM_LIMITS.max_dead_letter_bytes
     """In each of the four streams, approximately."""
     page: int = 1_000
-    """Short rows that are read in one call to Redis."""
+    """Short rows that are read or written in one call to Redis."""
+    page_bytes: int = 1024 * 1024
+    """Bytes of the rows that are written in one call to Redis; a longer row is written alone."""
     long_page: int = 8
 
 
@@ -150,8 +152,18 @@ class DeadLetters:
 
     async def add(self, rows: Sequence[DeadLetter]) -> None:
         """Keep rows, and count them by reason."""
-        if not rows:
-            return
+        page: list[DeadLetter] = []
+        page_bytes = 0
+        for row in rows:
+            if page and (len(page) == self._limits.page or page_bytes + len(row.body) > self._limits.page_bytes):
+                await self._add(page)
+                page, page_bytes = [], 0
+            page.append(row)
+            page_bytes += len(row.body)
+        if page:
+            await self._add(page)
+
+    async def _add(self, rows: Sequence[DeadLetter]) -> None:
         limits, streams = self._limits, set[str]()
         async with self._redis.pipeline(transaction=False) as pipe:
             for reason, body, detail in rows:

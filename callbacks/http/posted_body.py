@@ -119,6 +119,8 @@ def _in_json_text(body: bytes) -> bytes:
 
 
 def _multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    if body.count(b"\n--") > _MAX_FIELDS + 1:  # each part, also of a part, begins with such a line
+        return []
     head = b"Content-Type: %b\r\n\r\n" % content_type.replace("\r", "").replace("\n", "").encode("latin-1", "replace")
     parts = message_from_bytes(head + body).get_payload()
     fields: list[tuple[str, str]] = []
