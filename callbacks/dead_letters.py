@@ -55,8 +55,10 @@ class DeadLetterLimits:
     max_bytes: int = DEFAULT_STREAM_LIMITS.max_dead_letter_bytes
     """In each of the four streams, approximately."""
     page: int = 1_000
-    """Short rows that are read or written in one call to Redis."""
-    page_bytes: int = 1024 * 1024
+    """Short rows that are read in one call to Redis."""
+    written_rows: int = 200
+    """Rows that are written in one call to Redis, within some milliseconds."""
+    written_bytes: int = 1024 * 1024
     """Bytes of the rows that are written in one call to Redis; a longer row is written alone."""
     long_page: int = 8
 
@@ -155,7 +157,9 @@ class DeadLetters:
         page: list[DeadLetter] = []
         page_bytes = 0
         for row in rows:
-            if page and (len(page) == self._limits.page or page_bytes + len(row.body) > self._limits.page_bytes):
+            if page and (
+                len(page) == self._limits.written_rows or page_bytes + len(row.body) > self._limits.written_bytes
+            ):
                 await self._add(page)
                 page, page_bytes = [], 0
             page.append(row)

@@ -141,7 +141,7 @@ class EntryApplier:
 
     async def _classify(self, bodies: Sequence[bytes]) -> ClassifiedReports:
         """Classify bodies, in a thread if that takes long: the relay and the renewal of claims go on meanwhile."""
-        if sum(map(most_rows, bodies)) <= _MAX_LIGHT_ROWS:
+        if sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
             return self._classifier.classify(bodies)
         return await asyncio.to_thread(self._classifier.classify, bodies)
 
@@ -217,7 +217,7 @@ class EntryApplier:
             raise error from None
 
 
-def most_rows(body: bytes) -> int:
+def max_rows(body: bytes) -> int:
     """Return how many rows a body has at most: one more than commas."""
     return body.count(b",") + 1
 

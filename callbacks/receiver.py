@@ -6,6 +6,7 @@ receiver answers 4xx only to a request that can never succeed.
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -21,11 +22,11 @@ from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
 from callbacks.http.posted_body import header, json_in_query
+from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader
+from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.report_protocol import ReportProtocol
 from callbacks.http.server import HttpServer
 from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
-from callbacks.posted_reports import MANDATORY_FIELDS, PostedReportsReader
-from callbacks.refusal_log import RefusalLog
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
@@ -50,6 +51,9 @@ STOP_WITHIN_S: Final = FINISH_WITHIN_S + 1.0
 KEEP_ALIVE_S: Final = 75
 """Longer than common proxies keep a connection open, so that the proxy closes first and never writes into a connection
 that we have closed."""
+
+BACKLOG: Final = 512
+"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
 
 KEEP_TIMEOUT_S: Final = 3.0
 """How long the keeping of a body that is refused may take."""
@@ -259,6 +263,7 @@ async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tu
 
 async def serve(settings: Settings) -> None:
     """Receive until a signal; then answer the requests in progress."""
+    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
     host, _, port = settings.callbacks.listen.rpartition(":")
     async with connect(settings.redis_url) as redis:
         secrets = CallbackSecrets(
@@ -289,6 +294,7 @@ async def serve(settings: Settings) -> None:
                 access_log=False,  # the path holds the secret
                 server_header=False,
                 proxy_headers=False,
+                backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             ),

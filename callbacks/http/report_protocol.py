@@ -20,6 +20,9 @@ MAX_FIELDS: Final = 200
 MAX_PIPELINED: Final = 32
 """How many requests may wait for the response to another request of their connection."""
 
+MAX_UNWANTED_BYTES: Final = 64 * 1024
+"""How many bytes of its body a request may go on with after its response."""
+
 _SLICE_BYTES: Final = 8 * 1024
 _MAX_FRAMING_FACTOR: Final = 8
 """A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
@@ -78,6 +81,8 @@ class ReportProtocol(HttpToolsProtocol):
         """The same when the last byte of its body was received."""
         self._body_bytes = 0
         self._held_bytes = 0
+        self._unwanted_bytes = 0
+        """How many bytes of its body were received after the response to the request under way."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, unless there are too many."""
@@ -88,7 +93,7 @@ class ReportProtocol(HttpToolsProtocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection and its requests."""
         self._stop_timer()
         self._release_bytes()
         while self._clients:
@@ -111,9 +116,9 @@ class ReportProtocol(HttpToolsProtocol):
             self._parse(data[at : at + _SLICE_BYTES])
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Begin to count what a request has."""
         self._is_message_complete = self._is_head_read = False
-        self._head_bytes = 0
+        self._head_bytes = self._unwanted_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -164,14 +169,17 @@ class ReportProtocol(HttpToolsProtocol):
             self._load.end(self, self._clients.popleft(), is_idle=is_idle and not self.transport.is_closing())
         if is_idle:
             self.cycle.body = bytearray()  # else the next request would free it, whenever that comes
-            self._release_bytes()
         super().on_response_complete()
         self._end_if_complete()
 
     def _end_if_complete(self) -> None:
-        if self._is_message_complete and not self._clients:
+        if self._clients:
+            return
+        self._release_bytes()
+        if self._is_message_complete:
             self._stop_timer()
-            self._release_bytes()
+        elif not self._is_head_read:
+            self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
 
     def _parse(self, data: bytes) -> None:
         self._received_bytes += len(data)
@@ -201,7 +209,12 @@ class ReportProtocol(HttpToolsProtocol):
         ):
             self._load.refusals.warning("the trailers or chunks of a request are too long")
             self.abort()
-        elif self._clients or not self._is_head_read:  # else the body of an answered request, which nobody keeps
+        elif not self._clients and self._is_head_read and not self._is_message_complete:
+            self._unwanted_bytes += added_bytes
+            if self._unwanted_bytes > MAX_UNWANTED_BYTES:
+                self._load.refusals.warning("a body goes on after the response")
+                self.abort()
+        elif self._clients or not self._is_message_complete:
             added_bytes = min(added_bytes, _MAX_HELD_BYTES - self._held_bytes)
             self._held_bytes += added_bytes
             if not self._load.hold(added_bytes, self._held_bytes, is_head=not self._clients):
@@ -222,12 +235,11 @@ class ReportProtocol(HttpToolsProtocol):
 
     def _start_timer(self, timeout_s: float, event: str) -> None:
         self._stop_timer()
+        self._timer = self.loop.call_later(timeout_s, self._time_out, event)
 
-        def close() -> None:
-            self._load.refusals.warning(event)
-            self.abort()
-
-        self._timer = self.loop.call_later(timeout_s, close)
+    def _time_out(self, event: str) -> None:
+        self._load.refusals.warning(event)
+        self.abort()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

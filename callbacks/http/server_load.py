@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
-from callbacks.refusal_log import RefusalLog
+from callbacks.http.refusal_log import RefusalLog
 from callbacks.request_body import MAX_BODY_BYTES
 
 IPNetwork = IPv4Network | IPv6Network
@@ -24,9 +24,9 @@ _SPARE_FILES: Final = 64
 class ServerLimits:
     """How much the server does at once."""
 
-    max_connections: int = 8192
+    max_connections: int = 2048
     """Open connections. Of those without a request under way the oldest is closed for a new one."""
-    max_requests: int = 4096
+    max_requests: int = 2048
     """Requests under way; more get 503."""
     max_per_address: int = 256
     """Connections from one address; behind a trusted proxy, requests under way of one address."""

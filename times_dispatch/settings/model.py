@@ -68,7 +68,7 @@ class CallbackSettings(StrictTable):
     """Megabytes of each of the four streams of dead letters; the oldest are deleted for new ones."""
     max_per_address: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Connections of one address to the receiver; behind a trusted proxy, requests under way of one address."""
-    trusted_proxies: tuple[Annotated[str, AfterValidator(check_network)], ...] = ("127.0.0.0/8", "::1")
+    trusted_proxies: list[Annotated[str, AfterValidator(check_network)]] = Field(default=["127.0.0.0/8", "::1"])
     """Addresses or networks of proxies whose header X-Forwarded-For the receiver believes."""
 
     @property

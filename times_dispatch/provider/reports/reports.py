@@ -13,6 +13,8 @@ from times_dispatch.provider.reports.times import epoch_s
 
 MAX_ROWS: Final = 20_000
 """How many rows a body may have: more than reports of our messages have room in the longest body."""
+MAX_COMMAS: Final = 3 * MAX_ROWS
+"""How many commas a body may have, so that a body of tiny values is refused before it takes memory."""
 MAX_META: Final = 200
 MAX_INCOMING_TEXT: Final = 512
 MAX_CODE_TEXT: Final = 40
@@ -169,6 +171,8 @@ def _unusable_row(error: _Unusable, raw: bytes) -> UnusableRow:
 
 
 def _groups(body: bytes) -> list[msgspec.Raw]:
+    if body.count(b",") > MAX_COMMAS:
+        raise ReportsUnreadable(f"the body has more than {MAX_COMMAS} values")
     try:
         body.decode()  # msgspec does not check the encoding of strings that it skips
         groups = _decode_groups(body)

@@ -17,7 +17,6 @@ MANDATORY_FIELDS: Final = ("event", "ts", "meta")
 _MAX_LIGHT_BYTES: Final = 64 * 1024
 _MAX_LIGHT_COMMAS: Final = 1_000
 """A body has at most one row more than it has commas."""
-_HEAVY_AT_ONCE: Final = 2
 
 T = TypeVar("T")
 Headers = Sequence[tuple[bytes, bytes]]
@@ -35,13 +34,13 @@ class PostedReports(NamedTuple):
 
 
 class PostedReportsReader:
-    """Reads posted bodies: long ones and compressed ones in threads, a few at a time.
+    """Reads posted bodies: long ones and compressed ones in a thread, one after the other.
 
     So no body keeps the event loop busy for long, and few bodies take memory at the same time.
     """
 
     def __init__(self) -> None:
-        self._heavy = asyncio.Semaphore(_HEAVY_AT_ONCE)
+        self._in_turn = asyncio.Lock()
 
     async def decompress(self, body: bytes, headers: Headers) -> bytes:
         """Return a body without its Content-Encoding; raise the errors of ``decompress_body``."""
@@ -57,7 +56,7 @@ class PostedReportsReader:
         return call() if is_light(body) else await self._in_thread(call)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        async with self._heavy:
+        async with self._in_turn:
             return await asyncio.to_thread(call)
 
 
