@@ -214,7 +214,9 @@ class BatchLeases:
             raise LeaseLost(ref)
         if text(reply["status"]) != Status.CONFIRMED:
             return None
-        return block._replace(starts_in_s=reply["starts_in_us"] / 1e6) if units else block
+        if not units:
+            return block
+        return block._replace(starts_in_s=reply["starts_in_us"] / 1e6, ledger_s=reply["now_us"] / 1e6)
 
     async def _open_replicated(self, sender: SenderId, **arguments: Any) -> tuple[Reply, bytes | None, bool]:
         """Run the script that opens a block.

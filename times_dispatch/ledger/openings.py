@@ -19,7 +19,7 @@ TOLERANCE_US = 10_000
 UNKNOWN_BLOCK = -1
 """In place of a block's number: the caller does not know which block was its last."""
 
-_HEAD = struct.Struct(">HddBIH")
+_HEAD = struct.Struct(">HdddBIH")
 _MESSAGE = struct.Struct(">HB")
 
 
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
     number: int
     starts_in_s: float
-    """When the first message may be sent, in seconds from now; below 0 if that moment has passed."""
+    """When the first message may be sent, in seconds from ``ledger_s``; below 0 if that moment had passed."""
     interval_s: float
     """The time that one unit of cost takes at the sender's rate; 0 if there is no limit."""
     messages: list[tuple[int, int]]
@@ -41,6 +41,8 @@ class Block(NamedTuple):
     """How many messages before ``next_index`` the ledger suppressed."""
     opt_out_changes: int = 0
     """How many times the opt-out list had been changed when the block was opened."""
+    ledger_s: float = 0.0
+    """When the ledger gave out the send times, by its clock, in epoch seconds; 0 if that is not known."""
 
 
 class Outside(NamedTuple):
@@ -106,7 +108,7 @@ def read_opened(ref: BatchRef, reply: Reply, opt_out_changes: int) -> Opened:
 
 def read_block(packed: bytes, opt_out_changes: int) -> Block:
     """Read a block, packed as ``PACKED_HEAD`` and ``PACKED_MESSAGE`` in ``open_block.lua`` say."""
-    number, starts_in_us, interval_us, chain_index, next_index, suppressed = _HEAD.unpack_from(packed)
+    number, now_us, starts_in_us, interval_us, chain_index, next_index, suppressed = _HEAD.unpack_from(packed)
     return Block(
         number=number,
         starts_in_s=starts_in_us / 1e6,
@@ -116,4 +118,5 @@ def read_block(packed: bytes, opt_out_changes: int) -> Block:
         next_index=next_index,
         suppressed=suppressed,
         opt_out_changes=opt_out_changes,
+        ledger_s=now_us / 1e6,
     )

@@ -9,6 +9,7 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.capacity import Capacity
@@ -24,8 +25,21 @@ class OpeningLock:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by the one batch that asks for a block, or waits for its sender's limit."""
-        self.opening_took_s = 0.0
-        """How many seconds the ledger took to open the last block: the next opening will probably take as long."""
+        self.took_s = 0.0
+        """How many seconds the ledger took to open the last block."""
+        self._took_before_s = 0.0
+
+    @property
+    def expected_s(self) -> float:
+        """How many seconds the next opening will probably take: the shorter of the last two.
+
+        One opening that took long does not mean that the ledger is slow: this process may have been stalled.
+        """
+        return min(self.took_s, self._took_before_s)
+
+    def note_opening(self, took_s: float) -> None:
+        """Note how many seconds the ledger took to open a block."""
+        self._took_before_s, self.took_s = self.took_s, took_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +62,7 @@ class WorkerContext:
     """Brakes a provider for a sender, and for all other senders that use the provider; a method of the dispatcher. It
     takes the sender, the nickname of the provider, and a reason for people. Raises redis errors."""
     spacings: Spacings = field(default_factory=Spacings)
+    reply_clock: ReplyClock = field(default_factory=ReplyClock)
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)

@@ -11,7 +11,7 @@ class BatchTimings:
     """A push must start within this time after its block was asked for, or the message is pending again. This
     limit makes a pause act within a second: the ledger reads the pause when the next block is opened."""
 
-    late_after_s: float = 0.05
+    late_after_s: float = 0.1
     """A block counts as late when its opening took longer than this, and longer than the time between two send times.
     A late block of a sender with a limit is confirmed, and gets new send times: its old send times have passed, and
     other workers push at the send times after them. The block after a late block is smaller."""

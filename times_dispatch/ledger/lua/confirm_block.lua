@@ -11,7 +11,8 @@
 --   provider                the nickname of the provider through which the block is pushed
 --   units                   the cost of all messages of the block that need new send times; 0: the block keeps its own
 -- Reply: status is one of
---   confirmed  starts_in_us: time from now to the first new send time, in microseconds; 0 without new send times
+--   confirmed  starts_in_us: time from now to the first new send time, in microseconds; 0 without new send times;
+--              now_us: the clock, in microseconds since the epoch
 --   closed     reason: a CloseReason, the campaign's state, or rate_limit if the new send times would be too far ahead;
 --              no message of the block may be pushed
 --   lost       the lease went to another worker, or the block is not the last block that was opened
@@ -55,7 +56,7 @@ local sender = read_fields(sender_key, 'paused', 'rate', 'last_send_time_us', 'l
 if sender.paused == '1' then return reply({status = 'closed', reason = 'sender_paused'}) end
 if sender[brake] and sender[brake] ~= '' then return reply({status = 'closed', reason = 'provider_braked'}) end
 local units = tonumber(args.units)
-if units == 0 then return reply({status = 'confirmed', starts_in_us = 0}) end
+if units == 0 then return reply({status = 'confirmed', starts_in_us = 0, now_us = now}) end
 local send_time_us = new_send_time(sender, campaign, now, units)
 if not send_time_us then return reply({status = 'closed', reason = 'rate_limit'}) end
-return reply({status = 'confirmed', starts_in_us = math.floor(send_time_us - now)})
+return reply({status = 'confirmed', starts_in_us = math.floor(send_time_us - now), now_us = now})

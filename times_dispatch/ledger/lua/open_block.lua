@@ -45,11 +45,12 @@
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
--- A block as the worker gets it. The head: number of the block, time from now to the first send time in microseconds,
--- time per unit of cost in microseconds, index of the provider in the campaign's chain, the index from which the next
--- block is searched, how many messages were suppressed. Then for each message: index in the batch, attempt. The block
--- is packed, because a name for each value of each message would make the reply several times as long.
-local PACKED_HEAD = '>I2ddI1I4I2'
+-- A block as the worker gets it. The head: number of the block, the clock in microseconds since the epoch, time from
+-- then to the first send time in microseconds, time per unit of cost in microseconds, index of the provider in the
+-- campaign's chain, the index from which the next block is searched, how many messages were suppressed. Then for each
+-- message: index in the batch, attempt. The block is packed, because a name for each value of each message would make
+-- the reply several times as long.
+local PACKED_HEAD = '>I2dddI1I4I2'
 local PACKED_MESSAGE = '>I2I1'
 -- At most this many other campaigns are checked, to know whether one of them can send while this campaign waits for its
 -- providers.
@@ -382,7 +383,7 @@ local block = {
   starts_in_us = first_send_time_us - now, per_unit_us = main.per_unit_us,
   since_created_ms = time_since_created(campaign.created_ms, now_ms),
 }
-local head = struct.pack(PACKED_HEAD, block.number, block.starts_in_us, block.per_unit_us, provider.chain_index,
+local head = struct.pack(PACKED_HEAD, block.number, now, block.starts_in_us, block.per_unit_us, provider.chain_index,
   next_index, suppressed)
 local packed = {head}
 check_records(messages_key, count)

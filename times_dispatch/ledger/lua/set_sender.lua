@@ -1,16 +1,17 @@
--- uses: names keys memory
+-- uses: names keys memory trail
 --
 -- Set fields of a sender's hash. This runs also when Redis is full, so that a sender can be paused then. Safe to
 -- repeat.
 --
 -- Arguments
 --   keep_first  1 if a field that has a value keeps it, else 0
+--   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted
 --   fields      a list: name and value of each field
 -- Reply: written, how many fields got their value.
--- Keys: the sender's hash.
+-- Keys: the sender's hash and trail.
 -- Atomic: all fields.
 -- Cost: O(fields).
-local args = arguments({'keep_first'}, {fields = {'name', 'value'}})
+local args = arguments({'keep_first', 'trail'}, {fields = {'name', 'value'}})
 local sender_key = key_of_sender('sender')
 local written = 0
 
@@ -21,4 +22,5 @@ for _, field in ipairs(args.fields) do
     written = written + 1
   end
 end
+if written > 0 then note_in_trail(args.trail) end
 return reply({written = written})
