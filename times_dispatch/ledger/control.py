@@ -94,17 +94,23 @@ class Control:
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until a person resumes the sender."""
-        await self._set(sender, {SenderField.PAUSED: 1, SenderField.STOPPED_US: await self._now_us()})
+        await self._set(sender, {SenderField.PAUSED: 1}, is_stop=True)
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, until a person resumes the sender; an earlier reason stays."""
-        await self._set(sender, {SenderField.STOPPED_US: await self._now_us()})
-        await self._set(sender, {provider_field(ProviderField.BRAKE, provider): reason}, keep_first=True)
+        await self._set(sender, {provider_field(ProviderField.BRAKE, provider): reason}, keep_first=True, is_stop=True)
 
-    async def _set(self, sender: SenderId, values: Mapping[str, float | str], *, keep_first: bool = False) -> None:
+    async def _set(
+        self,
+        sender: SenderId,
+        values: Mapping[str, float | str],
+        *,
+        keep_first: bool = False,
+        is_stop: bool = False,
+    ) -> None:
         """Set fields of a sender's hash, also when Redis is full."""
         fields = [{"name": name, "value": value} for name, value in values.items()]
-        await self._set_sender(sender, keep_first=int(keep_first), fields=fields)
+        await self._set_sender(sender, keep_first=int(keep_first), is_stop=int(is_stop), fields=fields)
 
     async def resume_sender(self, sender: SenderId) -> bool:
         """Resume a sender: end its pause, and the brake and the back-off of each of its providers.

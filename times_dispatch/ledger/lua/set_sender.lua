@@ -1,16 +1,17 @@
--- uses: names keys memory
+-- uses: names keys memory clock
 --
 -- Set fields of a sender's hash. This runs also when Redis is full, so that a sender can be paused then. Safe to
 -- repeat.
 --
 -- Arguments
 --   keep_first  1 if a field that has a value keeps it, else 0
+--   is_stop     1 if the sender is paused or braked by the fields, else 0: the time of this call is kept in stopped_us
 --   fields      a list: name and value of each field
 -- Reply: written, how many fields got their value.
 -- Keys: the sender's hash.
 -- Atomic: all fields.
 -- Cost: O(fields).
-local args = arguments({'keep_first'}, {fields = {'name', 'value'}})
+local args = arguments({'keep_first', 'is_stop'}, {fields = {'name', 'value'}})
 local sender_key = key_of_sender('sender')
 local written = 0
 
@@ -21,4 +22,5 @@ for _, field in ipairs(args.fields) do
     written = written + 1
   end
 end
+if args.is_stop == '1' then redis.call('HSET', sender_key, 'stopped_us', string.format('%.0f', now_us())) end
 return reply({written = written})
