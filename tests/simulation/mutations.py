@@ -20,7 +20,7 @@ from workers.dispatcher import Dispatcher
 
 
 class Mutation(NamedTuple):
-    """One safeguard less."""
+    """Take one safeguard out of the product, for a run that must then break an invariant."""
 
     apply: Callable[[], None]
     kinds: frozenset[Invariant]
