@@ -28,6 +28,7 @@ from times_dispatch.ledger.opt_outs import OptOuts
 from times_dispatch.ledger.queries import MessageView, Queries
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.ledger.submission import Begun, BrakeRule, Submissions
+from times_dispatch.ledger.trail import PROGRAM
 from times_dispatch.provider.correlation_ids import new_campaign_id
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day
@@ -72,6 +73,7 @@ async def submit(
     batch_size: int = BATCH_SIZE,
     now: datetime | None = None,
     progress: Progress | None = None,
+    actor: str = PROGRAM,
 ) -> SubmitResult:
     """Submit a draft, finish an earlier run of the same submit, or find that an earlier run has finished it.
 
@@ -83,6 +85,7 @@ async def submit(
         batch_size: messages in a batch; an earlier run's size stays.
         now: the moment of the submit.
         progress: is called after each batch.
+        actor: who submits, for the sender's trail.
 
     Raises:
         InputInvalid: no row can be sent, the times forbid it, or the settings have changed since an earlier run.
@@ -126,7 +129,7 @@ async def submit(
         parts=counts.gsm_parts + counts.ucs2_parts,
         now=now,
     )
-    state = await submissions.seal(campaign, plan.sender, total=accepted, batches=batches)
+    state = await submissions.seal(campaign, plan.sender, total=accepted, batches=batches, actor=actor)
     broker_warning = await notify_workers(redis, settings, plan.sender)
     return SubmitResult(
         campaign=campaign,

@@ -30,7 +30,7 @@ from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import SettingsInvalid, closest
 from times_dispatch.settings.model import Settings
 from times_dispatch.settings.prices import max_parts_per_day, price
-from times_dispatch.settings.send_window import send_window
+from times_dispatch.settings.sender_window import send_window
 from times_dispatch.sms.placeholders import unfilled
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.categories import effective_category

@@ -5,15 +5,22 @@ arrives here and becomes a message on stderr and an exit code: 1 for a failure, 
 that is unavailable. Terms are explained in docs/glossary.md.
 """
 
+import getpass
 import os
 import secrets
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from times_dispatch.visible_text import visible
 
 if TYPE_CHECKING:
     from times_dispatch.settings.load import Need
@@ -36,6 +43,7 @@ COMMANDS = {
     "provider": ("producers.cli.provider:provider", "List providers; check their settings."),
     "send-test": ("producers.cli.send_test:send_test", "Send one message to one number, and show the exchange."),
     "callback-url": ("producers.cli.callback_url:callback_url", "Print the URL to paste into a provider's dashboard."),
+    "audit": ("producers.cli.audit:audit", "List who changed what, and when."),
     "reports": ("producers.cli.reports:reports", "List reports that could not be used; try them again."),
     "sandbox": ("times_dispatch.sandbox.command:sandbox", "Run a stand-in for Times Mobile."),
 }
@@ -48,6 +56,8 @@ class CliContext:
 
     settings_path: Path
     redis_url: str | None
+    actor: str = ""
+    """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
 
@@ -67,6 +77,16 @@ class CliContext:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
         return load(self.settings_path, variables, need=frozenset(needs))
+
+
+@contextmanager
+def _visible_messages() -> Iterator[None]:
+    """Make click's own messages visible text: they repeat arguments, such as a file name with control characters."""
+    try:
+        yield
+    except click.UsageError as error:
+        error.message = visible(error.message)  # type: ignore[misc]  # the stubs say that it is final
+        raise
 
 
 class Commands(click.Group):
@@ -90,10 +110,16 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the options before the command; a message about a wrong option shows control characters as escapes."""
+        with _visible_messages():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and end it with a message and an exit code if it raises a known error."""
         try:
-            return super().invoke(ctx)
+            with _visible_messages():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
@@ -119,8 +145,27 @@ class Commands(click.Group):
     help="Providers, senders and templates.",
 )
 @click.option("--redis-url", help="The ledger's address; overrides DISPATCH_REDIS_URL.")
+@click.option(
+    "--actor",
+    envvar="DISPATCH_ACTOR",
+    default="",
+    show_envvar=True,
+    help="Who you are, for the trail. [default: user@host]",
+)
 @click.pass_context
-def main(ctx: click.Context, settings_path: Path, redis_url: str | None) -> None:
+def main(ctx: click.Context, settings_path: Path, redis_url: str | None, actor: str) -> None:
     """Send bulk SMS campaigns through Times Mobile: never twice, never lost."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that has no letters of India gets escapes, not a traceback
+            stream.reconfigure(errors="backslashreplace")
     # A test gives the source of randomness as click's object.
-    ctx.obj = CliContext(settings_path, redis_url, ctx.obj or secrets.randbelow)
+    ctx.obj = CliContext(settings_path, redis_url, actor or _user_at_host(), ctx.obj or secrets.randbelow)
+
+
+def _user_at_host() -> str:
+    """Return who runs this process; behind sudo, the user who called sudo."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()}"

@@ -3,6 +3,7 @@
 import click
 
 from producers.cli import CliContext
+from producers.cli.output import echo
 from producers.errors import InputInvalid
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.load import Need
@@ -28,8 +29,8 @@ def callback_url(options: CliContext, name: str, *, show_secret: bool) -> None:
             "[callbacks] public_url is not set: say by which address, as in https://sms.example.com, the provider "
             "reaches the receiver"
         )
-    click.echo(f"{public_url.rstrip('/')}/callbacks/{settings.callback_secret if show_secret else _STAND_IN}")
+    echo(f"{public_url.rstrip('/')}/callbacks/{settings.callback_secret if show_secret else _STAND_IN}")
     if not show_secret:
-        click.echo("the last part is a secret: --show-secret prints it", err=True)
+        echo("the last part is a secret: --show-secret prints it", err=True)
     if public_url.startswith("http:"):
-        click.echo("warning: it is plain http, so that the secret can be read on the way; use https", err=True)
+        echo("warning: it is plain http, so that the secret can be read on the way; use https", err=True)

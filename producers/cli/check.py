@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.cli import CliContext
-from producers.cli.check_report import report_as_json, report_as_text
-from producers.cli.output import progress_bar
+from producers.cli.check_report import report_as_json, report_as_lines
+from producers.cli.output import echo, progress_bar
 from producers.draft import Draft
 from producers.preflight.ledger_snapshot import take_snapshot
 from producers.preflight.report import CheckReport
@@ -62,7 +62,7 @@ def check(
     gc.set_threshold(100_000, 50, 100)
     report = uvloop.run(_check(draft, settings, ask_ledger=not no_redis, keep_rejects=rejects is not None))
     report.warnings.extend(settings.warnings)
-    click.echo(orjson.dumps(report_as_json(report)) if as_json else report_as_text(report))
+    echo(*([orjson.dumps(report_as_json(report)).decode()] if as_json else report_as_lines(report)))
     if report.problems:
         raise SystemExit(1)
 

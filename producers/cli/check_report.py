@@ -21,7 +21,7 @@ _MAX_CHARACTERS = 5
 _MAX_VALUE_LENGTH = 60
 
 
-def report_as_text(report: CheckReport) -> str:
+def report_as_lines(report: CheckReport) -> list[str]:
     """Return a report as lines of text, the most important first."""
     plan = report.plan
     lines = [f"campaign  {plan.name} from {plan.sender} ({plan.category}), template {plan.template}"]
@@ -37,7 +37,7 @@ def report_as_text(report: CheckReport) -> str:
         lines += [f"          | {line}" for line in sample.text.splitlines()]
     lines += [f"warning   {warning}" for warning in report.warnings]
     lines += [f"problem   {problem}" for problem in report.problems] or ["fine      the campaign can be sent"]
-    return "\n".join(lines)
+    return lines
 
 
 def report_as_json(report: CheckReport) -> dict[str, Any]:

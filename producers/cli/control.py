@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import notify_workers, with_ledger
+from producers.cli.output import echo
 from producers.errors import CommandFailed
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -40,19 +41,19 @@ def resume(options: CliContext, campaign: str) -> None:
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
         queries, id_ = Queries(redis), CampaignId(campaign)
         sender = await queries.sender_of(id_)
-        changed, _ = await Control(redis).campaign(sender, id_, ControlAction.RESUME)
+        changed, _ = await Control(redis, actor=options.actor).campaign(sender, id_, ControlAction.RESUME)
         await notify_workers(options, redis, sender)
         return changed, await queries.campaign(id_), await queries.sender(sender)
 
     changed, view, sender = with_ledger(options, change)
     if view.state is CampaignState.BRAKED or not view.counters_add_up:
-        click.echo(f"campaign {campaign} is {view.state}: {view.reason}", err=True)
+        echo(f"campaign {campaign} is {view.state}: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and sender.waits_for_resume(view.plan.chain):
-        click.echo(f"campaign {campaign} is running, but nothing is sent: {view.reason}", err=True)
+        echo(f"campaign {campaign} is running, but nothing is sent: {view.reason}", err=True)
         raise SystemExit(1)
     if view.state is CampaignState.RUNNING and view.reason:
-        click.echo(f"campaign {campaign} is running: {view.reason}")
+        echo(f"campaign {campaign} is running: {view.reason}")
     else:
         _print_state(campaign, changed, view.state, wanted=CampaignState.RUNNING)
 
@@ -77,10 +78,10 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await Queries(redis).sender_of(CampaignId(campaign))
-        await Control(redis).set_budget(sender, CampaignId(campaign), parts)
+        await Control(redis, actor=options.actor).set_budget(sender, CampaignId(campaign), parts)
 
     with_ledger(options, change, repeats=False)
-    click.echo(f"campaign {campaign} may use {parts:,} parts" if parts else f"campaign {campaign} has no budget")
+    echo(f"campaign {campaign} may use {parts:,} parts" if parts else f"campaign {campaign} has no budget")
 
 
 @click.command()
@@ -107,15 +108,15 @@ def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "re
         if unapplied := await unapplied_reports(redis):
             if not force:
                 raise CommandFailed(f"{unapplied}; then run this again, or decide all the same with --force")
-            click.echo(f"ignored: {unapplied}", err=True)
-        decided = await Control(redis).resolve(sender, CampaignId(campaign), decision)
+            echo(f"ignored: {unapplied}", err=True)
+        decided = await Control(redis, actor=options.actor).resolve(sender, CampaignId(campaign), decision)
         return decided, (await queries.campaign(CampaignId(campaign))).state
 
     decided, state = with_ledger(options, decide)
     message = f"{decided:,} messages in doubt are now {'accepted' if decision == 'sent' else 'pending again'}"
     if decision == "resend" and decided and state in {CampaignState.PAUSED, CampaignState.BRAKED}:
         message += f"; campaign {campaign} is {state}: they wait for dispatch resume {campaign}"
-    click.echo(message)
+    echo(message)
 
 
 def _change_state(
@@ -136,19 +137,19 @@ def _change_state(
 
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
         sender = await Queries(redis).sender_of(CampaignId(campaign))
-        return await Control(redis).campaign(sender, CampaignId(campaign), action, reason=reason)
+        return await Control(redis, actor=options.actor).campaign(sender, CampaignId(campaign), action, reason=reason)
 
     _print_state(campaign, *with_ledger(options, change), wanted=wanted)
 
 
 def _print_state(campaign: str, changed: bool, state: CampaignState, *, wanted: CampaignState) -> None:
     if changed or state is wanted:
-        click.echo(f"campaign {campaign} is {state}")
+        echo(f"campaign {campaign} is {state}")
         return
     if state is CampaignState.SUBMITTING:
         hint = _HINTS_DURING_SUBMIT[wanted].format(campaign)
         problem = f"is still being submitted, and nothing of it is sent yet: {hint}"
     else:
         problem = f"is {state}: it cannot be {wanted} any more"
-    click.echo(f"campaign {campaign} {problem}", err=True)
+    echo(f"campaign {campaign} {problem}", err=True)
     raise SystemExit(1)

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-import click
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from producers.cli import CliContext
+from producers.cli.output import echo
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import SenderId
@@ -47,7 +47,7 @@ async def open_ledger(redis_url: str, *, repeats: bool = True) -> AsyncIterator[
     try:
         await check(redis, needs_memory=False)
         for warning in await urgent_warnings(redis):
-            click.echo(f"warning: {warning}", err=True)
+            echo(f"warning: {warning}", err=True)
         yield redis
     finally:
         await redis.aclose()

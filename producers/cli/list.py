@@ -8,7 +8,7 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import campaign_as_json, console, counted
+from producers.cli.output import campaign_as_json, console, counted, echo
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries
@@ -38,12 +38,12 @@ def list_(options: CliContext, *, max_ended: int, as_json: bool) -> None:
     views, left_out = with_ledger(options, campaigns)
     if left_out:
         older = f"{counted(left_out, 'older campaign')} that ended: dispatch list --ended {max_ended + left_out}"
-        click.echo(f"not shown: {older}", err=True)
+        echo(f"not shown: {older}", err=True)
     if damaged:
         ids = ", ".join(damage.campaign for damage in damaged)
-        click.echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
+        echo(f"damaged in the ledger, restore them (docs/operations.md): {ids}", err=True)
     if as_json:
-        click.echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
+        echo(json.dumps([*map(campaign_as_json, views), *map(_damaged_as_json, damaged)]))
         return
     table = Table("id", "name", "sender", "state", box=None, pad_edge=False)
     for column in ("messages", "unsent", "delivered", "failed", "in doubt"):

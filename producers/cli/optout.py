@@ -8,8 +8,11 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
+from producers.cli.output import echo
 from producers.opt_out_import import ImportResult, export_numbers, import_numbers, normalise_arguments
+from times_dispatch.ledger.keys import OPT_OUTS
 from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 
 
 @click.group()
@@ -25,10 +28,10 @@ def add(options: CliContext, numbers: tuple[str, ...]) -> None:
     wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:
-        return await OptOuts(redis).add(wanted)
+        return await OptOuts(redis, actor=options.actor).add(wanted)
 
     added = with_ledger(options, change)
-    click.echo(f"{added:,} added, {len(wanted) - added:,} on the list already")
+    echo(f"{added:,} added, {len(wanted) - added:,} on the list already")
 
 
 @optout.command()
@@ -39,10 +42,10 @@ def remove(options: CliContext, numbers: tuple[str, ...]) -> None:
     wanted = normalise_arguments(numbers)
 
     async def change(redis: Redis) -> int:
-        return await OptOuts(redis).remove(wanted)
+        return await OptOuts(redis, actor=options.actor).remove(wanted)
 
     removed = with_ledger(options, change, repeats=False)
-    click.echo(f"{removed:,} removed, {len(wanted) - removed:,} not on the list")
+    echo(f"{removed:,} removed, {len(wanted) - removed:,} not on the list")
 
 
 @optout.command("import")
@@ -56,16 +59,18 @@ def import_(options: CliContext, file: Path, *, column: str, as_json: bool) -> N
     """Put all numbers of FILE (CSV, JSON Lines, Parquet, Excel) on the list; exits with 1 if a row was refused."""
 
     async def change(redis: Redis) -> ImportResult:
+        entry = packed_entry(options.actor, TrailAction.OPT_OUTS_ADDED, detail=f"from {file.name}")
+        await Trail(redis).note(OPT_OUTS, entry)
         return await import_numbers(file, OptOuts(redis), column=column)
 
     result = with_ledger(options, change)
     refused = sum(result.refused.values())
     if as_json:
-        click.echo(json.dumps({"added": result.added, "known": result.known, "refused": result.refused}))
+        echo(json.dumps({"added": result.added, "known": result.known, "refused": result.refused}))
     else:
-        click.echo(f"{result.added:,} added, {result.known:,} on the list already, {refused:,} refused")
+        echo(f"{result.added:,} added, {result.known:,} on the list already, {refused:,} refused")
         for reason, rows in result.refused.items():
-            click.echo(f"          {rows:,}: number {reason} (the first in line {result.first_refused[reason]})")
+            echo(f"          {rows:,}: number {reason} (the first in line {result.first_refused[reason]})")
     if refused:
         raise SystemExit(1)
 
@@ -77,9 +82,10 @@ def export(options: CliContext, file: Path) -> None:
     """Write the whole list to FILE, a CSV that only you can read."""
 
     async def write(redis: Redis) -> int:
+        await Trail(redis).note(OPT_OUTS, packed_entry(options.actor, TrailAction.EXPORTED, detail="the opt-out list"))
         return await export_numbers(file, OptOuts(redis))
 
-    click.echo(f"{with_ledger(options, write):,} numbers written to {file}")
+    echo(f"{with_ledger(options, write):,} numbers written to {file}")
 
 
 @optout.command()
@@ -92,4 +98,4 @@ def count(options: CliContext, *, as_json: bool) -> None:
         return await OptOuts(redis).count()
 
     numbers = with_ledger(options, count_numbers)
-    click.echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")
+    echo(json.dumps({"numbers": numbers}) if as_json else f"{numbers:,} numbers")

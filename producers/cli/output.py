@@ -1,4 +1,4 @@
-"""The output that several commands share: tables, a progress bar, counts, times, and a campaign as JSON."""
+"""The output that several commands share: lines, tables, a progress bar, counts, times, and a campaign as JSON."""
 
 import contextlib
 import sys
@@ -7,13 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import click
+
 from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.protocol import stop_reason_in_words
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
+from times_dispatch.ledger.trail import TrailAction, TrailEntry
 from times_dispatch.sms.rules.send_window import INDIA_ZONE
+from times_dispatch.visible_text import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from producers.cli.plain_console import PlainConsole
     from producers.draft import Draft, RowPass
 
 INDIA = ZoneInfo(INDIA_ZONE)
@@ -22,12 +26,21 @@ _WIDTH_WITHOUT_TERMINAL = 200
 """Columns of a table that a file or a program reads, so that no cell is cut."""
 
 
-def console() -> "Console":
-    """Return a console on stdout, as wide as the terminal if there is one."""
-    from rich.console import Console  # noqa: PLC0415  # slow to import, and JSON does without
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines on stdout or stderr; a line holds no line break, and shows control characters as escapes.
 
-    out = Console(highlight=False, soft_wrap=True)
-    return out if out.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDTH_WITHOUT_TERMINAL)
+    Every command prints through this function or through ``console``.
+    """
+    for line in lines:
+        click.echo(visible(line), err=err)  # noqa: TID251  # the one place
+
+
+def console() -> "PlainConsole":
+    """Return a console on stdout, as wide as the terminal if there is one."""
+    from producers.cli.plain_console import PlainConsole  # noqa: PLC0415  # slow to import, and JSON does without
+
+    out = PlainConsole()
+    return out if out.is_terminal else PlainConsole(width=_WIDTH_WITHOUT_TERMINAL)
 
 
 @contextlib.contextmanager
@@ -39,22 +52,24 @@ def progress_bar(draft: "Draft") -> Iterator["Callable[[RowPass], None] | None"]
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console  # noqa: PLC0415  # slow to import, and programs do without
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    from producers.cli.plain_console import PlainColumn, PlainConsole  # noqa: PLC0415  # slow to import
 
     columns = (
-        TextColumn("{task.description}"),
+        PlainColumn(),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[accepted]:,} accepted, {task.fields[refused]:,} refused"),
+        PlainColumn("rows"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(draft.paths[1].name, total=1.0, accepted=0, refused=0)
+    with Progress(*columns, console=PlainConsole(stderr=True), transient=True) as bar:
+        task = bar.add_task(draft.paths[1].name, total=1.0)
 
         def update(row_pass: "RowPass") -> None:
             checker = row_pass.checker
-            bar.update(task, completed=row_pass.fraction(), accepted=checker.accepted, refused=checker.refused.total())
+            rows = f"{checker.accepted:,} accepted, {checker.refused.total():,} refused"
+            bar.update(task, completed=row_pass.fraction(), rows=rows)
 
         yield update
 
@@ -72,6 +87,19 @@ def minute_in_india(moment: datetime) -> str:
 def second_in_india(epoch_s: float) -> str:
     """Return epoch seconds as the time in India to the second: ``2026-11-08 10:00:00 IST``."""
     return f"{datetime.fromtimestamp(epoch_s, INDIA):%Y-%m-%d %H:%M:%S} IST"
+
+
+def trail_detail(entry: TrailEntry) -> str:
+    """Return the detail of an entry of the trail for people."""
+    if entry.action == TrailAction.BRAKED:
+        return stop_reason_in_words(entry.detail, entry.reason_detail)
+    return entry.detail
+
+
+def trail_line(entry: TrailEntry) -> str:
+    """Return an entry of the trail as a line: ``2026-11-08 10:00:00 IST paused by asha@host: wrong price``."""
+    line, detail = f"{second_in_india(entry.at_ms / 1000)} {entry.action} by {entry.actor}", trail_detail(entry)
+    return f"{line}: {detail}" if detail else line
 
 
 def campaign_as_json(view: CampaignView) -> dict[str, Any]:

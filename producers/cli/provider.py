@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from producers.cli import CliContext
-from producers.cli.output import console
+from producers.cli.output import console, echo
 from producers.errors import InputInvalid
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.provider.diagnostics.probe import ProbeResult, probe_provider
@@ -47,7 +47,7 @@ def list_(options: CliContext, *, as_json: bool) -> None:
         for nickname, item in settings.providers.items()
     ]
     if as_json:
-        click.echo(json.dumps(rows))
+        echo(json.dumps(rows))
         return
     table = Table("provider", "request", "authentication", "senders", box=None, pad_edge=False)
     for row in rows:
@@ -80,7 +80,7 @@ def check(options: CliContext, name: str | None, *, connect: bool, as_json: bool
         for item in checked
     }
     if as_json:
-        click.echo(json.dumps([_as_json(item, reached[item.nickname]) for item in checked]))
+        echo(json.dumps([_as_json(item, reached[item.nickname]) for item in checked]))
     else:
         for item in checked:
             _print(item, reached[item.nickname])
@@ -99,15 +99,15 @@ def _authentication(description: Provider) -> str:
 
 
 def _print(checked: CheckedProvider, reached: list[ProbeResult]) -> None:
-    click.echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
+    echo(f"{checked.nickname}: {'cannot work' if checked.problems else 'can work'}")
     for problem in checked.problems:
-        click.echo(f"  problem: {problem}")
+        echo(f"  problem: {problem}")
     for warning in checked.warnings:
-        click.echo(f"  warning: {warning}")
+        echo(f"  warning: {warning}")
     for note in checked.notes:
-        click.echo(f"  note: {note}")
+        echo(f"  note: {note}")
     for attempt in reached:
-        click.echo(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.message}")
+        echo(f"  {'answers' if attempt.ok else 'does not answer'}: {attempt.message}")
 
 
 def _as_json(checked: CheckedProvider, reached: list[ProbeResult]) -> dict[str, Any]:

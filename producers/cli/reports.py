@@ -9,7 +9,7 @@ from rich.table import Table
 from callbacks.dead_letters import DeadLetterReason, DeadLetters, StoredDeadLetter
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console, second_in_india
+from producers.cli.output import console, echo, second_in_india
 from times_dispatch.ledger.report_backlog import read_backlog
 from times_dispatch.settings.durations import format_duration
 
@@ -42,7 +42,7 @@ def rejected(
     The body of a report that was too long is not stored, so that the report cannot be tried again.
     """
     if old_max_rows is not None:
-        click.echo("--most is an old name; write --max", err=True)
+        echo("--most is an old name; write --max", err=True)
         max_rows = old_max_rows
 
     async def read(
@@ -65,7 +65,7 @@ def rejected(
         for row in kept
     ]
     if as_json:
-        click.echo(json.dumps({"kept": count, "ever": totals, "rows": rows}))
+        echo(json.dumps({"kept": count, "ever": totals, "rows": rows}))
         return
     if not count:
         console().print("no report is in the dead letters")
@@ -89,11 +89,11 @@ def waiting(options: CliContext, *, as_json: bool) -> None:
     """Count the posts of reports that no reconciler has finished, and show how long the oldest has waited."""
     queue = with_ledger(options, read_backlog)
     if as_json:
-        click.echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
+        echo(json.dumps({"entries": queue.entries, "oldest_s": round(queue.oldest_s, 1)}))
     elif queue.entries:
-        click.echo(f"{queue.entries:,} wait for a reconciler, the oldest for {format_duration(queue.oldest_s)}")
+        echo(f"{queue.entries:,} wait for a reconciler, the oldest for {format_duration(queue.oldest_s)}")
     else:
-        click.echo("no report waits for a reconciler")
+        echo("no report waits for a reconciler")
 
 
 @reports.command()
@@ -105,4 +105,4 @@ def replay(options: CliContext, *, reason: DeadLetterReason | None) -> None:
     async def again(redis: Redis) -> int:
         return await DeadLetters(redis).replay(reason=reason)
 
-    click.echo(f"{with_ledger(options, again):,} reports are on their way to the reconcilers again")
+    echo(f"{with_ledger(options, again):,} reports are on their way to the reconcilers again")

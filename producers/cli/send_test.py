@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from producers.cli import CliContext
 from producers.cli.ledger import open_ledger
-from producers.cli.output import counted, second_in_india
+from producers.cli.output import counted, echo, second_in_india
 from producers.cli.types import FiniteFloatRange
 from producers.errors import InputInvalid
 from producers.test_send import (
@@ -24,6 +24,7 @@ from producers.test_send import (
 )
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.ledger.test_sends import SendTestReport
+from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
 from times_dispatch.provider.diagnostics.transcript import request_lines, response_lines
 from times_dispatch.provider.outcomes import Outcome, Verdict
 from times_dispatch.provider.reports.codes import describe
@@ -88,17 +89,26 @@ def send_test(
     test_message = prepare(request, settings, random_below=options.random_below)
     if not as_json:
         for line in _request_lines(test_message):
-            click.echo(line)
-    result, report = uvloop.run(_push_and_wait(test_message, settings, force=force, wait_s=wait_report, quiet=as_json))
+            echo(line)
+    pushing = _push_and_wait(
+        test_message, settings, force=force, wait_s=wait_report, quiet=as_json, actor=options.actor
+    )
+    result, report = uvloop.run(pushing)
     if as_json:
-        click.echo(json.dumps(_as_json(test_message, result, report)))
+        echo(json.dumps(_as_json(test_message, result, report)))
     failed = result.outcome.verdict is not Verdict.ACCEPTED
     if failed or (wait_report is not None and (report is None or report.kind == "failed")):
         raise SystemExit(1)
 
 
 async def _push_and_wait(
-    message: SendTestMessage, settings: Settings, *, force: bool, wait_s: float | None, quiet: bool
+    message: SendTestMessage,
+    settings: Settings,
+    *,
+    force: bool,
+    wait_s: float | None,
+    quiet: bool,
+    actor: str,
 ) -> tuple[SendTestResult, SendTestReport | None]:
     """Push a test message, and wait for its delivery report.
 
@@ -108,6 +118,7 @@ async def _push_and_wait(
         force: whether to send although the ledger holds the sender back.
         wait_s: how long to wait for the report, in seconds; None is not at all.
         quiet: whether to print nothing.
+        actor: who sends, for the sender's trail.
     """
     if force and wait_s is None:
         await compare_id_key(settings, None)
@@ -116,12 +127,14 @@ async def _push_and_wait(
         await compare_id_key(settings, redis)
         if not force:
             await refuse_if_held(redis, SenderId(message.push.sender), message.provider.nickname)
+        entry = packed_entry(actor, TrailAction.TEST_SENT, detail=f"through {message.provider.nickname}")
+        await Trail(redis).note(message.push.sender, entry)
         result = await _push(message, redis, quiet=quiet)
         if wait_s is None or result.outcome.verdict not in {Verdict.ACCEPTED, Verdict.IN_DOUBT}:
             return result, None
         report = await wait_for_report(redis, message, timeout_s=wait_s)
     if not quiet:
-        click.echo(f"report    {_report_in_words(report) if report else f'none within {wait_s:g} s'}")
+        echo(f"report    {_report_in_words(report) if report else f'none within {wait_s:g} s'}")
     return result, report
 
 
@@ -129,7 +142,7 @@ async def _push(message: SendTestMessage, redis: Redis | None, *, quiet: bool) -
     result = await send(message, redis=redis)
     if not quiet:
         for line in _answer_lines(message, result):
-            click.echo(line)
+            echo(line)
     return result
 
 

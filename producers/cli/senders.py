@@ -9,7 +9,7 @@ from rich.table import Table
 
 from producers.cli import CliContext
 from producers.cli.ledger import notify_workers, with_ledger
-from producers.cli.output import console
+from producers.cli.output import console, echo
 from producers.errors import CommandFailed, InputInvalid
 from times_dispatch.ledger.control import Control
 from times_dispatch.ledger.model import SenderId
@@ -34,7 +34,7 @@ def list_(options: CliContext, *, as_json: bool) -> None:
 
     senders = with_ledger(options, read)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(senders)))
+        echo(json.dumps(msgspec.to_builtins(senders)))
         return
     columns = ("sender", "rate", "state", "parts today", "batches out", "campaigns in turn")
     table = Table(*columns, box=None, pad_edge=False)
@@ -56,11 +56,11 @@ def rate(options: CliContext, name: str, per_second: float) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
-        await Control(redis).set_rate(sender, per_second)
+        await Control(redis, actor=options.actor).set_rate(sender, per_second)
         await notify_workers(options, redis, sender)
 
     with_ledger(options, change, repeats=False)
-    click.echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
+    echo(f"sender {name} may send {per_second:g}/s" if per_second else f"sender {name} has no limit")
 
 
 @sender.command()
@@ -70,10 +70,10 @@ def pause(options: CliContext, name: str) -> None:
     """Pause all campaigns of NAME."""
 
     async def change(redis: Redis) -> None:
-        await Control(redis).pause_sender(await _known(redis, name))
+        await Control(redis, actor=options.actor).pause_sender(await _known(redis, name))
 
     with_ledger(options, change)
-    click.echo(f"sender {name} is paused")
+    echo(f"sender {name} is paused")
 
 
 @sender.command()
@@ -84,14 +84,14 @@ def resume(options: CliContext, name: str) -> None:
 
     async def change(redis: Redis) -> None:
         sender = await _known(redis, name)
-        if not await Control(redis).resume_sender(sender):
+        if not await Control(redis, actor=options.actor).resume_sender(sender):
             raise CommandFailed(
                 f"sender {name} was paused or stopped itself at this moment: look at it, and run this again"
             )
         await notify_workers(options, redis, sender)
 
     with_ledger(options, change)
-    click.echo(f"sender {name} goes on")
+    echo(f"sender {name} goes on")
 
 
 async def _known(redis: Redis, name: str) -> SenderId:

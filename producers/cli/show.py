@@ -5,17 +5,24 @@ import json
 from pathlib import Path
 
 import click
+import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
+from producers.atomic_file import open_atomic
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import with_ledger
-from producers.cli.output import campaign_as_json, console, second_in_india
+from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
+from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
+from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
 from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
+
+_MAX_TRAIL = 20
+"""Entries of the trail that are shown."""
 
 
 @click.command()
@@ -25,39 +32,42 @@ from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
     "--export",
     type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path)),
     metavar="STATE FILE",
-    help="Write the rows in this state to a CSV file: line, to, the slots' values, code.",
+    help="Write the rows in this state to a CSV file that only you can read: line, to, the slots' values, code.",
 )
 @click.pass_obj
 def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
     """Count the messages of CAMPAIGN by state and by error; exit with 1 if the states do not add up to the total."""
 
-    async def read(redis: Redis) -> CampaignView:
+    async def read(redis: Redis) -> tuple[CampaignView, list[TrailEntry]]:
         queries = Queries(redis)
         view = await queries.campaign(CampaignId(campaign))
         if export:
+            detail = f"rows {export[0].replace('_', ' ')}"
+            entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=detail)
+            await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
-            click.echo(f"{written:,} rows written to {export[1]}", err=True)
-        return view
+            echo(f"{written:,} rows written to {export[1]}", err=True)
+        return view, await Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id)
 
-    view = with_ledger(options, read)
+    view, trail = with_ledger(options, read)
     if as_json:
         texts = _code_texts(options, view)
-        click.echo(json.dumps({**campaign_as_json(view), "code_texts": texts}))
+        echo(json.dumps({**campaign_as_json(view), "code_texts": texts, "trail": msgspec.to_builtins(trail)}))
     elif not export:
-        _print(view, _code_texts(options, view))
+        _print(view, _code_texts(options, view), trail)
     if not view.counters_add_up:
         raise SystemExit(1)
 
 
 async def _export(queries: Queries, view: CampaignView, state: MessageState, path: Path) -> int:
     written = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with open_atomic(path) as file:
         rows = csv.writer(file)
         slots = view.plan.text.count("{#")
-        rows.writerow(["line", "to", *(f"var{number}" for number in range(1, slots + 1)), "code"])
+        rows.writerow([*EXPORT_COLUMNS, *(f"var{number}" for number in range(1, slots + 1)), EXPORT_LAST_COLUMN])
         async for message in queries.messages(view.id):
             if message.record.state is state:
-                rows.writerow([message.line, message.to, *message.slots, message.record.code or ""])
+                rows.writerow(guard_all((message.line, message.to, *message.slots, message.record.code or "")))
                 written += 1
     return written
 
@@ -69,10 +79,11 @@ def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
 
 
-def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
+def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:
     out = console()
     plan = view.plan
-    out.print(f"[bold]{plan.name}[/] ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
+    out.print(plan.name, style="bold", end="")
+    out.print(f" ({view.id}): {view.state}" + (f", {view.reason}" if view.reason else ""))
     out.print(
         f"sender {plan.sender}, template {plan.template}, provider {plan.provider}, {view.parts:,} parts accepted"
     )
@@ -90,7 +101,7 @@ def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
     for state, number in view.counts.items():
         if number:
             states.add_row(state.label, f"{number:,}", _meaning(state))
-    states.add_row("[bold]all[/]", f"[bold]{sum(view.counts.values()):,}[/]", f"of {view.total:,} submitted")
+    states.add_row("all", f"{sum(view.counts.values()):,}", f"of {view.total:,} submitted", style="bold")
     out.print(states)
     if view.codes:
         codes = Table("error", box=None, pad_edge=False)
@@ -102,9 +113,12 @@ def _print(view: CampaignView, code_texts: dict[str, str]) -> None:
         out.print(codes)
     for name, number in sorted(view.stats.items()):
         out.print(f"{name.replace('_', ' ')}: {number:,}")
+    for entry in trail:
+        out.print(trail_line(entry))
     if not view.counters_add_up:
         out.print(
-            f"[red]the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all[/]"
+            f"the counters do not add up: {sum(view.counts.values()):,} over all states, {view.total:,} in all",
+            style="red",
         )
 
 

@@ -12,7 +12,7 @@ import uvloop
 
 from producers.cli import CliContext
 from producers.cli.ledger import open_ledger
-from producers.cli.output import INDIA, counted, minute_in_india, progress_bar
+from producers.cli.output import INDIA, counted, echo, minute_in_india, progress_bar
 from producers.draft import Draft
 from producers.errors import CommandFailed
 from producers.submit import Progress, SubmitResult
@@ -61,25 +61,25 @@ def submit(
     draft = Draft(campaign, recipients, settings=settings, rejects=rejects)
     if again and not salt:
         salt = secrets.token_hex(4)
-        click.echo(f"submitted again; if this breaks off, finish it with --salt {salt}", err=True)
+        echo(f"submitted again; if this breaks off, finish it with --salt {salt}", err=True)
     # Rows are millions of short-lived lists without cycles; looking for cycles in them costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     with progress_bar(draft) as progress:
-        result = uvloop.run(_submit(draft, settings, salt or "", progress))
+        result = uvloop.run(_submit(draft, settings, salt or "", progress, options.actor))
     for warning in (*settings.warnings, *result.warnings):
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     if result.state is CampaignState.CANCELLED and not result.already_submitted:
         raise CommandFailed(
             f"campaign {result.campaign} was cancelled while it was submitted: nothing of it is sent; "
             "--again submits it once more"
         )
-    click.echo(orjson.dumps(_as_json(result, salt)) if as_json else _as_text(result))
+    echo(*([orjson.dumps(_as_json(result, salt)).decode()] if as_json else _as_lines(result)))
 
 
-async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None) -> SubmitResult:
+async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str) -> SubmitResult:
     async with open_ledger(settings.redis_url) as redis:
-        return await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress)
+        return await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
 
 
 def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
@@ -103,9 +103,9 @@ def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:
     }
 
 
-def _as_text(result: SubmitResult) -> str:
+def _as_lines(result: SubmitResult) -> list[str]:
     if result.already_submitted:
-        return f"already submitted as {result.campaign} ({result.state.value}); --again sends it once more"
+        return [f"already submitted as {result.campaign} ({result.state.value}); --again sends it once more"]
     parts = result.gsm_parts + result.ucs2_parts
     lines = [
         f"campaign  {result.campaign}  {result.plan.name} from {result.plan.sender}",
@@ -126,7 +126,7 @@ def _as_text(result: SubmitResult) -> str:
     if (more := len(result.refused) - _MAX_REASONS) > 0:
         lines.append(f"          and {more:,} more reasons")
     lines.append(f"starts    {_start(result.plan)}")
-    return "\n".join(lines)
+    return lines
 
 
 def _start(plan: Plan) -> str:

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 
 from producers.cli import CliContext
-from producers.cli.output import console
+from producers.cli.output import console, echo
 from producers.errors import InputInvalid
 from producers.registry import file
 from producers.registry.columns import FIELDS
@@ -80,7 +80,7 @@ def list_(options: CliContext, *, sender: str, as_json: bool) -> None:
         name: item for name, item in options.settings().templates.items() if not sender or sender in item.headers
     }
     if as_json:
-        click.echo(json.dumps([{"name": name, **item.model_dump()} for name, item in templates.items()]))
+        echo(json.dumps([{"name": name, **item.model_dump()} for name, item in templates.items()]))
         return
     table = Table("template", "content id", "senders", "category", "slots", box=None, pad_edge=False)
     for name, item in templates.items():
@@ -108,9 +108,9 @@ def check(options: CliContext, names: tuple[str, ...]) -> None:
             *(str(finding) for finding in findings if finding.rule.is_problem),
         ]
         for line in [*problems, *(str(finding) for finding in findings if not finding.rule.is_problem)]:
-            click.echo(f"{name}: {line}")
+            echo(f"{name}: {line}")
         with_problems += bool(problems)
-    click.echo(f"{len(names or settings.templates):,} templates checked, {with_problems:,} with something to look at")
+    echo(f"{len(names or settings.templates):,} templates checked, {with_problems:,} with something to look at")
     if with_problems:
         raise SystemExit(1)
 
@@ -129,8 +129,9 @@ def _registry_path(options: CliContext) -> Path:
     path = registry_path(Document.read(options.settings_path))
     if path is None:
         raise InputInvalid(
-            f"{options.settings_path}: names no registry file; add these two lines:\n"
-            '[registry]\ntemplates = "templates.toml"'
+            f"{options.settings_path}: names no registry file; add these two lines:",
+            "[registry]",
+            'templates = "templates.toml"',
         )
     return path
 
@@ -144,13 +145,13 @@ def _print_import(merge: Merge, *, as_json: bool) -> None:
         "refused": merge.refused,
     }
     if as_json:
-        click.echo(json.dumps({outcome: [row._asdict() for row in rows] for outcome, rows in outcomes.items()}))
+        echo(json.dumps({outcome: [row._asdict() for row in rows] for outcome, rows in outcomes.items()}))
         return
     for outcome, rows in outcomes.items():
-        click.echo(f"{outcome:10}{len(rows):,}")
+        echo(f"{outcome:10}{len(rows):,}")
         if outcome == "unchanged":
             continue
         for row in rows[:_MAX_ROWS]:
-            click.echo(f"          line {row.line}: {row.name}" + (f": {row.reason}" if row.reason else ""))
+            echo(f"          line {row.line}: {row.name}" + (f": {row.reason}" if row.reason else ""))
         if (more := len(rows) - _MAX_ROWS) > 0:
-            click.echo(f"          and {more:,} more; --json lists all")
+            echo(f"          and {more:,} more; --json lists all")

@@ -5,6 +5,23 @@ from typing import Any
 
 import click
 
+from times_dispatch.settings.durations import parse_seconds
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
+    """A duration as in the settings, in seconds: ``24h``, ``7d``, ``90m``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds, or fail as click's types do."""
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return parse_seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
 
 class FiniteFloatRange(click.FloatRange):
     """A float within a range. Click's own type accepts ``nan``, which passes every comparison, and ``inf``."""

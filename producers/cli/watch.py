@@ -4,12 +4,12 @@ from collections import deque
 
 import click
 from redis.asyncio import Redis
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress
 
 from producers.cli import CliContext
 from producers.cli.ledger import with_ledger
-from producers.cli.output import console
+from producers.cli.output import console, echo
+from producers.cli.plain_console import PlainColumn
 from producers.cli.types import FiniteFloatRange
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -24,14 +24,6 @@ _PRINT_INTERVAL_S = 2.0
 """Without a terminal, a line is printed this often."""
 
 
-class _SummaryColumn(ProgressColumn):
-    """Shows the campaign's summary, the same line as in Flower."""
-
-    def render(self, task: Task) -> Text:
-        """Return the summary of the latest poll."""
-        return Text(str(task.fields.get("summary", "")))
-
-
 @click.command()
 @click.argument("campaign")
 @click.option("--timeout", "timeout_s", type=FiniteFloatRange(min=0), default=0, help="Give up after so many seconds.")
@@ -44,7 +36,7 @@ def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
 
     view = with_ledger(options, follow_campaign)
     if view.state is not CampaignState.FINISHED:
-        click.echo(f"campaign {campaign} is {view.state}" + (f": {view.reason}" if view.reason else ""), err=True)
+        echo(f"campaign {campaign} is {view.state}" + (f": {view.reason}" if view.reason else ""), err=True)
         raise SystemExit(1)
 
 
@@ -62,7 +54,7 @@ async def follow(
     out = console()
     polls: deque[tuple[float, int]] = deque(maxlen=_POLLS_FOR_RATE)
     started_s = printed_s = clock.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), _SummaryColumn())
+    columns = (PlainColumn(), BarColumn(), PlainColumn("summary"))
     with Progress(*columns, console=out, disable=not out.is_terminal) as bar:
         view = await queries.campaign(campaign)
         task = bar.add_task(view.plan.name, total=view.total)

@@ -54,6 +54,13 @@ def is_among(name: str, names: Iterable[str]) -> bool:
     return _key(name) in map(_key, map(tidy, names))
 
 
+def rows_above(path: Path, count: int) -> str:
+    """Say how many rows above the heading of a file are not read."""
+    return (
+        f"{path.name}: {'1 row above the heading is' if count == 1 else f'{count} rows above the heading are'} left out"
+    )
+
+
 def _key(name: str) -> str:
     return " ".join(name.split()).casefold()
 

@@ -73,7 +73,7 @@ def _kind_of_archive(path: Path) -> Kind:
             names = {name.replace("\\", "/").lower() for name in archive.namelist()}
             if "content.xml" in names and "mimetype" in names:
                 return Kind.ODS
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return Kind.XLSX  # a damaged one, most probably
     if any(name.endswith("workbook.bin") for name in names):
         return Kind.XLSB

@@ -30,10 +30,16 @@ _OPERATORS: dict[str, Operator] = {
     "vilpower": "vi",
     "vi": "vi",
 }
-_APPROVED = re.compile(r"\b(approved?|registered|active|activated|live)\b", re.IGNORECASE)
+_APPROVED = re.compile(
+    r"\b(approved?|registered|active|activated|live|verified|success(?:ful)?|white[ -]?list(?:ed)?|accepted|enabled"
+    r"|confirmed|validated)\b",
+    re.IGNORECASE,
+)
 _NOT_APPROVED = re.compile(
-    r"\b(not|un|non|to be|pending|await\w*|rejected|blacklisted|suspended|expired|in[ -]?active|de[ -]?activated"
-    r"|revoked|blocked|cancell?ed|withdrawn|deleted|disabled)\b",
+    r"\b(not|no|un|non|yet|to be|pending|await\w*|rejected|black[ -]?list(?:ed)?|suspended|expired|in[ -]?active"
+    r"|de[ -]?activated|dis[ -]?approved|revoked|blocked|cancell?ed|withdrawn|deleted|disabled|removed|failed|failure"
+    r"|denied|declined|draft|submitted|submission|requested|(?:in|under)[ -](?:progress|process|review|verification)"
+    r"|on hold|hold|partial(?:ly)?|without)\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z]+")

@@ -1,16 +1,19 @@
 """Links and callback numbers in the values of many rows, compared with the whitelisted ones."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from producers.rows.refusals import Finding, RefusalReason
 from times_dispatch.sms.rules import callback_numbers, links
 from times_dispatch.sms.rules.callback_numbers import NumberWhitelist
 from times_dispatch.sms.rules.links import LinkWhitelist
-from times_dispatch.sms.rules.words import fixed_text, words_with_slots
+from times_dispatch.sms.rules.words import Word, fixed_text, numbers_over_blanks, words_with_slots
 from times_dispatch.sms.templates import Template
 
 _LINK_KINDS = frozenset({"url", "urlott"})
 _TEXT_KINDS = frozenset({"var", "alphanumeric"})
+_NUMERIC_KINDS = frozenset({"numeric", "number"})
+_DIGIT = re.compile(r"\d")
 _ROWS_AT_ONCE = 50
 """One search goes through the values of so many rows. If it finds something, each of these rows is looked at."""
 
@@ -35,6 +38,11 @@ class Whitelists:
         self._links, self._numbers = links, numbers
         self._slots = template.slots
         self._words = [(word, callback_numbers.context_before(word.before)) for word in words_with_slots(template)]
+        self._split_numbers = [
+            (word, callback_numbers.context_before(word.before))
+            for word in numbers_over_blanks(template)
+            if {slot.kind for slot in word.slots} <= _TEXT_KINDS | _NUMERIC_KINDS
+        ]
         self._fixed = fixed_text(template)
 
     @property
@@ -72,29 +80,63 @@ class Whitelists:
     def _findings(
         self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]
     ) -> Iterator[tuple[int, Finding]]:
+        with_number: set[int] = set()
         for word, context in self._words:
-            kinds = {slot.kind for slot in word.slots}
             name = " and ".join(names[index] for index in word.slot_indexes)
             texts = word.compose(slots)
-            joined = "\n".join(texts)
-            if kinds & _LINK_KINDS or links.may_contain_links(joined):
+            joined = "\0".join(texts)
+            is_link = any(slot.kind in _LINK_KINDS for slot in word.slots)
+            if is_link or links.may_contain_links(joined):
                 for row, text in enumerate(texts):
-                    if unlisted := self._unlisted_link(text, is_link=bool(kinds & _LINK_KINDS)):
+                    if unlisted := self._unlisted_link(text, is_link=is_link):
                         yield row, Finding(RefusalReason.LINK, f"{name} holds a link that is not whitelisted", unlisted)
-            # A number never goes over a line break, so that one search through all rows finds whether there is any.
-            after_context = f"{context}{joined}".replace("\n", f"\n{context}") if context else joined
-            if "cbn" in kinds or (kinds & _TEXT_KINDS and callback_numbers.may_contain_numbers(after_context)):
+            if self._may_name_numbers(word, context, joined):
                 for row, text in enumerate(texts):
                     in_number_slots = [
                         slots[index][row] for index in word.slot_indexes if self._slots[index].kind == "cbn"
                     ]
                     numbers = in_number_slots or callback_numbers.find(f"{context}{text}")
-                    number = self._unlisted_number(numbers, to[row]) if numbers else None
-                    if number and (in_number_slots or self._numbers):
+                    if number := self._unlisted_number(numbers, to[row]):
+                        with_number.add(row)
                         message = f"{name} holds a number that is not whitelisted"
-                        yield row, Finding(RefusalReason.CALLBACK_NUMBER, message, number)
-                    elif number:
-                        self.unlisted_numbers += 1
+                        yield from self._number_finding(row, message, number, is_certain=bool(in_number_slots))
+        yield from self._numbers_over_blanks(slots, to, names, with_number)
+
+    def _may_name_numbers(self, word: Word, context: str, joined: str) -> bool:
+        """Say whether any of the rows may hold a number in a word.
+
+        ``joined`` is the word of each row, with a NUL between them: a number never goes over a NUL.
+        """
+        kinds = {slot.kind for slot in word.slots}
+        if "cbn" in kinds:
+            return True
+        if not kinds & _TEXT_KINDS and not (context and callback_numbers.is_to_call(context)):
+            return False
+        after_context = f"{context}{joined}".replace("\0", f"\0{context}") if context else joined
+        return callback_numbers.may_contain_numbers(after_context)
+
+    def _numbers_over_blanks(
+        self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str], with_number: set[int]
+    ) -> Iterator[tuple[int, Finding]]:
+        """Yield the rows without a number so far in which a slot's value is half of a number."""
+        for word, context in self._split_numbers:
+            if not all(_DIGIT.search("".join(slots[index])) for index in word.slot_indexes):
+                continue
+            name = " and ".join(names[index] for index in word.slot_indexes)
+            for row, text in enumerate(word.compose(slots)):
+                numbers = [] if row in with_number else callback_numbers.find(f"{context}{text}")
+                if numbers and (number := self._unlisted_number(numbers, to[row])):
+                    message = f"{name} is part of a number that is not whitelisted"
+                    yield from self._number_finding(row, message, number, is_certain=False)
+
+    def _number_finding(
+        self, row: int, message: str, number: str, *, is_certain: bool
+    ) -> Iterator[tuple[int, Finding]]:
+        """Yield the finding if there is a list of numbers or the slot is one for numbers; else count the row."""
+        if is_certain or self._numbers:
+            yield row, Finding(RefusalReason.CALLBACK_NUMBER, message, number)
+        else:
+            self.unlisted_numbers += 1
 
     def _unlisted_link(self, text: str, *, is_link: bool) -> str | None:
         candidates = links.find(text) or ([text] if is_link else [])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from producers.registry.merge import Merge
-from producers.registry.portal import PortalDownload
+from producers.registry.portal import PortalDownload, is_approved
 from times_dispatch.settings.senders import SenderSettings
 from times_dispatch.sms.rules.categories import Category, category_from_portal
 
@@ -29,6 +29,27 @@ from times_dispatch.sms.rules.categories import Category, category_from_portal
         ("Otp SMS", "transactional"),
         ("Government", "government"),
         ("Govt. (G)", "government"),
+        ("Service Imp", "service"),
+        ("Svc-Impl", "service"),
+        ("ServiceImplicit", "service"),
+        ("SERV_IMP", "service"),
+        ("SI", "service"),
+        ("Service", "service"),
+        ("Service Message (Inferred)", "service"),
+        ("SE", "promotional"),
+        ("Svc Expl", "promotional"),
+        ("SERVICE_EXP", "promotional"),
+        ("ServiceExplicit", "promotional"),
+        ("P", "promotional"),
+        ("Promotion", "promotional"),
+        ("Marketing", "promotional"),
+        ("T", "transactional"),
+        ("TXN", "transactional"),
+        ("Trans.", "transactional"),
+        ("Transaction SMS", "transactional"),
+        ("Govt Communication", "government"),
+        ("Government Communications", "government"),
+        ("G", "government"),
     ],
 )
 def test_every_wording_of_a_category_is_known(word: str, category: Category) -> None:
@@ -36,7 +57,11 @@ def test_every_wording_of_a_category_is_known(word: str, category: Category) -> 
 
 
 @pytest.mark.parametrize(
-    "word", ["Transactional/Promotional", "Non-promotional", "Service Implicit/Explicit", "Werbung", "Category 7"]
+    "word",
+    [
+        *("Transactional/Promotional", "Non-promotional", "Service Implicit/Explicit", "Werbung", "Category 7"),
+        *("Promotional Banking", "Govt/Promotional Communication", "TXN/SI"),
+    ],
 )
 def test_a_row_with_an_unknown_word_is_refused(tmp_path: Path, word: str) -> None:
     path = tmp_path / "a.csv"
@@ -49,7 +74,22 @@ def test_a_row_with_an_unknown_word_is_refused(tmp_path: Path, word: str) -> Non
     assert refused.reason.startswith(f"its category {word!r} is unknown: write promotional, service")
 
 
-@pytest.mark.parametrize("status", ["In-active", "De-activated", "Approved, revoked", "Registered (blocked)"])
+@pytest.mark.parametrize(
+    "status",
+    ["Approved", "REGISTERED VIA AIRTEL", "Active", "Verified", "Success", "Successful", "Whitelisted", "White-listed"],
+)
+def test_every_wording_of_approved_is_known(status: str) -> None:
+    assert is_approved(status)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        *("In-active", "De-activated", "Approved, revoked", "Registered (blocked)", "Unverified", "Not whitelisted"),
+        *("Verification pending", "Success - submitted", "Successfully submitted", "Under verification", "Blacklisted"),
+        *("To be verified", "Disapproved", "Dis-approved", "Failed"),
+    ],
+)
 def test_a_template_that_was_active_once_is_not_imported(tmp_path: Path, status: str) -> None:
     path = tmp_path / "a.csv"
     heading = "Template ID,Header,Template Type,Template Content,Status"

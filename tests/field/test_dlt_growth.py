@@ -41,6 +41,24 @@ UNITS = (
     "1800 ",
     "call 2 ",
     "a b.c/",
+    "a.in",
+    "https:/a.a ",
+    "1.1.1.1",
+    "क.",
+    "。",
+    "9\n",
+    "98765\n",
+    "(0)",
+    "080/",
+    "Rao-",
+    "sms a",
+    "call us on ",
+    "XXX ",
+    "[",
+    "|",
+    "$a",
+    "~a",
+    "a b",
 )
 
 
@@ -48,7 +66,9 @@ def cpu_s(unit: str, length: int) -> float:
     text = (unit * length)[:length]
     started_s = time.process_time()
     links.find(text)
+    links.LinkWhitelist(["times.in", "https://sho.rt/TIMESM/"]).missing(text)
     callback_numbers.find(text)
+    callback_numbers.context_before(text)
     right_spelling(text)
     unfilled(text)
     for kind in ("url", "email", "alphanumeric", "cbn"):

@@ -26,6 +26,12 @@ from times_dispatch.sms.rules.links import find
         ("TIMES.IN", "TIMES.IN"),
         ("Times.Com", "Times.Com"),
         ("wa.me/919876543210", "wa.me/919876543210"),
+        ("https:/t.in", "t.in"),
+        ("https//t.in now", "t.in"),
+        ("HTTPS:/T.IN/x", "T.IN/x"),
+        ("http:t.in", "t.in"),
+        ("28 feb.in/x", "feb.in/x"),
+        ("Sun.com", "Sun.com"),
     ],
 )
 def test_a_link_is_found(text: str, link: str) -> None:
@@ -48,6 +54,9 @@ def test_a_link_is_found(text: str, link: str) -> None:
         "done.so sent.to it.is Call.us",
         "Pvt.Ltd. and Co.Op",
         "A.m/P.m",
+        "valid till 28 Feb.in stores",
+        "till 28 february.in stores, till 28.in stores, open till 10pm.in Pune, since 2026.in Pune",
+        "Write to care@bank.co.in or pay asha@okaxis, care.team@bank.in/asha@ybl",
         "___.___ ._. _.a ❤. ★.★",
     ],
 )

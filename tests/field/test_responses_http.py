@@ -25,6 +25,7 @@ LENGTH = b"%d" % len(ACCEPTED)
 CHUNK = b"%x" % len(ACCEPTED)
 PUSH = Push(to="919876543210", text="Hi", sender="TIMESM", content_id="1", correlation_id="c1", unicode=False)
 REFUSED = b'{"transactionId": 0, "state": "SUBMIT_FAILED", "statusCode": 2054, "description": "no"}'
+BOMB = gzipped(b"x" * 50_000_000, level=1)
 
 
 async def outcomes(server: Server, pushes: int = 1) -> list[Outcome]:
@@ -124,8 +125,8 @@ async def test_a_compressed_response_is_read(headers: bytes, compress: Callable[
         with_body(b"\x28\xb5\x2f\xfd", b"Content-Encoding: zstd\r\n"),
         with_body(gzipped(ACCEPTED)[:-12], b"Content-Encoding: gzip\r\n"),
         with_body(b"\x1f\x8b\x08" + b"\0" * 40, b"Content-Encoding: gzip\r\n"),
-        with_body(gzipped(b"x" * 50_000_000), b"Content-Encoding: gzip\r\n"),
-        with_body(gzipped(gzipped(b"x" * 50_000_000)), b"Content-Encoding: gzip, gzip\r\n"),
+        with_body(BOMB, b"Content-Encoding: gzip\r\n"),
+        with_body(gzipped(BOMB), b"Content-Encoding: gzip, gzip\r\n"),
         with_body(gzipped(b"{" + b" " * MAX_BODY_BYTES + ACCEPTED[1:]), b"Content-Encoding: gzip\r\n"),
     ],
     ids=["brotli", "zstd", "cut", "damaged", "bomb", "bomb-in-a-bomb", "too-long"],

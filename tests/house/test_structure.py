@@ -109,6 +109,9 @@ def _loaded_by(module: str) -> set[Path]:
                 waiting += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
                 waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                # A module that is loaded when it is needed: "producers.cli.check:check"
+                waiting += [name for name in [node.value.partition(":")[0]] if name in files]
     return loaded
 
 

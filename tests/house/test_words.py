@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from tests.house import tree
@@ -15,9 +16,18 @@ _LUA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _replacement(identifier: str, path: Path) -> tuple[str, str] | None:
     """Return the retired word in a name and the word to use instead, or None."""
+    return _retired(identifier, is_lua=path.suffix == ".lua", in_a_test=_is_test(path))
+
+
+@cache
+def _is_test(path: Path) -> bool:
+    return tree.name(path).startswith("tests/") and not tree.name(path).startswith("tests/kit/")
+
+
+@cache  # the same names occur again and again
+def _retired(identifier: str, *, is_lua: bool, in_a_test: bool) -> tuple[str, str] | None:
     bare = identifier.strip("_").lower()
-    in_a_test = tree.name(path).startswith("tests/") and not tree.name(path).startswith("tests/kit/")
-    if path.suffix == ".lua" and bare in _WORDS["lua"]:
+    if is_lua and bare in _WORDS["lua"]:
         return bare, _WORDS["lua"][bare]
     if bare in _WORDS["names"] and not in_a_test:
         return bare, _WORDS["names"][bare]

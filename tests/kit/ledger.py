@@ -276,6 +276,9 @@ class Ledger:
                 return await self.redis.zrange(key, 0, -1, withscores=True)
             case b"list":
                 return await self.redis.lrange(key, 0, -1)
+            case b"stream":
+                entries: Any = await self.redis.xrange(key)
+                return [fields for _, fields in entries]
             case kind:
                 raise AssertionError(kind)
 

@@ -1,6 +1,7 @@
 """The receiver on a real socket, in the process of the test, and what its stored reports mean to the reconciler."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,8 @@ from tests.kit.callbacks import ID_KEY, SECRET, stored
 from times_dispatch.provider.correlation_ids import CorrelationIds
 
 PATH = f"/callbacks/{SECRET}"
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Clients without TLS: each would read all certificates of the system, which takes longer than most tests."""
 
 
 @asynccontextmanager
@@ -33,7 +36,7 @@ async def receiving(redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
         await server.startup(sockets=[listener])
         try:
             async with httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30
+                base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, verify=_NO_CERTIFICATES
             ) as client:
                 yield client
         finally:

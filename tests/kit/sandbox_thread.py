@@ -23,19 +23,20 @@ CONFIG = SandboxConfig(
 class SandboxThread:
     """Reads the books of the sandbox and changes its faults over HTTP."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, http: httpx.Client) -> None:
         self.url = url
+        self._http = http
 
     def books(self) -> dict[str, Any]:
-        books: dict[str, Any] = httpx.get(f"{self.url}/sandbox/books", trust_env=False).json()
+        books: dict[str, Any] = self._http.get("/sandbox/books").json()
         return books
 
     def change(self, **faults: Any) -> None:
-        httpx.post(f"{self.url}/sandbox/faults?only=1", json=faults, trust_env=False).raise_for_status()
+        self._http.post("/sandbox/faults?only=1", json=faults).raise_for_status()
 
     def reset(self) -> None:
         self.change()
-        httpx.post(f"{self.url}/sandbox/reset", trust_env=False).raise_for_status()
+        self._http.post("/sandbox/reset").raise_for_status()
 
 
 @contextmanager
@@ -53,7 +54,9 @@ def sandbox_thread() -> Iterator[SandboxThread]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield SandboxThread(urls.get(timeout=30))
+        url = urls.get(timeout=30)
+        with httpx.Client(base_url=url, trust_env=False) as http:
+            yield SandboxThread(url, http)
     finally:
         loop.call_soon_threadsafe(serving.cancel)
         thread.join(10)

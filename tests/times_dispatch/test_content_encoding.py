@@ -45,8 +45,8 @@ def test_a_damaged_body_is_refused(body: bytes, encoding: str) -> None:
 
 @pytest.mark.parametrize(("size", "returned"), [(99, 99), (100, 100), (101, 101), (50_000_000, 101)])
 def test_no_more_than_the_bound_and_one_byte_is_decompressed(size: int, returned: int) -> None:
-    assert len(decompress(gzipped(b"x" * size), "gzip", max_bytes=100)) == returned
-    assert len(decompress(zlib.compress(b"x" * size), "deflate", max_bytes=100)) == returned
+    assert len(decompress(gzipped(b"x" * size, level=1), "gzip", max_bytes=100)) == returned
+    assert len(decompress(zlib.compress(b"x" * size, 1), "deflate", max_bytes=100)) == returned
 
 
 @given(st.binary(max_size=100), st.sampled_from(["", "gzip", "deflate", "deflate, gzip"]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
@@ -20,9 +21,11 @@ from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.retry import Backoff, retry
 from times_dispatch.settings import logs
 from times_dispatch.settings.model import Settings
+from times_dispatch.tls_options import certificate_problem, files_of, without_options
 
 BATCH_TASK = "batch"
 CAMPAIGN_TASK = "campaign"
+UPKEEP_TASK = "upkeep"
 UPKEEP_QUEUE = "upkeep"
 URGENT_QUEUE = "urgent"
 BULK_QUEUE = "bulk"
@@ -94,7 +97,13 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
         name: the name of the app, which Celery logs.
         include: modules that define tasks.
     """
-    app = Celery(name, broker=settings.broker_url, include=list(include), amqp=EverySecondAMQP, set_as_current=False)
+    app = Celery(
+        name,
+        broker=without_options(settings.broker_url),
+        include=list(include),
+        amqp=EverySecondAMQP,
+        set_as_current=False,
+    )
     app.conf.update(
         task_queues=[Queue(queue, Exchange(queue), routing_key=queue) for queue in QUEUES],
         task_default_queue=BULK_QUEUE,
@@ -111,6 +120,8 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
         broker_connection_max_retries=None,
         timezone="Asia/Kolkata",
     )
+    if tls := _tls(settings.broker_url):
+        app.conf.broker_use_ssl = tls
     if settings.broker_url.startswith("redis"):
         app.conf.update(worker_disable_prefetch=True, broker_transport_options=_REDIS_OPTIONS)
 
@@ -120,6 +131,18 @@ def celery_app(settings: Settings, name: str = "dispatch", *, include: Collectio
     # Celery sets up no logging of its own while something is connected to this signal.
     signals.setup_logging.connect(configure_logs, weak=False, dispatch_uid="times_dispatch.broker.app")
     return app
+
+
+def _tls(broker_url: str) -> dict[str, object]:
+    """Return Celery's ``broker_use_ssl`` for a URL. Without it, Celery does not verify the certificate of rediss://."""
+    files = files_of(broker_url)
+    if broker_url.startswith("rediss:"):
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, **files}
+    if broker_url.startswith("amqps:"):
+        # kombu replaces None by the name of the host, and py-amqp checks the name only if it is given.
+        names = {name.removeprefix("ssl_"): path for name, path in files.items()}
+        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None, **names}
+    return {}
 
 
 _REDIS_OPTIONS = {
@@ -151,7 +174,8 @@ async def wake_workers(
 
     def give_up_at_last(error: Exception) -> None:
         if next(failures) >= _MAX_WAKE_ATTEMPTS:
-            raise BrokerUnavailable("the broker cannot be reached; upkeep wakes the workers later") from error
+            problem = certificate_problem(error) or "cannot be reached"
+            raise BrokerUnavailable(f"the broker {problem}; upkeep wakes the workers later") from error
 
     await retry(
         lambda: asyncio.to_thread(_publish, app, batches),

@@ -54,7 +54,7 @@ def _demo() -> int:
         succeeded = _campaign(stack)
         stack.check()
     except ProcessFailed as failed:
-        out.print(f"[red]{failed}[/]")
+        out.print(str(failed), style="red", markup=False)
         succeeded = False
     except KeyboardInterrupt:
         out.print("\nInterrupted; stopping everything")
@@ -78,7 +78,7 @@ def _up() -> int:
             time.sleep(1)
             stack.check()
     except ProcessFailed as failed:
-        out.print(f"[red]{failed}[/]")
+        out.print(str(failed), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         out.print("\nstopping everything")
@@ -147,7 +147,7 @@ async def _compare(stack: Stack, campaign: CampaignId) -> bool:
     out.print()
     out.print(ledger_and_books_table(view, books))
     for difference in comparison.examples:
-        out.print(f"[red]{difference}[/]")
+        out.print(difference, style="red", markup=False)
     equal = comparison.differences == 0 and books["all"]["accepted"] == comparison.messages - _never_accepted(view)
     out.print(
         f"{view.total:,} messages = {sum(view.counts.values()):,} over all states; "

@@ -13,6 +13,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from times_dispatch.ledger.health import memory_in
 from times_dispatch.ledger.keys import CONNECTION_PROBE
+from times_dispatch.tls_options import certificate_problem
 
 SOCKET_TIMEOUT_S = 5.0
 """Seconds until a call without an answer fails. Blocking reads (XREADGROUP) must block for less."""
@@ -137,7 +138,7 @@ def connect(
     become a replica is closed.
 
     Args:
-        url: ``redis://`` or ``rediss://``, with the password.
+        url: ``redis://`` or ``rediss://``, with the password and the options of ``times_dispatch/tls_options.py``.
         max_connections: Size of the pool.
         socket_timeout_s: Limit, in seconds, for connecting, for each answer, and for the wait for a free connection.
         retries: How many times a call is repeated after a connection error.
@@ -194,7 +195,7 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
         reason = "refused the password" if kwargs.get("password") else "wants a password"
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
-        raise RedisUnavailable(f"Redis at {name} {_reason(error)}") from error
+        raise RedisUnavailable(f"Redis at {name} {certificate_problem(error) or _reason(error)}") from error
     return [f"Redis at {name}: {warning}" for warning in _warnings(info)]
 
 

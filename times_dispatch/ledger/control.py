@@ -19,19 +19,33 @@ from times_dispatch.ledger.keys import (
     sender_key,
 )
 from times_dispatch.ledger.model import CampaignId, SenderId
+from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
 
+_TRAIL_ACTIONS = {
+    ControlAction.PAUSE: TrailAction.PAUSED,
+    ControlAction.RESUME: TrailAction.RESUMED,
+    ControlAction.CANCEL: TrailAction.CANCELLED,
+    ControlAction.BRAKE: TrailAction.BRAKED,
+}
 _MILLISECOND_S = 0.002
 """A sleep of at least a millisecond, whatever the timer's resolution."""
 
 
 class Control:
-    """Changes campaigns and senders on behalf of people, and of brakes."""
+    """Changes campaigns and senders on behalf of people, and of brakes; notes each change in the sender's trail.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: the ledger.
+        actor: who makes the changes: a person, or by default the program itself.
+    """
+
+    def __init__(self, redis: Redis, *, actor: str = PROGRAM) -> None:
         self._redis = redis
+        self._actor = actor
         self._control = Script(redis, "control")
         self._configure_rate = Script(redis, "configure_rate")
         self._set_sender = Script(redis, "set_sender")
@@ -57,7 +71,10 @@ class Control:
             CampaignUnknown: No campaign has this id.
         """
         decided_us = await self._now_us() if action == ControlAction.RESUME else 0
-        reply = await self._control(sender, campaign=campaign, action=action, reason=reason, decided_us=decided_us)
+        trail = self._entry(_TRAIL_ACTIONS[action], campaign=campaign, detail=reason)
+        reply = await self._control(
+            sender, campaign=campaign, action=action, reason=reason, decided_us=decided_us, trail=trail
+        )
         status = text(reply["status"])
         if status == Status.NO_CAMPAIGN:
             raise CampaignUnknown(campaign)
@@ -68,7 +85,8 @@ class Control:
         configured = await self._redis.hget(_sender_hash_key(sender), SenderField.CONFIGURED_RATE)
         await self._redis.sadd(SENDERS, sender)
         if _rate(configured) != rate_per_s:
-            await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s)
+            trail = self._entry(TrailAction.RATE_SET, detail=f"{_rate_in_words(rate_per_s)}, by the settings")
+            await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s, trail=trail)
 
     async def configure_daily_cap(self, sender: SenderId, max_parts: int) -> None:
         """Write the daily cap of the settings: SMS parts from midnight to midnight in Asia/Kolkata; 0 is no limit."""
@@ -86,19 +104,29 @@ class Control:
         key = campaign_key(sender, campaign)
         if not await self._redis.hexists(key, CampaignField.MAX_PARTS):
             raise CampaignUnknown(campaign)
-        await self._redis.hset(key, CampaignField.MAX_PARTS, max_parts)
+        detail = f"{max_parts:,} parts" if max_parts else "no limit"
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, CampaignField.MAX_PARTS, max_parts)
+            add_entry(pipe, sender, self._entry(TrailAction.BUDGET_SET, campaign=campaign, detail=detail))
+            await pipe.execute()
 
     async def set_rate(self, sender: SenderId, rate_per_s: float) -> None:
         """Set a sender's rate in messages (or parts) per second, from the next block on; 0 is no limit."""
-        await self._set(sender, {SenderField.RATE: rate_per_s})
+        trail = self._entry(TrailAction.RATE_SET, detail=_rate_in_words(rate_per_s))
+        await self._set(sender, {SenderField.RATE: rate_per_s}, trail=trail)
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until a person resumes the sender."""
-        await self._set(sender, {SenderField.PAUSED: 1}, is_stop=True)
+        await self._set(sender, {SenderField.PAUSED: 1}, is_stop=True, trail=self._entry(TrailAction.SENDER_PAUSED))
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, until a person resumes the sender; an earlier reason stays."""
-        await self._set(sender, {provider_field(ProviderField.BRAKE, provider): reason}, keep_first=True, is_stop=True)
+        trail = self._entry(TrailAction.PROVIDER_BRAKED, detail=f"{provider}: {reason}")
+        fields = {provider_field(ProviderField.BRAKE, provider): reason}
+        await self._set(sender, fields, keep_first=True, is_stop=True, trail=trail)
+
+    def _entry(self, action: TrailAction, *, campaign: str = "", detail: str = "") -> str:
+        return packed_entry(self._actor, action, campaign=campaign, detail=detail, operation=new_operation())
 
     async def _set(
         self,
@@ -107,17 +135,27 @@ class Control:
         *,
         keep_first: bool = False,
         is_stop: bool = False,
+        trail: str = "",
     ) -> None:
-        """Set fields of a sender's hash, also when Redis is full."""
+        """Set fields of a sender's hash, also when Redis is full.
+
+        Args:
+            sender: The sender.
+            values: The value of each field.
+            keep_first: Whether a field that has a value keeps it.
+            is_stop: Whether the fields pause or brake the sender: then the moment is kept.
+            trail: The entry of the trail about the change; empty if the change is not noted.
+        """
         fields = [{"name": name, "value": value} for name, value in values.items()]
-        await self._set_sender(sender, keep_first=int(keep_first), is_stop=int(is_stop), fields=fields)
+        await self._set_sender(sender, keep_first=int(keep_first), is_stop=int(is_stop), fields=fields, trail=trail)
 
     async def resume_sender(self, sender: SenderId) -> bool:
         """Resume a sender: end its pause, and the brake and the back-off of each of its providers.
 
         Return False, and changes nothing, if the sender was paused or braked after this call began.
         """
-        reply = await self._resume_sender(sender, decided_us=await self._now_us())
+        trail = self._entry(TrailAction.SENDER_RESUMED)
+        reply = await self._resume_sender(sender, decided_us=await self._now_us(), trail=trail)
         return text(reply["status"]) == Status.CHANGED
 
     async def resolve(self, sender: SenderId, campaign: CampaignId, how: Literal["sent", "resend"]) -> int:
@@ -134,10 +172,16 @@ class Control:
         decided_ms = await self._next_ms()
         batches = int(await self._redis.hget(campaign_key(sender, campaign), CampaignField.BATCHES) or 0)
         settled, damaged = 0, list[str]()
+        trail = self._entry(TrailAction.RESOLVED, campaign=campaign, detail=f"as {how}")
         for number in range(batches):
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, batch_number=number, settlement=Settlement(how), decided_ms=decided_ms
+                    sender,
+                    campaign=campaign,
+                    batch_number=number,
+                    settlement=Settlement(how),
+                    decided_ms=decided_ms,
+                    trail=trail,
                 )
             except ResponseError as error:
                 if is_transient(error):
@@ -145,6 +189,7 @@ class Control:
                 damaged.append(str(number + 1))
             else:
                 settled += reply["resent"] + reply["as_sent"]
+                trail = ""
         if damaged:
             what = f"batch {', '.join(damaged)} cannot be settled"
             raise CampaignDamaged(campaign, sender, what, done=f" ({settled:,} messages of other batches are settled)")
@@ -159,6 +204,10 @@ class Control:
         now_us = await self._now_us()
         await asyncio.sleep(_MILLISECOND_S)
         return now_us // 1000 + 1
+
+
+def _rate_in_words(rate_per_s: float) -> str:
+    return f"{rate_per_s:g}/s" if rate_per_s else "no limit"
 
 
 def _rate(stored: bytes | str | None) -> float | None:

@@ -102,6 +102,9 @@ class SenderKey(StrEnum):
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
+    TRAIL = "trail"
+    """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
+    list has the same at ``{opt_outs}:trail``."""
     RECENT_TEXTS = "recent_texts"
     """Hash at ``recent_texts:<digest of the text>:<period>``: the campaigns that used a registered text in a period,
     see ``RegistryField``. Hash at ``recent_texts:<digest>:<period>:<size class>:<bucket>``: fingerprint of (phone,

@@ -20,6 +20,7 @@ from times_dispatch.ledger.ready_batches import BatchReady, ready_batches
 from times_dispatch.ledger.redis_clock import RedisClock
 from times_dispatch.ledger.scripts import Script, read_reply, text
 from times_dispatch.ledger.states import CampaignState, MessageState
+from times_dispatch.ledger.trail import PROGRAM, TrailAction, packed_entry
 
 _MAX_BATCHES = 200
 """How many batches one call processes: a script must not delay other scripts for longer than some milliseconds."""
@@ -201,7 +202,7 @@ class Maintenance:
             campaign, number = split_batch_member(member)
             try:
                 reply = await self._settle_overdue(
-                    sender, campaign=campaign, batch_number=number, settlement=Settlement.POLICY, decided_ms=0
+                    sender, campaign=campaign, batch_number=number, settlement=Settlement.POLICY, decided_ms=0, trail=""
                 )
             except ResponseError as error:
                 await self._report_damage(_damage(error, sender, campaign, number, doing="settled"))
@@ -237,7 +238,12 @@ class Maintenance:
         reason = f"{what} cannot be {damage.doing}: damaged in the ledger"
         with suppress(ResponseError):  # the campaign may not even be there
             await self._control(
-                damage.sender, campaign=damage.campaign, action=ControlAction.BRAKE, reason=reason, decided_us=0
+                damage.sender,
+                campaign=damage.campaign,
+                action=ControlAction.BRAKE,
+                reason=reason,
+                decided_us=0,
+                trail=packed_entry(PROGRAM, TrailAction.BRAKED, campaign=damage.campaign, detail=reason),
             )
 
 

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANGES
+from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.scripts import Script, text
+from times_dispatch.ledger.trail import TrailAction, add_entry, packed_entry
 
 _CUT = -5
 _PAGE = 1_000
@@ -20,17 +22,19 @@ _PAGE = 1_000
 class OptOuts:
     """The opt-out list. Numbers are E.164 digits without the plus, at least six of them."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, actor: str = "") -> None:
+        """Open the list; changes on behalf of *actor*, a person, are noted in the trail of the list."""
         self._redis = redis
+        self._actor = actor
         self._contain_opt_outs = Script(redis, "contain_opt_outs")
 
     async def add(self, numbers: Sequence[str]) -> int:
         """Put numbers on the list; return how many of them were not on the list."""
-        return await self._change("sadd", numbers)
+        return await self._change("sadd", numbers, TrailAction.OPT_OUTS_ADDED)
 
     async def remove(self, numbers: Sequence[str]) -> int:
         """Take numbers off the list; return how many of them were on the list."""
-        return await self._change("srem", numbers)
+        return await self._change("srem", numbers, TrailAction.OPT_OUTS_REMOVED)
 
     async def contains(self, numbers: Sequence[str]) -> list[bool]:
         """Return for each number whether it is on the list, with one call to Redis."""
@@ -73,16 +77,20 @@ class OptOuts:
             if numbers:
                 yield numbers
 
-    async def _change(self, command: str, numbers: Sequence[str]) -> int:
+    async def _change(self, command: str, numbers: Sequence[str], action: TrailAction) -> int:
         changed = 0
+        trail = packed_entry(self._actor, action, detail=f"{len(numbers):,} numbers", operation=new_operation())
         for first in range(0, len(numbers), _PAGE):
             # In one transaction, so that a reader that sees the old count of changes sees none of these changes.
             async with self._redis.pipeline(transaction=True) as pipe:
                 for number in numbers[first : first + _PAGE]:
                     pipe.execute_command(command, f"{OPT_OUTS_BUCKET}:{number[:_CUT]}", int(number[_CUT:]))
                 pipe.incr(OPT_OUTS_CHANGES)
+                if trail:
+                    add_entry(pipe, OPT_OUTS, trail)
                 replies = await pipe.execute()
             changed += sum(replies[: len(numbers[first : first + _PAGE])])
+            trail = ""
         return changed
 
     async def _buckets(self) -> AsyncIterator[list[str]]:

@@ -13,6 +13,7 @@ from times_dispatch.ledger.protocol import Status
 from times_dispatch.ledger.records import pack_recipients
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
+from times_dispatch.ledger.trail import TrailAction, packed_entry
 
 
 class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,12 +143,17 @@ class Submissions:
         if text(reply["status"]) not in {Status.STORED, Status.PRESENT}:
             raise SubmissionRefused(campaign, _refusal_in_words(reply, number=number, count=count))
 
-    async def seal(self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int) -> CampaignState:
+    async def seal(
+        self, campaign: CampaignId, sender: SenderId, *, total: int, batches: int, actor: str = ""
+    ) -> CampaignState:
         """Start the campaign, and return its state: a person may have cancelled it meanwhile.
+
+        With *actor*, the submit is noted in the sender's trail.
 
         Raises ``SubmissionRefused`` if the ledger counted other totals.
         """
-        reply = await self._seal(sender, campaign=campaign, total=total, batches=batches)
+        trail = packed_entry(actor, TrailAction.SUBMITTED, campaign=campaign, detail=f"{total:,} messages")
+        reply = await self._seal(sender, campaign=campaign, total=total, batches=batches, trail=trail)
         if text(reply["status"]) != Status.SEALED:
             raise SubmissionRefused(campaign, _refusal_in_words(reply))
         return CampaignState(text(reply["state"]))

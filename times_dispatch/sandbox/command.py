@@ -58,7 +58,7 @@ async def _run(config: SandboxConfig) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_RARE_COLLECTIONS)  # a full collection is a pause, which would falsify arrival times
-    serving = asyncio.ensure_future(serve(config, ready=click.echo))
+    serving = asyncio.ensure_future(serve(config, ready=click.echo))  # noqa: TID251  # its own URL
     on_signal(serving.cancel)
     try:
         await serving

@@ -10,7 +10,7 @@ from typing import Any
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
 from times_dispatch.settings.prices import categories_of, price
-from times_dispatch.settings.send_window import send_window
+from times_dispatch.settings.sender_window import send_window
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
 from times_dispatch.settings.strict_table import TomlPath
 from times_dispatch.settings.templates import TemplateSettings

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from times_dispatch.settings.secrets import Secret, SecretBytes
+from times_dispatch.tls_options import check_options
 
 
 class Environment:
@@ -69,6 +70,7 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
     if not usable:
         environment.add_mistake("DISPATCH_REDIS_URL", "must be a URL like redis://host:6379/0, or rediss:// for TLS")
         return url
+    _check_options(environment, "DISPATCH_REDIS_URL", url)
     if not password:
         return url
     if parts.password:
@@ -83,7 +85,16 @@ def read_broker_url(environment: Environment) -> Secret:
     url = environment.get("DISPATCH_BROKER_URL")
     if url and not re.match(r"(rediss?|amqps?)://.", url):
         environment.add_mistake("DISPATCH_BROKER_URL", "must begin with redis://, rediss://, amqp:// or amqps://")
+    elif url:
+        _check_options(environment, "DISPATCH_BROKER_URL", url)
     return url
+
+
+def _check_options(environment: Environment, name: str, url: str) -> None:
+    try:
+        check_options(url)
+    except ValueError as error:
+        environment.add_mistake(name, str(error))
 
 
 def read_id_keys(environment: Environment, *, is_needed: bool) -> tuple[SecretBytes, SecretBytes]:

@@ -8,6 +8,7 @@ from times_dispatch.settings import logs
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.load import Need, load_from_environment
 from times_dispatch.settings.model import Settings
+from times_dispatch.visible_text import visible
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +25,7 @@ def load_settings_or_exit(*needs: Need) -> Settings:
     try:
         settings = load_from_environment(frozenset(needs)) if needs else load_from_environment()
     except SettingsInvalid as invalid:
-        sys.stderr.write(f"{invalid}\n")
+        sys.stderr.writelines(f"{visible(mistake)}\n" for mistake in invalid.mistakes)
         sys.exit(2)
     logs.configure(json=settings.logs.as_json, level=settings.logs.level)
     for warning in settings.warnings:

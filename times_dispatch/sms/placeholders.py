@@ -6,15 +6,24 @@ A registered text with such a word is sent with the word in it, and the recipien
 import re
 from typing import Final
 
+from times_dispatch.sms.field_names import is_field_name
 from times_dispatch.sms.slot_rules import TAGS
 
-_NAME = r"[ \t]{0,3}([A-Za-z_]\w{0,39})(?:[ ]{1,3}[0-9]{1,2})?[ \t]{0,3}"
+_WORDS = r"[A-Za-z_]\w{0,39}+(?:[ -]{1,3}\w{1,40}+){0,3}+"
+_NAME = rf"[ \t]{{0,3}}({_WORDS})[ \t]{{0,3}}"
 _SLOT_LIKE = re.compile(
     rf"\{{[ \t]{{0,3}}[#＃]+{_NAME}[#＃]*[ \t]{{0,3}}\}}|\{{{_NAME}[#＃]+[ \t]{{0,3}}\}}|[\[(<]#+{_NAME}#+[\])>]"
-    rf"|(?<![\w#])#{{1,2}}([A-Za-z_]\w{{0,39}})#{{1,2}}(?![\w#])|\{{#{_NAME}|{_NAME}#\}}"
+    rf"|(?<![\w#])#{{1,2}}([A-Za-z_]\w{{0,39}})#{{1,2}}(?![\w#])|\{{#{_NAME}|(?<![\w#]){_NAME}#\}}"
 )
 """Anything that was meant as ``{#tag#}``: blanks, missing or doubled signs, other brackets."""
 
+_VALUE_WORDS = (
+    "var|variable|value|name|(?:first|last|full|user)[ _-]?name|cust(?:omer)?[ _-]?(?:name|id)"
+    "|otp|code|date|time|amount|amt|link|url|mobile|phone|number|order[ _-]?(?:id|no)|ref(?:erence)?[ _-]?(?:id|no)"
+    "|text"
+    "|insert[ ][A-Za-z ]{1,30}|your[ _]name|company(?:[ _]name)?|brand(?:[ _]name)?|product(?:[ _]name)?|field|x{1,8}"
+)
+"""Words in brackets or between signs that stand for a value; brands stand in brackets too: ``[TIMES]``."""
 _PLACEHOLDER = re.compile(
     r"\{\{[^{}\n]{1,60}\}\}"  # {{name}}, {{1}}
     r"|\$\{[^{}\n]{1,60}\}"  # ${name}
@@ -23,38 +32,94 @@ _PLACEHOLDER = re.compile(
     r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}"  # {name}, {0}
     r"|\[\[[A-Za-z_]\w{0,39}\]\]"  # [[name]]; brands stand in single brackets
     r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>"  # <name>, <%= name %>
+    r"|\{[!%][^{}\n]{1,60}\}|«[^«»\n]{1,40}»|\*\|\w{1,40}\|\*"  # {!Name}, {% name %}, «name», *|NAME|*
+    r"|(?<![\w$])\$(?!(?:USD|AUD|CAD|NZD|SGD|HKD)\b)[A-Za-z_]\w{1,39}\$?"  # $name
+    r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])|\|\|[ ]?[A-Za-z_][\w -]{0,39}\|\|"  # @name@, ||name||
+    rf"|\[(?i:{_VALUE_WORDS})[ _]?[0-9]{{0,2}}\]|\((?i:var|variable)[ _]?[0-9]{{0,2}}\)"  # [VAR], [Name]
+    rf"|(?<![\w~^|])(?P<sign>[~^|]|__)(?i:{_VALUE_WORDS})[0-9]{{0,2}}(?P=sign)(?![\w~^|])"  # ~name~, |name|
+    r"|(?<![\w*/=-])(?<![0-9*][ .-])(?:X{3,}+|x{4,}+)(?:[ ]X{3,}+)*+(?![\w*\0/]|[ -]{1,2}[0-9*\0]|-X|\.\w)"  # XXXX
+    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)([/-])(?:XX|MM|mm|DD|dd)\2(?:XX|YY|yy){1,2}(?![\w/-])"  # XX/XX/XXXX, DD/MM/YYYY
+    r"|(?<!\S)\?{3,}(?=[\s.,;:!]|\Z)|(?<![\w_])_{3,}(?![\w_])"  # ????, ____
     r"|##[A-Za-z_][\w -]{0,39}##|(?<![\w#])#[A-Za-z_]\w{0,39}#(?![\w#])"  # ##name##, #name#
     r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_]\w{0,39}\)[sd]|[A-Za-z_]\w{1,39}%)"  # %s, %name%
 )
 
-_DIGITS_AT_END = re.compile(r"_?[0-9]+\Z")
-_OLD_WORDS: Final = {
-    "variable": "var",
-    "vars": "var",
-    "value": "var",
-    "val": "var",
-    "alpha": "alp",
-    "alphanum": "alp",
-    "alpha_numeric": "alphanumeric",
-    "int": "num",
-    "digits": "num",
-    "link": "url",
-    "mobile": "cbn",
-    "phone": "cbn",
-    "mail": "email",
+_FIELD_WORD = r"[^\W\d][\w.-]{0,39}"
+_FIELD_WORDS = r"[^\W\d][\w .-]{0,39}"
+_ANY_NAME = (
+    r"\{\{[^{}\n]{1,60}\}\}"  # {{name}}, {{1}}
+    r"|[$@%]\{[^{}\n]{1,60}\}|\$\([^\W\d][^()\n]{0,59}\)"  # ${name}, $(name)
+    r"|\{%[^{}%\n]{1,60}%\}"  # {%name%}
+    r"|\$\$[A-Za-z]\w{0,39}"  # $$name
+    rf"|\[\[{_FIELD_WORDS}\]\]|\[[%*@$=]{{1,2}}{_FIELD_WORD}[%*@$=]{{0,2}}\]"  # [[name]], [%name%]
+    rf"|<<{_FIELD_WORDS}>>|<%?=?[ ]?{_FIELD_WORD}[ ]?%?>|<[%=][^<>\n]{{1,60}}>"  # <<name>>, <name>, <%= name %>
+    rf"|##\w[\w .-]{{0,39}}##|(?<![\w#])#{_FIELD_WORD}#(?![\w#])"  # ##name##, #name#
+    r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_][\w ]{0,39}\)[sd]|[^\W\d]\w{1,39}%(?!\w))"  # %s, %name%
+    rf"|%%{_FIELD_WORDS}%%|@@{_FIELD_WORDS}@@|\|\|{_FIELD_WORDS}\|\|"  # %%name%%, @@name@@, ||name||
+    r"|\*\|[^|\n]{1,60}\|\*"  # *|NAME|*
+)
+"""The forms that are placeholders in a value whatever name stands between the signs."""
+_NAME_OF_FIELD = (
+    rf"\[({_FIELD_WORDS})\]|<({_FIELD_WORDS})>"  # [name], <first name>; brands stand in brackets too
+    r"|(?<![\w$])\$([A-Za-z_]\w{0,39})(?![\w$])"  # $name; a stock is $AAPL
+    rf"|(?<![\w#])#({_FIELD_WORDS})#(?![\w#])"  # #first name#
+    r"|(?<!\w)__([^\W\d_](?:_?[^\W_]){0,39})__(?!\w)"  # __name__; programs write bold words so
+    rf"|\|({_FIELD_WORDS})\||~~({_FIELD_WORDS})~~|\*\*({_FIELD_WORDS})\*\*"  # |name|, ~~name~~
+)
+"""The forms that are placeholders if the name between the signs is that of a field, as ``first name``."""
+_FIELD_ALONE = rf"[\[<]({_FIELD_WORDS})\Z|\A[@%&^~]{{1,2}}({_FIELD_WORDS})\Z"
+"""Forms of a field's name that only a value has: unclosed at its end, or with signs on one side and nothing else."""
+_ANY_IN_VALUE = (
+    r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
+    r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
+    r"|«[^«»]{1,60}»"
+    r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])"
+    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MM|mm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
+    r"|(?<!\w)_{3,}+(?!\w)"  # a line to write on
+    r"|\A[Xx]{3,16}+(?:[ -][Xx]{2,16}+){0,5}+\Z"
+    r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
+)
+"""Other forms, which a registered text may rightly hold."""
+_VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
+_VALUE_FIELD = re.compile(f"{_NAME_OF_FIELD}|{_FIELD_ALONE}")
+
+_DIGITS_AT_END = re.compile(r"[_ -]*[0-9]+\Z")
+_BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_MEANT: Final = {
+    "url": "url link links website web site weblink shorturl shortlink urls",
+    "urlott": "app apk ott applink",
+    "cbn": "callback mobile phone tel telephone helpline tollfree landline whatsapp contact mob "
+    "callbacknumber callbackno callno call",
+    "email": "mail emailid mailid",
+    "num": "otp amount amt pin code passcode balance bal total price due emi fee quantity qty count digit digits int "
+    "integer numeral points age year marks percent cash rupees rs inr otpcode verification days minutes",
+    "alp": "alpha alphanum alphanumerical string text name date time day month ref reference id order customer user "
+    "username account ac acc address city place branch vehicle policy invoice bill product item status remark remarks "
+    "month otpid txn txnid transaction utr rrn slot title company brand student doctor datetime password first last",
+    "var": "variable vars value val field param parameter placeholder data input x",
 }
-"""Words that people write between the signs instead of a tag, and the tag that they mean."""
+"""Words that people write between the signs instead of a tag, by the tag that they mean. Of several words in one
+placeholder, a tag further up decides: ``{#callback number#}``."""
+_TAG_OF_WORD: Final = {word: tag for tag, words in reversed(_MEANT.items()) for word in words.split()}
+_RANK: Final = {tag: rank for rank, tag in enumerate(_MEANT)}
+_OR_ALPHANUMERIC: Final = frozenset({"amount", "amt", "balance", "bal", "price", "total", "due", "code", "passcode"})
+_LONG_OR_UNTYPED: Final = frozenset({*TAGS, *_MEANT["var"].split(), "link", "mobile", "phone", "mail"})
 
 
 def right_spelling(text: str) -> str:
     """Return ``write {#var#} for {# var #}`` for the first slot in a text with a wrong spelling; else an empty text.
 
-    A word that is no tag is not corrected: nobody knows which tag is meant.
+    Words that name no value, as in ``{#foo#}``, are not corrected: nobody knows which tag is meant.
     """
     for match in _SLOT_LIKE.finditer(text):
-        tag = _tag(next(filter(None, match.groups()), ""))
+        words = next(filter(None, match.groups()), "")
+        tag = _tag(words)
+        if match[0].startswith("#") and tag and _LONG_OR_UNTYPED.isdisjoint(_split(words)):
+            continue  # ##name## is a placeholder of another system
         if tag and match[0].strip() != f"{{#{tag}#}}":
-            return f"write {{#{tag}#}} for {' '.join(match[0].split())}"
+            may_be_text = tag == "num" and not _OR_ALPHANUMERIC.isdisjoint(_split(words))
+            other = ", or {#alp#} if the values are not all digits" if may_be_text else ""
+            return f"write {{#{tag}#}} for {' '.join(match[0].split())}{other}"
     return ""
 
 
@@ -63,7 +128,28 @@ def unfilled(text: str) -> list[str]:
     return [match[0].replace("\0", "{#var#}") for match in _PLACEHOLDER.finditer(text)]
 
 
-def _tag(word: str) -> str:
-    word = _DIGITS_AT_END.sub("", word).lower().rstrip("_")
-    tag = _OLD_WORDS.get(word, word)
-    return tag if tag in TAGS else ""
+def is_unfilled(value: str) -> bool:
+    """Say whether the value of a row holds a placeholder that nobody filled, also one that is not closed.
+
+    A value shows more than a registered text, because a value has no reason to hold braces; but names in single signs
+    must be those of fields, because a stock is $AAPL and a brand [TIMES].
+    """
+    return _VALUE_PLACEHOLDER.search(value) is not None or any(
+        is_field_name(match[match.lastindex or 0]) for match in _VALUE_FIELD.finditer(value)
+    )
+
+
+def _split(words: str) -> list[str]:
+    return [word.lower() for word in _BETWEEN_WORDS.split(_DIGITS_AT_END.sub("", words)) if word]
+
+
+def _tag(words: str) -> str:
+    parts = _split(words)
+    joined = "".join(parts)
+    if joined in TAGS:
+        return joined
+    if joined in _TAG_OF_WORD:
+        return _TAG_OF_WORD[joined]
+    tags = [_TAG_OF_WORD.get(part, part) for part in parts]
+    known = [tag for tag in tags if tag in TAGS]
+    return min(known, key=lambda tag: _RANK.get(tag, len(_RANK)), default="")

@@ -44,8 +44,8 @@ _MARKS = "".join(chr(code) for code in range(0x0900, 0x0E00) if category(chr(cod
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
 _AFTER_HOST = r"(?::[0-9]+)?(?:[/?#][!-~]*)?"
 _DIGITS = re.compile("[0-9]+")
-_LINK = re.compile(rf"(?:https?://)?{_HOST}{_AFTER_HOST}")
-_CALLBACK_NUMBER = re.compile("[+]?[0-9](?:[ -]?[0-9]){2,14}")
+_LINK = re.compile(rf"(?i:https?://)?{_HOST}{_AFTER_HOST}")
+_CALLBACK_NUMBER = re.compile(r"[+]?[(]?\d(?:[ ().-]{0,2}\d){2,14}")  # \d: digits of every script
 
 
 class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ CLAIMS: Final = (
         kind="url",
         is_certain=True,
         rule=SlotRule(
-            form=re.compile(rf"(?:https?://|www\.){_HOST}{_AFTER_HOST}"),
+            form=re.compile(rf"(?i:https?://|www\.){_HOST}{_AFTER_HOST}"),
             refusal="must begin with http://, https:// or www.",
             max_length=40,
             source="a customer of Vi, April 2026",

@@ -171,7 +171,7 @@ class BatchWorker:
         if isinstance(opened, Block) and not self._clients[opened.chain_index]:
             await self._brake_unknown_provider(opened)
         elif isinstance(opened, Block):
-            opened_at = self._context.ledger_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=opened_at)
+            opened_at = self._context.reply_clock.moment(opened.ledger_s, asked_at=asked_at, replied_at=opened_at)
             await self._enqueue(opened, asked_at=asked_at, opened_at=opened_at, expected_s=expected_s)
         elif isinstance(opened, Outside):
             self._check.start_stretch_at(opened.first_pending)
@@ -285,7 +285,7 @@ class BatchWorker:
                 return None
             if units:
                 block = confirmed
-                opened_at = self._context.ledger_clock.moment(
+                opened_at = self._context.reply_clock.moment(
                     block.ledger_s, asked_at=asked_at, replied_at=clock.monotonic()
                 )
             in_time_s = timings.start_within_s - timings.min_start_s

@@ -9,10 +9,10 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.frequency_cap import FrequencyLimit
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.reply_clock import ReplyClock
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from workers.batch.capacity import Capacity
-from workers.batch.ledger_clock import LedgerClock
 from workers.batch.opt_out_cache import OptOutCache
 from workers.batch.pacing import Spacings
 from workers.batch.push_queue import PushQueue
@@ -62,7 +62,7 @@ class WorkerContext:
     """Brakes a provider for a sender, and for all other senders that use the provider; a method of the dispatcher. It
     takes the sender, the nickname of the provider, and a reason for people. Raises redis errors."""
     spacings: Spacings = field(default_factory=Spacings)
-    ledger_clock: LedgerClock = field(default_factory=LedgerClock)
+    reply_clock: ReplyClock = field(default_factory=ReplyClock)
     timings: BatchTimings = field(default_factory=BatchTimings)
     clock: Clock = SYSTEM_CLOCK
     rng: random.Random = field(default_factory=random.Random)

@@ -6,6 +6,10 @@ from typing import NamedTuple, Protocol
 NO_RESULT = "holds a formula without a result: open the file in a spreadsheet program and save it"
 
 
+class WorkbookDamaged(Exception):
+    """The library that reads the workbook found that it is damaged."""
+
+
 class Sheet(NamedTuple):
     """A sheet of a workbook."""
 

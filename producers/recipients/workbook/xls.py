@@ -2,23 +2,26 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import xlrd
+from xlrd.compdoc import CompDocError
 
 from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.format_tokens import GENERAL
-from producers.recipients.workbook.number_format import show_number
-from producers.recipients.workbook.sheets import Sheet, SheetRow
+from producers.recipients.workbook.number_format import show_number, show_text
+from producers.recipients.workbook.sheets import Sheet, SheetRow, WorkbookDamaged
 
 
 class XlsWorkbook:
-    """An opened workbook. xlrd raises errors of many kinds if the file is damaged."""
+    """An opened workbook. Raises WorkbookDamaged, struct.error or an error of Python if the file is damaged."""
 
     def __init__(self, path: Path) -> None:
-        self._book = xlrd.open_workbook(path, formatting_info=True, logfile=io.StringIO())
-        self._sheets = self._book.sheets()
+        with _damage_named():
+            self._book = xlrd.open_workbook(path, formatting_info=True, logfile=io.StringIO())
+            self._sheets = self._book.sheets()
         self.sheets = [Sheet(sheet.name, sheet.visibility != 0) for sheet in self._sheets]
 
     def close(self) -> None:
@@ -43,7 +46,7 @@ class XlsWorkbook:
     def _text(self, cell: Any) -> str:
         match cell.ctype:
             case xlrd.XL_CELL_TEXT:
-                return str(cell.value)
+                return show_text(str(cell.value), self._number_format(cell))
             case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
                 return show_number(cell.value, self._number_format(cell), from_1904=self._book.datemode == 1)
             case xlrd.XL_CELL_BOOLEAN:
@@ -62,3 +65,12 @@ class XlsWorkbook:
         # xlrd writes the short date of the United States for the format that shows that of the computer.
         text = str(known.format_str)
         return {"m/d/yy": "dd-mm-yyyy", "mm-dd-yy": "dd-mm-yyyy", "m/d/yy h:mm": "dd-mm-yyyy hh:mm"}.get(text, text)
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Turn the two errors of xlrd into one that a reader without xlrd knows."""
+    try:
+        yield
+    except (xlrd.XLRDError, CompDocError) as error:
+        raise WorkbookDamaged(str(error)) from None

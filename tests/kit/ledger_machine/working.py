@@ -10,7 +10,8 @@ from tests.kit.ledger_machine.lease_holder import LeaseHolder
 from tests.kit.ledger_machine.people import PeopleSteps
 from tests.kit.ledger_machine.state import MAX_CAMPAIGNS
 from tests.kit.ledger_model.campaign import BatchKey
-from tests.kit.ledger_model.model import ModelLeaseLost, ModelResult, OpenCall, OpenedBlock
+from tests.kit.ledger_model.model import ModelLeaseLost, OpenCall, OpenedBlock
+from tests.kit.ledger_model.recording import ModelResult, record
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.frequency_cap import NO_CHECK, FrequencyCheck, fingerprint, text_digest
 from times_dispatch.ledger.leases import Lease
@@ -196,7 +197,7 @@ class WorkSteps(PeopleSteps):
         token = worker.lease.token
         recorded = self.both(
             lambda: self.ledger.leases.record(worker.lease, results, consequence, provider=block.provider),
-            lambda: self.model.record(worker.batch_key, token, rows, consequence, block.provider),
+            lambda: record(self.model, worker.batch_key, token, rows, consequence=consequence, provider=block.provider),
         )
         if recorded is None:
             return

@@ -7,9 +7,7 @@ from typing import NamedTuple
 from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
 from tests.kit.ledger_model.frequency import FrequencyCaps, ModelEntry, Text
 from tests.kit.ledger_model.pace import Pace
-from tests.kit.ledger_model.providers import Choice, Providers, Pushed
-from times_dispatch.ledger.protocol import BrakeTarget
-from times_dispatch.ledger.push_results import Consequence
+from tests.kit.ledger_model.providers import Choice, Providers
 
 INDIA_OFFSET_MS = 19_800_000
 DAY_MS = 86_400_000
@@ -39,16 +37,6 @@ class OpenedBlock(NamedTuple):
     messages: list[tuple[int, int]]
     chain_index: int
     suppressed: int
-
-
-@dataclass(frozen=True, order=True)
-class ModelResult:
-    """The result of the push of one message."""
-
-    index: int
-    block: int
-    result: str
-    code: int
 
 
 @dataclass
@@ -316,89 +304,7 @@ class Model:
         if provider.is_probe:
             self.providers[campaign.chain[provider.chain_index]].probe_us = self.now_us + 1_000_000
 
-    # Record
-
-    def record(
-        self, batch_key: BatchKey, token: int, results: list[ModelResult], consequence: Consequence, provider: str
-    ) -> int:
-        """Record results; return how many of them changed a message.
-
-        Args:
-            batch_key: The batch.
-            token: The fencing token of the worker.
-            results: One result for each message.
-            consequence: What the results mean.
-            provider: The provider through which the messages were pushed.
-        """
-        if not self.holds(batch_key, token):
-            raise ModelLeaseLost
-        campaign, out = self.campaigns[batch_key[0]], self.out[batch_key]
-        batch = campaign.batch(batch_key[1])
-        changed, accepted, rejected, suppressed = 0, 0, 0, 0
-        unsent: list[Message] = []
-        for pushed in sorted(results):
-            index, result, code, message = pushed.index, pushed.result, pushed.code, batch[pushed.index]
-            if pushed.block > out.blocks:  # the ledger lost the block
-                regained = self._regain(campaign, message, pushed)
-                changed, accepted = changed + regained, accepted + (regained and result == "a")
-                continue
-            if message.block != pushed.block:
-                continue
-            if message.state == "s":
-                self._apply(message, result, code)
-                changed += 1
-                if result not in "ai":
-                    unsent.append(message)
-                if result in "pb":
-                    out.first_pending = min(out.first_pending, index)
-                accepted, rejected = accepted + (result == "a"), rejected + (result == "r")
-                suppressed += result == "u"
-                if result in "ar":
-                    campaign.pushes.append(result == "r")
-            elif result == "a" and message.state in "adf" and not message.answered:
-                message.answered, accepted = True, accepted + 1
-            elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
-                message.attempt, message.block = message.attempt - 1, 0
-                unsent.append(message)
-        if changed or accepted or unsent:
-            self._return_parts(campaign, unsent)
-            campaign.brake_if(campaign.pushes, campaign.brake.rejected_share, self.now_us)
-            self._conclude(campaign, provider, Pushed(accepted, rejected, suppressed), consequence)
-        return changed
-
-    def _apply(self, message: Message, result: str, code: int) -> None:
-        message.state = "p" if result == "b" else result
-        if result not in "ai":
-            message.block = 0  # no other result of the block counts
-        if message.attempt and result in "ru":
-            message.state, message.attempt = "g", message.attempt - 1
-        message.code, message.answered = code, result == "a"
-
-    def _regain(self, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:
-        """Record what became of a message in a block that the ledger lost; return whether that changed it."""
-        if message.state != "p" or result.result in "pb":
-            return False
-        message.state, message.block, message.code = result.result, result.block, result.code
-        message.answered, message.sent_ms = result.result == "a", self.now_ms - campaign.created_ms
-        if result.result in "ai":
-            campaign.parts_out += 1
-        elif message.attempt:
-            message.state, message.attempt = "g", message.attempt - 1
-        return True
-
-    def _return_parts(self, campaign: ModelCampaign, unsent: list[Message]) -> None:
-        campaign.parts_out -= len(unsent)
-        sent_today = sum(day_of(campaign.created_ms + message.sent_ms - 100) == self.today() for message in unsent)
-        if sent_today and self.max_parts_per_day:
-            self.day_parts -= sent_today
-            self.full_day = 0
-
-    def _conclude(self, campaign: ModelCampaign, provider: str, pushed: Pushed, consequence: Consequence) -> None:
-        is_braked = self.providers.conclude(provider, pushed, consequence, self.now_us)
-        if is_braked or consequence.brake == BrakeTarget.SENDER:
-            self.brake_provider(provider)
-        elif consequence.brake == BrakeTarget.CAMPAIGN:
-            campaign.brake_now(self.now_us)
+    # Brake
 
     def brake_provider(self, provider: str) -> None:
         if not self.providers[provider].is_braked:

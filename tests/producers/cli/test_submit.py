@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -104,7 +105,7 @@ def test_a_submit_whose_campaign_is_cancelled_meanwhile_says_so(run: Run, monkey
     seal = Submissions.seal
 
     async def cancel_and_seal(
-        self: Submissions, campaign: CampaignId, sender: SenderId, **counts: int
+        self: Submissions, campaign: CampaignId, sender: SenderId, **counts: Any
     ) -> CampaignState:
         await Control(self._redis).campaign(sender, campaign, ControlAction.CANCEL)
         return await seal(self, campaign, sender, **counts)

@@ -54,6 +54,45 @@ def test_a_number_in_a_callback_number_slot_must_be_whitelisted() -> None:
     assert findings_of(whitelists("Call {#cbn#}", numbers=["18001234567"]), "1800 123 4567") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Call 98765 {#var#}", ["43210"]),
+        ("Call 98765-{#var#}", ["43210"]),
+        ("Call {#var#} {#var#}", ["98765", "43210"]),
+        ("Reach {#var#} {#var#} {#var#} now", ["1800", "123", "4568"]),
+        ("Call {#num#} {#num#}", ["98765", "43210"]),
+        ("Call {#var#} 43210 now", ["98765"]),
+        ("Call +91 {#var#}", ["98765 43210"]),
+        ("Call 1800\n{#var#}", ["123 4568"]),
+        ("Call {#num#}", ["9876543210"]),
+        ("Call {#num#}", ["1930"]),
+        ("SMS HELP to {#num#}", ["56767"]),
+    ],
+)
+def test_a_number_half_in_a_slot_and_half_beyond_a_blank_is_seen(text: str, values: list[str]) -> None:
+    without, with_list = whitelists(text), whitelists(text, numbers=["18001234567"])
+
+    assert findings_of(without, *values) == []
+    assert without.unlisted_numbers == 1
+    assert [reason for reason, _ in findings_of(with_list, *values)] == [RefusalReason.CALLBACK_NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Call 1800 {#var#}", ["123 4567"]),
+        ("Call {#var#} {#var#}", ["1800", "1234567"]),
+        ("Dear {#var#} {#var#}", ["Asha", "Rao 43210"]),
+        ("Ref 98765 {#var#}", ["43210"]),
+        ("Bill {#num#} {#num#}", ["98765", "43210"]),
+        ("Dated 26 {#var#} 2026", ["11"]),
+    ],
+)
+def test_a_whitelisted_number_and_other_digits_over_a_blank_are_allowed(text: str, values: list[str]) -> None:
+    assert findings_of(whitelists(text, numbers=["18001234567"]), *values) == []
+
+
 def test_numbers_elsewhere_are_refused_only_if_there_is_a_list() -> None:
     without, with_list = whitelists("Call {#var#}"), whitelists("Call {#var#}", numbers=["18001234567"])
 

@@ -53,17 +53,19 @@ async def _now_us(ledger: Ledger) -> int:
 
 async def _settle(ledger: Ledger, settlement: Settlement, decided_ms: int) -> Reply:
     script = Script(ledger.redis, "settle_overdue")
-    return await script(SENDER, campaign=CAMPAIGN, batch_number=0, settlement=settlement, decided_ms=decided_ms)
+    return await script(
+        SENDER, campaign=CAMPAIGN, batch_number=0, settlement=settlement, decided_ms=decided_ms, trail=""
+    )
 
 
 async def _resume(ledger: Ledger, decided_us: int) -> str:
     script = Script(ledger.redis, "control")
-    reply = await script(SENDER, campaign=CAMPAIGN, action="resume", reason="", decided_us=decided_us)
+    reply = await script(SENDER, campaign=CAMPAIGN, action="resume", reason="", decided_us=decided_us, trail="")
     return text(reply["state"])
 
 
 async def _resume_sender(ledger: Ledger, decided_us: int) -> str:
-    return text((await Script(ledger.redis, "resume_sender")(SENDER, decided_us=decided_us))["status"])
+    return text((await Script(ledger.redis, "resume_sender")(SENDER, decided_us=decided_us, trail=""))["status"])
 
 
 @pytest.mark.parametrize("settlement", [Settlement.RESEND, Settlement.SENT])
@@ -136,11 +138,11 @@ async def test_a_resume_of_a_sender_that_is_repeated_ends_no_later_pause_or_brak
 async def test_a_pause_of_a_sender_that_is_repeated_moves_the_time_of_a_later_brake_not_back(ledger: Ledger) -> None:
     pause = Script(ledger.redis, "set_sender")
     fields = [{"name": "paused", "value": 1}]
-    await pause(SENDER, keep_first=0, is_stop=1, fields=fields)
+    await pause(SENDER, keep_first=0, is_stop=1, fields=fields, trail="")
     await ledger.control.resume_sender(SENDER)
     decided_us = await _now_us(ledger)
     await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
-    await pause(SENDER, keep_first=0, is_stop=1, fields=fields)
+    await pause(SENDER, keep_first=0, is_stop=1, fields=fields, trail="")
     assert await _resume_sender(ledger, decided_us) == Status.UNCHANGED
     view = await ledger.queries.sender(SENDER)
     assert view.paused
@@ -165,9 +167,9 @@ async def test_the_settings_rate_that_is_written_again_later_leaves_a_rate_that_
     configure = Script(ledger.redis, "configure_rate")
     known = await ledger.redis.hget(f"{hash_tag(SENDER)}:sender", "configured_rate")
     assert known
-    assert text((await configure(SENDER, known_rate=known, rate=20.0))["status"]) == Status.CHANGED
+    assert text((await configure(SENDER, known_rate=known, rate=20.0, trail=""))["status"]) == Status.CHANGED
     await ledger.control.set_rate(SENDER, 5)
-    assert text((await configure(SENDER, known_rate=known, rate=20.0))["status"]) == Status.UNCHANGED
+    assert text((await configure(SENDER, known_rate=known, rate=20.0, trail=""))["status"]) == Status.UNCHANGED
     assert await ledger.sender_field("rate") == 5
     await ledger.control.configure_rate(SENDER, 30)
     assert await ledger.sender_field("rate") == 30

@@ -97,7 +97,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
             SENDER, campaign=CANCELLED, max_batches=10, state="x"
         ),
         "take_changed": lambda: ledger.maintenance.take_changed(SENDER),
-        "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0),
+        "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
@@ -158,7 +158,7 @@ async def test_arguments_are_checked_against_the_scripts_declaration(ledger: Led
 async def test_the_order_of_arguments_does_not_matter(ledger: Ledger) -> None:
     await ledger.submit(3)
     control = Script(ledger.redis, "control")
-    reply = await control(SENDER, reason="lunch", decided_us=0, action="pause", campaign=CAMPAIGN)
+    reply = await control(SENDER, reason="lunch", decided_us=0, action="pause", campaign=CAMPAIGN, trail="")
     assert reply == {"status": b"changed", "state": b"paused"}
 
 
@@ -179,7 +179,7 @@ async def test_a_lib_can_be_replaced_by_another(ledger: Ledger) -> None:
     with replaced_lib("clock", "local function now_us()\n  return 4102444800000000\nend\n"):
         seal = Script(ledger.redis, "seal")
     await ledger.submit(3, sealed=False)
-    await seal(SENDER, campaign=CAMPAIGN, total=3, batches=1)
+    await seal(SENDER, campaign=CAMPAIGN, total=3, batches=1, trail="")
     assert await ledger.field("sealed_ms") == str(YEAR_2100_MS)
     assert "4102444800" not in assemble("seal")
 

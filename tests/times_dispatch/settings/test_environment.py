@@ -100,6 +100,13 @@ def test_the_password_of_redis_may_come_by_itself_and_reaches_the_broker_as_well
     assert settings.redis_url == settings.broker_url == "rediss://app:p%40ss%2Fw%3Ard@redis.example:6380/2"
 
 
+@pytest.mark.parametrize("name", ["DISPATCH_REDIS_URL", "DISPATCH_BROKER_URL"])
+def test_an_unknown_option_of_a_url_is_a_mistake_in_one_line(mistakes: Mistakes, name: str) -> None:
+    (only,) = mistakes(**{name: "rediss://:hunter2@redis.example/0?timeout=5"})
+    assert only.startswith(f"environment: {name}: has an unknown option timeout: ")
+    assert "hunter2" not in only
+
+
 def test_two_passwords_of_redis_are_a_mistake(mistakes: Mistakes) -> None:
     lines = mistakes(DISPATCH_REDIS_URL="redis://:a@redis.example/0", DISPATCH_REDIS_PASSWORD="b")
     assert lines == ["environment: DISPATCH_REDIS_PASSWORD: DISPATCH_REDIS_URL contains a password too"]

@@ -2,7 +2,7 @@ import pytest
 
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes, with_sender
 from times_dispatch.settings.prices import max_parts_per_day, price
-from times_dispatch.settings.send_window import send_window
+from times_dispatch.settings.sender_window import send_window
 from times_dispatch.sms.rules.send_window import SendWindow
 
 

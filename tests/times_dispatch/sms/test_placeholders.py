@@ -19,13 +19,14 @@ from times_dispatch.sms.placeholders import right_spelling, unfilled
         ("{#alphanumeric 1#}", "{#alphanumeric#}"),
         ("{# urlott #}", "{#urlott#}"),
         ("{#mobile#}", "{#cbn#}"),
+        ("{#name#}", "{#alp#}"),
     ],
 )
 def test_the_right_spelling_of_a_slot_is_named(written: str, right: str) -> None:
     assert right_spelling(f"Dear {written}, hello") == f"write {right} for {written}"
 
 
-@pytest.mark.parametrize("text", ["Dear {#var#}", "{#num#}{#alp#}", "#1 of #2", "Order #12#", "{#name#}", "a # b", ""])
+@pytest.mark.parametrize("text", ["Dear {#var#}", "{#num#}{#alp#}", "#1 of #2", "Order #12#", "{#foo#}", "a # b", ""])
 def test_nothing_else_is_corrected(text: str) -> None:
     assert right_spelling(text) == ""
 

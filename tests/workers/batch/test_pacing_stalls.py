@@ -13,9 +13,9 @@ from tests.kit.clock import FakeClock
 from tests.workers.batch.test_pacing import NOW, Handler, a_plan
 from times_dispatch.demo.comparison import max_per_second
 from times_dispatch.ledger.openings import AHEAD_S, TOLERANCE_US, Block
+from times_dispatch.ledger.reply_clock import ReplyClock
 from workers.batch.batch_run import BatchRun
 from workers.batch.context import OpeningLock
-from workers.batch.ledger_clock import LedgerClock
 from workers.batch.pacing import Pacer, Spacing
 from workers.batch.push_queue import PushQueue
 from workers.batch.timings import BatchTimings
@@ -57,7 +57,7 @@ class StalledWorker:
         self.handler = Handler(clock)
         self._clock, self._pace, self._rng = clock, pace, rng
         self._run = BatchRun(lease_deadline=NOW + 60, clock=clock)
-        self._ledger_clock = LedgerClock()
+        self._reply_clock = ReplyClock()
         self._indexes: Iterator[int] = count()
         self._pacer = Pacer(
             a_plan(),
@@ -78,7 +78,7 @@ class StalledWorker:
             opening_lock.note_opening(self._clock.monotonic() - asked_at)
             if messages and opening_lock.took_s > _TIMINGS.late_after_s:
                 asked_at, executed_at, first = await self._call(partial(self._pace.confirm, messages=messages))
-            opened_at = self._ledger_clock.moment(
+            opened_at = self._reply_clock.moment(
                 _EPOCH + executed_at, asked_at=asked_at, replied_at=self._clock.monotonic()
             )
             opened = [(next(self._indexes), 0) for _ in range(messages)]

@@ -155,7 +155,7 @@ async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
 async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
     await rig.submit(2, batch_size=1)
     await OptOuts(rig.redis).add([number(1)])
-    rig.provider.script(*[NotSent(Failure.REFUSED)] * 3)
+    rig.provider.script(*[NotSent(Failure.REFUSED)] * 2)
     async with rig.worker() as worker:
         await rig.issue(worker)
         await until(lambda: len(rig.provider.arrived) == 2)

@@ -1,4 +1,4 @@
--- uses: names keys memory clock states rotation campaigns brakes
+-- uses: names keys memory clock states rotation campaigns brakes trail
 --
 -- Pause, resume, cancel or brake a campaign. This acts at the next block: no block is opened for a campaign that is not
 -- running. Safe to repeat.
@@ -9,9 +9,10 @@
 --   reason      why the campaign is paused, braked or cancelled: a StopReason, or a text for people
 --   decided_us  when the person decided (epoch, microseconds): a campaign that was paused or braked since is not
 --               resumed, so that a call that is repeated later undoes no pause and no brake; 0 with other actions
+--   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted
 -- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
 -- Keys: campaign, and its recent_push and recent_report; the sender's hash, rotations, waiting, changed, validity_ends,
---   live and ended.
+--   live, ended and trail.
 -- Atomic: the state and the campaign's place in the rotation.
 -- Cost: O(1).
 -- A finished campaign can be cancelled while messages of it are in doubt, so that these are not sent again. The resume
@@ -23,7 +24,7 @@ local NEW_STATES = {
   brake = {running = 'braked'},
 }
 
-local args = arguments({'campaign', 'action', 'reason', 'decided_us'})
+local args = arguments({'campaign', 'action', 'reason', 'decided_us', 'trail'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 local now = now_us()
 
@@ -49,6 +50,7 @@ local stopped_us = tonumber(campaign.stopped_us or '0')
 if args.action == 'resume' and stopped_us >= tonumber(args.decided_us) and stopped_us <= now then state = nil end
 if not state then return reply({status = 'unchanged', state = campaign.state}) end
 redis.call('HSET', campaign_key, 'state', state, 'reason', args.reason)
+note_in_trail(args.trail)
 if state == 'paused' or state == 'braked' then
   redis.call('HSET', campaign_key, 'stopped_us', string.format('%.0f', now))
 end

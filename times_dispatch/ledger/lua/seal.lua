@@ -1,19 +1,21 @@
--- uses: names keys memory clock rotation campaigns
+-- uses: names keys memory clock rotation campaigns trail
 --
 -- Start a campaign whose batches are all stored. Safe to repeat.
 --
 -- Arguments
 --   campaign        the id of the campaign
 --   total, batches  how many messages and batches the producer counted
+--   trail           the entry of the trail about the submit, see lib/trail.lua; empty: nothing is noted
 -- Reply: status is one of
 --   sealed       the campaign is sealed now, or was before; state: its state afterwards (cancelled, if a cancel came
 --                before)
 --   no_campaign  the campaign is not there
 --   bad_count    the ledger counted other numbers; total and batches: the ledger's numbers
--- Keys: campaign; the sender's hash, validity_ends, send_windows, waiting, rotation and changed.
+-- Keys: campaign; the sender's hash, validity_ends, send_windows, waiting, rotation,
+--   changed and trail.
 -- Atomic: the campaign runs and stands in the rotation, or neither.
 -- Cost: O(log of the sender's campaigns).
-local args = arguments({'campaign', 'total', 'batches'})
+local args = arguments({'campaign', 'total', 'batches', 'trail'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 
 fail_if_memory_is_full()
@@ -29,6 +31,7 @@ local now = now_us()
 local now_ms = math.floor(now / 1000)
 redis.call('HSET', campaign_key, 'state', 'running', 'sealed_ms', now_ms)
 redis.call('ZADD', key_of_sender('validity_ends'), campaign.until_ms, id)
+note_in_trail(args.trail)
 mark_changed(id)
 if campaign.send_window_closes_ms then
   redis.call('ZADD', key_of_sender('send_windows'), campaign.send_window_closes_ms, id)

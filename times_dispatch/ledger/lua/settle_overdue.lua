@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records counters rotation campaigns budget
+-- uses: names keys memory clock states records counters rotation campaigns budget trail
 --
 -- Settle messages of a batch that waited long enough: accepted messages without a report, and messages in doubt. Safe
 -- to repeat.
@@ -10,6 +10,7 @@
 --   decided_ms              when the person decided (epoch, milliseconds): only messages that were sent before are
 --                           settled, so that a call that is repeated later does not settle messages that were pushed
 --                           again in between; 0 with policy
+--   trail                   the entry of the trail about the decision, see lib/trail.lua; empty: nothing is noted
 -- Reply: how many messages were settled in each way
 --   no_report  accepted messages whose report is overdue
 --   given_up   messages in doubt that are not sent again
@@ -27,7 +28,7 @@
 local SETTLE_AGAIN_MS = 1000
 local DAY_MS = 86400000
 
-local args = arguments({'campaign', 'batch_number', 'settlement', 'decided_ms'})
+local args = arguments({'campaign', 'batch_number', 'settlement', 'decided_ms', 'trail'})
 local id, batch_number, settlement = args.campaign, tonumber(args.batch_number), args.settlement
 local campaign_key, member = key_of_campaign(id), batch_member(id, batch_number)
 local messages_key, settle_due_key = key_of_batch(campaign_key, MESSAGES, batch_number), key_of_sender('settle_due')
@@ -176,4 +177,5 @@ end
 
 run_without_memory()
 settle()
+note_in_trail(args.trail)
 return reply(settled)

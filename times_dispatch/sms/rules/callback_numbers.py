@@ -14,17 +14,21 @@ import phonenumbers
 from times_dispatch.sms.landlines import is_landline
 from times_dispatch.sms.numbers import DIGIT_TABLE
 from times_dispatch.sms.rules.callback_words import (
+    AMOUNT_WORDS,
     CALL_WORDS,
     CURRENCY_WORDS,
     FOLLOWING_WORDS,
     GLUE_WORDS,
     ID_WORDS,
     LINK_WORDS,
+    SHORT_CODE_UNITS,
+    SHORT_CODE_WORDS,
+    UNIT_WORDS,
 )
 
-_SEPARATOR = r"[ \u00a0.()\u2010-\u2015-]"
+_SEPARATOR = r"[ \u00a0\t\r\n.()\u2010-\u2015-]"
 _MAX_DIGITS = 15
-_MAX_GROUPS = 7
+_MAX_GROUPS = 13
 _CONTEXT = 48
 """Characters before a number in which its words are looked for."""
 
@@ -50,21 +54,42 @@ _MAYBE_ALONE = re.compile(
 )
 # Every number that stands alone has a match of this faster pattern too, and every other number of the one after it.
 _EIGHT_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{7}}")
+_THREE_DIGITS = re.compile(rf"[0-9]{_MORE}{{2}}")
+_SIX_AFTER_SLASH = re.compile("/[0-9]{6}")
 _SIX_DIGITS = re.compile(rf"[0-9](?<![0-9].){_MORE}{{5}}")
 _CALL_WORD = re.compile(_any_of(word.lower() for word in CALL_WORDS))
+_MOBILE_OR_TOLL_FREE = re.compile("(?:[6-9][0-9]{9}|18[06]0[0-9]{4,7})(?![0-9])")
 _PLAIN_MOBILE = re.compile("[6-9][0-9]{9}")
-_ENTRY = re.compile(r"[+]?[0-9](?:[ -]?[0-9]){2,14}")
+_SLASHED = re.compile(r"(?<![0-9/.-])(?:0[1-9][0-9]{1,3}|0?18[06]0)/(?=[0-9]{6,8}(?![0-9/]))")
+"""The slash after an area code or a toll-free prefix: ``080/41234567``."""
+_ENTRY = re.compile(r"[+]?[(]?[0-9](?:[ ()-]{0,2}[0-9]){2,14}")
 
 _BETWEEN = rf"(?:[\W_]{{0,3}}(?:{_any_of(LINK_WORDS)}))"
 _AFTER_CALL_WORD = re.compile(
     rf"(?:^|[^A-Za-z])(?:{_any_of(CALL_WORDS)})s?{_BETWEEN}{{0,5}}[\W_]{{0,4}}\Z", re.IGNORECASE
 )
+_AFTER_SMS_TO = re.compile(r"(?<![^\W_])SMS[ ][^\n.;]{1,40}?[ ]to\s{1,3}\Z", re.IGNORECASE)
 _AFTER_GLUE_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(GLUE_WORDS)})[\W_]?\Z", re.IGNORECASE)
 _AFTER_ID_WORD = re.compile(
-    rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[ .:#-]{{0,3}}(?:is )?\Z",
+    rf"(?:^|[^A-Za-z])(?:{_any_of(ID_WORDS)})(?:[ .:#-]{{0,2}}(?:no|nos|number|num|id))?[\s.:#-]{{0,3}}(?:is )?\Z",
     re.IGNORECASE,
 )
-_AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(CURRENCY_WORDS)})[ .:]{{0,3}}\Z", re.IGNORECASE)
+_AFTER_AMOUNT_WORD = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(AMOUNT_WORDS)}) {{0,2}}\Z", re.IGNORECASE)
+_UNIT = re.compile(rf"[ ]?(?:{_any_of(UNIT_WORDS)})(?!\w)", re.IGNORECASE)
+_SHORT_CODE = re.compile(
+    rf"(?<![^\W_])(?:(?:{_any_of(SHORT_CODE_WORDS)}){_BETWEEN}{{0,3}}|SMS[ ][^\n.;]{{1,40}}?[ ]to|(?:कॉल|काल) करें)"
+    r"[\s:@=.\u2010-\u2015-]{1,3}[(\"']?(?!18[06]0)(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?![0-9@%+*#])"
+    rf"(?![-.,/:][0-9]|[ ]?(?:/-|-|–)[ ]?[0-9]|[ ][0-9]|[ ]?(?:{_any_of(SHORT_CODE_UNITS)})(?!\w))(?![A-Za-z])"
+    r"|(?<![^\s(])(1[0-9]{2,4}|1[45][0-9]{4}|5[0-9]{4,5})(?= पर (?:कॉल|काल|संपर्क|सम्पर्क|डायल|फोन|फ़ोन))",
+    re.IGNORECASE,
+)
+"""Numbers of three to six digits: helplines (112, 1930, 155261) and the short codes of operators (56767)."""
+_BEFORE_SHORT_CODES = tuple({*(word.lower()[:4] for word in SHORT_CODE_WORDS), "sms "})
+_ENDS_LIKE_A_NAME = re.compile(r"(?:^|[^A-Za-z0-9])(?:[A-Z]?[a-z]{2,}|[MP])\Z")
+_AFTER_CALL_WORD_AND_NAME = re.compile(
+    rf"(?:^|[^A-Za-z])(?i:{_any_of(CALL_WORDS)})s?[ ]?[:.-]?[ ]?(?:[A-Z][A-Za-z]*[. ]{{0,2}}){{1,4}}\Z"
+)
+_AFTER_CURRENCY = re.compile(rf"(?:^|[^A-Za-z])(?:{_any_of(CURRENCY_WORDS)})[\s.:]{{0,3}}\Z", re.IGNORECASE)
 _FOLLOWING = re.compile(rf"(?:{_any_of(FOLLOWING_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(rf"[,/;|&][ ]?[+(]?[0-9](?:{_SEPARATOR}{{0,2}}[0-9]){{5}}|-[6-9][0-9]{{9}}(?![0-9-])")
 _LAST_DIGITS = re.compile(r"[/,-][0-9]{1,4}(?![0-9])")
@@ -102,14 +127,31 @@ def find(text: str) -> list[str]:
     ascii_digits = text if text.isascii() else text.translate(DIGIT_TABLE)
     if not _may_contain_numbers(ascii_digits):
         return []
-    return [text[start:end] for start, end in _spans(ascii_digits)]
+    if "/" in ascii_digits:
+        ascii_digits = _SLASHED.sub(lambda slashed: f"{slashed[0][:-1]}-", ascii_digits)
+    spans = list(_spans(ascii_digits))
+    short = (
+        [match.span(match.lastindex or 0) for match in _SHORT_CODE.finditer(ascii_digits)]
+        if _may_contain_short(ascii_digits, ascii_digits.lower())
+        else []
+    )
+    if short:
+        starts = {start for start, _ in spans}
+        spans = sorted([*spans, *(span for span in short if span[0] not in starts)])
+    return [text[start:end] for start, end in spans]
 
 
 def context_before(text: str) -> str:
     """Return the end of a text that decides whether digits after the text are a number to call; empty if none does."""
-    line = text.rpartition("\n")[2][-_CONTEXT:]
-    matches = (pattern.search(line) for pattern in (_AFTER_CALL_WORD, _AFTER_ID_WORD, _AFTER_CURRENCY))
+    line = _line_before(text, len(text))
+    patterns = (_AFTER_CALL_WORD, _AFTER_SMS_TO, _AFTER_ID_WORD, _AFTER_CURRENCY, _AFTER_AMOUNT_WORD)
+    matches = (pattern.search(line) for pattern in patterns)
     return next((match[0] for match in matches if match), "")
+
+
+def is_to_call(context: str) -> bool:
+    """Return whether digits after a context, from ``context_before``, are a number to call or to send an SMS to."""
+    return (_AFTER_CALL_WORD.search(context) or _AFTER_SMS_TO.search(context)) is not None
 
 
 def entry_problem(entry: str) -> str | None:
@@ -153,9 +195,31 @@ def national_digits(number: str) -> str:
 
 
 def _may_contain_numbers(text: str) -> bool:
+    if not _THREE_DIGITS.search(text):  # as names and words, with one search
+        return False
     if _EIGHT_DIGITS.search(text) and _MAYBE_ALONE.search(text):
         return True
-    return _SIX_DIGITS.search(text) is not None and _CALL_WORD.search(text.lower()) is not None
+    if "/" in text and _SIX_AFTER_SLASH.search(text) and _SLASHED.search(text):
+        return True
+    lower = text.lower()
+    if text.isascii() and lower == text.upper():  # without a letter, there is no word to call
+        return False
+    if _SIX_DIGITS.search(text) and _CALL_WORD.search(lower):
+        return True
+    return _may_contain_short(text, lower)
+
+
+def _may_contain_short(text: str, lower: str) -> bool:
+    for word in _BEFORE_SHORT_CODES:  # any() with a generator takes twice the time
+        if word in lower:
+            return _SHORT_CODE.search(text) is not None
+    return False
+
+
+def _line_before(text: str, position: int) -> str:
+    """Return the end of the line before a position; the line above too if nothing is between its break and it."""
+    before = text[max(0, position - _CONTEXT) : position]
+    return before[before.rfind("\n", 0, len(before.rstrip())) + 1 :]
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -164,6 +228,9 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
         run = _Run(text, match.start(), [group.span() for group in _GROUP.finditer(text, match.start(), match.end())])
         first = 0
         while first < len(run.groups):
+            if _is_amid_single_digits(run.groups, first):
+                first += 1
+                continue
             last = _last_group(run, first, end_of_last)
             if last is None:
                 first += 1
@@ -172,6 +239,10 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
             is_in_brackets = text[start] == "(" and ")" not in text[start:end_of_last]
             yield start + is_in_brackets, end_of_last
             first = last + 1
+
+
+def _is_amid_single_digits(groups: list[tuple[int, int]], first: int) -> bool:
+    return 0 < first < len(groups) - 1 and all(end - begin == 1 for begin, end in groups[first - 1 : first + 2])
 
 
 def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
@@ -186,12 +257,17 @@ def _last_group(run: _Run, first: int, end_of_last: int) -> int | None:
     if not candidates or not _may_begin(run, first, end_of_last):
         return None
     start = _start(run, first)
-    before = run.text[max(0, start - _CONTEXT) : start].rpartition("\n")[2]
+    before = _line_before(run.text, start)
     for last, digits in reversed(candidates):
         sizes = [end - begin for begin, end in groups[first : last + 1]]
         if _is_part_of_card(groups, first, last):
             continue
-        if _is_number(digits, sizes, before, run.text[start : groups[last][1]]):
+        end = groups[last][1]
+        if set(sizes) == {1} and not _are_alone(groups, first, last):
+            continue
+        if not _is_number(digits, sizes, before, run.text[start:end]):
+            continue
+        if _AFTER_CALL_WORD.search(before) or not (_UNIT.match(run.text, end) or _AFTER_AMOUNT_WORD.search(before)):
             return last
     return None
 
@@ -200,6 +276,12 @@ def _is_part_of_card(groups: list[tuple[int, int]], first: int, last: int) -> bo
     """Say whether groups are in a row of four or more groups of four digits, as on a card."""
     around = groups[max(0, first - 1) : last + 2]
     return len(around) > max(3, last + 1 - first) and all(end - begin == 4 for begin, end in around)
+
+
+def _are_alone(groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Say whether no further single digit is beside the single digits from the first to the last: ``9 8 7 6 …``."""
+    around = [*groups[max(0, first - 1) : first], *groups[last + 1 : last + 2]]
+    return all(end - begin > 1 for begin, end in around)
 
 
 def _start(run: _Run, first: int) -> int:
@@ -221,16 +303,30 @@ def _may_begin(run: _Run, first: int, end_of_last: int) -> bool:
         last = head[-1:] or " "
         if start - 1 == end_of_last or _AFTER_CALL_WORD.search(head) or _AFTER_GLUE_WORD.search(head):
             return True
+        if before != "/" and _is_after_name(head, text, start):
+            return True
         return not last.isdigit() if before in ".,:" else last.isspace()
     return True
+
+
+def _is_after_name(head: str, text: str, start: int) -> bool:
+    """Say whether a mobile or toll-free number is glued to a word or to ``M``: ``Rao-9876543210``.
+
+    An id is glued to capitals: ``OD-9876543210``.
+    """
+    if not _MOBILE_OR_TOLL_FREE.match(text, start) or _AFTER_ID_WORD.search(head):
+        return False
+    return _ENDS_LIKE_A_NAME.search(head) is not None or _AFTER_CALL_WORD_AND_NAME.search(head) is not None
 
 
 def _may_end(run: _Run, last: int) -> bool:
     text, (begin, end) = run.text, run.groups[last]
     after = text[end : end + 1]
-    if not after or after.isspace():
+    if not after or after.isspace() or after == "\0":
         return True
-    if after.isalpha() or after == "_":
+    if after == "_":
+        return end - begin >= 10 and text[end + 1 : end + 2].isalpha()
+    if after.isalpha():
         return not after.isascii() or _FOLLOWING.match(text, end) is not None
     if after in ".,:/-;|&*" and text[end + 1 : end + 2].isdigit():
         if _OTHER_NUMBER.match(text, end):
@@ -258,9 +354,18 @@ def _is_number(digits: str, sizes: list[int], before: str, written: str) -> bool
         return False
     if _TOLL_FREE.fullmatch(digits) or _SERIES.fullmatch(digits):
         return True
-    if _MOBILE.fullmatch(digits):
-        return to_call or len(sizes) == 1 or min(sizes[1:]) > 1
-    return _is_landline_number(digits, sizes, written, to_call=to_call)
+    if "(0)" in written:
+        sizes = [size for size in sizes if size > 1]
+    if _MOBILE.fullmatch(digits) and (to_call or not sizes[1:] or min(sizes[1:]) > 1 or _is_spaced_out(sizes)):
+        return True
+    # After a word to call, ten digits of no known form are a number that is not assigned yet, or has a slip.
+    return (to_call and len(digits) == 10 and len(sizes) == 1) or _is_landline_number(
+        digits, sizes, written, to_call=to_call
+    )
+
+
+def _is_spaced_out(sizes: list[int]) -> bool:
+    return len(sizes) >= 10 and max(sizes[1:]) == 1
 
 
 def _is_landline_number(digits: str, sizes: list[int], written: str, *, to_call: bool) -> bool:

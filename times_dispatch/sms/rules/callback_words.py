@@ -23,7 +23,8 @@ CALL_WORDS: Final = (
 
 LINK_WORDS: Final = _words(
     "us on at no nos number numbers num our me is or and the toll free for any more details info queries query help "
-    "assistance center centre customer service desk team immediately now directly please pls via through to your local "
+    "assistance center centre customer service desk team immediately now directly please pls via through "
+    "to your local "
     "office branch hr hrs 24x7 नंबर नम्बर पर करें करे हमें"
 )
 """Words that may stand between a call word and the number: ``call us at 26543210``."""
@@ -31,16 +32,55 @@ LINK_WORDS: Final = _words(
 GLUE_WORDS: Final = _words("no nos number on at us free num to or query")
 """Further words to which a number may be glued, as in ``No.1800…``, ``at9876543210``."""
 
-FOLLOWING_WORDS: Final = _words("for or and to between from in at today now pls please toll ext only before by is if")
+FOLLOWING_WORDS: Final = _words(
+    "for or and to between from in at today now pls please toll ext only before by is if call sms"
+)
 """Words that may be glued to the end of a number: ``9876543210for``. After other letters it is an id."""
 
-ID_WORDS: Final = _words(
-    "ref refno order orderid ac a/c acct account acc txn utr rrn upi awb policy folio consumer invoice inv bill "
-    "receipt pnr lan loan crn cif ticket complaint docket application app appl registration reg regn enrolment "
-    "enrollment roll booking challan imps neft rtgs card id aadhaar aadhar pan uan gstin tracking shipment "
-    "consignment lr otp code pin"
+ID_WORDS: Final = (
+    "service request",
+    "customer id",
+    "k no",
+    *_words(
+        "ref reference refno order orderid ac a/c acct account acc txn transaction utr rrn upi awb policy "
+        "folio consumer "
+        "invoice inv bill receipt pnr lan loan crn cif ticket complaint docket application app appl "
+        "registration reg regn "
+        "enrolment enrollment roll booking challan imps neft rtgs card id aadhaar aadhar pan uan gstin "
+        "tracking shipment "
+        "consignment lr otp code pin sr srn token ca kno bp rr request req cust custid ucc dp demat mandate "
+        "umrn nach "
+        "fastag serial sl srno batch lot imei sku ack acknowledgement acknowledgment arn case incident rtn ppo "
+        "licence license permit quote quotation proposal claim cheque chq dd fd rd subscriber connection conn "
+        "lpg user userid vc stb smartcard seat file document doc job po grn ewb tan tin membership member "
+        "coupon voucher "
+        "grievance fir petition appeal meter mrn uhid vid trip parcel waybill deposit"
+    ),
 )
 """Words after which a number is no phone number: ``Ref no. 9876543210``, ``UTR 912345678901``."""
+
+AMOUNT_WORDS: Final = ("up to", *_words("upto worth above below under over than between earn earned won win redeem"))
+"""Words after which digits without a word to call are a quantity: ``upto 1800 1900``."""
+
+UNIT_WORDS: Final = _words(
+    "points point pts rupees inr coins coin units unit kwh km kms steps views votes shares miles mb gb kb kg gm ml "
+    "litres credits rewards tokens runs likes followers users customers people members crore crores lakh lakhs "
+    "अंक रुपये पॉइंट"
+)
+"""Words before which digits without a word to call are a quantity: ``98765 43210 points``."""
+
+SHORT_CODE_WORDS: Final = (
+    "toll free",
+    *_words("call dial helpline hotline tollfree toll-free phone contact ring कॉल काल डायल हेल्पलाइन फोन फ़ोन"),
+)
+"""Words after which also three to six digits are a number to call: ``Call 1930``, ``dial 112``."""
+
+SHORT_CODE_UNITS: Final = _words(
+    "am pm min mins minute minutes sec secs second seconds hr hrs hour hours day days times time km kms "
+    "rs rupees paise "
+    "crore lakh percent x per people customers users members years year month weeks calls only"
+)
+"""Words before which short digits after a word to call are a quantity: ``call 100 minutes``."""
 
 CURRENCY_WORDS: Final = _words("rs inr usd re rupees ₹ $ € रु रू रुपये")
 """Words after which a number is an amount."""

@@ -9,19 +9,25 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 
-_WORDS: dict[Category, frozenset[str]] = {
-    "transactional": frozenset({"transactional", "transaction", "trans", "t", "tr", "tx", "otp"}),
-    "service": frozenset(
-        {"service", "services", "serviceimplicit", "implicit", "inferred", "serviceinferred", "si", "s"}
+_SERVICE = "(?:services?|serv|svcs?|srvc?|ser)"
+_WORDS: dict[Category, re.Pattern[str]] = {
+    "transactional": re.compile(
+        "transactional|transactions?|transact?|trans|transl|trxns?|trx|txns?|txnl|tnx|tran|tr|tx|t|otps?"
     ),
-    "government": frozenset({"government", "govt", "gov", "g"}),
-    "promotional": frozenset({"promotional", "promotion", "promo", "p", "pr"}),
+    "service": re.compile(
+        f"{_SERVICE}?(?:implicite?|implicitly|implied|impl?|impct|inferr?ed|infer|inf)|{_SERVICE}|si|s"
+    ),
+    "government": re.compile("governmental|government|goverment|govern|govt|gov|gvt|g"),
+    "promotional": re.compile("promotional|promotions?|promos?|promot|prom|prm|pr|p|marketing"),
 }
-"""The words with which portals and panels name a category, in exports and documents of 2021 to 2026."""
-_EXPLICIT = frozenset({"explicit", "serviceexplicit", "se"})
+"""The words with which portals and panels name a category, in exports and documents of 2021 to 2026: Airtel, BSNL, Jio,
+Vi, and the portal of Tata and Videocon (Smartping, PingConnect). All of them shorten the words."""
+_EXPLICIT = re.compile(f"{_SERVICE}?(?:explicite?|explicitly|expl?|expct)|se")
 """The category "service explicit" was abolished in 2025: its templates are promotional, with headers of letters."""
+_EXPLICIT_BESIDE = re.compile(f"{_EXPLICIT.pattern}|{_SERVICE}|{_WORDS['promotional'].pattern}")
 _MEANINGLESS = frozenset(
-    {"sms", "message", "messages", "msg", "template", "content", "type", "category", "traffic", "route"}
+    {"sms", "message", "messages", "msg", "msgs", "template", "templates", "content", "type", "category", "traffic"}
+    | {"route", "communication", "communications", "comm", "comms", "only", "based", "alert", "alerts"}
 )
 _NO_CATEGORY = frozenset(
     {"text", "unicode", "plain", "plaintext", "flash", "english", "hindi", "regional", "vernacular", "others", "other"}
@@ -41,19 +47,26 @@ def category_from_portal(word: str) -> Category | None:
     All words must belong to one category: ``Transactional/Promotional`` is unknown.
     """
     words = frozenset(_letters_of(word)) - _MEANINGLESS
-    if words & _EXPLICIT:
-        return "promotional" if words <= _EXPLICIT | {"service", "services"} | _WORDS["promotional"] else None
-    return next((category for category, known in _WORDS.items() if words and words <= known), None)
+    if any(map(_EXPLICIT.fullmatch, words)):
+        return "promotional" if all(map(_EXPLICIT_BESIDE.fullmatch, words)) else None
+    return next((category for category, known in _WORDS.items() if words and all(map(known.fullmatch, words))), None)
 
 
 def is_no_category(word: str) -> bool:
     """Return whether a cell says something else than the category: the kind of text, or a preference of subscribers."""
-    letters = " ".join(_letters_of(word))
-    return letters in _NO_CATEGORY or any(preference in letters for preference in _PREFERENCES)
+    words = _letters_of(word)
+    letters = " ".join(words)
+    if letters in _NO_CATEGORY:
+        return True
+    names_a_category = any(known.fullmatch(part) for part in words if len(part) > 1 for known in _NAMES)
+    return not names_a_category and any(preference in letters for preference in _PREFERENCES)
 
 
 def _letters_of(word: str) -> list[str]:
     return _LETTERS.findall(word.casefold())
+
+
+_NAMES = (*(known for category, known in _WORDS.items() if category != "service"), _EXPLICIT)
 
 
 def effective_category(sender: Category, template: Category | None) -> Category:

@@ -26,6 +26,12 @@ _ABBREVIATIONS = re.compile(
     "opp|prof|pvt|ref|rev|sec|shri|smt|sr|sri|st|tal|tel|vill"
 )
 """Words that end with a full stop: ``Dr.Dev``, ``Opp.Bank``."""
+_DATES = re.compile(
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?|mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:rs|rsday)?|fri(?:day)?|sat(?:urday)?"
+    "|sun(?:day)?|[0-9]{1,2}(?:am|pm|st|nd|rd|th|hrs?)?|20[0-9]{2}|am|pm"
+)
+"""Words before a full stop after which ``in`` begins a sentence: ``valid till 28 Feb.in stores``."""
 _DEGREES = re.compile("[bdhmBDHM][.](?:Com|COM)")
 """``B.Com`` is a degree, and ``b.com`` a domain."""
 _ABBREVIATED_NUMBER = re.compile(r"[:/][0-9]")
@@ -81,8 +87,9 @@ def _is_link(first: str, written_ending: str, after: str, before_is_decimal: boo
         return False
     if _PATH.match(after):
         return True
+    is_date = ending == "in" and _DATES.fullmatch(first.lower()) and not _PORT_OR_SLASH.match(after)
     is_initial = is_letter and not _OLDEST.fullmatch(ending)  # K.Li
-    if is_initial or _ABBREVIATIONS.fullmatch(first.lower()) or _is_begin_of_sentence(written_ending):
+    if is_date or is_initial or _ABBREVIATIONS.fullmatch(first.lower()) or _is_begin_of_sentence(written_ending):
         return False
     return _is_link_without_path(written_ending) or _PORT_OR_SLASH.match(after) is not None or _has_symbol(first)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from times_dispatch.sms.rules.domains import domain_of
+from times_dispatch.sms.rules.domains import domain_of, is_public_suffix
 
 _DOT_TABLE = str.maketrans("。．｡", "...")
 """Characters that browsers read as dots."""
@@ -28,6 +28,9 @@ _SEGMENT = re.compile(rf"[{_LETTERS}{_SYMBOLS}](?:[{_LETTERS}{_SYMBOLS}-]|\.(?=[
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]++(?:\.[A-Za-z0-9]++)++")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,30}\Z")
 _SCHEME_LENGTH = 32
+_BROKEN_SCHEME = re.compile(r"(?:h?ttps?|hxxps?)(?:[:;]?[ ]?/{1,3}|[:;])[ ]?\Z", re.IGNORECASE)
+"""A scheme with a slip: ``https:/t.in``, ``https//t.in``. The name after it is meant as a link."""
+_BROKEN_SCHEME_LENGTH = 12
 _REST = re.compile(r"[^\s<>\"]*+")
 _AFTER_HOST = re.compile(r"\.?[:/?#][^\s<>\"]*+")
 _BEGINS_AFTER_HOST = re.compile(r"\.?[:/?#]")
@@ -70,8 +73,16 @@ def find(text: str) -> list[str]:
             links.append(text[run.end() - len(scheme[0]) : position])
         elif "." in run[0] and text[start - 1 : start] != "@" and text[position : position + 1] != "@":
             in_run, position = _links_of_run(text, start, position)
+            if not in_run and _is_after_broken_scheme(run[0], text[max(0, start - _BROKEN_SCHEME_LENGTH) : start]):
+                position = _end_of(_REST, text, start)
+                in_run = [text[start:position]]
             links += in_run
     return [link.rstrip(".,;:!?)]}'…।") for link in links]
+
+
+def _is_after_broken_scheme(name: str, before: str) -> bool:
+    ends_like_a_scheme = before[-1:] in ("/", ":", ";", " ") and _BROKEN_SCHEME.search(before) is not None
+    return ends_like_a_scheme and is_public_suffix(name.rstrip(".").rpartition(".")[2].lower())
 
 
 def _links_of_run(text: str, start: int, end: int) -> tuple[list[str], int]:

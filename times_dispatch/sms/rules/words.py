@@ -13,6 +13,13 @@ from times_dispatch.sms.templates import Slot, Template
 
 _BLANKS = re.compile(r"\s+")
 _JOINS_BEFORE = re.compile(r"[\w.。．｡,:/#@-]")
+_SEPARATOR = r"[\s.()\u2010-\u2015-]"
+_BETWEEN_DIGITS = re.compile(rf"{_SEPARATOR}{{0,3}}")
+_DIGITS_BEFORE = re.compile(
+    rf"(?<!\d)[+(]{{0,2}}\d{{1,15}}{_SEPARATOR}{{0,3}}(?:\d{{1,10}}{_SEPARATOR}{{1,3}}){{0,4}}\Z"
+)
+_DIGITS_AFTER = re.compile(rf"(?:{_SEPARATOR}{{1,3}}\d{{1,10}}){{1,5}}(?!\d)")
+_MAX_BEFORE = 40
 _JOINS_AFTER = re.compile(r"[\w:/@-]|[.。．｡].")
 
 
@@ -63,6 +70,32 @@ def words_with_slots(template: Template) -> list[Word]:
             before = first[: len(first) - len(literals[0])]
             words.append(Word((*literals, _before_blank(literal)), slots, tuple(indexes), before))
         literals, indexes = [_after_blank(literal)], [index]
+    return words
+
+
+def numbers_over_blanks(template: Template) -> list[Word]:
+    """Return the places where a number may stand half in a slot and half beyond a blank: in the text or another slot.
+
+    The words with slots hold the places without a blank.
+    """
+    words, first = [], 0
+    for last in range(len(template.slots)):
+        following = template.literals[last + 1]
+        if last + 1 < len(template.slots) and _BETWEEN_DIGITS.fullmatch(following):
+            continue
+        preceding = template.literals[first]
+        before = _DIGITS_BEFORE.search(preceding[-_MAX_BEFORE:])
+        after = _DIGITS_AFTER.match(following)
+        literals = (
+            before[0] if before else "",
+            *template.literals[first + 1 : last + 1],
+            after[0] if after else "",
+        )
+        if any(map(_BLANKS.search, literals)):
+            text_before = preceding[: len(preceding) - len(literals[0])]
+            indexes = tuple(range(first, last + 1))
+            words.append(Word(literals, tuple(template.slots[first : last + 1]), indexes, text_before))
+        first = last + 1
     return words
 
 

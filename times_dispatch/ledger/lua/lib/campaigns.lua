@@ -1,4 +1,4 @@
--- uses: names keys clock states send_window rotation
+-- uses: names keys clock states send_window rotation trail
 -- How a campaign changes its state: what finishes a campaign, and what stops it.
 
 -- Note that something of a campaign changed, so that upkeep shows the campaign.
@@ -49,4 +49,5 @@ local function brake_campaign(id, campaign_key, reason, detail)
   redis.call('HSET', campaign_key, 'state', 'braked', 'reason', reason, 'reason_detail', detail or '',
     'stopped_us', string.format('%.0f', now_us()))
   unqueue_campaign(id)
+  note_brake(id, reason, detail)
 end

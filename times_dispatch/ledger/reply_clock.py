@@ -1,4 +1,4 @@
-"""The clock of the ledger, seen from a process."""
+"""When the ledger wrote a reply, on the monotonic clock of a process."""
 
 import math
 
@@ -6,7 +6,7 @@ _PERIOD_S = 5.0
 """The replies of this period and of the one before tell how far the two clocks lie apart."""
 
 
-class LedgerClock:
+class ReplyClock:
     """Says when the ledger wrote a reply, on the monotonic clock of the process.
 
     A reply may wait for a process that is stalled. Its send times have passed then, although the reply looks new. So a

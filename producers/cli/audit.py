@@ -1,0 +1,52 @@
+"""``dispatch audit``: lists who changed what, and when."""
+
+import json
+import time
+
+import click
+import msgspec
+from redis.asyncio import Redis
+from rich.table import Table
+
+from producers.cli import CliContext
+from producers.cli.ledger import with_ledger
+from producers.cli.output import console, echo, second_in_india, trail_detail
+from producers.cli.types import DurationType
+from times_dispatch.ledger.keys import OPT_OUTS
+from times_dispatch.ledger.model import CampaignId
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.trail import Trail, TrailEntry
+
+
+@click.command()
+@click.argument("campaign", default="")
+@click.option("--sender", default="", help="Only changes of this sender and its campaigns.")
+@click.option("--since", "since_s", type=DurationType(), default=0, help="Only changes of this time: 24h, 7d.")
+@click.option("--max", "max_entries", type=click.IntRange(min=1), default=100, show_default=True, help="The newest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, max_entries: int, as_json: bool) -> None:
+    """List who changed CAMPAIGN, or anything, and when: the oldest first.
+
+    An entry is written together with its change: submit, pause, resume, cancel, budget, resolve, the rate, pause and
+    resume of a sender, every brake, exports, test messages, and changes of the opt-out list by hand.
+    """
+
+    async def read(redis: Redis) -> list[TrailEntry]:
+        queries = Queries(redis)
+        if campaign:
+            owners = [str(await queries.sender_of(CampaignId(campaign)))]
+        else:
+            owners = [sender] if sender else [*await queries.senders(), OPT_OUTS]
+        since_ms = int((time.time() - since_s) * 1000) if since_s else 0
+        return await Trail(redis).newest(owners, limit=max_entries, campaign=campaign, since_ms=since_ms)
+
+    entries = with_ledger(options, read)
+    if as_json:
+        echo(json.dumps(msgspec.to_builtins(entries)))
+        return
+    table = Table("when", "who", "what", "sender", "campaign", "detail", box=None, pad_edge=False)
+    for entry in entries:
+        when = second_in_india(entry.at_ms / 1000)
+        table.add_row(when, entry.actor, entry.action, entry.sender, entry.campaign, trail_detail(entry))
+    console().print(table if entries else "nothing was changed")

@@ -1,0 +1,113 @@
+"""The results of pushes: what a record of results changes in the messages, the parts and the brakes of the model."""
+
+from dataclasses import dataclass
+
+from tests.kit.ledger_model.campaign import BatchKey, Message, ModelCampaign
+from tests.kit.ledger_model.model import Model, ModelLeaseLost, day_of
+from tests.kit.ledger_model.providers import Pushed
+from times_dispatch.ledger.protocol import BrakeTarget
+from times_dispatch.ledger.push_results import Consequence
+
+
+@dataclass(frozen=True, order=True)
+class ModelResult:
+    """The result of the push of one message."""
+
+    index: int
+    block: int
+    result: str
+    code: int
+
+
+def record(
+    model: Model,
+    batch_key: BatchKey,
+    token: int,
+    results: list[ModelResult],
+    *,
+    consequence: Consequence,
+    provider: str,
+) -> int:
+    """Record results; return how many of them changed a message.
+
+    Args:
+        model: The model.
+        batch_key: The batch.
+        token: The fencing token of the worker.
+        results: One result for each message.
+        consequence: What the results mean.
+        provider: The provider through which the messages were pushed.
+    """
+    if not model.holds(batch_key, token):
+        raise ModelLeaseLost
+    campaign, out = model.campaigns[batch_key[0]], model.out[batch_key]
+    batch = campaign.batch(batch_key[1])
+    changed, accepted, rejected, suppressed = 0, 0, 0, 0
+    unsent: list[Message] = []
+    for pushed in sorted(results):
+        index, result, code, message = pushed.index, pushed.result, pushed.code, batch[pushed.index]
+        if pushed.block > out.blocks:  # the ledger lost the block
+            regained = _regain(model, campaign, message, pushed)
+            changed, accepted = changed + regained, accepted + (regained and result == "a")
+            continue
+        if message.block != pushed.block:
+            continue
+        if message.state == "s":
+            _apply(message, result, code)
+            changed += 1
+            if result not in "ai":
+                unsent.append(message)
+            if result in "pb":
+                out.first_pending = min(out.first_pending, index)
+            accepted, rejected = accepted + (result == "a"), rejected + (result == "r")
+            suppressed += result == "u"
+            if result in "ar":
+                campaign.pushes.append(result == "r")
+        elif result == "a" and message.state in "adf" and not message.answered:
+            message.answered, accepted = True, accepted + 1
+        elif result in "pbru" and message.attempt and message.state in "adf" and not message.answered:
+            message.attempt, message.block = message.attempt - 1, 0
+            unsent.append(message)
+    if changed or accepted or unsent:
+        _return_parts(model, campaign, unsent)
+        campaign.brake_if(campaign.pushes, campaign.brake.rejected_share, model.now_us)
+        _conclude(model, campaign, provider, Pushed(accepted, rejected, suppressed), consequence)
+    return changed
+
+
+def _apply(message: Message, result: str, code: int) -> None:
+    message.state = "p" if result == "b" else result
+    if result not in "ai":
+        message.block = 0  # no other result of the block counts
+    if message.attempt and result in "ru":
+        message.state, message.attempt = "g", message.attempt - 1
+    message.code, message.answered = code, result == "a"
+
+
+def _regain(model: Model, campaign: ModelCampaign, message: Message, result: ModelResult) -> bool:
+    """Record what became of a message in a block that the ledger lost; return whether that changed it."""
+    if message.state != "p" or result.result in "pb":
+        return False
+    message.state, message.block, message.code = result.result, result.block, result.code
+    message.answered, message.sent_ms = result.result == "a", model.now_ms - campaign.created_ms
+    if result.result in "ai":
+        campaign.parts_out += 1
+    elif message.attempt:
+        message.state, message.attempt = "g", message.attempt - 1
+    return True
+
+
+def _return_parts(model: Model, campaign: ModelCampaign, unsent: list[Message]) -> None:
+    campaign.parts_out -= len(unsent)
+    sent_today = sum(day_of(campaign.created_ms + message.sent_ms - 100) == model.today() for message in unsent)
+    if sent_today and model.max_parts_per_day:
+        model.day_parts -= sent_today
+        model.full_day = 0
+
+
+def _conclude(model: Model, campaign: ModelCampaign, provider: str, pushed: Pushed, consequence: Consequence) -> None:
+    is_braked = model.providers.conclude(provider, pushed, consequence, model.now_us)
+    if is_braked or consequence.brake == BrakeTarget.SENDER:
+        model.brake_provider(provider)
+    elif consequence.brake == BrakeTarget.CAMPAIGN:
+        campaign.brake_now(model.now_us)

@@ -1,0 +1,106 @@
+"""TLS in front of a Redis without TLS, and a rogue server that writes down what a client tells it."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trustme
+
+
+class Certificates:
+    """A CA with a server's and a client's certificate, and a server's certificate of a CA that nobody knows."""
+
+    def __init__(self, folder: Path) -> None:
+        ca = trustme.CA()
+        self.ca = folder / "ca.pem"
+        ca.cert_pem.write_to_path(self.ca)
+        client = ca.issue_cert("client@example.com")
+        self.client, self.client_key = folder / "client.pem", folder / "client.key"
+        client.cert_chain_pems[0].write_to_path(self.client)
+        client.private_key_pem.write_to_path(self.client_key)
+        self._issued = {
+            "trusted": ca.issue_cert("localhost", "127.0.0.1"),
+            "of an unknown CA": trustme.CA().issue_cert("localhost", "127.0.0.1"),
+            "of another host": ca.issue_cert("redis.example.com"),
+        }
+
+    def server(self, kind: str, *, wants_client: bool = False) -> ssl.SSLContext:
+        """Return the context of a server whose certificate is of this kind."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._issued[kind].configure_cert(context)
+        if wants_client:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.ca)
+        return context
+
+
+class TlsServer:
+    """Passes what a client sends on to a server without TLS, or answers nothing; keeps what it got in ``received``."""
+
+    def __init__(self, context: ssl.SSLContext, forward_to: int | None) -> None:
+        self._context = context
+        self._forward_to = forward_to
+        self.received = b""
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(30)
+        with contextlib.suppress(OSError), connection, self._context.wrap_socket(connection, server_side=True) as tls:
+            self._open.append(tls)
+            if self._forward_to is None:
+                while part := tls.recv(65_536):
+                    self.received += part
+                return
+            with socket.create_connection(("127.0.0.1", self._forward_to)) as plain:
+                self._open.append(plain)
+                back = threading.Thread(target=_copy, args=(plain, tls))
+                self._threads.append(back)
+                back.start()
+                _copy(tls, plain)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while part := source.recv(65_536):
+            target.sendall(part)
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def tls_server(context: ssl.SSLContext, forward_to: int | None = None) -> Iterator[TlsServer]:
+    """Run a server in threads; without a port to forward to, the server is the rogue one."""
+    server = TlsServer(context, forward_to)
+    try:
+        yield server
+    finally:
+        server.close()

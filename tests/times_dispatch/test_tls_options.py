@@ -1,0 +1,88 @@
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from tests.kit.tls import Certificates
+from times_dispatch.tls_options import certificate_problem, check_options, files_of, without_options
+
+URL = "rediss://:swordfish@redis.example:6379/0"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+def problem(url: str) -> str:
+    """Return why the options of a URL cannot be used; one line without the password."""
+    with pytest.raises(ValueError, match=r"^.+$") as invalid:
+        check_options(url)
+    assert "swordfish" not in str(invalid.value)
+    return str(invalid.value)
+
+
+def test_the_files_of_a_url_are_read_by_their_options(certificates: Certificates) -> None:
+    options = f"ssl_ca_certs={certificates.ca}&ssl_certfile={certificates.client}&ssl_keyfile={certificates.client_key}"
+    check_options(f"{URL}?{options}")
+    assert files_of(f"{URL}?{options}") == {
+        "ssl_ca_certs": str(certificates.ca),
+        "ssl_certfile": str(certificates.client),
+        "ssl_keyfile": str(certificates.client_key),
+    }
+    assert without_options(f"{URL}?{options}") == URL
+
+
+def test_a_url_without_options_and_one_that_asks_for_the_check_are_fine() -> None:
+    check_options(URL)
+    check_options(f"{URL}?ssl_cert_reqs=required")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (f"{URL}?ssl_cert_reqs=none", "ssl_cert_reqs cannot turn the check of the certificate off"),
+        (f"{URL}?ssl_check_hostname=0", "has an unknown option ssl_check_hostname: a URL may have ssl_ca_certs, "),
+        (f"{URL}?nothing", "has an unknown option nothing: "),
+        ("rediss://:sword?swordfish@redis.example/0", "has an unknown option: "),
+        (f"{URL}?ssl_ca_certs=/nowhere/ca.pem", "the file of ssl_ca_certs cannot be read: no such file or directory"),
+        (f"{URL}?ssl_ca_certs={__file__}", "the file of ssl_ca_certs holds no certificate"),
+        (f"{URL}?ssl_certfile={__file__}", "the files of ssl_certfile and ssl_keyfile: one holds no certificate"),
+        (f"{URL}?ssl_keyfile=a", "has ssl_keyfile and no ssl_certfile"),
+        (f"{URL}?ssl_ca_certs=a&ssl_ca_certs=b", "has an option twice"),
+        ("redis://h/0?ssl_ca_certs=a", "has options for TLS, and redis:// has no TLS: write rediss:// or amqps://"),
+    ],
+)
+def test_options_that_cannot_be_used_give_one_line(url: str, words: str) -> None:
+    assert problem(url).startswith(words)
+
+
+def test_a_key_that_is_encrypted_asks_nobody_for_its_password(certificates: Certificates) -> None:
+    key = serialization.load_pem_private_key(certificates.client_key.read_bytes(), None)
+    certificates.client_key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"swordfish"),
+        )
+    )
+    url = f"{URL}?ssl_certfile={certificates.client}&ssl_keyfile={certificates.client_key}"
+    assert problem(url).endswith("one is encrypted: give a key without a password")
+
+
+def _connect_to_another() -> None:
+    try:
+        error = ssl.SSLCertVerificationError()
+        error.verify_message = "self-signed certificate"
+        raise error
+    except ssl.SSLCertVerificationError:
+        raise ConnectionError from None
+
+
+def test_a_certificate_problem_is_found_behind_other_errors() -> None:
+    with pytest.raises(ConnectionError) as refused:
+        _connect_to_another()
+    expected = "presents a certificate that is not trusted: self-signed certificate"
+    assert certificate_problem(refused.value) == expected
+    assert certificate_problem(ConnectionError()) == ""

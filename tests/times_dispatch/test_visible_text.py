@@ -1,0 +1,23 @@
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from times_dispatch.visible_text import visible
+
+
+def test_letters_of_every_script_and_the_joiners_of_india_stay() -> None:
+    text = "Größe, नमस्ते, क्\u200dष, ಕ್\u200cಷ, 😀"
+    assert visible(text) == text
+
+
+def test_control_bidi_and_unpaired_characters_become_escapes() -> None:
+    assert visible("a\n\t\r\x1b[31m\x7f\x9b\u202e\ufeff\udcff\U000e0041b") == (
+        "a\\n\\t\\r\\u001b[31m\\u007f\\u009b\\u202e\\ufeff\\udcff\\udb40\\udc41b"
+    )
+
+
+@given(st.text())
+def test_every_text_fits_on_one_line_and_a_json_document_stays_the_same(text: str) -> None:
+    assert len(visible(text).splitlines()) <= 1
+    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text

@@ -1,0 +1,89 @@
+"""TLS to Redis and to the broker: the options of their URLs, and the words for a certificate that is not trusted.
+
+``rediss://`` and ``amqps://`` always verify the server's certificate and its name. Three options at the end of a URL
+name files: ``rediss://host:6379/0?ssl_ca_certs=/etc/ca.pem&ssl_certfile=/etc/client.pem&ssl_keyfile=/etc/client.key``.
+They have the names that redis-py gives them.
+"""
+
+import re
+import ssl
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+CA: Final = "ssl_ca_certs"
+CERTIFICATE: Final = "ssl_certfile"
+KEY: Final = "ssl_keyfile"
+
+_OPTIONS: Final = (CA, CERTIFICATE, KEY)
+_PLAIN_NAME: Final = re.compile("[a-z_]{1,32}")
+
+
+def check_options(url: str) -> None:
+    """Check the options of a URL, and read the files that they name.
+
+    Raises:
+        ValueError: An option is unknown, or a file cannot be used. The message holds no part of the password.
+    """
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    for name, value in pairs:
+        if name == "ssl_cert_reqs":
+            if value in ("required", "CERT_REQUIRED"):
+                continue
+            raise ValueError("ssl_cert_reqs cannot turn the check of the certificate off: leave it out")
+        if name not in _OPTIONS:
+            # What stands behind a question mark may be a piece of a password that is not percent-encoded.
+            shown = f" {name}" if "@" not in parts.query and _PLAIN_NAME.fullmatch(name) else ""
+            raise ValueError(f"has an unknown option{shown}: a URL may have {', '.join(_OPTIONS)}")
+    if pairs and parts.scheme not in ("rediss", "amqps"):
+        raise ValueError(f"has options for TLS, and {parts.scheme}:// has no TLS: write rediss:// or amqps://")
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("has an option twice")
+    _check_files(dict(pairs))
+
+
+def files_of(url: str) -> dict[str, str]:
+    """Return the files that a URL names, by option."""
+    return {name: value for name, value in parse_qsl(urlsplit(url).query) if name in _OPTIONS}
+
+
+def without_options(url: str) -> str:
+    """Return a URL without its options."""
+    return urlsplit(url)._replace(query="").geturl()
+
+
+def certificate_problem(error: BaseException | None) -> str:
+    """Return the reason, in words, if an error comes from a server's certificate that is not trusted; else nothing."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"presents a certificate that is not trusted: {error.verify_message.rstrip('.')}"
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _check_files(files: dict[str, str]) -> None:
+    if KEY in files and CERTIFICATE not in files:
+        raise ValueError(f"has {KEY} and no {CERTIFICATE}")
+    try:
+        context = ssl.create_default_context(cafile=files.get(CA))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the file of {CA} {_reason(error)}") from None
+    if CERTIFICATE in files:
+        try:
+            context.load_cert_chain(files[CERTIFICATE], files.get(KEY), password=_no_password)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"the files of {CERTIFICATE} and {KEY}: one {_reason(error)}") from None
+
+
+def _no_password() -> str:
+    raise ValueError("is encrypted: give a key without a password")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "holds no certificate, or one that does not fit its key"
+    if isinstance(error, OSError):
+        return f"cannot be read: {(error.strerror or 'unknown reason').lower()}"
+    return str(error)

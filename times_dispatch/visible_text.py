@@ -1,0 +1,27 @@
+"""Foreign text made safe for a terminal: characters that steer a terminal, or that nobody sees, become escapes."""
+
+from typing import Final
+
+_JOINERS: Final = "\u200c\u200d"
+"""Scripts of India need these two invisible characters to write some letters; neither steers a terminal."""
+
+
+def visible(text: str) -> str:
+    r"""Return a text on one line, with every control, bidi, invisible and unpaired character as an escape.
+
+    The escapes are those of JSON (``\n``, ``\u001b``), so that a JSON document without line breaks stays the same
+    document.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in _JOINERS else _escape(char) for char in text)
+
+
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _escape(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index : index + 2].hex()}" for index in range(0, len(units), 2))
