@@ -5,12 +5,16 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/dispatch
 WORKDIR /src
 
-# The dependencies have a layer of their own, which is built again only when one of these two files changes.
-COPY pyproject.toml constraints.txt ./
-RUN touch README.md && /opt/dispatch/bin/pip install --constraint constraints.txt '.[files]'
+# Every package is compared with a hash of lock/. The dependencies have a layer of their own, which is built again only
+# when their lock changes.
+COPY lock ./lock
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --require-hashes --requirement lock/build.txt \
+    && /opt/dispatch/bin/pip install --require-hashes --requirement lock/run.txt
 
 COPY . .
-RUN /opt/dispatch/bin/pip install --no-deps --force-reinstall . \
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
+    && /opt/dispatch/bin/pip install --no-deps --no-index /tmp/wheel/*.whl \
     && /opt/dispatch/bin/python -m compileall -q /opt/dispatch/lib
 
 

@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose bench chaos simulate secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -50,8 +50,8 @@ format: $(READY) ## format the code, and repair what the linter can repair
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
 
-lint: $(READY) ## ruff, types, import rules, Lua and the Compose file
-	@$(MAKE) --jobs=$(JOBS) --output-sync --keep-going ruff types imports lua compose
+lint: $(READY) ## ruff, types, import rules, Lua, the Compose file and the dependencies
+	@$(MAKE) --jobs=$(JOBS) --output-sync --keep-going ruff types imports lua compose dependencies
 
 ruff: $(READY)
 	@$(BIN)/ruff check --quiet
@@ -70,6 +70,10 @@ lua:
 compose: $(READY)
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
+dependencies: $(READY)
+	@$(BIN)/python -m pip check > $(VENV)/pip-check.log || { cat $(VENV)/pip-check.log; exit 1; }
+	@$(BIN)/deptry . --no-ansi > $(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
+
 bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
@@ -78,6 +82,17 @@ chaos: $(READY) ## break every process and count the damage; SEED=N repeats a ru
 
 simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))
+
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
+  --no-header --no-annotate --quiet
+
+lock: $(READY) ## write lock/ anew: the hashes of all files of each version in constraints.txt, for Python 3.11 to 3.13
+	@$(LOCK) pyproject.toml --extra files --output-file lock/run.txt
+	@$(LOCK) pyproject.toml --extra files --extra dev --output-file lock/dev.txt
+	@echo 'setuptools>=77' | $(LOCK) - --output-file lock/build.txt
+
+sbom: $(READY) ## write sbom.json, a bill of materials (CycloneDX) of what the image holds
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json lock/run.txt
 
 # The users of redis-users.acl.
 REDIS_USERS := worker beat receiver reconciler flower command admin
@@ -94,14 +109,15 @@ secrets: ## make the random secrets that docker-compose.yml reads, where they ar
 	done
 
 clean: ## remove the environments, caches and build results
-	@rm -rf .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist *.egg-info
+	@rm -rf .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist sbom.json *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml lock/dev.txt
 	@test -n "$(VERSION)" || { echo "$(PYTHON) does not run; say which Python to use: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is Python $(VERSION); this project needs 3.11, 3.12 or 3.13: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@echo "making $(VENV), once"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[files,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement lock/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.kit.command_line import campaign_file
 from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
 from times_dispatch.demo.processes import Process, free_port, run
 from times_dispatch.demo.redis_server import EmbeddedServer, find_server
+from times_dispatch.ledger import scripts
 from times_dispatch.ledger.connection import check, connect
 
 pytestmark = pytest.mark.processes
@@ -111,6 +113,14 @@ async def test_the_start_check_of_the_ledger_passes_for_workers_and_commands(ser
     for user in ("worker", "command"):
         async with connect(f"redis://{user}:mellon@127.0.0.1:{server.port}/0") as redis:
             await check(redis)
+
+
+@pytest.mark.parametrize("user", ["worker", "reconciler", "command"])
+def test_a_user_of_the_ledger_may_run_every_command_of_its_scripts(user: str) -> None:
+    folder = Path(scripts.__file__).parent / "lua"
+    texts = [path.read_text("utf-8") for path in folder.rglob("*.lua")]
+    used = {name.lower() for text in texts for name in re.findall(r"redis\.p?call\(\s*'([A-Z]+)'", text)}
+    assert used - {rule.removeprefix("+") for rule in read_users()[user] if rule.startswith("+")} == set()
 
 
 def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets() -> None:
@@ -213,6 +223,8 @@ def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str)
         (f"budget {campaign} 500", 0),
         (f"resolve {campaign} --as sent --force", 0),
         (f"cancel {campaign}", 1),
+        ("audit", 0),
+        (f"audit {campaign}", 0),
         ("sender list", 0),
         ("sender rate TIMESM 500", 0),
         ("sender pause TIMESM", 0),

@@ -18,6 +18,8 @@ from times_dispatch.settings.strict_table import TomlPath, replace_old_names
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_LONG_KEY = re.compile(r"""(?<![\w"'.-])(?:[\w"'-]++[ \t]*\.[ \t]*){50}""")
+"""A key of very many parts takes the parser the square of their number."""
 _MARKER = "times-dispatch:here"
 _MAX_LINES_SEARCHED = 2 * MAX_MISTAKES
 """Searches for a line, each of which writes the whole file: for the mistakes that are shown, and as many warnings."""
@@ -35,6 +37,8 @@ class Document:
         self._old_keys: dict[TomlPath, str | int] = {}
         """The last key of a setting's path in the file, by the path with the setting's new name."""
         self._lines_searched = 0
+        if _LONG_KEY.search(text):
+            raise SettingsInvalid([f"{name}: is nested too deeply: a key has more than 50 parts"])
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:

@@ -3,6 +3,7 @@
 No other module sets up the logs of producers, workers and callbacks. Phone numbers are masked in every line.
 """
 
+import json
 import logging
 import logging.config
 import re
@@ -15,12 +16,18 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from times_dispatch.visible_text import visible
+
 _MOBILE = re.compile(
     r"(?<![0-9A-Za-z])"
     r"(?:\+?91[ -]?|0)?[6-9][0-9]{4}[ -]?[0-9]{5}(?![0-9A-Za-z])"  # India, as people write it
     r"|\+[1-9][0-9]{7,14}(?![0-9A-Za-z])"  # E.164
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
+_MAX_TEXT = 10_000
+"""Characters of one text in a line; a stranger may have written the text."""
+_TRACEBACKS = ("exception", "stack", "where")
+"""Keys whose texts go over several lines."""
 QUIET = (
     "httpx",  # it logs every URL, and a URL of the GET API contains the password
     "httpcore",
@@ -76,6 +83,8 @@ def configure(*, json: bool | None = None, level: str = "info", stream: TextIO |
         structlog.processors.format_exc_info,
         masked,
     ]
+    if not as_json:
+        chain.append(_visible)
     renderer: Processor = (
         _to_json
         if as_json
@@ -121,7 +130,7 @@ def _masked(value: Any) -> Any:
         case None | bool() | float():
             return value
         case str():
-            return mask_text(value)
+            return mask_text(_bounded(value))
         case int():
             # Smaller integers have fewer digits than a mobile number; orjson takes at most 64 bits.
             text = "" if -(2**63) <= value < 6_000_000_000 else mask_text(str(value))
@@ -130,8 +139,37 @@ def _masked(value: Any) -> Any:
             return {mask_text(str(key)): _masked(inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_masked(inner) for inner in value]
-    return mask_text(repr(value))
+    return mask_text(_bounded(repr(value)))
+
+
+def _bounded(text: str) -> str:
+    more = len(text) - _MAX_TEXT
+    return f"{text[:_MAX_TEXT]}… and {more:,} more characters" if more > 0 else text
+
+
+def _visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Show control characters of texts as escapes, so that no text steers a terminal or looks like another line."""
+    return {
+        key: "\n".join(map(visible, value.split("\n")))
+        if key in _TRACEBACKS and isinstance(value, str)
+        else _visible_value(value)
+        for key, value in event.items()
+    }
+
+
+def _visible_value(value: Any) -> Any:
+    match value:
+        case str():
+            return visible(value)
+        case dict():
+            return {visible(str(key)): _visible_value(inner) for key, inner in value.items()}
+        case list():
+            return list(map(_visible_value, value))
+    return value
 
 
 def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return orjson.dumps(event).decode()
+    try:
+        return visible(orjson.dumps(event).decode())
+    except TypeError:  # half a character, such as one of a file name that is not UTF-8
+        return json.dumps(event)
