@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import check_http_url, check_listen_address
+from times_dispatch.settings.addresses import check_http_url, check_listen_address, check_networks
 from times_dispatch.settings.cross_checks import (
     broken_references,
     caps_without_price,
@@ -159,7 +160,9 @@ def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSet
         "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", check_http_url),
         "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", check_http_url),
     }
-    return table.model_copy(update={name: address for name, address in addresses.items() if address})
+    proxies = read_address(environment, "DISPATCH_CALLBACKS_TRUSTED_PROXIES", check_networks).split(",")
+    update: dict[str, Any] = {name: address for name, address in addresses.items() if address}
+    return table.model_copy(update=update | ({"trusted_proxies": proxies} if any(proxies) else {}))
 
 
 def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:
