@@ -14,6 +14,7 @@ from times_dispatch.settings.cross_checks import (
     caps_without_price,
     default_provider,
     invalid_allowed_templates,
+    relay_to_receiver,
     windows_never_open,
 )
 from times_dispatch.settings.document import Document
@@ -96,6 +97,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         if not registry.mistakes:
             mistakes += invalid_allowed_templates(document, file.senders, templates)
             mistakes += caps_without_price(document, file.senders, templates, file.categories)
+        mistakes += relay_to_receiver(document, callbacks)
         mistakes += windows_never_open(document, file.senders, file.categories)
         providers = {
             nickname: build_provider(nickname, table, provider_environments.get(nickname, {}))
