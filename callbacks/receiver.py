@@ -27,6 +27,7 @@ from callbacks.http.refusal_log import RefusalLog
 from callbacks.http.report_protocol import ReportProtocol
 from callbacks.http.server import HttpServer
 from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
+from callbacks.relay import VIA, read_relay_id
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
@@ -121,6 +122,10 @@ class Receiver:
     async def _accept(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         """Store the reports of one request, and answer it."""
         headers = scope["headers"]
+        if await self._has_come_round(headers):
+            self._refusals.warning("this ledger's relay posts to this receiver; check callbacks.relay_url")
+            await self._refuse(send, 400, "These reports came from here: the relay posts to its own receiver.")
+            return
         try:
             posted = await read_body(headers, receive, clock=self._clock)
             body = await self._reader.decompress(posted, headers)
@@ -133,6 +138,18 @@ class Receiver:
             await self._refuse_encoding(posted, f"{type(error).__name__}: {error}", send)
         else:
             await self._accept_reports(body, scope, send)
+
+    async def _has_come_round(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Return whether a relay of this ledger posted the request: its reports would go round for ever."""
+        via = header(headers, b"via")
+        if VIA not in via:
+            return False
+        try:
+            async with self._clock.timeout(PING_TIMEOUT_S):
+                name = await read_relay_id(self._redis)
+        except (RedisError, OSError):
+            return False  # then the reports cannot be stored either
+        return bool(name) and name in via
 
     async def _accept_reports(self, body: bytes, scope: AsgiMessage, send: Send) -> None:
         """Store the reports in a body, or in the query if there is no body, and answer the request."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -14,7 +15,7 @@ from redis.asyncio import Redis
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import Entry, StreamReader
-from callbacks.streams import BODY, DEFAULT_STREAM_LIMITS, RELAY, raise_first, stream_bytes
+from callbacks.streams import BODY, DEFAULT_STREAM_LIMITS, RELAY, RELAY_ID, raise_first, stream_bytes
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.retry import Backoff
 
@@ -85,6 +86,22 @@ async def enqueue(
     return [DeadLetter(DeadLetterReason.RELAY_FULL, body) for body in bodies[room:]]
 
 
+VIA: Final = "times-dispatch-"
+"""How the name of a relay in the header Via begins (RFC 9110, section 7.6.3)."""
+
+
+async def make_relay_id(redis: Redis) -> str:
+    """Return the name of this ledger's relays; the first call makes the name. Raises Redis errors."""
+    await redis.set(RELAY_ID, secrets.token_hex(8), nx=True)
+    return await read_relay_id(redis)
+
+
+async def read_relay_id(redis: Redis) -> str:
+    """Return the name of this ledger's relays; empty if no relay ever ran. Raises Redis errors."""
+    name: Any = await redis.get(RELAY_ID)
+    return VIA + name.decode() if name else ""
+
+
 class _PostResult(Enum):
     TAKEN = auto()
     REFUSED = auto()
@@ -99,7 +116,7 @@ class Relay:
     425, 429 or 5xx the body is posted again, with growing waits; after any other status but 2xx it becomes a dead
     letter at once. While no post succeeds, only a few bodies are tried, at growing intervals, and the others wait in
     the stream, so that a host that is unavailable for long costs little. Redirects are not followed, and the URL is
-    never logged.
+    never logged. The header Via names the relay: a receiver of the same ledger refuses the body, which has come round.
     """
 
     def __init__(
@@ -125,6 +142,8 @@ class Relay:
             rng: shortens the pauses at random.
         """
         self._url = url
+        self._redis = redis
+        self._headers: dict[str, str] = {}
         self._reader = StreamReader(redis, RELAY, GROUP, name, clock=clock)
         self._dead_letters = DeadLetters(redis)
         self._limits = limits
@@ -140,6 +159,8 @@ class Relay:
         async with aiohttp.ClientSession(timeout=TIMEOUT, headers={"content-type": "application/json"}) as session:
 
             async def step() -> None:
+                if not self._headers:
+                    self._headers = {"via": f"1.1 {await make_relay_id(self._redis)}"}
                 entries = await self._next_entries()
                 results = await asyncio.gather(*(self._post(session, entry.payload) for entry in entries))
                 await self._finish(entries, results)
@@ -162,7 +183,7 @@ class Relay:
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> _PostResult:
         try:
-            async with session.post(self._url, data=body, allow_redirects=False) as response:
+            async with session.post(self._url, data=body, headers=self._headers, allow_redirects=False) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError):
             return _PostResult.FAILED

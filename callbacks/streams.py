@@ -17,6 +17,8 @@ REPORTS: Final = keys.REPORTS
 RELAY: Final = keys.RELAY
 """Posted bodies of another system of the same account, which wait to be posted to that system; one in each entry."""
 
+RELAY_ID: Final = keys.RELAY_ID
+
 DEAD_LETTERS: Final = keys.DEAD_LETTERS
 """Dead letters: rows that could not be used, each with its reason."""
 

@@ -203,6 +203,11 @@ async def test_a_word_whose_meaning_is_not_certain_is_kept_and_not_applied(
         20261122052640,
         "Sat, 21 Nov 2026 23:56:40 GMT",
         "Sun, 22 Nov 2026 05:26:40 +0530",
+        "22-Nov-2026 05:26:40",
+        "22 nov 2026 05:26:40 IST",
+        "21-Nov-2026 23:56:40 +0000",
+        "261122052640",
+        261122052640,
         str(1_795_305_400),
         1_795_305_400_000,
         1_795_305_400_000_000,
@@ -226,8 +231,31 @@ async def test_a_time_that_is_not_certain_is_kept_and_not_applied(
     assert (reports.reports, len(reports.dead_letters)) == ([], 1)
 
 
+async def test_a_receipt_time_of_smpp_is_no_time_in_2052(redis: Redis, http: httpx.AsyncClient) -> None:
+    for ts in ("2611220526", 2611220526):
+        await http.post(PATH, content=posted("delivered", {"ts": ts, "meta": META}))
+    await http.post(PATH, content=posted("delivered", {"ts": "2613220526", "meta": META}))
+    reports = await classified(redis)
+    assert [report.ts for report in reports.reports] == [1_795_305_360] * 2
+    assert len(reports.dead_letters) == 1
+
+
 async def test_a_slash_after_the_secret_does_no_harm(redis: Redis, http: httpx.AsyncClient) -> None:
     await assert_delivered(redis, await http.post(f"{PATH}/", content=BODY))
+
+
+async def test_a_put_is_read_like_a_post(redis: Redis, http: httpx.AsyncClient) -> None:
+    await assert_delivered(redis, await http.put(PATH, content=BODY))
+
+
+async def test_chunks_that_end_with_a_bare_line_feed_are_refused(redis: Redis, http: httpx.AsyncClient) -> None:
+    """A proxy may read such chunks otherwise: a second request could hide in them."""
+    reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    writer.write(head + b"%x\n%b\n0\n\n" % (len(BODY), BODY))
+    assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    assert await stored(redis) == []
 
 
 FLAT = {"event": "delivered", "ts": NOW_S, "meta": META}
@@ -248,6 +276,7 @@ FLAT = {"event": "delivered", "ts": NOW_S, "meta": META}
         (BODY, FORM["content-type"]),
         (json.dumps(FLAT), "application/json"),
         (json.dumps([FLAT]), "application/json"),
+        (json.dumps([{"EVENT": "DELIVERED", "Data": [row(META)]}]), "application/json"),
         (json.dumps({"Event": "delivered", "Ts": NOW_S, "META": META}), "application/json"),
         (json.dumps({"status": "DELIVRD", "timestamp": NOW_S, "correlationId": META}), "application/json"),
         (json.dumps(BODY.decode()), "application/json"),

@@ -209,6 +209,27 @@ async def test_a_response_with_two_meanings_or_none_is_in_doubt(response: bytes)
     assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.UNREADABLE_RESPONSE)
 
 
+@pytest.mark.parametrize("coding", [b"identity", b"Identity", b"x"])
+async def test_a_response_with_another_transfer_coding_ends_with_its_connection(coding: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %b\r\nContent-Length: %b\r\n\r\n" % (coding, LENGTH)
+
+    async def script(connection: ScriptedConnection) -> None:
+        await connection.request()
+        await connection.write(head + ACCEPTED)
+
+    async with serving(script) as server:
+        (outcome,) = await outcomes(server)
+    assert (outcome.verdict, outcome.code) == (Verdict.ACCEPTED, 200)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\n\r"])
+async def test_chunks_that_do_not_end_as_chunks_do_are_in_doubt(end: bytes) -> None:
+    """RFC 9112 lets a client read bare line feeds in the head, and not around chunks."""
+    response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + end.join([CHUNK, ACCEPTED, b"0", b""])
+    outcome = await outcome_of(response)
+    assert (outcome.verdict, outcome.code) == (Verdict.IN_DOUBT, Failure.UNREADABLE_RESPONSE)
+
+
 async def test_a_mended_response_is_the_last_of_its_connection() -> None:
     response = b"HTTP/1.1 200 OK\r\nContent-Length : " + LENGTH + b"\r\n\r\n" + ACCEPTED
     async with serving(writing(response)) as server:

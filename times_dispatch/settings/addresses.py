@@ -48,4 +48,9 @@ def check_network(network: str) -> str:
     return network
 
 
+def check_networks(networks: str) -> str:
+    """Return addresses and networks that are separated by commas; raise ValueError if one has another form."""
+    return ",".join(check_network(network.strip()) for network in networks.split(","))
+
+
 OptionalUrl = Annotated[str, AfterValidator(_check_optional_http_url)]

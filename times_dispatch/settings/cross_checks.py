@@ -5,10 +5,12 @@ also in a file with mistakes of other kinds. They ignore values of a wrong type.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
 
 from times_dispatch.settings.document import Document
 from times_dispatch.settings.errors import closest
+from times_dispatch.settings.model import CallbackSettings
 from times_dispatch.settings.prices import categories_of, price
 from times_dispatch.settings.sender_window import send_window
 from times_dispatch.settings.senders import CategorySettings, SenderSettings
@@ -16,6 +18,8 @@ from times_dispatch.settings.strict_table import TomlPath
 from times_dispatch.settings.templates import TemplateSettings
 from times_dispatch.sms.rules import headers
 from times_dispatch.sms.rules.categories import CATEGORIES, Category
+
+_ANY_ADDRESS: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0", "::", "[::]"})  # noqa: S104
 
 
 def broken_references(document: Document) -> list[str]:
@@ -92,6 +96,31 @@ def caps_without_price(
             if price(sender, category, categories) is None:
                 reason = f"needs a price: price_per_part here, or in [categories.{category}] for a template of its own"
                 yield document.mistake(("senders", header, "max_money_per_day"), reason)
+
+
+def relay_to_receiver(document: Document, callbacks: CallbackSettings) -> Iterator[str]:
+    """Yield a mistake if the relay would post to the receiver, which would give the reports to the relay again."""
+    if callbacks.relay_url and _is_receiver(callbacks.relay_url, callbacks):
+        reason = "is the address of the receiver itself: reports would go round for ever"
+        yield document.mistake(("callbacks", "relay_url"), reason)
+
+
+def _is_receiver(url: str, callbacks: CallbackSettings) -> bool:
+    host, _, port = callbacks.listen.rpartition(":")
+    listens_at = _ANY_ADDRESS if host in _ANY_ADDRESS else {host.strip("[]")}
+    relay = urlsplit(url)
+    if relay.hostname in listens_at and _port(relay) == int(port):
+        return True
+    public = urlsplit(callbacks.public_url)
+    return (
+        bool(callbacks.public_url)
+        and (relay.hostname, _port(relay)) == (public.hostname, _port(public))
+        and relay.path.startswith(f"{public.path.rstrip('/')}/callbacks/")
+    )
+
+
+def _port(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
 
 
 def duplicate_defaults(document: Document, nickname: str) -> Iterator[str]:

@@ -5,14 +5,16 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import check_http_url, check_listen_address
+from times_dispatch.settings.addresses import check_http_url, check_listen_address, check_networks
 from times_dispatch.settings.cross_checks import (
     broken_references,
     caps_without_price,
     default_provider,
     invalid_allowed_templates,
+    relay_to_receiver,
     windows_never_open,
 )
 from times_dispatch.settings.document import Document
@@ -95,6 +97,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         if not registry.mistakes:
             mistakes += invalid_allowed_templates(document, file.senders, templates)
             mistakes += caps_without_price(document, file.senders, templates, file.categories)
+        mistakes += relay_to_receiver(document, callbacks)
         mistakes += windows_never_open(document, file.senders, file.categories)
         providers = {
             nickname: build_provider(nickname, table, provider_environments.get(nickname, {}))
@@ -159,7 +162,9 @@ def _callbacks(environment: Environment, table: CallbackSettings) -> CallbackSet
         "public_url": read_address(environment, "DISPATCH_CALLBACKS_PUBLIC_URL", check_http_url),
         "relay_url": read_address(environment, "DISPATCH_CALLBACKS_RELAY_URL", check_http_url),
     }
-    return table.model_copy(update={name: address for name, address in addresses.items() if address})
+    proxies = read_address(environment, "DISPATCH_CALLBACKS_TRUSTED_PROXIES", check_networks).split(",")
+    update: dict[str, Any] = {name: address for name, address in addresses.items() if address}
+    return table.model_copy(update=update | ({"trusted_proxies": proxies} if any(proxies) else {}))
 
 
 def _with_provider(sender: SenderSettings, default: str) -> SenderSettings:

@@ -1,3 +1,5 @@
+import pytest
+
 from tests.kit.settings import SETTINGS_FILE, Loader, Mistakes
 
 
@@ -59,3 +61,24 @@ def test_two_defaults_are_a_mistake(mistakes: Mistakes) -> None:
     assert "dispatch.toml:6: providers.two.default: only one provider can be the default, and one is" in mistakes(
         text, **CREDENTIALS_OF_TWO
     )
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "is_mistake"),
+    [
+        ('relay_url = "http://127.0.0.1:8085/x"', True),
+        ('relay_url = "http://localhost:8085/callbacks/x"', True),
+        ('relay_url = "http://127.0.0.1:8086/x"', False),
+        ('listen = "0.0.0.0:80"\nrelay_url = "http://[::1]/x"', True),
+        ('listen = "10.0.0.5:8085"\nrelay_url = "http://10.0.0.5:8085/x"', True),
+        ('listen = "10.0.0.5:8085"\nrelay_url = "http://10.0.0.6:8085/x"', False),
+        ('public_url = "https://a.in/sms"\nrelay_url = "https://A.in:443/sms/callbacks/x"', True),
+        ('public_url = "https://a.in"\nrelay_url = "https://a.in/reports"', False),
+        ('public_url = "https://a.in"\nrelay_url = "https://b.in/callbacks/x"', False),
+    ],
+)
+def test_a_relay_to_the_receiver_itself_is_a_mistake(mistakes: Mistakes, callbacks: str, is_mistake: bool) -> None:
+    text = SETTINGS_FILE + f"\n[callbacks]\n{callbacks}\n"
+    found = [mistake for mistake in mistakes(text) if "go round for ever" in mistake] if is_mistake else []
+    assert bool(found) is is_mistake
+    assert all("callbacks.relay_url: is the address of the receiver itself" in mistake for mistake in found)

@@ -22,7 +22,6 @@ _PLAIN_BEGINNINGS: Final = b"{["
 """A body that begins with one of these bytes is JSON, and not compressed: no compressed text begins like this."""
 
 NEVER: Final = float("inf")
-_LENGTH_KNOWN: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class RawResponse(NamedTuple):
@@ -236,4 +235,8 @@ class Connection(asyncio.Protocol):
         return content
 
     def _length_is_known(self) -> bool:
-        return any(name.lower() in _LENGTH_KNOWN for name, _ in self._headers)
+        """Return whether the response says where it ends; otherwise it ends with its connection (RFC 9112, 6.3)."""
+        codings = b",".join(value for name, value in self._headers if name.lower() == b"transfer-encoding")
+        if codings:
+            return codings.rpartition(b",")[2].strip().lower() == b"chunked"
+        return any(name.lower() == b"content-length" for name, _ in self._headers)

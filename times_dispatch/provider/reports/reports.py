@@ -9,7 +9,7 @@ import msgspec
 
 from times_dispatch.provider.reports.codes import DND, OTHER
 from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
-from times_dispatch.provider.reports.times import epoch_s
+from times_dispatch.provider.reports.times import MIN_SMPP_S, epoch_s
 
 MAX_ROWS: Final = 20_000
 """How many rows a body may have: more than reports of our messages have room in the longest body."""
@@ -104,7 +104,7 @@ class _Row(msgspec.Struct, gc=False):
 class _PlainRow(_Row, kw_only=True):
     """A row whose time and id have the documented types."""
 
-    ts: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+    ts: Annotated[int, msgspec.Meta(ge=0, lt=MIN_SMPP_S)]
     meta: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_META)]
 
 
@@ -122,6 +122,7 @@ _MAX_EVENT_BYTES: Final = 200
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
+_RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME: Final = msgspec.json.Decoder(str | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
@@ -213,6 +214,9 @@ def _parse_group(group: msgspec.Raw) -> tuple[str, bytes, bytes, list[msgspec.Ra
         fields = _GROUP.decode(group)
         event, data = bytes(fields.event), bytes(fields.data)
         if data == b"null":
+            event, data = _by_case(group, event)
+            fields.data = msgspec.Raw(data)
+        if data == b"null":
             event, is_row = _row_without_data(group, event)
         if len(event) > _MAX_EVENT_BYTES:
             raise _Unusable("the event's name is too long")  # the name is repeated in the body of each row
@@ -235,6 +239,12 @@ def may_be_row(fields: Mapping[str, Any]) -> bool:
 
 def _by_plain_name(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name.lower().replace("_", ""): value for name, value in fields.items()}
+
+
+def _by_case(group: msgspec.Raw, event: bytes) -> tuple[bytes, bytes]:
+    """Return the event and the data of a group that writes the names of its fields in another case."""
+    fields = {name.lower(): bytes(value) for name, value in _RAW_FIELDS.decode(group).items()}
+    return fields.get("event", event), fields.get("data", b"null")
 
 
 def _row_without_data(group: msgspec.Raw, event: bytes) -> tuple[bytes, bool]:

@@ -1,6 +1,7 @@
 """The times in reports, in the forms in which providers write them."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -10,6 +11,18 @@ INDIA: Final = timezone(timedelta(hours=5, minutes=30))
 
 _NUMBER = re.compile("[0-9]{1,19}(?:[.][0-9]{1,9})?")
 _DIGITS = re.compile("20[0-9]{12}")
+_SMPP = re.compile("[2-9][0-9][01][0-9][0-3][0-9](?:[0-9]{2}){2,3}")
+"""The year without its century, as in SMPP's receipts. As epoch seconds or milliseconds, such numbers are times before
+2001 or after 2049, and no times of reports."""
+MIN_SMPP_S: Final = 25 * 10**8
+_SMPP_S: Final = range(MIN_SMPP_S, 100 * 10**8)
+_SMPP_MS: Final = range(20 * 10**10, 100 * 10**10)
+_NAMED_MONTH = re.compile(
+    r"(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3})[ -](?P<year>20[0-9]{2}),? (?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
+    r" ?(?P<zone>UTC|GMT|IST|[+-][0-9]{2}:?[0-9]{2})?",
+    re.ASCII | re.IGNORECASE,
+)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISO = re.compile(
     r"(?P<date>[0-9]{4}[-/][0-9]{2}[-/][0-9]{2})[T ]"
     r"(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
@@ -29,11 +42,11 @@ def epoch_s(value: object) -> int | None:
     """Return a time in epoch seconds, at least 0 and below 2**32; None if its meaning is not certain.
 
     Read are numbers of seconds, milliseconds, microseconds and nanoseconds, also as texts, ISO 8601 with date and time,
-    ``20261126103000``, and the dates of e-mails.
+    ``20261126103000``, ``2611261030`` as in SMPP's receipts, ``26-Nov-2026 10:30``, and the dates of e-mails.
     """
     if isinstance(value, str):
         value = _of_text(value.strip())
-    elif isinstance(value, int) and 20 * 10**12 <= value < 21 * 10**12:
+    elif isinstance(value, int) and (20 * 10**12 <= value < 21 * 10**12 or value in _SMPP_S or value in _SMPP_MS):
         value = _of_text(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -47,19 +60,28 @@ def epoch_s(value: object) -> int | None:
 def _of_text(text: str) -> int | float | None:
     if _DIGITS.fullmatch(text):
         return _of_fields(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}", "")
+    if _SMPP.fullmatch(text) and (int(text) in _SMPP_S or int(text) in _SMPP_MS):
+        pairs = [text[at : at + 2] for at in range(0, len(text), 2)]
+        return _of_fields(f"20{'-'.join(pairs[:3])}T{':'.join(pairs[3:])}", "")
     if _NUMBER.fullmatch(text):
         return float(text) if "." in text else int(text)
+    return _of_date(text)
+
+
+def _of_date(text: str) -> float | None:
     if match := _ISO.fullmatch(text):
         time = match["time"].replace(",", ".")
         zone = (match["zone"] or "").upper()
         if zone[:1].isdecimal():
             zone = "+" + zone  # a form turns an unescaped plus into a blank
         return _of_fields(f"{match['date'].replace('/', '-')}T{time}", zone)
+    if (match := _NAMED_MONTH.fullmatch(text)) and match["month"].lower() in _MONTHS:
+        month = _MONTHS.index(match["month"].lower()) + 1
+        date = f"{match['year']}-{month:02}-{match['day']:0>2}"
+        return _of_fields(f"{date}T{match['time']}", (match["zone"] or "").upper())
     if _RFC_5322.fullmatch(text):
-        try:
+        with suppress(ValueError, OverflowError):
             return parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
-            return None
     return None
 
 
