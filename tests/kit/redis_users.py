@@ -30,8 +30,8 @@ _SECRETS = (
 
 def service(name: str) -> dict[str, Any]:
     """Return a service of docker-compose.yml."""
-    found: dict[str, Any] = _COMPOSE["services"][name]
-    return found
+    services: dict[str, dict[str, Any]] = _COMPOSE["services"]
+    return services[name]
 
 
 def secrets_of(name: str) -> set[str]:

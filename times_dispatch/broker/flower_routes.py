@@ -17,7 +17,7 @@ class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
 
     @authenticated
     async def get(self) -> None:
-        """Answer with the metrics."""
+        """Answer with the metrics, for people who are logged in."""
         await super().get()
 
 
@@ -34,7 +34,7 @@ class _SilentReceiver(EventReceiver):
     """Receives events, and does not ask workers to show themselves: their heartbeats do so every two seconds."""
 
     def wakeup_workers(self, channel: Any = None) -> None:
-        """Send no broadcast."""
+        """Send no broadcast to the workers."""
 
 
 def restrict(*, allow_control: bool) -> None:

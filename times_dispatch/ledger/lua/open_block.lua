@@ -1,4 +1,4 @@
--- uses: names keys memory clock states records spans rotation campaigns providers pacing budget suppression
+-- uses: names keys memory clock states records spans rotation campaigns providers pacing paces budget suppression
 --
 -- Open a block: mark pending messages of a batch as sending, for the worker that holds the lease of the batch. No other
 -- script makes a message sending, so every condition that forbids sending is checked here, except for the opt-out list,
@@ -40,8 +40,9 @@
 --   if other campaigns used its text lately; one byte is scanned for each message of the batch; one command for each
 --   provider that is passed over.
 --
--- lib/pacing.lua explains send times and costs, lib/providers.lua explains chains and probes, lib/rotation.lua explains
--- rotation, lanes and batches out, lib/frequency.lua explains entries, and ledger/keys.py explains every field.
+-- lib/pacing.lua and lib/paces.lua explain send times and costs, lib/providers.lua explains chains and probes,
+-- lib/rotation.lua explains rotation, lanes and batches out, lib/frequency.lua explains entries, and ledger/keys.py
+-- explains every field.
 --
 -- Execution starts at fail_if_memory_is_full(), below the functions.
 
@@ -62,9 +63,6 @@ local PARTS_WAIT_MS = 200
 -- pushes do.
 local TURN_MS = 2000
 local UNPACED_TURN_MS = 10000
--- A campaign with a rate below its sender's may use so much of its rate at once: its block is spread over the send
--- times of the sender, so a whole round trip's worth would be a bunch.
-local MAX_OWN_BUNCH_US = 50000
 -- A batch that will be at its end within about this time is not interrupted.
 local REST_US = 1000000
 
@@ -149,30 +147,6 @@ local function reach_of(campaign, main)
   return redis.call('SCARD', key_of_sender('batches_out:urgent')) == 0 and ahead_us or 0
 end
 
--- Return the pace that gives out send times: the sender's, or the campaign's own if the sender has no limit. A table:
---   key           the hash that keeps the pace; nil without a limit, because then nothing has to be kept
---   send_time_us  the next send time
---   per_unit_us   the time between two send times for each unit of cost; 0 without a limit
-local function main_pace(campaign, sender)
-  local rate, fields, key = tonumber(sender.rate or '0'), sender, sender_key
-  if rate <= 0 then rate, fields, key = tonumber(campaign.rate or '0'), campaign, campaign_key end
-  if rate <= 0 then return {send_time_us = now, per_unit_us = 0} end
-  local per_unit_us = 1000000 / rate
-  local send_time_us = next_send_time(fields, per_unit_us, now - tolerance_us, now + MAX_AHEAD_US)
-  return {key = key, send_time_us = send_time_us, per_unit_us = per_unit_us}
-end
-
--- Return the pace of a campaign with a limit below its sender's; nil if it has none. This pace gives out no send times:
--- a message may be sent from the next send time of this pace on.
-local function own_pace(campaign, sender)
-  local rate = tonumber(campaign.rate or '0')
-  if rate <= 0 or tonumber(sender.rate or '0') <= 0 then return nil end
-  local per_unit_us = 1000000 / rate
-  local earliest_us = now - math.min(ahead_us + tolerance_us, MAX_OWN_BUNCH_US)
-  local send_time_us = next_send_time(campaign, per_unit_us, earliest_us, now + MAX_AHEAD_US)
-  return {key = campaign_key, send_time_us = send_time_us, per_unit_us = per_unit_us}
-end
-
 -- Suppress the messages that a frequency cap forbids. A message whose earlier attempt is in doubt is given up: nobody
 -- may say that the message was never sent.
 local function suppress(checks, count, block_number)
@@ -217,7 +191,7 @@ end
 --   max_messages   how many messages the block may have
 --   part_counts    the SMS parts of each message of the batch, one byte each; false if each has one part
 --   costs          the cost of each message, one byte each; false if each costs one unit
---   main, own      the paces, see main_pace and own_pace
+--   main, own      the paces, see lib/paces.lua
 --   max_parts      how many SMS parts the block may have
 --   checks         the checks of the stretch, see stretch_checks; nil without them
 -- Returns a table:
@@ -345,7 +319,8 @@ if not position then
   return reply({status = 'drained'})
 end
 
-local main, own = main_pace(campaign, sender), own_pace(campaign, sender)
+local hashes = {campaign = campaign, campaign_key = campaign_key, sender = sender, sender_key = sender_key}
+local main, own = main_pace(hashes, now, tolerance_us), own_pace(hashes, now, ahead_us + tolerance_us)
 if is_turn_over(lease, main, own) then
   end_turn(id, campaign_key, batch_member(id, batch_number))
   return closed('turn_over')
