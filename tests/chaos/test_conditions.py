@@ -40,6 +40,11 @@ def test_a_slow_ledger_must_send_a_third_of_what_its_round_trips_allow(sender: s
     assert not slow_redis.judge(slow_redis.Step(sender, 0.5, 0, 0)).holds
 
 
+def test_a_sender_with_a_limit_is_expected_to_keep_its_rate_with_calls_that_leave_time_for_its_pushes() -> None:
+    expected = [slow_redis.expected_per_s(SLOW, delay_s) for delay_s in (0.5, 0.3, 0.25, 0.05)]
+    assert expected == pytest.approx([50, 150, 200, 200])
+
+
 @pytest.mark.parametrize(
     ("good_figure", "bad_figure"),
     [

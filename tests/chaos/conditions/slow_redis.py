@@ -11,6 +11,7 @@ from tests.chaos.settings import MAX_IN_FLIGHT, RATES, SLOW, UNLIMITED
 from tests.chaos.testbed import ChaosTestbed, TestbedOptions
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.states import UNSENT
+from workers.batch.timings import BatchTimings
 
 _DELAYS_S = (0.5, 0.3, 0.2, 0.1, 0.05)
 _STEP_S = 10.0
@@ -21,8 +22,8 @@ _BEGINS_WITHIN_S = 20.0
 _WORKERS = 2
 _PUSH_S = 0.1
 """About the time of a push, with the wait for a group of results."""
-_BLOCK_SHARE = 0.05
-"""The share of a second's messages that one opening gives out to a sender with a limit."""
+_START_WITHIN_S = BatchTimings().start_within_s
+"""The pushes of a block begin within this time after the ledger was last asked about the block."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ def expected_per_s(sender: str, delay_s: float) -> float:
     """Return how many messages two workers can send at most when each call takes so long.
 
     A message of a sender without a limit keeps one of the worker's places for two calls (opening and recording) and its
-    push. A sender with a limit gets a twentieth of a second's messages with each opening.
+    push. A block of a sender with a limit takes two calls if it has to be confirmed (opening and confirmation). What is
+    left of the time for its pushes after the second call is time in which messages go out at the rate.
     """
     rate = RATES[sender]
     if not rate:
         return _WORKERS * MAX_IN_FLIGHT / (2 * delay_s + _PUSH_S)
-    return min(rate, _WORKERS * max(1.0, _BLOCK_SHARE * rate) / delay_s)
+    return rate * min(1.0, (_START_WITHIN_S - delay_s) / (2 * delay_s))
 
 
 def judge(step: Step) -> ChaosFigure:
