@@ -19,32 +19,35 @@ settings.register_profile("quick", settings.get_profile("repeatable"), max_examp
 settings.load_profile("repeatable")
 
 
-@pytest.fixture(autouse=True)
-def logs_unconfigured() -> Iterator[None]:
-    """What a test does to the logs stays in it, whichever runs next."""
-    yield
-    structlog.reset_defaults()
+_start_process = subprocess.Popen.__init__
 
 
-@pytest.fixture(autouse=True)
-def processes_only_where_marked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that starts a process without the marker ``processes``: ``make fast`` must not run such a test."""
-    if request.node.get_closest_marker("processes"):
-        yield
-        return
+def _refuse_process(*_: object, **__: object) -> None:
+    pytest.fail("this test starts a process: mark it with @pytest.mark.processes")
 
-    def refuse(*_: object, **__: object) -> None:
-        pytest.fail("this test starts a process: mark it with @pytest.mark.processes")
 
-    with patch.object(subprocess.Popen, "__init__", refuse):
-        yield
+# A hook and not two fixtures, because fixtures would take as long as many a test does.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let only a marked test start processes (``make fast`` leaves it out), and take back what it did to the logs."""
+    is_marked = item.get_closest_marker("processes") is not None
+    with patch.object(subprocess.Popen, "__init__", _start_process if is_marked else _refuse_process):
+        try:
+            return (yield)
+        finally:
+            structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[EmbeddedServer]:
     """One embedded server for the whole run, without a file of its own; do not kill it, start another for that."""
-    with EmbeddedServer(appendonly=False) as server:
+    server = EmbeddedServer(appendonly=False)
+    with patch.object(subprocess.Popen, "__init__", _start_process):
+        server.start()
+    try:
         yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
