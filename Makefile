@@ -38,7 +38,7 @@ fast: $(READY) ## lint, and all quick tests that start no processes
 test: lint ## lint and all tests, with coverage
 	@status=0; \
 	$(BIN)/pytest -m alone || status=1; \
-	$(BIN)/pytest -m 'processes and not alone' $(PARALLEL) || status=1; \
+	$(BIN)/pytest -m 'processes and not alone' -n $(JOBS) --dist loadgroup || status=1; \
 	$(BIN)/pytest -m 'not processes and not alone' $(PARALLEL) --cov || status=1; \
 	exit $$status
 
