@@ -79,9 +79,12 @@ chaos: $(READY) ## break every process and count the damage; SEED=N repeats a ru
 simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))
 
+# The users of redis-users.acl.
+REDIS_USERS := worker beat receiver reconciler flower command admin
+
 secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
 	@mkdir -p -m 700 secrets
-	@for name in redis_password id_key callback_secret flower_basic_auth timesmobile_username timesmobile_password; do \
+	@for name in $(REDIS_USERS:%=redis_%) id_key callback_secret flower_basic_auth timesmobile_username timesmobile_password; do \
 	  test -s secrets/$$name && continue; \
 	  case $$name in flower_basic_auth) before=flower: ;; *) before= ;; esac; \
 	  printf '%s' "$$before" > secrets/$$name; \

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Final
 
 from callbacks.dead_letters import DeadLetter, DeadLetterReason
 from times_dispatch.ledger.model import CampaignId
@@ -16,6 +17,9 @@ from times_dispatch.sms.reply_words import StopWords
 
 _OUR_FORM = re.compile(r"(?![0-9a-f]{32})[0-9a-z]{32}")
 """Matches ids of our form. Thirty-two hexadecimal digits are another system's UUID: our ids use all of ``[0-9a-z]``."""
+
+MAX_REACTIONS: Final = 1_000
+"""How many clicks, and how many replies, of one message are counted."""
 
 _KINDS: dict[EventKind, ReportKind] = {
     EventKind.DELIVERED: "delivered",
@@ -80,9 +84,9 @@ class ReportClassifier:
     def _classify_body(self, body: bytes, classified: ClassifiedReports) -> None:
         try:
             parsed = parse(body)
-        except ReportsUnreadable:
+        except ReportsUnreadable as error:
             classified.counts["unusable"] += 1
-            classified.dead_letters.append(DeadLetter(DeadLetterReason.UNREADABLE, body))
+            classified.dead_letters.append(DeadLetter(DeadLetterReason.UNREADABLE, body, str(error)))
             return
         parse_id, reports, events = self._ids.parse, classified.reports, classified.events
         ours_before = len(reports) + len(classified.test_sends)
@@ -101,7 +105,7 @@ class ReportClassifier:
                 continue
             if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                 classified.stop_replies.append(len(reports))
-            digest = _digest(event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
+            digest = _digest(ref.index, event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
                 DeliveryReport(
                     CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest
@@ -140,7 +144,13 @@ def join(rows: list[bytes]) -> bytes:
     return b"[" + b",".join(row.strip().removeprefix(b"[").removesuffix(b"]") for row in rows) + b"]"
 
 
-def _digest(event: ReportEvent) -> bytes:
-    """Return eight bytes that are equal for two clicks (or two replies) only if they are the same one."""
-    identifying = "\0".join((event.meta, event.kind, str(event.ts), event.url, event.incoming_text))
-    return blake2b(identifying.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def _digest(index: int, event: ReportEvent) -> bytes:
+    """Return eight bytes that tell the clicks of a message from each other, or its replies.
+
+    A message has at most ``MAX_REACTIONS`` digests of each kind, so that nobody fills Redis with clicks. Two clicks on
+    one link within so many seconds have two digests; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
+    """
+    content = f"{event.url}\0{event.incoming_text}".encode("utf-8", "surrogatepass")
+    # Not the id: it may be written in many ways, in upper and lower case.
+    number = (event.ts + int.from_bytes(blake2b(content, digest_size=4).digest())) % MAX_REACTIONS
+    return blake2b(b"%d %b %d" % (index, event.kind.encode(), number), digest_size=8).digest()

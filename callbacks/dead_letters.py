@@ -56,6 +56,10 @@ class DeadLetterLimits:
     """In each of the four streams, approximately."""
     page: int = 1_000
     """Short rows that are read in one call to Redis."""
+    written_rows: int = 200
+    """Rows that are written in one call to Redis, within some milliseconds."""
+    written_bytes: int = 1024 * 1024
+    """Bytes of the rows that are written in one call to Redis; a longer row is written alone."""
     long_page: int = 8
 
 
@@ -150,8 +154,20 @@ class DeadLetters:
 
     async def add(self, rows: Sequence[DeadLetter]) -> None:
         """Keep rows, and count them by reason."""
-        if not rows:
-            return
+        page: list[DeadLetter] = []
+        page_bytes = 0
+        for row in rows:
+            if page and (
+                len(page) == self._limits.written_rows or page_bytes + len(row.body) > self._limits.written_bytes
+            ):
+                await self._add(page)
+                page, page_bytes = [], 0
+            page.append(row)
+            page_bytes += len(row.body)
+        if page:
+            await self._add(page)
+
+    async def _add(self, rows: Sequence[DeadLetter]) -> None:
         limits, streams = self._limits, set[str]()
         async with self._redis.pipeline(transaction=False) as pipe:
             for reason, body, detail in rows:

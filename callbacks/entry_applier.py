@@ -1,8 +1,10 @@
 """Applies entries of the stream ``reports``: to the ledger, the opt-outs, the relay or the dead letters."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import structlog
 from msgspec import DecodeError
@@ -24,6 +26,10 @@ from times_dispatch.ledger.test_sends import SendTestReports
 from times_dispatch.settings.logs import failure
 
 log = structlog.get_logger(__name__)
+
+_MAX_LIGHT_ROWS: Final = 1_000
+_REPORTS_AT_ONCE: Final = 4_000
+"""Reports of one call of the ledger; packing them, and each script, takes some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,8 @@ class EntryApplier:
         """Apply the reports of entries in one call; return None if the call fails because of the reports."""
 
         async def apply() -> AppliedEntries:
-            classified = self._classifier.classify(body for entry in entries for body in posted_bodies(entry))
-            return AppliedEntries(classified, await self._report_applier.apply(classified.reports))
+            classified = await self._classify([body for entry in entries for body in posted_bodies(entry)])
+            return AppliedEntries(classified, await self._apply_in_pieces(classified.reports))
 
         outcome = await attempt(apply)
         if isinstance(outcome, Failed):
@@ -98,7 +104,7 @@ class EntryApplier:
         A body that cannot be classified, or a report that cannot be applied, does not affect the others.
         """
         classifiable, unclassifiable = await self._split(entry)
-        classified = self._classifier.classify(classifiable)
+        classified = await self._classify(classifiable)
         classified.dead_letters += [DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in unclassifiable]
         results: list[ReportEffect | None] = []
         for report in classified.reports:
@@ -133,6 +139,18 @@ class EntryApplier:
         await self._dead_letters.add(dead_letters)
         return len(dead_letters)
 
+    async def _classify(self, bodies: Sequence[bytes]) -> ClassifiedReports:
+        """Classify bodies, in a thread if that takes long: the relay and the renewal of claims go on meanwhile."""
+        if sum(map(max_rows, bodies)) <= _MAX_LIGHT_ROWS:
+            return self._classifier.classify(bodies)
+        return await asyncio.to_thread(self._classifier.classify, bodies)
+
+    async def _apply_in_pieces(self, reports: Sequence[DeliveryReport]) -> list[ReportEffect]:
+        effects: list[ReportEffect] = []
+        for at in range(0, len(reports), _REPORTS_AT_ONCE):
+            effects += await self._report_applier.apply(reports[at : at + _REPORTS_AT_ONCE])
+        return effects
+
     async def _opt_out_of_test_sends(self, stops: Sequence[tuple[int, bytes]]) -> list[DeadLetter]:
         """Opt out the senders of stop replies to test messages; return the rows without a known number."""
         numbers = await self._test_sends.numbers([index for index, _ in stops])
@@ -149,7 +167,7 @@ class EntryApplier:
         unclassifiable: list[bytes] = []
 
         async def classify(body: bytes) -> None:
-            self._classifier.classify([body])
+            await self._classify([body])
 
         for body in posted_bodies(entry):
             outcome = await attempt(partial(classify, body))
@@ -197,6 +215,11 @@ class EntryApplier:
             await check(self._redis)
         except RedisUnavailable:
             raise error from None
+
+
+def max_rows(body: bytes) -> int:
+    """Return how many rows a body has at most: one more than commas."""
+    return body.count(b",") + 1
 
 
 def posted_bodies(entry: Entry) -> list[bytes]:

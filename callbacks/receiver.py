@@ -5,8 +5,9 @@ of docs/domain.md describes the responses. The provider repeats a request after 
 receiver answers 4xx only to a request that can never succeed.
 """
 
+import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -20,8 +21,12 @@ from redis.exceptions import RedisError
 from callbacks.backlog import watch_backlog
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.dead_letters import DeadLetter, DeadLetterLimits, DeadLetterReason, DeadLetters
-from callbacks.http.posted_body import decompress_body, header, join_lines, json_in, json_in_query, unwrap
-from callbacks.http.server import HttpServer, ReportProtocol
+from callbacks.http.posted_body import header, json_in_query
+from callbacks.http.posted_reports import MANDATORY_FIELDS, PostedReportsReader
+from callbacks.http.refusal_log import RefusalLog
+from callbacks.http.report_protocol import ReportProtocol
+from callbacks.http.server import HttpServer
+from callbacks.http.server_load import ServerLimits, ServerLoad, max_connections
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage, BodyIncomplete, BodyTooLong, Receive, read_body
 from callbacks.stream_writer import NotStored, ReportStreamWriter
@@ -30,9 +35,9 @@ from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding
 from times_dispatch.ledger.connection import connect
 from times_dispatch.process import run_until_signalled
-from times_dispatch.provider.reports.reports import ParsedReports, ReportsUnreadable, UnusableRow, parse
+from times_dispatch.provider.reports.reports import ReportsUnreadable
 from times_dispatch.settings.load import Need
-from times_dispatch.settings.model import Settings
+from times_dispatch.settings.model import CallbackSettings, Settings
 from times_dispatch.settings.startup import load_settings_or_exit
 
 log = structlog.get_logger(__name__)
@@ -47,16 +52,13 @@ KEEP_ALIVE_S: Final = 75
 """Longer than common proxies keep a connection open, so that the proxy closes first and never writes into a connection
 that we have closed."""
 
-MAX_CONNECTIONS: Final = 4096
-
-WARN_EVERY_S: Final = 60.0
-"""At most one request with an unknown secret is logged in this many seconds."""
-
-MANDATORY_FIELDS: Final = ["event", "ts", "meta"]
-"""The fields that the response names as missing when a body is empty."""
+BACKLOG: Final = 512
+"""Connections that wait to be accepted; all of them are accepted in one turn of the event loop."""
 
 KEEP_TIMEOUT_S: Final = 3.0
 """How long the keeping of a body that is refused may take."""
+KEPT_AT_ONCE: Final = 8
+"""How many refused bodies are kept at the same time: each takes memory several times while it is written."""
 
 
 class Receiver:
@@ -70,6 +72,7 @@ class Receiver:
         *,
         room: ReportRoom | None = None,
         dead_letters: DeadLetters | None = None,
+        refusals: RefusalLog | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a receiver.
@@ -80,6 +83,7 @@ class Receiver:
             secrets: decides which paths are valid.
             room: says whether reports may be stored; by default a room with the default limits, which is never checked.
             dead_letters: keep the bodies that are refused; by default with the default limits.
+            refusals: log the requests that are refused; by default a log of this receiver only.
             clock: the clock for the time in the responses.
         """
         self._redis = redis
@@ -88,7 +92,9 @@ class Receiver:
         self._secrets = secrets
         self._clock = clock
         self._dead_letters = dead_letters or DeadLetters(redis)
-        self._warn_at = clock.monotonic()
+        self._keeping = asyncio.Semaphore(KEPT_AT_ONCE)
+        self._reader = PostedReportsReader()
+        self._refusals = refusals or RefusalLog()
 
     async def __call__(self, scope: AsgiMessage, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,10 +102,10 @@ class Receiver:
             raise RuntimeError(msg)
         path, method = scope["path"].encode("utf-8", "surrogateescape"), scope["method"]
         if self._secrets.match(path):
-            if method == "POST":
+            if method in {"POST", "PUT"}:
                 await self._accept(scope, receive, send)
-            elif method == "GET" and (body := json_in_query(scope["query_string"])):
-                await self._accept_reports(body, body, send)
+            elif method == "GET" and json_in_query(scope["query_string"]):
+                await self._accept_reports(b"", scope, send)
             else:
                 await self._refuse(send, 405, "Method not allowed.", headers=[(b"allow", b"POST")])
         elif path in {b"/health", b"/ready"}:
@@ -117,40 +123,39 @@ class Receiver:
         headers = scope["headers"]
         try:
             posted = await read_body(headers, receive, clock=self._clock)
-            body = decompress_body(posted, headers)
+            body = await self._reader.decompress(posted, headers)
         except BodyTooLong:
-            log.warning("a posted body is too long", max_bytes=MAX_BODY_BYTES)
+            self._refusals.warning("a posted body is too long", max_bytes=MAX_BODY_BYTES)
             await self._refuse(send, 413, f"The body is longer than {MAX_BODY_BYTES} bytes.", close=True)
         except BodyIncomplete:
             await self._refuse(send, 503, "The body did not arrive in time.", close=True)
         except (UnknownEncoding, BodyDamaged) as error:
             await self._refuse_encoding(posted, f"{type(error).__name__}: {error}", send)
         else:
-            content = json_in(body, header(headers, b"content-type")) if body else json_in_query(scope["query_string"])
-            await self._accept_reports(content, body or content, send)
+            await self._accept_reports(body, scope, send)
 
-    async def _accept_reports(self, content: bytes, body: bytes, send: Send) -> None:
-        """Store the reports in *content*, which was taken from *body*, and answer the request."""
+    async def _accept_reports(self, body: bytes, scope: AsgiMessage, send: Send) -> None:
+        """Store the reports in a body, or in the query if there is no body, and answer the request."""
         try:
-            content, parsed = _parse(content)
+            reports = await self._reader.read(body, header(scope["headers"], b"content-type"), scope["query_string"])
         except ReportsUnreadable as error:
-            await self._refuse_as_unreadable(body, str(error), send)
+            await self._refuse_as_unreadable(body or scope["query_string"], str(error), send)
             return
-        if not parsed.events and not parsed.unusable:
+        if not reports.events and not reports.unusable:
             await self._confirm(send, 0)
-        elif not parsed.events and all(map(is_incomplete, parsed.unusable)):
-            missing = sorted({field for row in parsed.unusable for field in missing_fields(row)})
-            if await self._keep(DeadLetter(DeadLetterReason.UNUSABLE, content, _missing_text(missing)), send):
-                await self._refuse_as_incomplete(send, missing)
+        elif reports.missing:
+            letter = DeadLetter(DeadLetterReason.UNUSABLE, reports.content, _missing_text(reports.missing))
+            if await self._keep(letter, send):
+                await self._refuse_as_incomplete(send, reports.missing)
         else:  # unusable rows become dead letters, and do not affect the other rows
-            await self._store(content, len(parsed.events), send)
+            await self._store(reports.content, reports.events, send)
 
     async def _keep(self, letter: DeadLetter, send: Send) -> bool:
         """Keep a body that is refused as a dead letter; if that fails, answer 503 and return False."""
         try:
             if self._room.refusal:
                 raise NotStored(self._room.refusal)
-            async with self._clock.timeout(KEEP_TIMEOUT_S):
+            async with self._clock.timeout(KEEP_TIMEOUT_S), self._keeping:
                 await self._dead_letters.add([letter])
         except (RedisError, OSError, NotStored):
             await self._refuse(send, 503, "The reports could not be stored. Please post them again.")
@@ -161,12 +166,12 @@ class Receiver:
         if not body.strip() or reason == "the body is an empty array":
             await self._refuse_as_incomplete(send, MANDATORY_FIELDS)
         elif await self._keep(DeadLetter(DeadLetterReason.UNREADABLE, body, reason), send):
-            log.warning("a posted body cannot be read", reason=reason)
+            self._refusals.warning("a posted body cannot be read", reason=reason)
             await self._refuse(send, 400, f"Bad request: {reason}.", details={"missing_fields": []})
 
     async def _refuse_encoding(self, body: bytes, reason: str, send: Send) -> None:
         if await self._keep(DeadLetter(DeadLetterReason.UNREADABLE, body, reason), send):
-            log.warning("a posted body has an encoding that cannot be read")
+            self._refusals.warning("a posted body has an encoding that cannot be read")
             message = "The body's Content-Encoding cannot be read; gzip, deflate and identity can be."
             await self._refuse(send, 415, message, headers=[(b"accept-encoding", b"gzip, deflate, identity")])
 
@@ -188,16 +193,14 @@ class Receiver:
     async def _refuse_unknown_secret(self, send: Send) -> None:
         """Answer 503 after a change of the secrets, so that the provider posts again; else 404."""
         is_change_recent = await self._secrets.is_change_recent()
-        if self._clock.monotonic() >= self._warn_at:
-            self._warn_at = self._clock.monotonic() + WARN_EVERY_S
-            log.warning("a request had an unknown secret", answered=503 if is_change_recent else 404)
+        self._refusals.warning("a request had an unknown secret", answered=503 if is_change_recent else 404)
         if is_change_recent:
             await self._refuse(send, 503, "The secret is unknown here, perhaps not for long. Please post again later.")
         else:
             await self._refuse(send, 404, "Not found.")
 
-    async def _refuse_as_incomplete(self, send: Send, missing: list[str]) -> None:
-        log.warning("a posted body cannot be read", missing=missing)
+    async def _refuse_as_incomplete(self, send: Send, missing: Sequence[str]) -> None:
+        self._refusals.warning("a posted body lacks mandatory fields", missing=missing)
         message = "Bad request. Some mandatory parameter was missing."
         await self._refuse(send, 400, message, details={"missing_fields": missing})
 
@@ -246,55 +249,6 @@ class Receiver:
         await respond(send, 503 if refusal else 200, content)
 
 
-class _EventRows(msgspec.Struct):
-    event: str
-    data: list[dict[str, Any]] | dict[str, Any]
-
-
-class _NamedEvent(msgspec.Struct):
-    event: str
-
-
-def is_incomplete(row: UnusableRow) -> bool:
-    """Return whether a row lacks a mandatory field, or does not even have the shape of a report.
-
-    A row that is unusable for another reason (an unknown event, a time out of bounds) is stored and becomes a dead
-    letter, so that people can see the row.
-    """
-    return bool(row.missing_fields) or not _has_shape(row, list[_EventRows])
-
-
-def missing_fields(row: UnusableRow) -> Sequence[str]:
-    """Return the mandatory fields that a row lacks."""
-    if row.missing_fields:
-        return row.missing_fields
-    return ("ts", "meta") if _has_shape(row, list[_NamedEvent]) else MANDATORY_FIELDS
-
-
-def _has_shape(row: UnusableRow, shape: Any) -> bool:
-    try:
-        msgspec.json.decode(row.raw, type=shape)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
-    """Return a body that ``parse`` reads, and what it reads; raise ReportsUnreadable."""
-    try:
-        parsed = parse(content)
-    except ReportsUnreadable:
-        if not (joined := join_lines(content)):
-            raise
-        return joined, parse(joined)
-    if not parsed.events and (inner := unwrap(content)):
-        with suppress(ReportsUnreadable):
-            inner_parsed = parse(inner)
-            if inner_parsed.events:
-                return inner, inner_parsed
-    return content, parsed
-
-
 def _missing_text(fields: Iterable[str]) -> str:
     return f"fields are missing: {', '.join(fields)}"
 
@@ -309,6 +263,7 @@ async def respond(send: Send, status: int, content: Any, *, headers: Iterable[tu
 
 async def serve(settings: Settings) -> None:
     """Receive until a signal; then answer the requests in progress."""
+    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
     host, _, port = settings.callbacks.listen.rpartition(":")
     async with connect(settings.redis_url) as redis:
         secrets = CallbackSecrets(
@@ -323,9 +278,13 @@ async def serve(settings: Settings) -> None:
             max_waiting_bytes=limits.max_waiting_bytes,
         )
         dead_letters = DeadLetters(redis, limits=DeadLetterLimits(max_bytes=limits.max_dead_letter_bytes))
+        refusals = RefusalLog()
+        receiver = Receiver(
+            redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters, refusals=refusals
+        )
         server = HttpServer(
             uvicorn.Config(
-                Receiver(redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters),
+                receiver,
                 host=host.strip("[]"),
                 port=int(port),
                 http=ReportProtocol,
@@ -335,14 +294,23 @@ async def serve(settings: Settings) -> None:
                 access_log=False,  # the path holds the secret
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=MAX_CONNECTIONS,
+                backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
-            )
+            ),
+            ServerLoad(_server_limits(settings.callbacks), refusals=refusals),
         )
-        watches = (secrets.record, partial(watch_backlog, redis), room.watch)
+        watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run)
         await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
+
+
+def _server_limits(callbacks: CallbackSettings) -> ServerLimits:
+    return ServerLimits(
+        max_connections=max_connections(ServerLimits.max_connections),
+        max_per_address=callbacks.max_per_address,
+        trusted_proxies=callbacks.trusted_networks,
+    )
 
 
 def main() -> None:

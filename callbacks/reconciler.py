@@ -6,10 +6,12 @@ reconciler claims the entries that the killed one held, and applying a report tw
 """
 
 import asyncio
+import gc
 import sys
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,7 +21,7 @@ from redis.exceptions import OutOfMemoryError
 
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
-from callbacks.entry_applier import AppliedEntries, EntryApplier, posted_bodies
+from callbacks.entry_applier import AppliedEntries, EntryApplier, max_rows, posted_bodies
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
@@ -51,6 +53,9 @@ class ReconcilerLimits:
     """Entries that are read, or claimed, at once. The receiver puts up to 128 KiB of bodies into one entry."""
     group_bytes: int = 1024 * 1024
     """Bytes of the entries that are applied together: some thousands of reports, applied within a second."""
+    group_rows: int = 40_000
+    """The most rows that the entries may have that are applied together. A row has two commas or three, so that as many
+    commas are some thousands of reports."""
     block_ms: int = 1_000
     """How long one read waits for a new entry."""
     max_waiting_entries: int = 512
@@ -130,9 +135,13 @@ class Reconciler:
             IdKeyRefused: this process lacks a key with which our ids may have been made, and could take our reports for
                 another system's. It has processed no entry with such a report.
         """
+        ended = asyncio.Event()
+        renewing = asyncio.create_task(run_forever(partial(self._renew_later, ended), ended, clock=self._clock))
         try:
             await run_forever(self.step, stop, ends_on=IdKeyRefused, clock=self._clock)
         finally:
+            ended.set()
+            await renewing
             await self._reader.release([entry.id for entry in self._claimed])
 
     async def step(self) -> None:
@@ -207,6 +216,11 @@ class Reconciler:
             self._claim_at = self._clock.monotonic() + limits.claim_every_s
         return await self._reader.read(limits.read_entries, block_ms=limits.block_ms)
 
+    async def _renew_later(self, ended: asyncio.Event) -> None:
+        """Wait, then renew the claims, also in the middle of a step: an entry may take long."""
+        await self._clock.wait(ended, self._limits.renew_every_s)
+        await self._renew_claims()
+
     async def _renew_claims(self) -> None:
         if self._clock.monotonic() - self._renewed_at > self._limits.renew_every_s:
             await self._reader.renew([entry.id for entry in self._claimed])
@@ -214,10 +228,12 @@ class Reconciler:
 
     def _next_group(self) -> list[Entry]:
         group: list[Entry] = []
-        size = 0
+        size = rows = 0
         for entry in self._claimed:
             size += len(entry.payload)
-            if group and (self._is_one_by_one or size > self._limits.group_bytes):
+            rows += max_rows(entry.payload)
+            is_full = size > self._limits.group_bytes or rows > self._limits.group_rows
+            if group and (self._is_one_by_one or is_full):
                 break
             group.append(entry)
         return group
@@ -287,6 +303,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         IdKeyRefused: the settings lack a key with which our ids may have been made.
     """
+    gc.freeze()  # otherwise the garbage collector looks through all that was loaded, for tens of milliseconds each time
     classifier = ReportClassifier(
         CorrelationIds(settings.id_key, settings.old_id_key),
         relaying=bool(settings.relay_url),

@@ -39,7 +39,7 @@ class ReportStreamWriter:
         *,
         timeout_s: float = 3.0,
         max_group_bytes: int = 128 * 1024,
-        max_held_bytes: int = 128 * 1024 * 1024,
+        max_held_bytes: int = 64 * 1024 * 1024,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a writer.

@@ -1,13 +1,68 @@
-"""A text file that is written whole or not at all, and replaces an older file in one step."""
+"""A text file that is written whole or not at all, and replaces an older file of ours in one step."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from producers.errors import CommandFailed
+
+
+class AtomicFile:
+    """A file that gets its path when it is kept; until then an older file stays as it is.
+
+    Only its owner can read the file. It never replaces a link, a file of another user, or what is no regular file: such
+    a path was put there by somebody, for example in a folder that many may write to.
+    """
+
+    def __init__(self, path: Path, *, encoding: str = "utf-8", any_owner: bool = False) -> None:
+        """Create a temporary file beside the path.
+
+        Args:
+            path: the path that the file will have.
+            encoding: the encoding of the file; line ends are written unchanged.
+            any_owner: whether the file may replace a file of another user.
+
+        Raises:
+            OSError: the file cannot be created, or the path cannot be replaced.
+        """
+        self._path = path
+        self._any_owner = any_owner
+        self._refuse_what_is_not_ours()
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        self.temporary = Path(name)
+        """The path until the file is kept."""
+        self.file: TextIO = os.fdopen(handle, "w", encoding=encoding, newline="")
+        """Where the content is written to."""
+
+    def keep(self) -> None:
+        """Write everything to disk and give the file its path; raise OSError if that fails."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        self._refuse_what_is_not_ours()
+        self.temporary.replace(self._path)
+
+    def discard(self) -> None:
+        """Remove the temporary file, unless the file was kept."""
+        self.file.close()
+        self.temporary.unlink(missing_ok=True)
+
+    def _refuse_what_is_not_ours(self) -> None:
+        try:
+            status = self._path.lstat()
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(status.st_mode):
+            raise OSError(errno.ELOOP, "it is a link; name the file itself")
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EEXIST, "it is no regular file")
+        if status.st_uid != os.geteuid() and not self._any_owner:
+            raise OSError(errno.EPERM, "it belongs to another user")
 
 
 @contextlib.contextmanager
@@ -17,23 +72,19 @@ def open_atomic(path: Path, *, world_readable: bool = False) -> Iterator[TextIO]
     Args:
         path: path of the file; an older file keeps its content until the block ends.
         world_readable: keep the permissions of an older file, or let everybody read a new one. By default only the
-            owner can read the file.
+            owner can read the file, and a file of another user is not replaced.
 
     Raises:
-        CommandFailed: the file cannot be written.
+        CommandFailed: the file cannot be written, or the path is a link or belongs to somebody else.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
+        atomic = AtomicFile(path, any_owner=world_readable)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+            yield atomic.file
             if world_readable:
-                temporary.chmod(path.stat().st_mode if path.exists() else 0o644)
-            temporary.replace(path)
+                atomic.temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
+            atomic.keep()
         finally:
-            temporary.unlink(missing_ok=True)
+            atomic.discard()
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be written: {(error.strerror or 'unknown reason').lower()}") from None

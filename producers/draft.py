@@ -161,4 +161,11 @@ def _named_in(campaign: Path, settings: Settings) -> Path:
         raise InputInvalid(
             f'{campaign}: names no recipients; give --recipients FILE, or write recipients = "customers.csv" into it'
         )
-    return campaign.parent / named
+    path = campaign.parent / named
+    # Whoever writes a campaign file must not thereby choose any file of the host.
+    if not path.resolve().is_relative_to(campaign.parent.resolve()):
+        raise InputInvalid(
+            f"{campaign}: recipients must be a file in the folder of the campaign file, or below; "
+            "give any other file with --recipients FILE"
+        )
+    return path

@@ -5,6 +5,8 @@ DispatchError
 └── CommandFailed    the input was fine, and something else failed: exit code 1
 """
 
+from times_dispatch.settings.errors import bounded_mistakes
+
 
 class DispatchError(Exception):
     """End the command. The message names the cause and what to do; it holds no number, text or credential."""
@@ -14,8 +16,8 @@ class InputInvalid(DispatchError):
     """Refuse the input; several mistakes are shown together, one on each line."""
 
     def __init__(self, *mistakes: str) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+        self.mistakes = bounded_mistakes(mistakes)
+        super().__init__("\n".join(self.mistakes))
 
 
 class CommandFailed(DispatchError):

@@ -8,6 +8,8 @@ GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 _MAX_CODINGS: Final = 3
+_MAX_MEMBERS: Final = 64
+"""How many gzip members a body may have: each is decompressed with a copy of all that follow."""
 
 
 class UnknownEncoding(ValueError):
@@ -56,6 +58,8 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
     size = 0
     rest = body
     while rest and size <= max_bytes:
+        if len(parts) == _MAX_MEMBERS:
+            raise BodyDamaged("the compressed body has too many members")
         part, rest = _decompress_one(rest, _GZIP_WBITS, max_bytes + 1 - size)
         parts.append(part)
         size += len(part)

@@ -1,11 +1,12 @@
-"""The Celery app: ``celery -A workers.app worker``, ``… beat``, ``… flower``."""
+"""The Celery app of a worker: ``celery -A workers.app worker``."""
 
 from times_dispatch.broker.app import QueueOrder, celery_app
+from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 from workers.process import WorkerProcess, bootstep
 from workers.tasks import register
 
-settings = load_settings_or_exit()
+settings = load_settings_or_exit(Need.LEDGER, Need.IDS, Need.PROVIDERS)
 app = celery_app(settings)
 app.conf.worker_pool = "times_dispatch.broker.thread_pool:TaskPool"
 app.conf.worker_concurrency = 200

@@ -4,12 +4,9 @@ from typing import Any
 
 from celery import Celery, Task
 
-from times_dispatch.broker.app import BATCH_TASK, UPKEEP_QUEUE, URGENT_QUEUE
+from times_dispatch.broker.app import BATCH_TASK, UPKEEP_TASK, URGENT_QUEUE
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from workers.process import WorkerProcess
-
-UPKEEP_TASK = "upkeep"
-UPKEEP_EVERY_S = 1.0
 
 
 def register(app: Celery, process: WorkerProcess) -> None:
@@ -28,11 +25,3 @@ def register(app: Celery, process: WorkerProcess) -> None:
     @app.task(name=UPKEEP_TASK, base=Silent)
     def upkeep() -> None:
         process.upkeep()
-
-    app.conf.beat_schedule = {
-        UPKEEP_TASK: {
-            "task": UPKEEP_TASK,
-            "schedule": UPKEEP_EVERY_S,
-            "options": {"queue": UPKEEP_QUEUE, "expires": 5.0},
-        }
-    }

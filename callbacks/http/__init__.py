@@ -1,6 +1,7 @@
-"""The receiver's HTTP: a server that loses no body, and the JSON in a posted body.
+"""HTTP at the receiver: the server, its bounds, and the reports in the body of a request.
 
-``server.ReportProtocol`` takes connections and hands requests to the receiver. ``posted_body`` returns the
-JSON in the body of a request, decompressed and without a form around it. Only the ``receiver`` calls them.
-Terms are explained in docs/glossary.md.
+``server.HttpServer`` listens. ``report_protocol.ReportProtocol`` takes connections and hands requests to the receiver,
+within the bounds of ``server_load``. ``posted_reports`` reads the reports of a body; ``posted_body`` returns the JSON
+in it, decompressed and without a form around it. ``refusal_log`` bounds the log lines. Only the ``receiver`` calls
+them. Terms are explained in docs/glossary.md.
 """

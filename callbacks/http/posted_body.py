@@ -15,7 +15,7 @@ import msgspec
 
 from callbacks.request_body import MAX_BODY_BYTES, BodyTooLong
 from times_dispatch.content_encoding import decompress
-from times_dispatch.provider.reports.reports import may_be_row
+from times_dispatch.provider.reports.reports import MAX_ROWS, may_be_row
 
 _MAX_FIELDS: Final = 200
 _JSON_BEGINNINGS: Final = (b"[", b"{")
@@ -82,6 +82,8 @@ def json_in_fields(fields: list[tuple[str, str]]) -> bytes:
 
 def join_lines(body: bytes) -> bytes:
     """Return one array of the JSON objects that stand on the lines of a body; empty if a line is no object."""
+    if body.count(b"\n") + body.count(b"\r") > 2 * MAX_ROWS:
+        return b""
     lines = [line.strip() for line in body.splitlines() if line.strip()]
     if len(lines) < 2 or not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
         return b""
@@ -119,6 +121,8 @@ def _in_json_text(body: bytes) -> bytes:
 
 
 def _multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    if body.count(b"\n--") > _MAX_FIELDS + 1:  # each part, also of a part, begins with such a line
+        return []
     head = b"Content-Type: %b\r\n\r\n" % content_type.replace("\r", "").replace("\n", "").encode("latin-1", "replace")
     parts = message_from_bytes(head + body).get_payload()
     fields: list[tuple[str, str]] = []

@@ -37,6 +37,8 @@ from times_dispatch.sms.rules.categories import effective_category
 from times_dispatch.sms.rules.links import LinkWhitelist
 from times_dispatch.sms.templates import Template
 
+_MAX_FILE_BYTES = 65_536
+
 
 class Campaign:
     """A campaign file that fits the settings."""
@@ -44,6 +46,7 @@ class Campaign:
     def __init__(self, path: Path, settings: Settings) -> None:
         """Read and check the file; raise InputInvalid with every mistake, as ``campaign.toml:LINE: field: reason``."""
         self.path = path
+        _check_size(path)
         try:
             self._document = Document.read(path)
         except SettingsInvalid as invalid:
@@ -158,6 +161,16 @@ class Campaign:
 
     def _not_whitelisted(self, problem: str) -> str:
         return f"the text of {self.table.template} {problem}; add it to its whitelist or to that of {self.table.sender}"
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file that no person wrote, before parsing it; raise InputInvalid."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return  # reading the file names the reason
+    if size > _MAX_FILE_BYTES:
+        raise InputInvalid(f"{path}: has {size:,} bytes; a campaign file has at most {_MAX_FILE_BYTES:,}")
 
 
 def same_but_for_times(plan: Plan, stored: Plan) -> bool:

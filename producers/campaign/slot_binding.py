@@ -6,6 +6,7 @@ from producers.recipients import Heading
 from producers.rows.slots import SlotsFromText, SlotsFromVariables, SlotSource
 from producers.rows.variables import Variable, VariableInvalid
 from times_dispatch.settings.document import Document
+from times_dispatch.settings.errors import MAX_MISTAKES
 from times_dispatch.sms.templates import Template
 
 
@@ -44,6 +45,7 @@ def _variables(
 ) -> list[Variable]:
     """Bind one variable to each slot; the arguments are those of ``bind_slots``."""
     mistakes: list[str] = []
+    max_bound = len(template.slots) + MAX_MISTAKES  # mistakes beyond these are not shown
     bound: list[Variable] = []
     slots = template.slots
     texts = table.variables
@@ -52,7 +54,7 @@ def _variables(
         reason = f"has {entries}, template {table.template} has {_counted(len(slots), 'slot', 'slots')}"
         mistakes.append(document.mistake(("variables",), reason))
     default = [f"{{var{number}}}" for number in range(1, len(slots) + 1)]
-    for index, text in enumerate(default if texts is None else texts):
+    for index, text in enumerate(default if texts is None else texts[:max_bound]):
         try:
             variable = Variable(text, heading)
         except VariableInvalid as invalid:

@@ -9,10 +9,12 @@ import msgspec
 from redis.asyncio import Redis
 from rich.table import Table
 
+from producers.atomic_file import open_atomic
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
 from producers.cli.ledger import with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
+from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
@@ -30,7 +32,7 @@ _MAX_TRAIL = 20
     "--export",
     type=(click.Choice([state.label for state in MessageState]), click.Path(path_type=Path)),
     metavar="STATE FILE",
-    help="Write the rows in this state to a CSV file: line, to, the slots' values, code.",
+    help="Write the rows in this state to a CSV file that only you can read: line, to, the slots' values, code.",
 )
 @click.pass_obj
 def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str, Path] | None) -> None:
@@ -59,13 +61,13 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
 
 async def _export(queries: Queries, view: CampaignView, state: MessageState, path: Path) -> int:
     written = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with open_atomic(path) as file:
         rows = csv.writer(file)
         slots = view.plan.text.count("{#")
-        rows.writerow(["line", "to", *(f"var{number}" for number in range(1, slots + 1)), "code"])
+        rows.writerow([*EXPORT_COLUMNS, *(f"var{number}" for number in range(1, slots + 1)), EXPORT_LAST_COLUMN])
         async for message in queries.messages(view.id):
             if message.record.state is state:
-                rows.writerow([message.line, message.to, *message.slots, message.record.code or ""])
+                rows.writerow(guard_all((message.line, message.to, *message.slots, message.record.code or "")))
                 written += 1
     return written
 

@@ -70,7 +70,7 @@ def _open(path: Path, hint: str) -> RecipientsFile:
                 raise InputInvalid(f"{path}: is not a workbook, or is damaged: it is {kind.value}{_rename(path, kind)}")
             from producers.recipients.excel import ExcelFile  # noqa: PLC0415
 
-            return ExcelFile(path, kind)
+            return ExcelFile(path, kind, hint=hint)
         case suffix:
             raise InputInvalid(
                 f"{path}: cannot tell the format from {suffix or 'a name without a suffix'}; "

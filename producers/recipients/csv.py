@@ -1,25 +1,32 @@
-"""Recipients as CSV in UTF-8: separated by comma, semicolon, tab or bar, and quoted as in RFC 4180."""
+r"""Recipients as CSV in UTF-8: separated by comma, semicolon, tab, bar or caret, and quoted as in RFC 4180.
+
+Files that quote with apostrophes, or write a quote within a cell as ``\"``, are read too.
+"""
 
 import contextlib
 import csv
+import mmap
 import re
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol, TextIO
+from typing import BinaryIO, NamedTuple, NoReturn, Protocol, TextIO
 
 from producers.errors import InputInvalid
 from producers.recipients import utf8
 from producers.recipients.cell_text import tidy
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
-from producers.recipients.heading import Heading, is_among
+from producers.recipients.guarded_cells import has_guards, unguard
+from producers.recipients.heading import Heading, is_among, rows_above
 
-_DELIMITERS = ",;\t|"
-_SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(.)"?[,;\t|]*[\r\n]*', re.IGNORECASE)
+_DELIMITERS = ",;\t|^"
+_SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(\\\\t|.)"?[,;\t|^]*[\r\n]*', re.IGNORECASE)
 """A first line for spreadsheets, ``sep=;``, which names the delimiter of the lines below."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_SEPARATOR_LINE = 20
+_MAX_LINES_ABOVE = 10
+"""Rows above the heading, such as a title, at most."""
 _FIRST_CELL = itemgetter(0)
 
 
@@ -33,10 +40,28 @@ class _CsvReader(Protocol):
     def __next__(self) -> list[str]: ...
 
 
+class _Quoting(NamedTuple):
+    """The signs around and within cells in quotes."""
+
+    quote: str = '"'
+    escape: str | None = None
+    """The sign before a quote within a cell; without one such a quote is written twice."""
+
+
+class _FirstRow(NamedTuple):
+    """A row that may be the heading."""
+
+    line: int
+    names: list[str]
+    above: int
+    """Rows above that are not blank."""
+
+
 class CsvFile:
     """A CSV file.
 
-    The right delimiter is the one that a line ``sep=;`` names, or with which the heading has a column named ``hint``.
+    The heading is the first row that is not blank, or the first of ten that has a column named ``hint``: a title may
+    stand above. The right delimiter is the one that a line ``sep=;`` names, or with which the heading has this column.
     Blanks around a cell in quotes are passed over, and so are blank cells beyond the heading. Cells that a row lacks at
     its end are empty: spreadsheets leave them out.
     """
@@ -47,7 +72,10 @@ class CsvFile:
         self._size = max(path.stat().st_size, 1)
         self._bytes: BinaryIO | None = None
         self._named_delimiter = self._delimiter_of_first_line()
+        self._quoting = _Quoting()
+        self._rows_above = 0
         self._delimiter, self.heading = self._find_delimiter(hint)
+        self._find_quoting(hint)
         with contextlib.closing(self.chunks()) as chunks:
             if next(chunks, None) is None:
                 raise InputInvalid(f"{path}: has a heading and no rows")
@@ -62,8 +90,8 @@ class CsvFile:
         return self._path.name
 
     def left_out(self) -> list[str]:
-        """Return nothing, because all rows are read."""
-        return []
+        """Say how many rows above the heading are not read."""
+        return [rows_above(self._path, self._rows_above)] if self._rows_above else []
 
     def fraction(self) -> float:
         """Return how much of the file has been read, from 0 to 1."""
@@ -77,7 +105,8 @@ class CsvFile:
         with self._open() as text:
             self._bytes = text.buffer
             reader = self._reader(text, self._delimiter)
-            _skip_to_heading(reader)
+            for _ in islice(filter(_has_value, reader), self._rows_above + 1):
+                pass
             first = self._lines_before_heading
             while True:
                 before = reader.line_num + first
@@ -87,6 +116,8 @@ class CsvFile:
                     self._refuse(self._delimiter)
                 if not rows:
                     return
+                if self._has_guards:
+                    rows = [list(map(unguard, row)) for row in rows]
                 lines: Sequence[int] = range(before + 1, reader.line_num + first + 1)
                 if len(lines) != len(rows):
                     lines = _line_numbers(before + 1, rows)
@@ -115,41 +146,78 @@ class CsvFile:
     def _delimiter_of_first_line(self) -> str:
         with self._path.open(encoding="utf-8", newline="") as text:
             named = _SEPARATOR_LINE.fullmatch(text.readline(_MAX_SEPARATOR_LINE))
-        return named[1] if named else ""
+        return named[1].replace("\\t", "\t") if named else ""
 
-    @staticmethod
-    def _reader(text: TextIO, delimiter: str) -> "_CsvReader":
-        # A blank after a tab is not skipped: there it may be a cell of its own.
-        lines = _without_blanks_at_quotes(text, delimiter)
-        return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+    def _reader(self, text: TextIO, delimiter: str) -> "_CsvReader":
+        quote, escape = self._quoting
+        lines = _without_blanks_at_quotes(text, delimiter) if self._quoting == _Quoting() else text
+        return csv.reader(
+            lines,
+            delimiter=delimiter,
+            quotechar=quote,
+            escapechar=escape,
+            strict=True,
+            # A blank after a tab is not skipped: there it may be a cell of its own.
+            skipinitialspace=delimiter != "\t",
+        )
+
+    def _find_quoting(self, hint: str) -> None:
+        """Find out whether apostrophes are quotes, and whether a backslash stands before quotes within cells."""
+        if all(_is_in_apostrophes(name) for name in self._names if name):
+            self._quoting = _Quoting("'")
+            self._delimiter, self.heading = self._find_delimiter(hint)
+        elif self._has_backslash_quotes() and not self._is_readable():
+            self._quoting = _Quoting(escape="\\")
+            if not self._is_readable():
+                self._quoting = _Quoting()
+
+    def _has_backslash_quotes(self) -> bool:
+        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b'\\"') >= 0
+
+    def _is_readable(self) -> bool:
+        with self._open() as text:
+            try:
+                for _ in self._reader(text, self._delimiter):
+                    pass
+            except csv.Error:
+                return False
+        return True
 
     def _find_delimiter(self, hint: str) -> tuple[str, Heading]:
         """Choose the delimiter with which the heading has the hinted column, or else the most columns."""
-        headings: dict[str, tuple[int, list[str]]] = {}
+        headings: dict[str, _FirstRow] = {}
         delimiters = self._named_delimiter or _DELIMITERS
         for delimiter in delimiters:
             # With a wrong delimiter a good heading may be invalid CSV: "to";"name" read with commas.
             with contextlib.suppress(csv.Error):
-                headings[delimiter] = self._first_row(delimiter)
+                headings[delimiter] = self._first_row(delimiter, hint)
         if not headings:
             self._refuse(delimiters[0])
         delimiter = max(
-            headings, key=lambda candidate: (is_among(hint, headings[candidate][1]), len(headings[candidate][1]))
+            headings, key=lambda candidate: (is_among(hint, headings[candidate].names), len(headings[candidate].names))
         )
-        line, names = headings[delimiter]
+        line, names, self._rows_above = headings[delimiter]
+        self._names = names
         if len(headings) < len(delimiters) and any('"' in tidy(name) for name in names):
             self._refuse(next(candidate for candidate in delimiters if candidate not in headings))
         if "\0" in "".join(names):
             raise InputInvalid(f"{self._path}:{line}: the heading holds NUL bytes; is it UTF-16? save it as UTF-8")
-        return delimiter, Heading(self._path, line, names)
+        self._has_guards = has_guards(names)
+        return delimiter, Heading(self._path, line, map(unguard, names) if self._has_guards else names)
 
-    def _first_row(self, delimiter: str) -> tuple[int, list[str]]:
+    def _first_row(self, delimiter: str, hint: str) -> "_FirstRow":
+        first: _FirstRow | None = None
         with self._open() as text:
             reader = self._reader(text, delimiter)
-            for row in reader:
-                if any(map(str.strip, row)):
-                    return reader.line_num + self._lines_before_heading, row
-        raise InputInvalid(f"{self._path}: is empty; its first line must name the columns")
+            for above, row in enumerate(islice(filter(_has_value, reader), _MAX_LINES_ABOVE + 1)):
+                candidate = _FirstRow(reader.line_num + self._lines_before_heading, row, above)
+                if is_among(hint, row):
+                    return candidate
+                first = first or candidate
+        if first is None:
+            raise InputInvalid(f"{self._path}: is empty; its first line must name the columns")
+        return first
 
     def _refuse(self, delimiter: str) -> NoReturn:
         """Raise InputInvalid with the line on which the unreadable row starts; csv only knows where reading stopped."""
@@ -167,7 +235,8 @@ class CsvFile:
 def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str) -> Iterator[str]:
     """Take off blanks between a quote around a cell and a delimiter, which RFC 4180 does not allow and people write."""
     blank = "[ \u00a0]" if delimiter == "\t" else "[ \t\u00a0]"
-    at_quote = re.compile(rf'(?<="){blank}+(?=[{delimiter}\r\n]|\Z)|(?<=[{delimiter}]){blank}+(?=")|^{blank}+(?=")')
+    sign = re.escape(delimiter)
+    at_quote = re.compile(rf'(?<="){blank}+(?=[{sign}\r\n]|\Z)|(?<=[{sign}]){blank}+(?=")|^{blank}+(?=")')
     # Within a cell in quotes the number of quotes so far is odd.
     quotes = 0
     for line in lines:
@@ -187,8 +256,12 @@ def _without_blanks_at_quotes(lines: Iterable[str], delimiter: str) -> Iterator[
         yield "".join((*pieces, line[end:]))
 
 
-def _skip_to_heading(reader: Iterator[list[str]]) -> None:
-    next(filter(lambda row: any(map(str.strip, row)), reader), None)
+def _has_value(row: Sequence[str]) -> bool:
+    return any(map(str.strip, row))
+
+
+def _is_in_apostrophes(name: str) -> bool:
+    return len(name) > 1 and name[0] == name[-1] == "'"
 
 
 def _line_numbers(first: int, rows: Sequence[Sequence[str]]) -> Sequence[int]:

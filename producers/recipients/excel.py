@@ -6,17 +6,20 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import ParseError
 
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
-from producers.recipients.heading import Heading
+from producers.recipients.heading import Heading, is_among, rows_above
 from producers.recipients.kind import Kind
 from producers.recipients.workbook.sheets import SheetRow, Workbook, WorkbookDamaged
 
 _MAX_LINES_SHOWN = 3
+_MAX_ROWS_ABOVE = 10
+"""Rows above the heading, such as a title, at most."""
 _DAMAGE: Final = (
     *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ParseError, struct.error),
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, StopIteration),
@@ -28,15 +31,17 @@ _DAMAGE: Final = (
 class ExcelFile:
     """The first visible sheet of a workbook, without its hidden rows.
 
-    The first row that is not blank is the heading; a line is a row of the sheet. A cell gives what a person sees there:
+    The first row that is not blank is the heading, or the first of ten that has a column named ``hint``; a line
+    is a row of the sheet. A cell gives what a person sees there:
     0.18 with the format ``0%`` is 18%.
     """
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: Kind, *, hint: str) -> None:
         self._path = path
         self._kind = kind
         self._rows_read = 0
         self._rows = 0
+        self._rows_above = 0
         self._hidden_lines: list[int] = []
         self._hidden_rows = 0
         self._workbook = self._open()
@@ -45,7 +50,7 @@ class ExcelFile:
         if self._sheet < 0:
             raise InputInvalid(f"{path}: has no visible sheet with rows")
         self.sheet_name = sheets[self._sheet].name
-        self.heading = self._read_heading()
+        self.heading = self._read_heading(hint)
 
     def use(self, columns: Collection[int]) -> None:
         """Do nothing: a value that has no text makes its row wrong only where the value is used."""
@@ -67,6 +72,8 @@ class ExcelFile:
                 f"{self._path.name}: only the sheet {self.sheet_name} is read, and not {', '.join(names)}; "
                 "to send to another sheet, make it the first visible one"
             )
+        if self._rows_above:
+            left_out.append(rows_above(self._path, self._rows_above))
         if self._hidden_rows:
             lines = ", ".join(map(str, self._hidden_lines)) + (", …" if self._hidden_rows > _MAX_LINES_SHOWN else "")
             rows = "1 hidden row is" if self._hidden_rows == 1 else f"{self._hidden_rows:,} hidden rows are"
@@ -132,12 +139,14 @@ class ExcelFile:
         with _readable(self._path):
             yield from self._workbook.rows(self._sheet)
 
-    def _read_heading(self) -> Heading:
-        rows = (row for row in self._sheet_rows() if any(map(str.strip, row.cells)))
-        heading = next((row for row in rows if not row.is_hidden), None)
-        if heading is None:
+    def _read_heading(self, hint: str) -> Heading:
+        rows = (row for row in self._sheet_rows() if any(map(str.strip, row.cells)) and not row.is_hidden)
+        first = list(islice(rows, _MAX_ROWS_ABOVE + 2))
+        if not first:
             raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} is empty")
-        if next((row for row in rows if not row.is_hidden), None) is None:
+        self._rows_above = next((above for above, row in enumerate(first[:-1]) if is_among(hint, row.cells)), 0)
+        heading = first[self._rows_above]
+        if len(first) == 1:
             raise InputInvalid(f"{self._path}: its sheet {self.sheet_name} has a heading and no rows that are shown")
         names = list(heading.cells)
         while not names[-1].strip():

@@ -1,12 +1,12 @@
 """The heading of a recipients file: the names of its columns."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from producers.errors import InputInvalid
 from producers.recipients.cell_text import tidy
+from times_dispatch.similar_names import similar_name
 
 _MIN_DIGITS_OF_NUMBER = 10
 _NOT_DIGITS = str.maketrans("", "", "+-.() \t\u00a0")
@@ -39,8 +39,8 @@ class Heading:
 
     def nearest(self, name: str) -> str | None:
         """Return the name of a column that is similar to an unknown name, or None."""
-        close = difflib.get_close_matches(_key(name), self._index, n=1)
-        return self.names[self._index[close[0]]] if close else None
+        close = similar_name(_key(name), self._index)
+        return self.names[self._index[close]] if close else None
 
     def described(self) -> str:
         """List the columns in words. A first row that looks like data is not shown: it holds somebody's number."""
@@ -52,6 +52,13 @@ class Heading:
 def is_among(name: str, names: Iterable[str]) -> bool:
     """Say whether a name is among others, whatever its case and its blanks."""
     return _key(name) in map(_key, map(tidy, names))
+
+
+def rows_above(path: Path, count: int) -> str:
+    """Say how many rows above the heading of a file are not read."""
+    return (
+        f"{path.name}: {'1 row above the heading is' if count == 1 else f'{count} rows above the heading are'} left out"
+    )
 
 
 def _key(name: str) -> str:

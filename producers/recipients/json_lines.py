@@ -1,4 +1,4 @@
-"""Recipients as JSON Lines: one object on each line. Its texts and numbers are the cells."""
+"""Recipients as JSON Lines: one object on each line. Its texts, numbers and booleans are the cells."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ from producers.errors import InputInvalid
 from producers.recipients import utf8
 from producers.recipients.file import CHUNK_ROWS, BrokenRow, Chunk
 from producers.recipients.heading import Heading
-from producers.recipients.values import ValueDamaged, number_text
+from producers.recipients.values import ValueDamaged, number_text, text_of
 
 JsonObject = dict[str, object]
 
@@ -183,6 +183,8 @@ def _text(value: object) -> str:
     match value:
         case None:
             return ""
+        case bool():
+            return text_of(value)
         case _Constant():
             if value == "NaN":
                 return ""
@@ -196,7 +198,7 @@ def _text(value: object) -> str:
         case _Twice():
             raise ValueDamaged("stands twice in the row")
         case _:
-            raise ValueDamaged("holds neither a text nor a number")
+            raise ValueDamaged("holds a list or an object, and neither a text nor a number")
 
 
 def _is_writable(text: str) -> bool:

@@ -17,6 +17,7 @@ _OFFSET = re.compile(r"(?:UTC|GMT|Etc/UTC)?([+-])([0-9]{1,2}):?([0-9]{2})?")
 """A zone as pandas writes it for a fixed offset from UTC: +05:30, or UTC+05:30."""
 _STRINGS = ("string", "large_string", "string_view")
 _SIMPLE_TYPES = (
+    "boolean",
     "integer",
     "floating",
     "decimal",
@@ -28,6 +29,8 @@ _SIMPLE_TYPES = (
     "large_binary",
     "fixed_size_binary",
 )
+_UTC = "is a time in UTC, which readers in India would misread: write it in Asia/Kolkata, or as a text"
+_DAY_US = 86_400_000_000
 
 Texts = Callable[[Any], tuple[list[str], dict[int, str]]]
 """Turns an Arrow array into texts; returns them, with an empty text for each damaged value, and the reasons for these
@@ -35,7 +38,7 @@ by index."""
 
 
 class ParquetFile:
-    """A Parquet file. A list, a struct, a map or a boolean has no text, and its column is refused when it is used.
+    """A Parquet file. A list, a struct or a map has no text, and its column is refused when it is used.
 
     Only the columns that are used must be readable. The cells of the others are read if they can be.
     Lines are counted as in a spreadsheet: the first row is line 2.
@@ -192,9 +195,13 @@ def _native(array: Any) -> list[Any]:
 
 
 def _moments(zone: tzinfo | None, array: Any) -> tuple[list[str], dict[int, str]]:
-    """Return moments as clocks of the column's zone show them."""
+    """Return moments as clocks of the column's zone show them; a time in UTC is damaged."""
     import pyarrow as arrow  # noqa: PLC0415
 
+    is_utc = zone is not None and all(
+        zone.utcoffset(datetime(2026, month, 1)) == timedelta(0)  # noqa: DTZ001
+        for month in (1, 7)
+    )
     start = datetime(1970, 1, 1, tzinfo=timezone.utc if zone else None)  # noqa: UP017
 
     def text(microseconds: int | None) -> str:
@@ -204,6 +211,8 @@ def _moments(zone: tzinfo | None, array: Any) -> tuple[list[str], dict[int, str]
             moment = start + timedelta(microseconds=microseconds)
         except OverflowError:
             raise ValueDamaged("is a date beyond the calendar") from None
+        if is_utc and microseconds % _DAY_US:
+            raise ValueDamaged(_UTC)
         return text_of(moment.astimezone(zone) if zone else moment)
 
     in_us = array.cast(arrow.timestamp("us", array.type.tz), safe=False).cast(arrow.int64())

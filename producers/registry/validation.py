@@ -17,6 +17,7 @@ _MAX_ACCIDENTAL_CHARACTERS = 5
 
 
 _WHITELISTS = "(TRAI direction of 2024-08-20)"
+"""The source, as a press release of 2024-08-30 names it: links since 2024-10-01, callback numbers from a later date."""
 
 
 def template_problems(name: str, settings: Settings) -> list[str]:

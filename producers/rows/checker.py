@@ -195,6 +195,9 @@ class RowChecker:
                 for index, value in enumerate(values):
                     if problem := self._slot_problem(slot, value):
                         findings.setdefault(index, Finding(RefusalReason.SLOT, f"{name} {problem}", value))
+        if findings:
+            # A refused value may be of any length, and is not searched for links and numbers.
+            slots = [_blanked(values, findings) for values in slots]
         for index, finding in self.whitelists.findings(slots, to, source.names):
             findings.setdefault(index, finding)
         for index, finding in self._custom.findings(cells, len(to)):
@@ -207,6 +210,14 @@ class RowChecker:
         if len(value) > (max_length := slot.max_length(self._max_length)):
             return f"is longer than {max_length} characters"
         return slot.check(value, self._max_length)
+
+
+def _blanked(values: Sequence[str], indexes: Iterable[int]) -> list[str]:
+    """Return the values, with empty texts at these indexes."""
+    blanked = list(values)
+    for index in indexes:
+        blanked[index] = ""
+    return blanked
 
 
 def _without(values: Sequence[T], indexes: Iterable[int]) -> list[T]:

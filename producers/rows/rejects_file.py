@@ -1,16 +1,13 @@
 """The rejects file: refused rows with the reason, advice and their cells, to be mended and submitted again."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
+from producers.atomic_file import AtomicFile
 from producers.errors import InputInvalid
+from producers.recipients.guarded_cells import REJECTS_COLUMNS, guard_all
 from producers.rows.refusals import RefusedRow
-
-_OWN_COLUMNS = ("line", "reason", "refused value", "what to do")
 
 
 def default_path(recipients: Path) -> Path:
@@ -23,8 +20,8 @@ class RejectsFile:
     """Writes refused rows to a temporary file, which ``keep`` moves to its final path and ``discard`` removes.
 
     The file is CSV in UTF-8 with a byte order mark, by which spreadsheets recognise UTF-8. Only its owner can read it,
-    because it holds what the recipients file holds. When a rejects file is submitted in its turn, the columns that an
-    earlier run added are replaced.
+    because it holds what the recipients file holds. Cells that a spreadsheet would run have a guard, which reading
+    takes off. When a rejects file is submitted in its turn, the columns that an earlier run added are replaced.
 
     Args:
         path: the final path.
@@ -35,9 +32,9 @@ class RejectsFile:
         self.path = path
         self.rows = 0
         """Rows that were written."""
-        self._own_columns = len(_OWN_COLUMNS) if tuple(columns[: len(_OWN_COLUMNS)]) == _OWN_COLUMNS else 0
+        self._own_columns = len(REJECTS_COLUMNS) if tuple(columns[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS else 0
         self._columns = columns[self._own_columns :]
-        self._file: TextIO | None = None
+        self._file: AtomicFile | None = None
 
     def write(self, refused: Sequence[RefusedRow]) -> None:
         """Add refused rows; raise InputInvalid if the file cannot be written."""
@@ -46,7 +43,7 @@ class RejectsFile:
         try:
             if self._file is None:
                 self._file = self._create()
-            csv.writer(self._file).writerows(map(self._row, refused))
+            csv.writer(self._file.file).writerows(map(self._row, refused))
         except OSError as error:
             raise self._cannot_write(error) from None
         self.rows += len(refused)
@@ -59,10 +56,7 @@ class RejectsFile:
         if self._file is None:
             return None
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._temporary.replace(self.path)
+            self._file.keep()
         except OSError as error:
             raise self._cannot_write(error) from None
         self._file = None
@@ -71,20 +65,17 @@ class RejectsFile:
     def discard(self) -> None:
         """Remove the temporary file, unless ``keep`` has moved it."""
         if self._file is not None:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            self._file.discard()
             self._file = None
 
     def _row(self, refused: RefusedRow) -> Sequence[object]:
         reason, message, value = refused.finding
-        return (refused.line, message, value, reason.advice, *refused.cells[self._own_columns :])
+        return guard_all((refused.line, message, value, reason.advice, *refused.cells[self._own_columns :]))
 
-    def _create(self) -> TextIO:
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        self._temporary = Path(name)
-        file = os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
-        csv.writer(file).writerow((*_OWN_COLUMNS, *self._columns))
-        return file
+    def _create(self) -> AtomicFile:
+        created = AtomicFile(self.path, encoding="utf-8-sig")
+        csv.writer(created.file).writerow(guard_all((*REJECTS_COLUMNS, *self._columns)))
+        return created
 
     def _cannot_write(self, error: OSError) -> InputInvalid:
         reason = (error.strerror or "unknown reason").lower()

@@ -115,7 +115,8 @@ def test_a_bad_row_beside_ours_is_a_dead_letter_with_the_parsers_reason() -> Non
 
 def test_a_body_that_cannot_be_read_is_a_dead_letter_as_a_whole() -> None:
     classified = relaying().classify([b"no json", posted("delivered", row(OURS))])
-    assert classified.dead_letters == [DeadLetter(DeadLetterReason.UNREADABLE, b"no json")]
+    reason = "the body is not a JSON array or object"
+    assert classified.dead_letters == [DeadLetter(DeadLetterReason.UNREADABLE, b"no json", reason)]
     assert len(classified.reports) == 1
 
 

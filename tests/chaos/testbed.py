@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -152,14 +153,13 @@ class ChaosTestbed:
         """Number of messages of each campaign, by its recipients file."""
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as if_it_fails:
+            if_it_fails.callback(self._end)
             self._start_redis()
             self.stack.start()
             for name in self.stack.processes:
                 self.lower_priority(name)
-        except BaseException:
-            self._end()
-            raise
+            if_it_fails.pop_all()
         return self
 
     def __exit__(

@@ -46,6 +46,12 @@ def checked_csv(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> Ch
         'to,value,a,a,a,,\n9876543210,"Rao, Asha"\n',
         '\'to,value\n9876543210,"Rao, Asha"\n',
         '"=""to""",value\n9876543210,"Rao, Asha"\n',
+        'Customers of November\nto,value\n9876543210,"Rao, Asha"\n',
+        'Customers,,\n\n"List of 27, Nov",\nto,value\n9876543210,"Rao, Asha"\n',
+        "'to','value'\n'9876543210','Rao, Asha'\n",
+        "to^value\n9876543210^Rao, Asha\n",
+        "sep=^\nto^value\n9876543210^Rao, Asha\n",
+        "sep=\\t\nto\tvalue\n9876543210\tRao, Asha\n",
         'to\u200b,\u00a0Value \n9876543210,"Rao, Asha"\n',
     ],
 )
@@ -59,6 +65,24 @@ def test_blanks_at_quotes_within_a_cell_are_part_of_the_value(tmp_path: Path) ->
     content = 'to,value,x\n9876543210,"The ""big"" , ""new"" one","first\n"" , x" \n9876543211,"a , ""b""","c"\n'
 
     assert checked_csv(tmp_path, content).values == ['The "big" , "new" one', 'a , "b"']
+
+
+def test_a_quote_after_a_backslash_is_part_of_the_value(tmp_path: Path) -> None:
+    content = 'to,value\n9876543210,"The \\"big\\" one, new"\n9876543211,"C:\\\\x"\n'
+
+    assert checked_csv(tmp_path, content).values == ['The "big" one, new', "C:\\x"]
+
+
+def test_backslashes_in_a_file_that_doubles_its_quotes_are_part_of_the_value(tmp_path: Path) -> None:
+    content = 'to,value\n9876543210,"The ""big"" one \\"\n9876543211,"C:\\x"\n'
+
+    assert checked_csv(tmp_path, content).values == ['The "big" one \\', "C:\\x"]
+
+
+def test_rows_above_the_heading_are_left_out_with_a_warning_and_count_as_lines(tmp_path: Path) -> None:
+    checked = checked_csv(tmp_path, "Customers\n\nNovember,x,y\nto,value\n9876543210,Asha\n")
+
+    assert checked.warnings == ["a.csv: 2 rows above the heading are left out"]
 
 
 def test_a_line_that_names_the_separator_counts_as_a_line(tmp_path: Path) -> None:
@@ -91,6 +115,7 @@ def test_a_row_with_cells_beyond_the_heading_is_refused(tmp_path: Path) -> None:
         ('{"to":"9876543210","value":"a","x":true,"x":NaN}\n{"to":"9876543211","value":"b","x":"\\ud83d"}', ["a", "b"]),
         ('\ufeff\ufeff{"to":9876543210,"value":99.50}\n{"to":9876543211.0,"value":499.0}', ["99.50", "499"]),
         ('{"to":9876543210,"value":824.8199999999999}\n{"to":9876543211,"value":1e3}', ["824.82", "1000"]),
+        ('{"to":9876543210,"value":true}\n{"to":9876543211,"value":false}', ["TRUE", "FALSE"]),
         ('{"to":9876543210,"value":NaN}\n{"to":9876543211,"value":Infinity}\n{"to":1,"value":0}', []),
         ('{"to":9876543210,"value":"2026-11-30T00:00:00.000"}', ["2026-11-30"]),
         ('{"to":9876543210,"value":1207161786534401928}\n{"to":9876543211,"value":"1207161786534401928"}',
@@ -121,6 +146,7 @@ _MOMENT = datetime(2026, 11, 30, 5, 0)  # noqa: DTZ001
         (arrow.array([Decimal(7)], arrow.decimal128(9, 0)), ["7"]),
         (arrow.array([123456789012345678], arrow.int64()), ["123456789012345678"]),
         (arrow.array([7], arrow.uint8()), ["7"]),
+        (arrow.array([True, False]), ["TRUE", "FALSE"]),
         (arrow.array([b"Asha"], arrow.binary()), ["Asha"]),
         (arrow.array([b"Asha"], arrow.binary(4)), ["Asha"]),
         (arrow.array([b"Asha"], arrow.large_binary()), ["Asha"]),
@@ -133,6 +159,7 @@ _MOMENT = datetime(2026, 11, 30, 5, 0)  # noqa: DTZ001
         (arrow.array([_MOMENT], arrow.timestamp("us", "Asia/Kolkata")), ["2026-11-30 10:30:00"]),
         (arrow.array([_MOMENT], arrow.timestamp("ns", "+05:30")), ["2026-11-30 10:30:00"]),
         (arrow.array([_MOMENT], arrow.timestamp("us", "UTC+05:30")), ["2026-11-30 10:30:00"]),
+        (arrow.array([datetime(2026, 11, 30)], arrow.timestamp("us", "UTC")), ["2026-11-30"]),  # noqa: DTZ001
         (arrow.array([time(10, 30)], arrow.time64("us")), ["10:30:00"]),
         (arrow.array([time(10, 30)], arrow.time64("ns")), ["10:30:00"]),
     ],
@@ -152,6 +179,8 @@ def test_parquet_values_become_texts(tmp_path: Path, values: Any, seen: list[str
         (arrow.array([float("nan")]), "value is empty"),
         (arrow.array([float("inf")]), "value is infinite"),
         (arrow.array([None], arrow.string()), "value is empty"),
+        (arrow.array([_MOMENT], arrow.timestamp("us", "UTC")), "value is a time in UTC"),
+        (arrow.array([_MOMENT], arrow.timestamp("ns", "+00:00")), "value is a time in UTC"),
         (arrow.array([b"\xff\xfe"], arrow.binary()), "value holds bytes that are no text"),
     ],
     ids=str,
@@ -169,7 +198,6 @@ def test_damaged_parquet_values_are_refused(tmp_path: Path, values: Any, reason:
         arrow.array([{"a": 1}]),
         arrow.array([["x"]]),
         arrow.array([[("a", 1)]], arrow.map_(arrow.string(), arrow.int64())),
-        arrow.array([True]),
     ],
     ids=lambda array: str(array.type),
 )

@@ -60,6 +60,26 @@ def workbook_with(path: Path, *cells: tuple[object, str]) -> Path:
         (time(10, 30), "yyyy-mm-dd hh:mm:ss", "10:30:00"),
         (1.5, "[h]:mm", "36:00"),
         (5, '0" days"', "5 days"),
+        ("Rao", '"Mr. "@', "Mr. Rao"),
+        ("Rao", '0;-0;0;"Mr. "@', "Mr. Rao"),
+        ("Rao", "#,##0", "Rao"),
+        (5, '"No. "@', "No. 5"),
+        (60, "dd-mmm-yyyy", "29-Feb-1900"),
+        (59, "dd-mmm-yyyy", "28-Feb-1900"),
+        (61, "dd-mmm-yyyy", "01-Mar-1900"),
+        (0, "h:mm", "0:00"),
+        (150, "[Red][>=100]0;[Blue]0.0", "150"),
+        (50, "[Red][>=100]0;[Blue]0.0", "50.0"),
+        (150, '[>=100]"High";"Low"', "High"),
+        (1234567890, r"[>=10000000]##\,##\,##\,##0;[>=100000]##\,##\,##0;##,##0", "123,45,67,890"),
+        (1.25, "# ?/?", "1 1/4"),
+        (2.5, "?/?", "5/2"),
+        (0.5, "# ?/8", "4/8"),
+        (3.25, "0 ?/4", "3 1/4"),
+        (0.0625, "[h]:mm", "1:30"),
+        (12345.0, "0.00E+00", "12345"),
+        (1499.5, "#,##0.00 [$€-407]", "1,499.50 €"),
+        (9876543210, "00000 00000", "98765 43210"),
         ("=1+1", "@", "2"),
     ],
 )
@@ -97,6 +117,21 @@ def test_a_workbook_of_a_mac_counts_its_days_from_1904(tmp_path: Path) -> None:
         sheet.write(1, 1, date(2026, 11, 30), workbook.add_format({"num_format": "dd-mmm-yyyy"}))
 
     assert check_values(tmp_path / "a.xlsx").values == ["30-Nov-2026"]
+
+
+@pytest.mark.parametrize("from_1904", [False, True])
+@pytest.mark.parametrize("number_format", ["dd-mmm-yyyy", "d/m/yy", "dddd, d mmmm yyyy", "dd-mm-yyyy hh:mm"])
+def test_the_day_zero_of_a_sheet_is_no_value(tmp_path: Path, number_format: str, from_1904: bool) -> None:
+    with Workbook(tmp_path / "a.xlsx", {"date_1904": from_1904}) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["to", "value"])
+        sheet.write(1, 0, NUMBERS[0])
+        sheet.write(1, 1, 0, workbook.add_format({"num_format": number_format}))
+
+    checked = check_values(tmp_path / "a.xlsx")
+
+    assert checked.refused == ["value holds the day zero of a program, which stands for no date"]
+    assert check_values(tmp_path / "a.xlsx", "{value|soon}").values == ["soon"]
 
 
 @pytest.mark.parametrize("number_format", ["General", "0", "#,##0"])
@@ -161,6 +196,19 @@ def test_the_first_visible_sheet_is_read_and_named_and_the_others_are_named_too(
             "sheet, make it the first visible one"
         )
     ]
+
+
+def test_a_title_above_the_heading_is_left_out(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write(0, 0, "Customers of November")
+        sheet.write_row(2, 0, ["to", "value"])
+        sheet.write_row(3, 0, [NUMBERS[0], "Asha"])
+
+    checked = check_values(tmp_path / "a.xlsx")
+
+    assert checked.values == ["Asha"]
+    assert checked.warnings == ["a.xlsx: 1 row above the heading is left out"]
 
 
 def test_hidden_rows_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -69,6 +69,42 @@ from tests.kit.field import check_values, csv_with
         ("Renée", "Renée"),
         ("São João", "São João"),
         ("आशा", "आशा"),
+        *(
+            (cell, cell)
+            for cell in (
+                "<3",
+                "$5",
+                "US$ 5",
+                "$AAPL",
+                "[1]",
+                "[A]",
+                "Rao [HUF]",
+                "Asha <asha@times.example>",
+                "5 < 6",
+                "a<b and c>d",
+                "XXXX1234",
+                "A/c XXXX 1234",
+                "XXL",
+                "AT&T",
+                "R & D; X",
+                "50%20off",
+                "Really??",
+                "#SALE!",
+                "#ad",
+                "Roberto Null",
+                "Fee: None",
+                "null and void",
+                "__init__",
+                "10|20",
+                "m²",
+                "25°",
+                "Ângela",
+                "SÃO JOSÉ",
+                "à la carte",
+                "½ kg",
+                "d'Souza",
+            )
+        ),
     ],
 )
 def test_a_value_is_what_a_person_sees(tmp_path: Path, cell: str, seen: str) -> None:
@@ -77,9 +113,19 @@ def test_a_value_is_what_a_person_sees(tmp_path: Path, cell: str, seen: str) -> 
     assert (checked.values, checked.refused) == ([seen], [])
 
 
+WORDS_FOR_NO_VALUE = (
+    "NULL null (null) (none) None nan NaN NaT <NA> NA N/A n/a n/a. \\N N\\A undefined nil - -- – — . (blank) "
+    "TBD ... … _ ----- ______ 'null' “n/a”"
+)
+ERRORS = (
+    "#REF #VALUE #DIV/0 #NAME #CALC! #WERT! #BEZUG! #ZAHL! #VALEUR! #NOM? #¡REF! #VALORE! #WAARDE! #ADR! #ЗНАЧ! "
+    "#VÄRDEFEL! #DEĞER! #ÉRTÉK!"
+)
+
+
 @pytest.mark.parametrize(
     "word",
-    "NULL null (null) (none) None nan NaN NaT <NA> NA N/A n/a n/a. \\N N\\A undefined nil - -- – — . (blank)".split(),  # noqa: SIM905
+    WORDS_FOR_NO_VALUE.split(),
 )
 def test_the_usual_words_for_no_value_are_refused_like_an_empty_cell(tmp_path: Path, word: str) -> None:
     checked = check_values(csv_with(tmp_path / "a.csv", word, f" {word} ", "fine"))
@@ -115,6 +161,11 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
     ("cell", "reason"),
     [
         ("#N/A", "holds #N/A, the error of a lookup"),
+        ("#NV", "holds #N/A, the error of a lookup"),
+        ("#Н/Д", "holds #N/A, the error of a lookup"),
+        *((error, "holds an error of a spreadsheet") for error in ERRORS.split()),
+        ("Rs #REF!", "holds an error of a spreadsheet"),
+        ("Dear #N/A", "holds an error of a spreadsheet"),
         ("#REF!", "holds an error of a spreadsheet"),
         ("#DIV/0!", "holds an error of a spreadsheet"),
         ("#VALUE!", "holds an error of a spreadsheet"),
@@ -126,6 +177,31 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("########", "holds only # signs"),
         ("Ren\ufffde", "holds U+FFFD"),
         ("????", "holds question marks"),
+        ("Ren?e", "holds question marks"),
+        ("Ren??e Rao", "holds question marks"),
+        *(
+            (cell, "was read in a wrong encoding")
+            for cell in ("Rs.Â 499", "Rs.Â\u00a0499", "AshaÂ Rao", "RenÃ", "Ren√©e", "It‚Äôs", "Renã©e", "à¤")
+        ),
+        *(
+            (cell, "holds the code of a web page")
+            for cell in (
+                "R&amp;D",
+                "&#2310;",
+                "&#x906;",
+                "a&nbsp;b",
+                "&rsquo;",
+                "a<br>b",
+                "<b>Asha</b>",
+                "<br/>",
+                "<p>",
+            )
+        ),
+        ('<a href="x">Asha</a>', "holds the code of a web page"),
+        *(
+            (cell, "holds characters in the form of a program")
+            for cell in ("\\u0906", "Asha%20Rao", "%E0%A4%86", "=E0=A4")
+        ),
         ("???? ????", "holds question marks"),
         ("RenÃ©e", "was read in a wrong encoding"),
         ("Itâ€™s", "was read in a wrong encoding"),
@@ -145,7 +221,45 @@ def test_the_words_for_no_value_are_a_setting(tmp_path: Path) -> None:
         ("«name»", "holds a placeholder"),
         ("*|FNAME|*", "holds a placeholder"),
         ("Dear {name}", "holds a placeholder"),
+        *(
+            (cell, "holds a placeholder")
+            for cell in (
+                "[name]",
+                "[VAR]",
+                "Dear [First Name]",
+                "[[name]]",
+                "<name>",
+                "<Your Name>",
+                "$name",
+                "$firstName",
+                "@@name@@",
+                "||name||",
+                "__name__",
+                "{{ name }}",
+                "{%name%}",
+                "{name",
+                "Dear {name",
+                "name}",
+                "[name",
+                "@name",
+                "#first name#",
+                "XXXX",
+                "xxx",
+                "Dear XXXX",
+                "Dear ____",
+                "DD/MM/YYYY",
+                "@name@",
+            )
+        ),
         ("[object Object]", "holds the name of a program's object"),
+        ("Dear [object Object]", "holds the name of a program's object"),
+        ("b'Asha'", "holds the name of a program's object"),
+        ("Array", "holds the name of a program's object"),
+        *(
+            (cell, "holds a word such as null")
+            for cell in ("Asha null", "null Rao", "Rs NaN", "Hello undefined", "ASHA NULL")
+        ),
+        ("on Invalid Date", "holds a word such as null"),
         ("1.20716E+18", "is in scientific notation"),
         ("1.20716178653440192E18", "is in scientific notation"),
         ("1e-05", "is in scientific notation"),

@@ -103,9 +103,10 @@ ENVIRONMENT = {
     "DISPATCH_CALLBACKS_LISTEN": "127.0.0.1:{port}",
 }
 CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "workers.app")
+BEAT = (*CELERY[:-1], "workers.beat")
 PROCESSES = {
     "worker": (*CELERY, "worker", "--without-gossip", "--without-mingle", "--queues=upkeep,urgent,bulk"),
-    "beat": (*CELERY, "beat", "--schedule=beat-schedule"),
+    "beat": (*BEAT, "beat", "--schedule=beat-schedule"),
     "flower": (sys.executable, "-m", "times_dispatch.broker.flower", "--port={port}"),
     "receiver": (sys.executable, "-m", "callbacks.receiver"),
     "reconciler": (sys.executable, "-m", "callbacks.reconciler"),

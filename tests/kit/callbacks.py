@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from callbacks.streams import BODY, REPORTS, unpack
+from tests.kit.watched import Watched
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.model import CampaignId, Plan, Recipients, SenderId
 from times_dispatch.ledger.openings import Block, new_operation
@@ -124,11 +125,11 @@ async def send_campaign(redis: Redis, ids: CorrelationIds, *, total: int = 20, b
 class Processes:
     """Starts receivers and reconcilers as processes of their own, and ends all of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
         self._folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
         self._settings = folder / "dispatch.toml"
-        self._settings.write_text(SETTINGS)
+        self._settings.write_text(settings)
 
     def start(self, *command: str, redis_url: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{len(self._started)}.log").open("wb") as out:
@@ -148,13 +149,15 @@ class Processes:
         self._started.append(process)
         return process
 
-    def receiver(self, redis_url: str, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
+    def receiver(
+        self, redis_url: str, command: Sequence[str] = ("-m", "callbacks.receiver"), **environment: str
+    ) -> tuple[subprocess.Popen[bytes], str]:
         """Start a receiver and wait until it listens; return it with its base URL."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"
         environment["DISPATCH_CALLBACKS_LISTEN"] = address
-        process = self.start("-m", "callbacks.receiver", redis_url=redis_url, **environment)
+        process = self.start(*command, redis_url=redis_url, **environment)
         url = f"http://{address}"
         transport = httpx.HTTPTransport(retries=0)
         with httpx.Client(transport=transport) as client:
@@ -169,6 +172,23 @@ class Processes:
 
     def reconciler(self, redis_url: str, **environment: str) -> subprocess.Popen[bytes]:
         return self.start("-m", "callbacks.reconciler", redis_url=redis_url, **environment)
+
+    def watched_receiver(self, redis_url: str, **environment: str) -> tuple[Watched, str]:
+        """Start a receiver whose memory and stalls are measured; return its figures and its base URL."""
+        figures = self._folder / "receiver.figures"
+        command = ("-m", "tests.kit.watched", "callbacks.receiver", str(figures))
+        process, url = self.receiver(redis_url, command, **environment)
+        watched = Watched(process, figures)
+        watched.forget()
+        return watched, url
+
+    def watched_reconciler(self, redis_url: str, **environment: str) -> Watched:
+        """Start a reconciler whose memory and stalls are measured."""
+        figures = self._folder / "reconciler.figures"
+        process = self.start(
+            "-m", "tests.kit.watched", "callbacks.reconciler", str(figures), redis_url=redis_url, **environment
+        )
+        return Watched(process, figures)
 
     def logs(self) -> str:
         """Return the log lines of all the processes."""

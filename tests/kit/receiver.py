@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from callbacks.callback_secrets import CallbackSecrets
 from callbacks.classifier import ClassifiedReports, ReportClassifier
-from callbacks.http.server import HttpServer, ReportProtocol
+from callbacks.http.report_protocol import ReportProtocol
+from callbacks.http.server import HttpServer
 from callbacks.receiver import Receiver
 from callbacks.stream_writer import ReportStreamWriter
 from tests.kit.callbacks import ID_KEY, SECRET, stored

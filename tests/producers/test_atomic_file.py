@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,48 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(CommandFailed, match=r"none/a\.csv: cannot be written: no such file or directory"), missing:
         pass
+
+
+def test_a_link_is_neither_followed_nor_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "a.csv"
+    target.write_text("precious")
+    link.symlink_to(target)
+
+    with pytest.raises(CommandFailed, match=r"a\.csv: cannot be written: it is a link"), open_atomic(link) as file:
+        file.write("new")
+
+    assert (target.read_text(), link.is_symlink()) == ("precious", True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "target"]
+
+
+def test_a_link_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "a.csv"
+
+    with pytest.raises(CommandFailed, match="it is a link"), open_atomic(link):
+        link.symlink_to("elsewhere")
+
+    assert [file.name for file in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_pipe_and_a_folder_are_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+
+    for name in ("pipe", "folder"):
+        with pytest.raises(CommandFailed, match="it is no regular file"), open_atomic(tmp_path / name):
+            pass
+
+
+def test_a_file_of_another_user_is_not_replaced_unless_everybody_may_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("theirs")
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+
+    with pytest.raises(CommandFailed, match="it belongs to another user"), open_atomic(path):
+        pass
+    assert path.read_text() == "theirs"
+    with open_atomic(path, world_readable=True) as file:
+        file.write("registry")
+    assert path.read_text() == "registry"

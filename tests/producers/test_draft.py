@@ -62,3 +62,19 @@ async def test_the_rejects_file_must_not_replace_an_input(campaign: Path, recipi
     for path in (campaign, recipients, recipients.parent / "." / recipients.name):
         with pytest.raises(InputInvalid, match="would replace"):
             Draft(campaign, recipients, settings=settings, rejects=path)
+
+
+@pytest.mark.parametrize("named", ["../customers.csv", "inner/../../customers.csv", "/etc/hostname", "link.csv"])
+def test_a_named_recipients_file_outside_of_the_campaigns_folder_is_refused(
+    campaign: Path, settings: Settings, tmp_path: Path, named: str
+) -> None:
+    folder = tmp_path / "campaigns"
+    (folder / "inner").mkdir(parents=True)
+    outside = tmp_path / "customers.csv"
+    outside.write_text("to\n9876543210\n")
+    (folder / "link.csv").symlink_to(outside)
+    inside = folder / "campaign.toml"
+    inside.write_text(f'recipients = "{named}"\n{campaign.read_text()}')
+
+    with pytest.raises(InputInvalid, match=r"recipients must be a file in the folder of the campaign file, or below"):
+        Draft(inside, settings=settings)

@@ -12,7 +12,7 @@ from tests.simulation.run import SimulationVerdict
 
 
 def main() -> int:
-    """Run the simulation."""
+    """Run the simulation as the options say; return 0 if every invariant held."""
     if len(sys.argv) == 2 and sys.argv[1] == "work":
         work()
     options = _options()

@@ -54,7 +54,7 @@ class Seen(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The campaign's state."""
+        """The state of the campaign at the last check."""
         return (self.fields["state"] or b"").decode()
 
     @property

@@ -56,7 +56,7 @@ class SimulatedWorker:
         self._runs: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the dispatcher, as the start of a worker process does."""
         self._keep(self.process.spawn(self.dispatcher.start()))
 
     def run(self, ref: BatchRef) -> None:
@@ -64,7 +64,7 @@ class SimulatedWorker:
         self._keep(self.process.spawn(self.dispatcher.run(ref)))
 
     def do_upkeep(self) -> None:
-        """Take beat's task."""
+        """Do a round of upkeep on this worker, as it does when it takes beat's task."""
         self._keep(self.process.spawn(self._round()))
 
     def stop(self) -> None:
@@ -125,7 +125,7 @@ class Broker:
 
 
 class SimulatedReconciler:
-    """One reconciler process."""
+    """A process that applies stored reports, with a connection to the server of its own."""
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name

@@ -89,7 +89,7 @@ class SimulatedBooks:
 
 
 class SimulatedProvider:
-    """One provider."""
+    """A provider with its own books, which answers and posts reports as its behaviour says."""
 
     def __init__(
         self,

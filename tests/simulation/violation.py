@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Invariant(StrEnum):
-    """The invariants."""
+    """The promises that the simulation checks after each step."""
 
     COUNTERS = "counters"
     """The counters of a campaign are what its records say, and add up to its total."""

@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from random import Random
 from typing import Any
 
@@ -155,12 +155,11 @@ class WireConnection(AbstractConnection):
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         if not self._is_up:
             await self.connect()
-        try:
+        async with AsyncExitStack() as if_it_fails:
+            if_it_fails.push_async_callback(self.disconnect)
             blocks = command[0][0] == "XREADGROUP" and b"BLOCK" in command[0]
             self._replies.extend(await (self._blocking(command[0]) if blocks else self._wire.call(command)))
-        except BaseException:
-            await self.disconnect()
-            raise
+            if_it_fails.pop_all()
 
     async def read_response(self, *_: Any, **__: Any) -> Any:
         reply = self._replies.popleft()

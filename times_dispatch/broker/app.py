@@ -25,6 +25,7 @@ from times_dispatch.tls_options import certificate_problem, files_of, without_op
 
 BATCH_TASK = "batch"
 CAMPAIGN_TASK = "campaign"
+UPKEEP_TASK = "upkeep"
 UPKEEP_QUEUE = "upkeep"
 URGENT_QUEUE = "urgent"
 BULK_QUEUE = "bulk"

@@ -1,4 +1,4 @@
-"""Flower with this project's settings: ``python -m times_dispatch.broker.flower [Flower's own options]``.
+"""Flower with this project's settings: ``python -m times_dispatch.broker.flower [--allow-control] [Flower's options]``.
 
 Flower needs the broker and its own password. It needs no tasks and no other secret, so it does not load the workers'
 app. The password comes from the environment or a file, and is never part of a command line.
@@ -11,11 +11,14 @@ import flower.options  # type: ignore[import-untyped]  # noqa: F401  # defines t
 from tornado.options import options
 
 from times_dispatch.broker.app import celery_app
+from times_dispatch.broker.flower_routes import restrict
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 
 COLUMNS = "name,state,result,args,received,runtime,worker"
 """In this order a campaign's row begins with the word campaign, PROGRESS, how far the campaign is, and its name."""
+
+_ALLOW_CONTROL = "--allow-control"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +28,11 @@ def main(arguments: Sequence[str]) -> int:
     options.basic_auth = [str(settings.flower_basic_auth)]
     options.tasks_columns = COLUMNS
     options.purge_offline_workers = 60
-    app.start(["flower", *arguments])
+    options.address = "127.0.0.1"  # Flower's own default is every address
+    allow_control = _ALLOW_CONTROL in arguments
+    options.enable_events = allow_control  # workers send their events unasked
+    restrict(allow_control=allow_control)
+    app.start(["flower", *(argument for argument in arguments if argument != _ALLOW_CONTROL)])
     return 0  # type: ignore[unreachable]  # the stubs say that it never returns, and it does
 
 

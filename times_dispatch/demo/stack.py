@@ -125,6 +125,10 @@ class Stack:
             **self._extra,
         }
 
+    def environment_of(self, process: str) -> dict[str, str]:
+        """Return the environment variables of one process."""
+        return {**self.environment, "DISPATCH_REDIS_URL": self.redis_url(process), **self._extra}
+
     def redis_url(self, process: str) -> str:
         """Return the URL through which a process reaches Redis."""
         port = self.redis_ports.get(process) or self.redis_ports.get("") or self.redis.port
@@ -153,7 +157,7 @@ class Stack:
         for name in self.worker_names:
             self._start(name, worker_command(name))
         schedule = str(self.folder / "beat-schedule")
-        self._start("beat", [python, "-m", "celery", "-A", "workers.app", "beat", "--schedule", schedule])
+        self._start("beat", [python, "-m", "celery", "-A", "workers.beat", "beat", "--schedule", schedule])
         if self._with_flower:
             self._start("flower", flower_command(self._ports["flower"]))
         for name, url in self._health():
@@ -207,8 +211,7 @@ class Stack:
         (self.folder / "sandbox.toml").write_text(tomlkit.dumps(options), "utf-8")
 
     def _start(self, name: str, command: list[str]) -> None:
-        environment = {**self.environment, "DISPATCH_REDIS_URL": self.redis_url(name), **self._extra}
-        process = Process(name, command, environment=environment, folder=self.folder)
+        process = Process(name, command, environment=self.environment_of(name), folder=self.folder)
         self.processes[name] = process
         process.start()
 

@@ -117,25 +117,37 @@ class Control:
 
     async def pause_sender(self, sender: SenderId) -> None:
         """Stop all campaigns of a sender, until a person resumes the sender."""
-        values: Mapping[str, float] = {SenderField.PAUSED: 1, SenderField.STOPPED_US: await self._now_us()}
-        await self._set(sender, values, trail=self._entry(TrailAction.SENDER_PAUSED))
+        await self._set(sender, {SenderField.PAUSED: 1}, is_stop=True, trail=self._entry(TrailAction.SENDER_PAUSED))
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, until a person resumes the sender; an earlier reason stays."""
-        await self._set(sender, {SenderField.STOPPED_US: await self._now_us()})
         trail = self._entry(TrailAction.PROVIDER_BRAKED, detail=f"{provider}: {reason}")
         fields = {provider_field(ProviderField.BRAKE, provider): reason}
-        await self._set(sender, fields, keep_first=True, trail=trail)
+        await self._set(sender, fields, keep_first=True, is_stop=True, trail=trail)
 
     def _entry(self, action: TrailAction, *, campaign: str = "", detail: str = "") -> str:
         return packed_entry(self._actor, action, campaign=campaign, detail=detail, operation=new_operation())
 
     async def _set(
-        self, sender: SenderId, values: Mapping[str, float | str], *, keep_first: bool = False, trail: str = ""
+        self,
+        sender: SenderId,
+        values: Mapping[str, float | str],
+        *,
+        keep_first: bool = False,
+        is_stop: bool = False,
+        trail: str = "",
     ) -> None:
-        """Set fields of a sender's hash, also when Redis is full."""
+        """Set fields of a sender's hash, also when Redis is full.
+
+        Args:
+            sender: The sender.
+            values: The value of each field.
+            keep_first: Whether a field that has a value keeps it.
+            is_stop: Whether the fields pause or brake the sender: then the moment is kept.
+            trail: The entry of the trail about the change; empty if the change is not noted.
+        """
         fields = [{"name": name, "value": value} for name, value in values.items()]
-        await self._set_sender(sender, keep_first=int(keep_first), fields=fields, trail=trail)
+        await self._set_sender(sender, keep_first=int(keep_first), is_stop=int(is_stop), fields=fields, trail=trail)
 
     async def resume_sender(self, sender: SenderId) -> bool:
         """Resume a sender: end its pause, and the brake and the back-off of each of its providers.

@@ -193,6 +193,8 @@ class ProviderField(StrEnum):
 
     BRAKE = "brake"
     """Why the provider is braked for the sender until a person resumes the sender; empty or missing without a brake."""
+    BACK_OFF_SINCE_US = "back_off_since_us"
+    """When the sender last began to back off; microseconds since the epoch."""
     BACK_OFF_UNTIL_US = "back_off_until_us"
     """When the sender may try the provider again."""
     BACK_OFF_COUNT = "back_off_count"

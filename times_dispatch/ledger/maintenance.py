@@ -119,17 +119,15 @@ class Maintenance:
                 steps[sender] = PendingSteps(**{step: bool(is_due) for step, is_due in due.items()})
         return steps
 
-    async def expire_leases(self, sender: SenderId, *, may_reissue: bool = True, decided_ms: int = 0) -> ExpiredLeases:
+    async def expire_leases(self, sender: SenderId, *, decided_ms: int = 0) -> ExpiredLeases:
         """Reclaim batches of lost workers, and issue batches again that no worker took; the caller wakes workers.
 
-        *may_reissue* is false while too many wake-ups wait: then batches that no worker took are not issued again. Only
-        leases end that had run out at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
+        Only leases end that had run out at *decided_ms*, by Redis' clock in epoch milliseconds; 0 is now.
         """
         reply = await self._expire_leases(
             sender,
             lease_ms=self._lease_ms,
             max_batches=self._max_batches,
-            may_reissue=int(may_reissue),
             decided_ms=decided_ms,
         )
         for damaged in map(read_reply, reply["damaged"]):

@@ -1,5 +1,6 @@
 """The form of addresses in settings: URLs without credentials, and ``host:port``."""
 
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -36,6 +37,15 @@ def check_listen_address(address: str) -> str:
     if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
         raise ValueError("must be host:port, as in 127.0.0.1:8085")
     return address
+
+
+def check_network(network: str) -> str:
+    """Return an IP address, or a network such as 10.0.0.0/8; raise ValueError for another form."""
+    try:
+        ip_network(network)
+    except ValueError:
+        raise ValueError("must be an IP address or a network, as in 10.0.0.0/8") from None
+    return network
 
 
 OptionalUrl = Annotated[str, AfterValidator(_check_optional_http_url)]

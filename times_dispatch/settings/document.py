@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +13,14 @@ from tomlkit.container import OutOfOrderTableProxy
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable, AoT, Item
 
-from times_dispatch.settings.errors import SettingsInvalid, describe_error
+from times_dispatch.settings.errors import MAX_MISTAKES, SettingsInvalid, describe_error
 from times_dispatch.settings.strict_table import TomlPath, replace_old_names
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _MARKER = "times-dispatch:here"
+_MAX_LINES_SEARCHED = 2 * MAX_MISTAKES
+"""Searches for a line, each of which writes the whole file: for the mistakes that are shown, and as many warnings."""
 
 
 class Document:
@@ -31,10 +34,13 @@ class Document:
         self._text = text
         self._old_keys: dict[TomlPath, str | int] = {}
         """The last key of a setting's path in the file, by the path with the setting's new name."""
+        self._lines_searched = 0
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise SettingsInvalid([self._syntax_mistake(str(error))]) from None
+        except RecursionError:
+            raise SettingsInvalid([f"{name}: is nested too deeply"]) from None
 
     @classmethod
     def read(cls, path: Path) -> "Document":
@@ -63,7 +69,9 @@ class Document:
             valid = model.model_validate(self.data)
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
-            return None, mistakes + [self.mistake(error["loc"], describe_error(error, model)) for error in errors]
+            described = [self.mistake(error["loc"], describe_error(error, model)) for error in errors[:MAX_MISTAKES]]
+            # The others are counted, and not shown: see ``bounded_mistakes``.
+            return None, mistakes + described + ["another mistake"] * (len(errors) - len(described))
         return (None if mistakes else valid), mistakes
 
     def replace_old_names(self, model: type[BaseModel], path: TomlPath = ()) -> list[str]:
@@ -97,21 +105,37 @@ class Document:
         where = f"{self.name}:{line}" if line else self.name
         return f"{where}: {'.'.join(map(str, path))}: {reason}"
 
+    @cached_property
+    def _layout(self) -> tomlkit.TOMLDocument | None:
+        """The file with its layout; None if tomllib accepts the file and the parser of the layout does not.
+
+        Messages then have a path and no line.
+        """
+        try:
+            return tomlkit.parse(self._text)
+        except (TOMLKitError, RecursionError):
+            return None
+
     def line(self, path: TomlPath) -> int | None:
         """Return the line of a value; if the value is missing, the line of the innermost table on its path, or None.
 
         A parser that keeps the layout of the file adds a unique comment to the value and writes the file again; the
         line of the comment is the line of the value. A search for the key's name could find another key.
         """
-        try:
-            document = tomlkit.parse(self._text)
-        except TOMLKitError:
-            return None  # tomllib accepts the file and tomlkit does not: the message then has a path and no line
+        if self._lines_searched >= _MAX_LINES_SEARCHED:
+            return None  # no mistake beyond these is shown
+        self._lines_searched += 1
+        document = self._layout
+        if document is None:
+            return None
         path = self._path_in_file(path)
         for depth in range(len(path), 0, -1):
             for item in _with_content(_item(document, path[:depth])):
+                trivia = item.trivia
+                comment = trivia.comment_ws, trivia.comment
                 item.comment(_MARKER)
                 before, marker, _ = document.as_string().partition(_MARKER)
+                trivia.comment_ws, trivia.comment = comment
                 if marker:
                     line_breaks = 0 if isinstance(item, AbstractTable) else item.as_string().count("\n")
                     return before.count("\n") + 1 - line_breaks

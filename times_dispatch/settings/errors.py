@@ -1,6 +1,5 @@
 """Mistakes in settings as sentences that say what to do. They never repeat a value that could be a secret."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +8,12 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from times_dispatch.settings.strict_table import TomlPath, settings_of
+from times_dispatch.similar_names import similar_name
+
+MAX_MISTAKES = 50
+"""Mistakes of one file that are named; of the others only the number."""
+_MAX_MISTAKE_LENGTH = 1_000
+_MAX_NAMES = 50
 
 _SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
 
@@ -42,16 +47,25 @@ class SettingsInvalid(Exception):
     """The settings have mistakes: one line for each, with its file, line and path, and without secrets."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
-        self.mistakes = tuple(mistakes)
+        self.mistakes = bounded_mistakes(mistakes)
         super().__init__("\n".join(self.mistakes))
+
+
+def bounded_mistakes(mistakes: Iterable[str]) -> tuple[str, ...]:
+    """Return the first mistakes, each cut to a bounded length, and a line that counts the others."""
+    given = tuple(mistakes)
+    shown = [line if len(line) <= _MAX_MISTAKE_LENGTH else f"{line[:_MAX_MISTAKE_LENGTH]}…" for line in given]
+    more = len(given) - MAX_MISTAKES
+    return tuple(shown) if more <= 0 else (*shown[:MAX_MISTAKES], f"and {more:,} more mistakes")
 
 
 def closest(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: ``; did you mean TIMESM?``, or a list of the known names."""
     names = sorted(known)
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if matches:
-        return f"; did you mean {matches[0]}?"
+    if similar := similar_name(name, names):
+        return f"; did you mean {similar}?"
+    if len(names) > _MAX_NAMES:
+        return f"; there is {', '.join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES:,} more"
     return f"; there is {', '.join(names)}" if names else "; there is none"
 
 

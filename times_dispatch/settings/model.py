@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
-from times_dispatch.settings.addresses import OptionalUrl, check_listen_address
+from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.optouts import OptOutSettings
 from times_dispatch.settings.providers.tables import ProviderSettings
@@ -65,6 +66,15 @@ class CallbackSettings(StrictTable):
     """Megabytes of reports that may wait for the relay's host; more go to the dead letters."""
     max_dead_letters_mb: Megabytes = 256
     """Megabytes of each of the four streams of dead letters; the oldest are deleted for new ones."""
+    max_per_address: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Connections of one address to the receiver; behind a trusted proxy, requests under way of one address."""
+    trusted_proxies: list[Annotated[str, AfterValidator(check_network)]] = Field(default=["127.0.0.0/8", "::1"])
+    """Addresses or networks of proxies whose header X-Forwarded-For the receiver believes."""
+
+    @property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The same as networks."""
+        return tuple(map(ip_network, self.trusted_proxies))
 
     @property
     def unknown_secret_503_s(self) -> int:

@@ -44,12 +44,27 @@ NO_VALUE = (
     "not applicable",
     "no value",
     "no data",
+    "not provided",
+    "not specified",
+    "TBD",
+    "TBA",
+    "TBC",
+    "to be decided",
+    "to be announced",
+    "to be confirmed",
+    "to be updated",
     "-",
     "--",
     "---",
     "–",
     "—",
+    "_",
+    "__",
+    "___",
     ".",
+    "..",
+    "...",
+    "…",
 )
 """The texts that databases, programs and people write for no value."""
 
@@ -58,5 +73,6 @@ class RecipientsSettings(StrictTable):
     """The rules by which recipients files are read."""
 
     no_value: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=lambda: list(NO_VALUE))
-    """Words that mean that a cell has no value; their case makes no difference. A row with such a cell is refused as if
-    the cell were empty, unless the variable has a default."""
+    """Words that mean that a cell has no value. Their case and quotes around them make no difference, and a longer run
+    of a sign counts as three. A row with such a cell is refused as if the cell were empty, unless the variable has a
+    default."""

@@ -12,7 +12,16 @@ _INDIAN_MOBILE = re.compile("(?:(?:[+]|00?)?910?|0)?([6-9][0-9]{9})")
 _DIALLABLE = re.compile("[+]?[0-9]+")
 _PLAUSIBLE = re.compile("[+]?[1-9][0-9]{7,14}")
 _DECIMAL = re.compile("([+]?[0-9]+)[.]([0-9]{1,2}|0{3,})")
-_SEVERAL = re.compile("(?:[^0-9]*[0-9]){8,}.*?[/,;&|\n](?:[^0-9]*[0-9]){8,}", re.DOTALL)
+_MAX_DIGITS = 15
+_MAX_LENGTH = 100
+"""Characters in which a number is written, at most."""
+_ONE_NUMBER = re.compile(
+    r"(?:(?:[+]|00)?91[ .-]{0,2}|0)?[6-9](?:[ .-]{0,2}[0-9]){9}(?![0-9])|[+]?[0-9](?:[ .-]?[0-9]){7,14}(?![0-9])"
+)
+_EXTENSION = re.compile(r"[0-9)] ?[,;]? ?(?:ext(?:n|ension)?|x)[. :]{0,2}[0-9]{1,6}\Z", re.IGNORECASE)
+_PLUS_WITHIN = re.compile("[0-9][ -]?[+]")
+_SIGN = re.compile(r"[!-/:-@\[-`{-~]")
+_SIGNS_OF_NUMBERS = frozenset("+-.()")
 _SCIENTIFIC = re.compile("[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
 
 # The zero of each set of decimal digits that Indian and Arabic keyboards and full-width forms produce. In Unicode the
@@ -28,6 +37,12 @@ DIGIT_TABLE: Final[dict[int, str]] = {ord(zero) + digit: str(digit) for zero in 
 _CLEANING_TABLE: Final[dict[int, str | None]] = {
     **DIGIT_TABLE,
     **{ord(separator): None for separator in _SEPARATORS},
+    ord("＋"): "+",
+}
+
+_SPACING_TABLE: Final[dict[int, str]] = {
+    **DIGIT_TABLE,
+    **{ord(separator): " " for separator in _SEPARATORS if separator not in "-.()"},
     ord("＋"): "+",
 }
 
@@ -57,6 +72,8 @@ def normalise(raw: str, region: str = "IN", *, landlines: bool = False) -> str:
     Raises:
         NumberInvalid: no SMS can be sent to the number.
     """
+    if len(raw) > _MAX_LENGTH:
+        raise NumberInvalid(_several(raw[:_MAX_LENGTH]) or "is longer than any phone number")
     digits = raw
     indian = _INDIAN_MOBILE.fullmatch(raw)
     if not indian:
@@ -66,7 +83,7 @@ def normalise(raw: str, region: str = "IN", *, landlines: bool = False) -> str:
         if not landlines and is_landline(indian[1]):
             raise NumberInvalid(_LANDLINE)
         return "91" + indian[1]
-    return _checked_by_library(digits, region)
+    return _checked_by_library(digits, region, raw)
 
 
 def is_plausible(number: str) -> bool:
@@ -91,17 +108,41 @@ def _cleaned(raw: str) -> str:
         raise NumberInvalid("is empty")
     if _SCIENTIFIC.fullmatch(raw.strip()):
         raise NumberInvalid("is in scientific notation, its digits are lost: format the column as text")
-    if _SEVERAL.match(raw.translate(DIGIT_TABLE)):
-        raise NumberInvalid("holds more than one number: give each its own row")
-    raise NumberInvalid("contains characters that no phone number has")
+    raise NumberInvalid(_why_not_diallable(raw.translate(_SPACING_TABLE)))
 
 
-def _checked_by_library(digits: str, region: str) -> str:
+def _why_not_diallable(raw: str) -> str:
+    """Return why a text with characters that no number has is no number; its separators are ASCII already."""
+    if several := _several(raw):
+        return several
+    if _EXTENSION.search(raw):
+        return "holds an extension, which no mobile number has"
+    if _PLUS_WITHIN.search(raw):
+        return "has a + within the number: a number begins with it"
+    if any(map(str.isalpha, raw)) and _ONE_NUMBER.search(raw) and "@" not in raw:
+        return "holds other words beside the number: give the number a column of its own"
+    sign = next((sign for sign in _SIGN.findall(raw) if sign not in _SIGNS_OF_NUMBERS), "")
+    if sign and not any(map(str.isalpha, raw)):
+        return f"contains {sign}, which no phone number does"
+    return "contains characters that no phone number has"
+
+
+def _several(raw: str) -> str:
+    """Return the reason why a text with two numbers is refused; an empty text if it holds one or none."""
+    return "holds more than one number: give each its own row" if len(_ONE_NUMBER.findall(raw)) > 1 else ""
+
+
+def _checked_by_library(digits: str, region: str, raw: str) -> str:
+    if len(digits.lstrip("+")) > _MAX_DIGITS:
+        several = _several(raw.translate(_SPACING_TABLE))
+        raise NumberInvalid(several or f"is not a phone number: it has more than {_MAX_DIGITS} digits")
     try:
         number = phonenumbers.parse(digits, region)
     except phonenumbers.NumberParseException:
         raise NumberInvalid("is not a phone number") from None
     if not phonenumbers.is_valid_number(number):
+        if _lacks_plus(digits):
+            raise NumberInvalid("is no Indian number; if it is one of another country, write + before it")
         if number.country_code == 91:
             raise NumberInvalid("is not an Indian mobile number: ten digits, the first from six to nine")
         possible = phonenumbers.is_possible_number_with_reason(number)
@@ -109,3 +150,13 @@ def _checked_by_library(digits: str, region: str) -> str:
     if number.country_code == 91 and (kind := phonenumbers.number_type(number)) not in _MOBILE_TYPES:
         raise NumberInvalid(_LANDLINE if kind == PhoneNumberType.FIXED_LINE else "is not a mobile number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+
+
+def _lacks_plus(digits: str) -> bool:
+    """Say whether digits would be a number of another country with a plus before them."""
+    if not digits[0].isdecimal() or digits.startswith(("0", "91")):
+        return False
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(f"+{digits}"))
+    except phonenumbers.NumberParseException:
+        return False

@@ -6,6 +6,7 @@ A registered text with such a word is sent with the word in it, and the recipien
 import re
 from typing import Final
 
+from times_dispatch.sms.field_names import is_field_name
 from times_dispatch.sms.slot_rules import TAGS
 
 _WORDS = r"[A-Za-z_]\w{0,39}+(?:[ -]{1,3}\w{1,40}+){0,3}+"
@@ -42,6 +43,45 @@ _PLACEHOLDER = re.compile(
     r"|##[A-Za-z_][\w -]{0,39}##|(?<![\w#])#[A-Za-z_]\w{0,39}#(?![\w#])"  # ##name##, #name#
     r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_]\w{0,39}\)[sd]|[A-Za-z_]\w{1,39}%)"  # %s, %name%
 )
+
+_FIELD_WORD = r"[^\W\d][\w.-]{0,39}"
+_FIELD_WORDS = r"[^\W\d][\w .-]{0,39}"
+_ANY_NAME = (
+    r"\{\{[^{}\n]{1,60}\}\}"  # {{name}}, {{1}}
+    r"|[$@%]\{[^{}\n]{1,60}\}|\$\([^\W\d][^()\n]{0,59}\)"  # ${name}, $(name)
+    r"|\{%[^{}%\n]{1,60}%\}"  # {%name%}
+    r"|\$\$[A-Za-z]\w{0,39}"  # $$name
+    rf"|\[\[{_FIELD_WORDS}\]\]|\[[%*@$=]{{1,2}}{_FIELD_WORD}[%*@$=]{{0,2}}\]"  # [[name]], [%name%]
+    rf"|<<{_FIELD_WORDS}>>|<%?=?[ ]?{_FIELD_WORD}[ ]?%?>|<[%=][^<>\n]{{1,60}}>"  # <<name>>, <name>, <%= name %>
+    rf"|##\w[\w .-]{{0,39}}##|(?<![\w#])#{_FIELD_WORD}#(?![\w#])"  # ##name##, #name#
+    r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_][\w ]{0,39}\)[sd]|[^\W\d]\w{1,39}%(?!\w))"  # %s, %name%
+    rf"|%%{_FIELD_WORDS}%%|@@{_FIELD_WORDS}@@|\|\|{_FIELD_WORDS}\|\|"  # %%name%%, @@name@@, ||name||
+    r"|\*\|[^|\n]{1,60}\|\*"  # *|NAME|*
+)
+"""The forms that are placeholders in a value whatever name stands between the signs."""
+_NAME_OF_FIELD = (
+    rf"\[({_FIELD_WORDS})\]|<({_FIELD_WORDS})>"  # [name], <first name>; brands stand in brackets too
+    r"|(?<![\w$])\$([A-Za-z_]\w{0,39})(?![\w$])"  # $name; a stock is $AAPL
+    rf"|(?<![\w#])#({_FIELD_WORDS})#(?![\w#])"  # #first name#
+    r"|(?<!\w)__([^\W\d_](?:_?[^\W_]){0,39})__(?!\w)"  # __name__; programs write bold words so
+    rf"|\|({_FIELD_WORDS})\||~~({_FIELD_WORDS})~~|\*\*({_FIELD_WORDS})\*\*"  # |name|, ~~name~~
+)
+"""The forms that are placeholders if the name between the signs is that of a field, as ``first name``."""
+_FIELD_ALONE = rf"[\[<]({_FIELD_WORDS})\Z|\A[@%&^~]{{1,2}}({_FIELD_WORDS})\Z"
+"""Forms of a field's name that only a value has: unclosed at its end, or with signs on one side and nothing else."""
+_ANY_IN_VALUE = (
+    r"\{[^{}]{0,200}\}|\{[ ]?[^\W\d]|[^\W\d][ ]?\}"  # {anything}, {name, name}
+    r"|\A\[[^\W\d][\w .-]{1,39}\]\Z"  # [anything] alone
+    r"|«[^«»]{1,60}»"
+    r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])"
+    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)[/-](?:XX|MM|mm|DD|dd)[/-](?:XX|YY|yy){1,2}(?![\w/-])"  # DD/MM/YYYY
+    r"|(?<!\w)_{3,}+(?!\w)"  # a line to write on
+    r"|\A[Xx]{3,16}+(?:[ -][Xx]{2,16}+){0,5}+\Z"
+    r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
+)
+"""Other forms, which a registered text may rightly hold."""
+_VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
+_VALUE_FIELD = re.compile(f"{_NAME_OF_FIELD}|{_FIELD_ALONE}")
 
 _DIGITS_AT_END = re.compile(r"[_ -]*[0-9]+\Z")
 _BETWEEN_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
@@ -86,6 +126,17 @@ def right_spelling(text: str) -> str:
 def unfilled(text: str) -> list[str]:
     """Return the parts of a text that look like placeholders which nothing fills; a NUL stands for each slot."""
     return [match[0].replace("\0", "{#var#}") for match in _PLACEHOLDER.finditer(text)]
+
+
+def is_unfilled(value: str) -> bool:
+    """Say whether the value of a row holds a placeholder that nobody filled, also one that is not closed.
+
+    A value shows more than a registered text, because a value has no reason to hold braces; but names in single signs
+    must be those of fields, because a stock is $AAPL and a brand [TIMES].
+    """
+    return _VALUE_PLACEHOLDER.search(value) is not None or any(
+        is_field_name(match[match.lastindex or 0]) for match in _VALUE_FIELD.finditer(value)
+    )
 
 
 def _split(words: str) -> list[str]:

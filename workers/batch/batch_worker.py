@@ -160,10 +160,10 @@ class BatchWorker:
     async def _open_next(self) -> Opened:
         """Open the next block, and pass its messages to the pacer; wait if the ledger says so."""
         async with self._opening_lock.lock:
-            expected_s = self._opening_lock.opening_took_s
+            expected_s = self._opening_lock.expected_s
             asked_at, opened = await self._open_with_capacity()
             opened_at = self._context.clock.monotonic()
-            self._opening_lock.opening_took_s = opened_at - asked_at
+            self._opening_lock.note_opening(opened_at - asked_at)
             if isinstance(opened, Wait) and opened.reason != WaitReason.CAMPAIGN_LIMIT:
                 await self._sleep(opened.seconds)  # with the lock: any other batch of the sender would have to wait too
         if isinstance(opened, Wait) and opened.reason == WaitReason.CAMPAIGN_LIMIT:
@@ -200,7 +200,7 @@ class BatchWorker:
 
     def _max_block(self) -> int:
         """Return how many messages the next block may have: fewer if the last block was late, for less time is left."""
-        timings, took_s = self._context.timings, self._opening_lock.opening_took_s
+        timings, took_s = self._context.timings, self._opening_lock.took_s
         if took_s <= timings.late_after_s:
             return MAX_BLOCK
         left = 1 - took_s / (timings.start_within_s + timings.confirm_after_s)
@@ -212,7 +212,7 @@ class BatchWorker:
         The messages of a block must suffice until the next block arrives, so its send times reach as far ahead as a
         round trip to the ledger lasts. But after such a round trip its pushes must still start in time.
         """
-        timings, took_s = self._context.timings, self._opening_lock.opening_took_s
+        timings, took_s = self._context.timings, self._opening_lock.expected_s
         left_s = timings.start_within_s - took_s - timings.spare_start_s
         return max(AHEAD_S, min(took_s, left_s))
 
@@ -294,8 +294,8 @@ class BatchWorker:
     def _max_expected_s(self, block: Block, late_after_s: float, expected_s: float) -> float:
         """Return how late a block may be and yet be pushed without a second question.
 
-        The send times of such a block count from its arrival. A block that is as late as the block before it is pushed
-        behind that block at the same rate, if its pushes can still start in time.
+        The send times of such a block count from its arrival. A block that is as late as the two blocks before it is
+        pushed behind them at the same rate, if its pushes can still start in time.
         """
         timings = self._context.timings
         lasts_s = max(0.0, block.starts_in_s) + self._pacer.cost(block) * block.interval_s

@@ -25,8 +25,21 @@ class OpeningLock:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         """Held by the one batch that asks for a block, or waits for its sender's limit."""
-        self.opening_took_s = 0.0
-        """How many seconds the ledger took to open the last block: the next opening will probably take as long."""
+        self.took_s = 0.0
+        """How many seconds the ledger took to open the last block."""
+        self._took_before_s = 0.0
+
+    @property
+    def expected_s(self) -> float:
+        """How many seconds the next opening will probably take: the shorter of the last two.
+
+        One opening that took long does not mean that the ledger is slow: this process may have been stalled.
+        """
+        return min(self.took_s, self._took_before_s)
+
+    def note_opening(self, took_s: float) -> None:
+        """Note how many seconds the ledger took to open a block."""
+        self._took_before_s, self.took_s = self.took_s, took_s
 
 
 @dataclass(frozen=True, kw_only=True)

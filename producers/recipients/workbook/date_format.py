@@ -26,8 +26,11 @@ _UNITS_S = {"h": 3600, "m": 60, "s": 1}
 _UNITS_IN_NEXT = {"h": 24, "m": 60, "s": 60}
 _MAX_SERIAL = 2_958_466
 """The day after 31 December 9999."""
-_FIRST_CERTAIN_SERIAL = 60
-"""Before the 1 March 1900 spreadsheets count a 29 February 1900."""
+_LEAP_DAY = 60
+"""The serial of 29 February 1900, a day that only spreadsheets know; those before it are one day late."""
+DAY_ZERO = "1900-01-00"
+"""The text of a date of which a sheet has none: serial 0, whatever its format."""
+_DAY_TOKENS = (Token("date", "d"), Token("date", "dd"))
 _NO_DATE = "is no date, although it is formatted as one"
 
 
@@ -49,21 +52,25 @@ def show_duration(days: float, tokens: Sequence[Token]) -> str:
 def show_moment(serial: float, tokens: Sequence[Token]) -> str:
     """Return a date and time, given as days since 30 December 1899; midnight is left out beside a date.
 
-    Raises ValueDamaged if the number is no date.
+    A date of serial 0 is ``DAY_ZERO``. Raises ValueDamaged if the number is no date.
     """
     units = {token.text[0] for token in tokens if token.kind == "date"}
     has_date, has_time = bool(units & set("ymd")), bool(units & set("hsM"))
-    if not 0 <= serial < _MAX_SERIAL or (serial < 1 and not has_time):
+    if not 0 <= serial < _MAX_SERIAL:
         raise ValueDamaged(_NO_DATE)
+    if has_date and (serial == 0 or (serial < 1 and not has_time)):
+        return DAY_ZERO
     # A moment has whole seconds, and its number is not exact: 10:30 is stored as 0.4374999.
     moment = datetime(1899, 12, 30) + timedelta(seconds=round(serial * _S_PER_DAY))  # noqa: DTZ001
-    if 1 <= serial < _FIRST_CERTAIN_SERIAL:
+    if 1 <= serial < _LEAP_DAY:
         moment += timedelta(days=1)
     if has_date and serial < 1:
         tokens = _only(tokens, "hsM")
     elif has_date and has_time and not (moment.hour or moment.minute or moment.second):
         tokens = _only(tokens, "ymd")
     twelve_hours = any(token.kind == "ampm" for token in tokens)
+    if int(serial) == _LEAP_DAY:
+        tokens = [Token("literal", "29") if token in _DAY_TOKENS else token for token in tokens]
     return "".join(_part(token, moment, twelve_hours=twelve_hours) for token in tokens)
 
 

@@ -6,11 +6,13 @@ from fractions import Fraction
 
 from producers.recipients.values import LOST_DIGITS, MAX_DIGITS, ValueDamaged, float_text
 from producers.recipients.workbook.date_format import show_duration, show_moment
-from producers.recipients.workbook.format_tokens import Section, Token, sections_of
+from producers.recipients.workbook.format_tokens import GENERAL, Section, Token, sections_of
 
 _GENERAL_WIDTH = 11
 """Characters of a number that has no format, but for whole numbers."""
 _DAYS_UNTIL_1904 = 1462
+_NUMBER_SECTIONS = 3
+"""Sections of a format for positive numbers, negative ones and zero; the fourth is for texts."""
 
 
 def show_number(value: float, number_format: str, *, from_1904: bool = False) -> str:
@@ -39,10 +41,23 @@ def show_number(value: float, number_format: str, *, from_1904: bool = False) ->
     elif section.is_date:
         if any(token.kind == "elapsed" for token in section.tokens):
             return show_duration(value, section.tokens)
-        return show_moment(value + (_DAYS_UNTIL_1904 if from_1904 else 0), section.tokens)
+        # A number below 1 is a time without a day, or no date at all, in workbooks of both kinds.
+        return show_moment(value + (_DAYS_UNTIL_1904 if from_1904 and value >= 1 else 0), section.tokens)
     if abs(value) >= 10**MAX_DIGITS:
         raise ValueDamaged(LOST_DIGITS)
     return _show_digits(shown, section)
+
+
+def show_text(text: str, number_format: str) -> str:
+    """Return what a person sees in a cell with a text: ``Mr. Rao`` for Rao with the format ``"Mr. "@``."""
+    if number_format in ("@", GENERAL) or ("@" not in number_format and number_format.count(";") < _NUMBER_SECTIONS):
+        return text
+    sections = sections_of(number_format)
+    tokens = sections[_NUMBER_SECTIONS if len(sections) > _NUMBER_SECTIONS else -1].tokens
+    at_sign = Token("symbol", "@")
+    if len(sections) <= _NUMBER_SECTIONS and at_sign not in tokens:
+        return text
+    return "".join(text if token == at_sign else token.text for token in tokens if token.kind in ("literal", "symbol"))
 
 
 def _choose(sections: Sequence[Section], value: float) -> tuple[Section, float]:
@@ -91,7 +106,9 @@ def _show_digits(value: float, section: Section) -> str:
             return _around(tokens, shown)
         return "".join(token.text for token in tokens if token.kind == "literal") if tokens else ""
     if "/" in symbols and _is_fraction(tokens):
-        return _around(tokens, _show_fraction(value, tokens))
+        slash = tokens.index(Token("symbol", "/"))
+        rest = [token for token in tokens[slash:] if not (token.kind == "literal" and token.text.isdecimal())]
+        return _around([*tokens[:slash], *rest], _show_fraction(value, tokens))
     number = Decimal(format(abs(value), f".{MAX_DIGITS}g"))
     number *= Decimal(100) ** sum(token.text == "%" for token in tokens if token.kind == "symbol")
     last_digit = max(index for index, token in enumerate(tokens) if token.kind == "digit")
@@ -164,19 +181,26 @@ def _grouped(digits: str, *, indian: bool) -> str:
 
 def _is_fraction(tokens: Sequence[Token]) -> bool:
     slash = tokens.index(Token("symbol", "/"))
-    return 0 < slash < len(tokens) - 1 and tokens[slash - 1].kind == tokens[slash + 1].kind == "digit"
+    return (
+        0 < slash < len(tokens) - 1
+        and tokens[slash - 1].kind == "digit"
+        and (tokens[slash + 1].kind == "digit" or tokens[slash + 1].text.isdecimal())
+    )
 
 
 def _show_fraction(value: float, tokens: Sequence[Token]) -> str:
     slash = tokens.index(Token("symbol", "/"))
-    digits = 0
-    for token in tokens[slash + 1 :]:
-        digits += token.kind == "digit"
-    whole, rest = divmod(abs(value), 1)
-    fraction = Fraction(rest).limit_denominator(10**digits - 1)
-    if fraction.denominator == 1:
-        whole, fraction = whole + fraction.numerator, Fraction(0)
-    text = " ".join(part for part in (f"{int(whole)}" if whole else "", f"{fraction}" if fraction else "") if part)
+    below = "".join(token.text for token in tokens[slash + 1 :] if token.kind in ("digit", "literal"))
+    number = Fraction(abs(value))
+    if fixed := below.strip(" ?#").isdecimal() and int(below.strip(" ?#")):
+        numerator, denominator = round(number * fixed), fixed
+    else:
+        number = number.limit_denominator(10 ** sum(token.kind == "digit" for token in tokens[slash + 1 :]) - 1)
+        numerator, denominator = number.numerator, number.denominator
+    has_whole = any(token.kind == "literal" and token.text == " " for token in tokens[:slash])
+    whole, numerator = divmod(numerator, denominator) if has_whole or denominator == 1 else (0, numerator)
+    fraction = f"{numerator}/{denominator}" if numerator else ""
+    text = " ".join(part for part in (f"{whole}" if whole else "", fraction) if part)
     return ("-" if value < 0 else "") + (text or "0")
 
 

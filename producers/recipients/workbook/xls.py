@@ -11,7 +11,7 @@ from xlrd.compdoc import CompDocError
 
 from producers.recipients.values import ValueDamaged
 from producers.recipients.workbook.format_tokens import GENERAL
-from producers.recipients.workbook.number_format import show_number
+from producers.recipients.workbook.number_format import show_number, show_text
 from producers.recipients.workbook.sheets import Sheet, SheetRow, WorkbookDamaged
 
 
@@ -46,7 +46,7 @@ class XlsWorkbook:
     def _text(self, cell: Any) -> str:
         match cell.ctype:
             case xlrd.XL_CELL_TEXT:
-                return str(cell.value)
+                return show_text(str(cell.value), self._number_format(cell))
             case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
                 return show_number(cell.value, self._number_format(cell), from_1904=self._book.datemode == 1)
             case xlrd.XL_CELL_BOOLEAN:

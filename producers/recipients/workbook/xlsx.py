@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from producers.recipients.values import MAX_DIGITS, ValueDamaged
 from producers.recipients.workbook.format_tokens import BUILTIN, GENERAL
-from producers.recipients.workbook.number_format import show_number
+from producers.recipients.workbook.number_format import show_number, show_text
 from producers.recipients.workbook.sheet_reader import TRUE, SheetReader, XmlCell
 from producers.recipients.workbook.sheets import NO_RESULT, Sheet, SheetRow
 
@@ -76,17 +76,22 @@ class XlsxWorkbook:
             case "n":
                 text = self._number(value, cell.style)
             case "s":
-                text = self._strings[int(value)]
+                text = show_text(self._strings[int(value)], self._format(cell.style))
             case "b":
                 text = "TRUE" if value in TRUE else "FALSE"
             case "d":
                 text = value.replace("T", " ")
+            case "e":
+                text = value
             case _:
-                text = _unescaped(value)
+                text = show_text(_unescaped(value), self._format(cell.style))
         return text
 
+    def _format(self, style: int) -> str:
+        return self._formats[style] if style < len(self._formats) else GENERAL
+
     def _number(self, value: str, style: int) -> str:
-        number_format = self._formats[style] if style < len(self._formats) else GENERAL
+        number_format = self._format(style)
         if number_format == GENERAL and value.isdecimal() and len(value) <= MAX_DIGITS:
             return value
         return _shown(float(value), number_format, from_1904=self._from_1904)
@@ -172,4 +177,8 @@ def _string(element: ET.Element) -> str:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+    if "_x" not in text:
+        return text
+    # Two escaped halves are one character; a single half is none.
+    units = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text).encode("utf-16", "surrogatepass")
+    return units.decode("utf-16", "replace")

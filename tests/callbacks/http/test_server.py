@@ -3,7 +3,8 @@ import socket
 
 import uvicorn
 
-from callbacks.http.server import HttpServer, ReportProtocol
+from callbacks.http.report_protocol import ReportProtocol
+from callbacks.http.server import HttpServer
 from callbacks.receiver import respond
 from callbacks.request_body import AsgiMessage, Receive, read_body
 

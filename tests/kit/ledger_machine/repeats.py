@@ -131,8 +131,8 @@ class RepeatedSteps(UpkeepSteps):
                 self.model.providers[provider].is_braked = True
             elif name == "paused":
                 self.model.is_paused = True
-            elif name == "stopped_us":
-                self.model.stopped_us = field["value"]
+        if arguments["is_stop"]:
+            self.model.stopped_us = self.model.now_us
 
     def repeat_settle_overdue(self, call: RecordedCall, arguments: dict[str, Any]) -> None:
         (name, number), reply = self.batch_key_of(arguments), self.run(call.repeat())

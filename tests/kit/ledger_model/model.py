@@ -370,7 +370,7 @@ class Model:
     def resume_sender(self, *, decided_us: int) -> bool:
         if self.stopped_us >= decided_us:
             return False
-        self.is_paused, self.providers = False, Providers()
+        self.is_paused, self.providers = False, self.providers.resumed(decided_us=decided_us)
         return True
 
 

@@ -1,6 +1,6 @@
 """The brakes and the back-offs of a sender, for each provider."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from times_dispatch.ledger.protocol import BackOffPolicy
@@ -30,6 +30,7 @@ class Choice(NamedTuple):
 class ModelProvider:
     is_braked: bool = False
     back_off_until_us: int = 0
+    back_off_since_us: int = 0
     back_offs: int = 0
     back_off_reason: str = ""
     probe_us: int = 0
@@ -45,6 +46,11 @@ class Providers:
 
     def __getitem__(self, name: str) -> ModelProvider:
         return self.by_name.setdefault(name, ModelProvider())
+
+    def resumed(self, *, decided_us: int) -> "Providers":
+        """Return the providers after a resume of the sender: only back-offs that began after the decision go on."""
+        later = {name: provider for name, provider in self.by_name.items() if provider.back_off_since_us > decided_us}
+        return Providers({name: replace(provider, is_braked=False) for name, provider in later.items()})
 
     def choose(self, chain: tuple[str, ...], now_us: int) -> Choice | str:
         """Return the provider for the next block, or the reason why no provider can take a message."""
@@ -68,6 +74,7 @@ class Providers:
             doubled_us = min(round(1e6 * 2 ** min(provider.back_offs, 16) * consequence.jitter), 60_000_000)
             brakes = is_unreadable and provider.back_off_reason == consequence.reason
             provider.back_off_until_us = now_us + max(asked_us, doubled_us)
+            provider.back_off_since_us = provider.back_off_since_us if provider.back_offs else now_us
             provider.back_offs, provider.back_off_reason = provider.back_offs + 1, consequence.reason
             brakes = brakes and provider.back_offs >= MAX_UNREADABLE_BACK_OFFS
         elif (pushed.accepted or pushed.rejected) and provider.back_offs:

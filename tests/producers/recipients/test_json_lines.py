@@ -27,9 +27,8 @@ def test_a_missing_key_and_null_are_empty_cells(write: WriteFile) -> None:
     ("value", "reason"),
     [
         ('"a", "name": "b"', "stands twice in the row"),
-        ('["a"]', "holds neither a text nor a number"),
-        ('{"a": 1}', "holds neither a text nor a number"),
-        ("true", "holds neither a text nor a number"),
+        ('["a"]', "holds a list or an object, and neither a text nor a number"),
+        ('{"a": 1}', "holds a list or an object, and neither a text nor a number"),
         ("-Infinity", "is infinite"),
         ('"\\ud83d"', "holds half a surrogate pair, which is no character"),
         ("1207161786534401928", "is a number of more than 15 digits"),

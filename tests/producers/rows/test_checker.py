@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from producers.recipients.cell_text import tidy
 from producers.rows.checker import DUPLICATE as DUPLICATE_FINDING
 from producers.rows.checker import RowChecker
 from producers.rows.damage import DamageCheck
-from producers.rows.refusals import RefusalReason
+from producers.rows.refusals import Finding, RefusalReason
 from producers.rows.slots import SlotsFromVariables
 from producers.rows.variables import Variable
 from producers.rows.whitelists import Whitelists
@@ -198,3 +198,40 @@ def test_checking_a_chunk_agrees_with_checking_each_value(kind: SlotKind, values
     checked = checker.check(chunk_of(*((str(9_000_000_000 + n), value, "") for n, value in enumerate(values))))
 
     assert checked.lines == [line for line, fit in enumerate(fits, 2) if fit]
+
+
+class SeenByWhitelists(Whitelists):
+    """Whitelists that remember in which values they searched."""
+
+    values: Sequence[Sequence[str]] = ()
+
+    def findings(
+        self, slots: Sequence[Sequence[str]], to: Sequence[str], names: Sequence[str]
+    ) -> Iterator[tuple[int, Finding]]:
+        self.values = slots
+        return super().findings(slots, to, names)
+
+
+def test_values_that_are_refused_already_are_not_searched_for_links() -> None:
+    template = Template("Dear {#var#}, bye")
+    whitelists = SeenByWhitelists(template, links=LinkWhitelist([]), numbers=NumberWhitelist([]))
+    checker = RowChecker(
+        SlotsFromVariables(template, [Variable("{name}", Heading(Path("a.csv"), 1, NAMES))]),
+        names=NAMES,
+        to=0,
+        max_length=30,
+        whitelists=whitelists,
+    )
+
+    refused = checker.check(
+        chunk_of(
+            ("9876543210", "a.in/" * 20_000, "1"), ("9876543211", "#REF! a.in/x", "1"), ("9876543212", "a.in/x", "1")
+        )
+    ).refused
+
+    assert whitelists.values == [["", "", "a.in/x"]]
+    assert [row.finding.reason for row in refused] == [
+        RefusalReason.SLOT,
+        RefusalReason.DAMAGED,
+        RefusalReason.LINK,
+    ]

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+from flower.urls import handlers as flower_handlers  # type: ignore[import-untyped]
 
 from tests.kit.settings import SETTINGS_FILE
 
@@ -30,9 +32,17 @@ def _environment(folder: Path, redis_url: str, login: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def flower(tmp_path: Path, redis_url: str, unused_tcp_port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def options() -> tuple[str, ...]:
+    """Options of Flower besides the port."""
+    return ()
+
+
+@pytest.fixture
+def flower(
+    tmp_path: Path, redis_url: str, unused_tcp_port: int, options: tuple[str, ...]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "times_dispatch.broker.flower", "--address=127.0.0.1", f"--port={unused_tcp_port}"],
+        [sys.executable, "-m", "times_dispatch.broker.flower", f"--port={unused_tcp_port}", *options],
         cwd=tmp_path,
         env=_environment(tmp_path, redis_url, ":".join(LOGIN)),
         stdout=subprocess.PIPE,
@@ -64,7 +74,7 @@ def test_flower_asks_for_the_password_and_shows_results_and_arguments(
 
     assert LOGIN[1] not in Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
     with httpx.Client(base_url=url, trust_env=False) as client:
-        for path in ("/tasks", "/api/workers"):
+        for path in ("/tasks", "/api/workers", "/metrics", "/broker", "/"):
             assert client.get(path).status_code == httpx.codes.UNAUTHORIZED
             assert client.get(path, auth=(LOGIN[0], "guess")).status_code == httpx.codes.UNAUTHORIZED
         page = client.get("/tasks", auth=LOGIN).text
@@ -76,6 +86,46 @@ def test_flower_asks_for_the_password_and_shows_results_and_arguments(
     assert process.returncode == 0
     assert LOGIN[1] not in shown
     assert sorted(file.name for file in tmp_path.iterdir()) == ["dispatch.toml", "login"]
+
+
+CHANGES = [
+    *(f"/api/worker/{action}/worker@host" for action in ("shutdown", "pool/restart", "pool/grow", "pool/shrink")),
+    *(f"/api/worker/{action}/worker@host" for action in ("pool/autoscale", "queue/add-consumer")),
+    "/api/worker/queue/cancel-consumer/worker@host",
+    *(f"/api/task/{action}/batch" for action in ("apply", "async-apply", "send-task", "abort", "timeout")),
+    *(f"/api/task/{action}/batch" for action in ("rate-limit", "revoke")),
+]
+
+
+def test_flower_changes_nothing_and_listens_on_this_host_only(flower: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = flower
+    _ready(process, url)
+
+    with httpx.Client(base_url=url, trust_env=False, auth=LOGIN) as client:
+        assert {path: client.post(path).status_code for path in CHANGES} == dict.fromkeys(CHANGES, 403)
+        assert client.post("/tasks/datatable", data={"draw": "1", "start": "0", "length": "10"}).status_code != 403
+    listening = {
+        connection.laddr.ip for connection in psutil.Process(process.pid).net_connections() if not connection.raddr
+    }
+    assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("options", [("--allow-control",)])
+def test_flower_changes_something_only_if_it_is_told_so_at_its_start(flower: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = flower
+    _ready(process, url)
+
+    with httpx.Client(base_url=url, trust_env=False, auth=LOGIN) as client:
+        assert client.post("/api/task/send-task/batch", json={"args": []}).status_code == 200
+        assert client.post("/api/worker/shutdown/worker@host").status_code == 404  # no such worker
+    assert httpx.post(f"{url}/api/task/send-task/batch", json={"args": []}, trust_env=False).status_code == 401
+
+
+def test_the_list_of_changes_names_every_route_of_flower_that_changes_something() -> None:
+    routes = [(route[0], route[1]) for route in flower_handlers if isinstance(route, tuple)]
+    posted = [pattern for pattern, handler in routes if "post" in vars(handler) and pattern.startswith("/api/")]
+    unnamed = [pattern for pattern in posted if not any(re.fullmatch(pattern, path) for path in CHANGES)]
+    assert (unnamed, len(posted)) == ([], len(CHANGES))
 
 
 @pytest.mark.parametrize("login", ["", "people", "people:"])

@@ -40,16 +40,6 @@ async def test_workers_are_woken_again_for_a_batch_that_nobody_took_each_time_a_
     assert await ledger.take(ref)
 
 
-async def test_nobody_is_woken_again_for_a_batch_while_too_many_wake_ups_wait(ledger: Ledger) -> None:
-    await ledger.submit(3)
-    [ref] = await ledger.issue()
-    await ledger.expire_leases(ref)
-    assert await ledger.maintenance.expire_leases(SENDER, may_reissue=False) == NOTHING
-    assert await ledger.seconds_until(LEASES, f"{CAMPAIGN}:0") == pytest.approx(15, abs=1)
-    await ledger.expire_leases(ref)
-    assert [ready.ref for ready in (await ledger.maintenance.expire_leases(SENDER)).ready] == [ref]
-
-
 async def test_workers_are_woken_once_for_a_batch_whose_lease_expired(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.expire_leases(*await ledger.issue())

@@ -10,8 +10,8 @@ The Redis client repeats a call whose answer was lost. Each script and command o
 | ``control`` pause, brake | holds what was resumed meanwhile: nothing goes out, and a person sees it |
 | ``control`` resume | carries the moment of the decision: resumes nothing that was stopped since (mended) |
 | ``control`` cancel | final, whatever happened |
-| ``resume_sender`` | carries the moment of the decision: lifts nothing that was set since (mended) |
-| pause and brake of a sender | stop again: nothing goes out, and a person sees it |
+| ``resume_sender`` | carries the moment of the decision: ends no pause, brake or back-off since (mended) |
+| pause and brake of a sender | stop again, at the time of the repetition: nothing goes out, and a person sees it |
 | rate, budget, ``optout remove`` | a plain write, not repeated by the command line: the person decides (mended) |
 | ``optout add`` | nobody who is on the list is texted: the safe side |
 | ``configure_rate`` | changes the rate of the settings only from the one that the worker read (mended) |
@@ -38,7 +38,7 @@ from tests.kit.ledger import CAMPAIGN, PROVIDER, SENDER, Ledger
 from times_dispatch.ledger.errors import LeaseLost
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.openings import Block
-from times_dispatch.ledger.protocol import BrakeTarget, ControlAction, Settlement, Status
+from times_dispatch.ledger.protocol import BackOffPolicy, BrakeTarget, ControlAction, Settlement, Status
 from times_dispatch.ledger.push_results import Consequence
 from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState
@@ -133,6 +133,33 @@ async def test_a_resume_of_a_sender_that_is_repeated_ends_no_later_pause_or_brak
     view = await ledger.queries.sender(SENDER)
     assert not view.paused
     assert not view.unavailable
+
+
+async def test_a_pause_of_a_sender_that_is_repeated_moves_the_time_of_a_later_brake_not_back(ledger: Ledger) -> None:
+    pause = Script(ledger.redis, "set_sender")
+    fields = [{"name": "paused", "value": 1}]
+    await pause(SENDER, keep_first=0, is_stop=1, fields=fields, trail="")
+    await ledger.control.resume_sender(SENDER)
+    decided_us = await _now_us(ledger)
+    await ledger.control.brake_provider(SENDER, PROVIDER, "no balance")
+    await pause(SENDER, keep_first=0, is_stop=1, fields=fields, trail="")
+    assert await _resume_sender(ledger, decided_us) == Status.UNCHANGED
+    view = await ledger.queries.sender(SENDER)
+    assert view.paused
+    assert [held.brake for held in view.unavailable] == ["no balance"]
+
+
+async def test_a_resume_of_a_sender_that_is_repeated_ends_no_later_back_off(ledger: Ledger) -> None:
+    await ledger.submit(3)
+    lease = await ledger.take()
+    later_us = await _now_us(ledger) - 1
+    unavailable = Consequence(back_off=BackOffPolicy.ALWAYS, reason="503")
+    await ledger.record(lease, await ledger.open(lease), b"p", unavailable)
+    before = await ledger.dump()
+    assert await _resume_sender(ledger, later_us) == Status.CHANGED
+    assert await ledger.dump() == before
+    assert await ledger.control.resume_sender(SENDER)
+    assert not (await ledger.queries.sender(SENDER)).unavailable
 
 
 async def test_the_settings_rate_that_is_written_again_later_leaves_a_rate_that_was_set_by_hand(ledger: Ledger) -> None:

@@ -6,7 +6,6 @@
 -- Arguments
 --   lease_ms     how long a lease lasts
 --   max_batches  how many batches one call processes
---   may_reissue  1, or 0 while so many wake-ups wait in the broker that no more shall be sent
 --   decided_ms   when upkeep found that workers could renew their leases (epoch, milliseconds): only leases that had
 --                run out by then end, because Redis' clock may jump between that moment and this call; 0 is now
 -- Reply
@@ -21,7 +20,7 @@
 -- Cost: O(batches x messages).
 -- A damaged batch keeps its lease for a while, and delays no other batch; the caller brakes its campaign.
 
-local args = arguments({'lease_ms', 'max_batches', 'may_reissue', 'decided_ms'})
+local args = arguments({'lease_ms', 'max_batches', 'decided_ms'})
 local lease_ms, leases_key = tonumber(args.lease_ms), key_of_sender('leases')
 local now = now_us()
 local now_ms = math.floor(now / 1000)
@@ -34,7 +33,7 @@ local function reissue(member, id, batch_number, campaign)
     name = cjson.decode(campaign.plan).name, urgent = tonumber(campaign.urgent),
   })
   redis.call('ZADD', leases_key, now_ms + lease_ms, member)
-  if args.may_reissue == '1' then ready[#ready + 1] = batch end
+  ready[#ready + 1] = batch
 end
 
 local function reclaim_or_reissue(member)

@@ -195,6 +195,9 @@ local function update_back_off()
     ms = math.min(ms, math.max(MAX_BACK_OFF_MS, min_ms))
     redis.call('HSET', sender_key, back_off_until_us, string.format('%.0f', now + ms * 1000), back_off_count,
       back_offs + 1, back_off_reason, args.reason)
+    if back_offs == 0 then
+      redis.call('HSET', sender_key, provider_field('back_off_since_us', args.provider), string.format('%.0f', now))
+    end
     if is_unreadable and back_offs + 1 >= MAX_UNREADABLE_BACK_OFFS and sender[back_off_reason] == args.reason then
       brake_sender(args.reason)
     end

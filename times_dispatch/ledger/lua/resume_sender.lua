@@ -1,7 +1,7 @@
--- uses: names keys clock trail
+-- uses: names keys clock providers trail
 --
 -- Resume a sender: end its pause, and the brake and the back-off of each of its providers. Safe to repeat, also later:
--- a pause or a brake after the person's decision stays.
+-- a pause, a brake or a back-off that began after the person's decision stays.
 --
 -- Arguments
 --   decided_us  when the person decided (epoch, microseconds)
@@ -14,12 +14,21 @@
 local args = arguments({'decided_us', 'trail'})
 local sender_key = key_of_sender('sender')
 
+-- Say whether the sender backs off from a provider since a moment after the decision.
+local function backs_off_since_decision(provider)
+  local since_us = tonumber(redis.call('HGET', sender_key, provider_field('back_off_since_us', provider)) or '0')
+  return since_us > tonumber(args.decided_us) and since_us <= now_us()
+end
+
 local stopped_us = tonumber(redis.call('HGET', sender_key, 'stopped_us') or '0')
 -- A time in the future was written before the clock was set back, and does not count.
 if stopped_us >= tonumber(args.decided_us) and stopped_us <= now_us() then return reply({status = 'unchanged'}) end
 redis.call('HDEL', sender_key, 'paused')
 for _, field in ipairs(redis.call('HKEYS', sender_key)) do
-  if string.find(field, '@', 1, true) then redis.call('HDEL', sender_key, field) end
+  local name, provider = string.match(field, '(.*)@(.*)')
+  if name == 'brake' or (name and not backs_off_since_decision(provider)) then
+    redis.call('HDEL', sender_key, field)
+  end
 end
 -- Campaigns that waited for a provider are in turn at once.
 local blocked_key = key_of_sender('blocked')

@@ -5,7 +5,6 @@ warning     the description works, and is probably a mistake
 note        a fact to know before the first push; only ``dispatch provider check`` prints it
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -18,6 +17,7 @@ from times_dispatch.provider.description.provider import TIMES_MOBILE_GET, TIMES
 from times_dispatch.provider.oauth.credentials import ClientCredentials
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.request.byte_template import HEADER_VALUE
+from times_dispatch.similar_names import similar_name
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLACEHOLDER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -240,8 +240,8 @@ def _odd_placeholders(provider: Provider) -> Iterator[str]:
         yield "the payload has no $$MessageID: delivery reports match no message, and messages in doubt stay in doubt"
     lower = {name.lower(): name for name in sorted(RESERVED)}
     for name in needed_of_campaigns(provider):
-        if near := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.75):
-            yield f"$${name} is taken for a custom key-value; did you mean $${lower[near[0]]}?"
+        if near := similar_name(name.lower(), lower, cutoff=0.75):
+            yield f"$${name} is taken for a custom key-value; did you mean $${lower[near]}?"
     for name, _ in provider.custom:
         if name not in used:
             yield f"custom.{name}: $${name} is used neither in the payload nor in a header"

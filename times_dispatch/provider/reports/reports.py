@@ -11,6 +11,10 @@ from times_dispatch.provider.reports.codes import DND, OTHER
 from times_dispatch.provider.reports.event_kinds import EventKind, kind_of, means_dnd
 from times_dispatch.provider.reports.times import epoch_s
 
+MAX_ROWS: Final = 20_000
+"""How many rows a body may have: more than reports of our messages have room in the longest body."""
+MAX_COMMAS: Final = 3 * MAX_ROWS
+"""How many commas a body may have, so that a body of tiny values is refused before it takes memory."""
 MAX_META: Final = 200
 MAX_INCOMING_TEXT: Final = 512
 MAX_CODE_TEXT: Final = 40
@@ -120,21 +124,27 @@ _PLAIN_ROWS: Final = msgspec.json.Decoder(list[_PlainRow])
 _GROUP: Final = msgspec.json.Decoder(_Group)
 _NAME: Final = msgspec.json.Decoder(str | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
+_TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def parse(body: bytes) -> ParsedReports:
-    """Parse a posted body; raise ReportsUnreadable if it is not JSON, no array or object, or an empty array.
+    """Parse a posted body; raise ReportsUnreadable if it is not JSON, no array or object, empty, or has too many rows.
 
     A row that cannot be used is returned as an unusable row, and does not affect the other rows.
     """
     parsed = ParsedReports([], [])
-    for group in _groups(body):
+    groups = _groups(body)
+    row_count = len(groups)
+    for group in groups:
         try:
             event, prefix, data, rows = _parse_group(group)
         except _Unusable as error:
             parsed.unusable.append(_unusable_row(error, b"[" + bytes(group) + b"]"))
             continue
+        row_count += len(rows) - 1
+        if row_count > MAX_ROWS:
+            raise ReportsUnreadable(_TOO_MANY_ROWS)
         kind = kind_of(event)
         if kind in _PLAIN_KINDS and (plain := _plain(data)):
             parsed.events.extend(
@@ -161,6 +171,8 @@ def _unusable_row(error: _Unusable, raw: bytes) -> UnusableRow:
 
 
 def _groups(body: bytes) -> list[msgspec.Raw]:
+    if body.count(b",") > MAX_COMMAS:
+        raise ReportsUnreadable(f"the body has more than {MAX_COMMAS} values")
     try:
         body.decode()  # msgspec does not check the encoding of strings that it skips
         groups = _decode_groups(body)
@@ -168,6 +180,8 @@ def _groups(body: bytes) -> list[msgspec.Raw]:
         groups = _decode_mended(body)
     if not groups:
         raise ReportsUnreadable("the body is an empty array")
+    if len(groups) > MAX_ROWS:
+        raise ReportsUnreadable(_TOO_MANY_ROWS)
     return groups
 
 

@@ -1,0 +1,123 @@
+"""Reads the reports of a posted body, and decides whether the body is stored or refused."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from callbacks.http.posted_body import decompress_body, header, join_lines, json_in, json_in_query, unwrap
+from times_dispatch.content_encoding import GZIP_MAGIC
+from times_dispatch.provider.reports.reports import ParsedReports, ReportsUnreadable, UnusableRow, parse
+
+MANDATORY_FIELDS: Final = ("event", "ts", "meta")
+"""The fields that the response names as missing when a body is empty."""
+
+_MAX_LIGHT_BYTES: Final = 64 * 1024
+_MAX_LIGHT_COMMAS: Final = 1_000
+"""A body has at most one row more than it has commas."""
+
+T = TypeVar("T")
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class PostedReports(NamedTuple):
+    """The reports of a posted body."""
+
+    content: bytes
+    """The body that is stored: JSON, byte for byte as it was posted if it was posted as JSON."""
+    events: int
+    unusable: int
+    missing: Sequence[str]
+    """The mandatory fields that all rows lack; empty if a row is to be stored."""
+
+
+class PostedReportsReader:
+    """Reads posted bodies: long ones and compressed ones in a thread, one after the other.
+
+    So no body keeps the event loop busy for long, and few bodies take memory at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._in_turn = asyncio.Lock()
+
+    async def decompress(self, body: bytes, headers: Headers) -> bytes:
+        """Return a body without its Content-Encoding; raise the errors of ``decompress_body``."""
+        is_plain = not header(headers, b"content-encoding") and not body.startswith(GZIP_MAGIC)
+        return body if is_plain else await self._in_thread(lambda: decompress_body(body, headers))
+
+    async def read(self, body: bytes, content_type: str, query: bytes) -> PostedReports:
+        """Return the reports of a body, or of a query if there is no body; raise ReportsUnreadable."""
+
+        def call() -> PostedReports:
+            return read(json_in(body, content_type) if body else json_in_query(query))
+
+        return call() if is_light(body) else await self._in_thread(call)
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        async with self._in_turn:
+            return await asyncio.to_thread(call)
+
+
+def is_light(body: bytes) -> bool:
+    """Return whether a body is read within some milliseconds."""
+    return len(body) <= _MAX_LIGHT_BYTES and body.count(b",") <= _MAX_LIGHT_COMMAS
+
+
+def read(content: bytes) -> PostedReports:
+    """Return the reports of a JSON document; raise ReportsUnreadable."""
+    content, parsed = _parse(content)
+    missing: set[str] = set()
+    if not parsed.events and all(map(is_incomplete, parsed.unusable)):
+        missing.update(field for row in parsed.unusable for field in missing_fields(row))
+    return PostedReports(content, len(parsed.events), len(parsed.unusable), sorted(missing))
+
+
+def is_incomplete(row: UnusableRow) -> bool:
+    """Return whether a row lacks a mandatory field, or does not even have the shape of a report.
+
+    A row that is unusable for another reason (an unknown event, a time out of bounds) is stored and becomes a dead
+    letter, so that people can see the row.
+    """
+    return bool(row.missing_fields) or not _has_shape(row, list[_EventRows])
+
+
+def missing_fields(row: UnusableRow) -> Sequence[str]:
+    """Return the mandatory fields that a row lacks."""
+    if row.missing_fields:
+        return row.missing_fields
+    return ("ts", "meta") if _has_shape(row, list[_NamedEvent]) else MANDATORY_FIELDS
+
+
+class _EventRows(msgspec.Struct):
+    event: str
+    data: list[dict[str, Any]] | dict[str, Any]
+
+
+class _NamedEvent(msgspec.Struct):
+    event: str
+
+
+def _has_shape(row: UnusableRow, shape: Any) -> bool:
+    try:
+        msgspec.json.decode(row.raw, type=shape)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _parse(content: bytes) -> tuple[bytes, ParsedReports]:
+    """Return a body that ``parse`` reads, and what it reads; raise ReportsUnreadable."""
+    try:
+        parsed = parse(content)
+    except ReportsUnreadable:
+        if not (joined := join_lines(content)):
+            raise
+        return joined, parse(joined)
+    if not parsed.events and (inner := unwrap(content)):
+        with suppress(ReportsUnreadable):
+            inner_parsed = parse(inner)
+            if inner_parsed.events:
+                return inner, inner_parsed
+    return content, parsed

@@ -1,0 +1,261 @@
+"""HTTP/1.1 of the receiver: uvicorn's protocol, without upgrades, and with bounds for what uvicorn does not bound."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final, cast
+
+import httptools
+import msgspec
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from callbacks.http.server_load import ServerLoad
+from callbacks.request_body import MAX_BODY_BYTES, AsgiMessage
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+"""How long the head of a request may be, and also its trailers."""
+MAX_FIELDS: Final = 200
+"""How many fields a head may have."""
+MAX_PIPELINED: Final = 32
+"""How many requests may wait for the response to another request of their connection."""
+
+MAX_UNWANTED_BYTES: Final = 64 * 1024
+"""How many bytes of its body a request may go on with after its response."""
+
+_SLICE_BYTES: Final = 8 * 1024
+_MAX_FRAMING_FACTOR: Final = 8
+"""A chunk of one byte is framed by five bytes, or by some more if the size is padded."""
+_MAX_HELD_BYTES: Final = MAX_BODY_BYTES + MAX_HEAD_BYTES
+"""The receiver discards what a request has beyond this."""
+_UPGRADE_HEADERS: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
+_OVERLOADED: Final = msgspec.json.encode(
+    {"status": "error", "message": "Too many requests at once. Please post again later.", "error_code": 503}
+)
+
+
+class ServerStateWithLoad(ServerState):
+    """Uvicorn's state of a server, and its load."""
+
+    def __init__(self, load: ServerLoad) -> None:
+        super().__init__()
+        self.load = load
+
+
+class _HeadTooLong(Exception):
+    """The head of a request has too many bytes or fields."""
+
+
+async def _refuse_overload(_scope: AsgiMessage, _receive: Any, send: Any) -> None:
+    fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_OVERLOADED))]
+    headers = [*fields, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _OVERLOADED})
+
+
+class ReportProtocol(HttpToolsProtocol):
+    """Uvicorn's HTTP/1.1 without upgrades to other protocols, and with bounds.
+
+    Uvicorn bounds bodies that nobody reads, and idle connections after a response. This class bounds heads, trailers,
+    pipelined requests, the time for a head and for a request, and takes part in the bounds of ``ServerLoad``.
+
+    Clients may ask for HTTP/2 with the first request (``Upgrade: h2c``), and a server may answer that request in
+    HTTP/1.1 (RFC 9110, section 7.8). The parser takes the body of such a request for the other protocol; so the request
+    is parsed again without the header.
+    """
+
+    def __init__(self, config: uvicorn.Config, server_state: ServerState, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, server_state, *args, **kwargs)
+        self._load = cast("ServerStateWithLoad", server_state).load
+        self._receiver = self.app
+        self._peer = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._clients: deque[str] = deque()
+        """The clients of the requests whose responses are not complete, the oldest first (``ServerLoad.client``)."""
+        self._is_message_complete = True
+        self._is_head_read = False
+        self._head_bytes = 0
+        self._received_bytes = 0
+        """How many bytes of the request under way were received."""
+        self._received_at_body = 0
+        """The same when the last byte of its body was received."""
+        self._body_bytes = 0
+        self._held_bytes = 0
+        self._unwanted_bytes = 0
+        """How many bytes of its body were received after the response to the request under way."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, unless there are too many."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._peer = self.client[0] if self.client else ""
+        self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
+        if not self._load.open(self, self._peer):
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection and its requests."""
+        self._stop_timer()
+        self._release_bytes()
+        while self._clients:
+            self._load.end(self, self._clients.popleft(), is_idle=False)
+        self._load.close(self, self._peer)
+        super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what was received, in pieces, so that no bound is passed by much."""
+        self._unset_keepalive_if_required()
+        if self._timer is None:
+            self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
+        for at in range(0, len(data), _SLICE_BYTES):
+            if self.transport.is_closing():
+                return
+            self._parse(data[at : at + _SLICE_BYTES])
+
+    def on_message_begin(self) -> None:
+        """Begin to count what a request has."""
+        self._is_message_complete = self._is_head_read = False
+        self._head_bytes = self._unwanted_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the URL."""
+        self._add_to_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; the fields of trailers say nothing that is needed."""
+        if self._is_head_read:
+            return
+        self._add_to_head(len(name) + len(value) + len(": \r\n"))
+        if len(self.headers) >= MAX_FIELDS:
+            raise _HeadTooLong
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the request, unless it is to be parsed again."""
+        self._is_head_read = True
+        self._received_at_body = self._received_bytes
+        if self.parser.should_upgrade():
+            return
+        client = self._load.client(self._peer, self.headers)
+        self._clients.append(client)
+        self.app = self._receiver if self._load.begin(self, client) else cast("Any", _refuse_overload)
+        self._start_timer(self._load.limits.request_timeout_s, "a request did not end in time")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._body_bytes += len(body)
+        self._received_at_body = self._received_bytes
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request, unless it is to be parsed again."""
+        self._received_bytes = self._body_bytes = self._received_at_body = 0
+        if self.parser.should_upgrade():
+            return
+        self._is_message_complete = True
+        super().on_message_complete()
+        self._end_if_complete()
+
+    def on_response_complete(self) -> None:
+        """Start the next request of the connection, if there is one."""
+        is_idle = len(self._clients) == 1
+        if self._clients:  # empty after the connection was lost
+            self._load.end(self, self._clients.popleft(), is_idle=is_idle and not self.transport.is_closing())
+        if is_idle:
+            self.cycle.body = bytearray()  # else the next request would free it, whenever that comes
+        super().on_response_complete()
+        self._end_if_complete()
+
+    def _end_if_complete(self) -> None:
+        if self._clients:
+            return
+        self._release_bytes()
+        if self._is_message_complete:
+            self._stop_timer()
+        elif not self._is_head_read:
+            self._start_timer(self._load.limits.head_timeout_s, "a request's head did not arrive in time")
+
+    def _parse(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _HeadTooLong):
+                self._refuse_head()
+            else:
+                self._load.refusals.warning("a request is not HTTP")
+                self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parse_without_upgrade(data[upgrade.args[0] :])
+        else:
+            self._check_bounds(len(data))
+
+    def _check_bounds(self, added_bytes: int) -> None:
+        """Close the connection of a request that is too long, or that holds too much beside all others."""
+        if len(self.pipeline) > MAX_PIPELINED:
+            self._load.refusals.warning("too many requests are pipelined")
+            self.abort()
+        elif self._received_bytes > MAX_HEAD_BYTES and not self._is_head_read:
+            self._refuse_head()
+        elif (
+            self._received_bytes - self._received_at_body > MAX_HEAD_BYTES
+            or self._received_bytes > 2 * MAX_HEAD_BYTES + _MAX_FRAMING_FACTOR * self._body_bytes
+        ):
+            self._load.refusals.warning("the trailers or chunks of a request are too long")
+            self.abort()
+        elif not self._clients and self._is_head_read and not self._is_message_complete:
+            self._unwanted_bytes += added_bytes
+            if self._unwanted_bytes > MAX_UNWANTED_BYTES:
+                self._load.refusals.warning("a body goes on after the response")
+                self.abort()
+        elif self._clients or not self._is_message_complete:
+            added_bytes = min(added_bytes, _MAX_HELD_BYTES - self._held_bytes)
+            self._held_bytes += added_bytes
+            if not self._load.hold(added_bytes, self._held_bytes, is_head=not self._clients):
+                self.abort()
+
+    def _add_to_head(self, length: int) -> None:
+        self._head_bytes += length
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLong
+
+    def _refuse_head(self) -> None:
+        self._load.refusals.warning("the head of a request is too long")
+        self.send_400_response("The request's head is too long.")
+
+    def _release_bytes(self) -> None:
+        self._load.held_bytes -= self._held_bytes
+        self._held_bytes = 0
+
+    def _start_timer(self, timeout_s: float, event: str) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(timeout_s, self._time_out, event)
+
+    def _time_out(self, event: str) -> None:
+        self._load.refusals.warning(event)
+        self.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        method, target = self.parser.get_method(), self.url
+        if method == b"CONNECT":  # a request for a tunnel, which has no other meaning
+            self.send_400_response("This server makes no tunnels.")
+            return
+        closes = any(name == b"connection" and b"close" in value.lower() for name, value in self.headers)
+        fields = [(name, value) for name, value in self.headers if name not in _UPGRADE_HEADERS]
+        if closes:
+            fields.append((b"connection", b"close"))
+        head = b"%b %b HTTP/1.1\r\n" % (method, target) + b"".join(b"%b: %b\r\n" % field for field in fields)
+        self.parser = httptools.HttpRequestParser(self)
+        self._received_bytes = 0
+        self.data_received(head + b"\r\n" + rest)

@@ -1,0 +1,42 @@
+"""Cells that a spreadsheet would run as formulas: the guard that the project's own CSV files have, and its removal."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+REJECTS_COLUMNS: Final = ("line", "reason", "refused value", "what to do")
+"""The first columns of a rejects file."""
+EXPORT_COLUMNS: Final = ("line", "to")
+"""The first columns of an export of a campaign's rows."""
+EXPORT_LAST_COLUMN: Final = "code"
+
+_BEGINS_FORMULA: Final = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")
+"""Spreadsheets of East Asia take the wide signs for the narrow ones."""
+_NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,]*")
+
+
+def guard(cell: str) -> str:
+    """Return a cell with an apostrophe before it if a spreadsheet would run the cell; numbers stay as they are."""
+    return f"'{cell}" if _runs(cell) else cell
+
+
+def guard_all(cells: Iterable[object]) -> list[str]:
+    """Return the cells of a row as texts with guards."""
+    return [guard(str(cell)) for cell in cells]
+
+
+def unguard(cell: str) -> str:
+    """Return the cell that ``guard`` got."""
+    return cell[1:] if cell.startswith("'") and _runs(cell[1:]) else cell
+
+
+def has_guards(names: Sequence[str]) -> bool:
+    """Say whether a heading is that of a file of ours, whose cells have guards."""
+    is_rejects = tuple(names[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS
+    return is_rejects or (
+        tuple(names[: len(EXPORT_COLUMNS)]) == EXPORT_COLUMNS and names[-1] == EXPORT_LAST_COLUMN and len(names) > 2
+    )
+
+
+def _runs(cell: str) -> bool:
+    return _BEGINS_FORMULA.match(cell) is not None and _NUMBER.fullmatch(cell) is None

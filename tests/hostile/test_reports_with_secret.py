@@ -1,0 +1,190 @@
+"""What somebody who knows the callback secret can do to receiver, reconciler and Redis."""
+
+import asyncio
+import gzip
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from callbacks.classifier import MAX_REACTIONS
+from callbacks.dead_letters import DeadLetterReason, DeadLetters
+from callbacks.streams import REPORTS
+from tests.kit.callbacks import ID_KEY, SECRET, Processes, eventually, posted, row, send_campaign
+from tests.kit.reconciler import accept, is_settled, make_reconciler, settle
+from times_dispatch.provider.correlation_ids import CorrelationIds
+from times_dispatch.provider.reports.reports import MAX_COMMAS, MAX_ROWS
+
+pytestmark = pytest.mark.processes
+
+PATH = f"/callbacks/{SECRET}"
+GOOD = posted("delivered", row("m1"))
+MIB = 1024 * 1024
+BOUNDARY = b"b"
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    started = Processes(tmp_path)
+    yield started
+    started.end()
+
+
+def filled(begin: bytes, piece: bytes, end: bytes, size: int = MIB - 100) -> bytes:
+    return begin + piece * ((size - len(begin) - len(end)) // len(piece)) + end
+
+
+TINY = {
+    "numbers": filled(b"[0", b",0", b"]"),
+    "arrays": filled(b"[[]", b",[]", b"]"),
+    "objects": filled(b"[{}", b",{}", b"]"),
+    "rows of a group": filled(b'[{"event":"delivered","data":[0', b",0", b"]}]"),
+    "rows of an unknown event": filled(b'[{"event":"x","data":[{"ts":1,"meta":"a"}', b",{}", b"]}]"),
+    "rows without data": filled(b'[{"ts":1}', b',{"ts":1}', b"]"),
+    "groups without rows": filled(b'[{"event":"x","data":[]}', b',{"event":"x","data":[]}', b"]"),
+    "lines": filled(b"{}\n", b"{}\n", b"{}"),
+    "a depth": filled(b"", b"[", b""),
+    "names": filled(b'{"ts":1', b',"a":1', b"}"),
+    "bare line breaks": filled(b'[{"a":"\n"}', b',{"a":1}', b"]"),
+    "a form": filled(b"a=b", b"&a=b", b""),
+    "a text": filled(b'"', b"[{}],", b'"'),
+    "parts": filled(b"--b\r\n\r\n\r\n", b"--b\r\n\r\n\r\n", b"--b--\r\n"),
+    "digits": filled(b'[{"event":"delivered","data":[{"meta":"a","ts":', b"1", b"}]}]"),
+    "a time": filled(b'[{"event":"delivered","data":[{"meta":"a","ts":"', b"1", b'"}]}]'),
+    "an event": filled(b'[{"event":"', b"a ", b'","data":[{}]}]'),
+}
+
+
+@pytest.mark.parametrize("kind", TINY)
+async def test_a_body_of_tiny_things_neither_stalls_nor_fills_the_receiver(
+    redis: Redis, redis_url: str, processes: Processes, kind: str
+) -> None:
+    watched, url = processes.watched_receiver(redis_url)
+    headers = {"content-type": "multipart/form-data; boundary=b"} if kind == "parts" else {}
+    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        posts = [http.post(PATH, content=TINY[kind], headers=headers) for _ in range(4)]
+        statuses = {response.status_code for response in await asyncio.gather(*posts)}
+        assert statuses <= {200, 400}
+        assert (await http.post(PATH, content=GOOD)).status_code == 200
+    watched.check(f"four bodies of {kind}")
+
+
+# As many rows and values as a body may have.
+TINY |= {
+    "so many rows": b"[" + b",".join([b"0"] * (MAX_ROWS - 1)) + b"]",
+    "so many rows of an unknown event": b'[{"event":"x","data":[{"ts":1,"meta":"a"}' + b",{}" * (MAX_ROWS - 2) + b"]}]",
+    "so many groups": b"[" + b",".join([b'{"event":"delivered","data":[{}]}'] * (MAX_ROWS - 1)) + b"]",
+    "so many values": b"[" + b",".join([b'{"ts":1,"b":"2","c":{}}'] * (MAX_ROWS - 1)) + b"]",
+    "so many values to be mended": b'["\n",' + b",".join([b'{"a":1,"b":[2],"c":{}}'] * (MAX_ROWS - 2)) + b"]",
+    "so many lines": b"\n".join([b'{"ts":1,"a":2}'] * (MAX_ROWS - 1)),
+}
+
+BOMBS = {
+    "zeros": gzip.compress(b"\0" * 100 * MIB),
+    "twice": gzip.compress(gzip.compress(b"\0" * 100 * MIB)),
+    "members": gzip.compress(b"") * 50_000,
+    "a mebibyte": gzip.compress(filled(b"[0", b",0", b"]")),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+async def test_compressed_bodies_are_decompressed_within_the_bounds(
+    redis: Redis, redis_url: str, processes: Processes, kind: str
+) -> None:
+    watched, url = processes.watched_receiver(redis_url)
+    headers = {"content-encoding": "gzip, gzip" if kind == "twice" else "gzip"}
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        posts = [http.post(PATH, content=BOMBS[kind], headers=headers) for _ in range(30)]
+        await asyncio.gather(*posts)
+        assert (await http.post(PATH, content=GOOD)).status_code == 200
+    watched.check(f"thirty compressed bodies of {kind}")
+
+
+async def test_slow_bodies_take_no_more_than_the_bound(redis_url: str, processes: Processes) -> None:
+    watched, url = processes.watched_receiver(redis_url)
+    parts = urlsplit(url)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {MIB}\r\n\r\n".encode()
+    sent = 0
+    with ExitStack() as stack:
+        for _ in range(250):
+            connection = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=5))
+            try:
+                connection.sendall(head + b"[" * (MIB - 1))
+                sent += MIB
+            except OSError:
+                continue
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            assert (await http.post(PATH, content=GOOD)).status_code == 200
+        watched.check(f"{sent // MIB} MiB of bodies whose last byte does not come")
+
+
+async def test_a_body_of_more_rows_than_the_bound_is_kept_whole(
+    redis: Redis, redis_url: str, processes: Processes
+) -> None:
+    watched, url = processes.watched_receiver(redis_url)
+    body = filled(b'[{"event":"delivered","data":[{"ts":1,"meta":"a"}', b",0", b"]}]")
+    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        response = await http.post(PATH, content=body)
+    assert response.status_code == 400
+    assert response.json()["message"] == f"Bad request: the body has more than {MAX_COMMAS} values."
+    (kept,) = await DeadLetters(redis).oldest()
+    assert (kept.reason, kept.body) == (DeadLetterReason.UNREADABLE, body)
+    watched.check("a body of 500,000 rows")
+
+
+@pytest.mark.parametrize("rows", [MAX_ROWS, 500_000])
+async def test_an_entry_of_tiny_rows_neither_stalls_nor_fills_the_reconciler(
+    redis: Redis, redis_url: str, processes: Processes, rows: int
+) -> None:
+    watched = processes.watched_reconciler(redis_url)
+    await eventually(lambda: redis.exists(REPORTS))
+    watched.forget()
+    for _ in range(8):
+        await accept(redis, filled(b'[{"event":"x","data":[{"ts":1,"meta":"a"}', b",0", b"]}]", 2 * rows))
+
+    async def is_empty() -> bool:
+        return await is_settled(redis)
+
+    await eventually(is_empty, within_s=60)
+    used = sum([await redis.memory_usage(key) or 0 for key in await redis.keys("reports*")])
+    print(f"{used / MIB:.0f} MiB in Redis")  # noqa: T201
+    watched.check(f"eight bodies of {rows} rows at the reconciler")
+
+
+async def test_an_entry_of_many_reports_neither_stalls_nor_fills_the_reconciler(
+    redis: Redis, redis_url: str, processes: Processes
+) -> None:
+    ids = CorrelationIds(ID_KEY.encode())
+    sent = await send_campaign(redis, ids, total=2000, batch_size=500)
+    watched = processes.watched_reconciler(redis_url)
+    await eventually(lambda: redis.exists(REPORTS))
+    watched.forget()
+    for event in ("delivered", "failed", "sent"):
+        await accept(redis, posted(event, *(row(sent.meta(index % 2000)) for index in range(15_000))))
+
+    async def is_empty() -> bool:
+        return await is_settled(redis)
+
+    await eventually(is_empty, within_s=60)
+    watched.check("three bodies of 15,000 reports at the reconciler")
+
+
+async def test_the_clicks_of_one_message_are_bounded(redis: Redis) -> None:
+    ids = CorrelationIds(ID_KEY.encode())
+    sent = await send_campaign(redis, ids, total=1, batch_size=1)
+    before = await redis.info("memory")
+    for first in range(0, 100_000, 10_000):
+        rows = [row(sent.meta(0), url=f"https://a.in/{number % 7}") for number in range(first, first + 10_000)]
+        spread = [{**fields, "ts": 1_795_300_000 + first + number} for number, fields in enumerate(rows)]
+        await accept(redis, posted("clicked", *spread[:5_000]), posted("clicked", *spread[5_000:]))
+        await settle(make_reconciler(redis))
+    clicked = await sent.stat("clicked")
+    grown = (await redis.info("memory"))["used_memory"] - before["used_memory"]
+    print(f"100,000 clicks of one message: {clicked} counted, {grown / 1024:.0f} KiB in Redis")  # noqa: T201
+    assert clicked <= MAX_REACTIONS
+    assert grown < 2 * MIB

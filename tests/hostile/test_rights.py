@@ -1,0 +1,245 @@
+"""Least rights: each kind of process works with its own user of Redis, and can do no more."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.kit.command_line import campaign_file
+from tests.kit.redis_users import FILE, PROCESS_USERS, StackWithUsers, add_users, read_users, service
+from times_dispatch.demo.processes import Process, free_port, run
+from times_dispatch.demo.redis_server import EmbeddedServer, find_server
+from times_dispatch.ledger.connection import check, connect
+
+pytestmark = pytest.mark.processes
+
+ROWS = 300
+OTHERS = {
+    "worker": ["HSET callback_secrets a b", "XADD reports * b x", "SET test_send:1:number 9", "DEL submissions"],
+    "beat": ["HGETALL {TIMESM}:sender", "LPUSH bulk x", "BRPOP upkeep 1", "GET token:tm", "PUBLISH /0.celery.pidbox x"],
+    "receiver": [
+        "HGETALL {TIMESM}:sender",
+        "LPUSH bulk x",
+        "GET token:tm",
+        "HGETALL id_key",
+        "DEL reports",
+        "XACK reports a b",
+    ],
+    "reconciler": ["LPUSH bulk x", "GET token:tm", "HSET campaigns a b", "HSET callback_secrets a b", "DEL unacked"],
+    "flower": [
+        "HGETALL {TIMESM}:sender",
+        "LPUSH upkeep x",
+        "DEL bulk",
+        "DEL unacked",
+        "SREM _kombu.binding.bulk x",
+        "PUBLISH /0.celery.pidbox x",
+        "GET token:tm",
+        "XLEN reports",
+    ],
+    "command": [
+        "HSET id_key a b",
+        "BRPOP bulk 1",
+        "DEL unacked",
+        "HSET callback_secrets a b",
+        "PUBLISH /0.celery.pidbox x",
+    ],
+}
+"""What a user must not do with keys of other kinds of processes."""
+FOR_NOBODY = [
+    *(
+        "FLUSHALL",
+        "FLUSHDB",
+        "KEYS *",
+        "CONFIG GET *",
+        "CONFIG SET appendonly no",
+        "SHUTDOWN",
+        "DEBUG SLEEP 1",
+        "MONITOR",
+    ),
+    *("REPLICAOF a 1", "ACL LIST", "ACL SETUSER x", "CLIENT LIST", "CLIENT KILL a:1", "SCRIPT FLUSH", "SCRIPT KILL"),
+    *("FUNCTION LOAD x", "FUNCTION FLUSH", "MODULE LIST", "SAVE", "BGSAVE", "BGREWRITEAOF", "RESTORE a 0 x"),
+    *(
+        "MIGRATE h 1 k 0 1",
+        "SWAPDB 0 1",
+        "RANDOMKEY",
+        "DBSIZE",
+        "SLOWLOG GET",
+        "LATENCY DOCTOR",
+        "RENAME a b",
+        "SORT a",
+    ),
+    *("COPY a b", "OBJECT FREQ a", "DUMP a", "SUBSCRIBE news", "GET somebody:elses"),
+]
+_MAY_SCAN = {"command"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as running:
+        with Redis.from_url(running.url) as redis:
+            add_users(redis, "mellon")
+        yield running
+
+
+@pytest.mark.parametrize("user", PROCESS_USERS)
+def test_a_user_may_do_nothing_that_its_kind_of_process_does_not_need(server: EmbeddedServer, user: str) -> None:
+    denied = [*FOR_NOBODY, *OTHERS[user], *([] if user in _MAY_SCAN else ["SCAN 0"])]
+    with Redis.from_url(server.url, decode_responses=True) as admin:
+        answers = {call: str(admin.execute_command("ACL", "DRYRUN", user, *call.split())) for call in denied}
+    assert [call for call, answer in answers.items() if "permission" not in answer] == []
+    with Redis(port=server.port, username=user, password="mellon") as redis, pytest.raises(NoPermissionError):
+        redis.flushall()
+
+
+def test_a_client_without_a_password_may_only_ask_whether_the_server_lives() -> None:
+    with EmbeddedServer() as server, Redis(port=server.port) as redis:
+        redis.execute_command("ACL", "SETUSER", "default", "reset", *read_users()["default"])
+        assert redis.ping()
+        for call in ("GET a", "KEYS *", "INFO", "FLUSHALL", "ACL LIST"):
+            with pytest.raises(NoPermissionError):
+                redis.execute_command(*call.split())
+
+
+async def test_the_start_check_of_the_ledger_passes_for_workers_and_commands(server: EmbeddedServer) -> None:
+    for user in ("worker", "command"):
+        async with connect(f"redis://{user}:mellon@127.0.0.1:{server.port}/0") as redis:
+            await check(redis)
+
+
+def test_docker_compose_gives_each_process_its_own_user_and_only_its_own_secrets() -> None:
+    expected = {
+        "worker": {"id_key", "id_key_old", "timesmobile_username", "timesmobile_password"},
+        "beat": set[str](),
+        "receiver": {"callback_secret", "callback_secret_old"},
+        "reconciler": {"id_key", "id_key_old"},
+        "flower": {"flower_basic_auth"},
+        "dispatch": {"id_key", "id_key_old", "callback_secret", "timesmobile_username", "timesmobile_password"},
+    }
+    for name, secrets in expected.items():
+        user = "command" if name == "dispatch" else name
+        environment = service(name)["environment"]
+        assert environment["DISPATCH_REDIS_URL"] == f"redis://{user}@redis:6379/0"
+        assert set(service(name)["secrets"]) == secrets | {f"redis_{user}"}
+        files = {str(value) for variable, value in environment.items() if variable.endswith("_FILE")}
+        assert files == {f"/run/secrets/{secret}" for secret in service(name)["secrets"]}
+
+
+def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(tmp_path: Path) -> None:
+    port = free_port()
+    for name in [*PROCESS_USERS, "admin"]:
+        (tmp_path / f"redis_{name}").write_text(f"password of {name}\n")
+    command = service("redis")["command"][2].replace("$$", "$")
+    for inside, here in (
+        ("/etc/redis-users.acl", str(FILE)),
+        ("/run/secrets", str(tmp_path)),
+        ("/tmp/users", str(tmp_path / "users")),  # noqa: S108  # the path in the container
+        ("redis-server -", f"{find_server()} - --port {port} --bind 127.0.0.1 --dir {tmp_path}"),
+    ):
+        assert inside in command
+        command = command.replace(inside, here)
+    process = Process("redis", ["sh", "-c", command], environment={**os.environ, "APPENDFSYNC": "no"}, folder=tmp_path)
+    process.start()
+    try:
+        with Redis(port=port) as redis:
+            _wait_until(lambda: _lives(redis))
+            for name in [*PROCESS_USERS, "admin"]:
+                assert _connects(port, name, f"password of {name}")
+                with pytest.raises(AuthenticationError):
+                    _connects(port, name, "guess")
+        with Redis(port=port, username="admin", password="password of admin") as admin:
+            assert admin.config_get("appendonly") == {"appendonly": "yes"}
+    finally:
+        process.stop()
+
+
+def _lives(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisConnectionError:
+        return False
+
+
+@pytest.mark.slow
+def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
+    with StackWithUsers(
+        workers=1, flower=True, sandbox={"reports": {"delay_min_ms": 10, "delay_max_ms": 100}}
+    ) as stack:
+        rows = "".join(f"{9_000_000_000 + row},Asha {row},{row},5\n" for row in range(ROWS))
+        (stack.folder / "rows.csv").write_text(f"to,name,order,amount\n{rows}")
+        recipients = str(stack.folder / "rows.csv")
+
+        def dispatch(*arguments: str, code: int = 0) -> str:
+            done = run(["dispatch", *arguments], stack.environment)
+            assert done.returncode == code, (arguments, done.stdout, done.stderr)
+            return done.stdout
+
+        campaign_path = str(campaign_file(stack, "rights"))
+        dispatch("check", campaign_path, "--recipients", recipients)
+        campaign = json.loads(dispatch("submit", campaign_path, "--recipients", recipients, "--json"))["campaign"]
+        dispatch("watch", campaign, "--timeout", "30")
+        _run_every_command(dispatch, campaign, str(stack.folder))
+        with httpx.Client(trust_env=False, timeout=10) as client:
+            for body in (b"garbage{", b'[{"corelationid": "zzzz", "status": "x"}]'):
+                client.post(stack.postback_url, content=body, headers={"content-type": "application/json"})
+            client.post(f"{stack.receiver_url}/callbacks/a-wrong-secret-of-some-length", content=b"[]")
+            assert client.get(f"{stack.receiver_url}/ready").text == '{"status":"ok"}'
+            client.auth = httpx.BasicAuth(*stack.flower_auth)
+            pages = ("/", "/tasks", "/broker", "/metrics", "/api/workers", "/api/tasks", "/api/queues/length")
+            assert {page: client.get(stack.flower_url + page).status_code for page in pages} == dict.fromkeys(
+                pages, 200
+            )
+            _wait_until(lambda: '"campaign"' in client.get(f"{stack.flower_url}/api/tasks").text)
+        _wait_until(lambda: json.loads(dispatch("show", campaign, "--json"))["states"]["accepted"] == 0)
+        stack.check()
+        stack.processes["worker-1"].stop()
+        with Redis.from_url(stack.redis.url, decode_responses=True) as redis:
+            refused = redis.acl_log()
+    assert [(entry["username"], entry["reason"], entry["object"]) for entry in refused] == []
+
+
+def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str) -> None:
+    for words, code in (
+        ("list", 0),
+        (f"show {campaign} --export delivered {folder}/delivered.csv", 0),
+        (f"pause {campaign}", 1),
+        (f"resume {campaign}", 1),
+        (f"budget {campaign} 500", 0),
+        (f"resolve {campaign} --as sent --force", 0),
+        (f"cancel {campaign}", 1),
+        ("sender list", 0),
+        ("sender rate TIMESM 500", 0),
+        ("sender pause TIMESM", 0),
+        ("sender resume TIMESM", 0),
+        ("optout add 9876543211", 0),
+        ("optout count", 0),
+        (f"optout export {folder}/numbers.csv", 0),
+        (f"optout import {folder}/numbers.csv", 0),
+        ("optout remove 9876543211", 0),
+        ("reports rejected", 0),
+        ("reports waiting", 0),
+        ("reports replay", 0),
+        ("send-test --country-code 91 --number 9876543210 --message hello --wait-report 20", 0),
+    ):
+        dispatch(*words.split(), code=code)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _connects(port: int, user: str, password: str) -> bool:
+    with Redis(port=port, username=user, password=password) as redis:
+        try:
+            return bool(redis.ping())
+        except NoPermissionError:  # the user exists
+            return True

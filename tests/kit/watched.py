@@ -1,0 +1,79 @@
+"""Runs the receiver or the reconciler and measures its stalls: ``python -m tests.kit.watched MODULE FILE``.
+
+A stall is the CPU time that the process uses, in all threads, between two turns of a task of its event loop. Unlike the
+time of a clock, it does not grow when other processes keep the cores busy.
+"""
+
+import asyncio
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from times_dispatch.settings.load import Need
+from times_dispatch.settings.startup import load_settings_or_exit
+
+_NEEDS = {
+    "callbacks.receiver": (Need.LEDGER, Need.CALLBACKS),
+    "callbacks.reconciler": (Need.LEDGER, Need.IDS),
+}
+
+
+class Watched:
+    """The figures of a process that ``tests.kit.watched`` runs."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", figures: Path) -> None:
+        self.process = process
+        self._figures = figures
+
+    def forget(self) -> None:
+        """Forget the stalls so far, those of the start above all."""
+        self._figures.unlink(missing_ok=True)
+
+    @property
+    def stall_ms(self) -> float:
+        """The longest stall since ``forget``."""
+        return float(self._figures.read_text() or 0) if self._figures.exists() else 0.0
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that the process ever had."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
+    def check(self, what: str, *, max_stall_ms: float = 50, max_mb: float = 300) -> None:
+        """Print the figures, and fail beyond their bounds."""
+        assert self.process.poll() is None, "the process ended"
+        print(f"{what}: {self.peak_mb:.0f} MB at most, {self.stall_ms:.0f} ms of stall at most")  # noqa: T201
+        assert self.peak_mb < max_mb
+        assert self.stall_ms < max_stall_ms
+
+
+async def _watch(figures: Path) -> None:
+    max_s = 0.0
+    while True:
+        before_s = time.process_time()
+        await asyncio.sleep(0.001)
+        stall_s = time.process_time() - before_s
+        if not figures.exists():  # noqa: ASYNC240  # a look at a file of the test
+            max_s = 0.0
+        if stall_s > max_s:
+            max_s = stall_s
+            figures.write_text(f"{max_s * 1000:.1f}")  # noqa: ASYNC240
+
+
+async def _run(module: str, figures: Path) -> None:
+    settings = load_settings_or_exit(*_NEEDS[module])
+    watching = asyncio.create_task(_watch(figures))
+    try:
+        await importlib.import_module(module).serve(settings)
+    finally:
+        watching.cancel()
+
+
+if __name__ == "__main__":
+    uvloop.run(_run(sys.argv[1], Path(sys.argv[2])))

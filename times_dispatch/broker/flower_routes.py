@@ -1,0 +1,64 @@
+"""What Flower answers to which request: every page behind the login, and by default nothing that changes something."""
+
+from typing import Any
+
+import flower.events  # type: ignore[import-untyped]
+import flower.urls  # type: ignore[import-untyped]
+from celery.events.receiver import EventReceiver
+from flower.inspector import Inspector  # type: ignore[import-untyped]
+from flower.views import BaseHandler  # type: ignore[import-untyped]
+from flower.views.monitor import Metrics  # type: ignore[import-untyped]
+from tornado.routing import URLSpec
+from tornado.web import HTTPError, authenticated, url
+
+
+class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
+    """``/metrics``, which Flower itself shows to everybody."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Answer with the metrics, for people who are logged in."""
+        await super().get()
+
+
+class ControlRefused(BaseHandler):  # type: ignore[misc]  # Flower has no types
+    """Stands for each route that stops workers, or that revokes, sends or changes tasks."""
+
+    @authenticated
+    async def post(self, *_: str) -> None:
+        """Answer 403, and say how Flower is started with control."""
+        raise HTTPError(403, "Flower only reads here; start it with --allow-control to let it change something")
+
+
+class _SilentReceiver(EventReceiver):
+    """Receives events, and does not ask workers to show themselves: their heartbeats do so every two seconds."""
+
+    def wakeup_workers(self, channel: Any = None) -> None:
+        """Send no broadcast to the workers."""
+
+
+def restrict(*, allow_control: bool) -> None:
+    """Change the routes that Flower's application will have.
+
+    Without control, Flower also sends no commands to workers: it shows what the events of workers tell.
+
+    Args:
+        allow_control: whether logged-in people may stop workers, and revoke and send tasks.
+    """
+    flower.urls.handlers[:] = [_restricted(route, allow_control=allow_control) for route in flower.urls.handlers]
+    if not allow_control:
+        Inspector.inspect_methods = ()
+        flower.events.EventReceiver = _SilentReceiver
+
+
+def _restricted(route: Any, *, allow_control: bool) -> Any:
+    pattern, handler = _parts(route)
+    if handler is Metrics:
+        return url(pattern, MetricsBehindLogin)
+    if not allow_control and "post" in vars(handler) and pattern.startswith("/api/"):
+        return url(pattern, ControlRefused)
+    return route
+
+
+def _parts(route: Any) -> tuple[str, Any]:
+    return (route.regex.pattern, route.handler_class) if isinstance(route, URLSpec) else (route[0], route[1])
