@@ -29,7 +29,7 @@ up: $(READY) ## start everything with the sandbox, until Ctrl-C
 	@$(BIN)/python -m times_dispatch.demo up
 
 # The tests run while lint does, and what lint found is printed after them.
-fast: $(READY) ## lint, and all quick tests that start no processes
+fast: $(READY) ## all quick tests that start no processes, and lint meanwhile
 	@$(MAKE) lint > $(VENV)/lint.log 2>&1 & lint=$$!; status=0; \
 	$(BIN)/pytest -m 'not processes and not alone and not slow' $(PARALLEL) --hypothesis-profile=quick || status=1; \
 	wait $$lint || status=1; cat $(VENV)/lint.log; \
@@ -38,7 +38,7 @@ fast: $(READY) ## lint, and all quick tests that start no processes
 test: lint ## lint and all tests, with coverage
 	@status=0; \
 	$(BIN)/pytest -m alone || status=1; \
-	$(BIN)/pytest -m 'processes and not alone' $(PARALLEL) || status=1; \
+	$(BIN)/pytest -m 'processes and not alone' -n $(JOBS) --dist loadgroup || status=1; \
 	$(BIN)/pytest -m 'not processes and not alone' $(PARALLEL) --cov || status=1; \
 	exit $$status
 

@@ -1,8 +1,6 @@
 """Fixtures for all tests: a real Redis, empty at the start of each test."""
 
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from unittest.mock import patch
 
 import pytest
 import structlog
@@ -10,6 +8,7 @@ from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from tests.kit.process_guard import allowing_processes, refusing_processes
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import connect
 
@@ -19,32 +18,28 @@ settings.register_profile("quick", settings.get_profile("repeatable"), max_examp
 settings.load_profile("repeatable")
 
 
-@pytest.fixture(autouse=True)
-def logs_unconfigured() -> Iterator[None]:
-    """What a test does to the logs stays in it, whichever runs next."""
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture(autouse=True)
-def processes_only_where_marked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that starts a process without the marker ``processes``: ``make fast`` must not run such a test."""
-    if request.node.get_closest_marker("processes"):
-        yield
-        return
-
-    def refuse(*_: object, **__: object) -> None:
-        pytest.fail("this test starts a process: mark it with @pytest.mark.processes")
-
-    with patch.object(subprocess.Popen, "__init__", refuse):
-        yield
+# A hook and not two fixtures, because fixtures would take as long as many a test does.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let only a marked test start processes (``make fast`` leaves it out), and take back what it did to the logs."""
+    is_marked = item.get_closest_marker("processes") is not None
+    with allowing_processes() if is_marked else refusing_processes():
+        try:
+            return (yield)
+        finally:
+            structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[EmbeddedServer]:
     """One embedded server for the whole run, without a file of its own; do not kill it, start another for that."""
-    with EmbeddedServer(appendonly=False) as server:
+    server = EmbeddedServer(appendonly=False)
+    with allowing_processes():
+        server.start()
+    try:
         yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

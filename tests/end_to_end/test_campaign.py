@@ -13,7 +13,7 @@ from times_dispatch.demo.processes import run
 from times_dispatch.demo.stack import Stack
 from times_dispatch.ledger.states import SENT, CampaignState
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("campaign")]  # one stack for all tests of the file
 
 SANDBOX = {
     "seed": 7,

@@ -16,7 +16,7 @@ from times_dispatch.demo.stack import SANDBOX_IN_SETTINGS, SETTINGS, Stack
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.states import SENT, CampaignState
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("generic_provider")]  # one stack for all tests of the file
 
 RATE = 200
 LIFETIME_S = 6

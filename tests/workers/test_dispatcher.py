@@ -22,6 +22,7 @@ KEY = campaign_key(SENDER, CAMPAIGN)
 ONE_FAILURE = FailurePolicy(pauses_s=(0.0,), max_failures_alone=1)
 
 
+@pytest.mark.slow  # sends at rates
 async def test_hundreds_of_batches_of_several_senders_share_one_process(rig: WorkerRig) -> None:
     senders = ("TIMESM", "OTHERS", "THIRDS")
     for sender in senders:

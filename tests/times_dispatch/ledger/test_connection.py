@@ -1,10 +1,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 from redis import Redis as SyncRedis
 
+from tests.kit.process_guard import allowing_processes
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.connection import RedisUnavailable, check, connect
 
@@ -13,7 +15,9 @@ PASSWORD = "correct-horse"
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(password=PASSWORD, appendonly=True) as server:
+    with ExitStack() as stack:
+        with allowing_processes():
+            server = stack.enter_context(EmbeddedServer(password=PASSWORD, appendonly=True))
         yield server
 
 

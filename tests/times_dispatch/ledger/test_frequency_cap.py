@@ -277,6 +277,7 @@ async def test_entries_go_to_the_size_class_that_has_room_and_are_found_there(
     assert await second.send(at_s=began_s) == "uuu"
 
 
+@pytest.mark.slow  # opens 50,000 messages
 @pytest.mark.parametrize(("limit", "most"), [(HALF_AN_HOUR, 24), (FrequencyLimit(max_messages=3, period_s=86_400), 80)])
 async def test_an_entry_takes_a_few_bytes(ledger: Ledger, limit: FrequencyLimit, most: int) -> None:
     numbers: Sequence[str] = [f"919{number * 7_919 % 10**9:09}" for number in range(50_000)]

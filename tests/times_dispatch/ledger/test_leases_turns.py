@@ -147,6 +147,7 @@ async def _brake(ledger: Ledger) -> None:
     await ledger.control.brake_provider(SENDER, PROVIDER, "insufficient balance")
 
 
+@pytest.mark.slow  # submits 400 campaigns
 async def test_behind_hundreds_of_campaigns_that_cannot_go_the_next_is_reached_at_once(ledger: Ledger) -> None:
     for number in range(400):
         await ledger.submit(1, campaign=f"stuck{number:03}")

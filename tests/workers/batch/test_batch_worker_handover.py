@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.workers import CAMPAIGN, SENDER, WorkerRig, answer, described_provider, refused, until
@@ -118,6 +119,7 @@ async def test_a_first_that_asks_for_two_minutes_is_left_alone_while_the_second_
     assert held.backing_off_until_ms > (await rig.view()).created_ms + 100_000
 
 
+@pytest.mark.slow  # sends at a rate
 async def test_a_first_that_is_back_is_found_by_one_message_and_gets_the_rest(rig: WorkerRig) -> None:
     await rig.submit(100, fallbacks=["second"])
     back = asyncio.Event()

@@ -152,6 +152,7 @@ async def test_messages_that_wait_for_the_ledger_at_a_stop_go_back_unsent(
     assert set(await rig.states()) <= {"p", "i"}
 
 
+@pytest.mark.slow  # waits for two back-offs
 async def test_a_suppressed_message_ends_no_backing_off(rig: WorkerRig) -> None:
     await rig.submit(2, batch_size=1)
     await OptOuts(rig.redis).add([number(1)])

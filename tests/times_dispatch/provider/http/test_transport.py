@@ -189,6 +189,7 @@ async def test_a_push_cancelled_while_it_waits_for_a_connection_is_never_sent() 
     assert [b'"c2"' in request.body for request in server.received] == [False, False]
 
 
+@pytest.mark.slow  # waits for a time-out of 2 s
 async def test_the_total_time_out_counts_the_wait_for_a_connection() -> None:
     settings: dict[str, Any] = {"max_connections": 1, "connect_timeout_s": 2.0, "total_timeout_s": 2.0}
     async with serving(hold) as server, sending(provider(server.url, **settings)) as sender:
