@@ -118,6 +118,21 @@ async def test_a_batch_that_a_full_worker_could_not_begin_is_begun_elsewhere_one
         upkeep.cancel()
 
 
+async def test_a_batch_that_waits_in_a_full_worker_is_begun_by_another_after_two_seconds(rig: WorkerRig) -> None:
+    await rig.submit(100, campaign="busy0001")
+    options = {"rates": {SENDER: 2.0, OTP: 0.0}}
+    async with rig.worker(max_batches=1, **options) as full, rig.worker(**options) as other:  # type: ignore[arg-type]
+        await rig.issue(full)
+        await until(lambda: rig.provider.ids)
+        await rig.submit(1, campaign="waiting1", sender=OTP)
+        full.wake_for(await rig.leases.issue(OTP))
+        await until(lambda: full.dispatcher._waiting)
+        full.wake_for = other.wake_for  # type: ignore[method-assign]  # all read the same queue
+        began = time.monotonic()
+        await until(lambda: _pushes_of(rig, CampaignId("waiting1")), within_s=5)
+        assert 1.5 < time.monotonic() - began < 4
+
+
 async def test_a_worker_reads_no_bulk_when_its_places_are_taken_and_nothing_ends(rig: WorkerRig) -> None:
     rig.provider.may_answer.clear()
     await rig.submit(3, batch_size=1)
