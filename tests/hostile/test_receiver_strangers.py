@@ -14,7 +14,7 @@ import pytest
 from tests.kit.callbacks import SECRET, SETTINGS, Processes, posted, row
 from tests.kit.watched import Watched
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alone]
 
 PATH = f"/callbacks/{SECRET}"
 BODY = posted("delivered", row("m1"))
