@@ -5,7 +5,6 @@ Files that quote with apostrophes, or write a quote within a cell as ``\"``, are
 
 import contextlib
 import csv
-import mmap
 import re
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from itertools import islice
@@ -25,6 +24,8 @@ _SEPARATOR_LINE = re.compile('\ufeff*"?sep ?= ?(\\\\t|.)"?[,;\t|^]*[\r\n]*', re.
 """A first line for spreadsheets, ``sep=;``, which names the delimiter of the lines below."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MAX_SEPARATOR_LINE = 20
+_PIECE = 1 << 20
+"""Bytes of a file that are searched at once."""
 _MAX_LINES_ABOVE = 10
 """Rows above the heading, such as a title, at most."""
 _FIRST_CELL = itemgetter(0)
@@ -172,8 +173,13 @@ class CsvFile:
                 self._quoting = _Quoting()
 
     def _has_backslash_quotes(self) -> bool:
-        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(b'\\"') >= 0
+        end_of_last = b""
+        with self._path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                if b'\\"' in end_of_last + piece:
+                    return True
+                end_of_last = piece[-1:]
+        return False
 
     def _is_readable(self) -> bool:
         with self._open() as text:
