@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -48,27 +48,17 @@ from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
 from workers.ledger_failures import log_failed_call
 from workers.sender_limits import write_sender_limits
+from workers.waiting_batches import MAX_WAIT_S, WaitingBatches
 
 log = structlog.get_logger(__name__)
 
 _MAX_CACHED_PLANS = 1_000
-_MAX_WAITING = 1_000
-"""Batches without a place that a process remembers. Nobody holds their leases: if this process dies, upkeep wakes
-workers for the batches again after the time of a lease."""
-_MAX_WAIT_S = 2.0
-"""A batch that has waited so long for a place in this process is released: another process may have room for it."""
 _URGENT_PLACES = 10
 """One place in this many is kept for urgent batches; at least one, if the process has more than one place."""
 _URGENT_PERMITS = 50
 """One permit for open messages in this many is kept for urgent batches."""
 _LAST_WRITES_S = 2.0
 """How long the ledger has to take the last results after a stop cancelled the pushes, in seconds."""
-
-
-class _WaitingBatch(NamedTuple):
-    ref: BatchRef
-    since: float
-    """On the monotonic clock."""
 
 
 class Dispatcher:
@@ -154,8 +144,7 @@ class Dispatcher:
         self._not_urgent_running = 0
         self._ended_at: deque[float] = deque(maxlen=full_at)
         """When the last batches ended, on the monotonic clock."""
-        self._waiting_urgent: deque[_WaitingBatch] = deque(maxlen=_MAX_WAITING)
-        self._waiting: deque[_WaitingBatch] = deque(maxlen=_MAX_WAITING)
+        self._waiting = WaitingBatches(clock=clock)
         self._background: set[asyncio.Task[None]] = set()
         self._is_prepared = asyncio.Event()
         """Set when the ledger has accepted the id key and knows the senders' limits, or when the process stops."""
@@ -190,13 +179,12 @@ class Dispatcher:
             return False
         now = self._clock.monotonic()
         ended = sum(now - ended_at < 1.0 for ended_at in tuple(self._ended_at))
-        return len(self._waiting_urgent if is_urgent else self._waiting) >= ended
+        return self._waiting.count(is_urgent=is_urgent) >= ended
 
     async def run(self, ref: BatchRef, *, is_urgent: bool = False) -> WorkEnd:
         """Take the lease of a batch and work on the batch; return why the work ended, or did not begin."""
         if not self._has_place(is_urgent=is_urgent):
-            waiting = self._waiting_urgent if is_urgent else self._waiting
-            waiting.append(_WaitingBatch(ref, self._clock.monotonic()))
+            self._waiting.add(ref, is_urgent=is_urgent)
             return BatchEnd.FULL
         return await self._begin(ref, is_urgent=is_urgent)
 
@@ -209,9 +197,8 @@ class Dispatcher:
         for batch in self._batches:
             batch.stop(grace_s=grace_s)
         self._context.push_queue.return_all()
-        for waiting in (self._waiting_urgent, self._waiting):
-            while waiting:
-                self._begin(waiting.popleft().ref, is_urgent=True)  # a batch that begins now is released at once
+        for ref in self._waiting.take_all():
+            self._begin(ref, is_urgent=True)  # a batch that begins now is released at once
         await self._wait_for_batches(grace_s)
         self._context.push_queue.cancel_all()
         await self._wait_for_batches(_LAST_WRITES_S)
@@ -255,19 +242,16 @@ class Dispatcher:
         self._ended_at.append(self._clock.monotonic())
         if self._is_stopping:
             return
-        while self._waiting_urgent and self._has_place(is_urgent=True):
-            self._begin(self._waiting_urgent.popleft().ref, is_urgent=True)
-        while self._waiting and self._has_place(is_urgent=False):
-            self._begin(self._waiting.popleft().ref, is_urgent=False)
+        for urgent in (True, False):
+            while self._has_place(is_urgent=urgent) and (ref := self._waiting.take(is_urgent=urgent)):
+                self._begin(ref, is_urgent=urgent)
 
     async def _release_waiting(self) -> None:
         """Release the batches that have waited too long for a place, so that another process can begin them."""
         while True:
-            await self._clock.sleep(_MAX_WAIT_S / 4)
-            since = self._clock.monotonic() - _MAX_WAIT_S
-            for waiting in (self._waiting_urgent, self._waiting):
-                while waiting and waiting[0].since <= since:
-                    await self._release(waiting.popleft().ref)
+            await self._clock.sleep(MAX_WAIT_S / 4)
+            while ref := self._waiting.take_overdue():
+                await self._release(ref)
 
     async def _release(self, ref: BatchRef) -> None:
         """Take the lease of a batch and release it at once; then the batch is issued again."""
@@ -276,7 +260,9 @@ class Dispatcher:
             if lease := await leases.take(ref):
                 await leases.release(lease)
                 await self._issue_batches(ref.sender)
-        except (*LEDGER_ERRORS, BatchUnreadable, LeaseLost) as error:
+        except LeaseLost:
+            return  # another process holds the batch
+        except (*LEDGER_ERRORS, BatchUnreadable) as error:
             log_failed_call(error, doing="release")
 
     async def _run(self, ref: BatchRef) -> WorkEnd:

@@ -69,17 +69,23 @@ class ServerLoad:
         self._idle: dict[OpenConnection, None] = {}
 
     def open(self, connection: OpenConnection, peer: str) -> bool:
-        """Count a new connection from an address; return False if its address has too many."""
+        """Count a new connection from an address; return False if it is to be closed.
+
+        That is so if its address has too many connections, or if all connections have a request under way.
+        """
         address = grouped(peer)
         self._total += 1
         self._connections[address] += 1
         if self._connections[address] > self.limits.max_per_address and not self.is_trusted(peer):
             self.refusals.warning("an address has too many connections")
             return False
-        self._silent[connection] = None
         if self._total > self.limits.max_connections:
             self.refusals.warning("too many connections are open; the oldest without a request is closed")
-            next(iter(self._silent or self._idle)).abort()
+            oldest = next(iter(self._silent or self._idle), None)
+            if oldest is None:
+                return False
+            oldest.abort()
+        self._silent[connection] = None
         return True
 
     def close(self, connection: OpenConnection, peer: str) -> None:

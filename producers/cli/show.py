@@ -47,7 +47,8 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
-        return view, await Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id)
+        trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
+        return view, await trail
 
     view, trail = with_ledger(options, read)
     if as_json:

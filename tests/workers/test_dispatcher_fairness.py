@@ -108,9 +108,9 @@ async def test_a_batch_that_a_full_worker_could_not_begin_is_begun_elsewhere_one
         upkeep = asyncio.create_task(_upkeep(rig, maintenance, workers, woken_for))
         await until(lambda: rig.provider.ids)
         await rig.submit(1, campaign="waiting1", sender=OTP)
-        await until(lambda: dying.dispatcher._waiting)
+        await until(lambda: dying.dispatcher._waiting.count(is_urgent=False))
         await until(lambda: woken_for[CampaignId("waiting1")] >= 3)  # by the worker that cannot begin
-        dying.dispatcher._waiting.clear()
+        dying.dispatcher._waiting.take_all()
         workers[:] = [other]
         died = time.monotonic()
         await until(lambda: _pushes_of(rig, CampaignId("waiting1")))
@@ -126,7 +126,7 @@ async def test_a_batch_that_waits_in_a_full_worker_is_begun_by_another_after_two
         await until(lambda: rig.provider.ids)
         await rig.submit(1, campaign="waiting1", sender=OTP)
         full.wake_for(await rig.leases.issue(OTP))
-        await until(lambda: full.dispatcher._waiting)
+        await until(lambda: full.dispatcher._waiting.count(is_urgent=False))
         full.wake_for = other.wake_for  # type: ignore[method-assign]  # all read the same queue
         began = time.monotonic()
         await until(lambda: _pushes_of(rig, CampaignId("waiting1")), within_s=5)

@@ -19,7 +19,6 @@ from times_dispatch.ledger.keys import (
     sender_key,
 )
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
@@ -126,7 +125,7 @@ class Control:
         await self._set(sender, fields, keep_first=True, is_stop=True, trail=trail)
 
     def _entry(self, action: TrailAction, *, campaign: str = "", detail: str = "") -> str:
-        return packed_entry(self._actor, action, campaign=campaign, detail=detail, operation=new_operation())
+        return packed_entry(self._actor, action, campaign=campaign, detail=detail)
 
     async def _set(
         self,

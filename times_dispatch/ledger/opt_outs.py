@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import OPT_OUTS, OPT_OUTS_BUCKET, OPT_OUTS_CHANGES
-from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.trail import TrailAction, add_entry, packed_entry
 
@@ -79,7 +78,7 @@ class OptOuts:
 
     async def _change(self, command: str, numbers: Sequence[str], action: TrailAction) -> int:
         changed = 0
-        trail = packed_entry(self._actor, action, detail=f"{len(numbers):,} numbers", operation=new_operation())
+        trail = packed_entry(self._actor, action, detail=f"{len(numbers):,} numbers")
         for first in range(0, len(numbers), _PAGE):
             # In one transaction, so that a reader that sees the old count of changes sees none of these changes.
             async with self._redis.pipeline(transaction=True) as pipe:

@@ -5,6 +5,7 @@ trail of its own in its hash slot, and so has the opt-out list; each keeps its n
 holds no phone number and no text of a message.
 """
 
+import secrets
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -14,7 +15,7 @@ from redis.asyncio import Redis
 
 from times_dispatch.ledger.keys import OPT_OUTS, SenderKey, sender_key
 from times_dispatch.ledger.model import CampaignId, SenderId
-from times_dispatch.ledger.scripts import text
+from times_dispatch.ledger.scripts import Script, text
 
 PROGRAM = "times-dispatch"
 """The actor of changes that the program makes by itself; ``lua/lib/trail.lua`` has it too."""
@@ -62,12 +63,10 @@ class TrailEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason_detail: str = ""
     """The number that belongs to the reason of a brake."""
     operation: str = ""
-    """An id of the call, so that a call that was repeated on the wire is shown once."""
+    """An id of the entry, so that an entry whose call was repeated on the wire is shown once."""
 
 
-def packed_entry(
-    actor: str, action: TrailAction, *, campaign: CampaignId | str = "", detail: str = "", operation: str = ""
-) -> str:
+def packed_entry(actor: str, action: TrailAction, *, campaign: CampaignId | str = "", detail: str = "") -> str:
     """Return an entry as the JSON text that is stored; its sender and time are those of its place in a stream.
 
     Args:
@@ -75,13 +74,16 @@ def packed_entry(
         action: what is done.
         campaign: the campaign, if the change is about one.
         detail: a reason, a new value or a count, for people; never a phone number or the text of a message.
-        operation: an id of the call.
     """
     if not actor:
         return ""
-    entry = {"actor": actor[:_MAX_TEXT], "action": action.value, "campaign": campaign, "detail": detail[:_MAX_TEXT]}
-    if operation:
-        entry["operation"] = operation
+    entry = {
+        "actor": actor[:_MAX_TEXT],
+        "action": action.value,
+        "campaign": campaign,
+        "detail": detail[:_MAX_TEXT],
+        "operation": secrets.token_hex(6),
+    }
     return msgspec.json.encode(entry).decode()
 
 
@@ -95,11 +97,14 @@ class Trail:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._append = Script(redis, "append_to_trail")
 
     async def note(self, owner: SenderId | str, entry: str) -> None:
-        """Append a packed entry to the trail of a sender, or of the opt-out list; an empty one is not noted."""
-        if entry:
-            await add_entry(self._redis, owner, entry)
+        """Append a packed entry to the trail of a sender, or of the opt-out list, also when Redis is full.
+
+        An empty entry is not noted.
+        """
+        await self._append(owner, trail=entry)
 
     async def newest(
         self, owners: Sequence[SenderId | str], *, limit: int, campaign: CampaignId | str = "", since_ms: int = 0
@@ -137,9 +142,9 @@ class Trail:
         return entries[:limit][::-1]
 
 
-def add_entry(client: Any, owner: SenderId | str, entry: str) -> Any:
-    """Append a packed entry to a trail with a client or in a pipeline."""
-    return client.xadd(trail_key(owner), {"entry": entry}, maxlen=MAX_ENTRIES, approximate=True)
+def add_entry(pipe: Any, owner: SenderId | str, entry: str) -> None:
+    """Append a packed entry to a trail in a pipeline, together with its change."""
+    pipe.xadd(trail_key(owner), {"entry": entry}, maxlen=MAX_ENTRIES, approximate=True)
 
 
 def _read_entry(owner: SenderId | str, entry_id: object, fields: dict[Any, Any]) -> TrailEntry | None:

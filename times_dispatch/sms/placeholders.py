@@ -24,26 +24,6 @@ _VALUE_WORDS = (
     "|insert[ ][A-Za-z ]{1,30}|your[ _]name|company(?:[ _]name)?|brand(?:[ _]name)?|product(?:[ _]name)?|field|x{1,8}"
 )
 """Words in brackets or between signs that stand for a value; brands stand in brackets too: ``[TIMES]``."""
-_PLACEHOLDER = re.compile(
-    r"\{\{[^{}\n]{1,60}\}\}"  # {{name}}, {{1}}
-    r"|\$\{[^{}\n]{1,60}\}"  # ${name}
-    r"|\{\0\}"  # {{#var#}}, whose outer signs would be sent
-    r"|\$\$[A-Za-z]\w{0,39}"  # $$name
-    r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}"  # {name}, {0}
-    r"|\[\[[A-Za-z_]\w{0,39}\]\]"  # [[name]]; brands stand in single brackets
-    r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>"  # <name>, <%= name %>
-    r"|\{[!%][^{}\n]{1,60}\}|«[^«»\n]{1,40}»|\*\|\w{1,40}\|\*"  # {!Name}, {% name %}, «name», *|NAME|*
-    r"|(?<![\w$])\$(?!(?:USD|AUD|CAD|NZD|SGD|HKD)\b)[A-Za-z_]\w{1,39}\$?"  # $name
-    r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])|\|\|[ ]?[A-Za-z_][\w -]{0,39}\|\|"  # @name@, ||name||
-    rf"|\[(?i:{_VALUE_WORDS})[ _]?[0-9]{{0,2}}\]|\((?i:var|variable)[ _]?[0-9]{{0,2}}\)"  # [VAR], [Name]
-    rf"|(?<![\w~^|])(?P<sign>[~^|]|__)(?i:{_VALUE_WORDS})[0-9]{{0,2}}(?P=sign)(?![\w~^|])"  # ~name~, |name|
-    r"|(?<![\w*/=-])(?<![0-9*][ .-])(?:X{3,}+|x{4,}+)(?:[ ]X{3,}+)*+(?![\w*\0/]|[ -]{1,2}[0-9*\0]|-X|\.\w)"  # XXXX
-    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)([/-])(?:XX|MM|mm|DD|dd)\2(?:XX|YY|yy){1,2}(?![\w/-])"  # XX/XX/XXXX, DD/MM/YYYY
-    r"|(?<!\S)\?{3,}(?=[\s.,;:!]|\Z)|(?<![\w_])_{3,}(?![\w_])"  # ????, ____
-    r"|##[A-Za-z_][\w -]{0,39}##|(?<![\w#])#[A-Za-z_]\w{0,39}#(?![\w#])"  # ##name##, #name#
-    r"|(?<![\w%])%(?:(?:[0-9]\$)?[sd](?![\w%])|\([A-Za-z_]\w{0,39}\)[sd]|[A-Za-z_]\w{1,39}%)"  # %s, %name%
-)
-
 _FIELD_WORD = r"[^\W\d][\w.-]{0,39}"
 _FIELD_WORDS = r"[^\W\d][\w .-]{0,39}"
 _ANY_NAME = (
@@ -58,7 +38,20 @@ _ANY_NAME = (
     rf"|%%{_FIELD_WORDS}%%|@@{_FIELD_WORDS}@@|\|\|{_FIELD_WORDS}\|\|"  # %%name%%, @@name@@, ||name||
     r"|\*\|[^|\n]{1,60}\|\*"  # *|NAME|*
 )
-"""The forms that are placeholders in a value whatever name stands between the signs."""
+"""The forms that are placeholders whatever name stands between the signs, in a value and in a registered text."""
+_ANY_IN_TEXT = (
+    r"\{\0\}"  # {{#var#}}, whose outer signs would be sent
+    r"|\{[A-Za-z_][\w. -]{0,39}\}|\{[0-9]{1,2}\}|\{[!%][^{}\n]{1,60}\}"  # {name}, {0}, {!Name}
+    r"|<%?=?[ ]?[A-Za-z_][\w .]{0,39}%?>|«[^«»\n]{1,40}»"  # <first name>, «name»
+    r"|(?<![\w$])\$(?!(?:USD|AUD|CAD|NZD|SGD|HKD)\b)[A-Za-z_]\w{1,39}\$?"  # $name
+    r"|(?<![\w@])@[A-Za-z_]\w{0,39}@(?![\w@])|\|\|[ ]?[A-Za-z_][\w -]{0,39}\|\|"  # @name@, || name||
+    rf"|\[(?i:{_VALUE_WORDS})[ _]?[0-9]{{0,2}}\]|\((?i:var|variable)[ _]?[0-9]{{0,2}}\)"  # [VAR], [Name]
+    rf"|(?<![\w~^|])(?P<sign>[~^|]|__)(?i:{_VALUE_WORDS})[0-9]{{0,2}}(?P=sign)(?![\w~^|])"  # ~name~, |name|
+    r"|(?<![\w*/=-])(?<![0-9*][ .-])(?:X{3,}+|x{4,}+)(?:[ ]X{3,}+)*+(?![\w*\0/]|[ -]{1,2}[0-9*\0]|-X|\.\w)"  # XXXX
+    r"|(?<![\w/-])(?:XX|DD|dd|MM|mm)(?P<slash>[/-])(?:XX|MM|mm|DD|dd)(?P=slash)(?:XX|YY|yy){1,2}(?![\w/-])"  # dd/mm/yy
+    r"|(?<!\S)\?{3,}(?=[\s.,;:!]|\Z)|(?<![\w_])_{3,}(?![\w_])"  # ????, ____
+)
+"""Other forms that are placeholders in a registered text."""
 _NAME_OF_FIELD = (
     rf"\[({_FIELD_WORDS})\]|<({_FIELD_WORDS})>"  # [name], <first name>; brands stand in brackets too
     r"|(?<![\w$])\$([A-Za-z_]\w{0,39})(?![\w$])"  # $name; a stock is $AAPL
@@ -80,6 +73,7 @@ _ANY_IN_VALUE = (
     r"|\A[^\d\n]{0,60}?(?<!\w)[Xx]{4,16}+(?!\w)(?![^\n]*\d)"  # XXXX; not XXXX1234
 )
 """Other forms, which a registered text may rightly hold."""
+_TEXT_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_TEXT}")
 _VALUE_PLACEHOLDER = re.compile(f"{_ANY_NAME}|{_ANY_IN_VALUE}")
 _VALUE_FIELD = re.compile(f"{_NAME_OF_FIELD}|{_FIELD_ALONE}")
 
@@ -125,7 +119,7 @@ def right_spelling(text: str) -> str:
 
 def unfilled(text: str) -> list[str]:
     """Return the parts of a text that look like placeholders which nothing fills; a NUL stands for each slot."""
-    return [match[0].replace("\0", "{#var#}") for match in _PLACEHOLDER.finditer(text)]
+    return [match[0].replace("\0", "{#var#}") for match in _TEXT_PLACEHOLDER.finditer(text)]
 
 
 def is_unfilled(value: str) -> bool:

@@ -50,15 +50,25 @@ def test_the_oldest_connection_without_a_request_is_closed_for_a_new_one_silent_
     assert [connection.is_aborted for connection in (idle, silent, working, new)] == [False, True, False, False]
 
 
+def test_the_oldest_idle_connection_is_closed_for_a_new_one_if_none_is_silent() -> None:
+    load = ServerLoad(LIMITS)
+    idle = [Connection() for _ in range(3)]
+    for connection in idle:
+        load.open(connection, PROXY)
+        load.begin(connection, "")
+        load.end(connection, "", is_idle=True)
+    new = Connection()
+    assert load.open(new, PROXY)
+    assert [connection.is_aborted for connection in (*idle, new)] == [True, False, False, False]
+
+
 def test_a_connection_is_closed_itself_if_all_others_have_a_request() -> None:
     load = ServerLoad(LIMITS)
     for _ in range(3):
         working = Connection()
         load.open(working, PROXY)
         load.begin(working, "")
-    new = Connection()
-    load.open(new, PROXY)
-    assert new.is_aborted
+    assert not load.open(Connection(), PROXY)
 
 
 def test_requests_under_way_are_bounded_in_total_and_for_each_client_of_a_proxy() -> None:

@@ -99,6 +99,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "take_changed": lambda: ledger.maintenance.take_changed(SENDER),
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
+        "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
     await ledger.redis.config_set("maxmemory", 0)
@@ -106,6 +107,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
 
 READ_ONLY = {"contain_opt_outs", "pending_steps", "read_clock"}
 RUN_WHEN_FULL = {
+    "append_to_trail",
     "confirm_block",
     "resume_sender",
     "release",
@@ -121,7 +123,7 @@ RUN_WHEN_FULL = {
     "take_changed",
     "configure_rate",
 }
-"""Scripts that free, shorten, or write in place."""
+"""Scripts that free, shorten, or write in place, and the script that adds to the bounded trail."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)
 
 

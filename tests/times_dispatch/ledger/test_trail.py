@@ -82,7 +82,7 @@ async def test_changes_of_the_opt_out_list_are_counted_and_hold_no_number(ledger
 
 
 async def test_an_entry_that_was_written_twice_by_one_call_is_shown_once(ledger: Ledger) -> None:
-    entry = packed_entry(ASHA, TrailAction.RATE_SET, detail="5/s", operation="abc")
+    entry = packed_entry(ASHA, TrailAction.RATE_SET, detail="5/s")
     for _ in range(2):
         await Trail(ledger.redis).note(SENDER, entry)
     assert len(await entries(ledger)) == 1
@@ -116,11 +116,15 @@ async def test_a_damaged_entry_hides_no_other(ledger: Ledger, fields: dict[Any, 
     assert await entries(ledger) == [(ASHA, TrailAction.PAUSED, "", "")]
 
 
-async def test_a_full_redis_can_be_paused_and_the_trail_says_so(ledger: Ledger) -> None:
+async def test_on_a_full_redis_a_pause_and_an_export_are_possible_and_in_the_trail(ledger: Ledger) -> None:
     await ledger.submit(3)
     await ledger.redis.config_set("maxmemory", 1)
     try:
         await Control(ledger.redis, actor=ASHA).campaign(SENDER, CAMPAIGN, ControlAction.PAUSE)
-        assert await entries(ledger) == [(ASHA, TrailAction.PAUSED, CAMPAIGN, "")]
+        await Trail(ledger.redis).note(SENDER, packed_entry(ASHA, TrailAction.EXPORTED, campaign=CAMPAIGN))
+        assert await entries(ledger) == [
+            (ASHA, TrailAction.PAUSED, CAMPAIGN, ""),
+            (ASHA, TrailAction.EXPORTED, CAMPAIGN, ""),
+        ]
     finally:
         await ledger.redis.config_set("maxmemory", 0)
