@@ -317,6 +317,7 @@ async def serve(settings: Settings) -> None:
 
         async def reconcile(stop: asyncio.Event) -> None:
             nonlocal refusal
+            log.info("reconciler started", relaying=bool(settings.relay_url))  # from now on a signal stops it in order
             try:
                 await reconciler.run(stop)
             except IdKeyRefused as error:  # raised below: here it would cancel the relay in the middle of a post
@@ -325,7 +326,6 @@ async def serve(settings: Settings) -> None:
         runs = [reconcile]
         if settings.relay_url:
             runs.append(Relay(redis, settings.relay_url).run)
-        log.info("reconciler started", relaying=bool(settings.relay_url))
         await run_until_signalled(*runs)
     log.info("reconciler stopped")
     if refusal:

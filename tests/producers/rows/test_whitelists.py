@@ -47,6 +47,14 @@ def test_a_link_in_a_value_or_made_by_one_must_be_whitelisted(text: str, values:
     assert findings_of(whitelists(text), *values) == ([(RefusalReason.LINK, link)] if link else [])
 
 
+@pytest.mark.parametrize("row", [0, 49, 50, 51, 119])
+def test_the_row_of_a_finding_is_right_however_many_rows_stand_before_it(row: int) -> None:
+    values = ["Asha"] * 120
+    values[row] = "https://evil.zz"
+    findings = list(whitelists("Dear {#var#}").findings([values], ["919000000001"] * 120, ["name"]))
+    assert [index for index, _ in findings] == [row]
+
+
 def test_a_number_in_a_callback_number_slot_must_be_whitelisted() -> None:
     assert findings_of(whitelists("Call {#cbn#}"), "1800 123 4567") == [
         (RefusalReason.CALLBACK_NUMBER, "1800 123 4567")
