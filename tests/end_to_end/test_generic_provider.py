@@ -66,7 +66,7 @@ def stack() -> Iterator[Stack]:
             "seed": 11,
             "invalid_numbers": 0.01,
             "generic": {**client, "token_lifetime_s": LIFETIME_S},
-            "reports": {"delay_min_ms": 50, "delay_max_ms": 500},
+            "reports": {"delay_min_ms": 50, "delay_max_ms": 500, "failed": 0.0},  # a test message must be delivered
         },
         environment={f"DISPATCH_PROVIDER_OTHER_{name.upper()}": value for name, value in client.items()},
     ) as stack:
