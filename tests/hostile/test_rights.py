@@ -179,7 +179,7 @@ def _lives(redis: Redis) -> bool:
 @pytest.mark.slow
 def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
     with StackWithUsers(
-        workers=1, flower=True, sandbox={"reports": {"delay_min_ms": 10, "delay_max_ms": 100}}
+        workers=1, flower=True, sandbox={"reports": {"delay_min_ms": 10, "delay_max_ms": 100, "failed": 0.0}}
     ) as stack:
         rows = "".join(f"{9_000_000_000 + row},Asha {row},{row},5\n" for row in range(ROWS))
         (stack.folder / "rows.csv").write_text(f"to,name,order,amount\n{rows}")
