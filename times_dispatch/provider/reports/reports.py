@@ -125,6 +125,7 @@ _GROUP: Final = msgspec.json.Decoder(_Group)
 _RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME: Final = msgspec.json.Decoder(str | None)
 _ROW: Final = msgspec.json.Decoder(_Row)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _TOO_MANY_ROWS: Final = f"the body has more than {MAX_ROWS} rows"
 _UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
@@ -203,7 +204,8 @@ def _decode_mended(body: bytes) -> list[msgspec.Raw]:
     """
     try:
         document = json.loads(body.decode("utf-8-sig", "replace"), strict=False, parse_constant=lambda _: None)
-        return _decode_groups(json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+        # One call of json.dumps would keep all other threads waiting for as long as it takes, tens of milliseconds.
+        return _decode_groups("".join(_ENCODER.iterencode(document)).encode("utf-8", "replace"))
     except _UNREADABLE:
         raise ReportsUnreadable("the body is not a JSON array or object") from None
 
