@@ -5,8 +5,9 @@ from typing import Any
 
 from celery import signals
 
-from times_dispatch.broker.app import UPKEEP_QUEUE, UPKEEP_TASK, celery_app
+from times_dispatch.broker.app import UPKEEP_TASK, celery_app
 from times_dispatch.broker.heartbeat_thread import HeartbeatThread
+from times_dispatch.broker.queues import UPKEEP_QUEUE
 from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit

@@ -16,13 +16,13 @@ from celery.worker import state
 
 from times_dispatch.broker.app import (
     BROKER_ERRORS,
-    URGENT_QUEUE,
     BrokerUnavailable,
     WaitingWakeups,
     waiting_wakeups,
     wake_workers,
 )
 from times_dispatch.broker.flower_rows import FlowerRows
+from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind

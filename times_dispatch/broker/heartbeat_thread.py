@@ -29,7 +29,7 @@ class HeartbeatThread:
         self._thread = threading.Thread(target=self._run, name="dispatch-heartbeats", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, and return at once."""
         self._thread.start()
 
     def stop(self) -> None:

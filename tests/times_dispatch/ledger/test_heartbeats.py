@@ -148,7 +148,7 @@ async def test_a_user_without_the_right_to_send_heartbeats_says_so_once(redis: R
     assert [line["event"] for line in logs] == ["heartbeats are refused"]
 
 
-async def test_what_another_version_wrote_and_this_one_cannot_read_is_left_out(redis: Redis) -> None:
+async def test_a_record_of_another_version_that_cannot_be_read_is_left_out(redis: Redis) -> None:
     await redis.zadd(PROCESSES_SEEN, {"worker:old:1": 1, "worker:old:2": 2})
     await redis.hset(f"{HEARTBEATS}:worker:old:1", mapping={"record": "[]", "seen_ms": "1", "ahead_ms": "0"})
     await redis.hset(KINDS_SEEN, "worker", "5")
