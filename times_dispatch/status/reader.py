@@ -141,13 +141,13 @@ async def _reports(redis: Redis) -> ReportsStatus:
     async with redis.pipeline(transaction=False) as pipe:
         for stream in (RELAY, *_DEAD_LETTER_STREAMS):
             pipe.xlen(stream)
-        pipe.hvals(DEAD_LETTER_TOTALS)
+        pipe.hgetall(DEAD_LETTER_TOTALS)
         relay, *kept, totals = await pipe.execute()
     return ReportsStatus(
         backlog=await read_backlog(redis),
         relay_waiting=relay,
         dead_letters=sum(kept),
-        dead_letters_ever=sum(map(int, totals)),
+        dead_letters_ever=sum(map(int, totals.values())),
     )
 
 
