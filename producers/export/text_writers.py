@@ -23,7 +23,7 @@ class TextSink(Protocol):
     """A place that takes text: a file, or standard output."""
 
     def write(self, text: str, /) -> object:
-        """Take a text."""
+        """Take the text of one row or of several."""
 
 
 class ExportWriter(Protocol):
