@@ -222,7 +222,7 @@ def test_a_campaign_most_of_whose_messages_failed_is_a_failure(app: Celery, flow
 def test_the_row_says_why_a_campaign_stopped(app: Celery, flower: Flower) -> None:
     _rows(app).show([_view(5, state=CampaignState.BRAKED, reason="authentication failure (2070)")])
     flower.receive(4)
-    assert (flower.row.state, flower.row.result[:37]) == ("BRAKED", "braked: authentication failure… · 0 %")
+    assert (flower.row.state, flower.row.result[:40]) == ("BRAKED", "braked: authentication failure (2… · 0 %")
 
 
 def test_reports_that_come_after_the_end_still_move_the_text_and_are_no_second_end(app: Celery, flower: Flower) -> None:

@@ -112,6 +112,6 @@ def test_a_finished_campaign_is_a_failure_when_more_than_half_of_its_messages_fa
         (1e-9, "11,574,074 days"),
     ],
 )
-def test_the_time_left_has_at_most_two_digits_of_a_fitting_unit(rate_per_s: float, left: str) -> None:
+def test_the_time_left_has_a_unit_of_its_size(rate_per_s: float, left: str) -> None:
     counts: dict[str, Any] = {"pending": 1_000}
     assert f"/s · {left} left · " in row_text(_view(**counts), rate_per_s)
