@@ -104,6 +104,8 @@ class SenderKey(StrEnum):
     SHOWING = "showing"
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
+    LINKS = "links"
+    """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -340,6 +342,17 @@ class RegistryField(StrEnum):
     """``campaign_number:<campaign>``: the number that stands for the campaign in the entries of the period, from 1."""
     ID = "id"
     """``id:<campaign number>``: the campaign for which the number stands."""
+
+
+class LinksField(StrEnum):
+    """Fields of the hash ``{TIMESM}:links``, which numbers the sender's campaigns with tracked links."""
+
+    LAST = "last"
+    """Counter: the last number."""
+    NUMBER = "number"
+    """``number:<campaign>``: the number of a campaign, from 1."""
+    CAMPAIGN = "campaign"
+    """``campaign:<number>``: the campaign with a number."""
 
 
 class IdKeyField(StrEnum):
