@@ -139,6 +139,12 @@ class CampaignKey(StrEnum):
     """Set: digests, 8 bytes, of the clicks that were counted."""
     REPLIED = "replied"
     """Set: digests, 8 bytes, of the replies that were counted."""
+    LINK_PREVIEWED = "link_previewed"
+    """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
+    LINK_SCANNED = "link_scanned"
+    """Set: digests, 8 bytes, of the fetches of tracked links by other programs that were counted."""
+    LINK_PROBED = "link_probed"
+    """Set: digests, 8 bytes, of the HEAD requests to tracked links that were counted."""
 
 
 class BatchKey(StrEnum):
@@ -398,6 +404,12 @@ class Stat(StrEnum):
     """Clicks on links in messages."""
     REPLIED = "replied"
     """Replies to messages."""
+    LINK_PREVIEWED = "link_previewed"
+    """Tracked links that a program fetched to show a preview, or in advance."""
+    LINK_SCANNED = "link_scanned"
+    """Tracked links that a scanner, a crawler or another program fetched."""
+    LINK_PROBED = "link_probed"
+    """HEAD requests to tracked links."""
 
 
 def hash_tag(owner: str) -> str:
