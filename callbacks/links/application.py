@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from callbacks.http.refusal_log import RefusalLog
 from callbacks.links import pages
-from callbacks.links.directory import FoundLink, LinkDirectory
+from callbacks.links.directory import LinkDirectory, MessageLink
 from callbacks.links.visitors import kind_of_visit
 from callbacks.report_room import ReportRoom
 from callbacks.request_body import AsgiMessage, Receive, Send
@@ -116,24 +116,24 @@ class LinksApplication:
             await self._respond_with_page(send, 503, pages.UNAVAILABLE, headers=[(b"retry-after", _RETRY_AFTER_S)])
 
     async def _answer_click(self, request: _Request, send: Send) -> None:
-        found = await self._directory.find(request.header, request.code)
-        if found is None:
+        link = await self._directory.find(request.header, request.code)
+        if link is None:
             await self._refuse_unknown(send)
             return
-        if self._clock.time() * 1000 >= found.campaign.until_ms + self._expire_after_s * 1000:
+        if self._clock.time() * 1000 >= link.campaign.until_ms + self._expire_after_s * 1000:
             await self._respond_with_page(send, 410, pages.EXPIRED)
             return
-        target = await self._directory.target(found)
+        target = await self._directory.target(link)
         if target is None:
             await self._respond_with_page(send, 410, pages.EXPIRED)
             return
         row = {
             "url": target,
-            "shorturl": f"{found.campaign.links.prefix}{request.code}",
-            "link": found.link,
+            "shorturl": f"{link.campaign.links.prefix}{request.code}",
+            "link": link.number + 1,
             "id": secrets.token_hex(8),
         }
-        await self._store(kind_of_visit(request.method, request.headers), found, row)
+        await self._store(kind_of_visit(request.method, request.headers), link, row)
         headers = [(b"location", target.encode("ascii")), (b"content-length", b"0"), *_COMMON_HEADERS]
         await send({"type": "http.response.start", "status": 302, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -143,21 +143,21 @@ class LinksApplication:
 
         An opt-out works as long as the ledger has the message, also after the link has expired.
         """
-        found = await self._directory.find(request.header, request.code)
-        if found is None or not found.campaign.links.has_opt_out or not self._stop_word:
+        link = await self._directory.find(request.header, request.code)
+        if link is None or not link.campaign.links.has_opt_out or not self._stop_word:
             await self._refuse_unknown(send)
         elif request.method != "POST" or kind_of_visit(request.method, request.headers) is not EventKind.CLICKED:
             await self._respond_with_page(send, 200, pages.ask_to_opt_out(request.header))
         else:
             row = {"toPhone": request.header, "incomingText": self._stop_word}
-            await self._store(EventKind.REPLIED, found, row)
+            await self._store(EventKind.REPLIED, link, row)
             await self._respond_with_page(send, 200, pages.opted_out(request.header))
 
-    async def _store(self, kind: EventKind, found: FoundLink, row: dict[str, Any]) -> None:
+    async def _store(self, kind: EventKind, link: MessageLink, row: dict[str, Any]) -> None:
         """Return when an event is stored; raise NotStored if that is not certain."""
         if self._room.refusal:
             raise NotStored(self._room.refusal)
-        meta = self._ids.make(found.campaign.id, found.message)
+        meta = self._ids.make(link.campaign.id, link.message)
         event = {"event": kind.value, "data": [{"ts": int(self._clock.time()), "meta": meta, **row}]}
         await self._writer.put(msgspec.json.encode([event]))
 

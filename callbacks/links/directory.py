@@ -26,14 +26,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class FoundLink(NamedTuple):
+class MessageLink(NamedTuple):
     """The link of one message that a code names."""
 
     campaign: LinkCampaign
     message: int
     """The index of the message in its campaign."""
-    link: int
-    """The number of the link among those of the campaign."""
+    number: int
+    """The number of the link among those of the campaign, from 0."""
 
 
 class _Remembered(Generic[K, V]):
@@ -73,32 +73,32 @@ class LinkDirectory:
         self._values: _Remembered[tuple[str, int], list[list[str]]] = _Remembered(_MAX_BATCHES)
         self._warn_of: Callable[[LinkCampaign], None] = _WarnOnce()
 
-    async def find(self, header: str, code: str) -> FoundLink | None:
+    async def find(self, header: str, code: str) -> MessageLink | None:
         """Return the link that a code names; None if no campaign of the ledger has the link.
 
         A code that was made up costs no call to Redis.
         """
         for key, ref in self._reader.candidates(header, code):
-            if found := await self._match(SenderId(header), ref, self._digests[key]):
-                return found
+            if link := await self._match(SenderId(header), ref, self._digests[key]):
+                return link
         return None
 
-    async def target(self, found: FoundLink) -> str | None:
+    async def target(self, link: MessageLink) -> str | None:
         """Return the address to which a link leads; None if the recipient's values left the ledger."""
-        target = found.campaign.links.targets[found.link]
+        target = link.campaign.links.targets[link.number]
         if not target.columns:
             return target.literals[0]
-        batch_number, index = divmod(found.message, found.campaign.batch_size)
-        key = (found.campaign.id, batch_number)
+        batch_number, index = divmod(link.message, link.campaign.batch_size)
+        key = (link.campaign.id, batch_number)
         columns = self._values.get(key)
         if columns is None:
-            columns = await self._numbers.values(found.campaign, batch_number)
+            columns = await self._numbers.values(link.campaign, batch_number)
             if not columns:
                 return None
             self._values.put(key, columns)
         return compose_target(target.literals, [columns[column][index] for column in target.columns])
 
-    async def _match(self, sender: SenderId, ref: LinkRef, key_digest: str) -> FoundLink | None:
+    async def _match(self, sender: SenderId, ref: LinkRef, key_digest: str) -> MessageLink | None:
         campaign = await self._campaign(sender, ref.number)
         if campaign is None or ref.message >= campaign.total or ref.link >= len(campaign.links.targets):
             return None
@@ -106,7 +106,7 @@ class LinkDirectory:
             if campaign.links.key_digest not in self._digests.values():
                 self._warn_of(campaign)
             return None
-        return FoundLink(campaign, ref.message, ref.link)
+        return MessageLink(campaign, ref.message, ref.link)
 
     async def _campaign(self, sender: SenderId, number: int) -> LinkCampaign | None:
         now = self._clock.monotonic()

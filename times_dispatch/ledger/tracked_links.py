@@ -47,10 +47,10 @@ class LinkNumbers:
 
     async def find(self, sender: SenderId, number: int) -> LinkCampaign | None:
         """Return the campaign with a number; None if there is none, or if it left the ledger."""
-        found: Any = await self._redis.hget(sender_key(sender, SenderKey.LINKS), f"{LinksField.CAMPAIGN}:{number}")
-        if found is None:
+        name: Any = await self._redis.hget(sender_key(sender, SenderKey.LINKS), f"{LinksField.CAMPAIGN}:{number}")
+        if name is None:
             return None
-        campaign = CampaignId(text(found))
+        campaign = CampaignId(text(name))
         names = (CampaignField.PLAN, CampaignField.TOTAL, CampaignField.BATCH_SIZE, CampaignField.UNTIL_MS)
         fields: Any = await self._redis.hmget(campaign_key(sender, campaign), names)
         if None in fields:

@@ -75,7 +75,7 @@ async def test_a_click_is_stored_before_its_answer_as_a_report_of_its_message(
 
     [(event, row)] = await rows(redis)
     assert event == "clicked"
-    assert (row["url"], row["link"]) == ("https://shop.example/help", 1)
+    assert (row["url"], row["link"]) == ("https://shop.example/help", 2)
     assert row["shorturl"] == f"go.brand.in{campaign.path(2, 1)}"
     assert before <= row["ts"] <= time.time()
     ref = IDS.parse(row["meta"])

@@ -12,19 +12,19 @@ def code(campaign: LinkedCampaign, index: int, link: int = 0) -> str:
 
 
 async def test_a_code_names_message_and_link(redis: Redis, campaign: LinkedCampaign) -> None:
-    found = await LinkDirectory(redis, [LINK_KEY]).find(SENDER, code(campaign, 2, 1))
+    link = await LinkDirectory(redis, [LINK_KEY]).find(SENDER, code(campaign, 2, 1))
 
-    assert found
-    assert (found.campaign.id, found.message, found.link) == (campaign.id, 2, 1)
+    assert link
+    assert (link.campaign.id, link.message, link.number) == (campaign.id, 2, 1)
 
 
 async def test_the_codes_of_two_campaigns_are_told_apart(redis: Redis, campaign: LinkedCampaign) -> None:
     other = await submit_with_links(redis)
     directory = LinkDirectory(redis, [LINK_KEY])
 
-    found = [await directory.find(SENDER, code(each, 0)) for each in (campaign, other)]
+    links = [await directory.find(SENDER, code(each, 0)) for each in (campaign, other)]
 
-    assert [each and each.campaign.id for each in found] == [campaign.id, other.id]
+    assert [each and each.campaign.id for each in links] == [campaign.id, other.id]
     assert (campaign.number, other.number) == (1, 2)
 
 
@@ -35,10 +35,10 @@ async def test_a_longer_validity_is_known_after_some_seconds(redis: Redis, campa
     await redis.hset(campaign_key(SENDER, campaign.id), CampaignField.UNTIL_MS, 4_100_000_000_000)
 
     await clock.advance(READ_AGAIN_AFTER_S)
-    found = await directory.find(SENDER, code(campaign, 0))
+    link = await directory.find(SENDER, code(campaign, 0))
 
-    assert found
-    assert found.campaign.until_ms == 4_100_000_000_000
+    assert link
+    assert link.campaign.until_ms == 4_100_000_000_000
 
 
 async def test_a_campaign_that_left_the_ledger_has_no_links(redis: Redis, campaign: LinkedCampaign) -> None:
