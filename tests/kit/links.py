@@ -1,5 +1,6 @@
 """A campaign with tracked links in the ledger, and the links process on a real socket in the process of the test."""
 
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -127,6 +128,7 @@ async def serving_links(links: LinksApplication) -> AsyncIterator[httpx.AsyncCli
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         server = make_server(links, "127.0.0.1:0", limits=DEFAULT_SERVER_LIMITS, refusals=RefusalLog())
+        logging.getLogger("uvicorn.access").propagate = True  # the server turned it off, for all tests of the process
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
         await server.startup(sockets=[listener])
