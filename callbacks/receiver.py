@@ -34,6 +34,7 @@ from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.reports.reports import ReportsUnreadable
 from times_dispatch.settings.load import Need
@@ -293,7 +294,8 @@ async def serve(settings: Settings) -> None:
             receiver.links = make_links(redis, settings, room=room, refusals=refusals)
         limits = server_limits(settings.callbacks, max_per_address=settings.callbacks.max_per_address)
         server = make_server(receiver, settings.callbacks.listen, limits=limits, refusals=refusals)
-        watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run)
+        heartbeat = Heartbeat(redis, ProcessKind.RECEIVER, figures=lambda: {"requests": server.load.requests})
+        watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run, heartbeat.run)
         await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 

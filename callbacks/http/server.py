@@ -34,7 +34,8 @@ class HttpServer(uvicorn.Server):
             load: counts what the server does and bounds it; by default with the default limits.
         """
         super().__init__(config)
-        self.server_state = ServerStateWithLoad(load or ServerLoad())
+        self.load = load or ServerLoad()
+        self.server_state = ServerStateWithLoad(self.load)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from callbacks.links.assembly import make_links
 from callbacks.report_room import ReportRoom
 from callbacks.streams import StreamLimits
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.model import Settings
@@ -36,8 +37,10 @@ async def serve(settings: Settings) -> None:
             limits=server_limits(settings.callbacks, max_per_address=settings.links.max_per_address),
             refusals=refusals,
         )
+        heartbeat = Heartbeat(redis, ProcessKind.LINKS, figures=lambda: {"requests": server.load.requests})
         log.info("links process started")
-        await run_until_signalled(server.run_until, room.watch, refusals.run, stop_within_s=STOP_WITHIN_S)
+        watches = (room.watch, refusals.run, heartbeat.run)
+        await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("links process stopped")
 
 
