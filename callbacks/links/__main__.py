@@ -37,10 +37,10 @@ async def serve(settings: Settings) -> None:
             limits=server_limits(settings.callbacks, max_per_address=settings.links.max_per_address),
             refusals=refusals,
         )
-        log.info("links process started")
         heartbeat = Heartbeat(redis, ProcessKind.LINKS, figures=lambda: {"requests": server.load.requests})
-        runs = (server.run_until, room.watch, refusals.run, heartbeat.run)
-        await run_until_signalled(*runs, stop_within_s=STOP_WITHIN_S)
+        log.info("links process started")
+        watches = (room.watch, refusals.run, heartbeat.run)
+        await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("links process stopped")
 
 
