@@ -20,6 +20,8 @@ from producers.recipients.workbook.sheets import SheetRow, Workbook, WorkbookDam
 _MAX_LINES_SHOWN = 3
 _MAX_ROWS_ABOVE = 10
 """Rows above the heading, such as a title, at most."""
+_NO_MEMORY: Final = 1
+"""The code with which the parser of XML says that it got no memory."""
 _DAMAGE: Final = (
     *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ParseError, struct.error),
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, StopIteration),
@@ -161,7 +163,9 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except InputInvalid:
         raise
-    except _DAMAGE:
+    except _DAMAGE as error:
+        if getattr(error, "code", None) == _NO_MEMORY:
+            raise MemoryError from None
         raise InputInvalid(
             f"{path}: is not a workbook, or is damaged or encrypted; open it in a spreadsheet program and save it anew"
         ) from None
