@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError
 
 from producers.errors import InputInvalid
 from producers.recipients.file import CHUNK_ROWS, Chunk
@@ -23,7 +24,7 @@ _MAX_ROWS_ABOVE = 10
 _NO_MEMORY: Final = 1
 """The code with which the parser of XML says that it got no memory."""
 _DAMAGE: Final = (
-    *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ParseError, struct.error),
+    *(WorkbookDamaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ExpatError, ParseError, struct.error),
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, StopIteration),
     *(TypeError, ValueError),
 )

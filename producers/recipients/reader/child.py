@@ -102,7 +102,7 @@ class _Rows:
 
 
 def main() -> None:
-    """Serve one command."""
+    """Serve the requests of the command that started this process, until it closes the pipe."""
     pipe = _Pipe(os.dup(1))
     _keep_out_prints()
     sys.excepthook = lambda kind, _error, _traceback: pipe.send(Crashed(kind.__name__))
@@ -115,7 +115,7 @@ def main() -> None:
         pipe.send(Refused(list(refused.mistakes)))
     except MemoryError:
         is_memory_spent = True
-    # Here the error has let go of what it held.
+    # Here the error no longer holds what the reading needed.
     if is_memory_spent:
         pipe.send_packed(_MEMORY_SPENT)
     os._exit(0)

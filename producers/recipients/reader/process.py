@@ -102,7 +102,7 @@ class ReaderProcess:
         return self._fraction
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the rows."""
+        """Read the rows from the first; close the generator to end the child before the last."""
         child = self._take()
         self._fraction = 0.0
         is_whole = False
@@ -172,7 +172,7 @@ class _Child:
         return response
 
     def send(self, request: Request) -> None:
-        """Send a request."""
+        """Send a request. Raises InputInvalid if the child is dead."""
         assert self._process.stdin  # noqa: S101  # asked for above
         try:
             self._process.stdin.write(packed(request))
