@@ -71,7 +71,7 @@ _READABLE: Final = 0o644
 
 
 class StarterFiles(NamedTuple):
-    """What ``make_starter`` did."""
+    """The files that ``make_starter`` made, and those that were there."""
 
     made: dict[str, str]
     """The files that were made, each with what it is."""

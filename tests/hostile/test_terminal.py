@@ -49,6 +49,9 @@ def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tupl
 COMMANDS = [" ".join(path) for path in _leaves(main)]
 
 CALLS: dict[str, list[tuple[str, ...]]] = {
+    "init": [(f"{HOSTILE}",)],
+    "doctor": [(), ("--connect",)],
+    "status": [(), ("--json",)],
     "check": [
         ("good.toml",),
         ("good.toml", "--no-redis", "--json"),
@@ -69,6 +72,15 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
+    "report": [
+        ("@", "--out", "-", "--numbers"),
+        ("@", "--out", "-", "--format", "jsonl"),
+        ("@", "--out", FILE + ".xlsx"),
+        ("@", "--out", FILE + ".parquet", "--code", HOSTILE),
+        ("@", "--out", "-", "--recipients", FILE),
+        ("--since", HOSTILE, "--out", FILE),
+        (HOSTILE, "--out", FILE),
+    ],
     "watch": [("@", "--timeout", "0.1"), (HOSTILE,), ("@", "--timeout", HOSTILE)],
     "pause": [("@", "--reason", HOSTILE), (HOSTILE,)],
     "resume": [("@",), (HOSTILE,)],
