@@ -7,6 +7,7 @@ from producers.campaign.file import Campaign
 from producers.errors import InputInvalid
 from producers.fingerprint import Fingerprint
 from producers.recipients import RecipientsFile, open_recipients
+from producers.recipients.reader.limits import ReaderLimits
 from producers.rows.checker import CheckedRows, RowChecker
 from producers.rows.damage import DamageCheck
 from producers.rows.rejects_file import RejectsFile, default_path
@@ -37,7 +38,7 @@ class Draft:
         # The fingerprint comes before anything is read, so that every later change of a file is noticed.
         self.fingerprint = Fingerprint(self.paths)
         self.campaign = Campaign(campaign, settings)
-        self.file = open_recipients(recipients, to=self.campaign.table.to)
+        self.file = open_recipients(recipients, to=self.campaign.table.to, limits=ReaderLimits.of(settings.recipients))
         self.to = self.file.heading.index(self.campaign.table.to) or 0
         """Index of the column that holds the numbers."""
         self.slot_source = self.campaign.slot_source(self.file.heading)

@@ -32,6 +32,7 @@ from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.push_results import FailurePolicy
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.ledger.tokens import RedisTokenStore
+from times_dispatch.log_sums import LogSums
 from times_dispatch.provider.client import Client
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.provider.description.provider import Provider
@@ -104,6 +105,7 @@ class Dispatcher:
         self._settings = settings
         self._redis = redis
         self._control = Control(redis)
+        self._sums = LogSums(log)
         self._wake_workers = wake_workers
         self._max_batches = max_batches
         self._make_client = make_client or (lambda provider: Client(provider, tokens=RedisTokenStore(redis)))
@@ -396,7 +398,7 @@ class Dispatcher:
 
     async def _brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, and for all senders of the settings that use the provider."""
-        log.error("provider braked", provider=provider, reason=reason)
+        self._sums.error("provider braked", provider=provider, reason=reason)
         others = [SenderId(name) for name, other in self._settings.senders.items() if provider in other.chain]
         for braked in {sender, *others}:
             await self._control.brake_provider(braked, provider, reason)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext
-from producers.cli.code_texts import text_of
+from producers.cli.code_texts import meaning_of_codes
 from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
@@ -19,7 +19,6 @@ from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
-from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 
 _MAX_TRAIL = 20
 """Entries of the trail that are shown."""
@@ -76,9 +75,8 @@ async def _export(queries: Queries, view: CampaignView, state: MessageState, pat
 
 def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     """Return the meaning of each code of a campaign, by the settings of its providers."""
-    providers = options.settings().providers if view.codes else {}
-    rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
-    return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
+    meaning = meaning_of_codes(options, view)
+    return {name: meaning(name) for name in view.codes}
 
 
 def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:
