@@ -12,7 +12,7 @@ from rich.table import Table
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext
 from producers.cli.code_texts import meaning_of_codes
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -46,6 +46,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
+        await warn_without_workers(redis)
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
         return view, await trail
 

@@ -11,9 +11,10 @@
 -- Cost: O(phones).
 local DAY_US = 86400000000
 local CODES = 65536
+local HAS_DEAD = 'any_dead'
 local args = arguments({'dead_keep_days'}, {phones = {'bucket', 'member'}})
 local keep_days = tonumber(args.dead_keep_days)
-local has_dead = keep_days > 0 and redis.call('EXISTS', key_of_sender('any_dead')) == 1
+local has_dead = keep_days > 0 and redis.call('EXISTS', key_of_sender(HAS_DEAD)) == 1
 local last_day_too_old = math.floor(now_us() / DAY_US) - keep_days
 
 local function is_dead(phone)
