@@ -59,7 +59,7 @@ class DeadNumbers:
 
     async def find(self, number: str) -> DeadNumber | None:
         """Return what is noted of a number, also if the note is too old to count; None without a note."""
-        value = cast("bytes | None", await self._redis.hget(*_place(number)))
+        value = cast("bytes | None", await self._redis.hget(*_bucket_and_field(number)))
         return DeadNumber(*divmod(int(value), _CODES)) if value else None
 
     async def counts(self, dead: DeadNumber) -> bool:
@@ -69,8 +69,8 @@ class DeadNumbers:
 
     async def remove(self, number: str) -> bool:
         """Forget that a number is dead; return whether it was noted."""
-        return bool(await self._redis.hdel(*_place(number)))
+        return bool(await self._redis.hdel(*_bucket_and_field(number)))
 
 
-def _place(number: str) -> tuple[str, str]:
+def _bucket_and_field(number: str) -> tuple[str, str]:
     return f"{OPT_OUTS_DEAD}:{number[:_CUT]}", str(int(number[_CUT:]))
