@@ -133,6 +133,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         templates=templates,
         registry_path=registry_path(document),
         optouts=file.optouts,
+        dead_numbers=file.dead_numbers,
         recipients=file.recipients,
         callbacks=callbacks,
         links=links,
