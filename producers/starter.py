@@ -20,6 +20,9 @@ DISPATCH_REDIS_URL={redis_url}
 # Signs the ids of all messages; the same on every host.
 DISPATCH_ID_KEY={id_key}
 
+# Signs tracked links (docs/links.md).
+DISPATCH_LINK_KEY={link_key}
+
 # The last part of the URL to which the provider posts delivery reports: dispatch callback-url timesmobile
 DISPATCH_CALLBACK_SECRET={callback_secret}
 
@@ -112,6 +115,7 @@ def _files(redis_url: str) -> Mapping[str, tuple[str, str]]:
     env = _ENV.format(
         redis_url=redis_url or _EMBEDDED_REDIS,
         id_key=secrets.token_urlsafe(24),
+        link_key=secrets.token_urlsafe(24),
         callback_secret=secrets.token_urlsafe(24),
         flower_password=secrets.token_urlsafe(12),
         account_password=secrets.token_urlsafe(12),
