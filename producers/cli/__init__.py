@@ -72,11 +72,24 @@ class CliContext:
         """
         from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
+        return load(self.settings_path, self._variables(), need=frozenset(needs))
+
+    def ledger_url(self) -> str:
+        """Read the address of the ledger and nothing else, so that mistakes in the settings file do no harm.
+
+        Raises:
+            SettingsInvalid: the address is missing or cannot be used.
+        """
+        from times_dispatch.settings.environment import ledger_url  # noqa: PLC0415  # --help does without
+
+        return ledger_url(self._variables())
+
+    def _variables(self) -> dict[str, str]:
         variables = dict(os.environ)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
-        return load(self.settings_path, variables, need=frozenset(needs))
+        return variables
 
 
 @contextmanager
@@ -105,6 +118,19 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  # for the type checker
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; name the most similar command if there is none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from times_dispatch.similar_names import similar_name  # noqa: PLC0415  # only a mistake needs it
+
+            if similar := similar_name(args[0], COMMANDS):
+                error.message += f" Did you mean {similar}?"  # type: ignore[misc]  # the stubs say that it is final
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -132,7 +158,7 @@ class Commands(click.Group):
             raise
 
 
-@click.command(cls=Commands)
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="times-dispatch", prog_name="dispatch")
 @click.option(
     "--settings",
