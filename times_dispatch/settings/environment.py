@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.settings.secrets import Secret, SecretBytes
 from times_dispatch.tls_options import check_options
 
@@ -79,19 +78,6 @@ def read_redis_url(environment: Environment, *, is_needed: bool) -> Secret:
     host = parts.netloc.rpartition("@")[2]
     login = f"{quote(parts.username or '', safe='')}:{quote(password, safe='')}"
     return Secret(parts._replace(netloc=f"{login}@{host}").geturl())
-
-
-def ledger_url(variables: Mapping[str, str]) -> Secret:
-    """Return the URL of the ledger's Redis, without a look at any other variable or at the settings file.
-
-    Raises:
-        SettingsInvalid: The URL is missing or cannot be used.
-    """
-    environment = Environment(variables)
-    url = read_redis_url(environment, is_needed=True)
-    if environment.mistakes:
-        raise SettingsInvalid(environment.mistakes)
-    return url
 
 
 def read_broker_url(environment: Environment) -> Secret:
