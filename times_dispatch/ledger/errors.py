@@ -19,7 +19,6 @@ from redis import exceptions
 
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 
-
 _MAX_CANDIDATES = 10
 
 

@@ -149,13 +149,13 @@ class Queries:
         return await self._newest_first([(CampaignId(text(member)), sender) for member in members], damaged)
 
     async def live_and_ended(
-        self, *, max_ended: int, sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
+        self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
     ) -> tuple[list[CampaignView], int]:
         """Return all live campaigns and the newest *max_ended* others, of one sender or all, as ``campaigns`` does.
 
         Also return how many ended campaigns are left out; the cost does not depend on their number.
         """
-        senders = [sender] if sender else await self.senders()
+        senders = [only_sender] if only_sender else await self.senders()
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
                 pipe.smembers(sender_key(sender, SenderKey.LIVE))
