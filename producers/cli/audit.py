@@ -33,14 +33,14 @@ def audit(options: CliContext, campaign: str, *, sender: str, since_s: float, ma
     """
 
     async def read(redis: Redis) -> list[TrailEntry]:
-        queries, found = Queries(redis), ""
+        queries, match_id = Queries(redis), ""
         if campaign:
-            found = await CampaignSearch(redis).find(campaign)
-            owners = [str(await queries.sender_of(found))]
+            match_id = await CampaignSearch(redis).find(campaign)
+            owners = [str(await queries.sender_of(match_id))]
         else:
             owners = [sender] if sender else [*await queries.senders(), OPT_OUTS]
         since_ms = int((time.time() - since_s) * 1000) if since_s else 0
-        return await Trail(redis).newest(owners, limit=max_entries, campaign=found, since_ms=since_ms)
+        return await Trail(redis).newest(owners, limit=max_entries, campaign=match_id, since_ms=since_ms)
 
     entries = with_ledger(options, read)
     if as_json:

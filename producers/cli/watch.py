@@ -35,9 +35,9 @@ def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
     """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""
 
     async def follow_campaign(redis: Redis) -> CampaignView:
-        found = await CampaignSearch(redis).find(campaign)  # an unknown campaign is the only thing to say then
+        match_id = await CampaignSearch(redis).find(campaign)  # an unknown campaign is the only thing to say then
         await warn_without_workers(redis)
-        return await follow(Queries(redis), found, timeout_s=timeout_s)
+        return await follow(Queries(redis), match_id, timeout_s=timeout_s)
 
     try:
         view = with_ledger(options, follow_campaign)

@@ -41,24 +41,24 @@ class CampaignSearch:
         if words == LAST and views:
             return views[0].id
         named = [view.id for view in views if view.plan.name == words]
-        found = list(dict.fromkeys(chain(named, await self._beginning_with(words))))
-        if len(found) > 1:
-            raise CampaignAmbiguous(words, _described(found, views))
-        if not found:
+        matches = list(dict.fromkeys(chain(named, await self._beginning_with(words))))
+        if len(matches) > 1:
+            raise CampaignAmbiguous(words, _described(matches, views))
+        if not matches:
             raise CampaignUnknown(words, similar=similar_name(words, (view.plan.name for view in views)))
-        return found[0]
+        return matches[0]
 
     async def _beginning_with(self, words: str) -> list[CampaignId]:
         if not words or len(words) > _ID_LENGTH or not _ID_LETTERS.issuperset(words):
             return []
-        cursor, found = 0, list[CampaignId]()
+        cursor, matches = 0, list[CampaignId]()
         while True:
             cursor, page = await self._redis.hscan(CAMPAIGNS, cursor, match=f"{words}*", count=_PAGE)
-            found += [CampaignId(as_text(campaign)) for campaign in page]
+            matches += [CampaignId(as_text(campaign)) for campaign in page]
             if not cursor:
-                return sorted(found)
+                return sorted(matches)
 
 
-def _described(found: Sequence[CampaignId], views: Sequence[CampaignView]) -> list[str]:
+def _described(matches: Sequence[CampaignId], views: Sequence[CampaignView]) -> list[str]:
     known = {view.id: f"{view.id} ({view.plan.name}, {view.state})" for view in views}
-    return [known.get(campaign, campaign) for campaign in found]
+    return [known.get(campaign, campaign) for campaign in matches]
