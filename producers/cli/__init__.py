@@ -78,6 +78,23 @@ class CliContext:
 
         return load(self.settings_path, self.variables(), need=frozenset(needs))
 
+    def ledger_url(self) -> str:
+        """Return the address of the ledger, from the environment alone.
+
+        No mistake in the settings file, and none in another variable, keeps a command from the ledger.
+
+        Raises:
+            SettingsInvalid: the address, or the password of Redis, is missing or cannot be used.
+        """
+        from times_dispatch.settings.environment import Environment, read_redis_url  # noqa: PLC0415  # as above
+        from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
+
+        environment = Environment(self.variables())
+        url = read_redis_url(environment, is_needed=True)
+        if environment.mistakes:
+            raise SettingsInvalid(environment.mistakes)
+        return url
+
     def variables(self) -> dict[str, str]:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives."""
         from times_dispatch.settings.env_file import with_env_file  # noqa: PLC0415  # slow to import
@@ -115,6 +132,19 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  # for the type checker
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; name the most similar command if there is none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from times_dispatch.similar_names import similar_name  # noqa: PLC0415  # only a mistake needs it
+
+            if similar := similar_name(args[0], COMMANDS):
+                error.message += f" Did you mean {similar}?"  # type: ignore[misc]  # the stubs say that it is final
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -142,7 +172,7 @@ class Commands(click.Group):
             raise
 
 
-@click.command(cls=Commands)
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="times-dispatch", prog_name="dispatch")
 @click.option(
     "--settings",
