@@ -48,6 +48,7 @@ from workers.batch.timings import BatchTimings
 from workers.id_key_watch import IdKeyWatch
 from workers.lease_renewal import LeaseRenewal
 from workers.ledger_failures import log_failed_call
+from workers.link_keys import LinkKeys
 from workers.sender_limits import write_sender_limits
 from workers.waiting_batches import MAX_WAIT_S, WaitingBatches
 
@@ -130,6 +131,7 @@ class Dispatcher:
             push_queue=PushQueue(max_in_flight, kept=kept_permits, clock=clock),
             opt_out_cache=OptOutCache(redis),
             frequency_limits=limits,
+            link_keys=LinkKeys((settings.link_key, settings.old_link_key)),
             issue_batches=self._issue_batches,
             brake_provider=self._brake_provider,
             timings=timings or BatchTimings(),
@@ -279,10 +281,10 @@ class Dispatcher:
             asked_at = self._clock.monotonic()
             try:
                 plan = await self._cached_plan(ref)
-                if plan.provider not in self._clients:
-                    reason = f"provider {plan.provider} is not in the worker's settings"
+                if lack := self._lack(plan):
+                    end, reason = lack
                     await self._control.campaign(ref.sender, ref.campaign, ControlAction.BRAKE, reason=reason)
-                    return BatchEnd.PROVIDER_UNKNOWN
+                    return end
                 lease = await self._context.leases.take(ref)
             except LEDGER_ERRORS as error:
                 if not is_transient(error):
@@ -298,6 +300,14 @@ class Dispatcher:
         except Exception as unexpected:  # noqa: BLE001  # the only such place of a worker process
             await self._release_failed(ref, token, unexpected)
             return BatchEnd.FAILED
+
+    def _lack(self, plan: Plan) -> tuple[BatchEnd, str] | None:
+        """Return what this process lacks to send a campaign, for the batch and for people; None if it lacks nothing."""
+        if plan.provider not in self._clients:
+            return BatchEnd.PROVIDER_UNKNOWN, f"provider {plan.provider} is not in the worker's settings"
+        if not self._context.link_keys.has_key_of(plan):
+            return BatchEnd.LINK_KEY_UNKNOWN, "the worker lacks the campaign's DISPATCH_LINK_KEY"
+        return None
 
     async def _work_on(self, lease: Lease, plan: Plan, lease_deadline: float) -> WorkEnd:
         ref = lease.ref

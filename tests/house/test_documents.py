@@ -119,12 +119,6 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
     assert not set(tree.DOCUMENTS) - reached, [tree.name(path) for path in set(tree.DOCUMENTS) - reached]
 
 
-def test_the_index_of_the_documents_names_each_of_them() -> None:
-    index = (tree.ROOT / "docs/README.md").read_text("utf-8")
-    missing = [path.name for path in tree.ROOT.glob("docs/*.md") if path.name != "README.md" and path.name not in index]
-    assert not missing
-
-
 def test_the_glossary_is_in_alphabetical_order() -> None:
     terms = re.findall(r"^## (.*)", (tree.ROOT / "docs/glossary.md").read_text("utf-8"), flags=re.MULTILINE)
     assert terms == sorted(terms, key=str.lower)
