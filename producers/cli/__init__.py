@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -60,6 +60,8 @@ class CliContext:
     """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
+    notes: set[str] = field(default_factory=set)
+    """The notes that were printed, so that each is printed once."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.
@@ -72,11 +74,31 @@ class CliContext:
         """
         from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
+        return load(self.settings_path, self._variables(), need=frozenset(needs))
+
+    def ledger_url(self) -> str:
+        """Return the address of the ledger, from the environment alone.
+
+        No mistake in the settings file, and none in another variable, keeps a command from the ledger.
+
+        Raises:
+            SettingsInvalid: the address, or the password of Redis, is missing or cannot be used.
+        """
+        from times_dispatch.settings.environment import Environment, read_redis_url  # noqa: PLC0415  # as above
+        from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
+
+        environment = Environment(self._variables())
+        url = read_redis_url(environment, is_needed=True)
+        if environment.mistakes:
+            raise SettingsInvalid(environment.mistakes)
+        return url
+
+    def _variables(self) -> dict[str, str]:
         variables = dict(os.environ)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
-        return load(self.settings_path, variables, need=frozenset(needs))
+        return variables
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.table import Table
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext
 from producers.cli.code_texts import text_of
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import settings_if_valid, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.model import CampaignId, CampaignView
@@ -75,7 +75,8 @@ async def _export(queries: Queries, view: CampaignView, state: MessageState, pat
 
 def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     """Return the meaning of each code of a campaign, by the settings of its providers."""
-    providers = options.settings().providers if view.codes else {}
+    settings = settings_if_valid(options) if view.codes else None
+    providers = settings.providers if settings else {}
     rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
     return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
 
