@@ -16,15 +16,16 @@ from celery.worker import state
 
 from times_dispatch.broker.app import (
     BROKER_ERRORS,
-    URGENT_QUEUE,
     BrokerUnavailable,
     WaitingWakeups,
     waiting_wakeups,
     wake_workers,
 )
 from times_dispatch.broker.flower_rows import FlowerRows
+from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.model import BatchRef, CampaignView
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings.model import Settings
@@ -59,10 +60,14 @@ class WorkerProcess:
         """Everything that ``start`` opened; closed in reverse."""
         self._dispatcher: Dispatcher | None = None
         self._upkeep: Upkeep | None = None
-        self._rows = FlowerRows(app)
+        self._rows: FlowerRows | None = None
 
-    def start(self) -> None:
-        """Start everything, also while the ledger is unavailable: batches wait for the ledger."""
+    def start(self, worker: str) -> None:
+        """Start everything, also while the ledger is unavailable: batches wait for the ledger.
+
+        *worker* is the name of the Celery worker, to which the rows in Flower belong.
+        """
+        self._rows = FlowerRows(self._app, worker=worker)
         # Pushes leave nearly no garbage in cycles, and the usual collections would take a fifth of the process' time.
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
@@ -137,6 +142,8 @@ class WorkerProcess:
         await dispatcher.start()
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
+        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures)
+        await self._started.enter_async_context(heartbeat.running())
         self._upkeep = Upkeep(
             redis,
             lease_s=self._settings.worker.lease_s,
@@ -159,6 +166,8 @@ class WorkerProcess:
             return WaitingWakeups()
 
     async def _update_flower(self, views: list[CampaignView]) -> bool:
+        if self._rows is None:
+            return False
         try:
             await asyncio.to_thread(self._rows.show, views)
         except BROKER_ERRORS as error:
@@ -182,8 +191,8 @@ def bootstep(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
     class DispatcherStep(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Pool",)
 
-        def start(self, worker: Any) -> None:  # noqa: ARG002
-            process.start()
+        def start(self, worker: Any) -> None:
+            process.start(worker.hostname)
 
         def close(self, worker: Any) -> None:  # noqa: ARG002
             process.stop()

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check": ("producers.cli.check:check", "Check a campaign and its recipients, and send nothing."),
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
+    "status": ("producers.cli.status:status", "Show whether all processes run, and what to do if not."),
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
+    "report": ("producers.cli.report:report", "Write one row for each message of campaigns to a file."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),
     "resume": ("producers.cli.control:resume", "Resume a campaign."),
@@ -74,7 +76,7 @@ class CliContext:
         """
         from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
-        return load(self.settings_path, self._variables(), need=frozenset(needs))
+        return load(self.settings_path, self.variables(), need=frozenset(needs))
 
     def ledger_url(self) -> str:
         """Return the address of the ledger, from the environment alone.
@@ -87,13 +89,14 @@ class CliContext:
         from times_dispatch.settings.environment import Environment, read_redis_url  # noqa: PLC0415  # as above
         from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
 
-        environment = Environment(self._variables())
+        environment = Environment(self.variables())
         url = read_redis_url(environment, is_needed=True)
         if environment.mistakes:
             raise SettingsInvalid(environment.mistakes)
         return url
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables, with the address of Redis that an option gives."""
         variables = dict(os.environ)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)

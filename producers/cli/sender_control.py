@@ -128,12 +128,12 @@ async def _read(redis: Redis, name: str | None, *, only_paused: bool = False) ->
 
 
 async def _with_campaigns(redis: Redis, senders: Sequence[SenderId]) -> list[SenderCampaigns]:
-    queries, senders = Queries(redis), list[SenderCampaigns]()
+    queries, read = Queries(redis), list[SenderCampaigns]()
     for sender in senders:
         damaged = list[CampaignDamaged]()
         campaigns = await queries.live(sender, damaged=damaged)
-        senders.append(SenderCampaigns(await queries.sender(sender), campaigns, damaged))
-    return senders
+        read.append(SenderCampaigns(await queries.sender(sender), campaigns, damaged))
+    return read
 
 
 def _lines(concerned: SenderCampaigns) -> list[str]:

@@ -11,15 +11,14 @@ from rich.table import Table
 
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext
-from producers.cli.code_texts import text_of
-from producers.cli.ledger import settings_if_valid, with_ledger
+from producers.cli.code_texts import meaning_of_codes
+from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
-from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 
 _MAX_TRAIL = 20
 """Entries of the trail that are shown."""
@@ -47,6 +46,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
+        await warn_without_workers(redis)
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
         return view, await trail
 
@@ -75,10 +75,8 @@ async def _export(queries: Queries, view: CampaignView, state: MessageState, pat
 
 def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     """Return the meaning of each code of a campaign, by the settings of its providers."""
-    settings = settings_if_valid(options) if view.codes else None
-    providers = settings.providers if settings else {}
-    rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
-    return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
+    meaning = meaning_of_codes(options, view)
+    return {name: meaning(name) for name in view.codes}
 
 
 def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:

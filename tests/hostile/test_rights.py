@@ -217,12 +217,13 @@ def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
 def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str) -> None:
     for words, code in (
         ("list", 0),
+        ("status", 0),
         (f"show {campaign} --export delivered {folder}/delivered.csv", 0),
         (f"pause {campaign}", 1),
         (f"resume {campaign}", 1),
         (f"budget {campaign} 500", 0),
         (f"resolve {campaign} --as sent --force", 0),
-        (f"cancel {campaign}", 1),
+        (f"cancel {campaign} --yes", 1),
         ("audit", 0),
         (f"audit {campaign}", 0),
         ("sender list", 0),
