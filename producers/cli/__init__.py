@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -64,6 +64,8 @@ class CliContext:
     """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
+    notes: set[str] = field(default_factory=set)
+    """The notes that were printed, so that each is printed once."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.
