@@ -20,7 +20,7 @@ _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
 
-ReportKind = Literal["delivered", "failed", "clicked", "replied", "intermediate"]
+ReportKind = Literal["delivered", "failed", "clicked", "replied", "opted_out", "intermediate"]
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +37,11 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """The time of the event, in epoch seconds."""
     digest: bytes = b""
-    """Eight bytes that tell one click or reply from another; empty for other kinds."""
+    """Eight bytes that tell one click, reply or opt-out from another; empty for other kinds."""
+    link: int = 0
+    """Which tracked link of the message was clicked, from 1; 0 if that is not known, and for other kinds."""
+    asks_to_stop: bool = False
+    """Whether a reply asks for no more messages: the statistics count an opt-out."""
 
 
 class ReportEffect(StrEnum):
@@ -58,6 +62,7 @@ _LETTERS: dict[ReportKind, bytes] = {
     "failed": ReportLetter.FAILED.value,
     "clicked": ReportLetter.ARRIVED.value,
     "replied": ReportLetter.ARRIVED.value,
+    "opted_out": ReportLetter.ARRIVED.value,
     "intermediate": ReportLetter.ARRIVED.value,
 }
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
@@ -141,7 +146,12 @@ class ReportApplier:
                 for report in reports
             ]
         )
-        reactions = [{"kind": report.kind, "digest": report.digest} for report in reports if report.digest]
+        reactions = [
+            {"kind": kind, "index": report.index - first, "link": report.link, "digest": report.digest}
+            for report in reports
+            if report.digest
+            for kind in ((report.kind, "opted_out") if report.asks_to_stop else (report.kind,))
+        ]
         reply = await self._apply(
             known.sender, campaign=campaign, batch_number=batch_number, reports=packed, reactions=reactions
         )
