@@ -31,6 +31,7 @@ COMMANDS = {
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
+    "stats": ("producers.cli.stats:stats", "Show what became of messages, by day, sender, provider or template."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),
     "resume": ("producers.cli.control:resume", "Resume a campaign."),

@@ -15,11 +15,11 @@ local KEPT_DAYS = 1100
 local KEPT_HOURS = 24
 -- A group of messages is known by its provider times this number, plus the minute of its pushes.
 local MINUTES = 16777216
--- The states that count: a message that is pending or sending has no result yet.
-local COUNTED = {
-  [ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true, [REJECTED] = true, [IN_DOUBT] = true,
-  [GIVEN_UP] = true, [SUPPRESSED] = true, [EXPIRED] = true, [CANCELLED] = true,
-}
+-- Say whether a state counts: a message that is pending or sending has no result yet.
+local function is_counted(state)
+  return state ~= PENDING and state ~= SENDING
+end
+
 -- The states in which a provider accepted the message.
 local IS_SENT = {[ACCEPTED] = true, [DELIVERED] = true, [FAILED] = true, [NO_REPORT] = true}
 -- The states in which the code of the record says why.
@@ -172,8 +172,8 @@ local function message_statistics(campaign_key, batch_number, campaign)
   end
 
   local function change(index, old_state, old_code, old_sent, old_reported_s, state, code, sent, reported_s)
-    if COUNTED[old_state] then count(old_state, old_code, old_sent, old_reported_s, -1) end
-    if COUNTED[state] then count(state, code, sent, reported_s, 1) end
+    if is_counted(old_state) then count(old_state, old_code, old_sent, old_reported_s, -1) end
+    if is_counted(state) then count(state, code, sent, reported_s, 1) end
     if not (IS_SENT[old_state] and IS_SENT[state] and old_sent == sent) then
       count_parts(index, old_state, old_code, old_sent, -1)
       count_parts(index, state, code, sent, 1)
