@@ -78,6 +78,8 @@ class Ledger:
         self.control = Control(redis)
         self.maintenance = Maintenance(redis)
         self.queries = Queries(redis)
+        self.records_are_as_scripts_wrote = True
+        """Whether statistics can equal the records: a test that moves messages in time has to say no."""
 
     async def submit(
         self,
@@ -305,9 +307,10 @@ class Ledger:
             assert (view.state is CampaignState.FINISHED) == bool(view.finished_ms)
             assert view.state is not CampaignState.FINISHED or view.unsent == 0
             await self._assert_batches_balanced(view)
-        recounted = await Recount(self.redis).all()
-        assert not recounted.differences, recounted.differences
-        assert not recounted.moving
+        if self.records_are_as_scripts_wrote:
+            recounted = await Recount(self.redis).all()
+            assert not recounted.differences, recounted.differences
+            assert not recounted.moving
 
     async def _assert_batches_balanced(self, view: CampaignView) -> None:
         sender, key = view.plan.sender, campaign_key(view.plan.sender, view.id)

@@ -105,11 +105,12 @@ class SenderKey(StrEnum):
     """Sorted set: campaigns that a worker is showing, each with the worker, by the time from which another worker shows
     them."""
     STATISTICS = "statistics"
-    """Sorted set: the rollups of the statistics, ``<day>:<provider>:<template>`` by the day, days since the epoch in India.
-    Hash at ``statistics:<day>:<provider>:<template>``: a rollup, see ``StatisticsField``; it expires after 1,100 days."""
+    """Sorted set: the rollups of the statistics, ``<day>:<provider>:<template>``, by the day (days since the epoch, in
+    India). Hash at ``statistics:<day>:<provider>:<template>``: a rollup, see ``StatisticsField``; it expires after
+    1,100 days."""
     MINUTES = "minutes"
-    """Hash at ``minutes:<hour>``, by the hour since the epoch in India: counters by the minute and the letter of a course,
-    see ``StatisticsField.COURSE``; it expires a day later."""
+    """Hash at ``minutes:<hour>``, by the hour since the epoch in India: counters by the minute and the letter of a
+    course, see ``StatisticsField.COURSE``; it expires a day later."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -150,8 +151,8 @@ class CampaignKey(StrEnum):
     STATISTICS = "statistics"
     """Hash: the statistics of the campaign, see ``StatisticsField``."""
     ATTEMPTS = "attempts"
-    """Hash: index of a message that was sent again to its attempts, 5 bytes each: attempt, index of the provider, day u16,
-    whether the provider is known to have accepted the attempt."""
+    """Hash: index of a message that was sent again to its attempts, 5 bytes each: attempt, index of the provider, day
+    u16, whether the provider is known to have accepted the attempt."""
 
 
 class BatchKey(StrEnum):
@@ -343,17 +344,17 @@ class StatisticsField(StrEnum):
     REFUSED = "refused:"
     """``refused:<reason>``: rows of the recipients file that the checks refused."""
     KEPT_PARTS = "kept_parts:"
-    """``kept_parts:<reason>``: SMS parts that were not sent for a reason: a refusal (one part for each row), or the code of
-    a ``Suppression``."""
+    """``kept_parts:<reason>``: SMS parts that were not sent for a reason: a refusal (one part for each row), or the
+    code of a ``Suppression``."""
     KEPT_COST = "kept_cost:"
     """``kept_cost:<reason>``: the price of these parts, millionths of a rupee."""
     CODE = ":"
     """``<state>:<code>``, with the letter of a ``MessageState``: messages by state and code."""
     DELIVERY_TIME = "t"
-    """``t<number>``: messages by the time until their delivery, see ``times_dispatch/ledger/statistics/delivery_times.py``."""
+    """``t<number>``: messages by the time until their delivery, see ``ledger/statistics/delivery_times.py``."""
     COURSE = "h"
-    """``h<hour><letter>``: the course; the hour of the day in a rollup, the hour since the epoch in India in a campaign.
-    Letters: s sent, d delivered, e errors, c clicks."""
+    """``h<hour><letter>``: the course; the hour of the day in a rollup, and the hour since the epoch (in India) in a
+    campaign. Letters: s sent, d delivered, e errors, c clicks."""
 
 
 class LeaseField(StrEnum):

@@ -16,7 +16,6 @@ from times_dispatch.ledger.scripts import Reply, Script, text
 from times_dispatch.ledger.states import CampaignState, Suppression
 from times_dispatch.ledger.trail import TrailAction, packed_entry
 
-
 _NONE_REFUSED: Mapping[str, int] = MappingProxyType({})
 
 

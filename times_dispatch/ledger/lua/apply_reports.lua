@@ -17,8 +17,8 @@
 --                           bytes that tell one reaction from others
 -- Reply: effects, one byte for each report: a ReportEffect.
 -- Keys: campaign, messages, parts and codes of the batch; recent_report, clicked, replied, opted_out, clickers,
---   attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended, changed,
---   statistics and minutes.
+--   attempts and statistics of the campaign; the sender's settle_due, rotations, waiting, blocked, live, ended,
+--   changed, statistics and minutes.
 -- Atomic: the states, the counters and the brake.
 -- Cost: O(reports).
 --

@@ -77,8 +77,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """What became of some messages, what they cost, and what was kept.
 
-    A message counts on the day and in the hour of its last push, whenever its report came. A message that was sent again
-    counts once; each of its attempts that a provider accepted has its parts and its cost.
+    A message counts on the day and in the hour of its last push, whenever its report came. A message that was sent
+    again counts once; each of its attempts that a provider accepted has its parts and its cost.
     """
 
     states: dict[str, int]

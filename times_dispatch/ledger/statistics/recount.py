@@ -7,7 +7,8 @@ incomparable for the moment, and are no difference.
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -27,7 +28,7 @@ from times_dispatch.ledger.records import MessageRecord, read_records
 from times_dispatch.ledger.states import SENT, UNSENT, MessageState
 from times_dispatch.ledger.statistics.delivery_times import bucket_of
 from times_dispatch.ledger.statistics.figures import ERROR_STATES, Amounts
-from times_dispatch.ledger.statistics.rollups import RollupFilter, RollupKey, StatisticsReader, day_of
+from times_dispatch.ledger.statistics.rollups import KEPT_DAYS, RollupFilter, RollupKey, StatisticsReader, day_of
 
 _INDIA_OFFSET_MS: Final = 19_800_000
 _HOUR_MS: Final = 3_600_000
@@ -196,7 +197,7 @@ class Recount:
         for number in range(int(fields[CampaignField.BATCHES])):
             kinds = (BatchKey.MESSAGES, BatchKey.PARTS)
             keys = [batch_key(view.plan.sender, view.id, kind, number) for kind in kinds]
-            records, parts = await self._redis.mget(keys)
+            records, parts = cast("list[bytes | None]", await self._redis.mget(keys))
             count = min(size, total - number * size)
             without_records = MessageState(unopened if number < unopened_before else MessageState.PENDING.value)
             for record in read_records(records or b"", count, without_records=without_records):
@@ -212,12 +213,14 @@ class Recount:
 
     async def _compare_rollups(self, expected: Mapping[RollupKey, Counter[str]], result: Recounted) -> None:
         seen = set[RollupKey]()
+        seconds, _ = await self._redis.time()
+        oldest = datetime.fromtimestamp(seconds, UTC).date() - timedelta(days=KEPT_DAYS)
         async for key, counted in self._reader.rollups(RollupFilter()):
             seen.add(key)
             told = {field: amount for field, amount in counted.items() if not _is_reaction(field)}
             _note_differences(result, _where(key), told, expected.get(key, Counter()))
         for key, amounts in expected.items():
-            if key not in seen:
+            if key not in seen and key.day > oldest:
                 _note_differences(result, _where(key), {}, amounts)
 
 

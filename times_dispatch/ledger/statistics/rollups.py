@@ -13,6 +13,8 @@ from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.statistics.figures import Amounts
 
 _EPOCH: Final = date(1970, 1, 1)
+KEPT_DAYS: Final = 1_100
+"""For how many days rollups are kept; ``lua/lib/statistics.lua`` has the same number."""
 _AT_ONCE: Final = 2_000
 """Rollups that one round trip reads."""
 
@@ -93,7 +95,7 @@ class StatisticsReader:
                     yield key, _amounts(reply)
 
     async def minutes(self, sender: SenderId, hour: int) -> Amounts:
-        """Return the counters of the minutes of an hour (since the epoch, in India): ``<minute><letter>`` to messages."""
+        """Return the counters of an hour (since the epoch, in India): ``<minute><letter>`` to messages."""
         reply: Any = await self._redis.hgetall(f"{sender_key(sender, SenderKey.MINUTES)}:{hour}")
         return _amounts(reply)
 
