@@ -55,6 +55,6 @@ class DeliveryTimes(msgspec.Struct, frozen=True):
         for bucket, number in sorted(self.counts.items()):
             seen += number
             if seen >= wanted:
-                shortest_s, longest_s = bounds_s(bucket)
-                return longest_s if bucket == _BELOW_ONE_SECOND else math.sqrt(shortest_s * longest_s)
+                min_s, max_s = bounds_s(bucket)
+                return max_s if bucket == _BELOW_ONE_SECOND else math.sqrt(min_s * max_s)
         return None

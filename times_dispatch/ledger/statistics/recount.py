@@ -43,7 +43,7 @@ _NOT_IN_RECORDS: Final = (
     StatisticsField.LINK,
     StatisticsField.REFUSED,
 )
-"""The beginnings of fields that no record tells: for these, a campaign's own counters are the other book."""
+"""The beginnings of fields that no record has: for these, a campaign's own counters are the other book."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,44 +86,44 @@ class _Totals:
             return
         at_ms = self._view.created_ms + record.sent_ms
         hour = (at_ms + _INDIA_OFFSET_MS) // _HOUR_MS
-        place = hour // 24, record.chain_index
-        self._put(state.value, 1, place)
+        rollup = hour // 24, record.chain_index
+        self._put(state.value, 1, rollup)
         if state in _HAS_CODE:
-            self._put(f"{state.value}{StatisticsField.CODE}{record.code}", 1, place)
+            self._put(f"{state.value}{StatisticsField.CODE}{record.code}", 1, rollup)
         if state is MessageState.DELIVERED:
             bucket = bucket_of(record.reported_s * 1000 - at_ms)
-            self._put(f"{StatisticsField.DELIVERY_TIME}{bucket}", 1, place)
-            self._put_course("d", hour, place)
+            self._put(f"{StatisticsField.DELIVERY_TIME}{bucket}", 1, rollup)
+            self._put_course("d", hour, rollup)
         if state in SENT:
-            self._put_course("s", hour, place)
+            self._put_course("s", hour, rollup)
             if not attempts:
-                self._put_parts(StatisticsField.PARTS, parts, place)
+                self._put_parts(StatisticsField.PARTS, parts, rollup)
         if state in ERROR_STATES:
-            self._put_course("e", hour, place)
+            self._put_course("e", hour, rollup)
         if state is MessageState.SUPPRESSED:
-            self._put_parts(f"{StatisticsField.KEPT_PARTS}{record.code}", parts, place)
+            self._put_parts(f"{StatisticsField.KEPT_PARTS}{record.code}", parts, rollup)
 
-    def _put(self, field: str, amount: int, place: tuple[int, int]) -> None:
+    def _put(self, field: str, amount: int, rollup: tuple[int, int]) -> None:
         self.of_campaign[field] += amount
-        self.of_rollups[place][field] += amount
+        self.of_rollups[rollup][field] += amount
 
-    def _put_course(self, letter: str, hour: int, place: tuple[int, int]) -> None:
+    def _put_course(self, letter: str, hour: int, rollup: tuple[int, int]) -> None:
         self.of_campaign[f"{StatisticsField.COURSE}{hour}{letter}"] += 1
-        self.of_rollups[place][f"{StatisticsField.COURSE}{hour % 24}{letter}"] += 1
+        self.of_rollups[rollup][f"{StatisticsField.COURSE}{hour % 24}{letter}"] += 1
 
-    def _put_parts(self, field: str, parts: int, place: tuple[int, int]) -> None:
-        self._put(field, parts, place)
+    def _put_parts(self, field: str, parts: int, rollup: tuple[int, int]) -> None:
+        self._put(field, parts, rollup)
         if field != StatisticsField.PARTS:
             if self._price:
                 reason = field.removeprefix(StatisticsField.KEPT_PARTS)
-                self._put(StatisticsField.KEPT_COST + reason, parts * self._price, place)
+                self._put(StatisticsField.KEPT_COST + reason, parts * self._price, rollup)
         elif self._price:
-            self._put(StatisticsField.COST, parts * self._price, place)
+            self._put(StatisticsField.COST, parts * self._price, rollup)
         else:
-            self._put(StatisticsField.UNPRICED, parts, place)
+            self._put(StatisticsField.UNPRICED, parts, rollup)
 
     def add_untold(self, counted: Amounts) -> None:
-        """Take over what no record tells from the campaign's own counters, on the day of the campaign's creation.
+        """Take over what no record has from the campaign's own counters, on the day of the campaign's creation.
 
         Clicks, replies and opt-outs count on the days of their messages, so only their sums over all rollups can be
         compared; refused rows count on the day of the creation.
@@ -217,8 +217,8 @@ class Recount:
         oldest = datetime.fromtimestamp(seconds, UTC).date() - timedelta(days=KEPT_DAYS)
         async for key, counted in self._reader.rollups(RollupFilter()):
             seen.add(key)
-            told = {field: amount for field, amount in counted.items() if not _is_reaction(field)}
-            _note_differences(result, _where(key), told, expected.get(key, Counter()))
+            comparable = {field: amount for field, amount in counted.items() if not _is_reaction(field)}
+            _note_differences(result, _where(key), comparable, expected.get(key, Counter()))
         for key, amounts in expected.items():
             if key not in seen and key.day > oldest:
                 _note_differences(result, _where(key), {}, amounts)

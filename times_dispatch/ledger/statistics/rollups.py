@@ -72,13 +72,13 @@ class StatisticsReader:
             for sender in senders:
                 pipe.zrangebyscore(sender_key(sender, SenderKey.STATISTICS), first, last)
             replies = await pipe.execute()
-        found = [
+        keys = [
             _read_member(sender, text(member))
             for sender, members in zip(senders, replies, strict=True)
             for member in members
         ]
         return sorted(
-            key for key in found if chosen.provider in {"", key.provider} and chosen.template in {"", key.template}
+            key for key in keys if chosen.provider in {"", key.provider} and chosen.template in {"", key.template}
         )
 
     async def rollups(self, chosen: RollupFilter) -> AsyncIterator[tuple[RollupKey, Amounts]]:
