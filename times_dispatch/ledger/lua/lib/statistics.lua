@@ -84,7 +84,8 @@ local function add_minutes(minutes, now_ms)
   for hour, amounts in pairs(minutes) do
     if hour > this_hour - KEPT_HOURS then
       local key = key_of_sender('minutes') .. ':' .. hour
-      if add_to_fields(key, amounts) then redis.call('EXPIREAT', key, (hour + KEPT_HOURS + 1) * 3600 - INDIA_OFFSET_MS / 1000) end
+      local expires_s = (hour + KEPT_HOURS + 1) * 3600 - INDIA_OFFSET_MS / 1000
+      if add_to_fields(key, amounts) then redis.call('EXPIREAT', key, expires_s) end
     end
   end
 end
