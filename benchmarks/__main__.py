@@ -21,6 +21,7 @@ from rich.table import Table
 from benchmarks import (
     corpus,
     dispatch,
+    export,
     fairness,
     growth,
     idle,
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "submit": submit.figures,
     "reports": reports.figures,
     "show": show.figures,
+    "export": export.figures,
     "pacing": pacing.figures,
     "fairness": fairness.figures,
     "idle": idle.figures,

@@ -35,6 +35,7 @@ from callbacks.streams import StreamLimits
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.content_encoding import BodyDamaged, UnknownEncoding
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.reports.reports import ReportsUnreadable
 from times_dispatch.settings.load import Need
@@ -299,6 +300,7 @@ async def serve(settings: Settings) -> None:
         receiver = Receiver(
             redis, ReportStreamWriter(redis), secrets, room=room, dead_letters=dead_letters, refusals=refusals
         )
+        load = ServerLoad(_server_limits(settings.callbacks), refusals=refusals)
         server = HttpServer(
             uvicorn.Config(
                 receiver,
@@ -315,9 +317,10 @@ async def serve(settings: Settings) -> None:
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             ),
-            ServerLoad(_server_limits(settings.callbacks), refusals=refusals),
+            load,
         )
-        watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run)
+        heartbeat = Heartbeat(redis, ProcessKind.RECEIVER, figures=lambda: {"requests": load.requests})
+        watches = (secrets.record, partial(watch_backlog, redis), room.watch, refusals.run, heartbeat.run)
         await run_until_signalled(server.run_until, *watches, stop_within_s=STOP_WITHIN_S)
     log.info("receiver stopped")
 

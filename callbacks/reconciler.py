@@ -29,6 +29,7 @@ from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, stor
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import IdKeyRefused
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
@@ -143,6 +144,10 @@ class Reconciler:
             ended.set()
             await renewing
             await self._reader.release([entry.id for entry in self._claimed])
+
+    def figures(self) -> dict[str, int]:
+        """Return what this process holds now, for its heartbeats."""
+        return {"entries_held": len(self._claimed)}
 
     async def step(self) -> None:
         """Process one group of the claimed entries; if no entry is claimed, read or claim some first.
@@ -323,7 +328,8 @@ async def serve(settings: Settings) -> None:
             except IdKeyRefused as error:  # raised below: here it would cancel the relay in the middle of a post
                 refusal = error
 
-        runs = [reconcile]
+        heartbeat = Heartbeat(redis, ProcessKind.RECONCILER, figures=reconciler.figures)
+        runs = [reconcile, heartbeat.run]
         if settings.relay_url:
             runs.append(Relay(redis, settings.relay_url).run)
         await run_until_signalled(*runs)

@@ -181,6 +181,11 @@ class Dispatcher:
         ended = sum(now - ended_at < 1.0 for ended_at in tuple(self._ended_at))
         return self._waiting.count(is_urgent=is_urgent) >= ended
 
+    def figures(self) -> dict[str, int]:
+        """Return what this process does now, for its heartbeats."""
+        in_flight = self._settings.worker.max_in_flight - self._context.capacity.free
+        return {"batches": len(self._running), "messages_open": in_flight}
+
     async def run(self, ref: BatchRef, *, is_urgent: bool = False) -> WorkEnd:
         """Take the lease of a batch and work on the batch; return why the work ended, or did not begin."""
         if not self._has_place(is_urgent=is_urgent):

@@ -16,15 +16,16 @@ from celery.worker import state
 
 from times_dispatch.broker.app import (
     BROKER_ERRORS,
-    URGENT_QUEUE,
     BrokerUnavailable,
     WaitingWakeups,
     waiting_wakeups,
     wake_workers,
 )
 from times_dispatch.broker.flower_rows import FlowerRows
+from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.connection import connect
 from times_dispatch.ledger.errors import LEDGER_ERRORS, IdKeyRefused
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.model import BatchRef, CampaignView
 from times_dispatch.ledger.ready_batches import BatchReady
 from times_dispatch.settings.model import Settings
@@ -137,6 +138,8 @@ class WorkerProcess:
         await dispatcher.start()
         self._started.push_async_callback(dispatcher.close)
         self._dispatcher = dispatcher
+        heartbeat = Heartbeat(redis, ProcessKind.WORKER, figures=dispatcher.figures)
+        await self._started.enter_async_context(heartbeat.running())
         self._upkeep = Upkeep(
             redis,
             lease_s=self._settings.worker.lease_s,

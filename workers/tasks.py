@@ -4,7 +4,8 @@ from typing import Any
 
 from celery import Celery, Task
 
-from times_dispatch.broker.app import BATCH_TASK, UPKEEP_TASK, URGENT_QUEUE
+from times_dispatch.broker.app import BATCH_TASK, UPKEEP_TASK
+from times_dispatch.broker.queues import URGENT_QUEUE
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from workers.process import WorkerProcess
 

@@ -23,6 +23,7 @@ from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.keys import UPKEEP_SINCE
 from times_dispatch.ledger.leases import BatchLeases
 from times_dispatch.ledger.maintenance import Maintenance, PendingSteps, Settled, read_mismatch
+from times_dispatch.ledger.memory_history import note_memory
 from times_dispatch.ledger.model import CampaignId, CampaignView, SenderId
 from times_dispatch.ledger.openings import new_operation
 from times_dispatch.ledger.protocol import ControlAction, StopReason
@@ -185,12 +186,13 @@ class Upkeep:
             await self._maintenance.shown(shown, worker=self._name)
 
     async def _log_warnings(self) -> None:
-        """Log once a minute the warnings about Redis."""
+        """Log once a minute the warnings about Redis, and note its memory."""
         if self._clock.monotonic() < self._warn_at:
             return
         self._warn_at = self._clock.monotonic() + _WARN_EVERY_S
         for warning in await urgent_warnings(self._redis, clock=self._clock):
             log.warning("ledger", warning=warning)
+        await note_memory(self._redis)
 
     async def _do_steps(self, sender: SenderId, steps: PendingSteps, decided_ms: int) -> list[CampaignView]:
         ready: list[BatchReady] = []

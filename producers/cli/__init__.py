@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check": ("producers.cli.check:check", "Check a campaign and its recipients, and send nothing."),
     "submit": ("producers.cli.submit:submit", "Check a campaign and its recipients, and send it."),
+    "status": ("producers.cli.status:status", "Show whether all processes run, and what to do if not."),
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
+<<<<<<< HEAD
     "stats": ("producers.cli.stats:stats", "Show what became of messages, by day, sender, provider or template."),
+=======
+    "report": ("producers.cli.report:report", "Write one row for each message of campaigns to a file."),
+>>>>>>> main
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),
     "resume": ("producers.cli.control:resume", "Resume a campaign."),
@@ -73,11 +78,15 @@ class CliContext:
         """
         from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
+        return load(self.settings_path, self.variables(), need=frozenset(needs))
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables, with the address of Redis that an option gives."""
         variables = dict(os.environ)
         if self.redis_url:
             variables.pop("DISPATCH_REDIS_URL_FILE", None)
             variables["DISPATCH_REDIS_URL"] = self.redis_url
-        return load(self.settings_path, variables, need=frozenset(needs))
+        return variables
 
 
 @contextmanager

@@ -1,17 +1,27 @@
 """The meanings of the codes that ``dispatch show`` counts: ours, the provider's, and those of delivery reports."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from producers.cli import CliContext
 from times_dispatch.ledger.keys import CodeOrigin
+from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
-from times_dispatch.provider.description.responses import ResponseRules
+from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES, ResponseRules
 from times_dispatch.provider.failures import FAILURE_TEXTS
 from times_dispatch.provider.outcomes import Verdict
 from times_dispatch.provider.reports.codes import describe
 
 _CONTRADICTION: Final = "the response contradicts itself"
+
+
+def meaning_of_codes(options: CliContext, view: CampaignView) -> Callable[[str], str]:
+    """Return a function from a code to its meaning, by the settings of a campaign's providers."""
+    providers = options.settings().providers if view.codes else {}
+    rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
+    return partial(text_of, rules=rules or [TIMES_MOBILE_RESPONSES])
 
 
 def text_of(name: str, rules: Iterable[ResponseRules]) -> str:

@@ -14,6 +14,7 @@ from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import SenderId
 from times_dispatch.settings.load import Need
+from times_dispatch.status.roles import missing_workers
 
 T = TypeVar("T")
 
@@ -51,6 +52,13 @@ async def open_ledger(redis_url: str, *, repeats: bool = True) -> AsyncIterator[
         yield redis
     finally:
         await redis.aclose()
+
+
+async def warn_without_workers(redis: Redis) -> None:
+    """Say on stderr since when no worker runs, if none does; say nothing if nobody can know."""
+    with suppress(RedisError):
+        if line := await missing_workers(redis):
+            echo(f"warning: {line}", err=True)
 
 
 async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) -> None:

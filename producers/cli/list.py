@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, counted, echo
 from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignView
@@ -33,7 +33,9 @@ def list_(options: CliContext, *, max_ended: int, as_json: bool) -> None:
     damaged = list[CampaignDamaged]()
 
     async def campaigns(redis: Redis) -> tuple[list[CampaignView], int]:
-        return await Queries(redis).live_and_ended(max_ended=max_ended, damaged=damaged)
+        listed = await Queries(redis).live_and_ended(max_ended=max_ended, damaged=damaged)
+        await warn_without_workers(redis)
+        return listed
 
     views, left_out = with_ledger(options, campaigns)
     if left_out:

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from producers.atomic_file import open_atomic
 from producers.cli import CliContext
-from producers.cli.code_texts import text_of
-from producers.cli.ledger import with_ledger
+from producers.cli.code_texts import meaning_of_codes
+from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import campaign_as_json, console, echo, second_in_india, trail_line
 from producers.cli.statistics_json import statistics_as_json
 from producers.recipients.guarded_cells import EXPORT_COLUMNS, EXPORT_LAST_COLUMN, guard_all
@@ -22,7 +22,6 @@ from times_dispatch.ledger.states import FINAL, SENT, UNSENT, MessageState
 from times_dispatch.ledger.statistics.figures import Statistics, statistics_of
 from times_dispatch.ledger.statistics.rollups import StatisticsReader
 from times_dispatch.ledger.trail import Trail, TrailAction, TrailEntry, packed_entry
-from times_dispatch.provider.description.responses import TIMES_MOBILE_RESPONSES
 
 _MAX_TRAIL = 20
 """Entries of the trail that are shown."""
@@ -50,6 +49,7 @@ def show(options: CliContext, campaign: str, *, as_json: bool, export: tuple[str
             await Trail(redis).note(view.plan.sender, entry)
             written = await _export(queries, view, MessageState[export[0].upper()], export[1])
             echo(f"{written:,} rows written to {export[1]}", err=True)
+        await warn_without_workers(redis)
         trail = Trail(redis).newest([view.plan.sender], limit=_MAX_TRAIL, campaign=view.id, since_ms=view.created_ms)
         statistics = statistics_of(await StatisticsReader(redis).campaign(view.plan.sender, view.id))
         return view, await trail, statistics
@@ -80,9 +80,8 @@ async def _export(queries: Queries, view: CampaignView, state: MessageState, pat
 
 def _code_texts(options: CliContext, view: CampaignView) -> dict[str, str]:
     """Return the meaning of each code of a campaign, by the settings of its providers."""
-    providers = options.settings().providers if view.codes else {}
-    rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
-    return {name: text_of(name, rules or [TIMES_MOBILE_RESPONSES]) for name in view.codes}
+    meaning = meaning_of_codes(options, view)
+    return {name: meaning(name) for name in view.codes}
 
 
 def _print(view: CampaignView, code_texts: dict[str, str], trail: list[TrailEntry]) -> None:

@@ -11,7 +11,7 @@ import orjson
 import uvloop
 
 from producers.cli import CliContext
-from producers.cli.ledger import open_ledger
+from producers.cli.ledger import open_ledger, warn_without_workers
 from producers.cli.output import INDIA, counted, echo, minute_in_india, progress_bar
 from producers.draft import Draft
 from producers.errors import CommandFailed
@@ -79,7 +79,9 @@ def submit(
 
 async def _submit(draft: Draft, settings: Settings, salt: str, progress: Progress | None, actor: str) -> SubmitResult:
     async with open_ledger(settings.redis_url) as redis:
-        return await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
+        result = await submit_draft(draft, settings=settings, redis=redis, salt=salt, progress=progress, actor=actor)
+        await warn_without_workers(redis)
+        return result
 
 
 def _as_json(result: SubmitResult, salt: str | None) -> dict[str, Any]:

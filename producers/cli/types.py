@@ -23,6 +23,21 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has 
             self.fail(str(error), param, ctx)
 
 
+class CodesType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
+    """Codes of responses and reports, joined by commas: ``910,912``."""
+
+    name = "codes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[int]:
+        """Return the codes, or fail as click's types do."""
+        if isinstance(value, frozenset):
+            return value
+        words = [word.strip() for word in str(value).split(",") if word.strip()]
+        if not all(word.isascii() and word.isdecimal() and len(word) <= 5 for word in words):
+            self.fail(f"{value!r} is no list of codes; write them as in 910,912", param, ctx)
+        return frozenset(map(int, words))
+
+
 class FiniteFloatRange(click.FloatRange):
     """A float within a range. Click's own type accepts ``nan``, which passes every comparison, and ``inf``."""
 

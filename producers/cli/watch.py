@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from rich.progress import BarColumn, Progress
 
 from producers.cli import CliContext
-from producers.cli.ledger import with_ledger
+from producers.cli.ledger import warn_without_workers, with_ledger
 from producers.cli.output import console, echo
 from producers.cli.plain_console import PlainColumn
 from producers.cli.types import FiniteFloatRange
@@ -32,7 +32,10 @@ def watch(options: CliContext, campaign: str, *, timeout_s: float) -> None:
     """Watch CAMPAIGN until nothing is left to send; exit with 1 if it was cancelled, stopped itself, or time is up."""
 
     async def follow_campaign(redis: Redis) -> CampaignView:
-        return await follow(Queries(redis), CampaignId(campaign), timeout_s=timeout_s)
+        queries = Queries(redis)
+        await queries.campaign(CampaignId(campaign))  # an unknown campaign is the only thing to say then
+        await warn_without_workers(redis)
+        return await follow(queries, CampaignId(campaign), timeout_s=timeout_s)
 
     view = with_ledger(options, follow_campaign)
     if view.state is not CampaignState.FINISHED:

@@ -9,6 +9,11 @@ REJECTS_COLUMNS: Final = ("line", "reason", "refused value", "what to do")
 EXPORT_COLUMNS: Final = ("line", "to")
 """The first columns of an export of a campaign's rows."""
 EXPORT_LAST_COLUMN: Final = "code"
+REPORT_COLUMNS: Final = (
+    *("campaign", "name", "sender", "template", "index", "line", "number", "state", "code", "code_from", "meaning"),
+    *("attempt", "parts", "submitted_at", "sent_at", "reported_at", "transaction_id"),
+)
+"""The first columns of what ``dispatch report`` writes."""
 
 _BEGINS_FORMULA: Final = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")
 """Spreadsheets of East Asia take the wide signs for the narrow ones."""
@@ -33,8 +38,13 @@ def unguard(cell: str) -> str:
 def has_guards(names: Sequence[str]) -> bool:
     """Say whether a heading is that of a file of ours, whose cells have guards."""
     is_rejects = tuple(names[: len(REJECTS_COLUMNS)]) == REJECTS_COLUMNS
-    return is_rejects or (
-        tuple(names[: len(EXPORT_COLUMNS)]) == EXPORT_COLUMNS and names[-1] == EXPORT_LAST_COLUMN and len(names) > 2
+    is_report = tuple(names[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS
+    return (
+        is_rejects
+        or is_report
+        or (
+            tuple(names[: len(EXPORT_COLUMNS)]) == EXPORT_COLUMNS and names[-1] == EXPORT_LAST_COLUMN and len(names) > 2
+        )
     )
 
 

@@ -9,11 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from producers.cli import main
+from producers.recipients import open_table
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, csv_of
 
 FORMULA = "-1+2"
 WRITERS = {
     "show": ("show", "@", "--export", "pending", "out.csv"),
+    "report": ("report", "@", "--out", "out.csv"),
     "submit": ("submit", "campaign.toml", "--recipients", "formulas.csv", "--rejects", "out.csv", "--again"),
     "check": ("check", "campaign.toml", "--recipients", "formulas.csv", "--rejects", "out.csv"),
     "optout export": ("optout", "export", "out.csv"),
@@ -73,3 +75,10 @@ def test_values_that_were_guarded_come_back_as_they_were(write_file: Run, name: 
     path.write_text(path.read_text("utf-8-sig").replace(",x,", ",9000000002,").replace("var1,var2", "name,amount"))
     answer = json.loads(run("check", "campaign.toml", "--recipients", "out.csv", "--json").stdout)
     assert f"Dear {FORMULA}," in answer["samples"][0]["text"]
+
+
+def test_guards_of_a_report_are_taken_off_when_the_file_is_read(write_file: Run) -> None:
+    write_file("report")
+    table = open_table(Path("out.csv"), hint="number")
+    [row] = [row for chunk in table.chunks() for row in chunk.rows]
+    assert row[table.heading.index("var1") or 0] == FORMULA

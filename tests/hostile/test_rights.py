@@ -217,6 +217,7 @@ def test_a_campaign_is_sent_with_a_user_for_each_kind_of_process() -> None:
 def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str) -> None:
     for words, code in (
         ("list", 0),
+        ("status", 0),
         (f"show {campaign} --export delivered {folder}/delivered.csv", 0),
         (f"pause {campaign}", 1),
         (f"resume {campaign}", 1),

@@ -69,6 +69,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
+<<<<<<< HEAD
     "stats": [
         (),
         ("--campaign", "@", "--json"),
@@ -77,6 +78,16 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("--day", HOSTILE),
         ("--by", "sender", "--csv"),
         ("--recount",),
+=======
+    "report": [
+        ("@", "--out", "-", "--numbers"),
+        ("@", "--out", "-", "--format", "jsonl"),
+        ("@", "--out", FILE + ".xlsx"),
+        ("@", "--out", FILE + ".parquet", "--code", HOSTILE),
+        ("@", "--out", "-", "--recipients", FILE),
+        ("--since", HOSTILE, "--out", FILE),
+        (HOSTILE, "--out", FILE),
+>>>>>>> main
     ],
     "watch": [("@", "--timeout", "0.1"), (HOSTILE,), ("@", "--timeout", HOSTILE)],
     "pause": [("@", "--reason", HOSTILE), (HOSTILE,)],

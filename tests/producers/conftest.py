@@ -1,5 +1,6 @@
 """Fixtures of the producers' tests: files, settings, and the command line."""
 
+import asyncio
 import gc
 import json
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producers.cli import main
+from tests.kit.processes_seen import let_run
 from tests.kit.producers import CAMPAIGN, SETTINGS, Run, WriteFile, csv_of, load_settings, people
+from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.settings.model import Settings
 
 
@@ -58,6 +62,17 @@ def run(write: WriteFile, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mo
     yield run_dispatch
     gc.set_threshold(*threshold)
     gc.unfreeze()
+
+
+@pytest.fixture
+def worker_runs(redis_url: str) -> None:
+    """A worker that sent a heartbeat just now, so that no command says that none runs."""
+
+    async def beat() -> None:
+        async with connect(redis_url) as redis:
+            await let_run(redis, ProcessKind.WORKER)
+
+    asyncio.run(beat())
 
 
 @pytest.fixture

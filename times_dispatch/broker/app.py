@@ -15,6 +15,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from times_dispatch.broker.queues import BULK_QUEUE, QUEUES, UPKEEP_QUEUE, URGENT_QUEUE
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.ready_batches import BatchReady
@@ -26,13 +27,6 @@ from times_dispatch.tls_options import certificate_problem, files_of, without_op
 BATCH_TASK = "batch"
 CAMPAIGN_TASK = "campaign"
 UPKEEP_TASK = "upkeep"
-UPKEEP_QUEUE = "upkeep"
-URGENT_QUEUE = "urgent"
-BULK_QUEUE = "bulk"
-
-QUEUES = (UPKEEP_QUEUE, URGENT_QUEUE, BULK_QUEUE)
-"""In the order in which a free worker reads them. Upkeep is first, because it is only one message a second and repairs
-the work of lost workers."""
 
 BROKER_ERRORS = (KombuError, OSError, RedisError, AMQPError)
 """The errors of a call to the broker: kombu wraps some errors of its libraries, but not all."""

@@ -12,6 +12,8 @@ from tornado.options import options
 
 from times_dispatch.broker.app import celery_app
 from times_dispatch.broker.flower_routes import restrict
+from times_dispatch.broker.heartbeat_thread import HeartbeatThread
+from times_dispatch.ledger.heartbeats import ProcessKind
 from times_dispatch.settings.load import Need
 from times_dispatch.settings.startup import load_settings_or_exit
 
@@ -32,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     allow_control = _ALLOW_CONTROL in arguments
     options.enable_events = allow_control  # workers send their events unasked
     restrict(allow_control=allow_control)
-    app.start(["flower", *(argument for argument in arguments if argument != _ALLOW_CONTROL)])
+    with HeartbeatThread(settings.redis_url, ProcessKind.FLOWER):
+        app.start(["flower", *(argument for argument in arguments if argument != _ALLOW_CONTROL)])
     return 0  # type: ignore[unreachable]  # the stubs say that it never returns, and it does
 
 

@@ -11,7 +11,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
-from times_dispatch.ledger.health import memory_in
+from times_dispatch.ledger.health import configuration_warnings
 from times_dispatch.ledger.keys import CONNECTION_PROBE
 from times_dispatch.tls_options import certificate_problem
 
@@ -196,7 +196,7 @@ async def check(redis: Redis, *, needs_memory: bool = True) -> list[str]:
         raise RedisUnavailable(f"Redis at {name} {reason}") from error
     except exceptions.RedisError as error:
         raise RedisUnavailable(f"Redis at {name} {certificate_problem(error) or _reason(error)}") from error
-    return [f"Redis at {name}: {warning}" for warning in _warnings(info)]
+    return [f"Redis at {name}: {warning}" for warning in configuration_warnings(info)]
 
 
 _NO_PERMISSION = "does not permit this user to run scripts that write"
@@ -228,21 +228,3 @@ async def _info(redis: Redis) -> dict[str, object]:
     except exceptions.NoPermissionError:
         return {}  # a managed service that denies INFO also manages the configuration
     return info
-
-
-def _warnings(info: dict[str, object]) -> list[str]:
-    warnings = []
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        warnings.append(f"maxmemory-policy is {policy}: it may throw messages away; set it to noeviction")
-    if info.get("aof_enabled") == 0:
-        warnings.append("appendonly is off: a restart of Redis loses campaigns; set it to yes")
-    # INFO has the number of good replicas only while min-replicas-to-write is set.
-    if info.get("connected_slaves") and "min_slaves_good_slaves" not in info:
-        warnings.append(
-            "it has replicas and min-replicas-to-write is 0: a primary that still serves after a failover sends "
-            "messages twice; set it to 1"
-        )
-    if memory_warning := memory_in(info).warning:
-        warnings.append(memory_warning)
-    return warnings

@@ -68,5 +68,24 @@ def clock_warning(ahead_s: float) -> str:
     return f"its clock is {abs(ahead_s):,.0f} s {side} this host's: {consequence}; set the wrong clock"
 
 
+def configuration_warnings(info: Mapping[str, object]) -> list[str]:
+    """Return warnings about the settings and the memory of Redis, one line each; *info* is all of INFO."""
+    warnings = []
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        warnings.append(f"maxmemory-policy is {policy}: it may throw messages away; set it to noeviction")
+    if info.get("aof_enabled") == 0:
+        warnings.append("appendonly is off: a restart of Redis loses campaigns; set it to yes")
+    # INFO has the number of good replicas only while min-replicas-to-write is set.
+    if info.get("connected_slaves") and "min_slaves_good_slaves" not in info:
+        warnings.append(
+            "it has replicas and min-replicas-to-write is 0: a primary that still serves after a failover sends "
+            "messages twice; set it to 1"
+        )
+    if memory_warning := memory_in(info).warning:
+        warnings.append(memory_warning)
+    return warnings
+
+
 def _megabytes(number: int) -> str:
     return f"{number / 1e6:,.0f} MB"

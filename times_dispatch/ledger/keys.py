@@ -30,6 +30,17 @@ UPKEEP_SINCE = "upkeep:since"
 """String: the time since which upkeep runs without a gap; it expires when there is a gap."""
 CALLBACK_SECRETS = "callback_secrets"
 """Hash: ``digests``, the digests of the callback secrets, joined by blanks; ``changed_ms``, when a secret changed."""
+PROCESSES = "processes"
+"""The hash tag of the running processes, in place of a sender."""
+HEARTBEATS = "{processes}:p"
+"""Hash at ``{processes}:p:<kind>:<host>:<process id>``: the last heartbeat of a process, see ``HeartbeatField``.
+The hash expires two minutes after the heartbeat."""
+PROCESSES_SEEN = "{processes}:seen"
+"""Sorted set: ``<kind>:<host>:<process id>`` of each process with a heartbeat, by the time of its last heartbeat."""
+KINDS_SEEN = "{processes}:kinds"
+"""Hash: kind of process to the time at which any process of the kind was last seen; never expires."""
+MEMORY_HISTORY = "{processes}:memory"
+"""Hash: number of a span of ten minutes since the epoch to the bytes that Redis used in it; the last day is kept."""
 CONNECTION_PROBE = "{check}:probe"
 """String, for a millisecond: a process writes it at its start, to check that Redis takes writes."""
 
@@ -406,6 +417,17 @@ class IdKeyField(StrEnum):
     """Digest of the key before it."""
     CHANGED_MS = "changed_ms"
     """When the key was changed."""
+
+
+class HeartbeatField(StrEnum):
+    """Fields of the hash of a process, ``{processes}:p:worker:web1:71``."""
+
+    RECORD = "record"
+    """What the process tells about itself: a ``HeartbeatRecord`` in JSON."""
+    SEEN_MS = "seen_ms"
+    """The time of the last heartbeat."""
+    AHEAD_MS = "ahead_ms"
+    """By how many milliseconds the clock of the process' host was ahead of Redis' clock."""
 
 
 class CodeOrigin(StrEnum):

@@ -5,7 +5,7 @@ per message, followed by one record of ``RECORD_WIDTH`` bytes per message; the s
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -23,6 +23,7 @@ RECORD_WIDTH = 22
 _RECORD = struct.Struct(">BHHBII8s")
 """Attempt, block, code, ``sent`` (its highest byte, and the four others), reported_s, transaction id."""
 
+_NO_TRANSACTION = bytes(8)
 _UNKNOWN_TRANSACTION = b"\xff" * 8
 _MAX_TRANSACTION_DIGITS = len(str(2**63))
 _STATES = {ord(state.value): state for state in MessageState}
@@ -46,6 +47,21 @@ class MessageRecord(msgspec.Struct, frozen=True):
     """The provider's id of the message; empty if there is none, or if it does not fit the record."""
     chain_index: int = 0
     """Index, in the campaign's chain, of the provider of the last push; 0 if the message was never pushed."""
+
+
+class RecordColumns(msgspec.Struct, frozen=True, gc=False):
+    """The records of a whole batch as columns; entry *i* of every column is about message *i* of the batch."""
+
+    states: str
+    """The state of each message, one letter each (``MessageState``)."""
+    attempts: Sequence[int]
+    codes: Sequence[int]
+    sent_ms: Sequence[int]
+    """Milliseconds from the campaign's creation; 0 for a message that was never sent."""
+    reported_s: Sequence[int]
+    """Epoch seconds; 0 without a report."""
+    transaction_ids: Sequence[str]
+    """Empty without an id, or if the id does not fit the record."""
 
 
 def pack_recipients(recipients: Recipients) -> bytes:
@@ -86,6 +102,37 @@ def read_records(
         transaction_id = str(number) if number else ""
         chain_index, sent_ms = sent_high >> 4, (sent_high & 0xF) << 32 | sent_low
         yield MessageRecord(index, _STATES[state], attempt, code, sent_ms, reported_s, transaction_id, chain_index)
+
+
+def read_record_columns(
+    packed: bytes, count: int, *, without_records: MessageState = MessageState.PENDING
+) -> RecordColumns:
+    """Return the records of a batch of *count* messages as columns, several times as fast as ``read_records``.
+
+    Raises ValueError if the bytes do not have the length of *count* records.
+    """
+    if not packed:
+        zeros = [0] * count
+        return RecordColumns(without_records.value * count, zeros, zeros, zeros, zeros, [""] * count)
+    if len(packed) != count * (1 + RECORD_WIDTH):
+        raise ValueError(f"{len(packed)} bytes for {count} records")
+    attempts, _blocks, codes, sent_highs, sent_lows, reported_s, transactions = zip(
+        *_RECORD.iter_unpack(packed[count:]), strict=True
+    )
+    return RecordColumns(
+        packed[:count].decode("ascii"),
+        attempts,
+        codes,
+        [high << 32 | low for high, low in zip(sent_highs, sent_lows, strict=True)],
+        reported_s,
+        [_transaction_text(transaction) for transaction in transactions],
+    )
+
+
+def _transaction_text(transaction: bytes) -> str:
+    if transaction in (_NO_TRANSACTION, _UNKNOWN_TRANSACTION):
+        return ""
+    return str(int.from_bytes(transaction, "big"))
 
 
 def pack_records(records: Iterable[MessageRecord]) -> bytes:

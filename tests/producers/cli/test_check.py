@@ -204,6 +204,7 @@ def test_a_campaign_that_cannot_be_sent_gets_one_line_and_exit_code_2(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("worker_runs")
 def test_an_old_name_in_the_campaign_file_is_read_with_one_line_of_warning(run: Run, write: WriteFile) -> None:
     write("campaign.toml", CAMPAIGN + "most_parts = 5\n")
     warning = "campaign.toml:5: most_parts: is an old name; write max_parts"

@@ -11,6 +11,7 @@ from tests.kit.producers import Run, WriteFile, csv_of, people
 KEY = "{{TIMESM}}:c:{}"
 
 
+@pytest.mark.usefixtures("worker_runs")
 def test_a_campaign_without_its_plan_is_listed_as_damaged_among_the_others(
     run: Run, submitted: str, campaign: Path, write: WriteFile, redis_url: str
 ) -> None:

@@ -10,7 +10,6 @@ from kombu.utils.json import dumps
 from redis import Redis
 
 from times_dispatch.broker.app import (
-    QUEUES,
     BrokerUnavailable,
     QueueOrder,
     WaitingWakeups,
@@ -19,6 +18,7 @@ from times_dispatch.broker.app import (
     waiting_wakeups,
     wake_workers,
 )
+from times_dispatch.broker.queues import QUEUES
 from times_dispatch.demo.redis_server import EmbeddedServer
 from times_dispatch.ledger.model import BatchRef, CampaignId, SenderId
 from times_dispatch.ledger.ready_batches import BatchReady

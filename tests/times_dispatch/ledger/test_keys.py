@@ -18,6 +18,7 @@ from times_dispatch.ledger.keys import (
     CampaignField,
     CampaignKey,
     CodeOrigin,
+    HeartbeatField,
     IdKeyField,
     LeaseField,
     ProviderField,
@@ -55,6 +56,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
     "key_of_codes(campaign_key)": {f"{origin}:" for origin in CodeOrigin},
     "key": {*SenderField} & {*CampaignField},  # lib/pacing.lua keeps a sender's pace or a campaign's own
     "lease_key": set(LeaseField),
+    "heartbeat_key": set(HeartbeatField),
     "registry_key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,
@@ -115,7 +117,7 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [*CampaignField, *SenderField, *LeaseField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
+    [*CampaignField, *SenderField, *LeaseField, *HeartbeatField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
     ids=lambda field: f"{type(field).__name__}.{field.name}",
 )
 def test_every_field_of_the_module_is_used(field: StrEnum) -> None:

@@ -12,6 +12,7 @@ from redis.exceptions import OutOfMemoryError
 
 from tests.kit.ledger import CAMPAIGN, SENDER, YEAR_2100_MS, Ledger, plan, recipients
 from times_dispatch.ledger.frequency_cap import FrequencyCheck, FrequencyLimit
+from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.keys import campaign_key, hash_tag
 from times_dispatch.ledger.model import CampaignId
 from times_dispatch.ledger.openings import new_operation
@@ -100,6 +101,7 @@ async def in_the_middle(ledger: Ledger) -> AsyncIterator[dict[str, Callable[[], 
         "configure_rate": lambda: Script(ledger.redis, "configure_rate")(SENDER, known_rate="", rate=12.0, trail=""),
         "set_sender": lambda: ledger.control.pause_sender(SENDER),
         "append_to_trail": lambda: Script(ledger.redis, "append_to_trail")(SENDER, trail="{}"),
+        "note_heartbeat": lambda: Heartbeat(ledger.redis, ProcessKind.WORKER).beat(),
         "index_campaign": lambda: Script(ledger.redis, "index_campaign")(SENDER, campaign=CAMPAIGN),
     }
     await ledger.redis.config_set("maxmemory", 0)
@@ -122,8 +124,9 @@ RUN_WHEN_FULL = {
     "renew",
     "take_changed",
     "configure_rate",
+    "note_heartbeat",
 }
-"""Scripts that free, shorten, or write in place, and the script that adds to the bounded trail."""
+"""Scripts that free, shorten, or write in place, and those that add to the bounded trail or list of processes."""
 MAY_NEED_MEMORY = sorted(set(script_names()) - READ_ONLY - RUN_WHEN_FULL)
 
 

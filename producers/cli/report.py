@@ -1,0 +1,187 @@
+"""``dispatch report``: writes one row for each message of campaigns, as CSV, JSON Lines, Parquet or a workbook."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import click
+from redis.asyncio import Redis
+
+from producers.cli import CliContext
+from producers.cli.code_texts import meaning_of_codes
+from producers.cli.ledger import with_ledger
+from producers.cli.output import INDIA, counted, echo
+from producers.cli.types import CodesType
+from producers.errors import CommandFailed, InputInvalid
+from producers.export.files import (
+    TEXT_FORMATS,
+    ExportFormat,
+    open_export,
+    path_by_day,
+    standard_output,
+    submit_day,
+    write_rows,
+)
+from producers.export.own_columns import OwnColumns
+from producers.export.rows import CampaignRows, RowFilter
+from producers.export.schema import Column, columns_of
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.model import CampaignId, CampaignView
+from times_dispatch.ledger.queries import Queries
+from times_dispatch.ledger.states import MessageState
+from times_dispatch.ledger.trail import Trail, TrailAction, packed_entry
+from times_dispatch.settings.durations import parse_seconds
+
+_STDOUT = "-"
+
+
+class DayType(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument here
+    """A day in India: ``2026-11-26``, ``today``, ``yesterday``, or a duration before now, as in ``7d``."""
+
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day, or fail as click's types do."""
+        if isinstance(value, date):
+            return value
+        now, text = datetime.fromtimestamp(time.time(), INDIA), str(value)
+        if text in {"today", "yesterday"}:
+            return (now - timedelta(days=text == "yesterday")).date()
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+        try:
+            return (now - timedelta(seconds=parse_seconds(text))).date()
+        except ValueError:
+            self.fail(f"{text!r} is no day; write 2026-11-26, today, yesterday or 7d", param, ctx)
+
+
+@click.command()
+@click.argument("campaigns", nargs=-1)
+@click.option("--out", required=True, help="FILE.csv, .jsonl, .parquet or .xlsx; - is standard output; or a folder.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([each.value for each in ExportFormat]),
+    help="[default: the suffix of --out; csv]",
+)
+@click.option("--state", "states", multiple=True, type=click.Choice([state.label for state in MessageState]))
+@click.option("--code", "codes", type=CodesType(), default="", help="Only these codes: 910,912.")
+@click.option("--numbers", is_flag=True, help="Whole phone numbers; by default their middle is hidden.")
+@click.option("--recipients", type=click.Path(path_type=Path), help="Adds all columns of this recipients file.")
+@click.option("--to", default="to", show_default=True, help="The column of the numbers in that file.")
+@click.option("--since", type=DayType(), help="All campaigns submitted on this day in India or later.")
+@click.option("--until", type=DayType(), help="The last day of the submit.")
+@click.option("--partitioned", is_flag=True, help="A folder for each day of submit, a file for each campaign.")
+@click.pass_obj
+def report(
+    options: CliContext,
+    campaigns: tuple[str, ...],
+    out: str,
+    *,
+    form: str | None,
+    states: tuple[str, ...],
+    codes: frozenset[int],
+    numbers: bool,
+    recipients: Path | None,
+    to: str,
+    since: date | None,
+    until: date | None,
+    partitioned: bool,
+) -> None:
+    """Write one row for each message of CAMPAIGNS: number, values, state, code, times, parts, transaction id, attempt.
+
+    A message that changes while the report is written is in the report once, before or after its change.
+    docs/exports.md lists the columns.
+    """
+    if not campaigns and since is None:
+        raise InputInvalid("name campaigns, or a day: --since yesterday")
+    if recipients and len(campaigns) != 1:
+        raise InputInvalid("--recipients needs exactly one campaign: the one that was made of this file")
+    chosen = _format(out, form, partitioned=partitioned)
+    row_filter = RowFilter(frozenset(MessageState[state.upper()] for state in states), codes)
+
+    async def write(redis: Redis) -> tuple[int, int]:
+        views = await _views(redis, campaigns, since, until)
+        for view in views:
+            entry = packed_entry(options.actor, TrailAction.EXPORTED, campaign=view.id, detail=_detail(row_filter))
+            await Trail(redis).note(view.plan.sender, entry)
+        own = OwnColumns(recipients, to=to) if recipients else None
+        slots = max((view.plan.text.count("{#") for view in views), default=0)
+        columns = columns_of(slots, own.names if own else ())
+        rows = [
+            CampaignRows(
+                view,
+                row_filter=row_filter,
+                meaning=meaning_of_codes(options, view),
+                shows_numbers=numbers,
+                slots=slots,
+                own=own,
+            )
+            for view in views
+        ]
+        if out == _STDOUT:
+            return await _write_stdout(redis, rows, chosen, columns), len(views)
+        if not partitioned:
+            with open_export(Path(out), chosen, columns) as writer:
+                return await write_rows(redis, rows, writer), len(views)
+        written = 0
+        for view, of_campaign in zip(views, rows, strict=True):
+            path = path_by_day(Path(out), view, chosen)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open_export(path, chosen, columns) as writer:
+                written += await write_rows(redis, [of_campaign], writer)
+        return written, len(views)
+
+    written, of_campaigns = with_ledger(options, write)
+    where = "standard output" if out == _STDOUT else out
+    echo(f"{counted(written, 'row')} of {counted(of_campaigns, 'campaign')} written to {where}", err=True)
+
+
+def _format(out: str, form: str | None, *, partitioned: bool) -> ExportFormat:
+    suffix = "" if partitioned or out == _STDOUT else Path(out).suffix.lower().removeprefix(".")
+    if not form and suffix not in set(ExportFormat) and not partitioned and out != _STDOUT:
+        raise InputInvalid(f"{out}: cannot tell the format; end the name with .csv, .jsonl, .parquet or .xlsx")
+    chosen = ExportFormat(form or suffix or (ExportFormat.PARQUET if partitioned else ExportFormat.CSV))
+    if out == _STDOUT and (partitioned or chosen not in TEXT_FORMATS):
+        raise InputInvalid("standard output takes --format csv or jsonl, without --partitioned")
+    return chosen
+
+
+async def _views(
+    redis: Redis, campaigns: Sequence[str], since: date | None, until: date | None
+) -> Sequence[CampaignView]:
+    """Return the named campaigns, or those of the days; those of the days without damaged ones, each with a warning."""
+    queries = Queries(redis)
+    if campaigns:
+        views: Iterable[CampaignView] = [await queries.campaign(CampaignId(name)) for name in dict.fromkeys(campaigns)]
+    else:
+        damaged: list[CampaignDamaged] = []
+        views = reversed(await queries.campaigns(damaged=damaged))
+        for damage in damaged:
+            echo(f"warning: left out: {damage}", err=True)
+    return [
+        view
+        for view in views
+        if (since is None or submit_day(view) >= since) and (until is None or submit_day(view) <= until)
+    ]
+
+
+async def _write_stdout(
+    redis: Redis, rows: Sequence[CampaignRows], form: ExportFormat, columns: Sequence[Column]
+) -> int:
+    try:
+        written = await write_rows(redis, rows, standard_output(form, columns, sys.stdout.write))
+        sys.stdout.flush()
+    except OSError as error:
+        raise CommandFailed(f"standard output: {(error.strerror or 'unknown reason').lower()}") from None
+    return written
+
+
+def _detail(row_filter: RowFilter) -> str:
+    chosen = sorted(state.label for state in row_filter.states)
+    chosen += [f"code {code}" for code in sorted(row_filter.codes)]
+    return f"report of {', '.join(chosen) or 'all rows'}"

@@ -1,0 +1,7 @@
+"""Campaigns of the ledger go in; files with one row for each message come out.
+
+``schema`` has the columns, which stay the same from version to version (docs/exports.md). ``rows`` reads the ledger and
+makes groups of rows; ``own_columns`` adds columns of the recipients file; ``text_writers``, ``parquet`` and ``excel``
+write the groups; ``files`` brings all together for one file or a folder by day. One group of rows at a time is in
+memory. Only the command line calls this package. Terms: docs/glossary.md.
+"""

@@ -1,0 +1,101 @@
+"""The files of an export: one file, standard output, or a folder by day, each whole or not at all."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from redis.asyncio import Redis
+
+from producers.atomic_file import AtomicFile
+from producers.errors import CommandFailed
+from producers.export.rows import CampaignRows
+from producers.export.schema import Column
+from producers.export.text_writers import CsvWriter, ExportWriter, JsonLinesWriter, VisibleLines
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
+
+_INDIA = ZoneInfo(INDIA_ZONE)
+
+
+class ExportFormat(StrEnum):
+    """The formats of an export; the value is the suffix of its file."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+
+
+TEXT_FORMATS = frozenset({ExportFormat.CSV, ExportFormat.JSON_LINES})
+"""The formats that standard output takes."""
+
+
+def submit_day(view: CampaignView) -> date:
+    """Return the day in India on which a campaign was submitted."""
+    return datetime.fromtimestamp(view.created_ms / 1000, _INDIA).date()
+
+
+def path_by_day(folder: Path, view: CampaignView, form: ExportFormat) -> Path:
+    """Return where a campaign's file stands: ``FOLDER/day=2026-11-26/diwali01.parquet``.
+
+    The day is that of the submit, which never changes: a later export of the same campaign replaces the file, and no
+    message stands in two files.
+    """
+    return folder / f"day={submit_day(view)}" / f"{view.id}.{form}"
+
+
+async def write_rows(redis: Redis, campaigns: Sequence[CampaignRows], writer: ExportWriter) -> int:
+    """Write the rows of campaigns, one campaign after the other; return how many rows."""
+    written = 0
+    for rows in campaigns:
+        async for group in rows.groups(redis):
+            writer.write(group)
+            written += len(group[0])
+    writer.finish()
+    return written
+
+
+def standard_output(form: ExportFormat, columns: Sequence[Column], write: Callable[[str], object]) -> ExportWriter:
+    """Return a writer of a text format that shows control characters as escapes and keeps each row on one line."""
+    return _text_writer(form)(VisibleLines(write), columns)
+
+
+@contextlib.contextmanager
+def open_export(path: Path, form: ExportFormat, columns: Sequence[Column]) -> Iterator[ExportWriter]:
+    """Open a file that only its owner can read; it gets its path when the block ends without an error.
+
+    Raises CommandFailed if the file cannot be written, or if the path is a link or belongs to somebody else.
+    """
+    try:
+        atomic = AtomicFile(path, encoding="utf-8-sig" if form is ExportFormat.CSV else "utf-8")
+        try:
+            with _writer(atomic, path, form, columns) as writer:
+                yield writer
+            atomic.keep()
+        finally:
+            atomic.discard()
+    except OSError as error:
+        raise CommandFailed(f"{path}: cannot be written: {(error.strerror or 'unknown reason').lower()}") from None
+
+
+@contextlib.contextmanager
+def _writer(atomic: AtomicFile, path: Path, form: ExportFormat, columns: Sequence[Column]) -> Iterator[ExportWriter]:
+    if form in TEXT_FORMATS:
+        yield _text_writer(form)(atomic.file, columns)
+    elif form is ExportFormat.PARQUET:
+        from producers.export.parquet import ParquetWriter  # noqa: PLC0415  # pyarrow costs 60 MB
+
+        yield ParquetWriter(atomic.temporary, columns)
+    else:
+        from producers.export.excel import ExcelWriter  # noqa: PLC0415  # most exports do without
+
+        with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as folder:
+            yield ExcelWriter(atomic.temporary, columns, folder=Path(folder))
+
+
+def _text_writer(form: ExportFormat) -> type[CsvWriter | JsonLinesWriter]:
+    return CsvWriter if form is ExportFormat.CSV else JsonLinesWriter

@@ -1,0 +1,106 @@
+"""The contract of what writes an export, and the two formats that are texts: CSV and JSON Lines."""
+
+import csv
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from producers.export.rows import RowGroup
+from producers.export.schema import Column, ColumnType
+from producers.recipients.guarded_cells import guard
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
+from times_dispatch.visible_text import visible
+
+_INDIA = ZoneInfo(INDIA_ZONE)
+_MAX_KNOWN_MINUTES = 10_000
+
+
+class TextSink(Protocol):
+    """A place that takes text: a file, or standard output."""
+
+    def write(self, text: str, /) -> object:
+        """Take the text of one row or of several."""
+
+
+class ExportWriter(Protocol):
+    """Writes groups of rows to a file that somebody else opens and keeps."""
+
+    def write(self, group: RowGroup) -> None:
+        """Write the rows of a group; raise OSError if the file cannot be written."""
+
+    def finish(self) -> None:
+        """Write what belongs behind the last row."""
+
+
+class CsvWriter:
+    """Writes CSV with a heading. A cell that a spreadsheet would run as a formula gets a guard."""
+
+    def __init__(self, file: TextSink, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._rows = csv.writer(file)
+        self._rows.writerow(column.name for column in columns)
+
+    def write(self, group: RowGroup) -> None:
+        self._rows.writerows(zip(*map(_cells, self._columns, group), strict=True))
+
+    def finish(self) -> None:
+        """Do nothing: CSV has no end."""
+
+
+class JsonLinesWriter:
+    """Writes one JSON object a line, with every column; null stands for no value."""
+
+    def __init__(self, file: TextSink, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._names = [column.name for column in columns]
+        self._file = file
+
+    def write(self, group: RowGroup) -> None:
+        values = [
+            list(map(iso_time, values)) if column.type is ColumnType.TIME else values
+            for column, values in zip(self._columns, group, strict=True)
+        ]
+        names = self._names
+        lines = [orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+        self._file.write((b"\n".join(lines) + b"\n").decode())
+
+    def finish(self) -> None:
+        """Do nothing: JSON Lines have no end."""
+
+
+class VisibleLines:
+    """A text file that shows control characters as escapes, and keeps one row on one line, for standard output."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+
+    def write(self, text: str, /) -> None:
+        """Write one row or several, each of which ends with a line break; a line break within a row is an escape."""
+        rows = text.removesuffix("\r\n").split("\r\n") if text.endswith("\r\n") else text.removesuffix("\n").split("\n")
+        self._write("".join(visible(row) + "\n" for row in rows))
+
+
+def iso_time(epoch_ms: int | None) -> str | None:
+    """Return a time in India with milliseconds: ``2026-11-26T10:00:00.123+05:30``."""
+    if epoch_ms is None:
+        return None
+    minute, rest_ms = divmod(epoch_ms, 60_000)
+    return f"{_minute(minute)}:{rest_ms // 1000:02}.{rest_ms % 1000:03}+05:30"
+
+
+@lru_cache(_MAX_KNOWN_MINUTES)
+def _minute(epoch_minutes: int) -> str:
+    return f"{datetime.fromtimestamp(epoch_minutes * 60, _INDIA):%Y-%m-%dT%H:%M}"
+
+
+def _cells(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    """Return the cells of a column; the csv module writes an empty cell for None."""
+    if column.type is ColumnType.TIME:
+        return list(map(iso_time, values))
+    if column.is_foreign:
+        return [cell if not cell or cell[0].isalnum() else guard(cell) for cell in values]
+    return values

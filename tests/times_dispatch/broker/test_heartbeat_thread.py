@@ -1,0 +1,32 @@
+"""Beat and Flower, which have no event loop of ours, send heartbeats from a thread."""
+
+import time
+from collections.abc import Callable
+
+from redis import Redis
+
+from times_dispatch.broker.heartbeat_thread import HeartbeatThread
+from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.keys import KINDS_SEEN, PROCESSES_SEEN
+
+
+def _wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_thread_sends_heartbeats_until_it_is_stopped(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as redis:
+        with HeartbeatThread(redis_url, ProcessKind.BEAT):
+            _wait_until(lambda: redis.zcard(PROCESSES_SEEN))
+        assert redis.zcard(PROCESSES_SEEN) == 0
+        assert list(redis.hkeys(KINDS_SEEN)) == [b"beat"]
+
+
+def test_a_thread_that_ended_by_itself_can_be_stopped() -> None:
+    thread = HeartbeatThread("redis://127.0.0.1:1/0", ProcessKind.FLOWER)
+    thread.start()
+    thread.stop()
+    thread.stop()

@@ -1,0 +1,58 @@
+"""Findings about values that a test cannot give to a real server."""
+
+import pytest
+
+from times_dispatch.ledger.heartbeats import HeartbeatRecord, ProcessSeen
+from times_dispatch.ledger.memory_history import MemoryPace
+from times_dispatch.status.findings import find
+from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, Severity, Stop
+
+MB = 1_000_000
+
+
+def _found(**fields: object) -> list[tuple[Severity, str]]:
+    status = DeploymentStatus(at_ms=1_790_000_000_000, version="1", findings=[], upkeep_since_ms=1, queues={}, **fields)  # type: ignore[arg-type]
+    return [(item.severity, item.problem) for item in find(status, max_memory_share=0.9).findings]
+
+
+@pytest.mark.parametrize(
+    ("used_mb", "severities"), [(79, []), (80, [Severity.WARNING]), (89, [Severity.WARNING]), (90, [Severity.CRITICAL])]
+)
+def test_memory_is_a_warning_first_and_critical_where_nothing_is_taken_any_more(
+    used_mb: int, severities: list[Severity]
+) -> None:
+    warnings = ["memory"] if used_mb >= 80 else []
+    redis = RedisStatus(used_bytes=used_mb * MB, max_bytes=100 * MB, warnings=warnings)
+    if used_mb >= 90:
+        redis = RedisStatus(used_bytes=used_mb * MB, max_bytes=100 * MB)
+    assert [severity for severity, _ in _found(redis=redis)] == severities
+
+
+def test_the_clock_the_disk_and_evicted_keys_are_critical() -> None:
+    redis = RedisStatus(max_bytes=MB, ahead_s=61, last_write_ok=False, evicted_keys=3)
+    assert [severity for severity, _ in _found(redis=redis)] == [Severity.CRITICAL] * 3
+
+
+def test_a_silent_process_is_named() -> None:
+    record = HeartbeatRecord(kind="links", version="1", host="web1", pid=71, started_ms=0)
+    silent = KindStatus(
+        kind="links", alive=[], silent=[ProcessSeen(record=record, silent_s=40, ahead_s=0)], last_seen_ms=1
+    )
+    assert _found(kinds=[silent]) == [(Severity.WARNING, "links web1:71 has been silent for 40 s")]
+
+
+@pytest.mark.parametrize(("days", "is_warned"), [(1, True), (3, False)])
+def test_memory_that_lasts_less_than_two_days_is_a_warning(days: int, is_warned: bool) -> None:
+    pace = MemoryPace(grown_bytes=10 * MB, over_s=24 * 3600, left_bytes=days * 10 * MB)
+    assert bool(_found(memory=pace)) == is_warned
+
+
+def test_the_most_serious_finding_comes_first_and_many_stops_become_one_line() -> None:
+    stops = [
+        Stop(subject=f"campaign {number}", reason="paused", command=f"dispatch resume {number}", by_person=number == 0)
+        for number in range(25)
+    ]
+    found = _found(redis=RedisStatus(max_bytes=MB, last_write_ok=False), stops=stops)
+    assert found[0][0] is Severity.CRITICAL
+    assert found[-1] == (Severity.NOTE, "campaign 0: paused")
+    assert (Severity.WARNING, "5 more senders and campaigns are stopped") in found

@@ -1,0 +1,46 @@
+"""The queues of Celery, and how many wake-ups wait in them; a broker in Redis is asked without Celery."""
+
+from typing import Final
+
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.connection import connect
+from times_dispatch.settings.model import Settings
+
+UPKEEP_QUEUE: Final = "upkeep"
+URGENT_QUEUE: Final = "urgent"
+BULK_QUEUE: Final = "bulk"
+
+QUEUES: Final = (UPKEEP_QUEUE, URGENT_QUEUE, BULK_QUEUE)
+"""In the order in which a free worker reads them. Upkeep is first, because it is only one message a second and repairs
+the work of lost workers."""
+
+_TIMEOUT_S: Final = 2.0
+
+
+async def queue_lengths(settings: Settings, ledger: Redis) -> dict[str, int]:
+    """Return how many messages wait in each queue, by its name.
+
+    Raises:
+        OSError: the broker is unavailable.
+        RedisError: the broker, a Redis, is unavailable.
+    """
+    if settings.broker_url == settings.redis_url:
+        return await _lengths(ledger)
+    if settings.broker_url.startswith("redis"):
+        async with connect(settings.broker_url, socket_timeout_s=_TIMEOUT_S, retries=0) as broker:
+            return await _lengths(broker)
+    from times_dispatch.broker.app import BROKER_ERRORS, celery_app, waiting_wakeups  # noqa: PLC0415  # slow to import
+
+    try:
+        waiting = await waiting_wakeups(celery_app(settings))
+    except BROKER_ERRORS as error:
+        raise OSError(type(error).__name__) from error
+    return {URGENT_QUEUE: waiting.urgent, BULK_QUEUE: waiting.bulk}
+
+
+async def _lengths(broker: Redis) -> dict[str, int]:
+    async with broker.pipeline(transaction=False) as pipe:
+        for queue in QUEUES:
+            pipe.llen(queue)
+        return dict(zip(QUEUES, await pipe.execute(), strict=True))

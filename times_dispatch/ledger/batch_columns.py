@@ -1,0 +1,50 @@
+"""The messages of whole batches as columns, for exports and searches that read a campaign from end to end."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.keys import BatchKey, batch_key
+from times_dispatch.ledger.model import CampaignView, Recipients
+from times_dispatch.ledger.records import RecordColumns, read_record_columns, unpack_recipients
+
+_BATCHES_AT_ONCE = 8
+"""Batches that one call reads, about half a megabyte."""
+
+
+class BatchColumns(msgspec.Struct, frozen=True, gc=False):
+    """The messages of one batch; entry *i* of every column is about message ``recipients.first + i``."""
+
+    recipients: Recipients
+    records: RecordColumns
+
+
+async def read_batches(
+    redis: Redis, view: CampaignView, numbers: Sequence[int] | None = None
+) -> AsyncIterator[BatchColumns]:
+    """Yield the batches of a campaign with these numbers, by default all; raise ``CampaignDamaged``.
+
+    Each batch is read in one step, the batches one after the other: a message that changes meanwhile is read once,
+    before or after its change.
+    """
+    wanted = range(view.batches) if numbers is None else numbers
+    for at in range(0, len(wanted), _BATCHES_AT_ONCE):
+        group = wanted[at : at + _BATCHES_AT_ONCE]
+        keys = [
+            batch_key(view.plan.sender, view.id, kind, number)
+            for number in group
+            for kind in (BatchKey.RECIPIENTS, BatchKey.MESSAGES)
+        ]
+        replies = cast("list[bytes | None]", await redis.mget(keys))
+        for number, packed, records in zip(group, replies[::2], replies[1::2], strict=True):
+            try:
+                recipients = unpack_recipients(packed or b"")
+                columns = read_record_columns(
+                    records or b"", len(recipients.to), without_records=view.state_without_records(number)
+                )
+            except ValueError as error:
+                raise CampaignDamaged(view.id, view.plan.sender, f"batch {number + 1} cannot be read") from error
+            yield BatchColumns(recipients, columns)

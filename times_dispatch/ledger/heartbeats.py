@@ -1,0 +1,214 @@
+"""Heartbeats: each process says every few seconds that it lives, so that people see which processes run.
+
+A heartbeat is one call of a script, outside of all work on messages. A process goes on without heartbeats while Redis
+is unavailable. The time of a heartbeat is Redis' time, so clocks of hosts do not matter.
+"""
+
+import asyncio
+import importlib.metadata
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.errors import LEDGER_ERRORS
+from times_dispatch.ledger.keys import HEARTBEATS, KINDS_SEEN, PROCESSES, PROCESSES_SEEN, HeartbeatField
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.scripts import Script, text
+
+log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 3.0
+"""The time from one heartbeat to the next."""
+SILENT_AFTER_S: Final = 15.0
+"""A process without a heartbeat for this long is dead, frozen or cut off from Redis."""
+KEPT_S: Final = 120.0
+"""How long a process that ended without a word is listed as silent."""
+_BEAT_WITHIN_S: Final = 2.0
+_LEAVE_WITHIN_S: Final = 1.0
+
+Figures = Callable[[], Mapping[str, int]]
+"""Returns what a process tells about its work now: the names of the figures and their values."""
+
+
+class ProcessKind(StrEnum):
+    """The kinds of processes; the values are stored in Redis."""
+
+    WORKER = "worker"
+    BEAT = "beat"
+    RECEIVER = "receiver"
+    RECONCILER = "reconciler"
+    FLOWER = "flower"
+    LINKS = "links"
+    """The server of short links."""
+    CONSOLE = "console"
+
+
+class HeartbeatRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process tells about itself."""
+
+    kind: str
+    """A ``ProcessKind``; a text, because a newer version may have other kinds."""
+    version: str
+    host: str
+    pid: int
+    started_ms: int
+    """When the process started, in epoch milliseconds by the clock of its host."""
+    figures: dict[str, int] = {}
+    """What the process does now."""
+
+
+class ProcessSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A process and its last heartbeat."""
+
+    record: HeartbeatRecord
+    silent_s: float
+    """Seconds since the last heartbeat."""
+    ahead_s: float
+    """By how many seconds the clock of the host is ahead of Redis' clock; below 0 if it is behind."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the last heartbeat is recent."""
+        return self.silent_s < SILENT_AFTER_S
+
+
+class ProcessesSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """All processes with a heartbeat in the last two minutes, and when each kind was last seen."""
+
+    processes: list[ProcessSeen]
+    """By kind, host and process id."""
+    kinds_seen_ms: dict[str, int]
+    """When a process of each kind was last seen, in epoch milliseconds; a kind that never ran is missing."""
+
+    def alive(self, kind: ProcessKind) -> list[ProcessSeen]:
+        """Return the living processes of a kind."""
+        return [process for process in self.processes if process.is_alive and process.record.kind == kind]
+
+
+def program_version() -> str:
+    """Return the version of this program."""
+    return importlib.metadata.version("times-dispatch")
+
+
+class Heartbeat:
+    """The heartbeats of one process."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        kind: ProcessKind,
+        *,
+        figures: Figures = dict,
+        every_s: float = EVERY_S,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Make the heartbeats of this process.
+
+        Args:
+            redis: the ledger.
+            kind: the kind of the process.
+            figures: returns what the process does now; called for each heartbeat.
+            every_s: seconds from one heartbeat to the next.
+            clock: the clock of the waits, and the clock that is compared with Redis' clock.
+        """
+        self._redis = redis
+        self._note = Script(redis, "note_heartbeat")
+        self._record = HeartbeatRecord(
+            kind=kind,
+            version=program_version(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_ms=int(clock.time() * 1000),
+        )
+        self._name = f"{kind}:{self._record.host}:{self._record.pid}"
+        self._figures = figures
+        self._every_s = every_s
+        self._clock = clock
+        self._is_refused = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send heartbeats until the stop is set, then take the process from the list."""
+        try:
+            while not stop.is_set():
+                await self.beat()
+                await self._clock.wait(stop, self._every_s)
+        finally:
+            await self._leave()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send heartbeats in the background during a block."""
+        beating = asyncio.create_task(self.run(asyncio.Event()))
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def beat(self) -> None:
+        """Send one heartbeat; raise nothing if Redis is unavailable, because the next heartbeat comes soon."""
+        record = msgspec.structs.replace(self._record, figures=dict(self._figures()))
+        try:
+            async with self._clock.timeout(_BEAT_WITHIN_S):
+                await self._note(
+                    PROCESSES,
+                    kind=record.kind,
+                    process=self._name,
+                    record=msgspec.json.encode(record),
+                    host_ms=int(self._clock.time() * 1000),
+                    keep_ms=int(KEPT_S * 1000),
+                )
+        except NoPermissionError:
+            if not self._is_refused:
+                log.warning(
+                    "heartbeats are refused", to_do="load redis-users.acl of this version", user_of=self._record.kind
+                )
+            self._is_refused = True
+        except LEDGER_ERRORS as error:
+            log.debug("no heartbeat", error=type(error).__name__)
+
+    async def _leave(self) -> None:
+        with suppress(*LEDGER_ERRORS):
+            async with self._clock.timeout(_LEAVE_WITHIN_S), self._redis.pipeline(transaction=False) as pipe:
+                pipe.delete(f"{HEARTBEATS}:{self._name}")
+                pipe.zrem(PROCESSES_SEEN, self._name)
+                await pipe.execute()
+
+
+async def read_processes(redis: Redis) -> ProcessesSeen:
+    """Return the processes that were seen lately. Raises Redis errors."""
+    now_ms = await RedisClock(redis).now_ms()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zrange(PROCESSES_SEEN, 0, -1)
+        pipe.hgetall(KINDS_SEEN)
+        names, kinds = await pipe.execute()
+    async with redis.pipeline(transaction=False) as pipe:
+        for name in sorted(names):
+            pipe.hgetall(f"{HEARTBEATS}:{text(name)}")
+        replies: list[dict[bytes, bytes]] = await pipe.execute() if names else []
+    processes = [process for reply in replies if (process := _process(reply, now_ms))]
+    return ProcessesSeen(
+        processes=processes, kinds_seen_ms={text(kind): int(seen_ms) for kind, seen_ms in kinds.items()}
+    )
+
+
+def _process(reply: Mapping[bytes, bytes], now_ms: int) -> ProcessSeen | None:
+    """Read the hash of a process; None if it has expired, or if another version wrote what this one cannot read."""
+    fields: dict[str, Any] = {name.decode(): value for name, value in reply.items()}
+    try:
+        return ProcessSeen(
+            record=msgspec.json.decode(fields[HeartbeatField.RECORD], type=HeartbeatRecord),
+            silent_s=max(0.0, (now_ms - int(fields[HeartbeatField.SEEN_MS])) / 1000),
+            ahead_s=int(fields[HeartbeatField.AHEAD_MS]) / 1000,
+        )
+    except (KeyError, ValueError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,186 @@
+"""What is wrong in a deployment and what to do, the most serious first."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from times_dispatch.ledger.health import Memory, clock_warning
+from times_dispatch.ledger.heartbeats import ProcessKind
+from times_dispatch.ledger.redis_clock import clocks_agree
+from times_dispatch.settings.durations import format_duration
+from times_dispatch.status.model import (
+    DeploymentStatus,
+    KindStatus,
+    RedisStatus,
+    ReportsStatus,
+    Severity,
+    StatusFinding,
+)
+from times_dispatch.status.roles import ROLES, absence
+
+CRITICAL, WARNING, NOTE = Severity.CRITICAL, Severity.WARNING, Severity.NOTE
+
+_ORDER: Final = (CRITICAL, WARNING, NOTE)
+LATE_S: Final = 60.0
+"""A report that waits for longer is late: a running reconciler applies a report within about a second."""
+_SOON_S: Final = 2 * 24 * 3600.0
+"""Memory that lasts for less than this is a warning."""
+_MANY_WAKEUPS: Final = 1_000
+_MAX_STOPS: Final = 20
+"""Stops that become findings; ``DeploymentStatus.stops`` has all of them."""
+
+
+def unavailable(reason: str) -> StatusFinding:
+    """Return the finding that Redis cannot be used."""
+    return StatusFinding(
+        CRITICAL, reason, "start Redis, or correct DISPATCH_REDIS_URL and its password; nothing works without Redis"
+    )
+
+
+def find(status: DeploymentStatus, *, max_memory_share: float) -> DeploymentStatus:
+    """Return the status with its findings.
+
+    Args:
+        status: all that was read.
+        max_memory_share: the share of maxmemory above which no campaign and no report is taken.
+    """
+    findings = [
+        *(_of_redis(status.redis, max_memory_share) if status.redis else ()),
+        *_of_processes(status),
+        *_of_upkeep(status),
+        *_of_queues(status),
+        *(_of_reports(status.reports) if status.reports else ()),
+        *_of_stops(status),
+        *_of_memory(status),
+    ]
+    # The sort keeps the order above among findings of one severity.
+    return msgspec.structs.replace(status, findings=sorted(findings, key=lambda item: _ORDER.index(item.severity)))
+
+
+def _of_redis(redis: RedisStatus, max_memory_share: float) -> Iterator[StatusFinding]:
+    memory = Memory(redis.used_bytes, redis.max_bytes)
+    if warning := clock_warning(redis.ahead_s):
+        yield StatusFinding(CRITICAL, f"Redis: {warning}")
+    if not redis.last_write_ok:
+        yield StatusFinding(CRITICAL, "Redis cannot write its append-only file", "free disk space on its host")
+    if redis.evicted_keys:
+        yield StatusFinding(
+            CRITICAL,
+            f"Redis has deleted {redis.evicted_keys:,} keys to free memory: messages may be lost",
+            "set maxmemory-policy to noeviction, raise maxmemory, and restore a backup",
+        )
+    if memory.share >= max_memory_share:
+        yield StatusFinding(
+            CRITICAL,
+            f"Redis uses {memory.share:.0%} of its memory: no campaign and no report is taken",
+            "raise maxmemory; start reconcilers if reports wait",
+        )
+    for warning in redis.warnings:
+        if warning != memory.warning or memory.share < max_memory_share:
+            yield StatusFinding(WARNING, f"Redis: {warning}")
+    if redis.version and not redis.max_bytes:
+        yield StatusFinding(NOTE, "Redis has no maxmemory", "set it below the memory of its host (docs/operations.md)")
+
+
+def _of_processes(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    for kind in status.kinds:
+        yield from _of_kind(kind, now_s=status.at_ms / 1000)
+    versions = sorted({version for kind in status.kinds for version in kind.versions})
+    if len(versions) > 1:
+        by_kind = ", ".join(f"{kind.kind} {' and '.join(kind.versions)}" for kind in status.kinds if kind.versions)
+        yield StatusFinding(
+            WARNING, f"processes of different versions run: {by_kind}", "finish the upgrade: restart the old processes"
+        )
+
+
+def _of_kind(kind: KindStatus, *, now_s: float) -> Iterator[StatusFinding]:
+    for process in kind.silent:
+        name = f"{kind.kind} {process.record.host}:{process.record.pid}"
+        yield StatusFinding(
+            WARNING,
+            f"{name} has been silent for {process.silent_s:,.0f} s",
+            "it was killed, is frozen, or cannot reach Redis: look at its log, and start it again",
+        )
+    for process in kind.alive:
+        if not clocks_agree(process.ahead_s):
+            side = "ahead of" if process.ahead_s > 0 else "behind"
+            yield StatusFinding(
+                WARNING,
+                f"the clock of host {process.record.host} ({kind.kind}) is {abs(process.ahead_s):,.0f} s {side} Redis'",
+                "set the wrong clock (NTP)",
+            )
+    if kind.alive or kind.kind not in ROLES:
+        return
+    known = ProcessKind(kind.kind)
+    role = ROLES[known]
+    since = absence(known, kind.last_seen_ms, now_s=now_s)
+    # A deployment may do without kinds that are not vital; one that had them misses them.
+    is_missed = kind.last_seen_ms and known is not ProcessKind.FLOWER
+    severity = CRITICAL if role.is_vital else WARNING if is_missed else NOTE
+    yield StatusFinding(severity, f"{since}: {role.without}", f"start one: {role.start}")
+
+
+def _of_upkeep(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    both = (ProcessKind.WORKER, ProcessKind.BEAT)
+    if status.upkeep_since_ms is None and all(kind.alive for kind in status.kinds if kind.kind in both):
+        yield StatusFinding(
+            CRITICAL,
+            "workers and beat run, but upkeep does not: no campaign starts or ends by its time",
+            "workers must read the queue upkeep, and all processes must have the same broker; if they were just "
+            "started, wait some seconds",
+        )
+
+
+def _of_queues(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    if status.queues is None:
+        yield StatusFinding(
+            CRITICAL, "the broker is unavailable: workers learn of no work", "start it, or correct DISPATCH_BROKER_URL"
+        )
+        return
+    for queue, length in status.queues.items():
+        if length > _MANY_WAKEUPS:
+            yield StatusFinding(
+                NOTE, f"{length:,} wake-ups wait in the queue {queue}", "start more workers if this lasts"
+            )
+
+
+def _of_reports(reports: ReportsStatus) -> Iterator[StatusFinding]:
+    backlog = reports.backlog
+    if backlog.oldest_s >= LATE_S:
+        yield StatusFinding(
+            WARNING,
+            f"{backlog.entries:,} posts of reports wait, the oldest for {format_duration(backlog.oldest_s)}",
+            f"start reconcilers: {ROLES[ProcessKind.RECONCILER].start}",
+        )
+    if reports.dead_letters:
+        yield StatusFinding(
+            NOTE,
+            f"{reports.dead_letters:,} reports could not be used",
+            "dispatch reports rejected says why; dispatch reports replay tries them again",
+        )
+
+
+def _of_stops(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    for stop in status.stops[:_MAX_STOPS]:
+        severity = NOTE if stop.by_person or stop.reason == "parts of the day used up" else WARNING
+        to_do = f"when that is mended: {stop.command}" if stop.command else "it ends by itself"
+        yield StatusFinding(severity, f"{stop.subject}: {stop.reason}", to_do)
+    if (more := len(status.stops) - _MAX_STOPS) > 0:
+        yield StatusFinding(WARNING, f"{more:,} more senders and campaigns are stopped", "dispatch list shows them")
+    if status.work.damaged:
+        yield StatusFinding(
+            WARNING,
+            f"campaigns that cannot be read: {', '.join(status.work.damaged[:_MAX_STOPS])}",
+            "restore them (docs/operations.md)",
+        )
+
+
+def _of_memory(status: DeploymentStatus) -> Iterator[StatusFinding]:
+    lasts_s = status.memory.lasts_s if status.memory else None
+    if lasts_s is not None and lasts_s < _SOON_S:
+        yield StatusFinding(
+            WARNING,
+            f"at the pace of the last day, the memory that is left lasts {format_duration(lasts_s)}",
+            "raise maxmemory, or submit less",
+        )

@@ -1,0 +1,188 @@
+"""Reads the status of a deployment from the ledger: ``read_status``."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, RedisError
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.connection import RedisUnavailable, address_of, check
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.health import configuration_warnings, memory_in
+from times_dispatch.ledger.heartbeats import ProcessesSeen, program_version, read_processes
+from times_dispatch.ledger.keys import (
+    DEAD_LETTER_TOTALS,
+    DEAD_LETTERS,
+    FOREIGN_DEAD_LETTERS,
+    LONG_DEAD_LETTERS,
+    LONG_FOREIGN_DEAD_LETTERS,
+    RELAY,
+    UPKEEP_SINCE,
+)
+from times_dispatch.ledger.memory_history import read_memory_pace
+from times_dispatch.ledger.model import CampaignView
+from times_dispatch.ledger.protocol import StopReason, stop_reason_in_words
+from times_dispatch.ledger.queries import Queries, SenderView
+from times_dispatch.ledger.redis_clock import RedisClock
+from times_dispatch.ledger.report_backlog import read_backlog
+from times_dispatch.ledger.states import CampaignState
+from times_dispatch.status.findings import find, unavailable
+from times_dispatch.status.model import DeploymentStatus, KindStatus, RedisStatus, ReportsStatus, Stop, Work
+from times_dispatch.status.roles import ROLES
+
+Queues = Callable[[], Awaitable[dict[str, int]]]
+"""Returns how many wake-ups wait, by queue; raises RedisError or OSError if the broker is unavailable."""
+
+_DEAD_LETTER_STREAMS: Final = (DEAD_LETTERS, FOREIGN_DEAD_LETTERS, LONG_DEAD_LETTERS, LONG_FOREIGN_DEAD_LETTERS)
+
+
+async def read_status(
+    redis: Redis, queues: Queues, *, max_memory_share: float = 0.9, clock: Clock = SYSTEM_CLOCK
+) -> DeploymentStatus:
+    """Return the status of the deployment; the cost grows with the number of live campaigns.
+
+    An unavailable Redis is a finding, and no error. Give *redis* a short time-out, so that people do not wait.
+
+    Args:
+        redis: the ledger.
+        queues: reads the lengths of the queues.
+        max_memory_share: the share of maxmemory above which no campaign and no report is taken.
+        clock: this host's clock, which is compared with Redis' clock.
+    """
+    try:
+        await check(redis, needs_memory=False)
+        status = await _read(redis, queues, max_memory_share, clock)
+    except RedisUnavailable as error:
+        return _without_redis(str(error), clock)
+    except (RedisError, OSError) as error:
+        return _without_redis(f"Redis at {address_of(redis)} went away ({type(error).__name__})", clock)
+    return find(status, max_memory_share=max_memory_share)
+
+
+def _without_redis(reason: str, clock: Clock) -> DeploymentStatus:
+    return DeploymentStatus(at_ms=int(clock.time() * 1000), version=program_version(), findings=[unavailable(reason)])
+
+
+async def _read(redis: Redis, queues: Queues, max_memory_share: float, clock: Clock) -> DeploymentStatus:
+    info = await _info(redis)
+    damaged = list[CampaignDamaged]()
+    stops, live = await _senders_and_campaigns(redis, damaged, clock)
+    since_ms = await redis.get(UPKEEP_SINCE)
+    return DeploymentStatus(
+        at_ms=int(clock.time() * 1000),
+        version=program_version(),
+        findings=[],
+        redis=await _redis_status(redis, info, clock),
+        kinds=_kinds(await read_processes(redis)),
+        upkeep_since_ms=int(since_ms) if since_ms else None,
+        queues=await _lengths(queues),
+        reports=await _reports(redis),
+        stops=stops,
+        work=Work(
+            campaigns=len(live),
+            unsent=sum(view.unsent for view in live),
+            damaged=[damage.campaign for damage in damaged],
+        ),
+        memory=await read_memory_pace(redis, memory_in(info), max_share=max_memory_share),
+    )
+
+
+async def _info(redis: Redis) -> Mapping[str, Any]:
+    try:
+        info: dict[str, Any] = await redis.info("everything")
+    except NoPermissionError:
+        return {}
+    return info
+
+
+async def _redis_status(redis: Redis, info: Mapping[str, Any], clock: Clock) -> RedisStatus:
+    memory = memory_in(info)
+    product = "Valkey" if info.get("server_name") == "valkey" else "Redis"
+    version = info.get("valkey_version") or info.get("redis_version", "")
+    return RedisStatus(
+        product=product,
+        version=str(version),
+        used_bytes=memory.used_bytes,
+        max_bytes=memory.max_bytes,
+        eviction_policy=str(info.get("maxmemory_policy", "")),
+        appendonly=bool(info["aof_enabled"]) if "aof_enabled" in info else None,
+        last_write_ok=info.get("aof_last_write_status", "ok") == "ok",
+        evicted_keys=int(info.get("evicted_keys", 0)),
+        replicas=int(info.get("connected_slaves", 0)),
+        good_replicas=info.get("min_slaves_good_slaves"),
+        ahead_s=round(await RedisClock(redis, clock=clock).ahead_s(), 3),
+        warnings=configuration_warnings(info),
+    )
+
+
+def _kinds(seen: ProcessesSeen) -> list[KindStatus]:
+    """Return the usual kinds, also those without a process, and then all other kinds that were ever seen."""
+    names = [*ROLES, *sorted(seen.kinds_seen_ms.keys() - set(ROLES))]
+    return [
+        KindStatus(
+            kind=str(name),
+            alive=[process for process in seen.processes if process.record.kind == name and process.is_alive],
+            silent=[process for process in seen.processes if process.record.kind == name and not process.is_alive],
+            last_seen_ms=seen.kinds_seen_ms.get(name, 0),
+        )
+        for name in names
+    ]
+
+
+async def _lengths(queues: Queues) -> dict[str, int] | None:
+    try:
+        return await queues()
+    except (RedisError, OSError):
+        return None
+
+
+async def _reports(redis: Redis) -> ReportsStatus:
+    async with redis.pipeline(transaction=False) as pipe:
+        for stream in (RELAY, *_DEAD_LETTER_STREAMS):
+            pipe.xlen(stream)
+        pipe.hgetall(DEAD_LETTER_TOTALS)
+        relay, *kept, totals = await pipe.execute()
+    return ReportsStatus(
+        backlog=await read_backlog(redis),
+        relay_waiting=relay,
+        dead_letters=sum(kept),
+        dead_letters_ever=sum(map(int, totals.values())),
+    )
+
+
+async def _senders_and_campaigns(
+    redis: Redis, damaged: list[CampaignDamaged], clock: Clock
+) -> tuple[list[Stop], list[CampaignView]]:
+    """Return all stops, those of senders first, and the live campaigns."""
+    queries, stops, live = Queries(redis, clock=clock), list[Stop](), list[CampaignView]()
+    for sender in await queries.senders():
+        stops += _stops_of(await queries.sender(sender))
+        live += await queries.live(sender, damaged=damaged)
+    return [*stops, *(_stop_of(view) for view in live if view.state in _STOPPED)], live
+
+
+_STOPPED: Final = frozenset({CampaignState.PAUSED, CampaignState.BRAKED})
+
+
+def _stops_of(view: SenderView) -> list[Stop]:
+    subject, resume = f"sender {view.id}", f"dispatch sender resume {view.id}"
+    stops = [Stop(subject=subject, reason="paused", command=resume, by_person=True)] if view.paused else []
+    if view.day_is_used_up:
+        stops.append(Stop(subject=subject, reason="parts of the day used up", command="", by_person=False))
+    for provider in view.unavailable:
+        reason = f"provider {provider.provider} is {provider.why}"
+        command = resume if provider.brake else ""
+        stops.append(Stop(subject=subject, reason=reason, command=command, by_person=False))
+    return stops
+
+
+def _stop_of(view: CampaignView) -> Stop:
+    is_paused = view.state is CampaignState.PAUSED
+    reason = f"{view.state.value}: {view.reason}" if view.reason else view.state.value
+    return Stop(
+        subject=f"campaign {view.id} ({view.plan.name})",
+        reason=reason,
+        command=f"dispatch resume {view.id}",
+        by_person=is_paused and view.reason != stop_reason_in_words(StopReason.MISSED_START_ASKS, ""),
+    )

@@ -1,0 +1,61 @@
+"""The kinds of processes: how one is started, and what stands still without it."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from redis.asyncio import Redis
+
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
+from times_dispatch.ledger.heartbeats import ProcessKind, read_processes
+from times_dispatch.sms.rules.send_window import INDIA_ZONE
+
+_INDIA: Final = ZoneInfo(INDIA_ZONE)
+
+
+class Role(NamedTuple):
+    """What a kind of process is for."""
+
+    start: str
+    """The command that starts one process."""
+    without: str
+    """What does not happen without such a process."""
+    is_vital: bool = False
+    """Whether nothing works without such a process."""
+
+
+ROLES: Final = {
+    ProcessKind.WORKER: Role(
+        "celery -A workers.app worker --queues=upkeep,urgent,bulk", "nothing is sent", is_vital=True
+    ),
+    ProcessKind.BEAT: Role(
+        "celery -A workers.beat beat",
+        "no campaign starts or ends by its time, and the work of lost workers stays undone",
+        is_vital=True,
+    ),
+    ProcessKind.RECEIVER: Role("python -m callbacks.receiver", "no delivery report is taken"),
+    ProcessKind.RECONCILER: Role("python -m callbacks.reconciler", "delivery reports wait in Redis"),
+    ProcessKind.FLOWER: Role("python -m times_dispatch.broker.flower", "its page is not there"),
+}
+"""The kinds that a deployment usually has."""
+
+
+def clock_time(epoch_ms: int, *, now_s: float) -> str:
+    """Return a time in India: ``22:41``, or with its date if that is another day."""
+    moment, now = (datetime.fromtimestamp(seconds, _INDIA) for seconds in (epoch_ms / 1000, now_s))
+    return f"{moment:%H:%M}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def absence(kind: ProcessKind, last_seen_ms: int, *, now_s: float) -> str:
+    """Return since when no process of a kind runs: ``no worker since 22:41``."""
+    return f"no {kind} since {clock_time(last_seen_ms, now_s=now_s)}" if last_seen_ms else f"no {kind} has run yet"
+
+
+async def missing_workers(redis: Redis, *, clock: Clock = SYSTEM_CLOCK) -> str:
+    """Return one line for people if no worker runs, else an empty text. Raises Redis errors."""
+    seen = await read_processes(redis)
+    if seen.alive(ProcessKind.WORKER):
+        return ""
+    since = absence(ProcessKind.WORKER, seen.kinds_seen_ms.get(ProcessKind.WORKER, 0), now_s=clock.time())
+    role = ROLES[ProcessKind.WORKER]
+    return f"{since}, so {role.without}: start one ({role.start}); dispatch status shows all processes"
