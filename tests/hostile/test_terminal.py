@@ -69,7 +69,6 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
-<<<<<<< HEAD
     "stats": [
         (),
         ("--campaign", "@", "--json"),
@@ -78,7 +77,7 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("--day", HOSTILE),
         ("--by", "sender", "--csv"),
         ("--recount",),
-=======
+    ],
     "report": [
         ("@", "--out", "-", "--numbers"),
         ("@", "--out", "-", "--format", "jsonl"),
@@ -87,7 +86,6 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         ("@", "--out", "-", "--recipients", FILE),
         ("--since", HOSTILE, "--out", FILE),
         (HOSTILE, "--out", FILE),
->>>>>>> main
     ],
     "watch": [("@", "--timeout", "0.1"), (HOSTILE,), ("@", "--timeout", HOSTILE)],
     "pause": [("@", "--reason", HOSTILE), (HOSTILE,)],
