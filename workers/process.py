@@ -60,10 +60,14 @@ class WorkerProcess:
         """Everything that ``start`` opened; closed in reverse."""
         self._dispatcher: Dispatcher | None = None
         self._upkeep: Upkeep | None = None
-        self._rows = FlowerRows(app)
+        self._rows: FlowerRows | None = None
 
-    def start(self) -> None:
-        """Start everything, also while the ledger is unavailable: batches wait for the ledger."""
+    def start(self, worker: str) -> None:
+        """Start everything, also while the ledger is unavailable: batches wait for the ledger.
+
+        *worker* is the name of the Celery worker, to which the rows in Flower belong.
+        """
+        self._rows = FlowerRows(self._app, worker=worker)
         # Pushes leave nearly no garbage in cycles, and the usual collections would take a fifth of the process' time.
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
@@ -162,6 +166,8 @@ class WorkerProcess:
             return WaitingWakeups()
 
     async def _update_flower(self, views: list[CampaignView]) -> bool:
+        if self._rows is None:
+            return False
         try:
             await asyncio.to_thread(self._rows.show, views)
         except BROKER_ERRORS as error:
@@ -185,8 +191,8 @@ def bootstep(process: WorkerProcess) -> type[bootsteps.StartStopStep]:
     class DispatcherStep(bootsteps.StartStopStep):
         requires = ("celery.worker.components:Pool",)
 
-        def start(self, worker: Any) -> None:  # noqa: ARG002
-            process.start()
+        def start(self, worker: Any) -> None:
+            process.start(worker.hostname)
 
         def close(self, worker: Any) -> None:  # noqa: ARG002
             process.stop()

@@ -2,19 +2,22 @@
 
 import math
 from collections import OrderedDict
+from typing import Any
 
 from celery import Celery
+from celery.events.dispatcher import EventDispatcher
 
 from times_dispatch.broker.app import CAMPAIGN_TASK, campaign_row
+from times_dispatch.broker.flower_text import row_state, row_text
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView
-from times_dispatch.ledger.states import CampaignState
-from times_dispatch.ledger.summary import progress_line
 
 _MIN_SPAN_S = 0.9
 """A rate is measured over at least this time."""
 _EVENTS_PER_MESSAGE = 100
 """Events in one message to the broker; one by one they would cost the worker more than everything else in upkeep."""
+_RUNTIME_ENDS = {"task-succeeded", "task-failed"}
+"""The events that carry a runtime, which Flower counts in its metrics."""
 _MAX_CAMPAIGNS = 10_000
 """Campaigns that a process remembers for their rows."""
 
@@ -50,19 +53,25 @@ class RateMeter:
 class FlowerRows:
     """Sends the events that make one row for each campaign."""
 
-    def __init__(self, app: Celery, *, begin_again_every_s: float = 10.0, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, app: Celery, *, worker: str, begin_again_every_s: float = 10.0, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         """Make the rows of a process.
 
         Args:
             app: sends the events.
+            worker: the Celery worker's name. The rows belong to it: an event without it makes Flower show a worker that
+                does not exist.
             begin_again_every_s: a row is begun again after this many seconds, because Flower may have been restarted.
             clock: the clock that measures rates and these seconds.
         """
         self._app = app
+        self._worker = worker
         self._begin_again_every_s = begin_again_every_s
         self._clock = clock
         self._meter = RateMeter()
-        self._begun_at: OrderedDict[CampaignId, float] = OrderedDict()
+        self._begun: OrderedDict[CampaignId, tuple[float, str]] = OrderedDict()
+        """When a row was last begun, and the event that gave the row its state."""
 
     def show(self, views: list[CampaignView]) -> None:
         """Send each campaign's row; raise one of ``BROKER_ERRORS`` if the broker is unavailable."""
@@ -71,29 +80,51 @@ class FlowerRows:
         with self._app.connection_for_write() as connection:
             # No buffer for an unavailable broker: the buffer would be lost with the dispatcher of the events.
             dispatcher = self._app.events.Dispatcher(
-                connection, buffer_while_offline=False, buffer_group={"task"}, buffer_limit=_EVENTS_PER_MESSAGE
+                connection,
+                hostname=self._worker,
+                buffer_while_offline=False,
+                buffer_group={"task"},
+                buffer_limit=_EVENTS_PER_MESSAGE,
             )
             now = self._clock.monotonic()
             for view in views:
-                row = campaign_row(view.id)
-                text = progress_line(view, self._meter.rate_per_s(view, now))
-                fields = {"name": CAMPAIGN_TASK, "args": f"{view.plan.name} {view.id} {view.plan.sender}", "kwargs": ""}
-                if self._must_begin(view.id, now):
-                    dispatcher.send("task-received", uuid=row, **fields)
-                    dispatcher.send("task-started", uuid=row, **fields)
-                if view.state in {CampaignState.FINISHED, CampaignState.CANCELLED}:
-                    runtime = max(0, (view.finished_ms or view.last_sent_ms) - view.first_sent_ms) / 1000
-                    dispatcher.send("task-succeeded", uuid=row, result=text, runtime=runtime, **fields)
-                else:
-                    dispatcher.send("task-progress", uuid=row, result=text, **fields)
+                self._show(dispatcher, view, now)
             dispatcher.flush()
 
-    def _must_begin(self, campaign: CampaignId, now: float) -> bool:
-        """Return whether a row has to be begun, or begun again."""
-        if now - self._begun_at.get(campaign, -math.inf) < self._begin_again_every_s:
-            return False
-        self._begun_at[campaign] = now
-        self._begun_at.move_to_end(campaign)
-        if len(self._begun_at) > _MAX_CAMPAIGNS:
-            self._begun_at.popitem(last=False)
-        return True
+    def _show(self, dispatcher: EventDispatcher, view: CampaignView, now: float) -> None:
+        rate_per_s = self._meter.rate_per_s(view, now)
+        event = row_state(view, rate_per_s).event
+        events, begun_at = self._events(view.id, event, now)
+        row: dict[str, Any] = {
+            "uuid": campaign_row(view.id),
+            "name": CAMPAIGN_TASK,
+            "args": f"{view.plan.name} {view.id} {view.plan.sender}",
+            "kwargs": "",
+        }
+        for before in events[:-1]:
+            dispatcher.send(before, **row)
+        row["result"] = row_text(view, rate_per_s)
+        if events[-1] in _RUNTIME_ENDS:
+            row["runtime"] = max(0, (view.finished_ms or view.last_sent_ms) - view.first_sent_ms) / 1000
+        dispatcher.send(events[-1], **row)
+        self._note_begun(view.id, begun_at, event)
+
+    def _events(self, campaign: CampaignId, event: str, now: float) -> tuple[list[str], float]:
+        """Return the events that give a row its state, and when the row was last begun.
+
+        Celery lets some states follow no other, such as a revoked task a paused one; after a retry every state may
+        follow.
+        """
+        begun_at, shown = self._begun.get(campaign, (-math.inf, ""))
+        if now - begun_at >= self._begin_again_every_s:
+            return ["task-received", "task-started", "task-retried", event], now
+        if event != shown:
+            return ["task-retried", event], begun_at
+        # This event changes the text of a row that has ended, and not its state; so no end is counted twice.
+        return ["task-progress" if event in _RUNTIME_ENDS else event], begun_at
+
+    def _note_begun(self, campaign: CampaignId, at: float, event: str) -> None:
+        self._begun[campaign] = (at, event)
+        self._begun.move_to_end(campaign)
+        if len(self._begun) > _MAX_CAMPAIGNS:
+            self._begun.popitem(last=False)

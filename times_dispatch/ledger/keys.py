@@ -122,6 +122,8 @@ class SenderKey(StrEnum):
     MINUTES = "minutes"
     """Hash at ``minutes:<hour>``, by the hour since the epoch in India: counters by the minute and the letter of a
     course, see ``StatisticsField.COURSE``; it expires a day later."""
+    LINKS = "links"
+    """Hash: the numbers of the campaigns with tracked links, see ``LinksField``."""
     TRAIL = "trail"
     """Stream: who changed what, and when; each entry has one field, see ``TrailEntry`` (ledger/trail.py). The opt-out
     list has the same at ``{opt_outs}:trail``."""
@@ -164,6 +166,12 @@ class CampaignKey(StrEnum):
     ATTEMPTS = "attempts"
     """Hash: index of a message that was sent again to its attempts, 5 bytes each: attempt, index of the provider, day
     u16, whether the provider is known to have accepted the attempt."""
+    LINK_PREVIEWED = "link_previewed"
+    """Set: digests, 8 bytes, of the previews of tracked links that were counted."""
+    LINK_SCANNED = "link_scanned"
+    """Set: digests, 8 bytes, of the fetches of tracked links by other programs that were counted."""
+    LINK_PROBED = "link_probed"
+    """Set: digests, 8 bytes, of the HEAD requests to tracked links that were counted."""
 
 
 class BatchKey(StrEnum):
@@ -352,6 +360,8 @@ class StatisticsField(StrEnum):
     """Replies, and visits to an opt-out page, that ask for no more messages."""
     LINK = "link:"
     """``link:<number>``: clicks on a tracked link; in the statistics of a campaign only."""
+    LINK_FETCH = "link_"
+    """``link_previewed``, ``link_scanned``, ``link_probed``: fetches of tracked links by programs."""
     REFUSED = "refused:"
     """``refused:<reason>``: rows of the recipients file that the checks refused."""
     KEPT_PARTS = "kept_parts:"
@@ -408,6 +418,17 @@ class RegistryField(StrEnum):
     """``id:<campaign number>``: the campaign for which the number stands."""
 
 
+class LinksField(StrEnum):
+    """Fields of the hash ``{TIMESM}:links``, which numbers the sender's campaigns with tracked links."""
+
+    LAST = "last"
+    """Counter: the last number."""
+    NUMBER = "number"
+    """``number:<campaign>``: the number of a campaign, from 1."""
+    CAMPAIGN = "campaign"
+    """``campaign:<number>``: the campaign with a number."""
+
+
 class IdKeyField(StrEnum):
     """Fields of the hash ``id_key``; only the first field is there while the key was never changed."""
 
@@ -462,6 +483,12 @@ class Stat(StrEnum):
     """Clicks on links in messages."""
     REPLIED = "replied"
     """Replies to messages."""
+    LINK_PREVIEWED = "link_previewed"
+    """Tracked links that a program fetched to show a preview, or in advance."""
+    LINK_SCANNED = "link_scanned"
+    """Tracked links that a scanner, a crawler or another program fetched."""
+    LINK_PROBED = "link_probed"
+    """HEAD requests to tracked links."""
 
 
 def hash_tag(owner: str) -> str:

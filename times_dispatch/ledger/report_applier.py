@@ -20,7 +20,17 @@ _REPORT = struct.Struct(">HBcHI")
 _MAX_CODE = 0xFFFF
 _MAX_KNOWN_CAMPAIGNS = 10_000
 
-ReportKind = Literal["delivered", "failed", "clicked", "replied", "opted_out", "intermediate"]
+ReportKind = Literal[
+    "delivered",
+    "failed",
+    "clicked",
+    "replied",
+    "opted_out",
+    "intermediate",
+    "link_previewed",
+    "link_scanned",
+    "link_probed",
+]
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +47,7 @@ class DeliveryReport(msgspec.Struct, frozen=True, gc=False):
     ts: int
     """The time of the event, in epoch seconds."""
     digest: bytes = b""
-    """Eight bytes that tell one click, reply or opt-out from another; empty for other kinds."""
+    """Eight bytes that tell one click, reply, opt-out or fetch of a link from another; empty for other kinds."""
     link: int = 0
     """Which tracked link of the message was clicked, from 1; 0 if that is not known, and for other kinds."""
     asks_to_stop: bool = False
@@ -64,6 +74,9 @@ _LETTERS: dict[ReportKind, bytes] = {
     "replied": ReportLetter.ARRIVED.value,
     "opted_out": ReportLetter.ARRIVED.value,
     "intermediate": ReportLetter.ARRIVED.value,
+    "link_previewed": ReportLetter.ARRIVED.value,
+    "link_scanned": ReportLetter.ARRIVED.value,
+    "link_probed": ReportLetter.ARRIVED.value,
 }
 _EFFECTS = {ord(effect): effect for effect in ReportEffect}
 

@@ -13,11 +13,13 @@ from tests.kit.clock import FakeClock
 from tests.kit.flower import Flower
 from times_dispatch.broker.app import campaign_row, celery_app
 from times_dispatch.broker.flower_rows import FlowerRows, RateMeter
+from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, SenderId
 from times_dispatch.ledger.states import CampaignState, MessageState
 from times_dispatch.settings import Settings
 
 CAMPAIGN = CampaignId("diwali01")
+WORKER = "worker.1@host"
 TEXT = "Dear {#var#}, your order is on its way"
 
 
@@ -52,6 +54,10 @@ def _view(accepted: int = 0, *, total: int = 60_000, **changes: Any) -> Campaign
         "finished_ms": 0,
     }
     return CampaignView(**{**fields, **changes})
+
+
+def _rows(app: Celery, clock: Clock = SYSTEM_CLOCK) -> FlowerRows:
+    return FlowerRows(app, worker=WORKER, clock=clock)
 
 
 class TestRateMeter:
@@ -104,29 +110,42 @@ def flower(app: Celery) -> Iterator[Flower]:
     listening.close()
 
 
+BEGIN = ["task-received", "task-started", "task-retried"]
+
+
+def _types(events: list[dict[str, Any]]) -> list[str]:
+    return [event["type"] for event in events]
+
+
 def test_a_running_campaign_is_one_row_that_says_how_far_it_is(app: Celery, flower: Flower) -> None:
-    rows = FlowerRows(app)
+    rows = _rows(app)
     rows.show([_view(30_000, first_sent_ms=1_000, last_sent_ms=38_500)])
-    events = flower.receive(3)
-    assert [event["type"] for event in events] == ["task-received", "task-started", "task-progress"]
+    events = flower.receive(4)
+    assert _types(events) == [*BEGIN, "task-progress"]
     assert {event["uuid"] for event in events} == {campaign_row(CAMPAIGN)}
     assert flower.row.name == "campaign"
     assert flower.row.state == "PROGRESS"
     assert flower.row.args == "diwali-sale diwali01 TIMESM"
-    assert flower.row.result == "30,000/60,000 sent (50 %), 800/s, 00:00:38 left"
+    assert flower.row.result == "running · 50 % · 800/s · 38 s left · 30,000 of 60,000 sent"
+
+
+def test_the_row_belongs_to_the_worker_that_sent_it_and_makes_no_other_worker(app: Celery, flower: Flower) -> None:
+    _rows(app).show([_view(1), _view(60_000, state=CampaignState.FINISHED, id=CampaignId("holi0001"))])
+    assert {event["hostname"] for event in flower.receive(8)} == {WORKER}
+    assert list(flower.state.workers) == [WORKER]
 
 
 def test_the_row_moves_on_and_stays_one_row(app: Celery, flower: Flower) -> None:
-    rows = FlowerRows(app)
+    rows = _rows(app)
     texts = []
     for accepted in (0, 20_000, 40_000):
         rows.show([_view(accepted)])
-        flower.receive(1 if accepted else 3)
+        flower.receive(1 if accepted else 4)
         texts.append(flower.row.result)
     assert texts == [
-        "0/60,000 sent (0 %)",
-        "20,000/60,000 sent (33 %)",
-        "40,000/60,000 sent (66 %)",
+        "running · 0 % · 0 of 60,000 sent",
+        "running · 33 % · 20,000 of 60,000 sent",
+        "running · 66 % · 40,000 of 60,000 sent",
     ]
     assert len(flower.state.tasks) == 1
     assert flower.row.state == "PROGRESS"
@@ -136,74 +155,106 @@ async def test_a_row_is_begun_again_from_time_to_time_for_a_flower_that_was_rest
     app: Celery, flower: Flower
 ) -> None:
     clock = FakeClock()
-    rows = FlowerRows(app, clock=clock)
+    rows = _rows(app, clock=clock)
     rows.show([_view(1)])
     rows.show([_view(2)])
-    assert len(flower.receive(4)) == 4
+    assert len(flower.receive(5)) == 5
     await clock.advance(9.9)
     rows.show([_view(3)])
     assert len(flower.receive(1)) == 1
     await clock.advance(0.1)
     rows.show([_view(3)])
-    assert [event["type"] for event in flower.receive(3)] == ["task-received", "task-started", "task-progress"]
+    assert _types(flower.receive(4)) == [*BEGIN, "task-progress"]
 
 
 def test_a_finished_campaign_succeeds_with_the_time_that_it_took(app: Celery, flower: Flower) -> None:
-    FlowerRows(app).show(
+    _rows(app).show(
         [_view(60_000, state=CampaignState.FINISHED, first_sent_ms=10_000, last_sent_ms=84_000, finished_ms=85_000)]
     )
-    flower.receive(3)
+    flower.receive(4)
     assert (flower.row.state, flower.row.runtime) == ("SUCCESS", 75.0)
-    assert flower.row.result == "60,000/60,000 sent (100 %), finished"
+    assert flower.row.result == "finished · 100 % · 60,000 of 60,000 sent"
 
 
-def test_a_cancelled_campaign_ends_its_row_too(app: Celery, flower: Flower) -> None:
-    FlowerRows(app).show([_view(10, state=CampaignState.CANCELLED, first_sent_ms=10_000, last_sent_ms=12_000)])
-    flower.receive(3)
-    assert (flower.row.state, flower.row.runtime) == ("SUCCESS", 2.0)
-
-
-def test_a_campaign_that_was_cancelled_before_its_first_push_took_no_time(app: Celery, flower: Flower) -> None:
-    FlowerRows(app).show([_view(0, state=CampaignState.CANCELLED)])
-    flower.receive(3)
+def test_a_campaign_that_finished_before_its_first_push_took_no_time(app: Celery, flower: Flower) -> None:
+    _rows(app).show([_view(0, state=CampaignState.FINISHED, total=0)])
+    flower.receive(4)
     assert flower.row.runtime == 0
 
 
-def test_the_row_says_what_holds_a_campaign_up(app: Celery, flower: Flower) -> None:
-    FlowerRows(app).show([_view(5, state=CampaignState.BRAKED, reason="authentication failure (2070)")])
-    flower.receive(3)
-    assert flower.row.result == "5/60,000 sent (0 %), braked, authentication failure (2070)"
+LIFE = {
+    CampaignState.PAUSED: "PAUSED",
+    CampaignState.RUNNING: "PROGRESS",
+    CampaignState.BRAKED: "BRAKED",
+    CampaignState.FINISHED: "SUCCESS",
+    CampaignState.CANCELLED: "REVOKED",
+}
 
 
-def test_reports_that_come_after_the_end_still_move_the_text(app: Celery, flower: Flower) -> None:
-    rows = FlowerRows(app)
+@pytest.mark.parametrize("first", LIFE)
+@pytest.mark.parametrize("second", LIFE)
+def test_a_row_shows_the_latest_state_whatever_it_showed_before(
+    app: Celery, flower: Flower, first: CampaignState, second: CampaignState
+) -> None:
+    rows = _rows(app)
+    rows.show([_view(5, state=first)])
+    flower.receive(4)
+    assert flower.row.state == LIFE[first]
+    rows.show([_view(5, state=second)])
+    flower.receive(1 if first == second else 2)
+    assert flower.row.state == LIFE[second]
+
+
+def test_a_worker_that_has_not_shown_the_campaign_before_shows_its_state_too(app: Celery, flower: Flower) -> None:
+    _rows(app).show([_view(5, state=CampaignState.FINISHED)])
+    _rows(app).show([_view(5, state=CampaignState.CANCELLED)])
+    flower.receive(8)
+    assert flower.row.state == "REVOKED"
+
+
+def test_a_campaign_most_of_whose_messages_failed_is_a_failure(app: Celery, flower: Flower) -> None:
+    counts = dict.fromkeys(MessageState, 0) | {MessageState.REJECTED: 31_000, MessageState.DELIVERED: 29_000}
+    _rows(app).show([_view(state=CampaignState.FINISHED, counts=counts)])
+    flower.receive(4)
+    assert flower.row.state == "FAILURE"
+
+
+def test_the_row_says_why_a_campaign_stopped(app: Celery, flower: Flower) -> None:
+    _rows(app).show([_view(5, state=CampaignState.BRAKED, reason="authentication failure (2070)")])
+    flower.receive(4)
+    assert (flower.row.state, flower.row.result[:40]) == ("BRAKED", "braked: authentication failure (2… · 0 %")
+
+
+def test_reports_that_come_after_the_end_still_move_the_text_and_are_no_second_end(app: Celery, flower: Flower) -> None:
+    rows = _rows(app)
     rows.show([_view(60_000, state=CampaignState.FINISHED)])
     delivered = dict.fromkeys(MessageState, 0) | {MessageState.DELIVERED: 59_000, MessageState.FAILED: 1_000}
     rows.show([_view(60_000, state=CampaignState.FINISHED, counts=delivered)])
-    flower.receive(4)
-    assert flower.row.result == "60,000/60,000 sent (100 %), 1,000 failed, 59,000 delivered, finished"
+    assert _types(flower.receive(5)) == [*BEGIN, "task-succeeded", "task-progress"]
+    assert flower.row.state == "SUCCESS"
+    assert flower.row.result == "finished · 100 % · 60,000 of 60,000 sent · 1,000 failed · 59,000 delivered"
 
 
 def test_every_campaign_has_a_row_of_its_own(app: Celery, flower: Flower) -> None:
-    FlowerRows(app).show([_view(1), _view(2, id=CampaignId("holi0001"))])
-    flower.receive(6)
+    _rows(app).show([_view(1), _view(2, id=CampaignId("holi0001"))])
+    flower.receive(8)
     assert set(flower.state.tasks) == {campaign_row(CAMPAIGN), campaign_row(CampaignId("holi0001"))}
 
 
 def test_nothing_to_show_needs_no_broker(unused_tcp_port: int) -> None:
     url = f"redis://127.0.0.1:{unused_tcp_port}/0"
-    FlowerRows(celery_app(Settings(redis_url=url, broker_url=url))).show([])
+    _rows(celery_app(Settings(redis_url=url, broker_url=url))).show([])
 
 
 def test_a_broker_that_is_away_is_an_error_without_its_password(unused_tcp_port: int) -> None:
     url = f"redis://:swordfish@127.0.0.1:{unused_tcp_port}/0"
     with pytest.raises((KombuError, OSError, RedisError)) as away:
-        FlowerRows(celery_app(Settings(redis_url=url, broker_url=url))).show([_view(1)])
+        _rows(celery_app(Settings(redis_url=url, broker_url=url))).show([_view(1)])
     assert "swordfish" not in str(away.value)
 
 
 def test_no_event_holds_the_text_a_number_or_a_credential(app: Celery, flower: Flower, redis_url: str) -> None:
-    FlowerRows(app).show([_view(5), _view(60_000, state=CampaignState.FINISHED)])
-    events = str(flower.receive(4))
+    _rows(app).show([_view(5), _view(60_000, state=CampaignState.FINISHED)])
+    events = str(flower.receive(6))
     for secret in (TEXT, "Dear", "1107160000000000001", redis_url):
         assert secret not in events

@@ -21,6 +21,7 @@ from times_dispatch.ledger.keys import (
     HeartbeatField,
     IdKeyField,
     LeaseField,
+    LinksField,
     ProviderField,
     RegistryField,
     SenderField,
@@ -62,6 +63,7 @@ HASHES: Mapping[str, AbstractSet[str]] = {
         RegistryField.CAMPAIGNS,
         *(f"{name}:" for name in ("campaign_number", "id")),
     },
+    "links_key": {LinksField.LAST, *(f"{name}:" for name in (LinksField.NUMBER, LinksField.CAMPAIGN))},
     "registry.key": {
         RegistryField.ENTRIES,
         RegistryField.CAMPAIGNS,
@@ -117,14 +119,26 @@ def test_every_counter_of_messages_that_a_script_uses_is_a_state() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [*CampaignField, *SenderField, *LeaseField, *HeartbeatField, *RegistryField, *IdKeyField, *CodeOrigin, *Stat],
+    [
+        *CampaignField,
+        *SenderField,
+        *LeaseField,
+        *HeartbeatField,
+        *RegistryField,
+        *IdKeyField,
+        *LinksField,
+        *CodeOrigin,
+        *Stat,
+    ],
     ids=lambda field: f"{type(field).__name__}.{field.name}",
 )
 def test_every_field_of_the_module_is_used(field: StrEnum) -> None:
     which, _, ending = field.value.rpartition("_")
     by_brakes = ending.upper() in DYNAMIC and which.removeprefix("brake_") in {"push", "report"}
     in_lua = re.search(rf"'(?:stat:)?{field}(?:'|:)", ALL_LUA) or by_brakes
-    is_reaction = field in {Stat.CLICKED, Stat.REPLIED}  # the kind of a report is its counter's name
+    is_reaction = field in {Stat.CLICKED, Stat.REPLIED} or field.startswith(
+        "link_"
+    )  # the kind of a report is its counter's name
     assert in_lua or is_reaction or f"{type(field).__name__}.{field.name}" in ALL_PYTHON
 
 
@@ -136,11 +150,9 @@ def test_the_keys_of_a_sender_are_the_same_on_both_sides() -> None:
 def test_the_keys_of_a_campaign_are_the_same_on_both_sides() -> None:
     used = set(re.findall(r"campaign_key \.\. ':(\w+)'", ALL_LUA))
     recent = {key for key in CampaignKey if key.startswith("recent_")}
-    reactions = {
-        CampaignKey.CLICKED,
-        CampaignKey.REPLIED,
-        CampaignKey.OPTED_OUT,
-    }  # the kind of a report is the key's end
+    # The kind of a reaction is the end of its key.
+    links = {key for key in CampaignKey if key.startswith("link_")}
+    reactions = {CampaignKey.CLICKED, CampaignKey.REPLIED, CampaignKey.OPTED_OUT, *links}
     assert used == {*CampaignKey, "recent_"} - recent - reactions
     assert {key for key in CampaignKey if key.startswith("recent_")} == {"recent_push", "recent_report"}
 

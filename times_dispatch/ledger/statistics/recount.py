@@ -41,6 +41,7 @@ _NOT_IN_RECORDS: Final = (
     StatisticsField.REPLIED,
     StatisticsField.OPTED_OUT,
     StatisticsField.LINK,
+    StatisticsField.LINK_FETCH,
     StatisticsField.REFUSED,
 )
 """The beginnings of fields that no record has: for these, a campaign's own counters are the other book."""
