@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -64,6 +64,8 @@ class CliContext:
     """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
+    notes: set[str] = field(default_factory=set)
+    """The notes that were printed, so that each is printed once."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.
@@ -77,6 +79,23 @@ class CliContext:
         from times_dispatch.settings.load import load  # noqa: PLC0415  # slow to import, and --help does without
 
         return load(self.settings_path, self.variables(), need=frozenset(needs))
+
+    def ledger_url(self) -> str:
+        """Return the address of the ledger, from the environment alone.
+
+        No mistake in the settings file, and none in another variable, keeps a command from the ledger.
+
+        Raises:
+            SettingsInvalid: the address, or the password of Redis, is missing or cannot be used.
+        """
+        from times_dispatch.settings.environment import Environment, read_redis_url  # noqa: PLC0415  # as above
+        from times_dispatch.settings.errors import SettingsInvalid  # noqa: PLC0415
+
+        environment = Environment(self.variables())
+        url = read_redis_url(environment, is_needed=True)
+        if environment.mistakes:
+            raise SettingsInvalid(environment.mistakes)
+        return url
 
     def variables(self) -> dict[str, str]:
         """Return the variables of the environment and of ``.env``, with the address of Redis that an option gives."""
@@ -115,6 +134,19 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  # for the type checker
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; name the most similar command if there is none."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from times_dispatch.similar_names import similar_name  # noqa: PLC0415  # only a mistake needs it
+
+            if similar := similar_name(args[0], COMMANDS):
+                error.message += f" Did you mean {similar}?"  # type: ignore[misc]  # the stubs say that it is final
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -142,7 +174,7 @@ class Commands(click.Group):
             raise
 
 
-@click.command(cls=Commands)
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="times-dispatch", prog_name="dispatch")
 @click.option(
     "--settings",

@@ -193,6 +193,8 @@ class SenderField(StrEnum):
     """The cost of the message at that send time, in the unit of the rate."""
     PAUSED = "paused"
     """1 while the sender is paused."""
+    PAUSE_REASON = "pause_reason"
+    """Why a person paused the sender; missing without a reason."""
     STOPPED_US = "stopped_us"
     """When the sender was last paused, or braked at a provider; microseconds since the epoch."""
     MAX_PARTS_PER_DAY = "max_parts_per_day"
