@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos simulate secrets clean
+.PHONY: help demo up fast test one format lint ruff types imports lua compose dependencies lock sbom bench chaos fuzz simulate secrets clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -79,6 +79,9 @@ bench: $(READY) ## measure speed and memory (benchmarks/README.md)
 
 chaos: $(READY) ## break every process and count the damage; SEED=N repeats a run, SEEDS=7,42 has several, BUSY=1 keeps the cores busy
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUSY),--busy)
+
+fuzz: $(READY) ## give random input to the parsers of foreign input; MINUTES (docs/security.md)
+	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES))
 
 simulate: $(READY) ## try hundreds of hours of faults on a virtual clock; SEED, RUNS, HOURS (docs/simulation.md)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(HOURS),--hours $(HOURS))
