@@ -49,6 +49,9 @@ def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tupl
 COMMANDS = [" ".join(path) for path in _leaves(main)]
 
 CALLS: dict[str, list[tuple[str, ...]]] = {
+    "init": [(f"{HOSTILE}",)],
+    "doctor": [(), ("--connect",)],
+    "status": [(), ("--json",)],
     "check": [
         ("good.toml",),
         ("good.toml", "--no-redis", "--json"),
@@ -69,6 +72,15 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
     ],
     "list": [(), ("--json",), ("--ended", HOSTILE)],
     "show": [("@",), ("@", "--json"), ("@", "--export", "pending", FILE + ".out"), (HOSTILE,)],
+    "stats": [
+        (),
+        ("--campaign", "@", "--json"),
+        ("--campaign", HOSTILE),
+        ("--sender", HOSTILE, "--provider", HOSTILE, "--template", HOSTILE),
+        ("--day", HOSTILE),
+        ("--by", "sender", "--csv"),
+        ("--recount",),
+    ],
     "report": [
         ("@", "--out", "-", "--numbers"),
         ("@", "--out", "-", "--format", "jsonl"),
@@ -79,13 +91,18 @@ CALLS: dict[str, list[tuple[str, ...]]] = {
         (HOSTILE, "--out", FILE),
     ],
     "watch": [("@", "--timeout", "0.1"), (HOSTILE,), ("@", "--timeout", HOSTILE)],
-    "pause": [("@", "--reason", HOSTILE), (HOSTILE,)],
-    "resume": [("@",), (HOSTILE,)],
-    "cancel": [("@",), (HOSTILE,)],
+    "pause": [("@", "--reason", HOSTILE), (HOSTILE,), ("--all",), ("--all", "--yes"), ("--sender", HOSTILE)],
+    "resume": [("@",), (HOSTILE,), ("--all",), ("--all", "--yes"), ("--sender", HOSTILE)],
+    "cancel": [("@",), ("@", "--yes"), (HOSTILE,)],
     "budget": [("@", "5"), (HOSTILE, "5"), ("@", HOSTILE)],
-    "resolve": [("@", "--as", "sent", "--force"), ("@", "--as", "resend"), (HOSTILE, "--as", "sent", "--force")],
+    "resolve": [
+        ("@", "--as", "sent", "--force"),
+        ("@", "--as", "resend"),
+        ("@", "--as", "resend", "--yes"),
+        (HOSTILE, "--as", "sent", "--force"),
+    ],
     "sender list": [(), ("--json",)],
-    "sender rate": [("TIMESM", "5"), (HOSTILE, "5"), ("TIMESM", HOSTILE)],
+    "sender rate": [("TIMESM", "5"), ("TIMESM", "9999"), (HOSTILE, "5"), ("TIMESM", HOSTILE)],
     "sender pause": [("TIMESM",), (HOSTILE,)],
     "sender resume": [("TIMESM",), (HOSTILE,)],
     "optout add": [("9876543210",), (HOSTILE,)],

@@ -29,12 +29,13 @@ from times_dispatch.ledger.keys import (
     provider_field,
     sender_key,
 )
-from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId
+from times_dispatch.ledger.model import CampaignId, CampaignView, Plan, Recipients, SenderId, WaitsFor
 from times_dispatch.ledger.records import MessageRecord, read_records, unpack_recipients
 from times_dispatch.ledger.scripts import text
 from times_dispatch.ledger.states import CampaignState, MessageState
 
 _INDIA = ZoneInfo("Asia/Kolkata")
+_SENDING_THROUGH = "sending through "
 
 
 class UnavailableProvider(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,10 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     """Messages or SMS parts per second; 0 is no limit."""
     paused: bool
+    pause_reason: str = ""
+    """Why a person paused the sender; empty if the sender is not paused, or was paused without a reason."""
+    configured_rate_per_s: float | None = None
+    """The rate that the settings had when a campaign of the sender was last submitted; None if there was none."""
     unavailable: list[UnavailableProvider]
     """Providers that are braked, or from which the sender backs off, by name."""
     batches_out: int
@@ -115,6 +120,8 @@ class Queries:
             id=sender,
             rate_per_s=float(fields.get(SenderField.RATE, 0)),
             paused=fields.get(SenderField.PAUSED) == b"1",
+            pause_reason=fields.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace"),
+            configured_rate_per_s=stored_rate(fields.get(SenderField.CONFIGURED_RATE)),
             unavailable=sorted(_unavailable(fields).values(), key=attrgetter("provider")),
             batches_out=batches_out,
             campaigns_in_turn=sum(in_turn),
@@ -148,13 +155,13 @@ class Queries:
         return await self._newest_first([(CampaignId(text(member)), sender) for member in members], damaged)
 
     async def live_and_ended(
-        self, *, max_ended: int, damaged: list[CampaignDamaged] | None = None
+        self, *, max_ended: int, only_sender: SenderId | None = None, damaged: list[CampaignDamaged] | None = None
     ) -> tuple[list[CampaignView], int]:
-        """Return all live campaigns and the newest *max_ended* others, as ``campaigns`` does.
+        """Return all live campaigns and the newest *max_ended* others, of one sender or all, as ``campaigns`` does.
 
         Also return how many ended campaigns are left out; the cost does not depend on their number.
         """
-        senders = await self.senders()
+        senders = [only_sender] if only_sender else await self.senders()
         async with self._redis.pipeline(transaction=False) as pipe:
             for sender in senders:
                 pipe.smembers(sender_key(sender, SenderKey.LIVE))
@@ -240,6 +247,14 @@ class Queries:
                     yield view
 
 
+def stored_rate(value: bytes | str | None) -> float | None:
+    """Read a stored rate; return None if no rate is stored, or if the value is damaged."""
+    try:
+        return float(value or b"")
+    except ValueError:
+        return None
+
+
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
 """The errors that damaged data raises while it is read: wrong types, missing fields, unreadable values."""
 
@@ -290,8 +305,12 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *
     plan = msgspec.json.decode(fields[CampaignField.PLAN], type=Plan)
     counters = {name: int(fields.get(name, 0)) for name in COUNTERS}
     reason = fields.get(CampaignField.REASON, b"").decode()
+    waits_for = WaitsFor.NOTHING
     if not reason and state is CampaignState.RUNNING:
-        reason = _wait_for_time(fields, plan, now_s) or _wait_for_sender(sender, plan, now_s)
+        if reason := _wait_for_time(fields, plan, now_s):
+            waits_for = WaitsFor.START if now_s * 1000 < plan.start_at_ms else WaitsFor.HOURS
+        elif (reason := _wait_for_sender(sender, plan, now_s)) and _SENDING_THROUGH not in reason:
+            waits_for = WaitsFor.SENDER
     detail = fields.get(CampaignField.REASON_DETAIL, b"").decode()
     return CampaignView(
         id=campaign,
@@ -315,6 +334,7 @@ def _view(campaign: CampaignId, fields: Fields, codes: Fields, sender: Fields, *
         finished_ms=int(fields.get(CampaignField.FINISHED_MS, 0)),
         unopened_state=MessageState(fields.get(CampaignField.UNOPENED_STATE, b"p").decode()),
         unopened_before=int(fields.get(CampaignField.UNOPENED_BEFORE, 0)),
+        waits_for=waits_for,
     )
 
 
@@ -340,13 +360,14 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
     """Return why a sender sends nothing for a campaign, or not through its first provider; empty if it does."""
     resume = f"dispatch sender resume {plan.sender}"
     if sender.get(SenderField.PAUSED) == b"1":
-        return f"the sender is paused: {resume}"
+        why = sender.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace")
+        return f"the sender is paused{f' ({why})' if why else ''}: {resume}"
     if int(sender.get(SenderField.FULL_DAY, 0)) == _today(now_s):
         return "the sender has used up its parts of the day"
     unavailable, reasons = _unavailable(sender), list[str]()
     for provider in plan.chain:
         if provider not in unavailable:
-            return "; ".join([*reasons, f"sending through {provider}"]) if reasons else ""
+            return "; ".join([*reasons, f"{_SENDING_THROUGH}{provider}"]) if reasons else ""
         reasons.append(f"provider {provider} is {unavailable[provider].why}")
     if all(unavailable[provider].brake for provider in plan.chain):
         reasons.append(f"when that is mended: {resume}")
