@@ -25,8 +25,8 @@ help: ## list these commands
 demo: $(READY) ## send a campaign to 20,000 recipients through the sandbox, and compare its books with the ledger
 	@$(BIN)/python -m times_dispatch.demo
 
-up: $(READY) ## start everything with the sandbox, until Ctrl-C
-	@$(BIN)/python -m times_dispatch.demo up
+up: $(READY) ## start everything with the sandbox, until Ctrl-C; KEEP=folder keeps Redis, SETTINGS=dispatch.toml takes yours
+	@$(BIN)/python -m times_dispatch.demo up $(if $(KEEP),--keep $(KEEP)) $(if $(SETTINGS),--settings $(SETTINGS))
 
 # The tests run while lint does, and what lint found is printed after them.
 fast: $(READY) ## all quick tests that start no processes, and lint meanwhile
@@ -126,7 +126,7 @@ $(READY): pyproject.toml lock/dev.txt
 	@test -n "$(VERSION)" || { echo "$(PYTHON) does not run; say which Python to use: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is Python $(VERSION); this project needs 3.11, 3.12 or 3.13: make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12" >&2; exit 1; }
-	@echo "making $(VENV), once"
+	@echo "installing into $(VENV): once, about a minute"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement lock/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
