@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    clicks,
     corpus,
     dispatch,
     export,
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Callable[[str], None]], list[Figure]]] = {
     "slow": scaling.slow,
     "submit": submit.figures,
     "reports": reports.figures,
+    "clicks": clicks.figures,
     "show": show.figures,
     "export": export.figures,
     "pacing": pacing.figures,
