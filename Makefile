@@ -95,11 +95,11 @@ sbom: $(READY) ## write sbom.json, a bill of materials (CycloneDX) of what the i
 	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json lock/run.txt
 
 # The users of redis-users.acl.
-REDIS_USERS := worker beat receiver reconciler flower command admin
+REDIS_USERS := worker beat receiver reconciler links flower command admin
 
 secrets: ## make the random secrets that docker-compose.yml reads, where they are missing
 	@mkdir -p -m 700 secrets
-	@for name in $(REDIS_USERS:%=redis_%) id_key callback_secret flower_basic_auth timesmobile_username timesmobile_password; do \
+	@for name in $(REDIS_USERS:%=redis_%) id_key link_key callback_secret flower_basic_auth timesmobile_username timesmobile_password; do \
 	  test -s secrets/$$name && continue; \
 	  case $$name in flower_basic_auth) before=flower: ;; *) before= ;; esac; \
 	  printf '%s' "$$before" > secrets/$$name; \

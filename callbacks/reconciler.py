@@ -34,6 +34,7 @@ from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.id_key import IdKeyGuard
 from times_dispatch.ledger.keys import RECONCILERS
 from times_dispatch.ledger.report_applier import ReportApplier
+from times_dispatch.log_sums import LogSums
 from times_dispatch.process import run_until_signalled
 from times_dispatch.provider.correlation_ids import CorrelationIds
 from times_dispatch.settings.load import Need
@@ -130,6 +131,7 @@ class Reconciler:
         """How many entries Redis has refused one after the other, because it is full."""
         self._is_one_by_one = False
         """Whether entries are processed one by one, because Redis has refused a group."""
+        self._sums = LogSums(log)
         self._renewed_at = clock.monotonic()
         # Not at once: a reconciler that will be killed by a claimed entry processes some new entries before.
         self._claim_at = clock.monotonic() + limits.claim_every_s
@@ -149,6 +151,7 @@ class Reconciler:
             ended.set()
             await renewing
             await self._reader.release([entry.id for entry in self._claimed])
+            self._sums.flush()
 
     def figures(self) -> dict[str, int]:
         """Return what this process holds now, for its heartbeats."""
@@ -297,7 +300,7 @@ class Reconciler:
         """Store the side effects of the entries, and only then delete the entries from the stream."""
         dead_letters = await self._applier.store_side_effects(applied)
         await self._reader.finish([entry.id for entry in entries])
-        log.info(
+        self._sums.info(
             "reports reconciled",
             entries=len(entries),
             **applied.classified.counts,

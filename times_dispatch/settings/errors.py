@@ -7,12 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from times_dispatch.bounded_mistakes import bounded_mistakes
 from times_dispatch.settings.strict_table import TomlPath, settings_of
 from times_dispatch.similar_names import similar_name
 
-MAX_MISTAKES = 50
-"""Mistakes of one file that are named; of the others only the number."""
-_MAX_MISTAKE_LENGTH = 1_000
 _MAX_NAMES = 50
 
 _SECRET_WORDS = re.compile(r"user_?name|pass(word|wd)?|secret|token|auth|credential", re.IGNORECASE)
@@ -49,14 +47,6 @@ class SettingsInvalid(Exception):
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = bounded_mistakes(mistakes)
         super().__init__("\n".join(self.mistakes))
-
-
-def bounded_mistakes(mistakes: Iterable[str]) -> tuple[str, ...]:
-    """Return the first mistakes, each cut to a bounded length, and a line that counts the others."""
-    given = tuple(mistakes)
-    shown = [line if len(line) <= _MAX_MISTAKE_LENGTH else f"{line[:_MAX_MISTAKE_LENGTH]}…" for line in given]
-    more = len(given) - MAX_MISTAKES
-    return tuple(shown) if more <= 0 else (*shown[:MAX_MISTAKES], f"and {more:,} more mistakes")
 
 
 def closest(name: str, known: Iterable[str]) -> str:

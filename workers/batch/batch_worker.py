@@ -66,7 +66,7 @@ class BatchWorker:
         self._ledger_retry = LedgerRetry(
             lease.ref, self._run, max_wait_s=timings.ledger_retry_s, clock=clock, rng=context.rng
         )
-        renderer = MessageRenderer(lease, plan, context.ids)
+        renderer = MessageRenderer(lease, plan, context.ids, context.link_keys.filler(plan))
         self._check = SuppressionCheck(
             lease,
             plan,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.kit.ledger import recipients
 from times_dispatch.ledger.model import Recipients
-from times_dispatch.ledger.records import pack_recipients, unpack_recipients
+from times_dispatch.ledger.records import holds_number, pack_recipients, unpack_recipients
 
 Value = TypeVar("Value")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
