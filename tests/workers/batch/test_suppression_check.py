@@ -14,7 +14,8 @@ from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.states import CampaignState, MessageState
-from times_dispatch.provider.failures import Failure, NotSent
+from times_dispatch.provider.failures import Failure
+from times_dispatch.provider.push_errors import NotSent
 from workers.batch.batch_run import BatchEnd
 from workers.batch.batch_worker import BatchWorker
 from workers.batch.opt_out_cache import OptOutCache
