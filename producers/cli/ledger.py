@@ -13,10 +13,13 @@ from producers.cli.output import echo
 from times_dispatch.ledger.connection import check, connect
 from times_dispatch.ledger.health import urgent_warnings
 from times_dispatch.ledger.model import SenderId
-from times_dispatch.settings.load import Need
+from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.status.roles import missing_workers
 
 T = TypeVar("T")
+
+_ANSWER_TIMEOUT_S = 2.0
+"""If Redis does not answer a command for so long at its start, the command says so and ends."""
 
 
 def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True) -> T:
@@ -29,10 +32,10 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
             somebody else has written meanwhile may not: the person is told that the answer was lost, and decides.
 
     Raises:
-        SettingsInvalid: the settings or the ledger's address cannot be used.
+        SettingsInvalid: the ledger's address is missing or cannot be used.
         RedisUnavailable: the ledger does not answer, or refuses the login.
     """
-    redis_url = options.settings(Need.LEDGER).redis_url
+    redis_url = options.ledger_url()
 
     async def connect_and_call() -> T:
         async with open_ledger(redis_url, repeats=repeats) as redis:
@@ -44,9 +47,10 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
 @asynccontextmanager
 async def open_ledger(redis_url: str, *, repeats: bool = True) -> AsyncIterator[Redis]:
     """Connect to the ledger for the time of a block; raise RedisUnavailable if the ledger cannot be used."""
+    async with connect(redis_url, socket_timeout_s=_ANSWER_TIMEOUT_S, repeat_after_timeout=False) as probe:
+        await check(probe, needs_memory=False)
     redis = connect(redis_url) if repeats else connect(redis_url, retries=0)
     try:
-        await check(redis, needs_memory=False)
         for warning in await urgent_warnings(redis):
             echo(f"warning: {warning}", err=True)
         yield redis
@@ -64,6 +68,7 @@ async def warn_without_workers(redis: Redis) -> None:
 async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) -> None:
     """Let workers begin at once with what a sender may send again; if that fails, upkeep does it some seconds later."""
     from producers.submit import notify_workers as notify  # noqa: PLC0415  # imports Celery, which is slow
+    from times_dispatch.settings.load import Need  # noqa: PLC0415  # slow to import
 
-    with suppress(RedisError):
+    with suppress(RedisError, SettingsInvalid):
         await notify(redis, options.settings(Need.LEDGER), sender)

@@ -1,5 +1,6 @@
 """The values that producers, workers and callbacks exchange: campaign plans, batches, recipients and campaign views."""
 
+from enum import StrEnum
 from typing import Literal, NewType
 
 import msgspec
@@ -120,6 +121,18 @@ class Recipients(msgspec.Struct, frozen=True, array_like=True):
     """One column for each value of the row that the targets of tracked links need."""
 
 
+class WaitsFor(StrEnum):
+    """What a running campaign waits for before it sends."""
+
+    NOTHING = "nothing"
+    START = "start"
+    """Its ``start_at``."""
+    HOURS = "hours"
+    """Its send window."""
+    SENDER = "sender"
+    """Its sender is paused, has used up its parts of the day, or can use no provider of the chain."""
+
+
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a campaign at one moment, read in one atomic step."""
 
@@ -146,6 +159,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     unopened_state: MessageState = MessageState.PENDING
     """The state of the messages in batches below ``unopened_before`` that have no records."""
     unopened_before: int = 0
+    waits_for: WaitsFor = WaitsFor.NOTHING
 
     def state_without_records(self, batch: int) -> MessageState:
         """Return the state of all messages of a batch that has no records, because no worker ever took it."""
