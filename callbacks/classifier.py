@@ -152,10 +152,12 @@ def join(rows: list[bytes]) -> bytes:
 def _digest(index: int, event: ReportEvent) -> bytes:
     """Return eight bytes that tell the clicks of a message from each other, or its replies.
 
-    A message has at most ``MAX_REACTIONS`` digests of each kind, so that nobody fills Redis with clicks. Two clicks on
-    one link within so many seconds have two digests; of other clicks, one in ``MAX_REACTIONS`` is taken for another.
+    A message has at most ``MAX_REACTIONS`` digests of each kind, so that nobody fills Redis with clicks. The clicks
+    on one link within a span of so many seconds have different digests; of other clicks, one in ``MAX_REACTIONS`` is
+    taken for another.
     """
-    content = f"{event.url}\0{event.incoming_text}".encode("utf-8", "surrogatepass")
+    span = event.ts // MAX_REACTIONS  # without the span, clicks that far apart would be one click for certain
+    content = f"{event.url}\0{event.incoming_text}\0{span}".encode("utf-8", "surrogatepass")
     # Not the id: it may be written in many ways, in upper and lower case.
     number = (event.ts + int.from_bytes(blake2b(content, digest_size=4).digest())) % MAX_REACTIONS
     return blake2b(b"%d %b %d" % (index, event.kind.encode(), number), digest_size=8).digest()

@@ -21,13 +21,14 @@ from redis.exceptions import OutOfMemoryError
 
 from callbacks.classifier import ReportClassifier
 from callbacks.dead_letters import DeadLetter, DeadLetterReason, DeadLetters
-from callbacks.entry_applier import AppliedEntries, EntryApplier, max_rows, posted_bodies
+from callbacks.entry_applier import NO_DEAD_NUMBERS, AppliedEntries, EntryApplier, max_rows, posted_bodies
 from callbacks.relay import Relay
 from callbacks.retry_loop import run_forever
 from callbacks.stream_reader import CLAIM_AFTER_MS, Entry, StreamReader
 from callbacks.streams import DEFAULT_STREAM_LIMITS, REPORTS, StreamLimits, store_one_by_one
 from times_dispatch.clock import SYSTEM_CLOCK, Clock
 from times_dispatch.ledger.connection import connect
+from times_dispatch.ledger.dead_numbers import DeadNumberRule
 from times_dispatch.ledger.errors import IdKeyRefused
 from times_dispatch.ledger.heartbeats import Heartbeat, ProcessKind
 from times_dispatch.ledger.id_key import IdKeyGuard
@@ -97,6 +98,7 @@ class Reconciler:
         name: str | None = None,
         limits: ReconcilerLimits = _DEFAULT_LIMITS,
         streams: StreamLimits = DEFAULT_STREAM_LIMITS,
+        dead_numbers: DeadNumberRule = NO_DEAD_NUMBERS,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Make a reconciler.
@@ -109,10 +111,13 @@ class Reconciler:
             name: the name of this process among the reconcilers; None makes a name.
             limits: how many entries the reconciler takes at once, and how often it tries an entry that fails.
             streams: how many bytes the streams that the reconciler writes may take.
+            dead_numbers: which failed reports mean that a number is dead.
             clock: the clock that decides when to claim and when to renew.
         """
         self._redis = redis
-        self._applier = EntryApplier(redis, report_applier, classifier, id_key_guard, streams=streams)
+        self._applier = EntryApplier(
+            redis, report_applier, classifier, id_key_guard, streams=streams, dead_numbers=dead_numbers
+        )
         self._id_key_guard = id_key_guard
         self._is_registered = False
         self._dead_letters = DeadLetters(redis)
@@ -241,7 +246,7 @@ class Reconciler:
             size += len(entry.payload)
             rows += max_rows(entry.payload)
             is_full = size > self._limits.group_bytes or rows > self._limits.group_rows
-            if group and (self._is_one_by_one or is_full):
+            if group and (self._is_one_by_one or is_full or entry.via != group[0].via):
                 break
             group.append(entry)
         return group
@@ -285,7 +290,7 @@ class Reconciler:
         bodies = posted_bodies(entry)
         if len(bodies) > 1:
             log.warning("the bodies of an entry that ended reconcilers are separated", bodies=len(bodies))
-            await store_one_by_one(self._redis, bodies)
+            await store_one_by_one(self._redis, bodies, via=entry.via)
         else:
             log.error("an entry is given up", deliveries=entry.deliveries)
             await self._dead_letters.add([DeadLetter(DeadLetterReason.NOT_APPLIED, body) for body in bodies])
@@ -320,7 +325,14 @@ async def serve(settings: Settings) -> None:
     async with connect(settings.redis_url, retries=1) as redis:  # a step that fails is repeated anyway
         id_key_guard = IdKeyGuard(redis, settings.id_key, settings.old_id_key)
         streams = StreamLimits.of(settings.callbacks)
-        reconciler = Reconciler(redis, ReportApplier(redis), classifier, id_key_guard, streams=streams)
+        reconciler = Reconciler(
+            redis,
+            ReportApplier(redis),
+            classifier,
+            id_key_guard,
+            streams=streams,
+            dead_numbers=settings.dead_numbers.rule,
+        )
         refusal: IdKeyRefused | None = None
 
         async def reconcile(stop: asyncio.Event) -> None:

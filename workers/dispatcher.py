@@ -129,7 +129,7 @@ class Dispatcher:
             ids=CorrelationIds(settings.id_key, settings.old_id_key),
             capacity=Capacity(max_in_flight, kept=kept_permits),
             push_queue=PushQueue(max_in_flight, kept=kept_permits, clock=clock),
-            opt_out_cache=OptOutCache(redis),
+            opt_out_cache=OptOutCache(redis, settings.dead_numbers.rule),
             frequency_limits=limits,
             link_keys=LinkKeys((settings.link_key, settings.old_link_key)),
             issue_batches=self._issue_batches,

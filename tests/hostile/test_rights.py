@@ -173,7 +173,12 @@ def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(t
     ):
         assert inside in command
         command = command.replace(inside, here)
-    process = Process("redis", ["sh", "-c", command], environment={**os.environ, "APPENDFSYNC": "no"}, folder=tmp_path)
+    process = Process(
+        "redis",
+        ["sh", "-c", command],
+        environment={**os.environ, "APPENDFSYNC": "no", "MAXMEMORY": "100mb"},
+        folder=tmp_path,
+    )
     process.start()
     try:
         with Redis(port=port) as redis:
@@ -184,6 +189,7 @@ def test_the_redis_of_docker_compose_starts_with_the_users_and_their_passwords(t
                     _connects(port, name, "guess")
         with Redis(port=port, username="admin", password="password of admin") as admin:
             assert admin.config_get("appendonly") == {"appendonly": "yes"}
+            assert admin.config_get("maxmemory") == {"maxmemory": str(100 * 1024**2)}
     finally:
         process.stop()
 

@@ -41,7 +41,7 @@ async def test_a_line_of_another_kind_is_logged_at_once() -> None:
     assert [(line["provider"], line["log_level"]) for line in lines] == [("a", "error"), ("b", "error"), ("a", "info")]
 
 
-async def test_what_is_held_back_is_logged_at_the_end_of_a_process() -> None:
+async def test_held_back_numbers_are_logged_at_the_end_of_a_process() -> None:
     sums = LogSums(log, every_s=EVERY_S)
     with capture_logs() as lines:
         for _ in range(3):

@@ -69,6 +69,11 @@ OPT_OUTS_CHANGES = "{opt_outs}:any"
 """Counter: how many times the opt-out list was changed; missing if no number was ever put on the list."""
 OPT_OUTS_BUCKET = "{opt_outs}:n"
 """Set at ``{opt_outs}:n:<beginning of the number>``: the last five digits, as integers, of numbers on the list."""
+OPT_OUTS_DEAD = "{opt_outs}:dead"
+"""Hash at ``{opt_outs}:dead:<beginning of the number>``: the last five digits of dead numbers, as integers, to the day
+since the epoch times 65,536, plus the code. It expires when it gets no new number for as long as dead numbers count."""
+OPT_OUTS_HAS_DEAD = "{opt_outs}:any_dead"
+"""String: there while any dead number counts; expires."""
 
 REPLICATED = "replicated"
 """String at ``{TIMESM}:replicated``, for a minute: a worker writes it to learn whether replicas have all earlier

@@ -18,6 +18,7 @@ from times_dispatch.settings.cross_checks import (
     windows_never_open,
 )
 from times_dispatch.settings.document import Document
+from times_dispatch.settings.env_file import with_env_file
 from times_dispatch.settings.environment import (
     Environment,
     read_address,
@@ -61,11 +62,12 @@ ALL_BUT_FLOWER = frozenset(Need) - {Need.FLOWER, Need.LINKS}
 
 
 def load_from_environment(need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
-    """Load the settings with the environment of this process.
+    """Load the settings with the environment of this process, and with the file ``.env`` beside the settings file.
 
     ``DISPATCH_SETTINGS`` names the file; by default it is dispatch.toml in the working directory.
     """
-    return load(Path(os.environ.get("DISPATCH_SETTINGS") or "dispatch.toml"), os.environ, need=need)
+    path = Path(os.environ.get("DISPATCH_SETTINGS") or "dispatch.toml")
+    return load(path, with_env_file(os.environ, path), need=need)
 
 
 def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = ALL_BUT_FLOWER) -> Settings:
@@ -131,6 +133,7 @@ def load(path: Path, variables: Mapping[str, str], *, need: frozenset[Need] = AL
         templates=templates,
         registry_path=registry_path(document),
         optouts=file.optouts,
+        dead_numbers=file.dead_numbers,
         recipients=file.recipients,
         callbacks=callbacks,
         links=links,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, FiniteFloat
 
 from times_dispatch.provider.description.provider import Provider
 from times_dispatch.settings.addresses import OptionalUrl, check_listen_address, check_network
+from times_dispatch.settings.dead_numbers import DeadNumberSettings
 from times_dispatch.settings.durations import parse_seconds
 from times_dispatch.settings.links import LinkSettings
 from times_dispatch.settings.optouts import OptOutSettings
@@ -138,6 +139,7 @@ class SettingsFile(StrictTable):
     templates: dict[Annotated[str, AfterValidator(check_template_name)], TemplateSettings] = Field(default_factory=dict)
     registry: RegistrySettings = RegistrySettings()
     optouts: OptOutSettings = OptOutSettings()
+    dead_numbers: DeadNumberSettings = DeadNumberSettings()
     recipients: RecipientsSettings = RecipientsSettings()
     callbacks: CallbackSettings = CallbackSettings()
     links: LinkSettings = LinkSettings()
@@ -181,6 +183,7 @@ class Settings:
     registry_path: Path | None = None
     """The registry file; None if dispatch.toml does not name one."""
     optouts: OptOutSettings = field(default_factory=OptOutSettings)
+    dead_numbers: DeadNumberSettings = field(default_factory=DeadNumberSettings)
     recipients: RecipientsSettings = field(default_factory=RecipientsSettings)
     callbacks: CallbackSettings = field(default_factory=CallbackSettings)
     links: LinkSettings = field(default_factory=LinkSettings)

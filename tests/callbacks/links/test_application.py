@@ -16,7 +16,7 @@ from tests.kit.callbacks import ID_KEY, SENDER, eventually, stored
 from tests.kit.clock import FakeClock
 from tests.kit.links import VALID_UNTIL_MS, LinkedCampaign, application, serving_links, submit_with_links
 from times_dispatch.ledger.id_key import IdKeyGuard
-from times_dispatch.ledger.opt_outs import OptOuts
+from times_dispatch.ledger.opt_outs import Listed, OptOuts
 from times_dispatch.ledger.queries import Queries
 from times_dispatch.ledger.report_applier import ReportApplier
 from times_dispatch.links.codes import ALPHABET
@@ -184,7 +184,7 @@ async def test_a_post_opts_out_within_a_second(
     began = time.monotonic()
     await reconcile(redis)
     assert time.monotonic() - began < 10  # a second, if the machine is quiet
-    assert await OptOuts(redis).contains(["919876500000", "919876500001"]) == [False, True]
+    assert await OptOuts(redis).contains(["919876500000", "919876500001"]) == [Listed.NOT_LISTED, Listed.OPTED_OUT]
 
 
 async def test_a_post_of_a_program_opts_nobody_out(
