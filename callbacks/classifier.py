@@ -108,12 +108,20 @@ class ReportClassifier:
                 if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
                     classified.test_send_stops.append((ref.index, event.raw))
                 continue
-            if kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text):
+            asks_to_stop = kind is EventKind.REPLIED and self._stop_words.begin(event.incoming_text)
+            if asks_to_stop:
                 classified.stop_replies.append(len(reports))
             digest = _digest(ref.index, event) if kind in _HAPPEN_MORE_THAN_ONCE else b""
             reports.append(
                 DeliveryReport(
-                    CampaignId(ref.campaign), ref.index, ref.attempt, _KINDS[kind], event.code, event.ts, digest
+                    CampaignId(ref.campaign),
+                    ref.index,
+                    ref.attempt,
+                    _KINDS[kind],
+                    event.code,
+                    event.ts,
+                    digest,
+                    asks_to_stop=asks_to_stop,
                 )
             )
             events.append(event)

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -35,6 +35,7 @@ COMMANDS = {
     "status": ("producers.cli.status:status", "Show whether all processes run, and what to do if not."),
     "list": ("producers.cli.list:list_", "List all campaigns."),
     "show": ("producers.cli.show:show", "Show where every message of a campaign stands."),
+    "stats": ("producers.cli.stats:stats", "Show what became of messages, by day, sender, provider or template."),
     "report": ("producers.cli.report:report", "Write one row for each message of campaigns to a file."),
     "watch": ("producers.cli.watch:watch", "Watch a campaign's progress, live."),
     "pause": ("producers.cli.control:pause", "Pause a campaign."),
@@ -68,6 +69,8 @@ class CliContext:
     """Who runs the command, for the trail: user@host, or what DISPATCH_ACTOR says."""
     random_below: Callable[[int], int] = secrets.randbelow
     """Chooses the index of a test message."""
+    notes: set[str] = field(default_factory=set)
+    """The notes that were printed, so that each is printed once."""
 
     def settings(self, *needs: "Need") -> "Settings":
         """Load the settings; every command loads them here.

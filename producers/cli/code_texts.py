@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from producers.cli import CliContext
+from producers.cli.ledger import settings_if_valid
 from times_dispatch.ledger.keys import CodeOrigin
 from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.states import SUPPRESSION_REASONS
@@ -19,7 +20,8 @@ _CONTRADICTION: Final = "the response contradicts itself"
 
 def meaning_of_codes(options: CliContext, view: CampaignView) -> Callable[[str], str]:
     """Return a function from a code to its meaning, by the settings of a campaign's providers."""
-    providers = options.settings().providers if view.codes else {}
+    settings = settings_if_valid(options) if view.codes else None
+    providers = settings.providers if settings else {}
     rules = [providers[nickname].response_rules for nickname in view.plan.chain if nickname in providers]
     return partial(text_of, rules=rules or [TIMES_MOBILE_RESPONSES])
 

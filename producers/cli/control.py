@@ -6,16 +6,21 @@ import click
 from redis.asyncio import Redis
 
 from producers.cli import CliContext
+from producers.cli.confirmation import about_cost, campaign_lines, confirm, yes_option
 from producers.cli.ledger import notify_workers, with_ledger
-from producers.cli.output import echo
+from producers.cli.output import counted, echo
+from producers.cli.sender_control import pause_senders, resume_senders
 from producers.errors import CommandFailed
 from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import CampaignDamaged
 from times_dispatch.ledger.model import CampaignId, CampaignView
 from times_dispatch.ledger.protocol import ControlAction
 from times_dispatch.ledger.queries import Queries, SenderView
-from times_dispatch.ledger.report_backlog import unapplied_reports
-from times_dispatch.ledger.states import CampaignState
+from times_dispatch.ledger.report_backlog import UnappliedReports, unapplied_reports
+from times_dispatch.ledger.states import CampaignState, MessageState
 
+_BY_HAND = "by hand"
+"""The reason of a pause for which the person gave none; it replaces no other reason."""
 _HINTS_DURING_SUBMIT = {
     CampaignState.PAUSED: "pause it after the submit has ended, or give it up: dispatch cancel {}",
     CampaignState.RUNNING: "it runs by itself after the submit has ended",
@@ -24,19 +29,41 @@ _HINTS_DURING_SUBMIT = {
 
 
 @click.command()
-@click.argument("campaign")
-@click.option("--reason", default="by hand", help="Shown wherever the campaign is listed.")
+@click.argument("campaign", default="")
+@click.option("--sender", "sender_name", default="", help="Pause this sender, with all its campaigns.")
+@click.option("--all", "all_senders", is_flag=True, help="Pause every sender: nothing is sent any more.")
+@click.option("--reason", default="", help="Shown wherever the campaign is listed; replaces an earlier reason.")
+@yes_option
 @click.pass_obj
-def pause(options: CliContext, campaign: str, *, reason: str) -> None:
-    """Pause CAMPAIGN: no push starts later than a second after this command has ended."""
-    _change_state(options, campaign, ControlAction.PAUSE, reason, CampaignState.PAUSED)
+def pause(options: CliContext, campaign: str, *, sender_name: str, all_senders: bool, reason: str, yes: bool) -> None:
+    """Pause CAMPAIGN: no push starts later than a second after this command has ended.
+
+    With --sender or --all whole senders are paused, also for campaigns that are submitted later. This command needs
+    only Redis, and no valid settings file. It asks before it pauses several campaigns.
+    """
+    _check_target(campaign, sender_name, all_senders=all_senders)
+    if not campaign:
+        pause_senders(options, sender_name or None, reason=reason, yes=yes)
+        return
+    _change_state(options, campaign, ControlAction.PAUSE, reason or _BY_HAND, CampaignState.PAUSED)
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", default="")
+@click.option("--sender", "sender_name", default="", help="Resume this sender, also if it stopped itself.")
+@click.option("--all", "all_senders", is_flag=True, help="Resume every sender that is paused.")
+@yes_option
 @click.pass_obj
-def resume(options: CliContext, campaign: str) -> None:
-    """Resume CAMPAIGN where it stopped, also if it stopped itself; exit with 1 if something else holds it back."""
+def resume(options: CliContext, campaign: str, *, sender_name: str, all_senders: bool, yes: bool) -> None:
+    """Resume CAMPAIGN where it stopped, also if it stopped itself; exit with 1 if something else holds it back.
+
+    With --sender or --all whole senders are resumed; a campaign that was paused by itself stays paused. The command
+    asks before it resumes several campaigns.
+    """
+    _check_target(campaign, sender_name, all_senders=all_senders)
+    if not campaign:
+        resume_senders(options, sender_name or None, yes=yes)
+        return
 
     async def change(redis: Redis) -> tuple[bool, CampaignView, SenderView]:
         queries, id_ = Queries(redis), CampaignId(campaign)
@@ -60,10 +87,33 @@ def resume(options: CliContext, campaign: str) -> None:
 
 @click.command()
 @click.argument("campaign")
+@yes_option
 @click.pass_obj
-def cancel(options: CliContext, campaign: str) -> None:
-    """Cancel CAMPAIGN for good: unsent messages are cancelled, messages in doubt are not sent again."""
-    _change_state(options, campaign, ControlAction.CANCEL, "by hand", CampaignState.CANCELLED)
+def cancel(options: CliContext, campaign: str, *, yes: bool) -> None:
+    """Cancel CAMPAIGN for good: unsent messages are cancelled, messages in doubt are not sent again.
+
+    The command asks before it cancels messages, and needs only Redis.
+    """
+    if not yes and (lines := _cancel_in_words(options, campaign)):
+        confirm(*lines)
+    _change_state(options, campaign, ControlAction.CANCEL, _BY_HAND, CampaignState.CANCELLED)
+
+
+def _cancel_in_words(options: CliContext, campaign: str) -> list[str]:
+    """Return what a cancel would do; nothing if no message is unsent or in doubt."""
+    try:
+        view = with_ledger(options, lambda redis: Queries(redis).campaign(CampaignId(campaign)))
+    except CampaignDamaged as damage:
+        return [f"cancels campaign {campaign} for good: its messages cannot be counted, {damage.what}"]
+    in_doubt = view.counts[MessageState.IN_DOUBT]
+    if view.state is CampaignState.CANCELLED or not (view.unsent or in_doubt):
+        return []
+    lines = ["cancels for good:", *campaign_lines([view])]
+    if view.unsent:
+        lines.append(f"  not sent: {counted(view.unsent, 'message')}{about_cost(options, view, view.unsent)}")
+    if in_doubt:
+        lines.append(f"  in doubt and never sent again: {counted(in_doubt, 'message')}")
+    return lines
 
 
 @click.command()
@@ -94,29 +144,54 @@ def budget(options: CliContext, campaign: str, parts: int) -> None:
     help="sent: count them as accepted, a report may still come. resend: send them again, at your own risk.",
 )
 @click.option("--force", is_flag=True, help="Decide although reports may be waiting that say what became of them.")
+@yes_option
 @click.pass_obj
-def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "resend"], force: bool) -> None:
-    """Decide about all messages of CAMPAIGN that are in doubt now.
+def resolve(options: CliContext, campaign: str, *, decision: Literal["sent", "resend"], force: bool, yes: bool) -> None:
+    """Decide about all messages of CAMPAIGN that are in doubt now; ask before they are sent again.
 
     Refused while reports wait that are not applied yet, or while no reconciler runs: a report may say that a message
     was delivered. If the campaign is paused, or stopped itself, messages to be sent again wait for ``dispatch resume``.
     """
+
+    async def view_if_decidable(redis: Redis) -> CampaignView:
+        view = await Queries(redis).campaign(CampaignId(campaign))
+        if not force and (unapplied := await unapplied_reports(redis)):
+            raise _unapplied(unapplied)
+        return view
 
     async def decide(redis: Redis) -> tuple[int, CampaignState]:
         queries = Queries(redis)
         sender = await queries.sender_of(CampaignId(campaign))
         if unapplied := await unapplied_reports(redis):
             if not force:
-                raise CommandFailed(f"{unapplied}; then run this again, or decide all the same with --force")
+                raise _unapplied(unapplied)
             echo(f"ignored: {unapplied}", err=True)
         decided = await Control(redis, actor=options.actor).resolve(sender, CampaignId(campaign), decision)
         return decided, (await queries.campaign(CampaignId(campaign))).state
 
+    if decision == "resend" and not yes:
+        view = with_ledger(options, view_if_decidable)
+        if in_doubt := view.counts[MessageState.IN_DOUBT]:
+            confirm(
+                f"sends again: {counted(in_doubt, 'message')} in doubt{about_cost(options, view, in_doubt)}",
+                *campaign_lines([view]),
+                "  whoever got such a message already gets it twice",
+            )
     decided, state = with_ledger(options, decide)
     message = f"{decided:,} messages in doubt are now {'accepted' if decision == 'sent' else 'pending again'}"
     if decision == "resend" and decided and state in {CampaignState.PAUSED, CampaignState.BRAKED}:
         message += f"; campaign {campaign} is {state}: they wait for dispatch resume {campaign}"
     echo(message)
+
+
+def _unapplied(unapplied: UnappliedReports) -> CommandFailed:
+    return CommandFailed(f"{unapplied}; then run this again, or decide all the same with --force")
+
+
+def _check_target(campaign: str, sender_name: str, *, all_senders: bool) -> None:
+    """Raise UsageError unless exactly one of the campaign, the sender and all senders is named."""
+    if bool(campaign) + bool(sender_name) + all_senders != 1:
+        raise click.UsageError("name a campaign, or a sender with --sender, or say --all")
 
 
 def _change_state(
@@ -137,7 +212,9 @@ def _change_state(
 
     async def change(redis: Redis) -> tuple[bool, CampaignState]:
         sender = await Queries(redis).sender_of(CampaignId(campaign))
-        return await Control(redis, actor=options.actor).campaign(sender, CampaignId(campaign), action, reason=reason)
+        return await Control(redis, actor=options.actor).campaign(
+            sender, CampaignId(campaign), action, reason=reason, replaces_reason=reason != _BY_HAND
+        )
 
     _print_state(campaign, *with_ledger(options, change), wanted=wanted)
 

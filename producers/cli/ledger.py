@@ -1,9 +1,11 @@
-"""The connection of commands to the ledger."""
+"""The connection of commands to the ledger; commands that only act on the ledger need no settings file."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -16,6 +18,9 @@ from times_dispatch.ledger.model import SenderId
 from times_dispatch.settings.errors import SettingsInvalid
 from times_dispatch.status.roles import missing_workers
 
+if TYPE_CHECKING:
+    from times_dispatch.settings.model import Settings
+
 T = TypeVar("T")
 
 _ANSWER_TIMEOUT_S = 2.0
@@ -25,6 +30,8 @@ _ANSWER_TIMEOUT_S = 2.0
 def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, repeats: bool = True) -> T:
     """Connect to the ledger, await ``call`` with the connection, and return what it returns.
 
+    Only the address and the password of Redis are needed: a broken settings file is noted, and stops nobody.
+
     Args:
         options: the options of the command line.
         call: what to do.
@@ -32,7 +39,7 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
             somebody else has written meanwhile may not: the person is told that the answer was lost, and decides.
 
     Raises:
-        SettingsInvalid: the ledger's address is missing or cannot be used.
+        SettingsInvalid: the address or the password of Redis cannot be used.
         RedisUnavailable: the ledger does not answer, or refuses the login.
     """
     redis_url = options.ledger_url()
@@ -41,7 +48,10 @@ def with_ledger(options: CliContext, call: Callable[[Redis], Awaitable[T]], *, r
         async with open_ledger(redis_url, repeats=repeats) as redis:
             return await call(redis)
 
-    return asyncio.run(connect_and_call())
+    result = asyncio.run(connect_and_call())
+    if problem := _syntax_problem(options.settings_path):
+        note_broken_settings(options, problem)
+    return result
 
 
 @asynccontextmanager
@@ -67,8 +77,40 @@ async def warn_without_workers(redis: Redis) -> None:
 
 async def notify_workers(options: CliContext, redis: Redis, sender: SenderId) -> None:
     """Let workers begin at once with what a sender may send again; if that fails, upkeep does it some seconds later."""
+    if not (settings := settings_if_valid(options)):
+        return
     from producers.submit import notify_workers as notify  # noqa: PLC0415  # imports Celery, which is slow
-    from times_dispatch.settings.load import Need  # noqa: PLC0415  # slow to import
 
-    with suppress(RedisError, SettingsInvalid):
-        await notify(redis, options.settings(Need.LEDGER), sender)
+    with suppress(RedisError):
+        await notify(redis, settings, sender)
+
+
+def settings_if_valid(options: CliContext) -> "Settings | None":
+    """Return the settings; None, after a note on stderr, if they have a mistake."""
+    try:
+        return options.settings()
+    except SettingsInvalid as invalid:
+        note_broken_settings(options, invalid.mistakes[0])
+        return None
+
+
+def note_broken_settings(options: CliContext, problem: str) -> None:
+    """Print once that the settings have a mistake that did not matter for this command."""
+    note = f"note: {problem}; this command needs only Redis, other commands will refuse"
+    if note not in options.notes:
+        options.notes.add(note)
+        echo(note, err=True)
+
+
+def _syntax_problem(path: Path) -> str:
+    """Return why a settings file is no TOML, in one line; empty if the file is well formed, or is not there."""
+    with suppress(OSError, ValueError):
+        tomllib.loads(path.read_text("utf-8"))
+        return ""
+    from times_dispatch.settings.document import Document  # noqa: PLC0415  # slow to import, and only a mistake needs it
+
+    try:
+        Document.read(path)
+    except SettingsInvalid as invalid:
+        return invalid.mistakes[0] if path.exists() else ""
+    return ""

@@ -8,11 +8,13 @@ from redis.asyncio import Redis
 from rich.table import Table
 
 from producers.cli import CliContext
+from producers.cli.confirmation import campaign_lines, confirm, unsent_of, yes_option
 from producers.cli.ledger import notify_workers, with_ledger
-from producers.cli.output import console, echo
-from producers.errors import CommandFailed, InputInvalid
+from producers.cli.output import console, counted, echo
+from producers.cli.sender_control import known_sender, pause_senders, resume_senders
+from producers.errors import InputInvalid
 from times_dispatch.ledger.control import Control
-from times_dispatch.ledger.model import SenderId
+from times_dispatch.ledger.model import CampaignView
 from times_dispatch.ledger.queries import Queries, SenderView
 from times_dispatch.settings.rates import rate_problem
 
@@ -39,23 +41,30 @@ def list_(options: CliContext, *, as_json: bool) -> None:
     columns = ("sender", "rate", "state", "parts today", "batches out", "campaigns in turn")
     table = Table(*columns, box=None, pad_edge=False)
     for view in senders:
-        rate = f"{view.rate_per_s:g}/s" if view.rate_per_s else "no limit"
         today = f"{view.parts_today:,} of {view.max_parts_per_day:,}" if view.max_parts_per_day else "no limit"
-        table.add_row(view.id, rate, _state(view), today, f"{view.batches_out:,}", f"{view.campaigns_in_turn:,}")
+        table.add_row(
+            view.id, _rate(view.rate_per_s), _state(view), today, f"{view.batches_out:,}", f"{view.campaigns_in_turn:,}"
+        )
     console().print(table if senders else "no senders yet")
 
 
 @sender.command()
 @click.argument("name")
 @click.argument("per_second", type=float)
+@yes_option
 @click.pass_obj
-def rate(options: CliContext, name: str, per_second: float) -> None:
-    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. A change in the settings overrides it."""
+def rate(options: CliContext, name: str, per_second: float, *, yes: bool) -> None:
+    """Set NAME's rate to PER_SECOND from the next block on; 0 is no limit. A change in the settings overrides it.
+
+    The command asks before it sets a rate above that of the settings.
+    """
     if problem := rate_problem(per_second):
         raise InputInvalid(f"sender {name}: the rate {problem}")
+    if not yes:
+        _ask_if_above_settings(options, name, per_second)
 
     async def change(redis: Redis) -> None:
-        sender = await _known(redis, name)
+        sender = await known_sender(redis, name)
         await Control(redis, actor=options.actor).set_rate(sender, per_second)
         await notify_workers(options, redis, sender)
 
@@ -65,45 +74,49 @@ def rate(options: CliContext, name: str, per_second: float) -> None:
 
 @sender.command()
 @click.argument("name")
+@click.option("--reason", default="", help="Shown wherever a campaign of the sender is listed.")
+@yes_option
 @click.pass_obj
-def pause(options: CliContext, name: str) -> None:
-    """Pause all campaigns of NAME."""
-
-    async def change(redis: Redis) -> None:
-        await Control(redis, actor=options.actor).pause_sender(await _known(redis, name))
-
-    with_ledger(options, change)
-    echo(f"sender {name} is paused")
+def pause(options: CliContext, name: str, *, reason: str, yes: bool) -> None:
+    """Pause all campaigns of NAME; ask if there are several."""
+    pause_senders(options, name, reason=reason, yes=yes)
 
 
 @sender.command()
 @click.argument("name")
+@yes_option
 @click.pass_obj
-def resume(options: CliContext, name: str) -> None:
-    """Resume all campaigns of NAME, also if NAME stopped itself or is backing off."""
-
-    async def change(redis: Redis) -> None:
-        sender = await _known(redis, name)
-        if not await Control(redis, actor=options.actor).resume_sender(sender):
-            raise CommandFailed(
-                f"sender {name} was paused or stopped itself at this moment: look at it, and run this again"
-            )
-        await notify_workers(options, redis, sender)
-
-    with_ledger(options, change)
-    echo(f"sender {name} goes on")
+def resume(options: CliContext, name: str, *, yes: bool) -> None:
+    """Resume all campaigns of NAME, also if NAME stopped itself or is backing off; ask if there are several."""
+    resume_senders(options, name, yes=yes)
 
 
-async def _known(redis: Redis, name: str) -> SenderId:
-    known = await Queries(redis).senders()
-    if SenderId(name) not in known:
-        raise InputInvalid(f"sender {name}: the ledger has no sender of this name; it has {', '.join(known) or 'none'}")
-    return SenderId(name)
+def _ask_if_above_settings(options: CliContext, name: str, per_second: float) -> None:
+    """Ask before a sender gets a higher rate than the settings have, as far as the ledger knows them."""
+
+    async def read(redis: Redis) -> tuple[SenderView, list[CampaignView]]:
+        queries, sender = Queries(redis), await known_sender(redis, name)
+        return await queries.sender(sender), await queries.live(sender, damaged=[])
+
+    view, campaigns = with_ledger(options, read)
+    configured = view.configured_rate_per_s
+    if not configured or 0 < per_second <= configured:
+        return
+    unsent = counted(unsent_of(campaigns), "unsent message")
+    confirm(
+        f"sets the rate of sender {name} to {_rate(per_second)}, above the {_rate(configured)} of the settings: "
+        f"{counted(len(campaigns), 'live campaign')} with {unsent}",
+        *campaign_lines(campaigns),
+    )
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:g}/s" if per_second else "no limit"
 
 
 def _state(view: SenderView) -> str:
     if view.paused:
-        return "paused"
+        return f"paused: {view.pause_reason}" if view.pause_reason else "paused"
     if view.day_is_used_up:
         return "parts of the day used up"
     return "; ".join(f"provider {state.provider} is {state.why}" for state in view.unavailable) or "runs"

@@ -38,14 +38,14 @@ async def _pause_sender(testbed: ChaosTestbed, sender: str, _random: float) -> N
     """Pause the sender once a campaign of it sends."""
     with suppress(RedisError):
         await testbed.sending_campaign(sender)
-    command = await dispatch(testbed, "sender", "pause", sender)
+    command = await dispatch(testbed, "sender", "pause", sender, "--yes")
     if command.status == 0:
         testbed.events.sender_pauses.setdefault(sender, []).append(Span(command.ended_s))
 
 
 async def _resume_sender(testbed: ChaosTestbed, sender: str, _random: float) -> None:
     end_last(testbed.events.sender_pauses.get(sender, ()))
-    await dispatch_until_ok(testbed, "sender", "resume", sender)
+    await dispatch_until_ok(testbed, "sender", "resume", sender, "--yes")
 
 
 async def _change_rate(testbed: ChaosTestbed, sender: str, random_value: float) -> None:
@@ -59,7 +59,7 @@ async def _restore_rate(testbed: ChaosTestbed, sender: str, _random: float) -> N
 async def _set_rate(testbed: ChaosTestbed, sender: str, rate_per_s: float) -> None:
     change = RateChange(Span(time.time()), rate_per_s)
     testbed.events.rates[sender].append(change)
-    change.span.end_s = (await dispatch_until_ok(testbed, "sender", "rate", sender, f"{rate_per_s:g}")).ended_s
+    change.span.end_s = (await dispatch_until_ok(testbed, "sender", "rate", sender, f"{rate_per_s:g}", "--yes")).ended_s
 
 
 def end_last(spans: Sequence[Span]) -> None:

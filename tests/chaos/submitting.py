@@ -97,5 +97,5 @@ async def resend(testbed: ChaosTestbed) -> None:
     """Send every message in doubt again, by command."""
     for campaign in testbed.campaigns:
         if (await testbed.queries.campaign(campaign)).counts[MessageState.IN_DOUBT]:
-            await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend")
+            await dispatch_until_ok(testbed, "resolve", campaign, "--as", "resend", "--yes")
             testbed.log_action(f"resent the messages in doubt of {campaign}")

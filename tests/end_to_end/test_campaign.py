@@ -102,7 +102,7 @@ def test_a_cancelled_campaign_sends_no_more_and_its_counters_add_up(stack: Stack
     while show(stack, campaign)["first_sent_ms"] == 0:
         pass
 
-    assert run(["dispatch", "cancel", campaign], stack.environment).returncode == 0
+    assert run(["dispatch", "cancel", campaign, "--yes"], stack.environment).returncode == 0
     shown = show(stack, campaign)
     while shown["states"]["pending"] + shown["states"]["sending"]:
         shown = show(stack, campaign)

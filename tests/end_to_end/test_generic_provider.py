@@ -143,7 +143,7 @@ def test_a_refused_token_stops_the_sending_for_120_s(stack: Stack) -> None:
     assert shown["reason"].startswith("provider other is backing off: token refused: HTTP 401")
     assert shown["states"]["in_doubt"] == 0
     assert books["tokens"]["asked"] - asked <= 1
-    run(["dispatch", "cancel", campaign], stack.environment)
+    run(["dispatch", "cancel", campaign, "--yes"], stack.environment)
     change(stack)
     stack.check()
 

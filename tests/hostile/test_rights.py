@@ -248,7 +248,7 @@ def _run_every_command(dispatch: Callable[..., str], campaign: str, folder: str)
         (f"resume {campaign}", 1),
         (f"budget {campaign} 500", 0),
         (f"resolve {campaign} --as sent --force", 0),
-        (f"cancel {campaign}", 1),
+        (f"cancel {campaign} --yes", 1),
         ("audit", 0),
         (f"audit {campaign}", 0),
         ("sender list", 0),

@@ -20,6 +20,7 @@ from times_dispatch.ledger.keys import (
 )
 from times_dispatch.ledger.model import CampaignId, SenderId
 from times_dispatch.ledger.protocol import ControlAction, Settlement, Status
+from times_dispatch.ledger.queries import stored_rate
 from times_dispatch.ledger.scripts import Script, text
 from times_dispatch.ledger.states import CampaignState
 from times_dispatch.ledger.trail import PROGRAM, TrailAction, add_entry, packed_entry
@@ -52,7 +53,13 @@ class Control:
         self._resume_sender = Script(redis, "resume_sender")
 
     async def campaign(
-        self, sender: SenderId, campaign: CampaignId, action: ControlAction, *, reason: str = ""
+        self,
+        sender: SenderId,
+        campaign: CampaignId,
+        action: ControlAction,
+        *,
+        reason: str = "",
+        replaces_reason: bool = False,
     ) -> tuple[bool, CampaignState]:
         """Pause, resume, cancel or brake a campaign; return whether that changed the campaign, and its state.
 
@@ -65,14 +72,21 @@ class Control:
             campaign: The campaign.
             action: The change.
             reason: Why, a ``StopReason`` or a text for people.
+            replaces_reason: Whether a pause gives the reason also to a campaign that is paused already.
 
         Raises:
             CampaignUnknown: No campaign has this id.
         """
-        decided_us = await self._now_us() if action == ControlAction.RESUME else 0
+        decided_us = await self._now_us() if action == ControlAction.RESUME or replaces_reason else 0
         trail = self._entry(_TRAIL_ACTIONS[action], campaign=campaign, detail=reason)
         reply = await self._control(
-            sender, campaign=campaign, action=action, reason=reason, decided_us=decided_us, trail=trail
+            sender,
+            campaign=campaign,
+            action=action,
+            reason=reason,
+            decided_us=decided_us,
+            replaces_reason=int(replaces_reason),
+            trail=trail,
         )
         status = text(reply["status"])
         if status == Status.NO_CAMPAIGN:
@@ -83,7 +97,7 @@ class Control:
         """Write the rate of the settings; it replaces a rate that a person set only if the settings have changed."""
         configured = await self._redis.hget(_sender_hash_key(sender), SenderField.CONFIGURED_RATE)
         await self._redis.sadd(SENDERS, sender)
-        if _rate(configured) != rate_per_s:
+        if stored_rate(configured) != rate_per_s:
             trail = self._entry(TrailAction.RATE_SET, detail=f"{_rate_in_words(rate_per_s)}, by the settings")
             await self._configure_rate(sender, known_rate=configured or "", rate=rate_per_s, trail=trail)
 
@@ -114,9 +128,16 @@ class Control:
         trail = self._entry(TrailAction.RATE_SET, detail=_rate_in_words(rate_per_s))
         await self._set(sender, {SenderField.RATE: rate_per_s}, trail=trail)
 
-    async def pause_sender(self, sender: SenderId) -> None:
-        """Stop all campaigns of a sender, until a person resumes the sender."""
-        await self._set(sender, {SenderField.PAUSED: 1}, is_stop=True, trail=self._entry(TrailAction.SENDER_PAUSED))
+    async def pause_sender(self, sender: SenderId, *, reason: str = "") -> None:
+        """Stop all campaigns of a sender, until a person resumes the sender.
+
+        A reason replaces the reason of an earlier pause; without a reason, the earlier reason stays.
+        """
+        fields: dict[str, float | str] = {SenderField.PAUSED: 1}
+        if reason:
+            fields[SenderField.PAUSE_REASON] = reason
+        trail = self._entry(TrailAction.SENDER_PAUSED, detail=reason)
+        await self._set(sender, fields, is_stop=True, trail=trail)
 
     async def brake_provider(self, sender: SenderId, provider: str, reason: str) -> None:
         """Brake a provider for a sender, until a person resumes the sender; an earlier reason stays."""
@@ -207,14 +228,6 @@ class Control:
 
 def _rate_in_words(rate_per_s: float) -> str:
     return f"{rate_per_s:g}/s" if rate_per_s else "no limit"
-
-
-def _rate(stored: bytes | str | None) -> float | None:
-    """Read a stored rate; return None if no rate is stored, or if the value is damaged."""
-    try:
-        return float(stored or b"")
-    except ValueError:
-        return None
 
 
 def _sender_hash_key(sender: SenderId) -> str:

@@ -62,6 +62,10 @@ class SenderView(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     """Messages or SMS parts per second; 0 is no limit."""
     paused: bool
+    pause_reason: str = ""
+    """Why a person paused the sender; empty if the sender is not paused, or was paused without a reason."""
+    configured_rate_per_s: float | None = None
+    """The rate that the settings had when a campaign of the sender was last submitted; None if there was none."""
     unavailable: list[UnavailableProvider]
     """Providers that are braked, or from which the sender backs off, by name."""
     batches_out: int
@@ -116,6 +120,8 @@ class Queries:
             id=sender,
             rate_per_s=float(fields.get(SenderField.RATE, 0)),
             paused=fields.get(SenderField.PAUSED) == b"1",
+            pause_reason=fields.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace"),
+            configured_rate_per_s=stored_rate(fields.get(SenderField.CONFIGURED_RATE)),
             unavailable=sorted(_unavailable(fields).values(), key=attrgetter("provider")),
             batches_out=batches_out,
             campaigns_in_turn=sum(in_turn),
@@ -241,6 +247,14 @@ class Queries:
                     yield view
 
 
+def stored_rate(value: bytes | str | None) -> float | None:
+    """Read a stored rate; return None if no rate is stored, or if the value is damaged."""
+    try:
+        return float(value or b"")
+    except ValueError:
+        return None
+
+
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, struct.error, msgspec.MsgspecError, ResponseError)
 """The errors that damaged data raises while it is read: wrong types, missing fields, unreadable values."""
 
@@ -346,7 +360,8 @@ def _wait_for_sender(sender: Fields, plan: Plan, now_s: float) -> str:
     """Return why a sender sends nothing for a campaign, or not through its first provider; empty if it does."""
     resume = f"dispatch sender resume {plan.sender}"
     if sender.get(SenderField.PAUSED) == b"1":
-        return f"the sender is paused: {resume}"
+        why = sender.get(SenderField.PAUSE_REASON, b"").decode("utf-8", "replace")
+        return f"the sender is paused{f' ({why})' if why else ''}: {resume}"
     if int(sender.get(SenderField.FULL_DAY, 0)) == _today(now_s):
         return "the sender has used up its parts of the day"
     unavailable, reasons = _unavailable(sender), list[str]()

@@ -97,13 +97,13 @@ async def _fill(testbed: ChaosTestbed) -> None:
     await testbed.redis.config_set("maxmemory", 0)
     testbed.down.discard(REDIS)
     measured.append(judge_goes_on(await _next_send_s(testbed)))
-    await dispatch_until_ok(testbed, "cancel", to_cancel, unless="cancelled")
+    await dispatch_until_ok(testbed, "cancel", to_cancel, "--yes", unless="cancelled")
 
 
 async def _cancel(testbed: ChaosTestbed, campaign: CampaignId) -> float:
     began = time.monotonic()
     with suppress(CommandStuck):
-        await dispatch_until_ok(testbed, "cancel", campaign, within_s=_CANCEL_WITHIN_S)
+        await dispatch_until_ok(testbed, "cancel", campaign, "--yes", within_s=_CANCEL_WITHIN_S)
         return time.monotonic() - began
     return float("inf")
 

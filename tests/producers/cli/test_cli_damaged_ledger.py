@@ -37,7 +37,7 @@ def test_a_campaign_without_its_plan_is_listed_as_damaged_among_the_others(
     assert run("check", str(campaign), "--recipients", "more.csv").exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["show", "watch", "pause", "resume", "cancel", "resolve --as sent"])
+@pytest.mark.parametrize("command", ["show", "watch", "pause", "resume", "cancel --yes", "resolve --as sent"])
 def test_a_campaign_key_of_another_type_gives_one_line(run: Run, submitted: str, redis_url: str, command: str) -> None:
     with SyncRedis.from_url(redis_url) as redis:
         redis.delete(KEY.format(submitted))

@@ -22,7 +22,7 @@ def test_a_campaign_is_paused_resumed_and_cancelled(run: Run, submitted: str) ->
     assert (show(run, submitted)["state"], show(run, submitted)["reason"]) == ("paused", "a mistake")
     assert run("resume", submitted).stdout == f"campaign {submitted} is running\n"
     assert run("resume", submitted).exit_code == 0
-    assert run("cancel", submitted).stdout == f"campaign {submitted} is cancelled\n"
+    assert run("cancel", submitted, "--yes").stdout == f"campaign {submitted} is cancelled\n"
     again = run("resume", submitted)
     assert (again.exit_code, again.stdout) == (1, "")
     assert again.stderr == f"campaign {submitted} is cancelled: it cannot be running any more\n"
@@ -35,7 +35,7 @@ def test_a_budget_can_be_raised_and_removed(run: Run, submitted: str) -> None:
 
 
 def test_a_campaign_without_messages_in_doubt_has_nothing_to_resolve(run: Run, submitted: str) -> None:
-    assert run("resolve", submitted, "--as", "resend").stdout == "0 messages in doubt are now pending again\n"
+    assert run("resolve", submitted, "--as", "resend", "--yes").stdout == "0 messages in doubt are now pending again\n"
 
 
 async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
@@ -52,7 +52,7 @@ async def _pause_and_lose_a_worker(redis_url: str, campaign: str) -> None:
 
 def test_messages_to_resend_of_a_paused_campaign_wait_for_its_resume(run: Run, submitted: str, redis_url: str) -> None:
     asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
-    resolved = run("resolve", submitted, "--as", "resend").stdout
+    resolved = run("resolve", submitted, "--as", "resend", "--yes").stdout
     assert resolved == (
         "3 messages in doubt are now pending again; "
         f"campaign {submitted} is paused: they wait for dispatch resume {submitted}\n"
@@ -66,8 +66,8 @@ def test_a_paused_campaign_with_all_messages_in_doubt_is_finished_by_its_resume(
     asyncio.run(_pause_and_lose_a_worker(redis_url, submitted))
     assert (show(run, submitted)["state"], show(run, submitted)["states"]["in_doubt"]) == ("paused", 3)
     assert run("resume", submitted).stdout == f"campaign {submitted} is finished\n"
-    assert run("cancel", submitted).stdout == f"campaign {submitted} is cancelled\n"
-    assert run("resolve", submitted, "--as", "resend").stdout == "0 messages in doubt are now pending again\n"
+    assert run("cancel", submitted, "--yes").stdout == f"campaign {submitted} is cancelled\n"
+    assert run("resolve", submitted, "--as", "resend", "--yes").stdout == "0 messages in doubt are now pending again\n"
 
 
 def test_a_resume_names_what_still_holds_the_campaign_back(run: Run, submitted: str, redis_url: str) -> None:
@@ -120,7 +120,7 @@ def take_wake_ups(redis_url: str) -> list[str]:
     return [json.loads(base64.b64decode(wake_up["body"]))[0][1] for wake_up in wake_ups]
 
 
-@pytest.mark.parametrize("command", ["sender resume TIMESM", "sender rate TIMESM 50", "resume {}"])
+@pytest.mark.parametrize("command", ["sender resume TIMESM --yes", "sender rate TIMESM 50", "resume {}"])
 def test_workers_are_woken_at_once_for_what_may_be_sent_again(
     run: Run, submitted: str, redis_url: str, campaign: Path, write: WriteFile, *, command: str
 ) -> None:
@@ -161,7 +161,17 @@ def test_a_full_redis_is_told_by_every_command_and_a_campaign_can_be_shown_pause
                 assert done.exit_code == 0, done.output
                 assert "warning: Redis:" in done.output
                 assert "of its memory is used" in done.output
-            assert run("cancel", submitted).exit_code == 0
+            assert run("cancel", submitted, "--yes").exit_code == 0
         finally:
             redis.config_set("maxmemory", 0)
     assert "cancelled" in run("show", submitted).stdout
+
+
+def test_a_second_reason_of_a_pause_replaces_the_first_and_a_pause_without_a_reason_keeps_it(
+    run: Run, submitted: str
+) -> None:
+    for reason in (["--reason", "first"], ["--reason", "second"], []):
+        assert run("pause", submitted, *reason).stdout == f"campaign {submitted} is paused\n"
+    assert show(run, submitted)["reason"] == "second"
+    entries = json.loads(run("audit", submitted, "--json").stdout)
+    assert [entry["detail"] for entry in entries if entry["action"] == "paused"] == ["first", "second"]

@@ -1,12 +1,93 @@
+"""Commands that act on the ledger need Redis and nothing else: no valid settings file, no other secret."""
+
 import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from tests.kit.producers import Run
+from producers.cli import main
+from tests.kit.producers import Run, show
 from times_dispatch.demo.redis_server import EmbeddedServer
+
+BROKEN = {
+    "half a file": '[senders.TIMESM]\ncategory = "serv',
+    "a wrong value": '[senders.TIMESM]\ncategory = "nonsense"\n',
+}
+
+
+def _notes(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("note: ")]
+
+
+NOTE = "this command needs only Redis, other commands will refuse"
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_settings_file_keeps_nobody_from_listing_showing_stopping_and_resuming(
+    run: Run, submitted: str, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "dispatch.toml").write_text(content)
+    for command in (
+        ["list"],
+        ["show", submitted],
+        ["pause", submitted],
+        ["resume", submitted],
+        ["pause", "--all"],
+        ["pause", "--sender", "TIMESM"],
+        ["resume", "--all"],
+        ["audit"],
+        ["cancel", submitted, "--yes"],
+    ):
+        done = run(*command)
+        assert done.exit_code == 0, (command, done.output)
+        assert done.stderr.count("note: ") <= 1
+    assert show(run, submitted)["state"] == "cancelled"
+
+
+def test_a_settings_file_that_is_no_toml_is_noted_once_with_its_line(run: Run, submitted: str, tmp_path: Path) -> None:
+    (tmp_path / "dispatch.toml").write_text(BROKEN["half a file"])
+    for command in ("pause", "resume", "show"):
+        [note] = _notes(run(command, submitted).stderr)
+        assert note.startswith("note: dispatch.toml:2: is not TOML: ")
+        assert note.endswith(NOTE)
+
+
+def test_a_wrong_value_is_noted_where_the_settings_are_of_use(run: Run, submitted: str, tmp_path: Path) -> None:
+    (tmp_path / "dispatch.toml").write_text(BROKEN["a wrong value"])
+    assert _notes(run("pause", submitted).stderr) == []
+    [note] = _notes(run("resume", submitted).stderr)
+    assert note.endswith(NOTE)
+
+
+def test_an_absent_settings_file_and_bad_secrets_stop_no_command_of_the_ledger(
+    submitted: str, redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dispatch.toml").unlink()
+    environment = {
+        "DISPATCH_REDIS_URL": redis_url,
+        "DISPATCH_ID_KEY_FILE": str(tmp_path / "absent"),
+        "DISPATCH_CALLBACK_SECRET": "short",
+        "DISPATCH_BROKER_URL": "nonsense",
+    }
+    for command in (["list"], ["show", submitted], ["pause", submitted], ["cancel", submitted, "--yes"]):
+        done = CliRunner(env=environment).invoke(main, command)
+        assert (done.exit_code, _notes(done.stderr)) == (0, []), command
+
+
+@pytest.mark.parametrize(
+    ("variables", "mistake"),
+    [
+        ({}, "environment: DISPATCH_REDIS_URL: is not set"),
+        ({"DISPATCH_REDIS_URL": "ftp://x"}, "environment: DISPATCH_REDIS_URL: must be a URL"),
+    ],
+)
+def test_a_missing_or_wrong_address_of_redis_is_refused(variables: dict[str, str], mistake: str) -> None:
+    refused = CliRunner(env={"DISPATCH_REDIS_URL": None, **variables}).invoke(main, ["list"])
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(mistake)
 
 
 @pytest.mark.processes
@@ -26,10 +107,3 @@ def test_a_redis_that_hangs_is_named_after_two_seconds(run: Run, command: str) -
     assert done.exit_code == 2
     assert done.stderr == f"Redis at 127.0.0.1:{server.port} is unavailable: no answer in time\n"
     assert 1.5 < took_s < 5
-
-
-@pytest.mark.parametrize("command", ["list", "show last"])
-def test_a_settings_file_with_mistakes_keeps_no_command_from_the_ledger(run: Run, submitted: str, command: str) -> None:
-    Path("dispatch.toml").write_text("[half a table\n", "utf-8")
-
-    assert run(*command.split()).exit_code == 0

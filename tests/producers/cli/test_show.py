@@ -53,7 +53,7 @@ def test_show_counts_and_exports_suppressed_messages_with_the_reason(run: Run) -
 
 def test_list_shows_the_live_campaigns_and_as_many_ended_ones_as_are_asked_for(run: Run, submitted: str) -> None:
     assert submitted in run("list", "--ended", "0").stdout
-    assert run("cancel", submitted).exit_code == 0
+    assert run("cancel", submitted, "--yes").exit_code == 0
     assert submitted in run("list").stdout
     without = run("list", "--ended", "0")
     assert submitted not in without.stdout

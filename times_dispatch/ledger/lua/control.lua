@@ -8,7 +8,9 @@
 --   action      a ControlAction
 --   reason      why the campaign is paused, braked or cancelled: a StopReason, or a text for people
 --   decided_us  when the person decided (epoch, microseconds): a campaign that was paused or braked since is not
---               resumed, so that a call that is repeated later undoes no pause and no brake; 0 with other actions
+--               resumed, and keeps its reason, so that a call that is repeated later undoes no pause and no brake; 0 if
+--               the moment does not matter
+--   replaces_reason  1 if a pause gives a paused campaign its reason, 0 if the campaign keeps the reason that it has
 --   trail       the entry of the trail about the change, see lib/trail.lua; empty: the change is not noted
 -- Reply: status is changed or unchanged, with state: the campaign's state afterwards; or no_campaign.
 -- Keys: campaign, and its recent_push and recent_report; the sender's hash, rotations, waiting, changed, validity_ends,
@@ -24,7 +26,7 @@ local NEW_STATES = {
   brake = {running = 'braked'},
 }
 
-local args = arguments({'campaign', 'action', 'reason', 'decided_us', 'trail'})
+local args = arguments({'campaign', 'action', 'reason', 'decided_us', 'replaces_reason', 'trail'})
 local id, campaign_key = args.campaign, key_of_campaign(args.campaign)
 local now = now_us()
 
@@ -45,9 +47,12 @@ local state = NEW_STATES[args.action][campaign.state]
 if args.action == 'cancel' and campaign.state == 'finished' and tonumber(campaign[IN_DOUBT]) > 0 then
   state = 'cancelled'
 end
+if args.action == 'pause' and campaign.state == 'paused' and args.replaces_reason == '1' then state = 'paused' end
 local stopped_us = tonumber(campaign.stopped_us or '0')
 -- A time in the future was written before the clock was set back, and does not count.
-if args.action == 'resume' and stopped_us >= tonumber(args.decided_us) and stopped_us <= now then state = nil end
+local was_stopped_since = stopped_us >= tonumber(args.decided_us) and stopped_us <= now
+local acts_on_a_stop = args.action == 'resume' or (args.action == 'pause' and campaign.state == 'paused')
+if acts_on_a_stop and was_stopped_since then state = nil end
 if not state then return reply({status = 'unchanged', state = campaign.state}) end
 redis.call('HSET', campaign_key, 'state', state, 'reason', args.reason)
 note_in_trail(args.trail)

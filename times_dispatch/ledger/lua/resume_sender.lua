@@ -23,7 +23,7 @@ end
 local stopped_us = tonumber(redis.call('HGET', sender_key, 'stopped_us') or '0')
 -- A time in the future was written before the clock was set back, and does not count.
 if stopped_us >= tonumber(args.decided_us) and stopped_us <= now_us() then return reply({status = 'unchanged'}) end
-redis.call('HDEL', sender_key, 'paused')
+redis.call('HDEL', sender_key, 'paused', 'pause_reason')
 for _, field in ipairs(redis.call('HKEYS', sender_key)) do
   local name, provider = string.match(field, '(.*)@(.*)')
   if name == 'brake' or (name and not backs_off_since_decision(provider)) then

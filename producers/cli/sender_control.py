@@ -1,0 +1,141 @@
+"""Pause and resume of whole senders, of one or of all: ``dispatch pause --all``, ``dispatch sender pause``.
+
+A paused sender sends nothing for any of its campaigns, also for those that are submitted later. The campaigns keep
+their own states: a campaign that was paused by itself stays paused when its sender is resumed.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from redis.asyncio import Redis
+
+from producers.cli import CliContext
+from producers.cli.confirmation import campaign_lines, confirm, unsent_of
+from producers.cli.ledger import notify_workers, with_ledger
+from producers.cli.output import counted, echo
+from producers.errors import CommandFailed, InputInvalid
+from times_dispatch.ledger.control import Control
+from times_dispatch.ledger.errors import CampaignDamaged
+from times_dispatch.ledger.model import CampaignView, SenderId
+from times_dispatch.ledger.queries import Queries, SenderView
+
+
+class SenderCampaigns(msgspec.Struct, frozen=True):
+    """A sender and its live campaigns."""
+
+    sender: SenderView
+    campaigns: list[CampaignView]
+    damaged: list[CampaignDamaged]
+
+
+def pause_senders(options: CliContext, name: str | None, *, reason: str = "", yes: bool = False) -> None:
+    """Pause a sender, or all senders, and list their live campaigns; ask first if there are several campaigns.
+
+    Args:
+        options: the options of the command line.
+        name: the sender; None is every sender of the ledger.
+        reason: is shown wherever a campaign of a paused sender is listed; replaces an earlier reason.
+        yes: whether to pause without asking.
+
+    Raises:
+        InputInvalid: the ledger has no such sender, or nobody can be asked.
+        click.Abort: the person said no.
+    """
+
+    async def change(redis: Redis) -> list[SenderCampaigns]:
+        senders = await _named(redis, name)
+        control = Control(redis, actor=options.actor)
+        for sender in senders:
+            await control.pause_sender(sender, reason=reason)
+        return await _with_campaigns(redis, senders)
+
+    if not yes:
+        _ask("pauses", with_ledger(options, lambda redis: _read(redis, name)))
+    paused = with_ledger(options, change)
+    for concerned in paused:
+        echo(f"sender {concerned.sender.id} is paused", *_lines(concerned))
+    if not paused:
+        echo("the ledger has no sender yet")
+
+
+def resume_senders(options: CliContext, name: str | None, *, yes: bool = False) -> None:
+    """Resume a sender, or all senders that are paused, and list their live campaigns; ask if there are several.
+
+    Args:
+        options: the options of the command line.
+        name: the sender, which is resumed also if it stopped itself; None is every sender that a person paused.
+        yes: whether to resume without asking.
+
+    Raises:
+        InputInvalid: the ledger has no such sender, or nobody can be asked.
+        CommandFailed: a sender was paused or stopped itself at this moment, and stays so.
+        click.Abort: the person said no.
+    """
+    senders = with_ledger(options, lambda redis: _read(redis, name, only_paused=name is None))
+    if not senders:
+        echo("no sender is paused")
+        return
+    if not yes:
+        _ask("resumes", senders)
+
+    async def change(redis: Redis) -> list[SenderId]:
+        control = Control(redis, actor=options.actor)
+        stopped_again = list[SenderId]()
+        for concerned in senders:
+            if await control.resume_sender(concerned.sender.id):
+                await notify_workers(options, redis, concerned.sender.id)
+            else:
+                stopped_again.append(concerned.sender.id)
+        return stopped_again
+
+    stopped_again = with_ledger(options, change)
+    for concerned in senders:
+        if concerned.sender.id not in stopped_again:
+            echo(f"sender {concerned.sender.id} goes on", *_lines(concerned))
+    if stopped_again:
+        names = ", ".join(stopped_again)
+        raise CommandFailed(
+            f"sender {names} was paused or stopped itself at this moment: look at it, and run this again"
+        )
+
+
+async def known_sender(redis: Redis, name: str) -> SenderId:
+    """Return the name of a sender that the ledger has; raise InputInvalid if it has none of this name."""
+    known = await Queries(redis).senders()
+    if SenderId(name) not in known:
+        raise InputInvalid(f"sender {name}: the ledger has no sender of this name; it has {', '.join(known) or 'none'}")
+    return SenderId(name)
+
+
+def _ask(verb: str, senders: Sequence[SenderCampaigns]) -> None:
+    """Ask before an action on several campaigns."""
+    campaigns = [view for concerned in senders for view in concerned.campaigns]
+    if len(campaigns) + sum(len(concerned.damaged) for concerned in senders) < 2:
+        return
+    names = ", ".join(concerned.sender.id for concerned in senders)
+    unsent = counted(unsent_of(campaigns), "unsent message")
+    lines = [line for concerned in senders for line in _lines(concerned)]
+    confirm(f"{verb} sender {names}: {counted(len(campaigns), 'live campaign')} with {unsent}", *lines)
+
+
+async def _named(redis: Redis, name: str | None) -> list[SenderId]:
+    return await Queries(redis).senders() if name is None else [await known_sender(redis, name)]
+
+
+async def _read(redis: Redis, name: str | None, *, only_paused: bool = False) -> list[SenderCampaigns]:
+    senders = await _with_campaigns(redis, await _named(redis, name))
+    return [concerned for concerned in senders if concerned.sender.paused or not only_paused]
+
+
+async def _with_campaigns(redis: Redis, senders: Sequence[SenderId]) -> list[SenderCampaigns]:
+    queries, read = Queries(redis), list[SenderCampaigns]()
+    for sender in senders:
+        damaged = list[CampaignDamaged]()
+        campaigns = await queries.live(sender, damaged=damaged)
+        read.append(SenderCampaigns(await queries.sender(sender), campaigns, damaged))
+    return read
+
+
+def _lines(concerned: SenderCampaigns) -> list[str]:
+    damaged = [f"  {damage.campaign}  damaged in the ledger: {damage.what}" for damage in concerned.damaged]
+    return [*campaign_lines(concerned.campaigns), *damaged]

@@ -1,0 +1,57 @@
+"""Runs the ``dispatch`` command on a pseudo-terminal, as a person does who answers its questions."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+_ROOT = Path(__file__).parents[2]
+"""The folder of the project."""
+
+
+class Answered(NamedTuple):
+    """What a command printed on the terminal, and its exit code."""
+
+    exit_code: int
+    output: str
+
+
+def answer(*arguments: str, folder: Path, redis_url: str, keys: str, variables: Mapping[str, str] = {}) -> Answered:
+    """Run ``dispatch`` with stdin, stdout and stderr on a terminal on which some keys are typed.
+
+    Args:
+        arguments: the arguments of the command.
+        folder: the working directory.
+        redis_url: the address of the ledger.
+        keys: what is typed, with a line break at the end.
+        variables: more environment variables.
+    """
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from producers.cli import main; main()", *arguments]
+    environment = {**os.environ, "DISPATCH_REDIS_URL": redis_url, "PYTHONPATH": str(_ROOT), **variables}
+    try:
+        os.write(ours, keys.encode())
+        with subprocess.Popen(  # our own command
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environment
+        ) as process:
+            os.close(theirs)
+            output = _read_all(ours)
+            return Answered(process.wait(timeout=60), output.replace("\r\n", "\n"))
+    finally:
+        os.close(ours)
+
+
+def _read_all(terminal: int) -> str:
+    """Return what is printed until the command has closed the terminal."""
+    output = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # Linux' way to say that nobody has the terminal open any more
+            return output.decode()
+        if not piece:
+            return output.decode()
+        output += piece
